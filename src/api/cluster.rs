@@ -1,0 +1,126 @@
+//! `LogPilotCluster`: one LogPilot installation.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    common::{DeletionPolicy, ImagePullPolicy, LocalReference, StringMap},
+    component::ComponentSpec,
+    config::{Auth, Config, ServiceAccount},
+    exposure::{ComponentKey, Exposure},
+    monitoring::Monitoring,
+    status::LogPilotClusterStatus,
+    storage::Storage,
+};
+
+/// One LogPilot installation: its namespace, servers, storage, exposure and monitoring.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "logpilot.io",
+    version = "v1alpha1",
+    kind = "LogPilotCluster",
+    plural = "logpilotclusters",
+    shortname = "lpc",
+    category = "logpilot",
+    status = "LogPilotClusterStatus",
+    derive = "PartialEq",
+    doc = "One LogPilot installation: its namespace, servers, storage, exposure and monitoring.",
+    printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Pods", type_ = "string", json_path = ".status.pods"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.summary"),
+    printcolumn(name = "Problems", type_ = "integer", json_path = ".status.problemCount"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Components", type_ = "string", json_path = ".status.componentSummary", priority = 1),
+    printcolumn(name = "Storage", type_ = "string", json_path = ".status.storageSummary", priority = 1),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct LogPilotClusterSpec {
+    /// Prefix of every child's name. Default: the resource's name. Immutable.
+    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name_override: Option<String>,
+    pub namespace: Option<Namespace>,
+    /// Namespace for objects of monitoring; not given: they live beside the servers. Immutable.
+    pub system_namespace: Option<SystemNamespace>,
+    /// A set of defaults; every one can be overridden. Default `Production`.
+    pub environment: Option<Environment>,
+    /// Image of every component, with a tag or a digest.
+    #[schemars(length(min = 1, max = 512))]
+    pub image: String,
+    /// Mirror prefix put before every image, for air-gapped sites.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*$"))]
+    pub image_registry: Option<String>,
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    #[schemars(length(max = 8))]
+    pub image_pull_secrets: Option<Vec<LocalReference>>,
+    /// Added to the metadata of every object and pod.
+    #[schemars(schema_with = "super::schema::labels")]
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub common_labels: StringMap,
+    /// Added to the metadata of every object.
+    #[schemars(schema_with = "super::schema::annotations")]
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub common_annotations: StringMap,
+    pub service_account: Option<ServiceAccount>,
+    /// The server roles to run, by key: `all`, `rest`, `grpc`. None given means `all: {}`.
+    #[schemars(length(max = 3))]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<ComponentKey, ComponentSpec>,
+    pub config: Option<Config>,
+    pub auth: Option<Auth>,
+    pub storage: Option<Storage>,
+    pub exposure: Option<Exposure>,
+    pub monitoring: Option<Monitoring>,
+    pub operation: Option<Operation>,
+}
+
+/// The namespace of the servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Namespace {
+    /// Default: the resource's name. Immutable. An existing namespace is used and never changed.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: Option<String>,
+    /// Labels of a namespace that the operator makes.
+    #[schemars(schema_with = "super::schema::labels")]
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub labels: StringMap,
+    /// Pod Security Standard enforced in a namespace that the operator makes. Default `Restricted`.
+    pub pod_security: Option<PodSecurity>,
+    /// Default `Retain`. `Delete` needs the same policy on the storage.
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct SystemNamespace {
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PodSecurity {
+    Privileged,
+    Baseline,
+    #[default]
+    Restricted,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Environment {
+    Development,
+    Staging,
+    #[default]
+    Production,
+}
+
+/// What the operator does with the cluster, apart from what it should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct Operation {
+    /// Nothing is written but the status, which stays true.
+    pub paused: Option<bool>,
+}

@@ -1,0 +1,229 @@
+//! One server role: `all`, `rest` or `grpc`. A component exists when its key is present.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{
+    EnvFromSource, EnvVar, IntOrPercent, Quantity, Resources, StringMap, Toleration, TopologySpread,
+};
+
+/// Settings of one component. `{}` is a complete component with the defaults of its role.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentSpec {
+    /// `false` turns the component off and keeps its settings.
+    pub enabled: Option<bool>,
+    /// Overrides `spec.image` for this component.
+    #[schemars(length(min = 1, max = 512))]
+    pub image: Option<String>,
+    /// Number of pods; not together with `autoscaling`. Default: 2 for all and grpc, 3 for rest.
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: Option<i32>,
+    pub resources: Option<Resources>,
+    pub probes: Option<Probes>,
+    pub strategy: Option<Strategy>,
+    #[schemars(range(min = 0, max = 3600))]
+    pub min_ready_seconds: Option<i32>,
+    #[schemars(range(min = 1, max = 86400))]
+    pub progress_deadline_seconds: Option<i32>,
+    #[schemars(range(min = 1, max = 100))]
+    pub revision_history_limit: Option<i32>,
+    /// Seconds a pod may take to stop, the 5 s preStop delay included. Default 45.
+    #[schemars(range(min = 0, max = 3600))]
+    pub termination_grace_period_seconds: Option<i64>,
+    pub autoscaling: Option<Autoscaling>,
+    pub pod_disruption_budget: Option<PodDisruptionBudget>,
+    #[schemars(length(max = 200), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub env: Option<Vec<EnvVar>>,
+    #[schemars(length(max = 16))]
+    pub env_from: Option<Vec<EnvFromSource>>,
+    #[schemars(schema_with = "super::schema::labels")]
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub pod_labels: StringMap,
+    #[schemars(schema_with = "super::schema::annotations")]
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub pod_annotations: StringMap,
+    #[schemars(schema_with = "super::schema::labels")]
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub node_selector: StringMap,
+    #[schemars(length(max = 32))]
+    pub tolerations: Option<Vec<Toleration>>,
+    #[schemars(length(max = 8))]
+    pub topology_spread: Option<Vec<TopologySpread>>,
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub priority_class_name: Option<String>,
+    pub load_balancer: Option<LoadBalancer>,
+    pub node_port: Option<NodePort>,
+    /// This component's own claim; only with `storage.sharing: PerComponent`.
+    pub volume: Option<ComponentVolume>,
+}
+
+/// Size of a component's own claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct ComponentVolume {
+    pub size: Quantity,
+}
+
+/// How pods are replaced. Unset values follow the storage (docs: storage and replicas).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Strategy {
+    #[serde(rename = "type")]
+    pub type_: Option<StrategyType>,
+    pub max_surge: Option<IntOrPercent>,
+    pub max_unavailable: Option<IntOrPercent>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum StrategyType {
+    RollingUpdate,
+    Recreate,
+}
+
+/// Health checks of the server container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Probes {
+    /// Default `ActuatorGroups`.
+    pub mode: Option<ProbeMode>,
+    /// Command of mode `Exec`, run without a shell.
+    #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]
+    pub command: Option<Vec<String>>,
+    pub liveness: Option<ProbeTimings>,
+    pub readiness: Option<ProbeTimings>,
+    pub startup: Option<ProbeTimings>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ProbeMode {
+    /// HTTP on the management port: `/actuator/health/liveness` and `/actuator/health/readiness`.
+    #[default]
+    ActuatorGroups,
+    /// HTTP on the management port: `/actuator/health` for every probe; a storage fault restarts the pod.
+    Actuator,
+    /// A connection to the serving port.
+    Tcp,
+    /// The gRPC health protocol on the gRPC port. The server answers it only to callers with the API key.
+    Grpc,
+    /// A command in the container.
+    Exec,
+}
+
+/// Timing of one probe, in seconds. Each value not given keeps its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeTimings {
+    /// `false` leaves this probe out.
+    pub enabled: Option<bool>,
+    #[schemars(range(min = 0, max = 3600))]
+    pub initial_delay_seconds: Option<i32>,
+    #[schemars(range(min = 1, max = 3600))]
+    pub period_seconds: Option<i32>,
+    #[schemars(range(min = 1, max = 3600))]
+    pub timeout_seconds: Option<i32>,
+    #[schemars(range(min = 1, max = 1000))]
+    pub failure_threshold: Option<i32>,
+    /// Only 1 for liveness and startup, as in a Pod.
+    #[schemars(range(min = 1, max = 100))]
+    pub success_threshold: Option<i32>,
+}
+
+/// A HorizontalPodAutoscaler for the component. Replicas then belong to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Autoscaling {
+    pub enabled: Option<bool>,
+    #[schemars(range(min = 1, max = 1000))]
+    pub min_replicas: Option<i32>,
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_replicas: i32,
+    /// Average CPU use in percent of the request. Default 70 where no target is given.
+    #[schemars(range(min = 1, max = 500))]
+    #[serde(rename = "targetCPUUtilizationPercentage")]
+    pub target_cpu_utilization_percentage: Option<i32>,
+    #[schemars(range(min = 1, max = 500))]
+    pub target_memory_utilization_percentage: Option<i32>,
+    pub behavior: Option<ScalingBehavior>,
+}
+
+/// How fast the autoscaler moves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScalingBehavior {
+    pub scale_up: Option<ScalingRules>,
+    pub scale_down: Option<ScalingRules>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScalingRules {
+    #[schemars(range(min = 0, max = 3600))]
+    pub stabilization_window_seconds: Option<i32>,
+    pub select_policy: Option<SelectPolicy>,
+    #[schemars(length(max = 8))]
+    pub policies: Option<Vec<ScalingPolicy>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SelectPolicy {
+    Max,
+    Min,
+    Disabled,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScalingPolicy {
+    #[serde(rename = "type")]
+    pub type_: ScalingPolicyType,
+    #[schemars(range(min = 1, max = 1000))]
+    pub value: i32,
+    #[schemars(range(min = 1, max = 1800))]
+    pub period_seconds: i32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ScalingPolicyType {
+    Pods,
+    Percent,
+}
+
+/// Bounds voluntary disruption. Default where it cannot block a drain: `maxUnavailable: 1`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodDisruptionBudget {
+    pub enabled: Option<bool>,
+    pub min_available: Option<IntOrPercent>,
+    pub max_unavailable: Option<IntOrPercent>,
+}
+
+/// A Service of type LoadBalancer in front of the component.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadBalancer {
+    pub enabled: Option<bool>,
+    /// Default 80; only for a component that serves HTTP.
+    #[schemars(range(min = 1, max = 65535))]
+    pub http_port: Option<i32>,
+    /// Default 50051; only for a component that serves gRPC.
+    #[schemars(range(min = 1, max = 65535))]
+    pub grpc_port: Option<i32>,
+    #[schemars(length(min = 1, max = 253))]
+    pub class: Option<String>,
+    #[schemars(length(max = 64), inner(length(max = 64)))]
+    pub source_ranges: Option<Vec<String>>,
+    #[schemars(schema_with = "super::schema::annotations")]
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub annotations: StringMap,
+}
+
+/// A Service of type NodePort in front of the component. Ports not given are allocated by the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct NodePort {
+    pub enabled: Option<bool>,
+    #[schemars(range(min = 30000, max = 32767))]
+    pub http: Option<i32>,
+    #[schemars(range(min = 30000, max = 32767))]
+    pub grpc: Option<i32>,
+}

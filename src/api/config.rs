@@ -1,0 +1,88 @@
+//! The server's configuration and its API key.
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::StringMap;
+
+/// What goes into the server's `application.yml`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Config {
+    pub server_rate_limit: Option<ServerRateLimit>,
+    pub sqlite_pool: Option<SqlitePool>,
+    /// Logger name to level, such as `com.logpilot: DEBUG`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(length(max = 64))]
+    pub log_levels: BTreeMap<String, LogLevel>,
+    /// Merged over the generated `application.yml`, for properties without a field of their own.
+    #[schemars(schema_with = "super::schema::free_form")]
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub overlay: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The server's own limit: one bucket per pod for all clients together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerRateLimit {
+    /// Requests the bucket holds. 0 breaks every write while health stays UP, so at least 1. Default 100.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub capacity: Option<i32>,
+    /// Requests put back each period. Default 100.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub refill_tokens: Option<i32>,
+    /// The period in seconds. Default 60.
+    #[schemars(range(min = 1, max = 86400))]
+    pub refill_seconds: Option<i32>,
+}
+
+/// Connections to the SQLite file, per pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SqlitePool {
+    /// Default 10.
+    #[schemars(range(min = 1, max = 100))]
+    pub maximum_size: Option<i32>,
+    /// Default 2.
+    #[schemars(range(min = 0, max = 100))]
+    pub minimum_idle: Option<i32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Off,
+}
+
+/// Where the clients' API key comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Auth {
+    /// A Secret in the cluster's namespace. Not given: one is generated once and never shown.
+    pub api_key_secret: Option<ApiKeySecret>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct ApiKeySecret {
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Default `api-key`.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub key: Option<String>,
+}
+
+/// Annotations of the pods' ServiceAccount, for example for workload identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct ServiceAccount {
+    #[schemars(schema_with = "super::schema::annotations")]
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub annotations: StringMap,
+}

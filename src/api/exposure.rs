@@ -1,0 +1,120 @@
+//! How clients outside the cluster reach the server.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::StringMap;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct Exposure {
+    pub ingress: Option<Ingress>,
+}
+
+/// An Ingress, and a second one for gRPC rules: the backend protocol is a setting of a whole Ingress.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ingress {
+    pub enabled: Option<bool>,
+    /// Default: the cluster's default class.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub class_name: Option<String>,
+    #[schemars(schema_with = "super::schema::annotations")]
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub annotations: StringMap,
+    #[schemars(length(min = 1, max = 32))]
+    pub rules: Vec<IngressRule>,
+    pub tls: Option<Tls>,
+    pub cors: Option<Cors>,
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// One host and path, and the component that answers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct IngressRule {
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    pub host: String,
+    /// A path prefix. Default `/`.
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/([A-Za-z0-9_.-]+/?)*$"))]
+    pub path: Option<String>,
+    /// `all`, `rest` or `grpc`. Default: the only component there is.
+    pub component: Option<ComponentKey>,
+    /// Default `Http`.
+    pub protocol: Option<Protocol>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ComponentKey {
+    All,
+    Rest,
+    Grpc,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Protocol {
+    #[default]
+    Http,
+    Grpc,
+}
+
+/// TLS for every host of the rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tls {
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub secret_name: String,
+    /// A cert-manager issuer that makes the Secret.
+    pub issuer_ref: Option<IssuerRef>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct IssuerRef {
+    /// Default `Issuer`.
+    pub kind: Option<IssuerKind>,
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum IssuerKind {
+    #[default]
+    Issuer,
+    ClusterIssuer,
+}
+
+/// Cross-origin requests, answered by the ingress controller.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cors {
+    pub enabled: Option<bool>,
+    /// Default `*`.
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 253), regex(pattern = r"^(\*|https?://[a-z0-9*.:-]+)$")))]
+    pub allow_origins: Option<Vec<String>>,
+    /// Default `GET, PUT, POST, DELETE, PATCH, OPTIONS`.
+    #[schemars(length(min = 1, max = 9))]
+    pub allow_methods: Option<Vec<HttpMethod>>,
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9-]+$")))]
+    pub allow_headers: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum HttpMethod {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+}
+
+/// Requests per client address, enforced by the ingress controller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RateLimit {
+    pub enabled: Option<bool>,
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub requests_per_second: i32,
+}

@@ -1,0 +1,25 @@
+//! The custom resource types: what a user may write and what the operator reports.
+//!
+//! Types, schema and CEL only. Everything that can be decided from the object alone is refused
+//! by the API server, so each bound and rule here carries the sentence its user will read.
+//! Defaults are not here: they are applied when objects are rendered and never written to `spec`.
+
+pub mod cluster;
+pub mod common;
+pub mod component;
+pub mod config;
+pub mod exposure;
+pub mod monitoring;
+pub mod schema;
+pub mod status;
+pub mod storage;
+
+pub use cluster::{LogPilotCluster, LogPilotClusterSpec};
+pub use status::LogPilotClusterStatus;
+
+/// API group of every kind of this operator.
+pub const GROUP: &str = "logpilot.io";
+/// The kind a user writes.
+pub const KIND: &str = "LogPilotCluster";
+/// The only served version.
+pub const VERSION: &str = "v1alpha1";

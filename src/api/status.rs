@@ -1,0 +1,171 @@
+//! What the operator reports. Every field is optional to readers: an old status stays readable.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LogPilotClusterStatus {
+    /// `Ready`, `Accepted`, `Applied`; `Reconciling`, `Stalled` and `Warning` are present only while true.
+    #[schemars(schema_with = "super::schema::conditions")]
+    pub conditions: Vec<Condition>,
+    /// The generation that this status speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Namespace of the servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub namespace: Option<String>,
+    /// Ready and wanted pods, `5/5`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub pods: Option<String>,
+    /// Tag or digest of the image, or `mixed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub version: Option<String>,
+    /// One word for the table: `Ready`, `Paused`, or the reason of what is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub summary: Option<String>,
+    pub problem_count: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub component_summary: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub storage_summary: Option<String>,
+    /// First address from outside the cluster, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub url: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub components: Vec<ComponentStatus>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub endpoints: Vec<Endpoint>,
+    /// Claims in use. The UID is what tells a lost volume from a new one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub volumes: Vec<VolumeStatus>,
+    /// Values of the preset and of defaults that are in effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Effective>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_change: Option<LastChange>,
+    /// What is wrong now, most severe first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub problems: Vec<Problem>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentStatus {
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// Pods wanted now.
+    pub desired: i32,
+    /// Pods of the newest template.
+    pub updated: i32,
+    pub ready: i32,
+    pub available: i32,
+    #[schemars(length(max = 1024))]
+    pub image: String,
+    /// Hash in the name of the ConfigMap that new pods use.
+    #[schemars(length(max = 64))]
+    pub config_hash: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// Name of the Service.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// DNS name inside the cluster.
+    #[schemars(length(max = 253))]
+    pub host: String,
+    #[schemars(length(max = 8))]
+    pub ports: Vec<EndpointPort>,
+    /// Pods that receive traffic.
+    pub ready_addresses: i32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EndpointPort {
+    #[schemars(length(max = 15))]
+    pub name: String,
+    pub port: i32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VolumeStatus {
+    /// Name of the claim.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// UID of the claim that held the data when it was last seen.
+    #[schemars(length(max = 64))]
+    pub uid: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Effective {
+    #[schemars(length(max = 32))]
+    pub environment: String,
+    #[schemars(length(max = 3))]
+    pub components: std::collections::BTreeMap<String, EffectiveComponent>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectiveComponent {
+    /// `3`, or `2-10` under an autoscaler.
+    #[schemars(length(max = 32))]
+    pub replicas: String,
+    #[schemars(length(max = 64))]
+    pub strategy: String,
+    #[schemars(length(max = 64))]
+    pub cpu: String,
+    #[schemars(length(max = 64))]
+    pub memory: String,
+    #[schemars(length(max = 32))]
+    pub probes: String,
+}
+
+/// The newest accepted change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LastChange {
+    pub generation: i64,
+    /// `path: old → new`, at most 8 of them.
+    #[schemars(length(max = 9), inner(length(max = 512)))]
+    pub changes: Vec<String>,
+    pub time: Time,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Problem {
+    pub severity: Severity,
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// `Kind namespace/name`.
+    #[schemars(length(max = 512))]
+    pub object: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub node: Option<String>,
+    #[schemars(length(max = 1024))]
+    pub message: String,
+    /// What to do next.
+    #[schemars(length(max = 512))]
+    pub action: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Severity {
+    Error,
+    Warning,
+}

@@ -1,0 +1,71 @@
+//! Where the logs are kept. The table of what each combination means is in docs/storage.md.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{DeletionPolicy, Quantity};
+
+/// The server's storage and the claim under it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Storage {
+    /// Default `Sqlite`. Immutable.
+    pub backend: Option<Backend>,
+    /// Default `Shared`. Immutable.
+    pub sharing: Option<Sharing>,
+    pub volume: Option<Volume>,
+    /// Accepts a combination that can lose or double records; each value names one.
+    #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "set"))]
+    pub allow_unsafe: Option<Vec<UnsafeStorage>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Backend {
+    #[default]
+    Sqlite,
+    File,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Sharing {
+    /// One claim for all components: REST and gRPC clients see the same logs.
+    #[default]
+    Shared,
+    /// One claim for each component.
+    PerComponent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UnsafeStorage {
+    /// SQLite in WAL mode on a filesystem that several hosts mount.
+    SqliteOnSharedFilesystem,
+    /// File storage under more than one pod: each pod delivers every record once.
+    FileStorageSharedByPods,
+}
+
+/// The claim of the data volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Volume {
+    /// Default `10Gi` (`5Gi` for rest and grpc with `PerComponent`). May grow, never shrink.
+    pub size: Option<Quantity>,
+    /// Default: the cluster's default class. Immutable.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub storage_class_name: Option<String>,
+    /// Default `ReadWriteOnce`. Immutable.
+    pub access_mode: Option<AccessMode>,
+    /// Uses this claim instead of making one; only with `sharing: Shared`. It is never changed or deleted.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub existing_claim: Option<String>,
+    /// Default `Retain`.
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AccessMode {
+    #[default]
+    ReadWriteOnce,
+    ReadWriteOncePod,
+    ReadWriteMany,
+}

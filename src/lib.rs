@@ -1,0 +1,3 @@
+//! Runs LogPilot on Kubernetes from one custom resource.
+
+pub mod api;

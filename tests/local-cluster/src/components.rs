@@ -1,0 +1,188 @@
+//! The programs of the control plane and their flags.
+
+use std::path::PathBuf;
+
+use crate::{assets::Assets, pki::Pki, ports::Ports};
+
+/// A process of the control plane that tests can stop and start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Component {
+    Etcd,
+    ApiServer,
+    ControllerManager,
+    Scheduler,
+    /// Plays the kubelets of the fake nodes.
+    Kwok,
+}
+
+impl Component {
+    /// In the order of their start.
+    pub const ALL: [Self; 5] = [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Kwok];
+
+    /// The name of its program.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::ApiServer => "kube-apiserver",
+            Self::ControllerManager => "kube-controller-manager",
+            Self::Scheduler => "kube-scheduler",
+            Self::Kwok => "kwok",
+        }
+    }
+}
+
+impl std::fmt::Display for Component {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Everything that flags are made of.
+pub(crate) struct Layout {
+    pub dir: PathBuf,
+    pub ports: Ports,
+    pub assets: Assets,
+}
+
+impl Layout {
+    pub fn path(&self, file: &str) -> String {
+        self.dir.join(file).display().to_string()
+    }
+
+    pub fn log(&self, component: Component) -> PathBuf {
+        self.dir.join("logs").join(format!("{component}.log"))
+    }
+
+    pub fn audit_log(&self) -> PathBuf {
+        self.dir.join("logs/audit.log")
+    }
+
+    /// Where a component's own kubeconfig lies.
+    pub fn kubeconfig(&self, component: Component) -> PathBuf {
+        self.dir.join(format!("{component}.kubeconfig"))
+    }
+
+    pub fn server(&self) -> String {
+        format!("https://127.0.0.1:{}", self.ports.api_server)
+    }
+
+    /// Address that answers 200 when the component works. Kwok has none: ready nodes are its sign.
+    pub fn health_url(&self, component: Component) -> Option<String> {
+        let ports = &self.ports;
+        match component {
+            Component::Etcd => Some(format!("http://127.0.0.1:{}/health", ports.etcd)),
+            Component::ApiServer => Some(format!("{}/readyz", self.server())),
+            Component::ControllerManager => Some(format!("https://127.0.0.1:{}/healthz", ports.controller_manager)),
+            Component::Scheduler => Some(format!("https://127.0.0.1:{}/readyz", ports.scheduler)),
+            Component::Kwok => None,
+        }
+    }
+
+    pub fn arguments(&self, component: Component, pki: &Pki) -> Vec<String> {
+        match component {
+            Component::Etcd => self.etcd(),
+            Component::ApiServer => self.api_server(pki),
+            Component::ControllerManager => self.controller_manager(pki),
+            Component::Scheduler => self.scheduler(pki),
+            Component::Kwok => self.kwok(),
+        }
+    }
+
+    fn etcd(&self) -> Vec<String> {
+        let client = format!("http://127.0.0.1:{}", self.ports.etcd);
+        let peer = format!("http://127.0.0.1:{}", self.ports.etcd_peer);
+        vec![
+            format!("--data-dir={}", self.path("etcd")),
+            format!("--listen-client-urls={client}"),
+            format!("--advertise-client-urls={client}"),
+            format!("--listen-peer-urls={peer}"),
+            format!("--initial-advertise-peer-urls={peer}"),
+            format!("--initial-cluster=default={peer}"),
+            // The data lives as long as the run: nothing has to survive a power cut.
+            "--unsafe-no-fsync".to_owned(),
+        ]
+    }
+
+    fn api_server(&self, pki: &Pki) -> Vec<String> {
+        let ca = pki.path("ca.crt");
+        vec![
+            format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd),
+            format!("--secure-port={}", self.ports.api_server),
+            "--bind-address=127.0.0.1".to_owned(),
+            "--advertise-address=127.0.0.1".to_owned(),
+            // Endpoints of the `kubernetes` Service may not be loopback addresses; nobody here uses them.
+            "--endpoint-reconciler-type=none".to_owned(),
+            "--service-cluster-ip-range=10.0.0.0/16".to_owned(),
+            "--allow-privileged=true".to_owned(),
+            "--authorization-mode=Node,RBAC".to_owned(),
+            format!("--client-ca-file={ca}"),
+            format!("--tls-cert-file={}", pki.path("server.crt")),
+            format!("--tls-private-key-file={}", pki.path("server.key")),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            format!("--service-account-key-file={}", pki.path("service-account.pub")),
+            format!("--service-account-signing-key-file={}", pki.path("service-account.key")),
+            // Nothing is aggregated; without these, controller-manager and scheduler log about their absence. The
+            // allowed name is needed because the CA is the clients' too.
+            format!("--requestheader-client-ca-file={ca}"),
+            "--requestheader-allowed-names=front-proxy".to_owned(),
+            "--requestheader-username-headers=X-Remote-User".to_owned(),
+            "--requestheader-group-headers=X-Remote-Group".to_owned(),
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
+            format!("--audit-policy-file={}", self.path("audit-policy.yaml")),
+            format!("--audit-log-path={}", self.audit_log().display()),
+            // Written before the request ends, and never rotated: markers are offsets into this one file.
+            "--audit-log-mode=blocking".to_owned(),
+            "--audit-log-maxsize=100000".to_owned(),
+            "--shutdown-delay-duration=0s".to_owned(),
+            "--profiling=false".to_owned(),
+        ]
+    }
+
+    fn controller_manager(&self, pki: &Pki) -> Vec<String> {
+        let mut arguments = self.with_kubeconfig(Component::ControllerManager, self.ports.controller_manager, pki);
+        arguments.extend([
+            "--use-service-account-credentials=true".to_owned(),
+            format!("--service-account-private-key-file={}", pki.path("service-account.key")),
+            format!("--root-ca-file={}", pki.path("ca.crt")),
+            format!("--cluster-signing-cert-file={}", pki.path("ca.crt")),
+            format!("--cluster-signing-key-file={}", pki.path("ca.key")),
+            // With the default of 20 it, and not what is tested, would set the pace.
+            "--kube-api-qps=300".to_owned(),
+            "--kube-api-burst=600".to_owned(),
+        ]);
+        arguments
+    }
+
+    fn scheduler(&self, pki: &Pki) -> Vec<String> {
+        let mut arguments = self.with_kubeconfig(Component::Scheduler, self.ports.scheduler, pki);
+        arguments.extend(["--kube-api-qps=300".to_owned(), "--kube-api-burst=600".to_owned()]);
+        arguments
+    }
+
+    fn with_kubeconfig(&self, component: Component, port: u16, pki: &Pki) -> Vec<String> {
+        let kubeconfig = self.kubeconfig(component).display().to_string();
+        vec![
+            format!("--kubeconfig={kubeconfig}"),
+            format!("--authentication-kubeconfig={kubeconfig}"),
+            format!("--authorization-kubeconfig={kubeconfig}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={port}"),
+            format!("--tls-cert-file={}", pki.path("server.crt")),
+            format!("--tls-private-key-file={}", pki.path("server.key")),
+            "--leader-elect=false".to_owned(),
+            "--profiling=false".to_owned(),
+        ]
+    }
+
+    fn kwok(&self) -> Vec<String> {
+        vec![
+            format!("--kubeconfig={}", self.kubeconfig(Component::Kwok).display()),
+            format!("--config={}", self.path("stages.yaml")),
+            "--manage-all-nodes=true".to_owned(),
+            "--node-lease-duration-seconds=40".to_owned(),
+            // Pod addresses; the default lies in the Service range.
+            "--cidr=10.244.0.0/16".to_owned(),
+        ]
+    }
+}

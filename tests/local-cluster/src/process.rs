@@ -1,0 +1,170 @@
+//! Child processes: their start, their logs, their signals, and their certain end.
+//!
+//! Two things end them: dropping the owner, and, when the owner dies without dropping anything (a killed test, a static),
+//! a small shell that waits on a pipe for the owner's death. Both go by pids that were recorded here, with start times.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{Result, error::IoContext};
+
+const REAPER: &str = include_str!("reaper.sh");
+/// File of the cluster's directory that lists its processes: pid, start time, name.
+const PIDS: &str = "pids";
+/// How much of a log a failure message shows.
+const TAIL_BYTES: u64 = 4_000;
+const POLL: Duration = Duration::from_millis(10);
+
+/// One running child. Dropping it kills it.
+pub(crate) struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// Starts the program in its own process group (a ^C is for its owner), with its output appended to `log`.
+    pub fn spawn(program: &Path, args: &[String], log: &Path) -> Result<Self> {
+        let output = OpenOptions::new().create(true).append(true).open(log).at("open", log)?;
+        let errors = output.try_clone().at("open", log)?;
+        let child = Command::new(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .at("start", program)?;
+        Ok(Self { child })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How the process ended, or nothing while it runs.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        if self.ended().is_some() {
+            return Ok(());
+        }
+        send(self.pid(), signal).at("signal process", self.pid().to_string())
+    }
+
+    /// Asks the process to end, and kills it when it has not within `grace`.
+    pub fn stop(mut self, grace: Duration) -> Result<()> {
+        self.signal(Signal::TERM)?;
+        self.signal(Signal::CONT)?;
+        let deadline = Instant::now() + grace;
+        while self.ended().is_none() && Instant::now() < deadline {
+            sleep(POLL);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.child.kill().is_ok() {
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Waits for the owner's end in a process of its own; see `reaper.sh`.
+pub(crate) struct Reaper {
+    shell: Child,
+    pids: PathBuf,
+}
+
+impl Reaper {
+    /// `dir` is removed at the end unless it is to be kept.
+    pub fn start(dir: &Path, keep: bool) -> Result<Self> {
+        let pids = dir.join(PIDS);
+        File::create(&pids).at("create", &pids)?;
+        let shell = Command::new("/bin/sh")
+            .args(["-c", REAPER, "reaper"])
+            .arg(dir)
+            .arg(if keep { "keep" } else { "remove" })
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .at("start", "/bin/sh")?;
+        Ok(Self { shell, pids })
+    }
+
+    /// From now on the process dies with its owner.
+    pub fn watch(&self, process: &Process, name: &str) -> Result<()> {
+        record(&self.pids, process.pid(), name)
+    }
+}
+
+impl Drop for Reaper {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
+    }
+}
+
+/// Appends a process to the list.
+fn record(pids: &Path, pid: u32, name: &str) -> Result<()> {
+    let Some(start) = start_time(pid) else { return Ok(()) };
+    let mut file = OpenOptions::new().append(true).open(pids).at("open", pids)?;
+    writeln!(file, "{pid} {start} {name}").at("write", pids)
+}
+
+/// Processes listed in a cluster's directory that still run.
+pub(crate) fn alive(dir: &Path) -> Vec<(u32, u64)> {
+    let list = std::fs::read_to_string(dir.join(PIDS)).unwrap_or_default();
+    let parse = |line: &str| {
+        let mut fields = line.split(' ');
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    list.lines().filter_map(parse).filter(|&(pid, start)| start_time(pid) == Some(start)).collect()
+}
+
+/// Kernel start time of a process in clock ticks since boot; with the pid it names a process for ever. None when it is gone
+/// or a zombie.
+pub(crate) fn start_time(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let after_name = stat.rsplit_once(") ")?.1;
+    let mut fields = after_name.split(' ');
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// Signals one process by pid.
+pub(crate) fn send(pid: u32, signal: Signal) -> std::io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    match pid {
+        Some(pid) => Ok(kill_process(pid, signal)?),
+        None => Err(std::io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// The last lines of a log; empty when there is none.
+pub(crate) fn tail(log: &Path) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut file = File::open(log)?;
+        let length = file.seek(SeekFrom::End(0))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read().unwrap_or_default()
+}

@@ -1,0 +1,56 @@
+//! What the fake kubelets do with pods, as kwok stages.
+//!
+//! A pod is ready at once, unless the image of its first container contains one of [`MARKERS`]: a bad workload is then
+//! nothing but a string in a custom resource.
+
+/// kwok's configuration files of this crate. `ready.yaml` is for every image without a marker.
+const STAGES: [&str; 9] = [
+    include_str!("../stages/ready.yaml"),
+    include_str!("../stages/never-ready.yaml"),
+    include_str!("../stages/crash-loop.yaml"),
+    include_str!("../stages/image-pull.yaml"),
+    include_str!("../stages/create-config-error.yaml"),
+    include_str!("../stages/oom.yaml"),
+    include_str!("../stages/slow-5s.yaml"),
+    include_str!("../stages/flapping.yaml"),
+    include_str!("../stages/job-fail.yaml"),
+];
+
+/// Parts of an image string that make a pod misbehave:
+///
+/// | part | the pod |
+/// |---|---|
+/// | `never-ready` | runs and never becomes ready |
+/// | `crash-loop` | waits in CrashLoopBackOff after exit code 1, "boom: could not open database"; restarts 1, after 2 s 2 |
+/// | `image-pull` | waits in ImagePullBackOff |
+/// | `create-config-error` | waits in CreateContainerConfigError |
+/// | `oom` | waits in CrashLoopBackOff after OOMKilled, exit code 137 |
+/// | `slow-5s` | becomes ready 5 s after its start |
+/// | `flapping` | loses and regains readiness every second |
+/// | `job-fail` | fails with exit code 1, as the pod of a Job may |
+pub const MARKERS: [&str; 8] =
+    ["never-ready", "crash-loop", "image-pull", "create-config-error", "oom", "slow-5s", "flapping", "job-fail"];
+
+/// One configuration of kwok's own stages and ours.
+pub(crate) fn configuration(defaults: &str) -> String {
+    STAGES.iter().fold(defaults.to_owned(), |all, stage| format!("{all}\n---\n{stage}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_stage_leaves_out_exactly_the_images_with_a_marker() {
+        let selector = format!(r#"test("{}")"#, MARKERS.join("|"));
+        assert!(STAGES[0].contains(&selector), "stages/ready.yaml should hold {selector}");
+    }
+
+    #[test]
+    fn every_marker_has_a_stage() {
+        for marker in MARKERS {
+            let selector = format!(r#"test("{marker}")"#);
+            assert!(STAGES[1..].iter().any(|stage| stage.contains(&selector)), "no stage selects {marker}");
+        }
+    }
+}
