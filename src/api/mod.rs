@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod common;
 pub mod component;
 pub mod config;
+pub mod crd;
 pub mod exposure;
 pub mod monitoring;
 pub mod schema;

@@ -1,0 +1,59 @@
+//! What planning has to know of the world, as plain data. Gathering it is the controller's work.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+/// A value that is never printed: not in logs, status, events or panics.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("(hidden)")
+    }
+}
+
+/// Whose a namespace is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NamespaceFact {
+    /// To be made, and then ours.
+    #[default]
+    Absent,
+    /// Made by us for this cluster: kept as planned.
+    Ours,
+    /// Somebody else's: used, never changed.
+    Foreign,
+    /// Being deleted: nothing can be created in it; waited out.
+    Terminating,
+}
+
+/// The API key that clients must present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ApiKeyFact {
+    /// Not looked at: plans made without a cluster.
+    #[default]
+    Unknown,
+    /// The Secret is there and good; the hash of its value rolls the pods when it changes.
+    Present { hash: String },
+    /// No Secret is named and none was generated yet: make it with this value.
+    Generate { value: Hidden },
+    /// The Secret cannot be used: workloads are held. `reason` is a status reason, `message` says what to do.
+    Invalid { message: String },
+}
+
+/// Everything `plan` may look at beside the resource itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub namespace: NamespaceFact,
+    /// Meaningless where no system namespace is named.
+    pub system_namespace: NamespaceFact,
+    /// Another cluster lives in the namespace: a policy of Delete is held back.
+    pub namespace_shared: bool,
+    pub api_key: ApiKeyFact,
+    /// Claims that held data and are gone: not made again until the user says so.
+    pub lost_claims: BTreeSet<String>,
+    /// Replicas last seen of each Deployment, for one that has to be made again under an autoscaler.
+    pub last_replicas: BTreeMap<String, i32>,
+}

@@ -1,0 +1,67 @@
+//! The kind table: the single source for watches, apply order, pruning and rights.
+//!
+//! A new kind of child is one row here, one builder file, one line in the plan and one RBAC rule.
+
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
+    core::v1::{
+        ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
+    },
+    discovery::v1::EndpointSlice,
+    networking::v1::Ingress,
+    policy::v1::PodDisruptionBudget,
+};
+
+use super::service_monitor::ServiceMonitor;
+use crate::engine::kind::{
+    Kind, Managed,
+    Role::{self, Child, Kept, Observed, Once},
+};
+
+const CORE: &str = "";
+
+macro_rules! kinds {
+    ($($type:ident: $group:expr, $version:literal, $plural:literal, $scope:ident, $presence:ident, wave $wave:literal, $role:ident;)*) => {
+        $(impl Managed for $type {
+            const KIND: &'static Kind = &Kind {
+                group: $group,
+                version: $version,
+                kind: stringify!($type),
+                plural: $plural,
+                namespaced: kinds!(@$scope),
+                optional: kinds!(@$presence),
+                wave: $wave,
+                role: $role,
+            };
+        })*
+        /// Every kind the operator touches.
+        pub static KINDS: &[&Kind] = &[$(<$type as Managed>::KIND),*];
+    };
+    (@cluster) => { false };
+    (@namespaced) => { true };
+    (@always) => { false };
+    (@optional) => { true };
+}
+
+kinds! {
+    Namespace:               CORE,                    "v1", "namespaces",               cluster,    always,   wave 0, Kept;
+    ServiceAccount:          CORE,                    "v1", "serviceaccounts",          namespaced, always,   wave 1, Child;
+    Secret:                  CORE,                    "v1", "secrets",                  namespaced, always,   wave 1, Once;
+    ConfigMap:               CORE,                    "v1", "configmaps",               namespaced, always,   wave 1, Child;
+    PersistentVolumeClaim:   CORE,                    "v1", "persistentvolumeclaims",   namespaced, always,   wave 1, Kept;
+    Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 1, Child;
+    Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 1, Child;
+    Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 1, Child;
+    HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 1, Child;
+    PodDisruptionBudget:     "policy",                "v1", "poddisruptionbudgets",     namespaced, always,   wave 1, Child;
+    ServiceMonitor:          "monitoring.coreos.com", "v1", "servicemonitors",          namespaced, optional, wave 1, Child;
+    ReplicaSet:              "apps",                  "v1", "replicasets",              namespaced, always,   wave 1, Observed;
+    Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 1, Observed;
+    EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 1, Observed;
+}
+
+/// The kinds of one role.
+pub fn of_role(role: Role) -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().copied().filter(move |kind| kind.role == role)
+}
