@@ -1,6 +1,11 @@
 //! Runs LogPilot on Kubernetes from one custom resource.
 
 pub mod api;
+pub mod cli;
 pub mod engine;
 pub mod logpilot;
+pub mod metrics;
 pub mod objects;
+pub mod operator;
+pub mod server;
+pub mod telemetry;

@@ -12,6 +12,7 @@ use super::{
     config::{Auth, Config, ServiceAccount},
     exposure::{ComponentKey, Exposure},
     monitoring::Monitoring,
+    rules,
     status::LogPilotClusterStatus,
     storage::Storage,
 };
@@ -27,6 +28,12 @@ use super::{
     category = "logpilot",
     status = "LogPilotClusterStatus",
     derive = "PartialEq",
+    validation = rules::identity::name_length(),
+    validation = rules::identity::name_format(),
+    validation = rules::identity::implied_namespace(),
+    validation = rules::identity::separate_system_namespace(),
+    validation = rules::identity::name_is_immutable(),
+    validation = rules::identity::namespace_is_immutable(),
     doc = "One LogPilot installation: its namespace, servers, storage, exposure and monitoring.",
     printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
@@ -40,9 +47,32 @@ use super::{
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::identity::system_namespace_is_immutable(),
+    validation = rules::identity::namespace_policy_needs_storage_policy(),
+    validation = rules::storage::file_has_one_pod(),
+    validation = rules::storage::sqlite_stays_on_one_host(),
+    validation = rules::storage::once_pod_has_one_pod(),
+    validation = rules::storage::single_writer_is_recreated(),
+    validation = rules::storage::one_node_is_not_spread(),
+    validation = rules::storage::one_node_is_selected_once(),
+    validation = rules::storage::own_volumes_only_per_component(),
+    validation = rules::storage::pool_only_with_sqlite(),
+    validation = rules::storage::backend_is_immutable(),
+    validation = rules::storage::sharing_is_immutable(),
+    validation = rules::storage::access_mode_is_immutable(),
+    validation = rules::storage::class_is_immutable(),
+    validation = rules::storage::existing_claim_is_immutable(),
+    validation = rules::storage::size_never_shrinks(),
+    validation = rules::storage::component_sizes_never_shrink(),
+    validation = rules::ingress::component_runs(),
+    validation = rules::ingress::component_is_named(),
+    validation = rules::ingress::component_serves_protocol()
+)]
 pub struct LogPilotClusterSpec {
     /// Prefix of every child's name. Default: the resource's name. Immutable.
-    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 40))]
+    #[x_kube(validation = rules::identity::name_override_format())]
     pub name_override: Option<String>,
     pub namespace: Option<Namespace>,
     /// Namespace for objects of monitoring; not given: they live beside the servers. Immutable.
@@ -51,24 +81,46 @@ pub struct LogPilotClusterSpec {
     pub environment: Option<Environment>,
     /// Image of every component, with a tag or a digest.
     #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = rules::image_format(), validation = rules::image_version())]
     pub image: String,
     /// Mirror prefix put before every image, for air-gapped sites.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::image_registry())]
     pub image_registry: Option<String>,
     pub image_pull_policy: Option<ImagePullPolicy>,
-    #[schemars(length(max = 8))]
+    /// Secrets in the cluster's namespace that log in to the registry.
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub image_pull_secrets: Option<Vec<LocalReference>>,
     /// Added to the metadata of every object and pod.
     #[schemars(schema_with = "super::schema::labels")]
+    #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub common_labels: StringMap,
     /// Added to the metadata of every object.
     #[schemars(schema_with = "super::schema::annotations")]
+    #[x_kube(
+        validation = rules::metadata::qualified_keys(),
+        validation = rules::metadata::no_reserved_annotations(),
+        validation = rules::metadata::nothing_for_the_ingress()
+    )]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub common_annotations: StringMap,
     pub service_account: Option<ServiceAccount>,
     /// The server roles to run, by key: `all`, `rest`, `grpc`. None given means `all: {}`.
-    #[schemars(length(max = 3))]
+    #[schemars(schema_with = "super::schema::components")]
+    #[x_kube(
+        validation = rules::components::known_roles(),
+        validation = rules::components::cpu_within_limit("all"),
+        validation = rules::components::cpu_within_limit("rest"),
+        validation = rules::components::cpu_within_limit("grpc"),
+        validation = rules::components::rest_has_no_grpc_probe(),
+        validation = rules::components::role_serves("rest", "loadBalancer", "grpcPort", "gRPC", "httpPort"),
+        validation = rules::components::role_serves("grpc", "loadBalancer", "httpPort", "HTTP", "grpcPort"),
+        validation = rules::components::role_serves("rest", "nodePort", "grpc", "gRPC", "http"),
+        validation = rules::components::role_serves("grpc", "nodePort", "http", "HTTP", "grpc"),
+        validation = rules::components::load_balancer_ports_differ(),
+        validation = rules::components::node_ports_differ()
+    )]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<ComponentKey, ComponentSpec>,
     pub config: Option<Config>,
@@ -84,10 +136,12 @@ pub struct LogPilotClusterSpec {
 #[serde(rename_all = "camelCase")]
 pub struct Namespace {
     /// Default: the resource's name. Immutable. An existing namespace is used and never changed.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = rules::dns_label(), validation = rules::allowed_namespace())]
     pub name: Option<String>,
     /// Labels of a namespace that the operator makes.
     #[schemars(schema_with = "super::schema::labels")]
+    #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub labels: StringMap,
     /// Pod Security Standard enforced in a namespace that the operator makes. Default `Restricted`.
@@ -98,7 +152,8 @@ pub struct Namespace {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct SystemNamespace {
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = rules::dns_label(), validation = rules::allowed_namespace())]
     pub name: String,
 }
 

@@ -6,8 +6,10 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use kube::KubeSchema;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use super::rules::{self, forbidden};
 
 /// A Kubernetes quantity such as `512Mi` or `250m`; a bare integer is accepted as in a Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,10 +39,7 @@ impl JsonSchema for Quantity {
         true
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "x-kubernetes-int-or-string": true,
-            "anyOf": [{ "type": "integer" }, { "type": "string" }],
-        })
+        super::schema::quantity()
     }
 }
 
@@ -62,26 +61,26 @@ impl JsonSchema for IntOrPercent {
         true
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "x-kubernetes-int-or-string": true,
-            "anyOf": [{ "type": "integer" }, { "type": "string" }],
-        })
+        super::schema::int_or_percent()
     }
 }
 
 /// Names an object in the cluster's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct LocalReference {
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub name: String,
 }
 
 /// One key of a Secret or ConfigMap in the cluster's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct KeyReference {
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub name: String,
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::data_key())]
     pub key: String,
     /// The pod starts even where the object or key is missing.
     pub optional: Option<bool>,
@@ -90,25 +89,44 @@ pub struct KeyReference {
 /// CPU, memory and ephemeral storage; other resources are not supported.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ResourceList {
+    /// Processor time, such as `500m` or `2`.
+    #[schemars(schema_with = "super::schema::cpu")]
+    #[serde(default)]
     pub cpu: Option<Quantity>,
+    /// Memory, such as `512Mi`.
+    #[schemars(schema_with = "super::schema::memory")]
+    #[serde(default)]
     pub memory: Option<Quantity>,
-    #[serde(rename = "ephemeral-storage")]
+    /// Disk for logs and temporary files, such as `1Gi`.
+    #[schemars(schema_with = "super::schema::memory")]
+    #[serde(rename = "ephemeral-storage", default)]
     pub ephemeral_storage: Option<Quantity>,
 }
 
 /// Compute resources of the server container. Each value not given keeps its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    validation = rules::components::memory_within_limit(),
+    validation = rules::components::ephemeral_storage_within_limit()
+)]
 pub struct Resources {
+    /// What the scheduler sets aside for the pod.
     pub requests: Option<ResourceList>,
+    /// What the pod may use at most.
     pub limits: Option<ResourceList>,
 }
 
 /// An environment variable of the server container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.value) != has(self.valueFrom)")
+    .message("must have exactly one of `value` and `valueFrom`; an empty variable is `value: ''`"))]
 pub struct EnvVar {
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    /// A C identifier that is not one of the operator's own settings.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::environment::variable_name(), validation = rules::environment::not_owned())]
     pub name: String,
+    /// Plain text. Secrets belong into `valueFrom`.
     #[schemars(length(max = 32768))]
     pub value: Option<String>,
     pub value_from: Option<EnvVarSource>,
@@ -117,6 +135,8 @@ pub struct EnvVar {
 /// Where a variable's value comes from: exactly one of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.secretKeyRef), has(self.configMapKeyRef), has(self.fieldRef)].exists_one(given, given)")
+    .message("must have exactly one of `secretKeyRef`, `configMapKeyRef` and `fieldRef`"))]
 pub struct EnvVarSource {
     pub secret_key_ref: Option<KeyReference>,
     pub config_map_key_ref: Option<KeyReference>,
@@ -128,14 +148,19 @@ pub struct EnvVarSource {
 #[serde(rename_all = "camelCase")]
 pub struct FieldReference {
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::environment::pod_field())]
     pub field_path: String,
 }
 
 /// All keys of a Secret or ConfigMap as variables: exactly one of the references.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.configMapRef) != has(self.secretRef)")
+    .message("must have exactly one of `configMapRef` and `secretRef`"))]
 pub struct EnvFromSource {
-    #[schemars(length(max = 64), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    /// Put before each key.
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rules::environment::variable_name())]
     pub prefix: Option<String>,
     pub config_map_ref: Option<LocalReference>,
     pub secret_ref: Option<LocalReference>,
@@ -144,13 +169,31 @@ pub struct EnvFromSource {
 /// Lets pods run on nodes with a matching taint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = forbidden(
+        "!has(self.operator) || self.operator != 'Exists' || !has(self.value) || self.value == ''",
+        "may not be set with `operator: Exists`, which tolerates every value; remove one of them"
+    ).field_path(".value"),
+    validation = Rule::new("has(self.key) || (has(self.operator) && self.operator == 'Exists')")
+        .message("must be given unless `operator` is 'Exists'").field_path(".key"),
+    validation = forbidden(
+        "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+        "may only be set when `effect` is 'NoExecute'"
+    ).field_path(".tolerationSeconds")
+)]
 pub struct Toleration {
-    #[schemars(length(max = 317))]
+    /// The taint's key; not given, with `operator: Exists`, every taint is tolerated.
+    #[schemars(length(min = 1, max = 317))]
+    #[x_kube(validation = rules::metadata::qualified_name())]
     pub key: Option<String>,
+    /// Default `Equal`.
     pub operator: Option<TolerationOperator>,
     #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::metadata::label_value())]
     pub value: Option<String>,
+    /// Not given: every effect.
     pub effect: Option<TaintEffect>,
+    /// How long a pod stays on a node after a `NoExecute` taint appeared.
     #[schemars(range(min = 0))]
     pub toleration_seconds: Option<i64>,
 }
@@ -172,10 +215,14 @@ pub enum TaintEffect {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TopologySpread {
+    /// Label of the nodes whose values are the domains, such as `topology.kubernetes.io/zone`.
     #[schemars(length(min = 1, max = 317))]
+    #[x_kube(validation = rules::metadata::qualified_name())]
     pub topology_key: String,
+    /// How many more pods a domain may have than the emptiest one. Default 1.
     #[schemars(range(min = 1, max = 100))]
     pub max_skew: Option<i32>,
+    /// Default `ScheduleAnyway`. `DoNotSchedule` contradicts a volume that keeps pods on one node.
     pub when_unsatisfiable: Option<WhenUnsatisfiable>,
 }
 

@@ -4,18 +4,27 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{
-    EnvFromSource, EnvVar, IntOrPercent, Quantity, Resources, StringMap, Toleration, TopologySpread,
+use super::{
+    common::{
+        EnvFromSource, EnvVar, IntOrPercent, Quantity, Resources, StringMap, Toleration, TopologySpread,
+    },
+    rules::{self, components as rule},
 };
 
 /// Settings of one component. `{}` is a complete component with the defaults of its role.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rule::replicas_or_autoscaling(),
+    validation = rule::replicas_after_autoscaling(),
+    validation = rule::deadline_after_min_ready()
+)]
 pub struct ComponentSpec {
     /// `false` turns the component off and keeps its settings.
     pub enabled: Option<bool>,
     /// Overrides `spec.image` for this component.
     #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = rules::image_format(), validation = rules::image_version())]
     pub image: Option<String>,
     /// Number of pods; not together with `autoscaling`. Default: 2 for all and grpc, 3 for rest.
     #[schemars(range(min = 0, max = 1000))]
@@ -31,6 +40,7 @@ pub struct ComponentSpec {
     pub revision_history_limit: Option<i32>,
     /// Seconds a pod may take to stop, the 5 s preStop delay included. Default 45.
     #[schemars(range(min = 0, max = 3600))]
+    #[x_kube(validation = rule::grace_period())]
     pub termination_grace_period_seconds: Option<i64>,
     pub autoscaling: Option<Autoscaling>,
     pub pod_disruption_budget: Option<PodDisruptionBudget>,
@@ -38,20 +48,27 @@ pub struct ComponentSpec {
     pub env: Option<Vec<EnvVar>>,
     #[schemars(length(max = 16))]
     pub env_from: Option<Vec<EnvFromSource>>,
+    /// Added to the pods' labels.
     #[schemars(schema_with = "super::schema::labels")]
+    #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub pod_labels: StringMap,
     #[schemars(schema_with = "super::schema::annotations")]
+    #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_annotations())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub pod_annotations: StringMap,
+    /// Labels a node must have to run the pods.
     #[schemars(schema_with = "super::schema::labels")]
+    #[x_kube(validation = rules::metadata::qualified_keys())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub node_selector: StringMap,
     #[schemars(length(max = 32))]
     pub tolerations: Option<Vec<Toleration>>,
     #[schemars(length(max = 8))]
+    #[x_kube(validation = rule::spread_once())]
     pub topology_spread: Option<Vec<TopologySpread>>,
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name(), validation = rule::priority_class())]
     pub priority_class_name: Option<String>,
     pub load_balancer: Option<LoadBalancer>,
     pub node_port: Option<NodePort>,
@@ -62,16 +79,24 @@ pub struct ComponentSpec {
 /// Size of a component's own claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ComponentVolume {
+    /// May grow, never shrink.
+    #[schemars(schema_with = "super::schema::memory")]
     pub size: Quantity,
 }
 
 /// How pods are replaced. Unset values follow the storage (docs: storage and replicas).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::recreate_has_no_rolling(), validation = rule::rolling_can_move())]
 pub struct Strategy {
     #[serde(rename = "type")]
     pub type_: Option<StrategyType>,
+    /// Pods that may be started before old ones go. Default 25%.
+    #[schemars(schema_with = "super::schema::surge")]
+    #[serde(default)]
     pub max_surge: Option<IntOrPercent>,
+    /// Pods that may be missing during an update. Default 25%.
+    #[serde(default)]
     pub max_unavailable: Option<IntOrPercent>,
 }
 
@@ -84,14 +109,17 @@ pub enum StrategyType {
 /// Health checks of the server container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::exec_has_command(), validation = rule::command_only_with_exec())]
 pub struct Probes {
     /// Default `ActuatorGroups`.
     pub mode: Option<ProbeMode>,
     /// Command of mode `Exec`, run without a shell.
     #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]
     pub command: Option<Vec<String>>,
+    #[x_kube(validation = rule::one_success())]
     pub liveness: Option<ProbeTimings>,
     pub readiness: Option<ProbeTimings>,
+    #[x_kube(validation = rule::one_success())]
     pub startup: Option<ProbeTimings>,
 }
 
@@ -132,6 +160,7 @@ pub struct ProbeTimings {
 /// A HorizontalPodAutoscaler for the component. Replicas then belong to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::max_not_below_min())]
 pub struct Autoscaling {
     pub enabled: Option<bool>,
     #[schemars(range(min = 1, max = 1000))]
@@ -190,8 +219,12 @@ pub enum ScalingPolicyType {
 }
 
 /// Bounds voluntary disruption. Default where it cannot block a drain: `maxUnavailable: 1`.
+///
+/// One that blocks every drain is honoured, with a warning in the status: a freeze can be meant,
+/// and whether it blocks depends on pods that are running.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::one_budget())]
 pub struct PodDisruptionBudget {
     pub enabled: Option<bool>,
     pub min_available: Option<IntOrPercent>,
@@ -209,11 +242,16 @@ pub struct LoadBalancer {
     /// Default 50051; only for a component that serves gRPC.
     #[schemars(range(min = 1, max = 65535))]
     pub grpc_port: Option<i32>,
+    /// The implementation that serves it, where it is not the cluster's default.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::metadata::qualified_name())]
     pub class: Option<String>,
-    #[schemars(length(max = 64), inner(length(max = 64)))]
+    /// Clients that may connect, as CIDR blocks. Default: everyone.
+    #[schemars(schema_with = "super::schema::cidrs")]
+    #[serde(default)]
     pub source_ranges: Option<Vec<String>>,
     #[schemars(schema_with = "super::schema::annotations")]
+    #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_annotations())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub annotations: StringMap,
 }

@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::StringMap;
+use super::{common::StringMap, rules};
 
 /// What goes into the server's `application.yml`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -15,8 +15,8 @@ pub struct Config {
     pub server_rate_limit: Option<ServerRateLimit>,
     pub sqlite_pool: Option<SqlitePool>,
     /// Logger name to level, such as `com.logpilot: DEBUG`.
+    #[schemars(schema_with = "super::schema::log_levels")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(length(max = 64))]
     pub log_levels: BTreeMap<String, LogLevel>,
     /// Merged over the generated `application.yml`, for properties without a field of their own.
     #[schemars(schema_with = "super::schema::free_form")]
@@ -42,6 +42,8 @@ pub struct ServerRateLimit {
 /// Connections to the SQLite file, per pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(has(self.minimumIdle) ? self.minimumIdle : 2) <= (has(self.maximumSize) ? self.maximumSize : 10)")
+    .message("must be less than or equal to `maximumSize`; the defaults are 2 and 10").field_path(".minimumIdle"))]
 pub struct SqlitePool {
     /// Default 10.
     #[schemars(range(min = 1, max = 100))]
@@ -72,10 +74,13 @@ pub struct Auth {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ApiKeySecret {
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub name: String,
     /// Default `api-key`.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::data_key())]
     pub key: Option<String>,
 }
 
@@ -83,6 +88,7 @@ pub struct ApiKeySecret {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ServiceAccount {
     #[schemars(schema_with = "super::schema::annotations")]
+    #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_annotations())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub annotations: StringMap,
 }

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::StringMap;
+use super::{common::StringMap, rules::{self, ingress as rule}};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Exposure {
@@ -17,12 +17,23 @@ pub struct Exposure {
 pub struct Ingress {
     pub enabled: Option<bool>,
     /// Default: the cluster's default class.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub class_name: Option<String>,
+    /// Settings of the ingress controller that have no field here.
     #[schemars(schema_with = "super::schema::annotations")]
+    #[x_kube(
+        validation = rules::metadata::qualified_keys(),
+        validation = rules::metadata::no_reserved_annotations(),
+        validation = rule::no_dangerous_annotations(),
+        validation = rule::no_owned_annotations(),
+        validation = rule::no_injected_values()
+    )]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub annotations: StringMap,
+    /// Hosts and paths. Components have to be named where more than one runs.
     #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rule::unique_locations())]
     pub rules: Vec<IngressRule>,
     pub tls: Option<Tls>,
     pub cors: Option<Cors>,
@@ -32,10 +43,13 @@ pub struct Ingress {
 /// One host and path, and the component that answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct IngressRule {
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    /// A DNS name, optionally with one leading `*.`.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::host_format())]
     pub host: String,
     /// A path prefix. Default `/`.
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/([A-Za-z0-9_.-]+/?)*$"))]
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = rule::path_format())]
     pub path: Option<String>,
     /// `all`, `rest` or `grpc`. Default: the only component there is.
     pub component: Option<ComponentKey>,
@@ -62,7 +76,8 @@ pub enum Protocol {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub secret_name: String,
     /// A cert-manager issuer that makes the Secret.
     pub issuer_ref: Option<IssuerRef>,
@@ -72,7 +87,8 @@ pub struct Tls {
 pub struct IssuerRef {
     /// Default `Issuer`.
     pub kind: Option<IssuerKind>,
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub name: String,
 }
 

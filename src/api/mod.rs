@@ -11,10 +11,12 @@ pub mod config;
 pub mod crd;
 pub mod exposure;
 pub mod monitoring;
+mod rules;
 pub mod schema;
 pub mod status;
 pub mod storage;
 
+pub use crd::crd;
 pub use cluster::{LogPilotCluster, LogPilotClusterSpec};
 pub use status::LogPilotClusterStatus;
 
@@ -22,5 +24,7 @@ pub use status::LogPilotClusterStatus;
 pub const GROUP: &str = "logpilot.io";
 /// The kind a user writes.
 pub const KIND: &str = "LogPilotCluster";
+/// Its plural, as in request paths.
+pub const PLURAL: &str = "logpilotclusters";
 /// The only served version.
 pub const VERSION: &str = "v1alpha1";

@@ -3,7 +3,7 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::StringMap;
+use super::{common::StringMap, rules};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -14,16 +14,20 @@ pub struct Monitoring {
 /// A ServiceMonitor for the Prometheus operator; skipped, with a condition, where its CRD is not installed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::timeout_within_interval())]
 pub struct ServiceMonitor {
     pub enabled: Option<bool>,
     /// Default `30s`.
-    #[schemars(length(max = 16), regex(pattern = r"^[1-9][0-9]{0,4}(s|m|h)$"))]
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = rules::duration())]
     pub interval: Option<String>,
     /// Default `10s`; not longer than `interval`.
-    #[schemars(length(max = 16), regex(pattern = r"^[1-9][0-9]{0,4}(s|m|h)$"))]
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = rules::duration())]
     pub scrape_timeout: Option<String>,
     /// Extra labels, for a Prometheus that selects its monitors by label.
     #[schemars(schema_with = "super::schema::labels")]
+    #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub labels: StringMap,
 }

@@ -1,6 +1,88 @@
 //! Schema fragments that the derive cannot express: int-or-string values, bounded maps, free-form objects.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::{component::ComponentSpec, config::LogLevel};
+
+/// A rule beside its schema, for fragments that have no struct to carry an attribute.
+fn rule(expression: &str, message: &str) -> Value {
+    json!({ "rule": expression, "message": message })
+}
+
+/// As `rule`, with a message that quotes values.
+fn explained(expression: &str, message: &str) -> Value {
+    json!({ "rule": expression, "messageExpression": message })
+}
+
+/// The longest quantity worth reading. Kubernetes 1.33 ignores this bound when it estimates what a
+/// rule costs and assumes 3 MiB, so that rules on quantities convert and parse as rarely as they can.
+const QUANTITY_LENGTH: u32 = 32;
+
+/// A quantity with a least value, given as text and as a plain number. `hint` is an expression that
+/// says more to a quantity below it; its type is dynamic.
+fn at_least(least: &str, number: u32, example: &str, hint: &str) -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true,
+        "maxLength": QUANTITY_LENGTH,
+        "x-kubernetes-validations": [explained(
+            &format!("type(self) == int ? self >= {number} : isQuantity(self) && quantity(self).compareTo(quantity('{least}')) >= 0"),
+            &format!("type(self) != int && !isQuantity(self) ? \"must be a quantity such as {example}, without spaces\" : {hint}"),
+        )],
+    })
+}
+
+/// Any quantity.
+pub fn quantity() -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true,
+        "maxLength": QUANTITY_LENGTH,
+        "x-kubernetes-validations": [rule(
+            "type(self) == int || isQuantity(self)",
+            "must be a quantity such as '512Mi', '10Gi' or '250m', without spaces",
+        )],
+    })
+}
+
+/// Processor time. A whole number counts processors.
+pub fn cpu(_: &mut SchemaGenerator) -> Schema {
+    at_least("1m", 1, "'500m' or '2'", "'must be at least 1m, a thousandth of a processor'")
+}
+
+/// Bytes of memory or disk. The smallest useful value is far above any slip of the suffix:
+/// `400m` is 0.4 bytes and `512` is 512 bytes.
+pub fn memory(_: &mut SchemaGenerator) -> Schema {
+    at_least(
+        "16Mi",
+        16 * 1024 * 1024,
+        "'512Mi'",
+        "type(self) == int ? \"must be at least 16Mi; a number alone means bytes: did you mean '%dMi'?\".format([self]) : self.endsWith('m') ? \"must be at least 16Mi; 'm' means thousandths of a byte: did you mean '%s'?\".format([self.replace('m', 'Mi')]) : 'must be at least 16Mi'",
+    )
+}
+
+/// A count, or a percentage up to 100%.
+pub fn int_or_percent() -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true,
+        "maxLength": 8,
+        "x-kubernetes-validations": [rule(
+            "type(self) == int ? self >= 0 && self <= 1000 : self.matches('^[0-9]+%$') && (self.size() <= 3 || self == '100%')",
+            "must be an integer from 0 to 1000 or a percentage between '0%' and '100%'",
+        )],
+    })
+}
+
+/// As above; twice as many pods and more may be started at once.
+pub fn surge(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true,
+        "maxLength": 8,
+        "x-kubernetes-validations": [rule(
+            "type(self) == int ? self >= 0 && self <= 1000 : self.matches('^[0-9]+%$') && self.size() <= 4",
+            "must be an integer from 0 to 1000 or a percentage between '0%' and '999%'",
+        )],
+    })
+}
 
 /// Labels: qualified keys are checked by CEL where the map is used, values by pattern.
 pub fn labels(_: &mut SchemaGenerator) -> Schema {
@@ -21,6 +103,45 @@ pub fn annotations(_: &mut SchemaGenerator) -> Schema {
         "type": "object",
         "maxProperties": 32,
         "additionalProperties": { "type": "string", "maxLength": 4096 },
+    })
+}
+
+/// The map of components: one schema for all of them; the keys are checked by CEL.
+pub fn components(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 3,
+        "additionalProperties": generator.subschema_for::<ComponentSpec>(),
+    })
+}
+
+/// Logger names to levels.
+pub fn log_levels(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 64,
+        "additionalProperties": generator.subschema_for::<LogLevel>(),
+        "x-kubernetes-validations": [explained(
+            "self.all(k, k.matches('^[A-Za-z_][A-Za-z0-9_.$-]{0,252}$'))",
+            "\"key '\" + self.filter(k, !k.matches('^[A-Za-z_][A-Za-z0-9_.$-]{0,252}$'))[0] + \"' must be a logger's name such as 'com.logpilot': letters, digits, '_', '.', '$' and '-'\"",
+        )],
+    })
+}
+
+/// CIDR blocks.
+pub fn cidrs(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "items": {
+            "type": "string",
+            "maxLength": 64,
+            "x-kubernetes-validations": [rule(
+                "isCIDR(self)",
+                "must be a CIDR block such as '10.0.0.0/8' or '2001:db8::/32'",
+            )],
+        },
+        "x-kubernetes-list-type": "set",
     })
 }
 

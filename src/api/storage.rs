@@ -4,11 +4,15 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{DeletionPolicy, Quantity};
+use super::{
+    common::{DeletionPolicy, Quantity},
+    rules::{self, storage as rule},
+};
 
 /// The server's storage and the claim under it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::existing_claim_is_shared())]
 pub struct Storage {
     /// Default `Sqlite`. Immutable.
     pub backend: Option<Backend>,
@@ -47,16 +51,21 @@ pub enum UnsafeStorage {
 /// The claim of the data volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::existing_claim_is_used_as_it_is())]
 pub struct Volume {
     /// Default `10Gi` (`5Gi` for rest and grpc with `PerComponent`). May grow, never shrink.
+    #[schemars(schema_with = "super::schema::memory")]
+    #[serde(default)]
     pub size: Option<Quantity>,
     /// Default: the cluster's default class. Immutable.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub storage_class_name: Option<String>,
     /// Default `ReadWriteOnce`. Immutable.
     pub access_mode: Option<AccessMode>,
     /// Uses this claim instead of making one; only with `sharing: Shared`. It is never changed or deleted.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub existing_claim: Option<String>,
     /// Default `Retain`.
     pub deletion_policy: Option<DeletionPolicy>,

@@ -38,7 +38,7 @@ pub enum ApiKeyFact {
     /// The Secret is there and good; the hash of its value rolls the pods when it changes.
     Present { hash: String },
     /// No Secret is named and none was generated yet: make it with this value.
-    Generate { value: Hidden },
+    Generate { value: Hidden, hash: String },
     /// The Secret cannot be used: workloads are held. `reason` is a status reason, `message` says what to do.
     Invalid { message: String },
 }

@@ -1,4 +1,27 @@
-//! One file per generated kind. Builders are pure: plain inputs in, one typed object (or none) out.
+//! One file per generated kind. Builders are pure: the validated cluster in, one typed object (or none) out.
+//!
+//! They write only the fields we mean, because what we write is what we own and repair. One exception
+//! is what the API server would default *inside* a list or map that it owns as a whole: such a value
+//! would come back as ours and look like drift, so the builder writes it itself.
 
+pub mod affinity;
+pub mod claim;
+pub mod config_map;
+pub mod container;
+pub mod deployment;
+pub mod disruption_budget;
+pub mod env;
+pub mod ingress;
+pub mod ingress_nginx;
 pub mod kinds;
+pub mod labels;
+pub mod meta;
+pub mod names;
+pub mod namespace;
+pub mod pod;
+pub mod pod_autoscaler;
+pub mod probes;
+pub mod secret;
+pub mod service;
+pub mod service_account;
 pub mod service_monitor;

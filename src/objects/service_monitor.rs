@@ -3,6 +3,12 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
 
+use super::{
+    labels::{self, monitored_services},
+    meta,
+};
+use crate::logpilot::model::Cluster;
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ServiceMonitor {
     pub metadata: ObjectMeta,
@@ -30,4 +36,26 @@ pub struct Endpoint {
     pub path: String,
     pub interval: String,
     pub scrape_timeout: String,
+}
+
+/// None unless asked for. Scrapes the ClusterIP Services only, or each pod would be counted once per Service.
+#[must_use]
+pub fn build(cluster: &Cluster) -> Option<ServiceMonitor> {
+    let wanted = cluster.service_monitor.as_ref()?;
+    let servers = &cluster.namespace.name;
+    let namespace = cluster.system_namespace.as_ref().unwrap_or(servers);
+    let labels = labels::with(cluster, &wanted.labels);
+    Some(ServiceMonitor {
+        metadata: meta::owned(cluster, namespace, cluster.prefix.service_monitor(), labels),
+        spec: ServiceMonitorSpec {
+            selector: monitored_services(cluster),
+            namespace_selector: NamespaceSelector { match_names: vec![servers.clone()] },
+            endpoints: vec![Endpoint {
+                port: "management".into(),
+                path: "/actuator/prometheus".into(),
+                interval: wanted.interval.clone(),
+                scrape_timeout: wanted.scrape_timeout.clone(),
+            }],
+        },
+    })
 }

@@ -11,7 +11,10 @@ use k8s_openapi::api::{
 use kube::{
     Api, Client, Config,
     api::PostParams,
-    config::{AuthInfo, Cluster, Context as KubeContext, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext},
+    config::{
+        AuthInfo, Cluster, Context as KubeContext, KubeConfigOptions, Kubeconfig, NamedAuthInfo,
+        NamedCluster, NamedContext,
+    },
 };
 
 use crate::{Error, Result, error::Context, pki::Credentials};
@@ -55,7 +58,10 @@ impl Access {
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<Kubeconfig> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, namespace);
         let request = TokenRequest {
-            spec: TokenRequestSpec { expiration_seconds: Some(TOKEN_LIFETIME_SECONDS), ..Default::default() },
+            spec: Some(TokenRequestSpec {
+                expiration_seconds: Some(TOKEN_LIFETIME_SECONDS),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         let token = accounts
@@ -63,7 +69,7 @@ impl Access {
             .await
             .during(format!("request a token of ServiceAccount {namespace}/{name}"))?
             .status
-            .map(|status| status.token)
+            .and_then(|status| status.token)
             .unwrap_or_default();
         let cluster = self.current_cluster()?;
         let user = AuthInfo { token: Some(token.into()), ..AuthInfo::default() };
@@ -112,17 +118,30 @@ pub async fn client_from(kubeconfig: Kubeconfig) -> Result<Client> {
 }
 
 async fn config_from(kubeconfig: Kubeconfig) -> Result<Config> {
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .map_err(|error| Error::Kubeconfig { step: "read the kubeconfig".to_owned(), cause: error.to_string() })
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|error| {
+        Error::Kubeconfig { step: "read the kubeconfig".to_owned(), cause: error.to_string() }
+    })
 }
 
 fn assemble(cluster: Cluster, user: AuthInfo) -> Kubeconfig {
-    let context = KubeContext { cluster: NAME.to_owned(), user: Some(NAME.to_owned()), ..KubeContext::default() };
+    let context =
+        KubeContext { cluster: NAME.to_owned(), user: Some(NAME.to_owned()), ..KubeContext::default() };
     Kubeconfig {
-        clusters: vec![NamedCluster { name: NAME.to_owned(), cluster: Some(cluster) }],
-        auth_infos: vec![NamedAuthInfo { name: NAME.to_owned(), auth_info: Some(user) }],
-        contexts: vec![NamedContext { name: NAME.to_owned(), context: Some(context) }],
+        clusters: vec![NamedCluster {
+            name: NAME.to_owned(),
+            cluster: Some(cluster),
+            ..NamedCluster::default()
+        }],
+        auth_infos: vec![NamedAuthInfo {
+            name: NAME.to_owned(),
+            auth_info: Some(user),
+            ..NamedAuthInfo::default()
+        }],
+        contexts: vec![NamedContext {
+            name: NAME.to_owned(),
+            context: Some(context),
+            ..NamedContext::default()
+        }],
         current_context: Some(NAME.to_owned()),
         ..Kubeconfig::default()
     }

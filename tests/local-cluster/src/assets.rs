@@ -106,7 +106,8 @@ mod tests {
     #[test]
     fn the_version_is_the_one_that_go_mod_pins() {
         let kubernetes = MODULES.iter().find(|module| module.name == "kubernetes").expect("the module");
-        let pinned = kubernetes.go_mod.lines().find_map(|line| line.strip_prefix("require k8s.io/kubernetes v"));
+        let pinned =
+            kubernetes.go_mod.lines().find_map(|line| line.strip_prefix("require k8s.io/kubernetes v"));
         assert_eq!(pinned, Some(KUBERNETES_VERSION));
     }
 

@@ -71,7 +71,9 @@ pub(crate) fn flags() -> Vec<String> {
     let mut numbers = KUBERNETES_VERSION.split('.');
     let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     let version = "-X k8s.io/component-base/version";
-    let linker = format!("-s -w {version}.gitVersion=v{KUBERNETES_VERSION} {version}.gitMajor={major} {version}.gitMinor={minor}");
+    let linker = format!(
+        "-s -w {version}.gitVersion=v{KUBERNETES_VERSION} {version}.gitMajor={major} {version}.gitMinor={minor}"
+    );
     vec!["-trimpath".to_owned(), "-p=2".to_owned(), format!("-ldflags={linker}")]
 }
 
@@ -91,7 +93,8 @@ pub(crate) fn into(bin: &Path) -> Result<()> {
 
     let started = Instant::now();
     eprintln!("local-cluster: building the control plane once, from Go modules, into {}", bin.display());
-    let work = tempfile::Builder::new().prefix("build-").tempdir_in(parent).at("create a directory in", parent)?;
+    let work =
+        tempfile::Builder::new().prefix("build-").tempdir_in(parent).at("create a directory in", parent)?;
     let output = work.path().join("bin");
     fs::create_dir(&output).at("create", &output)?;
     for module in MODULES {
@@ -103,8 +106,9 @@ pub(crate) fn into(bin: &Path) -> Result<()> {
         let target = output.join(tool.name);
         let mut command = go(&work.path().join(tool.module));
         command.arg("build").args(flags()).arg("-o").arg(&target).arg(tool.package);
-        run(command, tool.name, "go build")?;
+        let built = run(command, tool.name, "go build");
         eprintln!(" {} s", begun.elapsed().as_secs());
+        built?;
     }
     let stages = output.join(STAGES);
     fs::write(&stages, default_stages(&work.path().join("kwok"))?).at("write", stages)?;
@@ -120,7 +124,8 @@ pub(crate) fn into(bin: &Path) -> Result<()> {
 fn write_module(module: &Module, work: &Path) -> Result<()> {
     let dir = work.join(module.name);
     fs::create_dir(&dir).at("create", &dir)?;
-    for (file, text) in [("go.mod", module.go_mod), ("go.sum", module.go_sum), ("tools.go", module.tools_go)] {
+    for (file, text) in [("go.mod", module.go_mod), ("go.sum", module.go_sum), ("tools.go", module.tools_go)]
+    {
         let path = dir.join(file);
         fs::write(&path, text).at("write", path)?;
     }
@@ -169,5 +174,8 @@ fn run(mut command: Command, tool: &str, step: &str) -> Result<Output> {
     let said = String::from_utf8_lossy(&output.stderr);
     let last: Vec<&str> = said.lines().rev().take(20).collect();
     let cause = last.into_iter().rev().collect::<Vec<_>>().join("\n");
-    Err(failed(cause, "check that the Go module proxy can be reached (GOPROXY) and that the disk has 8 GB free"))
+    Err(failed(
+        cause,
+        "check that the Go module proxy can be reached (GOPROXY) and that the disk has 8 GB free",
+    ))
 }

@@ -17,7 +17,8 @@ pub enum Component {
 
 impl Component {
     /// In the order of their start.
-    pub const ALL: [Self; 5] = [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Kwok];
+    pub const ALL: [Self; 5] =
+        [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Kwok];
 
     /// The name of its program.
     #[must_use]
@@ -73,7 +74,9 @@ impl Layout {
         match component {
             Component::Etcd => Some(format!("http://127.0.0.1:{}/health", ports.etcd)),
             Component::ApiServer => Some(format!("{}/readyz", self.server())),
-            Component::ControllerManager => Some(format!("https://127.0.0.1:{}/healthz", ports.controller_manager)),
+            Component::ControllerManager => {
+                Some(format!("https://127.0.0.1:{}/healthz", ports.controller_manager))
+            }
             Component::Scheduler => Some(format!("https://127.0.0.1:{}/readyz", ports.scheduler)),
             Component::Kwok => None,
         }
@@ -101,6 +104,9 @@ impl Layout {
             format!("--initial-cluster=default={peer}"),
             // The data lives as long as the run: nothing has to survive a power cut.
             "--unsafe-no-fsync".to_owned(),
+            // There is no peer to wait for; the default election timeout is a second of every start.
+            "--heartbeat-interval=10".to_owned(),
+            "--election-timeout=100".to_owned(),
         ]
     }
 
@@ -134,13 +140,15 @@ impl Layout {
             // Written before the request ends, and never rotated: markers are offsets into this one file.
             "--audit-log-mode=blocking".to_owned(),
             "--audit-log-maxsize=100000".to_owned(),
-            "--shutdown-delay-duration=0s".to_owned(),
+            // Asked to end, it ends its watches within this; without it they hold it up for a minute.
+            "--shutdown-watch-termination-grace-period=1s".to_owned(),
             "--profiling=false".to_owned(),
         ]
     }
 
     fn controller_manager(&self, pki: &Pki) -> Vec<String> {
-        let mut arguments = self.with_kubeconfig(Component::ControllerManager, self.ports.controller_manager, pki);
+        let mut arguments =
+            self.with_kubeconfig(Component::ControllerManager, self.ports.controller_manager, pki);
         arguments.extend([
             "--use-service-account-credentials=true".to_owned(),
             format!("--service-account-private-key-file={}", pki.path("service-account.key")),

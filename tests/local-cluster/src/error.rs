@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use crate::Component;
 
 /// Any failure of this crate.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Error {
     /// A control-plane binary could be neither found nor built.
     #[error("{tool}: {step}: {cause}\nWhat to do: {advice}")]
@@ -45,6 +45,13 @@ pub enum Error {
          What to do: unset KUBECONFIG and LOGPILOT_TEST_KUBECONFIG, so that a local control plane is started"
     )]
     NotAvailable { what: String },
+}
+
+/// As `Display`: a test that unwraps shows this, and objects and logs are unreadable with their lines escaped.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, formatter)
+    }
 }
 
 /// Result of this crate.

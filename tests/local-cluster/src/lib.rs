@@ -1,1 +1,39 @@
+//! A real Kubernetes control plane for tests and demos, on this machine and without containers.
+//!
+//! etcd, API server, controller-manager and scheduler are the real programs, built from pinned Go modules; kwok plays the
+//! kubelets of fake nodes, and a small binder plays the storage. Pods have addresses and readiness but no processes.
+//!
+//! - [`Env`] is where a test suite starts: a given cluster or a local one.
+//! - [`ControlPlane`] owns the processes: faults, identities, the audit log.
+//! - [`stages::MARKERS`] lists the image strings that make a pod misbehave.
+//! - [`wait_for`] is how everything waits.
+//!
+//! The binary `local-cluster` keeps such a cluster running for a person.
 
+mod access;
+mod assets;
+pub mod audit;
+mod bootstrap;
+mod build;
+mod components;
+mod control_plane;
+mod env;
+mod error;
+pub mod nodes;
+mod pki;
+mod ports;
+mod process;
+pub mod stages;
+mod supervisor;
+pub mod up;
+pub mod volumes;
+mod wait;
+
+pub use access::{Access, client_from};
+pub use assets::{Assets, KUBERNETES_VERSION};
+pub use components::Component;
+pub use control_plane::{ControlPlane, Options};
+pub use env::Env;
+pub use error::{Error, Result};
+pub use pki::Identity;
+pub use wait::{show, wait_for, wait_for_absence, wait_for_object};

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose,
 };
 
 use crate::{Error, Result, error::IoContext};
@@ -74,18 +74,27 @@ impl Pki {
         let failed = |source| Error::Pki { subject: "the CA".to_owned(), source };
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         params.distinguished_name = distinguished_name("local-cluster-ca", None);
         let key = KeyPair::generate().map_err(failed)?;
         let certificate = params.self_signed(&key).map_err(failed)?;
         let ca_key = key.serialize_pem();
-        let pki = Self { ca_certificate: certificate.pem(), ca: Issuer::new(params, key), dir: dir.to_owned() };
+        let pki =
+            Self { ca_certificate: certificate.pem(), ca: Issuer::new(params, key), dir: dir.to_owned() };
         pki.write("ca.crt", &pki.ca_certificate)?;
         pki.write("ca.key", &ca_key)?;
 
         let server = pki.issue(
             &Identity::user("kube-apiserver"),
-            ["localhost", "127.0.0.1", FIRST_SERVICE_IP, "kubernetes", "kubernetes.default", "kubernetes.default.svc"],
+            [
+                "localhost",
+                "127.0.0.1",
+                FIRST_SERVICE_IP,
+                "kubernetes",
+                "kubernetes.default",
+                "kubernetes.default.svc",
+            ],
             ExtendedKeyUsagePurpose::ServerAuth,
         )?;
         pki.write("server.crt", &server.certificate)?;

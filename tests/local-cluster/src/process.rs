@@ -105,6 +105,11 @@ impl Reaper {
         Ok(Self { shell, pids })
     }
 
+    /// Whether the directory is one that a reaper was started for.
+    pub fn owns(dir: &Path) -> bool {
+        dir.join(PIDS).is_file()
+    }
+
     /// From now on the process dies with its owner.
     pub fn watch(&self, process: &Process, name: &str) -> Result<()> {
         record(&self.pids, process.pid(), name)
@@ -118,6 +123,40 @@ impl Drop for Reaper {
     }
 }
 
+/// The process that keeps a cluster running for a person, as `local-cluster up` recorded it.
+pub(crate) struct Owner {
+    pub pid: u32,
+    pub start_time: u64,
+}
+
+impl Owner {
+    const FILE: &str = "owner";
+
+    /// This process owns the cluster in `dir`; it is ready.
+    pub fn record(dir: &Path) -> Result<()> {
+        let pid = std::process::id();
+        let path = dir.join(Self::FILE);
+        std::fs::write(&path, format!("{pid} {}", start_time(pid).unwrap_or_default())).at("write", path)
+    }
+
+    /// The living owner of the cluster in `dir`.
+    pub fn of(dir: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(dir.join(Self::FILE)).ok()?;
+        let (pid, start_time) = parse(&text)?;
+        is_alive(pid, start_time).then_some(Self { pid, start_time })
+    }
+}
+
+fn is_alive(pid: u32, recorded_start: u64) -> bool {
+    start_time(pid) == Some(recorded_start)
+}
+
+/// Pid and start time at the start of a line.
+fn parse(line: &str) -> Option<(u32, u64)> {
+    let mut fields = line.split_whitespace();
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
 /// Appends a process to the list.
 fn record(pids: &Path, pid: u32, name: &str) -> Result<()> {
     let Some(start) = start_time(pid) else { return Ok(()) };
@@ -125,14 +164,10 @@ fn record(pids: &Path, pid: u32, name: &str) -> Result<()> {
     writeln!(file, "{pid} {start} {name}").at("write", pids)
 }
 
-/// Processes listed in a cluster's directory that still run.
-pub(crate) fn alive(dir: &Path) -> Vec<(u32, u64)> {
+/// Whether a process listed in the cluster's directory still runs.
+pub(crate) fn any_alive(dir: &Path) -> bool {
     let list = std::fs::read_to_string(dir.join(PIDS)).unwrap_or_default();
-    let parse = |line: &str| {
-        let mut fields = line.split(' ');
-        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-    };
-    list.lines().filter_map(parse).filter(|&(pid, start)| start_time(pid) == Some(start)).collect()
+    list.lines().filter_map(parse).any(|(pid, start)| is_alive(pid, start))
 }
 
 /// Kernel start time of a process in clock ticks since boot; with the pid it names a process for ever. None when it is gone

@@ -3,8 +3,10 @@
 //! A pod is ready at once, unless the image of its first container contains one of [`MARKERS`]: a bad workload is then
 //! nothing but a string in a custom resource.
 
-/// kwok's configuration files of this crate. `ready.yaml` is for every image without a marker.
-const STAGES: [&str; 9] = [
+/// kwok's configuration files of this crate. `start.yaml` comes first for every pod, `ready.yaml` second where
+/// the image has no marker.
+const STAGES: [&str; 10] = [
+    include_str!("../stages/start.yaml"),
     include_str!("../stages/ready.yaml"),
     include_str!("../stages/never-ready.yaml"),
     include_str!("../stages/crash-loop.yaml"),
@@ -24,12 +26,20 @@ const STAGES: [&str; 9] = [
 /// | `crash-loop` | waits in CrashLoopBackOff after exit code 1, "boom: could not open database"; restarts 1, after 2 s 2 |
 /// | `image-pull` | waits in ImagePullBackOff |
 /// | `create-config-error` | waits in CreateContainerConfigError |
-/// | `oom` | waits in CrashLoopBackOff after OOMKilled, exit code 137 |
+/// | `oom` (a word of its own) | waits in CrashLoopBackOff after OOMKilled, exit code 137 |
 /// | `slow-5s` | becomes ready 5 s after its start |
 /// | `flapping` | loses and regains readiness every second |
 /// | `job-fail` | fails with exit code 1, as the pod of a Job may |
-pub const MARKERS: [&str; 8] =
-    ["never-ready", "crash-loop", "image-pull", "create-config-error", "oom", "slow-5s", "flapping", "job-fail"];
+pub const MARKERS: [&str; 8] = [
+    "never-ready",
+    "crash-loop",
+    "image-pull",
+    "create-config-error",
+    "oom",
+    "slow-5s",
+    "flapping",
+    "job-fail",
+];
 
 /// One configuration of kwok's own stages and ours.
 pub(crate) fn configuration(defaults: &str) -> String {
@@ -40,17 +50,22 @@ pub(crate) fn configuration(defaults: &str) -> String {
 mod tests {
     use super::*;
 
+    /// The marker as a regular expression inside a jq string: `oom` as a word of its own, or `zoom` would die.
+    fn pattern(marker: &str) -> String {
+        if marker == "oom" { r"\\boom\\b".to_owned() } else { marker.to_owned() }
+    }
+
     #[test]
     fn the_ready_stage_leaves_out_exactly_the_images_with_a_marker() {
-        let selector = format!(r#"test("{}")"#, MARKERS.join("|"));
-        assert!(STAGES[0].contains(&selector), "stages/ready.yaml should hold {selector}");
+        let selector = format!(r#"test("{}")"#, MARKERS.map(pattern).join("|"));
+        assert!(STAGES[1].contains(&selector), "stages/ready.yaml should hold {selector}");
     }
 
     #[test]
     fn every_marker_has_a_stage() {
         for marker in MARKERS {
-            let selector = format!(r#"test("{marker}")"#);
-            assert!(STAGES[1..].iter().any(|stage| stage.contains(&selector)), "no stage selects {marker}");
+            let selector = format!(r#"test("{}")"#, pattern(marker));
+            assert!(STAGES[2..].iter().any(|stage| stage.contains(&selector)), "no stage selects {marker}");
         }
     }
 }

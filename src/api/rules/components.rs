@@ -1,0 +1,239 @@
+//! Rules of one component, and of what depends on which role it is.
+
+use kube::core::{Reason, Rule};
+
+use super::{at_most, explained, forbidden};
+
+// ---- one component ------------------------------------------------------------------------------
+
+/// `autoscaling` is given and not switched off.
+fn scaled(component: &str) -> String {
+    format!(
+        "(has({component}.autoscaling) && (!has({component}.autoscaling.enabled) || {component}.autoscaling.enabled))"
+    )
+}
+
+pub fn replicas_or_autoscaling() -> Rule {
+    forbidden(
+        format!("!has(self.replicas) || !{}", scaled("self")),
+        "may not be set while `autoscaling` is on; use `autoscaling.minReplicas`, or set `autoscaling.enabled: false`",
+    )
+    .field_path(".replicas")
+}
+
+/// Without this, dropping the autoscaler would also drop a running service to its default size.
+pub fn replicas_after_autoscaling() -> Rule {
+    Rule::new(format!(
+        "!{} || {} || has(self.replicas)",
+        scaled("oldSelf"),
+        scaled("self")
+    ))
+    .message("must be given when `autoscaling` is removed or turned off, so that the number of pods is your choice and not a default")
+    .reason(Reason::FieldValueRequired)
+    .field_path(".replicas")
+}
+
+/// The API server refuses the Deployment otherwise. 600 s is Kubernetes' default deadline.
+pub fn deadline_after_min_ready() -> Rule {
+    explained(
+        "(has(self.progressDeadlineSeconds) ? self.progressDeadlineSeconds : 600) > (has(self.minReadySeconds) ? self.minReadySeconds : 0)",
+        "'must be greater than `minReadySeconds` (%d); the default is 600'.format([self.minReadySeconds])",
+    )
+    .field_path(".progressDeadlineSeconds")
+}
+
+pub fn grace_period() -> Rule {
+    Rule::new("self >= 6").message(
+        "must be at least 6: pods wait 5 s before they stop, so that no request reaches a closed port",
+    )
+}
+
+pub fn priority_class() -> Rule {
+    Rule::new("!self.startsWith('system-')").message(
+        "may not start with 'system-': those classes are for the cluster's own pods; name a class of yours",
+    )
+}
+
+pub fn max_not_below_min() -> Rule {
+    explained(
+        "!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",
+        "'must be greater than or equal to `minReplicas` (%d)'.format([self.minReplicas])",
+    )
+    .field_path(".maxReplicas")
+}
+
+/// Kubernetes keys constraints by both fields.
+pub fn spread_once() -> Rule {
+    let when = |item: &str| format!("(has({item}.whenUnsatisfiable) ? {item}.whenUnsatisfiable : 'ScheduleAnyway')");
+    forbidden(
+        format!(
+            "self.all(a, self.exists_one(b, a.topologyKey == b.topologyKey && {} == {}))",
+            when("a"),
+            when("b")
+        ),
+        "must not name the same `topologyKey` and `whenUnsatisfiable` twice; remove one of them",
+    )
+}
+
+// ---- strategy and budget ------------------------------------------------------------------------
+
+pub fn recreate_has_no_rolling() -> Rule {
+    forbidden(
+        "!has(self.type) || self.type != 'Recreate' || (!has(self.maxSurge) && !has(self.maxUnavailable))",
+        "'Recreate' stops every pod first: `maxSurge` and `maxUnavailable` may not be given with it",
+    )
+    .field_path(".type")
+}
+
+pub fn rolling_can_move() -> Rule {
+    forbidden(
+        "!has(self.maxSurge) || !has(self.maxUnavailable) || !(self.maxSurge == 0 || self.maxSurge == '0%') || !(self.maxUnavailable == 0 || self.maxUnavailable == '0%')",
+        "may not be 0 when `maxSurge` is 0: no pod could ever be replaced",
+    )
+    .field_path(".maxUnavailable")
+}
+
+pub fn one_budget() -> Rule {
+    forbidden(
+        "!has(self.minAvailable) || !has(self.maxUnavailable)",
+        "`minAvailable` and `maxUnavailable` may not be given together; keep one",
+    )
+}
+
+// ---- probes -------------------------------------------------------------------------------------
+
+pub fn exec_has_command() -> Rule {
+    Rule::new("!has(self.mode) || self.mode != 'Exec' || has(self.command)")
+        .message("must be given with `mode: Exec`, for example ['/bin/check', '--ready']")
+        .reason(Reason::FieldValueRequired)
+        .field_path(".command")
+}
+
+pub fn command_only_with_exec() -> Rule {
+    forbidden(
+        "!has(self.command) || (has(self.mode) && self.mode == 'Exec')",
+        "may only be given with `mode: Exec`; set the mode or remove the command",
+    )
+    .field_path(".command")
+}
+
+/// For `liveness` and `startup`, as in a Pod.
+pub fn one_success() -> Rule {
+    Rule::new("!has(self.successThreshold) || self.successThreshold == 1")
+        .message("must be 1 for liveness and startup probes")
+        .field_path(".successThreshold")
+}
+
+// ---- resources ----------------------------------------------------------------------------------
+
+/// `requests` must not exceed `limits`. Both have defaults, so a value given alone is held against
+/// the default of the other: the API server would refuse the Deployment, with no word to the user.
+fn within(field: &str, request: &str, limit: &str) -> Rule {
+    let requested = format!(
+        "(has(self.requests) && has(self.requests.{field}) ? string(self.requests.{field}) : '{request}')"
+    );
+    let limited = format!(
+        "(has(self.limits) && has(self.limits.{field}) ? string(self.limits.{field}) : '{limit}')"
+    );
+    explained(
+        at_most(&requested, &limited),
+        format!(
+            "\"must be less than or equal to `limits.{field}`: '%s' is more than '%s'; a value that is not given has its default, so give both\".format([{requested}, {limited}])"
+        ),
+    )
+    .field_path(format!(".requests.{field}"))
+}
+
+pub fn memory_within_limit() -> Rule {
+    within("memory", "256Mi", "512Mi")
+}
+
+pub fn ephemeral_storage_within_limit() -> Rule {
+    let amount = |list: &str| format!("string(self.{list}.ephemeral__dash__storage)");
+    let given = |list: &str| {
+        format!("has(self.{list}) && has(self.{list}.ephemeral__dash__storage)")
+    };
+    Rule::new(format!(
+        "!({} && {}) || {}",
+        given("requests"),
+        given("limits"),
+        at_most(&amount("requests"), &amount("limits"))
+    ))
+    .message("must be less than or equal to `limits.ephemeral-storage`")
+    .field_path(".requests['ephemeral-storage']")
+}
+
+// ---- roles: rules of the map of components -------------------------------------------------------
+
+pub fn known_roles() -> Rule {
+    explained(
+        "self.all(k, k in ['all', 'rest', 'grpc'])",
+        "\"must be 'all', 'rest' or 'grpc'; there is no component '\" + self.filter(k, !(k in ['all', 'rest', 'grpc']))[0] + \"'\"",
+    )
+}
+
+/// CPU defaults differ by role, so this one cannot stand at `resources`.
+pub fn cpu_within_limit(role: &str) -> Rule {
+    let (request, limit) = if role == "all" { ("100m", "500m") } else { ("50m", "300m") };
+    let resources = format!("self['{role}'].resources");
+    let given = |list: &str| format!("has({resources}.{list}) && has({resources}.{list}.cpu)");
+    let requested = format!(
+        "({} ? string({resources}.requests.cpu) : '{request}')",
+        given("requests")
+    );
+    let limited = format!(
+        "({} ? string({resources}.limits.cpu) : '{limit}')",
+        given("limits")
+    );
+    explained(
+        format!(
+            "!('{role}' in self) || !has({resources}) || {}",
+            at_most(&requested, &limited)
+        ),
+        format!(
+            "\"must be less than or equal to `limits.cpu`: '%s' is more than '%s'; a value that is not given has its default, so give both\".format([{requested}, {limited}])"
+        ),
+    )
+    .field_path(format!(".{role}.resources.requests.cpu"))
+}
+
+pub fn rest_has_no_grpc_probe() -> Rule {
+    forbidden(
+        "!('rest' in self) || !has(self['rest'].probes) || !has(self['rest'].probes.mode) || self['rest'].probes.mode != 'Grpc'",
+        "may not be 'Grpc': rest serves no gRPC; use 'ActuatorGroups', 'Actuator', 'Tcp' or 'Exec'",
+    )
+    .field_path(".rest.probes.mode")
+}
+
+/// A port of a protocol that the role does not serve.
+pub fn role_serves(role: &str, block: &str, port: &str, protocol: &str, instead: &str) -> Rule {
+    forbidden(
+        format!("!('{role}' in self) || !has(self['{role}'].{block}) || !has(self['{role}'].{block}.{port})"),
+        &format!("may not be set: {role} serves no {protocol}; use `{instead}`, or component `all`"),
+    )
+    .field_path(format!(".{role}.{block}.{port}"))
+}
+
+/// Only `all` has two ports in one Service; both have defaults.
+pub fn load_balancer_ports_differ() -> Rule {
+    forbidden(
+        "!('all' in self) || !has(self['all'].loadBalancer) || (has(self['all'].loadBalancer.httpPort) ? self['all'].loadBalancer.httpPort : 80) != (has(self['all'].loadBalancer.grpcPort) ? self['all'].loadBalancer.grpcPort : 50051)",
+        "must differ from `httpPort`; the defaults are 80 (HTTP) and 50051 (gRPC)",
+    )
+    .field_path(".all.loadBalancer.grpcPort")
+}
+
+/// Node ports are the whole Kubernetes cluster's: each can be given once.
+pub fn node_ports_differ() -> Rule {
+    let ports = |field: &str| {
+        format!("self.map(k, has(self[k].nodePort) && has(self[k].nodePort.{field}) ? self[k].nodePort.{field} : 0)")
+    };
+    forbidden(
+        format!(
+            "[{} + {}].all(ports, ports.all(p, p == 0 || ports.exists_one(q, q == p)))",
+            ports("http"),
+            ports("grpc")
+        ),
+        "each `nodePort` may be given once: a node has one port of a number; change one, or leave it out to have it allocated",
+    )
+}

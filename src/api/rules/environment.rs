@@ -1,0 +1,61 @@
+//! Environment variables: names, and the ones that the operator sets itself.
+
+use kube::core::Rule;
+
+use super::explained;
+
+/// Name to what to use instead. The operator's own value would lose against `env`, and the cluster
+/// would run other than its status says.
+const OWNED: &[(&str, &str)] = &[
+    ("SPRING_CONFIG_LOCATION", "`config.overlay`"),
+    ("SPRING_CONFIG_ADDITIONAL_LOCATION", "`config.overlay`"),
+    ("SPRING_PROFILES_ACTIVE", "`components`"),
+    ("LOGPILOT_PROTOCOL", "`components`"),
+    ("LOGPILOT_SERVER_PROTOCOL", "`components`"),
+    ("SERVER_SHUTDOWN", "`terminationGracePeriodSeconds`"),
+    ("LOGPILOT_API_KEY", "`auth.apiKeySecret`"),
+    ("LOGPILOT_SERVER_API_KEY", "`auth.apiKeySecret`"),
+    ("LOGPILOT_SERVER_APIKEY", "`auth.apiKeySecret`"),
+    ("SERVER_PORT", PORTS),
+    ("MANAGEMENT_SERVER_PORT", PORTS),
+    ("GRPC_SERVER_PORT", PORTS),
+    ("LOGPILOT_SERVER_PORT", PORTS),
+    ("LOGPILOT_HTTP_PORT", PORTS),
+    ("LOGPILOT_MANAGEMENT_PORT", PORTS),
+    ("LOGPILOT_GRPC_PORT", PORTS),
+    ("LOGPILOT_STORAGE_TYPE", "`storage.backend`"),
+    ("LOGPILOT_STORAGE_DIR", "`storage`"),
+    ("LOGPILOT_STORAGE_DIRECTORY", "`storage`"),
+    ("LOGPILOT_SQLITE_PATH", "`storage`"),
+    ("LOGPILOT_STORAGE_SQLITE_PATH", "`storage`"),
+];
+
+/// Containers listen on fixed ports; Services map them.
+const PORTS: &str = "`loadBalancer`, `nodePort` or `exposure`";
+
+pub fn variable_name() -> Rule {
+    Rule::new("self.matches('^[A-Za-z_][A-Za-z0-9_]*$')").message(
+        "must be a C identifier: letters, digits and '_', not starting with a digit",
+    )
+}
+
+pub fn not_owned() -> Rule {
+    let names: Vec<String> = OWNED.iter().map(|(name, _)| format!("'{name}'")).collect();
+    let advice: Vec<String> = OWNED
+        .iter()
+        .map(|(name, instead)| format!("'{name}': '{instead}'"))
+        .collect();
+    explained(
+        format!("!(self in [{}])", names.join(", ")),
+        format!(
+            "\"may not override '\" + self + \"'; use \" + {{{}}}[self]",
+            advice.join(", ")
+        ),
+    )
+}
+
+/// The fields that the downward API offers as variables.
+pub fn pod_field() -> Rule {
+    Rule::new("self.matches('^(metadata[.](name|namespace|uid)|metadata[.](labels|annotations)[[]\\'[^\\']+\\'[]]|spec[.](nodeName|serviceAccountName)|status[.](hostIP|hostIPs|podIP|podIPs))$')")
+        .message("must be one of metadata.name, metadata.namespace, metadata.uid, metadata.labels['<key>'], metadata.annotations['<key>'], spec.nodeName, spec.serviceAccountName, status.hostIP, status.hostIPs, status.podIP, status.podIPs")
+}

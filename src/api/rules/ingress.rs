@@ -1,0 +1,109 @@
+//! Exposure: what an Ingress may say, and which component answers.
+
+use kube::core::Rule;
+
+use super::{explained, forbidden};
+
+pub fn host_format() -> Rule {
+    Rule::new("self.matches('^([*][.])?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$') && !isIP(self)").message(
+        "must be a lower-case DNS name such as 'logpilot.example.com', optionally with one leading '*.', without scheme, port or path, and not an IP address",
+    )
+}
+
+pub fn path_format() -> Rule {
+    Rule::new("self.matches('^(/[A-Za-z0-9_.-]+)*/?$') && !self.matches('/[.]{1,2}(/|$)')").message(
+        "must start with '/' and consist of letters, digits, '-', '_', '.' and single '/', without '.' or '..' as a segment",
+    )
+}
+
+/// Snippets, mirrors and external authentication write into the controller's configuration; they
+/// have been its way to code execution (CVE-2021-25742, CVE-2025-1974, CVE-2026-24512).
+const DANGEROUS: &str = "k.matches('/(.*-snippet|mirror-.*|auth-.*|modsecurity-.*)$')";
+
+/// Annotations that a typed field writes: two sources of one setting would fight.
+const OWNED: &str = "k.matches('^(kubernetes.io/ingress.class|cert-manager.io/(cluster-issuer|issuer|issuer-kind|issuer-group)|nginx.ingress.kubernetes.io/(enable-cors|cors-.*|rate-limit|limit-.*|backend-protocol|grpc-backend))$')";
+
+pub fn no_dangerous_annotations() -> Rule {
+    explained(
+        format!("!self.exists(k, {DANGEROUS})"),
+        format!(
+            "\"annotation '\" + self.filter(k, {DANGEROUS})[0] + \"' may not be set: it writes into the ingress controller's configuration; remove it\""
+        ),
+    )
+}
+
+pub fn no_owned_annotations() -> Rule {
+    explained(
+        format!("!self.exists(k, {OWNED})"),
+        format!(
+            "[self.filter(k, {OWNED})[0]].map(k, \"annotation '\" + k + \"' may not be set; use `exposure.ingress.\" + (k.contains('cors') ? 'cors' : k.contains('limit') ? 'rateLimit' : k.contains('issuer') ? 'tls.issuerRef' : k.contains('class') ? 'className' : 'rules[].protocol') + '`')[0]"
+        ),
+    )
+}
+
+/// Values of nginx annotations end up in nginx.conf.
+pub fn no_injected_values() -> Rule {
+    const INJECTED: &str = "k.contains('nginx') && self[k].matches('[\\n\\r{};\"\\'`$#]')";
+    explained(
+        format!("!self.exists(k, {INJECTED})"),
+        format!(
+            "\"the value of annotation '\" + self.filter(k, {INJECTED})[0] + \"' must not contain line breaks, quotes or any of {{}};$#\""
+        ),
+    )
+}
+
+/// nginx gives a location to the older Ingress and ignores the other, whatever its protocol.
+pub fn unique_locations() -> Rule {
+    let path = |rule: &str| format!("(has({rule}.path) ? {rule}.path : '/')");
+    forbidden(
+        format!(
+            "self.all(a, self.exists_one(b, a.host == b.host && {} == {}))",
+            path("a"),
+            path("b")
+        ),
+        "must not name the same host and path twice (the default path is '/'), not for two protocols either; give one of them another host or path",
+    )
+}
+
+// ---- rules of the spec: which component answers --------------------------------------------------
+
+/// The keys of the components that run.
+const RUNNING: &str = "(has(self.components) && self.components.size() > 0 ? self.components.filter(c, !has(self.components[c].enabled) || self.components[c].enabled) : ['all'])";
+
+/// The ingress rules, none where it is absent or off.
+const RULES: &str = "(has(self.exposure) && has(self.exposure.ingress) && (!has(self.exposure.ingress.enabled) || self.exposure.ingress.enabled) ? self.exposure.ingress.rules : [])";
+
+pub fn component_runs() -> Rule {
+    let bad = format!("has(r.component) && !(r.component in {RUNNING})");
+    explained(
+        format!("!{RULES}.exists(r, {bad})"),
+        format!(
+            "\"component '%s' does not run; name one that does, or add it to `components`\".format([{RULES}.filter(r, {bad})[0].component])"
+        ),
+    )
+    .field_path(".exposure.ingress.rules")
+}
+
+pub fn component_is_named() -> Rule {
+    explained(
+        format!("{RULES}.all(r, has(r.component)) || {RUNNING}.size() <= 1"),
+        format!(
+            "'must name a `component` in each rule, because more than one runs: %s'.format([{RUNNING}])"
+        ),
+    )
+    .field_path(".exposure.ingress.rules")
+}
+
+pub fn component_serves_protocol() -> Rule {
+    let component = format!("(has(r.component) ? r.component : {RUNNING}[0])");
+    let bad = format!(
+        "(has(r.component) || {RUNNING}.size() == 1) && (has(r.protocol) && r.protocol == 'Grpc' ? {component} == 'rest' : {component} == 'grpc')"
+    );
+    explained(
+        format!("!{RULES}.exists(r, {bad})"),
+        format!(
+            "\"component '%s' does not serve the protocol of its rule: rest serves Http, grpc serves Grpc, all serves both; set `protocol` or another `component`\".format({RULES}.filter(r, {bad}).map(r, {component}))"
+        ),
+    )
+    .field_path(".exposure.ingress.rules")
+}

@@ -1,0 +1,66 @@
+//! Labels and annotations: keys must be names Kubernetes accepts, and may not be ours.
+
+use kube::core::Rule;
+
+use super::explained;
+
+/// `prefix/name`, the prefix being optional.
+const QUALIFIED: &str = "'^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'";
+
+/// Labels that selectors, ownership and pruning depend on. The Pod Security labels have their own
+/// field: a copy here would loosen a namespace that reads as `Restricted`.
+const OUR_LABELS: &str = "k in ['app', 'pod-template-hash', 'kubernetes.io/metadata.name', 'app.kubernetes.io/name', 'app.kubernetes.io/instance', 'app.kubernetes.io/component', 'app.kubernetes.io/managed-by', 'app.kubernetes.io/version'] || k.startsWith('logpilot.io/') || k.startsWith('pod-security.kubernetes.io/')";
+
+/// Annotations that are this operator's or that a controller writes on the same objects.
+const OUR_ANNOTATIONS: &str = "k.startsWith('logpilot.io/') || k.startsWith('deployment.kubernetes.io/') || k.startsWith('pv.kubernetes.io/') || k in ['kubectl.kubernetes.io/last-applied-configuration', 'kubectl.kubernetes.io/restartedAt', 'argocd.argoproj.io/tracking-id', 'argocd.argoproj.io/sync-options']";
+
+/// A single name: a taint's key, a topology, a class.
+pub fn qualified_name() -> Rule {
+    Rule::new(format!("self.matches({QUALIFIED})")).message(
+        "must be a qualified name such as 'team' or 'example.com/team': letters, digits, '-', '_' and '.', with an optional DNS prefix",
+    )
+}
+
+pub fn label_value() -> Rule {
+    Rule::new("self.matches('^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$')").message(
+        "must be a label value: letters, digits, '-', '_' and '.', starting and ending with a letter or digit",
+    )
+}
+
+pub fn qualified_keys() -> Rule {
+    explained(
+        format!("self.all(k, k.matches({QUALIFIED}))"),
+        format!(
+            "\"key '\" + self.filter(k, !k.matches({QUALIFIED}))[0] + \"' must be a qualified name such as 'team' or 'example.com/team'\""
+        ),
+    )
+}
+
+pub fn no_reserved_labels() -> Rule {
+    explained(
+        format!("!self.exists(k, {OUR_LABELS})"),
+        format!(
+            "\"may not set label '\" + self.filter(k, {OUR_LABELS})[0] + \"', which is reserved; choose another key, and `namespace.podSecurity` for Pod Security\""
+        ),
+    )
+}
+
+pub fn no_reserved_annotations() -> Rule {
+    explained(
+        format!("!self.exists(k, {OUR_ANNOTATIONS})"),
+        format!(
+            "\"may not set annotation '\" + self.filter(k, {OUR_ANNOTATIONS})[0] + \"', which is reserved for the operator or another controller; choose another key\""
+        ),
+    )
+}
+
+/// Annotations of every object also reach the Ingress, past the checks of its own annotations.
+pub fn nothing_for_the_ingress() -> Rule {
+    const FOREIGN: &str = "k.contains('ingress.kubernetes.io/') || k.startsWith('cert-manager.io/') || k == 'kubernetes.io/ingress.class'";
+    explained(
+        format!("!self.exists(k, {FOREIGN})"),
+        format!(
+            "\"may not set annotation '\" + self.filter(k, {FOREIGN})[0] + \"', which would reach the Ingress; use `exposure.ingress`\""
+        ),
+    )
+}

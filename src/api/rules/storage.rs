@@ -1,0 +1,280 @@
+//! Storage × replicas: what one volume can carry, and what may change about it later.
+//!
+//! All stand at `spec`, because they join `storage`, `components` and `environment`. Fields are
+//! compared with their defaults applied, so that writing a default down later changes nothing.
+
+use kube::core::Rule;
+
+use super::{at_most, explained, forbidden};
+
+fn backend(spec: &str) -> String {
+    format!("(has({spec}.storage) && has({spec}.storage.backend) ? {spec}.storage.backend : 'Sqlite')")
+}
+
+fn sharing(spec: &str) -> String {
+    format!("(has({spec}.storage) && has({spec}.storage.sharing) ? {spec}.storage.sharing : 'Shared')")
+}
+
+fn access_mode(spec: &str) -> String {
+    format!(
+        "(has({spec}.storage) && has({spec}.storage.volume) && has({spec}.storage.volume.accessMode) ? {spec}.storage.volume.accessMode : 'ReadWriteOnce')"
+    )
+}
+
+fn unsafe_accepted(value: &str) -> String {
+    format!("(has(self.storage) && has(self.storage.allowUnsafe) && '{value}' in self.storage.allowUnsafe)")
+}
+
+/// The most pods of each component that runs, as a list; the presets' defaults included.
+fn pods() -> String {
+    let default = |key: &str| {
+        format!(
+            "(has(self.environment) && self.environment == 'Development' ? 1 : {key} == 'rest' && !(has(self.environment) && self.environment == 'Staging') ? 3 : 2)"
+        )
+    };
+    format!(
+        "(has(self.components) && self.components.size() > 0 \
+         ? self.components.map(k, has(self.components[k].enabled) && !self.components[k].enabled ? 0 \
+         : has(self.components[k].autoscaling) && (!has(self.components[k].autoscaling.enabled) || self.components[k].autoscaling.enabled) ? self.components[k].autoscaling.maxReplicas \
+         : has(self.components[k].replicas) ? self.components[k].replicas : {}) \
+         : [{}])",
+        default("k"),
+        default("'all'")
+    )
+}
+
+/// At most one pod on each volume.
+fn one_pod() -> String {
+    format!(
+        "({} == 'PerComponent' ? {pods}.all(n, n <= 1) : {pods}.sum() <= 1)",
+        sharing("self"),
+        pods = pods()
+    )
+}
+
+/// A message about the number of pods, put where it says `%d`.
+fn counted(text: &str) -> String {
+    format!("\"{text}\".format([{}.sum()])", pods())
+}
+
+const FEWER: &str = "set `replicas: 1` and run one component for each volume (`sharing: PerComponent` gives each its own)";
+
+pub fn file_has_one_pod() -> Rule {
+    explained(
+        format!(
+            "{} != 'File' || {} || {}",
+            backend("self"),
+            unsafe_accepted("FileStorageSharedByPods"),
+            one_pod()
+        ),
+        counted(&format!(
+            "must be 'Sqlite' while up to %d pods can run: with File each pod delivers every record once; {FEWER}, or accept duplicates with `storage.allowUnsafe: [FileStorageSharedByPods]`"
+        )),
+    )
+    .field_path(".storage.backend")
+}
+
+pub fn sqlite_stays_on_one_host() -> Rule {
+    explained(
+        format!(
+            "{} != 'Sqlite' || {} != 'ReadWriteMany' || {} || {}",
+            backend("self"),
+            access_mode("self"),
+            unsafe_accepted("SqliteOnSharedFilesystem"),
+            one_pod()
+        ),
+        counted(&format!(
+            "must be 'ReadWriteOnce' while up to %d pods can run: SQLite on a filesystem that several hosts mount loses data; ReadWriteOnce keeps the pods on one node, or {FEWER}, or accept the risk with `storage.allowUnsafe: [SqliteOnSharedFilesystem]`"
+        )),
+    )
+    .field_path(".storage.volume.accessMode")
+}
+
+pub fn once_pod_has_one_pod() -> Rule {
+    explained(
+        format!("{} != 'ReadWriteOncePod' || {}", access_mode("self"), one_pod()),
+        counted(&format!(
+            "must be 'ReadWriteOnce' while up to %d pods can run: a ReadWriteOncePod volume mounts into one pod; {FEWER}"
+        )),
+    )
+    .field_path(".storage.volume.accessMode")
+}
+
+/// File storage and ReadWriteOncePod never have two pods at once, so they run `Recreate`.
+pub fn single_writer_is_recreated() -> Rule {
+    forbidden(
+        format!(
+            "!(({} == 'File' && !{}) || {} == 'ReadWriteOncePod') || !has(self.components) || self.components.all(k, !has(self.components[k].strategy) || (has(self.components[k].enabled) && !self.components[k].enabled) || (has(self.components[k].strategy.type) ? self.components[k].strategy.type == 'Recreate' : !has(self.components[k].strategy.maxSurge) && !has(self.components[k].strategy.maxUnavailable)))",
+            backend("self"),
+            unsafe_accepted("FileStorageSharedByPods"),
+            access_mode("self")
+        ),
+        "`strategy` must be 'Recreate' or left out with File storage or ReadWriteOncePod: a rolling update runs two pods on one volume",
+    )
+    .field_path(".components")
+}
+
+/// Pods that mount one ReadWriteOnce volume, or one SQLite file, run on one node.
+fn one_node() -> String {
+    format!(
+        "({mode} == 'ReadWriteOnce' || ({mode} == 'ReadWriteMany' && {} == 'Sqlite' && !{}))",
+        backend("self"),
+        unsafe_accepted("SqliteOnSharedFilesystem"),
+        mode = access_mode("self")
+    )
+}
+
+/// Refused even for one pod: its successor starts beside it during an update.
+pub fn one_node_is_not_spread() -> Rule {
+    forbidden(
+        format!(
+            "!{} || !has(self.components) || self.components.all(k, !has(self.components[k].topologySpread) || self.components[k].topologySpread.all(t, !has(t.whenUnsatisfiable) || t.whenUnsatisfiable != 'DoNotSchedule'))",
+            one_node()
+        ),
+        "`topologySpread` with 'DoNotSchedule' contradicts the storage (PlacementConflict): pods that share the volume run on one node; use 'ScheduleAnyway' or leave it out",
+    )
+    .field_path(".components")
+}
+
+pub fn one_node_is_selected_once() -> Rule {
+    let selector = |key: &str| format!("self.components[{key}].nodeSelector");
+    let (a, b) = (selector("a"), selector("b"));
+    forbidden(
+        format!(
+            "!{} || {} != 'Shared' || !has(self.components) || self.components.all(a, !has({a}) || self.components.all(b, !has({b}) || {a}.all(l, !(l in {b}) || {a}[l] == {b}[l])))",
+            one_node(),
+            sharing("self")
+        ),
+        "`nodeSelector` of two components contradict each other (PlacementConflict): components that share the volume run on one node; select the same, or use `storage.sharing: PerComponent`",
+    )
+    .field_path(".components")
+}
+
+pub fn own_volumes_only_per_component() -> Rule {
+    forbidden(
+        format!(
+            "{} == 'PerComponent' || !has(self.components) || self.components.all(k, !has(self.components[k].volume))",
+            sharing("self")
+        ),
+        "a component's `volume` may only be given with `storage.sharing: PerComponent`; use `storage.volume.size`",
+    )
+    .field_path(".components")
+}
+
+pub fn pool_only_with_sqlite() -> Rule {
+    forbidden(
+        format!(
+            "!has(self.config) || !has(self.config.sqlitePool) || {} == 'Sqlite'",
+            backend("self")
+        ),
+        "may only be given with `storage.backend: Sqlite`; remove it",
+    )
+    .field_path(".config.sqlitePool")
+}
+
+// ---- inside `storage` ----------------------------------------------------------------------------
+
+pub fn existing_claim_is_shared() -> Rule {
+    forbidden(
+        "!has(self.volume) || !has(self.volume.existingClaim) || !has(self.sharing) || self.sharing == 'Shared'",
+        "may only be given with `sharing: Shared`: one claim cannot be a volume for each component",
+    )
+    .field_path(".volume.existingClaim")
+}
+
+/// At `volume`.
+pub fn existing_claim_is_used_as_it_is() -> Rule {
+    forbidden(
+        "!has(self.existingClaim) || (!has(self.size) && !has(self.storageClassName) && (!has(self.deletionPolicy) || self.deletionPolicy != 'Delete'))",
+        "may not be combined with `size`, `storageClassName` or `deletionPolicy: Delete`: the claim is used as it is and never changed or deleted",
+    )
+    .field_path(".existingClaim")
+}
+
+// ---- transitions ---------------------------------------------------------------------------------
+
+fn immutable(value: fn(&str) -> String, why: &str) -> Rule {
+    let (new, old) = (value("self"), value("oldSelf"));
+    explained(
+        format!("{new} == {old}"),
+        format!("\"is immutable (was '\" + {old} + \"'): {why}; create another cluster and move the data\""),
+    )
+}
+
+pub fn backend_is_immutable() -> Rule {
+    immutable(backend, "the other backend does not read this one's files").field_path(".storage.backend")
+}
+
+pub fn sharing_is_immutable() -> Rule {
+    immutable(sharing, "the logs are in the volumes that exist").field_path(".storage.sharing")
+}
+
+pub fn access_mode_is_immutable() -> Rule {
+    immutable(access_mode, "a claim's access modes cannot change").field_path(".storage.volume.accessMode")
+}
+
+/// A field of `volume` whose absence means something of its own.
+fn same_or_absent(field: &str) -> String {
+    let value = |spec: &str| {
+        format!(
+            "(has({spec}.storage) && has({spec}.storage.volume) && has({spec}.storage.volume.{field}) ? {spec}.storage.volume.{field} : '')"
+        )
+    };
+    format!("{} == {}", value("self"), value("oldSelf"))
+}
+
+pub fn class_is_immutable() -> Rule {
+    Rule::new(same_or_absent("storageClassName"))
+        .message("is immutable, also where it was not given at first: a claim's class cannot change; create another cluster and move the data")
+        .field_path(".storage.volume.storageClassName")
+}
+
+pub fn existing_claim_is_immutable() -> Rule {
+    Rule::new(same_or_absent("existingClaim"))
+        .message("is immutable, also where it was not given at first: another claim holds other data; create another cluster for it")
+        .field_path(".storage.volume.existingClaim")
+}
+
+/// The claim's size for a component, as text: its own, the common one, or the default.
+fn size(spec: &str, key: &str) -> String {
+    let common = |default: &str| {
+        format!(
+            "(has({spec}.storage) && has({spec}.storage.volume) && has({spec}.storage.volume.size) ? string({spec}.storage.volume.size) : {default})"
+        )
+    };
+    if key.is_empty() {
+        return common("'10Gi'");
+    }
+    format!(
+        "(has({spec}.components) && {key} in {spec}.components && has({spec}.components[{key}].volume) ? string({spec}.components[{key}].volume.size) : {})",
+        common(&format!("({key} == 'all' ? '10Gi' : '5Gi')"))
+    )
+}
+
+pub fn size_never_shrinks() -> Rule {
+    let (new, old) = (size("self", ""), size("oldSelf", ""));
+    explained(
+        format!("{} != 'Shared' || {}", sharing("self"), at_most(&old, &new)),
+        format!(
+            "\"must not decrease (was '%s', now '%s'): volumes cannot shrink; create another cluster and restore into it\".format([{old}, {new}])"
+        ),
+    )
+    .field_path(".storage.volume.size")
+}
+
+pub fn component_sizes_never_shrink() -> Rule {
+    let keys = |spec: &str| {
+        format!("(has({spec}.components) && {spec}.components.size() > 0 ? {spec}.components.map(k, k) : ['all'])")
+    };
+    forbidden(
+        format!(
+            "{} != 'PerComponent' || {}.all(k, !(k in {}) || {})",
+            sharing("self"),
+            keys("self"),
+            keys("oldSelf"),
+            at_most(&size("oldSelf", "k"), &size("self", "k"))
+        ),
+        "the size of a component's volume must not decrease (`components.….volume.size`, else `storage.volume.size`, else 10Gi for all and 5Gi for rest and grpc): volumes cannot shrink; create another cluster and restore into it",
+    )
+    .field_path(".storage.volume.size")
+}

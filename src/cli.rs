@@ -1,0 +1,178 @@
+//! The command line.
+
+use std::{fs, io::Read, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use kube::{Config, ResourceExt};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::{
+    api::{self, LogPilotCluster},
+    engine::{kind::Role, plan::Plan},
+    logpilot::{controller, facts::Facts, plan, validate},
+    operator::{self, Operator},
+    server,
+    telemetry::{self, LogFormat},
+};
+
+/// Runs LogPilot on Kubernetes from one custom resource.
+#[derive(Debug, Parser)]
+#[command(name = "logpilot-operator", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Reconciles every LogPilotCluster of the cluster that KUBECONFIG or the pod's token names.
+    Run {
+        /// Address of /livez, /readyz and /metrics.
+        #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
+        listen: SocketAddr,
+        /// Filter of log lines, as in RUST_LOG.
+        #[arg(long, env = "LOG", default_value = "info")]
+        log: String,
+        #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t)]
+        log_format: LogFormat,
+    },
+    /// Prints the CustomResourceDefinition.
+    Crd,
+    /// Prints every object that would be made, in apply order, without a cluster.
+    Plan {
+        /// A file with one or more LogPilotClusters; `-` is standard input.
+        #[arg(short, long)]
+        file: PathBuf,
+    },
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{}: {source}", .path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{}: {source}", .path.display())]
+    Parse { path: PathBuf, source: serde_yaml::Error },
+    #[error("{}: there is no {} in it", .path.display(), api::KIND)]
+    Empty { path: PathBuf },
+    #[error("{name}: the resource is not valid:\n{}", .violations.join("\n"))]
+    Invalid { name: String, violations: Vec<String> },
+    #[error("cannot print: {0}")]
+    Print(serde_yaml::Error),
+    #[error("no cluster: {0}; set KUBECONFIG, or run in a pod with a service account")]
+    NoCluster(kube::config::InferConfigError),
+    #[error("no client: {0}")]
+    NoClient(kube::Error),
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("cannot wait for signals: {0}")]
+    Signal(std::io::Error),
+}
+
+/// Runs the command; an error is told on standard error.
+#[must_use]
+pub async fn main() -> ExitCode {
+    match run(Cli::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Run { listen, log, log_format } => {
+            telemetry::start(log_format, &log);
+            reconcile(listen).await
+        }
+        Command::Crd => {
+            print!("{}", serde_yaml::to_string(&api::crd::crd()).map_err(Failure::Print)?);
+            Ok(())
+        }
+        Command::Plan { file } => {
+            for cr in read(&file)? {
+                print!("{}", print_plan(&cr)?);
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn reconcile(listen: SocketAddr) -> Result<(), Failure> {
+    let config = Config::infer().await.map_err(Failure::NoCluster)?;
+    let server = config.cluster_url.clone();
+    let client = operator::client(config).map_err(Failure::NoClient)?;
+    let operator = Operator::new(client, controller::planner());
+    let listener =
+        TcpListener::bind(listen).await.map_err(|source| Failure::Listen { address: listen, source })?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Signal)?;
+    let stop = CancellationToken::new();
+    info!(version = env!("CARGO_PKG_VERSION"), %server, %listen, "started");
+    let http = tokio::spawn(server::serve(listener, operator.clone(), stop.clone()));
+    tokio::select! {
+        () = operator.run(stop.clone()) => error!("the watches ended"),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+    // Open connections of scrapers may not hold the end up.
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), http).await;
+    info!("stopped");
+    Ok(())
+}
+
+fn read(path: &PathBuf) -> Result<Vec<LogPilotCluster>, Failure> {
+    let failed = |source| Failure::Read { path: path.clone(), source };
+    let text = if path.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(failed)?;
+        text
+    } else {
+        fs::read_to_string(path).map_err(failed)?
+    };
+    let parsed = |source| Failure::Parse { path: path.clone(), source };
+    let mut found = Vec::new();
+    for document in serde_yaml::Deserializer::from_str(&text) {
+        let value = serde_yaml::Value::deserialize(document).map_err(parsed)?;
+        if value.get("kind").and_then(serde_yaml::Value::as_str) == Some(api::KIND) {
+            found.push(serde_yaml::from_value(value).map_err(parsed)?);
+        }
+    }
+    if found.is_empty() { Err(Failure::Empty { path: path.clone() }) } else { Ok(found) }
+}
+
+/// The plan of a resource as YAML documents, in apply order, secrets hidden.
+fn print_plan(cr: &LogPilotCluster) -> Result<String, Failure> {
+    let cluster = validate::validate(cr).map_err(|violations| Failure::Invalid {
+        name: cr.name_any(),
+        violations: violations.iter().map(|it| format!("  {}: {}", it.path, it.message)).collect(),
+    })?;
+    to_yaml(&plan::plan(&cluster, &Facts::default()))
+}
+
+fn to_yaml(plan: &Plan) -> Result<String, Failure> {
+    let mut text = String::new();
+    for planned in plan.in_apply_order() {
+        let mut body = planned.body.clone();
+        if planned.kind.role == Role::Once {
+            for field in ["data", "stringData"] {
+                if let Some(data) = body.get_mut(field).and_then(Value::as_object_mut) {
+                    data.values_mut().for_each(|value| *value = "(hidden)".into());
+                }
+            }
+        }
+        text.push_str("---\n");
+        text.push_str(&serde_yaml::to_string(&body).map_err(Failure::Print)?);
+    }
+    Ok(text)
+}

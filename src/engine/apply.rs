@@ -1,0 +1,398 @@
+//! Brings the live objects to the plan: only what differs is written, without a read, under a precondition
+//! that makes writing over a foreign object impossible.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use futures::{StreamExt, stream};
+use serde_json::Value;
+use tracing::{info, warn};
+
+use super::{
+    child::Child,
+    digest,
+    error::{Disposition, Error},
+    kind::{Kind, Role},
+    live::{Coverage, Id, Live, Snapshot},
+    owner::{Owner, Ownership},
+    plan::{Plan, Planned, Replicas},
+    writer::{Precondition, Writer, named},
+};
+
+/// Writes in flight for one resource, so that one large plan leaves room for others.
+const IN_FLIGHT: usize = 8;
+
+/// What came of one planned object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Result {
+    InSync,
+    Created,
+    Updated,
+    Deleted,
+    /// The plan asks to leave it alone, and says why.
+    Held(&'static str),
+    /// Nothing can be done until something else has happened.
+    Waiting {
+        reason: &'static str,
+        message: String,
+    },
+    /// The name is taken by an object that is not ours.
+    Conflict {
+        message: String,
+    },
+    /// Its kind is not served here.
+    Unserved,
+    Failed(Error),
+}
+
+impl Result {
+    #[must_use]
+    pub fn wrote(&self) -> bool {
+        matches!(self, Self::Created | Self::Updated | Self::Deleted)
+    }
+
+    /// As planned now, or not possible on this cluster by its nature.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        matches!(self, Self::InSync | Self::Created | Self::Updated | Self::Deleted | Self::Unserved)
+    }
+}
+
+/// One object and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub id: Id,
+    pub result: Result,
+}
+
+impl Step {
+    #[must_use]
+    pub fn object(&self) -> String {
+        named(self.id.0, &self.id.1)
+    }
+}
+
+/// Everything that applying a plan did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub steps: Vec<Step>,
+}
+
+impl Outcome {
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.steps.iter().all(|step| step.result.settled())
+    }
+}
+
+/// Objects that the API server stores otherwise than we write them, so that they are not written for ever.
+#[derive(Default)]
+pub struct Normalised {
+    pairs: Mutex<HashMap<Id, (u64, Option<u64>)>>,
+}
+
+impl Normalised {
+    fn known(&self, id: &Id, pair: (u64, Option<u64>)) -> bool {
+        self.pairs.lock().unwrap_or_else(PoisonError::into_inner).get(id) == Some(&pair)
+    }
+
+    fn learn(&self, id: Id, pair: (u64, Option<u64>)) -> bool {
+        self.pairs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, pair) != Some(pair)
+    }
+}
+
+/// What applying needs beside the plan.
+pub struct Applier<'a> {
+    pub writer: &'a Writer,
+    pub live: &'a Live,
+    pub normalised: &'a Normalised,
+    pub owner: &'a Owner,
+}
+
+/// What to do about one planned object, decided from what is known.
+#[derive(Debug, PartialEq)]
+enum Decision {
+    Nothing(Result),
+    Post,
+    Make,
+    Update { uid: String, body: Value, replicas_at_stake: bool, version: u64 },
+}
+
+impl Applier<'_> {
+    /// Writes what differs, wave by wave. A wave that did not settle holds the next one back.
+    pub async fn apply(&self, plan: &Plan) -> Outcome {
+        let snapshot = self.live.of(&self.owner.name);
+        let mut outcome = Outcome::default();
+        let objects = plan.in_apply_order();
+        for wave in objects.chunk_by(|a, b| a.kind.wave == b.kind.wave) {
+            let held_back = !outcome.settled();
+            let mut steps = Vec::new();
+            for planned in wave {
+                steps.push(self.step(planned, &snapshot, held_back));
+            }
+            outcome.steps.extend(stream::iter(steps).buffered(IN_FLIGHT).collect::<Vec<_>>().await);
+        }
+        outcome
+    }
+
+    async fn step(&self, planned: &Planned, snapshot: &Snapshot, held_back: bool) -> Step {
+        let result = if held_back {
+            Result::Waiting { reason: "Progressing", message: "waits for its namespace".into() }
+        } else {
+            self.apply_one(planned, snapshot).await
+        };
+        Step { id: (planned.kind, planned.key.clone()), result }
+    }
+
+    async fn apply_one(&self, planned: &Planned, snapshot: &Snapshot) -> Result {
+        let result = match decide(planned, snapshot, self.owner, self.normalised) {
+            Decision::Nothing(result) => return result,
+            Decision::Post => match self.writer.create(planned).await {
+                Ok(_) => Ok(Result::Created),
+                Err(error) => Err(error),
+            },
+            Decision::Make => self.make(planned, snapshot).await,
+            Decision::Update { uid, body, replicas_at_stake, version } => {
+                self.update(planned, body, &uid, replicas_at_stake.then_some(version)).await
+            }
+        };
+        match result {
+            Ok(result) => {
+                if result.wrote() {
+                    info!(object = %planned, owner = %self.owner.name, "{}", verb(&result));
+                }
+                result
+            }
+            Err(error) => failed(error),
+        }
+    }
+
+    /// Creates an object that is not known to exist.
+    async fn make(
+        &self,
+        planned: &Planned,
+        snapshot: &Snapshot,
+    ) -> std::result::Result<Result, Error> {
+        let id: Id = (planned.kind, planned.key.clone());
+        let gone = snapshot.gone.get(&id);
+        let body = new_body(planned, gone.and_then(|gone| gone.replicas));
+        let refused = match self.writer.apply(planned, body.clone(), Precondition::Absent, true).await {
+            Ok(answer) => {
+                self.record(planned, &body, &answer);
+                return Ok(Result::Created);
+            }
+            Err(error) if error.code() == Some(409) => error,
+            Err(error) => return Err(error),
+        };
+        // It exists after all. Ours, where the last one we knew is still there and only left our watch.
+        if let Some(gone) = gone {
+            match self.writer.apply(planned, body.clone(), Precondition::Uid(&gone.uid), true).await {
+                Ok(answer) => {
+                    self.record(planned, &body, &answer);
+                    return Ok(Result::Updated);
+                }
+                Err(error) if replaced(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.look(planned, refused).await
+    }
+
+    /// One read decides about an object that exists and is not known to us.
+    async fn look(&self, planned: &Planned, refused: Error) -> std::result::Result<Result, Error> {
+        let found = self.writer.get(planned.kind, &planned.key).await?;
+        let Some(child) = found.as_ref().and_then(|live| Child::read(planned.kind, live)) else {
+            return Err(refused); // gone in between
+        };
+        match self.owner.of(&child) {
+            Ownership::Ours if child.deleting => Ok(terminating(planned)),
+            Ownership::Ours => {
+                let (body, replicas_at_stake) = live_body(planned, &child);
+                let in_sync = child.digest == Some(digest::desired(&body));
+                self.live.seen(child.clone());
+                if in_sync {
+                    // Our own create, whose answer was lost.
+                    return Ok(Result::InSync);
+                }
+                self.update(planned, body, &child.uid, replicas_at_stake.then_some(child.version)).await
+            }
+            Ownership::Earlier => Ok(earlier(planned)),
+            Ownership::Foreign(whose) => Ok(conflict(planned, &whose)),
+        }
+    }
+
+    /// Writes an object that we know. `at_version` is given where a number of pods is at stake that an autoscaler may
+    /// be changing right now.
+    async fn update(
+        &self,
+        planned: &Planned,
+        body: Value,
+        uid: &str,
+        at_version: Option<u64>,
+    ) -> std::result::Result<Result, Error> {
+        let force = at_version.is_none();
+        let error = match self.writer.apply(planned, body.clone(), Precondition::Uid(uid), force).await {
+            Ok(answer) => {
+                self.record(planned, &body, &answer);
+                return Ok(Result::Updated);
+            }
+            Err(error) => error,
+        };
+        if let (Some(version), Some(409)) = (at_version, error.code()) {
+            if replaced(&error) {
+                return Err(error);
+            }
+            // The autoscaler has scaled: its value is its own now, and leaving the field out keeps it.
+            let (body, precondition) = if error.message().contains(".spec.replicas") {
+                (without_replicas(planned), Precondition::Uid(uid))
+            } else {
+                // Others hold other fields of ours. Taking them over may not write a stale number of pods.
+                (body, Precondition::Exactly { uid, version })
+            };
+            let answer = self.writer.apply(planned, body.clone(), precondition, true).await?;
+            self.record(planned, &body, &answer);
+            return Ok(Result::Updated);
+        }
+        if planned.kind.kind == "ConfigMap" && error.code() == Some(422) && error.message().contains("immutable") {
+            // Its name is the hash of its data: other data under this name is nobody's configuration.
+            self.writer.delete(planned.kind, &planned.key, uid).await?;
+            let answer = self.writer.apply(planned, body.clone(), Precondition::Absent, true).await?;
+            self.record(planned, &body, &answer);
+            return Ok(Result::Created);
+        }
+        Err(error)
+    }
+
+    /// Takes the answer to a write as the newest view, so that its event is no news.
+    fn record(&self, planned: &Planned, body: &Value, answer: &Value) {
+        let Some(child) = Child::read(planned.kind, answer) else { return };
+        let pair = (digest::desired(body), child.digest);
+        let id: Id = (planned.kind, planned.key.clone());
+        if pair.1 != Some(pair.0) && self.normalised.learn(id, pair) {
+            warn!(object = %planned, "the API server stores this object otherwise than it was written; it is not written again until the plan changes");
+        }
+        self.live.seen(child);
+    }
+}
+
+fn verb(result: &Result) -> &'static str {
+    match result {
+        Result::Created => "created",
+        Result::Deleted => "deleted",
+        _ => "updated",
+    }
+}
+
+/// A refusal of the UID that we believed in: the object was replaced, or is gone.
+fn replaced(error: &Error) -> bool {
+    match error.code() {
+        Some(409) => error.message().contains("uid") || error.message().contains("UID"),
+        Some(422) => error.message().contains("metadata.uid"),
+        _ => false,
+    }
+}
+
+fn failed(error: Error) -> Result {
+    if replaced(&error) || (error.disposition() == Disposition::LookAgain && error.code() != Some(404)) {
+        return Result::Waiting { reason: "Progressing", message: format!("{error}; looking again") };
+    }
+    if error.reason() == "NamespaceTerminating" {
+        return Result::Waiting { reason: "NamespaceTerminating", message: error.message() };
+    }
+    Result::Failed(error)
+}
+
+fn decide(planned: &Planned, snapshot: &Snapshot, owner: &Owner, normalised: &Normalised) -> Decision {
+    if let Some(reason) = planned.held {
+        return Decision::Nothing(Result::Held(reason));
+    }
+    if planned.kind.role == Role::Once {
+        return Decision::Post;
+    }
+    match snapshot.coverage(planned.kind) {
+        Coverage::Listed => {}
+        Coverage::Unserved => return Decision::Nothing(Result::Unserved),
+        Coverage::Unknown => return Decision::Nothing(not_listed(planned.kind, "the first list is under way")),
+        Coverage::Refused(why) => return Decision::Nothing(not_listed(planned.kind, &why)),
+    }
+    let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Decision::Make };
+    match owner.of(child) {
+        Ownership::Ours if child.deleting => Decision::Nothing(terminating(planned)),
+        Ownership::Ours => {
+            let (body, replicas_at_stake) = live_body(planned, child);
+            let wanted = digest::desired(&body);
+            let id: Id = (planned.kind, planned.key.clone());
+            if child.digest == Some(wanted) || normalised.known(&id, (wanted, child.digest)) {
+                Decision::Nothing(Result::InSync)
+            } else {
+                Decision::Update { uid: child.uid.clone(), body, replicas_at_stake, version: child.version }
+            }
+        }
+        Ownership::Earlier => Decision::Nothing(earlier(planned)),
+        Ownership::Foreign(whose) => Decision::Nothing(conflict(planned, &whose)),
+    }
+}
+
+fn not_listed(kind: &Kind, why: &str) -> Result {
+    Result::Waiting { reason: "WatchFailing", message: format!("{} cannot be listed: {why}", kind.plural) }
+}
+
+fn terminating(planned: &Planned) -> Result {
+    Result::Waiting { reason: "ChildTerminating", message: format!("{planned} is being deleted; it is made again when it is gone") }
+}
+
+fn earlier(planned: &Planned) -> Result {
+    Result::Waiting {
+        reason: "ChildTerminating",
+        message: format!("{planned} is of an earlier resource of this name; the garbage collector takes it, then it is made anew"),
+    }
+}
+
+fn conflict(planned: &Planned, whose: &str) -> Result {
+    Result::Conflict { message: format!("{planned} exists and is not ours: {whose}; delete or rename it, or choose another name") }
+}
+
+/// The body for an object that exists, and whether it writes a number of pods that an autoscaler may be changing.
+///
+/// Dropping a field that only we own resets it to its default (1): until an autoscaler has taken the number over, it is
+/// written as it is.
+fn live_body(planned: &Planned, child: &Child) -> (Value, bool) {
+    let autoscaler_elsewhere = child.autoscaled && !child.handed_over;
+    let autoscaled = matches!(planned.replicas, Replicas::Autoscaled { .. })
+        || (autoscaler_elsewhere && planned.body.pointer("/spec/replicas").is_some());
+    match (autoscaled, child.owns_replicas) {
+        (false, _) => (planned.body.clone(), false),
+        (true, true) => (planned_body(planned, child.replicas), true),
+        (true, false) => (without_replicas(planned), false),
+    }
+}
+
+/// The body for an object that has to be made: under an autoscaler it starts where the last one was.
+fn new_body(planned: &Planned, last: Option<i64>) -> Value {
+    match planned.replicas {
+        Replicas::Planned => planned.body.clone(),
+        Replicas::Autoscaled { initial } => planned_body(planned, last.or(Some(i64::from(initial)))),
+    }
+}
+
+/// The body with this number of pods where somebody else decides it.
+fn planned_body(planned: &Planned, replicas: Option<i64>) -> Value {
+    let mut body = planned.body.clone();
+    let decided_elsewhere = matches!(planned.replicas, Replicas::Autoscaled { .. }) || body.pointer("/spec/replicas").is_some();
+    if let (true, Some(replicas), Some(spec)) =
+        (decided_elsewhere, replicas, body.get_mut("spec").and_then(Value::as_object_mut))
+    {
+        spec.insert("replicas".into(), replicas.into());
+    }
+    body
+}
+
+fn without_replicas(planned: &Planned) -> Value {
+    let mut body = planned.body.clone();
+    if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.remove("replicas");
+    }
+    body
+}

@@ -1,0 +1,55 @@
+//! How long to wait before an object that failed is tried again, per object.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use rand::Rng;
+
+/// First wait after a failure.
+pub const FIRST: Duration = Duration::from_secs(1);
+/// Longest wait after repeated failures.
+pub const LONGEST: Duration = Duration::from_secs(300);
+/// Longest wait for a name that is taken: its release is invisible to a selected watch.
+pub const LONGEST_FOR_NAME: Duration = Duration::from_secs(30);
+
+#[derive(Default)]
+pub struct Backoff {
+    failures: Mutex<HashMap<String, u32>>,
+}
+
+impl Backoff {
+    /// Counts a failure; answers the wait before the next try: 1 s, doubling to `longest`, less up to a quarter of it
+    /// so that objects which failed together do not come back together.
+    pub fn failed(&self, name: &str, longest: Duration) -> Duration {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(name.to_owned()).or_default();
+        let wait = FIRST.saturating_mul(1 << (*count).min(16)).min(longest);
+        *count = count.saturating_add(1);
+        wait.mul_f64(rand::rng().random_range(0.75..=1.0))
+    }
+
+    /// Forgets the failures of an object that succeeded, or is gone.
+    pub fn succeeded(&self, name: &str) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_start_over_after_success() {
+        let backoff = Backoff::default();
+        let waits: Vec<_> = (0..12).map(|_| backoff.failed("a", LONGEST)).collect();
+        assert!(waits[0] <= FIRST && waits[0] >= FIRST.mul_f64(0.75));
+        assert!(waits[4] >= Duration::from_secs(12) && waits[4] <= Duration::from_secs(16));
+        assert!(waits[11] >= LONGEST.mul_f64(0.75) && waits[11] <= LONGEST);
+        assert!(backoff.failed("b", LONGEST) <= FIRST, "objects do not share their failures");
+        backoff.succeeded("a");
+        assert!(backoff.failed("a", LONGEST) <= FIRST);
+    }
+}

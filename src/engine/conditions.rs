@@ -1,0 +1,66 @@
+//! Conditions as the API conventions ask for them: the time of a transition moves only with the status.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// A condition before it has a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub type_: &'static str,
+    pub status: bool,
+    pub reason: String,
+    pub message: String,
+}
+
+/// The API's limit for a message is 32 KiB; nobody reads that much.
+const LONGEST_MESSAGE: usize = 2048;
+
+/// The conditions to report. Those not wanted any more are left out: an abnormal condition is absent, not False.
+#[must_use]
+pub fn merge(before: &[Condition], wanted: Vec<Wanted>, generation: Option<i64>, now: &Time) -> Vec<Condition> {
+    wanted
+        .into_iter()
+        .map(|wanted| {
+            let status = if wanted.status { "True" } else { "False" };
+            let since = before
+                .iter()
+                .find(|condition| condition.type_ == wanted.type_ && condition.status == status)
+                .map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone());
+            Condition {
+                type_: wanted.type_.to_owned(),
+                status: status.to_owned(),
+                reason: wanted.reason,
+                message: wanted.message.chars().take(LONGEST_MESSAGE).collect(),
+                observed_generation: generation,
+                last_transition_time: since,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Time {
+        Time(k8s_openapi::jiff::Timestamp::from_second(second).unwrap())
+    }
+
+    fn ready(status: bool, reason: &str) -> Wanted {
+        Wanted { type_: "Ready", status, reason: reason.into(), message: String::new() }
+    }
+
+    #[test]
+    fn the_transition_time_moves_only_with_the_status() {
+        let first = merge(&[], vec![ready(false, "A")], Some(1), &at(1));
+        let second = merge(&first, vec![ready(false, "B")], Some(2), &at(2));
+        assert_eq!((second[0].last_transition_time.clone(), second[0].reason.as_str()), (at(1), "B"));
+        let third = merge(&second, vec![ready(true, "C")], Some(2), &at(3));
+        assert_eq!(third[0].last_transition_time, at(3));
+    }
+
+    #[test]
+    fn a_condition_that_is_over_is_absent() {
+        let first = merge(&[], vec![ready(true, "A")], Some(1), &at(1));
+        assert!(merge(&first, Vec::new(), Some(1), &at(2)).is_empty());
+    }
+}

@@ -1,0 +1,327 @@
+//! One number for what we mean an object to be, so that drift is seen without keeping objects.
+//!
+//! The API server records which fields we own (`managedFields`). The part of a live object that is
+//! ours, and the object we would write, hash to the same number exactly when nothing is to be done.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::{Map, Value};
+
+/// Digest of a desired object: what an apply of `body` would make ours.
+#[must_use]
+pub fn desired(body: &Value) -> u64 {
+    let mut body = body.clone();
+    strip_identity(&mut body);
+    digest(&body)
+}
+
+/// Digest of the part of a live object that `manager` applied; `None` where it applied nothing.
+#[must_use]
+pub fn owned(live: &Value, manager: &str) -> Option<u64> {
+    let fields = applied_fields(live, manager)?;
+    let mut ours = extract(live, fields).unwrap_or_else(|| Value::Object(Map::new()));
+    strip_identity(&mut ours);
+    Some(digest(&ours))
+}
+
+/// `managedFields` entry of what `manager` applied, subresources aside.
+#[must_use]
+pub fn applied_fields<'a>(live: &'a Value, manager: &str) -> Option<&'a Value> {
+    live.pointer("/metadata/managedFields")?
+        .as_array()?
+        .iter()
+        .find(|entry| {
+            text(entry, "manager") == Some(manager)
+                && text(entry, "operation") == Some("Apply")
+                && text(entry, "subresource").unwrap_or_default().is_empty()
+        })?
+        .get("fieldsV1")
+}
+
+/// Whether some entry that passes `who` owns `spec.replicas`.
+#[must_use]
+pub fn owns_replicas(live: &Value, who: impl Fn(&str, &str, &str) -> bool) -> bool {
+    let entries = live
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
+    entries.into_iter().flatten().any(|entry| {
+        let part = |name| text(entry, name).unwrap_or_default();
+        who(part("manager"), part("operation"), part("subresource"))
+            && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()
+    })
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
+    value.get(field).and_then(Value::as_str)
+}
+
+/// Type and name say which object, not what it should be.
+fn strip_identity(body: &mut Value) {
+    if let Some(object) = body.as_object_mut() {
+        object.remove("apiVersion");
+        object.remove("kind");
+        if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            meta.remove("name");
+            meta.remove("namespace");
+        }
+    }
+}
+
+/// The part of `live` that `fields` (the `FieldsV1` format of managedFields) names.
+fn extract(live: &Value, fields: &Value) -> Option<Value> {
+    let fields = fields.as_object()?;
+    let children = || fields.iter().filter(|(key, _)| *key != ".");
+    if children().next().is_none() {
+        // A leaf, or an atomic value: ours as a whole. `.` alone: ours is only that it exists.
+        return Some(match (fields.is_empty(), live) {
+            (false, Value::Object(_)) => Value::Object(Map::new()),
+            (false, Value::Array(_)) => Value::Array(Vec::new()),
+            _ => live.clone(),
+        });
+    }
+    match live {
+        Value::Object(object) => {
+            let mut ours = Map::new();
+            for (key, below) in children() {
+                if let Some(name) = key.strip_prefix("f:")
+                    && let Some(value) = object.get(name)
+                    && let Some(part) = extract(value, below)
+                {
+                    ours.insert(name.to_owned(), part);
+                }
+            }
+            Some(Value::Object(ours))
+        }
+        // In live order: only the order among our own items can be ours.
+        Value::Array(items) => Some(Value::Array(
+            items
+                .iter()
+                .filter_map(|item| {
+                    let (_, below) = children().find(|(key, _)| selects(key, item))?;
+                    extract(item, below)
+                })
+                .collect(),
+        )),
+        _ => None,
+    }
+}
+
+/// Whether a list key (`k:{…}` for list-maps, `v:…` for sets) names this item.
+fn selects(key: &str, item: &Value) -> bool {
+    let parse = |json: &str| serde_json::from_str::<Value>(json).ok();
+    if let Some(keys) = key.strip_prefix("k:").and_then(parse) {
+        keys.as_object().is_some_and(|keys| {
+            keys.iter().all(|(name, value)| item.get(name) == Some(value))
+        })
+    } else if let Some(value) = key.strip_prefix("v:").and_then(parse) {
+        *item == value
+    } else {
+        false
+    }
+}
+
+fn digest(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hash(value, None, "", &mut hasher);
+    hasher.finish()
+}
+
+/// Hashes by type, so that `"1"` and `1` differ, and quantities by value, so that `1024Mi` and `1Gi` do not.
+fn hash(value: &Value, parent: Option<&str>, name: &str, hasher: &mut DefaultHasher) {
+    match value {
+        Value::Null => 0_u8.hash(hasher),
+        Value::Bool(truth) => (1_u8, truth).hash(hasher),
+        Value::Number(_) | Value::String(_) if holds_quantity(parent, name) => {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            match nano(&text) {
+                Some(number) => (2_u8, number).hash(hasher),
+                None => (3_u8, text).hash(hasher),
+            }
+        }
+        Value::Number(number) => (4_u8, number.to_string()).hash(hasher),
+        Value::String(text) => (3_u8, text).hash(hasher),
+        Value::Array(items) => {
+            (5_u8, items.len()).hash(hasher);
+            for item in items {
+                hash(item, parent, name, hasher);
+            }
+        }
+        Value::Object(object) => {
+            let fields = || object.iter().filter(|(_, value)| !value.is_null());
+            (6_u8, fields().count()).hash(hasher);
+            for (key, field) in fields() {
+                key.hash(hasher);
+                hash(field, Some(name), key, hasher);
+            }
+        }
+    }
+}
+
+/// The API server rewrites quantities to a canonical form; these are the places where they stand.
+fn holds_quantity(parent: Option<&str>, name: &str) -> bool {
+    const MAPS: [&str; 7] =
+        ["requests", "limits", "default", "defaultRequest", "min", "max", "hard"];
+    const FIELDS: [&str; 3] = ["sizeLimit", "averageValue", "divisor"];
+    FIELDS.contains(&name) || parent.is_some_and(|parent| MAPS.contains(&parent))
+}
+
+/// A quantity in nano-units, the smallest that Kubernetes keeps; `None` for what is none.
+///
+/// Suffixes: <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
+#[must_use]
+pub fn nano(text: &str) -> Option<i128> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-' && c != '+')
+        .unwrap_or(text.len());
+    let (number, suffix) = text.split_at_checked(end)?;
+    let (numerator, denominator): (i128, i128) = match suffix {
+        "n" => (1, 1_000_000_000),
+        "u" => (1, 1_000_000),
+        "m" => (1, 1_000),
+        "" => (1, 1),
+        "k" => (1_000, 1),
+        "M" => (1_000_000, 1),
+        "G" => (1_000_000_000, 1),
+        "T" => (1_000_000_000_000, 1),
+        "P" => (1_000_000_000_000_000, 1),
+        "E" => (1_000_000_000_000_000_000, 1),
+        "Ki" => (1 << 10, 1),
+        "Mi" => (1 << 20, 1),
+        "Gi" => (1 << 30, 1),
+        "Ti" => (1 << 40, 1),
+        "Pi" => (1 << 50, 1),
+        "Ei" => (1 << 60, 1),
+        _ => {
+            let exponent = suffix.strip_prefix(['e', 'E'])?.parse::<i32>().ok()?;
+            let power = 10_i128.checked_pow(exponent.unsigned_abs())?;
+            if exponent < 0 { (1, power) } else { (power, 1) }
+        }
+    };
+    let (negative, digits) = match number.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, number.strip_prefix('+').unwrap_or(number)),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = [whole, fraction].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    if !all_digits || (whole.is_empty() && fraction.is_empty()) {
+        return None;
+    }
+    let fraction = fraction.get(..fraction.len().min(9))?;
+    let scaled = format!("{whole}{fraction:0<9}").parse::<i128>().ok()?;
+    let value = scaled.checked_mul(numerator)? / denominator;
+    Some(if negative { -value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const US: &str = "us";
+
+    /// A Deployment as the API server returns it after our apply: defaults added, fields of others beside ours.
+    fn live() -> Value {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {
+                "name": "d", "namespace": "n", "uid": "u", "resourceVersion": "7",
+                "labels": { "app": "d", "theirs": "x" },
+                "annotations": { "kubectl.kubernetes.io/restartedAt": "now" },
+                "managedFields": [
+                    { "manager": US, "operation": "Apply", "fieldsV1": {
+                        "f:metadata": { "f:labels": { "f:app": {} } },
+                        "f:spec": {
+                            "f:selector": {},
+                            "f:template": { "f:spec": { "f:containers": {
+                                "k:{\"name\":\"c\"}": {
+                                    ".": {}, "f:name": {}, "f:image": {},
+                                    "f:resources": { "f:requests": { "f:memory": {} } },
+                                    "f:ports": { "k:{\"containerPort\":80,\"protocol\":\"TCP\"}": { ".": {}, "f:containerPort": {}, "f:protocol": {} } },
+                                },
+                            }, "f:volumes": { "k:{\"name\":\"t\"}": { ".": {}, "f:name": {}, "f:emptyDir": {} } } } },
+                        },
+                    }},
+                    { "manager": "kubectl", "operation": "Apply", "subresource": "status", "fieldsV1": { "f:metadata": { "f:labels": { "f:theirs": {} } } } },
+                ],
+            },
+            "spec": {
+                "replicas": 1,
+                "selector": { "matchLabels": { "app": "d" } },
+                "template": { "spec": {
+                    "containers": [
+                        { "name": "sidecar", "image": "s" },
+                        { "name": "c", "image": "i", "imagePullPolicy": "Always",
+                          "resources": { "requests": { "memory": "1Gi" } },
+                          "ports": [{ "containerPort": 80, "protocol": "TCP" }, { "containerPort": 81, "protocol": "TCP" }] },
+                    ],
+                    "volumes": [{ "name": "t", "emptyDir": {} }],
+                } },
+            },
+        })
+    }
+
+    fn planned() -> Value {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": { "name": "d", "namespace": "n", "labels": { "app": "d" } },
+            "spec": {
+                "selector": { "matchLabels": { "app": "d" } },
+                "template": { "spec": {
+                    "containers": [{ "name": "c", "image": "i",
+                        "resources": { "requests": { "memory": "1024Mi" } },
+                        "ports": [{ "containerPort": 80, "protocol": "TCP" }] }],
+                    "volumes": [{ "name": "t", "emptyDir": {} }],
+                } },
+            },
+        })
+    }
+
+    #[test]
+    fn what_we_applied_is_in_sync_whatever_others_added() {
+        assert_eq!(owned(&live(), US), Some(desired(&planned())));
+    }
+
+    #[test]
+    fn a_changed_value_is_drift() {
+        let mut live = live();
+        // Another manager's update takes the field over, as the API server records it.
+        *live.pointer_mut("/spec/template/spec/containers/1/image").unwrap() = "other".into();
+        assert_ne!(owned(&live, US), Some(desired(&planned())));
+    }
+
+    #[test]
+    fn a_field_dropped_from_the_plan_is_drift() {
+        let mut planned = planned();
+        planned.pointer_mut("/spec/template/spec/containers/0").unwrap().as_object_mut().unwrap().remove("image");
+        assert_ne!(owned(&live(), US), Some(desired(&planned)));
+    }
+
+    #[test]
+    fn an_object_we_never_applied_has_no_digest() {
+        let mut live = live();
+        live.pointer_mut("/metadata").unwrap().as_object_mut().unwrap().remove("managedFields");
+        assert_eq!(owned(&live, US), None);
+    }
+
+    #[test]
+    fn quantities_are_compared_by_value() {
+        for (a, b) in [("1024Mi", "1Gi"), ("1000m", "1"), ("0.5", "500m"), ("1e3", "1k"), ("1.5Gi", "1536Mi"), ("0", "0Gi")] {
+            assert_eq!(nano(a), nano(b), "{a} {b}");
+            assert!(nano(a).is_some());
+        }
+        assert_ne!(nano("1M"), nano("1Mi"));
+        for bad in ["", "Gi", "1 Gi", "1GB", "x", "1.2.3", "--1"] {
+            assert_eq!(nano(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn ownership_of_replicas_is_read_from_the_scale_entry() {
+        let live = json!({ "metadata": { "managedFields": [
+            { "manager": "kube-controller-manager", "operation": "Update", "subresource": "scale", "fieldsV1": { "f:spec": { "f:replicas": {} } } },
+        ] } });
+        assert!(owns_replicas(&live, |manager, _, sub| manager == "kube-controller-manager" && sub == "scale"));
+        assert!(!owns_replicas(&live, |manager, _, _| manager == US));
+    }
+}

@@ -1,0 +1,277 @@
+//! Starts reconciles: what changed is queued by name, one object is never reconciled twice at once, and one that
+//! fails, panics or hangs slows no other.
+
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{FutureExt, StreamExt, pin_mut};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DynamicObject},
+    runtime::{
+        WatchStreamExt,
+        controller::{Action, Config, applier},
+        reflector::{ObjectRef, Store, reflector, store::Writer as StoreWriter},
+        watcher::{self, Event, watcher},
+    },
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::{
+    kind::Kind,
+    live::Live,
+    watches::{PAGE, Trigger, WATCH_TIMEOUT, Watches, seconds},
+};
+use crate::metrics::Metrics;
+
+/// A reconcile that takes longer is given up; its requests have shorter deadlines of their own.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+/// Reconciles under way at once.
+const CONCURRENCY: u16 = 16;
+
+/// How a reconcile broke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    Panicked(String),
+    TimedOut,
+}
+
+/// What a product does with its resources.
+pub trait Reconciler: Send + Sync + 'static {
+    /// Brings one resource to its declared state; answers when to look again without a change.
+    fn reconcile(&self, object: Arc<DynamicObject>) -> impl Future<Output = Action> + Send;
+    /// A reconcile did not come to its end.
+    fn broken(&self, object: Arc<DynamicObject>, how: Broken) -> impl Future<Output = Action> + Send;
+    /// The resource is gone.
+    fn gone(&self, name: &str);
+    /// The namespaces whose coming and going concerns a resource.
+    fn namespaces(&self, object: &DynamicObject) -> Vec<String>;
+    /// Somebody else changed the status that we wrote.
+    fn status_is_foreign(&self, object: &DynamicObject) -> bool;
+}
+
+/// What starts a reconcile of a resource when it differs.
+#[derive(PartialEq)]
+struct Essence {
+    uid: Option<String>,
+    generation: Option<i64>,
+    deleting: bool,
+    annotations: std::collections::BTreeMap<String, String>,
+    labels: std::collections::BTreeMap<String, String>,
+}
+
+impl Essence {
+    fn of(object: &DynamicObject) -> Self {
+        Self {
+            uid: object.uid(),
+            generation: object.metadata.generation,
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            annotations: object.annotations().clone(),
+            labels: object.labels().clone(),
+        }
+    }
+}
+
+/// The queue between watches and reconciles of one kind of resource.
+pub struct Dispatch {
+    pub client: Client,
+    pub resource: ApiResource,
+    pub kinds: &'static [&'static Kind],
+    pub live: Arc<Live>,
+    pub metrics: Arc<Metrics>,
+    pub store: StoreWriter<DynamicObject>,
+    pub triggers: mpsc::UnboundedReceiver<Trigger>,
+    pub progress: watch::Receiver<u64>,
+}
+
+impl Dispatch {
+    /// Runs until cancelled.
+    pub async fn run<R: Reconciler>(self, reconciler: Arc<R>, stop: CancellationToken) {
+        let Self { client, resource, kinds, live, metrics, store, triggers, mut progress } = self;
+        let reader = store.as_reader();
+        let (queue, requests) = mpsc::unbounded_channel();
+        let resources =
+            watch_resources(client, resource.clone(), store, queue.clone(), Arc::clone(&reconciler), Arc::clone(&metrics));
+        let translate = translate(triggers, reader.clone(), queue, resource.clone(), Arc::clone(&reconciler));
+        let covered = {
+            let live = Arc::clone(&live);
+            async move {
+                // The sender lives as long as the watches.
+                let _ = progress.wait_for(|_| Watches::covered(kinds, &live)).await;
+            }
+        };
+        let requests = covered
+            .map(|()| futures::stream::unfold(requests, |mut requests| async {
+                requests.recv().await.map(|request| (Ok::<_, Infallible>(request), requests))
+            }))
+            .flatten_stream();
+        let reconciles = applier(
+            move |object, reconciler: Arc<R>| guarded(reconciler, object, Arc::clone(&metrics)).boxed(),
+            |_, error: &Infallible, _| match *error {},
+            reconciler,
+            reader,
+            requests.boxed(),
+            Config::default().concurrency(CONCURRENCY),
+        )
+        // The only errors are of objects that went while they were queued.
+        .for_each(|_| futures::future::ready(()));
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = resources => {}
+            () = translate => {}
+            () = reconciles => {}
+        }
+    }
+}
+
+/// Runs a reconcile as a task of its own, so that a panic or an endless wait stays in it.
+async fn guarded<R: Reconciler>(
+    reconciler: Arc<R>,
+    object: Arc<DynamicObject>,
+    metrics: Arc<Metrics>,
+) -> Result<Action, Infallible> {
+    let started = Instant::now();
+    let name = object.name_any();
+    let task = tokio::spawn({
+        let (reconciler, object) = (Arc::clone(&reconciler), Arc::clone(&object));
+        async move { reconciler.reconcile(object).await }
+    });
+    let abort = task.abort_handle();
+    let how = match tokio::time::timeout(DEADLINE, task).await {
+        Ok(Ok(action)) => {
+            metrics.reconciled("finished", started.elapsed().as_secs_f64());
+            return Ok(action);
+        }
+        Ok(Err(join)) => Broken::Panicked(panic_message(join)),
+        Err(_) => {
+            abort.abort();
+            Broken::TimedOut
+        }
+    };
+    error!(%name, ?how, "reconcile broke");
+    metrics.reconciled(
+        match how {
+            Broken::Panicked(_) => "panicked",
+            Broken::TimedOut => "timed_out",
+        },
+        started.elapsed().as_secs_f64(),
+    );
+    let report = tokio::spawn(async move { reconciler.broken(object, how).await });
+    Ok(report.await.unwrap_or_else(|_| Action::requeue(super::backoff::LONGEST)))
+}
+
+fn panic_message(join: tokio::task::JoinError) -> String {
+    let Ok(payload) = join.try_into_panic() else { return "cancelled".to_owned() };
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+type Queue = mpsc::UnboundedSender<ObjectRef<DynamicObject>>;
+
+/// Keeps the store of resources and queues those that changed in what matters.
+async fn watch_resources<R: Reconciler>(
+    client: Client,
+    resource: ApiResource,
+    store: StoreWriter<DynamicObject>,
+    queue: Queue,
+    reconciler: Arc<R>,
+    metrics: Arc<Metrics>,
+) {
+    let reader = store.as_reader();
+    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
+    let stream = reflector(store, watcher(api, config).default_backoff());
+    pin_mut!(stream);
+    let mut known: HashMap<String, Essence> = HashMap::new();
+    let mut failing = false;
+    let enqueue = |object: &DynamicObject, known: &mut HashMap<String, Essence>| {
+        let essence = Essence::of(object);
+        let name = object.name_any();
+        let before = known.get(&name);
+        if before.is_some_and(|before| before.uid != essence.uid) {
+            // Deleted and made again between two events: nothing of the old one may be remembered.
+            reconciler.gone(&name);
+        }
+        if before != Some(&essence) || reconciler.status_is_foreign(object) {
+            // The receiver ends only with the process.
+            let _ = queue.send(ObjectRef::from_obj_with(object, resource.clone()));
+        }
+        known.insert(name, essence);
+    };
+    while let Some(event) = stream.next().await {
+        failing = match event {
+            Ok(Event::Apply(object)) => {
+                enqueue(&object, &mut known);
+                false
+            }
+            Ok(Event::Delete(object)) => {
+                let name = object.name_any();
+                known.remove(&name);
+                reconciler.gone(&name);
+                false
+            }
+            Ok(Event::InitDone) => {
+                let objects = reader.state();
+                let present: HashSet<String> = objects.iter().map(|object| object.name_any()).collect();
+                known.retain(|name, _| {
+                    let keep = present.contains(name);
+                    if !keep {
+                        reconciler.gone(name);
+                    }
+                    keep
+                });
+                for object in objects {
+                    enqueue(&object, &mut known);
+                }
+                false
+            }
+            Ok(Event::Init | Event::InitApply(_)) => false,
+            Err(error) => {
+                metrics.watch_failed("resources");
+                if !failing {
+                    warn!(kind = resource.kind, %error, "watch failed; trying again");
+                }
+                true
+            }
+        };
+    }
+}
+
+/// Turns triggers of the children's watches into requests.
+async fn translate<R: Reconciler>(
+    mut triggers: mpsc::UnboundedReceiver<Trigger>,
+    store: Store<DynamicObject>,
+    queue: Queue,
+    resource: ApiResource,
+    reconciler: Arc<R>,
+) {
+    while let Some(trigger) = triggers.recv().await {
+        let named = |name: &str| ObjectRef::new_with(name, resource.clone());
+        match trigger {
+            Trigger::Owner(name) => {
+                let _ = queue.send(named(&name));
+            }
+            Trigger::All | Trigger::Namespace(_) => {
+                for object in store.state() {
+                    let concerned = match &trigger {
+                        Trigger::Namespace(namespace) => reconciler.namespaces(&object).contains(namespace),
+                        _ => true,
+                    };
+                    if concerned {
+                        let _ = queue.send(named(&object.name_any()));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What can go wrong between us and the API server: object, step, cause. One decision of what to do about each.
+
+use std::time::Duration;
+
+/// A request that did not do what it should.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The API server answered, and refused.
+    #[error("{verb} {object}: {reason} ({code}): {message}")]
+    Refused { verb: &'static str, object: String, code: u16, reason: String, message: String, retry_after: Option<u32> },
+    /// No answer in time; it may have been carried out.
+    #[error("{verb} {object}: no answer within {} s", .deadline.as_secs())]
+    Timeout { verb: &'static str, object: String, deadline: Duration },
+    /// The connection failed, or the answer could not be read; it may have been carried out.
+    #[error("{verb} {object}: {message}")]
+    Transport { verb: &'static str, object: String, message: String },
+}
+
+/// What a refusal means for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Another try may succeed by itself.
+    Retry,
+    /// The state is not what we thought: look again, then decide.
+    LookAgain,
+    /// Somebody has to change something (rights, policy, quota, the object); tried again with backoff.
+    NeedsHelp,
+}
+
+impl Error {
+    /// Wraps a client error with what was being done to what.
+    #[must_use]
+    pub fn of(verb: &'static str, object: String, error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::Refused {
+                verb,
+                object,
+                code: status.code,
+                reason: status.reason.clone(),
+                message: status.message.clone(),
+                retry_after: status.details.as_ref().map(|details| details.retry_after_seconds).filter(|s| *s > 0),
+            },
+            other => Self::Transport { verb, object, message: chain(other) },
+        }
+    }
+
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            Self::Timeout { .. } | Self::Transport { .. } => None,
+        }
+    }
+
+    /// The API server's own words, or ours where it said nothing.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Refused { message, .. } | Self::Transport { message, .. } => message.clone(),
+            Self::Timeout { deadline, .. } => format!("no answer within {} s", deadline.as_secs()),
+        }
+    }
+
+    #[must_use]
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::Timeout { .. } | Self::Transport { .. } => Disposition::Retry,
+            Self::Refused { code, .. } => match code {
+                404 | 409 | 410 => Disposition::LookAgain,
+                429 | 500..=599 => Disposition::Retry,
+                _ => Disposition::NeedsHelp,
+            },
+        }
+    }
+
+    /// How long the API server asked us to wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after: Some(seconds), .. } => Some(Duration::from_secs(u64::from(*seconds).min(300))),
+            _ => None,
+        }
+    }
+
+    /// The reason that status gives for this error.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } | Self::Transport { .. } => "ApiUnavailable",
+            Self::Refused { code, reason, message, .. } => match code {
+                403 if message.contains("exceeded quota") => "QuotaExceeded",
+                403 if message.contains("because it is being terminated") => "NamespaceTerminating",
+                403 if message.contains("denied request") || message.contains("admission") || message.contains("violates PodSecurity") => {
+                    "AdmissionDenied"
+                }
+                401 | 403 => "Forbidden",
+                413 => "TooLarge",
+                // Webhooks and policies answer with codes of their own choice, and name themselves.
+                _ if message.contains("admission webhook") || message.contains("ValidatingAdmissionPolicy") => "AdmissionDenied",
+                422 | 400 => "Invalid",
+                429 | 500..=599 => "ApiUnavailable",
+                404 if reason == "NotFound" => "NotFound",
+                _ => "ApplyFailed",
+            },
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,275 @@
+//! What is live, as digests: fed by the watches and by the answers to our own writes, read by reconciles.
+//! The lock is held for map operations only, never over an await.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{child::Child, kind::Kind, plan::Key};
+
+/// Names any watched object.
+pub type Id = (&'static Kind, Key);
+
+/// How far the watch of one kind is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Coverage {
+    /// No list has completed: absence means nothing yet.
+    #[default]
+    Unknown,
+    /// A list completed once; what is not here does not exist.
+    Listed,
+    /// The API server does not serve this optional kind.
+    Unserved,
+    /// The list fails; the message says why.
+    Refused(String),
+}
+
+/// The children of one resource at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub children: BTreeMap<(&'static str, Key), Arc<Child>>,
+    /// UID and replicas of children that are gone, by what they were.
+    pub gone: HashMap<Id, Gone>,
+    pub coverage: HashMap<&'static Kind, Coverage>,
+}
+
+/// What is remembered of a child that disappeared from its watch: deleted, or its label stripped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    pub uid: String,
+    pub replicas: Option<i64>,
+}
+
+impl Snapshot {
+    #[must_use]
+    pub fn get(&self, kind: &'static Kind, key: &Key) -> Option<&Arc<Child>> {
+        self.children.get(&(kind.plural, key.clone()))
+    }
+
+    pub fn of_kind<'a>(&'a self, kind: &'static Kind) -> impl Iterator<Item = &'a Arc<Child>> {
+        self.children.values().filter(move |child| child.kind == kind)
+    }
+
+    #[must_use]
+    pub fn coverage(&self, kind: &'static Kind) -> Coverage {
+        self.coverage.get(kind).cloned().unwrap_or_default()
+    }
+}
+
+/// A resource whose view changed; what a reconcile is started for.
+pub type Owner = String;
+
+#[derive(Default)]
+pub struct Live {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    owners: HashMap<Owner, Family>,
+    owner_of: HashMap<Id, Owner>,
+    /// Every namespace, ours or not: a plan must know whose the ones are that it names.
+    namespaces: HashMap<String, Arc<Child>>,
+    coverage: HashMap<&'static Kind, Coverage>,
+}
+
+#[derive(Default)]
+struct Family {
+    children: BTreeMap<(&'static str, Key), Arc<Child>>,
+    gone: HashMap<Id, Gone>,
+}
+
+impl Live {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every critical section leaves the maps whole, so a poisoned lock is still good.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a live object in; answers the resources whose view changed.
+    pub fn seen(&self, child: Child) -> Vec<Owner> {
+        self.lock().seen(child)
+    }
+
+    /// An object left its watch; answers the resources whose view changed.
+    pub fn left(&self, child: &Child) -> Vec<Owner> {
+        self.lock().left(child.kind, &child.key, &child.uid)
+    }
+
+    /// Replaces everything of a kind by a complete list; answers the resources whose view changed.
+    pub fn listed(&self, kind: &'static Kind, list: Vec<Child>) -> Vec<Owner> {
+        let mut inner = self.lock();
+        let mut changed = Vec::new();
+        let present: std::collections::HashSet<Key> = list.iter().map(|child| child.key.clone()).collect();
+        for (key, uid) in inner.known(kind) {
+            if !present.contains(&key) {
+                changed.extend(inner.left(kind, &key, &uid));
+            }
+        }
+        for child in list {
+            changed.extend(inner.seen(child));
+        }
+        if inner.coverage.insert(kind, Coverage::Listed) != Some(Coverage::Listed) {
+            changed.extend(inner.owners.keys().cloned());
+        }
+        changed
+    }
+
+    /// Notes why a kind cannot be listed; answers whether that is news. A failure after a complete list
+    /// changes nothing: what was listed stays the best view there is.
+    pub fn refused(&self, kind: &'static Kind, message: &str) -> bool {
+        let mut inner = self.lock();
+        let coverage = inner.coverage.entry(kind).or_default();
+        if *coverage == Coverage::Listed {
+            return false;
+        }
+        let refused = Coverage::Refused(message.to_owned());
+        std::mem::replace(coverage, refused.clone()) != refused
+    }
+
+    /// An optional kind is not served (any more); its objects went with it.
+    pub fn unserved(&self, kind: &'static Kind) {
+        let mut inner = self.lock();
+        for (key, uid) in inner.known(kind) {
+            inner.left(kind, &key, &uid);
+        }
+        inner.coverage.insert(kind, Coverage::Unserved);
+    }
+
+    #[must_use]
+    pub fn coverage(&self, kind: &'static Kind) -> Coverage {
+        self.lock().coverage.get(kind).cloned().unwrap_or_default()
+    }
+
+    /// The children of one resource now.
+    #[must_use]
+    pub fn of(&self, owner: &str) -> Snapshot {
+        let inner = self.lock();
+        let family = inner.owners.get(owner);
+        Snapshot {
+            children: family.map(|family| family.children.clone()).unwrap_or_default(),
+            gone: family.map(|family| family.gone.clone()).unwrap_or_default(),
+            coverage: inner.coverage.clone(),
+        }
+    }
+
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Option<Arc<Child>> {
+        self.lock().namespaces.get(name).cloned()
+    }
+
+    /// Forgets a resource that is gone; children that outlive it are listed again under a new one.
+    pub fn forget(&self, owner: &str) {
+        let mut inner = self.lock();
+        if let Some(family) = inner.owners.get_mut(owner) {
+            family.gone.clear();
+        }
+    }
+
+    /// Number of children held, for metrics.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().owner_of.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Inner {
+    fn known(&self, kind: &'static Kind) -> Vec<(Key, String)> {
+        let children = self
+            .owners
+            .values()
+            .flat_map(|family| family.children.values())
+            .chain(self.namespaces.values())
+            .filter(|child| child.kind == kind)
+            .map(|child| (child.key.clone(), child.uid.clone()));
+        let mut known: Vec<_> = children.collect();
+        known.sort();
+        known.dedup();
+        known
+    }
+
+    fn seen(&mut self, child: Child) -> Vec<Owner> {
+        let id: Id = (child.kind, child.key.clone());
+        let child = Arc::new(child);
+        let mut changed = Vec::new();
+        if child.kind.kind == "Namespace" {
+            self.namespaces.insert(child.key.name.clone(), Arc::clone(&child));
+        }
+        let before = self.owner_of.get(&id).cloned();
+        // Labels and references can be stripped by hand; an object that was somebody's stays theirs while it is the same one.
+        let owner = owner(&child).or_else(|| {
+            before.clone().filter(|owner| self.find(owner, &id).is_some_and(|old| old.uid == child.uid))
+        });
+        if let Some(before) = before
+            && owner.as_ref() != Some(&before)
+        {
+            self.owner_of.remove(&id);
+            if let Some(family) = self.owners.get_mut(&before) {
+                family.children.remove(&(id.0.plural, id.1.clone()));
+            }
+            changed.push(before);
+        }
+        let Some(owner) = owner else { return changed };
+        if let Some(old) = self.find(&owner, &id)
+            && old.uid == child.uid
+        {
+            if old.version > child.version {
+                return changed; // older than the answer to our own write
+            }
+            if old.same_as(&child) {
+                self.insert(&owner, id, child);
+                return changed;
+            }
+        }
+        self.insert(&owner, id, child);
+        changed.push(owner);
+        changed
+    }
+
+    fn find(&self, owner: &str, id: &Id) -> Option<&Arc<Child>> {
+        self.owners.get(owner)?.children.get(&(id.0.plural, id.1.clone()))
+    }
+
+    fn insert(&mut self, owner: &str, id: Id, child: Arc<Child>) {
+        let family = self.owners.entry(owner.to_owned()).or_default();
+        family.gone.remove(&id);
+        family.children.insert((id.0.plural, id.1.clone()), child);
+        self.owner_of.insert(id, owner.to_owned());
+    }
+
+    fn left(&mut self, kind: &'static Kind, key: &Key, uid: &str) -> Vec<Owner> {
+        if kind.kind == "Namespace" {
+            self.namespaces.remove(&key.name);
+        }
+        let id: Id = (kind, key.clone());
+        let Some(owner) = self.owner_of.get(&id).cloned() else { return Vec::new() };
+        // A late event of an object that was replaced meanwhile says nothing of its successor.
+        let Some(family) = self.owners.get_mut(&owner) else { return Vec::new() };
+        let place = (kind.plural, key.clone());
+        let Some(child) = family.children.get(&place).filter(|child| child.uid == uid).cloned() else {
+            return Vec::new();
+        };
+        family.children.remove(&place);
+        // Memory of what is gone is for the kinds we make; pods and their like come and go.
+        if kind.role != super::kind::Role::Observed {
+            family.gone.insert(id.clone(), Gone { uid: child.uid.clone(), replicas: child.replicas });
+        }
+        self.owner_of.remove(&id);
+        vec![owner]
+    }
+}
+
+/// Whose child an object is: its controller's, where that is one of our resources, else the one its labels name.
+fn owner(child: &Child) -> Option<Owner> {
+    child
+        .controller
+        .as_ref()
+        .filter(|controller| controller.api_version.starts_with(super::OWNER_GROUP))
+        .map(|controller| controller.name.clone())
+        .or_else(|| child.instance.clone())
+}

@@ -1,0 +1,73 @@
+//! Deletes what we own and no longer plan: exactly that, by UID, after the workloads were applied.
+
+use std::collections::HashSet;
+
+use futures::{StreamExt, stream};
+use tracing::info;
+
+use super::{
+    apply::{Applier, Outcome, Result, Step},
+    child::Child,
+    kind::{Kind, Role},
+    live::{Id, Snapshot},
+    owner::Owner,
+    plan::Plan,
+};
+
+/// Children to delete. `keep` spares some that are not planned but still in use.
+#[must_use]
+pub fn superfluous<'a>(
+    plan: &Plan,
+    outcome: &Outcome,
+    snapshot: &'a Snapshot,
+    owner: &Owner,
+    keep: impl Fn(&Child) -> bool,
+) -> Vec<&'a Child> {
+    let unsettled: HashSet<&'static Kind> =
+        outcome.steps.iter().filter(|step| !step.result.settled()).map(|step| step.id.0).collect();
+    // What old pods use may go only when the workloads are as planned.
+    if unsettled.iter().any(|kind| kind.kind == "Deployment" || kind.wave == 0) {
+        return Vec::new();
+    }
+    let planned: HashSet<Id> =
+        plan.objects.iter().map(|planned| (planned.kind, planned.key.clone())).collect();
+    snapshot
+        .children
+        .values()
+        .map(AsRef::as_ref)
+        .filter(|child| {
+            child.kind.role == Role::Child
+                && !child.deleting
+                && child.controller.as_ref().is_some_and(|controller| controller.uid == owner.uid)
+                && !planned.contains(&(child.kind, child.key.clone()))
+                && !unsettled.contains(child.kind)
+                && !keep(child)
+        })
+        .collect()
+}
+
+impl Applier<'_> {
+    /// Deletes the children given; answers what came of each.
+    pub async fn prune(&self, children: Vec<&Child>) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for child in children {
+            steps.push(self.prune_one(child));
+        }
+        stream::iter(steps).buffered(8).collect().await
+    }
+
+    async fn prune_one(&self, child: &Child) -> Step {
+        let result = match self.writer.delete(child.kind, &child.key, &child.uid).await {
+            Ok(()) => {
+                info!(object = %child, owner = %self.owner.name, "deleted: no longer planned");
+                // Until its event comes: not to be deleted twice.
+                self.live.seen(Child { deleting: true, ..child.clone() });
+                Result::Deleted
+            }
+            // Replaced by another object of that name, which is judged by its own event.
+            Err(error) if error.code() == Some(409) => Result::InSync,
+            Err(error) => Result::Failed(error),
+        };
+        Step { id: (child.kind, child.key.clone()), result }
+    }
+}

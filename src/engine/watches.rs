@@ -1,0 +1,251 @@
+//! One watch per kind, each with its own backoff: a kind that fails never delays another.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures::{StreamExt, pin_mut};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event, watcher},
+    },
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
+
+use super::{
+    FIELD_MANAGER, MANAGED_BY_LABEL,
+    child::{Child, Raw},
+    kind::Kind,
+    live::{Coverage, Live},
+};
+use crate::metrics::Metrics;
+
+/// A dead connection is noticed after this plus 5 s; kube allows less than 295 s, load balancers often cut at 240 s.
+pub const WATCH_TIMEOUT: Duration = Duration::from_secs(90);
+/// Objects of one page are held whole until they are reduced, so pages are small.
+pub const PAGE: u32 = 100;
+
+/// Why resources should be looked at again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// One resource's children changed.
+    Owner(String),
+    /// A namespace came, went or changed hands: whoever names it.
+    Namespace(String),
+    /// Something that concerns all of them.
+    All,
+}
+
+/// Watches every kind of the table, optional ones while they are served.
+#[derive(Clone)]
+pub struct Watches {
+    pub client: Client,
+    pub kinds: &'static [&'static Kind],
+    pub live: Arc<Live>,
+    pub triggers: mpsc::UnboundedSender<Trigger>,
+    pub metrics: Arc<Metrics>,
+    /// Ticks whenever the coverage of a kind changes; see [`Watches::covered`].
+    pub progress: watch::Sender<u64>,
+}
+
+impl Watches {
+    /// Runs until cancelled.
+    pub async fn run(self, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        for kind in self.kinds.iter().copied().filter(|kind| kind.role.watched() && !kind.optional) {
+            tasks.spawn(self.clone().watch(kind, stop.clone()));
+        }
+        self.follow_crds(&tasks, &stop).await;
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// Whether every kind was listed, or is known not to be for now: only then does a plan mean anything.
+    #[must_use]
+    pub fn covered(kinds: &[&'static Kind], live: &Live) -> bool {
+        kinds
+            .iter()
+            .filter(|kind| kind.role.watched())
+            .all(|kind| live.coverage(kind) != Coverage::Unknown)
+    }
+
+    async fn watch(self, kind: &'static Kind, stop: CancellationToken) {
+        let stream = watcher(Api::<Raw>::all_with(self.client.clone(), &kind), config(kind)).default_backoff();
+        pin_mut!(stream);
+        let mut list: Vec<Child> = Vec::new();
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => return,
+                event = stream.next() => event,
+            };
+            let Some(event) = event else { return };
+            match event {
+                Ok(Event::Init) => list.clear(),
+                Ok(Event::InitApply(raw)) => list.extend(Child::read(kind, &raw.body)),
+                Ok(Event::InitDone) => {
+                    let names: Vec<String> = list.iter().map(|child| child.key.name.clone()).collect();
+                    let changed = self.live.listed(kind, std::mem::take(&mut list));
+                    self.notify(kind, changed, names);
+                    self.tick();
+                }
+                Ok(Event::Apply(raw)) => {
+                    if let Some(child) = Child::read(kind, &raw.body) {
+                        let name = child.key.name.clone();
+                        let news = kind.kind != "Namespace"
+                            || self.live.namespace(&name).is_none_or(|old| !old.same_as(&child));
+                        let changed = self.live.seen(child);
+                        self.notify(kind, changed, news.then_some(name));
+                    }
+                }
+                Ok(Event::Delete(raw)) => {
+                    if let Some(child) = Child::read(kind, &raw.body) {
+                        let changed = self.live.left(&child);
+                        self.notify(kind, changed, Some(child.key.name));
+                    }
+                }
+                Err(error) => self.failed(kind, &error),
+            }
+        }
+    }
+
+    fn notify(&self, kind: &Kind, owners: Vec<String>, names: impl IntoIterator<Item = String>) {
+        // The receiver ends only with the process.
+        for owner in owners {
+            let _ = self.triggers.send(Trigger::Owner(owner));
+        }
+        if kind.kind == "Namespace" {
+            for name in names {
+                let _ = self.triggers.send(Trigger::Namespace(name));
+            }
+        }
+    }
+
+    fn failed(&self, kind: &'static Kind, error: &watcher::Error) {
+        self.metrics.watch_failed(kind.plural);
+        let message = explain(error);
+        if self.live.refused(kind, &message) {
+            warn!(kind = kind.kind, %message, "cannot be listed; trying again");
+            let _ = self.triggers.send(Trigger::All);
+            self.tick();
+        } else {
+            debug!(kind = kind.kind, %message, "watch failed; trying again");
+        }
+    }
+
+    fn tick(&self) {
+        self.progress.send_modify(|ticks| *ticks += 1);
+    }
+
+    /// Starts and stops the watches of optional kinds as their CRDs come and go.
+    async fn follow_crds(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        let optional: HashMap<String, &'static Kind> =
+            self.kinds.iter().filter(|kind| kind.optional).map(|kind| (kind.crd_name(), *kind)).collect();
+        let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(self.client.clone());
+        let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
+        let stream = watcher(api, config).default_backoff();
+        pin_mut!(stream);
+        let mut running: HashMap<String, CancellationToken> = HashMap::new();
+        let mut present: Vec<String> = Vec::new();
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => return,
+                event = stream.next() => event,
+            };
+            let Some(event) = event else { return };
+            match event {
+                Ok(Event::Init) => present.clear(),
+                Ok(Event::InitApply(crd)) => present.push(crd.name_any()),
+                Ok(Event::InitDone) => {
+                    for (name, kind) in &optional {
+                        if present.contains(name) {
+                            self.start(kind, name, &mut running, tasks, stop);
+                        } else {
+                            self.stop(kind, name, &mut running);
+                        }
+                    }
+                }
+                Ok(Event::Apply(crd)) => {
+                    let name = crd.name_any();
+                    if let Some(kind) = optional.get(&name) {
+                        if crd.metadata.deletion_timestamp.is_some() {
+                            self.stop(kind, &name, &mut running);
+                        } else {
+                            self.start(kind, &name, &mut running, tasks, stop);
+                        }
+                    }
+                }
+                Ok(Event::Delete(crd)) => {
+                    let name = crd.name_any();
+                    if let Some(kind) = optional.get(&name) {
+                        self.stop(kind, &name, &mut running);
+                    }
+                }
+                Err(error) => {
+                    self.metrics.watch_failed("customresourcedefinitions");
+                    // Whether optional kinds are served is then unknown; nothing else waits for it.
+                    for kind in optional.values() {
+                        if self.live.coverage(kind) == Coverage::Unknown {
+                            self.live.refused(kind, &format!("customresourcedefinitions: {}", explain(&error)));
+                        }
+                    }
+                    self.tick();
+                }
+            }
+        }
+    }
+
+    fn start(
+        &self,
+        kind: &'static Kind,
+        name: &str,
+        running: &mut HashMap<String, CancellationToken>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) {
+        if !running.contains_key(name) {
+            let token = stop.child_token();
+            running.insert(name.to_owned(), token.clone());
+            tasks.spawn(self.clone().watch(kind, token));
+        }
+    }
+
+    fn stop(&self, kind: &'static Kind, name: &str, running: &mut HashMap<String, CancellationToken>) {
+        if let Some(token) = running.remove(name) {
+            token.cancel();
+            info!(kind = kind.kind, "no longer served");
+        }
+        if self.live.coverage(kind) != Coverage::Unserved {
+            self.live.unserved(kind);
+            let _ = self.triggers.send(Trigger::All);
+            self.tick();
+        }
+    }
+}
+
+fn config(kind: &Kind) -> watcher::Config {
+    let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
+    if kind.kind == "Namespace" {
+        // Those that exist already, and those being deleted, must be seen too.
+        config
+    } else {
+        config.labels(&format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}"))
+    }
+}
+
+#[must_use]
+pub fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+fn explain(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.message.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,184 @@
+//! The requests of the engine, each with its precondition and a deadline. Nothing here decides or retries.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use kube::core::{
+    Request,
+    params::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::{
+    FIELD_MANAGER,
+    error::Error,
+    kind::Kind,
+    plan::{Key, Planned},
+};
+
+/// A read answers within this or is given up.
+pub const READ_DEADLINE: Duration = Duration::from_secs(10);
+/// A write may wait for admission webhooks (10 s by default) and etcd.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(15);
+/// Requests in flight over all resources: kube speaks HTTP/1.1, so each one is a connection.
+const IN_FLIGHT: usize = 16;
+
+/// Proves to the API server what we believe of the object; a wrong belief writes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precondition<'a> {
+    /// It does not exist: absent answers 201, present 409.
+    Absent,
+    /// It is the one with this UID: replaced or gone answers 409 or 422.
+    Uid(&'a str),
+    /// It is the one with this UID, and nobody wrote it since this version: anything else answers 409.
+    Exactly { uid: &'a str, version: u64 },
+}
+
+#[derive(Clone)]
+pub struct Writer {
+    client: kube::Client,
+    in_flight: Arc<Semaphore>,
+}
+
+impl Writer {
+    #[must_use]
+    pub fn new(client: kube::Client) -> Self {
+        Self { client, in_flight: Arc::new(Semaphore::new(IN_FLIGHT)) }
+    }
+
+    /// Server-side apply of a whole object under a precondition. `force` takes fields over from others.
+    ///
+    /// # Errors
+    /// The API server's refusal, a timeout or a broken connection.
+    pub async fn apply(
+        &self,
+        planned: &Planned,
+        mut body: Value,
+        precondition: Precondition<'_>,
+        force: bool,
+    ) -> Result<Value, Error> {
+        if let Some(meta) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+            match precondition {
+                // No stored object has version 1: etcd starts there, before the first write.
+                Precondition::Absent => meta.insert("resourceVersion".into(), "1".into()),
+                Precondition::Uid(uid) => meta.insert("uid".into(), uid.into()),
+                Precondition::Exactly { uid, version } => {
+                    meta.insert("resourceVersion".into(), version.to_string().into());
+                    meta.insert("uid".into(), uid.into())
+                }
+            };
+        }
+        let parameters = PatchParams { force, field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let request = Request::new(collection(planned.kind, &planned.key))
+            .patch(&planned.key.name, &parameters, &Patch::Apply(&body));
+        self.send("apply", planned, WRITE_DEADLINE, request).await
+    }
+
+    /// Creates an object that we never write again.
+    ///
+    /// # Errors
+    /// As [`Self::apply`]; 409 where it exists.
+    pub async fn create(&self, planned: &Planned) -> Result<Value, Error> {
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let body = serde_json::to_vec(&planned.body).unwrap_or_default();
+        let request = Request::new(collection(planned.kind, &planned.key)).create(&parameters, body);
+        self.send("create", planned, WRITE_DEADLINE, request).await
+    }
+
+    /// Reads one object by name; `None` where it does not exist.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub async fn get(&self, kind: &'static Kind, key: &Key) -> Result<Option<Value>, Error> {
+        let request = Request::new(collection(kind, key)).get(&key.name, &GetParams::default());
+        match self.send("get", &named(kind, key), READ_DEADLINE, request).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.code() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes one object, if it is still the one with this UID. Gone already is as good.
+    ///
+    /// # Errors
+    /// As [`Self::apply`]; 409 where another one took its name.
+    pub async fn delete(&self, kind: &'static Kind, key: &Key, uid: &str) -> Result<(), Error> {
+        let parameters = DeleteParams {
+            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() }),
+            ..DeleteParams::background()
+        };
+        let request = Request::new(collection(kind, key)).delete(&key.name, &parameters);
+        match self.send("delete", &named(kind, key), WRITE_DEADLINE, request).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some(404) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the whole status of a cluster-scoped resource, if it is still the one with this UID.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub async fn status(
+        &self,
+        api_version: &str,
+        kind: &str,
+        plural: &str,
+        (name, uid): (&str, &str),
+        status: &Value,
+    ) -> Result<Value, Error> {
+        let body = json!({
+            "apiVersion": api_version, "kind": kind,
+            "metadata": { "name": name, "uid": uid },
+            "status": status,
+        });
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let request = Request::new(format!("/apis/{api_version}/{plural}"))
+            .patch_subresource("status", name, &parameters, &Patch::Apply(&body));
+        self.send("update status of", &format!("{kind} {name}"), WRITE_DEADLINE, request).await
+    }
+
+    async fn send(
+        &self,
+        verb: &'static str,
+        object: &impl ToString,
+        deadline: Duration,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Value, Error> {
+        let request = request
+            .map_err(|error| Error::Transport { verb, object: object.to_string(), message: error.to_string() })?;
+        let answer = async {
+            // Waiting for a turn counts: a reconcile must not hang behind a dead API server.
+            let _turn = self.in_flight.acquire().await;
+            self.client.request::<Value>(request).await
+        };
+        within(deadline, answer, verb, object).await
+    }
+}
+
+async fn within(
+    deadline: Duration,
+    answer: impl Future<Output = Result<Value, kube::Error>>,
+    verb: &'static str,
+    object: &impl ToString,
+) -> Result<Value, Error> {
+    match tokio::time::timeout(deadline, answer).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Error::of(verb, object.to_string(), &error)),
+        Err(_) => Err(Error::Timeout { verb, object: object.to_string(), deadline }),
+    }
+}
+
+/// `Kind namespace/name`, as errors and status name objects.
+#[must_use]
+pub fn named(kind: &Kind, key: &Key) -> String {
+    format!("{} {key}", kind.kind)
+}
+
+fn collection(kind: &Kind, key: &Key) -> String {
+    let group = if kind.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", kind.group) };
+    match &key.namespace {
+        Some(namespace) => format!("{group}/{}/namespaces/{namespace}/{}", kind.version, kind.plural),
+        None => format!("{group}/{}/{}", kind.version, kind.plural),
+    }
+}

@@ -1,0 +1,214 @@
+//! The server's `application.yml`: the one source of its settings, and who owns which of them.
+//!
+//! Real property names only. The short variables that the image documents are placeholders in its built-in
+//! file, so a setting that stands here silently disables its variable: nothing is set in both places.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    defaults,
+    model::{ConfigFile, Role},
+};
+use crate::{
+    api::{
+        config::{Config, ServerRateLimit, SqlitePool},
+        exposure::Protocol,
+        storage::Backend,
+    },
+    objects::names::{ClusterName, short_hash},
+};
+
+/// Properties that only the operator sets, and what to use instead. A name covers everything below it.
+pub const OWNED_PROPERTIES: &[(&str, &str)] = &[
+    ("server.port", "the HTTP port is fixed; set the port of a Service or Ingress instead"),
+    ("management.server.port", "the management port is fixed: probes and metrics use it"),
+    ("grpc.server.port", "the gRPC port is fixed; set the port of a Service or Ingress instead"),
+    ("logpilot.server.protocol", "choose the component instead: `spec.components.rest`, `.grpc` or `.all`"),
+    ("logpilot.server.api-key", "use `spec.auth.apiKeySecret`: a key in a ConfigMap can be read by many"),
+    ("logpilot.storage", "use `spec.storage` and `spec.config.sqlitePool`"),
+];
+
+/// Variables that only the operator sets, and what to use instead: an environment variable beats the file.
+pub const OWNED_VARIABLES: &[(&str, &str)] = &[
+    ("LOGPILOT_SERVER_API_KEY", "use `spec.auth.apiKeySecret`"),
+    ("LOGPILOT_SERVER_APIKEY", "use `spec.auth.apiKeySecret`"),
+    ("LOGPILOT_SERVER_PROTOCOL", "choose the component instead"),
+    ("LOGPILOT_STORAGE_TYPE", "use `spec.storage.backend`"),
+    ("LOGPILOT_STORAGE_DIRECTORY", "the data volume is mounted at a fixed path"),
+    ("LOGPILOT_STORAGE_SQLITE_PATH", "the data volume is mounted at a fixed path"),
+    ("SERVER_PORT", "the HTTP port is fixed; set the port of a Service or Ingress instead"),
+    ("MANAGEMENT_SERVER_PORT", "the management port is fixed: probes and metrics use it"),
+    ("GRPC_SERVER_PORT", "the gRPC port is fixed; set the port of a Service or Ingress instead"),
+    (
+        "SERVER_SHUTDOWN",
+        "use `terminationGracePeriodSeconds`: without a graceful stop stored requests lose their answer",
+    ),
+    ("SPRING_CONFIG_LOCATION", "use `spec.config.overlay`"),
+    ("SPRING_CONFIG_ADDITIONAL_LOCATION", "use `spec.config.overlay`"),
+];
+
+/// The largest overlay, as JSON.
+pub const OVERLAY_BYTES: usize = 64 * 1024;
+
+/// The file of one component, and the ConfigMap it is in.
+#[must_use]
+pub fn file(prefix: &ClusterName, role: &Role, config: &Config, backend: Backend) -> ConfigFile {
+    let text = render(&properties(role, config, backend));
+    let hash = short_hash(text.as_bytes());
+    ConfigFile { name: prefix.config(role.name, &hash), text, hash }
+}
+
+/// Everything the file says.
+#[must_use]
+pub fn properties(role: &Role, config: &Config, backend: Backend) -> Value {
+    let mut properties = generated(role, config, backend);
+    merge(&mut properties, &config.overlay);
+    Value::Object(properties)
+}
+
+/// Serialised, never put together from strings: a value cannot become a key.
+#[must_use]
+pub fn render(properties: &Value) -> String {
+    // String keys and finite numbers always serialise.
+    serde_yaml::to_string(properties).unwrap_or_default()
+}
+
+fn generated(role: &Role, config: &Config, backend: Backend) -> Map<String, Value> {
+    let rate = config.server_rate_limit.clone().unwrap_or_default();
+    let mut all = Map::new();
+    let mut set = |key: &str, value: Value| all.insert(key.to_owned(), value);
+    set("server", json!({ "port": port(role, Protocol::Http) }));
+    set("grpc", json!({ "server": { "port": port(role, Protocol::Grpc) } }));
+    set(
+        "management",
+        json!({
+            "server": { "port": defaults::MANAGEMENT.number },
+            "endpoints": { "web": { "exposure": { "include": "health,info,metrics,prometheus" } } },
+        }),
+    );
+    set(
+        "logpilot",
+        json!({
+            "server": { "protocol": role.name, "rate-limit": rate_limit(&rate) },
+            "storage": storage(backend, &config.sqlite_pool.clone().unwrap_or_default()),
+        }),
+    );
+    if !config.log_levels.is_empty() {
+        set("logging", json!({ "level": config.log_levels }));
+    }
+    all
+}
+
+/// -1 closes a listener. Without it the server opens gRPC in `rest` too.
+fn port(role: &Role, protocol: Protocol) -> i32 {
+    role.port(protocol).map_or(-1, |port| port.number)
+}
+
+fn rate_limit(given: &ServerRateLimit) -> Value {
+    json!({
+        "capacity": given.capacity.unwrap_or(defaults::RATE_CAPACITY),
+        "refill-tokens": given.refill_tokens.unwrap_or(defaults::RATE_REFILL_TOKENS),
+        "refill-duration-seconds": given.refill_seconds.unwrap_or(defaults::RATE_REFILL_SECONDS),
+    })
+}
+
+fn storage(backend: Backend, pool: &SqlitePool) -> Value {
+    let maximum = pool.maximum_size.unwrap_or(defaults::POOL_MAXIMUM);
+    match backend {
+        Backend::Sqlite => json!({
+            "type": "sqlite",
+            "directory": "/data/logs",
+            "sqlite": {
+                "path": "/data/logpilot.db",
+                "pooling": {
+                    "maximum-pool-size": maximum,
+                    "minimum-idle": pool.minimum_idle.unwrap_or(defaults::POOL_MINIMUM_IDLE.min(maximum)),
+                },
+            },
+        }),
+        Backend::File => json!({ "type": "file", "directory": "/data/logs" }),
+    }
+}
+
+/// Objects are merged, everything else is replaced. A key in another spelling of Spring's, or a dotted one,
+/// finds the property it means: two spellings in one file would leave the choice to chance.
+fn merge(base: &mut Map<String, Value>, overlay: &Map<String, Value>) {
+    for (key, value) in overlay {
+        let name = same_property(base, key).unwrap_or_else(|| key.clone());
+        if let (Some(Value::Object(below)), Value::Object(over)) = (base.get_mut(&name), value) {
+            merge(below, over);
+        } else if let Some((below, rest)) = descend(base, key) {
+            merge(below, &Map::from_iter([(rest, value.clone())]));
+        } else {
+            base.insert(name, value.clone());
+        }
+    }
+}
+
+fn same_property(base: &Map<String, Value>, key: &str) -> Option<String> {
+    base.keys().find(|known| relaxed(known) == relaxed(key)).cloned()
+}
+
+/// The object that the first part of a dotted key means, and the rest of the key.
+fn descend<'a>(base: &'a mut Map<String, Value>, key: &str) -> Option<(&'a mut Map<String, Value>, String)> {
+    let (head, rest) = key.split_once('.')?;
+    let name = same_property(base, head)?;
+    Some((base.get_mut(&name)?.as_object_mut()?, rest.to_owned()))
+}
+
+/// A property in the overlay that is not its to set: the path as it was written, and what to do instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    pub path: String,
+    pub instead: String,
+}
+
+/// Properties of the overlay that the operator or a typed field owns.
+#[must_use]
+pub fn overlaps(config: &Config) -> Vec<Overlap> {
+    let owned: Vec<_> = OWNED_PROPERTIES
+        .iter()
+        .map(|(name, instead)| (relaxed(name), (*instead).to_owned()))
+        .chain(config.log_levels.keys().map(|logger| {
+            let instead = format!("`spec.config.logLevels` already sets `{logger}`");
+            (relaxed(&format!("logging.level.{logger}")), instead)
+        }))
+        .collect();
+    let mut found = Vec::new();
+    walk(&config.overlay, "", &mut |path, value| {
+        let name = relaxed(path);
+        // At or below an owned property; or above one, where a scalar would wipe it out.
+        let hit = owned.iter().find(|(owned, _)| {
+            name == *owned || below(&name, owned) || !value.is_object() && below(owned, &name)
+        });
+        if let Some((_, instead)) = hit {
+            found.push(Overlap { path: path.to_owned(), instead: instead.clone() });
+        }
+        hit.is_some()
+    });
+    found
+}
+
+fn below(name: &str, parent: &str) -> bool {
+    name.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Visits every property with its path; goes no deeper where the visitor returns true.
+fn walk(map: &Map<String, Value>, parent: &str, visit: &mut impl FnMut(&str, &Value) -> bool) {
+    for (key, value) in map {
+        let path = if parent.is_empty() { key.clone() } else { format!("{parent}.{key}") };
+        if !visit(&path, value)
+            && let Value::Object(below) = value
+        {
+            walk(below, &path, visit);
+        }
+    }
+}
+
+/// A property's name as Spring compares it: case, dashes and underscores mean nothing, nor do brackets.
+fn relaxed(name: &str) -> String {
+    name.chars()
+        .filter(|char| !matches!(char, '-' | '_' | '[' | ']' | '"' | '\''))
+        .flat_map(char::to_lowercase)
+        .collect()
+}

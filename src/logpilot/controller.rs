@@ -1,0 +1,400 @@
+//! The reconcile of a `LogPilotCluster`, one statement per step.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, ReplicaSet},
+        core::v1::ConfigMap,
+    },
+    apimachinery::pkg::apis::meta::v1::Time,
+    jiff::Timestamp,
+};
+use kube::{
+    Client, ResourceExt,
+    api::DynamicObject,
+    runtime::{controller::Action, reflector::Store},
+};
+use serde_json::Value;
+
+use super::{
+    facts::{ApiKeyFact, Facts, NamespaceFact},
+    gather,
+    memory::Memory,
+    model::Cluster,
+    plan, problems, reasons,
+    report::Reporter,
+    secrets::{self, Secrets},
+    status::{self, View},
+    validate, warnings,
+};
+use crate::{
+    api::{
+        self, LogPilotCluster, LogPilotClusterStatus,
+        status::{LastChange, Problem, Severity},
+    },
+    engine::{
+        apply::{Applier, Normalised, Outcome, Result as Applied},
+        backoff::{self, Backoff},
+        child::Child,
+        detail::Detail,
+        dispatch::{Broken, Reconciler},
+        kind::Managed,
+        live::{Live, Snapshot},
+        owner::Owner,
+        plan::Plan,
+        prune,
+        writer::Writer,
+    },
+    metrics::Metrics,
+};
+
+/// Makes the plan of a cluster. A future, so that a planner that hangs can be told apart from one that is slow.
+pub type Planner = Arc<dyn Fn(Arc<Cluster>, Arc<Facts>) -> BoxFuture<'static, Plan> + Send + Sync>;
+
+/// The planner of the product.
+#[must_use]
+pub fn planner() -> Planner {
+    Arc::new(|cluster, facts| Box::pin(async move { plan::plan(&cluster, &facts) }))
+}
+
+/// Waiting for something that sends no event of its own is looked at again after this.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+pub struct Controller {
+    pub writer: Writer,
+    pub live: Arc<Live>,
+    pub metrics: Arc<Metrics>,
+    pub planner: Planner,
+    /// All resources, for what one of them has to know of the others.
+    pub store: Store<DynamicObject>,
+    normalised: Normalised,
+    backoff: Backoff,
+    secrets: Secrets,
+    memory: Memory,
+    reporter: Reporter,
+}
+
+/// A resource on its way through a reconcile.
+struct Subject {
+    object: Arc<DynamicObject>,
+    cr: LogPilotCluster,
+    before: LogPilotClusterStatus,
+}
+
+impl Controller {
+    #[must_use]
+    pub fn new(
+        client: Client,
+        live: Arc<Live>,
+        metrics: Arc<Metrics>,
+        planner: Planner,
+        store: Store<DynamicObject>,
+    ) -> Self {
+        let writer = Writer::new(client.clone());
+        Self {
+            reporter: Reporter::new(client, writer.clone()),
+            writer,
+            live,
+            metrics,
+            planner,
+            store,
+            normalised: Normalised::default(),
+            backoff: Backoff::default(),
+            secrets: Secrets::default(),
+            memory: Memory::default(),
+        }
+    }
+
+    async fn run(&self, subject: &Subject) -> Action {
+        let cluster = match validate::validate(&subject.cr) {
+            Ok(cluster) => Arc::new(cluster),
+            Err(violations) => return self.refuse(subject, &violations).await,
+        };
+        let snapshot = self.live.of(&cluster.name);
+        let facts = match self.gather(subject, &cluster, &snapshot).await {
+            Ok(facts) => Arc::new(facts),
+            Err(error) => {
+                let found = problems::problem(Severity::Error, error.reason(), error_object(&error), error.to_string());
+                return self.fail(subject, vec![found], error.retry_after()).await;
+            }
+        };
+        let plan = (self.planner)(Arc::clone(&cluster), Arc::clone(&facts)).await;
+        let outcome = self.carry_out(subject, &cluster, &facts, &plan).await;
+        let status = self.observe(subject, &cluster, &facts, &plan, &outcome);
+        let told = self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
+        self.next(subject, &facts, &outcome, told)
+    }
+
+    async fn gather(
+        &self,
+        subject: &Subject,
+        cluster: &Cluster,
+        snapshot: &Snapshot,
+    ) -> Result<Facts, crate::engine::error::Error> {
+        let shared = self.store.state().iter().any(|other| {
+            other.name_any() != cluster.name && namespaces_of(other).contains(&cluster.namespace.name)
+        });
+        let sources = gather::Sources {
+            live: &self.live,
+            writer: &self.writer,
+            secrets: &self.secrets,
+            namespace_shared: shared,
+        };
+        gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
+    }
+
+    /// Applies and prunes; nothing while paused, or while the namespace is on its way out.
+    async fn carry_out(&self, subject: &Subject, cluster: &Cluster, facts: &Facts, plan: &Plan) -> Outcome {
+        if cluster.paused || facts.namespace == NamespaceFact::Terminating {
+            return Outcome::default();
+        }
+        let owner = Owner { kind: api::KIND, name: cluster.name.clone(), uid: cluster.uid.clone() };
+        let applier = Applier {
+            writer: &self.writer,
+            live: &self.live,
+            normalised: &self.normalised,
+            owner: &owner,
+        };
+        let mut outcome = applier.apply(plan).await;
+        self.note_generated_key(subject, cluster, facts, &outcome);
+        let snapshot = self.live.of(&cluster.name);
+        let in_use = configs_in_use(&snapshot);
+        let superfluous = prune::superfluous(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
+        outcome.steps.extend(applier.prune(superfluous).await);
+        for step in &outcome.steps {
+            let operation = match step.result {
+                Applied::Created => "create",
+                Applied::Updated => "update",
+                Applied::Deleted => "delete",
+                _ => continue,
+            };
+            self.metrics.wrote(step.id.0.kind, operation);
+        }
+        outcome
+    }
+
+    /// A key that was just written is known without reading it back; one whose write failed has to be read.
+    fn note_generated_key(&self, subject: &Subject, cluster: &Cluster, facts: &Facts, outcome: &Outcome) {
+        let ApiKeyFact::Generate { value, .. } = &facts.api_key else { return };
+        let made = outcome.steps.iter().any(|step| {
+            step.id.0 == k8s_openapi::api::core::v1::Secret::KIND && step.result == Applied::Created
+        });
+        if made {
+            let wanted = gather::api_key(cluster);
+            self.secrets.made(&cluster.name, &wanted, subject.cr.metadata.generation, value);
+        } else {
+            self.secrets.forget(&cluster.name);
+        }
+    }
+
+    fn observe(
+        &self,
+        subject: &Subject,
+        cluster: &Cluster,
+        facts: &Facts,
+        plan: &Plan,
+        outcome: &Outcome,
+    ) -> LogPilotClusterStatus {
+        let snapshot = self.live.of(&cluster.name);
+        let now = Time(Timestamp::now());
+        let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
+        namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
+        let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
+        let mut known = problems::of_facts(facts, &namespaces, &lost);
+        known.extend(warnings::warnings(cluster));
+        status::of(View {
+            cr: &subject.cr,
+            before: &subject.before,
+            namespace: &cluster.namespace.name,
+            plan,
+            outcome,
+            snapshot: &snapshot,
+            known,
+            effective: Some(warnings::effective(cluster)),
+            change: self.change(subject, &now),
+            paused: cluster.paused,
+            now,
+        })
+    }
+
+    /// What the newest generation changed, told once.
+    fn change(&self, subject: &Subject, now: &Time) -> Option<LastChange> {
+        let generation = subject.cr.metadata.generation?;
+        let previous = self.memory.previous_spec(&subject.object);
+        if subject.before.last_change.as_ref().is_some_and(|change| change.generation == generation) {
+            return None;
+        }
+        let changes = match (previous, subject.before.observed_generation) {
+            (Some(old), _) => status::changes(&old, subject.object.data.get("spec").unwrap_or(&Value::Null)),
+            (None, None) => vec!["created".to_owned()],
+            (None, Some(_)) => vec!["changed while the operator was not running".to_owned()],
+        };
+        Some(LastChange { generation, changes, time: now.clone() })
+    }
+
+    async fn refuse(&self, subject: &Subject, violations: &[validate::Violation]) -> Action {
+        let object = format!("{} {}", api::KIND, subject.object.name_any());
+        let found = violations
+            .iter()
+            .map(|violation| {
+                let message = format!("{}: {}", violation.path, violation.message);
+                problems::problem(Severity::Error, reasons::INVALID_SPEC, object.clone(), message)
+            })
+            .collect();
+        self.say(subject, reasons::INVALID_SPEC, found).await;
+        // Only a change of the spec can help, and it starts a reconcile of its own.
+        Action::await_change()
+    }
+
+    async fn fail(&self, subject: &Subject, found: Vec<Problem>, retry_after: Option<Duration>) -> Action {
+        let reason = found.first().map_or(reasons::INTERNAL_ERROR.to_owned(), |problem| problem.reason.clone());
+        self.say(subject, &reason, found).await;
+        let wait = self.backoff.failed(&subject.object.name_any(), backoff::LONGEST);
+        Action::requeue(retry_after.map_or(wait, |asked| asked.max(wait)))
+    }
+
+    async fn say(&self, subject: &Subject, reason: &str, found: Vec<Problem>) {
+        let now = Time(Timestamp::now());
+        let status =
+            status::rejected(subject.before.clone(), subject.object.metadata.generation, reason, found, &now);
+        self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
+    }
+
+    /// When to look again without a change.
+    fn next(&self, subject: &Subject, facts: &Facts, outcome: &Outcome, told: Option<Duration>) -> Action {
+        let name = subject.object.name_any();
+        let mut waits = vec![match facts.api_key {
+            ApiKeyFact::Invalid { .. } => secrets::REFRESH_HELD,
+            _ => secrets::REFRESH,
+        }];
+        waits.extend(told);
+        let mut failed = None;
+        for step in &outcome.steps {
+            match &step.result {
+                Applied::Conflict { .. } => failed = failed.or(Some(backoff::LONGEST_FOR_NAME)),
+                Applied::Failed(error) => {
+                    failed = Some(backoff::LONGEST);
+                    waits.extend(error.retry_after());
+                }
+                Applied::Waiting { reason, .. } if *reason == reasons::PROGRESSING => {
+                    failed = failed.or(Some(LOOK_AGAIN));
+                }
+                Applied::Waiting { .. } => waits.push(LOOK_AGAIN),
+                _ => {}
+            }
+        }
+        match failed {
+            Some(longest) => waits.push(self.backoff.failed(&name, longest)),
+            None => self.backoff.succeeded(&name),
+        }
+        waits.into_iter().min().map_or_else(Action::await_change, Action::requeue)
+    }
+
+    fn subject(&self, object: Arc<DynamicObject>) -> Result<Subject, (Arc<DynamicObject>, serde_json::Error)> {
+        let before: LogPilotClusterStatus =
+            serde_json::from_value(self.memory.status(&object)).unwrap_or_default();
+        let decoded = serde_json::to_value(&*object).and_then(serde_json::from_value::<LogPilotCluster>);
+        match decoded {
+            Ok(cr) => Ok(Subject { object, cr, before }),
+            Err(error) => Err((object, error)),
+        }
+    }
+
+    /// Reports on a resource of which no more than its metadata may be known.
+    async fn report_broken(&self, object: &Arc<DynamicObject>, reason: &str, message: String) -> Action {
+        let before: LogPilotClusterStatus =
+            serde_json::from_value(self.memory.status(object)).unwrap_or_default();
+        let found = problems::problem(
+            Severity::Error,
+            reason,
+            format!("{} {}", api::KIND, object.name_any()),
+            message,
+        );
+        let now = Time(Timestamp::now());
+        let status = status::rejected(before.clone(), object.metadata.generation, reason, vec![found], &now);
+        self.reporter.report(&self.memory, object, &before, &status).await;
+        Action::requeue(self.backoff.failed(&object.name_any(), backoff::LONGEST))
+    }
+}
+
+impl Reconciler for Controller {
+    async fn reconcile(&self, object: Arc<DynamicObject>) -> Action {
+        if object.metadata.deletion_timestamp.is_some() {
+            // The garbage collector takes the children; what is kept carries no owner reference.
+            return Action::await_change();
+        }
+        match self.subject(object) {
+            Ok(subject) => self.run(&subject).await,
+            Err((object, error)) => {
+                self.report_broken(&object, reasons::INVALID_SPEC, format!("spec cannot be read: {error}")).await
+            }
+        }
+    }
+
+    async fn broken(&self, object: Arc<DynamicObject>, how: Broken) -> Action {
+        let message = match how {
+            Broken::Panicked(message) => format!("the operator failed on this resource: {message}"),
+            Broken::TimedOut => "a reconcile of this resource did not end in time and was given up".to_owned(),
+        };
+        self.report_broken(&object, reasons::INTERNAL_ERROR, message).await
+    }
+
+    fn gone(&self, name: &str) {
+        self.live.forget(name);
+        self.memory.forget(name);
+        self.secrets.forget(name);
+        self.backoff.succeeded(name);
+    }
+
+    fn namespaces(&self, object: &DynamicObject) -> Vec<String> {
+        namespaces_of(object)
+    }
+
+    fn status_is_foreign(&self, object: &DynamicObject) -> bool {
+        self.memory.is_foreign(object)
+    }
+}
+
+/// The namespaces that a resource names, read without decoding all of it.
+fn namespaces_of(object: &DynamicObject) -> Vec<String> {
+    let text = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let servers = text("/spec/namespace/name").unwrap_or_else(|| object.name_any());
+    std::iter::once(servers).chain(text("/spec/systemNamespace/name")).collect()
+}
+
+fn error_object(error: &crate::engine::error::Error) -> String {
+    use crate::engine::error::Error;
+    match error {
+        Error::Refused { object, .. } | Error::Timeout { object, .. } | Error::Transport { object, .. } => object.clone(),
+    }
+}
+
+/// ConfigMaps that running or remembered pods use.
+struct InUse {
+    names: std::collections::BTreeSet<String>,
+    /// A Deployment controller is still at work: it may yet make a ReplicaSet of a template that was just replaced.
+    unsure: bool,
+}
+
+impl InUse {
+    fn keeps(&self, child: &Child) -> bool {
+        child.kind == ConfigMap::KIND && (self.unsure || self.names.contains(&child.key.name))
+    }
+}
+
+fn configs_in_use(snapshot: &Snapshot) -> InUse {
+    let names = snapshot
+        .of_kind(ReplicaSet::KIND)
+        .filter_map(|child| match &child.detail {
+            Detail::ReplicaSet(set) => Some(set.config_maps.iter().cloned()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let unsure = snapshot
+        .of_kind(Deployment::KIND)
+        .any(|child| matches!(&child.detail, Detail::Deployment(deployment) if !deployment.observed));
+    InUse { names, unsure }
+}

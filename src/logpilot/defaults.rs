@@ -1,0 +1,140 @@
+//! Every default, with where it comes from. Applied when objects are rendered, never written to `spec`.
+//!
+//! "Seed" is the hand-written manifests that the operator replaces; values of the server were measured on
+//! version 1.2.0.
+
+use super::model::{Port, Role, Timing};
+use crate::api::{
+    cluster::Environment, common::IntOrPercent, component::ProbeTimings, exposure::ComponentKey,
+};
+
+pub const HTTP: Port = Port { name: "http", number: 8080, app_protocol: None };
+/// HTTP/2 without TLS, in the words of Kubernetes.
+pub const GRPC: Port = Port { name: "grpc", number: 50051, app_protocol: Some("kubernetes.io/h2c") };
+pub const MANAGEMENT: Port = Port { name: "management", number: 8081, app_protocol: None };
+
+pub static ALL: Role = Role {
+    key: ComponentKey::All,
+    name: "all",
+    container: "logpilot",
+    ports: &[HTTP, GRPC, MANAGEMENT],
+    http: Some(&HTTP),
+    grpc: Some(&GRPC),
+    serving: &HTTP,
+    cpu_request: "100m",
+    cpu_limit: "500m",
+    claim_size: "10Gi",
+};
+pub static REST: Role = Role {
+    key: ComponentKey::Rest,
+    name: "rest",
+    container: "logpilot-rest",
+    ports: &[HTTP, MANAGEMENT],
+    http: Some(&HTTP),
+    grpc: None,
+    serving: &HTTP,
+    cpu_request: "50m",
+    cpu_limit: "300m",
+    claim_size: "5Gi",
+};
+/// Its container's name is nowhere in the seed; it follows the other two.
+pub static GRPC_ONLY: Role = Role {
+    key: ComponentKey::Grpc,
+    name: "grpc",
+    container: "logpilot-grpc",
+    ports: &[GRPC, MANAGEMENT],
+    http: None,
+    grpc: Some(&GRPC),
+    serving: &GRPC,
+    cpu_request: "50m",
+    cpu_limit: "300m",
+    claim_size: "5Gi",
+};
+
+#[must_use]
+pub fn role(key: ComponentKey) -> &'static Role {
+    match key {
+        ComponentKey::All => &ALL,
+        ComponentKey::Rest => &REST,
+        ComponentKey::Grpc => &GRPC_ONLY,
+    }
+}
+
+/// The whole of what a preset decides. No size and no storage class: a change of preset must not shrink a volume.
+#[must_use]
+pub fn replicas(environment: Environment, key: ComponentKey) -> i32 {
+    match (environment, key) {
+        (Environment::Development, _) => 1,
+        (Environment::Production, ComponentKey::Rest) => 3,
+        (Environment::Staging | Environment::Production, _) => 2,
+    }
+}
+
+/// Size of the claim that all components share (seed).
+pub const SHARED_CLAIM_SIZE: &str = "10Gi";
+
+/// The server takes 206 to 381 MiB under load, so 256Mi is what it needs and 512Mi what it may use.
+pub const MEMORY_REQUEST: &str = "256Mi";
+pub const MEMORY_LIMIT: &str = "512Mi";
+
+/// Covers the preStop delay of 5 s and Spring's own 30 s for requests in flight.
+pub const GRACE_PERIOD_SECONDS: i64 = 45;
+
+/// Seed: as a share, so that it fits any number of replicas.
+#[must_use]
+pub fn max_surge() -> IntOrPercent {
+    IntOrPercent::Percent("25%".into())
+}
+#[must_use]
+pub fn max_unavailable() -> IntOrPercent {
+    IntOrPercent::Percent("25%".into())
+}
+
+/// Seed.
+pub const MIN_REPLICAS: i32 = 2;
+pub const TARGET_CPU: i32 = 70;
+
+/// Probe timings of the seed; the startup probe allows 10 + 10 × 10 s.
+const LIVENESS: Timing = Timing { initial_delay: 30, period: 10, timeout: 5, failures: 3, successes: None };
+const READINESS: Timing = Timing { initial_delay: 10, period: 5, timeout: 3, failures: 3, successes: None };
+const STARTUP: Timing = Timing { initial_delay: 10, period: 10, timeout: 5, failures: 10, successes: None };
+
+#[must_use]
+pub fn liveness(given: Option<&ProbeTimings>) -> Option<Timing> {
+    timing(given, LIVENESS)
+}
+#[must_use]
+pub fn readiness(given: Option<&ProbeTimings>) -> Option<Timing> {
+    timing(given, READINESS)
+}
+#[must_use]
+pub fn startup(given: Option<&ProbeTimings>) -> Option<Timing> {
+    timing(given, STARTUP)
+}
+
+/// `None` where the probe is turned off.
+fn timing(given: Option<&ProbeTimings>, default: Timing) -> Option<Timing> {
+    let Some(given) = given else { return Some(default) };
+    (given.enabled != Some(false)).then(|| Timing {
+        initial_delay: given.initial_delay_seconds.unwrap_or(default.initial_delay),
+        period: given.period_seconds.unwrap_or(default.period),
+        timeout: given.timeout_seconds.unwrap_or(default.timeout),
+        failures: given.failure_threshold.unwrap_or(default.failures),
+        successes: given.success_threshold,
+    })
+}
+
+/// The server's own request limit and pool (its built-in values): written out, so that the ConfigMap shows them.
+pub const RATE_CAPACITY: i32 = 100;
+pub const RATE_REFILL_TOKENS: i32 = 100;
+pub const RATE_REFILL_SECONDS: i32 = 60;
+pub const POOL_MAXIMUM: i32 = 10;
+pub const POOL_MINIMUM_IDLE: i32 = 2;
+
+/// Key of the API key inside its Secret.
+pub const API_KEY: &str = "api-key";
+
+/// Seed.
+pub const SCRAPE_INTERVAL: &str = "30s";
+pub const SCRAPE_TIMEOUT: &str = "10s";
+pub const LOAD_BALANCER_HTTP_PORT: i32 = 80;

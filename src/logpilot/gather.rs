@@ -1,0 +1,143 @@
+//! Gathers the facts that planning needs: from the live view, and one read of the API key's Secret.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{PersistentVolumeClaim, Pod},
+};
+use kube::ResourceExt;
+
+use super::{
+    ACCEPT_DATA_LOSS,
+    facts::{ApiKeyFact, Facts, NamespaceFact},
+    model::Cluster,
+    reasons,
+    secrets::{Secrets, Wanted},
+};
+use crate::{
+    api::{LogPilotCluster, LogPilotClusterStatus},
+    engine::{
+        detail::Detail,
+        error::Error,
+        kind::Managed,
+        live::{Live, Snapshot},
+        plan::Key,
+        writer::Writer,
+    },
+};
+
+/// Where facts come from.
+pub struct Sources<'a> {
+    pub live: &'a Live,
+    pub writer: &'a Writer,
+    pub secrets: &'a Secrets,
+    /// Another resource names the same namespace.
+    pub namespace_shared: bool,
+}
+
+/// Whose a namespace is, for this cluster.
+#[must_use]
+pub fn namespace(live: &Live, cluster: &Cluster, name: &str) -> NamespaceFact {
+    match live.namespace(name) {
+        None => NamespaceFact::Absent,
+        Some(child) if child.deleting || matches!(child.detail, Detail::Namespace { terminating: true, .. }) => {
+            NamespaceFact::Terminating
+        }
+        Some(child) if child.instance.as_deref() == Some(&cluster.name) => NamespaceFact::Ours,
+        Some(_) => NamespaceFact::Foreign,
+    }
+}
+
+/// Claims that held data when they were last seen and are gone, with the UID they had.
+#[must_use]
+pub fn lost_claims(
+    cr: &LogPilotCluster,
+    cluster: &Cluster,
+    before: &LogPilotClusterStatus,
+    snapshot: &Snapshot,
+) -> Vec<(String, String)> {
+    let accepted = cr.annotations().get(ACCEPT_DATA_LOSS);
+    before
+        .volumes
+        .iter()
+        .filter(|volume| cluster.storage.claims.iter().any(|claim| claim.name == volume.name))
+        .filter(|volume| {
+            let key = Key { namespace: Some(cluster.namespace.name.clone()), name: volume.name.clone() };
+            // A claim of that name with our label is the data, restored: its UID is taken over.
+            snapshot.get(PersistentVolumeClaim::KIND, &key).is_none()
+        })
+        .filter(|volume| accepted != Some(&volume.uid))
+        .map(|volume| (volume.name.clone(), volume.uid.clone()))
+        .collect()
+}
+
+/// Which Secret holds the API key.
+#[must_use]
+pub fn api_key(cluster: &Cluster) -> Wanted {
+    Wanted {
+        secret: Key { namespace: Some(cluster.namespace.name.clone()), name: cluster.api_key.secret.clone() },
+        key: cluster.api_key.key.clone(),
+        generated: cluster.api_key.generated,
+        salt: cluster.uid.clone(),
+    }
+}
+
+/// Everything `plan` may look at.
+///
+/// # Errors
+/// The Secret could not be read: without it nothing can be said about the workloads.
+pub async fn facts(
+    sources: Sources<'_>,
+    cr: &LogPilotCluster,
+    cluster: &Cluster,
+    before: &LogPilotClusterStatus,
+    snapshot: &Snapshot,
+) -> Result<Facts, Error> {
+    let servers = namespace(sources.live, cluster, &cluster.namespace.name);
+    let wanted = api_key(cluster);
+    let api_key = match servers {
+        // Nothing is in a namespace that does not exist: no read needed.
+        NamespaceFact::Absent if wanted.generated => {
+            sources.secrets.forget(&cluster.name);
+            super::secrets::fresh(&wanted)
+        }
+        NamespaceFact::Terminating => ApiKeyFact::Unknown,
+        _ => {
+            let suspect = snapshot.of_kind(Pod::KIND).any(|child| {
+                matches!(&child.detail, Detail::Pod(pod)
+                    if pod.waiting.as_ref().is_some_and(|cause| cause.reason == reasons::CONTAINER_CONFIG))
+            });
+            sources
+                .secrets
+                .look(sources.writer, &cluster.name, &wanted, cr.metadata.generation, suspect)
+                .await?
+        }
+    };
+    let deployment_of = |name: &str| {
+        cluster.components.iter().find(|component| component.role.name == name).map(|component| component.name.clone())
+    };
+    Ok(Facts {
+        namespace: servers,
+        system_namespace: cluster
+            .system_namespace
+            .as_ref()
+            .map_or(NamespaceFact::Absent, |name| namespace(sources.live, cluster, name)),
+        namespace_shared: sources.namespace_shared,
+        api_key,
+        lost_claims: lost_claims(cr, cluster, before, snapshot)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect::<BTreeSet<_>>(),
+        last_replicas: before
+            .components
+            .iter()
+            .filter(|component| component.desired > 0)
+            .filter_map(|component| Some((deployment_of(&component.name)?, component.desired)))
+            .filter(|(name, _)| {
+                let key = Key { namespace: Some(cluster.namespace.name.clone()), name: name.clone() };
+                snapshot.get(Deployment::KIND, &key).is_none()
+            })
+            .collect(),
+    })
+}

@@ -1,0 +1,319 @@
+//! A validated cluster with every default filled in: whoever holds one can build all its objects, and
+//! building cannot fail. Components are data; nothing downstream asks which one it has.
+
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::image::Image;
+use crate::{
+    api::{
+        cluster::{Environment, PodSecurity},
+        common::{
+            DeletionPolicy, EnvFromSource, EnvVar, ImagePullPolicy, IntOrPercent, Quantity, ResourceList,
+            StringMap, Toleration, TopologySpread,
+        },
+        component::ScalingBehavior,
+        exposure::{ComponentKey, HttpMethod, IssuerRef, Protocol},
+        storage::{AccessMode, Backend, Sharing},
+    },
+    objects::names::ClusterName,
+};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// The resource's name: the `instance` label and the owner reference.
+    pub name: String,
+    pub uid: String,
+    /// `L` of the design: the prefix of every child's name.
+    pub prefix: ClusterName,
+    pub environment: Environment,
+    pub namespace: ServersNamespace,
+    pub system_namespace: Option<String>,
+    pub common_labels: StringMap,
+    pub common_annotations: StringMap,
+    pub service_account_annotations: StringMap,
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    pub image_pull_secrets: Vec<String>,
+    pub api_key: ApiKey,
+    pub storage: Storage,
+    /// The enabled ones, in the order all, rest, grpc.
+    pub components: Vec<Component>,
+    pub ingress: Option<Ingress>,
+    pub service_monitor: Option<ServiceMonitor>,
+    pub paused: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServersNamespace {
+    pub name: String,
+    pub labels: StringMap,
+    pub pod_security: PodSecurity,
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// Where the key that clients present is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    pub secret: String,
+    pub key: String,
+    /// No Secret was named: one is made.
+    pub generated: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    pub backend: Backend,
+    pub sharing: Sharing,
+    pub access_mode: AccessMode,
+    /// Claims that we make; none where an existing one is used.
+    pub claims: Vec<Claim>,
+    /// A claim of the user's that is used instead.
+    pub existing_claim: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub name: String,
+    /// The component it belongs to; `None` where all share it.
+    pub role: Option<&'static Role>,
+    pub size: Quantity,
+    pub storage_class_name: Option<String>,
+    pub access_mode: AccessMode,
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// What the name of a component stands for. There are three, in [`super::defaults`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Role {
+    pub key: ComponentKey,
+    /// `all`, `rest` or `grpc`: the last part of names, and the `component` label.
+    pub name: &'static str,
+    pub container: &'static str,
+    pub ports: &'static [Port],
+    pub http: Option<&'static Port>,
+    pub grpc: Option<&'static Port>,
+    /// The port that a TCP probe connects to.
+    pub serving: &'static Port,
+    pub cpu_request: &'static str,
+    pub cpu_limit: &'static str,
+    /// Size of the component's own claim, with `sharing: PerComponent`.
+    pub claim_size: &'static str,
+}
+
+impl Role {
+    /// The port of a protocol, where the component serves it.
+    #[must_use]
+    pub fn port(&self, protocol: Protocol) -> Option<&'static Port> {
+        match protocol {
+            Protocol::Http => self.http,
+            Protocol::Grpc => self.grpc,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Port {
+    pub name: &'static str,
+    pub number: i32,
+    /// Told to proxies that cannot guess the protocol.
+    pub app_protocol: Option<&'static str>,
+}
+
+/// One server role that runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Component {
+    pub role: &'static Role,
+    /// `L-{c}`: its Deployment, ClusterIP Service, autoscaler and disruption budget, and its `app` label.
+    pub name: String,
+    pub image: Image,
+    pub scale: Scale,
+    pub rollout: Rollout,
+    pub resources: Resources,
+    pub probes: Probes,
+    pub budget: Budget,
+    pub config: ConfigFile,
+    /// The claim that its pods mount.
+    pub claim: String,
+    /// All pods that mount the claim must run on one node.
+    pub co_scheduled: bool,
+    /// The user's own, without ours.
+    pub env: Vec<EnvVar>,
+    pub env_from: Vec<EnvFromSource>,
+    pub pod_labels: StringMap,
+    pub pod_annotations: StringMap,
+    pub node_selector: StringMap,
+    pub tolerations: Vec<Toleration>,
+    /// `None`: the default spread.
+    pub topology_spread: Option<Vec<TopologySpread>>,
+    pub priority_class_name: Option<String>,
+    pub grace_period_seconds: i64,
+    pub min_ready_seconds: Option<i32>,
+    pub progress_deadline_seconds: Option<i32>,
+    pub revision_history_limit: Option<i32>,
+    pub load_balancer: Option<LoadBalancer>,
+    pub node_port: Option<NodePort>,
+}
+
+/// The component's `application.yml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFile {
+    pub text: String,
+    pub hash: String,
+    /// Name of the ConfigMap.
+    pub name: String,
+}
+
+/// Who decides how many pods there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scale {
+    Fixed(i32),
+    Autoscaled(Autoscaler),
+}
+
+impl Scale {
+    /// The most pods that can run, a surge apart.
+    #[must_use]
+    pub fn most(&self) -> i32 {
+        match self {
+            Self::Fixed(replicas) => *replicas,
+            Self::Autoscaled(scaler) => scaler.max,
+        }
+    }
+
+    /// The fewest pods that should run.
+    #[must_use]
+    pub fn fewest(&self) -> i32 {
+        match self {
+            Self::Fixed(replicas) => *replicas,
+            Self::Autoscaled(scaler) => scaler.min,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Autoscaler {
+    pub min: i32,
+    pub max: i32,
+    /// Percent of the request. At least one of the two targets is given.
+    pub cpu: Option<i32>,
+    pub memory: Option<i32>,
+    pub behavior: Option<ScalingBehavior>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rollout {
+    /// Every old pod stops before a new one starts.
+    Recreate,
+    RollingUpdate {
+        max_surge: IntOrPercent,
+        max_unavailable: IntOrPercent,
+    },
+}
+
+/// Requests and limits with every default filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resources {
+    pub requests: ResourceList,
+    pub limits: ResourceList,
+}
+
+/// Health checks; `None` is a probe that was turned off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probes {
+    pub check: Check,
+    pub liveness: Option<Timing>,
+    pub readiness: Option<Timing>,
+    pub startup: Option<Timing>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    ActuatorGroups,
+    Actuator,
+    Tcp,
+    Grpc { port: i32 },
+    Exec { command: Vec<String> },
+}
+
+/// In seconds and counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timing {
+    pub initial_delay: i32,
+    pub period: i32,
+    pub timeout: i32,
+    pub failures: i32,
+    pub successes: Option<i32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// Nothing was said: one pod at a time, where that cannot block a drain.
+    Default,
+    Off,
+    MinAvailable(IntOrPercent),
+    MaxUnavailable(IntOrPercent),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadBalancer {
+    pub http_port: i32,
+    pub grpc_port: i32,
+    pub class: Option<String>,
+    pub source_ranges: Vec<String>,
+    pub annotations: StringMap,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodePort {
+    pub http: Option<i32>,
+    pub grpc: Option<i32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingress {
+    pub class_name: Option<String>,
+    pub annotations: StringMap,
+    pub routes: Vec<Route>,
+    pub tls: Option<Tls>,
+    pub cors: Option<Cors>,
+    pub requests_per_second: Option<i32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    pub secret_name: String,
+    pub issuer: Option<IssuerRef>,
+}
+
+/// `None` is the default of the annotation's writer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    pub allow_origins: Option<Vec<String>>,
+    pub allow_methods: Option<Vec<HttpMethod>>,
+    pub allow_headers: Option<Vec<String>>,
+}
+
+/// One host and path, and the Service and port behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub host: String,
+    pub path: String,
+    pub protocol: Protocol,
+    pub service: String,
+    pub port: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceMonitor {
+    pub interval: String,
+    pub scrape_timeout: String,
+    pub labels: StringMap,
+}
+
+impl From<&IntOrPercent> for IntOrString {
+    fn from(count: &IntOrPercent) -> Self {
+        match count {
+            IntOrPercent::Int(number) => Self::Int(*number),
+            IntOrPercent::Percent(text) => Self::String(text.clone()),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Finds what is wrong, from what applying did and what is live. Pure: the same view gives the same list.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
+    core::v1::{PersistentVolumeClaim, Pod},
+};
+
+use super::{
+    facts::{ApiKeyFact, Facts, NamespaceFact},
+    reasons::{self, action},
+};
+use crate::{
+    api::status::{Problem, Severity},
+    engine::{
+        apply::{Outcome, Result, Step},
+        child::Child,
+        detail::{self, Cause, Detail},
+        error::Disposition,
+        kind::Managed,
+        live::{Coverage, Snapshot},
+        plan::Plan,
+    },
+};
+
+/// A problem, with the table's advice.
+#[must_use]
+pub fn problem(severity: Severity, reason: &str, object: String, message: String) -> Problem {
+    Problem {
+        severity,
+        reason: reason.to_owned(),
+        object,
+        node: None,
+        message: message.chars().take(1000).collect(),
+        action: action(reason).to_owned(),
+    }
+}
+
+/// Facts that stand in the way before anything is written.
+#[must_use]
+pub fn of_facts(facts: &Facts, namespaces: &[(String, NamespaceFact)], lost: &[(String, String)]) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for (name, fact) in namespaces {
+        if *fact == NamespaceFact::Terminating {
+            found.push(problem(
+                Severity::Error,
+                reasons::NAMESPACE_TERMINATING,
+                format!("Namespace {name}"),
+                format!("namespace '{name}' is being deleted; everything is made again when it is gone"),
+            ));
+        }
+    }
+    for (claim, uid) in lost {
+        found.push(problem(
+            Severity::Error,
+            reasons::DATA_VOLUME_LOST,
+            format!("PersistentVolumeClaim {claim}"),
+            format!(
+                "claim {claim} (UID {uid}) held data and is gone; restore a claim of that name, or accept the loss with \
+                 kubectl annotate lpc … {}={uid}",
+                super::ACCEPT_DATA_LOSS
+            ),
+        ));
+    }
+    if let ApiKeyFact::Invalid { message } = &facts.api_key {
+        found.push(problem(Severity::Error, reasons::API_KEY_INVALID, "Secret".into(), message.clone()));
+    }
+    found
+}
+
+/// What applying could not do.
+#[must_use]
+pub fn of_outcome(outcome: &Outcome) -> Vec<Problem> {
+    outcome.steps.iter().filter_map(of_step).collect()
+}
+
+fn of_step(step: &Step) -> Option<Problem> {
+    let (severity, reason, message) = match &step.result {
+        // Held workloads are explained by what holds them; waiting without a cause of its own is no problem.
+        Result::InSync | Result::Created | Result::Updated | Result::Deleted | Result::Held(_) => return None,
+        Result::Waiting { reason, .. } if *reason == reasons::PROGRESSING => return None,
+        Result::Waiting { reason, message } => (Severity::Error, *reason, message.clone()),
+        Result::Conflict { message } => (Severity::Error, reasons::NAME_CONFLICT, message.clone()),
+        Result::Unserved => {
+            (Severity::Warning, reasons::CRD_NOT_INSTALLED, format!("{} is not installed", step.id.0.crd_name()))
+        }
+        Result::Failed(error) => (Severity::Error, error.reason(), error.to_string()),
+    };
+    Some(problem(severity, reason, step.object(), message))
+}
+
+/// Whether somebody has to act, in the words of applying.
+#[must_use]
+pub fn needs_help(outcome: &Outcome) -> bool {
+    outcome.steps.iter().any(|step| match &step.result {
+        Result::Conflict { .. } => true,
+        Result::Failed(error) => error.disposition() == Disposition::NeedsHelp,
+        _ => false,
+    })
+}
+
+/// What is wrong with the live objects of a plan.
+#[must_use]
+pub fn of_live(plan: &Plan, snapshot: &Snapshot) -> Vec<Problem> {
+    let mut found = pods(snapshot);
+    for child in snapshot.children.values().filter(|child| !child.deleting) {
+        found.extend(of_child(child, plan));
+    }
+    for kind in crate::objects::kinds::KINDS {
+        if let Coverage::Refused(why) = snapshot.coverage(kind) {
+            found.push(problem(
+                if kind.optional { Severity::Warning } else { Severity::Error },
+                if why.contains("forbidden") { reasons::FORBIDDEN } else { reasons::WATCH_FAILING },
+                kind.kind.to_owned(),
+                format!("{} cannot be listed: {why}", kind.plural),
+            ));
+        }
+    }
+    found
+}
+
+fn of_child(child: &Child, plan: &Plan) -> Option<Problem> {
+    let planned = || plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);
+    let error = |reason: &str, message: String| Some(problem(Severity::Error, reason, child.to_string(), message));
+    match &child.detail {
+        Detail::Deployment(deployment) if child.kind == Deployment::KIND && planned() => match deployment {
+            detail::Deployment { failure: Some(cause), .. } => error(refusal(cause), cause.message.clone()),
+            detail::Deployment { stuck: Some(cause), .. } => error(reasons::DEADLINE_EXCEEDED, cause.message.clone()),
+            _ => None,
+        },
+        // A ReplicaSet tells of a refusal before its Deployment does.
+        Detail::ReplicaSet(set) if child.kind == ReplicaSet::KIND && set.replicas > 0 => {
+            let cause = set.failure.as_ref()?;
+            error(refusal(cause), cause.message.clone())
+        }
+        Detail::Claim(claim) if child.kind == PersistentVolumeClaim::KIND && planned() => match &claim.resizing {
+            _ if claim.phase == "Pending" || claim.phase == "Lost" => error(
+                reasons::VOLUME_PENDING,
+                format!(
+                    "claim is {} (storage class {})",
+                    claim.phase,
+                    claim.class.as_deref().unwrap_or("not set, and the cluster has no default")
+                ),
+            ),
+            Some(cause) => Some(problem(
+                Severity::Warning,
+                reasons::VOLUME_RESIZE,
+                child.to_string(),
+                format!("{}: {}", cause.reason, cause.message),
+            )),
+            None => None,
+        },
+        Detail::Autoscaler { unable, inactive } if child.kind == HorizontalPodAutoscaler::KIND && planned() => {
+            let cause = unable.as_ref().or(inactive.as_ref())?;
+            // Zero pods by the user's own wish disable scaling and are no fault.
+            (cause.reason != "ScalingDisabled").then(|| {
+                problem(
+                    Severity::Warning,
+                    reasons::METRICS_UNAVAILABLE,
+                    child.to_string(),
+                    format!("{}: {}", cause.reason, cause.message),
+                )
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Why pods cannot be created.
+fn refusal(cause: &Cause) -> &'static str {
+    if cause.message.contains("exceeded quota") {
+        reasons::QUOTA_EXCEEDED
+    } else if cause.message.contains("PodSecurity")
+        || cause.message.contains("admission")
+        || cause.message.contains("denied")
+    {
+        reasons::ADMISSION_DENIED
+    } else {
+        reasons::REPLICA_FAILURE
+    }
+}
+
+/// One problem per component and cause, told by its first pod, with the number of others.
+fn pods(snapshot: &Snapshot) -> Vec<Problem> {
+    let mut groups: BTreeMap<(String, String), (Problem, usize)> = BTreeMap::new();
+    for child in snapshot.of_kind(Pod::KIND).filter(|child| !child.deleting) {
+        let Detail::Pod(pod) = &child.detail else { continue };
+        let Some((reason, message)) = of_pod(pod) else { continue };
+        groups
+            .entry((pod.component.clone(), reason.clone()))
+            .and_modify(|(_, others)| *others += 1)
+            .or_insert_with(|| {
+                let found = Problem {
+                    node: pod.node.clone(),
+                    ..problem(Severity::Error, &reason, child.to_string(), message)
+                };
+                (found, 0)
+            });
+    }
+    groups
+        .into_values()
+        .map(|(found, others)| match others {
+            0 => found,
+            others => Problem { message: format!("{} (and {others} more pods)", found.message), ..found },
+        })
+        .collect()
+}
+
+fn of_pod(pod: &detail::Pod) -> Option<(String, String)> {
+    if let Some(message) = &pod.unschedulable {
+        return Some((reasons::UNSCHEDULABLE.to_owned(), message.clone()));
+    }
+    let end = pod.terminated.as_ref().map(|end| {
+        let words = if end.message.is_empty() { String::new() } else { format!(": {}", end.message) };
+        (end, format!("exit code {} ({}), {} restarts{words}", end.exit_code, end.reason, pod.restarts))
+    });
+    if let Some(waiting) = &pod.waiting {
+        let reason = match waiting.reason.as_str() {
+            "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError" => reasons::IMAGE_PULL,
+            other => other,
+        };
+        return Some(match end {
+            Some((end, words)) if reason == reasons::CRASH_LOOP => {
+                let reason = if end.reason == reasons::OOM_KILLED { reasons::OOM_KILLED } else { reason };
+                (reason.to_owned(), words)
+            }
+            _ if waiting.message.is_empty() => (reason.to_owned(), format!("image {}", pod.image)),
+            _ => (reason.to_owned(), waiting.message.clone()),
+        });
+    }
+    // Between two crashes the container runs for a moment: the cause is still the cause.
+    match end {
+        Some((end, words)) if !pod.ready && pod.restarts > 0 => {
+            let reason = if end.reason == reasons::OOM_KILLED { reasons::OOM_KILLED } else { reasons::CRASH_LOOP };
+            Some((reason.to_owned(), words))
+        }
+        _ => None,
+    }
+}

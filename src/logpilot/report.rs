@@ -1,0 +1,160 @@
+//! Writes the status where it differs, then tells what changed in events.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{Client, ResourceExt, api::DynamicObject};
+use serde_json::Value;
+use tracing::{info, warn};
+
+use super::{memory::Memory, reasons};
+use crate::{
+    api::{self, LogPilotClusterStatus, status::Severity},
+    engine::{
+        backoff::FIRST,
+        events::{Events, Note},
+        writer::Writer,
+    },
+    objects::kinds::KINDS,
+};
+
+pub struct Reporter {
+    writer: Writer,
+    events: Events,
+}
+
+impl Reporter {
+    #[must_use]
+    pub fn new(client: Client, writer: Writer) -> Self {
+        Self { writer, events: Events::new(client) }
+    }
+
+    /// One patch, only on a difference; a change of counts alone waits its turn. Answers after how long to come again
+    /// where something is left to be written.
+    pub async fn report(
+        &self,
+        memory: &Memory,
+        object: &DynamicObject,
+        before: &LogPilotClusterStatus,
+        status: &LogPilotClusterStatus,
+    ) -> Option<Duration> {
+        let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
+        if wanted == memory.status(object) {
+            return None;
+        }
+        if only_counts(before, status)
+            && let Some(wait) = memory.too_soon(object)
+        {
+            return Some(wait);
+        }
+        let name = object.name_any();
+        let uid = object.uid().unwrap_or_default();
+        let api_version = format!("{}/{}", api::GROUP, api::VERSION);
+        match self.writer.status(&api_version, api::KIND, api::PLURAL, (&name, &uid), &wanted).await {
+            Ok(answer) => {
+                memory.wrote(object, &answer);
+                self.tell(object, before, status).await;
+                None
+            }
+            // Deleted meanwhile, or made again: its own event starts anew.
+            Err(error) if matches!(error.code(), Some(404 | 409 | 422)) => {
+                info!(%name, %error, "status not written");
+                None
+            }
+            Err(error) => {
+                warn!(%name, %error, "status not written");
+                Some(error.retry_after().unwrap_or(FIRST))
+            }
+        }
+    }
+
+    /// Events for what changed in the conditions, on the resource and on the child concerned.
+    async fn tell(&self, object: &DynamicObject, before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) {
+        let regarding = ObjectReference {
+            api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
+            kind: Some(api::KIND.to_owned()),
+            name: Some(object.name_any()),
+            uid: object.uid(),
+            ..ObjectReference::default()
+        };
+        for note in notes(before, status) {
+            info!(name = object.name_any(), reason = note.reason, "{}", note.message);
+            self.events.publish(&regarding, note).await;
+        }
+        // Events of a cluster-scoped resource land in `default`; people look beside the pods.
+        let fresh = status.problems.iter().filter(|problem| {
+            problem.severity == Severity::Error
+                && !before.problems.iter().any(|old| old.reason == problem.reason && old.object == problem.object)
+        });
+        for problem in fresh.take(3) {
+            if let Some(regarding) = reference(&problem.object) {
+                let note = Note {
+                    warning: true,
+                    reason: problem.reason.clone(),
+                    message: format!("{}; {}", problem.message, problem.action),
+                };
+                self.events.publish(&regarding, note).await;
+            }
+        }
+    }
+}
+
+/// What a user would want to be told of a change of status.
+fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if let Some(change) = &status.last_change
+        && before.last_change.as_ref().map(|change| change.generation) != Some(change.generation)
+    {
+        notes.push(Note {
+            warning: false,
+            reason: "SpecAccepted".to_owned(),
+            message: format!("generation {}: {}", change.generation, change.changes.join("; ")),
+        });
+    }
+    for condition in &status.conditions {
+        let old = before.conditions.iter().find(|old| old.type_ == condition.type_);
+        if old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason) {
+            continue;
+        }
+        let abnormal = match (condition.type_.as_str(), condition.status.as_str()) {
+            ("Stalled" | "Warning", _) => true,
+            ("Ready", "True") => false,
+            _ => continue,
+        };
+        // Already told under the other condition.
+        if condition.reason != reasons::PROGRESSING && !notes.iter().any(|note| note.reason == condition.reason) {
+            notes.push(Note { warning: abnormal, reason: condition.reason.clone(), message: condition.message.clone() });
+        }
+    }
+    notes
+}
+
+/// `Kind namespace/name` back to a reference.
+fn reference(object: &str) -> Option<ObjectReference> {
+    let (kind, key) = object.split_once(' ')?;
+    let (namespace, name) = key.split_once('/')?;
+    let kind = KINDS.iter().find(|known| known.kind == kind)?;
+    Some(ObjectReference {
+        api_version: Some(kind.api_version()),
+        kind: Some(kind.kind.to_owned()),
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
+        ..ObjectReference::default()
+    })
+}
+
+/// Whether two statuses say the same but for numbers and the texts that tell them.
+fn only_counts(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> bool {
+    let conditions = |status: &LogPilotClusterStatus| -> Vec<(String, String, String)> {
+        let essence = status.conditions.iter();
+        essence.map(|it| (it.type_.clone(), it.status.clone(), it.reason.clone())).collect()
+    };
+    let problems = |status: &LogPilotClusterStatus| -> Vec<(String, String)> {
+        status.problems.iter().map(|it| (it.reason.clone(), it.object.clone())).collect()
+    };
+    conditions(before) == conditions(status)
+        && problems(before) == problems(status)
+        && before.observed_generation == status.observed_generation
+        && before.volumes == status.volumes
+        && before.last_change == status.last_change
+}

@@ -1,0 +1,206 @@
+//! Reads the API key's Secret: by name, rarely, and keeps a hash of the value only. Secrets are never listed or
+//! watched, because the right to watch them is the right to read all of them.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::core::v1::Secret;
+use rand::{Rng, distr::Alphanumeric};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::facts::{ApiKeyFact, Hidden};
+use crate::engine::{error::Error, kind::Managed, plan::Key, writer::Writer};
+
+/// A good Secret is looked at again after this, less up to a quarter of it.
+pub const REFRESH: Duration = Duration::from_secs(300);
+/// A Secret that holds a rollout up is looked at again after this.
+pub const REFRESH_HELD: Duration = Duration::from_secs(10);
+/// Characters of a generated key: 40 of 62 are 238 bits.
+const GENERATED: usize = 40;
+
+/// Which Secret, which key in it, and what to do where there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub secret: Key,
+    pub key: String,
+    /// Nobody named it: it is made where it does not exist.
+    pub generated: bool,
+    /// Salts the hash, so that equal keys of two clusters do not show as equal.
+    pub salt: String,
+}
+
+struct Known {
+    wanted: Wanted,
+    fact: ApiKeyFact,
+    generation: Option<i64>,
+    read: Instant,
+    keep: Duration,
+}
+
+/// What is known of each cluster's Secret.
+#[derive(Default)]
+pub struct Secrets {
+    known: Mutex<HashMap<String, Known>>,
+}
+
+impl Secrets {
+    /// The fact about a cluster's key, read again where the spec changed, a pod misses it, or it is old.
+    ///
+    /// # Errors
+    /// The read failed; nothing is known then.
+    pub async fn look(
+        &self,
+        writer: &Writer,
+        cluster: &str,
+        wanted: &Wanted,
+        generation: Option<i64>,
+        suspect: bool,
+    ) -> Result<ApiKeyFact, Error> {
+        if let Some(fact) = self.remembered(cluster, wanted, generation, suspect) {
+            return Ok(fact);
+        }
+        let found = writer.get(Secret::KIND, &wanted.secret).await?;
+        let fact = judge(found.as_ref(), wanted);
+        self.remember(cluster, wanted, generation, fact.clone());
+        Ok(fact)
+    }
+
+    /// A generated key was written: it is known now without a read.
+    pub fn made(&self, cluster: &str, wanted: &Wanted, generation: Option<i64>, value: &Hidden) {
+        let hash = fingerprint(&wanted.salt, value.0.as_bytes());
+        self.remember(cluster, wanted, generation, ApiKeyFact::Present { hash });
+    }
+
+    /// Forgets a cluster, so that the next look reads.
+    pub fn forget(&self, cluster: &str) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
+    }
+
+    fn remembered(
+        &self,
+        cluster: &str,
+        wanted: &Wanted,
+        generation: Option<i64>,
+        suspect: bool,
+    ) -> Option<ApiKeyFact> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = known.get(cluster)?;
+        // A key that was to be generated is asked for again until it is written.
+        let settled = matches!(entry.fact, ApiKeyFact::Present { .. } | ApiKeyFact::Invalid { .. });
+        let keep = if suspect { entry.keep.min(REFRESH_HELD) } else { entry.keep };
+        // An edit of the spec is the moment at which a user expects a look.
+        (entry.wanted == *wanted && settled && entry.generation == generation && entry.read.elapsed() < keep)
+            .then(|| entry.fact.clone())
+    }
+
+    fn remember(&self, cluster: &str, wanted: &Wanted, generation: Option<i64>, fact: ApiKeyFact) {
+        let keep = match fact {
+            ApiKeyFact::Present { .. } => REFRESH.mul_f64(rand::rng().random_range(0.75..=1.0)),
+            _ => REFRESH_HELD.saturating_sub(Duration::from_secs(1)),
+        };
+        let entry = Known { wanted: wanted.clone(), fact, generation, read: Instant::now(), keep };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(cluster.to_owned(), entry);
+    }
+}
+
+fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
+    let invalid = |what: &str| ApiKeyFact::Invalid {
+        message: format!(
+            "Secret {} {what}; the pods are left as they are until it has a non-empty key '{}'",
+            wanted.secret, wanted.key
+        ),
+    };
+    let Some(secret) = found else {
+        if wanted.generated {
+            return fresh(wanted);
+        }
+        return invalid("does not exist");
+    };
+    let value = secret.pointer("/data").and_then(|data| data.get(&wanted.key)).and_then(Value::as_str);
+    match value {
+        // An empty key would open the server to an empty header.
+        Some("") => invalid(&format!("has an empty key '{}'", wanted.key)),
+        Some(encoded) => ApiKeyFact::Present { hash: fingerprint(&wanted.salt, &decode(encoded)) },
+        None => invalid(&format!("has no key '{}'", wanted.key)),
+    }
+}
+
+/// Secret data is base64; k8s-openapi decodes it.
+fn decode(encoded: &str) -> Vec<u8> {
+    serde_json::from_value::<k8s_openapi::ByteString>(Value::from(encoded)).map(|bytes| bytes.0).unwrap_or_default()
+}
+
+/// A new key to be made where there is none.
+#[must_use]
+pub fn fresh(wanted: &Wanted) -> ApiKeyFact {
+    ApiKeyFact::generate(&wanted.salt, random_key())
+}
+
+fn random_key() -> Hidden {
+    Hidden(rand::rng().sample_iter(Alphanumeric).take(GENERATED).map(char::from).collect())
+}
+
+/// Changes when the value does, and tells nothing about it: 64 bits of a salted SHA-256.
+#[must_use]
+pub fn fingerprint(salt: &str, value: &[u8]) -> String {
+    let digest = Sha256::new().chain_update(salt).chain_update([0]).chain_update(value).finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl ApiKeyFact {
+    /// A key to be made.
+    #[must_use]
+    pub fn generate(salt: &str, value: Hidden) -> Self {
+        let hash = fingerprint(salt, value.0.as_bytes());
+        Self::Generate { value, hash }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn wanted(generated: bool) -> Wanted {
+        Wanted {
+            secret: Key { namespace: Some("n".into()), name: "s".into() },
+            key: "api-key".into(),
+            generated,
+            salt: "uid".into(),
+        }
+    }
+
+    #[test]
+    fn a_secret_must_have_the_key_and_a_value() {
+        let message = |found: Option<Value>| match judge(found.as_ref(), &wanted(false)) {
+            ApiKeyFact::Invalid { message } => message,
+            other => format!("{other:?}"),
+        };
+        assert!(message(None).contains("does not exist"));
+        assert!(message(Some(json!({ "data": {} }))).contains("has no key 'api-key'"));
+        assert!(message(Some(json!({ "data": { "api-key": "" } }))).contains("empty key"));
+        assert!(message(Some(json!({ "data": { "api-key": "a2V5" } }))).contains("Present"));
+    }
+
+    #[test]
+    fn only_a_secret_nobody_named_is_generated() {
+        assert!(matches!(judge(None, &wanted(true)), ApiKeyFact::Generate { .. }));
+        assert!(matches!(judge(None, &wanted(false)), ApiKeyFact::Invalid { .. }));
+    }
+
+    #[test]
+    fn a_generated_key_is_never_printed_and_hashes_like_the_one_read_back() {
+        let fact = judge(None, &wanted(true));
+        let ApiKeyFact::Generate { value, hash } = &fact else { panic!("{fact:?}") };
+        assert!(!format!("{fact:?}").contains(&value.0));
+        assert_eq!(value.0.len(), GENERATED);
+        let encoded = serde_json::to_value(k8s_openapi::ByteString(value.0.clone().into_bytes())).unwrap();
+        let back = judge(Some(&json!({ "data": { "api-key": encoded } })), &wanted(true));
+        assert_eq!(back, ApiKeyFact::Present { hash: hash.clone() });
+    }
+}

@@ -1,0 +1,277 @@
+//! From what was written to what it means: every default filled in, or every objection at once. No client here.
+//!
+//! The API server has refused what its schema and rules can decide. Here is what they cannot: sums over
+//! components, comparisons after defaults, sizes. What would be dangerous is checked again, because a stored
+//! object may be older than a rule, and `plan` on the command line has no API server.
+
+mod component;
+mod exposure;
+mod resources;
+mod storage;
+
+use std::fmt;
+
+use super::{
+    config, defaults,
+    model::{ApiKey, Cluster, ServersNamespace, ServiceMonitor},
+};
+use crate::{
+    api::{
+        LogPilotCluster,
+        cluster::{LogPilotClusterSpec, Namespace},
+        common::DeletionPolicy,
+        component::ComponentSpec,
+        exposure::ComponentKey,
+    },
+    objects::names::{ClusterName, is_dns_1123_label, is_label_value},
+};
+
+/// The namespace the operator itself is installed in.
+const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
+/// Stands in for the UID of a resource that no API server has seen.
+const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// One objection: where, and what to change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation {
+    /// Such as `spec.components.rest.resources.requests.memory`.
+    pub path: String,
+    pub message: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.path, self.message)
+    }
+}
+
+/// Collects objections, so that the user sees all of them at once.
+#[derive(Debug, Default)]
+struct Objections(Vec<Violation>);
+
+impl Objections {
+    fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Violation { path: path.into(), message: message.into() });
+    }
+
+    fn unless(&mut self, good: bool, path: impl Into<String>, message: impl Into<String>) {
+        if !good {
+            self.add(path, message);
+        }
+    }
+}
+
+/// The cluster that the resource asks for.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the spec.
+pub fn validate(cr: &LogPilotCluster) -> Result<Cluster, Vec<Violation>> {
+    let mut objections = Objections::default();
+    let cluster = resolve(cr, &mut objections);
+    match cluster {
+        Some(cluster) if objections.0.is_empty() => Ok(cluster),
+        _ => Err(objections.0),
+    }
+}
+
+/// `None` only where an objection was made that leaves nothing to go on with.
+fn resolve(cr: &LogPilotCluster, objections: &mut Objections) -> Option<Cluster> {
+    let spec = &cr.spec;
+    let name = cr.metadata.name.clone().unwrap_or_default();
+    let prefix = prefix(&name, spec, objections)?;
+    let namespace = namespace(&name, spec, objections);
+    let system_namespace = system_namespace(spec, objections);
+    config_overlay(spec, objections);
+
+    let wanted = enabled(spec);
+    objections.unless(
+        !wanted.is_empty(),
+        "spec.components",
+        "every component is turned off; enable one of `all`, `rest`, `grpc`",
+    );
+    let mut components: Vec<_> = wanted
+        .iter()
+        .filter_map(|(key, component)| component::resolve(spec, &prefix, *key, component, objections))
+        .collect();
+    let storage = storage::resolve(spec, &prefix, &mut components, objections);
+    let ingress = exposure::ingress(spec, &components, objections);
+    let service_monitor = service_monitor(spec, objections);
+
+    Some(Cluster {
+        uid: cr.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()),
+        environment: spec.environment.unwrap_or_default(),
+        common_labels: spec.common_labels.clone(),
+        common_annotations: spec.common_annotations.clone(),
+        service_account_annotations: spec
+            .service_account
+            .as_ref()
+            .map(|account| account.annotations.clone())
+            .unwrap_or_default(),
+        image_pull_policy: spec.image_pull_policy,
+        image_pull_secrets: spec
+            .image_pull_secrets
+            .iter()
+            .flatten()
+            .map(|reference| reference.name.clone())
+            .collect(),
+        api_key: api_key(spec, &prefix),
+        paused: spec.operation.as_ref().and_then(|operation| operation.paused) == Some(true),
+        name,
+        prefix,
+        namespace,
+        system_namespace,
+        storage,
+        components,
+        ingress,
+        service_monitor,
+    })
+}
+
+/// The components that run. Nothing said means one of kind `all`.
+fn enabled(spec: &LogPilotClusterSpec) -> Vec<(ComponentKey, ComponentSpec)> {
+    if spec.components.is_empty() {
+        return vec![(ComponentKey::All, ComponentSpec::default())];
+    }
+    spec.components
+        .iter()
+        .filter(|(_, component)| component.enabled != Some(false))
+        .map(|(key, component)| (*key, component.clone()))
+        .collect()
+}
+
+fn prefix(name: &str, spec: &LogPilotClusterSpec, objections: &mut Objections) -> Option<ClusterName> {
+    let (path, text) = match &spec.name_override {
+        Some(text) => ("spec.nameOverride", text.as_str()),
+        None => ("metadata.name", name),
+    };
+    objections.unless(
+        is_label_value(name) && !name.is_empty(),
+        "metadata.name",
+        format!("'{name}' must be no more than 63 characters and end with a letter or digit: it is the value of a label"),
+    );
+    let prefix = ClusterName::parse(text);
+    objections.unless(
+        prefix.is_some(),
+        path,
+        format!(
+            "'{text}' must be a lower-case DNS label that starts with a letter, of at most {} characters: \
+             names of Services are made from it; set `spec.nameOverride`",
+            ClusterName::MAX
+        ),
+    );
+    prefix
+}
+
+fn namespace(name: &str, spec: &LogPilotClusterSpec, objections: &mut Objections) -> ServersNamespace {
+    let Namespace { name: given, labels, pod_security, deletion_policy } =
+        spec.namespace.clone().unwrap_or_default();
+    let path = if given.is_some() { "spec.namespace.name" } else { "metadata.name" };
+    let name = given.unwrap_or_else(|| name.to_owned());
+    usable_namespace(&name, path, objections);
+    let deletion_policy = deletion_policy.unwrap_or_default();
+    if deletion_policy == DeletionPolicy::Delete {
+        let volume = spec.storage.as_ref().and_then(|storage| storage.volume.as_ref());
+        let volume_policy = volume.and_then(|volume| volume.deletion_policy).unwrap_or_default();
+        objections.unless(
+            volume_policy == DeletionPolicy::Delete,
+            "spec.namespace.deletionPolicy",
+            "'Delete' would take the data volume along; set `spec.storage.volume.deletionPolicy: Delete` too, or 'Retain'",
+        );
+        objections.unless(
+            volume.is_none_or(|volume| volume.existing_claim.is_none()),
+            "spec.namespace.deletionPolicy",
+            "'Delete' would take `spec.storage.volume.existingClaim` along, which is not the operator's; use 'Retain'",
+        );
+    }
+    ServersNamespace { name, labels, pod_security: pod_security.unwrap_or_default(), deletion_policy }
+}
+
+fn system_namespace(spec: &LogPilotClusterSpec, objections: &mut Objections) -> Option<String> {
+    let name = spec.system_namespace.as_ref()?.name.clone();
+    usable_namespace(&name, "spec.systemNamespace.name", objections);
+    Some(name)
+}
+
+fn usable_namespace(name: &str, path: &str, objections: &mut Objections) {
+    objections.unless(
+        is_dns_1123_label(name),
+        path,
+        format!("'{name}' must be a lower-case DNS label of at most 63 characters"),
+    );
+    objections.unless(
+        !name.starts_with("kube-") && name != OPERATOR_NAMESPACE,
+        path,
+        format!("'{name}' belongs to Kubernetes or to the operator; choose another namespace"),
+    );
+}
+
+fn api_key(spec: &LogPilotClusterSpec, prefix: &ClusterName) -> ApiKey {
+    match spec.auth.as_ref().and_then(|auth| auth.api_key_secret.as_ref()) {
+        Some(named) => ApiKey {
+            secret: named.name.clone(),
+            key: named.key.clone().unwrap_or_else(|| defaults::API_KEY.to_owned()),
+            generated: false,
+        },
+        None => ApiKey { secret: prefix.api_key(), key: defaults::API_KEY.to_owned(), generated: true },
+    }
+}
+
+fn config_overlay(spec: &LogPilotClusterSpec, objections: &mut Objections) {
+    let Some(given) = &spec.config else { return };
+    let size = serde_json::to_vec(&given.overlay).map_or(0, |json| json.len());
+    objections.unless(
+        size <= config::OVERLAY_BYTES,
+        "spec.config.overlay",
+        format!(
+            "has {size} bytes as JSON and must have at most {}; mount large files from a ConfigMap of your own",
+            config::OVERLAY_BYTES
+        ),
+    );
+    for overlap in config::overlaps(given) {
+        objections.add(
+            format!("spec.config.overlay.{}", overlap.path),
+            format!("is set by the operator and may not be set here; {}", overlap.instead),
+        );
+    }
+    if let Some(pool) = &given.sqlite_pool {
+        let maximum = pool.maximum_size.unwrap_or(defaults::POOL_MAXIMUM);
+        objections.unless(
+            pool.minimum_idle.is_none_or(|idle| idle <= maximum),
+            "spec.config.sqlitePool.minimumIdle",
+            format!("must not be greater than `maximumSize`, which is {maximum}"),
+        );
+    }
+}
+
+fn service_monitor(spec: &LogPilotClusterSpec, objections: &mut Objections) -> Option<ServiceMonitor> {
+    let given = spec.monitoring.as_ref()?.service_monitor.as_ref()?;
+    if given.enabled == Some(false) {
+        return None;
+    }
+    let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.into());
+    let interval = or(&given.interval, defaults::SCRAPE_INTERVAL);
+    let mut scrape_timeout = or(&given.scrape_timeout, defaults::SCRAPE_TIMEOUT);
+    let longer = seconds(&scrape_timeout) > seconds(&interval);
+    if longer && given.scrape_timeout.is_none() {
+        // The default gives way to a short interval.
+        scrape_timeout.clone_from(&interval);
+    }
+    objections.unless(
+        !longer || given.scrape_timeout.is_none(),
+        "spec.monitoring.serviceMonitor.scrapeTimeout",
+        format!("'{scrape_timeout}' must not be longer than `interval`, which is '{interval}'"),
+    );
+    Some(ServiceMonitor { interval, scrape_timeout, labels: given.labels.clone() })
+}
+
+/// Seconds of a duration such as `30s`, `5m` or `1h`.
+fn seconds(duration: &str) -> Option<u64> {
+    let (number, unit) = duration.split_at_checked(duration.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok()?;
+    Some(match unit {
+        "s" => number,
+        "m" => number * 60,
+        "h" => number * 3600,
+        _ => return None,
+    })
+}

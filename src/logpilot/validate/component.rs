@@ -1,0 +1,290 @@
+//! One component: its defaults, and what contradicts itself once they are filled in.
+
+use std::collections::BTreeSet;
+
+use super::{Objections, resources};
+use crate::{
+    api::{
+        cluster::LogPilotClusterSpec,
+        component::{self as given, ComponentSpec, ProbeMode, StrategyType},
+        exposure::ComponentKey,
+        storage::Storage,
+    },
+    logpilot::{
+        config, defaults,
+        image::Image,
+        model::{Autoscaler, Budget, Check, Component, LoadBalancer, NodePort, Probes, Role, Rollout, Scale},
+    },
+    objects::names::ClusterName,
+};
+
+/// `None` only after an objection. The claim and its consequences are filled in by [`super::storage`].
+pub(super) fn resolve(
+    spec: &LogPilotClusterSpec,
+    prefix: &ClusterName,
+    key: ComponentKey,
+    given: &ComponentSpec,
+    objections: &mut Objections,
+) -> Option<Component> {
+    let role = defaults::role(key);
+    let path = format!("spec.components.{}", role.name);
+    let image = image(spec, given, &path, objections);
+    let backend = spec.storage.as_ref().and_then(|Storage { backend, .. }| *backend);
+    let config =
+        config::file(prefix, role, &spec.config.clone().unwrap_or_default(), backend.unwrap_or_default());
+    owned_variables(given, &path, objections);
+    let component = Component {
+        role,
+        name: prefix.component(role.name),
+        scale: scale(spec, key, given, &path, objections),
+        rollout: rollout(given, &path, objections),
+        resources: resources::resolve(
+            role,
+            &format!("{path}.resources"),
+            given.resources.as_ref(),
+            objections,
+        ),
+        probes: probes(role, given.probes.as_ref(), &path, objections),
+        budget: budget(given.pod_disruption_budget.as_ref(), &path, objections),
+        config,
+        claim: String::new(),
+        co_scheduled: false,
+        env: given.env.clone().unwrap_or_default(),
+        env_from: given.env_from.clone().unwrap_or_default(),
+        pod_labels: given.pod_labels.clone(),
+        pod_annotations: given.pod_annotations.clone(),
+        node_selector: given.node_selector.clone(),
+        tolerations: given.tolerations.clone().unwrap_or_default(),
+        topology_spread: spread(given, &path, objections),
+        priority_class_name: given.priority_class_name.clone(),
+        grace_period_seconds: given
+            .termination_grace_period_seconds
+            .unwrap_or(defaults::GRACE_PERIOD_SECONDS),
+        min_ready_seconds: given.min_ready_seconds,
+        progress_deadline_seconds: given.progress_deadline_seconds,
+        revision_history_limit: given.revision_history_limit,
+        load_balancer: load_balancer(role, given.load_balancer.as_ref(), &path, objections),
+        node_port: node_port(role, given.node_port.as_ref(), &path, objections),
+        image: image?,
+    };
+    Some(component)
+}
+
+fn image(
+    spec: &LogPilotClusterSpec,
+    given: &ComponentSpec,
+    path: &str,
+    objections: &mut Objections,
+) -> Option<Image> {
+    let (path, text) = match &given.image {
+        Some(text) => (format!("{path}.image"), text),
+        None => ("spec.image".to_owned(), &spec.image),
+    };
+    let image = Image::parse(text);
+    let seen = objections.0.iter().any(|objection| objection.path == path);
+    match image {
+        None if !seen => objections.add(
+            path,
+            format!("'{text}' must be an image reference such as 'danpung2/logpilot:1.2.0', without scheme or spaces"),
+        ),
+        Some(ref image) if !image.is_pinned() && !seen => objections.add(
+            path,
+            format!("'{text}' needs a tag or a digest: without one nobody can tell which version runs"),
+        ),
+        _ => {}
+    }
+    Some(match &spec.image_registry {
+        Some(mirror) => image?.mirrored(mirror),
+        None => image?,
+    })
+}
+
+fn owned_variables(given: &ComponentSpec, path: &str, objections: &mut Objections) {
+    for variable in given.env.iter().flatten() {
+        let owned = config::OWNED_VARIABLES.iter().find(|(name, _)| *name == variable.name);
+        if let Some((name, instead)) = owned {
+            objections.add(
+                format!("{path}.env[{name}]"),
+                format!("is set by the operator and may not be set here; {instead}"),
+            );
+        }
+    }
+}
+
+fn scale(
+    spec: &LogPilotClusterSpec,
+    key: ComponentKey,
+    given: &ComponentSpec,
+    path: &str,
+    objections: &mut Objections,
+) -> Scale {
+    let Some(auto) = given.autoscaling.as_ref().filter(|auto| auto.enabled != Some(false)) else {
+        let default = defaults::replicas(spec.environment.unwrap_or_default(), key);
+        return Scale::Fixed(given.replicas.unwrap_or(default));
+    };
+    objections.unless(
+        given.replicas.is_none(),
+        format!("{path}.replicas"),
+        "may not be given together with `autoscaling`; use `autoscaling.minReplicas`",
+    );
+    let min = auto.min_replicas.unwrap_or(defaults::MIN_REPLICAS.min(auto.max_replicas));
+    objections.unless(
+        min <= auto.max_replicas,
+        format!("{path}.autoscaling.maxReplicas"),
+        format!("must be at least `minReplicas`, which is {min}"),
+    );
+    let memory = auto.target_memory_utilization_percentage;
+    let cpu = auto.target_cpu_utilization_percentage;
+    Scale::Autoscaled(Autoscaler {
+        min,
+        max: auto.max_replicas,
+        cpu: cpu.or_else(|| memory.is_none().then_some(defaults::TARGET_CPU)),
+        memory,
+        behavior: auto.behavior.clone(),
+    })
+}
+
+fn rollout(given: &ComponentSpec, path: &str, objections: &mut Objections) -> Rollout {
+    let strategy = given.strategy.clone().unwrap_or_default();
+    let settings = strategy.max_surge.is_some() || strategy.max_unavailable.is_some();
+    if strategy.type_ == Some(StrategyType::Recreate) {
+        objections.unless(
+            !settings,
+            format!("{path}.strategy"),
+            "`maxSurge` and `maxUnavailable` mean nothing with type 'Recreate'; remove them",
+        );
+        return Rollout::Recreate;
+    }
+    Rollout::RollingUpdate {
+        max_surge: strategy.max_surge.unwrap_or_else(defaults::max_surge),
+        max_unavailable: strategy.max_unavailable.unwrap_or_else(defaults::max_unavailable),
+    }
+}
+
+fn probes(role: &Role, given: Option<&given::Probes>, path: &str, objections: &mut Objections) -> Probes {
+    let given = given.cloned().unwrap_or_default();
+    let mode = given.mode.unwrap_or_default();
+    let check = match mode {
+        ProbeMode::ActuatorGroups => Check::ActuatorGroups,
+        ProbeMode::Actuator => Check::Actuator,
+        ProbeMode::Tcp => Check::Tcp,
+        ProbeMode::Grpc => {
+            objections.unless(
+                role.grpc.is_some(),
+                format!("{path}.probes.mode"),
+                "'Grpc' needs a gRPC port, which this component does not open; use 'ActuatorGroups'",
+            );
+            Check::Grpc { port: defaults::GRPC.number }
+        }
+        ProbeMode::Exec => {
+            objections.unless(
+                given.command.as_ref().is_some_and(|command| !command.is_empty()),
+                format!("{path}.probes.command"),
+                "must be given with mode 'Exec'",
+            );
+            Check::Exec { command: given.command.clone().unwrap_or_default() }
+        }
+    };
+    objections.unless(
+        given.command.is_none() || mode == ProbeMode::Exec,
+        format!("{path}.probes.command"),
+        "is only used with mode 'Exec'; set `mode: Exec` or remove it",
+    );
+    Probes {
+        check,
+        liveness: defaults::liveness(given.liveness.as_ref()),
+        readiness: defaults::readiness(given.readiness.as_ref()),
+        startup: defaults::startup(given.startup.as_ref()),
+    }
+}
+
+fn budget(given: Option<&given::PodDisruptionBudget>, path: &str, objections: &mut Objections) -> Budget {
+    let Some(given) = given else { return Budget::Default };
+    if given.enabled == Some(false) {
+        return Budget::Off;
+    }
+    match (&given.min_available, &given.max_unavailable) {
+        (Some(_), Some(_)) => {
+            objections.add(
+                format!("{path}.podDisruptionBudget"),
+                "`minAvailable` and `maxUnavailable` may not be given together; keep one",
+            );
+            Budget::Off
+        }
+        (Some(count), None) => Budget::MinAvailable(count.clone()),
+        (None, Some(count)) => Budget::MaxUnavailable(count.clone()),
+        // An empty block asks for a budget, so it is explicit: also where none would be made by default.
+        (None, None) => Budget::MaxUnavailable(crate::api::common::IntOrPercent::Int(1)),
+    }
+}
+
+/// The API server keys the list by these two, and refuses a second entry.
+fn spread(
+    given: &ComponentSpec,
+    path: &str,
+    objections: &mut Objections,
+) -> Option<Vec<crate::api::common::TopologySpread>> {
+    let list = given.topology_spread.clone()?;
+    let mut seen = BTreeSet::new();
+    for spread in &list {
+        let hard = spread.when_unsatisfiable == Some(crate::api::common::WhenUnsatisfiable::DoNotSchedule);
+        objections.unless(
+            seen.insert((spread.topology_key.clone(), hard)),
+            format!("{path}.topologySpread"),
+            format!("has '{}' twice with the same `whenUnsatisfiable`; keep one", spread.topology_key),
+        );
+    }
+    Some(list)
+}
+
+fn load_balancer(
+    role: &Role,
+    given: Option<&given::LoadBalancer>,
+    path: &str,
+    objections: &mut Objections,
+) -> Option<LoadBalancer> {
+    let given = given.filter(|given| given.enabled != Some(false))?;
+    let path = format!("{path}.loadBalancer");
+    served(role.http.is_some(), given.http_port, &format!("{path}.httpPort"), "HTTP", objections);
+    served(role.grpc.is_some(), given.grpc_port, &format!("{path}.grpcPort"), "gRPC", objections);
+    let http_port = given.http_port.unwrap_or(defaults::LOAD_BALANCER_HTTP_PORT);
+    let grpc_port = given.grpc_port.unwrap_or(defaults::GRPC.number);
+    objections.unless(
+        http_port != grpc_port || role.http.is_none() || role.grpc.is_none(),
+        format!("{path}.grpcPort"),
+        format!("must differ from `httpPort`, which is {http_port}"),
+    );
+    Some(LoadBalancer {
+        http_port,
+        grpc_port,
+        class: given.class.clone(),
+        source_ranges: given.source_ranges.clone().unwrap_or_default(),
+        annotations: given.annotations.clone(),
+    })
+}
+
+fn node_port(
+    role: &Role,
+    given: Option<&given::NodePort>,
+    path: &str,
+    objections: &mut Objections,
+) -> Option<NodePort> {
+    let given = given.filter(|given| given.enabled != Some(false))?;
+    let path = format!("{path}.nodePort");
+    served(role.http.is_some(), given.http, &format!("{path}.http"), "HTTP", objections);
+    served(role.grpc.is_some(), given.grpc, &format!("{path}.grpc"), "gRPC", objections);
+    objections.unless(
+        given.http.is_none() || given.http != given.grpc,
+        format!("{path}.grpc"),
+        "must differ from `http`",
+    );
+    Some(NodePort { http: given.http, grpc: given.grpc })
+}
+
+fn served(serves: bool, given: Option<i32>, path: &str, protocol: &str, objections: &mut Objections) {
+    objections.unless(
+        serves || given.is_none(),
+        path,
+        format!("this component does not serve {protocol}; remove it"),
+    );
+}

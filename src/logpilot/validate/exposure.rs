@@ -1,0 +1,105 @@
+//! Ingress rules: each needs a component that runs and speaks its protocol.
+
+use std::collections::BTreeSet;
+
+use super::Objections;
+use crate::{
+    api::{
+        cluster::LogPilotClusterSpec,
+        exposure::{IngressRule, Protocol},
+    },
+    logpilot::{
+        defaults,
+        model::{Component, Cors, Ingress, Route, Tls},
+    },
+};
+
+pub(super) fn ingress(
+    spec: &LogPilotClusterSpec,
+    components: &[Component],
+    objections: &mut Objections,
+) -> Option<Ingress> {
+    let given = spec.exposure.as_ref()?.ingress.as_ref()?;
+    if given.enabled == Some(false) {
+        return None;
+    }
+    let mut seen = BTreeSet::new();
+    let mut routes = Vec::new();
+    for (index, rule) in given.rules.iter().enumerate() {
+        let path = format!("spec.exposure.ingress.rules[{index}]");
+        let Some(route) = route(rule, &path, components, objections) else { continue };
+        objections.unless(
+            seen.insert((route.host.clone(), route.path.clone())),
+            path,
+            format!("host '{}' with path '{}' is there twice; remove one", route.host, route.path),
+        );
+        routes.push(route);
+    }
+    let cors = given.cors.as_ref().filter(|cors| cors.enabled != Some(false));
+    let limit = given.rate_limit.as_ref().filter(|limit| limit.enabled != Some(false));
+    Some(Ingress {
+        class_name: given.class_name.clone(),
+        annotations: given.annotations.clone(),
+        routes,
+        tls: given
+            .tls
+            .as_ref()
+            .map(|tls| Tls { secret_name: tls.secret_name.clone(), issuer: tls.issuer_ref.clone() }),
+        cors: cors.map(|cors| Cors {
+            allow_origins: cors.allow_origins.clone(),
+            allow_methods: cors.allow_methods.clone(),
+            allow_headers: cors.allow_headers.clone(),
+        }),
+        requests_per_second: limit.map(|limit| limit.requests_per_second),
+    })
+}
+
+/// `None` after an objection.
+fn route(
+    rule: &IngressRule,
+    path: &str,
+    components: &[Component],
+    objections: &mut Objections,
+) -> Option<Route> {
+    let protocol = rule.protocol.unwrap_or_default();
+    let component = match (rule.component, components) {
+        (None, [only]) => only,
+        (None, _) => {
+            objections
+                .add(format!("{path}.component"), "must be given where there is not exactly one component");
+            return None;
+        }
+        (Some(key), components) => {
+            let found = components.iter().find(|component| component.role.key == key);
+            if found.is_none() {
+                let name = defaults::role(key).name;
+                objections.add(
+                    format!("{path}.component"),
+                    format!("'{name}' does not run; add `spec.components.{name}` or name another"),
+                );
+            }
+            found?
+        }
+    };
+    let Some(port) = component.role.port(protocol) else {
+        let (speaks, other) = match protocol {
+            Protocol::Http => ("HTTP", "Grpc"),
+            Protocol::Grpc => ("gRPC", "Http"),
+        };
+        objections.add(
+            format!("{path}.protocol"),
+            format!(
+                "component '{}' does not serve {speaks}; use '{other}' or another component",
+                component.role.name
+            ),
+        );
+        return None;
+    };
+    Some(Route {
+        host: rule.host.clone(),
+        path: rule.path.clone().unwrap_or_else(|| "/".to_owned()),
+        protocol,
+        service: component.name.clone(),
+        port: port.number,
+    })
+}

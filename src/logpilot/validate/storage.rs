@@ -1,0 +1,245 @@
+//! The claims, and what they mean for where and how pods may run: the storage × replicas table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Objections;
+use crate::{
+    api::{
+        cluster::LogPilotClusterSpec,
+        common::{Quantity, StringMap, WhenUnsatisfiable},
+        component::StrategyType,
+        storage::{AccessMode, Backend, Sharing, UnsafeStorage, Volume},
+    },
+    logpilot::{
+        defaults,
+        model::{Claim, Component, Rollout, Storage},
+        quantity,
+    },
+    objects::names::ClusterName,
+};
+
+/// What a row of the table says about the pods that mount one claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// They must all run on one node.
+    pub co_scheduled: bool,
+    /// An old pod must have stopped before a new one starts.
+    pub recreate: bool,
+}
+
+/// Why a combination is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    OnePodVolume,
+    SqliteOnSharedFilesystem,
+    FileSharedByPods,
+}
+
+/// The table. `pods` is the most that can run: the sum over components that mount the claim, an
+/// autoscaler's maximum included.
+pub(super) fn decide(
+    backend: Backend,
+    mode: AccessMode,
+    pods: i32,
+    accepted: &[UnsafeStorage],
+) -> Result<Verdict, Refusal> {
+    let many = pods > 1;
+    let accepts = |risk| accepted.contains(&risk);
+    match (backend, mode) {
+        (_, AccessMode::ReadWriteOncePod) if many => Err(Refusal::OnePodVolume),
+        (_, AccessMode::ReadWriteOncePod) => Ok(Verdict { co_scheduled: false, recreate: true }),
+        (Backend::Sqlite, AccessMode::ReadWriteMany) if accepts(UnsafeStorage::SqliteOnSharedFilesystem) => {
+            Ok(Verdict { co_scheduled: false, recreate: false })
+        }
+        (Backend::Sqlite, AccessMode::ReadWriteMany) if many => Err(Refusal::SqliteOnSharedFilesystem),
+        // A single pod too: its surge pod goes to the same node, so that two hosts never write.
+        (Backend::Sqlite, _) => Ok(Verdict { co_scheduled: true, recreate: false }),
+        (Backend::File, mode) if accepts(UnsafeStorage::FileStorageSharedByPods) => {
+            Ok(Verdict { co_scheduled: mode == AccessMode::ReadWriteOnce, recreate: false })
+        }
+        (Backend::File, _) if many => Err(Refusal::FileSharedByPods),
+        // A surge pod would deliver everything twice.
+        (Backend::File, _) => Ok(Verdict { co_scheduled: false, recreate: true }),
+    }
+}
+
+/// Gives each component its claim, and what follows from it.
+pub(super) fn resolve(
+    spec: &LogPilotClusterSpec,
+    prefix: &ClusterName,
+    components: &mut [Component],
+    objections: &mut Objections,
+) -> Storage {
+    let given = spec.storage.clone().unwrap_or_default();
+    let volume = given.volume.unwrap_or_default();
+    let sharing = given.sharing.unwrap_or_default();
+    let backend = given.backend.unwrap_or_default();
+    let access_mode = volume.access_mode.unwrap_or_default();
+
+    let claims = claims(spec, prefix, sharing, &volume, components, objections);
+    let accepted = given.allow_unsafe.unwrap_or_default();
+    let mut pods: BTreeMap<String, i32> = BTreeMap::new();
+    for component in components.iter() {
+        *pods.entry(component.claim.clone()).or_default() += component.scale.most();
+    }
+    for (claim, pods) in pods {
+        let mounting: Vec<_> = components.iter_mut().filter(|component| component.claim == claim).collect();
+        match decide(backend, access_mode, pods, &accepted) {
+            Ok(verdict) => place(spec, mounting, verdict, objections),
+            Err(refusal) => refuse(refusal, &claim, pods, objections),
+        }
+    }
+    Storage { backend, sharing, access_mode, claims, existing_claim: volume.existing_claim }
+}
+
+fn claims(
+    spec: &LogPilotClusterSpec,
+    prefix: &ClusterName,
+    sharing: Sharing,
+    volume: &Volume,
+    components: &mut [Component],
+    objections: &mut Objections,
+) -> Vec<Claim> {
+    let claim = |name: String, role, size: Option<Quantity>, default: &str| Claim {
+        name,
+        role,
+        size: size.or_else(|| volume.size.clone()).unwrap_or_else(|| Quantity(default.into())),
+        storage_class_name: volume.storage_class_name.clone(),
+        access_mode: volume.access_mode.unwrap_or_default(),
+        deletion_policy: volume.deletion_policy.unwrap_or_default(),
+    };
+    if let Some(size) = &volume.size {
+        positive(size, "spec.storage.volume.size", objections);
+    }
+    let mut own = Vec::new();
+    for component in components.iter_mut() {
+        let role = component.role;
+        let path = format!("spec.components.{}.volume", role.name);
+        let size = spec
+            .components
+            .get(&role.key)
+            .and_then(|given| given.volume.as_ref())
+            .map(|volume| volume.size.clone());
+        objections.unless(
+            size.is_none() || sharing == Sharing::PerComponent,
+            path.clone(),
+            "is only used with `spec.storage.sharing: PerComponent`; set `spec.storage.volume.size` instead",
+        );
+        if let Some(size) = &size {
+            positive(size, &format!("{path}.size"), objections);
+        }
+        component.claim = match (sharing, &volume.existing_claim) {
+            (Sharing::PerComponent, _) => prefix.component_data(role.name),
+            (Sharing::Shared, Some(existing)) => existing.clone(),
+            (Sharing::Shared, None) => prefix.shared_data(),
+        };
+        own.push(claim(component.claim.clone(), Some(role), size, role.claim_size));
+    }
+    match (sharing, &volume.existing_claim) {
+        (Sharing::Shared, None) => {
+            vec![claim(prefix.shared_data(), None, None, defaults::SHARED_CLAIM_SIZE)]
+        }
+        (Sharing::Shared, Some(_)) => Vec::new(),
+        (Sharing::PerComponent, existing) => {
+            objections.unless(
+                existing.is_none(),
+                "spec.storage.volume.existingClaim",
+                "is only used with `sharing: Shared`: one claim cannot be each component's own",
+            );
+            own
+        }
+    }
+}
+
+fn positive(size: &Quantity, path: &str, objections: &mut Objections) {
+    objections.unless(
+        quantity::parse(size).is_some_and(|size| size >= quantity::units(1024 * 1024)),
+        path,
+        format!("'{}' must be a quantity of at least 1Mi, such as '10Gi'", size.0),
+    );
+}
+
+/// Applies the verdict to the pods of one claim, and objects to what contradicts it.
+fn place(
+    spec: &LogPilotClusterSpec,
+    mounting: Vec<&mut Component>,
+    verdict: Verdict,
+    objections: &mut Objections,
+) {
+    let mut selector = StringMap::new();
+    let mut objected = BTreeSet::new();
+    for component in mounting {
+        let path = format!("spec.components.{}", component.role.name);
+        component.co_scheduled = verdict.co_scheduled;
+        if verdict.recreate {
+            let given = spec.components.get(&component.role.key);
+            let strategy = given.and_then(|given| given.strategy.clone()).unwrap_or_default();
+            let rolling = match strategy.type_ {
+                Some(type_) => type_ == StrategyType::RollingUpdate,
+                None => strategy.max_surge.is_some() || strategy.max_unavailable.is_some(),
+            };
+            objections.unless(
+                !rolling,
+                format!("{path}.strategy"),
+                "must be 'Recreate' on this storage: the old pod must stop before the new one may use the volume; \
+                 remove `strategy`",
+            );
+            component.rollout = Rollout::Recreate;
+        }
+        if !verdict.co_scheduled {
+            continue;
+        }
+        for (key, value) in &component.node_selector {
+            let other = selector.insert(key.clone(), value.clone());
+            if other.is_some_and(|other| other != *value) && objected.insert(key.clone()) {
+                objections.add(
+                    format!("{path}.nodeSelector"),
+                    format!(
+                        "'{key}' differs from that of another component, but all pods that mount the same \
+                         claim must run on one node; give both the same value"
+                    ),
+                );
+            }
+        }
+        let hard = component
+            .topology_spread
+            .iter()
+            .flatten()
+            .any(|spread| spread.when_unsatisfiable == Some(WhenUnsatisfiable::DoNotSchedule));
+        objections.unless(
+            !hard,
+            format!("{path}.topologySpread"),
+            "'DoNotSchedule' contradicts the storage: all pods that mount the claim must run on one node; \
+             use 'ScheduleAnyway' or remove it",
+        );
+    }
+}
+
+fn refuse(refusal: Refusal, claim: &str, pods: i32, objections: &mut Objections) {
+    let (path, message) = match refusal {
+        Refusal::OnePodVolume => (
+            "spec.storage.volume.accessMode",
+            format!(
+                "'ReadWriteOncePod' allows one pod, and up to {pods} would mount claim '{claim}'; \
+                 use 'ReadWriteOnce', or one component with `replicas: 1`"
+            ),
+        ),
+        Refusal::SqliteOnSharedFilesystem => (
+            "spec.storage.volume.accessMode",
+            format!(
+                "SQLite cannot be shared over a network filesystem, and up to {pods} pods would mount claim \
+                 '{claim}'; use 'ReadWriteOnce' (all pods on one node), or accept the risk with \
+                 `spec.storage.allowUnsafe: [SqliteOnSharedFilesystem]`"
+            ),
+        ),
+        Refusal::FileSharedByPods => (
+            "spec.storage.backend",
+            format!(
+                "'File' delivers every record once per pod, and up to {pods} pods would mount claim '{claim}'; \
+                 use 'Sqlite', or one pod, or accept the risk with \
+                 `spec.storage.allowUnsafe: [FileStorageSharedByPods]`"
+            ),
+        ),
+    };
+    objections.add(path, message);
+}

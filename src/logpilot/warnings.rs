@@ -1,0 +1,304 @@
+//! What works, but not as somebody may expect: told, never refused. And the defaults that are in effect.
+
+use super::{
+    model::{Budget, Check, Cluster, Component, Rollout, Scale},
+    quantity,
+};
+use crate::{
+    api::{
+        common::{IntOrPercent, Quantity},
+        exposure::Protocol,
+        status::{Effective, EffectiveComponent, Problem, Severity},
+    },
+    objects::ingress_nginx,
+};
+
+pub const STORAGE_SINGLE_NODE: &str = "StorageSingleNode";
+pub const DRAIN_INTERRUPTS: &str = "DrainInterrupts";
+pub const DRAIN_BLOCKED: &str = "DrainBlocked";
+pub const IMAGE_TAG_LATEST: &str = "ImageTagLatest";
+pub const MEMORY_LIMIT_LOW: &str = "MemoryLimitLow";
+pub const STARTUP_BUDGET_SHORT: &str = "StartupBudgetShort";
+pub const GRPC_PROBE_UNAUTHENTICATED: &str = "GrpcProbeUnauthenticated";
+pub const RATE_LIMIT_UNSUPPORTED: &str = "RateLimitUnsupported";
+pub const CORS_UNSUPPORTED: &str = "CorsUnsupported";
+pub const GRPC_INGRESS_UNSUPPORTED: &str = "GrpcIngressUnsupported";
+
+/// Every reason of this file, with what it means.
+pub const REASONS: &[(&str, &str)] = &[
+    (
+        STORAGE_SINGLE_NODE,
+        "All pods that mount the volume run on one node; more replicas bring throughput, not availability.",
+    ),
+    (
+        DRAIN_INTERRUPTS,
+        "Draining the node that holds the volume stops every pod at once until the volume has moved.",
+    ),
+    (DRAIN_BLOCKED, "The disruption budget will refuse the last eviction of a drain for ever."),
+    (
+        IMAGE_TAG_LATEST,
+        "The image is tagged `latest`: what runs cannot be told, and cannot be rolled back to.",
+    ),
+    (
+        MEMORY_LIMIT_LOW,
+        "The memory limit is below 320Mi; the server takes 206 to 381 MiB under load and may be killed.",
+    ),
+    (
+        STARTUP_BUDGET_SHORT,
+        "At this CPU limit the server may start more slowly than the startup probe allows, and be restarted for ever.",
+    ),
+    (
+        GRPC_PROBE_UNAUTHENTICATED,
+        "The gRPC health service answers only callers with the API key, which the kubelet cannot send.",
+    ),
+    (
+        RATE_LIMIT_UNSUPPORTED,
+        "The ingress class is not known to limit requests by annotation; `rateLimit` has no effect.",
+    ),
+    (CORS_UNSUPPORTED, "The ingress class is not known to answer CORS by annotation; `cors` has no effect."),
+    (
+        GRPC_INGRESS_UNSUPPORTED,
+        "The Ingress may not carry gRPC: the class is not known to speak it to a backend, or TLS is missing.",
+    ),
+];
+
+/// Resident memory under large reads passes 286 MiB even where the heap is small.
+const LEAST_MEMORY: i128 = quantity::units(320 * 1024 * 1024);
+/// CPU-seconds from start to ready: 13 were measured at limits from 100m to 300m; the rest is margin for a
+/// slower machine. With the default startup probe of 110 s this asks for 200m.
+const START_CPU_SECONDS: i128 = 22;
+
+/// Everything worth telling, in a stable order.
+#[must_use]
+pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
+    let mut found = Vec::new();
+    found.extend(claims_in_use(cluster).iter().flat_map(|claim| storage(cluster, claim)));
+    found.extend(cluster.components.iter().flat_map(|component| of_component(cluster, component)));
+    found.extend(of_ingress(cluster));
+    found
+}
+
+/// Values of the preset and of defaults that are in effect.
+#[must_use]
+pub fn effective(cluster: &Cluster) -> Effective {
+    let component = |component: &Component| {
+        let pair = |request: &Option<Quantity>, limit: &Option<Quantity>| {
+            let text = |given: &Option<Quantity>| given.as_ref().map(|it| it.0.clone()).unwrap_or_default();
+            format!("{}/{}", text(request), text(limit))
+        };
+        let resources = &component.resources;
+        let value = EffectiveComponent {
+            replicas: match &component.scale {
+                Scale::Fixed(replicas) => replicas.to_string(),
+                Scale::Autoscaled(scaler) => format!("{}-{}", scaler.min, scaler.max),
+            },
+            strategy: match component.rollout {
+                Rollout::Recreate => "Recreate",
+                Rollout::RollingUpdate { .. } => "RollingUpdate",
+            }
+            .into(),
+            cpu: pair(&resources.requests.cpu, &resources.limits.cpu),
+            memory: pair(&resources.requests.memory, &resources.limits.memory),
+            probes: match component.probes.check {
+                Check::ActuatorGroups => "ActuatorGroups",
+                Check::Actuator => "Actuator",
+                Check::Tcp => "Tcp",
+                Check::Grpc { .. } => "Grpc",
+                Check::Exec { .. } => "Exec",
+            }
+            .into(),
+        };
+        (component.role.name.to_owned(), value)
+    };
+    Effective {
+        environment: format!("{:?}", cluster.environment),
+        components: cluster.components.iter().map(component).collect(),
+    }
+}
+
+/// Names of the claims that pods mount, each once.
+fn claims_in_use(cluster: &Cluster) -> Vec<&str> {
+    let mut names: Vec<_> = cluster.components.iter().map(|component| component.claim.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn storage(cluster: &Cluster, claim: &str) -> Vec<Problem> {
+    let bound: Vec<_> = cluster
+        .components
+        .iter()
+        .filter(|component| component.claim == claim && component.co_scheduled)
+        .collect();
+    let pods: i32 = bound.iter().map(|component| component.scale.most()).sum();
+    if pods < 2 {
+        return Vec::new();
+    }
+    let object = object(cluster, "PersistentVolumeClaim", claim);
+    let mut found = vec![warning(
+        STORAGE_SINGLE_NODE,
+        &object,
+        format!("up to {pods} pods mount this claim and all run on one node"),
+        "Accept it, or use `replicas: 1`; SQLite cannot be spread over nodes.",
+    )];
+    // A budget that somebody asked for has a warning of its own where it blocks.
+    if bound.iter().any(|component| matches!(component.budget, Budget::Default | Budget::Off)) {
+        found.push(warning(
+            DRAIN_INTERRUPTS,
+            &object,
+            "draining the node that holds this claim stops its pods until the volume has moved".into(),
+            "Drain when an interruption is acceptable.",
+        ));
+    }
+    found
+}
+
+fn of_component(cluster: &Cluster, component: &Component) -> Vec<Problem> {
+    let object = object(cluster, "Deployment", &component.name);
+    let budget = self::object(cluster, "PodDisruptionBudget", &component.name);
+    let limits = &component.resources.limits;
+    [
+        drain_blocked(component).map(|message| {
+            warning(
+                DRAIN_BLOCKED,
+                &budget,
+                message,
+                "Use `maxUnavailable: 100%`, or remove `podDisruptionBudget`.",
+            )
+        }),
+        component.image.is_latest().then(|| {
+            let message = format!("image '{}' cannot be rolled back", component.image);
+            warning(IMAGE_TAG_LATEST, &object, message, "Use a version tag or a digest.")
+        }),
+        memory_low(limits.memory.as_ref()).map(|message| {
+            warning(MEMORY_LIMIT_LOW, &object, message, "Set `resources.limits.memory` to 512Mi.")
+        }),
+        startup_short(component).map(|message| {
+            warning(
+                STARTUP_BUDGET_SHORT,
+                &object,
+                message,
+                "Raise `resources.limits.cpu`, or `probes.startup.failureThreshold`.",
+            )
+        }),
+        matches!(component.probes.check, Check::Grpc { .. }).then(|| {
+            warning(
+                GRPC_PROBE_UNAUTHENTICATED,
+                &object,
+                "a gRPC probe cannot present the API key, so the pods may never be ready".into(),
+                "Use `probes.mode: ActuatorGroups` unless this server answers health without a key.",
+            )
+        }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A budget blocks where it allows no eviction at all; and where the pods are bound to one node, unless it
+/// lets all of them go: the replacements stay Pending until the last one has left.
+fn drain_blocked(component: &Component) -> Option<String> {
+    let most = component.scale.most();
+    let may_go = match &component.budget {
+        Budget::Default | Budget::Off => return None,
+        Budget::MinAvailable(count) => most - pods(count, most),
+        Budget::MaxUnavailable(count) => pods(count, most),
+    };
+    if component.co_scheduled && may_go < most {
+        return Some(format!(
+            "it lets {may_go} of {most} pods go, but all run on one node and none can be replaced until every one has left"
+        ));
+    }
+    (most > 0 && may_go <= 0).then(|| format!("it lets none of {most} pods go"))
+}
+
+/// A count of pods; percentages are rounded up, as the disruption controller does.
+fn pods(count: &IntOrPercent, of: i32) -> i32 {
+    match count {
+        IntOrPercent::Int(number) => *number,
+        IntOrPercent::Percent(text) => {
+            let percent: i32 = text.trim_end_matches('%').parse().unwrap_or(0);
+            (of * percent + 99) / 100
+        }
+    }
+}
+
+fn memory_low(limit: Option<&Quantity>) -> Option<String> {
+    let limit = limit?;
+    let low = quantity::parse(limit)? < LEAST_MEMORY;
+    low.then(|| format!("memory limit '{}' is below the 320Mi that the server needs under load", limit.0))
+}
+
+fn startup_short(component: &Component) -> Option<String> {
+    let limit = component.resources.limits.cpu.as_ref()?;
+    let probe = component.probes.startup.as_ref()?;
+    let budget = i128::from(probe.initial_delay) + i128::from(probe.period) * i128::from(probe.failures);
+    let short = START_CPU_SECONDS * quantity::units(1) > budget * quantity::parse(limit)?;
+    short.then(|| {
+        format!(
+            "at a CPU limit of '{}' a start may take longer than the {budget} s of the startup probe",
+            limit.0
+        )
+    })
+}
+
+fn of_ingress(cluster: &Cluster) -> Vec<Problem> {
+    let Some(ingress) = &cluster.ingress else { return Vec::new() };
+    let object = object(cluster, "Ingress", &cluster.prefix.ingress());
+    let known = ingress_nginx::speaks(ingress.class_name.as_deref());
+    let class = match &ingress.class_name {
+        Some(name) => format!("class '{name}'"),
+        None => "the default class, which is not named here,".to_owned(),
+    };
+    let grpc = ingress.routes.iter().any(|route| route.protocol == Protocol::Grpc);
+    let http = ingress.routes.iter().any(|route| route.protocol == Protocol::Http);
+    let mut found = Vec::new();
+    if ingress.requests_per_second.is_some() && !known {
+        found.push(warning(
+            RATE_LIMIT_UNSUPPORTED,
+            &object,
+            format!("{class} is not known to limit requests; `rateLimit` has no effect"),
+            "Set `className: nginx`, or the controller's own annotation in `annotations`.",
+        ));
+    }
+    if ingress.cors.is_some() && !(known && http) {
+        found.push(warning(
+            CORS_UNSUPPORTED,
+            &object,
+            if known {
+                "no rule is for HTTP; `cors` has no effect".to_owned()
+            } else {
+                format!("{class} is not known to answer CORS requests; `cors` has no effect")
+            },
+            "Set `className: nginx`, or the controller's own annotation in `annotations`.",
+        ));
+    }
+    if grpc && !(known && ingress.tls.is_some()) {
+        found.push(warning(
+            GRPC_INGRESS_UNSUPPORTED,
+            &self::object(cluster, "Ingress", &cluster.prefix.grpc_ingress()),
+            if known {
+                "without `tls` the controller speaks HTTP/1.1 to clients, which cannot carry gRPC".to_owned()
+            } else {
+                format!("{class} is not known to speak gRPC to a backend")
+            },
+            "Give `tls` and `className: nginx`, or use `loadBalancer`.",
+        ));
+    }
+    found
+}
+
+fn object(cluster: &Cluster, kind: &str, name: &str) -> String {
+    format!("{kind} {}/{name}", cluster.namespace.name)
+}
+
+fn warning(reason: &str, object: &str, message: String, action: &str) -> Problem {
+    Problem {
+        severity: Severity::Warning,
+        reason: reason.to_owned(),
+        object: object.to_owned(),
+        node: None,
+        message,
+        action: action.to_owned(),
+    }
+}

@@ -1,0 +1,56 @@
+//! The data volumes. Kept when the cluster is deleted, unless the policy says Delete.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements},
+    apimachinery::pkg::api::resource::Quantity,
+};
+
+use super::{labels, meta};
+use crate::{
+    api::{common::DeletionPolicy, storage::AccessMode},
+    logpilot::{
+        facts::Facts,
+        model::{Claim, Cluster},
+    },
+};
+
+/// None for a claim that held data and is gone: an empty one in its place would hide the loss.
+#[must_use]
+pub fn build(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<PersistentVolumeClaim> {
+    if facts.lost_claims.contains(&claim.name) {
+        return None;
+    }
+    let mut all = labels::shared(cluster);
+    if let Some(role) = claim.role {
+        all.insert(labels::COMPONENT.into(), role.name.into());
+    }
+    let mut metadata = meta::unowned(cluster, claim.name.clone(), all);
+    metadata.namespace = Some(cluster.namespace.name.clone());
+    match claim.deletion_policy {
+        DeletionPolicy::Delete => metadata.owner_references = Some(vec![meta::owner(cluster)]),
+        DeletionPolicy::Retain => meta::annotate(&mut metadata, [meta::keep_from_argo_cd()]),
+    }
+    Some(PersistentVolumeClaim {
+        metadata,
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec![access_mode(claim.access_mode).into()]),
+            storage_class_name: claim.storage_class_name.clone(),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some(BTreeMap::from([("storage".into(), Quantity(claim.size.0.clone()))])),
+                limits: None,
+            }),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        ..PersistentVolumeClaim::default()
+    })
+}
+
+fn access_mode(mode: AccessMode) -> &'static str {
+    match mode {
+        AccessMode::ReadWriteOnce => "ReadWriteOnce",
+        AccessMode::ReadWriteOncePod => "ReadWriteOncePod",
+        AccessMode::ReadWriteMany => "ReadWriteMany",
+    }
+}

@@ -1,0 +1,75 @@
+//! The servers of one component.
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
+
+use super::{labels, meta, names, pod};
+use crate::{
+    engine::plan::Replicas,
+    logpilot::{
+        facts::Facts,
+        model::{Cluster, Component, Rollout, Scale},
+    },
+};
+
+/// Marks a Deployment whose replicas belong to an autoscaler: when the mark goes, they are handed back.
+pub const REPLICAS_ANNOTATION: &str = "logpilot.io/replicas";
+const AUTOSCALED: &str = "autoscaled";
+
+#[must_use]
+pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deployment {
+    let mut metadata = meta::of_component(cluster, component, component.name.clone());
+    if let Some(version) = version(component) {
+        metadata.labels.get_or_insert_default().insert(labels::VERSION.into(), version);
+    }
+    let replicas = match component.scale {
+        Scale::Fixed(replicas) => Some(replicas),
+        Scale::Autoscaled(_) => {
+            meta::annotate(&mut metadata, [(REPLICAS_ANNOTATION.into(), AUTOSCALED.into())]);
+            None
+        }
+    };
+    Deployment {
+        metadata,
+        spec: Some(DeploymentSpec {
+            replicas,
+            selector: labels::pod_selector(component),
+            strategy: Some(strategy(&component.rollout)),
+            min_ready_seconds: component.min_ready_seconds,
+            progress_deadline_seconds: component.progress_deadline_seconds,
+            revision_history_limit: component.revision_history_limit,
+            template: pod::template(cluster, component, facts),
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+/// Who decides the number of pods. A workload that has to be made again under an autoscaler starts where
+/// it was last seen, or a scaled-up one would drop to its minimum.
+#[must_use]
+pub fn replicas(component: &Component, facts: &Facts) -> Replicas {
+    match &component.scale {
+        Scale::Fixed(_) => Replicas::Planned,
+        Scale::Autoscaled(scaler) => Replicas::Autoscaled {
+            initial: facts.last_replicas.get(&component.name).copied().unwrap_or(scaler.min),
+        },
+    }
+}
+
+/// None where the image is named by digest alone, or its tag is no label value.
+fn version(component: &Component) -> Option<String> {
+    component.image.tag.clone().filter(|tag| names::is_label_value(tag))
+}
+
+fn strategy(rollout: &Rollout) -> DeploymentStrategy {
+    match rollout {
+        Rollout::Recreate => DeploymentStrategy { type_: Some("Recreate".into()), rolling_update: None },
+        Rollout::RollingUpdate { max_surge, max_unavailable } => DeploymentStrategy {
+            type_: Some("RollingUpdate".into()),
+            rolling_update: Some(RollingUpdateDeployment {
+                max_surge: Some(max_surge.into()),
+                max_unavailable: Some(max_unavailable.into()),
+            }),
+        },
+    }
+}

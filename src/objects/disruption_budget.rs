@@ -1,0 +1,32 @@
+//! How many of a component's pods a drain may take at once.
+
+use k8s_openapi::{
+    api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+
+use super::{labels, meta};
+use crate::logpilot::model::{Budget, Cluster, Component};
+
+/// None where it was turned off; and, unless one was asked for, for a single pod and for pods bound to one
+/// node: there the replacement of an evicted pod stays Pending, and the budget would block the drain for ever.
+#[must_use]
+pub fn build(cluster: &Cluster, component: &Component) -> Option<PodDisruptionBudget> {
+    let (min_available, max_unavailable) = match &component.budget {
+        Budget::Off => return None,
+        Budget::Default if component.co_scheduled || component.scale.most() < 2 => return None,
+        Budget::Default => (None, Some(IntOrString::Int(1))),
+        Budget::MinAvailable(count) => (Some(count.into()), None),
+        Budget::MaxUnavailable(count) => (None, Some(count.into())),
+    };
+    Some(PodDisruptionBudget {
+        metadata: meta::of_component(cluster, component, component.name.clone()),
+        spec: Some(PodDisruptionBudgetSpec {
+            min_available,
+            max_unavailable,
+            selector: Some(labels::pod_selector(component)),
+            ..PodDisruptionBudgetSpec::default()
+        }),
+        ..PodDisruptionBudget::default()
+    })
+}

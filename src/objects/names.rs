@@ -1,0 +1,149 @@
+//! The names of everything one cluster makes. Made nowhere else.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// Longest component name: `all`, `rest`, `grpc`.
+const ROLE: usize = "grpc".len();
+/// Longest a label value and a DNS-1035 name may be.
+const LABEL: usize = 63;
+/// Hexadecimal digits of a hash in a name: 40 bits, far more than the few revisions kept at once need.
+const HASH: usize = 10;
+
+// The longest names of each form still fit; a longer suffix fails to compile.
+const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-loadbalancer".len() <= LABEL);
+const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-config-".len() + HASH <= LABEL);
+const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-data".len() <= LABEL);
+
+/// `L` of the design: the prefix of every child's name. A DNS-1035 label of at most 40 characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterName(String);
+
+impl ClusterName {
+    /// Child names add up to 23 characters to it.
+    pub const MAX: usize = 40;
+
+    /// `None` where the text is not a lower-case DNS-1035 label of at most 40 characters.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() <= Self::MAX && is_dns_1035(text)).then(|| Self(text.to_owned()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Deployment, ClusterIP Service, autoscaler and disruption budget of a component; also its `app` label.
+    #[must_use]
+    pub fn component(&self, role: &str) -> String {
+        format!("{self}-{role}")
+    }
+
+    #[must_use]
+    pub fn load_balancer(&self, role: &str) -> String {
+        format!("{self}-{role}-loadbalancer")
+    }
+
+    #[must_use]
+    pub fn node_port(&self, role: &str) -> String {
+        format!("{self}-{role}-nodeport")
+    }
+
+    /// One name per content, so that a rollback and a canary find the file their pods were made with.
+    #[must_use]
+    pub fn config(&self, role: &str, hash: &str) -> String {
+        format!("{self}-{role}-config-{hash}")
+    }
+
+    #[must_use]
+    pub fn service_account(&self) -> String {
+        self.0.clone()
+    }
+
+    #[must_use]
+    pub fn api_key(&self) -> String {
+        format!("{self}-api-key")
+    }
+
+    /// The claim that all components share.
+    #[must_use]
+    pub fn shared_data(&self) -> String {
+        format!("{self}-data")
+    }
+
+    #[must_use]
+    pub fn component_data(&self, role: &str) -> String {
+        format!("{self}-{role}-data")
+    }
+
+    #[must_use]
+    pub fn ingress(&self) -> String {
+        self.0.clone()
+    }
+
+    #[must_use]
+    pub fn grpc_ingress(&self) -> String {
+        format!("{self}-grpc")
+    }
+
+    #[must_use]
+    pub fn service_monitor(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl fmt::Display for ClusterName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Short hash of a content, for names and annotations.
+#[must_use]
+pub fn short_hash(content: &[u8]) -> String {
+    let mut hex = String::with_capacity(HASH);
+    for byte in Sha256::digest(content).iter().take(HASH / 2) {
+        hex.push_str(&format!("{byte:02x}"));
+    }
+    hex
+}
+
+/// A claim's name as a label value: claims of other makers may have names of up to 253 characters.
+#[must_use]
+pub fn claim_label(claim: &str) -> String {
+    if claim.len() <= LABEL {
+        return claim.to_owned();
+    }
+    let head: String = claim.chars().take(LABEL - HASH - 1).collect();
+    format!("{head}-{}", short_hash(claim.as_bytes()))
+}
+
+/// A lower-case label that starts with a letter: what the name of a Service must be.
+#[must_use]
+pub fn is_dns_1035(text: &str) -> bool {
+    text.len() <= LABEL
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && !text.ends_with('-')
+        && text.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-')
+}
+
+/// A lower-case label that may start with a digit: what the name of a Namespace must be.
+#[must_use]
+pub fn is_dns_1123_label(text: &str) -> bool {
+    text.len() <= LABEL
+        && text.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
+        && !text.ends_with('-')
+        && text.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-')
+}
+
+/// Whether a text may be the value of a label.
+#[must_use]
+pub fn is_label_value(text: &str) -> bool {
+    text.len() <= LABEL
+        && (text.is_empty()
+            || text.starts_with(|first: char| first.is_ascii_alphanumeric())
+                && text.ends_with(|last: char| last.is_ascii_alphanumeric()))
+        && text.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.'))
+}

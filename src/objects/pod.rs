@@ -1,0 +1,119 @@
+//! A component's pod template: what surrounds the server container.
+
+use k8s_openapi::{
+    api::core::v1::{
+        ConfigMapVolumeSource, EmptyDirVolumeSource, LocalObjectReference, PersistentVolumeClaimVolumeSource,
+        PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile, Volume,
+    },
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
+};
+
+use super::{affinity, container, labels, meta};
+use crate::{
+    api::common::StringMap,
+    logpilot::{
+        facts::{ApiKeyFact, Facts},
+        model::{Cluster, Component},
+    },
+};
+
+/// Rolls the pods when the key changes: a variable from a Secret is read once, at start.
+pub const API_KEY_HASH: &str = "logpilot.io/api-key-hash";
+
+pub(super) const CONFIG: &str = "config";
+pub(super) const DATA: &str = "data";
+pub(super) const TMP: &str = "tmp";
+
+/// Any user will do: the image is readable by all and writes only to mounted volumes. It must be a number,
+/// because the image names its user and the kubelet cannot see that a name is not root.
+const USER: i64 = 10001;
+/// Spring unpacks and Tomcat buffers there; without a bound a stray file fills the node.
+const TMP_SIZE: &str = "256Mi";
+
+#[must_use]
+pub fn template(cluster: &Cluster, component: &Component, facts: &Facts) -> PodTemplateSpec {
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(labels::of_pod(cluster, component)),
+            annotations: meta::non_empty(annotations(component, facts)),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(PodSpec {
+            service_account_name: Some(cluster.prefix.service_account()),
+            automount_service_account_token: Some(false),
+            // They would set LOGPILOT_GRPC_PORT=tcp://…, and the server exits on it.
+            enable_service_links: Some(false),
+            image_pull_secrets: pull_secrets(cluster),
+            security_context: Some(security_context()),
+            termination_grace_period_seconds: Some(component.grace_period_seconds),
+            priority_class_name: component.priority_class_name.clone(),
+            node_selector: meta::non_empty(component.node_selector.clone()),
+            tolerations: affinity::tolerations(component),
+            affinity: affinity::build(component),
+            topology_spread_constraints: affinity::spread(component),
+            containers: vec![container::server(cluster, component)],
+            volumes: Some(volumes(component)),
+            ..PodSpec::default()
+        }),
+    }
+}
+
+fn annotations(component: &Component, facts: &Facts) -> StringMap {
+    let mut all = component.pod_annotations.clone();
+    let hash = match &facts.api_key {
+        // Known before the Secret is made, or the pods would roll as soon as it is seen.
+        ApiKeyFact::Present { hash } | ApiKeyFact::Generate { hash, .. } => Some(hash.clone()),
+        ApiKeyFact::Unknown | ApiKeyFact::Invalid { .. } => None,
+    };
+    all.extend(hash.map(|hash| (API_KEY_HASH.to_owned(), hash)));
+    all
+}
+
+fn pull_secrets(cluster: &Cluster) -> Option<Vec<LocalObjectReference>> {
+    let secrets: Vec<_> =
+        cluster.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect();
+    (!secrets.is_empty()).then_some(secrets)
+}
+
+/// The `restricted` Pod Security Standard, and a group that may write the data volume.
+fn security_context() -> PodSecurityContext {
+    PodSecurityContext {
+        run_as_non_root: Some(true),
+        run_as_user: Some(USER),
+        run_as_group: Some(USER),
+        fs_group: Some(USER),
+        // Changing the owner of every file at each start takes minutes on a large volume.
+        fs_group_change_policy: Some("OnRootMismatch".into()),
+        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),
+        ..PodSecurityContext::default()
+    }
+}
+
+fn volumes(component: &Component) -> Vec<Volume> {
+    vec![
+        Volume {
+            name: CONFIG.into(),
+            config_map: Some(ConfigMapVolumeSource {
+                name: component.config.name.clone(),
+                ..ConfigMapVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+        Volume {
+            name: DATA.into(),
+            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                claim_name: component.claim.clone(),
+                read_only: None,
+            }),
+            ..Volume::default()
+        },
+        Volume {
+            name: TMP.into(),
+            empty_dir: Some(EmptyDirVolumeSource {
+                size_limit: Some(Quantity(TMP_SIZE.into())),
+                medium: None,
+            }),
+            ..Volume::default()
+        },
+    ]
+}

@@ -1,0 +1,117 @@
+//! Puts the rooms together: watches, queue, controller.
+
+use std::sync::Arc;
+
+use kube::{
+    Client, Config,
+    api::{ApiResource, GroupVersionKind},
+    runtime::reflector::store,
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api,
+    engine::{
+        dispatch::Dispatch,
+        live::Live,
+        watches::Watches,
+    },
+    logpilot::controller::{Controller, Planner},
+    metrics::Metrics,
+    objects::kinds::KINDS,
+};
+
+/// A running operator, as its health and metrics see it.
+#[derive(Clone)]
+pub struct Operator {
+    pub live: Arc<Live>,
+    pub metrics: Arc<Metrics>,
+    store: store::Store<kube::api::DynamicObject>,
+    client: Client,
+    planner: Planner,
+    parts: Arc<std::sync::Mutex<Option<Parts>>>,
+}
+
+struct Parts {
+    writer: store::Writer<kube::api::DynamicObject>,
+    triggers: (mpsc::UnboundedSender<crate::engine::watches::Trigger>, mpsc::UnboundedReceiver<crate::engine::watches::Trigger>),
+    progress: (watch::Sender<u64>, watch::Receiver<u64>),
+}
+
+/// A client that leaves deadlines and retries to us.
+///
+/// # Errors
+/// The configuration does not make a client (certificates, proxy).
+pub fn client(mut config: Config) -> Result<Client, kube::Error> {
+    // kube repeats 429, 503 and 504 for minutes before its caller sees them; what to do about each is decided here.
+    config.default_retry = false;
+    Client::try_from(config)
+}
+
+fn resource() -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND), api::PLURAL)
+}
+
+impl Operator {
+    #[must_use]
+    pub fn new(client: Client, planner: Planner) -> Self {
+        let writer = store::Writer::new(resource());
+        Self {
+            live: Arc::new(Live::default()),
+            metrics: Arc::new(Metrics::default()),
+            store: writer.as_reader(),
+            client,
+            planner,
+            parts: Arc::new(std::sync::Mutex::new(Some(Parts {
+                writer,
+                triggers: mpsc::unbounded_channel(),
+                progress: watch::channel(0),
+            }))),
+        }
+    }
+
+    /// Every kind was listed, or is known not to be for now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        Watches::covered(KINDS, &self.live)
+    }
+
+    /// Resources known.
+    #[must_use]
+    pub fn clusters(&self) -> usize {
+        self.store.len()
+    }
+
+    /// Reconciles until cancelled. Runs once; a second call returns at once.
+    pub async fn run(self, stop: CancellationToken) {
+        let taken = self.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let Some(Parts { writer, triggers: (trigger, triggers), progress: (ticks, progress) }) = taken else { return };
+        let watches = Watches {
+            client: self.client.clone(),
+            kinds: KINDS,
+            live: Arc::clone(&self.live),
+            triggers: trigger,
+            metrics: Arc::clone(&self.metrics),
+            progress: ticks,
+        };
+        let controller = Controller::new(
+            self.client.clone(),
+            Arc::clone(&self.live),
+            Arc::clone(&self.metrics),
+            self.planner,
+            self.store,
+        );
+        let dispatch = Dispatch {
+            client: self.client,
+            resource: resource(),
+            kinds: KINDS,
+            live: self.live,
+            metrics: self.metrics,
+            store: writer,
+            triggers,
+            progress,
+        };
+        tokio::join!(watches.run(stop.clone()), dispatch.run(Arc::new(controller), stop));
+    }
+}
