@@ -74,6 +74,7 @@ pub struct LogPilotClusterSpec {
     #[schemars(length(min = 1, max = 40))]
     #[x_kube(validation = rules::identity::name_override_format())]
     pub name_override: Option<String>,
+    /// The namespace of the servers.
     pub namespace: Option<Namespace>,
     /// Namespace for objects of monitoring; not given: they live beside the servers. Immutable.
     pub system_namespace: Option<SystemNamespace>,
@@ -87,6 +88,7 @@ pub struct LogPilotClusterSpec {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::image_registry())]
     pub image_registry: Option<String>,
+    /// Default: the kubelet's, `Always` for the tag `latest` and `IfNotPresent` for others.
     pub image_pull_policy: Option<ImagePullPolicy>,
     /// Secrets in the cluster's namespace that log in to the registry.
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -105,6 +107,7 @@ pub struct LogPilotClusterSpec {
     )]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub common_annotations: StringMap,
+    /// The pods' ServiceAccount; no token of it is mounted.
     pub service_account: Option<ServiceAccount>,
     /// The server roles to run, by key: `all`, `rest`, `grpc`. None given means `all: {}`.
     #[schemars(schema_with = "super::schema::components")]
@@ -123,11 +126,17 @@ pub struct LogPilotClusterSpec {
     )]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<ComponentKey, ComponentSpec>,
+    /// What goes into the server's `application.yml`.
     pub config: Option<Config>,
+    /// Where the clients' API key comes from.
     pub auth: Option<Auth>,
+    /// The server's storage and the claim under it.
     pub storage: Option<Storage>,
+    /// How clients outside the cluster reach the servers.
     pub exposure: Option<Exposure>,
+    /// How the servers are observed.
     pub monitoring: Option<Monitoring>,
+    /// What the operator does with the cluster, apart from what it should be.
     pub operation: Option<Operation>,
 }
 
@@ -152,6 +161,7 @@ pub struct Namespace {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct SystemNamespace {
+    /// Its name. Made if it is absent; an existing one is used and never changed.
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = rules::dns_label(), validation = rules::allowed_namespace())]
     pub name: String,
@@ -178,4 +188,31 @@ pub enum Environment {
 pub struct Operation {
     /// Nothing is written but the status, which stays true.
     pub paused: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_example_is_read_and_written_without_loss() {
+        let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/production.yaml"));
+        let written: serde_json::Value = serde_yaml::from_str(text).unwrap();
+        let cluster: LogPilotCluster = serde_yaml::from_str(text).unwrap();
+        let again = without_null(serde_json::to_value(&cluster).unwrap());
+        assert_eq!(again, written);
+        assert_eq!(serde_json::from_value::<LogPilotCluster>(again).unwrap(), cluster);
+    }
+
+    fn without_null(value: serde_json::Value) -> serde_json::Value {
+        match value {
+            serde_json::Value::Object(fields) => fields
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| (name, without_null(value)))
+                .collect(),
+            serde_json::Value::Array(items) => items.into_iter().map(without_null).collect(),
+            other => other,
+        }
+    }
 }

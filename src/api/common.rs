@@ -68,6 +68,7 @@ impl JsonSchema for IntOrPercent {
 /// Names an object in the cluster's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct LocalReference {
+    /// Name of the object.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub name: String,
@@ -76,9 +77,11 @@ pub struct LocalReference {
 /// One key of a Secret or ConfigMap in the cluster's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct KeyReference {
+    /// Name of the Secret or ConfigMap.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub name: String,
+    /// Key inside it.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::data_key())]
     pub key: String,
@@ -129,6 +132,7 @@ pub struct EnvVar {
     /// Plain text. Secrets belong into `valueFrom`.
     #[schemars(length(max = 32768))]
     pub value: Option<String>,
+    /// A Secret, a ConfigMap or a field of the pod.
     pub value_from: Option<EnvVarSource>,
 }
 
@@ -138,8 +142,11 @@ pub struct EnvVar {
 #[x_kube(validation = Rule::new("[has(self.secretKeyRef), has(self.configMapKeyRef), has(self.fieldRef)].exists_one(given, given)")
     .message("must have exactly one of `secretKeyRef`, `configMapKeyRef` and `fieldRef`"))]
 pub struct EnvVarSource {
+    /// One key of a Secret.
     pub secret_key_ref: Option<KeyReference>,
+    /// One key of a ConfigMap.
     pub config_map_key_ref: Option<KeyReference>,
+    /// A field of the pod.
     pub field_ref: Option<FieldReference>,
 }
 
@@ -147,6 +154,7 @@ pub struct EnvVarSource {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldReference {
+    /// Such as `metadata.name` or `status.podIP`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::environment::pod_field())]
     pub field_path: String,
@@ -162,7 +170,9 @@ pub struct EnvFromSource {
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = rules::environment::variable_name())]
     pub prefix: Option<String>,
+    /// All keys of a ConfigMap.
     pub config_map_ref: Option<LocalReference>,
+    /// All keys of a Secret.
     pub secret_ref: Option<LocalReference>,
 }
 
@@ -188,6 +198,7 @@ pub struct Toleration {
     pub key: Option<String>,
     /// Default `Equal`.
     pub operator: Option<TolerationOperator>,
+    /// The taint's value, with `operator: Equal`.
     #[schemars(length(max = 63))]
     #[x_kube(validation = rules::metadata::label_value())]
     pub value: Option<String>,
@@ -251,3 +262,26 @@ pub enum DeletionPolicy {
 
 /// A map of labels or annotations as it is written to metadata.
 pub type StringMap = BTreeMap<String, String>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantity_may_be_written_as_text_or_as_a_number() {
+        let list: ResourceList = serde_yaml::from_str("{ cpu: 2, memory: 512Mi }").unwrap();
+        assert_eq!(list.cpu, Some(Quantity("2".into())));
+        assert_eq!(list.memory, Some(Quantity("512Mi".into())));
+        assert!(serde_yaml::from_str::<ResourceList>("{ cpu: 1.5 }").is_err());
+        assert!(serde_yaml::from_str::<ResourceList>("{ cpu: [1] }").is_err());
+    }
+
+    #[test]
+    fn a_count_stays_a_number_and_a_share_stays_text() {
+        for (text, value) in [("3", IntOrPercent::Int(3)), ("25%", IntOrPercent::Percent("25%".into()))] {
+            let read: IntOrPercent = serde_yaml::from_str(text).unwrap();
+            assert_eq!(read, value);
+            assert_eq!(serde_yaml::to_string(&read).unwrap().trim(), text);
+        }
+    }
+}

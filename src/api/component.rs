@@ -29,23 +29,33 @@ pub struct ComponentSpec {
     /// Number of pods; not together with `autoscaling`. Default: 2 for all and grpc, 3 for rest.
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<i32>,
+    /// CPU and memory of the server container.
     pub resources: Option<Resources>,
+    /// Health checks.
     pub probes: Option<Probes>,
+    /// How pods are replaced.
     pub strategy: Option<Strategy>,
+    /// Seconds a pod must be ready before it counts as available. Default 0.
     #[schemars(range(min = 0, max = 3600))]
     pub min_ready_seconds: Option<i32>,
+    /// Seconds after which an update without progress is reported as stuck. Default 600.
     #[schemars(range(min = 1, max = 86400))]
     pub progress_deadline_seconds: Option<i32>,
+    /// Old revisions kept for a rollback.
     #[schemars(range(min = 1, max = 100))]
     pub revision_history_limit: Option<i32>,
     /// Seconds a pod may take to stop, the 5 s preStop delay included. Default 45.
     #[schemars(range(min = 0, max = 3600))]
     #[x_kube(validation = rule::grace_period())]
     pub termination_grace_period_seconds: Option<i64>,
+    /// A HorizontalPodAutoscaler. Replicas then belong to it.
     pub autoscaling: Option<Autoscaling>,
+    /// A PodDisruptionBudget.
     pub pod_disruption_budget: Option<PodDisruptionBudget>,
+    /// More environment variables. Settings of the operator have fields of their own.
     #[schemars(length(max = 200), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub env: Option<Vec<EnvVar>>,
+    /// Secrets and ConfigMaps whose keys become environment variables.
     #[schemars(length(max = 16))]
     pub env_from: Option<Vec<EnvFromSource>>,
     /// Added to the pods' labels.
@@ -53,6 +63,7 @@ pub struct ComponentSpec {
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub pod_labels: StringMap,
+    /// Added to the pods' annotations.
     #[schemars(schema_with = "super::schema::annotations")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_annotations())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
@@ -62,15 +73,20 @@ pub struct ComponentSpec {
     #[x_kube(validation = rules::metadata::qualified_keys())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub node_selector: StringMap,
+    /// Taints that the pods tolerate.
     #[schemars(length(max = 32))]
     pub tolerations: Option<Vec<Toleration>>,
+    /// How the pods spread over zones or nodes.
     #[schemars(length(max = 8))]
     #[x_kube(validation = rule::spread_once())]
     pub topology_spread: Option<Vec<TopologySpread>>,
+    /// A PriorityClass of the cluster; not one of the system's.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name(), validation = rule::priority_class())]
     pub priority_class_name: Option<String>,
+    /// A Service of type LoadBalancer in front of the component.
     pub load_balancer: Option<LoadBalancer>,
+    /// A Service of type NodePort in front of the component.
     pub node_port: Option<NodePort>,
     /// This component's own claim; only with `storage.sharing: PerComponent`.
     pub volume: Option<ComponentVolume>,
@@ -89,6 +105,7 @@ pub struct ComponentVolume {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::recreate_has_no_rolling(), validation = rule::rolling_can_move())]
 pub struct Strategy {
+    /// Default `RollingUpdate`, and `Recreate` where the storage allows one pod only.
     #[serde(rename = "type")]
     pub type_: Option<StrategyType>,
     /// Pods that may be started before old ones go. Default 25%.
@@ -116,9 +133,12 @@ pub struct Probes {
     /// Command of mode `Exec`, run without a shell.
     #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]
     pub command: Option<Vec<String>>,
+    /// Failing it restarts the pod.
     #[x_kube(validation = rule::one_success())]
     pub liveness: Option<ProbeTimings>,
+    /// Failing it takes the pod out of its Services.
     pub readiness: Option<ProbeTimings>,
+    /// Until it succeeds the others wait.
     #[x_kube(validation = rule::one_success())]
     pub startup: Option<ProbeTimings>,
 }
@@ -144,12 +164,16 @@ pub enum ProbeMode {
 pub struct ProbeTimings {
     /// `false` leaves this probe out.
     pub enabled: Option<bool>,
+    /// Seconds from the container's start to the first check.
     #[schemars(range(min = 0, max = 3600))]
     pub initial_delay_seconds: Option<i32>,
+    /// Seconds between checks.
     #[schemars(range(min = 1, max = 3600))]
     pub period_seconds: Option<i32>,
+    /// Seconds an answer may take.
     #[schemars(range(min = 1, max = 3600))]
     pub timeout_seconds: Option<i32>,
+    /// Failures in a row that count.
     #[schemars(range(min = 1, max = 1000))]
     pub failure_threshold: Option<i32>,
     /// Only 1 for liveness and startup, as in a Pod.
@@ -162,17 +186,22 @@ pub struct ProbeTimings {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::max_not_below_min())]
 pub struct Autoscaling {
+    /// `false` turns the autoscaler off and keeps its settings; `replicas` must then be given.
     pub enabled: Option<bool>,
+    /// Fewest pods. Default 2, or `maxReplicas` where that is less.
     #[schemars(range(min = 1, max = 1000))]
     pub min_replicas: Option<i32>,
+    /// Most pods. They count for what the storage allows.
     #[schemars(range(min = 1, max = 1000))]
     pub max_replicas: i32,
     /// Average CPU use in percent of the request. Default 70 where no target is given.
     #[schemars(range(min = 1, max = 500))]
     #[serde(rename = "targetCPUUtilizationPercentage")]
     pub target_cpu_utilization_percentage: Option<i32>,
+    /// Average memory use in percent of the request.
     #[schemars(range(min = 1, max = 500))]
     pub target_memory_utilization_percentage: Option<i32>,
+    /// How fast the autoscaler moves.
     pub behavior: Option<ScalingBehavior>,
 }
 
@@ -180,16 +209,21 @@ pub struct Autoscaling {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalingBehavior {
+    /// How fast pods are added.
     pub scale_up: Option<ScalingRules>,
+    /// How fast pods are removed.
     pub scale_down: Option<ScalingRules>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalingRules {
+    /// Seconds over which the autoscaler looks back before it moves. Kubernetes' default: 0 up, 300 down.
     #[schemars(range(min = 0, max = 3600))]
     pub stabilization_window_seconds: Option<i32>,
+    /// Which policy counts where several apply. Default `Max`.
     pub select_policy: Option<SelectPolicy>,
+    /// How many pods may come or go in a time.
     #[schemars(length(max = 8))]
     pub policies: Option<Vec<ScalingPolicy>>,
 }
@@ -204,10 +238,13 @@ pub enum SelectPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalingPolicy {
+    /// Counts pods, or percent of them.
     #[serde(rename = "type")]
     pub type_: ScalingPolicyType,
+    /// How many pods or percent, at most, in one period.
     #[schemars(range(min = 1, max = 1000))]
     pub value: i32,
+    /// The period.
     #[schemars(range(min = 1, max = 1800))]
     pub period_seconds: i32,
 }
@@ -226,8 +263,11 @@ pub enum ScalingPolicyType {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::one_budget())]
 pub struct PodDisruptionBudget {
+    /// `false` leaves the budget out.
     pub enabled: Option<bool>,
+    /// Pods that must stay, as a number or a percentage. Not together with `maxUnavailable`.
     pub min_available: Option<IntOrPercent>,
+    /// Pods that may go at once, as a number or a percentage. Not together with `minAvailable`.
     pub max_unavailable: Option<IntOrPercent>,
 }
 
@@ -235,6 +275,7 @@ pub struct PodDisruptionBudget {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoadBalancer {
+    /// `false` removes the Service and keeps its settings.
     pub enabled: Option<bool>,
     /// Default 80; only for a component that serves HTTP.
     #[schemars(range(min = 1, max = 65535))]
@@ -250,6 +291,7 @@ pub struct LoadBalancer {
     #[schemars(schema_with = "super::schema::cidrs")]
     #[serde(default)]
     pub source_ranges: Option<Vec<String>>,
+    /// Settings of the cloud's load balancer.
     #[schemars(schema_with = "super::schema::annotations")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_annotations())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
@@ -259,9 +301,12 @@ pub struct LoadBalancer {
 /// A Service of type NodePort in front of the component. Ports not given are allocated by the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct NodePort {
+    /// `false` removes the Service and keeps its settings.
     pub enabled: Option<bool>,
+    /// Port for HTTP; only for a component that serves it.
     #[schemars(range(min = 30000, max = 32767))]
     pub http: Option<i32>,
+    /// Port for gRPC; only for a component that serves it.
     #[schemars(range(min = 30000, max = 32767))]
     pub grpc: Option<i32>,
 }

@@ -12,9 +12,11 @@ use super::{common::StringMap, rules};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {
+    /// The server's own limit: one bucket per pod for all clients together.
     pub server_rate_limit: Option<ServerRateLimit>,
+    /// Connections to the SQLite file, per pod.
     pub sqlite_pool: Option<SqlitePool>,
-    /// Logger name to level, such as `com.logpilot: DEBUG`.
+    /// Logger name to level, such as `com.logpilot: DEBUG`. Quote `"OFF"`: without quotes it is a boolean in YAML.
     #[schemars(schema_with = "super::schema::log_levels")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub log_levels: BTreeMap<String, LogLevel>,
@@ -87,6 +89,7 @@ pub struct ApiKeySecret {
 /// Annotations of the pods' ServiceAccount, for example for workload identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ServiceAccount {
+    /// For example the role of a workload identity.
     #[schemars(schema_with = "super::schema::annotations")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_annotations())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]

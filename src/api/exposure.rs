@@ -4,10 +4,14 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{common::StringMap, rules::{self, ingress as rule}};
+use super::{
+    common::StringMap,
+    rules::{self, ingress as rule},
+};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Exposure {
+    /// An Ingress.
     pub ingress: Option<Ingress>,
 }
 
@@ -15,6 +19,7 @@ pub struct Exposure {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ingress {
+    /// `false` removes the Ingress and keeps its settings.
     pub enabled: Option<bool>,
     /// Default: the cluster's default class.
     #[schemars(length(min = 1, max = 253))]
@@ -35,8 +40,11 @@ pub struct Ingress {
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = rule::unique_locations())]
     pub rules: Vec<IngressRule>,
+    /// TLS for every host of the rules.
     pub tls: Option<Tls>,
+    /// Cross-origin requests.
     pub cors: Option<Cors>,
+    /// Requests per client address.
     pub rate_limit: Option<RateLimit>,
 }
 
@@ -76,6 +84,7 @@ pub enum Protocol {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
+    /// Secret with the certificate, in the cluster's namespace.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub secret_name: String,
@@ -87,6 +96,7 @@ pub struct Tls {
 pub struct IssuerRef {
     /// Default `Issuer`.
     pub kind: Option<IssuerKind>,
+    /// Name of the Issuer or ClusterIssuer.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub name: String,
@@ -103,14 +113,22 @@ pub enum IssuerKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cors {
+    /// `false` leaves CORS out and keeps its settings.
     pub enabled: Option<bool>,
     /// Default `*`.
-    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 253), regex(pattern = r"^(\*|https?://[a-z0-9*.:-]+)$")))]
+    #[schemars(
+        length(min = 1, max = 16),
+        inner(length(min = 1, max = 253), regex(pattern = r"^(\*|https?://[a-z0-9*.:-]+)$"))
+    )]
     pub allow_origins: Option<Vec<String>>,
     /// Default `GET, PUT, POST, DELETE, PATCH, OPTIONS`.
     #[schemars(length(min = 1, max = 9))]
     pub allow_methods: Option<Vec<HttpMethod>>,
-    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9-]+$")))]
+    /// Default: what the ingress controller allows by itself.
+    #[schemars(
+        length(min = 1, max = 32),
+        inner(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9-]+$"))
+    )]
     pub allow_headers: Option<Vec<String>>,
 }
 
@@ -130,7 +148,9 @@ pub enum HttpMethod {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimit {
+    /// `false` leaves the limit out and keeps its setting.
     pub enabled: Option<bool>,
+    /// From one address.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub requests_per_second: i32,
 }

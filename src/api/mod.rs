@@ -16,8 +16,8 @@ pub mod schema;
 pub mod status;
 pub mod storage;
 
-pub use crd::crd;
 pub use cluster::{LogPilotCluster, LogPilotClusterSpec};
+pub use crd::crd;
 pub use status::LogPilotClusterStatus;
 
 /// API group of every kind of this operator.

@@ -8,6 +8,7 @@ use super::{common::StringMap, rules};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Monitoring {
+    /// A ServiceMonitor for the Prometheus operator.
     pub service_monitor: Option<ServiceMonitor>,
 }
 
@@ -16,6 +17,7 @@ pub struct Monitoring {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::timeout_within_interval())]
 pub struct ServiceMonitor {
+    /// `false` removes the monitor and keeps its settings.
     pub enabled: Option<bool>,
     /// Default `30s`.
     #[schemars(length(max = 16))]

@@ -19,15 +19,17 @@ fn explained(expression: &str, message: &str) -> Value {
 /// rule costs and assumes 3 MiB, so that rules on quantities convert and parse as rarely as they can.
 const QUANTITY_LENGTH: u32 = 32;
 
-/// A quantity with a least value, given as text and as a plain number. `hint` is an expression that
-/// says more to a quantity below it; its type is dynamic.
-fn at_least(least: &str, number: u32, example: &str, hint: &str) -> Schema {
+/// A quantity with a least value. `hint` is an expression that says more about one below it.
+///
+/// Values are text or a number; `string` makes them text. There is no `type` function where rules
+/// are evaluated client-side, so that `self == string(self)` has to tell the two apart.
+fn at_least(least: &str, example: &str, hint: &str) -> Schema {
     json_schema!({
         "x-kubernetes-int-or-string": true,
         "maxLength": QUANTITY_LENGTH,
         "x-kubernetes-validations": [explained(
-            &format!("type(self) == int ? self >= {number} : isQuantity(self) && quantity(self).compareTo(quantity('{least}')) >= 0"),
-            &format!("type(self) != int && !isQuantity(self) ? \"must be a quantity such as {example}, without spaces\" : {hint}"),
+            &format!("isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('{least}')) >= 0"),
+            &format!("!isQuantity(string(self)) ? \"must be a quantity such as {example}, without spaces\" : {hint}"),
         )],
     })
 }
@@ -38,7 +40,7 @@ pub fn quantity() -> Schema {
         "x-kubernetes-int-or-string": true,
         "maxLength": QUANTITY_LENGTH,
         "x-kubernetes-validations": [rule(
-            "type(self) == int || isQuantity(self)",
+            "isQuantity(string(self))",
             "must be a quantity such as '512Mi', '10Gi' or '250m', without spaces",
         )],
     })
@@ -46,7 +48,7 @@ pub fn quantity() -> Schema {
 
 /// Processor time. A whole number counts processors.
 pub fn cpu(_: &mut SchemaGenerator) -> Schema {
-    at_least("1m", 1, "'500m' or '2'", "'must be at least 1m, a thousandth of a processor'")
+    at_least("1m", "'500m' or '2'", "'must be at least 1m, a thousandth of a processor'")
 }
 
 /// Bytes of memory or disk. The smallest useful value is far above any slip of the suffix:
@@ -54,9 +56,8 @@ pub fn cpu(_: &mut SchemaGenerator) -> Schema {
 pub fn memory(_: &mut SchemaGenerator) -> Schema {
     at_least(
         "16Mi",
-        16 * 1024 * 1024,
         "'512Mi'",
-        "type(self) == int ? \"must be at least 16Mi; a number alone means bytes: did you mean '%dMi'?\".format([self]) : self.endsWith('m') ? \"must be at least 16Mi; 'm' means thousandths of a byte: did you mean '%s'?\".format([self.replace('m', 'Mi')]) : 'must be at least 16Mi'",
+        "string(self).matches('^[0-9]+$') ? \"must be at least 16Mi; a number alone means bytes: did you mean '%sMi'?\".format([string(self)]) : string(self).endsWith('m') ? \"must be at least 16Mi; 'm' means thousandths of a byte: did you mean '%s'?\".format([string(self).replace('m', 'Mi')]) : 'must be at least 16Mi'",
     )
 }
 
@@ -66,7 +67,7 @@ pub fn int_or_percent() -> Schema {
         "x-kubernetes-int-or-string": true,
         "maxLength": 8,
         "x-kubernetes-validations": [rule(
-            "type(self) == int ? self >= 0 && self <= 1000 : self.matches('^[0-9]+%$') && (self.size() <= 3 || self == '100%')",
+            "self == string(self) ? self.matches('^[0-9]+%$') && (self.size() <= 3 || self == '100%') : self >= 0 && self <= 1000",
             "must be an integer from 0 to 1000 or a percentage between '0%' and '100%'",
         )],
     })
@@ -78,7 +79,7 @@ pub fn surge(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-int-or-string": true,
         "maxLength": 8,
         "x-kubernetes-validations": [rule(
-            "type(self) == int ? self >= 0 && self <= 1000 : self.matches('^[0-9]+%$') && self.size() <= 4",
+            "self == string(self) ? self.matches('^[0-9]+%$') && self.size() <= 4 : self >= 0 && self <= 1000",
             "must be an integer from 0 to 1000 or a percentage between '0%' and '999%'",
         )],
     })
@@ -123,7 +124,7 @@ pub fn log_levels(generator: &mut SchemaGenerator) -> Schema {
         "additionalProperties": generator.subschema_for::<LogLevel>(),
         "x-kubernetes-validations": [explained(
             "self.all(k, k.matches('^[A-Za-z_][A-Za-z0-9_.$-]{0,252}$'))",
-            "\"key '\" + self.filter(k, !k.matches('^[A-Za-z_][A-Za-z0-9_.$-]{0,252}$'))[0] + \"' must be a logger's name such as 'com.logpilot': letters, digits, '_', '.', '$' and '-'\"",
+            "'key ' + strings.quote(self.filter(k, !k.matches('^[A-Za-z_][A-Za-z0-9_.$-]{0,252}$'))[0]) + \" must be a logger's name such as 'com.logpilot': letters, digits, '_', '.', '$' and '-'\"",
         )],
     })
 }
@@ -156,8 +157,7 @@ pub fn free_form(_: &mut SchemaGenerator) -> Schema {
 
 /// Conditions as a list-map, so that two writers never duplicate a type.
 pub fn conditions(generator: &mut SchemaGenerator) -> Schema {
-    let item = generator
-        .subschema_for::<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>();
+    let item = generator.subschema_for::<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>();
     json_schema!({
         "type": "array",
         "maxItems": 16,

@@ -18,6 +18,7 @@ pub struct Storage {
     pub backend: Option<Backend>,
     /// Default `Shared`. Immutable.
     pub sharing: Option<Sharing>,
+    /// The claim of the data volume.
     pub volume: Option<Volume>,
     /// Accepts a combination that can lose or double records; each value names one.
     #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "set"))]

@@ -70,7 +70,40 @@ pub fn properties(role: &Role, config: &Config, backend: Backend) -> Value {
 #[must_use]
 pub fn render(properties: &Value) -> String {
     // String keys and finite numbers always serialise.
-    serde_yaml::to_string(properties).unwrap_or_default()
+    if has_old_word(properties) {
+        quoted(&serde_json::to_string_pretty(properties).unwrap_or_default())
+    } else {
+        serde_yaml::to_string(properties).unwrap_or_default()
+    }
+}
+
+/// Whether a text would be no text to Spring, which reads YAML 1.1: there `on` is a boolean, `1:30` the number
+/// 90 and `<<` a merge. The serialiser writes YAML 1.2, where they need no quotes.
+fn has_old_word(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_old_word(text),
+        Value::Array(list) => list.iter().any(has_old_word),
+        Value::Object(map) => map.iter().any(|(key, value)| is_old_word(key) || has_old_word(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn is_old_word(text: &str) -> bool {
+    let word = ["on", "off", "yes", "no", "<<", "="].iter().any(|word| text.eq_ignore_ascii_case(word));
+    let number = text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+        && text.contains([':', '_'])
+        && text.chars().all(|char| char.is_ascii_hexdigit() || "_:.+-x".contains(char));
+    word || number
+}
+
+/// JSON is YAML with every text in quotes, once the characters that YAML does not take bare are escaped.
+fn quoted(json: &str) -> String {
+    let escape = |char: char| match u32::from(char) {
+        code @ 0x7f..=0xffff => format!("\\u{code:04x}"),
+        code @ 0x1_0000.. => format!("\\U{code:08x}"),
+        _ => char.to_string(),
+    };
+    json.chars().map(escape).collect()
 }
 
 fn generated(role: &Role, config: &Config, backend: Backend) -> Map<String, Value> {
@@ -205,10 +238,13 @@ fn walk(map: &Map<String, Value>, parent: &str, visit: &mut impl FnMut(&str, &Va
     }
 }
 
-/// A property's name as Spring compares it: case, dashes and underscores mean nothing, nor do brackets.
+/// A property's name as Spring compares it: case, dashes and underscores mean nothing, and `a[b]` is `a.b`.
 fn relaxed(name: &str) -> String {
-    name.chars()
-        .filter(|char| !matches!(char, '-' | '_' | '[' | ']' | '"' | '\''))
-        .flat_map(char::to_lowercase)
-        .collect()
+    let parts = name.split(['.', '[']).map(|part| {
+        part.chars()
+            .filter(|char| !matches!(char, '-' | '_' | ']' | '"' | '\''))
+            .flat_map(char::to_lowercase)
+            .collect::<String>()
+    });
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
 }

@@ -74,7 +74,8 @@ impl Image {
         });
         let registry = self.registry.as_ref().is_none_or(|host| {
             let (name, port) = host.split_once(':').unwrap_or((host, "0"));
-            !name.is_empty()
+            name.starts_with(|first: char| first.is_ascii_alphanumeric())
+                && name.ends_with(|last: char| last.is_ascii_alphanumeric())
                 && name.chars().all(|char| char.is_ascii_alphanumeric() || ".-".contains(char))
                 && port.parse::<u16>().is_ok()
         });
@@ -108,4 +109,67 @@ fn is_path_part(part: &str) -> bool {
     part.starts_with(edge)
         && part.ends_with(edge)
         && part.chars().all(|char| edge(char) || "._-".contains(char))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("nginx:1", None, "nginx", Some("1"), None)]
+    #[case("danpung2/logpilot:1.2.0", None, "danpung2/logpilot", Some("1.2.0"), None)]
+    #[case("localhost/logpilot:1", Some("localhost"), "logpilot", Some("1"), None)]
+    #[case("registry:5000/a/b", Some("registry:5000"), "a/b", None, None)]
+    #[case("registry.example.com/a:1", Some("registry.example.com"), "a", Some("1"), None)]
+    fn reads_the_parts(
+        #[case] text: &str,
+        #[case] registry: Option<&str>,
+        #[case] repository: &str,
+        #[case] tag: Option<&str>,
+        #[case] digest: Option<&str>,
+    ) {
+        let image = Image::parse(text).unwrap();
+        assert_eq!(image.registry.as_deref(), registry);
+        assert_eq!(image.repository, repository);
+        assert_eq!(image.tag.as_deref(), tag);
+        assert_eq!(image.digest.as_deref(), digest);
+        assert_eq!(image.to_string(), text);
+    }
+
+    #[test]
+    fn a_digest_pins_an_image_even_when_its_tag_moves() {
+        let digest = format!("sha256:{}", "0f".repeat(32));
+        let image = Image::parse(&format!("r.example:5000/a/b:latest@{digest}")).unwrap();
+        assert_eq!(image.digest.as_deref(), Some(digest.as_str()));
+        assert!(image.is_pinned() && !image.is_latest());
+        assert!(Image::parse("a:latest").unwrap().is_latest());
+        assert!(!Image::parse("a").unwrap().is_pinned());
+    }
+
+    #[rstest]
+    #[case("danpung2/logpilot:1.2.0", "mirror.local:5000/hub/danpung2/logpilot:1.2.0")]
+    #[case("docker.io/danpung2/logpilot:1.2.0", "mirror.local:5000/hub/danpung2/logpilot:1.2.0")]
+    #[case("quay.io:443/a:1", "mirror.local:5000/hub/a:1")]
+    fn a_mirror_takes_the_place_of_the_registry(#[case] given: &str, #[case] wanted: &str) {
+        assert_eq!(Image::parse(given).unwrap().mirrored("mirror.local:5000/hub").to_string(), wanted);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case(" nginx:1")]
+    #[case("http://x/y:1")]
+    #[case("a b:1")]
+    #[case("Upper/case:1")]
+    #[case("a:")]
+    #[case("a:-1")]
+    #[case("a//b:1")]
+    #[case("a@sha256:12")]
+    #[case("a@md5:00")]
+    #[case("host.example:99999/a:1")]
+    #[case("../a:1")]
+    fn refuses_what_is_no_image(#[case] text: &str) {
+        assert_eq!(Image::parse(text), None);
+    }
 }

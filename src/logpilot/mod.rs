@@ -20,3 +20,6 @@ pub mod status;
 
 /// Annotation on the resource: the UID of a lost claim whose data the user gives up.
 pub const ACCEPT_DATA_LOSS: &str = "logpilot.io/accept-data-loss";
+
+#[cfg(test)]
+mod tests;

@@ -61,3 +61,46 @@ fn unit(suffix: &str) -> Option<(u8, i32)> {
         _ => (10, suffix.strip_prefix(['e', 'E'])?.parse().ok()?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("1", units(1))]
+    #[case("500m", units(1) / 2)]
+    #[case("0.5", units(1) / 2)]
+    #[case(".5", units(1) / 2)]
+    #[case("1.", units(1))]
+    #[case("1n", 1)]
+    #[case("0.0000000001", 1)]
+    #[case("2k", units(2000))]
+    #[case("1e3", units(1000))]
+    #[case("15E-1", units(3) / 2)]
+    #[case("1Ki", units(1024))]
+    #[case("1.5Gi", units(1536 * 1024 * 1024))]
+    #[case("-1Gi", -units(1024 * 1024 * 1024))]
+    #[case("+1", units(1))]
+    #[case("1E", units(1_000_000_000_000_000_000))]
+    fn reads_a_quantity(#[case] text: &str, #[case] nano: i128) {
+        assert_eq!(parse(&Quantity(text.into())), Some(nano));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("Gi")]
+    #[case("1GB")]
+    #[case("512 Mi")]
+    #[case("1e")]
+    #[case("1.2.3")]
+    #[case("--1")]
+    #[case("1e99")]
+    #[case("999999999999999999999999999999Ei")]
+    #[case("NaN")]
+    #[case("1\u{0661}")]
+    fn refuses_what_is_none(#[case] text: &str) {
+        assert_eq!(parse(&Quantity(text.into())), None);
+    }
+}

@@ -103,10 +103,8 @@ impl fmt::Display for ClusterName {
 /// Short hash of a content, for names and annotations.
 #[must_use]
 pub fn short_hash(content: &[u8]) -> String {
-    let mut hex = String::with_capacity(HASH);
-    for byte in Sha256::digest(content).iter().take(HASH / 2) {
-        hex.push_str(&format!("{byte:02x}"));
-    }
+    let mut hex = format!("{:x}", Sha256::digest(content));
+    hex.truncate(HASH);
     hex
 }
 
@@ -146,4 +144,62 @@ pub fn is_label_value(text: &str) -> bool {
             || text.starts_with(|first: char| first.is_ascii_alphanumeric())
                 && text.ends_with(|last: char| last.is_ascii_alphanumeric()))
         && text.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_name_is_one_that_kubernetes_takes(
+            prefix in "[a-z]([-a-z0-9]{0,38}[a-z0-9])?",
+            role in prop::sample::select(vec!["all", "rest", "grpc"]),
+            content in any::<Vec<u8>>(),
+        ) {
+            let name = ClusterName::parse(&prefix).expect("valid by construction");
+            let hash = short_hash(&content);
+            prop_assert_eq!(hash.len(), HASH);
+            for made in [
+                name.component(role), name.load_balancer(role), name.node_port(role),
+                name.config(role, &hash), name.service_account(), name.api_key(), name.shared_data(),
+                name.component_data(role), name.ingress(), name.grpc_ingress(), name.service_monitor(),
+            ] {
+                prop_assert!(is_dns_1035(&made), "{made}");
+                prop_assert!(made.starts_with(&prefix));
+            }
+        }
+
+        #[test]
+        fn only_short_dns_labels_become_a_prefix(text in "[-a-zA-Z0-9._ ]{0,50}") {
+            prop_assert_eq!(ClusterName::parse(&text).is_some(), is_dns_1035(&text) && text.len() <= 40);
+        }
+
+        #[test]
+        fn any_claim_has_a_label_of_its_own(
+            one in "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
+            other in "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
+        ) {
+            prop_assert!(is_label_value(&claim_label(&one)));
+            prop_assert_eq!(one == other, claim_label(&one) == claim_label(&other));
+        }
+    }
+
+    #[test]
+    fn claims_that_differ_only_at_the_end_stay_apart() {
+        let long = "c".repeat(200);
+        assert_ne!(claim_label(&format!("{long}a")), claim_label(&format!("{long}b")));
+    }
+
+    #[test]
+    fn label_values_follow_kubernetes() {
+        for good in ["", "1.2.0", "v1_2-3", "A"] {
+            assert!(is_label_value(good), "{good}");
+        }
+        for bad in ["-a", "a-", "_a", "a b", "a+b", &"a".repeat(64), "sha256:00"] {
+            assert!(!is_label_value(bad), "{bad}");
+        }
+    }
 }

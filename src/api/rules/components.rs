@@ -64,7 +64,8 @@ pub fn max_not_below_min() -> Rule {
 
 /// Kubernetes keys constraints by both fields.
 pub fn spread_once() -> Rule {
-    let when = |item: &str| format!("(has({item}.whenUnsatisfiable) ? {item}.whenUnsatisfiable : 'ScheduleAnyway')");
+    let when =
+        |item: &str| format!("(has({item}.whenUnsatisfiable) ? {item}.whenUnsatisfiable : 'ScheduleAnyway')");
     forbidden(
         format!(
             "self.all(a, self.exists_one(b, a.topologyKey == b.topologyKey && {} == {}))",
@@ -132,11 +133,14 @@ fn within(field: &str, request: &str, limit: &str) -> Rule {
     let requested = format!(
         "(has(self.requests) && has(self.requests.{field}) ? string(self.requests.{field}) : '{request}')"
     );
-    let limited = format!(
-        "(has(self.limits) && has(self.limits.{field}) ? string(self.limits.{field}) : '{limit}')"
-    );
+    let limited =
+        format!("(has(self.limits) && has(self.limits.{field}) ? string(self.limits.{field}) : '{limit}')");
     explained(
-        at_most(&requested, &limited),
+        // A limit below any useful value has its own message, at its own field.
+        format!(
+            "!isQuantity({limited}) || quantity({limited}).compareTo(quantity('16Mi')) < 0 || {}",
+            at_most(&requested, &limited)
+        ),
         format!(
             "\"must be less than or equal to `limits.{field}`: '%s' is more than '%s'; a value that is not given has its default, so give both\".format([{requested}, {limited}])"
         ),
@@ -150,9 +154,7 @@ pub fn memory_within_limit() -> Rule {
 
 pub fn ephemeral_storage_within_limit() -> Rule {
     let amount = |list: &str| format!("string(self.{list}.ephemeral__dash__storage)");
-    let given = |list: &str| {
-        format!("has(self.{list}) && has(self.{list}.ephemeral__dash__storage)")
-    };
+    let given = |list: &str| format!("has(self.{list}) && has(self.{list}.ephemeral__dash__storage)");
     Rule::new(format!(
         "!({} && {}) || {}",
         given("requests"),
@@ -168,7 +170,7 @@ pub fn ephemeral_storage_within_limit() -> Rule {
 pub fn known_roles() -> Rule {
     explained(
         "self.all(k, k in ['all', 'rest', 'grpc'])",
-        "\"must be 'all', 'rest' or 'grpc'; there is no component '\" + self.filter(k, !(k in ['all', 'rest', 'grpc']))[0] + \"'\"",
+        "\"must be 'all', 'rest' or 'grpc'; there is no component \" + strings.quote(self.filter(k, !(k in ['all', 'rest', 'grpc']))[0])",
     )
 }
 
@@ -177,14 +179,8 @@ pub fn cpu_within_limit(role: &str) -> Rule {
     let (request, limit) = if role == "all" { ("100m", "500m") } else { ("50m", "300m") };
     let resources = format!("self['{role}'].resources");
     let given = |list: &str| format!("has({resources}.{list}) && has({resources}.{list}.cpu)");
-    let requested = format!(
-        "({} ? string({resources}.requests.cpu) : '{request}')",
-        given("requests")
-    );
-    let limited = format!(
-        "({} ? string({resources}.limits.cpu) : '{limit}')",
-        given("limits")
-    );
+    let requested = format!("({} ? string({resources}.requests.cpu) : '{request}')", given("requests"));
+    let limited = format!("({} ? string({resources}.limits.cpu) : '{limit}')", given("limits"));
     explained(
         format!(
             "!('{role}' in self) || !has({resources}) || {}",
@@ -226,7 +222,9 @@ pub fn load_balancer_ports_differ() -> Rule {
 /// Node ports are the whole Kubernetes cluster's: each can be given once.
 pub fn node_ports_differ() -> Rule {
     let ports = |field: &str| {
-        format!("self.map(k, has(self[k].nodePort) && has(self[k].nodePort.{field}) ? self[k].nodePort.{field} : 0)")
+        format!(
+            "self.map(k, has(self[k].nodePort) && has(self[k].nodePort.{field}) ? self[k].nodePort.{field} : 0)"
+        )
     };
     forbidden(
         format!(

@@ -34,28 +34,21 @@ const OWNED: &[(&str, &str)] = &[
 const PORTS: &str = "`loadBalancer`, `nodePort` or `exposure`";
 
 pub fn variable_name() -> Rule {
-    Rule::new("self.matches('^[A-Za-z_][A-Za-z0-9_]*$')").message(
-        "must be a C identifier: letters, digits and '_', not starting with a digit",
-    )
+    Rule::new("self.matches('^[A-Za-z_][A-Za-z0-9_]*$')")
+        .message("must be a C identifier: letters, digits and '_', not starting with a digit")
 }
 
 pub fn not_owned() -> Rule {
     let names: Vec<String> = OWNED.iter().map(|(name, _)| format!("'{name}'")).collect();
-    let advice: Vec<String> = OWNED
-        .iter()
-        .map(|(name, instead)| format!("'{name}': '{instead}'"))
-        .collect();
+    let advice: Vec<String> = OWNED.iter().map(|(name, instead)| format!("'{name}': '{instead}'")).collect();
     explained(
         format!("!(self in [{}])", names.join(", ")),
-        format!(
-            "\"may not override '\" + self + \"'; use \" + {{{}}}[self]",
-            advice.join(", ")
-        ),
+        format!("\"may not override '\" + self + \"'; use \" + {{{}}}[self]", advice.join(", ")),
     )
 }
 
 /// The fields that the downward API offers as variables.
 pub fn pod_field() -> Rule {
-    Rule::new("self.matches('^(metadata[.](name|namespace|uid)|metadata[.](labels|annotations)[[]\\'[^\\']+\\'[]]|spec[.](nodeName|serviceAccountName)|status[.](hostIP|hostIPs|podIP|podIPs))$')")
+    Rule::new("self.matches('^(metadata[.](name|namespace|uid)|metadata[.](labels|annotations)\\\\[\\'[^\\']+\\'\\\\]|spec[.](nodeName|serviceAccountName)|status[.](hostIP|hostIPs|podIP|podIPs))$')")
         .message("must be one of metadata.name, metadata.namespace, metadata.uid, metadata.labels['<key>'], metadata.annotations['<key>'], spec.nodeName, spec.serviceAccountName, status.hostIP, status.hostIPs, status.podIP, status.podIPs")
 }

@@ -27,7 +27,7 @@ pub fn no_dangerous_annotations() -> Rule {
     explained(
         format!("!self.exists(k, {DANGEROUS})"),
         format!(
-            "\"annotation '\" + self.filter(k, {DANGEROUS})[0] + \"' may not be set: it writes into the ingress controller's configuration; remove it\""
+            "'annotation ' + strings.quote(self.filter(k, {DANGEROUS})[0]) + \" may not be set: it writes into the ingress controller's configuration; remove it\""
         ),
     )
 }
@@ -36,7 +36,7 @@ pub fn no_owned_annotations() -> Rule {
     explained(
         format!("!self.exists(k, {OWNED})"),
         format!(
-            "[self.filter(k, {OWNED})[0]].map(k, \"annotation '\" + k + \"' may not be set; use `exposure.ingress.\" + (k.contains('cors') ? 'cors' : k.contains('limit') ? 'rateLimit' : k.contains('issuer') ? 'tls.issuerRef' : k.contains('class') ? 'className' : 'rules[].protocol') + '`')[0]"
+            "[self.filter(k, {OWNED})[0]].map(k, 'annotation ' + strings.quote(k) + ' may not be set; use `exposure.ingress.' + (k.contains('cors') ? 'cors' : k.contains('limit') ? 'rateLimit' : k.contains('issuer') ? 'tls.issuerRef' : k.contains('class') ? 'className' : 'rules[].protocol') + '`')[0]"
         ),
     )
 }
@@ -47,7 +47,7 @@ pub fn no_injected_values() -> Rule {
     explained(
         format!("!self.exists(k, {INJECTED})"),
         format!(
-            "\"the value of annotation '\" + self.filter(k, {INJECTED})[0] + \"' must not contain line breaks, quotes or any of {{}};$#\""
+            "'the value of annotation ' + strings.quote(self.filter(k, {INJECTED})[0]) + ' must not contain line breaks, quotes or any of {{}};$#'"
         ),
     )
 }
@@ -56,11 +56,7 @@ pub fn no_injected_values() -> Rule {
 pub fn unique_locations() -> Rule {
     let path = |rule: &str| format!("(has({rule}.path) ? {rule}.path : '/')");
     forbidden(
-        format!(
-            "self.all(a, self.exists_one(b, a.host == b.host && {} == {}))",
-            path("a"),
-            path("b")
-        ),
+        format!("self.all(a, self.exists_one(b, a.host == b.host && {} == {}))", path("a"), path("b")),
         "must not name the same host and path twice (the default path is '/'), not for two protocols either; give one of them another host or path",
     )
 }
@@ -87,9 +83,7 @@ pub fn component_runs() -> Rule {
 pub fn component_is_named() -> Rule {
     explained(
         format!("{RULES}.all(r, has(r.component)) || {RUNNING}.size() <= 1"),
-        format!(
-            "'must name a `component` in each rule, because more than one runs: %s'.format([{RUNNING}])"
-        ),
+        format!("'must name a `component` in each rule, because more than one runs: %s'.format([{RUNNING}])"),
     )
     .field_path(".exposure.ingress.rules")
 }

@@ -5,7 +5,8 @@ use kube::core::Rule;
 use super::explained;
 
 /// `prefix/name`, the prefix being optional.
-const QUALIFIED: &str = "'^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'";
+const QUALIFIED: &str =
+    "'^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'";
 
 /// Labels that selectors, ownership and pruning depend on. The Pod Security labels have their own
 /// field: a copy here would loosen a namespace that reads as `Restricted`.
@@ -31,7 +32,7 @@ pub fn qualified_keys() -> Rule {
     explained(
         format!("self.all(k, k.matches({QUALIFIED}))"),
         format!(
-            "\"key '\" + self.filter(k, !k.matches({QUALIFIED}))[0] + \"' must be a qualified name such as 'team' or 'example.com/team'\""
+            "'key ' + strings.quote(self.filter(k, !k.matches({QUALIFIED}))[0]) + \" must be a qualified name such as 'team' or 'example.com/team'\""
         ),
     )
 }
@@ -40,7 +41,7 @@ pub fn no_reserved_labels() -> Rule {
     explained(
         format!("!self.exists(k, {OUR_LABELS})"),
         format!(
-            "\"may not set label '\" + self.filter(k, {OUR_LABELS})[0] + \"', which is reserved; choose another key, and `namespace.podSecurity` for Pod Security\""
+            "'may not set label ' + strings.quote(self.filter(k, {OUR_LABELS})[0]) + ', which is reserved; choose another key, and `namespace.podSecurity` for Pod Security'"
         ),
     )
 }
@@ -49,7 +50,7 @@ pub fn no_reserved_annotations() -> Rule {
     explained(
         format!("!self.exists(k, {OUR_ANNOTATIONS})"),
         format!(
-            "\"may not set annotation '\" + self.filter(k, {OUR_ANNOTATIONS})[0] + \"', which is reserved for the operator or another controller; choose another key\""
+            "'may not set annotation ' + strings.quote(self.filter(k, {OUR_ANNOTATIONS})[0]) + ', which is reserved for the operator or another controller; choose another key'"
         ),
     )
 }
@@ -60,7 +61,7 @@ pub fn nothing_for_the_ingress() -> Rule {
     explained(
         format!("!self.exists(k, {FOREIGN})"),
         format!(
-            "\"may not set annotation '\" + self.filter(k, {FOREIGN})[0] + \"', which would reach the Ingress; use `exposure.ingress`\""
+            "'may not set annotation ' + strings.quote(self.filter(k, {FOREIGN})[0]) + ', which would reach the Ingress; use `exposure.ingress`'"
         ),
     )
 }

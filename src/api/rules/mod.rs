@@ -17,15 +17,17 @@ pub mod storage;
 use kube::core::{Message, Reason, Rule};
 
 /// A rule whose message is itself an expression, for texts that quote values.
+///
+/// Two traps: a message with a line break is dropped, so that free text goes through
+/// `strings.quote`; and the text of a number has no bound when it is joined with `+`, which makes
+/// the rule too costly, so that numbers go through `format`.
 pub(super) fn explained(rule: impl Into<String>, message: impl Into<String>) -> Rule {
     Rule::new(rule).message(Message::Expression(message.into()))
 }
 
 /// A combination that is not allowed, shown as `Forbidden`.
 pub(super) fn forbidden(rule: impl Into<String>, message: &str) -> Rule {
-    Rule::new(rule)
-        .message(message)
-        .reason(Reason::FieldValueForbidden)
+    Rule::new(rule).message(message).reason(Reason::FieldValueForbidden)
 }
 
 /// Quantity `small` is at most quantity `large`; both are expressions of text. What is no quantity
@@ -59,9 +61,8 @@ pub fn object_name() -> Rule {
 
 /// A key of a Secret or ConfigMap.
 pub fn data_key() -> Rule {
-    Rule::new("self.matches('^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$')").message(
-        "must consist of letters, digits, '-', '_' or '.' and must not start with '..'",
-    )
+    Rule::new("self.matches('^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$')")
+        .message("must consist of letters, digits, '-', '_' or '.' and must not start with '..'")
 }
 
 /// An image reference as container runtimes read it.
@@ -90,9 +91,8 @@ pub fn image_registry() -> Rule {
 
 /// A scrape interval or timeout.
 pub fn duration() -> Rule {
-    Rule::new("self.matches('^[1-9][0-9]{0,4}(s|m|h)$')").message(
-        "must be a duration such as '30s': a whole number from 1 to 99999 followed by s, m or h",
-    )
+    Rule::new("self.matches('^[1-9][0-9]{0,4}(s|m|h)$')")
+        .message("must be a duration such as '30s': a whole number from 1 to 99999 followed by s, m or h")
 }
 
 /// Prometheus refuses a monitor whose scrapes outlast their interval. The defaults are 10s and 30s.

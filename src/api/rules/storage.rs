@@ -57,7 +57,8 @@ fn counted(text: &str) -> String {
     format!("\"{text}\".format([{}.sum()])", pods())
 }
 
-const FEWER: &str = "set `replicas: 1` and run one component for each volume (`sharing: PerComponent` gives each its own)";
+const FEWER: &str =
+    "set `replicas: 1` and run one component for each volume (`sharing: PerComponent` gives each its own)";
 
 pub fn file_has_one_pod() -> Rule {
     explained(
@@ -163,10 +164,7 @@ pub fn own_volumes_only_per_component() -> Rule {
 
 pub fn pool_only_with_sqlite() -> Rule {
     forbidden(
-        format!(
-            "!has(self.config) || !has(self.config.sqlitePool) || {} == 'Sqlite'",
-            backend("self")
-        ),
+        format!("!has(self.config) || !has(self.config.sqlitePool) || {} == 'Sqlite'", backend("self")),
         "may only be given with `storage.backend: Sqlite`; remove it",
     )
     .field_path(".config.sqlitePool")
@@ -264,7 +262,9 @@ pub fn size_never_shrinks() -> Rule {
 
 pub fn component_sizes_never_shrink() -> Rule {
     let keys = |spec: &str| {
-        format!("(has({spec}.components) && {spec}.components.size() > 0 ? {spec}.components.map(k, k) : ['all'])")
+        format!(
+            "(has({spec}.components) && {spec}.components.size() > 0 ? {spec}.components.map(k, k) : ['all'])"
+        )
     };
     forbidden(
         format!(

@@ -23,95 +23,99 @@ pub(super) fn resolve(
     let given = given.cloned().unwrap_or_default();
     let requests = given.requests.unwrap_or_default();
     let limits = given.limits.unwrap_or_default();
-    compare(
-        path,
-        "cpu",
-        &requests.cpu,
-        &limits.cpu,
-        [role.cpu_request, role.cpu_limit],
-        LEAST_CPU,
-        objections,
-    );
-    compare(
-        path,
-        "memory",
-        &requests.memory,
-        &limits.memory,
-        [defaults::MEMORY_REQUEST, defaults::MEMORY_LIMIT],
-        LEAST_MEMORY,
-        objections,
-    );
+    let cpu = Pair {
+        resource: "cpu",
+        request: Value::of(requests.cpu.as_ref(), role.cpu_request),
+        limit: Value::of(limits.cpu.as_ref(), role.cpu_limit),
+        least: LEAST_CPU,
+    };
+    let memory = Pair {
+        resource: "memory",
+        request: Value::of(requests.memory.as_ref(), defaults::MEMORY_REQUEST),
+        limit: Value::of(limits.memory.as_ref(), defaults::MEMORY_LIMIT),
+        least: LEAST_MEMORY,
+    };
+    cpu.check(path, objections);
+    memory.check(path, objections);
     ephemeral(path, &requests, &limits, objections);
-    let or =
-        |given: Option<Quantity>, default: &str| Some(given.unwrap_or_else(|| Quantity(default.to_owned())));
     Resources {
         requests: ResourceList {
-            cpu: or(requests.cpu, role.cpu_request),
-            memory: or(requests.memory, defaults::MEMORY_REQUEST),
+            cpu: Some(cpu.request.quantity),
+            memory: Some(memory.request.quantity),
             ephemeral_storage: requests.ephemeral_storage,
         },
         limits: ResourceList {
-            cpu: or(limits.cpu, role.cpu_limit),
-            memory: or(limits.memory, defaults::MEMORY_LIMIT),
+            cpu: Some(cpu.limit.quantity),
+            memory: Some(memory.limit.quantity),
             ephemeral_storage: limits.ephemeral_storage,
         },
     }
 }
 
-fn compare(
-    path: &str,
-    resource: &str,
-    request: &Option<Quantity>,
-    limit: &Option<Quantity>,
-    [default_request, default_limit]: [&str; 2],
+/// The request and the limit of one resource.
+struct Pair {
+    resource: &'static str,
+    request: Value,
+    limit: Value,
     least: i128,
-    objections: &mut Objections,
-) {
-    let request_path = format!("{path}.requests.{resource}");
-    let limit_path = format!("{path}.limits.{resource}");
-    let request_value = amount(&request_path, request, default_request, least, objections);
-    let limit_value = amount(&limit_path, limit, default_limit, least, objections);
-    let (Some(request_value), Some(limit_value)) = (request_value, limit_value) else { return };
-    if request_value <= limit_value {
-        return;
-    }
-    let text = |given: &Option<Quantity>, default: &str| match given {
-        Some(given) => format!("'{}'", given.0),
-        None => format!("'{default}' by default"),
-    };
-    let (path, what) = if request.is_some() {
-        (
-            request_path,
-            format!("must be at most `limits.{resource}`, which is {}", text(limit, default_limit)),
-        )
-    } else {
-        (
-            limit_path,
-            format!("must be at least `requests.{resource}`, which is {}", text(request, default_request)),
-        )
-    };
-    objections.add(path, format!("{what}; set both"));
 }
 
-/// `None` after an objection.
-fn amount(
-    path: &str,
-    given: &Option<Quantity>,
-    default: &str,
-    least: i128,
-    objections: &mut Objections,
-) -> Option<i128> {
-    let quantity = given.clone().unwrap_or_else(|| Quantity(default.to_owned()));
-    let Some(value) = quantity::parse(&quantity) else {
-        objections.add(path, format!("'{}' must be a quantity such as '512Mi' or '250m'", quantity.0));
-        return None;
-    };
-    objections.unless(
-        value >= least,
-        path,
-        format!("'{}' is too small to be meant; 'm' means a thousandth, 'Mi' 1,048,576", quantity.0),
-    );
-    (value >= least).then_some(value)
+/// A quantity, and whether the user wrote it.
+struct Value {
+    quantity: Quantity,
+    given: bool,
+}
+
+impl Value {
+    fn of(given: Option<&Quantity>, default: &str) -> Self {
+        Self {
+            quantity: given.cloned().unwrap_or_else(|| Quantity(default.to_owned())),
+            given: given.is_some(),
+        }
+    }
+
+    fn quoted(&self) -> String {
+        format!("'{}'{}", self.quantity.0, if self.given { "" } else { " by default" })
+    }
+
+    /// `None` after an objection.
+    fn amount(&self, path: &str, least: i128, objections: &mut Objections) -> Option<i128> {
+        let Some(amount) = quantity::parse(&self.quantity) else {
+            objections.add(path, format!("{} must be a quantity such as '512Mi' or '250m'", self.quoted()));
+            return None;
+        };
+        objections.unless(
+            amount >= least,
+            path,
+            format!("{} is too small to be meant; 'm' means a thousandth, 'Mi' 1,048,576", self.quoted()),
+        );
+        (amount >= least).then_some(amount)
+    }
+}
+
+impl Pair {
+    fn check(&self, path: &str, objections: &mut Objections) {
+        let Self { resource, request, limit, least } = self;
+        let request_path = format!("{path}.requests.{resource}");
+        let limit_path = format!("{path}.limits.{resource}");
+        let requested = request.amount(&request_path, *least, objections);
+        let limited = limit.amount(&limit_path, *least, objections);
+        if requested.zip(limited).is_none_or(|(requested, limited)| requested <= limited) {
+            return;
+        }
+        // At what the user wrote: the default on the other side is what it contradicts.
+        if request.given {
+            objections.add(
+                request_path,
+                format!("must be at most `limits.{resource}`, which is {}; set both", limit.quoted()),
+            );
+        } else {
+            objections.add(
+                limit_path,
+                format!("must be at least `requests.{resource}`, which is {}; set both", request.quoted()),
+            );
+        }
+    }
 }
 
 fn ephemeral(path: &str, requests: &ResourceList, limits: &ResourceList, objections: &mut Objections) {

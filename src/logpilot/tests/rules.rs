@@ -1,0 +1,214 @@
+//! Rules that every planned object keeps, checked over many plans by [`super::properties`].
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::objects::names::{is_dns_1035, is_label_value};
+
+/// Everything that is wrong with a plan.
+pub(super) fn broken(plan: &Plan) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut keys = BTreeSet::new();
+    for planned in &plan.objects {
+        let mut say = |what: String| broken.push(format!("{planned}: {what}"));
+        if !keys.insert((planned.kind.kind, planned.key.clone())) {
+            say("planned twice".into());
+        }
+        if !is_dns_1035(&planned.key.name) {
+            say("name".into());
+        }
+        if planned.key.namespace.is_some() != planned.kind.namespaced {
+            say("scope".into());
+        }
+        metadata(planned, &mut say);
+        nothing_empty(&planned.body, "", &mut say);
+        match planned.kind.kind {
+            "Deployment" => {
+                let template = &planned.body["spec"]["template"];
+                let labels = &template["metadata"]["labels"];
+                if planned.body["spec"]["selector"] != json!({ "matchLabels": { "app": planned.key.name } })
+                    || labels["app"] != planned.key.name
+                {
+                    say("the selector is frozen".into());
+                }
+                for complaint in restricted(&template["spec"]) {
+                    say(complaint);
+                }
+                for port in list(&template["spec"]["containers"][0]["ports"]) {
+                    if port["protocol"] != "TCP" {
+                        say("a port without protocol".into());
+                    }
+                }
+            }
+            "Service" => {
+                for port in list(&planned.body["spec"]["ports"]) {
+                    if port["protocol"] != "TCP" || port["targetPort"].is_null() {
+                        say("a port without protocol or target".into());
+                    }
+                }
+                let selector = planned.body["spec"]["selector"].as_object().expect("a selector");
+                if selector.keys().collect::<Vec<_>>()
+                    != ["app.kubernetes.io/component", "app.kubernetes.io/instance"]
+                {
+                    say("the selector is frozen".into());
+                }
+            }
+            "Ingress" => {
+                for rule in list(&planned.body["spec"]["rules"]) {
+                    for path in list(&rule["http"]["paths"]) {
+                        if path["pathType"].is_null() {
+                            say("a path without type".into());
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    broken
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn metadata(planned: &Planned, say: &mut impl FnMut(String)) {
+    let metadata = &planned.body["metadata"];
+    let empty = serde_json::Map::new();
+    let labels = metadata["labels"].as_object().unwrap_or(&empty);
+    for (key, value) in labels {
+        if !value.as_str().is_some_and(is_label_value) {
+            say(format!("label {key}={value}"));
+        }
+    }
+    for key in [
+        "app.kubernetes.io/name",
+        "app.kubernetes.io/instance",
+        "app.kubernetes.io/managed-by",
+        "logpilot.io/cluster",
+    ] {
+        if !labels.contains_key(key) {
+            say(format!("no label {key}"));
+        }
+    }
+    if labels.contains_key("app.kubernetes.io/version") && planned.kind.kind != "Deployment" {
+        say("a version label rewrites the object at each change of image".into());
+    }
+    let kept = matches!(planned.kind.kind, "Namespace" | "PersistentVolumeClaim");
+    match list(&metadata["ownerReferences"]) {
+        [] if kept => {}
+        [owner]
+            if owner["controller"] == true
+                && owner.get("blockOwnerDeletion").is_none()
+                && owner["kind"] == "LogPilotCluster"
+                && owner["apiVersion"] == "logpilot.io/v1alpha1" => {}
+        other => say(format!("owner references {other:?}")),
+    }
+}
+
+/// An empty value would be owned by us, and look like drift once the API server drops it.
+fn nothing_empty(value: &Value, path: &str, say: &mut impl FnMut(String)) {
+    match value {
+        Value::Null => say(format!("{path} is null")),
+        Value::Object(map) if map.is_empty() => say(format!("{path} is empty")),
+        Value::Array(list) if list.is_empty() => say(format!("{path} is empty")),
+        Value::Object(map) => {
+            for (key, value) in map {
+                nothing_empty(value, &format!("{path}.{key}"), say);
+            }
+        }
+        Value::Array(list) => {
+            for value in list {
+                nothing_empty(value, &format!("{path}[]"), say);
+            }
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// What the `restricted` Pod Security Standard would say against a pod, and our own rules beyond it.
+fn restricted(pod: &Value) -> Vec<String> {
+    let mut against = Vec::new();
+    let mut check = |good: bool, what: &str| {
+        if !good {
+            against.push(what.to_owned());
+        }
+    };
+    for field in ["hostNetwork", "hostPID", "hostIPC"] {
+        check(pod.get(field).is_none(), field);
+    }
+    let context = &pod["securityContext"];
+    check(context["runAsNonRoot"] == true, "runAsNonRoot");
+    check(context["runAsUser"].as_i64().is_some_and(|user| user > 0), "runAsUser");
+    check(context["fsGroup"].as_i64().is_some_and(|group| group > 0), "fsGroup");
+    check(context["seccompProfile"]["type"] == "RuntimeDefault", "seccompProfile");
+    check(context.get("sysctls").is_none(), "sysctls");
+    for volume in list(&pod["volumes"]) {
+        let allowed =
+            ["configMap", "emptyDir", "persistentVolumeClaim", "secret", "projected", "downwardAPI"];
+        let kinds: Vec<_> =
+            volume.as_object().expect("a volume").keys().filter(|key| *key != "name").collect();
+        check(kinds.iter().all(|kind| allowed.contains(&kind.as_str())), "volumes");
+    }
+    let containers = list(&pod["containers"]);
+    check(!containers.is_empty() && pod.get("initContainers").is_none(), "containers");
+    for container in containers {
+        let context = &container["securityContext"];
+        check(context["allowPrivilegeEscalation"] == false, "allowPrivilegeEscalation");
+        check(context["capabilities"] == json!({ "drop": ["ALL"] }), "capabilities");
+        check(context["readOnlyRootFilesystem"] == true, "readOnlyRootFilesystem");
+        check(context.get("privileged").is_none() && context.get("procMount").is_none(), "privileged");
+        check(list(&container["ports"]).iter().all(|port| port.get("hostPort").is_none()), "hostPort");
+        check(container["terminationMessagePolicy"] == "FallbackToLogsOnError", "terminationMessagePolicy");
+    }
+    check(pod["enableServiceLinks"] == false, "enableServiceLinks");
+    check(pod["automountServiceAccountToken"] == false, "automountServiceAccountToken");
+    against
+}
+
+/// The checks themselves: each complaint is made where its rule is broken.
+#[test]
+fn a_broken_rule_is_seen() {
+    let good = planned("{ exposure: { ingress: { rules: [{ host: a.b }] } } }");
+    assert_eq!(broken(&good), [""; 0]);
+    for (kind, pointer, value) in [
+        ("Deployment", "/spec/template/spec/securityContext/runAsNonRoot", json!(false)),
+        ("Deployment", "/spec/template/spec/securityContext/runAsUser", json!(0)),
+        ("Deployment", "/spec/template/spec/securityContext/seccompProfile/type", json!("Unconfined")),
+        ("Deployment", "/spec/template/spec/volumes/2", json!({ "name": "x", "hostPath": { "path": "/" } })),
+        (
+            "Deployment",
+            "/spec/template/spec/containers/0/securityContext/allowPrivilegeEscalation",
+            json!(true),
+        ),
+        (
+            "Deployment",
+            "/spec/template/spec/containers/0/securityContext/capabilities",
+            json!({ "drop": ["ALL"], "add": ["SYS_ADMIN"] }),
+        ),
+        (
+            "Deployment",
+            "/spec/template/spec/containers/0/securityContext/readOnlyRootFilesystem",
+            json!(false),
+        ),
+        ("Deployment", "/spec/template/spec/containers/0/ports/0", json!({ "containerPort": 1 })),
+        ("Deployment", "/spec/template/spec/enableServiceLinks", json!(true)),
+        ("Deployment", "/spec/selector/matchLabels", json!({ "app": "x" })),
+        ("Service", "/spec/ports/0", json!({ "port": 1 })),
+        ("Service", "/spec/selector", json!({ "app": "x" })),
+        ("Ingress", "/spec/rules/0/http/paths/0", json!({ "path": "/" })),
+        ("ConfigMap", "/metadata/ownerReferences/0/controller", json!(false)),
+        ("ConfigMap", "/metadata/labels", json!({ "a": "b" })),
+        ("ConfigMap", "/data", json!({})),
+        ("ServiceAccount", "/metadata/labels/x", json!("not a label value!")),
+    ] {
+        let mut plan = good.clone();
+        let planned = plan.objects.iter_mut().find(|planned| planned.kind.kind == kind).expect("planned");
+        if let Some(field) = planned.body.pointer_mut(pointer) {
+            *field = value;
+        } else {
+            planned.body["metadata"]["labels"]["x"] = value;
+        }
+        assert!(!broken(&plan).is_empty(), "{kind} {pointer}");
+    }
+}

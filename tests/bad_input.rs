@@ -1,0 +1,155 @@
+//! Bad inputs are refused where they are written, with the path, the value and what to do instead;
+//! good ones are not. Without a server: structure by a JSON Schema validator, rules by kube-rs' CEL
+//! evaluator. The same table runs against a real API server in the cluster suite (`online.rs`).
+
+#[path = "bad_input/offline.rs"]
+mod offline;
+#[path = "bad_input/table.rs"]
+mod table;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+use logpilot_operator::{
+    api::{LogPilotCluster, cluster::Environment},
+    logpilot::defaults::{self, ALL, GRPC_ONLY, REST},
+};
+use offline::{Judge, Refusal};
+use serde_json::json;
+use table::{Layer, Row, rows, valid_rows};
+
+/// Every bad input with what speaks against it.
+static BAD: LazyLock<Vec<(Row, Vec<Refusal>)>> = LazyLock::new(|| {
+    let judge = Judge::new();
+    rows()
+        .into_iter()
+        .map(|row| {
+            let found = judge.refusals(&row.object(Row::NAME), row.existing(Row::NAME).as_ref());
+            (row, found)
+        })
+        .collect()
+});
+
+#[test]
+fn every_bad_input_is_refused_at_its_field_with_words_that_help() {
+    let mut wrong = Vec::new();
+    let mut counts = BTreeMap::<Layer, usize>::new();
+    for (row, found) in BAD.iter() {
+        *counts.entry(row.layer).or_default() += 1;
+        if row.layer == Layer::Operator {
+            if !found.is_empty() {
+                wrong.push(format!("{}: is the operator's to judge, but: {found:#?}", row.label()));
+            }
+            continue;
+        }
+        let path = Row::plain_path(&row.path);
+        let refused = found.iter().any(|refusal| {
+            refusal.layer == row.layer
+                && refusal.path == path
+                && (row.layer != Layer::Cel || row.words.iter().all(|word| refusal.message.contains(word)))
+        });
+        if !refused {
+            let (layer, words) = (row.layer, &row.words);
+            wrong.push(format!("{}: want {layer:?} at {path} with {words:?}, found {found:#?}", row.label()));
+        }
+    }
+    println!("bad inputs by layer: {counts:?}");
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// One mistake, one message. Rows that break two rules at once say so here.
+#[test]
+fn a_bad_input_is_refused_once() {
+    let noisy: Vec<_> = BAD
+        .iter()
+        .filter(|(_, found)| found.len() > 1)
+        .map(|(row, found)| format!("{}: {found:#?}", row.label()))
+        .collect();
+    assert!(noisy.is_empty(), "{} rows:\n{}", noisy.len(), noisy.join("\n"));
+}
+
+#[test]
+fn no_good_input_is_refused() {
+    let judge = Judge::new();
+    let rows = valid_rows();
+    println!("good inputs: {}", rows.len());
+    let mut wrong = Vec::new();
+    for row in rows {
+        let (object, existing) = (row.object(Row::NAME), row.existing(Row::NAME));
+        for (object, existing) in [(Some(&object), existing.as_ref()), (existing.as_ref(), None)] {
+            let Some(object) = object else { continue };
+            let found = judge.refusals(object, existing);
+            if !found.is_empty() {
+                wrong.push(format!("{}: {found:#?}", row.label()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// One undecodable object would stop a typed watch: what passes the schema must be readable.
+#[test]
+fn what_passes_the_schema_can_be_decoded() {
+    let operators = rows().into_iter().filter(|row| row.layer == Layer::Operator);
+    for row in valid_rows().into_iter().chain(operators) {
+        let stored = offline::without_null(&row.object(Row::NAME));
+        let decoded = serde_json::from_value::<LogPilotCluster>(stored);
+        assert!(decoded.is_ok(), "{}: {decoded:?}", row.label());
+    }
+}
+
+/// A rule that no row runs into could be removed, or broken, and nothing here would notice.
+#[test]
+fn every_rule_refuses_some_row() {
+    let hit: BTreeSet<String> =
+        BAD.iter().flat_map(|(_, found)| found).filter_map(|refusal| refusal.rule.clone()).collect();
+    let all = offline::all_rules();
+    let missed: Vec<_> = all.difference(&hit).cloned().collect();
+    println!("rules: {}", all.len());
+    assert!(missed.is_empty(), "{} rules without a row:\n{}", missed.len(), missed.join("\n"));
+}
+
+/// Rules repeat a few defaults, which live where objects are rendered.
+#[test]
+fn rules_know_the_defaults_that_are_applied() {
+    let judge = Judge::new();
+    let found = |spec: serde_json::Value| {
+        let mut object = json!({
+            "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
+            "metadata": { "name": Row::NAME }, "spec": spec,
+        });
+        object["spec"]["image"] = json!("danpung2/logpilot:1.2.0");
+        judge.refusals(&object, None)
+    };
+    for role in [&ALL, &REST, &GRPC_ONLY] {
+        for environment in [Environment::Development, Environment::Staging, Environment::Production] {
+            let pods = defaults::replicas(environment, role.key);
+            let found = found(json!({
+                "environment": environment, "storage": { "backend": "File" }, "components": { role.name: {} },
+            }));
+            let said = found.iter().any(|refusal| refusal.message.contains(&format!("up to {pods} pods")));
+            assert_eq!(said, pods > 1, "{} {environment:?}: {found:?}", role.name);
+        }
+        let resources = |resources| json!({ "components": { role.name: { "resources": resources } } });
+        let amounts = [
+            ("cpu", role.cpu_request, role.cpu_limit),
+            ("memory", defaults::MEMORY_REQUEST, defaults::MEMORY_LIMIT),
+        ];
+        for (name, request, limit) in amounts {
+            for (list, default) in [("requests", limit), ("limits", request)] {
+                let given = resources(json!({ list: { name: default } }));
+                assert!(found(given).is_empty(), "{} {list}.{name}: {default}", role.name);
+            }
+            let above = found(resources(json!({ "requests": { name: "100Gi" } })));
+            assert!(above.iter().any(|refusal| refusal.message.contains(&format!("'{limit}'"))), "{above:?}");
+            let below =
+                found(resources(json!({ "limits": { name: if name == "cpu" { "1m" } else { "16Mi" } } })));
+            assert!(
+                below.iter().any(|refusal| refusal.message.contains(&format!("'{request}'"))),
+                "{below:?}"
+            );
+        }
+    }
+}

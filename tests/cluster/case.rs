@@ -1,0 +1,224 @@
+//! One test's resource: applied, waited for, looked at, and shown when the test fails.
+
+use std::{collections::BTreeSet, process::Command, time::Duration};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams},
+};
+use local_cluster::{audit::{AuditEvent, Marker}, wait_for};
+use logpilot_operator::engine::kind::Kind;
+use serde_json::{Value, json};
+
+use super::{World, apply, kinds, resource};
+
+pub const SOON: Duration = Duration::from_secs(30);
+/// What the product promises for a repair.
+pub const REPAIR: Duration = Duration::from_secs(2);
+
+pub struct Case {
+    pub world: &'static World,
+    pub client: Client,
+    pub name: String,
+}
+
+impl Case {
+    pub async fn new(world: &'static World, name: &str) -> Self {
+        Self { world, client: world.client().await, name: name.to_owned() }
+    }
+
+    /// The namespace: that of the resource's name.
+    pub fn ns(&self) -> &str {
+        &self.name
+    }
+
+    pub fn api(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &resource())
+    }
+
+    /// Applies the resource with this spec, as `kubectl apply` would.
+    pub async fn apply(&self, spec: Value) -> DynamicObject {
+        apply(&self.client, &self.manifest(&spec)).await
+    }
+
+    pub async fn try_apply(&self, spec: Value) -> kube::Result<DynamicObject> {
+        super::try_apply(&self.client, &self.manifest(&spec)).await
+    }
+
+    pub fn manifest(&self, spec: &Value) -> Value {
+        json!({
+            "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
+            "metadata": { "name": self.name }, "spec": spec,
+        })
+    }
+
+    pub async fn annotate(&self, key: &str, value: &str) {
+        let patch = json!({ "metadata": { "annotations": { key: value } } });
+        self.api().patch(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    pub async fn get(&self) -> DynamicObject {
+        self.api().get(&self.name).await.unwrap()
+    }
+
+    pub async fn status(&self) -> Value {
+        self.get().await.data.get("status").cloned().unwrap_or(Value::Null)
+    }
+
+    /// Waits until the status, seen for the newest generation, satisfies a predicate.
+    pub async fn until(&self, what: &str, deadline: Duration, predicate: impl Fn(&Value) -> bool) -> Value {
+        wait_for(format!("{}: {what}", self.name), deadline, async || {
+            let object = self.get().await;
+            let status = object.data.get("status").cloned().unwrap_or(Value::Null);
+            let observed = status.get("observedGeneration").and_then(Value::as_i64);
+            if observed == object.metadata.generation && predicate(&status) {
+                Ok(status)
+            } else {
+                Err(serde_json::to_string_pretty(&status).unwrap())
+            }
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub async fn ready(&self) -> Value {
+        self.until("Ready", SOON, |status| condition(status, "Ready").0 == "True").await
+    }
+
+    pub async fn reason(&self, type_: &str, status: &str, reason: &str) -> Value {
+        self.until(&format!("{type_}={status} {reason}"), SOON, |seen| {
+            condition(seen, type_) == (status.to_owned(), reason.to_owned())
+        })
+        .await
+    }
+
+    /// A child of this case, which must exist.
+    pub async fn child(&self, kind: &str, name: &str) -> DynamicObject {
+        kinds::get(&self.client, kinds::kind(kind), self.ns(), name)
+            .await
+            .unwrap_or_else(|| panic!("{kind} {}/{name} does not exist", self.ns()))
+    }
+
+    /// Waits until a child satisfies a predicate.
+    pub async fn child_until(
+        &self,
+        kind: &str,
+        name: &str,
+        what: &str,
+        deadline: Duration,
+        predicate: impl Fn(&DynamicObject) -> bool,
+    ) -> DynamicObject {
+        wait_for(format!("{kind} {}/{name}: {what}", self.ns()), deadline, async || {
+            match kinds::get(&self.client, kinds::kind(kind), self.ns(), name).await {
+                Some(object) if predicate(&object) => Ok(object),
+                Some(object) => Err(kinds::show(&object)),
+                None => Err("it does not exist".to_owned()),
+            }
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub async fn gone(&self, kind: &str, name: &str, deadline: Duration) {
+        wait_for(format!("{kind} {}/{name} to go", self.ns()), deadline, async || {
+            match kinds::get(&self.client, kinds::kind(kind), self.ns(), name).await {
+                None => Ok(()),
+                Some(object) => Err(kinds::show(&object)),
+            }
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// All children of a kind in the namespace.
+    pub async fn children(&self, kind: &Kind) -> Vec<DynamicObject> {
+        let selector = "app.kubernetes.io/managed-by=logpilot-operator";
+        kinds::api(&self.client, kind, self.ns())
+            .list(&kube::api::ListParams::default().labels(selector))
+            .await
+            .unwrap()
+            .items
+    }
+
+    pub async fn delete(&self) {
+        self.api().delete(&self.name, &DeleteParams::default()).await.unwrap();
+    }
+
+    pub async fn delete_namespace(&self) {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        api.delete(self.ns(), &DeleteParams::default()).await.unwrap();
+    }
+
+    /// The operator's requests for this case since a marker: its namespace, and the resource's own name.
+    pub async fn requests(&self, since: Option<&Marker>) -> Vec<AuditEvent> {
+        let all = self.world.requests(since).await;
+        all.into_iter().filter(|it| it.verb != "watch" && (it.namespace == self.ns() || it.name == self.name)).collect()
+    }
+}
+
+/// Status and reason of a condition; empty where it is absent.
+pub fn condition(status: &Value, type_: &str) -> (String, String) {
+    let conditions = status.get("conditions").and_then(Value::as_array);
+    let found = conditions.into_iter().flatten().find(|condition| condition["type"] == type_);
+    let text = |field: &str| {
+        found.and_then(|condition| condition[field].as_str()).unwrap_or_default().to_owned()
+    };
+    (text("status"), text("reason"))
+}
+
+pub fn message(status: &Value, type_: &str) -> String {
+    let conditions = status.get("conditions").and_then(Value::as_array);
+    let found = conditions.into_iter().flatten().find(|condition| condition["type"] == type_);
+    found.and_then(|condition| condition["message"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// Reasons of the problems in a status.
+pub fn problems(status: &Value) -> BTreeSet<String> {
+    let all = status.get("problems").and_then(Value::as_array);
+    all.into_iter().flatten().filter_map(|it| it["reason"].as_str().map(str::to_owned)).collect()
+}
+
+/// Writes of children among requests: status and events are counted apart.
+pub fn writes(requests: &[AuditEvent]) -> Vec<&AuditEvent> {
+    requests
+        .iter()
+        .filter(|it| is_write(it) && it.code < 300 && it.subresource.is_empty() && it.resource != "events")
+        .collect()
+}
+
+pub fn reads(requests: &[AuditEvent]) -> Vec<&AuditEvent> {
+    requests.iter().filter(|it| !is_write(it)).collect()
+}
+
+fn is_write(event: &AuditEvent) -> bool {
+    matches!(event.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
+}
+
+impl Drop for Case {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        eprintln!("\n=== the operator's log of {} ===\n{}", self.name, self.world.log_of(&self.name));
+        let Some(plane) = self.world.env.control_plane() else { return };
+        for arguments in [
+            vec!["get", "logpilotcluster", &self.name, "-o", "yaml"],
+            vec!["get", "all,configmap,pvc,ingress,pdb,hpa", "-n", &self.name],
+            vec!["get", "events", "-n", &self.name],
+        ] {
+            let output = Command::new(plane.tool("kubectl"))
+                .arg("--kubeconfig")
+                .arg(plane.admin_kubeconfig_path())
+                .args(&arguments)
+                .output();
+            if let Ok(output) = output {
+                eprintln!("=== kubectl {} ===\n{}", arguments.join(" "), String::from_utf8_lossy(&output.stdout));
+            }
+        }
+    }
+}
+
+pub fn uid(object: &DynamicObject) -> String {
+    object.uid().unwrap()
+}

@@ -1,0 +1,66 @@
+//! Reads and writes of children of any kind, as the administrator.
+
+use kube::{
+    Api, Client,
+    api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams},
+};
+use logpilot_operator::{engine::kind::Kind, objects::kinds::KINDS};
+use serde_json::Value;
+
+/// A row of the kind table by name.
+pub fn kind(name: &str) -> &'static Kind {
+    KINDS.iter().find(|kind| kind.kind == name).unwrap_or_else(|| panic!("no kind {name}"))
+}
+
+pub fn api(client: &Client, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
+    let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
+    let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
+    if kind.namespaced {
+        Api::namespaced_with(client.clone(), namespace, &resource)
+    } else {
+        Api::all_with(client.clone(), &resource)
+    }
+}
+
+pub async fn get(client: &Client, kind: &Kind, namespace: &str, name: &str) -> Option<DynamicObject> {
+    api(client, kind, namespace).get_opt(name).await.unwrap()
+}
+
+pub async fn delete(client: &Client, kind: &Kind, namespace: &str, name: &str) {
+    api(client, kind, namespace).delete(name, &DeleteParams::background()).await.unwrap();
+}
+
+/// Changes an object by hand, as somebody with an editor would.
+pub async fn edit(client: &Client, kind: &Kind, namespace: &str, name: &str, patch: &Value) -> DynamicObject {
+    let parameters = PatchParams { field_manager: Some("somebody".into()), ..PatchParams::default() };
+    api(client, kind, namespace).patch(name, &parameters, &Patch::Merge(patch)).await.unwrap()
+}
+
+/// What an object is meant to be: without what the API server counts, allocates or reports.
+pub fn meant(object: &DynamicObject) -> Value {
+    let mut value = serde_json::to_value(object).unwrap();
+    let meta = value["metadata"].as_object_mut().unwrap();
+    for field in ["resourceVersion", "generation", "managedFields", "uid", "creationTimestamp"] {
+        meta.remove(field);
+    }
+    if let Some(annotations) = meta.get_mut("annotations").and_then(Value::as_object_mut) {
+        annotations.remove("deployment.kubernetes.io/revision");
+    }
+    value.as_object_mut().unwrap().remove("status");
+    if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
+        for field in ["clusterIP", "clusterIPs", "healthCheckNodePort"] {
+            spec.remove(field);
+        }
+        for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            port.as_object_mut().unwrap().remove("nodePort");
+        }
+    }
+    value
+}
+
+/// An object as a failing test shows it.
+pub fn show(object: &DynamicObject) -> String {
+    let mut value = serde_json::to_value(object).unwrap();
+    value["metadata"].as_object_mut().unwrap().remove("managedFields");
+    serde_json::to_string_pretty(&value).unwrap()
+}

@@ -1,0 +1,248 @@
+//! What the cluster suites share: one control plane, the operator running in this process with its own
+//! ServiceAccount's token, and one case (a resource and its namespace) per test.
+
+#![allow(dead_code, reason = "each suite uses its part")]
+
+pub mod case;
+pub mod kinds;
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, TypeMeta},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use local_cluster::{Env, audit::{AuditEvent, Marker}, wait_for};
+use logpilot_operator::{
+    api, logpilot::controller::{self, Planner},
+    operator::{self, Operator},
+};
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+pub const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
+pub const OPERATOR_ACCOUNT: &str = "logpilot-operator";
+pub const OPERATOR_USER: &str = "system:serviceaccount:logpilot-operator-system:logpilot-operator";
+
+/// Name of a resource whose plan panics, and of one whose plan never comes.
+pub const PANICS: &str = "plan-panics";
+pub const HANGS: &str = "plan-hangs";
+
+/// The cluster under test, with CRD and rights installed.
+pub struct World {
+    pub env: Env,
+    log: PathBuf,
+}
+
+static WORLD: OnceCell<World> = OnceCell::const_new();
+
+/// The one of this test binary.
+pub async fn world() -> &'static World {
+    WORLD
+        .get_or_init(|| async {
+            let log = log_file();
+            let env = Env::from_environment().await.expect("a cluster to test on");
+            let client = env.client().await.expect("a client");
+            let crd = serde_json::to_value(api::crd::crd()).unwrap();
+            apply(&client, &crd).await;
+            wait_for("the CRD to be served", Duration::from_secs(30), async || {
+                let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource());
+                api.list(&Default::default()).await.map(drop).map_err(|error| error.to_string())
+            })
+            .await
+            .unwrap();
+            for file in ["service_account.yaml", "role.yaml", "role_binding.yaml"] {
+                let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/rbac").join(file);
+                let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                for manifest in documents(&text) {
+                    if manifest.pointer("/kind").is_some_and(|kind| kind == "ServiceAccount") {
+                        apply(&client, &serde_json::json!({
+                            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": OPERATOR_NAMESPACE },
+                        }))
+                        .await;
+                    }
+                    apply(&client, &manifest).await;
+                }
+            }
+            World { env, log }
+        })
+        .await
+}
+
+impl World {
+    pub async fn client(&self) -> Client {
+        self.env.client().await.unwrap()
+    }
+
+    /// A client with the operator's own rights.
+    pub async fn operator_config(&self) -> kube::Config {
+        let kubeconfig: Kubeconfig = self
+            .env
+            .access()
+            .service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
+            .await
+            .unwrap();
+        kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap()
+    }
+
+    pub async fn marker(&self) -> Option<Marker> {
+        match self.env.control_plane() {
+            Some(plane) => Some(plane.audit_marker().await.unwrap()),
+            None => {
+                eprintln!("requests are not counted on a given cluster: it has no audit log to read");
+                None
+            }
+        }
+    }
+
+    /// The operator's requests since a marker.
+    pub async fn requests(&self, since: Option<&Marker>) -> Vec<AuditEvent> {
+        match (self.env.control_plane(), since) {
+            (Some(plane), Some(since)) => plane.requests_of(OPERATOR_USER, since.clone()).await.unwrap(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Lines of the operator's log that name something.
+    pub fn log_of(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains(name)).collect();
+        lines.iter().rev().take(60).rev().copied().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Starts an operator of its own thread and runtime, as a process would be.
+    pub async fn start_operator(&self, planner: Planner) -> Running {
+        let config = self.operator_config().await;
+        let stop = CancellationToken::new();
+        let operator: Arc<OnceLock<Operator>> = Arc::default();
+        let thread = std::thread::spawn({
+            let (stop, operator) = (stop.clone(), Arc::clone(&operator));
+            move || {
+                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let running = Operator::new(operator::client(config).unwrap(), planner);
+                    let _ = operator.set(running.clone());
+                    running.run(stop).await;
+                });
+                // As a killed process: what is under way is not waited for.
+                runtime.shutdown_background();
+            }
+        });
+        wait_for("the operator's first lists", Duration::from_secs(20), async || match operator.get() {
+            Some(operator) if operator.is_ready() => Ok(()),
+            _ => Err("not ready".to_owned()),
+        })
+        .await
+        .unwrap();
+        Running { stop, thread: Some(thread) }
+    }
+}
+
+/// An operator that ends when this is dropped or stopped.
+pub struct Running {
+    stop: CancellationToken,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Running {
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The Prometheus operator's CRD, as far as the API server needs it.
+pub async fn install_service_monitors(client: &Client) {
+    apply(client, &serde_json::json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": "servicemonitors.monitoring.coreos.com" },
+        "spec": {
+            "group": "monitoring.coreos.com", "scope": "Namespaced",
+            "names": { "kind": "ServiceMonitor", "listKind": "ServiceMonitorList", "plural": "servicemonitors", "singular": "servicemonitor" },
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": { "openAPIV3Schema": { "type": "object", "properties": {
+                    "spec": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+                } } },
+            }],
+        },
+    }))
+    .await;
+}
+
+/// The operator that all tests of a shared binary use; its planner breaks for two names.
+pub async fn shared_operator() -> &'static World {
+    static RUNNING: OnceCell<Mutex<Option<Running>>> = OnceCell::const_new();
+    let world = world().await;
+    let client = world.client().await;
+    install_service_monitors(&client).await;
+    RUNNING.get_or_init(|| async { Mutex::new(Some(world.start_operator(breaking_planner()).await)) }).await;
+    world
+}
+
+fn breaking_planner() -> Planner {
+    let plan = controller::planner();
+    Arc::new(move |cluster, facts| match cluster.name.as_str() {
+        PANICS => Box::pin(async { panic!("the plan of this resource is broken") }),
+        HANGS => Box::pin(std::future::pending()),
+        _ => plan(cluster, facts),
+    })
+}
+
+pub fn resource() -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND), api::PLURAL)
+}
+
+/// Applies any manifest as the administrator.
+pub async fn apply(client: &Client, manifest: &serde_json::Value) -> DynamicObject {
+    try_apply(client, manifest).await.unwrap_or_else(|error| panic!("{error}\n{manifest}"))
+}
+
+pub async fn try_apply(client: &Client, manifest: &serde_json::Value) -> kube::Result<DynamicObject> {
+    let object: DynamicObject = serde_json::from_value(manifest.clone()).unwrap();
+    let types: TypeMeta = object.types.clone().unwrap();
+    let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(&types).unwrap());
+    let api: Api<DynamicObject> = match &object.metadata.namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    let parameters = PatchParams::apply("suite").force();
+    api.patch(object.metadata.name.as_deref().unwrap(), &parameters, &Patch::Apply(manifest)).await
+}
+
+pub fn documents(text: &str) -> Vec<serde_json::Value> {
+    serde_yaml::Deserializer::from_str(text)
+        .map(|document| serde_json::Value::deserialize(document).unwrap())
+        .filter(|value| !value.is_null())
+        .collect()
+}
+
+fn log_file() -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("operator-{}.log", std::process::id()));
+    let file = File::create(&path).unwrap();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter("info,logpilot_operator=debug")
+        .with_ansi(false)
+        .with_writer(Mutex::new(file))
+        .try_init();
+    path
+}

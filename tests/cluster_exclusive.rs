@@ -1,0 +1,322 @@
+//! What needs the whole cluster for itself: operators that stop and start, CRDs that come and go, rights that are
+//! taken away, and the silence of an idle operator. One after the other.
+
+mod cluster;
+
+use std::time::{Duration, Instant};
+
+use cluster::{
+    OPERATOR_USER, World,
+    case::{Case, SOON, condition, message, problems, reads, writes},
+    install_service_monitors, kinds,
+    kinds::kind,
+    world,
+};
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use local_cluster::{Component, wait_for};
+use logpilot_operator::{engine::kind::Role, logpilot::controller::planner, objects::kinds::KINDS};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+async fn alone() -> (MutexGuard<'static, ()>, &'static World) {
+    let guard = ALONE.lock().await;
+    (guard, world().await)
+}
+
+const IMAGE: &str = "danpung2/logpilot:1.2.0";
+
+fn quickstart() -> Value {
+    json!({ "image": IMAGE, "components": { "all": { "replicas": 1 } } })
+}
+
+fn everything() -> Value {
+    json!({
+        "image": IMAGE,
+        "components": {
+            "all": { "replicas": 2, "podDisruptionBudget": { "maxUnavailable": 1 }, "loadBalancer": {}, "nodePort": {} },
+            "rest": { "autoscaling": { "maxReplicas": 4 } },
+            "grpc": {},
+        },
+        "systemNamespace": { "name": "logs-system" },
+        "exposure": { "ingress": { "className": "nginx", "rules": [{ "host": "logs.example.com", "component": "rest" }] } },
+        "monitoring": { "serviceMonitor": {} },
+    })
+}
+
+#[tokio::test]
+async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
+    let (_alone, world) = alone().await;
+    let client = world.client().await;
+    install_service_monitors(&client).await;
+    let operator = world.start_operator(planner()).await;
+    let case = Case::new(world, "idle").await;
+    case.apply(everything()).await;
+    case.ready().await;
+    // Until the last status and events are written: a quiet second, seen in the audit log itself.
+    let since = wait_for("a quiet second", SOON, async || {
+        let since = world.marker().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        match world.requests(since.as_ref()).await.iter().filter(|it| it.verb != "watch").count() {
+            0 => Ok(since),
+            busy => Err(format!("{busy} requests")),
+        }
+    })
+    .await
+    .unwrap();
+    // The window is the promise itself: nothing is waited for.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let requests = world.requests(since.as_ref()).await;
+    let sent: Vec<_> = requests.iter().filter(|it| it.verb != "watch").collect();
+    assert!(sent.is_empty(), "{sent:#?}");
+    println!("60 s idle: {} requests, {} of them watch renewals", requests.len(), requests.len() - sent.len());
+
+    let since = world.marker().await;
+    operator.kill();
+    let operator = world.start_operator(planner()).await;
+    // Its first reconcile is over when it has looked at the Secret, which is the last thing it reads.
+    wait_for("the first reconcile", SOON, async || {
+        let requests = world.requests(since.as_ref()).await;
+        let looked = since.is_none() || requests.iter().any(|it| it.resource == "secrets" && it.verb == "get");
+        looked.then_some(()).ok_or("no look at the Secret yet".to_owned())
+    })
+    .await
+    .unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let requests = world.requests(since.as_ref()).await;
+    let written: Vec<_> =
+        requests.iter().filter(|it| !["get", "list", "watch"].contains(&it.verb.as_str())).collect();
+    assert!(written.is_empty(), "{written:#?}");
+    let read = reads(&requests);
+    assert!(
+        read.iter().all(|it| it.verb == "list" || it.verb == "watch" || it.resource == "secrets"),
+        "only lists, watches and the named Secret: {read:#?}"
+    );
+    println!(
+        "restart: {} lists, {} watches, {} Secret reads, 0 writes",
+        requests.iter().filter(|it| it.verb == "list").count(),
+        requests.iter().filter(|it| it.verb == "watch").count(),
+        requests.iter().filter(|it| it.resource == "secrets").count(),
+    );
+    case.delete().await;
+    operator.kill();
+}
+
+#[tokio::test]
+async fn what_changed_while_the_operator_was_away_is_caught_up() {
+    let (_alone, world) = alone().await;
+    let operator = world.start_operator(planner()).await;
+    let case = Case::new(world, "away").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    operator.kill();
+    kinds::delete(&case.client, kind("Service"), case.ns(), "away-all").await;
+    let mut spec = quickstart();
+    spec["image"] = json!("danpung2/logpilot:1.2.1");
+    case.apply(spec).await;
+    let operator = world.start_operator(planner()).await;
+    let status = case.ready().await;
+    assert_eq!(status["version"], "1.2.1");
+    case.child("Service", "away-all").await;
+    case.delete().await;
+    operator.kill();
+}
+
+#[tokio::test]
+async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
+    let (_alone, world) = alone().await;
+    let client = world.client().await;
+    let crds: Api<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> =
+        Api::all(client.clone());
+    let name = "servicemonitors.monitoring.coreos.com";
+    let _ = crds.delete(name, &DeleteParams::default()).await;
+    local_cluster::wait_for_absence(&crds, name, SOON).await.unwrap();
+    let operator = world.start_operator(planner()).await;
+    let case = Case::new(world, "optional").await;
+    let mut spec = quickstart();
+    spec["monitoring"] = json!({ "serviceMonitor": {} });
+    case.apply(spec).await;
+    let status = case.ready().await;
+    assert_eq!(condition(&status, "Warning").0, "True");
+    assert!(problems(&status).contains("CrdNotInstalled"), "{status:#}");
+    let installed = Instant::now();
+    install_service_monitors(&client).await;
+    case.child_until("ServiceMonitor", "optional", "made", Duration::from_secs(30), |_| true).await;
+    println!("ServiceMonitor made {:?} after its CRD", installed.elapsed());
+    let status = case.until("no warning", SOON, |status| !problems(status).contains("CrdNotInstalled")).await;
+    assert_eq!(condition(&status, "Ready").0, "True");
+    crds.delete(name, &DeleteParams::default()).await.unwrap();
+    case.until("the warning again", SOON, |status| problems(status).contains("CrdNotInstalled")).await;
+    install_service_monitors(&client).await;
+    case.child_until("ServiceMonitor", "optional", "made again", Duration::from_secs(30), |_| true).await;
+    case.delete().await;
+    operator.kill();
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_named_and_used_when_it_is_granted() {
+    let (_alone, world) = alone().await;
+    let client = world.client().await;
+    let roles: Api<ClusterRole> = Api::all(client.clone());
+    let role = roles.get("logpilot-operator").await.unwrap();
+    let without = |resource: &str, verbs: &[&str]| {
+        let mut role = role.clone();
+        role.metadata.managed_fields = None;
+        role.metadata.resource_version = None;
+        for rule in role.rules.iter_mut().flatten() {
+            if rule.resources.iter().flatten().any(|it| it == resource) {
+                rule.verbs.retain(|verb| !verbs.contains(&verb.as_str()));
+            }
+        }
+        role
+    };
+    let put = async |role: &ClusterRole| {
+        let mut role = role.clone();
+        role.metadata.resource_version = None;
+        role.metadata.managed_fields = None;
+        let now = roles.get("logpilot-operator").await.unwrap();
+        role.metadata.resource_version = now.metadata.resource_version;
+        roles.replace("logpilot-operator", &Default::default(), &role).await.unwrap();
+    };
+    // Writing: only that kind is affected.
+    put(&without("poddisruptionbudgets", &["create", "patch"])).await;
+    let operator = world.start_operator(planner()).await;
+    let case = Case::new(world, "rights").await;
+    let mut spec = quickstart();
+    spec["components"]["all"]["podDisruptionBudget"] = json!({ "maxUnavailable": 1 });
+    case.apply(spec).await;
+    let status = case.reason("Stalled", "True", "Forbidden").await;
+    assert!(message(&status, "Stalled").contains("poddisruptionbudgets"), "{status:#}");
+    case.child_until("Deployment", "rights-all", "running beside it", SOON, |seen| {
+        seen.data.pointer("/status/readyReplicas").is_some()
+    })
+    .await;
+    put(&role).await;
+    let granted = Instant::now();
+    case.until("healed", Duration::from_secs(30), |status| condition(status, "Ready").0 == "True").await;
+    println!("healed {:?} after the grant", granted.elapsed());
+    operator.kill();
+    // Listing, from the start: everything else runs.
+    put(&without("horizontalpodautoscalers", &["list", "watch"])).await;
+    let operator = world.start_operator(planner()).await;
+    let other = Case::new(world, "rights-list").await;
+    other.apply(quickstart()).await;
+    other.child_until("Deployment", "rights-list-all", "running", SOON, |seen| {
+        seen.data.pointer("/status/readyReplicas").is_some()
+    })
+    .await;
+    let status = other.reason("Ready", "False", "Forbidden").await;
+    assert!(message(&status, "Ready").contains("horizontalpodautoscalers"), "{status:#}");
+    put(&role).await;
+    other.until("healed", Duration::from_secs(40), |status| condition(status, "Ready").0 == "True").await;
+    case.delete().await;
+    other.delete().await;
+    operator.kill();
+}
+
+#[tokio::test]
+async fn an_api_server_that_goes_and_comes_back_is_survived() {
+    let (_alone, world) = alone().await;
+    let Some(plane) = world.env.control_plane() else {
+        println!("skipped: a given cluster's API server is not ours to stop");
+        return;
+    };
+    let operator = world.start_operator(planner()).await;
+    let case = Case::new(world, "outage").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    plane.stop(Component::ApiServer).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    plane.start_component(Component::ApiServer).await.unwrap();
+    let back = Instant::now();
+    kinds::delete(&case.client, kind("Service"), case.ns(), "outage-all").await;
+    case.child_until("Service", "outage-all", "made again", Duration::from_secs(40), |_| true).await;
+    println!("repaired {:?} after the API server was back", back.elapsed());
+    case.ready().await;
+    case.delete().await;
+    operator.kill();
+}
+
+/// The preconditions that the engine builds on, on the API server at hand, for every kind it writes.
+#[tokio::test]
+async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
+    let (_alone, world) = alone().await;
+    let client = world.client().await;
+    install_service_monitors(&client).await;
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "preconditions" } });
+    cluster::apply(&client, &namespace).await;
+    let minimal = |kind: &str| match kind {
+        "Deployment" => json!({ "spec": {
+            "selector": { "matchLabels": { "a": "b" } },
+            "template": { "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "c", "image": "i" }] } },
+        } }),
+        "Service" => json!({ "spec": { "ports": [{ "port": 80 }] } }),
+        "Ingress" => json!({ "spec": { "defaultBackend": { "service": { "name": "s", "port": { "number": 80 } } } } }),
+        "HorizontalPodAutoscaler" => json!({ "spec": { "maxReplicas": 2, "scaleTargetRef": { "kind": "Deployment", "name": "d" } } }),
+        "PodDisruptionBudget" => json!({ "spec": { "maxUnavailable": 1 } }),
+        "PersistentVolumeClaim" => json!({ "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": "never", "resources": { "requests": { "storage": "1Gi" } },
+        } }),
+        _ => json!({}),
+    };
+    let parameters = PatchParams::apply("pin").force();
+    for kind in KINDS.iter().filter(|kind| matches!(kind.role, Role::Child | Role::Kept)) {
+        let api = kinds::api(&client, kind, "preconditions");
+        let body = |extra: Value| {
+            let mut body = minimal(kind.kind);
+            body["apiVersion"] = json!(kind.api_version());
+            body["kind"] = json!(kind.kind);
+            body["metadata"] = extra;
+            body["metadata"]["name"] = json!("pin");
+            body
+        };
+        let send = async |extra: Value| match api.patch("pin", &parameters, &Patch::Apply(body(extra))).await {
+            Ok(object) => (200, object.metadata.uid.unwrap()),
+            Err(kube::Error::Api(status)) => (status.code, status.message.clone()),
+            Err(error) => panic!("{error}"),
+        };
+        let (code, uid) = send(json!({ "resourceVersion": "1" })).await;
+        assert_eq!(code, 200, "{}: create-only where absent: {uid}", kind.kind);
+        let (code, answer) = send(json!({ "resourceVersion": "1" })).await;
+        assert_eq!(code, 409, "{}: create-only where present: {answer}", kind.kind);
+        let (code, answer) = send(json!({ "uid": uid, "labels": { "x": "y" } })).await;
+        assert_eq!(code, 200, "{}: update-only of the one known: {answer}", kind.kind);
+        let (code, answer) = send(json!({ "uid": "00000000-0000-0000-0000-000000000000" })).await;
+        assert!(code == 409 || code == 422, "{}: update-only of another: {code} {answer}", kind.kind);
+        assert!(answer.to_lowercase().contains("uid"), "{}: {answer}", kind.kind);
+        let patch = json!({ "metadata": { "finalizers": null } });
+        let _ = api.delete("pin", &DeleteParams::background()).await;
+        let _ = api.patch("pin", &PatchParams::default(), &Patch::Merge(patch)).await;
+        wait_for(format!("{} to go", kind.kind), SOON, async || match api.get_opt("pin").await {
+            Ok(None) => Ok(()),
+            _ => Err("still there".to_owned()),
+        })
+        .await
+        .unwrap();
+        let (code, answer) = send(json!({ "uid": uid })).await;
+        assert!(code == 409 || code == 422, "{}: update-only where absent: {code} {answer}", kind.kind);
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_ever_listed_or_watched_and_none_is_written_but_our_own() {
+    let (_alone, world) = alone().await;
+    let operator = world.start_operator(planner()).await;
+    let case = Case::new(world, "secretly").await;
+    let since = world.marker().await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let requests = world.requests(since.as_ref()).await;
+    let secrets: Vec<_> = requests.iter().filter(|it| it.resource == "secrets").collect();
+    assert!(secrets.iter().all(|it| it.verb == "get" || it.verb == "create"), "{secrets:#?}");
+    assert!(secrets.iter().all(|it| it.name == "secretly-api-key" || it.verb == "create"), "{secrets:#?}");
+    assert!(since.is_none() || secrets.iter().any(|it| it.verb == "create" && it.code == 201), "{OPERATOR_USER}");
+    assert!(since.is_none() || !writes(&requests).is_empty());
+    case.delete().await;
+    operator.kill();
+}

@@ -1,0 +1,771 @@
+//! What one user sees of one resource, on a real API server. All tests share one operator and run side by side,
+//! each with a resource, and so a namespace, of its own.
+
+mod cluster;
+
+use std::time::{Duration, Instant};
+
+use cluster::{
+    HANGS, PANICS,
+    case::{Case, REPAIR, SOON, condition, message, problems, reads, uid, writes},
+    kinds::{self, kind, meant},
+    shared_operator,
+};
+use kube::api::{Patch, PatchParams};
+use local_cluster::wait_for;
+use logpilot_operator::{engine::kind::Role, objects::kinds::of_role};
+use serde_json::{Value, json};
+
+const IMAGE: &str = "danpung2/logpilot:1.2.0";
+
+async fn case(name: &str) -> Case {
+    Case::new(shared_operator().await, name).await
+}
+
+fn quickstart() -> Value {
+    json!({ "image": IMAGE, "components": { "all": { "replicas": 1 } } })
+}
+
+fn three_modes() -> Value {
+    json!({ "image": IMAGE, "components": { "all": {}, "rest": {}, "grpc": {} } })
+}
+
+/// A child of every kind.
+fn everything() -> Value {
+    json!({
+        "image": IMAGE,
+        "components": {
+            "all": {
+                "replicas": 2, "podDisruptionBudget": { "maxUnavailable": 1 },
+                "loadBalancer": { "sourceRanges": ["10.0.0.0/8"] }, "nodePort": {},
+            },
+            "grpc": { "autoscaling": { "maxReplicas": 4 } },
+        },
+        "exposure": { "ingress": {
+            "className": "nginx",
+            "rules": [
+                { "host": "logs.example.com", "component": "all" },
+                { "host": "grpc.example.com", "component": "grpc", "protocol": "Grpc" },
+            ],
+            "tls": { "secretName": "logs-tls" },
+        } },
+        "monitoring": { "serviceMonitor": {} },
+    })
+}
+
+#[tokio::test]
+async fn a_full_cluster_is_made_with_one_write_per_child_and_no_read() {
+    let world = shared_operator().await;
+    let case = Case::new(world, "full").await;
+    let since = world.marker().await;
+    let started = Instant::now();
+    case.apply(three_modes()).await;
+    case.until("Applied", SOON, |status| condition(status, "Applied").0 == "True").await;
+    let applied = started.elapsed();
+    let requests = case.requests(since.as_ref()).await;
+    let status = case.ready().await;
+    println!("three modes: Applied after {applied:?}, Ready after {:?}", started.elapsed());
+    assert_eq!(status["pods"], "7/7");
+    assert_eq!(status["components"].as_array().unwrap().len(), 3);
+    assert_eq!(status["endpoints"][0]["host"], "logpilot-all.full.svc".replace("logpilot", "full"));
+    // One node: SQLite's write-ahead log needs one host.
+    assert!(problems(&status).contains("StorageSingleNode"));
+    if since.is_some() {
+        // Namespace, account, Secret, claim, and a ConfigMap, Deployment and Service for each of three.
+        let children = 4 + 3 * 3;
+        let all: Vec<_> = requests.iter().filter(|it| it.verb != "get" && it.verb != "list").collect();
+        assert_eq!(writes(&requests).len(), children, "{requests:#?}");
+        assert!(all.len() <= children + 3, "{} requests\n{all:#?}", all.len());
+        assert!(reads(&requests).iter().all(|it| it.resource == "secrets"), "{requests:#?}");
+    }
+}
+
+#[tokio::test]
+async fn every_child_that_is_deleted_comes_back_by_one_write_and_no_read() {
+    let case = case("deleted").await;
+    case.apply(everything()).await;
+    case.ready().await;
+    for kind in of_role(Role::Child) {
+        for before in case.children(kind).await {
+            let name = before.metadata.name.clone().unwrap();
+            let since = case.world.marker().await;
+            let deleted = Instant::now();
+            kinds::delete(&case.client, kind, case.ns(), &name).await;
+            let after = case
+                .child_until(kind.kind, &name, "made again", REPAIR, |seen| seen.metadata.uid != before.metadata.uid)
+                .await;
+            println!("{} {name} deleted: back after {:?}", kind.kind, deleted.elapsed());
+            assert_eq!(meant(&after), meant(&before), "{} {name}", kind.kind);
+            case.ready().await;
+            if since.is_some() {
+                let requests = case.requests(since.as_ref()).await;
+                assert_eq!(writes(&requests).len(), 1, "{} {name}\n{requests:#?}", kind.kind);
+                assert_eq!(reads(&requests).len(), 0, "{} {name}\n{requests:#?}", kind.kind);
+            }
+        }
+    }
+}
+
+/// By kind: a value of ours changed, and a field of ours taken away.
+fn edits(kind: &str) -> Vec<(&'static str, Value)> {
+    match kind {
+        "ServiceAccount" => vec![("a value", json!({ "automountServiceAccountToken": true }))],
+        // Immutable: its data cannot be changed, only its metadata.
+        "ConfigMap" => vec![],
+        "Deployment" => vec![
+            ("a value", json!({ "spec": { "template": { "spec": { "terminationGracePeriodSeconds": 7 } } } })),
+            ("a field", json!({ "spec": { "template": { "spec": { "enableServiceLinks": null } } } })),
+        ],
+        "Service" => vec![
+            ("a value", json!({ "spec": { "selector": { "app.kubernetes.io/component": "hijacked" } } })),
+            ("an added key", json!({ "spec": { "selector": { "more": "narrow" } } })),
+        ],
+        "Ingress" => vec![
+            ("a value", json!({ "spec": { "ingressClassName": "other" } })),
+            ("a field", json!({ "spec": { "tls": null } })),
+        ],
+        "HorizontalPodAutoscaler" => vec![
+            ("a value", json!({ "spec": { "maxReplicas": 99 } })),
+            ("a field", json!({ "spec": { "metrics": null } })),
+        ],
+        "PodDisruptionBudget" => vec![("a value", json!({ "spec": { "maxUnavailable": 2 } }))],
+        "ServiceMonitor" => vec![
+            ("a value", json!({ "spec": { "endpoints": [] } })),
+            ("a field", json!({ "spec": { "selector": null } })),
+        ],
+        other => panic!("no edits for {other}: say what drift of the new kind looks like"),
+    }
+}
+
+#[tokio::test]
+async fn every_child_that_is_changed_by_hand_is_repaired_by_one_write_and_no_read() {
+    let case = case("changed").await;
+    case.apply(everything()).await;
+    case.ready().await;
+    for kind in of_role(Role::Child) {
+        let Some(before) = case.children(kind).await.into_iter().next() else { panic!("no {}", kind.kind) };
+        let name = before.metadata.name.clone().unwrap();
+        let mut edits = edits(kind.kind);
+        edits.push(("a label", json!({ "metadata": { "labels": { "logpilot.io/cluster": "other" } } })));
+        edits.push(("a label taken away", json!({ "metadata": { "labels": { "app.kubernetes.io/name": null } } })));
+        edits.push(("the label that watches select by", json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": null } } })));
+        edits.push(("the owner reference", json!({ "metadata": { "ownerReferences": null } })));
+        for (what, patch) in edits {
+            let since = case.world.marker().await;
+            let changed = Instant::now();
+            let edited = kinds::edit(&case.client, kind, case.ns(), &name, &patch).await;
+            assert_ne!(meant(&edited), meant(&before), "{} {name}: the edit changes something", kind.kind);
+            case.child_until(kind.kind, &name, &format!("repaired ({what})"), REPAIR, |seen| meant(seen) == meant(&before))
+                .await;
+            println!("{} {name}, {what}: repaired after {:?}", kind.kind, changed.elapsed());
+            case.ready().await;
+            if since.is_some() {
+                let requests = case.requests(since.as_ref()).await;
+                assert_eq!(writes(&requests).len(), 1, "{} {name}, {what}\n{requests:#?}", kind.kind);
+                assert_eq!(reads(&requests).len(), 0, "{} {name}, {what}\n{requests:#?}", kind.kind);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_label_of_ours_comes_back_and_others_stay() {
+    let case = case("nslabel").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let label = "pod-security.kubernetes.io/enforce";
+    let patch = json!({ "metadata": { "labels": { label: "privileged", "team": "theirs" } } });
+    kinds::edit(&case.client, kind("Namespace"), "", case.ns(), &patch).await;
+    let seen = case
+        .child_until("Namespace", case.ns(), "repaired", REPAIR, |seen| {
+            seen.metadata.labels.as_ref().unwrap().get(label).map(String::as_str) == Some("restricted")
+        })
+        .await;
+    assert_eq!(seen.metadata.labels.unwrap()["team"], "theirs");
+}
+
+#[tokio::test]
+async fn a_field_taken_out_of_the_spec_goes_and_fields_of_others_stay() {
+    let case = case("fields").await;
+    let mut spec = quickstart();
+    spec["components"]["all"]["nodeSelector"] = json!({ "kubernetes.io/os": "linux" });
+    spec["components"]["all"]["env"] = json!([{ "name": "TZ", "value": "UTC" }]);
+    spec["components"]["all"]["loadBalancer"] = json!({});
+    spec["commonLabels"] = json!({ "team": "a" });
+    // The nodes of the test cluster carry no such label; placement is not what is looked at.
+    case.apply(spec).await;
+    case.until("Applied", SOON, |status| condition(status, "Applied").0 == "True").await;
+    let name = "fields-all";
+    let theirs = json!({
+        "metadata": { "annotations": { "theirs": "kept" }, "labels": { "theirs": "kept" } },
+        "spec": { "template": { "metadata": { "annotations": { "kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z" } } } },
+    });
+    kinds::edit(&case.client, kind("Deployment"), case.ns(), name, &theirs).await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let after = case.child("Deployment", name).await;
+    let pod = after.data.pointer("/spec/template/spec").unwrap();
+    assert!(pod.get("nodeSelector").is_none(), "{pod:#}");
+    assert!(!pod["containers"][0]["env"].as_array().unwrap().iter().any(|it| it["name"] == "TZ"));
+    assert!(!after.metadata.labels.clone().unwrap().contains_key("team"));
+    assert_eq!(after.metadata.labels.unwrap()["theirs"], "kept");
+    assert_eq!(after.metadata.annotations.unwrap()["theirs"], "kept");
+    let restarted = "/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt";
+    assert_eq!(after.data.pointer(restarted).unwrap(), "2026-01-01T00:00:00Z");
+    case.gone("Service", "fields-all-loadbalancer", SOON).await;
+}
+
+#[tokio::test]
+async fn foreign_objects_of_our_names_are_named_and_never_touched() {
+    let case = case("taken").await;
+    // Everything that the plan will make, taken beforehand by somebody else.
+    let text = std::process::Command::new(env!("CARGO_BIN_EXE_logpilot-operator"))
+        .args(["plan", "-f", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .map(|mut child| {
+            use std::io::Write;
+            child.stdin.take().unwrap().write_all(case.manifest(&everything()).to_string().as_bytes()).unwrap();
+            String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+        })
+        .unwrap();
+    let mut taken = Vec::new();
+    for mut manifest in cluster::documents(&text) {
+        let kind = manifest["kind"].as_str().unwrap().to_owned();
+        manifest["metadata"].as_object_mut().unwrap().retain(|field, _| field == "name" || field == "namespace");
+        if kind == "Secret" {
+            // Its key is hidden in the plan; one without the key is what is taken here.
+            manifest.as_object_mut().unwrap().retain(|field, _| ["apiVersion", "kind", "metadata"].contains(&field.as_str()));
+        }
+        cluster::apply(&case.client, &manifest).await;
+        taken.push((kind, manifest["metadata"]["name"].as_str().unwrap().to_owned()));
+    }
+    let mut before = Vec::new();
+    for (kind, name) in &taken {
+        before.push(case.child(kind, name).await);
+    }
+    case.apply(everything()).await;
+    let status = case.until("conflicts", SOON, |status| problems(status).contains("NameConflict")).await;
+    assert_eq!(condition(&status, "Ready").0, "False");
+    assert_eq!(condition(&status, "Stalled").0, "True");
+    let named: Vec<String> = status["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|it| it["reason"] == "NameConflict")
+        .map(|it| it["object"].as_str().unwrap().split(' ').next().unwrap().to_owned())
+        .collect();
+    for (kind, name) in &taken {
+        // A foreign namespace is used, and a Secret is judged by its content.
+        if !["Namespace", "Secret", "Deployment"].contains(&kind.as_str()) {
+            assert!(named.contains(kind), "{kind} {name} in {named:?}");
+        }
+    }
+    assert!(problems(&status).contains("ApiKeyInvalid"), "{status:#}");
+    // The Deployments are held by the key; with a good key their names are found taken too.
+    kinds::edit(&case.client, kind("Secret"), case.ns(), "taken-api-key", &json!({ "stringData": { "api-key": "x" } })).await;
+    case.annotate("look", "again").await;
+    case.until("taken Deployments", Duration::from_secs(40), |status| {
+        status["problems"].as_array().is_some_and(|all| {
+            all.iter().any(|it| it["reason"] == "NameConflict" && it["object"].as_str().unwrap().starts_with("Deployment"))
+        })
+    })
+    .await;
+    for ((kind, name), before) in taken.iter().zip(before) {
+        let now = case.child(kind, name).await;
+        if kind != "Secret" {
+            assert_eq!(meant(&now), meant(&before), "{kind} {name} was touched");
+        }
+        assert_eq!(now.metadata.uid, before.metadata.uid);
+    }
+    // Release one name: it is taken within the longest wait for a name.
+    kinds::delete(&case.client, kind("ServiceAccount"), case.ns(), "taken").await;
+    case.child_until("ServiceAccount", "taken", "made", Duration::from_secs(40), |seen| {
+        seen.metadata.owner_references.is_some()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_clusters_that_want_one_name_are_told_which_one_has_it() {
+    let first = case("name-first").await;
+    let second = case("name-second").await;
+    let spec = |claim: bool| {
+        let mut spec = quickstart();
+        spec["namespace"] = json!({ "name": "name-first" });
+        if claim {
+            spec["nameOverride"] = json!("name-first");
+        }
+        spec
+    };
+    first.apply(spec(false)).await;
+    first.ready().await;
+    second.apply(spec(true)).await;
+    let status = second.reason("Stalled", "True", "NameConflict").await;
+    assert!(message(&status, "Stalled").contains("name-first"), "{status:#}");
+    first.ready().await;
+}
+
+#[tokio::test]
+async fn a_lost_claim_is_not_replaced_until_the_loss_is_accepted() {
+    let case = case("lost").await;
+    case.apply(quickstart()).await;
+    let uid_before = case.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
+    lose_claim(&case).await;
+    let status = case.reason("Stalled", "True", "DataVolumeLost").await;
+    assert!(message(&status, "Stalled").contains(&uid_before), "{status:#}");
+    assert_eq!(condition(&status, "Ready"), ("False".into(), "DataVolumeLost".into()));
+    assert!(kinds::get(&case.client, kind("PersistentVolumeClaim"), case.ns(), "lost-data").await.is_none());
+    case.annotate("logpilot.io/accept-data-loss", "not-that-one").await;
+    case.reason("Stalled", "True", "DataVolumeLost").await;
+    case.annotate("logpilot.io/accept-data-loss", &uid_before).await;
+    let status = case.ready().await;
+    let uid_after = status["volumes"][0]["uid"].as_str().unwrap();
+    assert_ne!(uid_after, uid_before);
+    assert_eq!(uid_after, uid(&case.child("PersistentVolumeClaim", "lost-data").await));
+}
+
+#[tokio::test]
+async fn a_restored_claim_with_our_label_ends_the_loss() {
+    let case = case("restored").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let mut claim = serde_json::to_value(case.child("PersistentVolumeClaim", "restored-data").await).unwrap();
+    lose_claim(&case).await;
+    case.reason("Stalled", "True", "DataVolumeLost").await;
+    let meta = claim["metadata"].as_object_mut().unwrap();
+    meta.retain(|field, _| ["name", "namespace", "labels"].contains(&field.as_str()));
+    claim.as_object_mut().unwrap().remove("status");
+    claim["spec"].as_object_mut().unwrap().remove("volumeName");
+    cluster::apply(&case.client, &claim).await;
+    let status = case.ready().await;
+    let restored = uid(&case.child("PersistentVolumeClaim", "restored-data").await);
+    assert_eq!(status["volumes"][0]["uid"], restored.as_str());
+}
+
+/// Deletes the claim with the pods that hold it: its protection lasts as long as they do.
+async fn lose_claim(case: &Case) {
+    let claim = format!("{}-data", case.name);
+    let before = case.child("PersistentVolumeClaim", &claim).await;
+    kinds::delete(&case.client, kind("PersistentVolumeClaim"), case.ns(), &claim).await;
+    let patch = json!({ "metadata": { "finalizers": null } });
+    let api = kinds::api(&case.client, kind("PersistentVolumeClaim"), case.ns());
+    let _ = api.patch(&claim, &PatchParams::default(), &Patch::Merge(patch)).await;
+    wait_for("the claim to go", SOON, async || match api.get_opt(&claim).await.unwrap() {
+        Some(now) if now.metadata.uid == before.metadata.uid => Err("still there".to_owned()),
+        _ => Ok(()),
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_namespace_deleted_under_the_cluster_is_waited_out_and_made_again_without_the_data() {
+    let case = case("nsgone").await;
+    case.apply(quickstart()).await;
+    let uid = case.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
+    let before = case.child("Namespace", case.ns()).await;
+    case.delete_namespace().await;
+    let status = case
+        .until("the loss", Duration::from_secs(60), |status| condition(status, "Stalled").1 == "DataVolumeLost")
+        .await;
+    assert!(message(&status, "Stalled").contains(&uid));
+    let after = case.child("Namespace", case.ns()).await;
+    assert_ne!(after.metadata.uid, before.metadata.uid);
+    case.annotate("logpilot.io/accept-data-loss", &uid).await;
+    case.ready().await;
+}
+
+#[tokio::test]
+async fn an_autoscaler_is_never_written_over_and_takes_and_gives_back_without_a_dip() {
+    let case = case("scaled").await;
+    let fixed = json!({ "image": IMAGE, "components": { "rest": { "replicas": 3 } } });
+    let autoscaled = json!({ "image": IMAGE, "components": { "rest": { "autoscaling": { "minReplicas": 2, "maxReplicas": 10 } } } });
+    case.apply(fixed.clone()).await;
+    case.ready().await;
+    let floor = watch_floor(&case, "scaled-rest").await;
+    case.apply(autoscaled.clone()).await;
+    case.ready().await;
+    let replicas = async || case.child("Deployment", "scaled-rest").await.data["spec"]["replicas"].as_i64().unwrap();
+    assert_eq!(replicas().await, 3, "handing over keeps what runs");
+    scale(&case, "scaled-rest", 7).await;
+    case.until("7 pods", SOON, |status| status["pods"] == "7/7").await;
+    // Changes for other reasons leave the number alone.
+    let mut changed = autoscaled.clone();
+    changed["commonAnnotations"] = json!({ "note": "changed" });
+    changed["config"] = json!({ "logLevels": { "com.logpilot": "DEBUG" } });
+    case.apply(changed.clone()).await;
+    case.ready().await;
+    assert_eq!(replicas().await, 7);
+    kinds::edit(&case.client, kind("Deployment"), case.ns(), "scaled-rest", &json!({ "spec": { "minReadySeconds": 1 } })).await;
+    case.child_until("Deployment", "scaled-rest", "repaired", REPAIR, |seen| {
+        seen.data.pointer("/spec/minReadySeconds").and_then(Value::as_i64).unwrap_or(0) == 0
+    })
+    .await;
+    assert_eq!(replicas().await, 7);
+    let lowest = floor.stop().await;
+    assert!(lowest >= 3, "never below what ran: {lowest}");
+    // Made again, it starts where it was.
+    kinds::delete(&case.client, kind("Deployment"), case.ns(), "scaled-rest").await;
+    case.child_until("Deployment", "scaled-rest", "made again at 7", REPAIR, |seen| seen.data["spec"]["replicas"] == 7).await;
+    case.ready().await;
+    scale(&case, "scaled-rest", 5).await;
+    case.until("5 pods", SOON, |status| status["pods"] == "5/5").await;
+    // And back: the number is the spec's from now on.
+    let floor = watch_floor(&case, "scaled-rest").await;
+    let mut back = fixed.clone();
+    back["components"]["rest"]["replicas"] = json!(4);
+    case.apply(back).await;
+    case.until("4 pods", SOON, |status| status["pods"] == "4/4" && condition(status, "Ready").0 == "True").await;
+    assert!(floor.stop().await >= 4);
+    case.gone("HorizontalPodAutoscaler", "scaled-rest", SOON).await;
+    scale(&case, "scaled-rest", 1).await;
+    // An autoscaler that somebody else brings is respected too: this write is one.
+    case.apply(json!({ "image": "danpung2/logpilot:1.2.1", "components": { "rest": { "replicas": 4 } } })).await;
+    case.until("foreign autoscaler", SOON, |status| status["pods"] == "1/1" && condition(status, "Ready").0 == "True").await;
+}
+
+/// Writes the number of pods as the autoscaler's controller does.
+async fn scale(case: &Case, name: &str, replicas: i32) {
+    let api: kube::Api<k8s_openapi::api::apps::v1::Deployment> = kube::Api::namespaced(case.client.clone(), case.ns());
+    let mut scale = api.get_scale(name).await.unwrap();
+    scale.spec.as_mut().unwrap().replicas = Some(replicas);
+    let parameters = kube::api::PostParams { field_manager: Some("kube-controller-manager".into()), ..Default::default() };
+    api.replace_scale(name, &parameters, &scale).await.unwrap();
+}
+
+/// The lowest number of wanted pods that a watch sees.
+struct Floor {
+    stop: tokio::sync::oneshot::Sender<()>,
+    lowest: tokio::task::JoinHandle<i64>,
+}
+
+impl Floor {
+    async fn stop(self) -> i64 {
+        let _ = self.stop.send(());
+        self.lowest.await.unwrap()
+    }
+}
+
+async fn watch_floor(case: &Case, name: &str) -> Floor {
+    use futures::{StreamExt, TryStreamExt};
+    use kube::runtime::{WatchStreamExt, watcher};
+    let api = kinds::api(&case.client, kind("Deployment"), case.ns());
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let mut stream = watcher(api, config).applied_objects().boxed();
+    let first = stream.try_next().await.unwrap().unwrap();
+    let (stop, mut stopped) = tokio::sync::oneshot::channel();
+    let lowest = tokio::spawn(async move {
+        let wanted = |object: &kube::api::DynamicObject| object.data["spec"]["replicas"].as_i64().unwrap();
+        let mut lowest = wanted(&first);
+        loop {
+            tokio::select! {
+                _ = &mut stopped => return lowest,
+                next = stream.try_next() => {
+                    if let Ok(Some(object)) = next { lowest = lowest.min(wanted(&object)); }
+                }
+            }
+        }
+    });
+    Floor { stop, lowest }
+}
+
+#[tokio::test]
+async fn a_broken_image_is_named_within_5_seconds_and_reverting_heals() {
+    let case = case("broken").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    for (image, reason, word) in [
+        ("danpung2/logpilot-image-pull:2", "ImagePullBackOff", "image"),
+        ("danpung2/logpilot-crash-loop:2", "CrashLoopBackOff", "boom"),
+        ("danpung2/logpilot-create-config-error:2", "CreateContainerConfigError", ""),
+        ("danpung2/logpilot-oom:2", "OOMKilled", "137"),
+    ] {
+        let mut spec = quickstart();
+        spec["image"] = json!(image);
+        let changed = Instant::now();
+        case.apply(spec).await;
+        let status = case
+            .until(reason, Duration::from_secs(5), |status| {
+                condition(status, "Ready") == ("False".to_owned(), reason.to_owned())
+            })
+            .await;
+        println!("{image}: {reason} after {:?}", changed.elapsed());
+        let problem = status["problems"].as_array().unwrap().iter().find(|it| it["reason"] == reason).unwrap();
+        assert!(problem["message"].as_str().unwrap().contains(word), "{problem:#}");
+        assert!(problem["object"].as_str().unwrap().starts_with("Pod broken/broken-all-"), "{problem:#}");
+        assert!(!problem["action"].as_str().unwrap().is_empty());
+        // The old pod keeps serving, and the spec is taken back while the operator waits for the bad one.
+        assert_eq!(status["endpoints"][0]["readyAddresses"], 1, "{status:#}");
+        case.apply(quickstart()).await;
+        let status = case.ready().await;
+        assert!(!problems(&status).contains(reason), "{status:#}");
+    }
+}
+
+#[tokio::test]
+async fn pods_that_no_node_takes_and_quotas_are_told_in_the_cluster_s_own_words() {
+    let case = case("unplaced").await;
+    let mut spec = quickstart();
+    spec["components"]["all"]["nodeSelector"] = json!({ "disk": "nowhere" });
+    case.apply(spec).await;
+    let status = case.reason("Ready", "False", "Unschedulable").await;
+    assert!(message(&status, "Ready").contains("node"), "{status:#}");
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let quota = json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "small", "namespace": case.ns() },
+        "spec": { "hard": { "pods": "1" } },
+    });
+    cluster::apply(&case.client, &quota).await;
+    let mut spec = quickstart();
+    spec["components"]["all"]["replicas"] = json!(3);
+    // The quota's own controller has to have counted first.
+    wait_for("the quota to be counted", SOON, async || {
+        let quota = kube::Api::<k8s_openapi::api::core::v1::ResourceQuota>::namespaced(case.client.clone(), case.ns())
+            .get("small")
+            .await
+            .unwrap();
+        quota.status.and_then(|status| status.used).map(drop).ok_or("not yet".to_owned())
+    })
+    .await
+    .unwrap();
+    case.apply(spec).await;
+    let status = case.reason("Ready", "False", "QuotaExceeded").await;
+    assert!(message(&status, "Ready").contains("exceeded quota"), "{status:#}");
+    case.apply(quickstart()).await;
+    case.ready().await;
+}
+
+#[tokio::test]
+async fn a_claim_that_nobody_provisions_is_named() {
+    let case = case("pending").await;
+    let mut spec = quickstart();
+    spec["storage"] = json!({ "volume": { "storageClassName": "never" } });
+    case.apply(spec).await;
+    let status = case.until("VolumePending", SOON, |status| problems(status).contains("VolumePending")).await;
+    assert_eq!(condition(&status, "Ready").0, "False");
+    assert!(status["problems"].to_string().contains("never"), "{status:#}");
+}
+
+#[tokio::test]
+async fn a_deleted_cluster_leaves_only_its_data_and_its_namespace_and_finds_them_again() {
+    let case = case("kept").await;
+    case.apply(everything()).await;
+    let status = case.ready().await;
+    let claim = case.child("PersistentVolumeClaim", "kept-data").await;
+    let namespace = case.child("Namespace", case.ns()).await;
+    case.delete().await;
+    for kind in of_role(Role::Child) {
+        wait_for(format!("every {} to go", kind.kind), Duration::from_secs(60), async || {
+            match case.children(kind).await.len() {
+                0 => Ok(()),
+                left => Err(format!("{left} left")),
+            }
+        })
+        .await
+        .unwrap();
+    }
+    case.gone("Secret", "kept-api-key", SOON).await;
+    assert_eq!(uid(&case.child("PersistentVolumeClaim", "kept-data").await), uid(&claim));
+    assert_eq!(uid(&case.child("Namespace", case.ns()).await), uid(&namespace));
+    case.apply(everything()).await;
+    let again = case.ready().await;
+    assert_eq!(again["volumes"], status["volumes"], "the data is found again");
+}
+
+#[tokio::test]
+async fn with_policy_delete_everything_goes() {
+    let case = case("all-gone").await;
+    let mut spec = quickstart();
+    spec["namespace"] = json!({ "deletionPolicy": "Delete" });
+    spec["storage"] = json!({ "volume": { "deletionPolicy": "Delete" } });
+    case.apply(spec).await;
+    case.ready().await;
+    case.delete().await;
+    case.gone("PersistentVolumeClaim", "all-gone-data", Duration::from_secs(60)).await;
+    case.gone("Namespace", "all-gone", Duration::from_secs(60)).await;
+}
+
+#[tokio::test]
+async fn a_foreign_namespace_is_used_and_never_changed() {
+    let case = case("theirs").await;
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "theirs-ns", "labels": { "owner": "them" } } });
+    cluster::apply(&case.client, &namespace).await;
+    let before = case.child("Namespace", "theirs-ns").await;
+    let mut spec = quickstart();
+    spec["namespace"] = json!({ "name": "theirs-ns", "labels": { "team": "a" } });
+    case.apply(spec).await;
+    case.ready().await;
+    case.delete().await;
+    wait_for("the Deployment to go", SOON, async || {
+        match kinds::get(&case.client, kind("Deployment"), "theirs-ns", "theirs-all").await {
+            None => Ok(()),
+            Some(_) => Err("still there".to_owned()),
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(meant(&case.child("Namespace", "theirs-ns").await), meant(&before));
+}
+
+#[tokio::test]
+async fn the_api_key_must_be_there_and_not_empty_and_rolls_the_pods_when_it_changes() {
+    let case = case("key").await;
+    let mut spec = quickstart();
+    spec["auth"] = json!({ "apiKeySecret": { "name": "mine", "key": "token" } });
+    case.apply(spec.clone()).await;
+    let status = case.reason("Stalled", "True", "ApiKeyInvalid").await;
+    assert!(message(&status, "Stalled").contains("does not exist"), "{status:#}");
+    assert!(kinds::get(&case.client, kind("Deployment"), case.ns(), "key-all").await.is_none(), "held");
+    let secret = |value: &str| json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "mine", "namespace": case.ns() },
+        "stringData": { "token": value },
+    });
+    cluster::apply(&case.client, &secret("")).await;
+    // Looked at every 10 s while a rollout is held for it.
+    case.until("an empty key", SOON, |status| message(status, "Stalled").contains("empty")).await;
+    cluster::apply(&case.client, &secret("canary-1")).await;
+    case.ready().await;
+    let hash = async || {
+        let object = case.child("Deployment", "key-all").await;
+        object.data.pointer("/spec/template/metadata/annotations").unwrap().to_string()
+    };
+    let before = hash().await;
+    assert!(!before.contains("canary"), "{before}");
+    cluster::apply(&case.client, &secret("canary-2")).await;
+    spec["commonAnnotations"] = json!({ "note": "an edit is when a user expects a look" });
+    case.apply(spec).await;
+    case.ready().await;
+    assert_ne!(hash().await, before);
+    assert!(!case.status().await.to_string().contains("canary"));
+    assert!(!case.world.log_of("").contains("canary-"), "the key is in the log");
+}
+
+#[tokio::test]
+async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_once() {
+    let case = case("config").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let maps = async || case.children(kind("ConfigMap")).await.len();
+    assert_eq!(maps().await, 1);
+    let revision = async || {
+        case.child("Deployment", "config-all").await.metadata.annotations.unwrap()["deployment.kubernetes.io/revision"].clone()
+    };
+    let mut spec = quickstart();
+    spec["config"] = json!({ "overlay": { "spring": { "jackson": { "serialization": { "indent-output": true } } } } });
+    case.apply(spec.clone()).await;
+    let status = case.ready().await;
+    assert_eq!(revision().await, "2");
+    assert_eq!(maps().await, 2, "the old one serves a rollback");
+    let hash = status["components"][0]["configHash"].as_str().unwrap().to_owned();
+    let map = case.child("ConfigMap", &format!("config-all-config-{hash}")).await;
+    assert!(map.data["data"]["application.yml"].as_str().unwrap().contains("indent-output: true"));
+    // An immutable map that was deleted and came back with other data is nobody's configuration.
+    let name = format!("config-all-config-{hash}");
+    let mut fake = serde_json::to_value(&map).unwrap();
+    fake["metadata"].as_object_mut().unwrap().retain(|field, _| ["name", "namespace", "labels", "ownerReferences"].contains(&field.as_str()));
+    fake["data"]["application.yml"] = json!("server: {}");
+    kinds::delete(&case.client, kind("ConfigMap"), case.ns(), &name).await;
+    let _ = cluster::try_apply(&case.client, &fake).await;
+    case.child_until("ConfigMap", &name, "the real data", SOON, |seen| {
+        seen.data["data"]["application.yml"].as_str().unwrap().contains("indent-output: true")
+    })
+    .await;
+    spec["config"] = json!({ "overlay": { "server": { "port": 1 } } });
+    case.apply(spec).await;
+    let status = case.reason("Accepted", "False", "InvalidSpec").await;
+    assert!(message(&status, "Accepted").contains("spec.config.overlay.server.port"), "{status:#}");
+    case.apply(quickstart()).await;
+    case.ready().await;
+}
+
+#[tokio::test]
+async fn paused_writes_nothing_and_still_tells_the_truth() {
+    let case = case("paused").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let mut spec = quickstart();
+    spec["operation"] = json!({ "paused": true });
+    spec["components"]["all"]["replicas"] = json!(2);
+    case.apply(spec.clone()).await;
+    case.until("Paused", SOON, |status| status["summary"] == "Paused").await;
+    let since = case.world.marker().await;
+    kinds::delete(&case.client, kind("Deployment"), case.ns(), "paused-all").await;
+    case.until("not ready", SOON, |status| condition(status, "Ready").0 == "False").await;
+    let requests = case.requests(since.as_ref()).await;
+    assert_eq!(writes(&requests).len(), 0, "{requests:#?}");
+    spec["operation"] = json!({ "paused": false });
+    case.apply(spec).await;
+    case.until("2 pods", SOON, |status| status["pods"] == "2/2" && condition(status, "Ready").0 == "True").await;
+}
+
+#[tokio::test]
+async fn a_resource_whose_plan_panics_or_hangs_delays_no_other() {
+    let panics = case(PANICS).await;
+    let hangs = case(HANGS).await;
+    let third = case("unharmed").await;
+    panics.apply(quickstart()).await;
+    hangs.apply(quickstart()).await;
+    let status = panics.reason("Stalled", "True", "InternalError").await;
+    assert!(message(&status, "Stalled").contains("the plan of this resource is broken"), "{status:#}");
+    let started = Instant::now();
+    third.apply(quickstart()).await;
+    third.ready().await;
+    println!("beside a panic and a hang: Ready after {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10));
+    let status = hangs
+        .until("given up", Duration::from_secs(90), |status| condition(status, "Stalled").1 == "InternalError")
+        .await;
+    assert!(message(&status, "Stalled").contains("did not end in time"), "{status:#}");
+}
+
+#[tokio::test]
+async fn storage_grows_and_what_is_gone_from_the_spec_keeps_its_data() {
+    let case = case("grows").await;
+    let spec = |size: &str, rest: bool| {
+        let mut spec = json!({
+            "image": IMAGE, "storage": { "sharing": "PerComponent", "volume": { "size": size } },
+            "components": { "all": { "replicas": 1 } },
+        });
+        if rest {
+            spec["components"]["rest"] = json!({ "replicas": 1 });
+        }
+        spec
+    };
+    case.apply(spec("10Gi", true)).await;
+    case.ready().await;
+    case.apply(spec("20Gi", true)).await;
+    case.child_until("PersistentVolumeClaim", "grows-all-data", "20Gi", SOON, |seen| {
+        seen.data.pointer("/status/capacity/storage").is_some_and(|size| size == "20Gi")
+    })
+    .await;
+    let kept = uid(&case.child("PersistentVolumeClaim", "grows-rest-data").await);
+    case.apply(spec("20Gi", false)).await;
+    case.gone("Deployment", "grows-rest", SOON).await;
+    case.ready().await;
+    assert_eq!(uid(&case.child("PersistentVolumeClaim", "grows-rest-data").await), kept);
+}
+
+#[tokio::test]
+async fn modes_and_strategies_reach_the_pods() {
+    let case = case("modes").await;
+    for mode in ["ActuatorGroups", "Actuator", "Tcp", "Grpc", "Exec"] {
+        let mut spec = quickstart();
+        spec["components"]["all"]["probes"] = json!({ "mode": mode });
+        if mode == "Exec" {
+            spec["components"]["all"]["probes"]["command"] = json!(["/bin/true"]);
+        }
+        case.apply(spec).await;
+        case.ready().await;
+        let container = &case.child("Deployment", "modes-all").await.data["spec"]["template"]["spec"]["containers"][0];
+        let handler = match mode {
+            "Tcp" => "tcpSocket",
+            "Grpc" => "grpc",
+            "Exec" => "exec",
+            _ => "httpGet",
+        };
+        assert!(container["livenessProbe"].get(handler).is_some(), "{mode}: {container:#}");
+    }
+}

@@ -1,0 +1,252 @@
+//! `make demo`: what the operator does, on a control plane of its own, with the time and the requests that each step took.
+//!
+//! Everything shown is real output: kubectl's, the API server's, its audit log's. Only the pods are simulated.
+
+mod page;
+mod stage;
+mod tree;
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{PersistentVolumeClaim, Service},
+};
+use kube::{Api, ResourceExt as _, api::DynamicObject};
+use local_cluster::wait_for;
+use logpilot_operator::{
+    api::LogPilotCluster,
+    engine::kind::{Kind, Managed as _},
+};
+use page::Page;
+use stage::{DEADLINE, Error, OPERATOR_NAMESPACE, Result, Stage, at};
+use tokio::time::sleep;
+
+const CRD: &str = "crds/";
+/// Each by name: the directory also holds roles for users.
+const RBAC: &str = "config/rbac/service_account.yaml,config/rbac/role.yaml,config/rbac/role_binding.yaml";
+const EXAMPLE: &str = "examples/three-modes.yaml";
+/// Name and namespace of the example.
+const NAME: &str = "logpilot";
+const CLAIM: &str = "logpilot-data";
+/// What the simulated kubelets take for an image that does not exist.
+const BROKEN_IMAGE: &str = r#"{"spec":{"image":"danpung2/logpilot:1.3.0-image-pull"}}"#;
+const IDLE: Duration = Duration::from_secs(5);
+const PROBLEMS: &str =
+    "jsonpath={range .status.problems[*]}{.severity} {.reason}, {.object}: {.message}; {.action}\n{end}";
+
+/// An image that cannot be rolled back, and a storage that would double every record.
+const CARELESS: &str = "\
+apiVersion: logpilot.io/v1alpha1
+kind: LogPilotCluster
+metadata: { name: careless }
+spec:
+  image: danpung2/logpilot
+  components: { all: { replicas: 3 } }
+  storage: { backend: File }
+";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut page = Page::new();
+    let told = tokio::select! {
+        told = show(&mut page) => told,
+        _ = tokio::signal::ctrl_c() => Err(Error::Unexpected("interrupted".to_owned())),
+    };
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\ndemo failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn show(page: &mut Page) -> Result<()> {
+    let began = Instant::now();
+    println!("logpilot-operator: LogPilot on Kubernetes from one resource");
+    let mut stage = control_plane(page).await?;
+    install(page, &mut stage).await?;
+    create(page, &stage).await?;
+    idle(page, &mut stage).await?;
+    by_hand(page, &stage).await?;
+    broken_image(page, &stage).await?;
+    refused(page, &stage)?;
+    delete(page, &stage).await?;
+    stage.stop_operator().await;
+    drop(stage);
+    page.summary();
+    println!("\n   Everything has ended and is removed, after {:.0} s.", began.elapsed().as_secs_f64());
+    page.say("`make up` starts such a cluster to try things on, `make down` ends it.");
+    Ok(())
+}
+
+async fn control_plane(page: &mut Page) -> Result<Stage> {
+    page.heading("A Kubernetes cluster on this machine");
+    page.say(format!("Kubernetes {}: etcd, API server, controllers and scheduler are", local_cluster::KUBERNETES_VERSION));
+    page.say("the real programs. The nodes are simulated: pods get a node, an address and readiness, but no");
+    page.say("container runs and no image is pulled.");
+    let stage = Stage::start().await?;
+    kubectl(page, &stage, &["get", "nodes"])?;
+    page.result("start the control plane", stage.control_plane.started_in(), None);
+    Ok(stage)
+}
+
+async fn install(page: &mut Page, stage: &mut Stage) -> Result<()> {
+    page.heading("Install: the resource's definition, the operator's rights, the operator");
+    let began = Instant::now();
+    kubectl(page, stage, &["apply", "-f", CRD])?;
+    kubectl(page, stage, &["create", "namespace", OPERATOR_NAMESPACE])?;
+    kubectl(page, stage, &["apply", "-f", RBAC])?;
+    let since = stage.marker().await?;
+    stage.start_operator().await?;
+    let took = began.elapsed();
+    page.say("The operator runs inside this demo. All it has is the token of its ServiceAccount.");
+    page.result("install the operator", took, Some(&stage.requests(since).await?));
+    Ok(())
+}
+
+async fn create(page: &mut Page, stage: &Stage) -> Result<()> {
+    page.heading("One resource: servers for REST, for gRPC, and for both, on one volume");
+    apply_until_ready(page, stage, "create, until Ready").await?;
+    page.say("What it made, as the API server has it:");
+    page.output(&tree::draw(&stage.client, NAME).await.map_err(at("list the objects"))?);
+    page.say("Ready, with things to know:");
+    kubectl(page, stage, &["get", "lpc", NAME, "-o", PROBLEMS])
+}
+
+async fn idle(page: &mut Page, stage: &mut Stage) -> Result<()> {
+    page.heading("Nothing happens; then the operator is restarted");
+    let since = stage.marker().await?;
+    sleep(IDLE).await;
+    page.result("do nothing", IDLE, Some(&stage.requests(since).await?));
+    stage.stop_operator().await;
+    let (since, began) = (stage.marker().await?, Instant::now());
+    stage.start_operator().await?;
+    let took = began.elapsed();
+    page.result("restart the operator", took, Some(&stage.requests(since).await?));
+    Ok(())
+}
+
+async fn by_hand(page: &mut Page, stage: &Stage) -> Result<()> {
+    page.heading("Somebody deletes a Service, and scales a Deployment to zero");
+    let stopped = |object: &DynamicObject| object.data.pointer("/spec/replicas").is_some_and(|count| count == 0);
+    let delete = ["delete", "service", "logpilot-all", "-n", NAME];
+    let scale = ["scale", "deployment", "logpilot-rest", "--replicas=0", "-n", NAME];
+    repair(page, stage, Service::KIND, |_| false, &delete, "bring a deleted Service back").await?;
+    repair(page, stage, Deployment::KIND, stopped, &scale, "put a scaled Deployment right").await
+}
+
+async fn repair(
+    page: &mut Page,
+    stage: &Stage,
+    kind: &Kind,
+    broken: fn(&DynamicObject) -> bool,
+    command: &[&str],
+    step: &str,
+) -> Result<()> {
+    let since = stage.marker().await?;
+    let took = stage.repaired(kind, (NAME, command[2]), broken, || kubectl(page, stage, command)).await?;
+    stage.until(NAME, "it is Ready again", is_ready).await?;
+    let requests = stage.requests(since).await?;
+    page.say("What the operator asked of the API server:");
+    page.output(&requests.lines());
+    page.result(step, took, Some(&requests));
+    Ok(())
+}
+
+async fn broken_image(page: &mut Page, stage: &Stage) -> Result<()> {
+    page.heading("A new image that cannot be pulled, and the way back");
+    let (since, began) = (stage.marker().await?, Instant::now());
+    kubectl(page, stage, &["patch", "lpc", NAME, "--type=merge", "-p", BROKEN_IMAGE])?;
+    stage.until(NAME, "the status names the cause", |cr| is_named(cr, "ImagePullBackOff")).await?;
+    let took = began.elapsed();
+    let requests = stage.requests(since).await?;
+    kubectl(page, stage, &["get", "lpc"])?;
+    kubectl(page, stage, &["get", "lpc", NAME, "-o", &PROBLEMS.replace("[*]", r#"[?(@.severity=="Error")]"#)])?;
+    page.result("name a broken image's cause", took, Some(&requests));
+    page.say("The pods of the old image go on serving:");
+    kubectl(page, stage, &["get", "deployments", "-n", NAME])?;
+    page.say("The way back is the way forward:");
+    apply_until_ready(page, stage, "revert, until Ready").await
+}
+
+fn refused(page: &mut Page, stage: &Stage) -> Result<()> {
+    page.heading("A manifest that would double every record is refused");
+    page.command("cat careless.yaml");
+    page.output(CARELESS);
+    page.command("kubectl apply -f careless.yaml");
+    let began = Instant::now();
+    match stage.kubectl(&["apply", "-f", "-"], CARELESS) {
+        Err(Error::Kubectl { said, .. }) => page.output(&said),
+        Err(error) => return Err(error),
+        Ok(said) => return Err(Error::Unexpected(format!("the manifest was accepted: {said}"))),
+    }
+    page.result("refuse a manifest", began.elapsed(), None);
+    Ok(())
+}
+
+async fn delete(page: &mut Page, stage: &Stage) -> Result<()> {
+    page.heading("The resource is deleted, the data stays");
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(stage.client.clone(), NAME);
+    let claim = async || claims.get(CLAIM).await.map(|claim| claim.uid()).map_err(at("read the claim"));
+    let before = claim().await?;
+    if !stage.is_collected()? {
+        page.say("Kubernetes' garbage collector looks for new kinds every 30 s; on this young cluster that is awaited.");
+        let known = || std::future::ready(if let Ok(true) = stage.is_collected() { Ok(()) } else { Err("not yet".into()) });
+        wait_for("the garbage collector to know the kind", DEADLINE, known).await?;
+    }
+    let (since, began) = (stage.marker().await?, Instant::now());
+    kubectl(page, stage, &["delete", "lpc", NAME])?;
+    let left = wait_for("what is owned to be gone", DEADLINE, async || {
+        let left = tree::draw(&stage.client, NAME).await.map_err(|error| error.to_string())?;
+        if left.lines().all(|line| line.contains("no owner")) { Ok(left) } else { Err(left) }
+    })
+    .await?;
+    let took = began.elapsed();
+    page.say("What is left:");
+    page.output(&left);
+    page.result("delete, until all owned is gone", took, Some(&stage.requests(since).await?));
+    page.say("Made again, the resource finds its volume:");
+    apply_until_ready(page, stage, "create again, until Ready").await?;
+    if claim().await? == before { Ok(()) } else { Err(Error::Unexpected("the claim was replaced".to_owned())) }
+}
+
+async fn apply_until_ready(page: &mut Page, stage: &Stage, step: &str) -> Result<()> {
+    let (since, began) = (stage.marker().await?, Instant::now());
+    kubectl(page, stage, &["apply", "-f", EXAMPLE])?;
+    stage.until(NAME, "it is Ready", is_ready).await?;
+    let took = began.elapsed();
+    let requests = stage.requests(since).await?;
+    kubectl(page, stage, &["get", "lpc"])?;
+    page.result(step, took, Some(&requests));
+    Ok(())
+}
+
+/// Runs kubectl and shows the command, as one would type it, and what it printed.
+fn kubectl(page: &Page, stage: &Stage, arguments: &[&str]) -> Result<()> {
+    let quoted = |text: &&str| {
+        let text = text.replace('\n', "\\n");
+        if text.contains([' ', '"']) { format!("'{text}'") } else { text }
+    };
+    page.command(&format!("kubectl {}", arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")));
+    page.output(&stage.kubectl(arguments, "")?);
+    Ok(())
+}
+
+fn is_ready(cr: &LogPilotCluster) -> bool {
+    cr.status.as_ref().is_some_and(|status| {
+        status.observed_generation == cr.metadata.generation
+            && status.conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True")
+    })
+}
+
+/// The status of the newest generation holds a problem of this reason.
+fn is_named(cr: &LogPilotCluster, reason: &str) -> bool {
+    cr.status.as_ref().is_some_and(|status| {
+        status.observed_generation == cr.metadata.generation && status.problems.iter().any(|it| it.reason == reason)
+    })
+}
