@@ -16,7 +16,11 @@ use tracing::{error, info};
 use crate::{
     api::{self, LogPilotCluster},
     engine::{kind::Role, plan::Plan},
-    logpilot::{controller, facts::Facts, plan, validate},
+    logpilot::{
+        controller,
+        facts::{ApiKeyFact, Facts, Hidden},
+        plan, validate,
+    },
     operator::{self, Operator},
     server,
     telemetry::{self, LogFormat},
@@ -157,7 +161,13 @@ fn print_plan(cr: &LogPilotCluster) -> Result<String, Failure> {
         name: cr.name_any(),
         violations: violations.iter().map(|it| format!("  {}: {}", it.path, it.message)).collect(),
     })?;
-    to_yaml(&plan::plan(&cluster, &Facts::default()))
+    to_yaml(&plan::plan(&cluster, &without_cluster()))
+}
+
+/// A world in which nothing exists yet; the key that would be generated is not.
+fn without_cluster() -> Facts {
+    let value = Hidden("(generated when applied)".to_owned());
+    Facts { api_key: ApiKeyFact::Generate { value, hash: "(of the generated key)".to_owned() }, ..Facts::default() }
 }
 
 fn to_yaml(plan: &Plan) -> Result<String, Failure> {

@@ -124,7 +124,7 @@ pub struct Cors {
     /// Default `GET, PUT, POST, DELETE, PATCH, OPTIONS`.
     #[schemars(length(min = 1, max = 9))]
     pub allow_methods: Option<Vec<HttpMethod>>,
-    /// Default: what the ingress controller allows by itself.
+    /// Default: the usual request headers and `X-API-KEY`, which carries the key.
     #[schemars(
         length(min = 1, max = 32),
         inner(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9-]+$"))

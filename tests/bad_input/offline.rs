@@ -1,8 +1,6 @@
 //! What the API server does with an object, done here: drop `null`, check the structure, then the
 //! rules. Only as much of it as the schema of this repository uses.
 
-use std::collections::BTreeSet;
-
 use jsonschema::error::ValidationErrorKind;
 use kube::core::cel::{CompiledSchema, ErrorKind, Validator, compile_schema};
 use serde_json::{Value, json};
@@ -176,25 +174,44 @@ pub fn without_null(value: &Value) -> Value {
     }
 }
 
-/// The text of every rule there is.
-pub fn all_rules() -> BTreeSet<String> {
-    rules_in(&schema())
+/// A rule, and where its refusals point; `*` stands for any key or index.
+#[derive(Debug)]
+pub struct Place {
+    pub path: String,
+    pub rule: String,
 }
 
-fn rules_in(schema: &Value) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    match schema {
-        Value::Object(fields) => {
-            for rule in fields.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten()
-            {
-                found.extend(rule["rule"].as_str().map(str::to_owned));
-            }
-            for value in fields.values() {
-                found.extend(rules_in(value));
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| found.extend(rules_in(item))),
-        _ => {}
+impl Place {
+    pub fn explains(&self, refusal: &Refusal) -> bool {
+        let mut given = refusal.path.split('.');
+        refusal.rule.as_ref() == Some(&self.rule)
+            && self.path.split('.').all(|part| given.next().is_some_and(|name| part == "*" || part == name))
+            && given.next().is_none()
     }
+}
+
+/// Every rule at every place where it stands.
+pub fn places() -> Vec<Place> {
+    let mut found = Vec::new();
+    collect(&schema(), "", &mut found);
     found
+}
+
+fn collect(schema: &Value, path: &str, found: &mut Vec<Place>) {
+    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+        let field = rule["fieldPath"].as_str().unwrap_or_default().replace("['", ".").replace("']", "");
+        let path = format!("{path}{field}");
+        found.push(Place {
+            path: path.trim_start_matches('.').to_owned(),
+            rule: rule["rule"].as_str().unwrap_or_default().to_owned(),
+        });
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        collect(property, &format!("{path}.{name}"), found);
+    }
+    for below in ["items", "additionalProperties"] {
+        if schema[below].is_object() {
+            collect(&schema[below], &format!("{path}.*"), found);
+        }
+    }
 }

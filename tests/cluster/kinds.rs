@@ -45,8 +45,12 @@ pub fn meant(object: &DynamicObject) -> Value {
     }
     if let Some(annotations) = meta.get_mut("annotations").and_then(Value::as_object_mut) {
         annotations.remove("deployment.kubernetes.io/revision");
+        if annotations.is_empty() {
+            meta.remove("annotations");
+        }
     }
-    value.as_object_mut().unwrap().remove("status");
+    // Items of a list carry no type.
+    value.as_object_mut().unwrap().retain(|field, _| !["apiVersion", "kind", "status"].contains(&field.as_str()));
     if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
         for field in ["clusterIP", "clusterIPs", "healthCheckNodePort"] {
             spec.remove(field);
@@ -63,4 +67,10 @@ pub fn show(object: &DynamicObject) -> String {
     let mut value = serde_json::to_value(object).unwrap();
     value["metadata"].as_object_mut().unwrap().remove("managedFields");
     serde_json::to_string_pretty(&value).unwrap()
+}
+
+/// Fails with the paths that differ.
+pub fn assert_same(now: &DynamicObject, before: &DynamicObject) {
+    let differences = logpilot_operator::logpilot::status::changes(&meant(before), &meant(now));
+    assert!(differences.is_empty(), "{:?}: {differences:#?}", now.metadata.name);
 }

@@ -21,7 +21,7 @@ use logpilot_operator::{
     api::LogPilotCluster,
     engine::kind::{Kind, Managed as _},
 };
-use page::Page;
+use page::{Page, say};
 use stage::{DEADLINE, Error, OPERATOR_NAMESPACE, Result, Stage, at};
 use tokio::time::sleep;
 
@@ -36,7 +36,7 @@ const CLAIM: &str = "logpilot-data";
 const BROKEN_IMAGE: &str = r#"{"spec":{"image":"danpung2/logpilot:1.3.0-image-pull"}}"#;
 const IDLE: Duration = Duration::from_secs(5);
 const PROBLEMS: &str =
-    "jsonpath={range .status.problems[*]}{.severity} {.reason}, {.object}: {.message}; {.action}\n{end}";
+    "jsonpath={range .status.problems[*]}{.severity}: {.reason}, {.object}: {.message}\n  {.action}\n{end}";
 
 /// An image that cannot be rolled back, and a storage that would double every record.
 const CARELESS: &str = "\
@@ -80,15 +80,18 @@ async fn show(page: &mut Page) -> Result<()> {
     drop(stage);
     page.summary();
     println!("\n   Everything has ended and is removed, after {:.0} s.", began.elapsed().as_secs_f64());
-    page.say("`make up` starts such a cluster to try things on, `make down` ends it.");
+    say("`make up` starts such a cluster to try things on, `make down` ends it.");
     Ok(())
 }
 
 async fn control_plane(page: &mut Page) -> Result<Stage> {
     page.heading("A Kubernetes cluster on this machine");
-    page.say(format!("Kubernetes {}: etcd, API server, controllers and scheduler are", local_cluster::KUBERNETES_VERSION));
-    page.say("the real programs. The nodes are simulated: pods get a node, an address and readiness, but no");
-    page.say("container runs and no image is pulled.");
+    say(format!(
+        "Kubernetes {}. etcd, API server, controllers and scheduler",
+        local_cluster::KUBERNETES_VERSION
+    ));
+    say("are the real programs. The nodes are simulated: pods get a node, an address and");
+    say("readiness, but no container runs and no image is pulled.");
     let stage = Stage::start().await?;
     kubectl(page, &stage, &["get", "nodes"])?;
     page.result("start the control plane", stage.control_plane.started_in(), None);
@@ -104,7 +107,7 @@ async fn install(page: &mut Page, stage: &mut Stage) -> Result<()> {
     let since = stage.marker().await?;
     stage.start_operator().await?;
     let took = began.elapsed();
-    page.say("The operator runs inside this demo. All it has is the token of its ServiceAccount.");
+    say("The operator runs inside this demo. All it has is the token of its ServiceAccount.");
     page.result("install the operator", took, Some(&stage.requests(since).await?));
     Ok(())
 }
@@ -112,9 +115,9 @@ async fn install(page: &mut Page, stage: &mut Stage) -> Result<()> {
 async fn create(page: &mut Page, stage: &Stage) -> Result<()> {
     page.heading("One resource: servers for REST, for gRPC, and for both, on one volume");
     apply_until_ready(page, stage, "create, until Ready").await?;
-    page.say("What it made, as the API server has it:");
+    say("What it made, as the API server has it:");
     page.output(&tree::draw(&stage.client, NAME).await.map_err(at("list the objects"))?);
-    page.say("Ready, with things to know:");
+    say("Ready, with things to know:");
     kubectl(page, stage, &["get", "lpc", NAME, "-o", PROBLEMS])
 }
 
@@ -133,7 +136,8 @@ async fn idle(page: &mut Page, stage: &mut Stage) -> Result<()> {
 
 async fn by_hand(page: &mut Page, stage: &Stage) -> Result<()> {
     page.heading("Somebody deletes a Service, and scales a Deployment to zero");
-    let stopped = |object: &DynamicObject| object.data.pointer("/spec/replicas").is_some_and(|count| count == 0);
+    let stopped =
+        |object: &DynamicObject| object.data.pointer("/spec/replicas").is_some_and(|count| count == 0);
     let delete = ["delete", "service", "logpilot-all", "-n", NAME];
     let scale = ["scale", "deployment", "logpilot-rest", "--replicas=0", "-n", NAME];
     repair(page, stage, Service::KIND, |_| false, &delete, "bring a deleted Service back").await?;
@@ -152,7 +156,7 @@ async fn repair(
     let took = stage.repaired(kind, (NAME, command[2]), broken, || kubectl(page, stage, command)).await?;
     stage.until(NAME, "it is Ready again", is_ready).await?;
     let requests = stage.requests(since).await?;
-    page.say("What the operator asked of the API server:");
+    say("What the operator asked of the API server:");
     page.output(&requests.lines());
     page.result(step, took, Some(&requests));
     Ok(())
@@ -166,21 +170,23 @@ async fn broken_image(page: &mut Page, stage: &Stage) -> Result<()> {
     let took = began.elapsed();
     let requests = stage.requests(since).await?;
     kubectl(page, stage, &["get", "lpc"])?;
-    kubectl(page, stage, &["get", "lpc", NAME, "-o", &PROBLEMS.replace("[*]", r#"[?(@.severity=="Error")]"#)])?;
-    page.result("name a broken image's cause", took, Some(&requests));
-    page.say("The pods of the old image go on serving:");
+    kubectl(page, stage, &["get", "lpc", NAME, "-o", &PROBLEMS.replace("[*]", "[0:1]")])?;
+    page.result("name the cause of a broken image", took, Some(&requests));
+    say("The pods of the old image go on serving:");
     kubectl(page, stage, &["get", "deployments", "-n", NAME])?;
-    page.say("The way back is the way forward:");
+    say("The way back is the way forward:");
     apply_until_ready(page, stage, "revert, until Ready").await
 }
 
 fn refused(page: &mut Page, stage: &Stage) -> Result<()> {
     page.heading("A manifest that would double every record is refused");
+    let file = stage.control_plane.dir().join("careless.yaml");
+    std::fs::write(&file, CARELESS)?;
     page.command("cat careless.yaml");
     page.output(CARELESS);
     page.command("kubectl apply -f careless.yaml");
     let began = Instant::now();
-    match stage.kubectl(&["apply", "-f", "-"], CARELESS) {
+    match stage.kubectl(&["apply", "-f", &file.to_string_lossy()]) {
         Err(Error::Kubectl { said, .. }) => page.output(&said),
         Err(error) => return Err(error),
         Ok(said) => return Err(Error::Unexpected(format!("the manifest was accepted: {said}"))),
@@ -195,8 +201,16 @@ async fn delete(page: &mut Page, stage: &Stage) -> Result<()> {
     let claim = async || claims.get(CLAIM).await.map(|claim| claim.uid()).map_err(at("read the claim"));
     let before = claim().await?;
     if !stage.is_collected()? {
-        page.say("Kubernetes' garbage collector looks for new kinds every 30 s; on this young cluster that is awaited.");
-        let known = || std::future::ready(if let Ok(true) = stage.is_collected() { Ok(()) } else { Err("not yet".into()) });
+        say(
+            "Kubernetes' garbage collector looks for new kinds every 30 s; on this young cluster that is awaited.",
+        );
+        let known = || {
+            std::future::ready(if let Ok(true) = stage.is_collected() {
+                Ok(())
+            } else {
+                Err("not yet".into())
+            })
+        };
         wait_for("the garbage collector to know the kind", DEADLINE, known).await?;
     }
     let (since, began) = (stage.marker().await?, Instant::now());
@@ -207,12 +221,16 @@ async fn delete(page: &mut Page, stage: &Stage) -> Result<()> {
     })
     .await?;
     let took = began.elapsed();
-    page.say("What is left:");
+    say("What is left:");
     page.output(&left);
     page.result("delete, until all owned is gone", took, Some(&stage.requests(since).await?));
-    page.say("Made again, the resource finds its volume:");
+    say("Made again, the resource finds its volume:");
     apply_until_ready(page, stage, "create again, until Ready").await?;
-    if claim().await? == before { Ok(()) } else { Err(Error::Unexpected("the claim was replaced".to_owned())) }
+    if claim().await? == before {
+        Ok(())
+    } else {
+        Err(Error::Unexpected("the claim was replaced".to_owned()))
+    }
 }
 
 async fn apply_until_ready(page: &mut Page, stage: &Stage, step: &str) -> Result<()> {
@@ -233,7 +251,7 @@ fn kubectl(page: &Page, stage: &Stage, arguments: &[&str]) -> Result<()> {
         if text.contains([' ', '"']) { format!("'{text}'") } else { text }
     };
     page.command(&format!("kubectl {}", arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")));
-    page.output(&stage.kubectl(arguments, "")?);
+    page.output(&stage.kubectl(arguments)?);
     Ok(())
 }
 
@@ -247,6 +265,7 @@ fn is_ready(cr: &LogPilotCluster) -> bool {
 /// The status of the newest generation holds a problem of this reason.
 fn is_named(cr: &LogPilotCluster, reason: &str) -> bool {
     cr.status.as_ref().is_some_and(|status| {
-        status.observed_generation == cr.metadata.generation && status.problems.iter().any(|it| it.reason == reason)
+        status.observed_generation == cr.metadata.generation
+            && status.problems.iter().any(|it| it.reason == reason)
     })
 }

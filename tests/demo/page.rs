@@ -9,6 +9,11 @@ const CYAN: &str = "36";
 /// Longer lines of output are broken between words.
 const WIDTH: usize = 112;
 
+/// A sentence to the reader.
+pub fn say(text: impl Display) {
+    println!("   {text}");
+}
+
 /// The output of the demo. Colours only on a terminal, and not where `NO_COLOR` is set.
 pub struct Page {
     colour: bool,
@@ -26,11 +31,6 @@ impl Page {
     pub fn heading(&mut self, text: &str) {
         self.headings += 1;
         println!("\n{}", self.paint(BOLD, &format!("{}. {text}", self.headings)));
-    }
-
-    /// A sentence to the reader.
-    pub fn say(&self, text: impl Display) {
-        println!("   {text}");
     }
 
     /// A command as the reader could type it.
@@ -58,7 +58,8 @@ impl Page {
             _ => format!("{:.1} s", took.as_secs_f64()),
         };
         let requests = requests.map(ToString::to_string);
-        let told = requests.as_ref().map(|told| format!(" (requests of the operator: {told})")).unwrap_or_default();
+        let told =
+            requests.as_ref().map(|told| format!(" (requests of the operator: {told})")).unwrap_or_default();
         println!("   {} {step}: {took}{told}", self.paint(GREEN, "✓"));
         self.rows.push([step.to_owned(), took, requests.unwrap_or_else(|| "-".to_owned())]);
     }
@@ -73,7 +74,7 @@ impl Page {
         }
     }
 
-    pub fn paint(&self, code: &str, text: &str) -> String {
+    fn paint(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }

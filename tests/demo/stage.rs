@@ -2,8 +2,7 @@
 
 use std::{
     fmt,
-    io::Write as _,
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -36,9 +35,9 @@ use crate::tree;
 pub const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
 const OPERATOR_ACCOUNT: &str = "logpilot-operator";
 /// Nothing here takes longer on a machine that works.
-pub const DEADLINE: Duration = Duration::from_secs(60);
-/// The operator is taken as done when it has sent nothing for this long.
-const QUIET: Duration = Duration::from_millis(700);
+pub const DEADLINE: Duration = Duration::from_mins(1);
+/// The operator is taken as done when it has sent nothing for this long: a change of counts alone waits 2 s for more.
+const QUIET: Duration = Duration::from_millis(2200);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -47,8 +46,8 @@ pub enum Error {
     #[error(transparent)]
     Kubeconfig(#[from] kube::config::KubeconfigError),
     #[error("{0}: {1}")]
-    Api(&'static str, kube::Error),
-    #[error("kubectl: {0}")]
+    Api(&'static str, Box<kube::Error>),
+    #[error("kubectl or its file: {0}")]
     Run(#[from] std::io::Error),
     #[error("kubectl {command}: {said}")]
     Kubectl { command: String, said: String },
@@ -60,7 +59,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Says at which step the API server refused something.
 pub fn at(step: &'static str) -> impl FnOnce(kube::Error) -> Error {
-    move |source| Error::Api(step, source)
+    move |source| Error::Api(step, Box::new(source))
 }
 
 pub struct Stage {
@@ -86,7 +85,8 @@ impl Stage {
         let client = operator::client(config).map_err(at("make the operator's client"))?;
         let (operator, stop) = (Operator::new(client, controller::planner()), CancellationToken::new());
         self.running = Some((stop.clone(), tokio::spawn(operator.clone().run(stop))));
-        let listed = || std::future::ready(operator.is_ready().then_some(()).ok_or_else(|| "not yet".to_owned()));
+        let listed =
+            || std::future::ready(operator.is_ready().then_some(()).ok_or_else(|| "not yet".to_owned()));
         Ok(wait_for("the operator's first lists", DEADLINE, listed).await?)
     }
 
@@ -99,20 +99,13 @@ impl Stage {
     }
 
     /// Runs kubectl as an administrator, in the root of the checkout.
-    pub fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String> {
-        let mut child = Command::new(self.control_plane.tool("kubectl"))
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new(self.control_plane.tool("kubectl"))
             .args(["--request-timeout=20s", "--kubeconfig"])
             .arg(self.control_plane.admin_kubeconfig_path())
             .args(arguments)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(input.as_bytes())?;
-        }
-        let output = child.wait_with_output()?;
+            .output()?;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() {
             return Ok(said(&output.stdout) + &said(&output.stderr));
@@ -121,14 +114,23 @@ impl Stage {
     }
 
     /// Waits until the resource `holds`.
-    pub async fn until(&self, name: &str, what: &str, holds: impl Fn(&LogPilotCluster) -> bool) -> Result<()> {
+    pub async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&LogPilotCluster) -> bool,
+    ) -> Result<()> {
         let api: Api<LogPilotCluster> = Api::all(self.client.clone());
         let condition = |object: Option<&LogPilotCluster>| object.is_some_and(&holds);
         if let Ok(Ok(Some(_))) = timeout(DEADLINE, await_condition(api.clone(), name, condition)).await {
             return Ok(());
         }
         let seen = api.get(name).await.map_err(at("read the resource"))?;
-        Err(Error::Unexpected(format!("waited {} s in vain until {what}; it is:{}", DEADLINE.as_secs(), show(&seen))))
+        Err(Error::Unexpected(format!(
+            "waited {} s in vain until {what}; it is:{}",
+            DEADLINE.as_secs(),
+            show(&seen)
+        )))
     }
 
     /// Disturbs an object and answers how long it was `broken` or gone, as a watch sees it.
@@ -139,8 +141,10 @@ impl Stage {
         broken: fn(&DynamicObject) -> bool,
         disturb: impl FnOnce() -> Result<()>,
     ) -> Result<Duration> {
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &tree::resource(kind));
-        let version = api.get(name).await.map_err(at("read what is disturbed"))?.resource_version().unwrap_or_default();
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), namespace, &tree::resource(kind));
+        let version =
+            api.get(name).await.map_err(at("read what is disturbed"))?.resource_version().unwrap_or_default();
         let only = WatchParams::default().fields(&format!("metadata.name={name}"));
         let mut events = api.watch(&only, &version).await.map_err(at("watch what is disturbed"))?.boxed();
         // A task of its own: kubectl blocks this one.
@@ -213,11 +217,12 @@ impl fmt::Display for Tally {
         let status = of(|it| it.subresource == "status");
         let events = of(|it| it.resource == "events");
         let writes = self.0.len() - reads - status - events;
-        let told: Vec<String> = [(writes, "write"), (reads, "read"), (status, "status write"), (events, "event")]
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }))
-            .collect();
+        let told: Vec<String> =
+            [(writes, "write"), (reads, "read"), (status, "status write"), (events, "event")]
+                .iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }))
+                .collect();
         formatter.write_str(&if told.is_empty() { "none".to_owned() } else { told.join(", ") })
     }
 }

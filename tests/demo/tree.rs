@@ -38,7 +38,8 @@ pub async fn draw(client: &Client, cluster: &str) -> Result<String, kube::Error>
     let mut lines = Vec::new();
     branch(&nodes, None, "", &mut lines);
     let width = lines.iter().map(|(title, _)| title.chars().count()).max().unwrap_or(0);
-    Ok(lines.into_iter().map(|(title, state)| format!("{title:width$}  {state}\n")).collect())
+    let lines: Vec<_> = lines.into_iter().map(|(title, state)| format!("{title:width$}  {state}")).collect();
+    Ok(lines.join("\n"))
 }
 
 async fn list(client: &Client, resource: &ApiResource, which: &ListParams) -> Result<Vec<Node>, kube::Error> {
@@ -53,7 +54,11 @@ async fn list(client: &Client, resource: &ApiResource, which: &ListParams) -> Re
 
 fn node(kind: &str, object: &DynamicObject) -> Node {
     let owner = object.owner_references().first().map(|owner| owner.uid.clone());
-    let kept = if owner.is_none() && kind != KIND { ", has no owner: stays when the resource is deleted" } else { "" };
+    let kept = if owner.is_none() && kind != KIND {
+        ", has no owner: stays when the resource is deleted"
+    } else {
+        ""
+    };
     Node {
         uid: object.uid().unwrap_or_default(),
         owner,
@@ -82,7 +87,9 @@ fn state(kind: &str, data: &Value) -> String {
     let count = |pointer: &str| data.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
     match kind {
         KIND => text("/status/summary").to_owned(),
-        "Deployment" | "ReplicaSet" => format!("{}/{} ready", count("/status/readyReplicas"), count("/spec/replicas")),
+        "Deployment" | "ReplicaSet" => {
+            format!("{}/{} ready", count("/status/readyReplicas"), count("/spec/replicas"))
+        }
         "Pod" => format!("{} on {}", text("/status/phase"), text("/spec/nodeName")),
         "PersistentVolumeClaim" => format!("{} {}", text("/status/phase"), text("/status/capacity/storage")),
         "Service" => format!("{} {}", text("/spec/type"), text("/spec/clusterIP")),
