@@ -78,7 +78,8 @@ pub struct LogPilotClusterSpec {
     pub namespace: Option<Namespace>,
     /// Namespace for objects of monitoring; not given: they live beside the servers. Immutable.
     pub system_namespace: Option<SystemNamespace>,
-    /// A set of defaults; every one can be overridden. Default `Production`.
+    /// A set of defaults, every one of which can be overridden: with `Development` components run one pod,
+    /// with `Staging` two, with `Production` two, and three of rest. Default `Production`.
     pub environment: Option<Environment>,
     /// Image of every component, with a tag or a digest.
     #[schemars(length(min = 1, max = 512))]
@@ -155,7 +156,8 @@ pub struct Namespace {
     pub labels: StringMap,
     /// Pod Security Standard enforced in a namespace that the operator makes. Default `Restricted`.
     pub pod_security: Option<PodSecurity>,
-    /// Default `Retain`. `Delete` needs the same policy on the storage.
+    /// With `Delete` a namespace that the operator made goes with the cluster; the storage must say so too.
+    /// Default `Retain`.
     pub deletion_policy: Option<DeletionPolicy>,
 }
 

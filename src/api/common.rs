@@ -3,6 +3,9 @@
 //! Types of k8s-openapi stay out of the schema: they carry no bounds, and unbounded fields make the
 //! cost of CEL rules unbounded too.
 
+// On the module, because the derive makes a copy of each struct.
+#![allow(clippy::struct_field_names, reason = "the names are those of a Pod")]
+
 use std::{borrow::Cow, collections::BTreeMap};
 
 use kube::KubeSchema;
@@ -250,7 +253,7 @@ pub enum ImagePullPolicy {
     Never,
 }
 
-/// What happens to an object that holds data when the cluster is deleted.
+// No doc comment: it would stand in the schema in place of what each field says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
     /// It stays, with its data; a new cluster of the same name picks it up.

@@ -128,7 +128,10 @@ pub enum StrategyType {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::exec_has_command(), validation = rule::command_only_with_exec())]
 pub struct Probes {
-    /// Default `ActuatorGroups`.
+    /// `ActuatorGroups`: HTTP on the management port, `/actuator/health/liveness` and `/readiness`.
+    /// `Actuator`: `/actuator/health` for every probe, so that a storage fault restarts the pod. `Tcp`: a
+    /// connection to the serving port. `Grpc`: the gRPC health protocol, which the server answers only to
+    /// callers with the API key. `Exec`: `command`. Default `ActuatorGroups`.
     pub mode: Option<ProbeMode>,
     /// Command of mode `Exec`, run without a shell.
     #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]

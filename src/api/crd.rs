@@ -11,6 +11,7 @@ use kube::CustomResourceExt;
 use super::LogPilotCluster;
 
 /// The definition to install. Always this one: `LogPilotCluster::crd()` lacks what is done here.
+#[must_use]
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = LogPilotCluster::crd();
     for version in &mut crd.spec.versions {

@@ -12,7 +12,7 @@ pub mod crd;
 pub mod exposure;
 pub mod monitoring;
 mod rules;
-pub mod schema;
+mod schema;
 pub mod status;
 pub mod storage;
 

@@ -14,13 +14,16 @@ use super::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::existing_claim_is_shared())]
 pub struct Storage {
+    /// How the server keeps logs: in one `Sqlite` file, or in `File`s, which only one pod can serve.
     /// Default `Sqlite`. Immutable.
     pub backend: Option<Backend>,
-    /// Default `Shared`. Immutable.
+    /// `Shared`: one claim for all components, so that REST and gRPC clients see the same logs.
+    /// `PerComponent`: one for each. Default `Shared`. Immutable.
     pub sharing: Option<Sharing>,
     /// The claim of the data volume.
     pub volume: Option<Volume>,
-    /// Accepts a combination that can lose or double records; each value names one.
+    /// Accepts a combination that can lose or double records: `SqliteOnSharedFilesystem` is SQLite on a
+    /// filesystem that several hosts mount, `FileStorageSharedByPods` is file storage under more than one pod.
     #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub allow_unsafe: Option<Vec<UnsafeStorage>>,
 }
@@ -62,13 +65,15 @@ pub struct Volume {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub storage_class_name: Option<String>,
+    /// `ReadWriteOnce` keeps all pods on one node; `ReadWriteOncePod` and `ReadWriteMany` are for one pod.
     /// Default `ReadWriteOnce`. Immutable.
     pub access_mode: Option<AccessMode>,
     /// Uses this claim instead of making one; only with `sharing: Shared`. It is never changed or deleted.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub existing_claim: Option<String>,
-    /// Default `Retain`.
+    /// `Retain`: the claim stays with its data when the cluster is deleted, and a new cluster of the same
+    /// name picks it up. `Delete`: data is lost. Default `Retain`.
     pub deletion_policy: Option<DeletionPolicy>,
 }
 

@@ -27,7 +27,7 @@ use tracing::{error, warn};
 use super::{
     kind::Kind,
     live::Live,
-    watches::{PAGE, Trigger, WATCH_TIMEOUT, Watches, seconds},
+    watches::{PAGE, Pause, Trigger, WATCH_TIMEOUT, Watches, seconds},
 };
 use crate::metrics::Metrics;
 
@@ -190,7 +190,7 @@ async fn watch_resources<R: Reconciler>(
     let reader = store.as_reader();
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
-    let stream = reflector(store, watcher(api, config).default_backoff());
+    let stream = reflector(store, watcher(api, config).backoff(Pause::default()));
     pin_mut!(stream);
     let mut known: HashMap<String, Essence> = HashMap::new();
     let mut failing = false;

@@ -34,7 +34,7 @@ pub enum Replicas {
 }
 
 /// One object of a plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Planned {
     pub kind: &'static Kind,
     pub key: Key,
@@ -43,6 +43,13 @@ pub struct Planned {
     pub replicas: Replicas,
     /// Neither written nor pruned for now, and why.
     pub held: Option<&'static str>,
+}
+
+/// Names the object only: a body may hold a secret.
+impl fmt::Debug for Planned {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
 }
 
 impl fmt::Display for Planned {

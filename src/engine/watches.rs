@@ -1,6 +1,10 @@
 //! One watch per kind, each with its own backoff: a kind that fails never delays another.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt, pin_mut};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -9,9 +13,11 @@ use kube::{
     core::PartialObjectMeta,
     runtime::{
         WatchStreamExt,
+        utils::Backoff,
         watcher::{self, Event, watcher},
     },
 };
+use rand::Rng;
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
@@ -74,7 +80,7 @@ impl Watches {
     }
 
     async fn watch(self, kind: &'static Kind, stop: CancellationToken) {
-        let stream = watcher(Api::<Raw>::all_with(self.client.clone(), &kind), config(kind)).default_backoff();
+        let stream = watcher(Api::<Raw>::all_with(self.client.clone(), &kind), config(kind)).backoff(Pause::default());
         pin_mut!(stream);
         let mut list: Vec<Child> = Vec::new();
         loop {
@@ -146,7 +152,7 @@ impl Watches {
             self.kinds.iter().filter(|kind| kind.optional).map(|kind| (kind.crd_name(), *kind)).collect();
         let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(self.client.clone());
         let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
-        let stream = watcher(api, config).default_backoff();
+        let stream = watcher(api, config).backoff(Pause::default());
         pin_mut!(stream);
         let mut running: HashMap<String, CancellationToken> = HashMap::new();
         let mut present: Vec<String> = Vec::new();
@@ -225,6 +231,35 @@ impl Watches {
         }
     }
 }
+
+/// The pause of one failing watch: half a second, doubling to 8 s, so that an API server that was away is seen again
+/// soon and one that refuses is not pressed.
+#[derive(Default)]
+pub struct Pause {
+    failures: u32,
+    last: Option<Instant>,
+}
+
+impl Iterator for Pause {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        // A list that begins and then fails has shown nothing good; only time without a failure has.
+        if self.last.is_some_and(|last| last.elapsed() > LONGEST_PAUSE * 4) {
+            self.failures = 0;
+        }
+        self.last = Some(Instant::now());
+        let pause = Duration::from_millis(500).saturating_mul(1 << self.failures.min(8)).min(LONGEST_PAUSE);
+        self.failures += 1;
+        Some(pause.mul_f64(rand::rng().random_range(0.75..=1.0)))
+    }
+}
+
+impl Backoff for Pause {
+    fn reset(&mut self) {}
+}
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 fn config(kind: &Kind) -> watcher::Config {
     let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);

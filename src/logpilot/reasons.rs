@@ -57,6 +57,8 @@ reasons! {
     IMAGE_TAG_LATEST = "ImageTagLatest": "the tag latest moves, so that it cannot be rolled back", "use a version tag or a digest";
     MEMORY_LIMIT_LOW = "MemoryLimitLow": "the memory limit is below what the server was seen to need (320Mi)", "raise resources.limits.memory to 512Mi";
     STARTUP_BUDGET_SHORT = "StartupBudgetShort": "the server cannot start within the startup probe's time at this CPU limit", "raise resources.limits.cpu to 200m or more, or probes.startup.failureThreshold";
+    GRPC_PROBE_UNAUTHENTICATED = "GrpcProbeUnauthenticated": "native gRPC probes carry no API key, which the server asks for even for health", "use probes.mode ActuatorGroups";
+    GRPC_INGRESS_UNSUPPORTED = "GrpcIngressUnsupported": "gRPC through this Ingress needs TLS and a class that the operator knows", "set exposure.ingress.tls and class nginx, or the class's own annotations";
     RATE_LIMIT_UNSUPPORTED = "RateLimitUnsupported": "the ingress class has no rate limit that the operator knows", "use class nginx, or set the class's own annotations";
     CORS_UNSUPPORTED = "CorsUnsupported": "the ingress class has no CORS setting that the operator knows", "use class nginx, or set the class's own annotations";
 }
@@ -68,4 +70,16 @@ pub fn action(reason: &str) -> &'static str {
         .iter()
         .find(|known| known.name == reason)
         .map_or("see the message", |known| known.action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_warning_has_its_row() {
+        for (reason, _) in crate::logpilot::warnings::REASONS {
+            assert!(REASONS.iter().any(|row| row.name == *reason), "{reason}");
+        }
+    }
 }

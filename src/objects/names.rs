@@ -173,7 +173,7 @@ mod tests {
         }
 
         #[test]
-        fn only_short_dns_labels_become_a_prefix(text in "[-a-zA-Z0-9._ ]{0,50}") {
+        fn only_short_dns_labels_become_a_prefix(text in "[-a-zA-Z0-9._ ]{0,50}|[a-z][-a-z0-9]{0,60}") {
             prop_assert_eq!(ClusterName::parse(&text).is_some(), is_dns_1035(&text) && text.len() <= 40);
         }
 

@@ -1,6 +1,8 @@
 //! What the API server does with an object, done here: drop `null`, check the structure, then the
 //! rules. Only as much of it as the schema of this repository uses.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "JSON that is not there reads as null")]
+
 use jsonschema::error::ValidationErrorKind;
 use kube::core::cel::{CompiledSchema, ErrorKind, Validator, compile_schema};
 use serde_json::{Value, json};

@@ -4,6 +4,8 @@
 //! created under a name of its own with `operation.paused: true`, so that a running operator keeps
 //! its hands off, and is deleted afterwards.
 
+#![allow(clippy::indexing_slicing, reason = "JSON that is not there reads as null")]
+
 use std::collections::BTreeMap;
 
 use kube::{

@@ -23,7 +23,12 @@ pub fn api(client: &Client, kind: &Kind, namespace: &str) -> Api<DynamicObject> 
 }
 
 pub async fn get(client: &Client, kind: &Kind, namespace: &str, name: &str) -> Option<DynamicObject> {
-    api(client, kind, namespace).get_opt(name).await.unwrap()
+    match api(client, kind, namespace).get(name).await {
+        Ok(object) => Some(object),
+        // Also where the kind itself is not served.
+        Err(kube::Error::Api(status)) if status.code == 404 => None,
+        Err(error) => panic!("{} {namespace}/{name}: {error}", kind.kind),
+    }
 }
 
 pub async fn delete(client: &Client, kind: &Kind, namespace: &str, name: &str) {

@@ -140,20 +140,22 @@ async fn by_hand(page: &mut Page, stage: &Stage) -> Result<()> {
         |object: &DynamicObject| object.data.pointer("/spec/replicas").is_some_and(|count| count == 0);
     let delete = ["delete", "service", "logpilot-all", "-n", NAME];
     let scale = ["scale", "deployment", "logpilot-rest", "--replicas=0", "-n", NAME];
-    repair(page, stage, Service::KIND, |_| false, &delete, "bring a deleted Service back").await?;
-    repair(page, stage, Deployment::KIND, stopped, &scale, "put a scaled Deployment right").await
+    repair(page, stage, (Service::KIND, "logpilot-all"), |_| false, &delete, "bring a deleted Service back")
+        .await?;
+    repair(page, stage, (Deployment::KIND, "logpilot-rest"), stopped, &scale, "put a scaled Deployment right")
+        .await
 }
 
 async fn repair(
     page: &mut Page,
     stage: &Stage,
-    kind: &Kind,
+    (kind, name): (&Kind, &str),
     broken: fn(&DynamicObject) -> bool,
     command: &[&str],
     step: &str,
 ) -> Result<()> {
     let since = stage.marker().await?;
-    let took = stage.repaired(kind, (NAME, command[2]), broken, || kubectl(page, stage, command)).await?;
+    let took = stage.repaired(kind, (NAME, name), broken, || kubectl(page, stage, command)).await?;
     stage.until(NAME, "it is Ready again", is_ready).await?;
     let requests = stage.requests(since).await?;
     say("What the operator asked of the API server:");
@@ -168,8 +170,8 @@ async fn broken_image(page: &mut Page, stage: &Stage) -> Result<()> {
     kubectl(page, stage, &["patch", "lpc", NAME, "--type=merge", "-p", BROKEN_IMAGE])?;
     stage.until(NAME, "the status names the cause", |cr| is_named(cr, "ImagePullBackOff")).await?;
     let took = began.elapsed();
-    let requests = stage.requests(since).await?;
     kubectl(page, stage, &["get", "lpc"])?;
+    let requests = stage.requests(since).await?;
     kubectl(page, stage, &["get", "lpc", NAME, "-o", &PROBLEMS.replace("[*]", "[0:1]")])?;
     page.result("name the cause of a broken image", took, Some(&requests));
     say("The pods of the old image go on serving:");
@@ -238,8 +240,8 @@ async fn apply_until_ready(page: &mut Page, stage: &Stage, step: &str) -> Result
     kubectl(page, stage, &["apply", "-f", EXAMPLE])?;
     stage.until(NAME, "it is Ready", is_ready).await?;
     let took = began.elapsed();
-    let requests = stage.requests(since).await?;
     kubectl(page, stage, &["get", "lpc"])?;
+    let requests = stage.requests(since).await?;
     page.result(step, took, Some(&requests));
     Ok(())
 }

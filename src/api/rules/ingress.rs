@@ -96,7 +96,7 @@ pub fn component_serves_protocol() -> Rule {
     explained(
         format!("!{RULES}.exists(r, {bad})"),
         format!(
-            "\"component '%s' does not serve the protocol of its rule: rest serves Http, grpc serves Grpc, all serves both; set `protocol` or another `component`\".format({RULES}.filter(r, {bad}).map(r, {component}))"
+            "\"component '%s' does not serve the protocol of its rule: rest serves Http, grpc serves Grpc, all serves both; set `protocol` or another `component`\".format([{RULES}.filter(r, {bad}).map(r, {component})[0]])"
         ),
     )
     .field_path(".exposure.ingress.rules")

@@ -34,9 +34,9 @@ fn pods() -> String {
     };
     format!(
         "(has(self.components) && self.components.size() > 0 \
-         ? self.components.map(k, has(self.components[k].enabled) && !self.components[k].enabled ? 0 \
-         : has(self.components[k].autoscaling) && (!has(self.components[k].autoscaling.enabled) || self.components[k].autoscaling.enabled) ? self.components[k].autoscaling.maxReplicas \
-         : has(self.components[k].replicas) ? self.components[k].replicas : {}) \
+         ? self.components.map(k, [self.components[k]].map(c, has(c.enabled) && !c.enabled ? 0 \
+         : has(c.autoscaling) && (!has(c.autoscaling.enabled) || c.autoscaling.enabled) ? c.autoscaling.maxReplicas \
+         : has(c.replicas) ? c.replicas : {})[0]) \
          : [{}])",
         default("k"),
         default("'all'")
@@ -46,9 +46,9 @@ fn pods() -> String {
 /// At most one pod on each volume.
 fn one_pod() -> String {
     format!(
-        "({} == 'PerComponent' ? {pods}.all(n, n <= 1) : {pods}.sum() <= 1)",
-        sharing("self"),
-        pods = pods()
+        "[{}].all(pods, {} == 'PerComponent' ? pods.all(n, n <= 1) : pods.sum() <= 1)",
+        pods(),
+        sharing("self")
     )
 }
 
