@@ -15,6 +15,7 @@ use tracing::{error, info};
 
 use crate::{
     api::{self, LogPilotCluster},
+    backup::{self, BackupArgs, RestoreArgs},
     engine::{kind::Role, plan::Plan},
     logpilot::{
         controller,
@@ -46,6 +47,9 @@ enum Command {
         log: String,
         #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t)]
         log_format: LogFormat,
+        /// This program's own image, which the pods of backups run.
+        #[arg(long, env = "OPERATOR_IMAGE")]
+        operator_image: Option<String>,
     },
     /// Prints the CustomResourceDefinition.
     Crd,
@@ -55,6 +59,10 @@ enum Command {
         #[arg(short, long)]
         file: PathBuf,
     },
+    /// Copies a SQLite database while servers write it, verifies the copy, and keeps the newest few.
+    Backup(BackupArgs),
+    /// Verifies a backup and puts it in the place of a database that nobody uses.
+    Restore(RestoreArgs),
 }
 
 /// Why a command failed.
@@ -76,6 +84,10 @@ enum Failure {
     NoClient(kube::Error),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error("no backup was taken: {0}")]
+    Backup(backup::Error),
+    #[error("nothing was restored: {0}")]
+    Restore(backup::Error),
     #[error("cannot wait for signals: {0}")]
     Signal(std::io::Error),
 }
@@ -94,12 +106,20 @@ pub async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Run { listen, log, log_format } => {
+        Command::Run { listen, log, log_format, operator_image } => {
             telemetry::start(log_format, &log);
-            reconcile(listen).await
+            reconcile(listen, operator_image).await
+        }
+        Command::Backup(args) => {
+            println!("{}", backup::backup(&args).map_err(Failure::Backup)?);
+            Ok(())
+        }
+        Command::Restore(args) => {
+            println!("{}", backup::restore(&args).map_err(Failure::Restore)?);
+            Ok(())
         }
         Command::Crd => {
-            print!("{}", serde_yaml::to_string(&api::crd::crd()).map_err(Failure::Print)?);
+            print!("{}", api::crd::yaml().map_err(Failure::Print)?);
             Ok(())
         }
         Command::Plan { file } => {
@@ -111,11 +131,11 @@ async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-async fn reconcile(listen: SocketAddr) -> Result<(), Failure> {
+async fn reconcile(listen: SocketAddr, image: Option<String>) -> Result<(), Failure> {
     let config = Config::infer().await.map_err(Failure::NoCluster)?;
     let server = config.cluster_url.clone();
     let client = operator::client(config).map_err(Failure::NoClient)?;
-    let operator = Operator::new(client, controller::planner());
+    let operator = Operator::new(client, controller::planner()).with_image(image);
     let listener =
         TcpListener::bind(listen).await.map_err(|source| Failure::Listen { address: listen, source })?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Signal)?;

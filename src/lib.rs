@@ -1,6 +1,7 @@
 //! Runs LogPilot on Kubernetes from one custom resource.
 
 pub mod api;
+pub mod backup;
 pub mod cli;
 pub mod engine;
 pub mod logpilot;

@@ -1,6 +1,10 @@
 //! Metrics of the operator itself. Labels are bounded: no object names.
 
-use std::sync::atomic::AtomicU64;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -29,6 +33,25 @@ struct Watched {
     resource: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Cause {
+    reason: &'static str,
+}
+
+/// What the status of one resource says, as far as it is counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// Since when it is not ready, in seconds since the epoch; `None` where it is.
+    pub not_ready_since: Option<i64>,
+    /// Reasons of its problems, each once; from a fixed table, so that the label is bounded.
+    pub reasons: Vec<&'static str>,
+}
+
 /// Everything the operator counts.
 pub struct Metrics {
     registry: Registry,
@@ -37,7 +60,10 @@ pub struct Metrics {
     writes: Family<Write, Counter>,
     watch_failures: Family<Watched, Counter>,
     children: Gauge<i64>,
-    clusters: Gauge<i64>,
+    clusters: Family<State, Gauge<i64>>,
+    not_ready_seconds: Gauge<i64>,
+    problems: Family<Cause, Gauge<i64>>,
+    judged: Mutex<HashMap<String, Judged>>,
     started: Gauge<f64, AtomicU64>,
 }
 
@@ -51,7 +77,10 @@ impl Default for Metrics {
             writes: Family::default(),
             watch_failures: Family::default(),
             children: Gauge::default(),
-            clusters: Gauge::default(),
+            clusters: Family::default(),
+            not_ready_seconds: Gauge::default(),
+            problems: Family::default(),
+            judged: Mutex::default(),
             started: Gauge::default(),
             registry: Registry::default(),
         };
@@ -60,7 +89,9 @@ impl Default for Metrics {
         registry.register("writes", "Objects written by kind and operation", metrics.writes.clone());
         registry.register("watch_failures", "Failed lists and watches by resource", metrics.watch_failures.clone());
         registry.register("children", "Live objects kept as digests", metrics.children.clone());
-        registry.register("clusters", "LogPilotClusters known", metrics.clusters.clone());
+        registry.register("clusters", "LogPilotClusters by state: ready, not_ready, unknown", metrics.clusters.clone());
+        registry.register("longest_not_ready_seconds", "Age of the oldest Ready condition that is not True, 0 where all are", metrics.not_ready_seconds.clone());
+        registry.register("problems", "LogPilotClusters that have a problem, by its reason", metrics.problems.clone());
         registry.register("start_time_seconds", "Start of the process, seconds since the epoch", metrics.started.clone());
         Self { registry, ..metrics }
     }
@@ -84,15 +115,101 @@ impl Metrics {
         self.started.set(seconds);
     }
 
+    /// What a resource's status says now, whether it had to be written or not.
+    pub fn judged(&self, name: &str, judged: Judged) {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), judged);
+    }
+
+    /// A resource that is gone is counted no more.
+    pub fn forget(&self, name: &str) {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    fn count_judged(&self, clusters: usize, now: i64) {
+        let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let since: Vec<i64> = judged.values().filter_map(|it| it.not_ready_since).collect();
+        let states = [
+            ("ready", judged.len() - since.len()),
+            ("not_ready", since.len()),
+            ("unknown", clusters.saturating_sub(judged.len())),
+        ];
+        for (state, number) in states {
+            self.clusters.get_or_create(&State { state }).set(count(number));
+        }
+        self.not_ready_seconds.set(since.into_iter().min().map_or(0, |since| (now - since).max(0)));
+        let mut reasons: BTreeMap<&'static str, i64> = BTreeMap::new();
+        for reason in judged.values().flat_map(|it| &it.reasons) {
+            *reasons.entry(reason).or_default() += 1;
+        }
+        // A reason that no resource has any more is not told as 0: there are dozens.
+        self.problems.clear();
+        for (reason, number) in reasons {
+            self.problems.get_or_create(&Cause { reason }).set(number);
+        }
+    }
+
     /// The text exposition, with the sizes of the moment.
     #[must_use]
     pub fn render(&self, clusters: usize, children: usize) -> String {
-        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        self.clusters.set(count(clusters));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.count_judged(clusters, i64::try_from(now).unwrap_or(i64::MAX));
         self.children.set(count(children));
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(metrics: &Metrics, clusters: usize) -> Vec<String> {
+        let text = metrics.render(clusters, 0);
+        let of = |name: &str| {
+            let lines = text.lines().filter(|line| line.starts_with(&format!("logpilot_operator_{name}")));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut lines = [of("clusters{"), of("longest_not_ready_seconds"), of("problems{")].concat();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn clusters_are_counted_by_state_and_problems_by_reason_and_never_named() {
+        let metrics = Metrics::default();
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+        metrics.judged("good", Judged::default());
+        let bad = Judged { not_ready_since: Some(now - 1000), reasons: vec!["Unschedulable", "VolumePending"] };
+        metrics.judged("bad", bad.clone());
+        metrics.judged("worse", Judged { not_ready_since: Some(now - 5000), reasons: vec!["Unschedulable"] });
+        let lines = shown(&metrics, 4).join("\n");
+        for line in [
+            "logpilot_operator_clusters{state=\"ready\"} 1",
+            "logpilot_operator_clusters{state=\"not_ready\"} 2",
+            "logpilot_operator_clusters{state=\"unknown\"} 1",
+            "logpilot_operator_problems{reason=\"Unschedulable\"} 2",
+            "logpilot_operator_problems{reason=\"VolumePending\"} 1",
+            "logpilot_operator_longest_not_ready_seconds 500",
+        ] {
+            assert!(lines.contains(line), "{line} in\n{lines}");
+        }
+        assert!(!lines.contains("worse"));
+        metrics.judged("bad", Judged::default());
+        metrics.forget("worse");
+        assert_eq!(
+            shown(&metrics, 2),
+            [
+                "logpilot_operator_clusters{state=\"not_ready\"} 0",
+                "logpilot_operator_clusters{state=\"ready\"} 2",
+                "logpilot_operator_clusters{state=\"unknown\"} 0",
+                "logpilot_operator_longest_not_ready_seconds 0",
+            ]
+        );
     }
 }

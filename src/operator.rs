@@ -30,6 +30,7 @@ pub struct Operator {
     store: store::Store<kube::api::DynamicObject>,
     client: Client,
     planner: Planner,
+    image: Option<String>,
     parts: Arc<std::sync::Mutex<Option<Parts>>>,
 }
 
@@ -63,12 +64,19 @@ impl Operator {
             store: writer.as_reader(),
             client,
             planner,
+            image: None,
             parts: Arc::new(std::sync::Mutex::new(Some(Parts {
                 writer,
                 triggers: mpsc::unbounded_channel(),
                 progress: watch::channel(0),
             }))),
         }
+    }
+
+    /// Names the operator's own image; without it there are no backups.
+    #[must_use]
+    pub fn with_image(self, image: Option<String>) -> Self {
+        Self { image: image.filter(|image| !image.is_empty()), ..self }
     }
 
     /// Every kind was listed, or is known not to be for now.
@@ -95,13 +103,14 @@ impl Operator {
             metrics: Arc::clone(&self.metrics),
             progress: ticks,
         };
-        let controller = Controller::new(
+        let mut controller = Controller::new(
             self.client.clone(),
             Arc::clone(&self.live),
             Arc::clone(&self.metrics),
             self.planner,
             self.store,
         );
+        controller.operator_image.clone_from(&self.image);
         let dispatch = Dispatch {
             client: self.client,
             resource: resource(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cluster::{
     World,
     case::{Case, SOON, condition, message, problems, reads, writes},
-    install_service_monitors, kinds,
+    GATEWAY_CRDS, install_gateway_api, install_service_monitors, kinds,
     kinds::kind,
     world,
 };
@@ -44,8 +44,16 @@ fn everything() -> Value {
             "grpc": {},
         },
         "systemNamespace": { "name": "logs-system" },
-        "exposure": { "ingress": { "className": "nginx", "rules": [{ "host": "logs.example.com", "component": "rest" }] } },
-        "monitoring": { "serviceMonitor": {} },
+        "exposure": {
+            "ingress": { "className": "nginx", "rules": [{ "host": "logs.example.com", "component": "rest" }] },
+            "gateway": { "className": "envoy", "rules": [
+                { "host": "gw.example.com", "component": "rest" },
+                { "host": "gw-grpc.example.com", "component": "grpc", "protocol": "Grpc" },
+            ] },
+        },
+        "monitoring": { "serviceMonitor": {}, "scrapeAnnotations": {}, "rules": {}, "slo": {}, "dashboards": {} },
+        "networkPolicy": { "clients": [{ "namespaceSelector": {} }] },
+        "limits": { "defaults": {}, "quota": { "pods": 50, "requests": { "cpu": "20" } } },
     })
 }
 
@@ -54,6 +62,7 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     install_service_monitors(&client).await;
+    install_gateway_api(&client).await;
     let operator = world.start_operator(planner()).await;
     let case = Case::new(world, "idle").await;
     case.apply(everything()).await;
@@ -161,6 +170,33 @@ async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
 }
 
 #[tokio::test]
+async fn the_gateway_api_may_come_after_the_routes_that_need_it() {
+    let (_alone, world) = alone().await;
+    let client = world.client().await;
+    let crds: Api<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> =
+        Api::all(client.clone());
+    for name in GATEWAY_CRDS {
+        let _ = crds.delete(name, &DeleteParams::default()).await;
+        local_cluster::wait_for_absence(&crds, name, SOON).await.unwrap();
+    }
+    let operator = world.start_operator(planner()).await;
+    let case = Case::new(world, "gwlater").await;
+    let mut spec = quickstart();
+    spec["exposure"] = json!({ "gateway": { "className": "envoy", "rules": [{ "host": "a.example.com" }] } });
+    case.apply(spec).await;
+    let status = case.ready().await;
+    assert!(problems(&status).contains("CrdNotInstalled"), "{status:#}");
+    let installed = Instant::now();
+    install_gateway_api(&client).await;
+    case.child_until("HTTPRoute", "gwlater", "made", Duration::from_secs(30), |_| true).await;
+    case.child_until("Gateway", "gwlater", "made", Duration::from_secs(30), |_| true).await;
+    println!("Gateway and route made {:?} after their CRDs", installed.elapsed());
+    case.until("no warning", SOON, |status| !problems(status).contains("CrdNotInstalled")).await;
+    case.delete().await;
+    operator.kill();
+}
+
+#[tokio::test]
 async fn a_right_that_is_missing_is_named_and_used_when_it_is_granted() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
@@ -250,6 +286,7 @@ async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     install_service_monitors(&client).await;
+    install_gateway_api(&client).await;
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "preconditions" } });
     cluster::apply(&client, &namespace).await;
     let minimal = |kind: &str| match kind {
@@ -259,6 +296,8 @@ async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
         } }),
         "Service" => json!({ "spec": { "ports": [{ "port": 80 }] } }),
         "Ingress" => json!({ "spec": { "defaultBackend": { "service": { "name": "s", "port": { "number": 80 } } } } }),
+        "Gateway" => json!({ "spec": { "gatewayClassName": "c", "listeners": [{ "name": "l", "port": 80, "protocol": "HTTP" }] } }),
+        "HTTPRoute" | "GRPCRoute" => json!({ "spec": { "parentRefs": [{ "name": "g" }] } }),
         "HorizontalPodAutoscaler" => json!({ "spec": { "maxReplicas": 2, "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "d" } } }),
         "PodDisruptionBudget" => json!({ "spec": { "maxUnavailable": 1 } }),
         "PersistentVolumeClaim" => json!({ "spec": {

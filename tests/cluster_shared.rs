@@ -2,6 +2,10 @@
 //! each with a resource, and so a namespace, of its own.
 
 mod cluster;
+#[path = "cluster_shared/network.rs"]
+mod network;
+#[path = "cluster_shared/operation.rs"]
+mod operation;
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +17,10 @@ use cluster::{
 };
 use kube::api::{Patch, PatchParams};
 use local_cluster::wait_for;
-use logpilot_operator::{engine::kind::Role, objects::kinds::of_role};
+use logpilot_operator::{
+    engine::kind::{Kind, Role},
+    objects::kinds::of_role,
+};
 use serde_json::{Value, json};
 
 const IMAGE: &str = "danpung2/logpilot:1.2.0";
@@ -41,16 +48,41 @@ fn everything() -> Value {
             },
             "grpc": { "autoscaling": { "maxReplicas": 4 } },
         },
-        "exposure": { "ingress": {
-            "className": "nginx",
-            "rules": [
-                { "host": "logs.example.com", "component": "all" },
-                { "host": "grpc.example.com", "component": "grpc", "protocol": "Grpc" },
-            ],
-            "tls": { "secretName": "logs-tls" },
-        } },
-        "monitoring": { "serviceMonitor": {} },
+        "exposure": {
+            "ingress": {
+                "className": "nginx",
+                "rules": [
+                    { "host": "logs.example.com", "component": "all" },
+                    { "host": "grpc.example.com", "component": "grpc", "protocol": "Grpc" },
+                ],
+                "tls": { "secretName": "logs-tls" },
+            },
+            "gateway": {
+                "className": "envoy",
+                "rules": [
+                    { "host": "gw.example.com", "component": "all" },
+                    { "host": "gw.example.com", "component": "all", "path": "/v2" },
+                    { "host": "gw-grpc.example.com", "component": "grpc", "protocol": "Grpc", "path": "/logpilot.LogService/Send" },
+                ],
+                "tls": { "secretName": "logs-tls", "issuerRef": { "name": "letsencrypt" } },
+            },
+        },
+        "monitoring": { "serviceMonitor": {}, "rules": {}, "slo": {}, "dashboards": {} },
+        "backup": {},
+        "limits": { "defaults": {}, "quota": { "pods": 50, "requests": { "cpu": "20" } } },
     })
+}
+
+/// A PodMonitor stands in place of a ServiceMonitor: one resource never has both.
+async fn with_monitor_of(case: &Case, kind: &Kind) {
+    if kind.kind == "PodMonitor" {
+        let mut spec = everything();
+        spec["monitoring"] = json!({ "podMonitor": {}, "rules": {}, "slo": {}, "dashboards": {} });
+        case.apply(spec).await;
+        case.child_until("PodMonitor", &case.name, "made", SOON, |_| true).await;
+        case.gone("ServiceMonitor", &case.name, SOON).await;
+        case.ready().await;
+    }
 }
 
 #[tokio::test]
@@ -71,8 +103,8 @@ async fn a_full_cluster_is_made_with_one_write_per_child_and_no_read() {
     // One node: SQLite's write-ahead log needs one host.
     assert!(problems(&status).contains("StorageSingleNode"));
     if since.is_some() {
-        // Namespace, account, Secret, claim, and a ConfigMap, Deployment and Service for each of three.
-        let children = 4 + 3 * 3;
+        // Namespace, account, Secret, claim, and a ConfigMap, Deployment, Service and policy for each of three.
+        let children = 4 + 3 * 4;
         let all: Vec<_> = requests.iter().filter(|it| it.verb != "get" && it.verb != "list").collect();
         assert_eq!(writes(&requests).len(), children, "{requests:#?}");
         assert!(all.len() <= children + 3, "{} requests\n{all:#?}", all.len());
@@ -86,6 +118,7 @@ async fn every_child_that_is_deleted_comes_back_by_one_write_and_no_read() {
     case.apply(everything()).await;
     case.ready().await;
     for kind in of_role(Role::Child) {
+        with_monitor_of(&case, kind).await;
         for before in case.children(kind).await {
             let name = before.metadata.name.clone().unwrap();
             let since = case.world.marker().await;
@@ -129,6 +162,35 @@ fn edits(kind: &str) -> Vec<(&'static str, Value)> {
             ("a field", json!({ "spec": { "metrics": null } })),
         ],
         "PodDisruptionBudget" => vec![("a value", json!({ "spec": { "maxUnavailable": 2 } }))],
+        "NetworkPolicy" => vec![
+            ("a value", json!({ "spec": { "policyTypes": ["Ingress"] } })),
+            ("a field", json!({ "spec": { "egress": null } })),
+        ],
+        "LimitRange" => vec![("a value", json!({ "spec": { "limits": [{ "type": "Container", "default": { "cpu": "9" } }] } }))],
+        "ResourceQuota" => vec![
+            ("a value", json!({ "spec": { "hard": { "pods": "51" } } })),
+            ("a field", json!({ "spec": { "hard": { "requests.cpu": null } } })),
+        ],
+        "CronJob" => vec![
+            ("a value", json!({ "spec": { "schedule": "* * * * *" } })),
+            ("a field", json!({ "spec": { "timeZone": null } })),
+        ],
+        "Gateway" => vec![
+            ("a value", json!({ "spec": { "gatewayClassName": "other" } })),
+            ("listeners", json!({ "spec": { "listeners": [{ "name": "http", "port": 81, "protocol": "HTTP" }] } })),
+        ],
+        "HTTPRoute" | "GRPCRoute" => vec![
+            ("a value", json!({ "spec": { "parentRefs": [{ "name": "other" }] } })),
+            ("a field", json!({ "spec": { "rules": null } })),
+        ],
+        "PodMonitor" => vec![
+            ("a value", json!({ "spec": { "podMetricsEndpoints": [] } })),
+            ("a field", json!({ "spec": { "selector": null } })),
+        ],
+        "PrometheusRule" => vec![
+            ("a value", json!({ "spec": { "groups": [] } })),
+            ("an added field", json!({ "metadata": { "labels": { "app.kubernetes.io/instance": "other" } } })),
+        ],
         "ServiceMonitor" => vec![
             ("a value", json!({ "spec": { "endpoints": [] } })),
             ("a field", json!({ "spec": { "selector": null } })),
@@ -143,6 +205,7 @@ async fn every_child_that_is_changed_by_hand_is_repaired_by_one_write_and_no_rea
     case.apply(everything()).await;
     case.ready().await;
     for kind in of_role(Role::Child) {
+        with_monitor_of(&case, kind).await;
         let Some(before) = case.children(kind).await.into_iter().next() else { panic!("no {}", kind.kind) };
         let name = before.metadata.name.clone().unwrap();
         let mut edits = edits(kind.kind);

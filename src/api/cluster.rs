@@ -7,11 +7,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    backup::Backup,
     common::{DeletionPolicy, ImagePullPolicy, LocalReference, StringMap},
     component::ComponentSpec,
     config::{Auth, Config, ServiceAccount},
     exposure::{ComponentKey, Exposure},
+    limits::Limits,
     monitoring::Monitoring,
+    patches::ObjectPatch,
+    network::NetworkPolicy,
     rules,
     status::LogPilotClusterStatus,
     storage::Storage,
@@ -44,6 +48,7 @@ use super::{
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Components", type_ = "string", json_path = ".status.componentSummary", priority = 1),
     printcolumn(name = "Storage", type_ = "string", json_path = ".status.storageSummary", priority = 1),
+    printcolumn(name = "LastBackup", type_ = "date", json_path = ".status.lastBackup", priority = 1),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
@@ -65,9 +70,18 @@ use super::{
     validation = rules::storage::existing_claim_is_immutable(),
     validation = rules::storage::size_never_shrinks(),
     validation = rules::storage::component_sizes_never_shrink(),
-    validation = rules::ingress::component_runs(),
-    validation = rules::ingress::component_is_named(),
-    validation = rules::ingress::component_serves_protocol()
+    validation = rules::backup::only_sqlite(),
+    validation = rules::backup::volume_can_be_mounted_twice(),
+    validation = rules::backup::existing_claim_is_shared(),
+    validation = rules::backup::existing_claim_is_another(),
+    validation = rules::backup::size_never_shrinks(),
+    validation = rules::backup::class_is_immutable(),
+    validation = rules::ingress::component_runs("ingress"),
+    validation = rules::ingress::component_runs("gateway"),
+    validation = rules::ingress::component_is_named("ingress"),
+    validation = rules::ingress::component_is_named("gateway"),
+    validation = rules::ingress::component_serves_protocol("ingress"),
+    validation = rules::ingress::component_serves_protocol("gateway")
 )]
 pub struct LogPilotClusterSpec {
     /// Prefix of every child's name. Default: the resource's name. Immutable.
@@ -133,12 +147,22 @@ pub struct LogPilotClusterSpec {
     pub auth: Option<Auth>,
     /// The server's storage and the claim under it.
     pub storage: Option<Storage>,
+    /// Scheduled copies of the data.
+    pub backup: Option<Backup>,
     /// How clients outside the cluster reach the servers.
     pub exposure: Option<Exposure>,
     /// How the servers are observed.
     pub monitoring: Option<Monitoring>,
+    /// Who may talk to the servers. Not given: anyone on the service ports, and the monitoring on its port.
+    pub network_policy: Option<NetworkPolicy>,
+    /// Limits of the namespace: defaults for containers, and a quota.
+    pub limits: Option<Limits>,
     /// What the operator does with the cluster, apart from what it should be.
     pub operation: Option<Operation>,
+    /// Changes to generated objects that have no field here, applied in order after everything else.
+    #[schemars(length(max = 32))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<ObjectPatch>,
 }
 
 /// The namespace of the servers.
@@ -190,6 +214,8 @@ pub enum Environment {
 pub struct Operation {
     /// Nothing is written but the status, which stays true.
     pub paused: Option<bool>,
+    /// No pods; everything else stays, the data above all. Set to false, as many pods come back as there were.
+    pub stopped: Option<bool>,
 }
 
 #[cfg(test)]

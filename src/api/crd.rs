@@ -150,8 +150,9 @@ mod tests {
     }
 
     #[test]
+    // Above 256 KiB `kubectl apply` cannot remember what it applied.
     fn the_definition_stays_small() {
         let size = serde_json::to_string(&crd()).unwrap().len();
-        assert!(size < 128 * 1024, "{size} bytes");
+        assert!(size < 256 * 1024, "{size} bytes");
     }
 }

@@ -10,9 +10,12 @@ use super::{
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = super::rules::gateway::one_way_per_host())]
 pub struct Exposure {
     /// An Ingress.
     pub ingress: Option<Ingress>,
+    /// Routes of the Gateway API, on a Gateway of your own or on one that is made here.
+    pub gateway: Option<super::gateway::Gateway>,
 }
 
 /// An Ingress, and a second one for gRPC rules: the backend protocol is a setting of a whole Ingress.

@@ -4,13 +4,19 @@
 //! by the API server, so each bound and rule here carries the sentence its user will read.
 //! Defaults are not here: they are applied when objects are rendered and never written to `spec`.
 
+pub mod alerting;
+pub mod backup;
 pub mod cluster;
 pub mod common;
 pub mod component;
 pub mod config;
 pub mod crd;
 pub mod exposure;
+pub mod gateway;
+pub mod limits;
 pub mod monitoring;
+pub mod patches;
+pub mod network;
 mod rules;
 mod schema;
 pub mod status;

@@ -107,6 +107,15 @@ pub fn annotations(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Texts that users add to alerts.
+pub fn alert_texts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": { "type": "string", "maxLength": 256 },
+    })
+}
+
 /// The map of components: one schema for all of them; the keys are checked by CEL.
 pub fn components(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({

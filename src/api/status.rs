@@ -50,6 +50,13 @@ pub struct LogPilotClusterStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub volumes: Vec<VolumeStatus>,
+    /// When the newest backup ended; where each component has its own data, the oldest of theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_backup: Option<Time>,
+    /// One for each CronJob of backups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub backups: Vec<BackupStatus>,
     /// Values of the preset and of defaults that are in effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,
@@ -77,6 +84,17 @@ pub struct ComponentStatus {
     /// Hash in the name of the ConfigMap that new pods use.
     #[schemars(length(max = 64))]
     pub config_hash: String,
+    /// `Guaranteed`, `Burstable` or `BestEffort`: whose pods a node that runs out of memory ends last.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 16))]
+    pub qos_class: String,
+    /// Pods that come back when `operation.stopped` ends, where an autoscaler decides how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas_before_stop: Option<i32>,
+    /// Stands for the restarts asked for so far by annotation, so that removing the annotation restarts nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub restart: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -109,6 +127,49 @@ pub struct VolumeStatus {
     /// UID of the claim that held the data when it was last seen.
     #[schemars(length(max = 64))]
     pub uid: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupStatus {
+    /// Of the CronJob.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// The newest backup that was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<BackupSuccess>,
+    /// How the newest Job ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_result: Option<BackupResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_result_time: Option<Time>,
+    /// Not given while suspended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_schedule: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupSuccess {
+    /// When its Job ended.
+    pub time: Time,
+    /// Name of the file on the backup volume; empty where the pod's last words were not seen.
+    #[schemars(length(max = 64))]
+    pub file: String,
+    /// Bytes.
+    pub size: i64,
+    /// Rows of all tables.
+    pub rows: i64,
+    /// Files that can be restored, newest first; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 64)))]
+    pub available: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum BackupResult {
+    Succeeded,
+    Failed,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

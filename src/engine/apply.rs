@@ -360,11 +360,18 @@ fn conflict(planned: &Planned, whose: &str) -> Result {
 /// written as it is.
 fn live_body(planned: &Planned, child: &Child) -> (Value, bool) {
     let autoscaler_elsewhere = child.autoscaled && !child.handed_over;
+    // Zero is meant: an autoscaler lets a workload of zero alone, so that nobody is at odds with us.
+    let some = |replicas: &Value| replicas.as_i64() != Some(0);
     let autoscaled = matches!(planned.replicas, Replicas::Autoscaled { .. })
-        || (autoscaler_elsewhere && planned.body.pointer("/spec/replicas").is_some());
+        || (autoscaler_elsewhere && planned.body.pointer("/spec/replicas").is_some_and(some));
+    // For the same reason one that we set to zero would stay there when it is handed over.
+    let kept = match planned.replicas {
+        Replicas::Autoscaled { initial } => child.replicas.filter(|live| *live > 0).or(Some(i64::from(initial))),
+        Replicas::Planned => child.replicas,
+    };
     match (autoscaled, child.owns_replicas) {
         (false, _) => (planned.body.clone(), false),
-        (true, true) => (planned_body(planned, child.replicas), true),
+        (true, true) => (planned_body(planned, kept), true),
         (true, false) => (without_replicas(planned), false),
     }
 }
@@ -373,7 +380,7 @@ fn live_body(planned: &Planned, child: &Child) -> (Value, bool) {
 fn new_body(planned: &Planned, last: Option<i64>) -> Value {
     match planned.replicas {
         Replicas::Planned => planned.body.clone(),
-        Replicas::Autoscaled { initial } => planned_body(planned, last.or(Some(i64::from(initial)))),
+        Replicas::Autoscaled { initial } => planned_body(planned, last.filter(|last| *last > 0).or(Some(i64::from(initial)))),
     }
 }
 

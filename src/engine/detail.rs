@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::kind::Kind;
@@ -21,7 +22,15 @@ pub enum Detail {
     Address(Option<String>),
     /// Conditions that are not as they should be, as `reason: message`.
     Autoscaler { unable: Option<Cause>, inactive: Option<Cause> },
+    /// When it was made.
+    CronJob { made: Option<Timestamp> },
+    /// How it ended, where it did.
+    Job(Option<JobEnd>),
     Namespace { terminating: bool, stuck: Option<String> },
+    /// A Gateway is refused or not programmed, or its controller has not looked at it.
+    Gateway { unable: Option<Cause>, unseen: bool },
+    /// A route is refused by one of its Gateways, or one of them has not looked at it.
+    Route { refused: Option<Cause>, unseen: Option<String> },
 }
 
 /// A reason and its message, as Kubernetes gives them.
@@ -71,6 +80,10 @@ pub struct Pod {
     pub unschedulable: Option<String>,
     /// The image of a container that waits.
     pub image: String,
+    /// The Job that it belongs to.
+    pub job: Option<String>,
+    /// What a container of a Job said when it ended well.
+    pub said: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,6 +91,13 @@ pub struct Terminated {
     pub exit_code: i64,
     pub reason: String,
     pub message: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobEnd {
+    pub succeeded: bool,
+    pub at: Timestamp,
+    pub cause: Cause,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -104,6 +124,10 @@ impl Detail {
                 unable: condition(live, "AbleToScale", "False"),
                 inactive: condition(live, "ScalingActive", "False"),
             },
+            "Gateway" => super::routes::gateway(live),
+            "HTTPRoute" | "GRPCRoute" => super::routes::route(live),
+            "CronJob" => Self::CronJob { made: timestamp(live, "/metadata/creationTimestamp") },
+            "Job" => Self::Job(job_end(live)),
             "Namespace" => Self::Namespace {
                 terminating: string(live, "/status/phase") == "Terminating"
                     || live.pointer("/metadata/deletionTimestamp").is_some(),
@@ -116,11 +140,11 @@ impl Detail {
     }
 }
 
-fn integer(live: &Value, pointer: &str) -> i64 {
+pub(super) fn integer(live: &Value, pointer: &str) -> i64 {
     live.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
-fn string(live: &Value, pointer: &str) -> String {
+pub(super) fn string(live: &Value, pointer: &str) -> String {
     live.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
@@ -174,6 +198,8 @@ fn pod(live: &Value) -> Pod {
             .find(|status| status.pointer("/state/waiting").is_some())
             .or_else(|| statuses.first())
     });
+    let labels = live.pointer("/metadata/labels");
+    let job = labels.and_then(|labels| labels.get("batch.kubernetes.io/job-name")).and_then(Value::as_str).map(str::to_owned);
     let waiting = container
         .and_then(|status| status.pointer("/state/waiting"))
         .map(|waiting| Cause { reason: string(waiting, "/reason"), message: string(waiting, "/message") })
@@ -206,6 +232,11 @@ fn pod(live: &Value) -> Pod {
             .filter(|cause| cause.reason == "Unschedulable")
             .map(|cause| cause.message),
         image: container.map(|status| string(status, "/image")).unwrap_or_default(),
+        said: job.as_ref().and(container).and_then(|status| {
+            let end = status.pointer("/state/terminated").filter(|end| integer(end, "/exitCode") == 0)?;
+            Some(string(end, "/message"))
+        }),
+        job,
     }
 }
 
@@ -213,6 +244,23 @@ fn pod(live: &Value) -> Pod {
 fn last_words(message: &str) -> String {
     let skip = message.chars().count().saturating_sub(512);
     message.trim_end().chars().skip(skip).collect()
+}
+
+/// By its conditions: a Job that failed has no completion time.
+fn job_end(live: &Value) -> Option<JobEnd> {
+    let conditions = live.pointer("/status/conditions")?.as_array()?;
+    let end = conditions.iter().find(|condition| {
+        matches!(string(condition, "/type").as_str(), "Complete" | "Failed") && string(condition, "/status") == "True"
+    })?;
+    Some(JobEnd {
+        succeeded: string(end, "/type") == "Complete",
+        at: timestamp(live, "/status/completionTime").or_else(|| timestamp(end, "/lastTransitionTime"))?,
+        cause: Cause { reason: string(end, "/reason"), message: string(end, "/message") },
+    })
+}
+
+fn timestamp(live: &Value, pointer: &str) -> Option<Timestamp> {
+    live.pointer(pointer)?.as_str()?.parse().ok()
 }
 
 fn claim(live: &Value) -> Claim {

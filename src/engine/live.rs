@@ -91,6 +91,18 @@ impl Live {
         self.lock().seen(child)
     }
 
+    /// We deleted an object: not to be deleted twice until its event comes. That event may have been faster than the
+    /// answer to the delete; then there is nothing to mark, and the object must not come back.
+    pub fn deleting(&self, child: &Child) {
+        let mut inner = self.lock();
+        let id: Id = (child.kind, child.key.clone());
+        let Some(owner) = inner.owner_of.get(&id).cloned() else { return };
+        let known = inner.find(&owner, &id).filter(|known| known.uid == child.uid).cloned();
+        if let Some(known) = known {
+            inner.insert(&owner, id, Arc::new(Child { deleting: true, ..Child::clone(&known) }));
+        }
+    }
+
     /// An object left its watch; answers the resources whose view changed.
     pub fn left(&self, child: &Child) -> Vec<Owner> {
         self.lock().left(child.kind, &child.key, &child.uid)
@@ -272,4 +284,30 @@ fn owner(child: &Child) -> Option<Owner> {
         .filter(|controller| controller.api_version.starts_with(super::OWNER_GROUP))
         .map(|controller| controller.name.clone())
         .or_else(|| child.instance.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Service;
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::kind::Managed;
+
+    #[test]
+    fn an_object_whose_deletion_was_seen_before_its_answer_stays_gone() {
+        let service = json!({ "metadata": {
+            "name": "s", "namespace": "n", "uid": "u",
+            "ownerReferences": [{ "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "name": "c", "uid": "1", "controller": true }],
+        } });
+        let child = Child::read(Service::KIND, &service).unwrap();
+        let live = Live::default();
+        let known = || live.of("c").get(child.kind, &child.key).map(|child| child.deleting);
+        live.seen(child.clone());
+        live.deleting(&child);
+        assert_eq!(known(), Some(true));
+        live.left(&child);
+        live.deleting(&child);
+        assert_eq!(known(), None);
+    }
 }

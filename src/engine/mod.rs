@@ -15,6 +15,7 @@ pub mod live;
 pub mod owner;
 pub mod plan;
 pub mod prune;
+mod routes;
 pub mod watches;
 pub mod writer;
 

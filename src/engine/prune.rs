@@ -60,8 +60,7 @@ impl Applier<'_> {
         let result = match self.writer.delete(child.kind, &child.key, &child.uid).await {
             Ok(()) => {
                 info!(object = %child, owner = %self.owner.name, "deleted: no longer planned");
-                // Until its event comes: not to be deleted twice.
-                self.live.seen(Child { deleting: true, ..child.clone() });
+                self.live.deleting(child);
                 Result::Deleted
             }
             // Replaced by another object of that name, which is judged by its own event.

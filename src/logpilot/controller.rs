@@ -19,11 +19,13 @@ use kube::{
 use serde_json::Value;
 
 use super::{
-    facts::{ApiKeyFact, Facts, NamespaceFact},
+    backups::{self, Backups},
+    facts::{self, ApiKeyFact, Facts, NamespaceFact},
     gather,
     memory::Memory,
     model::Cluster,
-    plan, problems, reasons,
+    patches, plan, problems, reasons,
+    references::References,
     report::Reporter,
     secrets::{self, Secrets},
     status::{self, View},
@@ -67,11 +69,14 @@ pub struct Controller {
     pub live: Arc<Live>,
     pub metrics: Arc<Metrics>,
     pub planner: Planner,
+    /// The operator's own image, which backups run.
+    pub operator_image: Option<String>,
     /// All resources, for what one of them has to know of the others.
     pub store: Store<DynamicObject>,
     normalised: Normalised,
     backoff: Backoff,
     secrets: Secrets,
+    references: References,
     memory: Memory,
     reporter: Reporter,
 }
@@ -94,15 +99,17 @@ impl Controller {
     ) -> Self {
         let writer = Writer::new(client.clone());
         Self {
-            reporter: Reporter::new(client, writer.clone()),
+            reporter: Reporter::new(client, writer.clone(), Arc::clone(&metrics)),
             writer,
             live,
             metrics,
             planner,
+            operator_image: None,
             store,
             normalised: Normalised::default(),
             backoff: Backoff::default(),
             secrets: Secrets::default(),
+            references: References::default(),
             memory: Memory::default(),
         }
     }
@@ -122,9 +129,16 @@ impl Controller {
         };
         let plan = (self.planner)(Arc::clone(&cluster), Arc::clone(&facts)).await;
         let outcome = self.carry_out(subject, &cluster, &facts, &plan).await;
-        let status = self.observe(subject, &cluster, &facts, &plan, &outcome);
+        let backups = self.backups(subject, &cluster, &facts);
+        let due = backups.look_again;
+        let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), backups);
         let told = self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
-        self.next(subject, &facts, &outcome, told)
+        let waits = told.into_iter().chain(due.map(until));
+        self.next(subject, &facts, &outcome, waits)
+    }
+
+    fn backups(&self, subject: &Subject, cluster: &Cluster, facts: &Facts) -> Backups {
+        backups::of(cluster, facts, &subject.before.backups, &self.live.of(&cluster.name), Timestamp::now())
     }
 
     async fn gather(
@@ -140,6 +154,8 @@ impl Controller {
             live: &self.live,
             writer: &self.writer,
             secrets: &self.secrets,
+            references: &self.references,
+            operator_image: self.operator_image.as_deref(),
             namespace_shared: shared,
         };
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
@@ -194,8 +210,8 @@ impl Controller {
         subject: &Subject,
         cluster: &Cluster,
         facts: &Facts,
-        plan: &Plan,
-        outcome: &Outcome,
+        (plan, outcome): (&Plan, &Outcome),
+        backups: Backups,
     ) -> LogPilotClusterStatus {
         let snapshot = self.live.of(&cluster.name);
         let now = Time(Timestamp::now());
@@ -204,6 +220,8 @@ impl Controller {
         let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
         let mut known = problems::of_facts(facts, &namespaces, &lost);
         known.extend(warnings::warnings(cluster));
+        known.extend(patches::unmatched(cluster, plan));
+        known.extend(backups.problems);
         status::of(View {
             cr: &subject.cr,
             before: &subject.before,
@@ -212,9 +230,12 @@ impl Controller {
             outcome,
             snapshot: &snapshot,
             known,
+            backups: backups.status,
             effective: Some(warnings::effective(cluster)),
             change: self.change(subject, &now),
             paused: cluster.paused,
+            stopped: cluster.stopped,
+            facts,
             now,
         })
     }
@@ -263,10 +284,11 @@ impl Controller {
     }
 
     /// When to look again without a change.
-    fn next(&self, subject: &Subject, facts: &Facts, outcome: &Outcome, told: Option<Duration>) -> Action {
+    fn next(&self, subject: &Subject, facts: &Facts, outcome: &Outcome, told: impl Iterator<Item = Duration>) -> Action {
         let name = subject.object.name_any();
         let mut waits = vec![match facts.api_key {
             ApiKeyFact::Invalid { .. } => secrets::REFRESH_HELD,
+            _ if facts.references.values().any(facts::References::hold) => secrets::REFRESH_HELD,
             _ => secrets::REFRESH,
         }];
         waits.extend(told);
@@ -345,6 +367,8 @@ impl Reconciler for Controller {
         self.live.forget(name);
         self.memory.forget(name);
         self.secrets.forget(name);
+        self.references.forget(name);
+        self.metrics.forget(name);
         self.backoff.succeeded(name);
     }
 
@@ -355,6 +379,11 @@ impl Reconciler for Controller {
     fn status_is_foreign(&self, object: &DynamicObject) -> bool {
         self.memory.is_foreign(object)
     }
+}
+
+/// A moment after it, so that the clock has passed it.
+fn until(moment: Timestamp) -> Duration {
+    moment.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO) + Duration::from_secs(1)
 }
 
 /// The namespaces that a resource names, read without decoding all of it.

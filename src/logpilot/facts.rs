@@ -15,6 +15,17 @@ impl fmt::Debug for Hidden {
     }
 }
 
+/// The operator's own image, where its installation says which. A plan that is made without a cluster names the
+/// image of this version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorImage(pub Option<String>);
+
+impl Default for OperatorImage {
+    fn default() -> Self {
+        Self(Some(concat!("logpilot-operator:", env!("CARGO_PKG_VERSION")).to_owned()))
+    }
+}
+
 /// Whose a namespace is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NamespaceFact {
@@ -43,6 +54,32 @@ pub enum ApiKeyFact {
     Invalid { message: String },
 }
 
+/// What the variables of one component refer to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct References {
+    /// Changes when a value does, and rolls the pods.
+    pub hash: String,
+    pub missing: Vec<Missing>,
+}
+
+impl References {
+    /// Whether a new pod could not start.
+    #[must_use]
+    pub fn hold(&self) -> bool {
+        self.missing.iter().any(|missing| !missing.optional)
+    }
+}
+
+/// An object that a variable refers to, or a key of it, is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// `Secret namespace/name`.
+    pub object: String,
+    pub message: String,
+    /// The pods start without it.
+    pub optional: bool,
+}
+
 /// Everything `plan` may look at beside the resource itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -54,6 +91,14 @@ pub struct Facts {
     pub api_key: ApiKeyFact,
     /// Claims that held data and are gone: not made again until the user says so.
     pub lost_claims: BTreeSet<String>,
+    /// What the variables of each component refer to, by the Deployment's name; nothing where they refer to nothing.
+    pub references: BTreeMap<String, References>,
+    /// Pods that come back after a stop, by the component's role, where an autoscaler decides how many.
+    pub before_stop: BTreeMap<&'static str, i32>,
+    /// Restarts that were asked for before, by the component's role; see [`super::restart`].
+    pub restarts: BTreeMap<String, String>,
+    /// The operator's own image, which backups run.
+    pub operator_image: OperatorImage,
     /// Replicas last seen of each Deployment, for one that has to be made again under an autoscaler.
     pub last_replicas: BTreeMap<String, i32>,
 }

@@ -1,18 +1,17 @@
 //! Gathers the facts that planning needs: from the live view, and one read of the API key's Secret.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{PersistentVolumeClaim, Pod},
-};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 
 use super::{
     ACCEPT_DATA_LOSS,
-    facts::{ApiKeyFact, Facts, NamespaceFact},
+    facts::{ApiKeyFact, Facts, NamespaceFact, OperatorImage},
     model::Cluster,
     reasons,
+    references::{Asked, References},
+    replicas,
     secrets::{Secrets, Wanted},
 };
 use crate::{
@@ -32,6 +31,8 @@ pub struct Sources<'a> {
     pub live: &'a Live,
     pub writer: &'a Writer,
     pub secrets: &'a Secrets,
+    pub references: &'a References,
+    pub operator_image: Option<&'a str>,
     /// Another resource names the same namespace.
     pub namespace_shared: bool,
 }
@@ -95,6 +96,17 @@ pub async fn facts(
     snapshot: &Snapshot,
 ) -> Result<Facts, Error> {
     let servers = namespace(sources.live, cluster, &cluster.namespace.name);
+    let suspect = snapshot.of_kind(Pod::KIND).any(|child| {
+        matches!(&child.detail, Detail::Pod(pod)
+            if pod.waiting.as_ref().is_some_and(|cause| cause.reason == reasons::CONTAINER_CONFIG))
+    });
+    let generation = cr.metadata.generation;
+    let references = if servers == NamespaceFact::Terminating {
+        BTreeMap::new()
+    } else {
+        let nothing_there = servers == NamespaceFact::Absent;
+        sources.references.look(sources.writer, Asked { cluster, generation, suspect, nothing_there }).await?
+    };
     let wanted = api_key(cluster);
     let api_key = match servers {
         // Nothing is in a namespace that does not exist: no read needed.
@@ -104,19 +116,10 @@ pub async fn facts(
         }
         NamespaceFact::Terminating => ApiKeyFact::Unknown,
         _ => {
-            let suspect = snapshot.of_kind(Pod::KIND).any(|child| {
-                matches!(&child.detail, Detail::Pod(pod)
-                    if pod.waiting.as_ref().is_some_and(|cause| cause.reason == reasons::CONTAINER_CONFIG))
-            });
-            sources
-                .secrets
-                .look(sources.writer, &cluster.name, &wanted, cr.metadata.generation, suspect)
-                .await?
+            sources.secrets.look(sources.writer, &cluster.name, &wanted, generation, suspect).await?
         }
     };
-    let deployment_of = |name: &str| {
-        cluster.components.iter().find(|component| component.role.name == name).map(|component| component.name.clone())
-    };
+    let last = replicas::remembered(cluster, before, snapshot);
     Ok(Facts {
         namespace: servers,
         system_namespace: cluster
@@ -129,15 +132,15 @@ pub async fn facts(
             .into_iter()
             .map(|(name, _)| name)
             .collect::<BTreeSet<_>>(),
-        last_replicas: before
+        references,
+        operator_image: OperatorImage(sources.operator_image.map(str::to_owned)),
+        before_stop: last.before_stop,
+        last_replicas: last.last_replicas,
+        restarts: before
             .components
             .iter()
-            .filter(|component| component.desired > 0)
-            .filter_map(|component| Some((deployment_of(&component.name)?, component.desired)))
-            .filter(|(name, _)| {
-                let key = Key { namespace: Some(cluster.namespace.name.clone()), name: name.clone() };
-                snapshot.get(Deployment::KIND, &key).is_none()
-            })
+            .filter(|component| !component.restart.is_empty())
+            .map(|component| (component.name.clone(), component.restart.clone()))
             .collect(),
     })
 }

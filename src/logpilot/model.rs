@@ -1,9 +1,11 @@
 //! A validated cluster with every default filled in: whoever holds one can build all its objects, and
 //! building cannot fail. Components are data; nothing downstream asks which one it has.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::image::Image;
+use super::{image::Image, monitoring::Monitoring, restart::Restart};
 use crate::{
     api::{
         cluster::{Environment, PodSecurity},
@@ -13,6 +15,9 @@ use crate::{
         },
         component::ScalingBehavior,
         exposure::{ComponentKey, HttpMethod, IssuerRef, Protocol},
+        gateway::ParentRef,
+        patches::ObjectPatch,
+        network::{Egress, Peer, PodPeer},
         storage::{AccessMode, Backend, Sharing},
     },
     objects::names::ClusterName,
@@ -35,11 +40,21 @@ pub struct Cluster {
     pub image_pull_secrets: Vec<String>,
     pub api_key: ApiKey,
     pub storage: Storage,
+    /// `None` where no backups are asked for.
+    pub backup: Option<Backup>,
     /// The enabled ones, in the order all, rest, grpc.
     pub components: Vec<Component>,
     pub ingress: Option<Ingress>,
-    pub service_monitor: Option<ServiceMonitor>,
+    pub gateway: Option<Gateway>,
+    pub monitoring: Monitoring,
+    /// `None` where it was turned off.
+    pub network_policy: Option<NetworkPolicy>,
+    pub limit_range: Option<LimitRange>,
+    pub quota: Option<Quota>,
     pub paused: bool,
+    pub patches: Vec<ObjectPatch>,
+    /// No pods, and nothing that would make or guard them.
+    pub stopped: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +94,35 @@ pub struct Claim {
     pub storage_class_name: Option<String>,
     pub access_mode: AccessMode,
     pub deletion_policy: DeletionPolicy,
+}
+
+/// Scheduled copies of the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Five fields of cron.
+    pub schedule: String,
+    /// Of the IANA database.
+    pub time_zone: String,
+    pub suspend: bool,
+    /// How many stay.
+    pub keep: i32,
+    /// One for each claim that holds data.
+    pub jobs: Vec<BackupJob>,
+}
+
+/// From one claim to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupJob {
+    /// Of the CronJob.
+    pub name: String,
+    /// The claim that holds the data.
+    pub claim: String,
+    /// The claim that the copies go to.
+    pub target: String,
+    /// It, where it is ours to make.
+    pub volume: Option<Claim>,
+    pub node_selector: StringMap,
+    pub tolerations: Vec<Toleration>,
 }
 
 /// What the name of a component stands for. There are three, in [`super::defaults`].
@@ -122,7 +166,7 @@ pub struct Port {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Component {
     pub role: &'static Role,
-    /// `L-{c}`: its Deployment, ClusterIP Service, autoscaler and disruption budget, and its `app` label.
+    /// `L-{c}`: its Deployment, ClusterIP Service, autoscaler, disruption budget, policy, and its `app` label.
     pub name: String,
     pub image: Image,
     pub scale: Scale,
@@ -151,6 +195,7 @@ pub struct Component {
     pub revision_history_limit: Option<i32>,
     pub load_balancer: Option<LoadBalancer>,
     pub node_port: Option<NodePort>,
+    pub restart: Restart,
 }
 
 /// The component's `application.yml`.
@@ -279,6 +324,21 @@ pub struct Ingress {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    pub parents: Parents,
+    pub routes: Vec<Route>,
+}
+
+/// What the routes of the Gateway API hang on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parents {
+    /// A Gateway that we make.
+    Own { class_name: String, tls: Option<Tls> },
+    /// Somebody else's.
+    Existing(Vec<ParentRef>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     pub secret_name: String,
     pub issuer: Option<IssuerRef>,
@@ -303,10 +363,26 @@ pub struct Route {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceMonitor {
-    pub interval: String,
-    pub scrape_timeout: String,
-    pub labels: StringMap,
+pub struct NetworkPolicy {
+    /// `None`: anyone.
+    pub clients: Option<Vec<Peer>>,
+    pub monitoring: PodPeer,
+    /// `None` where nobody said who it is, and the class does not tell.
+    pub ingress_controller: Option<PodPeer>,
+    pub egress: Vec<Egress>,
+}
+
+/// What a container of the namespace gets that says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitRange {
+    pub requests: ResourceList,
+    pub limits: ResourceList,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// By the names that a ResourceQuota knows, such as `requests.cpu`. Never empty.
+    pub hard: BTreeMap<&'static str, Quantity>,
 }
 
 impl From<&IntOrPercent> for IntOrString {

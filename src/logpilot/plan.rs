@@ -1,48 +1,85 @@
 //! What a cluster is made of. A table of contents: whether an object exists is said in its builder's first lines.
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+
 use super::{
-    facts::{ApiKeyFact, Facts},
-    model::Cluster,
+    facts::{ApiKeyFact, Facts, References},
+    model::{Cluster, Component},
+    patches,
 };
 use crate::{
     engine::plan::Plan,
     objects::{
-        claim, config_map, deployment, disruption_budget, ingress, namespace, pod_autoscaler, secret,
-        service, service_account, service_monitor,
+        claim, config_map, cron_job, dashboard, deployment, disruption_budget, gateway, ingress, limit_range, namespace,
+        network_policy, pod_autoscaler, pod_monitor, prometheus_rule, resource_quota, routes, secret, service, service_account,
+        service_monitor,
     },
 };
 
 /// Why the servers are held back while the API key cannot be used: an empty one would open them to everybody.
 pub const API_KEY_INVALID: &str = "ApiKeyInvalid";
 
-/// Every object the cluster should have.
+/// Why the servers of a component are held back while something its variables refer to is missing: a new pod could
+/// not start, and the old ones work.
+pub const REFERENCE_MISSING: &str = super::reasons::REFERENCE_MISSING;
+
+/// Every object the cluster should have, as it is written.
 #[must_use]
 pub fn plan(cluster: &Cluster, facts: &Facts) -> Plan {
+    patches::apply(cluster, generated(cluster, facts))
+}
+
+/// Every object the cluster should have, before the user's patches.
+#[must_use]
+pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     let mut plan = Plan::default();
     plan.add(namespace::of_servers(cluster, facts));
     plan.add(namespace::of_system(cluster, facts));
     plan.add([service_account::build(cluster)]);
     plan.add(secret::api_key(cluster, facts));
     plan.add(cluster.storage.claims.iter().filter_map(|it| claim::build(cluster, it, facts)));
+    plan.add(backup_claims(cluster));
+    plan.add(cron_job::build(cluster, facts));
     for component in &cluster.components {
         plan.add([config_map::build(cluster, component)]);
         plan.push(
             [deployment::build(cluster, component, facts)],
-            deployment::replicas(component, facts),
-            held(facts),
+            deployment::replicas(cluster, component, facts),
+            held(cluster, component, facts),
         );
         plan.add([service::cluster_ip(cluster, component)]);
         plan.add(service::load_balancer(cluster, component));
         plan.add(service::node_port(cluster, component));
         plan.add(pod_autoscaler::build(cluster, component));
         plan.add(disruption_budget::build(cluster, component));
+        plan.add(network_policy::build(cluster, component));
     }
     plan.add(ingress::http(cluster));
     plan.add(ingress::grpc(cluster));
+    plan.add(gateway::build(cluster));
+    plan.add(routes::http(cluster));
+    plan.add(routes::redirect(cluster));
+    plan.add(routes::grpc(cluster));
     plan.add(service_monitor::build(cluster));
+    plan.add(pod_monitor::build(cluster));
+    plan.add(prometheus_rule::build(cluster));
+    plan.add(dashboard::build(cluster));
+    plan.add(limit_range::build(cluster));
+    plan.add(resource_quota::build(cluster));
     plan
 }
 
-fn held(facts: &Facts) -> Option<&'static str> {
-    matches!(facts.api_key, ApiKeyFact::Invalid { .. }).then_some(API_KEY_INVALID)
+fn backup_claims(cluster: &Cluster) -> impl Iterator<Item = PersistentVolumeClaim> {
+    let jobs = cluster.backup.iter().flat_map(|backup| &backup.jobs);
+    jobs.filter_map(|job| job.volume.as_ref()).map(|volume| claim::of_backups(cluster, volume))
+}
+
+fn held(cluster: &Cluster, component: &Component, facts: &Facts) -> Option<&'static str> {
+    let missing = || facts.references.get(&component.name).is_some_and(References::hold);
+    match facts.api_key {
+        // Stopping needs no key and no variables, and has to work when they are what is broken.
+        _ if cluster.stopped => None,
+        ApiKeyFact::Invalid { .. } => Some(API_KEY_INVALID),
+        _ => missing().then_some(REFERENCE_MISSING),
+    }
 }

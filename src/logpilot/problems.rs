@@ -8,6 +8,8 @@ use k8s_openapi::api::{
     core::v1::{PersistentVolumeClaim, Pod},
 };
 
+use serde_json::Value;
+
 use super::{
     facts::{ApiKeyFact, Facts, NamespaceFact},
     reasons::{self, action},
@@ -21,8 +23,9 @@ use crate::{
         error::Disposition,
         kind::Managed,
         live::{Coverage, Snapshot},
-        plan::Plan,
+        plan::{Plan, Planned},
     },
+    objects::labels,
 };
 
 /// A problem, with the table's advice.
@@ -63,6 +66,10 @@ pub fn of_facts(facts: &Facts, namespaces: &[(String, NamespaceFact)], lost: &[(
                 super::ACCEPT_DATA_LOSS
             ),
         ));
+    }
+    for missing in facts.references.values().flat_map(|references| &references.missing) {
+        let severity = if missing.optional { Severity::Warning } else { Severity::Error };
+        found.push(problem(severity, reasons::REFERENCE_MISSING, missing.object.clone(), missing.message.clone()));
     }
     if let ApiKeyFact::Invalid { message } = &facts.api_key {
         found.push(problem(Severity::Error, reasons::API_KEY_INVALID, "Secret".into(), message.clone()));
@@ -136,6 +143,10 @@ fn of_child(child: &Child, plan: &Plan) -> Option<Problem> {
             error(refusal(cause), cause.message.clone())
         }
         Detail::Claim(claim) if child.kind == PersistentVolumeClaim::KIND && planned() => match &claim.resizing {
+            // It waits for the first backup, and no server waits for it.
+            _ if is_backup(child, plan) && claim.phase != "Lost" => None,
+            // A class may wait for the first pod, and none is wanted.
+            _ if claim.phase == "Pending" && !wants_pods(plan) => None,
             _ if claim.phase == "Pending" || claim.phase == "Lost" => error(
                 reasons::VOLUME_PENDING,
                 format!(
@@ -164,8 +175,45 @@ fn of_child(child: &Child, plan: &Plan) -> Option<Problem> {
                 )
             })
         }
+        Detail::Gateway { unable: Some(cause), .. } if planned() => {
+            error(reasons::GATEWAY_NOT_PROGRAMMED, format!("{}: {}", cause.reason, cause.message))
+        }
+        Detail::Route { refused: Some(cause), .. } if planned() => {
+            error(reasons::ROUTE_NOT_ACCEPTED, format!("{}: {}", cause.reason, cause.message))
+        }
+        // Nobody has answered: for a moment after each change, or for ever where a name is wrong.
+        Detail::Gateway { unseen: true, .. } if planned() => Some(problem(
+            Severity::Warning,
+            reasons::GATEWAY_NOT_PROGRAMMED,
+            child.to_string(),
+            "no controller has answered for it yet".into(),
+        )),
+        Detail::Route { unseen: Some(gateway), .. } if planned() => Some(problem(
+            Severity::Warning,
+            reasons::ROUTE_NOT_ACCEPTED,
+            child.to_string(),
+            format!("no controller has answered for Gateway {gateway} yet"),
+        )),
         _ => None,
     }
+}
+
+fn wants_pods(plan: &Plan) -> bool {
+    let workloads = plan.objects.iter().filter(|planned| planned.kind == Deployment::KIND);
+    workloads.into_iter().any(|planned| planned.body.pointer("/spec/replicas").and_then(serde_json::Value::as_i64) != Some(0))
+}
+
+/// A claim of the backups, by the plan's label.
+pub(super) fn is_backup(child: &Child, plan: &Plan) -> bool {
+    plan.objects
+        .iter()
+        .any(|planned| planned.kind == child.kind && planned.key == child.key && of_backups(planned))
+}
+
+/// Whether a planned object belongs to the backups.
+pub(super) fn of_backups(planned: &Planned) -> bool {
+    let labels = planned.body.pointer("/metadata/labels").and_then(|labels| labels.get(labels::COMPONENT));
+    labels.and_then(Value::as_str) == Some(labels::BACKUP)
 }
 
 /// Why pods cannot be created.
@@ -194,7 +242,8 @@ fn pods(snapshot: &Snapshot) -> Vec<Problem> {
             .or_insert_with(|| {
                 let found = Problem {
                     node: pod.node.clone(),
-                    ..problem(Severity::Error, &reason, child.to_string(), message)
+                    // Servers run without a backup.
+                    ..problem(if pod.job.is_some() { Severity::Warning } else { Severity::Error }, &reason, child.to_string(), message)
                 };
                 (found, 0)
             });

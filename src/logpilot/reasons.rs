@@ -22,6 +22,7 @@ reasons! {
     APPLIED = "Applied": "every object is as planned", "nothing";
     PROGRESSING = "Progressing": "a change is being carried out", "wait; the message names what is waited for";
     PAUSED = "Paused": "spec.operation.paused is true: nothing is written but the status", "set it to false to continue";
+    STOPPED = "Stopped": "spec.operation.stopped is true: no pods run; the data and everything else is kept", "set it to false to start";
     INVALID_SPEC = "InvalidSpec": "the resource cannot be carried out as it is; what runs is left as it is", "change the fields that the message names";
     INTERNAL_ERROR = "InternalError": "the operator failed on this resource; others are not affected", "report it with the message and the operator's log";
     NAME_CONFLICT = "NameConflict": "a child's name is taken by an object that is not ours; it is not touched", "delete or rename that object, or set another spec.nameOverride or namespace in a new resource";
@@ -29,6 +30,7 @@ reasons! {
     NAMESPACE_TERMINATING = "NamespaceTerminating": "the namespace is being deleted; everything is made again when it is gone", "wait, or find what keeps it with kubectl get namespace -o yaml";
     CHILD_TERMINATING = "ChildTerminating": "a child is being deleted and has to be gone before it is made again", "wait; if it stays, look for finalizers on it";
     API_KEY_INVALID = "ApiKeyInvalid": "the API key's Secret is missing, has no such key, or is empty; workloads are held", "create the Secret with a non-empty key; it is looked at every 10 s";
+    REFERENCE_MISSING = "ReferenceMissing": "a Secret or ConfigMap that a variable refers to is missing, or a key of it; unless it is optional, the component is left as it is", "create what the message names; it is looked at every 10 s while a component waits for it";
     FORBIDDEN = "Forbidden": "the operator lacks a right", "grant the verb on the resource that the message names to the operator's ClusterRole";
     QUOTA_EXCEEDED = "QuotaExceeded": "a ResourceQuota refuses objects or pods", "raise the quota, or lower replicas or resources";
     ADMISSION_DENIED = "AdmissionDenied": "an admission policy or webhook refuses an object", "follow the policy's message, or exempt the namespace";
@@ -50,6 +52,9 @@ reasons! {
     REPLICA_FAILURE = "ReplicaFailure": "pods cannot be created", "the message is the API server's answer to the ReplicaSet";
     DEADLINE_EXCEEDED = "ProgressDeadlineExceeded": "a rollout made no progress in time; old pods keep serving", "look at the problems of its pods; a corrected or reverted spec heals it";
     NOT_READY = "NotReady": "pods run but are not ready", "look at the readiness probe's events with kubectl describe pod";
+    BACKUP_FAILED = "BackupFailed": "the newest backup failed; those before it are untouched, and the servers are not affected", "read the message, then kubectl create job --from=cronjob/… to try again";
+    BACKUP_OLD = "BackupOld": "a backup was due and there is none", "look at the CronJob and its Jobs with kubectl describe; spec.backup.suspend ends this warning";
+    BACKUP_IMAGE_UNKNOWN = "BackupImageUnknown": "the operator does not know its own image, which backups run; there is no CronJob", "set OPERATOR_IMAGE in the operator's Deployment";
     METRICS_UNAVAILABLE = "MetricsUnavailable": "the autoscaler has no metrics; the number of pods stays as it is", "install metrics-server, and set resources.requests";
     STORAGE_SINGLE_NODE = "StorageSingleNode": "all pods that share the volume run on one node", "use one pod, or accept that a node's failure stops all of them";
     DRAIN_INTERRUPTS = "DrainInterrupts": "draining the node stops all pods of the component at once, so there is no disruption budget", "plan drains, or use storage.sharing PerComponent with one pod each";
@@ -60,6 +65,12 @@ reasons! {
     GRPC_PROBE_UNAUTHENTICATED = "GrpcProbeUnauthenticated": "native gRPC probes carry no API key, which the server asks for even for health", "use probes.mode ActuatorGroups";
     GRPC_INGRESS_UNSUPPORTED = "GrpcIngressUnsupported": "gRPC through this Ingress needs TLS and a class that the operator knows", "set exposure.ingress.tls and class nginx, or the class's own annotations";
     RATE_LIMIT_UNSUPPORTED = "RateLimitUnsupported": "the ingress class has no rate limit that the operator knows", "use class nginx, or set the class's own annotations";
+    ROUTE_NOT_ACCEPTED = "RouteNotAccepted": "a Gateway refuses a route, or nobody answers for that Gateway; clients from outside do not get through", "check that the Gateway exists and its listeners allow routes of this namespace and host; the message has its controller's words";
+    GATEWAY_NOT_PROGRAMMED = "GatewayNotProgrammed": "the Gateway is refused or not set up, or no controller answers for its class", "check exposure.gateway.className with kubectl get gatewayclass; the message has the controller's words";
+    PATCH_UNMATCHED = "PatchUnmatched": "a patch names an object that is not generated, and changes nothing", "correct target.kind and target.name of the patch, or remove it";
+    CLIENTS_MAY_BE_CUT = "ClientsMayBeCut": "the network policy keeps out the traffic of an Ingress, load balancer or node port that the spec asks for", "set networkPolicy.ingressController, or add the clients to networkPolicy.clients";
+    QUOTA_TOO_SMALL = "QuotaTooSmall": "limits.quota has no room for the most pods that can run, those of an update included", "raise limits.quota, or lower replicas or resources";
+    ENV_IGNORED = "EnvIgnored": "the server does not look at an environment variable, because its application.yml sets the property", "use the field that the message names, and remove the variable";
     CORS_UNSUPPORTED = "CorsUnsupported": "the ingress class has no CORS setting that the operator knows", "use class nginx, or set the class's own annotations";
 }
 

@@ -1,6 +1,6 @@
 //! Writes the status where it differs, then tells what changed in events.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, ResourceExt, api::DynamicObject};
@@ -15,18 +15,20 @@ use crate::{
         events::{Events, Note},
         writer::Writer,
     },
+    metrics::{Judged, Metrics},
     objects::kinds::KINDS,
 };
 
 pub struct Reporter {
     writer: Writer,
     events: Events,
+    metrics: Arc<Metrics>,
 }
 
 impl Reporter {
     #[must_use]
-    pub fn new(client: Client, writer: Writer) -> Self {
-        Self { writer, events: Events::new(client) }
+    pub fn new(client: Client, writer: Writer, metrics: Arc<Metrics>) -> Self {
+        Self { writer, events: Events::new(client), metrics }
     }
 
     /// One patch, only on a difference; a change of counts alone waits its turn. Answers after how long to come again
@@ -38,6 +40,7 @@ impl Reporter {
         before: &LogPilotClusterStatus,
         status: &LogPilotClusterStatus,
     ) -> Option<Duration> {
+        self.metrics.judged(&object.name_any(), judged(status));
         let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
         if wanted == memory.status(object) {
             return None;
@@ -96,6 +99,28 @@ impl Reporter {
                 self.events.publish(&regarding, note).await;
             }
         }
+    }
+}
+
+/// What is counted of a status. Reasons that Kubernetes made are not in the table: a label must stay bounded.
+fn judged(status: &LogPilotClusterStatus) -> Judged {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+    let mut reasons: Vec<_> = status
+        .problems
+        .iter()
+        .map(|problem| {
+            let known = reasons::REASONS.iter().find(|row| row.name == problem.reason);
+            known.map_or("Other", |row| row.name)
+        })
+        .collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    Judged {
+        not_ready_since: ready
+            // A cluster that is stopped on purpose is as it should be.
+            .filter(|condition| condition.status != "True" && condition.reason != reasons::STOPPED)
+            .map(|condition| condition.last_transition_time.0.as_second()),
+        reasons,
     }
 }
 

@@ -11,12 +11,12 @@ use k8s_openapi::{
 };
 use serde_json::Value;
 
-use super::{problems, reasons};
+use super::{backups, facts::Facts, problems, qos, reasons, restart::RESTART};
 use crate::{
     api::{
         LogPilotCluster, LogPilotClusterStatus,
         status::{
-            ComponentStatus, Effective, Endpoint, EndpointPort, LastChange, Problem, Severity, VolumeStatus,
+            BackupStatus, ComponentStatus, Effective, Endpoint, EndpointPort, LastChange, Problem, Severity, VolumeStatus,
         },
     },
     engine::{
@@ -26,6 +26,10 @@ use crate::{
         kind::Managed,
         live::Snapshot,
         plan::{Plan, Planned},
+    },
+    objects::{
+        gateway::Gateway,
+        routes::{GRPCRoute, HTTPRoute},
     },
 };
 
@@ -40,9 +44,12 @@ pub struct View<'a> {
     pub snapshot: &'a Snapshot,
     /// Problems that were known before anything was written, and warnings about the spec.
     pub known: Vec<Problem>,
+    pub backups: Vec<BackupStatus>,
     pub effective: Option<Effective>,
     pub change: Option<LastChange>,
     pub paused: bool,
+    pub stopped: bool,
+    pub facts: &'a Facts,
     pub now: Time,
 }
 
@@ -60,7 +67,7 @@ pub fn of(view: View<'_>) -> LogPilotClusterStatus {
         .objects
         .iter()
         .filter(|planned| planned.kind == Deployment::KIND)
-        .map(|planned| workload(planned, view.snapshot))
+        .map(|planned| workload(planned, &view))
         .collect();
     let wanted = conditions_of(&view, &found, &deployments);
     let ready = wanted.iter().find(|condition| condition.type_ == "Ready");
@@ -95,6 +102,8 @@ pub fn of(view: View<'_>) -> LogPilotClusterStatus {
         components: deployments.iter().map(|workload| workload.status.clone()).collect(),
         endpoints: endpoints(&view),
         volumes: volumes(&before.volumes, &view),
+        last_backup: backups::oldest(&view.backups),
+        backups: view.backups,
         effective: view.effective,
         last_change: view.change.or(before.last_change),
         problems: found.into_iter().take(32).collect(),
@@ -129,7 +138,7 @@ struct Workload {
     complete: bool,
 }
 
-fn workload(planned: &Planned, snapshot: &Snapshot) -> Workload {
+fn workload(planned: &Planned, view: &View<'_>) -> Workload {
     let text = |pointer: &str| planned.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let component = planned
         .body
@@ -147,7 +156,11 @@ fn workload(planned: &Planned, snapshot: &Snapshot) -> Workload {
         .unwrap_or_default()
         .to_owned();
     let small = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
+    let template = "/spec/template";
     let mut status = ComponentStatus {
+        qos_class: planned.body.pointer(&format!("{template}/spec")).map(qos::class).unwrap_or_default().to_owned(),
+        replicas_before_stop: view.facts.before_stop.get(component.as_str()).copied(),
+        restart: text(&format!("{template}/metadata/annotations/{}", RESTART.replace('/', "~1"))),
         name: component,
         image: text("/spec/template/spec/containers/0/image"),
         config_hash: config,
@@ -155,7 +168,7 @@ fn workload(planned: &Planned, snapshot: &Snapshot) -> Workload {
         ..ComponentStatus::default()
     };
     let mut complete = false;
-    if let Some(child) = snapshot.get(planned.kind, &planned.key)
+    if let Some(child) = view.snapshot.get(planned.kind, &planned.key)
         && let Detail::Deployment(live) = &child.detail
     {
         status.desired = small(live.desired);
@@ -200,7 +213,14 @@ fn conditions_of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
         None => (fallback.to_owned(), message),
     };
 
-    wanted.push(if first_error.is_none() && complete && (applied || view.paused) {
+    wanted.push(if first_error.is_none() && view.stopped && !view.paused {
+        let left: i32 = workloads.iter().map(|workload| workload.status.ready).sum();
+        let message = match left {
+            0 => "no pods run while spec.operation.stopped is true; the data is kept".to_owned(),
+            left => format!("stopping: {left} pods are left"),
+        };
+        condition("Ready", false, reasons::STOPPED, message)
+    } else if first_error.is_none() && complete && (applied || view.paused) {
         condition("Ready", true, reasons::READY, "every pod runs the declared state".into())
     } else {
         let (reason, message) = cause(reasons::PROGRESSING, progress.clone());
@@ -221,7 +241,7 @@ fn conditions_of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
         lost || problems::needs_help(view.outcome)
             || found.iter().any(|problem| {
                 problem.severity == Severity::Error
-                    && [reasons::DEADLINE_EXCEEDED, reasons::API_KEY_INVALID, reasons::QUOTA_EXCEEDED, reasons::ADMISSION_DENIED]
+                    && [reasons::DEADLINE_EXCEEDED, reasons::API_KEY_INVALID, reasons::REFERENCE_MISSING, reasons::QUOTA_EXCEEDED, reasons::ADMISSION_DENIED, reasons::ROUTE_NOT_ACCEPTED]
                         .contains(&problem.reason.as_str())
             })
     });
@@ -270,7 +290,7 @@ fn storage_summary(view: &View<'_>) -> Option<String> {
         .plan
         .objects
         .iter()
-        .filter(|planned| planned.kind == PersistentVolumeClaim::KIND)
+        .filter(|planned| planned.kind == PersistentVolumeClaim::KIND && !problems::of_backups(planned))
         .map(|planned| {
             let (phase, size) = match view.snapshot.get(planned.kind, &planned.key).map(|child| &child.detail) {
                 Some(Detail::Claim(claim)) => (claim.phase.clone(), claim.capacity.clone()),
@@ -285,18 +305,31 @@ fn storage_summary(view: &View<'_>) -> Option<String> {
     (!claims.is_empty()).then(|| claims.join(", "))
 }
 
-/// The first host of an Ingress, else the first address of a load balancer.
+/// The first host of a Gateway or an Ingress, else the first address of a load balancer.
 fn url(view: &View<'_>) -> Option<String> {
+    let gateway = gateway_url(view.plan);
     let ingress = view.plan.objects.iter().find(|planned| planned.kind == Ingress::KIND).and_then(|planned| {
         let host = planned.body.pointer("/spec/rules/0/host")?.as_str()?;
         let scheme = if planned.body.pointer("/spec/tls").is_some() { "https" } else { "http" };
         Some(format!("{scheme}://{host}"))
     });
-    ingress.or_else(|| {
+    gateway.or(ingress).or_else(|| {
         view.snapshot.of_kind(Service::KIND).find_map(|child| match &child.detail {
             Detail::Address(Some(address)) => Some(address.clone()),
             _ => None,
         })
+    })
+}
+
+/// Whether somebody else's Gateway ends TLS is not known, so its host stands without a scheme.
+fn gateway_url(plan: &Plan) -> Option<String> {
+    let first = |kind| plan.objects.iter().find(|planned| planned.kind == kind);
+    let route = first(HTTPRoute::KIND).or_else(|| first(GRPCRoute::KIND))?;
+    let host = route.body.pointer("/spec/hostnames/0")?.as_str()?;
+    Some(match first(Gateway::KIND) {
+        Some(gateway) if gateway.body.pointer("/spec/listeners/1").is_some() => format!("https://{host}"),
+        Some(_) => format!("http://{host}"),
+        None => host.to_owned(),
     })
 }
 
@@ -341,6 +374,13 @@ fn volumes(before: &[VolumeStatus], view: &View<'_>) -> Vec<VolumeStatus> {
     let mut volumes: Vec<VolumeStatus> = before.to_vec();
     for child in view.snapshot.of_kind(PersistentVolumeClaim::KIND) {
         if child.key.namespace.as_deref() != Some(view.namespace) {
+            continue;
+        }
+        // Of the backups, or of no use any more: its loss is no loss of data, and the list is short.
+        let holds_data = view.plan.objects.iter().any(|planned| {
+            planned.kind == child.kind && planned.key == child.key && !problems::of_backups(planned)
+        });
+        if !holds_data && volumes.iter().all(|volume| volume.name != child.key.name) {
             continue;
         }
         let known = VolumeStatus { name: child.key.name.clone(), uid: child.uid.clone() };

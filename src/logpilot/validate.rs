@@ -4,8 +4,13 @@
 //! components, comparisons after defaults, sizes. What would be dangerous is checked again, because a stored
 //! object may be older than a rule, and `plan` on the command line has no API server.
 
+mod backup;
 mod component;
 mod exposure;
+mod patches;
+mod limits;
+mod monitoring;
+mod network;
 mod resources;
 mod storage;
 
@@ -13,7 +18,8 @@ use std::fmt;
 
 use super::{
     config, defaults,
-    model::{ApiKey, Cluster, ServersNamespace, ServiceMonitor},
+    model::{ApiKey, Cluster, ServersNamespace},
+    restart::Restart,
 };
 use crate::{
     api::{
@@ -68,6 +74,10 @@ impl Objections {
 pub fn validate(cr: &LogPilotCluster) -> Result<Cluster, Vec<Violation>> {
     let mut objections = Objections::default();
     let cluster = resolve(cr, &mut objections);
+    // Patches are judged by what they change, which has to be right by itself first.
+    if let Some(cluster) = cluster.as_ref().filter(|_| objections.0.is_empty()) {
+        patches::check(cluster, &mut objections);
+    }
     match cluster {
         Some(cluster) if objections.0.is_empty() => Ok(cluster),
         _ => Err(objections.0),
@@ -93,9 +103,16 @@ fn resolve(cr: &LogPilotCluster, objections: &mut Objections) -> Option<Cluster>
         .iter()
         .filter_map(|(key, component)| component::resolve(spec, &prefix, *key, component, objections))
         .collect();
+    for component in &mut components {
+        component.restart = Restart::asked(cr.metadata.annotations.as_ref(), component.role);
+    }
     let storage = storage::resolve(spec, &prefix, &mut components, objections);
+    let backup = backup::resolve(spec, &prefix, &components, &storage, objections);
     let ingress = exposure::ingress(spec, &components, objections);
-    let service_monitor = service_monitor(spec, objections);
+    let gateway = exposure::gateway(spec, &components, objections);
+    let monitoring = monitoring::resolve(spec, objections);
+    let network_policy = network::resolve(spec, system_namespace.as_deref(), ingress.as_ref(), objections);
+    let limits::Resolved { limit_range, quota } = limits::resolve(spec, objections);
 
     Some(Cluster {
         uid: cr.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()),
@@ -115,15 +132,22 @@ fn resolve(cr: &LogPilotCluster, objections: &mut Objections) -> Option<Cluster>
             .map(|reference| reference.name.clone())
             .collect(),
         api_key: api_key(spec, &prefix),
+        patches: spec.patches.clone(),
         paused: spec.operation.as_ref().and_then(|operation| operation.paused) == Some(true),
+        stopped: spec.operation.as_ref().and_then(|operation| operation.stopped) == Some(true),
         name,
         prefix,
         namespace,
         system_namespace,
         storage,
+        backup,
         components,
         ingress,
-        service_monitor,
+        gateway,
+        monitoring,
+        network_policy,
+        limit_range,
+        quota,
     })
 }
 
@@ -241,37 +265,4 @@ fn config_overlay(spec: &LogPilotClusterSpec, objections: &mut Objections) {
             format!("must not be greater than `maximumSize`, which is {maximum}"),
         );
     }
-}
-
-fn service_monitor(spec: &LogPilotClusterSpec, objections: &mut Objections) -> Option<ServiceMonitor> {
-    let given = spec.monitoring.as_ref()?.service_monitor.as_ref()?;
-    if given.enabled == Some(false) {
-        return None;
-    }
-    let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.into());
-    let interval = or(&given.interval, defaults::SCRAPE_INTERVAL);
-    let mut scrape_timeout = or(&given.scrape_timeout, defaults::SCRAPE_TIMEOUT);
-    let longer = seconds(&scrape_timeout) > seconds(&interval);
-    if longer && given.scrape_timeout.is_none() {
-        // The default gives way to a short interval.
-        scrape_timeout.clone_from(&interval);
-    }
-    objections.unless(
-        !longer || given.scrape_timeout.is_none(),
-        "spec.monitoring.serviceMonitor.scrapeTimeout",
-        format!("'{scrape_timeout}' must not be longer than `interval`, which is '{interval}'"),
-    );
-    Some(ServiceMonitor { interval, scrape_timeout, labels: given.labels.clone() })
-}
-
-/// Seconds of a duration such as `30s`, `5m` or `1h`.
-fn seconds(duration: &str) -> Option<u64> {
-    let (number, unit) = duration.split_at_checked(duration.len().checked_sub(1)?)?;
-    let number: u64 = number.parse().ok()?;
-    Some(match unit {
-        "s" => number,
-        "m" => number * 60,
-        "h" => number * 3600,
-        _ => return None,
-    })
 }

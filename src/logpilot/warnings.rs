@@ -1,5 +1,9 @@
 //! What works, but not as somebody may expect: told, never refused. And the defaults that are in effect.
 
+mod env;
+mod network;
+mod quota;
+
 use super::{
     model::{Budget, Check, Cluster, Component, Rollout, Scale},
     quantity,
@@ -23,6 +27,9 @@ pub const GRPC_PROBE_UNAUTHENTICATED: &str = "GrpcProbeUnauthenticated";
 pub const RATE_LIMIT_UNSUPPORTED: &str = "RateLimitUnsupported";
 pub const CORS_UNSUPPORTED: &str = "CorsUnsupported";
 pub const GRPC_INGRESS_UNSUPPORTED: &str = "GrpcIngressUnsupported";
+pub use env::ENV_IGNORED;
+pub use network::CLIENTS_MAY_BE_CUT;
+pub use quota::QUOTA_TOO_SMALL;
 
 /// Every reason of this file, with what it means.
 pub const REASONS: &[(&str, &str)] = &[
@@ -60,6 +67,15 @@ pub const REASONS: &[(&str, &str)] = &[
         GRPC_INGRESS_UNSUPPORTED,
         "The Ingress may not carry gRPC: the class is not known to speak it to a backend, or TLS is missing.",
     ),
+    (
+        CLIENTS_MAY_BE_CUT,
+        "The network policy keeps out the traffic of an Ingress, load balancer or node port that the spec asks for.",
+    ),
+    (
+        QUOTA_TOO_SMALL,
+        "The quota has no room for the most pods that can run, those of an update included.",
+    ),
+    (ENV_IGNORED, "The server does not look at an environment variable, because its file sets the property."),
 ];
 
 /// Resident memory under large reads passes 286 MiB even where the heap is small.
@@ -75,6 +91,9 @@ pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
     found.extend(claims_in_use(cluster).iter().flat_map(|claim| storage(cluster, claim)));
     found.extend(cluster.components.iter().flat_map(|component| of_component(cluster, component)));
     found.extend(of_ingress(cluster));
+    found.extend(network::warnings(cluster));
+    found.extend(quota::warning_of(cluster));
+    found.extend(cluster.components.iter().flat_map(|component| env::warnings(cluster, component)));
     found
 }
 

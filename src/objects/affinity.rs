@@ -1,12 +1,13 @@
 //! Where a component's pods may run.
 
-use k8s_openapi::api::core::v1::{
-    Affinity, PodAffinity, PodAffinityTerm, Toleration, TopologySpreadConstraint,
+use k8s_openapi::{
+    api::core::v1::{Affinity, PodAffinity, PodAffinityTerm, Toleration, TopologySpreadConstraint},
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
 
 use super::labels;
 use crate::{
-    api::common::{TaintEffect, TolerationOperator, TopologySpread, WhenUnsatisfiable},
+    api::common::{self, TaintEffect, TolerationOperator, TopologySpread, WhenUnsatisfiable},
     logpilot::model::Component,
 };
 
@@ -21,17 +22,23 @@ pub fn build(component: &Component) -> Option<Affinity> {
     if !component.co_scheduled {
         return None;
     }
-    Some(Affinity {
+    Some(beside(labels::claim_selector(component)))
+}
+
+/// On the node of the pods selected.
+#[must_use]
+pub fn beside(pods: LabelSelector) -> Affinity {
+    Affinity {
         pod_affinity: Some(PodAffinity {
             required_during_scheduling_ignored_during_execution: Some(vec![PodAffinityTerm {
-                label_selector: Some(labels::claim_selector(component)),
+                label_selector: Some(pods),
                 topology_key: HOST.into(),
                 ..PodAffinityTerm::default()
             }]),
             ..PodAffinity::default()
         }),
         ..Affinity::default()
-    })
+    }
 }
 
 /// None for pods bound to one node, and for a single pod. By default soft, over zones and hosts: a small
@@ -53,8 +60,13 @@ pub fn spread(component: &Component) -> Option<Vec<TopologySpreadConstraint>> {
 /// None where no toleration was given: an empty list would be owned by us.
 #[must_use]
 pub fn tolerations(component: &Component) -> Option<Vec<Toleration>> {
-    let list: Vec<_> = component
-        .tolerations
+    tolerations_of(&component.tolerations)
+}
+
+/// As above, of a list.
+#[must_use]
+pub fn tolerations_of(given: &[common::Toleration]) -> Option<Vec<Toleration>> {
+    let list: Vec<_> = given
         .iter()
         .map(|toleration| Toleration {
             key: toleration.key.clone(),

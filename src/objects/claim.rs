@@ -9,7 +9,7 @@ use k8s_openapi::{
 
 use super::{labels, meta};
 use crate::{
-    api::{common::DeletionPolicy, storage::AccessMode},
+    api::{common::{DeletionPolicy, StringMap}, storage::AccessMode},
     logpilot::{
         facts::Facts,
         model::{Claim, Cluster},
@@ -26,13 +26,23 @@ pub fn build(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<Persiste
     if let Some(role) = claim.role {
         all.insert(labels::COMPONENT.into(), role.name.into());
     }
+    Some(labelled(cluster, claim, all))
+}
+
+/// A claim of the backups. One that is gone is made again: what it held is told by the status, and the data is elsewhere.
+#[must_use]
+pub fn of_backups(cluster: &Cluster, claim: &Claim) -> PersistentVolumeClaim {
+    labelled(cluster, claim, labels::of_backup(cluster))
+}
+
+fn labelled(cluster: &Cluster, claim: &Claim, all: StringMap) -> PersistentVolumeClaim {
     let mut metadata = meta::unowned(cluster, claim.name.clone(), all);
     metadata.namespace = Some(cluster.namespace.name.clone());
     match claim.deletion_policy {
         DeletionPolicy::Delete => metadata.owner_references = Some(vec![meta::owner(cluster)]),
         DeletionPolicy::Retain => meta::annotate(&mut metadata, [meta::keep_from_argo_cd()]),
     }
-    Some(PersistentVolumeClaim {
+    PersistentVolumeClaim {
         metadata,
         spec: Some(PersistentVolumeClaimSpec {
             access_modes: Some(vec![access_mode(claim.access_mode).into()]),
@@ -44,7 +54,7 @@ pub fn build(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<Persiste
             ..PersistentVolumeClaimSpec::default()
         }),
         ..PersistentVolumeClaim::default()
-    })
+    }
 }
 
 fn access_mode(mode: AccessMode) -> &'static str {

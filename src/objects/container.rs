@@ -82,14 +82,14 @@ fn resources(component: &Component) -> ResourceRequirements {
     }
 }
 
-fn quantities(list: &ResourceList) -> BTreeMap<String, Quantity> {
+pub(super) fn quantities(list: &ResourceList) -> BTreeMap<String, Quantity> {
     [("cpu", &list.cpu), ("memory", &list.memory), ("ephemeral-storage", &list.ephemeral_storage)]
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), Quantity(value.as_ref()?.0.clone()))))
         .collect()
 }
 
-fn security_context() -> SecurityContext {
+pub(super) fn security_context() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         read_only_root_filesystem: Some(true),
@@ -98,7 +98,7 @@ fn security_context() -> SecurityContext {
     }
 }
 
-fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
+pub(super) fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
     VolumeMount {
         name: name.into(),
         mount_path: path.into(),

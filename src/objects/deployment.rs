@@ -22,6 +22,8 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deploym
         metadata.labels.get_or_insert_default().insert(labels::VERSION.into(), version);
     }
     let replicas = match component.scale {
+        // Unmarked, so that the number is ours again: an autoscaler lets a workload of zero alone.
+        _ if cluster.stopped => Some(0),
         Scale::Fixed(replicas) => Some(replicas),
         Scale::Autoscaled(_) => {
             meta::annotate(&mut metadata, [(REPLICAS_ANNOTATION.into(), AUTOSCALED.into())]);
@@ -45,13 +47,17 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deploym
 }
 
 /// Who decides the number of pods. A workload that has to be made again under an autoscaler starts where
-/// it was last seen, or a scaled-up one would drop to its minimum.
+/// it was last seen, or a scaled-up one would drop to its minimum; so does one that was stopped.
 #[must_use]
-pub fn replicas(component: &Component, facts: &Facts) -> Replicas {
+pub fn replicas(cluster: &Cluster, component: &Component, facts: &Facts) -> Replicas {
     match &component.scale {
+        _ if cluster.stopped => Replicas::Planned,
         Scale::Fixed(_) => Replicas::Planned,
         Scale::Autoscaled(scaler) => Replicas::Autoscaled {
-            initial: facts.last_replicas.get(&component.name).copied().unwrap_or(scaler.min),
+            initial: facts
+                .last_replicas
+                .get(&component.name)
+                .map_or(scaler.min, |last| (*last).clamp(scaler.min, scaler.max)),
         },
     }
 }

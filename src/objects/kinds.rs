@@ -5,19 +5,30 @@
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
     autoscaling::v2::HorizontalPodAutoscaler,
-    core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
+    batch::v1::{CronJob, Job},
+    core::v1::{
+        ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service, ServiceAccount,
+    },
     discovery::v1::EndpointSlice,
-    networking::v1::Ingress,
+    networking::v1::{Ingress, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
 };
 
-use super::service_monitor::ServiceMonitor;
+use super::{
+    gateway::Gateway,
+    pod_monitor::PodMonitor,
+    prometheus_rule::PrometheusRule,
+    routes::{GRPCRoute, HTTPRoute},
+    service_monitor::ServiceMonitor,
+};
 use crate::engine::kind::{
     Kind, Managed,
     Role::{self, Child, Kept, Observed, Once},
 };
 
 const CORE: &str = "";
+/// Also named inside routes, as the group of their parents.
+pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
 macro_rules! kinds {
     ($($type:ident: $group:expr, $version:literal, $plural:literal, $scope:ident, $presence:ident, wave $wave:literal, $role:ident;)*) => {
@@ -53,9 +64,19 @@ kinds! {
     Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 1, Child;
     HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 1, Child;
     PodDisruptionBudget:     "policy",                "v1", "poddisruptionbudgets",     namespaced, always,   wave 1, Child;
+    Gateway:                 GATEWAY_API,             "v1", "gateways",                 namespaced, optional, wave 1, Child;
+    HTTPRoute:               GATEWAY_API,             "v1", "httproutes",               namespaced, optional, wave 1, Child;
+    GRPCRoute:               GATEWAY_API,             "v1", "grpcroutes",               namespaced, optional, wave 1, Child;
+    NetworkPolicy:           "networking.k8s.io",     "v1", "networkpolicies",          namespaced, always,   wave 1, Child;
+    LimitRange:              CORE,                    "v1", "limitranges",              namespaced, always,   wave 1, Child;
+    ResourceQuota:           CORE,                    "v1", "resourcequotas",           namespaced, always,   wave 1, Child;
     ServiceMonitor:          "monitoring.coreos.com", "v1", "servicemonitors",          namespaced, optional, wave 1, Child;
+    PodMonitor:              "monitoring.coreos.com", "v1", "podmonitors",              namespaced, optional, wave 1, Child;
+    PrometheusRule:          "monitoring.coreos.com", "v1", "prometheusrules",          namespaced, optional, wave 1, Child;
+    CronJob:                 "batch",                 "v1", "cronjobs",                 namespaced, always,   wave 1, Child;
     ReplicaSet:              "apps",                  "v1", "replicasets",              namespaced, always,   wave 1, Observed;
     Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 1, Observed;
+    Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 1, Observed;
     EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 1, Observed;
 }
 

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use super::names::claim_label;
 use crate::{
     api::common::StringMap,
-    logpilot::model::{Cluster, Component},
+    logpilot::model::{BackupJob, Cluster, Component},
 };
 
 /// What hand-written manifests select by, and therefore what a Deployment's selector stays for ever.
@@ -70,6 +70,25 @@ pub fn of_pod(cluster: &Cluster, component: &Component) -> StringMap {
     labels
 }
 
+/// Value of [`COMPONENT`] of what backs the data up: no Service selects it.
+pub const BACKUP: &str = "backup";
+
+/// Labels of a backup's CronJob, Jobs and claim.
+#[must_use]
+pub fn of_backup(cluster: &Cluster) -> StringMap {
+    let mut labels = shared(cluster);
+    labels.insert(COMPONENT.into(), BACKUP.into());
+    labels
+}
+
+/// Labels of a backup's pod. With the label of the claim, so that it and the servers find each other's node.
+#[must_use]
+pub fn of_backup_pod(cluster: &Cluster, job: &BackupJob) -> StringMap {
+    let mut labels = of_backup(cluster);
+    labels.insert(DATA.into(), claim_label(&job.claim));
+    labels
+}
+
 /// Labels that only the operator sets.
 #[must_use]
 pub fn is_reserved(key: &str) -> bool {
@@ -85,7 +104,13 @@ pub fn pod_selector(component: &Component) -> LabelSelector {
 /// The pods that mount a component's claim, whatever their component.
 #[must_use]
 pub fn claim_selector(component: &Component) -> LabelSelector {
-    selector(DATA, &claim_label(&component.claim))
+    data_selector(&component.claim)
+}
+
+/// The pods that mount a claim.
+#[must_use]
+pub fn data_selector(claim: &str) -> LabelSelector {
+    selector(DATA, &claim_label(claim))
 }
 
 /// What a Service selects by. Not `app`: a canary has another one and serves the same clients.
@@ -104,6 +129,12 @@ pub fn monitored_services(cluster: &Cluster) -> LabelSelector {
         ])),
         ..LabelSelector::default()
     }
+}
+
+/// The pods that a PodMonitor scrapes.
+#[must_use]
+pub fn monitored_pods(cluster: &Cluster) -> LabelSelector {
+    selector(CLUSTER, cluster.prefix.as_str())
 }
 
 fn selector(key: &str, value: &str) -> LabelSelector {

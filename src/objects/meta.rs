@@ -30,6 +30,12 @@ pub fn owned(cluster: &Cluster, namespace: &str, name: String, labels: StringMap
     }
 }
 
+/// Where objects for the monitoring live: in the system namespace where one is named.
+#[must_use]
+pub fn monitoring(cluster: &Cluster) -> &str {
+    cluster.system_namespace.as_ref().unwrap_or(&cluster.namespace.name)
+}
+
 /// Metadata of an object that outlives the cluster: no namespace and no owner yet.
 #[must_use]
 pub fn unowned(cluster: &Cluster, name: String, labels: StringMap) -> ObjectMeta {

@@ -5,23 +5,36 @@
 //! would come back as ours and look like drift, so the builder writes it itself.
 
 pub mod affinity;
+pub mod alerts;
 pub mod claim;
 pub mod config_map;
 pub mod container;
+pub mod cron_job;
+pub mod dashboard;
+pub mod dashboard_panels;
 pub mod deployment;
 pub mod disruption_budget;
 pub mod env;
+pub mod gateway;
 pub mod ingress;
 pub mod ingress_nginx;
 pub mod kinds;
 pub mod labels;
+pub mod limit_range;
 pub mod meta;
 pub mod names;
 pub mod namespace;
+pub mod network_policy;
 pub mod pod;
 pub mod pod_autoscaler;
+pub mod pod_monitor;
 pub mod probes;
+pub mod prometheus_rule;
+pub mod promql;
+pub mod resource_quota;
+pub mod routes;
 pub mod secret;
 pub mod service;
 pub mod service_account;
 pub mod service_monitor;
+pub mod slo;

@@ -16,6 +16,9 @@ const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-loadbalancer".len(
 const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-config-".len() + HASH <= LABEL);
 const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-data".len() <= LABEL);
 
+/// A CronJob's Jobs get eleven characters more.
+const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-backup".len() <= LABEL - 11);
+
 /// `L` of the design: the prefix of every child's name. A DNS-1035 label of at most 40 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterName(String);
@@ -35,7 +38,7 @@ impl ClusterName {
         &self.0
     }
 
-    /// Deployment, ClusterIP Service, autoscaler and disruption budget of a component; also its `app` label.
+    /// Deployment, ClusterIP Service, autoscaler, disruption budget and network policy of a component; also its `app` label.
     #[must_use]
     pub fn component(&self, role: &str) -> String {
         format!("{self}-{role}")
@@ -78,6 +81,15 @@ impl ClusterName {
         format!("{self}-{role}-data")
     }
 
+    /// CronJob and claim of the backups; of one component, where each has its own data.
+    #[must_use]
+    pub fn backup(&self, role: Option<&str>) -> String {
+        match role {
+            None => format!("{self}-backup"),
+            Some(role) => format!("{self}-{role}-backup"),
+        }
+    }
+
     #[must_use]
     pub fn ingress(&self) -> String {
         self.0.clone()
@@ -89,8 +101,54 @@ impl ClusterName {
     }
 
     #[must_use]
+    pub fn gateway(&self) -> String {
+        self.0.clone()
+    }
+
+    /// HTTPRoute or GRPCRoute of the host at an index: a host added at the end renames no other.
+    #[must_use]
+    pub fn route(&self, index: usize) -> String {
+        match index {
+            0 => self.0.clone(),
+            index => format!("{self}-{}", index + 1),
+        }
+    }
+
+    /// HTTPRoute that sends port 80 to port 443.
+    #[must_use]
+    pub fn redirect_route(&self) -> String {
+        format!("{self}-redirect")
+    }
+
+    #[must_use]
+    pub fn limit_range(&self) -> String {
+        self.0.clone()
+    }
+
+    #[must_use]
+    pub fn resource_quota(&self) -> String {
+        self.0.clone()
+    }
+
+    #[must_use]
     pub fn service_monitor(&self) -> String {
         self.0.clone()
+    }
+
+    #[must_use]
+    pub fn pod_monitor(&self) -> String {
+        self.0.clone()
+    }
+
+    #[must_use]
+    pub fn prometheus_rule(&self) -> String {
+        self.0.clone()
+    }
+
+    /// ConfigMap of a dashboard. The one name that may be longer than a DNS label: a ConfigMap's may.
+    #[must_use]
+    pub fn dashboard(&self, which: &str) -> String {
+        format!("{self}-dashboard-{which}")
     }
 }
 
@@ -165,7 +223,9 @@ mod tests {
             for made in [
                 name.component(role), name.load_balancer(role), name.node_port(role),
                 name.config(role, &hash), name.service_account(), name.api_key(), name.shared_data(),
-                name.component_data(role), name.ingress(), name.grpc_ingress(), name.service_monitor(),
+                name.component_data(role), name.backup(None), name.backup(Some(role)), name.ingress(), name.grpc_ingress(), name.service_monitor(),
+                name.limit_range(), name.resource_quota(),
+                name.pod_monitor(), name.prometheus_rule(), name.gateway(), name.route(0), name.route(31), name.redirect_route(),
             ] {
                 prop_assert!(is_dns_1035(&made), "{made}");
                 prop_assert!(made.starts_with(&prefix));

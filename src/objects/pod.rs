@@ -8,17 +8,22 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
 
-use super::{affinity, container, labels, meta};
+use super::{affinity, container, labels, meta, service_monitor::METRICS_PATH};
 use crate::{
     api::common::StringMap,
     logpilot::{
+        defaults::MANAGEMENT,
         facts::{ApiKeyFact, Facts},
         model::{Cluster, Component},
+        restart::RESTART,
     },
 };
 
 /// Rolls the pods when the key changes: a variable from a Secret is read once, at start.
 pub const API_KEY_HASH: &str = "logpilot.io/api-key-hash";
+
+/// Rolls the pods when a Secret or ConfigMap changes that their variables refer to.
+pub const REFERENCES_HASH: &str = "logpilot.io/references-hash";
 
 pub(super) const CONFIG: &str = "config";
 pub(super) const DATA: &str = "data";
@@ -35,7 +40,7 @@ pub fn template(cluster: &Cluster, component: &Component, facts: &Facts) -> PodT
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels::of_pod(cluster, component)),
-            annotations: meta::non_empty(annotations(component, facts)),
+            annotations: meta::non_empty(annotations(cluster, component, facts)),
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {
@@ -58,25 +63,37 @@ pub fn template(cluster: &Cluster, component: &Component, facts: &Facts) -> PodT
     }
 }
 
-fn annotations(component: &Component, facts: &Facts) -> StringMap {
-    let mut all = component.pod_annotations.clone();
+fn annotations(cluster: &Cluster, component: &Component, facts: &Facts) -> StringMap {
+    let mut all = if cluster.monitoring.scrape_annotations { scraped() } else { StringMap::new() };
+    all.extend(component.pod_annotations.clone());
     let hash = match &facts.api_key {
         // Known before the Secret is made, or the pods would roll as soon as it is seen.
         ApiKeyFact::Present { hash } | ApiKeyFact::Generate { hash, .. } => Some(hash.clone()),
         ApiKeyFact::Unknown | ApiKeyFact::Invalid { .. } => None,
     };
     all.extend(hash.map(|hash| (API_KEY_HASH.to_owned(), hash)));
+    let references = facts.references.get(&component.name).map(|found| found.hash.clone());
+    all.extend(references.map(|hash| (REFERENCES_HASH.to_owned(), hash)));
+    let restart = component.restart.token(facts.restarts.get(component.role.name));
+    all.extend(restart.map(|token| (RESTART.to_owned(), token)));
     all
 }
 
-fn pull_secrets(cluster: &Cluster) -> Option<Vec<LocalObjectReference>> {
+/// What a Prometheus without its operator looks for, by convention.
+fn scraped() -> StringMap {
+    [("scrape", "true"), ("port", &MANAGEMENT.number.to_string()), ("path", METRICS_PATH)]
+        .map(|(key, value)| (format!("prometheus.io/{key}"), value.to_owned()))
+        .into()
+}
+
+pub(super) fn pull_secrets(cluster: &Cluster) -> Option<Vec<LocalObjectReference>> {
     let secrets: Vec<_> =
         cluster.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect();
     (!secrets.is_empty()).then_some(secrets)
 }
 
 /// The `restricted` Pod Security Standard, and a group that may write the data volume.
-fn security_context() -> PodSecurityContext {
+pub(super) fn security_context() -> PodSecurityContext {
     PodSecurityContext {
         run_as_non_root: Some(true),
         run_as_user: Some(USER),

@@ -12,10 +12,13 @@ use crate::{
     logpilot::model::{Cluster, Component, Scale},
 };
 
-/// None for a component with a fixed number of pods.
+/// None for a component with a fixed number of pods, and while the cluster is stopped.
 #[must_use]
 pub fn build(cluster: &Cluster, component: &Component) -> Option<HorizontalPodAutoscaler> {
     let Scale::Autoscaled(scaler) = &component.scale else { return None };
+    if cluster.stopped {
+        return None;
+    }
     let metrics = [("cpu", scaler.cpu), ("memory", scaler.memory)]
         .into_iter()
         .filter_map(|(name, percent)| Some(utilization(name, percent?)))

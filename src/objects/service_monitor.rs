@@ -7,7 +7,14 @@ use super::{
     labels::{self, monitored_services},
     meta,
 };
-use crate::logpilot::model::Cluster;
+use crate::logpilot::{
+    defaults::MANAGEMENT,
+    model::Cluster,
+    monitoring::Monitor,
+};
+
+/// Where the servers show their metrics, on the management port.
+pub const METRICS_PATH: &str = "/actuator/prometheus";
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ServiceMonitor {
@@ -38,24 +45,28 @@ pub struct Endpoint {
     pub scrape_timeout: String,
 }
 
+impl Endpoint {
+    pub(super) fn of(wanted: &Monitor) -> Self {
+        Self {
+            port: MANAGEMENT.name.into(),
+            path: METRICS_PATH.into(),
+            interval: wanted.interval.clone(),
+            scrape_timeout: wanted.scrape_timeout.clone(),
+        }
+    }
+}
+
 /// None unless asked for. Scrapes the ClusterIP Services only, or each pod would be counted once per Service.
 #[must_use]
 pub fn build(cluster: &Cluster) -> Option<ServiceMonitor> {
-    let wanted = cluster.service_monitor.as_ref()?;
-    let servers = &cluster.namespace.name;
-    let namespace = cluster.system_namespace.as_ref().unwrap_or(servers);
+    let wanted = cluster.monitoring.service_monitor.as_ref()?;
     let labels = labels::with(cluster, &wanted.labels);
     Some(ServiceMonitor {
-        metadata: meta::owned(cluster, namespace, cluster.prefix.service_monitor(), labels),
+        metadata: meta::owned(cluster, meta::monitoring(cluster), cluster.prefix.service_monitor(), labels),
         spec: ServiceMonitorSpec {
             selector: monitored_services(cluster),
-            namespace_selector: NamespaceSelector { match_names: vec![servers.clone()] },
-            endpoints: vec![Endpoint {
-                port: "management".into(),
-                path: "/actuator/prometheus".into(),
-                interval: wanted.interval.clone(),
-                scrape_timeout: wanted.scrape_timeout.clone(),
-            }],
+            namespace_selector: NamespaceSelector { match_names: vec![cluster.namespace.name.clone()] },
+            endpoints: vec![Endpoint::of(wanted)],
         },
     })
 }

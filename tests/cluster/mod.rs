@@ -127,7 +127,8 @@ impl World {
             move || {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
                 runtime.block_on(async {
-                    let running = Operator::new(operator::client(config).unwrap(), planner);
+                    let running = Operator::new(operator::client(config).unwrap(), planner)
+                        .with_image(Some("logpilot-operator:test".to_owned()));
                     let _ = operator.set(running.clone());
                     running.run(stop).await;
                 });
@@ -170,23 +171,40 @@ impl Drop for Running {
     }
 }
 
-/// The Prometheus operator's CRD, as far as the API server needs it.
+/// The Prometheus operator's CRDs, as far as the API server needs them: it stores their objects as they are written.
 pub async fn install_service_monitors(client: &Client) {
-    apply(client, &serde_json::json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": { "name": "servicemonitors.monitoring.coreos.com" },
-        "spec": {
-            "group": "monitoring.coreos.com", "scope": "Namespaced",
-            "names": { "kind": "ServiceMonitor", "listKind": "ServiceMonitorList", "plural": "servicemonitors", "singular": "servicemonitor" },
-            "versions": [{
-                "name": "v1", "served": true, "storage": true,
-                "schema": { "openAPIV3Schema": { "type": "object", "properties": {
-                    "spec": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
-                } } },
-            }],
-        },
-    }))
-    .await;
+    for kind in ["ServiceMonitor", "PodMonitor", "PrometheusRule"] {
+        let singular = kind.to_lowercase();
+        let plural = format!("{singular}s");
+        apply(client, &serde_json::json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": { "name": format!("{plural}.monitoring.coreos.com") },
+            "spec": {
+                "group": "monitoring.coreos.com", "scope": "Namespaced",
+                "names": { "kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": singular },
+                "versions": [{
+                    "name": "v1", "served": true, "storage": true,
+                    "schema": { "openAPIV3Schema": { "type": "object", "properties": {
+                        "spec": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+                    } } },
+                }],
+            },
+        }))
+        .await;
+    }
+}
+
+/// Names of the Gateway API's CRDs that the operator uses.
+pub const GATEWAY_CRDS: [&str; 3] =
+    ["gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io", "grpcroutes.gateway.networking.k8s.io"];
+
+/// The Gateway API's own CRDs, with their validation and defaults.
+pub async fn install_gateway_api(client: &Client) {
+    for text in local_cluster::gateway_api::crds().unwrap() {
+        for manifest in documents(&text) {
+            apply(client, &manifest).await;
+        }
+    }
 }
 
 /// The operator that all tests of a shared binary use; its planner breaks for two names.
@@ -195,6 +213,7 @@ pub async fn shared_operator() -> &'static World {
     let world = world().await;
     let client = world.client().await;
     install_service_monitors(&client).await;
+    install_gateway_api(&client).await;
     RUNNING.get_or_init(|| async { Mutex::new(Some(world.start_operator(breaking_planner()).await)) }).await;
     world
 }

@@ -66,38 +66,50 @@ pub fn unique_locations() -> Rule {
 /// The keys of the components that run.
 const RUNNING: &str = "(has(self.components) && self.components.size() > 0 ? self.components.filter(c, !has(self.components[c].enabled) || self.components[c].enabled) : ['all'])";
 
-/// The ingress rules, none where it is absent or off.
-const RULES: &str = "(has(self.exposure) && has(self.exposure.ingress) && (!has(self.exposure.ingress.enabled) || self.exposure.ingress.enabled) ? self.exposure.ingress.rules : [])";
+/// The rules of one way in (`ingress` or `gateway`), none where it is absent or off.
+fn rules_of(way: &str) -> String {
+    let at = format!("self.exposure.{way}");
+    format!(
+        "(has(self.exposure) && has({at}) && (!has({at}.enabled) || {at}.enabled) ? {at}.rules : [])"
+    )
+}
 
-pub fn component_runs() -> Rule {
+fn path_of(way: &str) -> String {
+    format!(".exposure.{way}.rules")
+}
+
+pub fn component_runs(way: &str) -> Rule {
+    let rules = rules_of(way);
     let bad = format!("has(r.component) && !(r.component in {RUNNING})");
     explained(
-        format!("!{RULES}.exists(r, {bad})"),
+        format!("!{rules}.exists(r, {bad})"),
         format!(
-            "\"component '%s' does not run; name one that does, or add it to `components`\".format([{RULES}.filter(r, {bad})[0].component])"
+            "\"component '%s' does not run; name one that does, or add it to `components`\".format([{rules}.filter(r, {bad})[0].component])"
         ),
     )
-    .field_path(".exposure.ingress.rules")
+    .field_path(path_of(way))
 }
 
-pub fn component_is_named() -> Rule {
+pub fn component_is_named(way: &str) -> Rule {
+    let rules = rules_of(way);
     explained(
-        format!("{RULES}.all(r, has(r.component)) || {RUNNING}.size() <= 1"),
+        format!("{rules}.all(r, has(r.component)) || {RUNNING}.size() <= 1"),
         format!("'must name a `component` in each rule, because more than one runs: %s'.format([{RUNNING}])"),
     )
-    .field_path(".exposure.ingress.rules")
+    .field_path(path_of(way))
 }
 
-pub fn component_serves_protocol() -> Rule {
+pub fn component_serves_protocol(way: &str) -> Rule {
+    let rules = rules_of(way);
     let component = format!("(has(r.component) ? r.component : {RUNNING}[0])");
     let bad = format!(
         "(has(r.component) || {RUNNING}.size() == 1) && (has(r.protocol) && r.protocol == 'Grpc' ? {component} == 'rest' : {component} == 'grpc')"
     );
     explained(
-        format!("!{RULES}.exists(r, {bad})"),
+        format!("!{rules}.exists(r, {bad})"),
         format!(
-            "\"component '%s' does not serve the protocol of its rule: rest serves Http, grpc serves Grpc, all serves both; set `protocol` or another `component`\".format([{RULES}.filter(r, {bad}).map(r, {component})[0]])"
+            "\"component '%s' does not serve the protocol of its rule: rest serves Http, grpc serves Grpc, all serves both; set `protocol` or another `component`\".format([{rules}.filter(r, {bad}).map(r, {component})[0]])"
         ),
     )
-    .field_path(".exposure.ingress.rules")
+    .field_path(path_of(way))
 }

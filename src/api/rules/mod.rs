@@ -7,11 +7,17 @@
 //! Every rule must also be one that the client-side evaluator of the tests understands (no optional
 //! syntax, no two-variable macros) and one that Kubernetes 1.33 accepts.
 
+pub mod backup;
 pub mod components;
 pub mod environment;
+pub mod gateway;
 pub mod identity;
 pub mod ingress;
+pub mod limits;
 pub mod metadata;
+pub mod patches;
+pub mod network;
+pub mod monitoring;
 pub mod storage;
 
 use kube::core::{Message, Reason, Rule};

@@ -22,10 +22,31 @@ macro_rules! ingress {
         concat!("{ exposure: { ingress: { className: nginx, rules: [{ host: a.b }], ", $($text)*, " } } }")
     };
 }
+macro_rules! monitoring {
+    ($($text:tt)*) => { concat!("{ monitoring: { ", $($text)*, " } }") };
+}
+macro_rules! threshold {
+    ($name:literal) => {
+        (
+            concat!("monitoring.rules.thresholds.", $name),
+            monitoring!("rules: {}"),
+            monitoring!("rules: { thresholds: { ", $name, ": 42 } }"),
+        )
+    };
+}
 macro_rules! rule {
     ($($text:tt)*) => {
         concat!("{ components: { all: {}, rest: {} }, exposure: { ingress: { className: nginx, rules: [{ ", $($text)*, " }] } } }")
     };
+}
+
+macro_rules! gateway {
+    ($($text:tt)*) => {
+        concat!("{ components: { all: {}, rest: {} }, exposure: { gateway: { ", $($text)*, " } } }")
+    };
+}
+macro_rules! patch {
+    ($($text:tt)*) => { concat!("{ patches: [{ ", $($text)*, " }] }") };
 }
 
 pub(super) const LEAVES: &[Leaf] = &[
@@ -412,6 +433,14 @@ pub(super) const LEAVES: &[Leaf] = &[
         "{ storage: { volume: { accessMode: ReadWriteMany } }, components: { all: { replicas: 1 } } }",
         "{ storage: { volume: { accessMode: ReadWriteMany }, allowUnsafe: [SqliteOnSharedFilesystem] }, components: { all: { replicas: 1 } } }",
     ),
+    ("backup.enabled", "{ backup: {} }", "{ backup: { enabled: false } }"),
+    ("backup.schedule", "{ backup: {} }", "{ backup: { schedule: '0 4 * * *' } }"),
+    ("backup.timeZone", "{ backup: {} }", "{ backup: { timeZone: Asia/Seoul } }"),
+    ("backup.retention.count", "{ backup: {} }", "{ backup: { retention: { count: 1 } } }"),
+    ("backup.volume.size", "{ backup: {} }", "{ backup: { volume: { size: 21Gi } } }"),
+    ("backup.volume.storageClassName", "{ backup: {} }", "{ backup: { volume: { storageClassName: slow } } }"),
+    ("backup.volume.existingClaim", "{ backup: {} }", "{ backup: { volume: { existingClaim: nfs } } }"),
+    ("backup.suspend", "{ backup: {} }", "{ backup: { suspend: true } }"),
     ("exposure.ingress.enabled", ingress!("enabled: true"), ingress!("enabled: false")),
     (
         "exposure.ingress.className",
@@ -473,6 +502,86 @@ pub(super) const LEAVES: &[Leaf] = &[
         ingress!("rateLimit: { requestsPerSecond: 2 }"),
     ),
     (
+        "exposure.gateway.enabled",
+        gateway!("className: a, rules: [{ host: a.b, component: all }]"),
+        gateway!("className: a, enabled: false, rules: [{ host: a.b, component: all }]"),
+    ),
+    (
+        "exposure.gateway.className",
+        gateway!("className: a, rules: [{ host: a.b, component: all }]"),
+        gateway!("className: b, rules: [{ host: a.b, component: all }]"),
+    ),
+    (
+        "exposure.gateway.parentRefs[].name",
+        gateway!("parentRefs: [{ name: a }], rules: [{ host: a.b, component: all }]"),
+        gateway!("parentRefs: [{ name: b }], rules: [{ host: a.b, component: all }]"),
+    ),
+    (
+        "exposure.gateway.parentRefs[].namespace",
+        gateway!("parentRefs: [{ name: a }], rules: [{ host: a.b, component: all }]"),
+        gateway!("parentRefs: [{ name: a, namespace: c }], rules: [{ host: a.b, component: all }]"),
+    ),
+    (
+        "exposure.gateway.parentRefs[].sectionName",
+        gateway!("parentRefs: [{ name: a }], rules: [{ host: a.b, component: all }]"),
+        gateway!("parentRefs: [{ name: a, sectionName: s }], rules: [{ host: a.b, component: all }]"),
+    ),
+    (
+        "exposure.gateway.rules[].host",
+        gateway!("className: a, rules: [{ host: a.b, component: all }]"),
+        gateway!("className: a, rules: [{ host: c.d, component: all }]"),
+    ),
+    (
+        "exposure.gateway.rules[].path",
+        gateway!("className: a, rules: [{ host: a.b, component: all }]"),
+        gateway!("className: a, rules: [{ host: a.b, component: all, path: /c }]"),
+    ),
+    (
+        "exposure.gateway.rules[].component",
+        gateway!("className: a, rules: [{ host: a.b, component: all }]"),
+        gateway!("className: a, rules: [{ host: a.b, component: rest }]"),
+    ),
+    (
+        "exposure.gateway.rules[].protocol",
+        gateway!("className: a, rules: [{ host: a.b, component: all }]"),
+        gateway!("className: a, rules: [{ host: a.b, component: all, protocol: Grpc }]"),
+    ),
+    (
+        "exposure.gateway.tls.secretName",
+        gateway!("className: a, tls: { secretName: a }, rules: [{ host: a.b, component: all }]"),
+        gateway!("className: a, tls: { secretName: b }, rules: [{ host: a.b, component: all }]"),
+    ),
+    (
+        "exposure.gateway.tls.issuerRef.kind",
+        gateway!("className: a, tls: { secretName: a, issuerRef: { name: i } }, rules: [{ host: a.b, component: all }]"),
+        gateway!("className: a, tls: { secretName: a, issuerRef: { name: i, kind: ClusterIssuer } }, rules: [{ host: a.b, component: all }]"),
+    ),
+    (
+        "exposure.gateway.tls.issuerRef.name",
+        gateway!("className: a, tls: { secretName: a, issuerRef: { name: i } }, rules: [{ host: a.b, component: all }]"),
+        gateway!("className: a, tls: { secretName: a, issuerRef: { name: j } }, rules: [{ host: a.b, component: all }]"),
+    ),
+    (
+        "patches[].target.kind",
+        patch!("target: { kind: Deployment, name: logpilot-all }, patch: { metadata: { labels: { a: b } } }"),
+        patch!("target: { kind: Service, name: logpilot-all }, patch: { metadata: { labels: { a: b } } }"),
+    ),
+    (
+        "patches[].target.name",
+        patch!("target: { kind: Deployment, name: logpilot-all }, patch: { metadata: { labels: { a: b } } }"),
+        patch!("target: { kind: Deployment, name: other }, patch: { metadata: { labels: { a: b } } }"),
+    ),
+    (
+        "patches[].type",
+        patch!("target: { kind: Service, name: logpilot-all }, patch: { spec: { ports: [{ port: 1, name: x, targetPort: 1, protocol: TCP }] } }"),
+        patch!("target: { kind: Service, name: logpilot-all }, type: Strategic, patch: { spec: { ports: [{ port: 1, name: x, targetPort: 1, protocol: TCP }] } }"),
+    ),
+    (
+        "patches[].patch",
+        patch!("target: { kind: Deployment, name: logpilot-all }, patch: { metadata: { labels: { a: b } } }"),
+        patch!("target: { kind: Deployment, name: logpilot-all }, patch: { metadata: { labels: { a: c } } }"),
+    ),
+    (
         "monitoring.serviceMonitor.enabled",
         "{ monitoring: { serviceMonitor: {} } }",
         "{ monitoring: { serviceMonitor: { enabled: false } } }",
@@ -492,13 +601,240 @@ pub(super) const LEAVES: &[Leaf] = &[
         "{ monitoring: { serviceMonitor: {} } }",
         "{ monitoring: { serviceMonitor: { labels: { a: b } } } }",
     ),
+    ("monitoring.podMonitor.enabled", monitoring!("podMonitor: {}"), monitoring!("podMonitor: { enabled: false }")),
+    ("monitoring.podMonitor.interval", monitoring!("podMonitor: {}"), monitoring!("podMonitor: { interval: 1m }")),
+    (
+        "monitoring.podMonitor.scrapeTimeout",
+        monitoring!("podMonitor: {}"),
+        monitoring!("podMonitor: { scrapeTimeout: 5s }"),
+    ),
+    ("monitoring.podMonitor.labels", monitoring!("podMonitor: {}"), monitoring!("podMonitor: { labels: { a: b } }")),
+    (
+        "monitoring.scrapeAnnotations.enabled",
+        monitoring!("scrapeAnnotations: {}"),
+        monitoring!("scrapeAnnotations: { enabled: false }"),
+    ),
+    ("monitoring.rules.enabled", monitoring!("rules: {}"), monitoring!("rules: { enabled: false }")),
+    ("monitoring.rules.labels", monitoring!("rules: {}"), monitoring!("rules: { labels: { a: b } }")),
+    ("monitoring.rules.alertLabels", monitoring!("rules: {}"), monitoring!("rules: { alertLabels: { a: b } }")),
+    (
+        "monitoring.rules.alertAnnotations",
+        monitoring!("rules: {}"),
+        monitoring!("rules: { alertAnnotations: { a: b } }"),
+    ),
+    (
+        "monitoring.rules.runbookUrl",
+        monitoring!("rules: {}"),
+        monitoring!("rules: { runbookUrl: 'https://a.example/b' }"),
+    ),
+    threshold!("memoryPercent"),
+    threshold!("cpuPercent"),
+    threshold!("storagePercent"),
+    threshold!("errorPercent"),
+    threshold!("grpcErrorPercent"),
+    threshold!("latencyMilliseconds"),
+    threshold!("grpcLatencyMilliseconds"),
+    threshold!("ingestStoppedMinutes"),
+    ("monitoring.slo.enabled", monitoring!("slo: {}"), monitoring!("slo: { enabled: false }")),
+    (
+        "monitoring.slo.rest.availabilityPercent",
+        monitoring!("slo: {}"),
+        monitoring!("slo: { rest: { availabilityPercent: 99.5 } }"),
+    ),
+    (
+        "monitoring.slo.rest.latencyPercent",
+        monitoring!("slo: {}"),
+        monitoring!("slo: { rest: { latencyPercent: 95 } }"),
+    ),
+    (
+        "monitoring.slo.rest.latencyMilliseconds",
+        monitoring!("slo: {}"),
+        monitoring!("slo: { rest: { latencyMilliseconds: 750 } }"),
+    ),
+    (
+        "monitoring.slo.grpc.availabilityPercent",
+        monitoring!("slo: {}"),
+        monitoring!("slo: { grpc: { availabilityPercent: 99.99 } }"),
+    ),
+    (
+        "monitoring.slo.grpc.latencyPercent",
+        monitoring!("slo: {}"),
+        monitoring!("slo: { grpc: { latencyPercent: 99.5 } }"),
+    ),
+    (
+        "monitoring.slo.grpc.latencyMilliseconds",
+        monitoring!("slo: {}"),
+        monitoring!("slo: { grpc: { latencyMilliseconds: 250 } }"),
+    ),
+    ("monitoring.dashboards.enabled", monitoring!("dashboards: {}"), monitoring!("dashboards: { enabled: false }")),
+    ("monitoring.dashboards.labels", monitoring!("dashboards: {}"), monitoring!("dashboards: { labels: { a: b } }")),
+    ("networkPolicy.enabled", "{}", "{ networkPolicy: { enabled: false } }"),
+    (
+        "networkPolicy.clients[].namespaceSelector.matchLabels",
+        "{ networkPolicy: { clients: [{ namespaceSelector: {} }] } }",
+        "{ networkPolicy: { clients: [{ namespaceSelector: { matchLabels: { a: b } } }] } }",
+    ),
+    (
+        "networkPolicy.clients[].podSelector.matchLabels",
+        "{ networkPolicy: { clients: [{ podSelector: {} }] } }",
+        "{ networkPolicy: { clients: [{ podSelector: { matchLabels: { a: b } } }] } }",
+    ),
+    (
+        "networkPolicy.clients[].cidr",
+        "{ networkPolicy: { clients: [{ cidr: 10.0.0.0/8 }] } }",
+        "{ networkPolicy: { clients: [{ cidr: 10.0.0.0/9 }] } }",
+    ),
+    (
+        "networkPolicy.clients[].except",
+        "{ networkPolicy: { clients: [{ cidr: 10.0.0.0/8 }] } }",
+        "{ networkPolicy: { clients: [{ cidr: 10.0.0.0/8, except: [10.1.0.0/16] }] } }",
+    ),
+    (
+        "networkPolicy.monitoring.namespaceSelector.matchLabels",
+        "{ networkPolicy: { monitoring: { namespaceSelector: {} } } }",
+        "{ networkPolicy: { monitoring: { namespaceSelector: { matchLabels: { a: b } } } } }",
+    ),
+    (
+        "networkPolicy.monitoring.podSelector.matchLabels",
+        "{ networkPolicy: { monitoring: { podSelector: {} } } }",
+        "{ networkPolicy: { monitoring: { podSelector: { matchLabels: { a: b } } } } }",
+    ),
+    (
+        "networkPolicy.ingressController.namespaceSelector.matchLabels",
+        "{ networkPolicy: { clients: [], ingressController: { namespaceSelector: {} } }, exposure: { ingress: { rules: [{ host: a.b }] } } }",
+        "{ networkPolicy: { clients: [], ingressController: { namespaceSelector: { matchLabels: { a: b } } } }, exposure: { ingress: { rules: [{ host: a.b }] } } }",
+    ),
+    (
+        "networkPolicy.ingressController.podSelector.matchLabels",
+        "{ networkPolicy: { clients: [], ingressController: { podSelector: {} } }, exposure: { ingress: { rules: [{ host: a.b }] } } }",
+        "{ networkPolicy: { clients: [], ingressController: { podSelector: { matchLabels: { a: b } } } }, exposure: { ingress: { rules: [{ host: a.b }] } } }",
+    ),
+    (
+        "networkPolicy.egress[].to[].namespaceSelector.matchLabels",
+        "{ networkPolicy: { egress: [{ to: [{ namespaceSelector: {} }] }] } }",
+        "{ networkPolicy: { egress: [{ to: [{ namespaceSelector: { matchLabels: { a: b } } }] }] } }",
+    ),
+    (
+        "networkPolicy.egress[].to[].podSelector.matchLabels",
+        "{ networkPolicy: { egress: [{ to: [{ podSelector: {} }] }] } }",
+        "{ networkPolicy: { egress: [{ to: [{ podSelector: { matchLabels: { a: b } } }] }] } }",
+    ),
+    (
+        "networkPolicy.egress[].to[].cidr",
+        "{ networkPolicy: { egress: [{ to: [{ cidr: 10.0.0.0/8 }] }] } }",
+        "{ networkPolicy: { egress: [{ to: [{ cidr: 10.0.0.0/9 }] }] } }",
+    ),
+    (
+        "networkPolicy.egress[].to[].except",
+        "{ networkPolicy: { egress: [{ to: [{ cidr: 10.0.0.0/8 }] }] } }",
+        "{ networkPolicy: { egress: [{ to: [{ cidr: 10.0.0.0/8, except: [10.1.0.0/16] }] }] } }",
+    ),
+    (
+        "networkPolicy.egress[].ports[].port",
+        "{ networkPolicy: { egress: [{ to: [{ cidr: 10.0.0.0/8 }], ports: [{ port: 1 }] }] } }",
+        "{ networkPolicy: { egress: [{ to: [{ cidr: 10.0.0.0/8 }], ports: [{ port: 2 }] }] } }",
+    ),
+    (
+        "networkPolicy.egress[].ports[].endPort",
+        "{ networkPolicy: { egress: [{ to: [{ cidr: 10.0.0.0/8 }], ports: [{ port: 1 }] }] } }",
+        "{ networkPolicy: { egress: [{ to: [{ cidr: 10.0.0.0/8 }], ports: [{ port: 1, endPort: 2 }] }] } }",
+    ),
+    (
+        "networkPolicy.egress[].ports[].protocol",
+        "{ networkPolicy: { egress: [{ to: [{ cidr: 10.0.0.0/8 }], ports: [{ port: 1 }] }] } }",
+        "{ networkPolicy: { egress: [{ to: [{ cidr: 10.0.0.0/8 }], ports: [{ port: 1, protocol: UDP }] }] } }",
+    ),
+    (
+        "limits.defaults.enabled",
+        "{ limits: { defaults: {} } }",
+        "{ limits: { defaults: { enabled: false } } }",
+    ),
+    (
+        "limits.defaults.requests.cpu",
+        "{ limits: { defaults: {} } }",
+        "{ limits: { defaults: { requests: { cpu: 1m } } } }",
+    ),
+    (
+        "limits.defaults.requests.memory",
+        "{ limits: { defaults: {} } }",
+        "{ limits: { defaults: { requests: { memory: 16Mi } } } }",
+    ),
+    (
+        "limits.defaults.requests.ephemeral-storage",
+        "{ limits: { defaults: {} } }",
+        "{ limits: { defaults: { requests: { ephemeral-storage: 1Gi } } } }",
+    ),
+    (
+        "limits.defaults.limits.cpu",
+        "{ limits: { defaults: {} } }",
+        "{ limits: { defaults: { limits: { cpu: 1 } } } }",
+    ),
+    (
+        "limits.defaults.limits.memory",
+        "{ limits: { defaults: {} } }",
+        "{ limits: { defaults: { limits: { memory: 1Gi } } } }",
+    ),
+    (
+        "limits.defaults.limits.ephemeral-storage",
+        "{ limits: { defaults: {} } }",
+        "{ limits: { defaults: { limits: { ephemeral-storage: 1Gi } } } }",
+    ),
+    (
+        "limits.quota.enabled",
+        "{ limits: { quota: { pods: 9 } } }",
+        "{ limits: { quota: { pods: 9, enabled: false } } }",
+    ),
+    ("limits.quota.pods", "{ limits: { quota: { pods: 9 } } }", "{ limits: { quota: { pods: 8 } } }"),
+    (
+        "limits.quota.persistentVolumeClaims",
+        "{ limits: { quota: { pods: 9 } } }",
+        "{ limits: { quota: { pods: 9, persistentVolumeClaims: 9 } } }",
+    ),
+    (
+        "limits.quota.storage",
+        "{ limits: { quota: { pods: 9 } } }",
+        "{ limits: { quota: { pods: 9, storage: 100Gi } } }",
+    ),
+    (
+        "limits.quota.requests.cpu",
+        "{ limits: { quota: { pods: 9 } } }",
+        "{ limits: { quota: { pods: 9, requests: { cpu: 9 } } } }",
+    ),
+    (
+        "limits.quota.requests.memory",
+        "{ limits: { quota: { pods: 9 } } }",
+        "{ limits: { quota: { pods: 9, requests: { memory: 9Gi } } } }",
+    ),
+    (
+        "limits.quota.requests.ephemeral-storage",
+        "{ limits: { quota: { pods: 9 } } }",
+        "{ limits: { quota: { pods: 9, requests: { ephemeral-storage: 9Gi } } } }",
+    ),
+    (
+        "limits.quota.limits.cpu",
+        "{ limits: { quota: { pods: 9 } } }",
+        "{ limits: { quota: { pods: 9, limits: { cpu: 9 } } } }",
+    ),
+    (
+        "limits.quota.limits.memory",
+        "{ limits: { quota: { pods: 9 } } }",
+        "{ limits: { quota: { pods: 9, limits: { memory: 9Gi } } } }",
+    ),
+    (
+        "limits.quota.limits.ephemeral-storage",
+        "{ limits: { quota: { pods: 9 } } }",
+        "{ limits: { quota: { pods: 9, limits: { ephemeral-storage: 9Gi } } } }",
+    ),
+    ("operation.stopped", "{}", "{ operation: { stopped: true } }"),
 ];
 
 /// Everything a user can see of a spec before it runs.
 fn seen(spec: &str) -> String {
     let cluster = cluster(spec);
     let plan = plan(&cluster, &Facts::default());
-    format!("{plan:?} {:?} {:?}", warnings(&cluster), effective(&cluster).environment)
+    // Bodies one by one: a plan itself prints names only.
+    let bodies: Vec<_> = plan.objects.iter().map(|it| (it.to_string(), &it.body, it.replicas, it.held)).collect();
+    format!("{bodies:?} {:?} {:?}", warnings(&cluster), effective(&cluster).environment)
 }
 
 #[test]

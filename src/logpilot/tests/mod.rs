@@ -1,7 +1,14 @@
 //! From a resource to its plan, without a cluster.
 
+mod backups;
 mod config;
+mod gateway;
 mod leaves;
+mod patches;
+mod limits;
+mod network;
+mod operation;
+mod monitoring;
 mod plans;
 mod properties;
 mod refusals;

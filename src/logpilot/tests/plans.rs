@@ -96,6 +96,23 @@ storage:
 );
 
 snapshot!(
+    watched_by_prometheus_and_grafana,
+    "
+systemNamespace: { name: monitoring }
+components: { all: { replicas: 1 } }
+monitoring:
+  podMonitor: { interval: 15s }
+  scrapeAnnotations: {}
+  rules:
+    labels: { release: prometheus }
+    alertLabels: { team: logs }
+    alertAnnotations: { dashboard: 'https://grafana.example.com/d/logs' }
+    runbookUrl: https://docs.example.com/runbooks
+    thresholds: { memoryPercent: 90, latencyMilliseconds: 1500 }
+"
+);
+
+snapshot!(
     file_storage_with_everything_set,
     "
 nameOverride: team-a
@@ -143,6 +160,18 @@ components:
         api_key: ApiKeyFact::Present { hash: "0123456789".into() },
         ..Facts::default()
     }
+);
+
+snapshot!(
+    backed_up_at_night,
+    "
+environment: Development
+backup:
+  schedule: '30 2 * * *'
+  timeZone: Asia/Seoul
+  retention: { count: 14 }
+  volume: { size: 50Gi, storageClassName: slow }
+"
 );
 
 #[test]

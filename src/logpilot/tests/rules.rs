@@ -14,7 +14,10 @@ pub(super) fn broken(plan: &Plan) -> Vec<String> {
         if !keys.insert((planned.kind.kind, planned.key.clone())) {
             say("planned twice".into());
         }
-        if !is_dns_1035(&planned.key.name) {
+        // A ConfigMap is no DNS name, and the longest name of a dashboard is longer than one.
+        let name = &planned.key.name;
+        let dashboard = planned.kind.kind == "ConfigMap" && name.len() <= 253 && is_dns_1035(&name[..name.len().min(63)]);
+        if !is_dns_1035(name) && !dashboard {
             say("name".into());
         }
         if planned.key.namespace.is_some() != planned.kind.namespaced {
@@ -40,6 +43,11 @@ pub(super) fn broken(plan: &Plan) -> Vec<String> {
                     }
                 }
             }
+            "CronJob" => {
+                for complaint in restricted(&planned.body["spec"]["jobTemplate"]["spec"]["template"]["spec"]) {
+                    say(complaint);
+                }
+            }
             "Service" => {
                 for port in list(&planned.body["spec"]["ports"]) {
                     if port["protocol"] != "TCP" || port["targetPort"].is_null() {
@@ -51,6 +59,11 @@ pub(super) fn broken(plan: &Plan) -> Vec<String> {
                     != ["app.kubernetes.io/component", "app.kubernetes.io/instance"]
                 {
                     say("the selector is frozen".into());
+                }
+            }
+            "NetworkPolicy" => {
+                for complaint in closed(&planned.body["spec"]) {
+                    say(complaint);
                 }
             }
             "Ingress" => {
@@ -66,6 +79,28 @@ pub(super) fn broken(plan: &Plan) -> Vec<String> {
         }
     }
     broken
+}
+
+/// A policy says in and out, names every protocol, and its management port is never for everybody.
+fn closed(spec: &Value) -> Vec<String> {
+    let mut against = Vec::new();
+    if spec["policyTypes"] != json!(["Ingress", "Egress"]) {
+        against.push("policyTypes".to_owned());
+    }
+    for rule in list(&spec["ingress"]).iter().chain(list(&spec["egress"])) {
+        if list(&rule["ports"]).iter().any(|port| port["protocol"].is_null()) {
+            against.push("a port without protocol".to_owned());
+        }
+    }
+    for rule in list(&spec["ingress"]) {
+        if list(&rule["ports"]).is_empty() {
+            against.push("every port".to_owned());
+        }
+        if list(&rule["ports"]).iter().any(|port| port["port"] == 8081) && list(&rule["from"]).is_empty() {
+            against.push("the management port is open".to_owned());
+        }
+    }
+    against
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -110,6 +145,8 @@ fn metadata(planned: &Planned, say: &mut impl FnMut(String)) {
 fn nothing_empty(value: &Value, path: &str, say: &mut impl FnMut(String)) {
     match value {
         Value::Null => say(format!("{path} is null")),
+        // Selects everything.
+        Value::Object(map) if map.is_empty() && path.ends_with("Selector") => {}
         Value::Object(map) if map.is_empty() => say(format!("{path} is empty")),
         Value::Array(list) if list.is_empty() => say(format!("{path} is empty")),
         Value::Object(map) => {
@@ -197,6 +234,10 @@ fn a_broken_rule_is_seen() {
         ("Service", "/spec/ports/0", json!({ "port": 1 })),
         ("Service", "/spec/selector", json!({ "app": "x" })),
         ("Ingress", "/spec/rules/0/http/paths/0", json!({ "path": "/" })),
+        ("NetworkPolicy", "/spec/policyTypes", json!(["Ingress"])),
+        ("NetworkPolicy", "/spec/egress/0/ports/0", json!({ "port": 53 })),
+        ("NetworkPolicy", "/spec/ingress/1/from", json!([])),
+        ("NetworkPolicy", "/spec/ingress/0/ports", json!([])),
         ("ConfigMap", "/metadata/ownerReferences/0/controller", json!(false)),
         ("ConfigMap", "/metadata/labels", json!({ "a": "b" })),
         ("ConfigMap", "/data", json!({})),

@@ -14,6 +14,17 @@ fn reasons(spec: &str) -> Vec<String> {
     warnings(&cluster(spec)).into_iter().map(|problem| problem.reason).collect()
 }
 
+fn with_policy(ingress: &str, policy: &str) -> String {
+    format!(
+        "{{ components: {{ all: {{ replicas: 1 }} }}, exposure: {{ ingress: {{ {ingress} }} }}, networkPolicy: {{ {policy} }} }}"
+    )
+}
+
+/// One pod of 100m/500m and 256Mi/512Mi, and one of an update beside it.
+fn with_quota(quota: &str) -> String {
+    format!("{{ components: {{ all: {{ replicas: 1 }} }}, limits: {{ quota: {{ {quota} }} }} }}")
+}
+
 /// One component with one pod, where nothing is to be told.
 fn one(component: &str) -> String {
     format!("{{ components: {{ all: {{ replicas: 1, {component} }} }} }}")
@@ -49,6 +60,22 @@ fn with_ingress(ingress: &str) -> String {
 #[case::grpc_bare(with_ingress("className: nginx, rules: [{ host: a.b, protocol: Grpc }]"), &["GrpcIngressUnsupported"])]
 #[case::grpc_other(with_ingress("className: traefik, rules: [{ host: a.b, protocol: Grpc }], tls: { secretName: t }"), &["GrpcIngressUnsupported"])]
 #[case::cors_of_grpc(with_ingress("className: nginx, rules: [{ host: a.b, protocol: Grpc }], tls: { secretName: t }, cors: {}"), &["CorsUnsupported"])]
+#[case::nobody_but_nginx(with_policy("className: nginx, rules: [{ host: a.b }]", "clients: []"), &[])]
+#[case::nobody_at_all(with_policy("className: traefik, rules: [{ host: a.b }]", "clients: []"), &["ClientsMayBeCut"])]
+#[case::addresses_only(with_policy("className: traefik, rules: [{ host: a.b }]", "clients: [{ cidr: 10.0.0.0/8 }]"), &["ClientsMayBeCut"])]
+#[case::the_controller(with_policy("className: traefik, rules: [{ host: a.b }]", "clients: [], ingressController: { namespaceSelector: {} }"), &[])]
+#[case::policies_off(with_policy("className: traefik, rules: [{ host: a.b }]", "enabled: false, clients: []"), &[])]
+#[case::load_balancer("{ networkPolicy: { clients: [{ podSelector: {} }] }, components: { all: { replicas: 1, loadBalancer: {} } } }".into(), &["ClientsMayBeCut"])]
+#[case::load_balancer_let_in("{ networkPolicy: { clients: [{ cidr: 0.0.0.0/0 }] }, components: { all: { replicas: 1, nodePort: {} } } }".into(), &[])]
+#[case::quota_fits(with_quota("pods: 2, requests: { cpu: 200m, memory: 512Mi }, limits: { cpu: 1, memory: 1Gi }, persistentVolumeClaims: 1, storage: 10Gi"), &[])]
+#[case::quota_pods(with_quota("pods: 1"), &["QuotaTooSmall"])]
+#[case::quota_requests(with_quota("requests: { cpu: 199m }"), &["QuotaTooSmall"])]
+#[case::quota_limits(with_quota("limits: { memory: 1023Mi }"), &["QuotaTooSmall"])]
+#[case::quota_claims(with_quota("persistentVolumeClaims: 0"), &["QuotaTooSmall"])]
+#[case::quota_storage(with_quota("storage: 9Gi"), &["QuotaTooSmall"])]
+#[case::quota_off(with_quota("enabled: false, pods: 1"), &[])]
+#[case::env_ignored(one("env: [{ name: LOGPILOT_RATE_LIMIT_CAPACITY, value: '1' }, { name: TZ, value: UTC }]"), &["EnvIgnored"])]
+#[case::env_heard(one("env: [{ name: LOGGING_LEVEL_ROOT, value: WARN }]"), &[])]
 fn tells(#[case] spec: String, #[case] wanted: &[&str]) {
     assert_eq!(reasons(&spec), wanted);
 }
@@ -60,7 +87,7 @@ fn every_reason_is_in_the_table_once_and_every_entry_says_something() {
     for (name, meaning) in REASONS {
         assert!(name.chars().all(|char| char.is_ascii_alphanumeric()) && meaning.ends_with('.'), "{name}");
     }
-    let everything = "{ image: 'a:latest', components: { all: { probes: { mode: Grpc }, podDisruptionBudget: { minAvailable: 1 }, resources: { limits: { cpu: 100m, memory: 256Mi } } }, rest: {} }, exposure: { ingress: { className: x, rules: [{ host: a.b, component: all, protocol: Grpc }], cors: {}, rateLimit: { requestsPerSecond: 1 } } } }";
+    let everything = "{ image: 'a:latest', components: { all: { probes: { mode: Grpc }, podDisruptionBudget: { minAvailable: 1 }, resources: { limits: { cpu: 100m, memory: 256Mi } }, env: [{ name: LOGPILOT_SQLITE_POOL_SIZE, value: '1' }] }, rest: {} }, networkPolicy: { clients: [] }, limits: { quota: { pods: 1 } }, exposure: { ingress: { className: x, rules: [{ host: a.b, component: all, protocol: Grpc }], cors: {}, rateLimit: { requestsPerSecond: 1 } } } }";
     let told: BTreeSet<_> = reasons(everything).into_iter().collect();
     assert_eq!(told, names.into_iter().map(|name| (*name).to_owned()).collect());
 }

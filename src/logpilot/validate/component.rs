@@ -13,6 +13,7 @@ use crate::{
     logpilot::{
         config, defaults,
         image::Image,
+        restart::Restart,
         model::{Autoscaler, Budget, Check, Component, LoadBalancer, NodePort, Probes, Role, Rollout, Scale},
     },
     objects::names::ClusterName,
@@ -65,6 +66,7 @@ pub(super) fn resolve(
         revision_history_limit: given.revision_history_limit,
         load_balancer: load_balancer(role, given.load_balancer.as_ref(), &path, objections),
         node_port: node_port(role, given.node_port.as_ref(), &path, objections),
+        restart: Restart::default(),
         image: image?,
     };
     Some(component)

@@ -1,4 +1,4 @@
-//! Ingress rules: each needs a component that runs and speaks its protocol.
+//! Rules of Ingress and Gateway: each needs a component that runs and speaks its protocol.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use super::Objections;
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
-        exposure::{IngressRule, Protocol},
+        exposure::{IngressRule, Protocol, Tls as GivenTls},
     },
     logpilot::{
         defaults,
-        model::{Component, Cors, Ingress, Route, Tls},
+        model::{Component, Cors, Gateway, Ingress, Parents, Route, Tls},
     },
 };
 
@@ -23,10 +23,63 @@ pub(super) fn ingress(
     if given.enabled == Some(false) {
         return None;
     }
+    let routes = routes(&given.rules, "spec.exposure.ingress.rules", components, objections);
+    let cors = given.cors.as_ref().filter(|cors| cors.enabled != Some(false));
+    let limit = given.rate_limit.as_ref().filter(|limit| limit.enabled != Some(false));
+    Some(Ingress {
+        class_name: given.class_name.clone(),
+        annotations: given.annotations.clone(),
+        routes,
+        tls: given.tls.as_ref().map(tls),
+        cors: cors.map(|cors| Cors {
+            allow_origins: cors.allow_origins.clone(),
+            allow_methods: cors.allow_methods.clone(),
+            allow_headers: cors.allow_headers.clone(),
+        }),
+        requests_per_second: limit.map(|limit| limit.requests_per_second),
+    })
+}
+
+pub(super) fn gateway(
+    spec: &LogPilotClusterSpec,
+    components: &[Component],
+    objections: &mut Objections,
+) -> Option<Gateway> {
+    let given = spec.exposure.as_ref()?.gateway.as_ref()?;
+    if given.enabled == Some(false) {
+        return None;
+    }
+    let parents = match (&given.class_name, &given.parent_refs) {
+        (Some(class_name), None) => {
+            Parents::Own { class_name: class_name.clone(), tls: given.tls.as_ref().map(tls) }
+        }
+        (None, Some(parents)) => Parents::Existing(parents.clone()),
+        _ => {
+            objections.add(
+                "spec.exposure.gateway",
+                "must have exactly one of `className`, which makes a Gateway, and `parentRefs`, which uses those that are there",
+            );
+            return None;
+        }
+    };
+    let routes = routes(&given.rules, "spec.exposure.gateway.rules", components, objections);
+    Some(Gateway { parents, routes })
+}
+
+fn tls(given: &GivenTls) -> Tls {
+    Tls { secret_name: given.secret_name.clone(), issuer: given.issuer_ref.clone() }
+}
+
+fn routes(
+    rules: &[IngressRule],
+    at: &str,
+    components: &[Component],
+    objections: &mut Objections,
+) -> Vec<Route> {
     let mut seen = BTreeSet::new();
     let mut routes = Vec::new();
-    for (index, rule) in given.rules.iter().enumerate() {
-        let path = format!("spec.exposure.ingress.rules[{index}]");
+    for (index, rule) in rules.iter().enumerate() {
+        let path = format!("{at}[{index}]");
         let Some(route) = route(rule, &path, components, objections) else { continue };
         objections.unless(
             seen.insert((route.host.clone(), route.path.clone())),
@@ -35,23 +88,7 @@ pub(super) fn ingress(
         );
         routes.push(route);
     }
-    let cors = given.cors.as_ref().filter(|cors| cors.enabled != Some(false));
-    let limit = given.rate_limit.as_ref().filter(|limit| limit.enabled != Some(false));
-    Some(Ingress {
-        class_name: given.class_name.clone(),
-        annotations: given.annotations.clone(),
-        routes,
-        tls: given
-            .tls
-            .as_ref()
-            .map(|tls| Tls { secret_name: tls.secret_name.clone(), issuer: tls.issuer_ref.clone() }),
-        cors: cors.map(|cors| Cors {
-            allow_origins: cors.allow_origins.clone(),
-            allow_methods: cors.allow_methods.clone(),
-            allow_headers: cors.allow_headers.clone(),
-        }),
-        requests_per_second: limit.map(|limit| limit.requests_per_second),
-    })
+    routes
 }
 
 /// `None` after an objection.

@@ -151,7 +151,7 @@ fn claims(
     }
 }
 
-fn positive(size: &Quantity, path: &str, objections: &mut Objections) {
+pub(super) fn positive(size: &Quantity, path: &str, objections: &mut Objections) {
     objections.unless(
         quantity::parse(size).is_some_and(|size| size >= quantity::units(1024 * 1024)),
         path,

@@ -38,6 +38,9 @@ macro_rules! module {
 
 pub(crate) const MODULES: [Module; 3] = [module!("etcd"), module!("kubernetes"), module!("kwok")];
 
+/// Not among [`MODULES`]: nothing is built from it, so that another pin is no other control plane.
+pub(crate) const GATEWAY_API: Module = module!("gateway-api");
+
 /// A program, the module that pins it, and its main package.
 pub(crate) struct Tool {
     pub name: &'static str,
@@ -121,7 +124,7 @@ pub(crate) fn into(bin: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_module(module: &Module, work: &Path) -> Result<()> {
+pub(crate) fn write_module(module: &Module, work: &Path) -> Result<()> {
     let dir = work.join(module.name);
     fs::create_dir(&dir).at("create", &dir)?;
     for (file, text) in [("go.mod", module.go_mod), ("go.sum", module.go_sum), ("tools.go", module.tools_go)]
@@ -147,13 +150,13 @@ fn default_stages(module: &Path) -> Result<String> {
     Ok(text)
 }
 
-fn go(dir: &Path) -> Command {
+pub(crate) fn go(dir: &Path) -> Command {
     let mut command = Command::new("go");
     command.current_dir(dir).env("CGO_ENABLED", "0").env("GOWORK", "off").env_remove("GOFLAGS");
     command
 }
 
-fn run(mut command: Command, tool: &str, step: &str) -> Result<Output> {
+pub(crate) fn run(mut command: Command, tool: &str, step: &str) -> Result<Output> {
     let failed = |cause: String, advice: &str| Error::Assets {
         tool: tool.to_owned(),
         step: step.to_owned(),

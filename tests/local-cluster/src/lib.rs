@@ -19,6 +19,7 @@ mod components;
 mod control_plane;
 mod env;
 mod error;
+pub mod gateway_api;
 pub mod nodes;
 mod pki;
 mod ports;

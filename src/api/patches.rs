@@ -1,0 +1,46 @@
+//! The escape hatch: changes to generated objects that have no field of their own.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::rules::{self, patches as rule};
+
+/// A change to one generated object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct ObjectPatch {
+    /// The object. One that is not there is told as `PatchUnmatched`.
+    pub target: PatchTarget,
+    /// `Merge` (default): objects are merged, `null` removes, a list replaces the list. `Strategic`: lists of containers,
+    /// variables, ports, volumes and listeners are merged by name, port or path too, and `$patch: delete` in an object
+    /// removes it. Prefer that to `null`, which `kubectl apply` drops from an update unless it is `--server-side`.
+    #[serde(rename = "type")]
+    pub type_: Option<PatchType>,
+    /// Laid over the object, at most 64 KiB. What has a field of its own, or keeps the cluster together, may not be
+    /// changed here: names, owner, the operator's labels, selectors, replicas.
+    #[schemars(schema_with = "super::schema::free_form")]
+    pub patch: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct PatchTarget {
+    /// Such as `Deployment`.
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = rule::kind_format(), validation = rule::no_secret())]
+    pub kind: String,
+    /// Such as `logpilot-all`.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
+    pub name: String,
+}
+
+// No doc comment: it would stand in the schema in place of what the field says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PatchType {
+    /// RFC 7386.
+    #[default]
+    Merge,
+    /// As kubectl's, with the merge keys that `logpilot::patches` names.
+    Strategic,
+}

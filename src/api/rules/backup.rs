@@ -1,0 +1,117 @@
+//! Backups: the schedule's form, and what storage can be copied.
+
+use kube::core::Rule;
+
+use super::{at_most, explained, forbidden};
+
+/// One field of a cron expression: values, ranges and steps, joined by commas.
+fn field(value: &str) -> String {
+    let item = format!("([*]|{value}(-{value})?)(/[1-9][0-9]?)?");
+    format!("{item}(,{item})*")
+}
+
+/// The five fields with their bounds, in the form that a CronJob reads.
+pub(crate) fn pattern() -> String {
+    let minute = field("[0-5]?[0-9]");
+    let hour = field("([01]?[0-9]|2[0-3])");
+    let day = field("(0?[1-9]|[12][0-9]|3[01])");
+    let month = field("(0?[1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)");
+    let weekday = field("([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)");
+    format!("^{minute} {hour} {day} {month} {weekday}$")
+}
+
+pub fn schedule() -> Rule {
+    Rule::new(format!("self.matches('{}')", pattern())).message(
+        "must be a cron expression of five fields with one space between them, such as '0 3 * * *': minute 0-59, hour 0-23, day 1-31, month 1-12 or JAN, weekday 0-6 or SUN; use `timeZone` instead of 'TZ='",
+    )
+}
+
+pub fn time_zone() -> Rule {
+    Rule::new("self.matches('^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$') && self != 'Local'")
+        .message("must be a time zone of the IANA database, such as 'Europe/Berlin' or 'Etc/UTC'")
+}
+
+/// At `volume`.
+pub fn existing_claim_is_used_as_it_is() -> Rule {
+    forbidden(
+        "!has(self.existingClaim) || (!has(self.size) && !has(self.storageClassName))",
+        "may not be combined with `size` or `storageClassName`: the claim is used as it is and never changed or deleted",
+    )
+    .field_path(".existingClaim")
+}
+
+/// Holds where backups are asked for.
+const OFF: &str = "!has(self.backup) || (has(self.backup.enabled) && !self.backup.enabled)";
+
+// The rules below stand at `spec`.
+
+pub fn only_sqlite() -> Rule {
+    forbidden(
+        format!("{OFF} || !has(self.storage) || !has(self.storage.backend) || self.storage.backend == 'Sqlite'"),
+        "may only be given with `storage.backend: Sqlite`, which can be copied while it is written; use snapshots of the volume for File",
+    )
+    .field_path(".backup")
+}
+
+pub fn volume_can_be_mounted_twice() -> Rule {
+    forbidden(
+        format!(
+            "{OFF} || !has(self.storage) || !has(self.storage.volume) || !has(self.storage.volume.accessMode) || self.storage.volume.accessMode != 'ReadWriteOncePod'"
+        ),
+        "may not be given with `storage.volume.accessMode: ReadWriteOncePod`: the pod that copies could not mount the volume beside the server; use 'ReadWriteOnce'",
+    )
+    .field_path(".backup")
+}
+
+pub fn existing_claim_is_shared() -> Rule {
+    forbidden(
+        format!(
+            "{OFF} || !has(self.backup.volume) || !has(self.backup.volume.existingClaim) || !has(self.storage) || !has(self.storage.sharing) || self.storage.sharing == 'Shared'"
+        ),
+        "may only be given with `storage.sharing: Shared`: components on different nodes cannot write to one claim",
+    )
+    .field_path(".backup.volume.existingClaim")
+}
+
+pub fn existing_claim_is_another() -> Rule {
+    forbidden(
+        format!(
+            "{OFF} || !has(self.backup.volume) || !has(self.backup.volume.existingClaim) || !has(self.storage) || !has(self.storage.volume) || !has(self.storage.volume.existingClaim) || self.storage.volume.existingClaim != self.backup.volume.existingClaim"
+        ),
+        "must not be the claim of the data: what destroys the data would destroy its backups",
+    )
+    .field_path(".backup.volume.existingClaim")
+}
+
+/// Before or after, for rules that compare the two.
+const NO_CLAIM_OF_OURS: &str = "!has(self.backup) || !has(oldSelf.backup) || (has(self.backup.volume) && has(self.backup.volume.existingClaim)) || (has(oldSelf.backup.volume) && has(oldSelf.backup.volume.existingClaim))";
+
+/// A transition rule. Where backups were off before, nothing is known of a claim, and the API server decides.
+pub fn size_never_shrinks() -> Rule {
+    let size = |spec: &str| {
+        format!(
+            "(has({spec}.backup) && has({spec}.backup.volume) && has({spec}.backup.volume.size) ? string({spec}.backup.volume.size) : '20Gi')"
+        )
+    };
+    let (new, old) = (size("self"), size("oldSelf"));
+    explained(
+        format!("{NO_CLAIM_OF_OURS} || {}", at_most(&old, &new)),
+        format!("\"must not decrease (was '%s', now '%s'): volumes cannot shrink; name another claim with `existingClaim`\".format([{old}, {new}])"),
+    )
+    .field_path(".backup.volume.size")
+}
+
+pub fn class_is_immutable() -> Rule {
+    let class = |spec: &str| {
+        format!(
+            "(has({spec}.backup.volume) && has({spec}.backup.volume.storageClassName) ? {spec}.backup.volume.storageClassName : '')"
+        )
+    };
+    Rule::new(format!(
+        "{NO_CLAIM_OF_OURS} || {} == {}",
+        class("self"),
+        class("oldSelf")
+    ))
+    .message("is immutable, also where it was not given at first: a claim's class cannot change; name another claim with `existingClaim`")
+    .field_path(".backup.volume.storageClassName")
+}

@@ -1,0 +1,43 @@
+//! Limits of the namespace. The defaults repeated here are applied in `logpilot::validate::limits`.
+
+use kube::core::{Reason, Rule};
+
+use super::{at_most, explained};
+
+/// `requests` must not exceed `limits`; both have defaults, as for a component.
+fn within(field: &str, name: &str, request: &str, limit: &str, least: &str) -> Rule {
+    let value = |list: &str, default: &str| {
+        format!("(has(self.{list}) && has(self.{list}.{field}) ? string(self.{list}.{field}) : '{default}')")
+    };
+    let (requested, limited) = (value("requests", request), value("limits", limit));
+    explained(
+        // A limit below any useful value has its own message, at its own field.
+        format!(
+            "!isQuantity({limited}) || quantity({limited}).compareTo(quantity('{least}')) < 0 || {}",
+            at_most(&requested, &limited)
+        ),
+        format!(
+            "\"must be less than or equal to `limits.{name}`: '%s' is more than '%s'; a value that is not given has its default, so give both\".format([{requested}, {limited}])"
+        ),
+    )
+}
+
+pub fn cpu_within_limit() -> Rule {
+    within("cpu", "cpu", "100m", "500m", "1m").field_path(".requests.cpu")
+}
+
+pub fn memory_within_limit() -> Rule {
+    within("memory", "memory", "256Mi", "512Mi", "16Mi").field_path(".requests.memory")
+}
+
+/// Without defaults: a missing one is no quantity, and passes.
+pub fn ephemeral_storage_within_limit() -> Rule {
+    within("ephemeral__dash__storage", "ephemeral-storage", "", "", "16Mi")
+        .field_path(".requests['ephemeral-storage']")
+}
+
+pub fn some_quota() -> Rule {
+    Rule::new("has(self.pods) || has(self.requests) || has(self.limits) || has(self.persistentVolumeClaims) || has(self.storage)")
+        .message("must have at least one of `pods`, `requests`, `limits`, `persistentVolumeClaims` and `storage`; a quota of nothing bounds nothing")
+        .reason(Reason::FieldValueRequired)
+}

@@ -1,0 +1,61 @@
+//! Monitors, alerts and what users add to them. Alert texts are templates and expressions are code to Prometheus, so
+//! nothing a user writes may become either.
+
+use kube::core::Rule;
+
+use super::{explained, forbidden};
+
+/// Each pod would be scraped twice, and every sum over pods would be twice as high.
+pub fn one_monitor() -> Rule {
+    let on = |block: &str| {
+        format!("(has(self.{block}) && (!has(self.{block}.enabled) || self.{block}.enabled))")
+    };
+    forbidden(
+        format!("!{} || !{}", on("podMonitor"), on("serviceMonitor")),
+        "may not be given together with `serviceMonitor`: every pod would be counted twice; keep one, or set `enabled: false` in the other",
+    )
+    .field_path(".podMonitor")
+}
+
+const NAME: &str = "'^[a-zA-Z_][a-zA-Z0-9_]*$'";
+
+pub fn prometheus_names() -> Rule {
+    explained(
+        format!("self.all(k, k.matches({NAME}))"),
+        format!(
+            "'key ' + strings.quote(self.filter(k, !k.matches({NAME}))[0]) + \" must be a Prometheus label name such as 'team': letters, digits and '_', not starting with a digit\""
+        ),
+    )
+}
+
+fn not_among(reserved: &str) -> Rule {
+    explained(
+        format!("!self.exists(k, {reserved})"),
+        format!(
+            "'may not set ' + strings.quote(self.filter(k, {reserved})[0]) + ', which the alerts set themselves; choose another key'"
+        ),
+    )
+}
+
+pub fn no_reserved_alert_labels() -> Rule {
+    not_among(
+        "k in ['alertname', 'severity', 'namespace', 'logpilot_cluster', 'slo', 'long_window', 'short_window', 'pod', 'container', 'persistentvolumeclaim', 'deployment'] || k.startsWith('__')",
+    )
+}
+
+pub fn no_reserved_alert_annotations() -> Rule {
+    not_among("k in ['summary', 'description', 'runbook', 'runbook_url']")
+}
+
+pub fn no_templates() -> Rule {
+    explained(
+        "self.all(k, !self[k].contains('{{'))",
+        "'value of ' + strings.quote(self.filter(k, self[k].contains('{{'))[0]) + \" must not contain '{{': Prometheus would run it as a template\"",
+    )
+}
+
+pub fn page_url() -> Rule {
+    Rule::new("self.matches('^https?://[^ #{}\"<>]+$')").message(
+        "must be the address of a page, such as 'https://docs.example.com/runbooks', without '#': each alert adds its own section",
+    )
+}

@@ -1,0 +1,142 @@
+//! Names, locks and durable writes.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::Error;
+
+/// Letters of `logpilot-20260102T030405.678Z.db`.
+const NAME: usize = "logpilot-20260102T030405.678Z.db".len();
+const PREFIX: &str = "logpilot-";
+const SUFFIX: &str = ".db";
+/// A file that is still being written; hidden, so that nobody takes it for a backup.
+const PART: &str = ".part";
+const LOCK: &str = ".logpilot-backup.lock";
+
+/// Sorts by age. Milliseconds, so that a backup by hand never has the name of a scheduled one.
+pub fn name(now: Timestamp) -> String {
+    format!("{PREFIX}{}{SUFFIX}", stamp(now))
+}
+
+pub fn stamp(now: Timestamp) -> String {
+    now.strftime("%Y%m%dT%H%M%S%.3fZ").to_string()
+}
+
+/// Whether a text is a name that [`name`] makes: what may be restored, and nothing that leads elsewhere.
+#[must_use]
+pub fn is_backup_name(text: &str) -> bool {
+    let middle = text.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
+    text.len() == NAME
+        && middle.is_some_and(|middle| {
+            middle.bytes().enumerate().all(|(at, byte)| match at {
+                8 => byte == b'T',
+                15 => byte == b'.',
+                19 => byte == b'Z',
+                _ => byte.is_ascii_digit(),
+            })
+        })
+}
+
+/// Where a file is written before it has its name.
+pub fn part(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}{PART}"))
+}
+
+/// A path with something after its file name, such as `-wal`.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+/// One backup at a time in a directory; others wait. Freed when dropped, or when the process ends.
+pub fn lock(directory: &Path) -> Result<File, Error> {
+    let path = directory.join(LOCK);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(Error::file("write into", directory))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => file.lock().map(|()| file).map_err(Error::file("lock", path)),
+        // A filesystem without locks: the CronJob's own rule has to do.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(error)) => Err(Error::file("lock", path)(error)),
+    }
+}
+
+/// Removes what an earlier run left unfinished. Only our hidden names, and only under the lock.
+pub fn sweep(directory: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(directory).map_err(Error::file("list", directory))? {
+        let path = entry.map_err(Error::file("list", directory))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.strip_prefix('.').is_some_and(|rest| rest.starts_with(PREFIX) && rest.contains(PART)) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file that may not be there.
+pub fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Gives a finished file its name, in one step that survives a power cut.
+pub fn commit(part: &Path, path: &Path) -> Result<(), Error> {
+    sync(part)?;
+    fs::rename(part, path).map_err(Error::file("rename to", path))?;
+    sync_directory(path)
+}
+
+pub fn sync(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(Error::file("write", path))
+}
+
+/// A rename is lasting when its directory is.
+pub fn sync_directory(path: &Path) -> Result<(), Error> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match File::open(directory).and_then(|directory| directory.sync_all()) {
+        // Some network filesystems cannot; they are lasting when they answer.
+        Err(error)
+            if error.kind() == io::ErrorKind::InvalidInput || error.kind() == io::ErrorKind::Unsupported =>
+        {
+            Ok(())
+        }
+        other => other.map_err(Error::file("write", directory)),
+    }
+}
+
+/// Writes a small file whole, under a temporary name first.
+pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let part = part(path);
+    File::create(&part).and_then(|mut file| file.write_all(content)).map_err(Error::file("write", &part))?;
+    commit(&part, path)
+}
+
+/// Size and SHA-256 of what a reader gives, passed on to `into`.
+pub fn digest(mut from: impl Read, mut into: impl Write) -> io::Result<(u64, String)> {
+    let mut hash = Sha256::new();
+    let mut size = 0;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = from.read(&mut buffer)?;
+        let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
+        hash.update(chunk);
+        into.write_all(chunk)?;
+        size += u64::try_from(read).unwrap_or(u64::MAX);
+    }
+    Ok((size, format!("{:x}", hash.finalize())))
+}

@@ -1,0 +1,65 @@
+//! What stands beside each backup: enough to tell later that it is still what was written.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, files};
+
+const WRITER: &str = "logpilot-operator";
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// Tells our files from those of others: only ours are ever deleted.
+    pub written_by: String,
+    pub version: String,
+    pub file: String,
+    /// RFC 3339, UTC: the moment before the copied state.
+    pub taken_at: String,
+    /// Bytes.
+    pub size: u64,
+    pub sha256: String,
+    /// The database's own; the copy is one file without a log, and gets it back when it is restored.
+    pub journal_mode: String,
+    /// Rows of each table.
+    pub tables: BTreeMap<String, u64>,
+    pub duration_millis: u64,
+}
+
+impl Manifest {
+    pub fn written_by() -> String {
+        WRITER.to_owned()
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.tables.values().sum()
+    }
+
+    /// Where the manifest of a backup stands.
+    pub fn path(backup: &Path) -> PathBuf {
+        files::beside(backup, ".json")
+    }
+
+    /// Reads the manifest of a backup, and holds it against the file's name.
+    pub fn of(backup: &Path) -> Result<Self, Error> {
+        let path = Self::path(backup);
+        let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
+        let manifest: Self = serde_json::from_str(&text)
+            .map_err(|error| Error::damaged(&path, format!("it is no manifest ({error})")))?;
+        let name = backup.file_name().unwrap_or_default().to_string_lossy();
+        if manifest.written_by != WRITER || manifest.file != name {
+            return Err(Error::damaged(&path, format!("it speaks of '{}'", manifest.file)));
+        }
+        Ok(manifest)
+    }
+
+    pub fn write(&self, backup: &Path) -> Result<(), Error> {
+        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        files::write(&Self::path(backup), &text)
+    }
+}

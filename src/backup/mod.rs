@@ -1,0 +1,64 @@
+//! Copies of the server's SQLite database and the way back. Runs in the pods of backup and restore Jobs;
+//! knows files only, no Kubernetes.
+//!
+//! A copy of the file alone is empty: what was written since the last checkpoint is in the write-ahead log
+//! beside it. So SQLite itself copies, inside one read transaction, while servers write.
+
+mod command;
+mod copy;
+mod files;
+mod manifest;
+mod restore;
+mod retention;
+#[cfg(test)]
+mod tests;
+
+use std::{io, path::PathBuf};
+
+pub use command::{BackupArgs, RestoreArgs, backup, restore};
+pub use copy::{Taken, take};
+pub use files::is_backup_name;
+pub use restore::{Restored, put_back};
+
+/// Why there is no backup, or nothing was restored.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {doing} {}: {source}", .path.display())]
+    File { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot {doing} {}: {source}", .path.display())]
+    Sqlite { doing: &'static str, path: PathBuf, source: rusqlite::Error },
+    #[error("there is no database {}; the server makes it when it first starts", .0.display())]
+    NoDatabase(PathBuf),
+    #[error(
+        "{} has no tables: it is not the server's database, or a copy that was made without its write-ahead log",
+        .0.display()
+    )]
+    NoTables(PathBuf),
+    #[error("{} was locked by others for {seconds} s; try again", .path.display())]
+    Busy { path: PathBuf, seconds: u64 },
+    #[error("{} is in use; stop every server that uses it first", .0.display())]
+    InUse(PathBuf),
+    #[error("{} is not what was backed up: {why}; nothing was changed", .path.display())]
+    Damaged { path: PathBuf, why: String },
+}
+
+impl Error {
+    fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { doing, path, source }
+    }
+
+    fn sqlite(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(rusqlite::Error) -> Self {
+        let path = path.into();
+        move |source| match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+                Self::Busy { path, seconds: copy::PATIENCE.as_secs() }
+            }
+            _ => Self::Sqlite { doing, path, source },
+        }
+    }
+
+    fn damaged(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
+        Self::Damaged { path: path.into(), why: why.into() }
+    }
+}

@@ -1,0 +1,49 @@
+//! Which backups stay.
+
+use std::{fs, path::Path};
+
+use super::{Error, files, manifest::Manifest};
+
+/// Names of the complete backups in a directory, newest first.
+pub fn list(directory: &Path) -> Result<Vec<String>, Error> {
+    let mut names = ours(directory)?;
+    names.retain(|name| directory.join(name).is_file());
+    Ok(names)
+}
+
+/// Removes all but the newest `keep`; answers the names of those that went. Never a file without a manifest
+/// of ours beside it.
+pub fn prune(directory: &Path, keep: usize) -> Result<Vec<String>, Error> {
+    let mut gone = Vec::new();
+    let mut kept = 0;
+    for name in ours(directory)? {
+        let backup = directory.join(&name);
+        if backup.is_file() && kept < keep {
+            kept += 1;
+            continue;
+        }
+        // The manifest last: without it a backup that is still there would be nobody's.
+        files::remove(&backup)?;
+        files::remove(&Manifest::path(&backup))?;
+        gone.push(name);
+    }
+    Ok(gone)
+}
+
+/// Names with a manifest of ours, newest first; the backup itself may be missing.
+fn ours(directory: &Path) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory).map_err(Error::file("list", directory))? {
+        let entry = entry.map_err(Error::file("list", directory))?;
+        let file = entry.file_name().to_string_lossy().into_owned();
+        if let Some(name) = file.strip_suffix(".json")
+            && files::is_backup_name(name)
+            && Manifest::of(&directory.join(name)).is_ok()
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort_unstable();
+    names.reverse();
+    Ok(names)
+}

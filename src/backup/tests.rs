@@ -1,0 +1,342 @@
+//! On real files, with writers that do not wait.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use jiff::{Timestamp, ToSpan};
+use proptest::prelude::*;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{manifest::Manifest, *};
+
+fn directory() -> (TempDir, PathBuf, PathBuf) {
+    let home = tempfile::tempdir().unwrap();
+    let (database, to) = (home.path().join("logpilot.db"), home.path().join("backups"));
+    fs::create_dir(&to).unwrap();
+    (home, database, to)
+}
+
+/// As the server keeps it: write-ahead log, and a log that is not merged by itself.
+fn open(database: &Path) -> Connection {
+    let connection = Connection::open(database).unwrap();
+    connection.busy_timeout(Duration::from_secs(20)).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+             CREATE TABLE IF NOT EXISTS logs (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
+             CREATE TABLE IF NOT EXISTS \"odd \"\"name\" (x)",
+        )
+        .unwrap();
+    connection
+}
+
+fn add(connection: &Connection, id: u64) {
+    connection.execute("INSERT INTO logs VALUES (?1, ?2)", (id.cast_signed(), "x".repeat(200))).unwrap();
+}
+
+/// Everything in a database, in order.
+fn dump(database: &Path) -> Vec<(i64, String)> {
+    let connection = Connection::open(database).unwrap();
+    let mut query = connection.prepare("SELECT id, text FROM logs ORDER BY id").unwrap();
+    query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + second.seconds()
+}
+
+fn files_in(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.retain(|name| !name.contains(".lock"));
+    names.sort();
+    names
+}
+
+#[test]
+fn nothing_acknowledged_before_it_began_is_missing_while_servers_write() {
+    let (_home, database, to) = directory();
+    open(&database);
+    let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let writer = {
+        let (database, stop, acknowledged) = (database.clone(), Arc::clone(&stop), Arc::clone(&acknowledged));
+        thread::spawn(move || {
+            let connection = open(&database);
+            let mut id = 0;
+            while !stop.load(Ordering::Relaxed) {
+                id += 1;
+                add(&connection, id);
+                acknowledged.store(id, Ordering::SeqCst);
+            }
+        })
+    };
+    while acknowledged.load(Ordering::SeqCst) < 500 {
+        thread::yield_now();
+    }
+    for second in 0..5 {
+        let before = acknowledged.load(Ordering::SeqCst);
+        let taken = take(&database, &to, 9, at(second)).unwrap();
+        let copied = dump(&to.join(&taken.file));
+        let last = u64::try_from(copied.last().unwrap().0).unwrap();
+        // Without a gap, up to at least the last one that was acknowledged before.
+        assert_eq!(copied.len() as u64, last);
+        assert!(last >= before, "{last} of {before}");
+        assert_eq!(taken.rows, last);
+    }
+    let all = acknowledged.load(Ordering::SeqCst);
+    stop.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+    assert!(all > 500, "the writer stood still");
+    // And the servers have lost nothing by being copied.
+    assert!(dump(&database).len() as u64 >= all);
+}
+
+#[test]
+fn rows_that_are_only_in_the_log_of_a_crashed_server_are_copied() {
+    let (home, database, to) = directory();
+    let server = open(&database);
+    server.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+    for id in 1..=50 {
+        add(&server, id);
+    }
+    // What a kill leaves: both files, no shared memory.
+    let crashed = home.path().join("crashed.db");
+    fs::copy(&database, &crashed).unwrap();
+    fs::copy(home.path().join("logpilot.db-wal"), home.path().join("crashed.db-wal")).unwrap();
+    let log = fs::read(home.path().join("crashed.db-wal")).unwrap();
+    let taken = take(&crashed, &to, 1, at(0)).unwrap();
+    assert_eq!(dump(&to.join(&taken.file)).len(), 50);
+    assert_eq!(fs::read(home.path().join("crashed.db-wal")).unwrap(), log, "the server's log was touched");
+    // The trap: the file alone.
+    let alone = home.path().join("alone.db");
+    fs::copy(&database, &alone).unwrap();
+    assert!(matches!(take(&alone, &to, 1, at(1)), Err(Error::NoTables(_))));
+}
+
+#[test]
+fn a_backup_is_one_file_with_a_manifest_that_says_what_is_in_it() {
+    let (_home, database, to) = directory();
+    add(&open(&database), 1);
+    let taken = take(&database, &to, 3, "2026-01-02T03:04:05.678Z".parse().unwrap()).unwrap();
+    assert_eq!(taken.file, "logpilot-20260102T030405.678Z.db");
+    assert_eq!(files_in(&to), [taken.file.clone(), format!("{}.json", taken.file)]);
+    let manifest = Manifest::of(&to.join(&taken.file)).unwrap();
+    assert_eq!(
+        manifest.tables.iter().map(|(name, rows)| (name.as_str(), *rows)).collect::<Vec<_>>(),
+        [("logs", 1), ("odd \"name", 0)]
+    );
+    assert_eq!(
+        (manifest.journal_mode.as_str(), manifest.size),
+        ("wal", fs::metadata(to.join(&taken.file)).unwrap().len())
+    );
+    let line = serde_json::to_string(&taken).unwrap();
+    assert!(line.contains("\"takenAt\":\"2026-01-02T03:04:05.678Z\"") && !line.contains('\n'), "{line}");
+}
+
+#[test]
+fn only_its_own_old_backups_are_removed_and_only_after_a_good_one() {
+    let (home, database, to) = directory();
+    add(&open(&database), 1);
+    let foreign = ["logpilot-20200102T030405.678Z.db", "notes.txt", "logpilot-20200202T030405.678Z.db.json"];
+    for name in foreign {
+        fs::write(to.join(name), "theirs").unwrap();
+    }
+    // Unfinished work of an earlier run.
+    fs::write(to.join(".logpilot-19700101T000000.000Z.db.part"), "half").unwrap();
+    for second in 0..5 {
+        take(&database, &to, 2, at(second)).unwrap();
+    }
+    let [kept, newest] = ["logpilot-19700101T000003.000Z.db", "logpilot-19700101T000004.000Z.db"];
+    let mut expected: Vec<String> = foreign.map(str::to_owned).into();
+    expected.extend([kept, newest].iter().flat_map(|name| [(*name).to_owned(), format!("{name}.json")]));
+    expected.sort();
+    assert_eq!(files_in(&to), expected);
+    assert!(take(&home.path().join("none.db"), &to, 1, at(9)).is_err());
+    assert_eq!(files_in(&to), expected, "a failed backup cost a good one");
+    let taken = take(&database, &to, 1, at(10)).unwrap();
+    assert_eq!((taken.available.len(), taken.pruned), (1, 2));
+}
+
+#[test]
+fn backups_at_the_same_time_take_turns() {
+    let (_home, database, to) = directory();
+    add(&open(&database), 1);
+    let threads: Vec<_> = (0..4)
+        .map(|second| {
+            let (database, to) = (database.clone(), to.clone());
+            thread::spawn(move || take(&database, &to, 9, at(second)).unwrap())
+        })
+        .collect();
+    let mut files: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap().file).collect();
+    files.sort();
+    files.dedup();
+    assert_eq!(files.len(), 4);
+    assert_eq!(files_in(&to).len(), 8);
+}
+
+#[test]
+fn what_stands_in_the_way_is_told() {
+    let (home, database, to) = directory();
+    let told = |result: Result<_, Error>| result.map(|_: Taken| ()).unwrap_err().to_string();
+    assert!(told(take(&database, &to, 1, at(0))).contains("there is no database"));
+    fs::write(&database, "this is no database at all, but long enough to be looked at as one").unwrap();
+    assert!(told(take(&database, &to, 1, at(0))).contains("not a database"));
+    fs::remove_file(&database).unwrap();
+    add(&open(&database), 1);
+    let nowhere = home.path().join("logpilot.db/x");
+    assert!(told(take(&database, &nowhere, 1, at(0))).contains("cannot write into"));
+    assert!(told(take(&database, &home.path().join("missing"), 1, at(0))).contains("missing"));
+}
+
+#[test]
+fn a_damaged_backup_is_refused_and_nothing_changes() {
+    let (_home, database, to) = directory();
+    let server = open(&database);
+    (1..=100).for_each(|id| add(&server, id));
+    let good = to.join(take(&database, &to, 9, at(0)).unwrap().file);
+    server.execute("DELETE FROM logs WHERE id > 10", []).unwrap();
+    server.close().unwrap();
+    let whole = fs::read(&good).unwrap();
+    let manifest = fs::read_to_string(Manifest::path(&good)).unwrap();
+    let now = dump(&database);
+    let refused = |what: &str| {
+        let error = put_back(&good, &database, at(1)).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+        assert_eq!(dump(&database), now);
+    };
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    fs::write(&good, &flipped).unwrap();
+    refused("SHA-256");
+    fs::write(&good, &whole[..whole.len() - 4096]).unwrap();
+    refused("bytes");
+    fs::write(&good, &whole).unwrap();
+    fs::write(Manifest::path(&good), manifest.replace("\"logs\": 100", "\"logs\": 101")).unwrap();
+    refused("rows");
+    fs::write(Manifest::path(&good), manifest.replace("logpilot-1970", "logpilot-1971")).unwrap();
+    refused("it speaks of");
+    fs::write(Manifest::path(&good), "{}").unwrap();
+    refused("no manifest");
+    fs::remove_file(Manifest::path(&good)).unwrap();
+    refused("cannot read");
+    fs::write(Manifest::path(&good), &manifest).unwrap();
+    put_back(&good, &database, at(1)).unwrap();
+    assert_eq!(dump(&database).len(), 100);
+}
+
+#[test]
+fn a_database_in_use_is_not_replaced_and_the_old_one_stays_beside_the_new() {
+    let (home, database, to) = directory();
+    let server = open(&database);
+    (1..=20).for_each(|id| add(&server, id));
+    let backup = to.join(take(&database, &to, 9, at(0)).unwrap().file);
+    add(&server, 21);
+    assert!(
+        matches!(put_back(&backup, &database, at(1)), Err(Error::InUse(_))),
+        "an idle connection is use too"
+    );
+    assert_eq!(dump(&database).len(), 21);
+    server.close().unwrap();
+    let restored = put_back(&backup, &database, at(1)).unwrap();
+    assert_eq!((dump(&database).len(), restored.rows), (20, 20));
+    assert_eq!(restored.before.as_deref(), Some("logpilot.db.before-restore-19700101T000001.000Z"));
+    assert_eq!(dump(&home.path().join(restored.before.unwrap())).len(), 21);
+    // The server finds what it left: a database with a log, and goes on.
+    let mode: String =
+        Connection::open(&database).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+    add(&open(&database), 22);
+}
+
+#[test]
+fn an_absent_or_unreadable_database_is_replaced_with_its_stale_log() {
+    let (home, database, to) = directory();
+    let server = open(&database);
+    server.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+    (1..=20).for_each(|id| add(&server, id));
+    let log = fs::read(home.path().join("logpilot.db-wal")).unwrap();
+    let backup = to.join(take(&database, &to, 9, at(0)).unwrap().file);
+    server.close().unwrap();
+    for rubbish in [None, Some(vec![7; 8192])] {
+        fs::remove_file(&database).unwrap();
+        if let Some(rubbish) = rubbish {
+            fs::write(&database, rubbish).unwrap();
+        }
+        fs::write(home.path().join("logpilot.db-wal"), &log).unwrap();
+        put_back(&backup, &database, at(1)).unwrap();
+        assert!(!home.path().join("logpilot.db-wal").exists());
+        assert_eq!(dump(&database).len(), 20);
+    }
+}
+
+#[test]
+fn only_names_that_a_backup_has_can_be_restored() {
+    assert!(is_backup_name("logpilot-20260102T030405.678Z.db"));
+    for bad in [
+        "",
+        "logpilot.db",
+        "../logpilot-20260102T030405.678Z.db",
+        "logpilot-20260102T030405.678Z.db.json",
+        "logpilot-2026010/T030405.678Z.db",
+        "logpilot-20260102T030405.678Z.dB",
+        "logpilot-20260102T030405Z.db",
+        "-o",
+        "logpilot-20260102T030405.678Z.db\n",
+        "$(id)",
+    ] {
+        assert!(!is_backup_name(bad), "{bad}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn restoring_a_backup_gives_what_was_backed_up(
+        rows in prop::collection::btree_map(0_i64..10_000, ".{0,80}", 0..200),
+        later in prop::collection::vec(10_000_i64..20_000, 0..20),
+        merged in any::<bool>(),
+    ) {
+        let (_home, database, to) = directory();
+        let server = open(&database);
+        for (id, text) in &rows {
+            server.execute("INSERT INTO logs VALUES (?1, ?2)", (id, text)).unwrap();
+        }
+        if merged {
+            server.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        }
+        let backup = to.join(take(&database, &to, 1, at(0)).unwrap().file);
+        for id in later {
+            server.execute("INSERT OR IGNORE INTO logs VALUES (?1, 'later')", [id]).unwrap();
+        }
+        server.close().unwrap();
+        put_back(&backup, &database, at(1)).unwrap();
+        prop_assert_eq!(dump(&database), rows.into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_locked_database_is_waited_for() {
+    let (_home, database, to) = directory();
+    let server = open(&database);
+    add(&server, 1);
+    // In WAL mode even a writer in the middle of a transaction is no obstacle; its rows are not in the copy.
+    server.execute_batch("BEGIN IMMEDIATE").unwrap();
+    add(&server, 2);
+    let started = Instant::now();
+    assert_eq!(take(&database, &to, 1, at(0)).unwrap().rows, 1);
+    assert!(started.elapsed() < Duration::from_secs(10));
+    server.execute_batch("COMMIT").unwrap();
+}

@@ -1,0 +1,198 @@
+//! How the backups are: from Jobs and what their pods said to the status. Pure, but for the time that is given.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        batch::v1::{CronJob, Job},
+        core::v1::Pod,
+    },
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+use serde_json::Value;
+
+use super::{
+    facts::Facts,
+    model::{Backup, BackupJob, Cluster},
+    problems::problem,
+    reasons,
+    schedule::Schedule,
+};
+use crate::{
+    api::status::{BackupResult, BackupStatus, BackupSuccess, Problem, Severity},
+    engine::{
+        child::Child,
+        detail::{self, Detail},
+        kind::Managed,
+        live::Snapshot,
+        plan::Key,
+    },
+};
+
+/// What is known of the backups of one cluster.
+pub struct Backups {
+    pub status: Vec<BackupStatus>,
+    pub problems: Vec<Problem>,
+    /// When something becomes too old, if nothing happens before.
+    pub look_again: Option<Timestamp>,
+}
+
+/// The newest backup of those whose newest is oldest, for the table; `None` where one has none at all.
+#[must_use]
+pub fn oldest(status: &[BackupStatus]) -> Option<Time> {
+    let times: Option<Vec<Time>> =
+        status.iter().map(|one| one.last_success.as_ref().map(|success| success.time.clone())).collect();
+    times?.into_iter().min()
+}
+
+/// Nothing where no backups are asked for. What is known of the last one outlives its Job.
+#[must_use]
+pub fn of(
+    cluster: &Cluster,
+    facts: &Facts,
+    before: &[BackupStatus],
+    snapshot: &Snapshot,
+    now: Timestamp,
+) -> Backups {
+    let mut all = Backups { status: Vec::new(), problems: Vec::new(), look_again: None };
+    let Some(backup) = &cluster.backup else { return all };
+    for job in &backup.jobs {
+        let key = Key { namespace: Some(cluster.namespace.name.clone()), name: job.name.clone() };
+        let cron_job = format!("CronJob {key}");
+        if facts.operator_image.0.is_none() {
+            all.problems.push(problem(
+                Severity::Warning,
+                reasons::BACKUP_IMAGE_UNKNOWN,
+                cron_job.clone(),
+                "no backups are taken: the operator does not know its own image".to_owned(),
+            ));
+        }
+        let known = before.iter().find(|status| status.name == job.name);
+        let ended = ended(job, snapshot);
+        let schedule = Schedule::parse(&backup.schedule, &backup.time_zone).ok();
+        let status = status(backup, job, known, (&ended, snapshot), schedule.as_ref(), now);
+        if let Some(last) = ended.last().filter(|last| !last.end.succeeded) {
+            all.problems.push(problem(
+                Severity::Warning,
+                reasons::BACKUP_FAILED,
+                last.job.to_string(),
+                failure(last, snapshot),
+            ));
+        }
+        let made = snapshot.get(CronJob::KIND, &key).and_then(|child| match &child.detail {
+            Detail::CronJob { made } => *made,
+            _ => None,
+        });
+        let newest = status.last_success.as_ref().map(|success| success.time.0).or(made);
+        if let (Some(schedule), Some(newest), false) = (&schedule, newest, backup.suspend)
+            && let Some(late) = schedule.late(newest)
+        {
+            if late <= now {
+                let what = if status.last_success.is_some() {
+                    "the newest backup is of"
+                } else {
+                    "there is none since"
+                };
+                let message = format!("{what} {newest}; the next one was due and did not end well by {late}");
+                all.problems.push(problem(Severity::Warning, reasons::BACKUP_OLD, cron_job, message));
+            } else {
+                all.look_again = all.look_again.into_iter().chain([late]).min();
+            }
+        }
+        all.status.push(status);
+    }
+    all
+}
+
+/// A Job that ended.
+struct Ended<'a> {
+    job: &'a Arc<Child>,
+    end: &'a detail::JobEnd,
+}
+
+/// Oldest first.
+fn ended<'a>(job: &BackupJob, snapshot: &'a Snapshot) -> Vec<Ended<'a>> {
+    let mut all: Vec<Ended<'a>> = snapshot
+        .of_kind(Job::KIND)
+        .filter(|child| {
+            child.controller.as_ref().is_some_and(|owner| owner.kind == "CronJob" && owner.name == job.name)
+        })
+        .filter_map(|child| match &child.detail {
+            Detail::Job(Some(end)) => Some(Ended { job: child, end }),
+            _ => None,
+        })
+        .collect();
+    all.sort_by_key(|ended| ended.end.at);
+    all
+}
+
+fn status(
+    backup: &Backup,
+    job: &BackupJob,
+    known: Option<&BackupStatus>,
+    (ended, snapshot): (&[Ended<'_>], &Snapshot),
+    schedule: Option<&Schedule>,
+    now: Timestamp,
+) -> BackupStatus {
+    let newest = ended.iter().rev().find(|ended| ended.end.succeeded).map(|ended| success(ended, snapshot));
+    let known_success = known.and_then(|known| known.last_success.clone());
+    let last_success = match (newest, known_success) {
+        // Its pod may be gone, or its last words not yet here: what was read of it stays.
+        (Some(new), Some(old)) if old.time > new.time || (old.time == new.time && new.file.is_empty()) => {
+            Some(old)
+        }
+        (new, old) => new.or(old),
+    };
+    let last = ended.last().map(|last| {
+        let result = if last.end.succeeded { BackupResult::Succeeded } else { BackupResult::Failed };
+        (result, Time(last.end.at))
+    });
+    let last =
+        last.or_else(|| known.and_then(|known| Some((known.last_result?, known.last_result_time.clone()?))));
+    BackupStatus {
+        name: job.name.clone(),
+        last_success,
+        last_result: last.as_ref().map(|(result, _)| *result),
+        last_result_time: last.map(|(_, time)| time),
+        next_schedule: schedule.filter(|_| !backup.suspend).and_then(|schedule| schedule.next(now)).map(Time),
+    }
+}
+
+/// What the pod said is the line that `logpilot-operator backup` writes.
+fn success(ended: &Ended<'_>, snapshot: &Snapshot) -> BackupSuccess {
+    let said = pods(ended, snapshot).find_map(|pod| serde_json::from_str::<Value>(pod.said.as_deref()?).ok());
+    let said = said.unwrap_or_default();
+    let available = said.get("available").and_then(Value::as_array);
+    BackupSuccess {
+        time: Time(ended.end.at),
+        file: said.get("file").and_then(Value::as_str).unwrap_or_default().chars().take(64).collect(),
+        size: said.get("size").and_then(Value::as_i64).unwrap_or(0),
+        rows: said.get("rows").and_then(Value::as_i64).unwrap_or(0),
+        available: available
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .filter(|name| crate::backup::is_backup_name(name))
+            .take(20)
+            .map(str::to_owned)
+            .collect(),
+    }
+}
+
+fn failure(ended: &Ended<'_>, snapshot: &Snapshot) -> String {
+    let cause = &ended.end.cause;
+    let words =
+        pods(ended, snapshot).filter_map(|pod| pod.terminated.as_ref()).map(|end| end.message.clone());
+    match words.filter(|words| !words.is_empty()).last() {
+        Some(words) => format!("{} ({})", words, cause.reason),
+        None => format!("{}: {}", cause.reason, cause.message),
+    }
+}
+
+fn pods<'a>(ended: &'a Ended<'_>, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a detail::Pod> {
+    snapshot.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
+        Detail::Pod(pod) if pod.job.as_ref() == Some(&ended.job.key.name) => Some(&**pod),
+        _ => None,
+    })
+}

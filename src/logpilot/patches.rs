@@ -1,0 +1,231 @@
+//! The escape hatch: lays the user's patches over the planned objects. Pure, and checked before by
+//! `validate::patches`. No client here.
+
+use serde_json::{Map, Value};
+
+use super::{model::Cluster, problems::problem, reasons};
+use crate::{
+    api::{
+        patches::{ObjectPatch, PatchType},
+        status::{Problem, Severity},
+    },
+    engine::{
+        kind::Role,
+        plan::{Plan, Planned},
+    },
+};
+
+/// In an object of a strategic patch: `delete` or `replace`, as kubectl knows them.
+pub const DIRECTIVE: &str = "$patch";
+
+/// The plan with every patch laid over its object, in the order in which they were given.
+#[must_use]
+pub fn apply(cluster: &Cluster, mut plan: Plan) -> Plan {
+    for patch in &cluster.patches {
+        if let Some(planned) = plan.objects.iter_mut().find(|planned| targets(patch, planned)) {
+            lay_over(&mut planned.body, patch);
+        }
+    }
+    plan
+}
+
+/// Patches whose object is not planned. Kind and name are never ambiguous: names of one kind differ whatever their
+/// namespace.
+#[must_use]
+pub fn unmatched(cluster: &Cluster, plan: &Plan) -> Vec<Problem> {
+    let idle = |patch: &&ObjectPatch| !plan.objects.iter().any(|planned| targets(patch, planned));
+    let told = |patch: &ObjectPatch| {
+        let target = &patch.target;
+        let near: Vec<&str> = plan
+            .objects
+            .iter()
+            .filter(|planned| planned.kind.kind == target.kind)
+            .map(|planned| planned.key.name.as_str())
+            .collect();
+        let near = match near.as_slice() {
+            [] => format!("no {} is generated", target.kind),
+            near => format!("generated are {}", near.join(", ")),
+        };
+        problem(
+            Severity::Warning,
+            reasons::PATCH_UNMATCHED,
+            format!("{} {}", target.kind, target.name),
+            format!("the patch for {} '{}' changes nothing: {near}", target.kind, target.name),
+        )
+    };
+    cluster.patches.iter().filter(idle).map(told).collect()
+}
+
+/// Whether a patch is for this object. What is only created and never repaired holds a secret.
+#[must_use]
+pub fn targets(patch: &ObjectPatch, planned: &Planned) -> bool {
+    planned.kind.kind == patch.target.kind
+        && planned.key.name == patch.target.name
+        && planned.kind.role != Role::Once
+}
+
+/// Lays one patch over a body.
+pub fn lay_over(body: &mut Value, patch: &ObjectPatch) {
+    let strategic = patch.type_.unwrap_or_default() == PatchType::Strategic;
+    merge(body, &patch.patch, strategic);
+}
+
+/// RFC 7386; strategic: lists item by item, and directives.
+fn merge(base: &mut Value, patch: &Map<String, Value>, strategic: bool) {
+    if !base.is_object() {
+        *base = Value::Object(Map::new());
+    }
+    let Some(fields) = base.as_object_mut() else { return };
+    for (name, change) in patch.iter().filter(|(name, _)| !(strategic && *name == DIRECTIVE)) {
+        match change {
+            Value::Null => {
+                fields.remove(name);
+            }
+            Value::Object(change) if strategic && directive(change) == Some("delete") => {
+                fields.remove(name);
+            }
+            Value::Object(change) => {
+                let below = fields.entry(name.clone()).or_insert(Value::Null);
+                if strategic && directive(change) == Some("replace") {
+                    *below = Value::Null;
+                }
+                merge(below, change, strategic);
+                // What a patch empties would be ours as an empty map; `emptyDir: {}` is given as an empty one.
+                if !change.is_empty() && below.as_object().is_some_and(Map::is_empty) {
+                    fields.remove(name);
+                }
+            }
+            Value::Array(items) if strategic => {
+                let below = fields.entry(name.clone()).or_insert(Value::Null);
+                merge_list(below, name, items);
+                if !items.is_empty() && below.as_array().is_some_and(Vec::is_empty) {
+                    fields.remove(name);
+                }
+            }
+            other => {
+                fields.insert(name.clone(), other.clone());
+            }
+        }
+    }
+}
+
+/// Items with the same key are merged, others added at the end; a list without keys is replaced.
+fn merge_list(base: &mut Value, name: &str, items: &[Value]) {
+    let Some(key) = items.iter().find_map(|item| list_key(name, item)) else {
+        *base = Value::Array(items.to_vec());
+        return;
+    };
+    let mut merged = base.as_array().cloned().unwrap_or_default();
+    for item in items {
+        let Some(change) = item.as_object() else { continue };
+        let at = merged.iter().position(|known| known.get(key).is_some() && known.get(key) == item.get(key));
+        match (directive(change), at) {
+            (Some("delete"), Some(at)) => {
+                merged.remove(at);
+            }
+            (Some("delete"), None) => {}
+            (how, Some(at)) => {
+                if let Some(known) = merged.get_mut(at) {
+                    if how == Some("replace") {
+                        *known = Value::Null;
+                    }
+                    merge(known, change, true);
+                }
+            }
+            (_, None) => {
+                let mut added = Value::Null;
+                merge(&mut added, change, true);
+                merged.push(added);
+            }
+        }
+    }
+    *base = Value::Array(merged);
+}
+
+/// What tells the items of a list apart: the merge keys of the built-in kinds that are generated here.
+fn list_key(list: &str, item: &Value) -> Option<&'static str> {
+    let keys: &[&'static str] = match list {
+        "containers" | "initContainers" | "volumes" | "env" | "imagePullSecrets" | "listeners" => &["name"],
+        "volumeMounts" => &["mountPath"],
+        "hostAliases" => &["ip"],
+        "topologySpreadConstraints" => &["topologyKey"],
+        "ports" => &["containerPort", "port"],
+        _ => &[],
+    };
+    keys.iter().copied().find(|key| item.get(*key).is_some())
+}
+
+fn directive(change: &Map<String, Value>) -> Option<&str> {
+    change.get(DIRECTIVE).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::patches::PatchTarget;
+
+    fn patched(mut body: Value, type_: PatchType, changes: Value) -> Value {
+        let target = PatchTarget { kind: "K".into(), name: "n".into() };
+        let Value::Object(patch) = changes else { panic!("a patch is an object") };
+        lay_over(&mut body, &ObjectPatch { target, type_: Some(type_), patch });
+        body
+    }
+
+    /// The cases of RFC 7386, appendix A, whose patch is an object.
+    #[rstest]
+    #[case(json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"}))]
+    #[case(json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"}))]
+    #[case(json!({"a":"b"}), json!({"a":null}), json!({}))]
+    #[case(json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"}))]
+    #[case(json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"}))]
+    #[case(json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]}))]
+    #[case(json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}}))]
+    #[case(json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]}))]
+    #[case(json!({"e":1}), json!({"a":1}), json!({"e":1,"a":1}))]
+    #[case(json!([1,2]), json!({"a":"b","c":null}), json!({"a":"b"}))]
+    fn a_merge_patch_is_what_the_rfc_says(#[case] body: Value, #[case] patch: Value, #[case] wanted: Value) {
+        assert_eq!(patched(body, PatchType::Merge, patch), wanted);
+    }
+
+    fn pod() -> Value {
+        json!({ "containers": [
+            { "name": "a", "image": "i", "env": [{ "name": "X", "value": "1" }, { "name": "Y", "value": "2" }],
+              "ports": [{ "containerPort": 80 }], "args": ["one"] },
+        ] })
+    }
+
+    #[test]
+    fn a_strategic_patch_merges_lists_by_their_keys() {
+        let patch = json!({ "containers": [
+            { "name": "a", "env": [{ "name": "X", "value": "3" }, { "name": "Y", "$patch": "delete" }, { "name": "Z", "value": "4" }],
+              "ports": [{ "containerPort": 81 }], "args": ["two"] },
+            { "name": "sidecar", "image": "s" },
+        ] });
+        assert_eq!(
+            patched(pod(), PatchType::Strategic, patch),
+            json!({ "containers": [
+                { "name": "a", "image": "i", "env": [{ "name": "X", "value": "3" }, { "name": "Z", "value": "4" }],
+                  "ports": [{ "containerPort": 80 }, { "containerPort": 81 }], "args": ["two"] },
+                { "name": "sidecar", "image": "s" },
+            ] })
+        );
+    }
+
+    #[test]
+    fn directives_remove_and_replace() {
+        let body = json!({ "a": { "b": 1, "c": 2 }, "d": 3, "e": { "f": 1 } });
+        let patch = json!({ "a": { "$patch": "replace", "x": 1 }, "d": { "$patch": "delete" }, "e": { "$patch": "delete" } });
+        assert_eq!(patched(body.clone(), PatchType::Strategic, patch.clone()), json!({ "a": { "x": 1 } }));
+        // A merge patch knows none.
+        assert_eq!(patched(body, PatchType::Merge, json!({ "d": { "$patch": "x" } }))["d"], json!({ "$patch": "x" }));
+    }
+
+    #[test]
+    fn what_a_patch_empties_is_not_owned_as_an_empty_map() {
+        let body = json!({ "m": { "a": 1 }, "v": [{ "emptyDir": {} }] });
+        assert_eq!(patched(body, PatchType::Merge, json!({ "m": { "a": null } })), json!({ "v": [{ "emptyDir": {} }] }));
+    }
+}

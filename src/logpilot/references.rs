@@ -1,0 +1,288 @@
+//! Reads the Secrets and ConfigMaps that a component's variables refer to: by name, rarely, and keeps a hash only.
+//! A variable is read once, when its container starts, so a change has to roll the pods.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use rand::Rng;
+use serde_json::Value;
+
+use super::{
+    facts::{Missing, References as Fact},
+    model::{Cluster, Component},
+    secrets::{REFRESH, REFRESH_HELD, fingerprint},
+};
+use crate::engine::{
+    error::Error,
+    kind::{Kind, Managed},
+    plan::Key,
+    writer::{Writer, named},
+};
+
+/// Reads in flight for one resource.
+const IN_FLIGHT: usize = 4;
+
+/// What one variable, or all keys of one object, refer to.
+#[derive(Clone, Debug, PartialEq)]
+struct Reference {
+    kind: &'static Kind,
+    name: String,
+    /// `None`: every key.
+    key: Option<String>,
+    optional: bool,
+}
+
+/// The references of every component, by its Deployment's name; components without any are left out.
+pub type Wanted = BTreeMap<String, Vec<ReferenceOf>>;
+
+/// A reference of a component. Opaque: only this module reads what it names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReferenceOf(Reference);
+
+/// What a cluster's components refer to.
+#[must_use]
+pub fn wanted(cluster: &Cluster) -> Wanted {
+    let all = cluster.components.iter().map(|component| (component.name.clone(), of(component)));
+    all.filter(|(_, references)| !references.is_empty()).collect()
+}
+
+fn of(component: &Component) -> Vec<ReferenceOf> {
+    let mut found = Vec::new();
+    let mut add = |kind, name: &str, key: Option<&String>, optional| {
+        found.push(ReferenceOf(Reference { kind, name: name.to_owned(), key: key.cloned(), optional }));
+    };
+    for source in component.env.iter().filter_map(|variable| variable.value_from.as_ref()) {
+        if let Some(from) = &source.secret_key_ref {
+            add(Secret::KIND, &from.name, Some(&from.key), from.optional == Some(true));
+        }
+        if let Some(from) = &source.config_map_key_ref {
+            add(ConfigMap::KIND, &from.name, Some(&from.key), from.optional == Some(true));
+        }
+    }
+    for source in &component.env_from {
+        if let Some(from) = &source.secret_ref {
+            add(Secret::KIND, &from.name, None, false);
+        }
+        if let Some(from) = &source.config_map_ref {
+            add(ConfigMap::KIND, &from.name, None, false);
+        }
+    }
+    found
+}
+
+/// Objects by what they are called; `None` for one that does not exist.
+type Objects = BTreeMap<(&'static str, String), Option<Value>>;
+
+struct Known {
+    wanted: Wanted,
+    found: BTreeMap<String, Fact>,
+    generation: Option<i64>,
+    read: Instant,
+    keep: Duration,
+}
+
+/// What is known of each cluster's references.
+#[derive(Default)]
+pub struct References {
+    known: Mutex<HashMap<String, Known>>,
+}
+
+/// Whose references are looked at.
+pub struct Asked<'a> {
+    pub cluster: &'a Cluster,
+    pub generation: Option<i64>,
+    /// A pod says that something it needs is missing.
+    pub suspect: bool,
+    /// The namespace is not there yet, so nothing is in it: no read needed.
+    pub nothing_there: bool,
+}
+
+impl References {
+    /// The facts about a cluster's references, read again where the spec changed, a pod misses one, or they are old.
+    ///
+    /// # Errors
+    /// A read failed; nothing is known then.
+    pub async fn look(&self, writer: &Writer, asked: Asked<'_>) -> Result<BTreeMap<String, Fact>, Error> {
+        let cluster = asked.cluster;
+        let wanted = wanted(cluster);
+        if wanted.is_empty() {
+            self.forget(&cluster.name);
+            return Ok(BTreeMap::new());
+        }
+        if asked.nothing_there {
+            self.forget(&cluster.name);
+            return Ok(judge(cluster, &wanted, &Objects::new()));
+        }
+        if let Some(found) = self.remembered(&asked, &wanted) {
+            return Ok(found);
+        }
+        let objects = read(writer, &cluster.namespace.name, &wanted).await?;
+        let found = judge(cluster, &wanted, &objects);
+        self.remember(&asked, wanted, found.clone());
+        Ok(found)
+    }
+
+    /// Forgets a cluster, so that the next look reads.
+    pub fn forget(&self, cluster: &str) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
+    }
+
+    fn remembered(&self, asked: &Asked<'_>, wanted: &Wanted) -> Option<BTreeMap<String, Fact>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = known.get(&asked.cluster.name)?;
+        let keep = if asked.suspect { entry.keep.min(REFRESH_HELD) } else { entry.keep };
+        // An edit of the spec is the moment at which a user expects a look.
+        (entry.wanted == *wanted && entry.generation == asked.generation && entry.read.elapsed() < keep)
+            .then(|| entry.found.clone())
+    }
+
+    fn remember(&self, asked: &Asked<'_>, wanted: Wanted, found: BTreeMap<String, Fact>) {
+        let keep = if found.values().any(Fact::hold) {
+            REFRESH_HELD.saturating_sub(Duration::from_secs(1))
+        } else {
+            REFRESH.mul_f64(rand::rng().random_range(0.75..=1.0))
+        };
+        let entry = Known { wanted, found, generation: asked.generation, read: Instant::now(), keep };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(asked.cluster.name.clone(), entry);
+    }
+}
+
+/// Each object once, however many variables refer to it.
+async fn read(writer: &Writer, namespace: &str, wanted: &Wanted) -> Result<Objects, Error> {
+    let names: BTreeMap<(&'static str, String), &'static Kind> = wanted
+        .values()
+        .flatten()
+        .map(|ReferenceOf(reference)| ((reference.kind.plural, reference.name.clone()), reference.kind))
+        .collect();
+    let mut reads = Vec::new();
+    for (id, kind) in names {
+        let key = Key { namespace: Some(namespace.to_owned()), name: id.1.clone() };
+        reads.push(async move { Ok((id, writer.get(kind, &key).await?)) });
+    }
+    stream::iter(reads).buffer_unordered(IN_FLIGHT).try_collect().await
+}
+
+fn judge(cluster: &Cluster, wanted: &Wanted, objects: &Objects) -> BTreeMap<String, Fact> {
+    let fact = |references: &Vec<ReferenceOf>| {
+        let mut content = Vec::new();
+        let mut missing: Vec<Missing> = Vec::new();
+        for ReferenceOf(reference) in references {
+            let id = (reference.kind.plural, reference.name.clone());
+            let object = objects.get(&id).and_then(Option::as_ref);
+            let data = object.and_then(|object| object.get("data"));
+            let seen = match &reference.key {
+                Some(key) => data.and_then(|data| data.get(key)).cloned(),
+                // An object without data is one with no key at all.
+                None => object.map(|_| data.cloned().unwrap_or(Value::Null)),
+            };
+            if seen.is_none() {
+                missing.push(absent(cluster, reference, object.is_some()));
+            }
+            // As JSON, so that one value cannot pass for two. Keys of a map are in order.
+            content.push(serde_json::json!([id.0, id.1, reference.key, seen]));
+        }
+        missing.dedup();
+        let content = serde_json::to_vec(&content).unwrap_or_default();
+        Fact { hash: fingerprint(&cluster.uid, &content), missing }
+    };
+    wanted.iter().map(|(component, references)| (component.clone(), fact(references))).collect()
+}
+
+fn absent(cluster: &Cluster, reference: &Reference, exists: bool) -> Missing {
+    let key = Key { namespace: Some(cluster.namespace.name.clone()), name: reference.name.clone() };
+    let object = named(reference.kind, &key);
+    let what = match &reference.key {
+        Some(key) if exists => format!("{object} has no key '{key}'"),
+        _ => format!("{object} does not exist"),
+    };
+    let then = if reference.optional {
+        "the variable is not set; the pods roll when it appears"
+    } else {
+        "the pods are left as they are until it is there"
+    };
+    Missing {
+        object,
+        message: format!("{what}, to which a variable refers; {then}"),
+        optional: reference.optional,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{api::LogPilotCluster, logpilot::validate::validate};
+
+    fn cluster(all: &Value) -> Cluster {
+        let cr: LogPilotCluster = serde_json::from_value(json!({
+            "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "metadata": { "name": "c", "uid": "u" },
+            "spec": { "image": "a:1", "components": { "all": all, "rest": {} } },
+        }))
+        .unwrap();
+        validate(&cr).unwrap()
+    }
+
+    fn two(optional: bool) -> Cluster {
+        cluster(&json!({
+            "env": [{ "name": "A", "valueFrom": { "configMapKeyRef": { "name": "m", "key": "k", "optional": optional } } }],
+            "envFrom": [{ "secretRef": { "name": "s" } }],
+        }))
+    }
+
+    fn objects(map: Option<Value>, secret: Option<Value>) -> Objects {
+        let with = |data| json!({ "data": data });
+        [(("configmaps", "m".to_owned()), map.map(with)), (("secrets", "s".to_owned()), secret.map(with))]
+            .into()
+    }
+
+    fn seen(cluster: &Cluster, objects: &Objects) -> Fact {
+        let all = judge(cluster, &wanted(cluster), objects);
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["c-all"], "rest refers to nothing");
+        all["c-all"].clone()
+    }
+
+    #[test]
+    fn the_hash_follows_what_is_used_and_tells_nothing() {
+        let cluster = two(false);
+        let hash = |map, secret| seen(&cluster, &objects(Some(map), Some(secret))).hash;
+        let before = hash(json!({ "k": "canary" }), json!({ "x": "YQ==" }));
+        assert_eq!(
+            hash(json!({ "k": "canary", "other": "1" }), json!({ "x": "YQ==" })),
+            before,
+            "a key nobody uses"
+        );
+        assert_ne!(hash(json!({ "k": "2" }), json!({ "x": "YQ==" })), before);
+        assert_ne!(
+            hash(json!({ "k": "canary" }), json!({ "x": "YQ==", "y": "" })),
+            before,
+            "envFrom uses every key"
+        );
+        assert!(!before.contains("canary") && before.len() == 16);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_holds_unless_it_is_optional() {
+        let good = objects(Some(json!({ "k": "1" })), Some(json!({})));
+        assert_eq!(seen(&two(false), &good).missing, []);
+        let no_key = objects(Some(json!({})), Some(json!({})));
+        let fact = seen(&two(false), &no_key);
+        assert!(
+            fact.hold() && fact.missing[0].message.starts_with("ConfigMap c/m has no key 'k'"),
+            "{fact:?}"
+        );
+        let fact = seen(&two(true), &no_key);
+        assert!(!fact.hold() && fact.missing[0].optional);
+        assert_ne!(fact.hash, seen(&two(true), &good).hash, "rolls when it appears");
+        let fact = seen(&two(true), &objects(None, None));
+        assert!(fact.hold(), "the Secret of envFrom is not optional");
+        assert!(
+            fact.missing.iter().any(|it| it.object == "Secret c/s" && it.message.contains("does not exist"))
+        );
+    }
+}

@@ -1,0 +1,49 @@
+//! How many pods come back: of a workload that has to be made again, and of one that was stopped.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::Deployment;
+
+use super::model::{Cluster, Component, Scale};
+use crate::{
+    api::LogPilotClusterStatus,
+    engine::{kind::Managed, live::Snapshot, plan::Key},
+};
+
+/// What is remembered of the numbers that an autoscaler decides; a fixed number is in the spec.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// By the Deployment's name: where it starts that is not there, or has no pods.
+    pub last_replicas: BTreeMap<String, i32>,
+    /// By the component's role: what the status keeps while the cluster is stopped, and until pods are wanted again.
+    pub before_stop: BTreeMap<&'static str, i32>,
+}
+
+/// Reads the live numbers, and the status where there are none.
+#[must_use]
+pub fn remembered(cluster: &Cluster, before: &LogPilotClusterStatus, snapshot: &Snapshot) -> Remembered {
+    let mut found = Remembered::default();
+    let autoscaled = |component: &&Component| matches!(component.scale, Scale::Autoscaled(_));
+    for component in cluster.components.iter().filter(autoscaled) {
+        let key = Key { namespace: Some(cluster.namespace.name.clone()), name: component.name.clone() };
+        let live =
+            snapshot.get(Deployment::KIND, &key).and_then(|child| child.replicas).filter(|live| *live > 0);
+        let told = before.components.iter().find(|told| told.name == component.role.name);
+        let noted = told.and_then(|told| told.replicas_before_stop);
+        let kept = noted.or(told.map(|told| told.desired).filter(|desired| *desired > 0));
+        match live.and_then(|live| i32::try_from(live).ok()) {
+            // What somebody starts by hand meanwhile is stopped again, and not what comes back.
+            Some(live) if cluster.stopped => {
+                found.before_stop.insert(component.role.name, noted.unwrap_or(live));
+            }
+            Some(_) => {}
+            None => {
+                if let Some(kept) = kept {
+                    found.last_replicas.insert(component.name.clone(), kept);
+                    found.before_stop.insert(component.role.name, kept);
+                }
+            }
+        }
+    }
+    found
+}

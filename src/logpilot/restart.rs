@@ -1,0 +1,70 @@
+//! Restarts asked for by annotation on the resource: each new value replaces the pods once.
+//!
+//! Taking the annotation away must restart nothing, so what was asked for is remembered in the status, as hashes: a
+//! value may be of any length, and say anything.
+
+use std::collections::BTreeMap;
+
+use super::model::Role;
+use crate::objects::names::short_hash;
+
+/// Restarts every component.
+pub const RESTART: &str = "logpilot.io/restart";
+
+/// Hashes of the values of the two annotations, where they are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restart {
+    all: Option<String>,
+    own: Option<String>,
+}
+
+impl Restart {
+    /// What the resource's annotations ask for: `logpilot.io/restart`, and `logpilot.io/restart-rest` and its like.
+    #[must_use]
+    pub fn asked(annotations: Option<&BTreeMap<String, String>>, role: &Role) -> Self {
+        let hash = |key: &str| annotations?.get(key).map(|value| short_hash(value.as_bytes()));
+        Self { all: hash(RESTART), own: hash(&format!("{RESTART}-{}", role.name)) }
+    }
+
+    /// What stands in the pods: it changes when one of the annotations is set to another value, and only then.
+    /// `None` where none was ever set.
+    #[must_use]
+    pub fn token(&self, remembered: Option<&String>) -> Option<String> {
+        let (all, own) = remembered.and_then(|token| token.split_once('.')).unwrap_or_default();
+        let token = format!("{}.{}", self.all.as_deref().unwrap_or(all), self.own.as_deref().unwrap_or(own));
+        (token != ".").then_some(token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logpilot::defaults::{ALL, REST};
+
+    fn asked(annotations: &[(&str, &str)], role: &Role) -> Restart {
+        let annotations = annotations.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        Restart::asked(Some(&annotations), role)
+    }
+
+    #[test]
+    fn each_new_value_is_a_new_token_and_a_removed_one_is_none() {
+        assert_eq!(asked(&[], &ALL).token(None), None);
+        let first = asked(&[(RESTART, "1")], &ALL).token(None);
+        assert!(first.is_some());
+        assert_eq!(asked(&[(RESTART, "1")], &ALL).token(first.as_ref()), first);
+        assert_eq!(asked(&[], &ALL).token(first.as_ref()), first, "taken away");
+        let second = asked(&[(RESTART, "2")], &ALL).token(first.as_ref());
+        assert_ne!(second, first);
+        let own = asked(&[("logpilot.io/restart-all", "1")], &ALL).token(second.as_ref());
+        assert_ne!(own, second);
+        assert_eq!(asked(&[], &ALL).token(own.as_ref()), own);
+        assert_eq!(asked(&[(RESTART, "2")], &ALL).token(own.as_ref()), own, "the same value again");
+    }
+
+    #[test]
+    fn one_component_can_be_restarted_alone() {
+        let annotations = [("logpilot.io/restart-rest", "1")];
+        assert_eq!(asked(&annotations, &ALL).token(None), None);
+        assert!(asked(&annotations, &REST).token(None).is_some());
+    }
+}

@@ -1,0 +1,100 @@
+//! When backups are due. Pure, but for the time that is given.
+
+use std::time::Duration;
+
+use cronexpr::{Crontab, FallbackTimezoneOption, MakeTimestamp, ParseOptions};
+use jiff::{Timestamp, tz::TimeZone};
+
+/// The longest that a backup may take and still count as taken when it was due.
+const GRACE: Duration = Duration::from_hours(2);
+
+#[derive(Debug)]
+pub struct Schedule(Crontab);
+
+impl Schedule {
+    /// A time zone of the IANA database, written as it is there: a CronJob's controller reads letter by letter.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn time_zone(name: &str) -> Result<(), String> {
+        match TimeZone::get(name) {
+            Ok(zone) if zone.iana_name() == Some(name) => Ok(()),
+            Ok(zone) => Err(format!(
+                "unknown time zone '{name}'; did you mean '{}'?",
+                zone.iana_name().unwrap_or("Etc/UTC")
+            )),
+            Err(_) => Err(format!(
+                "unknown time zone '{name}'; use one of the IANA database, such as 'Europe/Berlin'"
+            )),
+        }
+    }
+
+    /// # Errors
+    /// The expression is none, or never comes true.
+    pub fn parse(expression: &str, time_zone: &str) -> Result<Self, String> {
+        let mut options = ParseOptions::default();
+        options.fallback_timezone_option = FallbackTimezoneOption::UTC;
+        let schedule = cronexpr::parse_crontab_with(&format!("{expression} {time_zone}"), options)
+            .map(Self)
+            .map_err(|error| {
+                format!(
+                    "'{expression}' must be a cron expression of five fields, such as '0 3 * * *': {error}"
+                )
+            })?;
+        if schedule.next(Timestamp::UNIX_EPOCH).is_none() {
+            return Err(format!("'{expression}' never comes: there is no such day"));
+        }
+        Ok(schedule)
+    }
+
+    #[must_use]
+    pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        self.0.find_next(MakeTimestamp(after)).ok().map(|next| next.timestamp())
+    }
+
+    /// The moment from which the newest backup, of the time given, is too old: the next one was due and had
+    /// time to end. Hourly: after two hours; daily: after 26.
+    #[must_use]
+    pub fn late(&self, newest: Timestamp) -> Option<Timestamp> {
+        let due = self.next(newest)?;
+        let interval = self.next(due)?.duration_since(due).unsigned_abs();
+        due.checked_add(interval.min(GRACE)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_backup_is_late_when_the_next_one_had_time_to_end() {
+        for (expression, zone, newest, late) in [
+            ("0 3 * * *", "Etc/UTC", "2026-01-01T03:00:20Z", "2026-01-02T05:00:00Z"),
+            ("0 3 * * *", "Europe/Berlin", "2026-01-01T03:00:00Z", "2026-01-02T04:00:00Z"),
+            ("0 * * * *", "Etc/UTC", "2026-01-01T03:00:20Z", "2026-01-01T05:00:00Z"),
+            ("*/5 * * * *", "Etc/UTC", "2026-01-01T03:00:20Z", "2026-01-01T03:10:00Z"),
+            // Over the weekend nothing is due: 2 January 2026 is a Friday.
+            ("0 3 * * MON-FRI", "Etc/UTC", "2026-01-02T03:01:00Z", "2026-01-05T05:00:00Z"),
+            ("0 0 1 JAN *", "Etc/UTC", "2026-01-01T00:01:00Z", "2027-01-01T02:00:00Z"),
+        ] {
+            let schedule = Schedule::parse(expression, zone).unwrap();
+            assert_eq!(schedule.late(at(newest)), Some(at(late)), "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_never_comes_or_is_nowhere_is_refused() {
+        for bad in ["0 0 30 2 *", "61 * * * *", "* * * *", "@every 1s", "0 0 31 4 *"] {
+            assert!(Schedule::parse(bad, "Etc/UTC").is_err(), "{bad}");
+        }
+        assert!(Schedule::time_zone("Mars/Base").unwrap_err().contains("unknown time zone 'Mars/Base'"));
+        assert!(Schedule::time_zone("europe/berlin").unwrap_err().contains("'Europe/Berlin'"));
+        for good in ["Europe/Berlin", "Asia/Seoul", "Etc/UTC", "UTC"] {
+            Schedule::time_zone(good).unwrap();
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What is planned for backups, and what is told of them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::{
+    api::status::{BackupResult, BackupStatus},
+    engine::{child::Child, kind::Kind, live::Snapshot},
+    logpilot::{
+        backups::{self, Backups},
+        facts::OperatorImage,
+        problems,
+    },
+    objects::kinds::KINDS,
+};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+fn kind(name: &str) -> &'static Kind {
+    KINDS.iter().copied().find(|kind| kind.kind == name).expect("a kind")
+}
+
+/// Objects as the API server has them.
+fn world(objects: &[Value]) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for (number, object) in objects.iter().enumerate() {
+        let mut object = object.clone();
+        object["metadata"]["namespace"] = json!("logpilot");
+        object["metadata"]["uid"] = json!(format!("uid-{number}"));
+        let kind = kind(object["kind"].as_str().expect("a kind"));
+        let child = Child::read(kind, &object).expect("an object");
+        snapshot.children.insert((kind.plural, child.key.clone()), Arc::new(child));
+    }
+    snapshot
+}
+
+fn cron_job() -> Value {
+    json!({ "kind": "CronJob", "metadata": { "name": "logpilot-backup", "creationTimestamp": "2026-01-01T00:00:00Z" } })
+}
+
+fn job(name: &str, condition: &str, at: &str) -> Value {
+    json!({ "kind": "Job",
+        "metadata": { "name": name, "ownerReferences": [
+            { "apiVersion": "batch/v1", "kind": "CronJob", "name": "logpilot-backup", "uid": "c", "controller": true },
+        ] },
+        "status": { "conditions": [
+            { "type": "SuccessCriteriaMet", "status": "True", "reason": "x", "message": "", "lastTransitionTime": at },
+            { "type": condition, "status": "True", "reason": "BackoffLimitExceeded", "message": "too often", "lastTransitionTime": at },
+        ] },
+    })
+}
+
+fn pod(job: &str, exit_code: i32, message: &str) -> Value {
+    json!({ "kind": "Pod",
+        "metadata": { "name": format!("{job}-abcde"), "labels": {
+            "app.kubernetes.io/component": "backup", "batch.kubernetes.io/job-name": job,
+        } },
+        "status": { "phase": if exit_code == 0 { "Succeeded" } else { "Failed" }, "containerStatuses": [
+            { "state": { "terminated": { "exitCode": exit_code, "reason": "x", "message": message } } },
+        ] },
+    })
+}
+
+const SAID: &str = r#"{"file":"logpilot-20260102T030001.000Z.db","takenAt":"2026-01-02T03:00:01Z","size":8192,"sha256":"00","rows":12,"durationMillis":5,"available":["logpilot-20260102T030001.000Z.db","../x"],"pruned":0}"#;
+
+fn seen(spec: &str, before: &[BackupStatus], objects: &[Value], now: &str) -> Backups {
+    backups::of(&cluster(spec), &Facts::default(), before, &world(objects), at(now))
+}
+
+fn reasons(backups: &Backups) -> Vec<&str> {
+    backups.problems.iter().map(|problem| problem.reason.as_str()).collect()
+}
+
+#[test]
+fn one_cron_job_for_each_volume_with_a_claim_of_its_own() {
+    let shared = planned("{ components: { all: {}, rest: {} }, backup: {} }");
+    assert_eq!(names(&shared, "CronJob"), ["logpilot-backup"]);
+    assert_eq!(names(&shared, "PersistentVolumeClaim"), ["logpilot-data", "logpilot-backup"]);
+    let own =
+        planned("{ components: { all: {}, rest: {} }, storage: { sharing: PerComponent }, backup: {} }");
+    assert_eq!(names(&own, "CronJob"), ["logpilot-all-backup", "logpilot-rest-backup"]);
+    let volumes = |name: &str| {
+        let body = &object(&own, "CronJob", name).body;
+        let volumes = body.pointer("/spec/jobTemplate/spec/template/spec/volumes").expect("volumes");
+        [0, 1]
+            .map(|at| volumes[at]["persistentVolumeClaim"]["claimName"].as_str().expect("a claim").to_owned())
+    };
+    assert_eq!(volumes("logpilot-rest-backup"), ["logpilot-rest-data", "logpilot-rest-backup"]);
+    let existing = planned("{ backup: { volume: { existingClaim: nfs } } }");
+    assert_eq!(names(&existing, "PersistentVolumeClaim"), ["logpilot-data"]);
+    assert!(names(&planned("{ backup: { enabled: false } }"), "CronJob").is_empty());
+    assert!(names(&planned("{}"), "CronJob").is_empty());
+}
+
+/// As a server's pod would be selected, its traffic would go to a pod that copies.
+#[test]
+fn no_service_budget_or_deployment_selects_a_backup_pod() {
+    let plan = planned("{ components: { all: {}, rest: {}, grpc: {} }, backup: {} }");
+    let cron_job = &object(&plan, "CronJob", "logpilot-backup").body;
+    let labels = cron_job.pointer("/spec/jobTemplate/spec/template/metadata/labels").expect("labels").clone();
+    assert_eq!(labels["logpilot.io/data"], "logpilot-data");
+    for planned in &plan.objects {
+        let spec = &planned.body["spec"];
+        let selector = match planned.kind.kind {
+            "Service" => &spec["selector"],
+            "Deployment" | "PodDisruptionBudget" => &spec["selector"]["matchLabels"],
+            "NetworkPolicy" => &spec["podSelector"]["matchLabels"],
+            _ => continue,
+        };
+        let selector = selector.as_object().expect("a selector");
+        assert!(!selector.iter().all(|(key, value)| labels.get(key) == Some(value)), "{planned} selects it");
+    }
+}
+
+#[test]
+fn the_copying_pod_follows_the_servers_to_their_node() {
+    let plan = planned(
+        "{ components: { all: { replicas: 1, nodeSelector: { disk: ssd }, tolerations: [{ key: logs, operator: Exists }] } }, backup: {} }",
+    );
+    let pod = object(&plan, "CronJob", "logpilot-backup")
+        .body
+        .pointer("/spec/jobTemplate/spec/template/spec")
+        .cloned();
+    let pod = pod.expect("a pod");
+    let server = object(&plan, "Deployment", "logpilot-all")
+        .body
+        .pointer("/spec/template/spec")
+        .cloned()
+        .expect("a pod");
+    for same in ["affinity", "nodeSelector", "tolerations", "securityContext", "serviceAccountName"] {
+        assert_eq!(pod[same], server[same], "{same}");
+    }
+    assert_eq!(
+        pod["containers"][0]["args"],
+        json!(["backup", "--database=/data/logpilot.db", "--to=/backups", "--keep=7"])
+    );
+    assert!(pod["containers"][0].get("command").is_none());
+}
+
+#[test]
+fn without_the_operators_image_there_is_no_cron_job_and_a_warning() {
+    let cluster = cluster("{ backup: {} }");
+    let facts = Facts { operator_image: OperatorImage(None), ..Facts::default() };
+    let plan = plan(&cluster, &facts);
+    assert!(names(&plan, "CronJob").is_empty());
+    assert_eq!(names(&plan, "PersistentVolumeClaim").len(), 2, "what holds backups stays");
+    let told = backups::of(&cluster, &facts, &[], &Snapshot::default(), at("2026-01-01T00:00:00Z"));
+    assert_eq!(reasons(&told), ["BackupImageUnknown"]);
+}
+
+#[test]
+fn the_newest_backup_is_told_and_outlives_its_job() {
+    let spec = "{ backup: { timeZone: Europe/Berlin } }";
+    let objects = [
+        cron_job(),
+        job("logpilot-backup-1", "Complete", "2026-01-02T02:00:05Z"),
+        pod("logpilot-backup-1", 0, SAID),
+    ];
+    let first = seen(spec, &[], &objects, "2026-01-02T10:00:00Z");
+    assert_eq!(reasons(&first), [""; 0]);
+    let status = &first.status[0];
+    let success = status.last_success.clone().expect("a backup");
+    assert_eq!(success.time.0, at("2026-01-02T02:00:05Z"));
+    assert_eq!(
+        (success.file.as_str(), success.size, success.rows),
+        ("logpilot-20260102T030001.000Z.db", 8192, 12)
+    );
+    assert_eq!(success.available, ["logpilot-20260102T030001.000Z.db"], "only names that can be restored");
+    assert_eq!(status.next_schedule.as_ref().map(|time| time.0), Some(at("2026-01-03T02:00:00Z")));
+    assert_eq!(first.look_again, Some(at("2026-01-03T04:00:00Z")));
+    assert_eq!(backups::oldest(&first.status).map(|time| time.0), Some(at("2026-01-02T02:00:05Z")));
+    // History limits remove Jobs, and pods before them.
+    for left in [&objects[..1], &objects[..2]] {
+        let later = seen(spec, &first.status, left, "2026-01-02T11:00:00Z");
+        assert_eq!(later.status, first.status);
+    }
+}
+
+#[test]
+fn a_failed_backup_is_a_warning_with_what_its_pod_said() {
+    let objects = [
+        cron_job(),
+        job("logpilot-backup-1", "Complete", "2026-01-02T03:00:05Z"),
+        pod("logpilot-backup-1", 0, SAID),
+        job("backup-manual", "Failed", "2026-01-02T04:00:05Z"),
+        pod("backup-manual", 1, "cannot write /backups/x: no space left on device"),
+    ];
+    let told = seen("{ backup: {} }", &[], &objects, "2026-01-02T05:00:00Z");
+    assert_eq!(reasons(&told), ["BackupFailed"]);
+    assert!(told.problems[0].message.contains("no space left on device"), "{:?}", told.problems);
+    assert_eq!(told.problems[0].object, "Job logpilot/backup-manual");
+    assert_eq!(told.status[0].last_result, Some(BackupResult::Failed));
+    assert!(told.status[0].last_success.is_some());
+    // The pod that failed makes no server unready, and a new success ends it.
+    let plan = planned("{ backup: {} }");
+    assert!(
+        problems::of_live(&plan, &world(&objects)).iter().all(|problem| problem.reason != "CrashLoopBackOff")
+    );
+    let mut objects = objects.to_vec();
+    objects.push(job("logpilot-backup-2", "Complete", "2026-01-03T03:00:05Z"));
+    let healed = seen("{ backup: {} }", &told.status, &objects, "2026-01-03T05:00:00Z");
+    assert_eq!((reasons(&healed).len(), healed.status[0].last_result), (0, Some(BackupResult::Succeeded)));
+}
+
+#[test]
+fn a_backup_that_was_due_and_did_not_come_is_told_when_it_had_time_to_end() {
+    let spec = "{ backup: {} }";
+    let old = [cron_job(), job("logpilot-backup-1", "Complete", "2026-01-02T03:00:05Z")];
+    assert_eq!(reasons(&seen(spec, &[], &old, "2026-01-03T04:59:59Z")), [""; 0]);
+    assert_eq!(reasons(&seen(spec, &[], &old, "2026-01-03T05:00:00Z")), ["BackupOld"]);
+    // None yet: from when the CronJob was made.
+    let fresh = [cron_job()];
+    let told = seen(spec, &[], &fresh, "2026-01-01T04:00:00Z");
+    assert_eq!((reasons(&told).len(), told.look_again), (0, Some(at("2026-01-01T05:00:00Z"))));
+    assert_eq!(reasons(&seen(spec, &[], &fresh, "2026-01-01T05:00:00Z")), ["BackupOld"]);
+    let suspended = seen("{ backup: { suspend: true } }", &[], &old, "2026-02-01T00:00:00Z");
+    assert_eq!((reasons(&suspended).len(), suspended.status[0].next_schedule.is_none()), (0, true));
+    assert!(backups::oldest(&seen(spec, &[], &fresh, "2026-01-01T04:00:00Z").status).is_none());
+}
+
+/// A class may bind only when the first backup runs, perhaps at night: the servers are ready all the same.
+#[test]
+fn a_backup_claim_that_waits_for_its_first_pod_is_no_problem() {
+    let plan = planned("{ backup: {} }");
+    let claim = |name: &str, phase: &str| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name }, "status": { "phase": phase } });
+    let told = |objects: &[Value]| {
+        let found = problems::of_live(&plan, &world(objects));
+        found.into_iter().filter(|it| it.reason == "VolumePending").count()
+    };
+    assert_eq!(told(&[claim("logpilot-backup", "Pending")]), 0);
+    assert_eq!(told(&[claim("logpilot-backup", "Lost")]), 1);
+    assert_eq!(told(&[claim("logpilot-data", "Pending")]), 1);
+}

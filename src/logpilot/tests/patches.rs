@@ -1,0 +1,153 @@
+//! The escape hatch: what a patch may reach, and what it may not.
+
+use rstest::rstest;
+
+use super::*;
+use crate::logpilot::patches::unmatched;
+
+fn spec(kind: &str, name: &str, patch: &str) -> String {
+    format!("{{ patches: [{{ target: {{ kind: {kind}, name: {name} }}, patch: {patch} }}] }}")
+}
+
+#[test]
+fn patches_are_laid_over_the_object_in_their_order() {
+    let plan = planned(
+        "
+patches:
+  - target: { kind: Deployment, name: logpilot-all }
+    patch: { metadata: { labels: { a: one } }, spec: { template: { spec: { hostAliases: [{ ip: 10.0.0.1, hostnames: [h] }] } } } }
+  - { target: { kind: Deployment, name: logpilot-all }, type: Merge, patch: { metadata: { labels: { a: two } } } }
+  - target: { kind: Deployment, name: logpilot-all }
+    type: Strategic
+    patch: { spec: { template: { spec: { containers: [{ name: logpilot, workingDir: /tmp }] } } } }
+",
+    );
+    let body = &object(&plan, "Deployment", "logpilot-all").body;
+    assert_eq!(body["metadata"]["labels"]["a"], "two");
+    let pod = &body["spec"]["template"]["spec"];
+    assert_eq!(pod["hostAliases"], json!([{ "ip": "10.0.0.1", "hostnames": ["h"] }]));
+    let name = pod["containers"][0]["name"].clone();
+    assert_eq!(pod["containers"].as_array().map(Vec::len), Some(if name == "logpilot" { 1 } else { 2 }));
+}
+
+/// Where the container's name is not what this file believes it to be.
+fn container() -> String {
+    let plan = planned("{}");
+    let body = &object(&plan, "Deployment", "logpilot-all").body;
+    body["spec"]["template"]["spec"]["containers"][0]["name"].as_str().expect("a name").to_owned()
+}
+
+#[test]
+fn a_patch_for_nothing_is_told() {
+    let cluster = cluster(&spec("Deployment", "logpilot-rest", "{ spec: { paused: true } }"));
+    let plan = plan(&cluster, &Facts::default());
+    let told = unmatched(&cluster, &plan);
+    assert_eq!((told.len(), told[0].reason.as_str()), (1, "PatchUnmatched"));
+    assert!(told[0].message.contains("'logpilot-rest'") && told[0].message.contains("logpilot-all"), "{told:?}");
+    assert_eq!(unmatched(&self::cluster("{}"), &planned("{}")), []);
+}
+
+#[test]
+fn a_secret_is_out_of_reach_of_a_stored_patch_too() {
+    let found = violations(&spec("Secret", "logpilot-api-key", "{ data: { api-key: eA== } }"));
+    assert_eq!(found[0].path, "spec.patches[0].target.kind");
+}
+
+#[rstest]
+#[case::api_version("Deployment", "{ apiVersion: apps/v2 }", "apiVersion", "which object")]
+#[case::kind("Deployment", "{ kind: Pod }", "kind", "which object")]
+#[case::name("Deployment", "{ metadata: { name: x } }", "metadata.name", "only `labels`")]
+#[case::namespace("Deployment", "{ metadata: { namespace: x } }", "metadata.namespace", "only `labels`")]
+#[case::owner("Deployment", "{ metadata: { ownerReferences: [] } }", "metadata.ownerReferences", "only `labels`")]
+#[case::finalizers("Deployment", "{ metadata: { finalizers: [a] } }", "metadata.finalizers", "only `labels`")]
+#[case::our_label("Deployment", "{ metadata: { labels: { logpilot.io/cluster: x } } }", "metadata.labels.logpilot.io/cluster", "the operator's")]
+#[case::no_labels("Deployment", "{ metadata: { labels: null } }", "metadata.labels", "removed")]
+#[case::no_metadata("Deployment", "{ metadata: null }", "metadata", "removed")]
+#[case::our_annotation("Deployment", "{ metadata: { annotations: { logpilot.io/replicas: x } } }", "metadata.annotations.logpilot.io/replicas", "the operator's")]
+#[case::no_spec("Deployment", "{ spec: null }", "spec", "as a whole")]
+#[case::no_template("Deployment", "{ spec: { template: null } }", "spec.template", "as a whole")]
+#[case::pod_label("Deployment", "{ spec: { template: { metadata: { labels: { app: x } } } } }", "spec.template.metadata.labels.app", "the operator's")]
+#[case::selector("Deployment", "{ spec: { selector: { matchLabels: { a: b } } } }", "spec.selector", "frozen")]
+#[case::replicas("Deployment", "{ spec: { replicas: 9 } }", "spec.replicas", "`autoscaling`")]
+#[case::strategy("Deployment", "{ spec: { strategy: { type: Recreate } } }", "spec.strategy", "storage")]
+#[case::pod_affinity("Deployment", "{ spec: { template: { spec: { affinity: null } } } }", "spec.template.spec.affinity.podAffinity", "one node")]
+#[case::service_selector("Service", "{ spec: { selector: { a: b } } }", "spec.selector", "frozen")]
+#[case::external_name("Service", "{ spec: { type: ExternalName } }", "spec.type", "`loadBalancer`")]
+#[case::external_ips("Service", "{ spec: { externalIPs: [1.2.3.4] } }", "spec.externalIPs", "traffic of others")]
+#[case::cluster_ip("Service", "{ spec: { clusterIP: 10.0.0.1 } }", "spec.clusterIP", "cannot be changed")]
+#[case::size("PersistentVolumeClaim", "{ spec: { resources: { requests: { storage: 1Mi } } } }", "spec.resources", "storage.volume.size")]
+#[case::config("ConfigMap", "{ data: { application.yml: '' } }", "data", "config.overlay")]
+#[case::level("Namespace", "{ metadata: { labels: { pod-security.kubernetes.io/enforce: privileged } } }", "metadata.labels.pod-security.kubernetes.io/enforce", "the operator's")]
+#[case::directive_in_merge("Service", "{ spec: { ports: [{ port: 1, $patch: delete }] } }", "spec.ports[0].$patch", "`type: Strategic` only")]
+fn what_keeps_the_cluster_together_may_not_be_patched(
+    #[case] kind: &str,
+    #[case] patch: &str,
+    #[case] path: &str,
+    #[case] words: &str,
+) {
+    // Whether or not the object is there: what is refused does not depend on it.
+    for name in ["logpilot-all", "elsewhere"] {
+        let found = violations(&spec(kind, name, patch));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].path, format!("spec.patches[0].patch.{path}"));
+        assert!(found[0].message.contains(words), "{found:?}");
+    }
+}
+
+#[test]
+fn a_patched_pod_has_to_stay_restricted_where_its_namespace_is() {
+    let container = container();
+    let patch = format!(
+        "{{ spec: {{ template: {{ spec: {{ hostNetwork: true, containers: [{{ name: {container}, securityContext: {{ privileged: true }} }}] }} }} }} }}"
+    );
+    let spec = |more: &str| {
+        format!("{{ {more} patches: [{{ target: {{ kind: Deployment, name: logpilot-all }}, type: Strategic, patch: {patch} }}] }}")
+    };
+    let found: Vec<String> = violations(&spec("")).into_iter().map(|it| it.path).collect();
+    let at = "spec.patches[0].patch.spec.template.spec";
+    assert_eq!(found, [format!("{at}.hostNetwork"), format!("{at}.containers[0].securityContext.privileged")]);
+    let plan = planned(&spec("namespace: { podSecurity: Privileged },"));
+    let pod = &object(&plan, "Deployment", "logpilot-all").body["spec"]["template"]["spec"];
+    assert_eq!(pod["hostNetwork"], true);
+    assert_eq!(pod["containers"][0]["securityContext"]["allowPrivilegeEscalation"], false, "merged, not replaced");
+}
+
+#[test]
+fn the_key_of_the_server_cannot_be_patched_away() {
+    let container = container();
+    for (type_, containers) in [
+        ("Merge", "[{ name: other, image: 'a:1' }]".to_owned()),
+        ("Strategic", format!("[{{ name: {container}, env: [{{ name: LOGPILOT_SERVER_API_KEY, $patch: delete }}] }}]")),
+    ] {
+        let spec = format!(
+            "{{ namespace: {{ podSecurity: Privileged }}, patches: [{{ target: {{ kind: Deployment, name: logpilot-all }}, type: {type_}, patch: {{ spec: {{ template: {{ spec: {{ containers: {containers} }} }} }} }} }}] }}"
+        );
+        let found = violations(&spec);
+        assert_eq!(found[0].path, "spec.patches[0].patch.spec.template.spec.containers", "{found:?}");
+        assert!(found[0].message.contains("LOGPILOT_SERVER_API_KEY"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_patch_has_a_size() {
+    let text = "x".repeat(64 * 1024);
+    let cr = resource_of(json!({ "patches": [{
+        "target": { "kind": "Deployment", "name": "logpilot-all" }, "patch": { "metadata": { "annotations": { "a": text } } },
+    }] }));
+    let found = validate(&cr).expect_err("too large");
+    assert_eq!(found[0].path, "spec.patches[0].patch");
+    assert!(found[0].message.contains("65536"), "{found:?}");
+}
+
+#[test]
+fn routes_and_gateways_can_be_patched() {
+    let plan = planned(
+        "
+exposure: { gateway: { className: a, rules: [{ host: a.b }] } }
+patches:
+  - { target: { kind: Gateway, name: logpilot }, type: Strategic, patch: { spec: { listeners: [{ name: http, port: 8080 }] } } }
+",
+    );
+    let listener = &object(&plan, "Gateway", "logpilot").body["spec"]["listeners"][0];
+    assert_eq!((listener["port"].as_i64(), listener["protocol"].as_str()), (Some(8080), Some("HTTP")));
+}

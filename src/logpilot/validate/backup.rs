@@ -1,0 +1,118 @@
+//! What is backed up, from where to where. The API server has refused the same combinations, where it could see them.
+
+use super::Objections;
+use crate::{
+    api::{
+        cluster::LogPilotClusterSpec,
+        common::{DeletionPolicy, Quantity, StringMap, Toleration},
+        storage::{AccessMode, Backend, Sharing},
+    },
+    logpilot::{
+        defaults,
+        model::{Backup, BackupJob, Claim, Component, Role, Storage},
+        schedule::Schedule,
+    },
+    objects::names::ClusterName,
+};
+
+/// None unless asked for.
+pub(super) fn resolve(
+    spec: &LogPilotClusterSpec,
+    prefix: &ClusterName,
+    components: &[Component],
+    storage: &Storage,
+    objections: &mut Objections,
+) -> Option<Backup> {
+    let given = spec.backup.clone().filter(|backup| backup.enabled != Some(false))?;
+    let schedule = given.schedule.unwrap_or_else(|| defaults::BACKUP_SCHEDULE.to_owned());
+    let time_zone = given.time_zone.unwrap_or_else(|| defaults::BACKUP_TIME_ZONE.to_owned());
+    match Schedule::time_zone(&time_zone) {
+        Err(why) => objections.add("spec.backup.timeZone", why),
+        Ok(()) => {
+            if let Err(why) = Schedule::parse(&schedule, &time_zone) {
+                objections.add("spec.backup.schedule", why);
+            }
+        }
+    }
+    objections.unless(
+        storage.backend == Backend::Sqlite,
+        "spec.backup",
+        "needs `spec.storage.backend: Sqlite`, which can be copied while it is written; remove `backup`, and use snapshots of the volume",
+    );
+    objections.unless(
+        storage.access_mode != AccessMode::ReadWriteOncePod,
+        "spec.backup",
+        "the pod that copies cannot mount a 'ReadWriteOncePod' volume beside the server; use 'ReadWriteOnce', or remove `backup`",
+    );
+    let volume = given.volume.unwrap_or_default();
+    if let Some(size) = &volume.size {
+        super::storage::positive(size, "spec.backup.volume.size", objections);
+    }
+    if let Some(existing) = &volume.existing_claim {
+        let path = "spec.backup.volume.existingClaim";
+        objections.unless(
+            storage.sharing == Sharing::Shared,
+            path,
+            "is only used with `spec.storage.sharing: Shared`: components on different nodes cannot write to one claim",
+        );
+        objections.unless(
+            components.iter().all(|component| component.claim != *existing),
+            path,
+            format!("'{existing}' is the claim of the data: what destroys the data would destroy its backups; name another one"),
+        );
+    }
+    let job = |role: Option<&'static Role>, claim: &str| {
+        let own = Claim {
+            name: prefix.backup(role.map(|role| role.name)),
+            role,
+            size: volume.size.clone().unwrap_or_else(|| Quantity(defaults::BACKUP_CLAIM_SIZE.into())),
+            storage_class_name: volume.storage_class_name.clone(),
+            access_mode: AccessMode::ReadWriteOnce,
+            deletion_policy: DeletionPolicy::Retain,
+        };
+        BackupJob {
+            name: own.name.clone(),
+            claim: claim.to_owned(),
+            target: volume.existing_claim.clone().unwrap_or_else(|| own.name.clone()),
+            volume: volume.existing_claim.is_none().then_some(own),
+            node_selector: node_selector(components, claim),
+            tolerations: tolerations(components, claim),
+        }
+    };
+    let jobs = match storage.sharing {
+        // They all mount the same one.
+        Sharing::Shared => components.iter().take(1).map(|component| job(None, &component.claim)).collect(),
+        Sharing::PerComponent => {
+            components.iter().map(|component| job(Some(component.role), &component.claim)).collect()
+        }
+    };
+    Some(Backup {
+        schedule,
+        time_zone,
+        suspend: given.suspend.unwrap_or(false),
+        keep: given.retention.and_then(|retention| retention.count).unwrap_or(defaults::BACKUPS_KEPT),
+        jobs,
+    })
+}
+
+/// Where the servers may be, there the copying pod must be able to follow.
+fn tolerations(components: &[Component], claim: &str) -> Vec<Toleration> {
+    let mut all: Vec<Toleration> = Vec::new();
+    for component in components.iter().filter(|component| component.claim == claim) {
+        for toleration in &component.tolerations {
+            if !all.contains(toleration) {
+                all.push(toleration.clone());
+            }
+        }
+    }
+    all
+}
+
+/// Of pods that share a node; they agree on it.
+fn node_selector(components: &[Component], claim: &str) -> StringMap {
+    components
+        .iter()
+        .filter(|component| component.claim == claim && component.co_scheduled)
+        .flat_map(|component| component.node_selector.clone())
+        .collect()
+}

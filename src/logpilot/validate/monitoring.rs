@@ -1,0 +1,145 @@
+//! Monitors, alerts and dashboards.
+
+use super::Objections;
+use crate::{
+    api::{
+        alerting::{GrpcObjectives, RestObjectives, Rules},
+        cluster::LogPilotClusterSpec,
+        common::StringMap,
+        monitoring,
+    },
+    logpilot::{
+        defaults,
+        monitoring::{Alerting, Monitor, Monitoring, Objectives, Slo, Thresholds},
+    },
+};
+
+pub(super) fn resolve(spec: &LogPilotClusterSpec, objections: &mut Objections) -> Monitoring {
+    let Some(given) = &spec.monitoring else { return Monitoring::default() };
+    let service_monitor =
+        monitor(given.service_monitor.as_ref(), "spec.monitoring.serviceMonitor", objections);
+    let pod_monitor = monitor(given.pod_monitor.as_ref(), "spec.monitoring.podMonitor", objections);
+    objections.unless(
+        service_monitor.is_none() || pod_monitor.is_none(),
+        "spec.monitoring.podMonitor",
+        "may not be given together with `serviceMonitor`: every pod would be counted twice",
+    );
+    Monitoring {
+        service_monitor,
+        pod_monitor,
+        scrape_annotations: given.scrape_annotations.as_ref().is_some_and(|it| on(it.enabled)),
+        alerting: alerting(given, objections),
+        dashboards: given.dashboards.as_ref().filter(|it| on(it.enabled)).map(|it| it.labels.clone()),
+    }
+}
+
+/// A block that is present is on, unless it says otherwise.
+fn on(enabled: Option<bool>) -> bool {
+    enabled != Some(false)
+}
+
+fn monitor(given: Option<&monitoring::Monitor>, path: &str, objections: &mut Objections) -> Option<Monitor> {
+    let given = given.filter(|it| on(it.enabled))?;
+    let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.into());
+    let interval = or(&given.interval, defaults::SCRAPE_INTERVAL);
+    let mut scrape_timeout = or(&given.scrape_timeout, defaults::SCRAPE_TIMEOUT);
+    let longer = seconds(&scrape_timeout) > seconds(&interval);
+    if longer && given.scrape_timeout.is_none() {
+        // The default gives way to a short interval.
+        scrape_timeout.clone_from(&interval);
+    }
+    objections.unless(
+        !longer || given.scrape_timeout.is_none(),
+        format!("{path}.scrapeTimeout"),
+        format!("'{scrape_timeout}' must not be longer than `interval`, which is '{interval}'"),
+    );
+    Some(Monitor { interval, scrape_timeout, labels: given.labels.clone() })
+}
+
+/// Seconds of a duration such as `30s`, `5m` or `1h`.
+fn seconds(duration: &str) -> Option<u64> {
+    let (number, unit) = duration.split_at_checked(duration.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok()?;
+    Some(match unit {
+        "s" => number,
+        "m" => number * 60,
+        "h" => number * 3600,
+        _ => return None,
+    })
+}
+
+/// `None` where neither alerts nor objectives are wanted.
+fn alerting(given: &monitoring::Monitoring, objections: &mut Objections) -> Option<Alerting> {
+    let wanted = given.rules.as_ref().filter(|it| on(it.enabled));
+    let slo = given.slo.as_ref().filter(|it| on(it.enabled)).map(|slo| Slo {
+        rest: rest(slo.rest.as_ref()),
+        grpc: grpc(slo.grpc.as_ref()),
+    });
+    if wanted.is_none() && slo.is_none() {
+        return None;
+    }
+    // Objectives without alerts still take the labels that alerts would have.
+    let common = given.rules.clone().unwrap_or_default();
+    harmless(&common.alert_labels, "spec.monitoring.rules.alertLabels", objections);
+    harmless(&common.alert_annotations, "spec.monitoring.rules.alertAnnotations", objections);
+    Some(Alerting {
+        thresholds: wanted.map(thresholds),
+        labels: common.labels,
+        alert_labels: common.alert_labels,
+        alert_annotations: common.alert_annotations,
+        runbook_url: common.runbook_url,
+        slo,
+    })
+}
+
+/// One bad name or template makes Prometheus refuse the whole file of rules, those of others included.
+fn harmless(texts: &StringMap, path: &str, objections: &mut Objections) {
+    for (key, value) in texts {
+        let name = !key.starts_with(|first: char| first.is_ascii_digit())
+            && !key.is_empty()
+            && key.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
+        objections.unless(name, path, format!("key '{key}' must be a Prometheus label name such as 'team'"));
+        objections.unless(
+            !value.contains("{{"),
+            path,
+            format!("value of '{key}' must not contain '{{{{': Prometheus would run it as a template"),
+        );
+    }
+}
+
+fn thresholds(rules: &Rules) -> Thresholds {
+    let given = rules.thresholds.clone().unwrap_or_default();
+    let default = Thresholds::default();
+    Thresholds {
+        memory_percent: given.memory_percent.unwrap_or(default.memory_percent),
+        cpu_percent: given.cpu_percent.unwrap_or(default.cpu_percent),
+        storage_percent: given.storage_percent.unwrap_or(default.storage_percent),
+        error_percent: given.error_percent.unwrap_or(default.error_percent),
+        grpc_error_percent: given.grpc_error_percent.unwrap_or(default.grpc_error_percent),
+        latency_milliseconds: given.latency_milliseconds.unwrap_or(default.latency_milliseconds),
+        grpc_latency_milliseconds: given
+            .grpc_latency_milliseconds
+            .unwrap_or(default.grpc_latency_milliseconds),
+        ingest_stopped_minutes: given.ingest_stopped_minutes.unwrap_or(default.ingest_stopped_minutes),
+    }
+}
+
+fn rest(given: Option<&RestObjectives>) -> Objectives {
+    let given = given.cloned().unwrap_or_default();
+    let default = Objectives::default();
+    Objectives {
+        availability: given.availability_percent.unwrap_or(default.availability),
+        latency: given.latency_percent.unwrap_or(default.latency),
+        latency_milliseconds: given.latency_milliseconds.unwrap_or(default.latency_milliseconds),
+    }
+}
+
+fn grpc(given: Option<&GrpcObjectives>) -> Objectives {
+    let given = given.cloned().unwrap_or_default();
+    let default = Objectives::default();
+    Objectives {
+        availability: given.availability_percent.unwrap_or(default.availability),
+        latency: given.latency_percent.unwrap_or(default.latency),
+        latency_milliseconds: given.latency_milliseconds.unwrap_or(default.latency_milliseconds),
+    }
+}

@@ -1,0 +1,248 @@
+//! Patches: which objects they may name, what they may not change, and whether a patched pod would still be admitted.
+
+use serde_json::{Map, Value};
+
+use super::Objections;
+use crate::{
+    api::{
+        cluster::PodSecurity,
+        patches::{ObjectPatch, PatchType},
+    },
+    engine::kind::Role,
+    logpilot::{
+        facts::Facts,
+        model::Cluster,
+        patches::{DIRECTIVE, lay_over, targets},
+        plan, pod_security,
+    },
+    objects::{env, kinds, labels},
+};
+
+/// As large as the overlay may be.
+const BYTES: usize = 64 * 1024;
+
+/// Kind (none: every kind), path, and what to do instead.
+const PROTECTED: &[(Option<&str>, &[&str], &str)] = &[
+    (None, &["apiVersion"], "says which object it is"),
+    (None, &["kind"], "says which object it is"),
+    (None, &["status"], "is written by Kubernetes"),
+    (None, &["spec", "selector"], "is frozen: the objects that it selects would be lost"),
+    (Some("Deployment"), &["spec", "replicas"], "is checked against the storage; use `replicas` or `autoscaling` of the component"),
+    (Some("Deployment"), &["spec", "strategy"], "is checked against the storage; use `strategy` of the component"),
+    (
+        Some("Deployment"),
+        &["spec", "template", "spec", "affinity", "podAffinity"],
+        "keeps pods that share a volume on one node; use `nodeSelector` or node affinity",
+    ),
+    (Some("Service"), &["spec", "type"], "has fields of its own; use `loadBalancer` or `nodePort` of the component"),
+    (Some("Service"), &["spec", "clusterIP"], "cannot be changed"),
+    (Some("Service"), &["spec", "clusterIPs"], "cannot be changed"),
+    (Some("Service"), &["spec", "externalIPs"], "lets a Service take the traffic of others; use `loadBalancer`"),
+    (Some("Service"), &["spec", "externalName"], "sends clients elsewhere"),
+    (Some("HorizontalPodAutoscaler"), &["spec", "scaleTargetRef"], "is what the autoscaler is for"),
+    (Some("HorizontalPodAutoscaler"), &["spec", "minReplicas"], "has a field of its own; use `autoscaling.minReplicas`"),
+    (
+        Some("HorizontalPodAutoscaler"),
+        &["spec", "maxReplicas"],
+        "is checked against the storage; use `autoscaling.maxReplicas`",
+    ),
+    (Some("NetworkPolicy"), &["spec", "podSelector"], "is frozen: the pods that it selects would be open"),
+    (Some("PersistentVolumeClaim"), &["spec", "accessModes"], "cannot be changed; use `storage.volume.accessMode`"),
+    (Some("PersistentVolumeClaim"), &["spec", "resources"], "has a field of its own; use `storage.volume.size`"),
+    (Some("PersistentVolumeClaim"), &["spec", "storageClassName"], "cannot be changed; use `storage.volume.storageClassName`"),
+    (Some("PersistentVolumeClaim"), &["spec", "volumeMode"], "cannot be changed"),
+    (Some("ConfigMap"), &["data"], "is named by its hash; use `config.overlay`"),
+    (Some("ConfigMap"), &["binaryData"], "is named by its hash; use `config.overlay`"),
+    (Some("ConfigMap"), &["immutable"], "is named by its hash; use `config.overlay`"),
+];
+
+/// Where the metadata of pods and Jobs stands, beside an object's own.
+fn templates(kind: &str) -> &'static [&'static [&'static str]] {
+    match kind {
+        "Deployment" | "Job" => &[&["spec", "template"]],
+        "CronJob" => &[&["spec", "jobTemplate"], &["spec", "jobTemplate", "spec", "template"]],
+        _ => &[],
+    }
+}
+
+pub(super) fn check(cluster: &Cluster, objections: &mut Objections) {
+    if cluster.patches.is_empty() {
+        return;
+    }
+    let mut plan = plan::generated(cluster, &Facts::default());
+    for (index, patch) in cluster.patches.iter().enumerate() {
+        let at = format!("spec.patches[{index}]");
+        if !named_well(patch, &at, objections) {
+            continue;
+        }
+        let at = format!("{at}.patch");
+        let before = objections.0.len();
+        protected(patch, &at, objections);
+        directives(patch, &at, objections);
+        let target = plan.objects.iter_mut().find(|planned| targets(patch, planned));
+        if let (Some(planned), true) = (target, objections.0.len() == before) {
+            let old = planned.body.clone();
+            lay_over(&mut planned.body, patch);
+            pods(cluster, (&old, &planned.body), &at, objections);
+        }
+    }
+}
+
+fn named_well(patch: &ObjectPatch, at: &str, objections: &mut Objections) -> bool {
+    let size = serde_json::to_vec(&patch.patch).map_or(0, |json| json.len());
+    objections.unless(
+        size <= BYTES,
+        format!("{at}.patch"),
+        format!("has {size} bytes as JSON and must have at most {BYTES}"),
+    );
+    let mut generated: Vec<&str> = kinds::KINDS
+        .iter()
+        .filter(|kind| matches!(kind.role, Role::Child | Role::Kept))
+        .map(|kind| kind.kind)
+        .collect();
+    generated.sort_unstable();
+    let known = generated.contains(&patch.target.kind.as_str());
+    objections.unless(
+        known,
+        format!("{at}.target.kind"),
+        format!("'{}' may not be patched; use one of {}", patch.target.kind, generated.join(", ")),
+    );
+    known && size <= BYTES
+}
+
+fn protected(patch: &ObjectPatch, at: &str, objections: &mut Objections) {
+    let gone = |value: &Value| fields(value).is_none();
+    if patch.patch.contains_key(DIRECTIVE) || patch.patch.get("spec").is_some_and(gone) {
+        objections.add(format!("{at}.spec"), "may not be removed or replaced as a whole");
+        return;
+    }
+    for template in templates(&patch.target.kind) {
+        let below = template.iter().try_fold(&patch.patch, |below, step| below.get(*step).and_then(fields));
+        let at = format!("{at}.{}", template.join("."));
+        match below {
+            Some(below) => metadata(below, &at, objections),
+            None if mentions(&patch.patch, template) => {
+                objections.add(at, "may not be removed or replaced as a whole");
+                return;
+            }
+            None => {}
+        }
+    }
+    for (kind, path, why) in PROTECTED {
+        if kind.is_none_or(|kind| kind == patch.target.kind) && mentions(&patch.patch, path) {
+            objections.add(format!("{at}.{}", path.join(".")), format!("may not be patched: it {why}"));
+        }
+    }
+    metadata(&patch.patch, at, objections);
+}
+
+/// Labels and annotations that are not ours may change, and nothing else.
+fn metadata(object: &Map<String, Value>, at: &str, objections: &mut Objections) {
+    let Some(given) = object.get("metadata") else { return };
+    let at = format!("{at}.metadata");
+    let Some(given) = fields(given) else {
+        objections.add(at, "may not be removed or replaced");
+        return;
+    };
+    for (name, value) in given {
+        let reserved: fn(&str) -> bool = match name.as_str() {
+            "labels" => |key| labels::is_reserved(key) || key.starts_with("pod-security.kubernetes.io/"),
+            "annotations" => |key| key.starts_with("logpilot.io/") || key.starts_with("argocd.argoproj.io/"),
+            _ => {
+                objections.add(format!("{at}.{name}"), "may not be patched: only `labels` and `annotations` of metadata may");
+                continue;
+            }
+        };
+        let Some(pairs) = fields(value) else {
+            objections.add(format!("{at}.{name}"), "may not be removed or replaced: some are the operator's");
+            continue;
+        };
+        for key in pairs.keys().filter(|key| reserved(key)) {
+            objections.add(format!("{at}.{name}.{key}"), "may not be patched: it is the operator's");
+        }
+    }
+}
+
+/// The fields of an object that is merged; none where it is removed or replaced as a whole.
+fn fields(value: &Value) -> Option<&Map<String, Value>> {
+    value.as_object().filter(|fields| !fields.contains_key(DIRECTIVE))
+}
+
+/// Whether a patch changes what stands at `path`, by itself or with all that is around it.
+fn mentions(changes: &Map<String, Value>, path: &[&str]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    if changes.contains_key(DIRECTIVE) {
+        return true;
+    }
+    match changes.get(*first) {
+        None => false,
+        Some(Value::Object(below)) => mentions(below, rest),
+        Some(_) => true,
+    }
+}
+
+/// A directive that nobody knows would be written to the object as a field.
+fn directives(patch: &ObjectPatch, at: &str, objections: &mut Objections) {
+    let strategic = patch.type_ == Some(PatchType::Strategic);
+    for (path, how) in found_directives(&Value::Object(patch.patch.clone()), at) {
+        if !strategic {
+            objections.add(path, format!("'{DIRECTIVE}' means something with `type: Strategic` only"));
+        } else if !matches!(how.as_str(), Some("delete" | "replace")) {
+            objections.add(path, format!("'{DIRECTIVE}' must be 'delete' or 'replace'"));
+        }
+    }
+}
+
+fn found_directives(value: &Value, at: &str) -> Vec<(String, Value)> {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, field)| {
+                let path = format!("{at}.{name}");
+                if name == DIRECTIVE { vec![(path, field.clone())] } else { found_directives(field, &path) }
+            })
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .flat_map(|(index, item)| found_directives(item, &format!("{at}[{index}]")))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What a patch does to the pods that an object makes.
+fn pods(cluster: &Cluster, (old, new): (&Value, &Value), at: &str, objections: &mut Objections) {
+    for path in ["spec.template.spec", "spec.jobTemplate.spec.template.spec"] {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        let (Some(old), Some(new)) = (old.pointer(&pointer), new.pointer(&pointer)) else { continue };
+        let at = format!("{at}.{path}");
+        for name in [env::API_KEY, env::CONFIG_LOCATION] {
+            objections.unless(
+                variable(old, name) == variable(new, name),
+                format!("{at}.containers"),
+                format!("must keep the variable {name} of the server: without it the server would run open, or with another configuration"),
+            );
+        }
+        if cluster.namespace.pod_security != PodSecurity::Restricted {
+            continue;
+        }
+        let known = pod_security::violations(old);
+        for (field, why) in pod_security::violations(new) {
+            let new = !known.iter().any(|(known, _)| *known == field);
+            objections.unless(
+                !new,
+                format!("{at}.{field}"),
+                format!("{why} where `namespace.podSecurity` is Restricted: the pods would be refused; set that to Baseline or Privileged, or change the patch"),
+            );
+        }
+    }
+}
+
+fn variable<'a>(pod: &'a Value, name: &str) -> Vec<&'a Value> {
+    let list = |value: &'a Value, field: &str| value.get(field).and_then(Value::as_array).into_iter().flatten();
+    list(pod, "containers")
+        .flat_map(|container| list(container, "env"))
+        .filter(|variable| variable.get("name").and_then(Value::as_str) == Some(name))
+        .collect()
+}

@@ -1,0 +1,133 @@
+//! Pieces of PromQL. Every value from outside goes through [`quoted`]; names are matched whole, never by prefix, so
+//! that two clusters of one namespace never see each other's pods.
+
+use crate::logpilot::model::{Cluster, Component};
+
+/// What follows a Deployment's name in the names of its pods.
+const POD_SUFFIX: &str = "-[a-z0-9]+-[a-z0-9]+";
+
+/// A string literal.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+/// A regular expression that matches one of the texts, as it is written inside a literal.
+fn one_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut texts: Vec<String> = texts.into_iter().map(literal).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    match texts.as_slice() {
+        [one] => one.clone(),
+        several => format!("({})", several.join("|")),
+    }
+}
+
+/// A text that means itself in a regular expression. Brackets, because a backslash would have to be doubled.
+fn literal(text: &str) -> String {
+    let mut out = String::new();
+    for char in text.chars() {
+        match char {
+            '.' | '*' | '+' | '?' | '(' | ')' | '[' | '{' | '}' | '|' | '$' => {
+                out.push('[');
+                out.push(char);
+                out.push(']');
+            }
+            '\\' | '^' | ']' => {
+                out.push('\\');
+                out.push(char);
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn namespace(cluster: &Cluster) -> String {
+    format!("namespace={}", quoted(&cluster.namespace.name))
+}
+
+/// The pods of some components; `None` where there is no such component.
+#[must_use]
+pub fn pods(cluster: &Cluster, of: impl Fn(&Component) -> bool) -> Option<String> {
+    let names: Vec<&str> = cluster.components.iter().filter(|it| of(it)).map(|it| it.name.as_str()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let pattern = format!("{}{POD_SUFFIX}", one_of(names));
+    Some(format!("{},pod=~{}", namespace(cluster), quoted(&pattern)))
+}
+
+/// The server containers, without sidecars and without the sums over a pod, whose container is empty.
+#[must_use]
+pub fn containers(cluster: &Cluster) -> Option<String> {
+    let pods = pods(cluster, |_| true)?;
+    let names = one_of(cluster.components.iter().map(|it| it.role.container));
+    Some(format!("{pods},container!=\"\",container=~{}", quoted(&names)))
+}
+
+/// REST requests of clients. An unknown path is answered with 500 too; it is the client's mistake and left out.
+#[must_use]
+pub fn rest(cluster: &Cluster) -> Option<String> {
+    Some(format!("{},uri=~\"/api/.+\"", pods(cluster, |it| it.role.http.is_some())?))
+}
+
+/// gRPC calls of clients, without health checks and reflection.
+#[must_use]
+pub fn grpc(cluster: &Cluster) -> Option<String> {
+    Some(format!("{},grpc_method=~\"logpilot[.]LogService/.+\"", pods(cluster, |it| it.role.grpc.is_some())?))
+}
+
+/// gRPC status codes that are the server's fault.
+pub const GRPC_FAULTS: &str = "grpc_status=~\"UNKNOWN|DEADLINE_EXCEEDED|INTERNAL|UNAVAILABLE|DATA_LOSS\"";
+
+#[must_use]
+pub fn deployments(cluster: &Cluster) -> String {
+    let names = one_of(cluster.components.iter().map(|it| it.name.as_str()));
+    format!("{},deployment=~{}", namespace(cluster), quoted(&names))
+}
+
+/// The claims that pods mount.
+#[must_use]
+pub fn claims(cluster: &Cluster) -> String {
+    let names = one_of(cluster.components.iter().map(|it| it.claim.as_str()));
+    format!("{},persistentvolumeclaim=~{}", namespace(cluster), quoted(&names))
+}
+
+/// `value` thousandths, hundred-thousandths, …: exactly, without a float.
+#[must_use]
+pub fn decimal(value: u32, digits: usize) -> String {
+    let text = format!("{value:0>width$}", width = digits + 1);
+    let (whole, fraction) = text.split_at(text.len() - digits);
+    match fraction.trim_end_matches('0') {
+        "" => whole.to_owned(),
+        fraction => format!("{whole}.{fraction}"),
+    }
+}
+
+/// The share of errors among all; 0 where there is no error yet, nothing where there is no traffic.
+#[must_use]
+pub fn share(errors: &str, all: &str) -> String {
+    format!("({errors} or 0 * {all}) / ({all} > 0)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_end_its_literal_or_match_another() {
+        assert_eq!(quoted("a\"} or vector(1) #\n\\"), r#""a\"} or vector(1) #\n\\""#);
+        assert_eq!(one_of(["a.b", "c", "c"]), "(a[.]b|c)");
+        assert_eq!(literal("a|b^c"), "a[|]b\\^c");
+    }
+
+    #[test]
+    fn numbers_are_exact() {
+        for (value, digits, text) in
+            [(80, 2, "0.8"), (5, 2, "0.05"), (1500, 3, "1.5"), (1000, 3, "1"), (10, 5, "0.0001"), (100, 5, "0.001")]
+        {
+            assert_eq!(decimal(value, digits), text);
+        }
+    }
+}

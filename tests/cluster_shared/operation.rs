@@ -1,0 +1,149 @@
+//! Stopping and starting, restarts by annotation, and what variables refer to.
+
+use super::*;
+
+#[tokio::test]
+async fn a_stopped_cluster_keeps_its_data_and_as_many_pods_come_back() {
+    let case = case("stopped").await;
+    let mut spec = json!({
+        "image": IMAGE,
+        "components": {
+            "all": { "replicas": 2, "podDisruptionBudget": { "maxUnavailable": 1 } },
+            "rest": { "autoscaling": { "minReplicas": 2, "maxReplicas": 10 } },
+        },
+    });
+    case.apply(spec.clone()).await;
+    case.ready().await;
+    scale(&case, "stopped-rest", 5).await;
+    case.until("7 pods", SOON, |status| status["pods"] == "7/7").await;
+    let claim = uid(&case.child("PersistentVolumeClaim", "stopped-data").await);
+    spec["operation"] = json!({ "stopped": true });
+    case.apply(spec.clone()).await;
+    let status = case
+        .until("stopped", SOON, |status| status["pods"] == "0/0" && status["summary"] == "Stopped")
+        .await;
+    assert_eq!(condition(&status, "Ready"), ("False".into(), "Stopped".into()));
+    assert_eq!(condition(&status, "Stalled").0, "");
+    assert_eq!(status["components"][1]["replicasBeforeStop"], 5, "{status:#}");
+    case.gone("HorizontalPodAutoscaler", "stopped-rest", SOON).await;
+    case.gone("PodDisruptionBudget", "stopped-all", SOON).await;
+    // Somebody starts it by hand: the spec says stopped.
+    let by_hand = json!({ "spec": { "replicas": 1 } });
+    kinds::edit(&case.client, kind("Deployment"), case.ns(), "stopped-rest", &by_hand).await;
+    case.child_until("Deployment", "stopped-rest", "stopped again", REPAIR, |seen| seen.data["spec"]["replicas"] == 0).await;
+    spec["operation"] = json!({ "stopped": false });
+    case.apply(spec).await;
+    let status = case.until("7 pods again", SOON, |status| status["pods"] == "7/7" && condition(status, "Ready").0 == "True").await;
+    assert!(status["components"][1].get("replicasBeforeStop").is_none(), "{status:#}");
+    assert_eq!(uid(&case.child("PersistentVolumeClaim", "stopped-data").await), claim);
+    case.child("HorizontalPodAutoscaler", "stopped-rest").await;
+    case.child("PodDisruptionBudget", "stopped-all").await;
+    // It is the autoscaler's again: what it sets stays.
+    scale(&case, "stopped-rest", 3).await;
+    case.until("5 pods", SOON, |status| status["pods"] == "5/5" && condition(status, "Ready").0 == "True").await;
+}
+
+async fn revision(case: &Case, name: &str) -> String {
+    let annotations = case.child("Deployment", name).await.metadata.annotations.unwrap();
+    annotations["deployment.kubernetes.io/revision"].clone()
+}
+
+#[tokio::test]
+async fn a_restart_is_asked_for_by_annotation_and_happens_once() {
+    let case = case("again").await;
+    let spec = json!({ "image": IMAGE, "components": { "all": { "replicas": 1 }, "rest": { "replicas": 1 } } });
+    case.apply(spec).await;
+    case.ready().await;
+    let revisions = async || (revision(&case, "again-all").await, revision(&case, "again-rest").await);
+    let reach = async |wanted: (&str, &str)| {
+        wait_for(format!("revisions {wanted:?}"), SOON, async || {
+            let seen = revisions().await;
+            if (seen.0.as_str(), seen.1.as_str()) == wanted { Ok(()) } else { Err(format!("{seen:?}")) }
+        })
+        .await
+        .unwrap();
+        case.ready().await;
+    };
+    reach(("1", "1")).await;
+    case.annotate("logpilot.io/restart", "2026-01-01").await;
+    reach(("2", "2")).await;
+    case.annotate("logpilot.io/restart-rest", "1").await;
+    reach(("2", "3")).await;
+    // Taking the annotations away, or writing the same value again, restarts nothing.
+    let since = case.world.marker().await;
+    let gone = json!({ "metadata": { "annotations": { "logpilot.io/restart": null, "logpilot.io/restart-rest": null, "seen": "1" } } });
+    case.api().patch(&case.name, &PatchParams::default(), &Patch::Merge(gone)).await.unwrap();
+    case.annotate("logpilot.io/restart", "2026-01-01").await;
+    // A change that is seen through says that those before it were.
+    case.annotate("logpilot.io/restart-rest", "2").await;
+    reach(("2", "4")).await;
+    if since.is_some() {
+        let requests = case.requests(since.as_ref()).await;
+        assert_eq!(writes(&requests).len(), 1, "{requests:#?}");
+    }
+}
+
+#[tokio::test]
+async fn what_variables_refer_to_must_be_there_and_rolls_the_pods_when_it_changes() {
+    let case = case("refers").await;
+    let mut spec = json!({
+        "image": IMAGE,
+        "components": {
+            "all": {
+                "replicas": 1,
+                "env": [
+                    { "name": "A", "valueFrom": { "configMapKeyRef": { "name": "settings", "key": "a" } } },
+                    { "name": "B", "valueFrom": { "secretKeyRef": { "name": "absent", "key": "b", "optional": true } } },
+                ],
+                "envFrom": [{ "secretRef": { "name": "more" } }],
+            },
+            "rest": { "replicas": 1 },
+        },
+    });
+    case.apply(spec.clone()).await;
+    let status = case.reason("Stalled", "True", "ReferenceMissing").await;
+    assert!(status["problems"].to_string().contains("ConfigMap refers/settings does not exist"), "{status:#}");
+    assert!(status["problems"].to_string().contains("Secret refers/more does not exist"), "{status:#}");
+    assert!(kinds::get(&case.client, kind("Deployment"), case.ns(), "refers-all").await.is_none(), "held");
+    case.child_until("Deployment", "refers-rest", "not held", SOON, |_| true).await;
+    let map = |value: &str, other: &str| json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings", "namespace": case.ns() },
+        "data": { "a": value, "other": other },
+    });
+    let secret = |value: &str| json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "more", "namespace": case.ns() },
+        "stringData": { "C": value },
+    });
+    cluster::apply(&case.client, &map("1", "1")).await;
+    cluster::apply(&case.client, &secret("canary-a")).await;
+    // Looked at every 10 s while a component is held for it.
+    let status = case.ready().await;
+    assert!(problems(&status).contains("ReferenceMissing"), "the optional one is told of, and holds nothing: {status:#}");
+    assert_eq!(revision(&case, "refers-all").await, "1");
+    let mut edit = 0;
+    let mut look = async |wanted: &str| {
+        edit += 1;
+        // An edit of the spec is when a user expects a look.
+        spec["commonAnnotations"] = json!({ "edit": edit.to_string() });
+        let since = case.world.marker().await;
+        case.apply(spec.clone()).await;
+        case.until("the edit", SOON, |status| condition(status, "Ready").0 == "True").await;
+        assert_eq!(revision(&case, "refers-all").await, wanted);
+        assert_eq!(revision(&case, "refers-rest").await, "1", "refers to nothing");
+        if since.is_some() {
+            let requests = case.requests(since.as_ref()).await;
+            let read: Vec<_> = reads(&requests).into_iter().map(|it| (it.verb.as_str(), it.resource.as_str())).collect();
+            assert!(read.iter().all(|(verb, kind)| *verb == "get" && ["secrets", "configmaps"].contains(kind)), "{read:?}");
+            assert!(read.len() <= 4, "each object once: {read:?}");
+        }
+    };
+    cluster::apply(&case.client, &map("1", "2")).await;
+    look("1").await;
+    cluster::apply(&case.client, &map("2", "2")).await;
+    look("2").await;
+    cluster::apply(&case.client, &secret("canary-b")).await;
+    look("3").await;
+    assert!(!case.status().await.to_string().contains("canary"));
+    assert!(!case.child("Deployment", "refers-all").await.data.to_string().contains("canary"));
+    assert!(!case.world.log_of("").contains("canary-a"), "a value is in the log");
+}
