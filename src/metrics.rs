@@ -55,13 +55,25 @@ impl Default for Metrics {
             started: Gauge::default(),
             registry: Registry::default(),
         };
-        registry.register("reconciles", "Reconciles by result: unchanged, changed, failed, panicked, timeout", metrics.reconciles.clone());
+        registry.register(
+            "reconciles",
+            "Reconciles by result: unchanged, changed, failed, panicked, timeout",
+            metrics.reconciles.clone(),
+        );
         registry.register("reconcile_duration_seconds", "Duration of a reconcile", metrics.duration.clone());
         registry.register("writes", "Objects written by kind and operation", metrics.writes.clone());
-        registry.register("watch_failures", "Failed lists and watches by resource", metrics.watch_failures.clone());
+        registry.register(
+            "watch_failures",
+            "Failed lists and watches by resource",
+            metrics.watch_failures.clone(),
+        );
         registry.register("children", "Live objects kept as digests", metrics.children.clone());
         registry.register("clusters", "LogPilotClusters known", metrics.clusters.clone());
-        registry.register("start_time_seconds", "Start of the process, seconds since the epoch", metrics.started.clone());
+        registry.register(
+            "start_time_seconds",
+            "Start of the process, seconds since the epoch",
+            metrics.started.clone(),
+        );
         Self { registry, ..metrics }
     }
 }

@@ -170,11 +170,7 @@ impl Applier<'_> {
     }
 
     /// Creates an object that is not known to exist.
-    async fn make(
-        &self,
-        planned: &Planned,
-        snapshot: &Snapshot,
-    ) -> std::result::Result<Result, Error> {
+    async fn make(&self, planned: &Planned, snapshot: &Snapshot) -> std::result::Result<Result, Error> {
         let id: Id = (planned.kind, planned.key.clone());
         let gone = snapshot.gone.get(&id);
         let body = new_body(planned, gone.and_then(|gone| gone.replicas));
@@ -255,7 +251,10 @@ impl Applier<'_> {
             self.record(planned, &body, &answer);
             return Ok(Result::Updated);
         }
-        if planned.kind.kind == "ConfigMap" && error.code() == Some(422) && error.message().contains("immutable") {
+        if planned.kind.kind == "ConfigMap"
+            && error.code() == Some(422)
+            && error.message().contains("immutable")
+        {
             // Its name is the hash of its data: other data under this name is nobody's configuration.
             self.writer.delete(planned.kind, &planned.key, uid).await?;
             let answer = self.writer.apply(planned, body.clone(), Precondition::Absent, true).await?;
@@ -314,7 +313,9 @@ fn decide(planned: &Planned, snapshot: &Snapshot, owner: &Owner, normalised: &No
     match snapshot.coverage(planned.kind) {
         Coverage::Listed => {}
         Coverage::Unserved => return Decision::Nothing(Result::Unserved),
-        Coverage::Unknown => return Decision::Nothing(not_listed(planned.kind, "the first list is under way")),
+        Coverage::Unknown => {
+            return Decision::Nothing(not_listed(planned.kind, "the first list is under way"));
+        }
         Coverage::Refused(why) => return Decision::Nothing(not_listed(planned.kind, &why)),
     }
     let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Decision::Make };
@@ -340,18 +341,27 @@ fn not_listed(kind: &Kind, why: &str) -> Result {
 }
 
 fn terminating(planned: &Planned) -> Result {
-    Result::Waiting { reason: "ChildTerminating", message: format!("{planned} is being deleted; it is made again when it is gone") }
+    Result::Waiting {
+        reason: "ChildTerminating",
+        message: format!("{planned} is being deleted; it is made again when it is gone"),
+    }
 }
 
 fn earlier(planned: &Planned) -> Result {
     Result::Waiting {
         reason: "ChildTerminating",
-        message: format!("{planned} is of an earlier resource of this name; the garbage collector takes it, then it is made anew"),
+        message: format!(
+            "{planned} is of an earlier resource of this name; the garbage collector takes it, then it is made anew"
+        ),
     }
 }
 
 fn conflict(planned: &Planned, whose: &str) -> Result {
-    Result::Conflict { message: format!("{planned} exists and is not ours: {whose}; delete or rename it, or choose another name") }
+    Result::Conflict {
+        message: format!(
+            "{planned} exists and is not ours: {whose}; delete or rename it, or choose another name"
+        ),
+    }
 }
 
 /// The body for an object that exists, and whether it writes a number of pods that an autoscaler may be changing.
@@ -380,7 +390,8 @@ fn new_body(planned: &Planned, last: Option<i64>) -> Value {
 /// The body with this number of pods where somebody else decides it.
 fn planned_body(planned: &Planned, replicas: Option<i64>) -> Value {
     let mut body = planned.body.clone();
-    let decided_elsewhere = matches!(planned.replicas, Replicas::Autoscaled { .. }) || body.pointer("/spec/replicas").is_some();
+    let decided_elsewhere =
+        matches!(planned.replicas, Replicas::Autoscaled { .. }) || body.pointer("/spec/replicas").is_some();
     if let (true, Some(replicas), Some(spec)) =
         (decided_elsewhere, replicas, body.get_mut("spec").and_then(Value::as_object_mut))
     {

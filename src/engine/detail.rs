@@ -16,12 +16,21 @@ pub enum Detail {
     Pod(Box<Pod>),
     Claim(Claim),
     /// Ready addresses of one slice, and the Service it belongs to.
-    Slice { service: String, ready: i64 },
+    Slice {
+        service: String,
+        ready: i64,
+    },
     /// First address of a load balancer, where one was assigned.
     Address(Option<String>),
     /// Conditions that are not as they should be, as `reason: message`.
-    Autoscaler { unable: Option<Cause>, inactive: Option<Cause> },
-    Namespace { terminating: bool, stuck: Option<String> },
+    Autoscaler {
+        unable: Option<Cause>,
+        inactive: Option<Cause>,
+    },
+    Namespace {
+        terminating: bool,
+        stuck: Option<String>,
+    },
 }
 
 /// A reason and its message, as Kubernetes gives them.
@@ -169,10 +178,7 @@ fn pod(live: &Value) -> Pod {
     let statuses = live.pointer("/status/containerStatuses").and_then(Value::as_array);
     let container = statuses.and_then(|statuses| {
         // The one that does not run tells the cause.
-        statuses
-            .iter()
-            .find(|status| status.pointer("/state/waiting").is_some())
-            .or_else(|| statuses.first())
+        statuses.iter().find(|status| status.pointer("/state/waiting").is_some()).or_else(|| statuses.first())
     });
     let waiting = container
         .and_then(|status| status.pointer("/state/waiting"))
@@ -222,7 +228,9 @@ fn claim(live: &Value) -> Claim {
         class: live.pointer("/spec/storageClassName").and_then(Value::as_str).map(str::to_owned),
         resizing: ["ControllerResizeError", "NodeResizeError", "Resizing", "FileSystemResizePending"]
             .iter()
-            .find_map(|type_| condition(live, type_, "True").map(|cause| Cause { reason: (*type_).to_owned(), ..cause })),
+            .find_map(|type_| {
+                condition(live, type_, "True").map(|cause| Cause { reason: (*type_).to_owned(), ..cause })
+            }),
     }
 }
 
@@ -247,9 +255,5 @@ fn slice(live: &Value) -> Detail {
 
 fn address(live: &Value) -> Option<String> {
     let first = live.pointer("/status/loadBalancer/ingress/0")?;
-    first
-        .get("hostname")
-        .or_else(|| first.get("ip"))
-        .and_then(Value::as_str)
-        .map(str::to_owned)
+    first.get("hostname").or_else(|| first.get("ip")).and_then(Value::as_str).map(str::to_owned)
 }

@@ -116,7 +116,12 @@ impl Controller {
         let facts = match self.gather(subject, &cluster, &snapshot).await {
             Ok(facts) => Arc::new(facts),
             Err(error) => {
-                let found = problems::problem(Severity::Error, error.reason(), error_object(&error), error.to_string());
+                let found = problems::problem(
+                    Severity::Error,
+                    error.reason(),
+                    error_object(&error),
+                    error.to_string(),
+                );
                 return self.fail(subject, vec![found], error.retry_after()).await;
             }
         };
@@ -151,12 +156,8 @@ impl Controller {
             return Outcome::default();
         }
         let owner = Owner { kind: api::KIND, name: cluster.name.clone(), uid: cluster.uid.clone() };
-        let applier = Applier {
-            writer: &self.writer,
-            live: &self.live,
-            normalised: &self.normalised,
-            owner: &owner,
-        };
+        let applier =
+            Applier { writer: &self.writer, live: &self.live, normalised: &self.normalised, owner: &owner };
         let mut outcome = applier.apply(plan).await;
         self.note_generated_key(subject, cluster, facts, &outcome);
         let snapshot = self.live.of(&cluster.name);
@@ -202,7 +203,7 @@ impl Controller {
         let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
         namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
         let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
-        let mut known = problems::of_facts(facts, &namespaces, &lost);
+        let mut known = problems::of_facts(facts, &namespaces, &lost, &gather::api_key(cluster).secret);
         known.extend(warnings::warnings(cluster));
         status::of(View {
             cr: &subject.cr,
@@ -249,7 +250,8 @@ impl Controller {
     }
 
     async fn fail(&self, subject: &Subject, found: Vec<Problem>, retry_after: Option<Duration>) -> Action {
-        let reason = found.first().map_or(reasons::INTERNAL_ERROR.to_owned(), |problem| problem.reason.clone());
+        let reason =
+            found.first().map_or(reasons::INTERNAL_ERROR.to_owned(), |problem| problem.reason.clone());
         self.say(subject, &reason, found).await;
         let wait = self.backoff.failed(&subject.object.name_any(), backoff::LONGEST);
         Action::requeue(retry_after.map_or(wait, |asked| asked.max(wait)))
@@ -292,7 +294,10 @@ impl Controller {
         waits.into_iter().min().map_or_else(Action::await_change, Action::requeue)
     }
 
-    fn subject(&self, object: Arc<DynamicObject>) -> Result<Subject, (Arc<DynamicObject>, serde_json::Error)> {
+    fn subject(
+        &self,
+        object: Arc<DynamicObject>,
+    ) -> Result<Subject, (Arc<DynamicObject>, serde_json::Error)> {
         let before: LogPilotClusterStatus =
             serde_json::from_value(self.memory.status(&object)).unwrap_or_default();
         let decoded = serde_json::to_value(&*object).and_then(serde_json::from_value::<LogPilotCluster>);
@@ -328,7 +333,8 @@ impl Reconciler for Controller {
         match self.subject(object) {
             Ok(subject) => self.run(&subject).await,
             Err((object, error)) => {
-                self.report_broken(&object, reasons::INVALID_SPEC, format!("spec cannot be read: {error}")).await
+                self.report_broken(&object, reasons::INVALID_SPEC, format!("spec cannot be read: {error}"))
+                    .await
             }
         }
     }
@@ -336,7 +342,9 @@ impl Reconciler for Controller {
     async fn broken(&self, object: Arc<DynamicObject>, how: Broken) -> Action {
         let message = match how {
             Broken::Panicked(message) => format!("the operator failed on this resource: {message}"),
-            Broken::TimedOut => "a reconcile of this resource did not end in time and was given up".to_owned(),
+            Broken::TimedOut => {
+                "a reconcile of this resource did not end in time and was given up".to_owned()
+            }
         };
         self.report_broken(&object, reasons::INTERNAL_ERROR, message).await
     }
@@ -367,7 +375,9 @@ fn namespaces_of(object: &DynamicObject) -> Vec<String> {
 fn error_object(error: &crate::engine::error::Error) -> String {
     use crate::engine::error::Error;
     match error {
-        Error::Refused { object, .. } | Error::Timeout { object, .. } | Error::Transport { object, .. } => object.clone(),
+        Error::Refused { object, .. } | Error::Timeout { object, .. } | Error::Transport { object, .. } => {
+            object.clone()
+        }
     }
 }
 

@@ -41,7 +41,9 @@ pub struct Sources<'a> {
 pub fn namespace(live: &Live, cluster: &Cluster, name: &str) -> NamespaceFact {
     match live.namespace(name) {
         None => NamespaceFact::Absent,
-        Some(child) if child.deleting || matches!(child.detail, Detail::Namespace { terminating: true, .. }) => {
+        Some(child)
+            if child.deleting || matches!(child.detail, Detail::Namespace { terminating: true, .. }) =>
+        {
             NamespaceFact::Terminating
         }
         Some(child) if child.instance.as_deref() == Some(&cluster.name) => NamespaceFact::Ours,
@@ -115,7 +117,11 @@ pub async fn facts(
         }
     };
     let deployment_of = |name: &str| {
-        cluster.components.iter().find(|component| component.role.name == name).map(|component| component.name.clone())
+        cluster
+            .components
+            .iter()
+            .find(|component| component.role.name == name)
+            .map(|component| component.name.clone())
     };
     Ok(Facts {
         namespace: servers,

@@ -1,22 +1,22 @@
 //! LogPilot: from a `LogPilotCluster` and the facts about its world to a plan, and back to a status.
 
 pub mod config;
+pub mod controller;
 pub mod defaults;
 pub mod facts;
+pub mod gather;
 pub mod image;
+pub mod memory;
 pub mod model;
 pub mod plan;
-pub mod quantity;
-pub mod validate;
-pub mod warnings;
-pub mod controller;
-pub mod gather;
-pub mod memory;
 pub mod problems;
+pub mod quantity;
 pub mod reasons;
 pub mod report;
 pub mod secrets;
 pub mod status;
+pub mod validate;
+pub mod warnings;
 
 /// Annotation on the resource: the UID of a lost claim whose data the user gives up.
 pub const ACCEPT_DATA_LOSS: &str = "logpilot.io/accept-data-loss";

@@ -21,26 +21,31 @@ use crate::{
         error::Disposition,
         kind::Managed,
         live::{Coverage, Snapshot},
-        plan::Plan,
+        plan::{Key, Plan},
     },
 };
 
 /// A problem, with the table's advice.
 #[must_use]
-pub fn problem(severity: Severity, reason: &str, object: String, message: String) -> Problem {
+pub fn problem(severity: Severity, reason: &str, object: String, message: impl Into<String>) -> Problem {
     Problem {
         severity,
         reason: reason.to_owned(),
         object,
         node: None,
-        message: message.chars().take(1000).collect(),
+        message: message.into().chars().take(1000).collect(),
         action: action(reason).to_owned(),
     }
 }
 
 /// Facts that stand in the way before anything is written.
 #[must_use]
-pub fn of_facts(facts: &Facts, namespaces: &[(String, NamespaceFact)], lost: &[(String, String)]) -> Vec<Problem> {
+pub fn of_facts(
+    facts: &Facts,
+    namespaces: &[(String, NamespaceFact)],
+    lost: &[(String, String)],
+    secret: &Key,
+) -> Vec<Problem> {
     let mut found = Vec::new();
     for (name, fact) in namespaces {
         if *fact == NamespaceFact::Terminating {
@@ -65,7 +70,12 @@ pub fn of_facts(facts: &Facts, namespaces: &[(String, NamespaceFact)], lost: &[(
         ));
     }
     if let ApiKeyFact::Invalid { message } = &facts.api_key {
-        found.push(problem(Severity::Error, reasons::API_KEY_INVALID, "Secret".into(), message.clone()));
+        found.push(problem(
+            Severity::Error,
+            reasons::API_KEY_INVALID,
+            format!("Secret {secret}"),
+            message.clone(),
+        ));
     }
     found
 }
@@ -79,13 +89,17 @@ pub fn of_outcome(outcome: &Outcome) -> Vec<Problem> {
 fn of_step(step: &Step) -> Option<Problem> {
     let (severity, reason, message) = match &step.result {
         // Held workloads are explained by what holds them; waiting without a cause of its own is no problem.
-        Result::InSync | Result::Created | Result::Updated | Result::Deleted | Result::Held(_) => return None,
+        Result::InSync | Result::Created | Result::Updated | Result::Deleted | Result::Held(_) => {
+            return None;
+        }
         Result::Waiting { reason, .. } if *reason == reasons::PROGRESSING => return None,
         Result::Waiting { reason, message } => (Severity::Error, *reason, message.clone()),
         Result::Conflict { message } => (Severity::Error, reasons::NAME_CONFLICT, message.clone()),
-        Result::Unserved => {
-            (Severity::Warning, reasons::CRD_NOT_INSTALLED, format!("{} is not installed", step.id.0.crd_name()))
-        }
+        Result::Unserved => (
+            Severity::Warning,
+            reasons::CRD_NOT_INSTALLED,
+            format!("{} is not installed", step.id.0.crd_name()),
+        ),
         Result::Failed(error) => (Severity::Error, error.reason(), error.to_string()),
     };
     Some(problem(severity, reason, step.object(), message))
@@ -122,12 +136,16 @@ pub fn of_live(plan: &Plan, snapshot: &Snapshot) -> Vec<Problem> {
 }
 
 fn of_child(child: &Child, plan: &Plan) -> Option<Problem> {
-    let planned = || plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);
-    let error = |reason: &str, message: String| Some(problem(Severity::Error, reason, child.to_string(), message));
+    let planned =
+        || plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);
+    let error =
+        |reason: &str, message: String| Some(problem(Severity::Error, reason, child.to_string(), message));
     match &child.detail {
         Detail::Deployment(deployment) if child.kind == Deployment::KIND && planned() => match deployment {
             detail::Deployment { failure: Some(cause), .. } => error(refusal(cause), cause.message.clone()),
-            detail::Deployment { stuck: Some(cause), .. } => error(reasons::DEADLINE_EXCEEDED, cause.message.clone()),
+            detail::Deployment { stuck: Some(cause), .. } => {
+                error(reasons::DEADLINE_EXCEEDED, cause.message.clone())
+            }
             _ => None,
         },
         // A ReplicaSet tells of a refusal before its Deployment does.
@@ -135,24 +153,28 @@ fn of_child(child: &Child, plan: &Plan) -> Option<Problem> {
             let cause = set.failure.as_ref()?;
             error(refusal(cause), cause.message.clone())
         }
-        Detail::Claim(claim) if child.kind == PersistentVolumeClaim::KIND && planned() => match &claim.resizing {
-            _ if claim.phase == "Pending" || claim.phase == "Lost" => error(
-                reasons::VOLUME_PENDING,
-                format!(
-                    "claim is {} (storage class {})",
-                    claim.phase,
-                    claim.class.as_deref().unwrap_or("not set, and the cluster has no default")
+        Detail::Claim(claim) if child.kind == PersistentVolumeClaim::KIND && planned() => {
+            match &claim.resizing {
+                _ if claim.phase == "Pending" || claim.phase == "Lost" => error(
+                    reasons::VOLUME_PENDING,
+                    format!(
+                        "claim is {} (storage class {})",
+                        claim.phase,
+                        claim.class.as_deref().unwrap_or("not set, and the cluster has no default")
+                    ),
                 ),
-            ),
-            Some(cause) => Some(problem(
-                Severity::Warning,
-                reasons::VOLUME_RESIZE,
-                child.to_string(),
-                format!("{}: {}", cause.reason, cause.message),
-            )),
-            None => None,
-        },
-        Detail::Autoscaler { unable, inactive } if child.kind == HorizontalPodAutoscaler::KIND && planned() => {
+                Some(cause) => Some(problem(
+                    Severity::Warning,
+                    reasons::VOLUME_RESIZE,
+                    child.to_string(),
+                    format!("{}: {}", cause.reason, cause.message),
+                )),
+                None => None,
+            }
+        }
+        Detail::Autoscaler { unable, inactive }
+            if child.kind == HorizontalPodAutoscaler::KIND && planned() =>
+        {
             let cause = unable.as_ref().or(inactive.as_ref())?;
             // Zero pods by the user's own wish disable scaling and are no fault.
             (cause.reason != "ScalingDisabled").then(|| {
@@ -218,7 +240,9 @@ fn of_pod(pod: &detail::Pod) -> Option<(String, String)> {
     });
     if let Some(waiting) = &pod.waiting {
         let reason = match waiting.reason.as_str() {
-            "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError" => reasons::IMAGE_PULL,
+            "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError" => {
+                reasons::IMAGE_PULL
+            }
             other => other,
         };
         return Some(match end {
@@ -233,7 +257,8 @@ fn of_pod(pod: &detail::Pod) -> Option<(String, String)> {
     // Between two crashes the container runs for a moment: the cause is still the cause.
     match end {
         Some((end, words)) if !pod.ready && pod.restarts > 0 => {
-            let reason = if end.reason == reasons::OOM_KILLED { reasons::OOM_KILLED } else { reasons::CRASH_LOOP };
+            let reason =
+                if end.reason == reasons::OOM_KILLED { reasons::OOM_KILLED } else { reasons::CRASH_LOOP };
             Some((reason.to_owned(), words))
         }
         _ => None,

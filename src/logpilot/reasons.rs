@@ -66,10 +66,7 @@ reasons! {
 /// What to do about a reason; for one that Kubernetes made and we do not know, its message is all there is.
 #[must_use]
 pub fn action(reason: &str) -> &'static str {
-    REASONS
-        .iter()
-        .find(|known| known.name == reason)
-        .map_or("see the message", |known| known.action)
+    REASONS.iter().find(|known| known.name == reason).map_or("see the message", |known| known.action)
 }
 
 #[cfg(test)]

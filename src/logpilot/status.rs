@@ -111,7 +111,8 @@ pub fn rejected(
     now: &Time,
 ) -> LogPilotClusterStatus {
     let message = problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; ");
-    let condition = |type_, status| Wanted { type_, status, reason: reason.to_owned(), message: message.clone() };
+    let condition =
+        |type_, status| Wanted { type_, status, reason: reason.to_owned(), message: message.clone() };
     let wanted = vec![condition("Ready", false), condition("Accepted", false), condition("Stalled", true)];
     LogPilotClusterStatus {
         conditions: conditions::merge(&before.conditions, wanted, generation, now),
@@ -130,7 +131,8 @@ struct Workload {
 }
 
 fn workload(planned: &Planned, snapshot: &Snapshot) -> Workload {
-    let text = |pointer: &str| planned.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |pointer: &str| planned.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let component = planned
         .body
         .pointer("/metadata/labels")
@@ -208,12 +210,23 @@ fn conditions_of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
     });
     wanted.push(condition("Accepted", true, reasons::ACCEPTED, "the resource is valid".into()));
     wanted.push(if view.paused {
-        condition("Applied", false, reasons::PAUSED, "nothing is written while spec.operation.paused is true".into())
+        condition(
+            "Applied",
+            false,
+            reasons::PAUSED,
+            "nothing is written while spec.operation.paused is true".into(),
+        )
     } else if let Some(step) = unsettled {
-        let (reason, message) = cause(reasons::PROGRESSING, format!("{} is not yet as planned", step.object()));
+        let (reason, message) =
+            cause(reasons::PROGRESSING, format!("{} is not yet as planned", step.object()));
         condition("Applied", false, &reason, message)
     } else {
-        condition("Applied", true, reasons::APPLIED, format!("{} objects are as planned", view.plan.objects.len()))
+        condition(
+            "Applied",
+            true,
+            reasons::APPLIED,
+            format!("{} objects are as planned", view.plan.objects.len()),
+        )
     });
 
     let lost = first_error.is_some_and(|problem| problem.reason == reasons::DATA_VOLUME_LOST);
@@ -221,17 +234,28 @@ fn conditions_of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
         lost || problems::needs_help(view.outcome)
             || found.iter().any(|problem| {
                 problem.severity == Severity::Error
-                    && [reasons::DEADLINE_EXCEEDED, reasons::API_KEY_INVALID, reasons::QUOTA_EXCEEDED, reasons::ADMISSION_DENIED]
-                        .contains(&problem.reason.as_str())
+                    && [
+                        reasons::DEADLINE_EXCEEDED,
+                        reasons::API_KEY_INVALID,
+                        reasons::QUOTA_EXCEEDED,
+                        reasons::ADMISSION_DENIED,
+                    ]
+                    .contains(&problem.reason.as_str())
             })
     });
     if let Some(problem) = stuck {
-        wanted.push(condition("Stalled", true, &problem.reason, format!("{}: {}", problem.object, problem.message)));
-    } else if !view.paused && !(applied && complete) {
+        wanted.push(condition(
+            "Stalled",
+            true,
+            &problem.reason,
+            format!("{}: {}", problem.object, problem.message),
+        ));
+    } else if !(view.paused || applied && complete) {
         let (reason, message) = cause(reasons::PROGRESSING, progress);
         wanted.push(condition("Reconciling", true, &reason, message));
     }
-    let warnings: Vec<&Problem> = found.iter().filter(|problem| problem.severity == Severity::Warning).collect();
+    let warnings: Vec<&Problem> =
+        found.iter().filter(|problem| problem.severity == Severity::Warning).collect();
     if let Some(first) = warnings.first() {
         let message = warnings
             .iter()
@@ -272,12 +296,17 @@ fn storage_summary(view: &View<'_>) -> Option<String> {
         .iter()
         .filter(|planned| planned.kind == PersistentVolumeClaim::KIND)
         .map(|planned| {
-            let (phase, size) = match view.snapshot.get(planned.kind, &planned.key).map(|child| &child.detail) {
+            let (phase, size) = match view.snapshot.get(planned.kind, &planned.key).map(|child| &child.detail)
+            {
                 Some(Detail::Claim(claim)) => (claim.phase.clone(), claim.capacity.clone()),
                 _ => ("Pending".to_owned(), None),
             };
             let size = size.or_else(|| {
-                planned.body.pointer("/spec/resources/requests/storage").and_then(Value::as_str).map(str::to_owned)
+                planned
+                    .body
+                    .pointer("/spec/resources/requests/storage")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
             });
             format!("{} {} {phase}", planned.key.name, size.unwrap_or_default())
         })
@@ -287,11 +316,12 @@ fn storage_summary(view: &View<'_>) -> Option<String> {
 
 /// The first host of an Ingress, else the first address of a load balancer.
 fn url(view: &View<'_>) -> Option<String> {
-    let ingress = view.plan.objects.iter().find(|planned| planned.kind == Ingress::KIND).and_then(|planned| {
-        let host = planned.body.pointer("/spec/rules/0/host")?.as_str()?;
-        let scheme = if planned.body.pointer("/spec/tls").is_some() { "https" } else { "http" };
-        Some(format!("{scheme}://{host}"))
-    });
+    let ingress =
+        view.plan.objects.iter().find(|planned| planned.kind == Ingress::KIND).and_then(|planned| {
+            let host = planned.body.pointer("/spec/rules/0/host")?.as_str()?;
+            let scheme = if planned.body.pointer("/spec/tls").is_some() { "https" } else { "http" };
+            Some(format!("{scheme}://{host}"))
+        });
     ingress.or_else(|| {
         view.snapshot.of_kind(Service::KIND).find_map(|child| match &child.detail {
             Detail::Address(Some(address)) => Some(address.clone()),
@@ -318,7 +348,11 @@ fn endpoints(view: &View<'_>) -> Vec<Endpoint> {
                 .max();
             Endpoint {
                 name: planned.key.name.clone(),
-                host: format!("{}.{}.svc", planned.key.name, planned.key.namespace.as_deref().unwrap_or_default()),
+                host: format!(
+                    "{}.{}.svc",
+                    planned.key.name,
+                    planned.key.namespace.as_deref().unwrap_or_default()
+                ),
                 ports: ports
                     .into_iter()
                     .flatten()
