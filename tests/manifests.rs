@@ -1,6 +1,13 @@
 //! Files that are kept by hand beside the code say the same as the code: the CRD, the examples, the rights, the
 //! install manifest, the documents. No cluster is needed.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops where it cannot go on"
+)]
+
 #[path = "bad_input/offline.rs"]
 #[allow(dead_code, reason = "bad_input uses the rest")]
 mod offline;

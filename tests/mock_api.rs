@@ -1,13 +1,7 @@
 //! What is sent to the API server, in which order, with which precondition, and what its answers mean to us. No server:
 //! every answer is the test's.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests"
-)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "mock_api/server.rs"]
 mod server;
@@ -336,7 +330,7 @@ async fn only_what_is_ours_and_not_planned_is_pruned() {
     add(&map("in-use"), "3", &|_| {});
     add(&map("deleting"), "4", &|live| live["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into());
     add(&map("of-an-earlier-one"), "5", &|live| {
-        live["metadata"]["ownerReferences"][0]["uid"] = "other".into()
+        live["metadata"]["ownerReferences"][0]["uid"] = "other".into();
     });
     add(&map("labelled-only"), "6", &|live| {
         labelled(live);

@@ -9,7 +9,7 @@ use k8s_openapi::{
         apps::v1::Deployment,
         core::v1::{Container, Namespace, PodSpec, ServiceAccount},
     },
-    apimachinery::pkg::api::resource::Quantity,
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::LabelSelector},
 };
 use logpilot_operator::{
     api::{GROUP, KIND, PLURAL, VERSION},
@@ -172,5 +172,5 @@ fn the_policy_guards_our_crd_and_no_other() {
     assert_eq!(spec.validation_actions, ["Deny"]);
     let parameters = spec.param_ref.unwrap();
     assert_eq!(parameters.parameter_not_found_action.as_deref(), Some("Allow"));
-    assert_eq!(parameters.selector, Some(Default::default()), "every cluster");
+    assert_eq!(parameters.selector, Some(LabelSelector::default()), "every cluster");
 }
