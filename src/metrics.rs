@@ -57,7 +57,7 @@ impl Default for Metrics {
         };
         registry.register(
             "reconciles",
-            "Reconciles by result: unchanged, changed, failed, panicked, timeout",
+            "Reconciles by result: finished, panicked, timed_out",
             metrics.reconciles.clone(),
         );
         registry.register("reconcile_duration_seconds", "Duration of a reconcile", metrics.duration.clone());

@@ -38,6 +38,9 @@ struct Parts {
     progress: (watch::Sender<u64>, watch::Receiver<u64>),
 }
 
+/// How the API server's audit log names us.
+const USER_AGENT: &str = concat!("logpilot-operator/", env!("CARGO_PKG_VERSION"));
+
 /// A client that leaves deadlines and retries to us.
 ///
 /// # Errors
@@ -45,6 +48,7 @@ struct Parts {
 pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     // kube repeats 429, 503 and 504 for minutes before its caller sees them; what to do about each is decided here.
     config.default_retry = false;
+    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
     Client::try_from(config)
 }
 

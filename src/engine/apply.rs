@@ -214,8 +214,8 @@ impl Applier<'_> {
                 }
                 self.update(planned, body, &child.uid, replicas_at_stake.then_some(child.version)).await
             }
-            Ownership::Earlier => Ok(earlier(planned)),
-            Ownership::Foreign(whose) => Ok(conflict(planned, &whose)),
+            Ownership::Earlier => Ok(earlier()),
+            Ownership::Foreign(whose) => Ok(conflict(&whose)),
         }
     }
 
@@ -331,8 +331,8 @@ fn decide(planned: &Planned, snapshot: &Snapshot, owner: &Owner, normalised: &No
                 Decision::Update { uid: child.uid.clone(), body, replicas_at_stake, version: child.version }
             }
         }
-        Ownership::Earlier => Decision::Nothing(earlier(planned)),
-        Ownership::Foreign(whose) => Decision::Nothing(conflict(planned, &whose)),
+        Ownership::Earlier => Decision::Nothing(earlier()),
+        Ownership::Foreign(whose) => Decision::Nothing(conflict(&whose)),
     }
 }
 
@@ -341,26 +341,25 @@ fn not_listed(kind: &Kind, why: &str) -> Result {
 }
 
 fn terminating(planned: &Planned) -> Result {
+    let message = match planned.kind.role {
+        Role::Kept => "is being deleted; what it holds goes when nothing uses it any more",
+        _ => "is being deleted; it is made again when it is gone",
+    };
+    Result::Waiting { reason: "ChildTerminating", message: message.to_owned() }
+}
+
+fn earlier() -> Result {
     Result::Waiting {
         reason: "ChildTerminating",
-        message: format!("{planned} is being deleted; it is made again when it is gone"),
+        message:
+            "is of an earlier resource of this name; the garbage collector takes it, then it is made anew"
+                .to_owned(),
     }
 }
 
-fn earlier(planned: &Planned) -> Result {
-    Result::Waiting {
-        reason: "ChildTerminating",
-        message: format!(
-            "{planned} is of an earlier resource of this name; the garbage collector takes it, then it is made anew"
-        ),
-    }
-}
-
-fn conflict(planned: &Planned, whose: &str) -> Result {
+fn conflict(whose: &str) -> Result {
     Result::Conflict {
-        message: format!(
-            "{planned} exists and is not ours: {whose}; delete or rename it, or choose another name"
-        ),
+        message: format!("exists and is not ours: {whose}; delete or rename it, or choose another name"),
     }
 }
 

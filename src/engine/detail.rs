@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::kind::Kind;
@@ -71,6 +72,8 @@ pub struct Pod {
     pub node: Option<String>,
     pub phase: String,
     pub ready: bool,
+    /// Since when it is not ready, in seconds since the epoch; 0 where it is, or was never looked at.
+    pub unready_since: i64,
     pub restarts: i64,
     /// The container waits: `ImagePullBackOff`, `CrashLoopBackOff`, `CreateContainerConfigError`…
     pub waiting: Option<Cause>,
@@ -205,6 +208,7 @@ fn pod(live: &Value) -> Pod {
         node: live.pointer("/spec/nodeName").and_then(Value::as_str).map(str::to_owned),
         phase: string(live, "/status/phase"),
         ready: condition(live, "Ready", "True").is_some(),
+        unready_since: unready_since(live),
         restarts: container.map_or(0, |status| integer(status, "/restartCount")),
         waiting,
         terminated,
@@ -213,6 +217,16 @@ fn pod(live: &Value) -> Pod {
             .map(|cause| cause.message),
         image: container.map(|status| string(status, "/image")).unwrap_or_default(),
     }
+}
+
+fn unready_since(live: &Value) -> i64 {
+    let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
+    conditions
+        .into_iter()
+        .flatten()
+        .find(|it| string(it, "/type") == "Ready" && string(it, "/status") == "False")
+        .and_then(|it| string(it, "/lastTransitionTime").parse::<Timestamp>().ok())
+        .map_or(0, Timestamp::as_second)
 }
 
 /// The end of a message, where a crash names its cause; at most 512 characters.

@@ -101,6 +101,8 @@ impl Error {
         match self {
             Self::Timeout { .. } | Self::Transport { .. } => "ApiUnavailable",
             Self::Refused { code, reason, message, .. } => match code {
+                // Growing a claim of a class that does not allow it is refused with this code.
+                403 if message.contains("must support resize") => "VolumeResize",
                 403 if message.contains("exceeded quota") => "QuotaExceeded",
                 403 if message.contains("because it is being terminated") => "NamespaceTerminating",
                 403 if message.contains("denied request")

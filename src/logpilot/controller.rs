@@ -129,7 +129,8 @@ impl Controller {
         let outcome = self.carry_out(subject, &cluster, &facts, &plan).await;
         let status = self.observe(subject, &cluster, &facts, &plan, &outcome);
         let told = self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
-        self.next(subject, &facts, &outcome, told)
+        let ready = status.conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True");
+        self.next(subject, &facts, &outcome, told, ready)
     }
 
     async fn gather(
@@ -203,7 +204,8 @@ impl Controller {
         let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
         namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
         let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
-        let mut known = problems::of_facts(facts, &namespaces, &lost, &gather::api_key(cluster).secret);
+        let mut known =
+            problems::of_facts(facts, &namespaces, &lost, &gather::api_key(cluster).secret, &cluster.name);
         known.extend(warnings::warnings(cluster));
         status::of(View {
             cr: &subject.cr,
@@ -265,13 +267,24 @@ impl Controller {
     }
 
     /// When to look again without a change.
-    fn next(&self, subject: &Subject, facts: &Facts, outcome: &Outcome, told: Option<Duration>) -> Action {
+    fn next(
+        &self,
+        subject: &Subject,
+        facts: &Facts,
+        outcome: &Outcome,
+        told: Option<Duration>,
+        ready: bool,
+    ) -> Action {
         let name = subject.object.name_any();
         let mut waits = vec![match facts.api_key {
             ApiKeyFact::Invalid { .. } => secrets::REFRESH_HELD,
             _ => secrets::REFRESH,
         }];
         waits.extend(told);
+        if outcome.settled() && !ready {
+            // A pod that stays unready sends no event when its time is up.
+            waits.push(LOOK_AGAIN);
+        }
         let mut failed = None;
         for step in &outcome.steps {
             match &step.result {

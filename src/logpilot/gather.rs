@@ -58,19 +58,19 @@ pub fn lost_claims(
     cluster: &Cluster,
     before: &LogPilotClusterStatus,
     snapshot: &Snapshot,
-) -> Vec<(String, String)> {
+) -> Vec<(Key, String)> {
     let accepted = cr.annotations().get(ACCEPT_DATA_LOSS);
     before
         .volumes
         .iter()
         .filter(|volume| cluster.storage.claims.iter().any(|claim| claim.name == volume.name))
-        .filter(|volume| {
-            let key = Key { namespace: Some(cluster.namespace.name.clone()), name: volume.name.clone() };
-            // A claim of that name with our label is the data, restored: its UID is taken over.
-            snapshot.get(PersistentVolumeClaim::KIND, &key).is_none()
-        })
         .filter(|volume| accepted != Some(&volume.uid))
-        .map(|volume| (volume.name.clone(), volume.uid.clone()))
+        .map(|volume| {
+            let key = Key { namespace: Some(cluster.namespace.name.clone()), name: volume.name.clone() };
+            (key, volume.uid.clone())
+        })
+        // A claim of that name with our labels is the data, restored: its UID is taken over.
+        .filter(|(key, _)| snapshot.get(PersistentVolumeClaim::KIND, key).is_none())
         .collect()
 }
 
@@ -133,7 +133,7 @@ pub async fn facts(
         api_key,
         lost_claims: lost_claims(cr, cluster, before, snapshot)
             .into_iter()
-            .map(|(name, _)| name)
+            .map(|(key, _)| key.name)
             .collect::<BTreeSet<_>>(),
         last_replicas: before
             .components

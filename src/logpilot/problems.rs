@@ -15,6 +15,7 @@ use super::{
 use crate::{
     api::status::{Problem, Severity},
     engine::{
+        FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL,
         apply::{Outcome, Result, Step},
         child::Child,
         detail::{self, Cause, Detail},
@@ -24,6 +25,10 @@ use crate::{
         plan::{Key, Plan},
     },
 };
+
+/// Seconds that a running pod may take to be ready before that is a problem: the startup probe's budget (110) and
+/// the readiness probe's first look.
+const LONGEST_UNREADY: i64 = 130;
 
 /// A problem, with the table's advice.
 #[must_use]
@@ -43,8 +48,9 @@ pub fn problem(severity: Severity, reason: &str, object: String, message: impl I
 pub fn of_facts(
     facts: &Facts,
     namespaces: &[(String, NamespaceFact)],
-    lost: &[(String, String)],
+    lost: &[(Key, String)],
     secret: &Key,
+    cluster: &str,
 ) -> Vec<Problem> {
     let mut found = Vec::new();
     for (name, fact) in namespaces {
@@ -53,7 +59,7 @@ pub fn of_facts(
                 Severity::Error,
                 reasons::NAMESPACE_TERMINATING,
                 format!("Namespace {name}"),
-                format!("namespace '{name}' is being deleted; everything is made again when it is gone"),
+                "is being deleted; everything is made again when it is gone",
             ));
         }
     }
@@ -63,8 +69,9 @@ pub fn of_facts(
             reasons::DATA_VOLUME_LOST,
             format!("PersistentVolumeClaim {claim}"),
             format!(
-                "claim {claim} (UID {uid}) held data and is gone; restore a claim of that name, or accept the loss with \
-                 kubectl annotate lpc … {}={uid}",
+                "held data (UID {uid}) and is gone; restore a claim of that name with the labels \
+                 {MANAGED_BY_LABEL}={FIELD_MANAGER} and {INSTANCE_LABEL}={cluster}, or give the data up with: \
+                 kubectl annotate lpc {cluster} {}={uid}",
                 super::ACCEPT_DATA_LOSS
             ),
         ));
@@ -100,9 +107,19 @@ fn of_step(step: &Step) -> Option<Problem> {
             reasons::CRD_NOT_INSTALLED,
             format!("{} is not installed", step.id.0.crd_name()),
         ),
-        Result::Failed(error) => (Severity::Error, error.reason(), error.to_string()),
+        // The pods run as they are; only the volume is smaller than declared.
+        Result::Failed(error) if error.reason() == reasons::VOLUME_RESIZE => {
+            (Severity::Warning, reasons::VOLUME_RESIZE, error.message())
+        }
+        Result::Failed(error) => (Severity::Error, error.reason(), error.message()),
     };
     Some(problem(severity, reason, step.object(), message))
+}
+
+/// Whether a step that did not settle leaves the declared state in force but for what a warning tells.
+#[must_use]
+pub fn is_mere_warning(step: &Step) -> bool {
+    of_step(step).is_some_and(|problem| problem.severity == Severity::Warning)
 }
 
 /// Whether somebody has to act, in the words of applying.
@@ -110,15 +127,17 @@ fn of_step(step: &Step) -> Option<Problem> {
 pub fn needs_help(outcome: &Outcome) -> bool {
     outcome.steps.iter().any(|step| match &step.result {
         Result::Conflict { .. } => true,
-        Result::Failed(error) => error.disposition() == Disposition::NeedsHelp,
+        Result::Failed(error) => {
+            error.disposition() == Disposition::NeedsHelp && error.reason() != reasons::VOLUME_RESIZE
+        }
         _ => false,
     })
 }
 
 /// What is wrong with the live objects of a plan.
 #[must_use]
-pub fn of_live(plan: &Plan, snapshot: &Snapshot) -> Vec<Problem> {
-    let mut found = pods(snapshot);
+pub fn of_live(plan: &Plan, snapshot: &Snapshot, now: i64) -> Vec<Problem> {
+    let mut found = pods(snapshot, now);
     for child in snapshot.children.values().filter(|child| !child.deleting) {
         found.extend(of_child(child, plan));
     }
@@ -205,11 +224,11 @@ fn refusal(cause: &Cause) -> &'static str {
 }
 
 /// One problem per component and cause, told by its first pod, with the number of others.
-fn pods(snapshot: &Snapshot) -> Vec<Problem> {
+fn pods(snapshot: &Snapshot, now: i64) -> Vec<Problem> {
     let mut groups: BTreeMap<(String, String), (Problem, usize)> = BTreeMap::new();
     for child in snapshot.of_kind(Pod::KIND).filter(|child| !child.deleting) {
         let Detail::Pod(pod) = &child.detail else { continue };
-        let Some((reason, message)) = of_pod(pod) else { continue };
+        let Some((reason, message)) = of_pod(pod, now) else { continue };
         groups
             .entry((pod.component.clone(), reason.clone()))
             .and_modify(|(_, others)| *others += 1)
@@ -230,13 +249,20 @@ fn pods(snapshot: &Snapshot) -> Vec<Problem> {
         .collect()
 }
 
-fn of_pod(pod: &detail::Pod) -> Option<(String, String)> {
+fn times(number: i64) -> String {
+    if number == 1 { "once".to_owned() } else { format!("{number} times") }
+}
+
+fn of_pod(pod: &detail::Pod, now: i64) -> Option<(String, String)> {
     if let Some(message) = &pod.unschedulable {
         return Some((reasons::UNSCHEDULABLE.to_owned(), message.clone()));
     }
     let end = pod.terminated.as_ref().map(|end| {
         let words = if end.message.is_empty() { String::new() } else { format!(": {}", end.message) };
-        (end, format!("exit code {} ({}), {} restarts{words}", end.exit_code, end.reason, pod.restarts))
+        (
+            end,
+            format!("exit code {} ({}), restarted {}{words}", end.exit_code, end.reason, times(pod.restarts)),
+        )
     });
     if let Some(waiting) = &pod.waiting {
         let reason = match waiting.reason.as_str() {
@@ -260,6 +286,15 @@ fn of_pod(pod: &detail::Pod) -> Option<(String, String)> {
             let reason =
                 if end.reason == reasons::OOM_KILLED { reasons::OOM_KILLED } else { reasons::CRASH_LOOP };
             Some((reason.to_owned(), words))
+        }
+        _ if pod.phase == "Running" && pod.unready_since > 0 && now - pod.unready_since > LONGEST_UNREADY => {
+            Some((
+                reasons::NOT_READY.to_owned(),
+                format!(
+                    "runs and is not ready for {} s: its startup or readiness probe fails",
+                    now - pod.unready_since
+                ),
+            ))
         }
         _ => None,
     }

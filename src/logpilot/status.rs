@@ -52,7 +52,8 @@ pub fn of(view: View<'_>) -> LogPilotClusterStatus {
     let before = view.before.clone();
     let mut found = view.known.clone();
     found.extend(problems::of_outcome(view.outcome));
-    found.extend(problems::of_live(view.plan, view.snapshot));
+    found.extend(problems::of_live(view.plan, view.snapshot, view.now.0.as_second()));
+    drop_consequences(&mut found);
     found.sort_by_key(|problem| problem.severity);
     found.dedup();
     let deployments: Vec<Workload> = view
@@ -79,7 +80,7 @@ pub fn of(view: View<'_>) -> LogPilotClusterStatus {
         pods: Some(format!("{}/{}", sum(|status| status.ready), sum(|status| status.desired))),
         version: Some(version(&deployments)),
         summary: Some(summary),
-        problem_count: i32::try_from(found.len()).unwrap_or(i32::MAX),
+        problem_count: errors(&found),
         component_summary: Some(
             deployments
                 .iter()
@@ -118,9 +119,25 @@ pub fn rejected(
         conditions: conditions::merge(&before.conditions, wanted, generation, now),
         observed_generation: generation,
         summary: Some(reason.to_owned()),
-        problem_count: i32::try_from(problems.len()).unwrap_or(i32::MAX),
+        problem_count: errors(&problems),
         problems: problems.into_iter().take(32).collect(),
         ..before
+    }
+}
+
+fn errors(problems: &[Problem]) -> i32 {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    i32::try_from(errors).unwrap_or(i32::MAX)
+}
+
+/// A pod that waits for a volume is no problem of its own where the volume is one.
+fn drop_consequences(found: &mut Vec<Problem>) {
+    let volume = [reasons::VOLUME_PENDING, reasons::DATA_VOLUME_LOST];
+    if found.iter().any(|problem| volume.contains(&problem.reason.as_str())) {
+        found.retain(|problem| {
+            problem.reason != reasons::UNSCHEDULABLE
+                || !problem.message.to_lowercase().contains("persistentvolumeclaim")
+        });
     }
 }
 
@@ -184,6 +201,8 @@ fn conditions_of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
     let first_error = found.iter().find(|problem| problem.severity == Severity::Error);
     let unsettled = view.outcome.steps.iter().find(|step| !step.result.settled());
     let applied = unsettled.is_none() && !view.paused;
+    let in_force =
+        view.outcome.steps.iter().all(|step| step.result.settled() || problems::is_mere_warning(step));
     let complete = workloads.iter().all(|workload| workload.complete);
     let progress = workloads
         .iter()
@@ -202,7 +221,7 @@ fn conditions_of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
         None => (fallback.to_owned(), message),
     };
 
-    wanted.push(if first_error.is_none() && complete && (applied || view.paused) {
+    wanted.push(if first_error.is_none() && complete && in_force {
         condition("Ready", true, reasons::READY, "every pod runs the declared state".into())
     } else {
         let (reason, message) = cause(reasons::PROGRESSING, progress.clone());

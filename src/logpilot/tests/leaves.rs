@@ -498,7 +498,8 @@ pub(super) const LEAVES: &[Leaf] = &[
 fn seen(spec: &str) -> String {
     let cluster = cluster(spec);
     let plan = plan(&cluster, &Facts::default());
-    format!("{plan:?} {:?} {:?}", warnings(&cluster), effective(&cluster).environment)
+    let objects: Vec<_> = plan.objects.iter().map(|it| (&it.body, it.replicas, it.held)).collect();
+    format!("{objects:?} {:?} {:?}", warnings(&cluster), effective(&cluster).environment)
 }
 
 #[test]
