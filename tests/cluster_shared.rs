@@ -659,6 +659,28 @@ async fn with_policy_delete_everything_goes() {
 }
 
 #[tokio::test]
+async fn a_namespace_that_another_cluster_uses_is_not_deleted_with_its_maker() {
+    let maker = case("shared-ns").await;
+    let guest = case("shared-guest").await;
+    let mut spec = quickstart();
+    spec["namespace"] = json!({ "deletionPolicy": "Delete" });
+    spec["storage"] = json!({ "volume": { "deletionPolicy": "Delete" } });
+    maker.apply(spec).await;
+    maker.ready().await;
+    let owned = |seen: &kube::api::DynamicObject| seen.metadata.owner_references.is_some();
+    maker.child_until("Namespace", "shared-ns", "owned", SOON, owned).await;
+    let mut spec = quickstart();
+    spec["namespace"] = json!({ "name": "shared-ns" });
+    guest.apply(spec).await;
+    guest.ready().await;
+    maker
+        .child_until("Namespace", "shared-ns", "not owned while it is shared", SOON, |seen| !owned(seen))
+        .await;
+    guest.delete().await;
+    maker.child_until("Namespace", "shared-ns", "owned again", SOON, owned).await;
+}
+
+#[tokio::test]
 async fn a_foreign_namespace_is_used_and_never_changed() {
     let case = case("theirs").await;
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "theirs-ns", "labels": { "owner": "them" } } });

@@ -215,18 +215,33 @@ async fn watch_resources<R: Reconciler>(
             // The receiver ends only with the process.
             let _ = queue.send(ObjectRef::from_obj_with(object, resource.clone()));
         }
+        let news = before != Some(&essence);
         known.insert(name, essence);
+        news
+    };
+    // What one resource may do with a namespace depends on who else names it.
+    let neighbours = |object: &DynamicObject| {
+        let shared = reconciler.namespaces(object);
+        for other in reader.state() {
+            let concerned = reconciler.namespaces(&other).iter().any(|name| shared.contains(name));
+            if concerned && other.name_any() != object.name_any() {
+                let _ = queue.send(ObjectRef::from_obj_with(&*other, resource.clone()));
+            }
+        }
     };
     while let Some(event) = stream.next().await {
         failing = match event {
             Ok(Event::Apply(object)) => {
-                enqueue(&object, &mut known);
+                if enqueue(&object, &mut known) {
+                    neighbours(&object);
+                }
                 false
             }
             Ok(Event::Delete(object)) => {
                 let name = object.name_any();
                 known.remove(&name);
                 reconciler.gone(&name);
+                neighbours(&object);
                 false
             }
             Ok(Event::InitDone) => {
@@ -240,7 +255,8 @@ async fn watch_resources<R: Reconciler>(
                     keep
                 });
                 for object in objects {
-                    enqueue(&object, &mut known);
+                    // All neighbours are in the same list.
+                    let _ = enqueue(&object, &mut known);
                 }
                 false
             }

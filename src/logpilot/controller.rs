@@ -343,6 +343,7 @@ impl Reconciler for Controller {
             // The garbage collector takes the children; what is kept carries no owner reference.
             return Action::await_change();
         }
+        self.live.attend(&object.name_any());
         match self.subject(object) {
             Ok(subject) => self.run(&subject).await,
             Err((object, error)) => {

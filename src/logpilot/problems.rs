@@ -299,3 +299,90 @@ fn of_pod(pod: &detail::Pod, now: i64) -> Option<(String, String)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    /// What is said about a pod in this state.
+    fn told(status: &Value) -> Option<(String, String)> {
+        let live = json!({ "metadata": { "name": "p", "uid": "u" }, "status": status });
+        let Detail::Pod(pod) = Detail::read(Pod::KIND, &live) else { panic!("not a pod") };
+        of_pod(&pod, NOW)
+    }
+
+    fn waiting(reason: &str, message: &str) -> Value {
+        json!({ "containerStatuses": [{ "restartCount": 3, "image": "i:1",
+            "state": { "waiting": { "reason": reason, "message": message } },
+            "lastState": { "terminated": { "exitCode": 1, "reason": "Error", "message": "last words" } } }] })
+    }
+
+    #[test]
+    fn a_pod_that_does_not_run_tells_its_cause_in_kubernetes_words() {
+        for (status, reason, words) in [
+            (waiting("ImagePullBackOff", "back-off pulling"), "ImagePullBackOff", "back-off pulling"),
+            (waiting("ErrImagePull", "not found"), "ImagePullBackOff", "not found"),
+            (
+                waiting("CrashLoopBackOff", "back-off 10s"),
+                "CrashLoopBackOff",
+                "exit code 1 (Error), restarted 3 times: last words",
+            ),
+            (
+                waiting("CreateContainerConfigError", "secret \"s\" not found"),
+                "CreateContainerConfigError",
+                "secret",
+            ),
+            (waiting("RunContainerError", "no such file"), "RunContainerError", "no such file"),
+            (
+                json!({ "containerStatuses": [{ "restartCount": 1, "state": { "waiting": { "reason": "CrashLoopBackOff" } },
+                    "lastState": { "terminated": { "exitCode": 137, "reason": "OOMKilled" } } }] }),
+                "OOMKilled",
+                "exit code 137 (OOMKilled), restarted once",
+            ),
+            (
+                json!({ "conditions": [{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes" }] }),
+                "Unschedulable",
+                "0/3 nodes",
+            ),
+            // Between two crashes the container runs for a moment.
+            (
+                json!({ "phase": "Running", "containerStatuses": [{ "restartCount": 2, "state": { "running": {} },
+                    "lastState": { "terminated": { "exitCode": 1, "reason": "Error", "message": "boom" } } }] }),
+                "CrashLoopBackOff",
+                "boom",
+            ),
+        ] {
+            let (told_reason, told_words) =
+                told(&status).unwrap_or_else(|| panic!("nothing is said of {status}"));
+            assert_eq!(told_reason, reason, "{status}");
+            assert!(told_words.contains(words), "{told_words}");
+        }
+    }
+
+    #[test]
+    fn a_pod_on_its_way_or_stopped_cleanly_is_no_problem() {
+        for status in [
+            json!({ "phase": "Pending" }),
+            json!({ "phase": "Pending", "containerStatuses": [{ "restartCount": 0,
+                "state": { "waiting": { "reason": "ContainerCreating" } } }] }),
+            json!({ "phase": "Running", "containerStatuses": [{ "restartCount": 1, "state": { "running": {} },
+                "lastState": { "terminated": { "exitCode": 143, "reason": "Error" } } }] }),
+        ] {
+            assert_eq!(told(&status), None, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_pod_that_stays_unready_longer_than_its_probes_allow_is_a_problem() {
+        let unready = |since: i64| {
+            let at = k8s_openapi::jiff::Timestamp::from_second(since).unwrap();
+            json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "False", "lastTransitionTime": at.to_string() }] })
+        };
+        assert_eq!(told(&unready(NOW - LONGEST_UNREADY)), None);
+        assert_eq!(told(&unready(NOW - LONGEST_UNREADY - 1)).unwrap().0, "NotReady");
+    }
+}
