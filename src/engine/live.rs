@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use super::{child::Child, kind::Kind, plan::Key};
@@ -74,7 +75,15 @@ struct Inner {
     coverage: HashMap<&'static Kind, Coverage>,
     /// Resources that live; only their losses are worth remembering.
     attended: HashSet<Owner>,
+    /// At which version an object left its watch, by UID: an answer to a write may come after the event of a deletion
+    /// that followed it, and must not bring the object back.
+    buried: HashMap<String, (u64, Instant)>,
 }
+
+/// An answer comes within the deadline of its request, which is far less than this.
+const LATE: Duration = Duration::from_mins(2);
+/// From so many on the old ones are cleared away.
+const MOST_BURIED: usize = 1024;
 
 #[derive(Default)]
 struct Family {
@@ -95,7 +104,9 @@ impl Live {
 
     /// An object left its watch; answers the resources whose view changed.
     pub fn left(&self, child: &Child) -> Vec<Owner> {
-        self.lock().left(child.kind, &child.key, &child.uid)
+        let mut inner = self.lock();
+        inner.bury(child);
+        inner.left(child.kind, &child.key, &child.uid)
     }
 
     /// Replaces everything of a kind by a complete list; answers the resources whose view changed.
@@ -207,7 +218,23 @@ impl Inner {
         known
     }
 
+    fn bury(&mut self, child: &Child) {
+        // Only what we write can have a late answer.
+        if child.kind.role == super::kind::Role::Observed {
+            return;
+        }
+        let now = Instant::now();
+        if self.buried.len() >= MOST_BURIED {
+            self.buried.retain(|_, (_, at)| now.duration_since(*at) < LATE);
+        }
+        self.buried.insert(child.uid.clone(), (child.version, now));
+    }
+
     fn seen(&mut self, child: Child) -> Vec<Owner> {
+        // An object that only lost its label comes back with a newer version.
+        if self.buried.get(&child.uid).is_some_and(|(version, _)| child.version <= *version) {
+            return Vec::new();
+        }
         let id: Id = (child.kind, child.key.clone());
         let child = Arc::new(child);
         let mut changed = Vec::new();
@@ -345,6 +372,17 @@ mod tests {
         live.seen(child("b", 9, 2));
         assert!(live.left(&child("a", 6, 2)).is_empty());
         assert_eq!(live.of("cr").get(Deployment::KIND, &key()).unwrap().uid, "b");
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_event_of_a_deletion_brings_nothing_back() {
+        let live = live();
+        live.seen(child("a", 5, 2));
+        live.left(&child("a", 8, 2));
+        assert!(live.seen(child("a", 6, 2)).is_empty(), "our write, answered late");
+        assert!(live.seen(Child { deleting: true, ..child("a", 5, 2) }).is_empty(), "our own delete");
+        assert!(live.of("cr").children.is_empty());
+        assert_eq!(live.seen(child("a", 9, 2)), ["cr"], "it had only lost its label");
     }
 
     #[test]
