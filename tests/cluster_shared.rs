@@ -268,6 +268,10 @@ async fn foreign_objects_of_our_names_are_named_and_never_touched() {
             .as_object_mut()
             .unwrap()
             .retain(|field, _| field == "name" || field == "namespace");
+        if kind == "HorizontalPodAutoscaler" {
+            // A real one: it would scale the Deployment that stands beside it.
+            manifest["spec"]["scaleTargetRef"]["name"] = json!("elsewhere");
+        }
         if kind == "Secret" {
             // Its key is hidden in the plan; one without the key is what is taken here.
             manifest
