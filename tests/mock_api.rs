@@ -119,6 +119,17 @@ async fn an_unknown_object_is_made_only_where_there_is_none() {
 }
 
 #[tokio::test]
+async fn what_disappears_after_it_was_planned_is_not_made_before_it_is_missed() {
+    let plan = plan_of(config("c"));
+    let world = World::new(done);
+    let child = world.knows(&plan.objects[0], &stored(&plan.objects[0].body, "its-uid"));
+    let planned_from = world.live.of(&world.owner.name);
+    world.live.left(&child);
+    assert_eq!(results(world.applier().apply(&plan, &planned_from).await), [Result::InSync]);
+    assert!(world.lines().is_empty(), "a claim made here would be an empty volume in place of lost data");
+}
+
+#[tokio::test]
 async fn a_known_object_is_written_only_as_itself_and_only_where_it_differs() {
     let plan = plan_of(config("c"));
     let world = World::new(done);

@@ -122,15 +122,16 @@ enum Decision {
 
 impl Applier<'_> {
     /// Writes what differs, wave by wave. A wave that did not settle holds the next one back.
-    pub async fn apply(&self, plan: &Plan) -> Outcome {
-        let snapshot = self.live.of(&self.owner.name);
+    ///
+    /// `snapshot` is the view that the plan was made from: a claim that disappears in between must be missed, not made.
+    pub async fn apply(&self, plan: &Plan, snapshot: &Snapshot) -> Outcome {
         let mut outcome = Outcome::default();
         let objects = plan.in_apply_order();
         for wave in objects.chunk_by(|a, b| a.kind.wave == b.kind.wave) {
             let held_back = !outcome.settled();
             let mut steps = Vec::new();
             for planned in wave {
-                steps.push(self.step(planned, &snapshot, held_back));
+                steps.push(self.step(planned, snapshot, held_back));
             }
             outcome.steps.extend(stream::iter(steps).buffered(IN_FLIGHT).collect::<Vec<_>>().await);
         }

@@ -79,8 +79,8 @@ pub struct Pod {
     pub waiting: Option<Cause>,
     /// The last end of the container, where it was not a clean one.
     pub terminated: Option<Terminated>,
-    /// The scheduler found no node.
-    pub unschedulable: Option<String>,
+    /// The scheduler found no node; since when, in seconds since the epoch.
+    pub unschedulable: Option<(String, i64)>,
     /// The image of a container that waits.
     pub image: String,
 }
@@ -95,6 +95,8 @@ pub struct Terminated {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claim {
     pub phase: String,
+    /// Seconds since the epoch.
+    pub created: i64,
     pub capacity: Option<String>,
     pub class: Option<String>,
     /// `Resizing`, `FileSystemResizePending` or an error of it.
@@ -208,23 +210,24 @@ fn pod(live: &Value) -> Pod {
         node: live.pointer("/spec/nodeName").and_then(Value::as_str).map(str::to_owned),
         phase: string(live, "/status/phase"),
         ready: condition(live, "Ready", "True").is_some(),
-        unready_since: unready_since(live),
+        unready_since: since(live, "Ready"),
         restarts: container.map_or(0, |status| integer(status, "/restartCount")),
         waiting,
         terminated,
         unschedulable: condition(live, "PodScheduled", "False")
             .filter(|cause| cause.reason == "Unschedulable")
-            .map(|cause| cause.message),
+            .map(|cause| (cause.message, since(live, "PodScheduled"))),
         image: container.map(|status| string(status, "/image")).unwrap_or_default(),
     }
 }
 
-fn unready_since(live: &Value) -> i64 {
+/// Since when a condition is False, in seconds since the epoch; 0 where it is not.
+fn since(live: &Value, type_: &str) -> i64 {
     let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
     conditions
         .into_iter()
         .flatten()
-        .find(|it| string(it, "/type") == "Ready" && string(it, "/status") == "False")
+        .find(|it| string(it, "/type") == type_ && string(it, "/status") == "False")
         .and_then(|it| string(it, "/lastTransitionTime").parse::<Timestamp>().ok())
         .map_or(0, Timestamp::as_second)
 }
@@ -238,6 +241,9 @@ fn last_words(message: &str) -> String {
 fn claim(live: &Value) -> Claim {
     Claim {
         phase: string(live, "/status/phase"),
+        created: string(live, "/metadata/creationTimestamp")
+            .parse::<Timestamp>()
+            .map_or(0, Timestamp::as_second),
         capacity: live.pointer("/status/capacity/storage").and_then(Value::as_str).map(str::to_owned),
         class: live.pointer("/spec/storageClassName").and_then(Value::as_str).map(str::to_owned),
         resizing: ["ControllerResizeError", "NodeResizeError", "Resizing", "FileSystemResizePending"]

@@ -126,7 +126,7 @@ impl Controller {
             }
         };
         let plan = (self.planner)(Arc::clone(&cluster), Arc::clone(&facts)).await;
-        let outcome = self.carry_out(subject, &cluster, &facts, &plan).await;
+        let outcome = self.carry_out(subject, &cluster, &facts, &plan, &snapshot).await;
         let status = self.observe(subject, &cluster, &facts, &plan, &outcome);
         let told = self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
         let ready = status.conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True");
@@ -152,14 +152,21 @@ impl Controller {
     }
 
     /// Applies and prunes; nothing while paused, or while the namespace is on its way out.
-    async fn carry_out(&self, subject: &Subject, cluster: &Cluster, facts: &Facts, plan: &Plan) -> Outcome {
+    async fn carry_out(
+        &self,
+        subject: &Subject,
+        cluster: &Cluster,
+        facts: &Facts,
+        plan: &Plan,
+        snapshot: &Snapshot,
+    ) -> Outcome {
         if cluster.paused || facts.namespace == NamespaceFact::Terminating {
             return Outcome::default();
         }
         let owner = Owner { kind: api::KIND, name: cluster.name.clone(), uid: cluster.uid.clone() };
         let applier =
             Applier { writer: &self.writer, live: &self.live, normalised: &self.normalised, owner: &owner };
-        let mut outcome = applier.apply(plan).await;
+        let mut outcome = applier.apply(plan, snapshot).await;
         self.note_generated_key(subject, cluster, facts, &outcome);
         let snapshot = self.live.of(&cluster.name);
         let in_use = configs_in_use(&snapshot);
@@ -282,8 +289,8 @@ impl Controller {
         }];
         waits.extend(told);
         if outcome.settled() && !ready {
-            // A pod that stays unready sends no event when its time is up.
-            waits.push(LOOK_AGAIN);
+            // A pod that stays unready, or a claim without a volume, sends no event when its time is up.
+            waits.push(Duration::from_secs(problems::SETTLING.unsigned_abs()));
         }
         let mut failed = None;
         for step in &outcome.steps {

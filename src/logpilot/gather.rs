@@ -60,15 +60,17 @@ pub fn lost_claims(
     snapshot: &Snapshot,
 ) -> Vec<(Key, String)> {
     let accepted = cr.annotations().get(ACCEPT_DATA_LOSS);
-    before
-        .volumes
-        .iter()
-        .filter(|volume| cluster.storage.claims.iter().any(|claim| claim.name == volume.name))
-        .filter(|volume| accepted != Some(&volume.uid))
-        .map(|volume| {
-            let key = Key { namespace: Some(cluster.namespace.name.clone()), name: volume.name.clone() };
-            (key, volume.uid.clone())
-        })
+    let claims = cluster.storage.claims.iter().filter_map(|claim| {
+        let key = Key { namespace: Some(cluster.namespace.name.clone()), name: claim.name.clone() };
+        let reported =
+            before.volumes.iter().find(|volume| volume.name == claim.name).map(|volume| &volume.uid);
+        // One that went before its UID could be reported was seen all the same.
+        let seen = snapshot.gone.get(&(PersistentVolumeClaim::KIND, key.clone())).map(|gone| &gone.uid);
+        let uid = seen.or(reported)?.clone();
+        Some((key, uid))
+    });
+    claims
+        .filter(|(_, uid)| accepted != Some(uid))
         // A claim of that name with our labels is the data, restored: its UID is taken over.
         .filter(|(key, _)| snapshot.get(PersistentVolumeClaim::KIND, key).is_none())
         .collect()

@@ -30,6 +30,10 @@ use crate::{
 /// the readiness probe's first look.
 const LONGEST_UNREADY: i64 = 130;
 
+/// Seconds for which a new claim may look for its volume, and a new pod for its node, before that is a problem: on
+/// every first start the scheduler looks once before the claim is bound.
+pub const SETTLING: i64 = 3;
+
 /// A problem, with the table's advice.
 #[must_use]
 pub fn problem(severity: Severity, reason: &str, object: String, message: impl Into<String>) -> Problem {
@@ -139,7 +143,7 @@ pub fn needs_help(outcome: &Outcome) -> bool {
 pub fn of_live(plan: &Plan, snapshot: &Snapshot, now: i64) -> Vec<Problem> {
     let mut found = pods(snapshot, now);
     for child in snapshot.children.values().filter(|child| !child.deleting) {
-        found.extend(of_child(child, plan));
+        found.extend(of_child(child, plan, now));
     }
     for kind in crate::objects::kinds::KINDS {
         if let Coverage::Refused(why) = snapshot.coverage(kind) {
@@ -154,7 +158,7 @@ pub fn of_live(plan: &Plan, snapshot: &Snapshot, now: i64) -> Vec<Problem> {
     found
 }
 
-fn of_child(child: &Child, plan: &Plan) -> Option<Problem> {
+fn of_child(child: &Child, plan: &Plan, now: i64) -> Option<Problem> {
     let planned =
         || plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);
     let error =
@@ -174,14 +178,18 @@ fn of_child(child: &Child, plan: &Plan) -> Option<Problem> {
         }
         Detail::Claim(claim) if child.kind == PersistentVolumeClaim::KIND && planned() => {
             match &claim.resizing {
-                _ if claim.phase == "Pending" || claim.phase == "Lost" => error(
-                    reasons::VOLUME_PENDING,
-                    format!(
-                        "claim is {} (storage class {})",
-                        claim.phase,
-                        claim.class.as_deref().unwrap_or("not set, and the cluster has no default")
-                    ),
-                ),
+                _ if claim.phase == "Lost"
+                    || (claim.phase == "Pending" && now - claim.created >= SETTLING) =>
+                {
+                    error(
+                        reasons::VOLUME_PENDING,
+                        format!(
+                            "claim is {} (storage class {})",
+                            claim.phase,
+                            claim.class.as_deref().unwrap_or("not set, and the cluster has no default")
+                        ),
+                    )
+                }
                 Some(cause) => Some(problem(
                     Severity::Warning,
                     reasons::VOLUME_RESIZE,
@@ -254,7 +262,10 @@ fn times(number: i64) -> String {
 }
 
 fn of_pod(pod: &detail::Pod, now: i64) -> Option<(String, String)> {
-    if let Some(message) = &pod.unschedulable {
+    if let Some((message, since)) = &pod.unschedulable {
+        if now - since < SETTLING {
+            return None;
+        }
         return Some((reasons::UNSCHEDULABLE.to_owned(), message.clone()));
     }
     let end = pod.terminated.as_ref().map(|end| {

@@ -143,7 +143,7 @@ impl World {
     }
 
     pub async fn apply(&self, plan: &Plan) -> Outcome {
-        self.applier().apply(plan).await
+        self.applier().apply(plan, &self.live.of(&self.owner.name)).await
     }
 
     /// Puts an object where the watches would have.
