@@ -18,7 +18,7 @@ use crate::{
     backup::{self, BackupArgs, RestoreArgs},
     engine::{kind::Role, plan::Plan},
     logpilot::{
-        controller,
+        config, controller,
         facts::{ApiKeyFact, Facts, Hidden},
         plan, validate,
     },
@@ -181,16 +181,19 @@ fn print_plan(cr: &LogPilotCluster) -> Result<String, Failure> {
         name: cr.name_any(),
         violations: violations.iter().map(|it| format!("  {}: {}", it.path, it.message)).collect(),
     })?;
-    to_yaml(&plan::plan(&cluster, &without_cluster()))
+    Ok(to_yaml(&plan::plan(&cluster, &without_cluster())))
 }
 
 /// A world in which nothing exists yet; the key that would be generated is not.
 fn without_cluster() -> Facts {
     let value = Hidden("(generated when applied)".to_owned());
-    Facts { api_key: ApiKeyFact::Generate { value, hash: "(of the generated key)".to_owned() }, ..Facts::default() }
+    Facts {
+        api_key: ApiKeyFact::Generate { value, hash: "(of the generated key)".to_owned() },
+        ..Facts::default()
+    }
 }
 
-fn to_yaml(plan: &Plan) -> Result<String, Failure> {
+fn to_yaml(plan: &Plan) -> String {
     let mut text = String::new();
     for planned in plan.in_apply_order() {
         let mut body = planned.body.clone();
@@ -202,7 +205,7 @@ fn to_yaml(plan: &Plan) -> Result<String, Failure> {
             }
         }
         text.push_str("---\n");
-        text.push_str(&serde_yaml::to_string(&body).map_err(Failure::Print)?);
+        text.push_str(&config::render(&body));
     }
-    Ok(text)
+    text
 }

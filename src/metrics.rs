@@ -84,15 +84,39 @@ impl Default for Metrics {
             started: Gauge::default(),
             registry: Registry::default(),
         };
-        registry.register("reconciles", "Reconciles by result: unchanged, changed, failed, panicked, timeout", metrics.reconciles.clone());
+        registry.register(
+            "reconciles",
+            "Reconciles by result: finished, panicked, timed_out",
+            metrics.reconciles.clone(),
+        );
         registry.register("reconcile_duration_seconds", "Duration of a reconcile", metrics.duration.clone());
         registry.register("writes", "Objects written by kind and operation", metrics.writes.clone());
-        registry.register("watch_failures", "Failed lists and watches by resource", metrics.watch_failures.clone());
+        registry.register(
+            "watch_failures",
+            "Failed lists and watches by resource",
+            metrics.watch_failures.clone(),
+        );
         registry.register("children", "Live objects kept as digests", metrics.children.clone());
-        registry.register("clusters", "LogPilotClusters by state: ready, not_ready, unknown", metrics.clusters.clone());
-        registry.register("longest_not_ready_seconds", "Age of the oldest Ready condition that is not True, 0 where all are", metrics.not_ready_seconds.clone());
-        registry.register("problems", "LogPilotClusters that have a problem, by its reason", metrics.problems.clone());
-        registry.register("start_time_seconds", "Start of the process, seconds since the epoch", metrics.started.clone());
+        registry.register(
+            "clusters",
+            "LogPilotClusters by state: ready, not_ready, unknown",
+            metrics.clusters.clone(),
+        );
+        registry.register(
+            "longest_not_ready_seconds",
+            "Age of the oldest Ready condition that is not True, 0 where all are",
+            metrics.not_ready_seconds.clone(),
+        );
+        registry.register(
+            "problems",
+            "LogPilotClusters that have a problem, by its reason",
+            metrics.problems.clone(),
+        );
+        registry.register(
+            "start_time_seconds",
+            "Start of the process, seconds since the epoch",
+            metrics.started.clone(),
+        );
         Self { registry, ..metrics }
     }
 }
@@ -185,7 +209,8 @@ mod tests {
         let metrics = Metrics::default();
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
         metrics.judged("good", Judged::default());
-        let bad = Judged { not_ready_since: Some(now - 1000), reasons: vec!["Unschedulable", "VolumePending"] };
+        let bad =
+            Judged { not_ready_since: Some(now - 1000), reasons: vec!["Unschedulable", "VolumePending"] };
         metrics.judged("bad", bad.clone());
         metrics.judged("worse", Judged { not_ready_since: Some(now - 5000), reasons: vec!["Unschedulable"] });
         let lines = shown(&metrics, 4).join("\n");

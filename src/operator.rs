@@ -12,11 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
-    engine::{
-        dispatch::Dispatch,
-        live::Live,
-        watches::Watches,
-    },
+    engine::{dispatch::Dispatch, live::Live, watches::Watches},
     logpilot::controller::{Controller, Planner},
     metrics::Metrics,
     objects::kinds::KINDS,
@@ -36,9 +32,15 @@ pub struct Operator {
 
 struct Parts {
     writer: store::Writer<kube::api::DynamicObject>,
-    triggers: (mpsc::UnboundedSender<crate::engine::watches::Trigger>, mpsc::UnboundedReceiver<crate::engine::watches::Trigger>),
+    triggers: (
+        mpsc::UnboundedSender<crate::engine::watches::Trigger>,
+        mpsc::UnboundedReceiver<crate::engine::watches::Trigger>,
+    ),
     progress: (watch::Sender<u64>, watch::Receiver<u64>),
 }
+
+/// How the API server's audit log names us.
+const USER_AGENT: &str = concat!("logpilot-operator/", env!("CARGO_PKG_VERSION"));
 
 /// A client that leaves deadlines and retries to us.
 ///
@@ -47,11 +49,15 @@ struct Parts {
 pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     // kube repeats 429, 503 and 504 for minutes before its caller sees them; what to do about each is decided here.
     config.default_retry = false;
+    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
     Client::try_from(config)
 }
 
 fn resource() -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND), api::PLURAL)
+    ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND),
+        api::PLURAL,
+    )
 }
 
 impl Operator {
@@ -94,7 +100,9 @@ impl Operator {
     /// Reconciles until cancelled. Runs once; a second call returns at once.
     pub async fn run(self, stop: CancellationToken) {
         let taken = self.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let Some(Parts { writer, triggers: (trigger, triggers), progress: (ticks, progress) }) = taken else { return };
+        let Some(Parts { writer, triggers: (trigger, triggers), progress: (ticks, progress) }) = taken else {
+            return;
+        };
         let watches = Watches {
             client: self.client.clone(),
             kinds: KINDS,

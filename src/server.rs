@@ -10,7 +10,11 @@ use crate::operator::Operator;
 ///
 /// # Errors
 /// The listener failed.
-pub async fn serve(listener: TcpListener, operator: Operator, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    operator: Operator,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready))

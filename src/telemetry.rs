@@ -1,5 +1,7 @@
 //! Logs: one line for each thing that happened, none while nothing does.
 
+use std::io::IsTerminal;
+
 use clap::ValueEnum;
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -13,7 +15,11 @@ pub enum LogFormat {
 /// Starts logging to standard error. `filter` is as in `RUST_LOG`, for example `info,logpilot_operator=debug`.
 pub fn start(format: LogFormat, filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let subscriber = fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // Fails only where logging was started before, as in tests.
     let _ = match format {
         LogFormat::Text => subscriber.try_init(),

@@ -1,14 +1,31 @@
 //! What needs the whole cluster for itself: operators that stop and start, CRDs that come and go, rights that are
 //! taken away, and the silence of an idle operator. One after the other.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::large_futures,
+    clippy::duration_suboptimal_units,
+    clippy::single_match_else,
+    clippy::default_trait_access,
+    reason = "a test that cannot go on fails"
+)]
+
 mod cluster;
+#[path = "bad_input/online.rs"]
+mod online;
+#[path = "bad_input/table.rs"]
+mod table;
 
 use std::time::{Duration, Instant};
 
 use cluster::{
-    World,
+    GATEWAY_CRDS, World,
     case::{Case, SOON, condition, message, problems, reads, writes},
-    GATEWAY_CRDS, install_gateway_api, install_service_monitors, kinds,
+    install_gateway_api, install_service_monitors, kinds,
     kinds::kind,
     world,
 };
@@ -68,7 +85,10 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
     case.apply(everything()).await;
     case.ready().await;
     // There is no metrics API here, and the autoscaler says so when it has tried.
-    case.until("the autoscaler's word", Duration::from_secs(60), |status| problems(status).contains("MetricsUnavailable")).await;
+    case.until("the autoscaler's word", Duration::from_secs(60), |status| {
+        problems(status).contains("MetricsUnavailable")
+    })
+    .await;
     // Until the last status and events are written: a quiet second, seen in the audit log itself.
     let since = wait_for("a quiet second", SOON, async || {
         let since = world.marker().await;
@@ -85,7 +105,11 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
     let requests = world.requests(since.as_ref()).await;
     let sent: Vec<_> = requests.iter().filter(|it| it.verb != "watch").collect();
     assert!(sent.is_empty(), "{sent:#?}");
-    println!("60 s idle: {} requests, {} of them watch renewals", requests.len(), requests.len() - sent.len());
+    println!(
+        "60 s idle: {} requests, {} of them watch renewals",
+        requests.len(),
+        requests.len() - sent.len()
+    );
 
     let since = world.marker().await;
     operator.kill();
@@ -93,7 +117,8 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
     // Its first reconcile is over when it has looked at the Secret, which is the last thing it reads.
     wait_for("the first reconcile", SOON, async || {
         let requests = world.requests(since.as_ref()).await;
-        let looked = since.is_none() || requests.iter().any(|it| it.resource == "secrets" && it.verb == "get");
+        let looked =
+            since.is_none() || requests.iter().any(|it| it.resource == "secrets" && it.verb == "get");
         looked.then_some(()).ok_or("no look at the Secret yet".to_owned())
     })
     .await
@@ -142,8 +167,9 @@ async fn what_changed_while_the_operator_was_away_is_caught_up() {
 async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
-    let crds: Api<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> =
-        Api::all(client.clone());
+    let crds: Api<
+        k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    > = Api::all(client.clone());
     let name = "servicemonitors.monitoring.coreos.com";
     let _ = crds.delete(name, &DeleteParams::default()).await;
     local_cluster::wait_for_absence(&crds, name, SOON).await.unwrap();
@@ -173,8 +199,9 @@ async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
 async fn the_gateway_api_may_come_after_the_routes_that_need_it() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
-    let crds: Api<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> =
-        Api::all(client.clone());
+    let crds: Api<
+        k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    > = Api::all(client.clone());
     for name in GATEWAY_CRDS {
         let _ = crds.delete(name, &DeleteParams::default()).await;
         local_cluster::wait_for_absence(&crds, name, SOON).await.unwrap();
@@ -244,10 +271,11 @@ async fn a_right_that_is_missing_is_named_and_used_when_it_is_granted() {
     let operator = world.start_operator(planner()).await;
     let other = Case::new(world, "rights-list").await;
     other.apply(quickstart()).await;
-    other.child_until("Deployment", "rights-list-all", "running", SOON, |seen| {
-        seen.data.pointer("/status/readyReplicas").is_some()
-    })
-    .await;
+    other
+        .child_until("Deployment", "rights-list-all", "running", SOON, |seen| {
+            seen.data.pointer("/status/readyReplicas").is_some()
+        })
+        .await;
     let status = other.reason("Ready", "False", "Forbidden").await;
     assert!(message(&status, "Ready").contains("horizontalpodautoscalers"), "{status:#}");
     put(&role).await;
@@ -287,7 +315,8 @@ async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
     let client = world.client().await;
     install_service_monitors(&client).await;
     install_gateway_api(&client).await;
-    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "preconditions" } });
+    let namespace =
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "preconditions" } });
     cluster::apply(&client, &namespace).await;
     let minimal = |kind: &str| match kind {
         "Deployment" => json!({ "spec": {
@@ -295,10 +324,16 @@ async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
             "template": { "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "c", "image": "i" }] } },
         } }),
         "Service" => json!({ "spec": { "ports": [{ "port": 80 }] } }),
-        "Ingress" => json!({ "spec": { "defaultBackend": { "service": { "name": "s", "port": { "number": 80 } } } } }),
-        "Gateway" => json!({ "spec": { "gatewayClassName": "c", "listeners": [{ "name": "l", "port": 80, "protocol": "HTTP" }] } }),
+        "Ingress" => {
+            json!({ "spec": { "defaultBackend": { "service": { "name": "s", "port": { "number": 80 } } } } })
+        }
+        "Gateway" => {
+            json!({ "spec": { "gatewayClassName": "c", "listeners": [{ "name": "l", "port": 80, "protocol": "HTTP" }] } })
+        }
         "HTTPRoute" | "GRPCRoute" => json!({ "spec": { "parentRefs": [{ "name": "g" }] } }),
-        "HorizontalPodAutoscaler" => json!({ "spec": { "maxReplicas": 2, "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "d" } } }),
+        "HorizontalPodAutoscaler" => {
+            json!({ "spec": { "maxReplicas": 2, "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "d" } } })
+        }
         "PodDisruptionBudget" => json!({ "spec": { "maxUnavailable": 1 } }),
         "PersistentVolumeClaim" => json!({ "spec": {
             "accessModes": ["ReadWriteOnce"], "storageClassName": "never", "resources": { "requests": { "storage": "1Gi" } },
@@ -316,7 +351,8 @@ async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
             body["metadata"]["name"] = json!("pin");
             body
         };
-        let send = async |extra: Value| match api.patch("pin", &parameters, &Patch::Apply(body(extra))).await {
+        let send = async |extra: Value| match api.patch("pin", &parameters, &Patch::Apply(body(extra))).await
+        {
             Ok(object) => (200, object.metadata.uid.unwrap()),
             Err(kube::Error::Api(status)) => (status.code, status.message.clone()),
             Err(error) => panic!("{error}"),
@@ -356,8 +392,18 @@ async fn no_secret_is_ever_listed_or_watched_and_none_is_written_but_our_own() {
     let secrets: Vec<_> = requests.iter().filter(|it| it.resource == "secrets").collect();
     assert!(secrets.iter().all(|it| it.verb == "get" || it.verb == "create"), "{secrets:#?}");
     assert!(secrets.iter().all(|it| it.name == "secretly-api-key" || it.verb == "create"), "{secrets:#?}");
-    assert!(since.is_none() || secrets.iter().any(|it| it.verb == "create" && it.code == 201), "{secrets:#?}");
+    assert!(
+        since.is_none() || secrets.iter().any(|it| it.verb == "create" && it.code == 201),
+        "{secrets:#?}"
+    );
     assert!(since.is_none() || !writes(&requests).is_empty());
     case.delete().await;
     operator.kill();
+}
+
+#[tokio::test]
+async fn bad_input_is_refused_and_good_input_accepted_by_the_api_server_itself() {
+    let (_alone, world) = alone().await;
+    let counts = online::run_online(world.client().await).await;
+    assert!(counts.values().sum::<usize>() >= 250, "{counts:?}");
 }

@@ -1,7 +1,20 @@
 //! Gateway API and patches on a real API server, with the Gateway API's own CRDs. No Gateway controller runs here:
 //! the tests write what one would say.
 
-#![allow(clippy::unwrap_used, clippy::large_futures, reason = "helpers of tests stop where a test would")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::large_futures,
+    clippy::duration_suboptimal_units,
+    clippy::single_match_else,
+    clippy::default_trait_access,
+    clippy::needless_pass_by_value,
+    clippy::similar_names,
+    reason = "a test that cannot go on fails"
+)]
 
 mod cluster;
 
@@ -46,7 +59,8 @@ async fn say(case: &Case, kind_name: &str, name: &str, status: Value) {
     let generation = object.metadata.generation.unwrap();
     stamp(&mut status, generation);
     let api = kinds::api(&case.client, kind(kind_name), case.ns());
-    let parameters = PatchParams { field_manager: Some("gateway-controller".into()), ..PatchParams::default() };
+    let parameters =
+        PatchParams { field_manager: Some("gateway-controller".into()), ..PatchParams::default() };
     api.patch_status(name, &parameters, &Patch::Merge(json!({ "status": status }))).await.unwrap();
 }
 
@@ -87,7 +101,10 @@ async fn a_gateway_and_its_routes_are_made_once_and_stay_as_written() {
     assert!(problems(&status).contains("GatewayNotProgrammed"), "{status:#}");
     assert!(problems(&status).contains("RouteNotAccepted"), "{status:#}");
     for (kind, name) in [
-        ("Gateway", "gw-made"), ("HTTPRoute", "gw-made"), ("HTTPRoute", "gw-made-2"), ("HTTPRoute", "gw-made-redirect"),
+        ("Gateway", "gw-made"),
+        ("HTTPRoute", "gw-made"),
+        ("HTTPRoute", "gw-made-2"),
+        ("HTTPRoute", "gw-made-redirect"),
         ("GRPCRoute", "gw-made"),
     ] {
         case.child(kind, name).await;
@@ -105,7 +122,10 @@ async fn a_gateway_and_its_routes_are_made_once_and_stay_as_written() {
     let log = case.world.log_of("stores this object otherwise");
     assert!(!log.contains("gw-made"), "{log}");
     // Taken away and put back.
-    case.apply(spec(&json!({ "enabled": false, "className": "envoy", "rules": [{ "host": "a.example.com" }] }))).await;
+    case.apply(spec(
+        &json!({ "enabled": false, "className": "envoy", "rules": [{ "host": "a.example.com" }] }),
+    ))
+    .await;
     for (kind, name) in [("Gateway", "gw-made"), ("HTTPRoute", "gw-made"), ("GRPCRoute", "gw-made")] {
         case.gone(kind, name, SOON).await;
     }
@@ -127,7 +147,12 @@ async fn a_route_that_a_foreign_gateway_refuses_is_never_ready_and_heals() {
     let status = case.reason("Ready", "False", "RouteNotAccepted").await;
     assert_eq!(condition(&status, "Stalled"), ("True".into(), "RouteNotAccepted".into()));
     let told = message(&status, "Ready");
-    for word in ["HTTPRoute gw-refused/gw-refused", "infra/shared", "NotAllowedByListeners", "namespace is not allowed"] {
+    for word in [
+        "HTTPRoute gw-refused/gw-refused",
+        "infra/shared",
+        "NotAllowedByListeners",
+        "namespace is not allowed",
+    ] {
         assert!(told.contains(word), "{told}");
     }
     say(&case, "HTTPRoute", "gw-refused", answer(parent.clone(), ("True", "Accepted", ""))).await;
@@ -150,11 +175,18 @@ async fn a_gateway_that_cannot_be_set_up_is_told_in_its_controllers_words() {
     case.apply(spec(&json!({ "className": "nobody", "rules": [{ "host": "a.example.com" }] }))).await;
     case.ready().await;
     let verdict = ("False", "InvalidParameters", "no such class");
-    say(&case, "Gateway", "gw-class", json!({ "conditions": conditions(["Accepted", "Programmed"], verdict) })).await;
+    say(
+        &case,
+        "Gateway",
+        "gw-class",
+        json!({ "conditions": conditions(["Accepted", "Programmed"], verdict) }),
+    )
+    .await;
     let status = case.reason("Ready", "False", "GatewayNotProgrammed").await;
     assert!(message(&status, "Ready").contains("InvalidParameters: no such class"), "{status:#}");
     let good = ("True", "Accepted", "");
-    say(&case, "Gateway", "gw-class", json!({ "conditions": conditions(["Accepted", "Programmed"], good) })).await;
+    say(&case, "Gateway", "gw-class", json!({ "conditions": conditions(["Accepted", "Programmed"], good) }))
+        .await;
     let parent = json!({ "name": "gw-class", "sectionName": "http" });
     say(&case, "HTTPRoute", "gw-class", answer(parent, good)).await;
     let status = case.until("no problem", SOON, |status| problems(status).is_empty()).await;
@@ -187,7 +219,11 @@ async fn patches_reach_the_objects_once_and_go_with_the_spec() {
     assert!(seen.get("enableServiceLinks").is_none(), "removed by null: {seen:#}");
     if since.is_some() {
         let requests = case.requests(since.as_ref()).await;
-        assert_eq!(writes(&requests).iter().filter(|it| it.resource == "deployments").count(), 1, "{requests:#?}");
+        assert_eq!(
+            writes(&requests).iter().filter(|it| it.resource == "deployments").count(),
+            1,
+            "{requests:#?}"
+        );
     }
     // By hand and back, as every field of ours.
     let edit = json!({ "spec": { "template": { "spec": { "hostAliases": null } } } });
@@ -234,7 +270,11 @@ async fn what_a_patch_removes_stays_removed_when_kubectl_applies_it() {
         std::fs::remove_file(file).unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    let links = async || case.child("Deployment", "kubectl-all").await.data["spec"]["template"]["spec"].get("enableServiceLinks").cloned();
+    let links = async || {
+        case.child("Deployment", "kubectl-all").await.data["spec"]["template"]["spec"]
+            .get("enableServiceLinks")
+            .cloned()
+    };
     apply(json!({ "spec": { "minReadySeconds": 1 } }));
     case.ready().await;
     assert_eq!(links().await, Some(json!(false)));

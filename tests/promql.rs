@@ -1,7 +1,20 @@
 //! Alerts fire when they should and not otherwise, and every expression asks for something that exists. Judged by
 //! promtool, which is looked for in PATH; without it what needs it is skipped, and says so.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test stops where what it reads is broken")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::large_futures,
+    clippy::duration_suboptimal_units,
+    clippy::single_match_else,
+    clippy::default_trait_access,
+    clippy::needless_pass_by_value,
+    clippy::similar_names,
+    reason = "a test that cannot go on fails"
+)]
 
 #[path = "promql/names.rs"]
 mod names;
@@ -38,8 +51,7 @@ struct Case {
 }
 
 const POD: &str = r#"namespace="logpilot",pod="logpilot-all-7c9f-ab12c""#;
-const CALL: &str =
-    r#"namespace="logpilot",pod="logpilot-all-7c9f-ab12c",grpc_method="logpilot.LogService/SendLog",grpc_status="OK""#;
+const CALL: &str = r#"namespace="logpilot",pod="logpilot-all-7c9f-ab12c",grpc_method="logpilot.LogService/SendLog",grpc_status="OK""#;
 
 fn cases() -> Vec<Cases> {
     serde_yaml::from_str(include_str!("promql/cases.yaml")).expect("cases.yaml")
@@ -83,7 +95,8 @@ fn every_rule_is_one_that_prometheus_accepts() {
     all.push(("dashboards".into(), json!({ "groups": [{ "name": "queries", "rules": queries }] })));
     for (name, groups) in &all {
         write(&directory.join(format!("{name}.yaml")), groups);
-        let Some((good, text)) = promtool(&directory, &["check", "rules", "--lint-fatal", &format!("{name}.yaml")])
+        let Some((good, text)) =
+            promtool(&directory, &["check", "rules", "--lint-fatal", &format!("{name}.yaml")])
         else {
             return;
         };
@@ -94,7 +107,8 @@ fn every_rule_is_one_that_prometheus_accepts() {
 
 /// A file of promtool's for one alert.
 fn test_of(cases: &Cases, rules: &str) -> Value {
-    let firing = cases.fires.iter().map(|case| (case, true)).chain(cases.quiet.iter().map(|case| (case, false)));
+    let firing =
+        cases.fires.iter().map(|case| (case, true)).chain(cases.quiet.iter().map(|case| (case, false)));
     let tests: Vec<_> = firing
         .map(|(case, fires)| {
             let series: Vec<_> = case
@@ -125,7 +139,8 @@ fn every_alert_fires_when_it_should_and_not_otherwise() {
     // Each with its own groups only: promtool evaluates all rules of a file in every minute of every case.
     let sources = [of_cluster(rules::ALERTS), of_cluster(rules::OBJECTIVES), of_operator()];
     for cases in cases() {
-        let source = sources.iter().find(|groups| rules::of(groups).iter().any(|rule| rule["alert"] == *cases.alert));
+        let source =
+            sources.iter().find(|groups| rules::of(groups).iter().any(|rule| rule["alert"] == *cases.alert));
         write(&directory.join(format!("{}.rules.yaml", cases.alert)), source.expect("an alert of these"));
         let file = format!("{}.yaml", cases.alert);
         write(&directory.join(&file), &test_of(&cases, &format!("{}.rules.yaml", cases.alert)));
@@ -143,9 +158,7 @@ fn every_alert_fires_when_it_should_and_not_otherwise() {
 fn an_alert_says_what_is_wrong_and_where_to_read_on() {
     let directory = directory("texts");
     write(&directory.join("cluster.yaml"), &of_cluster(rules::EVERYTHING));
-    let series = |metric: &str, more: &str, value: &str| {
-        json!({ "series": format!("{metric}{{{POD},container=\"logpilot\"{more}}}"), "values": value })
-    };
+    let series = |metric: &str, more: &str, value: &str| json!({ "series": format!("{metric}{{{POD},container=\"logpilot\"{more}}}"), "values": value });
     let test = json!({
         "rule_files": ["cluster.yaml"],
         "evaluation_interval": "1m",
@@ -182,8 +195,11 @@ fn an_alert_says_what_is_wrong_and_where_to_read_on() {
 fn every_alert_has_cases_and_a_runbook() {
     let runbooks = include_str!("../docs/runbooks.md");
     let all = everything();
-    let alerts: BTreeSet<&str> =
-        all.iter().flat_map(|(_, groups)| rules::of(groups)).filter_map(|rule| rule["alert"].as_str()).collect();
+    let alerts: BTreeSet<&str> = all
+        .iter()
+        .flat_map(|(_, groups)| rules::of(groups))
+        .filter_map(|rule| rule["alert"].as_str())
+        .collect();
     let cases = cases();
     assert_eq!(alerts, cases.iter().map(|it| it.alert.as_str()).collect());
     for of in &cases {
@@ -196,12 +212,18 @@ fn every_alert_has_cases_and_a_runbook() {
     for rule in all.iter().flat_map(|(_, groups)| rules::of(groups)).filter(|rule| !rule["alert"].is_null()) {
         let alert = rule["alert"].as_str().expect("a name");
         for text in ["summary", "description"] {
-            assert!(rule["annotations"][text].as_str().is_some_and(|text| !text.is_empty()), "{alert}: {text}");
+            assert!(
+                rule["annotations"][text].as_str().is_some_and(|text| !text.is_empty()),
+                "{alert}: {text}"
+            );
         }
         assert!(["warning", "critical"].map(|it| json!(it)).contains(&rule["labels"]["severity"]), "{alert}");
         let section = format!("#{}", alert.to_lowercase());
         let line = rule["annotations"].get("runbook").or(rule["annotations"].get("runbook_url"));
-        assert!(line.and_then(Value::as_str).is_some_and(|line| line.ends_with(&section)), "{alert}: {line:?}");
+        assert!(
+            line.and_then(Value::as_str).is_some_and(|line| line.ends_with(&section)),
+            "{alert}: {line:?}"
+        );
     }
 }
 
@@ -226,7 +248,8 @@ fn every_metric_that_is_asked_for_exists() {
 fn every_expression_is_about_one_cluster() {
     for (whose, expr) in expressions() {
         for selector in names::selectors(&expr) {
-            let own = selector.contains("namespace=\"logpilot\"") || selector.contains("namespace=\"logpilot-operator-system\"");
+            let own = selector.contains("namespace=\"logpilot\"")
+                || selector.contains("namespace=\"logpilot-operator-system\"");
             assert!(own || selector.starts_with("logpilot_operator_"), "{whose}: {selector}");
         }
     }

@@ -29,6 +29,7 @@ pub struct LogPilotClusterStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub summary: Option<String>,
+    /// Problems of severity Error; warnings are not counted.
     pub problem_count: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]

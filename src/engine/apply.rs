@@ -122,15 +122,16 @@ enum Decision {
 
 impl Applier<'_> {
     /// Writes what differs, wave by wave. A wave that did not settle holds the next one back.
-    pub async fn apply(&self, plan: &Plan) -> Outcome {
-        let snapshot = self.live.of(&self.owner.name);
+    ///
+    /// `snapshot` is the view that the plan was made from: a claim that disappears in between must be missed, not made.
+    pub async fn apply(&self, plan: &Plan, snapshot: &Snapshot) -> Outcome {
         let mut outcome = Outcome::default();
         let objects = plan.in_apply_order();
         for wave in objects.chunk_by(|a, b| a.kind.wave == b.kind.wave) {
             let held_back = !outcome.settled();
             let mut steps = Vec::new();
             for planned in wave {
-                steps.push(self.step(planned, &snapshot, held_back));
+                steps.push(self.step(planned, snapshot, held_back));
             }
             outcome.steps.extend(stream::iter(steps).buffered(IN_FLIGHT).collect::<Vec<_>>().await);
         }
@@ -170,11 +171,7 @@ impl Applier<'_> {
     }
 
     /// Creates an object that is not known to exist.
-    async fn make(
-        &self,
-        planned: &Planned,
-        snapshot: &Snapshot,
-    ) -> std::result::Result<Result, Error> {
+    async fn make(&self, planned: &Planned, snapshot: &Snapshot) -> std::result::Result<Result, Error> {
         let id: Id = (planned.kind, planned.key.clone());
         let gone = snapshot.gone.get(&id);
         let body = new_body(planned, gone.and_then(|gone| gone.replicas));
@@ -218,8 +215,8 @@ impl Applier<'_> {
                 }
                 self.update(planned, body, &child.uid, replicas_at_stake.then_some(child.version)).await
             }
-            Ownership::Earlier => Ok(earlier(planned)),
-            Ownership::Foreign(whose) => Ok(conflict(planned, &whose)),
+            Ownership::Earlier => Ok(earlier()),
+            Ownership::Foreign(whose) => Ok(conflict(&whose)),
         }
     }
 
@@ -255,7 +252,10 @@ impl Applier<'_> {
             self.record(planned, &body, &answer);
             return Ok(Result::Updated);
         }
-        if planned.kind.kind == "ConfigMap" && error.code() == Some(422) && error.message().contains("immutable") {
+        if planned.kind.kind == "ConfigMap"
+            && error.code() == Some(422)
+            && error.message().contains("immutable")
+        {
             // Its name is the hash of its data: other data under this name is nobody's configuration.
             self.writer.delete(planned.kind, &planned.key, uid).await?;
             let answer = self.writer.apply(planned, body.clone(), Precondition::Absent, true).await?;
@@ -314,7 +314,9 @@ fn decide(planned: &Planned, snapshot: &Snapshot, owner: &Owner, normalised: &No
     match snapshot.coverage(planned.kind) {
         Coverage::Listed => {}
         Coverage::Unserved => return Decision::Nothing(Result::Unserved),
-        Coverage::Unknown => return Decision::Nothing(not_listed(planned.kind, "the first list is under way")),
+        Coverage::Unknown => {
+            return Decision::Nothing(not_listed(planned.kind, "the first list is under way"));
+        }
         Coverage::Refused(why) => return Decision::Nothing(not_listed(planned.kind, &why)),
     }
     let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Decision::Make };
@@ -330,8 +332,8 @@ fn decide(planned: &Planned, snapshot: &Snapshot, owner: &Owner, normalised: &No
                 Decision::Update { uid: child.uid.clone(), body, replicas_at_stake, version: child.version }
             }
         }
-        Ownership::Earlier => Decision::Nothing(earlier(planned)),
-        Ownership::Foreign(whose) => Decision::Nothing(conflict(planned, &whose)),
+        Ownership::Earlier => Decision::Nothing(earlier()),
+        Ownership::Foreign(whose) => Decision::Nothing(conflict(&whose)),
     }
 }
 
@@ -340,18 +342,26 @@ fn not_listed(kind: &Kind, why: &str) -> Result {
 }
 
 fn terminating(planned: &Planned) -> Result {
-    Result::Waiting { reason: "ChildTerminating", message: format!("{planned} is being deleted; it is made again when it is gone") }
+    let message = match planned.kind.role {
+        Role::Kept => "is being deleted; what it holds goes when nothing uses it any more",
+        _ => "is being deleted; it is made again when it is gone",
+    };
+    Result::Waiting { reason: "ChildTerminating", message: message.to_owned() }
 }
 
-fn earlier(planned: &Planned) -> Result {
+fn earlier() -> Result {
     Result::Waiting {
         reason: "ChildTerminating",
-        message: format!("{planned} is of an earlier resource of this name; the garbage collector takes it, then it is made anew"),
+        message:
+            "is of an earlier resource of this name; the garbage collector takes it, then it is made anew"
+                .to_owned(),
     }
 }
 
-fn conflict(planned: &Planned, whose: &str) -> Result {
-    Result::Conflict { message: format!("{planned} exists and is not ours: {whose}; delete or rename it, or choose another name") }
+fn conflict(whose: &str) -> Result {
+    Result::Conflict {
+        message: format!("exists and is not ours: {whose}; delete or rename it, or choose another name"),
+    }
 }
 
 /// The body for an object that exists, and whether it writes a number of pods that an autoscaler may be changing.
@@ -366,7 +376,9 @@ fn live_body(planned: &Planned, child: &Child) -> (Value, bool) {
         || (autoscaler_elsewhere && planned.body.pointer("/spec/replicas").is_some_and(some));
     // For the same reason one that we set to zero would stay there when it is handed over.
     let kept = match planned.replicas {
-        Replicas::Autoscaled { initial } => child.replicas.filter(|live| *live > 0).or(Some(i64::from(initial))),
+        Replicas::Autoscaled { initial } => {
+            child.replicas.filter(|live| *live > 0).or(Some(i64::from(initial)))
+        }
         Replicas::Planned => child.replicas,
     };
     match (autoscaled, child.owns_replicas) {
@@ -380,14 +392,17 @@ fn live_body(planned: &Planned, child: &Child) -> (Value, bool) {
 fn new_body(planned: &Planned, last: Option<i64>) -> Value {
     match planned.replicas {
         Replicas::Planned => planned.body.clone(),
-        Replicas::Autoscaled { initial } => planned_body(planned, last.filter(|last| *last > 0).or(Some(i64::from(initial)))),
+        Replicas::Autoscaled { initial } => {
+            planned_body(planned, last.filter(|last| *last > 0).or(Some(i64::from(initial))))
+        }
     }
 }
 
 /// The body with this number of pods where somebody else decides it.
 fn planned_body(planned: &Planned, replicas: Option<i64>) -> Value {
     let mut body = planned.body.clone();
-    let decided_elsewhere = matches!(planned.replicas, Replicas::Autoscaled { .. }) || body.pointer("/spec/replicas").is_some();
+    let decided_elsewhere =
+        matches!(planned.replicas, Replicas::Autoscaled { .. }) || body.pointer("/spec/replicas").is_some();
     if let (true, Some(replicas), Some(spec)) =
         (decided_elsewhere, replicas, body.get_mut("spec").and_then(Value::as_object_mut))
     {

@@ -11,7 +11,7 @@ use rand::Rng;
 /// First wait after a failure.
 pub const FIRST: Duration = Duration::from_secs(1);
 /// Longest wait after repeated failures.
-pub const LONGEST: Duration = Duration::from_secs(300);
+pub const LONGEST: Duration = Duration::from_mins(5);
 /// Longest wait for a name that is taken: its release is invisible to a selected watch.
 pub const LONGEST_FOR_NAME: Duration = Duration::from_secs(30);
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL, detail::Detail, digest, kind::Kind, plan::Key};
 
 /// A live object, reduced.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Child {
     pub kind: &'static Kind,
@@ -90,9 +91,8 @@ impl Child {
 
 fn controller(live: &Value) -> Option<Controller> {
     let references = live.pointer("/metadata/ownerReferences")?.as_array()?;
-    let owner = references
-        .iter()
-        .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
+    let owner =
+        references.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
     let text = |field: &str| owner.get(field).and_then(Value::as_str).map(str::to_owned);
     Some(Controller {
         api_version: text("apiVersion")?,
@@ -119,7 +119,10 @@ impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let body = Value::deserialize(deserializer)?;
         let text = |field: &str| {
-            body.pointer("/metadata").and_then(|meta| meta.get(field)).and_then(Value::as_str).map(str::to_owned)
+            body.pointer("/metadata")
+                .and_then(|meta| meta.get(field))
+                .and_then(Value::as_str)
+                .map(str::to_owned)
         };
         let meta = ObjectMeta {
             name: text("name"),

@@ -16,7 +16,12 @@ const LONGEST_MESSAGE: usize = 2048;
 
 /// The conditions to report. Those not wanted any more are left out: an abnormal condition is absent, not False.
 #[must_use]
-pub fn merge(before: &[Condition], wanted: Vec<Wanted>, generation: Option<i64>, now: &Time) -> Vec<Condition> {
+pub fn merge(
+    before: &[Condition],
+    wanted: Vec<Wanted>,
+    generation: Option<i64>,
+    now: &Time,
+) -> Vec<Condition> {
     wanted
         .into_iter()
         .map(|wanted| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::kind::Kind;
@@ -17,20 +17,37 @@ pub enum Detail {
     Pod(Box<Pod>),
     Claim(Claim),
     /// Ready addresses of one slice, and the Service it belongs to.
-    Slice { service: String, ready: i64 },
+    Slice {
+        service: String,
+        ready: i64,
+    },
     /// First address of a load balancer, where one was assigned.
     Address(Option<String>),
     /// Conditions that are not as they should be, as `reason: message`.
-    Autoscaler { unable: Option<Cause>, inactive: Option<Cause> },
+    Autoscaler {
+        unable: Option<Cause>,
+        inactive: Option<Cause>,
+    },
     /// When it was made.
-    CronJob { made: Option<Timestamp> },
+    CronJob {
+        made: Option<Timestamp>,
+    },
     /// How it ended, where it did.
     Job(Option<JobEnd>),
-    Namespace { terminating: bool, stuck: Option<String> },
+    Namespace {
+        terminating: bool,
+        stuck: Option<String>,
+    },
     /// A Gateway is refused or not programmed, or its controller has not looked at it.
-    Gateway { unable: Option<Cause>, unseen: bool },
+    Gateway {
+        unable: Option<Cause>,
+        unseen: bool,
+    },
     /// A route is refused by one of its Gateways, or one of them has not looked at it.
-    Route { refused: Option<Cause>, unseen: Option<String> },
+    Route {
+        refused: Option<Cause>,
+        unseen: Option<String>,
+    },
 }
 
 /// A reason and its message, as Kubernetes gives them.
@@ -71,13 +88,15 @@ pub struct Pod {
     pub node: Option<String>,
     pub phase: String,
     pub ready: bool,
+    /// Since when it is not ready, in seconds since the epoch; 0 where it is, or was never looked at.
+    pub unready_since: i64,
     pub restarts: i64,
     /// The container waits: `ImagePullBackOff`, `CrashLoopBackOff`, `CreateContainerConfigError`…
     pub waiting: Option<Cause>,
     /// The last end of the container, where it was not a clean one.
     pub terminated: Option<Terminated>,
-    /// The scheduler found no node.
-    pub unschedulable: Option<String>,
+    /// The scheduler found no node; since when, in seconds since the epoch.
+    pub unschedulable: Option<(String, i64)>,
     /// The image of a container that waits.
     pub image: String,
     /// The Job that it belongs to.
@@ -103,6 +122,8 @@ pub struct JobEnd {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claim {
     pub phase: String,
+    /// Seconds since the epoch.
+    pub created: i64,
     pub capacity: Option<String>,
     pub class: Option<String>,
     /// `Resizing`, `FileSystemResizePending` or an error of it.
@@ -193,13 +214,13 @@ fn pod(live: &Value) -> Pod {
     let statuses = live.pointer("/status/containerStatuses").and_then(Value::as_array);
     let container = statuses.and_then(|statuses| {
         // The one that does not run tells the cause.
-        statuses
-            .iter()
-            .find(|status| status.pointer("/state/waiting").is_some())
-            .or_else(|| statuses.first())
+        statuses.iter().find(|status| status.pointer("/state/waiting").is_some()).or_else(|| statuses.first())
     });
     let labels = live.pointer("/metadata/labels");
-    let job = labels.and_then(|labels| labels.get("batch.kubernetes.io/job-name")).and_then(Value::as_str).map(str::to_owned);
+    let job = labels
+        .and_then(|labels| labels.get("batch.kubernetes.io/job-name"))
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     let waiting = container
         .and_then(|status| status.pointer("/state/waiting"))
         .map(|waiting| Cause { reason: string(waiting, "/reason"), message: string(waiting, "/message") })
@@ -225,12 +246,13 @@ fn pod(live: &Value) -> Pod {
         node: live.pointer("/spec/nodeName").and_then(Value::as_str).map(str::to_owned),
         phase: string(live, "/status/phase"),
         ready: condition(live, "Ready", "True").is_some(),
+        unready_since: since(live, "Ready"),
         restarts: container.map_or(0, |status| integer(status, "/restartCount")),
         waiting,
         terminated,
         unschedulable: condition(live, "PodScheduled", "False")
             .filter(|cause| cause.reason == "Unschedulable")
-            .map(|cause| cause.message),
+            .map(|cause| (cause.message, since(live, "PodScheduled"))),
         image: container.map(|status| string(status, "/image")).unwrap_or_default(),
         said: job.as_ref().and(container).and_then(|status| {
             let end = status.pointer("/state/terminated").filter(|end| integer(end, "/exitCode") == 0)?;
@@ -238,6 +260,17 @@ fn pod(live: &Value) -> Pod {
         }),
         job,
     }
+}
+
+/// Since when a condition is False, in seconds since the epoch; 0 where it is not.
+fn since(live: &Value, type_: &str) -> i64 {
+    let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
+    conditions
+        .into_iter()
+        .flatten()
+        .find(|it| string(it, "/type") == type_ && string(it, "/status") == "False")
+        .and_then(|it| string(it, "/lastTransitionTime").parse::<Timestamp>().ok())
+        .map_or(0, Timestamp::as_second)
 }
 
 /// The end of a message, where a crash names its cause; at most 512 characters.
@@ -250,7 +283,8 @@ fn last_words(message: &str) -> String {
 fn job_end(live: &Value) -> Option<JobEnd> {
     let conditions = live.pointer("/status/conditions")?.as_array()?;
     let end = conditions.iter().find(|condition| {
-        matches!(string(condition, "/type").as_str(), "Complete" | "Failed") && string(condition, "/status") == "True"
+        matches!(string(condition, "/type").as_str(), "Complete" | "Failed")
+            && string(condition, "/status") == "True"
     })?;
     Some(JobEnd {
         succeeded: string(end, "/type") == "Complete",
@@ -266,11 +300,16 @@ fn timestamp(live: &Value, pointer: &str) -> Option<Timestamp> {
 fn claim(live: &Value) -> Claim {
     Claim {
         phase: string(live, "/status/phase"),
+        created: string(live, "/metadata/creationTimestamp")
+            .parse::<Timestamp>()
+            .map_or(0, Timestamp::as_second),
         capacity: live.pointer("/status/capacity/storage").and_then(Value::as_str).map(str::to_owned),
         class: live.pointer("/spec/storageClassName").and_then(Value::as_str).map(str::to_owned),
         resizing: ["ControllerResizeError", "NodeResizeError", "Resizing", "FileSystemResizePending"]
             .iter()
-            .find_map(|type_| condition(live, type_, "True").map(|cause| Cause { reason: (*type_).to_owned(), ..cause })),
+            .find_map(|type_| {
+                condition(live, type_, "True").map(|cause| Cause { reason: (*type_).to_owned(), ..cause })
+            }),
     }
 }
 
@@ -295,9 +334,5 @@ fn slice(live: &Value) -> Detail {
 
 fn address(live: &Value) -> Option<String> {
     let first = live.pointer("/status/loadBalancer/ingress/0")?;
-    first
-        .get("hostname")
-        .or_else(|| first.get("ip"))
-        .and_then(Value::as_str)
-        .map(str::to_owned)
+    first.get("hostname").or_else(|| first.get("ip")).and_then(Value::as_str).map(str::to_owned)
 }

@@ -41,9 +41,7 @@ pub fn applied_fields<'a>(live: &'a Value, manager: &str) -> Option<&'a Value> {
 /// Whether some entry that passes `who` owns `spec.replicas`.
 #[must_use]
 pub fn owns_replicas(live: &Value, who: impl Fn(&str, &str, &str) -> bool) -> bool {
-    let entries = live
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array);
+    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
     entries.into_iter().flatten().any(|entry| {
         let part = |name| text(entry, name).unwrap_or_default();
         who(part("manager"), part("operation"), part("subresource"))
@@ -110,9 +108,7 @@ fn extract(live: &Value, fields: &Value) -> Option<Value> {
 fn selects(key: &str, item: &Value) -> bool {
     let parse = |json: &str| serde_json::from_str::<Value>(json).ok();
     if let Some(keys) = key.strip_prefix("k:").and_then(parse) {
-        keys.as_object().is_some_and(|keys| {
-            keys.iter().all(|(name, value)| item.get(name) == Some(value))
-        })
+        keys.as_object().is_some_and(|keys| keys.iter().all(|(name, value)| item.get(name) == Some(value)))
     } else if let Some(value) = key.strip_prefix("v:").and_then(parse) {
         *item == value
     } else {
@@ -159,8 +155,7 @@ fn hash(value: &Value, parent: Option<&str>, name: &str, hasher: &mut DefaultHas
 
 /// The API server rewrites quantities to a canonical form; these are the places where they stand.
 fn holds_quantity(parent: Option<&str>, name: &str) -> bool {
-    const MAPS: [&str; 7] =
-        ["requests", "limits", "default", "defaultRequest", "min", "max", "hard"];
+    const MAPS: [&str; 7] = ["requests", "limits", "default", "defaultRequest", "min", "max", "hard"];
     const FIELDS: [&str; 3] = ["sizeLimit", "averageValue", "divisor"];
     FIELDS.contains(&name) || parent.is_some_and(|parent| MAPS.contains(&parent))
 }
@@ -170,9 +165,8 @@ fn holds_quantity(parent: Option<&str>, name: &str) -> bool {
 /// Suffixes: <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
 #[must_use]
 pub fn nano(text: &str) -> Option<i128> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-' && c != '+')
-        .unwrap_or(text.len());
+    let end =
+        text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-' && c != '+').unwrap_or(text.len());
     let (number, suffix) = text.split_at_checked(end)?;
     let (numerator, denominator): (i128, i128) = match suffix {
         "n" => (1, 1_000_000_000),
@@ -293,7 +287,12 @@ mod tests {
     #[test]
     fn a_field_dropped_from_the_plan_is_drift() {
         let mut planned = planned();
-        planned.pointer_mut("/spec/template/spec/containers/0").unwrap().as_object_mut().unwrap().remove("image");
+        planned
+            .pointer_mut("/spec/template/spec/containers/0")
+            .unwrap()
+            .as_object_mut()
+            .unwrap()
+            .remove("image");
         assert_ne!(owned(&live(), US), Some(desired(&planned)));
     }
 
@@ -306,7 +305,14 @@ mod tests {
 
     #[test]
     fn quantities_are_compared_by_value() {
-        for (a, b) in [("1024Mi", "1Gi"), ("1000m", "1"), ("0.5", "500m"), ("1e3", "1k"), ("1.5Gi", "1536Mi"), ("0", "0Gi")] {
+        for (a, b) in [
+            ("1024Mi", "1Gi"),
+            ("1000m", "1"),
+            ("0.5", "500m"),
+            ("1e3", "1k"),
+            ("1.5Gi", "1536Mi"),
+            ("0", "0Gi"),
+        ] {
             assert_eq!(nano(a), nano(b), "{a} {b}");
             assert!(nano(a).is_some());
         }
@@ -321,7 +327,9 @@ mod tests {
         let live = json!({ "metadata": { "managedFields": [
             { "manager": "kube-controller-manager", "operation": "Update", "subresource": "scale", "fieldsV1": { "f:spec": { "f:replicas": {} } } },
         ] } });
-        assert!(owns_replicas(&live, |manager, _, sub| manager == "kube-controller-manager" && sub == "scale"));
+        assert!(
+            owns_replicas(&live, |manager, _, sub| manager == "kube-controller-manager" && sub == "scale")
+        );
         assert!(!owns_replicas(&live, |manager, _, _| manager == US));
     }
 }

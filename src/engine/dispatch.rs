@@ -32,9 +32,10 @@ use super::{
 use crate::metrics::Metrics;
 
 /// A reconcile that takes longer is given up; its requests have shorter deadlines of their own.
-pub const DEADLINE: Duration = Duration::from_secs(60);
-/// Reconciles under way at once.
-const CONCURRENCY: u16 = 16;
+pub const DEADLINE: Duration = Duration::from_mins(1);
+/// Reconciles under way at once. Requests have their own, smaller bound; this one is far above it so that a few that
+/// hang leave room for all others.
+const CONCURRENCY: u16 = 64;
 
 /// How a reconcile broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +98,14 @@ impl Dispatch {
         let Self { client, resource, kinds, live, metrics, store, triggers, mut progress } = self;
         let reader = store.as_reader();
         let (queue, requests) = mpsc::unbounded_channel();
-        let resources =
-            watch_resources(client, resource.clone(), store, queue.clone(), Arc::clone(&reconciler), Arc::clone(&metrics));
+        let resources = watch_resources(
+            client,
+            resource.clone(),
+            store,
+            queue.clone(),
+            Arc::clone(&reconciler),
+            Arc::clone(&metrics),
+        );
         let translate = translate(triggers, reader.clone(), queue, resource.clone(), Arc::clone(&reconciler));
         let covered = {
             let live = Arc::clone(&live);
@@ -108,11 +115,13 @@ impl Dispatch {
             }
         };
         let requests = covered
-            .map(|()| futures::stream::unfold(requests, |mut requests| async {
-                requests.recv().await.map(|request| (Ok::<_, Infallible>(request), requests))
-            }))
+            .map(|()| {
+                futures::stream::unfold(requests, |mut requests| async {
+                    requests.recv().await.map(|request| (Ok::<_, Infallible>(request), requests))
+                })
+            })
             .flatten_stream();
-        let reconciles = applier(
+        let work = applier(
             move |object, reconciler: Arc<R>| guarded(reconciler, object, Arc::clone(&metrics)).boxed(),
             |_, error: &Infallible, _| match *error {},
             reconciler,
@@ -126,7 +135,7 @@ impl Dispatch {
             () = stop.cancelled() => {}
             () = resources => {}
             () = translate => {}
-            () = reconciles => {}
+            () = work => {}
         }
     }
 }
@@ -206,18 +215,33 @@ async fn watch_resources<R: Reconciler>(
             // The receiver ends only with the process.
             let _ = queue.send(ObjectRef::from_obj_with(object, resource.clone()));
         }
+        let news = before != Some(&essence);
         known.insert(name, essence);
+        news
+    };
+    // What one resource may do with a namespace depends on who else names it.
+    let neighbours = |object: &DynamicObject| {
+        let shared = reconciler.namespaces(object);
+        for other in reader.state() {
+            let concerned = reconciler.namespaces(&other).iter().any(|name| shared.contains(name));
+            if concerned && other.name_any() != object.name_any() {
+                let _ = queue.send(ObjectRef::from_obj_with(&*other, resource.clone()));
+            }
+        }
     };
     while let Some(event) = stream.next().await {
         failing = match event {
             Ok(Event::Apply(object)) => {
-                enqueue(&object, &mut known);
+                if enqueue(&object, &mut known) {
+                    neighbours(&object);
+                }
                 false
             }
             Ok(Event::Delete(object)) => {
                 let name = object.name_any();
                 known.remove(&name);
                 reconciler.gone(&name);
+                neighbours(&object);
                 false
             }
             Ok(Event::InitDone) => {
@@ -231,7 +255,8 @@ async fn watch_resources<R: Reconciler>(
                     keep
                 });
                 for object in objects {
-                    enqueue(&object, &mut known);
+                    // All neighbours are in the same list.
+                    let _ = enqueue(&object, &mut known);
                 }
                 false
             }

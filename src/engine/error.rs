@@ -7,7 +7,14 @@ use std::time::Duration;
 pub enum Error {
     /// The API server answered, and refused.
     #[error("{verb} {object}: {reason} ({code}): {message}")]
-    Refused { verb: &'static str, object: String, code: u16, reason: String, message: String, retry_after: Option<u32> },
+    Refused {
+        verb: &'static str,
+        object: String,
+        code: u16,
+        reason: String,
+        message: String,
+        retry_after: Option<u32>,
+    },
     /// No answer in time; it may have been carried out.
     #[error("{verb} {object}: no answer within {} s", .deadline.as_secs())]
     Timeout { verb: &'static str, object: String, deadline: Duration },
@@ -38,7 +45,11 @@ impl Error {
                 code: status.code,
                 reason: status.reason.clone(),
                 message: status.message.clone(),
-                retry_after: status.details.as_ref().map(|details| details.retry_after_seconds).filter(|s| *s > 0),
+                retry_after: status
+                    .details
+                    .as_ref()
+                    .map(|details| details.retry_after_seconds)
+                    .filter(|s| *s > 0),
             },
             other => Self::Transport { verb, object, message: chain(other) },
         }
@@ -77,7 +88,9 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused { retry_after: Some(seconds), .. } => Some(Duration::from_secs(u64::from(*seconds).min(300))),
+            Self::Refused { retry_after: Some(seconds), .. } => {
+                Some(Duration::from_secs(u64::from(*seconds).min(300)))
+            }
             _ => None,
         }
     }
@@ -88,15 +101,24 @@ impl Error {
         match self {
             Self::Timeout { .. } | Self::Transport { .. } => "ApiUnavailable",
             Self::Refused { code, reason, message, .. } => match code {
+                // Growing a claim of a class that does not allow it is refused with this code.
+                403 if message.contains("must support resize") => "VolumeResize",
                 403 if message.contains("exceeded quota") => "QuotaExceeded",
                 403 if message.contains("because it is being terminated") => "NamespaceTerminating",
-                403 if message.contains("denied request") || message.contains("admission") || message.contains("violates PodSecurity") => {
+                403 if message.contains("denied request")
+                    || message.contains("admission")
+                    || message.contains("violates PodSecurity") =>
+                {
                     "AdmissionDenied"
                 }
                 401 | 403 => "Forbidden",
                 413 => "TooLarge",
                 // Webhooks and policies answer with codes of their own choice, and name themselves.
-                _ if message.contains("admission webhook") || message.contains("ValidatingAdmissionPolicy") => "AdmissionDenied",
+                _ if message.contains("admission webhook")
+                    || message.contains("ValidatingAdmissionPolicy") =>
+                {
+                    "AdmissionDenied"
+                }
                 422 | 400 => "Invalid",
                 429 | 500..=599 => "ApiUnavailable",
                 404 if reason == "NotFound" => "NotFound",

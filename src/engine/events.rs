@@ -16,7 +16,7 @@ use tracing::debug;
 use super::{FIELD_MANAGER, writer::WRITE_DEADLINE};
 
 /// Within this an event of the same object and reason is not repeated.
-const QUIET: Duration = Duration::from_secs(600);
+const QUIET: Duration = Duration::from_mins(10);
 
 pub struct Events {
     recorder: Recorder,

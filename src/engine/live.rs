@@ -2,8 +2,9 @@
 //! The lock is held for map operations only, never over an await.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use super::{child::Child, kind::Kind, plan::Key};
@@ -72,7 +73,17 @@ struct Inner {
     /// Every namespace, ours or not: a plan must know whose the ones are that it names.
     namespaces: HashMap<String, Arc<Child>>,
     coverage: HashMap<&'static Kind, Coverage>,
+    /// Resources that live; only their losses are worth remembering.
+    attended: HashSet<Owner>,
+    /// At which version an object left its watch, by UID: an answer to a write may come after the event of a deletion
+    /// that followed it, and must not bring the object back.
+    buried: HashMap<String, (u64, Instant)>,
 }
+
+/// An answer comes within the deadline of its request, which is far less than this.
+const LATE: Duration = Duration::from_mins(2);
+/// From so many on the old ones are cleared away.
+const MOST_BURIED: usize = 1024;
 
 #[derive(Default)]
 struct Family {
@@ -105,14 +116,16 @@ impl Live {
 
     /// An object left its watch; answers the resources whose view changed.
     pub fn left(&self, child: &Child) -> Vec<Owner> {
-        self.lock().left(child.kind, &child.key, &child.uid)
+        let mut inner = self.lock();
+        inner.bury(child);
+        inner.left(child.kind, &child.key, &child.uid)
     }
 
     /// Replaces everything of a kind by a complete list; answers the resources whose view changed.
     pub fn listed(&self, kind: &'static Kind, list: Vec<Child>) -> Vec<Owner> {
         let mut inner = self.lock();
         let mut changed = Vec::new();
-        let present: std::collections::HashSet<Key> = list.iter().map(|child| child.key.clone()).collect();
+        let present: HashSet<Key> = list.iter().map(|child| child.key.clone()).collect();
         for (key, uid) in inner.known(kind) {
             if !present.contains(&key) {
                 changed.extend(inner.left(kind, &key, &uid));
@@ -170,11 +183,23 @@ impl Live {
         self.lock().namespaces.get(name).cloned()
     }
 
-    /// Forgets a resource that is gone; children that outlive it are listed again under a new one.
+    /// A resource lives: what it loses from now on is remembered.
+    pub fn attend(&self, owner: &str) {
+        let mut inner = self.lock();
+        if !inner.attended.contains(owner) {
+            inner.attended.insert(owner.to_owned());
+        }
+    }
+
+    /// Forgets a resource that is gone; children that outlive it leave as their own events come.
     pub fn forget(&self, owner: &str) {
         let mut inner = self.lock();
+        inner.attended.remove(owner);
         if let Some(family) = inner.owners.get_mut(owner) {
             family.gone.clear();
+            if family.children.is_empty() {
+                inner.owners.remove(owner);
+            }
         }
     }
 
@@ -205,7 +230,23 @@ impl Inner {
         known
     }
 
+    fn bury(&mut self, child: &Child) {
+        // Only what we write can have a late answer.
+        if child.kind.role == super::kind::Role::Observed {
+            return;
+        }
+        let now = Instant::now();
+        if self.buried.len() >= MOST_BURIED {
+            self.buried.retain(|_, (_, at)| now.duration_since(*at) < LATE);
+        }
+        self.buried.insert(child.uid.clone(), (child.version, now));
+    }
+
     fn seen(&mut self, child: Child) -> Vec<Owner> {
+        // An object that only lost its label comes back with a newer version.
+        if self.buried.get(&child.uid).is_some_and(|(version, _)| child.version <= *version) {
+            return Vec::new();
+        }
         let id: Id = (child.kind, child.key.clone());
         let child = Arc::new(child);
         let mut changed = Vec::new();
@@ -268,8 +309,12 @@ impl Inner {
         };
         family.children.remove(&place);
         // Memory of what is gone is for the kinds we make; pods and their like come and go.
-        if kind.role != super::kind::Role::Observed {
+        let attended = self.attended.contains(&owner);
+        if attended && kind.role != super::kind::Role::Observed {
             family.gone.insert(id.clone(), Gone { uid: child.uid.clone(), replicas: child.replicas });
+        }
+        if !attended && family.children.is_empty() {
+            self.owners.remove(&owner);
         }
         self.owner_of.remove(&id);
         vec![owner]
@@ -288,26 +333,120 @@ fn owner(child: &Child) -> Option<Owner> {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::Service;
-    use serde_json::json;
+    use k8s_openapi::api::{
+        apps::v1::Deployment,
+        core::v1::{Namespace, Pod},
+    };
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::engine::kind::Managed;
 
-    #[test]
-    fn an_object_whose_deletion_was_seen_before_its_answer_stays_gone() {
-        let service = json!({ "metadata": {
-            "name": "s", "namespace": "n", "uid": "u",
-            "ownerReferences": [{ "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "name": "c", "uid": "1", "controller": true }],
-        } });
-        let child = Child::read(Service::KIND, &service).unwrap();
+    fn object(uid: &str, version: u64, replicas: i64) -> Value {
+        json!({
+            "metadata": {
+                "name": "d", "namespace": "n", "uid": uid, "resourceVersion": version.to_string(),
+                "labels": { "app.kubernetes.io/managed-by": "logpilot-operator", "app.kubernetes.io/instance": "cr" },
+            },
+            "spec": { "replicas": replicas },
+        })
+    }
+
+    fn child(uid: &str, version: u64, replicas: i64) -> Child {
+        Child::read(Deployment::KIND, &object(uid, version, replicas)).unwrap()
+    }
+
+    fn key() -> Key {
+        Key { namespace: Some("n".into()), name: "d".into() }
+    }
+
+    fn live() -> Live {
         let live = Live::default();
-        let known = || live.of("c").get(child.kind, &child.key).map(|child| child.deleting);
-        live.seen(child.clone());
-        live.deleting(&child);
-        assert_eq!(known(), Some(true));
-        live.left(&child);
-        live.deleting(&child);
-        assert_eq!(known(), None);
+        live.attend("cr");
+        live
+    }
+
+    #[test]
+    fn the_echo_of_our_own_write_and_what_is_older_start_nothing() {
+        let live = live();
+        assert_eq!(live.seen(child("a", 5, 2)), ["cr"]);
+        assert!(live.seen(child("a", 5, 2)).is_empty(), "the echo");
+        assert!(live.seen(child("a", 7, 2)).is_empty(), "a newer version that means the same");
+        assert!(live.seen(child("a", 6, 1)).is_empty(), "older than what was seen");
+        assert_eq!(live.of("cr").get(Deployment::KIND, &key()).unwrap().replicas, Some(2));
+        assert_eq!(live.seen(child("a", 8, 3)), ["cr"]);
+    }
+
+    #[test]
+    fn a_late_deletion_of_a_replaced_object_does_not_take_its_successor() {
+        let live = live();
+        live.seen(child("a", 5, 2));
+        live.seen(child("b", 9, 2));
+        assert!(live.left(&child("a", 6, 2)).is_empty());
+        assert_eq!(live.of("cr").get(Deployment::KIND, &key()).unwrap().uid, "b");
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_event_of_a_deletion_brings_nothing_back() {
+        let live = live();
+        live.seen(child("a", 5, 2));
+        live.left(&child("a", 8, 2));
+        assert!(live.seen(child("a", 6, 2)).is_empty(), "our write, answered late");
+        assert!(live.seen(Child { deleting: true, ..child("a", 5, 2) }).is_empty(), "our own delete");
+        assert!(live.of("cr").children.is_empty());
+        assert_eq!(live.seen(child("a", 9, 2)), ["cr"], "it had only lost its label");
+    }
+
+    #[test]
+    fn what_is_gone_is_remembered_while_its_resource_lives() {
+        let live = live();
+        live.seen(child("a", 5, 7));
+        assert_eq!(live.left(&child("a", 6, 7)), ["cr"]);
+        let gone = live.of("cr").gone.get(&(Deployment::KIND, key())).cloned();
+        assert_eq!(gone, Some(Gone { uid: "a".into(), replicas: Some(7) }));
+        live.seen(child("b", 9, 2));
+        assert!(live.of("cr").gone.is_empty(), "a successor ends the memory");
+        live.forget("cr");
+        assert_eq!(live.left(&child("b", 10, 2)), ["cr"]);
+        assert!(live.of("cr").gone.is_empty());
+        assert!(live.lock().owners.is_empty(), "nothing is kept of a resource that is gone");
+    }
+
+    #[test]
+    fn a_complete_list_takes_out_what_is_not_in_it_and_says_that_the_kind_is_known() {
+        let live = live();
+        live.seen(child("a", 5, 2));
+        assert_eq!(live.coverage(Deployment::KIND), Coverage::Unknown);
+        assert!(live.refused(Deployment::KIND, "forbidden"));
+        assert!(!live.refused(Deployment::KIND, "forbidden"), "the same reason is no news");
+        assert!(live.listed(Deployment::KIND, Vec::new()).contains(&"cr".to_owned()));
+        assert!(live.of("cr").children.is_empty());
+        assert!(!live.refused(Deployment::KIND, "down"), "a failure after a complete list changes nothing");
+        assert_eq!(live.coverage(Deployment::KIND), Coverage::Listed);
+    }
+
+    #[test]
+    fn an_object_whose_labels_are_stripped_stays_its_owner_s() {
+        let live = live();
+        live.seen(child("a", 5, 2));
+        let mut stripped = object("a", 6, 2);
+        stripped["metadata"]["labels"] = json!({});
+        assert_eq!(live.seen(Child::read(Deployment::KIND, &stripped).unwrap()), ["cr"]);
+        assert!(live.of("cr").get(Deployment::KIND, &key()).is_some());
+    }
+
+    #[test]
+    fn namespaces_are_known_whoever_owns_them_and_pods_leave_no_memory() {
+        let live = live();
+        let namespace = json!({ "metadata": { "name": "theirs", "uid": "x", "resourceVersion": "1" } });
+        let namespace = Child::read(Namespace::KIND, &namespace).unwrap();
+        assert!(live.seen(namespace.clone()).is_empty());
+        assert!(live.namespace("theirs").is_some());
+        live.left(&namespace);
+        assert!(live.namespace("theirs").is_none());
+        let pod = Child::read(Pod::KIND, &object("p", 3, 0)).unwrap();
+        live.seen(pod.clone());
+        live.left(&pod);
+        assert!(live.of("cr").gone.is_empty());
     }
 }

@@ -38,7 +38,8 @@ impl Owner {
             None => match &child.instance {
                 // Without our entry in managedFields the labels alone prove nothing, but for what outlives us on purpose.
                 Some(instance)
-                    if *instance == self.name && (child.digest.is_some() || child.kind.role == Role::Kept) =>
+                    if *instance == self.name
+                        && (child.digest.is_some() || child.kind.role == Role::Kept) =>
                 {
                     Ownership::Ours
                 }

@@ -85,11 +85,7 @@ impl Plan {
                 // A spec is desired; a status is not ours to write.
                 map.remove("status");
             }
-            let text = |field: &str| {
-                body.pointer(field)
-                    .and_then(Value::as_str)
-                    .map(str::to_owned)
-            };
+            let text = |field: &str| body.pointer(field).and_then(Value::as_str).map(str::to_owned);
             let key = Key {
                 namespace: text("/metadata/namespace"),
                 name: text("/metadata/name").unwrap_or_default(),

@@ -7,7 +7,8 @@ use super::detail::{Cause, Detail, integer, string};
 pub fn gateway(live: &Value) -> Detail {
     let conditions = live.pointer("/status/conditions");
     let generation = integer(live, "/metadata/generation");
-    let [accepted, programmed] = ["Accepted", "Programmed"].map(|type_| verdict(conditions, type_, generation));
+    let [accepted, programmed] =
+        ["Accepted", "Programmed"].map(|type_| verdict(conditions, type_, generation));
     let unseen = accepted == Verdict::Unseen || programmed == Verdict::Unseen;
     Detail::Gateway { unable: accepted.cause().or(programmed.cause()), unseen }
 }
@@ -22,7 +23,9 @@ pub fn route(live: &Value) -> Detail {
         let wanted = Parent::read(&parent, &own);
         let verdicts: Vec<Verdict> = answers
             .iter()
-            .filter(|answer| answer.get("parentRef").map(|it| Parent::read(it, &own)).as_ref() == Some(&wanted))
+            .filter(|answer| {
+                answer.get("parentRef").map(|it| Parent::read(it, &own)).as_ref() == Some(&wanted)
+            })
             .map(|answer| {
                 let conditions = answer.get("conditions");
                 match verdict(conditions, "Accepted", generation) {
@@ -37,7 +40,10 @@ pub fn route(live: &Value) -> Detail {
         }
         match verdicts.into_iter().find_map(Verdict::cause) {
             Some(cause) => {
-                refused.get_or_insert(Cause { message: format!("Gateway {}: {}", wanted.name(), cause.message), ..cause });
+                refused.get_or_insert(Cause {
+                    message: format!("Gateway {}: {}", wanted.name(), cause.message),
+                    ..cause
+                });
             }
             None => {
                 unseen.get_or_insert_with(|| wanted.name());
@@ -74,9 +80,10 @@ fn verdict(conditions: Option<&Value>, type_: &str, generation: i64) -> Verdict 
     match condition.get("status").and_then(Value::as_str) {
         _ if observed < generation => Verdict::Unseen,
         Some("True") => Verdict::Good,
-        Some("False") => {
-            Verdict::Bad(Cause { reason: string(condition, "/reason"), message: string(condition, "/message") })
-        }
+        Some("False") => Verdict::Bad(Cause {
+            reason: string(condition, "/reason"),
+            message: string(condition, "/message"),
+        }),
         _ => Verdict::Unseen,
     }
 }
@@ -148,7 +155,9 @@ mod tests {
             json!([condition("Accepted", "False", 2)]),
             json!([condition("Accepted", "True", 2), condition("ResolvedRefs", "False", 2)]),
         ] {
-            let Detail::Route { refused: Some(cause), unseen: None } = route_with(&answer("infra", &conditions)) else {
+            let Detail::Route { refused: Some(cause), unseen: None } =
+                route_with(&answer("infra", &conditions))
+            else {
                 panic!("{conditions}")
             };
             assert_eq!(cause.message, "Gateway infra/shared: words");
@@ -179,10 +188,16 @@ mod tests {
             gateway(&json!({ "metadata": { "generation": 1 }, "status": { "conditions": conditions } }))
         };
         let (yes, no, open) = ("True", "False", "Unknown");
-        for (accepted, programmed, bad, unseen) in
-            [(yes, yes, None, false), (no, open, Some("Accepted"), true), (yes, no, Some("Programmed"), false), (open, open, None, true)]
-        {
-            let seen = gateway_with(json!([condition("Accepted", accepted, 1), condition("Programmed", programmed, 1)]));
+        for (accepted, programmed, bad, unseen) in [
+            (yes, yes, None, false),
+            (no, open, Some("Accepted"), true),
+            (yes, no, Some("Programmed"), false),
+            (open, open, None, true),
+        ] {
+            let seen = gateway_with(json!([
+                condition("Accepted", accepted, 1),
+                condition("Programmed", programmed, 1)
+            ]));
             let unable = bad.map(|type_| Cause { reason: format!("{type_}Reason"), message: "words".into() });
             assert_eq!(seen, Detail::Gateway { unable, unseen });
         }

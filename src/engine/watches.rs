@@ -73,14 +73,12 @@ impl Watches {
     /// Whether every kind was listed, or is known not to be for now: only then does a plan mean anything.
     #[must_use]
     pub fn covered(kinds: &[&'static Kind], live: &Live) -> bool {
-        kinds
-            .iter()
-            .filter(|kind| kind.role.watched())
-            .all(|kind| live.coverage(kind) != Coverage::Unknown)
+        kinds.iter().filter(|kind| kind.role.watched()).all(|kind| live.coverage(kind) != Coverage::Unknown)
     }
 
     async fn watch(self, kind: &'static Kind, stop: CancellationToken) {
-        let stream = watcher(Api::<Raw>::all_with(self.client.clone(), &kind), config(kind)).backoff(Pause::default());
+        let stream =
+            watcher(Api::<Raw>::all_with(self.client.clone(), &kind), config(kind)).backoff(Pause::default());
         pin_mut!(stream);
         let mut list: Vec<Child> = Vec::new();
         loop {
@@ -195,7 +193,8 @@ impl Watches {
                     // Whether optional kinds are served is then unknown; nothing else waits for it.
                     for kind in optional.values() {
                         if self.live.coverage(kind) == Coverage::Unknown {
-                            self.live.refused(kind, &format!("customresourcedefinitions: {}", explain(&error)));
+                            self.live
+                                .refused(kind, &format!("customresourcedefinitions: {}", explain(&error)));
                         }
                     }
                     self.tick();

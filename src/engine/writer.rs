@@ -68,9 +68,13 @@ impl Writer {
                 }
             };
         }
-        let parameters = PatchParams { force, field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        let request = Request::new(collection(planned.kind, &planned.key))
-            .patch(&planned.key.name, &parameters, &Patch::Apply(&body));
+        let parameters =
+            PatchParams { force, field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let request = Request::new(collection(planned.kind, &planned.key)).patch(
+            &planned.key.name,
+            &parameters,
+            &Patch::Apply(&body),
+        );
         self.send("apply", planned, WRITE_DEADLINE, request).await
     }
 
@@ -133,8 +137,12 @@ impl Writer {
             "status": status,
         });
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let request = Request::new(format!("/apis/{api_version}/{plural}"))
-            .patch_subresource("status", name, &parameters, &Patch::Apply(&body));
+        let request = Request::new(format!("/apis/{api_version}/{plural}")).patch_subresource(
+            "status",
+            name,
+            &parameters,
+            &Patch::Apply(&body),
+        );
         self.send("update status of", &format!("{kind} {name}"), WRITE_DEADLINE, request).await
     }
 
@@ -145,8 +153,11 @@ impl Writer {
         deadline: Duration,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Value, Error> {
-        let request = request
-            .map_err(|error| Error::Transport { verb, object: object.to_string(), message: error.to_string() })?;
+        let request = request.map_err(|error| Error::Transport {
+            verb,
+            object: object.to_string(),
+            message: error.to_string(),
+        })?;
         let answer = async {
             // Waiting for a turn counts: a reconcile must not hang behind a dead API server.
             let _turn = self.in_flight.acquire().await;

@@ -123,18 +123,24 @@ impl Controller {
         let facts = match self.gather(subject, &cluster, &snapshot).await {
             Ok(facts) => Arc::new(facts),
             Err(error) => {
-                let found = problems::problem(Severity::Error, error.reason(), error_object(&error), error.to_string());
+                let found = problems::problem(
+                    Severity::Error,
+                    error.reason(),
+                    error_object(&error),
+                    error.to_string(),
+                );
                 return self.fail(subject, vec![found], error.retry_after()).await;
             }
         };
         let plan = (self.planner)(Arc::clone(&cluster), Arc::clone(&facts)).await;
-        let outcome = self.carry_out(subject, &cluster, &facts, &plan).await;
+        let outcome = self.carry_out(subject, &cluster, &facts, &plan, &snapshot).await;
         let backups = self.backups(subject, &cluster, &facts);
         let due = backups.look_again;
         let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), backups);
         let told = self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
         let waits = told.into_iter().chain(due.map(until));
-        self.next(subject, &facts, &outcome, waits)
+        let ready = status.conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True");
+        self.next(subject, &facts, &outcome, waits, ready || cluster.stopped)
     }
 
     fn backups(&self, subject: &Subject, cluster: &Cluster, facts: &Facts) -> Backups {
@@ -162,18 +168,21 @@ impl Controller {
     }
 
     /// Applies and prunes; nothing while paused, or while the namespace is on its way out.
-    async fn carry_out(&self, subject: &Subject, cluster: &Cluster, facts: &Facts, plan: &Plan) -> Outcome {
+    async fn carry_out(
+        &self,
+        subject: &Subject,
+        cluster: &Cluster,
+        facts: &Facts,
+        plan: &Plan,
+        snapshot: &Snapshot,
+    ) -> Outcome {
         if cluster.paused || facts.namespace == NamespaceFact::Terminating {
             return Outcome::default();
         }
         let owner = Owner { kind: api::KIND, name: cluster.name.clone(), uid: cluster.uid.clone() };
-        let applier = Applier {
-            writer: &self.writer,
-            live: &self.live,
-            normalised: &self.normalised,
-            owner: &owner,
-        };
-        let mut outcome = applier.apply(plan).await;
+        let applier =
+            Applier { writer: &self.writer, live: &self.live, normalised: &self.normalised, owner: &owner };
+        let mut outcome = applier.apply(plan, snapshot).await;
         self.note_generated_key(subject, cluster, facts, &outcome);
         let snapshot = self.live.of(&cluster.name);
         let in_use = configs_in_use(&snapshot);
@@ -218,7 +227,8 @@ impl Controller {
         let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
         namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
         let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
-        let mut known = problems::of_facts(facts, &namespaces, &lost);
+        let mut known =
+            problems::of_facts(facts, &namespaces, &lost, &gather::api_key(cluster).secret, &cluster.name);
         known.extend(warnings::warnings(cluster));
         known.extend(patches::unmatched(cluster, plan));
         known.extend(backups.problems);
@@ -270,7 +280,8 @@ impl Controller {
     }
 
     async fn fail(&self, subject: &Subject, found: Vec<Problem>, retry_after: Option<Duration>) -> Action {
-        let reason = found.first().map_or(reasons::INTERNAL_ERROR.to_owned(), |problem| problem.reason.clone());
+        let reason =
+            found.first().map_or(reasons::INTERNAL_ERROR.to_owned(), |problem| problem.reason.clone());
         self.say(subject, &reason, found).await;
         let wait = self.backoff.failed(&subject.object.name_any(), backoff::LONGEST);
         Action::requeue(retry_after.map_or(wait, |asked| asked.max(wait)))
@@ -284,7 +295,14 @@ impl Controller {
     }
 
     /// When to look again without a change.
-    fn next(&self, subject: &Subject, facts: &Facts, outcome: &Outcome, told: impl Iterator<Item = Duration>) -> Action {
+    fn next(
+        &self,
+        subject: &Subject,
+        facts: &Facts,
+        outcome: &Outcome,
+        told: impl Iterator<Item = Duration>,
+        ready: bool,
+    ) -> Action {
         let name = subject.object.name_any();
         let mut waits = vec![match facts.api_key {
             ApiKeyFact::Invalid { .. } => secrets::REFRESH_HELD,
@@ -292,6 +310,10 @@ impl Controller {
             _ => secrets::REFRESH,
         }];
         waits.extend(told);
+        if outcome.settled() && !ready {
+            // A pod that stays unready, or a claim without a volume, sends no event when its time is up.
+            waits.push(Duration::from_secs(problems::SETTLING.unsigned_abs()));
+        }
         let mut failed = None;
         for step in &outcome.steps {
             match &step.result {
@@ -314,7 +336,10 @@ impl Controller {
         waits.into_iter().min().map_or_else(Action::await_change, Action::requeue)
     }
 
-    fn subject(&self, object: Arc<DynamicObject>) -> Result<Subject, (Arc<DynamicObject>, serde_json::Error)> {
+    fn subject(
+        &self,
+        object: Arc<DynamicObject>,
+    ) -> Result<Subject, (Arc<DynamicObject>, serde_json::Error)> {
         let before: LogPilotClusterStatus =
             serde_json::from_value(self.memory.status(&object)).unwrap_or_default();
         let decoded = serde_json::to_value(&*object).and_then(serde_json::from_value::<LogPilotCluster>);
@@ -347,10 +372,12 @@ impl Reconciler for Controller {
             // The garbage collector takes the children; what is kept carries no owner reference.
             return Action::await_change();
         }
+        self.live.attend(&object.name_any());
         match self.subject(object) {
             Ok(subject) => self.run(&subject).await,
             Err((object, error)) => {
-                self.report_broken(&object, reasons::INVALID_SPEC, format!("spec cannot be read: {error}")).await
+                self.report_broken(&object, reasons::INVALID_SPEC, format!("spec cannot be read: {error}"))
+                    .await
             }
         }
     }
@@ -358,7 +385,9 @@ impl Reconciler for Controller {
     async fn broken(&self, object: Arc<DynamicObject>, how: Broken) -> Action {
         let message = match how {
             Broken::Panicked(message) => format!("the operator failed on this resource: {message}"),
-            Broken::TimedOut => "a reconcile of this resource did not end in time and was given up".to_owned(),
+            Broken::TimedOut => {
+                "a reconcile of this resource did not end in time and was given up".to_owned()
+            }
         };
         self.report_broken(&object, reasons::INTERNAL_ERROR, message).await
     }
@@ -396,7 +425,9 @@ fn namespaces_of(object: &DynamicObject) -> Vec<String> {
 fn error_object(error: &crate::engine::error::Error) -> String {
     use crate::engine::error::Error;
     match error {
-        Error::Refused { object, .. } | Error::Timeout { object, .. } | Error::Transport { object, .. } => object.clone(),
+        Error::Refused { object, .. } | Error::Timeout { object, .. } | Error::Transport { object, .. } => {
+            object.clone()
+        }
     }
 }
 

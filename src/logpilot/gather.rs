@@ -42,7 +42,9 @@ pub struct Sources<'a> {
 pub fn namespace(live: &Live, cluster: &Cluster, name: &str) -> NamespaceFact {
     match live.namespace(name) {
         None => NamespaceFact::Absent,
-        Some(child) if child.deleting || matches!(child.detail, Detail::Namespace { terminating: true, .. }) => {
+        Some(child)
+            if child.deleting || matches!(child.detail, Detail::Namespace { terminating: true, .. }) =>
+        {
             NamespaceFact::Terminating
         }
         Some(child) if child.instance.as_deref() == Some(&cluster.name) => NamespaceFact::Ours,
@@ -57,19 +59,21 @@ pub fn lost_claims(
     cluster: &Cluster,
     before: &LogPilotClusterStatus,
     snapshot: &Snapshot,
-) -> Vec<(String, String)> {
+) -> Vec<(Key, String)> {
     let accepted = cr.annotations().get(ACCEPT_DATA_LOSS);
-    before
-        .volumes
-        .iter()
-        .filter(|volume| cluster.storage.claims.iter().any(|claim| claim.name == volume.name))
-        .filter(|volume| {
-            let key = Key { namespace: Some(cluster.namespace.name.clone()), name: volume.name.clone() };
-            // A claim of that name with our label is the data, restored: its UID is taken over.
-            snapshot.get(PersistentVolumeClaim::KIND, &key).is_none()
-        })
-        .filter(|volume| accepted != Some(&volume.uid))
-        .map(|volume| (volume.name.clone(), volume.uid.clone()))
+    let claims = cluster.storage.claims.iter().filter_map(|claim| {
+        let key = Key { namespace: Some(cluster.namespace.name.clone()), name: claim.name.clone() };
+        let reported =
+            before.volumes.iter().find(|volume| volume.name == claim.name).map(|volume| &volume.uid);
+        // One that went before its UID could be reported was seen all the same.
+        let seen = snapshot.gone.get(&(PersistentVolumeClaim::KIND, key.clone())).map(|gone| &gone.uid);
+        let uid = seen.or(reported)?.clone();
+        Some((key, uid))
+    });
+    claims
+        .filter(|(_, uid)| accepted != Some(uid))
+        // A claim of that name with our labels is the data, restored: its UID is taken over.
+        .filter(|(key, _)| snapshot.get(PersistentVolumeClaim::KIND, key).is_none())
         .collect()
 }
 
@@ -115,9 +119,7 @@ pub async fn facts(
             super::secrets::fresh(&wanted)
         }
         NamespaceFact::Terminating => ApiKeyFact::Unknown,
-        _ => {
-            sources.secrets.look(sources.writer, &cluster.name, &wanted, generation, suspect).await?
-        }
+        _ => sources.secrets.look(sources.writer, &cluster.name, &wanted, generation, suspect).await?,
     };
     let last = replicas::remembered(cluster, before, snapshot);
     Ok(Facts {
@@ -130,7 +132,7 @@ pub async fn facts(
         api_key,
         lost_claims: lost_claims(cr, cluster, before, snapshot)
             .into_iter()
-            .map(|(name, _)| name)
+            .map(|(key, _)| key.name)
             .collect::<BTreeSet<_>>(),
         references,
         operator_image: OperatorImage(sources.operator_image.map(str::to_owned)),

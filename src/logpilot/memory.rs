@@ -7,10 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::{
-    ResourceExt,
-    api::DynamicObject,
-};
+use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
 /// A change of counts alone is written at most this often.
@@ -24,10 +21,13 @@ struct Written {
     at: Instant,
 }
 
+/// UID, generation and spec of a resource.
+type Seen = (Option<String>, Option<i64>, Value);
+
 #[derive(Default)]
 pub struct Memory {
     written: Mutex<HashMap<String, Written>>,
-    specs: Mutex<HashMap<String, (Option<String>, Option<i64>, Value)>>,
+    specs: Mutex<HashMap<String, Seen>>,
 }
 
 impl Memory {

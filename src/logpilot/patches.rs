@@ -220,12 +220,18 @@ mod tests {
         let patch = json!({ "a": { "$patch": "replace", "x": 1 }, "d": { "$patch": "delete" }, "e": { "$patch": "delete" } });
         assert_eq!(patched(body.clone(), PatchType::Strategic, patch.clone()), json!({ "a": { "x": 1 } }));
         // A merge patch knows none.
-        assert_eq!(patched(body, PatchType::Merge, json!({ "d": { "$patch": "x" } }))["d"], json!({ "$patch": "x" }));
+        assert_eq!(
+            patched(body, PatchType::Merge, json!({ "d": { "$patch": "x" } }))["d"],
+            json!({ "$patch": "x" })
+        );
     }
 
     #[test]
     fn what_a_patch_empties_is_not_owned_as_an_empty_map() {
         let body = json!({ "m": { "a": 1 }, "v": [{ "emptyDir": {} }] });
-        assert_eq!(patched(body, PatchType::Merge, json!({ "m": { "a": null } })), json!({ "v": [{ "emptyDir": {} }] }));
+        assert_eq!(
+            patched(body, PatchType::Merge, json!({ "m": { "a": null } })),
+            json!({ "v": [{ "emptyDir": {} }] })
+        );
     }
 }

@@ -10,9 +10,9 @@ use super::{
 use crate::{
     engine::plan::Plan,
     objects::{
-        claim, config_map, cron_job, dashboard, deployment, disruption_budget, gateway, ingress, limit_range, namespace,
-        network_policy, pod_autoscaler, pod_monitor, prometheus_rule, resource_quota, routes, secret, service, service_account,
-        service_monitor,
+        claim, config_map, cron_job, dashboard, deployment, disruption_budget, gateway, ingress, limit_range,
+        namespace, network_policy, pod_autoscaler, pod_monitor, prometheus_rule, resource_quota, routes,
+        secret, service, service_account, service_monitor,
     },
 };
 

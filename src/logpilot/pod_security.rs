@@ -7,12 +7,26 @@ use serde_json::Value;
 
 /// Volume types that are allowed.
 const VOLUMES: [&str; 9] = [
-    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "image",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
 ];
 const SYSCTLS: [&str; 10] = [
-    "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start",
-    "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_local_reserved_ports",
-    "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl",
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
     "net.ipv4.tcp_keepalive_probes",
 ];
 
@@ -34,7 +48,9 @@ pub fn violations(pod: &Value) -> Vec<(String, &'static str)> {
         }
     }
     for (index, volume) in list(pod, "volumes").enumerate() {
-        for type_ in volume.as_object().into_iter().flatten().map(|(field, _)| field).filter(|field| *field != "name") {
+        for type_ in
+            volume.as_object().into_iter().flatten().map(|(field, _)| field).filter(|field| *field != "name")
+        {
             if !VOLUMES.contains(&type_.as_str()) {
                 found.push((format!("volumes[{index}].{type_}"), "is a volume type that reaches the node"));
             }
@@ -43,7 +59,11 @@ pub fn violations(pod: &Value) -> Vec<(String, &'static str)> {
     for kind in ["initContainers", "containers"] {
         for (index, container) in list(pod, kind).enumerate() {
             let at = format!("{kind}[{index}]");
-            found.extend(of_container(container, context).into_iter().map(|(field, why)| (format!("{at}.{field}"), why)));
+            found.extend(
+                of_container(container, context)
+                    .into_iter()
+                    .map(|(field, why)| (format!("{at}.{field}"), why)),
+            );
         }
     }
     found
@@ -51,7 +71,9 @@ pub fn violations(pod: &Value) -> Vec<(String, &'static str)> {
 
 fn of_container(container: &Value, pod: &Value) -> Vec<(String, &'static str)> {
     let mut found = Vec::new();
-    if list(container, "ports").any(|port| port.get("hostPort").and_then(Value::as_i64).is_some_and(|port| port != 0)) {
+    if list(container, "ports")
+        .any(|port| port.get("hostPort").and_then(Value::as_i64).is_some_and(|port| port != 0))
+    {
         found.push(("ports".to_owned(), "may not have a hostPort"));
     }
     let context = container.get("securityContext").unwrap_or(&Value::Null);
@@ -65,14 +87,17 @@ fn of_container(container: &Value, pod: &Value) -> Vec<(String, &'static str)> {
     if !list(context.get("capabilities").unwrap_or(&Value::Null), "drop").any(|name| name == "ALL") {
         say("capabilities.drop", "must have ALL");
     }
-    if list(context.get("capabilities").unwrap_or(&Value::Null), "add").any(|name| name != "NET_BIND_SERVICE") {
+    if list(context.get("capabilities").unwrap_or(&Value::Null), "add").any(|name| name != "NET_BIND_SERVICE")
+    {
         say("capabilities.add", "may only have NET_BIND_SERVICE");
     }
     if context.get("procMount").is_some_and(|mount| mount != "Default") {
         say("procMount", "must be Default");
     }
     // What a container does not say, its pod says for it.
-    if !is(context, "/runAsNonRoot", true) && (context.get("runAsNonRoot").is_some() || !is(pod, "/runAsNonRoot", true)) {
+    if !is(context, "/runAsNonRoot", true)
+        && (context.get("runAsNonRoot").is_some() || !is(pod, "/runAsNonRoot", true))
+    {
         say("runAsNonRoot", "must be true");
     }
     if context.get("seccompProfile").is_none() && pod.get("seccompProfile").is_none() {
@@ -87,7 +112,8 @@ fn of_container(container: &Value, pod: &Value) -> Vec<(String, &'static str)> {
 /// What neither a pod nor a container may say.
 fn of_context(context: &Value) -> impl Iterator<Item = (&'static str, &'static str)> {
     let type_ = |profile: &str| context.pointer(profile).and_then(Value::as_str);
-    let unconfined = |profile: &str| type_(profile).is_some_and(|type_| !["RuntimeDefault", "Localhost"].contains(&type_));
+    let unconfined =
+        |profile: &str| type_(profile).is_some_and(|type_| !["RuntimeDefault", "Localhost"].contains(&type_));
     [
         (context.get("runAsUser").and_then(Value::as_i64) == Some(0), ("runAsUser", "may not be 0")),
         (unconfined("/seccompProfile/type"), ("seccompProfile", "must be RuntimeDefault or Localhost")),

@@ -26,7 +26,7 @@ reasons! {
     INVALID_SPEC = "InvalidSpec": "the resource cannot be carried out as it is; what runs is left as it is", "change the fields that the message names";
     INTERNAL_ERROR = "InternalError": "the operator failed on this resource; others are not affected", "report it with the message and the operator's log";
     NAME_CONFLICT = "NameConflict": "a child's name is taken by an object that is not ours; it is not touched", "delete or rename that object, or set another spec.nameOverride or namespace in a new resource";
-    DATA_VOLUME_LOST = "DataVolumeLost": "a claim that held data is gone; it is not replaced by an empty one", "restore a claim of that name with the label app.kubernetes.io/managed-by=logpilot-operator, or accept the loss with the annotation that the message names";
+    DATA_VOLUME_LOST = "DataVolumeLost": "a claim that held data is gone; it is not replaced by an empty one", "restore a claim of that name with the labels that the message names, or give the data up with the annotation it names";
     NAMESPACE_TERMINATING = "NamespaceTerminating": "the namespace is being deleted; everything is made again when it is gone", "wait, or find what keeps it with kubectl get namespace -o yaml";
     CHILD_TERMINATING = "ChildTerminating": "a child is being deleted and has to be gone before it is made again", "wait; if it stays, look for finalizers on it";
     API_KEY_INVALID = "ApiKeyInvalid": "the API key's Secret is missing, has no such key, or is empty; workloads are held", "create the Secret with a non-empty key; it is looked at every 10 s";
@@ -77,10 +77,7 @@ reasons! {
 /// What to do about a reason; for one that Kubernetes made and we do not know, its message is all there is.
 #[must_use]
 pub fn action(reason: &str) -> &'static str {
-    REASONS
-        .iter()
-        .find(|known| known.name == reason)
-        .map_or("see the message", |known| known.action)
+    REASONS.iter().find(|known| known.name == reason).map_or("see the message", |known| known.action)
 }
 
 #[cfg(test)]

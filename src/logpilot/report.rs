@@ -72,7 +72,12 @@ impl Reporter {
     }
 
     /// Events for what changed in the conditions, on the resource and on the child concerned.
-    async fn tell(&self, object: &DynamicObject, before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) {
+    async fn tell(
+        &self,
+        object: &DynamicObject,
+        before: &LogPilotClusterStatus,
+        status: &LogPilotClusterStatus,
+    ) {
         let regarding = ObjectReference {
             api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
             kind: Some(api::KIND.to_owned()),
@@ -87,7 +92,10 @@ impl Reporter {
         // Events of a cluster-scoped resource land in `default`; people look beside the pods.
         let fresh = status.problems.iter().filter(|problem| {
             problem.severity == Severity::Error
-                && !before.problems.iter().any(|old| old.reason == problem.reason && old.object == problem.object)
+                && !before
+                    .problems
+                    .iter()
+                    .any(|old| old.reason == problem.reason && old.object == problem.object)
         });
         for problem in fresh.take(3) {
             if let Some(regarding) = reference(&problem.object) {
@@ -147,8 +155,14 @@ fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> Vec<
             _ => continue,
         };
         // Already told under the other condition.
-        if condition.reason != reasons::PROGRESSING && !notes.iter().any(|note| note.reason == condition.reason) {
-            notes.push(Note { warning: abnormal, reason: condition.reason.clone(), message: condition.message.clone() });
+        if condition.reason != reasons::PROGRESSING
+            && !notes.iter().any(|note| note.reason == condition.reason)
+        {
+            notes.push(Note {
+                warning: abnormal,
+                reason: condition.reason.clone(),
+                message: condition.message.clone(),
+            });
         }
     }
     notes

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Write,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use super::facts::{ApiKeyFact, Hidden};
 use crate::engine::{error::Error, kind::Managed, plan::Key, writer::Writer};
 
 /// A good Secret is looked at again after this, less up to a quarter of it.
-pub const REFRESH: Duration = Duration::from_secs(300);
+pub const REFRESH: Duration = Duration::from_mins(5);
 /// A Secret that holds a rollout up is looked at again after this.
 pub const REFRESH_HELD: Duration = Duration::from_secs(10);
 /// Characters of a generated key: 40 of 62 are 238 bits.
@@ -131,7 +132,9 @@ fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
 
 /// Secret data is base64; k8s-openapi decodes it.
 fn decode(encoded: &str) -> Vec<u8> {
-    serde_json::from_value::<k8s_openapi::ByteString>(Value::from(encoded)).map(|bytes| bytes.0).unwrap_or_default()
+    serde_json::from_value::<k8s_openapi::ByteString>(Value::from(encoded))
+        .map(|bytes| bytes.0)
+        .unwrap_or_default()
 }
 
 /// A new key to be made where there is none.
@@ -148,7 +151,11 @@ fn random_key() -> Hidden {
 #[must_use]
 pub fn fingerprint(salt: &str, value: &[u8]) -> String {
     let digest = Sha256::new().chain_update(salt).chain_update([0]).chain_update(value).finalize();
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(8).fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 impl ApiKeyFact {

@@ -16,7 +16,8 @@ use crate::{
     api::{
         LogPilotCluster, LogPilotClusterStatus,
         status::{
-            BackupStatus, ComponentStatus, Effective, Endpoint, EndpointPort, LastChange, Problem, Severity, VolumeStatus,
+            BackupStatus, ComponentStatus, Effective, Endpoint, EndpointPort, LastChange, Problem, Severity,
+            VolumeStatus,
         },
     },
     engine::{
@@ -59,7 +60,8 @@ pub fn of(view: View<'_>) -> LogPilotClusterStatus {
     let before = view.before.clone();
     let mut found = view.known.clone();
     found.extend(problems::of_outcome(view.outcome));
-    found.extend(problems::of_live(view.plan, view.snapshot));
+    found.extend(problems::of_live(view.plan, view.snapshot, view.now.0.as_second()));
+    drop_consequences(&mut found);
     found.sort_by_key(|problem| problem.severity);
     found.dedup();
     let deployments: Vec<Workload> = view
@@ -86,7 +88,7 @@ pub fn of(view: View<'_>) -> LogPilotClusterStatus {
         pods: Some(format!("{}/{}", sum(|status| status.ready), sum(|status| status.desired))),
         version: Some(version(&deployments)),
         summary: Some(summary),
-        problem_count: i32::try_from(found.len()).unwrap_or(i32::MAX),
+        problem_count: errors(&found),
         component_summary: Some(
             deployments
                 .iter()
@@ -120,15 +122,32 @@ pub fn rejected(
     now: &Time,
 ) -> LogPilotClusterStatus {
     let message = problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; ");
-    let condition = |type_, status| Wanted { type_, status, reason: reason.to_owned(), message: message.clone() };
+    let condition =
+        |type_, status| Wanted { type_, status, reason: reason.to_owned(), message: message.clone() };
     let wanted = vec![condition("Ready", false), condition("Accepted", false), condition("Stalled", true)];
     LogPilotClusterStatus {
         conditions: conditions::merge(&before.conditions, wanted, generation, now),
         observed_generation: generation,
         summary: Some(reason.to_owned()),
-        problem_count: i32::try_from(problems.len()).unwrap_or(i32::MAX),
+        problem_count: errors(&problems),
         problems: problems.into_iter().take(32).collect(),
         ..before
+    }
+}
+
+fn errors(problems: &[Problem]) -> i32 {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    i32::try_from(errors).unwrap_or(i32::MAX)
+}
+
+/// A pod that waits for a volume is no problem of its own where the volume is one.
+fn drop_consequences(found: &mut Vec<Problem>) {
+    let volume = [reasons::VOLUME_PENDING, reasons::DATA_VOLUME_LOST];
+    if found.iter().any(|problem| volume.contains(&problem.reason.as_str())) {
+        found.retain(|problem| {
+            problem.reason != reasons::UNSCHEDULABLE
+                || !problem.message.to_lowercase().contains("persistentvolumeclaim")
+        });
     }
 }
 
@@ -139,7 +158,8 @@ struct Workload {
 }
 
 fn workload(planned: &Planned, view: &View<'_>) -> Workload {
-    let text = |pointer: &str| planned.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |pointer: &str| planned.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let component = planned
         .body
         .pointer("/metadata/labels")
@@ -158,7 +178,12 @@ fn workload(planned: &Planned, view: &View<'_>) -> Workload {
     let small = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
     let template = "/spec/template";
     let mut status = ComponentStatus {
-        qos_class: planned.body.pointer(&format!("{template}/spec")).map(qos::class).unwrap_or_default().to_owned(),
+        qos_class: planned
+            .body
+            .pointer(&format!("{template}/spec"))
+            .map(qos::class)
+            .unwrap_or_default()
+            .to_owned(),
         replicas_before_stop: view.facts.before_stop.get(component.as_str()).copied(),
         restart: text(&format!("{template}/metadata/annotations/{}", RESTART.replace('/', "~1"))),
         name: component,
@@ -195,6 +220,8 @@ fn conditions_of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
     let first_error = found.iter().find(|problem| problem.severity == Severity::Error);
     let unsettled = view.outcome.steps.iter().find(|step| !step.result.settled());
     let applied = unsettled.is_none() && !view.paused;
+    let in_force =
+        view.outcome.steps.iter().all(|step| step.result.settled() || problems::is_mere_warning(step));
     let complete = workloads.iter().all(|workload| workload.complete);
     let progress = workloads
         .iter()
@@ -220,7 +247,7 @@ fn conditions_of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
             left => format!("stopping: {left} pods are left"),
         };
         condition("Ready", false, reasons::STOPPED, message)
-    } else if first_error.is_none() && complete && (applied || view.paused) {
+    } else if first_error.is_none() && complete && in_force {
         condition("Ready", true, reasons::READY, "every pod runs the declared state".into())
     } else {
         let (reason, message) = cause(reasons::PROGRESSING, progress.clone());
@@ -228,12 +255,23 @@ fn conditions_of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
     });
     wanted.push(condition("Accepted", true, reasons::ACCEPTED, "the resource is valid".into()));
     wanted.push(if view.paused {
-        condition("Applied", false, reasons::PAUSED, "nothing is written while spec.operation.paused is true".into())
+        condition(
+            "Applied",
+            false,
+            reasons::PAUSED,
+            "nothing is written while spec.operation.paused is true".into(),
+        )
     } else if let Some(step) = unsettled {
-        let (reason, message) = cause(reasons::PROGRESSING, format!("{} is not yet as planned", step.object()));
+        let (reason, message) =
+            cause(reasons::PROGRESSING, format!("{} is not yet as planned", step.object()));
         condition("Applied", false, &reason, message)
     } else {
-        condition("Applied", true, reasons::APPLIED, format!("{} objects are as planned", view.plan.objects.len()))
+        condition(
+            "Applied",
+            true,
+            reasons::APPLIED,
+            format!("{} objects are as planned", view.plan.objects.len()),
+        )
     });
 
     let lost = first_error.is_some_and(|problem| problem.reason == reasons::DATA_VOLUME_LOST);
@@ -241,17 +279,30 @@ fn conditions_of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
         lost || problems::needs_help(view.outcome)
             || found.iter().any(|problem| {
                 problem.severity == Severity::Error
-                    && [reasons::DEADLINE_EXCEEDED, reasons::API_KEY_INVALID, reasons::REFERENCE_MISSING, reasons::QUOTA_EXCEEDED, reasons::ADMISSION_DENIED, reasons::ROUTE_NOT_ACCEPTED]
-                        .contains(&problem.reason.as_str())
+                    && [
+                        reasons::DEADLINE_EXCEEDED,
+                        reasons::API_KEY_INVALID,
+                        reasons::REFERENCE_MISSING,
+                        reasons::QUOTA_EXCEEDED,
+                        reasons::ADMISSION_DENIED,
+                        reasons::ROUTE_NOT_ACCEPTED,
+                    ]
+                    .contains(&problem.reason.as_str())
             })
     });
     if let Some(problem) = stuck {
-        wanted.push(condition("Stalled", true, &problem.reason, format!("{}: {}", problem.object, problem.message)));
-    } else if !view.paused && !(applied && complete) {
+        wanted.push(condition(
+            "Stalled",
+            true,
+            &problem.reason,
+            format!("{}: {}", problem.object, problem.message),
+        ));
+    } else if !(view.paused || applied && complete) {
         let (reason, message) = cause(reasons::PROGRESSING, progress);
         wanted.push(condition("Reconciling", true, &reason, message));
     }
-    let warnings: Vec<&Problem> = found.iter().filter(|problem| problem.severity == Severity::Warning).collect();
+    let warnings: Vec<&Problem> =
+        found.iter().filter(|problem| problem.severity == Severity::Warning).collect();
     if let Some(first) = warnings.first() {
         let message = warnings
             .iter()
@@ -292,12 +343,17 @@ fn storage_summary(view: &View<'_>) -> Option<String> {
         .iter()
         .filter(|planned| planned.kind == PersistentVolumeClaim::KIND && !problems::of_backups(planned))
         .map(|planned| {
-            let (phase, size) = match view.snapshot.get(planned.kind, &planned.key).map(|child| &child.detail) {
+            let (phase, size) = match view.snapshot.get(planned.kind, &planned.key).map(|child| &child.detail)
+            {
                 Some(Detail::Claim(claim)) => (claim.phase.clone(), claim.capacity.clone()),
                 _ => ("Pending".to_owned(), None),
             };
             let size = size.or_else(|| {
-                planned.body.pointer("/spec/resources/requests/storage").and_then(Value::as_str).map(str::to_owned)
+                planned
+                    .body
+                    .pointer("/spec/resources/requests/storage")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
             });
             format!("{} {} {phase}", planned.key.name, size.unwrap_or_default())
         })
@@ -308,11 +364,12 @@ fn storage_summary(view: &View<'_>) -> Option<String> {
 /// The first host of a Gateway or an Ingress, else the first address of a load balancer.
 fn url(view: &View<'_>) -> Option<String> {
     let gateway = gateway_url(view.plan);
-    let ingress = view.plan.objects.iter().find(|planned| planned.kind == Ingress::KIND).and_then(|planned| {
-        let host = planned.body.pointer("/spec/rules/0/host")?.as_str()?;
-        let scheme = if planned.body.pointer("/spec/tls").is_some() { "https" } else { "http" };
-        Some(format!("{scheme}://{host}"))
-    });
+    let ingress =
+        view.plan.objects.iter().find(|planned| planned.kind == Ingress::KIND).and_then(|planned| {
+            let host = planned.body.pointer("/spec/rules/0/host")?.as_str()?;
+            let scheme = if planned.body.pointer("/spec/tls").is_some() { "https" } else { "http" };
+            Some(format!("{scheme}://{host}"))
+        });
     gateway.or(ingress).or_else(|| {
         view.snapshot.of_kind(Service::KIND).find_map(|child| match &child.detail {
             Detail::Address(Some(address)) => Some(address.clone()),
@@ -351,7 +408,11 @@ fn endpoints(view: &View<'_>) -> Vec<Endpoint> {
                 .max();
             Endpoint {
                 name: planned.key.name.clone(),
-                host: format!("{}.{}.svc", planned.key.name, planned.key.namespace.as_deref().unwrap_or_default()),
+                host: format!(
+                    "{}.{}.svc",
+                    planned.key.name,
+                    planned.key.namespace.as_deref().unwrap_or_default()
+                ),
                 ports: ports
                     .into_iter()
                     .flatten()

@@ -7,10 +7,10 @@
 mod backup;
 mod component;
 mod exposure;
-mod patches;
 mod limits;
 mod monitoring;
 mod network;
+mod patches;
 mod resources;
 mod storage;
 

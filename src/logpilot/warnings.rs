@@ -71,10 +71,7 @@ pub const REASONS: &[(&str, &str)] = &[
         CLIENTS_MAY_BE_CUT,
         "The network policy keeps out the traffic of an Ingress, load balancer or node port that the spec asks for.",
     ),
-    (
-        QUOTA_TOO_SMALL,
-        "The quota has no room for the most pods that can run, those of an update included.",
-    ),
+    (QUOTA_TOO_SMALL, "The quota has no room for the most pods that can run, those of an update included."),
     (ENV_IGNORED, "The server does not look at an environment variable, because its file sets the property."),
 ];
 

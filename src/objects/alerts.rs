@@ -111,7 +111,8 @@ fn usage(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
                 percent(thresholds.memory_percent),
             ),
             summary: "LogPilot high memory usage",
-            description: "Pod {{ $labels.pod }} uses {{ $value | humanizePercentage }} of its memory limit.".into(),
+            description: "Pod {{ $labels.pod }} uses {{ $value | humanizePercentage }} of its memory limit."
+                .into(),
         },
         Alert {
             name: "LogPilotHighCPUUsage",
@@ -126,7 +127,8 @@ fn usage(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
                 percent(thresholds.cpu_percent),
             ),
             summary: "LogPilot high CPU usage",
-            description: "Pod {{ $labels.pod }} uses {{ $value | humanizePercentage }} of its CPU limit.".into(),
+            description: "Pod {{ $labels.pod }} uses {{ $value | humanizePercentage }} of its CPU limit."
+                .into(),
         },
     ]
 }
@@ -185,7 +187,8 @@ fn storage(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
             percent(thresholds.storage_percent)
         ),
         summary: "LogPilot storage nearly full",
-        description: "Volume {{ $labels.persistentvolumeclaim }} is {{ $value | humanizePercentage }} full.".into(),
+        description: "Volume {{ $labels.persistentvolumeclaim }} is {{ $value | humanizePercentage }} full."
+            .into(),
     }]
 }
 
@@ -224,7 +227,8 @@ fn rest(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
 
 fn grpc(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
     let Some(calls) = promql::grpc(cluster) else { return Vec::new() };
-    let count = |more: &str| format!("sum(rate(grpc_server_call_duration_seconds_count{{{calls}{more}}}[5m]))");
+    let count =
+        |more: &str| format!("sum(rate(grpc_server_call_duration_seconds_count{{{calls}{more}}}[5m]))");
     vec![
         Alert {
             name: "LogPilotHighGrpcErrorRate",

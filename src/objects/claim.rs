@@ -9,7 +9,10 @@ use k8s_openapi::{
 
 use super::{labels, meta};
 use crate::{
-    api::{common::{DeletionPolicy, StringMap}, storage::AccessMode},
+    api::{
+        common::{DeletionPolicy, StringMap},
+        storage::AccessMode,
+    },
     logpilot::{
         facts::Facts,
         model::{Claim, Cluster},

@@ -38,7 +38,8 @@ impl Panel {
 /// Name, title and panels of each dashboard.
 #[must_use]
 pub fn all(cluster: &Cluster) -> Vec<(&'static str, &'static str, Vec<Panel>)> {
-    let (Some(pods), Some(containers)) = (promql::pods(cluster, |_| true), promql::containers(cluster)) else {
+    let (Some(pods), Some(containers)) = (promql::pods(cluster, |_| true), promql::containers(cluster))
+    else {
         return Vec::new();
     };
     let of = Of {
@@ -93,7 +94,11 @@ impl Of {
             number("Pods Up", "short", format!("sum(up{{{pods}}})")),
             number("Logs Received", "cps", rate(RECEIVED, pods, "")),
             number("Log Storage Usage", "percentunit", storage(claims)),
-            number("Errors Logged", "cps", rate("logback_events_total", &format!("{pods},level=\"error\""), "")),
+            number(
+                "Errors Logged",
+                "cps",
+                rate("logback_events_total", &format!("{pods},level=\"error\""), ""),
+            ),
         ];
         panels.extend(self.rest(|rest| {
             let errors = rate(REQUESTS, &format!("{rest},status=~\"5..\""), "");
@@ -106,7 +111,11 @@ impl Of {
             let faults = rate(CALLS, &format!("{grpc},{GRPC_FAULTS}"), "");
             vec![
                 lines("gRPC Call Rate", "reqps", vec![("gRPC", rate(CALLS, grpc, ""))]),
-                lines("gRPC Error Rate", "percentunit", vec![("faults", share(&faults, &rate(CALLS, grpc, "")))]),
+                lines(
+                    "gRPC Error Rate",
+                    "percentunit",
+                    vec![("faults", share(&faults, &rate(CALLS, grpc, "")))],
+                ),
             ]
         }));
         panels.push(lines("Memory Usage", "bytes", vec![("{{pod}}", memory(containers))]));
@@ -140,7 +149,11 @@ impl Of {
         panels.extend(self.rest(|rest| {
             let turned_away = |status: &str| rate(REQUESTS, &format!("{pods},status=\"{status}\""), "");
             vec![
-                lines("REST Operations", "reqps", vec![("{{method}} {{uri}}", rate(REQUESTS, rest, "method, uri"))]),
+                lines(
+                    "REST Operations",
+                    "reqps",
+                    vec![("{{method}} {{uri}}", rate(REQUESTS, rest, "method, uri"))],
+                ),
                 lines(
                     "Requests Turned Away",
                     "reqps",
@@ -150,7 +163,11 @@ impl Of {
             ]
         }));
         panels.extend(self.grpc(|grpc| {
-            vec![lines("gRPC Operations", "reqps", vec![("{{grpc_method}}", rate(CALLS, grpc, "grpc_method"))])]
+            vec![lines(
+                "gRPC Operations",
+                "reqps",
+                vec![("{{grpc_method}}", rate(CALLS, grpc, "grpc_method"))],
+            )]
         }));
         panels
     }
@@ -172,7 +189,11 @@ impl Of {
                     "s",
                     vec![("{{pod}}", format!("max by (pod) (http_server_requests_seconds_max{{{rest}}})"))],
                 ),
-                lines("REST Answers by Status", "reqps", vec![("{{status}}", rate(REQUESTS, rest, "status"))]),
+                lines(
+                    "REST Answers by Status",
+                    "reqps",
+                    vec![("{{status}}", rate(REQUESTS, rest, "status"))],
+                ),
             ]
         });
         panels.extend(self.grpc(|grpc| {
@@ -186,7 +207,11 @@ impl Of {
                     "s",
                     vec![("50 %", quantile("0.5")), ("95 %", quantile("0.95")), ("99 %", quantile("0.99"))],
                 ),
-                lines("gRPC Answers by Status", "reqps", vec![("{{grpc_status}}", rate(CALLS, grpc, "grpc_status"))]),
+                lines(
+                    "gRPC Answers by Status",
+                    "reqps",
+                    vec![("{{grpc_status}}", rate(CALLS, grpc, "grpc_status"))],
+                ),
             ]
         }));
         panels.extend([
@@ -195,10 +220,17 @@ impl Of {
                 "bytes",
                 vec![
                     ("{{pod}} used", format!("sum by (pod) (jvm_memory_used_bytes{{{pods},area=\"heap\"}})")),
-                    ("{{pod}} limit", format!("sum by (pod) (jvm_memory_max_bytes{{{pods},area=\"heap\"}} > 0)")),
+                    (
+                        "{{pod}} limit",
+                        format!("sum by (pod) (jvm_memory_max_bytes{{{pods},area=\"heap\"}} > 0)"),
+                    ),
                 ],
             ),
-            lines("Garbage Collection", "percentunit", vec![("{{pod}}", rate("jvm_gc_pause_seconds_sum", pods, "pod"))]),
+            lines(
+                "Garbage Collection",
+                "percentunit",
+                vec![("{{pod}}", rate("jvm_gc_pause_seconds_sum", pods, "pod"))],
+            ),
             lines("Threads", "short", vec![("{{pod}}", format!("jvm_threads_live_threads{{{pods}}}"))]),
             lines(
                 "Waiting Tasks",
@@ -212,9 +244,14 @@ impl Of {
     /// What the cluster gives it.
     fn infrastructure(&self) -> Vec<Panel> {
         let Self { pods, containers, claims, deployments, .. } = self;
-        let network = |direction: &str| rate(&format!("container_network_{direction}_bytes_total"), pods, "pod");
+        let network =
+            |direction: &str| rate(&format!("container_network_{direction}_bytes_total"), pods, "pod");
         vec![
-            lines("CPU Usage", "short", vec![("{{pod}}", cpu(containers)), ("{{pod}} limit", limit(containers, "cpu"))]),
+            lines(
+                "CPU Usage",
+                "short",
+                vec![("{{pod}}", cpu(containers)), ("{{pod}} limit", limit(containers, "cpu"))],
+            ),
             lines(
                 "Memory Usage",
                 "bytes",
@@ -250,7 +287,9 @@ impl Of {
                 "short",
                 vec![(
                     "{{pod}}",
-                    format!("sum by (pod) (increase(kube_pod_container_status_restarts_total{{{containers}}}[1h]))"),
+                    format!(
+                        "sum by (pod) (increase(kube_pod_container_status_restarts_total{{{containers}}}[1h]))"
+                    ),
                 )],
             ),
             lines("Open Files", "short", vec![("{{pod}}", format!("process_files_open_files{{{pods}}}"))]),

@@ -7,11 +7,7 @@ use super::{
     labels::{self, monitored_services},
     meta,
 };
-use crate::logpilot::{
-    defaults::MANAGEMENT,
-    model::Cluster,
-    monitoring::Monitor,
-};
+use crate::logpilot::{defaults::MANAGEMENT, model::Cluster, monitoring::Monitor};
 
 /// Where the servers show their metrics, on the management port.
 pub const METRICS_PATH: &str = "/actuator/prometheus";

@@ -128,7 +128,8 @@ fn grpc(calls: &str, objectives: &Objectives) -> Vec<Indicator> {
             format!("sum(rate(grpc_server_call_duration_seconds_count{{{calls}{more}}}[{window}]))")
         }
     };
-    let (all, faults) = (count(calls.to_owned(), String::new()), count(calls.to_owned(), format!(",{GRPC_FAULTS}")));
+    let (all, faults) =
+        (count(calls.to_owned(), String::new()), count(calls.to_owned(), format!(",{GRPC_FAULTS}")));
     let good = count(calls.to_owned(), ",grpc_status=\"OK\"".to_owned());
     let limit = decimal(objectives.latency_milliseconds.unsigned_abs(), 3);
     // Whole bounds are written `1.0` or `1`, by the version of Prometheus.
@@ -167,8 +168,15 @@ fn selector(cluster: &Cluster, slo: Option<&str>) -> String {
 fn burns(cluster: &Cluster, wanted: &Alerting, indicator: &Indicator) -> Vec<Rule> {
     let series = selector(cluster, Some(indicator.name));
     let budget = decimal(100_000_u32.saturating_sub(indicator.objective.0), 5);
-    let one = |(short, long, tenths, for_, severity): &(&'static str, &'static str, u32, &'static str, &'static str)| {
-        let over = |window: &str| format!("{ERRORS}{window}{{{series}}} > {} * {budget}", decimal(*tenths, 1));
+    let one = |(short, long, tenths, for_, severity): &(
+        &'static str,
+        &'static str,
+        u32,
+        &'static str,
+        &'static str,
+    )| {
+        let over =
+            |window: &str| format!("{ERRORS}{window}{{{series}}} > {} * {budget}", decimal(*tenths, 1));
         let mut rule = alerts::rule(
             cluster,
             wanted,

@@ -7,7 +7,10 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, DynamicObject, Patch, PatchParams},
 };
-use local_cluster::{audit::{AuditEvent, Marker}, wait_for};
+use local_cluster::{
+    audit::{AuditEvent, Marker},
+    wait_for,
+};
 use logpilot_operator::engine::kind::Kind;
 use serde_json::{Value, json};
 
@@ -153,7 +156,9 @@ impl Case {
     /// The operator's requests for this case since a marker: its namespace, and the resource's own name.
     pub async fn requests(&self, since: Option<&Marker>) -> Vec<AuditEvent> {
         let all = self.world.requests(since).await;
-        all.into_iter().filter(|it| it.verb != "watch" && (it.namespace == self.ns() || it.name == self.name)).collect()
+        all.into_iter()
+            .filter(|it| it.verb != "watch" && (it.namespace == self.ns() || it.name == self.name))
+            .collect()
     }
 }
 
@@ -161,9 +166,8 @@ impl Case {
 pub fn condition(status: &Value, type_: &str) -> (String, String) {
     let conditions = status.get("conditions").and_then(Value::as_array);
     let found = conditions.into_iter().flatten().find(|condition| condition["type"] == type_);
-    let text = |field: &str| {
-        found.and_then(|condition| condition[field].as_str()).unwrap_or_default().to_owned()
-    };
+    let text =
+        |field: &str| found.and_then(|condition| condition[field].as_str()).unwrap_or_default().to_owned();
     (text("status"), text("reason"))
 }
 
@@ -213,7 +217,11 @@ impl Drop for Case {
                 .args(&arguments)
                 .output();
             if let Ok(output) = output {
-                eprintln!("=== kubectl {} ===\n{}", arguments.join(" "), String::from_utf8_lossy(&output.stdout));
+                eprintln!(
+                    "=== kubectl {} ===\n{}",
+                    arguments.join(" "),
+                    String::from_utf8_lossy(&output.stdout)
+                );
             }
         }
     }

@@ -55,7 +55,10 @@ pub fn meant(object: &DynamicObject) -> Value {
         }
     }
     // Items of a list carry no type.
-    value.as_object_mut().unwrap().retain(|field, _| !["apiVersion", "kind", "status"].contains(&field.as_str()));
+    value
+        .as_object_mut()
+        .unwrap()
+        .retain(|field, _| !["apiVersion", "kind", "status"].contains(&field.as_str()));
     if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
         for field in ["clusterIP", "clusterIPs", "healthCheckNodePort"] {
             spec.remove(field);

@@ -18,9 +18,14 @@ use kube::{
     api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, TypeMeta},
     config::{KubeConfigOptions, Kubeconfig},
 };
-use local_cluster::{Env, audit::{AuditEvent, Marker}, wait_for};
+use local_cluster::{
+    Env,
+    audit::{AuditEvent, Marker},
+    wait_for,
+};
 use logpilot_operator::{
-    api, logpilot::controller::{self, Planner},
+    api,
+    logpilot::controller::{self, Planner},
     operator::{self, Operator},
 };
 use serde::Deserialize;
@@ -54,7 +59,7 @@ pub async fn world() -> &'static World {
             apply(&client, &crd).await;
             wait_for("the CRD to be served", Duration::from_secs(30), async || {
                 let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource());
-                api.list(&Default::default()).await.map(drop).map_err(|error| error.to_string())
+                api.list(&kube::api::ListParams::default()).await.map(drop).map_err(|error| error.to_string())
             })
             .await
             .unwrap();
@@ -83,12 +88,8 @@ impl World {
 
     /// A client with the operator's own rights.
     pub async fn operator_config(&self) -> kube::Config {
-        let kubeconfig: Kubeconfig = self
-            .env
-            .access()
-            .service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
-            .await
-            .unwrap();
+        let kubeconfig: Kubeconfig =
+            self.env.access().service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await.unwrap();
         kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap()
     }
 
@@ -105,7 +106,7 @@ impl World {
     /// The operator's requests since a marker.
     pub async fn requests(&self, since: Option<&Marker>) -> Vec<AuditEvent> {
         match (self.env.control_plane(), since) {
-            (Some(plane), Some(since)) => plane.requests_of(OPERATOR_USER, since.clone()).await.unwrap(),
+            (Some(plane), Some(since)) => plane.requests_of(OPERATOR_USER, *since).await.unwrap(),
             _ => Vec::new(),
         }
     }
@@ -125,7 +126,11 @@ impl World {
         let thread = std::thread::spawn({
             let (stop, operator) = (stop.clone(), Arc::clone(&operator));
             move || {
-                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+                let runtime = tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(2)
+                    .enable_all()
+                    .build()
+                    .unwrap();
                 runtime.block_on(async {
                     let running = Operator::new(operator::client(config).unwrap(), planner)
                         .with_image(Some("logpilot-operator:test".to_owned()));
@@ -195,8 +200,11 @@ pub async fn install_service_monitors(client: &Client) {
 }
 
 /// Names of the Gateway API's CRDs that the operator uses.
-pub const GATEWAY_CRDS: [&str; 3] =
-    ["gateways.gateway.networking.k8s.io", "httproutes.gateway.networking.k8s.io", "grpcroutes.gateway.networking.k8s.io"];
+pub const GATEWAY_CRDS: [&str; 3] = [
+    "gateways.gateway.networking.k8s.io",
+    "httproutes.gateway.networking.k8s.io",
+    "grpcroutes.gateway.networking.k8s.io",
+];
 
 /// The Gateway API's own CRDs, with their validation and defaults.
 pub async fn install_gateway_api(client: &Client) {
@@ -228,7 +236,10 @@ fn breaking_planner() -> Planner {
 }
 
 pub fn resource() -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND), api::PLURAL)
+    ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND),
+        api::PLURAL,
+    )
 }
 
 /// Applies any manifest as the administrator.
@@ -256,7 +267,8 @@ pub fn documents(text: &str) -> Vec<serde_json::Value> {
 }
 
 fn log_file() -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("operator-{}.log", std::process::id()));
+    let path =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("operator-{}.log", std::process::id()));
     let file = File::create(&path).unwrap();
     let _ = tracing_subscriber::fmt()
         .with_env_filter("info,logpilot_operator=debug")

@@ -11,7 +11,10 @@ async fn policies_are_on_by_default_follow_the_spec_and_can_be_turned_off() {
     case.apply(spec.clone()).await;
     case.ready().await;
     let rules = async |way: &str| case.child("NetworkPolicy", "policies-all").await.data["spec"][way].clone();
-    assert_eq!(rules("ingress").await[0], json!({ "ports": [{ "port": 8080, "protocol": "TCP" }, { "port": 50051, "protocol": "TCP" }] }));
+    assert_eq!(
+        rules("ingress").await[0],
+        json!({ "ports": [{ "port": 8080, "protocol": "TCP" }, { "port": 50051, "protocol": "TCP" }] })
+    );
     assert_eq!(rules("ingress").await[1]["ports"][0]["port"], 8081);
     // Every form of a peer is one that the API server takes, and stores as it was written.
     spec["networkPolicy"] = json!({
@@ -59,7 +62,8 @@ async fn defaults_and_a_quota_are_the_namespace_s_and_one_that_is_too_small_is_w
     assert!(!problems(&status).contains("QuotaTooSmall"), "{status:#}");
     assert_eq!(status["components"][0]["qosClass"], "Burstable");
     // A container that says nothing gets what the LimitRange says.
-    let pods: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(case.client.clone(), case.ns());
+    let pods: kube::Api<k8s_openapi::api::core::v1::Pod> =
+        kube::Api::namespaced(case.client.clone(), case.ns());
     let pod = serde_json::from_value(json!({
         "metadata": { "name": "guest" },
         "spec": {

@@ -19,9 +19,8 @@ async fn a_stopped_cluster_keeps_its_data_and_as_many_pods_come_back() {
     let claim = uid(&case.child("PersistentVolumeClaim", "stopped-data").await);
     spec["operation"] = json!({ "stopped": true });
     case.apply(spec.clone()).await;
-    let status = case
-        .until("stopped", SOON, |status| status["pods"] == "0/0" && status["summary"] == "Stopped")
-        .await;
+    let status =
+        case.until("stopped", SOON, |status| status["pods"] == "0/0" && status["summary"] == "Stopped").await;
     assert_eq!(condition(&status, "Ready"), ("False".into(), "Stopped".into()));
     assert_eq!(condition(&status, "Stalled").0, "");
     assert_eq!(status["components"][1]["replicasBeforeStop"], 5, "{status:#}");
@@ -30,17 +29,25 @@ async fn a_stopped_cluster_keeps_its_data_and_as_many_pods_come_back() {
     // Somebody starts it by hand: the spec says stopped.
     let by_hand = json!({ "spec": { "replicas": 1 } });
     kinds::edit(&case.client, kind("Deployment"), case.ns(), "stopped-rest", &by_hand).await;
-    case.child_until("Deployment", "stopped-rest", "stopped again", REPAIR, |seen| seen.data["spec"]["replicas"] == 0).await;
+    case.child_until("Deployment", "stopped-rest", "stopped again", REPAIR, |seen| {
+        seen.data["spec"]["replicas"] == 0
+    })
+    .await;
     spec["operation"] = json!({ "stopped": false });
     case.apply(spec).await;
-    let status = case.until("7 pods again", SOON, |status| status["pods"] == "7/7" && condition(status, "Ready").0 == "True").await;
+    let status = case
+        .until("7 pods again", SOON, |status| {
+            status["pods"] == "7/7" && condition(status, "Ready").0 == "True"
+        })
+        .await;
     assert!(status["components"][1].get("replicasBeforeStop").is_none(), "{status:#}");
     assert_eq!(uid(&case.child("PersistentVolumeClaim", "stopped-data").await), claim);
     case.child("HorizontalPodAutoscaler", "stopped-rest").await;
     case.child("PodDisruptionBudget", "stopped-all").await;
     // It is the autoscaler's again: what it sets stays.
     scale(&case, "stopped-rest", 3).await;
-    case.until("5 pods", SOON, |status| status["pods"] == "5/5" && condition(status, "Ready").0 == "True").await;
+    case.until("5 pods", SOON, |status| status["pods"] == "5/5" && condition(status, "Ready").0 == "True")
+        .await;
 }
 
 async fn revision(case: &Case, name: &str) -> String {
@@ -51,7 +58,8 @@ async fn revision(case: &Case, name: &str) -> String {
 #[tokio::test]
 async fn a_restart_is_asked_for_by_annotation_and_happens_once() {
     let case = case("again").await;
-    let spec = json!({ "image": IMAGE, "components": { "all": { "replicas": 1 }, "rest": { "replicas": 1 } } });
+    let spec =
+        json!({ "image": IMAGE, "components": { "all": { "replicas": 1 }, "rest": { "replicas": 1 } } });
     case.apply(spec).await;
     case.ready().await;
     let revisions = async || (revision(&case, "again-all").await, revision(&case, "again-rest").await);
@@ -102,23 +110,33 @@ async fn what_variables_refer_to_must_be_there_and_rolls_the_pods_when_it_change
     });
     case.apply(spec.clone()).await;
     let status = case.reason("Stalled", "True", "ReferenceMissing").await;
-    assert!(status["problems"].to_string().contains("ConfigMap refers/settings does not exist"), "{status:#}");
+    assert!(
+        status["problems"].to_string().contains("ConfigMap refers/settings does not exist"),
+        "{status:#}"
+    );
     assert!(status["problems"].to_string().contains("Secret refers/more does not exist"), "{status:#}");
     assert!(kinds::get(&case.client, kind("Deployment"), case.ns(), "refers-all").await.is_none(), "held");
     case.child_until("Deployment", "refers-rest", "not held", SOON, |_| true).await;
-    let map = |value: &str, other: &str| json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings", "namespace": case.ns() },
-        "data": { "a": value, "other": other },
-    });
-    let secret = |value: &str| json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "more", "namespace": case.ns() },
-        "stringData": { "C": value },
-    });
+    let map = |value: &str, other: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings", "namespace": case.ns() },
+            "data": { "a": value, "other": other },
+        })
+    };
+    let secret = |value: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "more", "namespace": case.ns() },
+            "stringData": { "C": value },
+        })
+    };
     cluster::apply(&case.client, &map("1", "1")).await;
     cluster::apply(&case.client, &secret("canary-a")).await;
     // Looked at every 10 s while a component is held for it.
     let status = case.ready().await;
-    assert!(problems(&status).contains("ReferenceMissing"), "the optional one is told of, and holds nothing: {status:#}");
+    assert!(
+        problems(&status).contains("ReferenceMissing"),
+        "the optional one is told of, and holds nothing: {status:#}"
+    );
     assert_eq!(revision(&case, "refers-all").await, "1");
     let mut edit = 0;
     let mut look = async |wanted: &str| {
@@ -132,8 +150,12 @@ async fn what_variables_refer_to_must_be_there_and_rolls_the_pods_when_it_change
         assert_eq!(revision(&case, "refers-rest").await, "1", "refers to nothing");
         if since.is_some() {
             let requests = case.requests(since.as_ref()).await;
-            let read: Vec<_> = reads(&requests).into_iter().map(|it| (it.verb.as_str(), it.resource.as_str())).collect();
-            assert!(read.iter().all(|(verb, kind)| *verb == "get" && ["secrets", "configmaps"].contains(kind)), "{read:?}");
+            let read: Vec<_> =
+                reads(&requests).into_iter().map(|it| (it.verb.as_str(), it.resource.as_str())).collect();
+            assert!(
+                read.iter().all(|(verb, kind)| *verb == "get" && ["secrets", "configmaps"].contains(kind)),
+                "{read:?}"
+            );
             assert!(read.len() <= 4, "each object once: {read:?}");
         }
     };

@@ -11,15 +11,18 @@ const WORDS: &[&str] = &["and", "or", "unless", "bool", "offset", "by", "on", "w
 
 /// Everything that exists: what is exposed, what the operator itself shows, and what rules record.
 pub fn known() -> BTreeSet<String> {
-    let listed = include_str!("metrics.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let listed =
+        include_str!("metrics.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let recorded = rules::everything();
-    let recorded = recorded.iter().flat_map(|(_, groups)| rules::of(groups)).filter_map(|rule| rule["record"].as_str());
+    let recorded =
+        recorded.iter().flat_map(|(_, groups)| rules::of(groups)).filter_map(|rule| rule["record"].as_str());
     let metrics = Metrics::default();
     metrics.judged("a", Judged { not_ready_since: Some(0), reasons: vec!["Other"] });
-    metrics.reconciled("failed", 1.0);
+    metrics.reconciled("finished", 1.0);
     metrics.watch_failed("services");
     let text = metrics.render(1, 1);
-    let shown = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next());
+    let shown =
+        text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next());
     listed.chain(recorded).chain(shown).map(str::to_owned).collect()
 }
 
@@ -58,7 +61,10 @@ pub fn used(expr: &str) -> BTreeSet<String> {
         } else if matches!(word, "by" | "on" | "without" | "ignoring") {
             // A list of labels follows.
             rest = rest.split_once(')').map_or("", |(_, after)| after);
-        } else if !rest.starts_with('(') && !WORDS.contains(&word) && !word.starts_with(|first: char| first.is_ascii_digit()) {
+        } else if !rest.starts_with('(')
+            && !WORDS.contains(&word)
+            && !word.starts_with(|first: char| first.is_ascii_digit())
+        {
             names.insert(word.to_owned());
         }
     }
@@ -73,7 +79,9 @@ pub fn selectors(expr: &str) -> Vec<String> {
             expr.match_indices(&name)
                 .filter(|(at, _)| {
                     let after = &expr[at + name.len()..];
-                    let boundary = |char: Option<char>| !char.is_some_and(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | ':'));
+                    let boundary = |char: Option<char>| {
+                        !char.is_some_and(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | ':'))
+                    };
                     boundary(expr[..*at].chars().next_back()) && boundary(after.chars().next())
                 })
                 .map(|(at, _)| {

@@ -26,9 +26,18 @@ monitoring: { slo: {} }";
 /// Other shapes: one interface, claims of their own, other numbers, a page for runbooks.
 const OTHERS: &[(&str, &str)] = &[
     ("rest", "{ components: { rest: { replicas: 1 } }, monitoring: { rules: {}, slo: {}, dashboards: {} } }"),
-    ("grpc", "{ components: { grpc: { replicas: 1 } }, monitoring: { podMonitor: {}, rules: {}, slo: { grpc: { latencyMilliseconds: 1000, availabilityPercent: 99.99 } }, dashboards: {} } }"),
-    ("claims", "{ components: { all: { replicas: 1 }, rest: { replicas: 1 } }, storage: { sharing: PerComponent }, monitoring: { rules: { runbookUrl: 'https://a.example/b', thresholds: { memoryPercent: 100, latencyMilliseconds: 1, ingestStoppedMinutes: 1440 } } } }"),
-    ("dotted", "{ components: { all: { replicas: 1 } }, storage: { volume: { existingClaim: my.old.claim } }, monitoring: { rules: {}, dashboards: {} } }"),
+    (
+        "grpc",
+        "{ components: { grpc: { replicas: 1 } }, monitoring: { podMonitor: {}, rules: {}, slo: { grpc: { latencyMilliseconds: 1000, availabilityPercent: 99.99 } }, dashboards: {} } }",
+    ),
+    (
+        "claims",
+        "{ components: { all: { replicas: 1 }, rest: { replicas: 1 } }, storage: { sharing: PerComponent }, monitoring: { rules: { runbookUrl: 'https://a.example/b', thresholds: { memoryPercent: 100, latencyMilliseconds: 1, ingestStoppedMinutes: 1440 } } } }",
+    ),
+    (
+        "dotted",
+        "{ components: { all: { replicas: 1 } }, storage: { volume: { existingClaim: my.old.claim } }, monitoring: { rules: {}, dashboards: {} } }",
+    ),
     ("objectives", "{ monitoring: { slo: { rest: { latencyMilliseconds: 1 } } } }"),
 ];
 
@@ -57,7 +66,8 @@ pub fn of_operator() -> Value {
 
 /// Every file of rules, by a name.
 pub fn everything() -> Vec<(String, Value)> {
-    let mut all = vec![("everything".to_owned(), of_cluster(EVERYTHING)), ("operator".to_owned(), of_operator())];
+    let mut all =
+        vec![("everything".to_owned(), of_cluster(EVERYTHING)), ("operator".to_owned(), of_operator())];
     all.extend(OTHERS.iter().map(|(name, spec)| ((*name).to_owned(), of_cluster(spec))));
     all
 }
@@ -72,12 +82,15 @@ pub fn of(groups: &Value) -> Vec<&Value> {
 pub fn dashboards() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for spec in [EVERYTHING, OTHERS[0].1, OTHERS[1].1, OTHERS[3].1] {
-        for object in objects(spec).iter().filter(|object| object["metadata"]["labels"]["grafana_dashboard"] == "1") {
+        for object in
+            objects(spec).iter().filter(|object| object["metadata"]["labels"]["grafana_dashboard"] == "1")
+        {
             for (file, text) in object["data"].as_object().expect("data") {
                 let model: Value = serde_json::from_str(text.as_str().expect("text")).expect("JSON");
                 for panel in model["panels"].as_array().expect("panels") {
                     for target in panel["targets"].as_array().expect("targets") {
-                        let expr = target["expr"].as_str().expect("an expression").replace("$__rate_interval", "5m");
+                        let expr =
+                            target["expr"].as_str().expect("an expression").replace("$__rate_interval", "5m");
                         found.push((format!("{file} {}", panel["title"]), expr));
                     }
                 }

@@ -69,9 +69,7 @@ const RUNNING: &str = "(has(self.components) && self.components.size() > 0 ? sel
 /// The rules of one way in (`ingress` or `gateway`), none where it is absent or off.
 fn rules_of(way: &str) -> String {
     let at = format!("self.exposure.{way}");
-    format!(
-        "(has(self.exposure) && has({at}) && (!has({at}.enabled) || {at}.enabled) ? {at}.rules : [])"
-    )
+    format!("(has(self.exposure) && has({at}) && (!has({at}.enabled) || {at}.enabled) ? {at}.rules : [])")
 }
 
 fn path_of(way: &str) -> String {

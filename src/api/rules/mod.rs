@@ -15,9 +15,9 @@ pub mod identity;
 pub mod ingress;
 pub mod limits;
 pub mod metadata;
-pub mod patches;
-pub mod network;
 pub mod monitoring;
+pub mod network;
+pub mod patches;
 pub mod storage;
 
 use kube::core::{Message, Reason, Rule};

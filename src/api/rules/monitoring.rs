@@ -7,9 +7,8 @@ use super::{explained, forbidden};
 
 /// Each pod would be scraped twice, and every sum over pods would be twice as high.
 pub fn one_monitor() -> Rule {
-    let on = |block: &str| {
-        format!("(has(self.{block}) && (!has(self.{block}.enabled) || self.{block}.enabled))")
-    };
+    let on =
+        |block: &str| format!("(has(self.{block}) && (!has(self.{block}.enabled) || self.{block}.enabled))");
     forbidden(
         format!("!{} || !{}", on("podMonitor"), on("serviceMonitor")),
         "may not be given together with `serviceMonitor`: every pod would be counted twice; keep one, or set `enabled: false` in the other",

@@ -198,7 +198,9 @@ fn a_failed_backup_is_a_warning_with_what_its_pod_said() {
     // The pod that failed makes no server unready, and a new success ends it.
     let plan = planned("{ backup: {} }");
     assert!(
-        problems::of_live(&plan, &world(&objects)).iter().all(|problem| problem.reason != "CrashLoopBackOff")
+        problems::of_live(&plan, &world(&objects), 0)
+            .iter()
+            .all(|problem| problem.reason != "CrashLoopBackOff")
     );
     let mut objects = objects.to_vec();
     objects.push(job("logpilot-backup-2", "Complete", "2026-01-03T03:00:05Z"));
@@ -228,7 +230,7 @@ fn a_backup_claim_that_waits_for_its_first_pod_is_no_problem() {
     let plan = planned("{ backup: {} }");
     let claim = |name: &str, phase: &str| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name }, "status": { "phase": phase } });
     let told = |objects: &[Value]| {
-        let found = problems::of_live(&plan, &world(objects));
+        let found = problems::of_live(&plan, &world(objects), problems::SETTLING);
         found.into_iter().filter(|it| it.reason == "VolumePending").count()
     };
     assert_eq!(told(&[claim("logpilot-backup", "Pending")]), 0);

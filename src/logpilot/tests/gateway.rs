@@ -52,7 +52,9 @@ exposure:
 #[test]
 fn a_host_added_at_the_end_renames_nothing() {
     let spec = |hosts: &str| {
-        format!("{{ exposure: {{ gateway: {{ className: a, tls: {{ secretName: t }}, rules: [{hosts}] }} }} }}")
+        format!(
+            "{{ exposure: {{ gateway: {{ className: a, tls: {{ secretName: t }}, rules: [{hosts}] }} }} }}"
+        )
     };
     let two = planned(&spec("{ host: a.b }, { host: c.d }"));
     let three = planned(&spec("{ host: a.b }, { host: c.d }, { host: e.f }"));
@@ -84,10 +86,22 @@ fn many_paths_of_one_host_fit_into_one_route() {
 }
 
 #[rstest]
-#[case::both("className: a, parentRefs: [{ name: b }], rules: [{ host: a.b }]", "spec.exposure.gateway", "exactly one of")]
+#[case::both(
+    "className: a, parentRefs: [{ name: b }], rules: [{ host: a.b }]",
+    "spec.exposure.gateway",
+    "exactly one of"
+)]
 #[case::neither("rules: [{ host: a.b }]", "spec.exposure.gateway", "exactly one of")]
-#[case::not_running("className: a, rules: [{ host: a.b, component: rest }]", "spec.exposure.gateway.rules[0].component", "'rest' does not run")]
-#[case::twice("className: a, rules: [{ host: a.b }, { host: a.b, path: / }]", "spec.exposure.gateway.rules[1]", "there twice")]
+#[case::not_running(
+    "className: a, rules: [{ host: a.b, component: rest }]",
+    "spec.exposure.gateway.rules[0].component",
+    "'rest' does not run"
+)]
+#[case::twice(
+    "className: a, rules: [{ host: a.b }, { host: a.b, path: / }]",
+    "spec.exposure.gateway.rules[1]",
+    "there twice"
+)]
 fn what_cannot_be_routed_is_refused(#[case] gateway: &str, #[case] path: &str, #[case] words: &str) {
     let found = violations(&format!("{{ exposure: {{ gateway: {{ {gateway} }} }} }}"));
     assert!(found.iter().any(|it| it.path == path && it.message.contains(words)), "{found:?}");

@@ -438,7 +438,11 @@ pub(super) const LEAVES: &[Leaf] = &[
     ("backup.timeZone", "{ backup: {} }", "{ backup: { timeZone: Asia/Seoul } }"),
     ("backup.retention.count", "{ backup: {} }", "{ backup: { retention: { count: 1 } } }"),
     ("backup.volume.size", "{ backup: {} }", "{ backup: { volume: { size: 21Gi } } }"),
-    ("backup.volume.storageClassName", "{ backup: {} }", "{ backup: { volume: { storageClassName: slow } } }"),
+    (
+        "backup.volume.storageClassName",
+        "{ backup: {} }",
+        "{ backup: { volume: { storageClassName: slow } } }",
+    ),
     ("backup.volume.existingClaim", "{ backup: {} }", "{ backup: { volume: { existingClaim: nfs } } }"),
     ("backup.suspend", "{ backup: {} }", "{ backup: { suspend: true } }"),
     ("exposure.ingress.enabled", ingress!("enabled: true"), ingress!("enabled: false")),
@@ -553,13 +557,21 @@ pub(super) const LEAVES: &[Leaf] = &[
     ),
     (
         "exposure.gateway.tls.issuerRef.kind",
-        gateway!("className: a, tls: { secretName: a, issuerRef: { name: i } }, rules: [{ host: a.b, component: all }]"),
-        gateway!("className: a, tls: { secretName: a, issuerRef: { name: i, kind: ClusterIssuer } }, rules: [{ host: a.b, component: all }]"),
+        gateway!(
+            "className: a, tls: { secretName: a, issuerRef: { name: i } }, rules: [{ host: a.b, component: all }]"
+        ),
+        gateway!(
+            "className: a, tls: { secretName: a, issuerRef: { name: i, kind: ClusterIssuer } }, rules: [{ host: a.b, component: all }]"
+        ),
     ),
     (
         "exposure.gateway.tls.issuerRef.name",
-        gateway!("className: a, tls: { secretName: a, issuerRef: { name: i } }, rules: [{ host: a.b, component: all }]"),
-        gateway!("className: a, tls: { secretName: a, issuerRef: { name: j } }, rules: [{ host: a.b, component: all }]"),
+        gateway!(
+            "className: a, tls: { secretName: a, issuerRef: { name: i } }, rules: [{ host: a.b, component: all }]"
+        ),
+        gateway!(
+            "className: a, tls: { secretName: a, issuerRef: { name: j } }, rules: [{ host: a.b, component: all }]"
+        ),
     ),
     (
         "patches[].target.kind",
@@ -573,8 +585,12 @@ pub(super) const LEAVES: &[Leaf] = &[
     ),
     (
         "patches[].type",
-        patch!("target: { kind: Service, name: logpilot-all }, patch: { spec: { ports: [{ port: 1, name: x, targetPort: 1, protocol: TCP }] } }"),
-        patch!("target: { kind: Service, name: logpilot-all }, type: Strategic, patch: { spec: { ports: [{ port: 1, name: x, targetPort: 1, protocol: TCP }] } }"),
+        patch!(
+            "target: { kind: Service, name: logpilot-all }, patch: { spec: { ports: [{ port: 1, name: x, targetPort: 1, protocol: TCP }] } }"
+        ),
+        patch!(
+            "target: { kind: Service, name: logpilot-all }, type: Strategic, patch: { spec: { ports: [{ port: 1, name: x, targetPort: 1, protocol: TCP }] } }"
+        ),
     ),
     (
         "patches[].patch",
@@ -601,14 +617,26 @@ pub(super) const LEAVES: &[Leaf] = &[
         "{ monitoring: { serviceMonitor: {} } }",
         "{ monitoring: { serviceMonitor: { labels: { a: b } } } }",
     ),
-    ("monitoring.podMonitor.enabled", monitoring!("podMonitor: {}"), monitoring!("podMonitor: { enabled: false }")),
-    ("monitoring.podMonitor.interval", monitoring!("podMonitor: {}"), monitoring!("podMonitor: { interval: 1m }")),
+    (
+        "monitoring.podMonitor.enabled",
+        monitoring!("podMonitor: {}"),
+        monitoring!("podMonitor: { enabled: false }"),
+    ),
+    (
+        "monitoring.podMonitor.interval",
+        monitoring!("podMonitor: {}"),
+        monitoring!("podMonitor: { interval: 1m }"),
+    ),
     (
         "monitoring.podMonitor.scrapeTimeout",
         monitoring!("podMonitor: {}"),
         monitoring!("podMonitor: { scrapeTimeout: 5s }"),
     ),
-    ("monitoring.podMonitor.labels", monitoring!("podMonitor: {}"), monitoring!("podMonitor: { labels: { a: b } }")),
+    (
+        "monitoring.podMonitor.labels",
+        monitoring!("podMonitor: {}"),
+        monitoring!("podMonitor: { labels: { a: b } }"),
+    ),
     (
         "monitoring.scrapeAnnotations.enabled",
         monitoring!("scrapeAnnotations: {}"),
@@ -616,7 +644,11 @@ pub(super) const LEAVES: &[Leaf] = &[
     ),
     ("monitoring.rules.enabled", monitoring!("rules: {}"), monitoring!("rules: { enabled: false }")),
     ("monitoring.rules.labels", monitoring!("rules: {}"), monitoring!("rules: { labels: { a: b } }")),
-    ("monitoring.rules.alertLabels", monitoring!("rules: {}"), monitoring!("rules: { alertLabels: { a: b } }")),
+    (
+        "monitoring.rules.alertLabels",
+        monitoring!("rules: {}"),
+        monitoring!("rules: { alertLabels: { a: b } }"),
+    ),
     (
         "monitoring.rules.alertAnnotations",
         monitoring!("rules: {}"),
@@ -666,8 +698,16 @@ pub(super) const LEAVES: &[Leaf] = &[
         monitoring!("slo: {}"),
         monitoring!("slo: { grpc: { latencyMilliseconds: 250 } }"),
     ),
-    ("monitoring.dashboards.enabled", monitoring!("dashboards: {}"), monitoring!("dashboards: { enabled: false }")),
-    ("monitoring.dashboards.labels", monitoring!("dashboards: {}"), monitoring!("dashboards: { labels: { a: b } }")),
+    (
+        "monitoring.dashboards.enabled",
+        monitoring!("dashboards: {}"),
+        monitoring!("dashboards: { enabled: false }"),
+    ),
+    (
+        "monitoring.dashboards.labels",
+        monitoring!("dashboards: {}"),
+        monitoring!("dashboards: { labels: { a: b } }"),
+    ),
     ("networkPolicy.enabled", "{}", "{ networkPolicy: { enabled: false } }"),
     (
         "networkPolicy.clients[].namespaceSelector.matchLabels",
@@ -833,7 +873,8 @@ fn seen(spec: &str) -> String {
     let cluster = cluster(spec);
     let plan = plan(&cluster, &Facts::default());
     // Bodies one by one: a plan itself prints names only.
-    let bodies: Vec<_> = plan.objects.iter().map(|it| (it.to_string(), &it.body, it.replicas, it.held)).collect();
+    let bodies: Vec<_> =
+        plan.objects.iter().map(|it| (it.to_string(), &it.body, it.replicas, it.held)).collect();
     format!("{bodies:?} {:?} {:?}", warnings(&cluster), effective(&cluster).environment)
 }
 

@@ -21,7 +21,9 @@ fn dashboards(spec: &str) -> Vec<(String, Value)> {
 
 #[test]
 fn objectives_are_recorded_and_their_budgets_watched() {
-    let plan = planned("{ monitoring: { slo: { rest: { availabilityPercent: 99.5 }, grpc: { latencyMilliseconds: 1000 } } } }");
+    let plan = planned(
+        "{ monitoring: { slo: { rest: { availabilityPercent: 99.5 }, grpc: { latencyMilliseconds: 1000 } } } }",
+    );
     let rule = object(&plan, "PrometheusRule", "logpilot");
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!(serde_yaml::to_string(&rule.body["spec"]).expect("YAML"));
@@ -35,10 +37,15 @@ fn dashboards_show_what_there_is() {
         writeln!(text, "{file}: {} ({})", model["title"], model["uid"]).expect("to memory");
         for panel in model["panels"].as_array().expect("panels") {
             let at = &panel["gridPos"];
-            writeln!(text, "  {} {} {} at {},{}", panel["title"], panel["type"], panel["fieldConfig"]["defaults"]["unit"], at["x"], at["y"])
-                .expect("to memory");
+            writeln!(
+                text,
+                "  {} {} {} at {},{}",
+                panel["title"], panel["type"], panel["fieldConfig"]["defaults"]["unit"], at["x"], at["y"]
+            )
+            .expect("to memory");
             for target in panel["targets"].as_array().expect("targets") {
-                writeln!(text, "    {}: {}", target["legendFormat"], target["expr"].as_str().expect("text")).expect("to memory");
+                writeln!(text, "    {}: {}", target["legendFormat"], target["expr"].as_str().expect("text"))
+                    .expect("to memory");
             }
         }
     }
@@ -66,13 +73,16 @@ fn grafana_loads_the_dashboards_as_they_are() {
         assert!(model["title"].as_str().is_some_and(|title| title.starts_with("LogPilot ")), "{file}");
         let uid = model["uid"].as_str().expect("a uid").to_owned();
         assert!(uid.len() <= 40 && uids.insert(uid));
-        let ids: BTreeSet<_> = model["panels"].as_array().expect("panels").iter().map(|it| it["id"].as_u64()).collect();
+        let ids: BTreeSet<_> =
+            model["panels"].as_array().expect("panels").iter().map(|it| it["id"].as_u64()).collect();
         assert_eq!(ids.len(), model["panels"].as_array().expect("panels").len());
         assert_eq!(model["templating"]["list"][0]["type"], "datasource");
         for panel in model["panels"].as_array().expect("panels") {
             assert_eq!(panel["datasource"]["uid"], "${datasource}");
             let at = &panel["gridPos"];
-            assert!(at["x"].as_u64() < Some(24) && at["x"].as_u64().unwrap() + at["w"].as_u64().unwrap() <= 24);
+            assert!(
+                at["x"].as_u64() < Some(24) && at["x"].as_u64().unwrap() + at["w"].as_u64().unwrap() <= 24
+            );
         }
     }
     let other = dashboards("{ nameOverride: other, monitoring: { dashboards: {} } }");
@@ -90,14 +100,23 @@ fn only_what_is_served_is_watched() {
     };
     let watched = "monitoring: { rules: {}, slo: {}, dashboards: {} }";
     let rest = text(&format!("{{ components: {{ rest: {{}} }}, {watched} }}"));
-    assert!(rest.contains("http_server_requests") && !rest.contains("grpc_server_call") && !rest.contains("grpc-latency"));
+    assert!(
+        rest.contains("http_server_requests")
+            && !rest.contains("grpc_server_call")
+            && !rest.contains("grpc-latency")
+    );
     let grpc = text(&format!("{{ components: {{ grpc: {{}} }}, {watched} }}"));
     assert!(!grpc.contains("http_server_requests") && grpc.contains("grpc_server_call"));
 }
 
 #[test]
 fn missing_metrics_are_told_only_where_they_were_asked_for() {
-    let told = |spec: &str| object(&planned(spec), "PrometheusRule", "logpilot").body.to_string().contains("LogPilotMetricsMissing");
+    let told = |spec: &str| {
+        object(&planned(spec), "PrometheusRule", "logpilot")
+            .body
+            .to_string()
+            .contains("LogPilotMetricsMissing")
+    };
     assert!(told("{ monitoring: { rules: {}, serviceMonitor: {} } }"));
     assert!(told("{ monitoring: { rules: {}, podMonitor: {} } }"));
     assert!(told("{ monitoring: { rules: {}, scrapeAnnotations: {} } }"));
@@ -109,7 +128,8 @@ fn missing_metrics_are_told_only_where_they_were_asked_for() {
 fn a_users_pod_annotation_wins_over_ours() {
     let spec = "{ components: { all: { podAnnotations: { prometheus.io/path: /mine } } }, monitoring: { scrapeAnnotations: {} } }";
     let plan = planned(spec);
-    let annotations = &object(&plan, "Deployment", "logpilot-all").body["spec"]["template"]["metadata"]["annotations"];
+    let annotations =
+        &object(&plan, "Deployment", "logpilot-all").body["spec"]["template"]["metadata"]["annotations"];
     assert_eq!(annotations["prometheus.io/path"], "/mine");
     assert_eq!(annotations["prometheus.io/port"], "8081");
     assert_eq!(annotations["prometheus.io/scrape"], "true");
@@ -118,12 +138,14 @@ fn a_users_pod_annotation_wins_over_ours() {
 /// A monitor that reads a file, sends a credential or rewrites labels could take or fake what is another tenant's.
 #[test]
 fn monitors_have_a_fixed_shape() {
-    for (block, kind, list) in
-        [("serviceMonitor", "ServiceMonitor", "endpoints"), ("podMonitor", "PodMonitor", "podMetricsEndpoints")]
-    {
+    for (block, kind, list) in [
+        ("serviceMonitor", "ServiceMonitor", "endpoints"),
+        ("podMonitor", "PodMonitor", "podMetricsEndpoints"),
+    ] {
         let plan = planned(&format!("{{ monitoring: {{ {block}: {{ labels: {{ a: b }} }} }} }}"));
         let spec = &object(&plan, kind, "logpilot").body["spec"];
-        let fields = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<BTreeSet<_>>();
+        let fields =
+            |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<BTreeSet<_>>();
         assert_eq!(fields(spec), BTreeSet::from(["selector", "namespaceSelector", list].map(str::to_owned)));
         assert_eq!(
             fields(&spec[list][0]),
@@ -135,7 +157,12 @@ fn monitors_have_a_fixed_shape() {
 #[test]
 fn what_users_add_to_alerts_never_becomes_a_template_or_replaces_ours() {
     let of = |rules: &str| format!("{{ monitoring: {{ rules: {{ {rules} }} }} }}");
-    for rules in ["alertLabels: { a: '{{ .External }}' }", "alertLabels: { a-b: c }", "alertAnnotations: { '': c }", "alertLabels: { 1a: c }"] {
+    for rules in [
+        "alertLabels: { a: '{{ .External }}' }",
+        "alertLabels: { a-b: c }",
+        "alertAnnotations: { '': c }",
+        "alertLabels: { 1a: c }",
+    ] {
         assert_eq!(violations(&of(rules)).len(), 1, "{rules}");
     }
     let plan = planned(&of("alertLabels: { severity: none, team: a }"));

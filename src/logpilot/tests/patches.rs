@@ -43,7 +43,10 @@ fn a_patch_for_nothing_is_told() {
     let plan = plan(&cluster, &Facts::default());
     let told = unmatched(&cluster, &plan);
     assert_eq!((told.len(), told[0].reason.as_str()), (1, "PatchUnmatched"));
-    assert!(told[0].message.contains("'logpilot-rest'") && told[0].message.contains("logpilot-all"), "{told:?}");
+    assert!(
+        told[0].message.contains("'logpilot-rest'") && told[0].message.contains("logpilot-all"),
+        "{told:?}"
+    );
     assert_eq!(unmatched(&self::cluster("{}"), &planned("{}")), []);
 }
 
@@ -58,27 +61,77 @@ fn a_secret_is_out_of_reach_of_a_stored_patch_too() {
 #[case::kind("Deployment", "{ kind: Pod }", "kind", "which object")]
 #[case::name("Deployment", "{ metadata: { name: x } }", "metadata.name", "only `labels`")]
 #[case::namespace("Deployment", "{ metadata: { namespace: x } }", "metadata.namespace", "only `labels`")]
-#[case::owner("Deployment", "{ metadata: { ownerReferences: [] } }", "metadata.ownerReferences", "only `labels`")]
+#[case::owner(
+    "Deployment",
+    "{ metadata: { ownerReferences: [] } }",
+    "metadata.ownerReferences",
+    "only `labels`"
+)]
 #[case::finalizers("Deployment", "{ metadata: { finalizers: [a] } }", "metadata.finalizers", "only `labels`")]
-#[case::our_label("Deployment", "{ metadata: { labels: { logpilot.io/cluster: x } } }", "metadata.labels.logpilot.io/cluster", "the operator's")]
+#[case::our_label(
+    "Deployment",
+    "{ metadata: { labels: { logpilot.io/cluster: x } } }",
+    "metadata.labels.logpilot.io/cluster",
+    "the operator's"
+)]
 #[case::no_labels("Deployment", "{ metadata: { labels: null } }", "metadata.labels", "removed")]
 #[case::no_metadata("Deployment", "{ metadata: null }", "metadata", "removed")]
-#[case::our_annotation("Deployment", "{ metadata: { annotations: { logpilot.io/replicas: x } } }", "metadata.annotations.logpilot.io/replicas", "the operator's")]
+#[case::our_annotation(
+    "Deployment",
+    "{ metadata: { annotations: { logpilot.io/replicas: x } } }",
+    "metadata.annotations.logpilot.io/replicas",
+    "the operator's"
+)]
 #[case::no_spec("Deployment", "{ spec: null }", "spec", "as a whole")]
 #[case::no_template("Deployment", "{ spec: { template: null } }", "spec.template", "as a whole")]
-#[case::pod_label("Deployment", "{ spec: { template: { metadata: { labels: { app: x } } } } }", "spec.template.metadata.labels.app", "the operator's")]
-#[case::selector("Deployment", "{ spec: { selector: { matchLabels: { a: b } } } }", "spec.selector", "frozen")]
+#[case::pod_label(
+    "Deployment",
+    "{ spec: { template: { metadata: { labels: { app: x } } } } }",
+    "spec.template.metadata.labels.app",
+    "the operator's"
+)]
+#[case::selector(
+    "Deployment",
+    "{ spec: { selector: { matchLabels: { a: b } } } }",
+    "spec.selector",
+    "frozen"
+)]
 #[case::replicas("Deployment", "{ spec: { replicas: 9 } }", "spec.replicas", "`autoscaling`")]
 #[case::strategy("Deployment", "{ spec: { strategy: { type: Recreate } } }", "spec.strategy", "storage")]
-#[case::pod_affinity("Deployment", "{ spec: { template: { spec: { affinity: null } } } }", "spec.template.spec.affinity.podAffinity", "one node")]
+#[case::pod_affinity(
+    "Deployment",
+    "{ spec: { template: { spec: { affinity: null } } } }",
+    "spec.template.spec.affinity.podAffinity",
+    "one node"
+)]
 #[case::service_selector("Service", "{ spec: { selector: { a: b } } }", "spec.selector", "frozen")]
 #[case::external_name("Service", "{ spec: { type: ExternalName } }", "spec.type", "`loadBalancer`")]
-#[case::external_ips("Service", "{ spec: { externalIPs: [1.2.3.4] } }", "spec.externalIPs", "traffic of others")]
+#[case::external_ips(
+    "Service",
+    "{ spec: { externalIPs: [1.2.3.4] } }",
+    "spec.externalIPs",
+    "traffic of others"
+)]
 #[case::cluster_ip("Service", "{ spec: { clusterIP: 10.0.0.1 } }", "spec.clusterIP", "cannot be changed")]
-#[case::size("PersistentVolumeClaim", "{ spec: { resources: { requests: { storage: 1Mi } } } }", "spec.resources", "storage.volume.size")]
+#[case::size(
+    "PersistentVolumeClaim",
+    "{ spec: { resources: { requests: { storage: 1Mi } } } }",
+    "spec.resources",
+    "storage.volume.size"
+)]
 #[case::config("ConfigMap", "{ data: { application.yml: '' } }", "data", "config.overlay")]
-#[case::level("Namespace", "{ metadata: { labels: { pod-security.kubernetes.io/enforce: privileged } } }", "metadata.labels.pod-security.kubernetes.io/enforce", "the operator's")]
-#[case::directive_in_merge("Service", "{ spec: { ports: [{ port: 1, $patch: delete }] } }", "spec.ports[0].$patch", "`type: Strategic` only")]
+#[case::level(
+    "Namespace",
+    "{ metadata: { labels: { pod-security.kubernetes.io/enforce: privileged } } }",
+    "metadata.labels.pod-security.kubernetes.io/enforce",
+    "the operator's"
+)]
+#[case::directive_in_merge(
+    "Service",
+    "{ spec: { ports: [{ port: 1, $patch: delete }] } }",
+    "spec.ports[0].$patch",
+    "`type: Strategic` only"
+)]
 fn what_keeps_the_cluster_together_may_not_be_patched(
     #[case] kind: &str,
     #[case] patch: &str,
@@ -101,15 +154,23 @@ fn a_patched_pod_has_to_stay_restricted_where_its_namespace_is() {
         "{{ spec: {{ template: {{ spec: {{ hostNetwork: true, containers: [{{ name: {container}, securityContext: {{ privileged: true }} }}] }} }} }} }}"
     );
     let spec = |more: &str| {
-        format!("{{ {more} patches: [{{ target: {{ kind: Deployment, name: logpilot-all }}, type: Strategic, patch: {patch} }}] }}")
+        format!(
+            "{{ {more} patches: [{{ target: {{ kind: Deployment, name: logpilot-all }}, type: Strategic, patch: {patch} }}] }}"
+        )
     };
     let found: Vec<String> = violations(&spec("")).into_iter().map(|it| it.path).collect();
     let at = "spec.patches[0].patch.spec.template.spec";
-    assert_eq!(found, [format!("{at}.hostNetwork"), format!("{at}.containers[0].securityContext.privileged")]);
+    assert_eq!(
+        found,
+        [format!("{at}.hostNetwork"), format!("{at}.containers[0].securityContext.privileged")]
+    );
     let plan = planned(&spec("namespace: { podSecurity: Privileged },"));
     let pod = &object(&plan, "Deployment", "logpilot-all").body["spec"]["template"]["spec"];
     assert_eq!(pod["hostNetwork"], true);
-    assert_eq!(pod["containers"][0]["securityContext"]["allowPrivilegeEscalation"], false, "merged, not replaced");
+    assert_eq!(
+        pod["containers"][0]["securityContext"]["allowPrivilegeEscalation"], false,
+        "merged, not replaced"
+    );
 }
 
 #[test]
@@ -117,7 +178,10 @@ fn the_key_of_the_server_cannot_be_patched_away() {
     let container = container();
     for (type_, containers) in [
         ("Merge", "[{ name: other, image: 'a:1' }]".to_owned()),
-        ("Strategic", format!("[{{ name: {container}, env: [{{ name: LOGPILOT_SERVER_API_KEY, $patch: delete }}] }}]")),
+        (
+            "Strategic",
+            format!("[{{ name: {container}, env: [{{ name: LOGPILOT_SERVER_API_KEY, $patch: delete }}] }}]"),
+        ),
     ] {
         let spec = format!(
             "{{ namespace: {{ podSecurity: Privileged }}, patches: [{{ target: {{ kind: Deployment, name: logpilot-all }}, type: {type_}, patch: {{ spec: {{ template: {{ spec: {{ containers: {containers} }} }} }} }} }}] }}"

@@ -16,7 +16,8 @@ pub(super) fn broken(plan: &Plan) -> Vec<String> {
         }
         // A ConfigMap is no DNS name, and the longest name of a dashboard is longer than one.
         let name = &planned.key.name;
-        let dashboard = planned.kind.kind == "ConfigMap" && name.len() <= 253 && is_dns_1035(&name[..name.len().min(63)]);
+        let dashboard =
+            planned.kind.kind == "ConfigMap" && name.len() <= 253 && is_dns_1035(&name[..name.len().min(63)]);
         if !is_dns_1035(name) && !dashboard {
             say("name".into());
         }
@@ -44,7 +45,8 @@ pub(super) fn broken(plan: &Plan) -> Vec<String> {
                 }
             }
             "CronJob" => {
-                for complaint in restricted(&planned.body["spec"]["jobTemplate"]["spec"]["template"]["spec"]) {
+                for complaint in restricted(&planned.body["spec"]["jobTemplate"]["spec"]["template"]["spec"])
+                {
                     say(complaint);
                 }
             }

@@ -13,8 +13,8 @@ use crate::{
     logpilot::{
         config, defaults,
         image::Image,
-        restart::Restart,
         model::{Autoscaler, Budget, Check, Component, LoadBalancer, NodePort, Probes, Role, Rollout, Scale},
+        restart::Restart,
     },
     objects::names::ClusterName,
 };

@@ -71,10 +71,11 @@ fn seconds(duration: &str) -> Option<u64> {
 /// `None` where neither alerts nor objectives are wanted.
 fn alerting(given: &monitoring::Monitoring, objections: &mut Objections) -> Option<Alerting> {
     let wanted = given.rules.as_ref().filter(|it| on(it.enabled));
-    let slo = given.slo.as_ref().filter(|it| on(it.enabled)).map(|slo| Slo {
-        rest: rest(slo.rest.as_ref()),
-        grpc: grpc(slo.grpc.as_ref()),
-    });
+    let slo = given
+        .slo
+        .as_ref()
+        .filter(|it| on(it.enabled))
+        .map(|slo| Slo { rest: rest(slo.rest.as_ref()), grpc: grpc(slo.grpc.as_ref()) });
     if wanted.is_none() && slo.is_none() {
         return None;
     }

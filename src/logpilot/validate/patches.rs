@@ -27,29 +27,61 @@ const PROTECTED: &[(Option<&str>, &[&str], &str)] = &[
     (None, &["kind"], "says which object it is"),
     (None, &["status"], "is written by Kubernetes"),
     (None, &["spec", "selector"], "is frozen: the objects that it selects would be lost"),
-    (Some("Deployment"), &["spec", "replicas"], "is checked against the storage; use `replicas` or `autoscaling` of the component"),
-    (Some("Deployment"), &["spec", "strategy"], "is checked against the storage; use `strategy` of the component"),
+    (
+        Some("Deployment"),
+        &["spec", "replicas"],
+        "is checked against the storage; use `replicas` or `autoscaling` of the component",
+    ),
+    (
+        Some("Deployment"),
+        &["spec", "strategy"],
+        "is checked against the storage; use `strategy` of the component",
+    ),
     (
         Some("Deployment"),
         &["spec", "template", "spec", "affinity", "podAffinity"],
         "keeps pods that share a volume on one node; use `nodeSelector` or node affinity",
     ),
-    (Some("Service"), &["spec", "type"], "has fields of its own; use `loadBalancer` or `nodePort` of the component"),
+    (
+        Some("Service"),
+        &["spec", "type"],
+        "has fields of its own; use `loadBalancer` or `nodePort` of the component",
+    ),
     (Some("Service"), &["spec", "clusterIP"], "cannot be changed"),
     (Some("Service"), &["spec", "clusterIPs"], "cannot be changed"),
-    (Some("Service"), &["spec", "externalIPs"], "lets a Service take the traffic of others; use `loadBalancer`"),
+    (
+        Some("Service"),
+        &["spec", "externalIPs"],
+        "lets a Service take the traffic of others; use `loadBalancer`",
+    ),
     (Some("Service"), &["spec", "externalName"], "sends clients elsewhere"),
     (Some("HorizontalPodAutoscaler"), &["spec", "scaleTargetRef"], "is what the autoscaler is for"),
-    (Some("HorizontalPodAutoscaler"), &["spec", "minReplicas"], "has a field of its own; use `autoscaling.minReplicas`"),
+    (
+        Some("HorizontalPodAutoscaler"),
+        &["spec", "minReplicas"],
+        "has a field of its own; use `autoscaling.minReplicas`",
+    ),
     (
         Some("HorizontalPodAutoscaler"),
         &["spec", "maxReplicas"],
         "is checked against the storage; use `autoscaling.maxReplicas`",
     ),
     (Some("NetworkPolicy"), &["spec", "podSelector"], "is frozen: the pods that it selects would be open"),
-    (Some("PersistentVolumeClaim"), &["spec", "accessModes"], "cannot be changed; use `storage.volume.accessMode`"),
-    (Some("PersistentVolumeClaim"), &["spec", "resources"], "has a field of its own; use `storage.volume.size`"),
-    (Some("PersistentVolumeClaim"), &["spec", "storageClassName"], "cannot be changed; use `storage.volume.storageClassName`"),
+    (
+        Some("PersistentVolumeClaim"),
+        &["spec", "accessModes"],
+        "cannot be changed; use `storage.volume.accessMode`",
+    ),
+    (
+        Some("PersistentVolumeClaim"),
+        &["spec", "resources"],
+        "has a field of its own; use `storage.volume.size`",
+    ),
+    (
+        Some("PersistentVolumeClaim"),
+        &["spec", "storageClassName"],
+        "cannot be changed; use `storage.volume.storageClassName`",
+    ),
     (Some("PersistentVolumeClaim"), &["spec", "volumeMode"], "cannot be changed"),
     (Some("ConfigMap"), &["data"], "is named by its hash; use `config.overlay`"),
     (Some("ConfigMap"), &["binaryData"], "is named by its hash; use `config.overlay`"),
@@ -149,7 +181,10 @@ fn metadata(object: &Map<String, Value>, at: &str, objections: &mut Objections) 
             "labels" => |key| labels::is_reserved(key) || key.starts_with("pod-security.kubernetes.io/"),
             "annotations" => |key| key.starts_with("logpilot.io/") || key.starts_with("argocd.argoproj.io/"),
             _ => {
-                objections.add(format!("{at}.{name}"), "may not be patched: only `labels` and `annotations` of metadata may");
+                objections.add(
+                    format!("{at}.{name}"),
+                    "may not be patched: only `labels` and `annotations` of metadata may",
+                );
                 continue;
             }
         };
@@ -240,7 +275,8 @@ fn pods(cluster: &Cluster, (old, new): (&Value, &Value), at: &str, objections: &
 }
 
 fn variable<'a>(pod: &'a Value, name: &str) -> Vec<&'a Value> {
-    let list = |value: &'a Value, field: &str| value.get(field).and_then(Value::as_array).into_iter().flatten();
+    let list =
+        |value: &'a Value, field: &str| value.get(field).and_then(Value::as_array).into_iter().flatten();
     list(pod, "containers")
         .flat_map(|container| list(container, "env"))
         .filter(|variable| variable.get("name").and_then(Value::as_str) == Some(name))

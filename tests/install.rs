@@ -1,0 +1,108 @@
+//! The README's install command on a control plane of its own, and what it promises: the manifests are accepted without a
+//! warning, the operator's pod is admitted, people have the rights that their roles say, the CRD stays while it is used.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of a test")]
+
+use std::{process::Command, time::Duration};
+
+use local_cluster::{ControlPlane, Options, wait_for};
+
+const SOON: Duration = Duration::from_secs(30);
+
+struct Kubectl {
+    plane: ControlPlane,
+}
+
+impl Kubectl {
+    /// What kubectl says, both streams; an error where it ends with one.
+    fn run(&self, arguments: &str) -> Result<String, String> {
+        let output = Command::new(self.plane.tool("kubectl"))
+            .args(arguments.split_whitespace())
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("KUBECONFIG", self.plane.admin_kubeconfig_path())
+            .output()
+            .unwrap();
+        let text =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        if output.status.success() { Ok(text) } else { Err(text) }
+    }
+
+    fn must(&self, arguments: &str) -> String {
+        self.run(arguments).unwrap_or_else(|text| panic!("kubectl {arguments}: {text}"))
+    }
+
+    /// Whether somebody with this role may use the verb on LogPilotClusters.
+    fn may(&self, role: &str, verb: &str) -> bool {
+        self.run(&format!("auth can-i {verb} logpilotclusters.logpilot.io --as=user-of-{role}")).is_ok()
+    }
+}
+
+#[tokio::test]
+async fn the_manifests_install_and_keep_their_promises() {
+    let kubectl = Kubectl { plane: ControlPlane::start(Options::default()).await.unwrap() };
+
+    let said = kubectl.must("apply -f crds/ -f install.yaml");
+    assert!(!said.contains("Warning"), "{said}");
+    kubectl.must("wait --for=condition=Established crd/logpilotclusters.logpilot.io --timeout=30s");
+    // The namespace enforces the restricted profile; a pod that is refused leaves the Deployment without any.
+    kubectl.must("rollout status deployment/logpilot-operator -n logpilot-operator-system --timeout=60s");
+
+    people_have_the_rights_of_their_roles(&kubectl).await;
+    the_crd_stays_while_there_is_a_cluster(&kubectl).await;
+
+    // Both ways: nothing is left that holds the namespace or the CRD.
+    kubectl.must("delete -f install.yaml -f crds/ --timeout=60s");
+}
+
+async fn people_have_the_rights_of_their_roles(kubectl: &Kubectl) {
+    let roles = [
+        // Kubernetes' own: reading is aggregated into all of them, writing into none.
+        ("view", "get list watch"),
+        ("edit", "get list watch"),
+        ("admin", "get list watch"),
+        ("logpilot-operator-view", "get list watch"),
+        ("logpilot-operator-edit", "get list watch create patch update"),
+        ("logpilot-operator-admin", "get list watch create patch update delete deletecollection"),
+    ];
+    for (role, _) in roles {
+        kubectl.must(&format!(
+            "create clusterrolebinding test-{role} --clusterrole={role} --user=user-of-{role}"
+        ));
+    }
+    wait_for("the aggregation", SOON, async || {
+        kubectl.may("admin", "get").then_some(()).ok_or("not yet".to_owned())
+    })
+    .await
+    .unwrap();
+    for (role, verbs) in roles {
+        for verb in ["get", "list", "watch", "create", "patch", "update", "delete", "deletecollection"] {
+            let wanted = verbs.split(' ').any(|it| it == verb);
+            assert_eq!(kubectl.may(role, verb), wanted, "{role} {verb}");
+        }
+    }
+}
+
+async fn the_crd_stays_while_there_is_a_cluster(kubectl: &Kubectl) {
+    const DELETE: &str = "delete crd logpilotclusters.logpilot.io --wait=false";
+    kubectl.must("apply -f examples/quickstart.yaml");
+    wait_for("the policy to know the cluster", SOON, async || {
+        // Whatever the reason is in the first second, it is a refusal.
+        match kubectl.run(&format!("{DELETE} --dry-run=server")) {
+            Ok(said) => panic!("deleted: {said}"),
+            Err(said) if said.contains("'quickstart' exists") => Ok(()),
+            Err(said) => Err(said),
+        }
+    })
+    .await
+    .unwrap();
+    let said = kubectl.run(DELETE).unwrap_err();
+    assert!(said.contains("delete the LogPilotClusters first"), "{said}");
+    assert!(kubectl.run("delete crd --all --wait=false").is_err());
+
+    kubectl.must("delete -f examples/quickstart.yaml");
+    wait_for("the policy to forget the cluster", SOON, async || {
+        kubectl.run(&format!("{DELETE} --dry-run=server")).map(drop)
+    })
+    .await
+    .unwrap();
+}

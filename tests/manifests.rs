@@ -1,0 +1,80 @@
+//! Files that are kept by hand beside the code say the same as the code: the CRD, the examples, the rights, the
+//! install manifest, the documents. No cluster is needed.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops where it cannot go on"
+)]
+
+#[path = "bad_input/offline.rs"]
+#[allow(dead_code, reason = "bad_input uses the rest")]
+mod offline;
+#[path = "bad_input/table.rs"]
+#[allow(dead_code, reason = "bad_input uses the rest")]
+mod table;
+
+#[path = "manifests/docs.rs"]
+mod docs;
+#[path = "manifests/examples.rs"]
+mod examples;
+#[path = "manifests/install.rs"]
+mod install;
+#[path = "manifests/kustomize.rs"]
+mod kustomize;
+#[path = "manifests/rbac.rs"]
+mod rbac;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+#[test]
+fn the_crd_that_is_installed_is_the_one_of_the_code() {
+    let file: CustomResourceDefinition =
+        serde_yaml::from_str(&read("crds/logpilotclusters.logpilot.io.yaml")).unwrap();
+    assert!(file == logpilot_operator::api::crd::crd(), "crds/ is out of date; run `make crd`");
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file of the repository.
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The YAML files of a directory, sorted.
+fn yaml_files(directory: &str) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(root().join(directory))
+        .unwrap_or_else(|error| panic!("{directory}: {error}"))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Every document of a YAML text.
+fn documents(text: &str) -> Vec<Value> {
+    serde_yaml::Deserializer::from_str(text)
+        .map(|document| Value::deserialize(document).unwrap())
+        .filter(|document| !document.is_null())
+        .collect()
+}
+
+/// The one document of this kind and name.
+fn object<T: DeserializeOwned>(text: &str, kind: &str, name: &str) -> T {
+    let found = documents(text)
+        .into_iter()
+        .find(|it| it["kind"] == kind && it["metadata"]["name"] == name)
+        .unwrap_or_else(|| panic!("there is no {kind} {name}"));
+    serde_json::from_value(found).unwrap()
+}

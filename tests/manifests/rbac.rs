@@ -1,0 +1,170 @@
+//! The rights granted are the rights needed: none missing, none too many, each with its reason.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use logpilot_operator::{
+    api::{GROUP, PLURAL},
+    objects::kinds::KINDS,
+};
+
+use super::{documents, object, read};
+
+/// What the operator does beside the kinds of its table.
+const OWN: &[(&str, &str, &[&str])] = &[
+    // The reflector of `engine/dispatch.rs`.
+    (GROUP, PLURAL, &["list", "watch"]),
+    // `Writer::status`, by server-side apply.
+    (GROUP, "logpilotclusters/status", &["patch"]),
+    // `Watches::follow_crds`: whether optional kinds are served.
+    ("apiextensions.k8s.io", "customresourcedefinitions", &["list", "watch"]),
+    // `Events::publish`: kube's recorder creates an event, and patches its series when it repeats.
+    ("events.k8s.io", "events", &["create", "patch"]),
+];
+
+/// Rights that nobody should have to give an operator: they widen its own, or reach what it does not need.
+const NEVER: &[(&str, &[&str])] = &[
+    ("*", &["*", "bind", "deletecollection", "escalate", "impersonate", "update"]),
+    ("secrets", &["list", "watch", "patch", "delete"]),
+    ("persistentvolumeclaims", &["delete"]),
+    ("namespaces", &["delete"]),
+    ("pods", &["create", "delete", "patch"]),
+    ("pods/exec", &["create", "get"]),
+    ("serviceaccounts/token", &["create"]),
+];
+
+/// One right: verb, resource, group.
+type Right = (String, String, String);
+
+fn right(group: &str, resource: &str, verb: &str) -> Right {
+    (verb.to_owned(), resource.to_owned(), group.to_owned())
+}
+
+fn needed() -> BTreeSet<Right> {
+    let kinds = KINDS.iter().map(|kind| (kind.group, kind.plural, kind.role.verbs()));
+    kinds
+        .chain(OWN.iter().copied())
+        .flat_map(|(group, plural, verbs)| verbs.iter().map(move |verb| right(group, plural, verb)))
+        .collect()
+}
+
+fn granted(role: &ClusterRole) -> Vec<Right> {
+    let mut rights = Vec::new();
+    for rule in role.rules.iter().flatten() {
+        assert!(rule.non_resource_urls.is_none(), "no URLs: {rule:?}");
+        assert!(rule.resource_names.is_none(), "names are not compared here yet: {rule:?}");
+        for group in rule.api_groups.iter().flatten() {
+            for resource in rule.resources.iter().flatten() {
+                rights.extend(rule.verbs.iter().map(|verb| right(group, resource, verb)));
+            }
+        }
+    }
+    rights
+}
+
+fn operator_role() -> ClusterRole {
+    object(&read("config/rbac/role.yaml"), "ClusterRole", "logpilot-operator")
+}
+
+fn lines<'a>(sign: char, rights: impl IntoIterator<Item = &'a Right>) -> String {
+    let line = |(verb, resource, group): &Right| {
+        let dot = if group.is_empty() { "" } else { "." };
+        format!("{sign} {verb} {resource}{dot}{group}\n")
+    };
+    rights.into_iter().map(line).collect()
+}
+
+#[test]
+fn the_operator_may_do_exactly_what_it_does() {
+    let (needed, granted) = (needed(), granted(&operator_role()));
+    let once: BTreeSet<Right> = granted.iter().cloned().collect();
+    assert_eq!(once.len(), granted.len(), "a right is granted twice: {granted:#?}");
+    let missing = lines('+', needed.difference(&once));
+    let surplus = lines('-', once.difference(&needed));
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "config/rbac/role.yaml differs from what the code needs (+ to grant, - to take away):\n{missing}{surplus}"
+    );
+    println!("{} rights, none missing, none too many", once.len());
+}
+
+#[test]
+fn no_right_leads_to_others() {
+    for (verb, resource, group) in granted(&operator_role()) {
+        assert!(resource != "*" && group != "*", "wildcard: {verb} {resource}.{group}");
+        assert!(group != "rbac.authorization.k8s.io", "may not touch rights: {verb} {resource}");
+        let forbidden =
+            NEVER.iter().any(|(of, verbs)| (*of == "*" || *of == resource) && verbs.contains(&verb.as_str()));
+        assert!(!forbidden, "may never: {verb} {resource}.{group}");
+    }
+}
+
+/// A rule nobody can explain stays for ever.
+#[test]
+fn every_rule_says_why() {
+    for file in ["config/rbac/role.yaml", "config/rbac/user_roles.yaml"] {
+        let text = read(file);
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let mut rules = 0;
+        for (number, pair) in lines.windows(2).enumerate() {
+            if let [before, rule] = pair
+                && rule.starts_with("- apiGroups:")
+            {
+                rules += 1;
+                let reason = before.strip_prefix('#').map(str::trim).unwrap_or_default();
+                assert!(
+                    reason.len() > 15,
+                    "{file}:{}: a comment above the rule says who uses it",
+                    number + 2
+                );
+            }
+        }
+        let parsed: usize = documents(&text)
+            .into_iter()
+            .map(|role| serde_json::from_value::<ClusterRole>(role).unwrap().rules.unwrap_or_default().len())
+            .sum();
+        assert_eq!(rules, parsed, "{file}: a rule is written another way");
+    }
+}
+
+#[test]
+fn the_role_is_bound_to_the_operator_and_nobody_else() {
+    let binding: ClusterRoleBinding =
+        object(&read("config/rbac/role_binding.yaml"), "ClusterRoleBinding", "logpilot-operator");
+    assert_eq!(binding.role_ref.name, "logpilot-operator");
+    let subjects = binding.subjects.unwrap();
+    assert_eq!(subjects.len(), 1, "{subjects:?}");
+    assert_eq!(
+        (subjects[0].kind.as_str(), subjects[0].name.as_str(), subjects[0].namespace.as_deref()),
+        ("ServiceAccount", "logpilot-operator", Some("logpilot-operator-system"))
+    );
+}
+
+/// Whoever writes this kind is close to an administrator, so nobody may by accident.
+#[test]
+fn reading_is_aggregated_and_writing_is_not() {
+    let text = read("config/rbac/user_roles.yaml");
+    let expected: [(&str, bool, &[&str]); 3] = [
+        ("view", true, &["get", "list", "watch"]),
+        ("edit", false, &["create", "get", "list", "patch", "update", "watch"]),
+        (
+            "admin",
+            false,
+            &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+        ),
+    ];
+    assert_eq!(documents(&text).len(), expected.len());
+    for (name, aggregated, verbs) in expected {
+        let role: ClusterRole = object(&text, "ClusterRole", &format!("logpilot-operator-{name}"));
+        let aggregates: Vec<_> = role
+            .metadata
+            .labels
+            .iter()
+            .flatten()
+            .filter_map(|(label, _)| label.strip_prefix("rbac.authorization.k8s.io/aggregate-to-"))
+            .collect();
+        assert_eq!(aggregates, if aggregated { vec!["view"] } else { vec![] }, "{name}");
+        let wanted: Vec<_> = verbs.iter().map(|verb| right(GROUP, PLURAL, verb)).collect();
+        assert_eq!(granted(&role), wanted, "{name}");
+    }
+}

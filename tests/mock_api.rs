@@ -1,0 +1,385 @@
+//! What is sent to the API server, in which order, with which precondition, and what its answers mean to us. No server:
+//! every answer is the test's.
+
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "mock_api/server.rs"]
+mod server;
+
+use std::time::Duration;
+
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, DeploymentSpec},
+        core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret, Service},
+    },
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
+use logpilot_operator::engine::{
+    apply::{Outcome, Result, Step},
+    child::Child,
+    error::{Disposition, Error},
+    kind::Managed,
+    plan::{Key, Plan, Planned, Replicas},
+    prune::superfluous,
+};
+use serde_json::{Value, json};
+use server::{Answer, Call, OWNER_UID, World, plan_of, server, stored};
+
+const NAMESPACE: &str = "logs";
+
+fn meta(name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.into()),
+        namespace: Some(NAMESPACE.into()),
+        owner_references: Some(vec![OwnerReference {
+            api_version: "logpilot.io/v1alpha1".into(),
+            kind: "LogPilotCluster".into(),
+            name: "logs".into(),
+            uid: OWNER_UID.into(),
+            controller: Some(true),
+            block_owner_deletion: None,
+        }]),
+        ..ObjectMeta::default()
+    }
+}
+
+fn namespace() -> Namespace {
+    let metadata = ObjectMeta { namespace: None, owner_references: None, ..meta(NAMESPACE) };
+    Namespace { metadata, ..Namespace::default() }
+}
+
+fn config(name: &str) -> ConfigMap {
+    ConfigMap {
+        metadata: meta(name),
+        data: Some([("a".to_owned(), "1".to_owned())].into()),
+        ..ConfigMap::default()
+    }
+}
+
+fn deployment(replicas: Option<i32>) -> Deployment {
+    let spec = DeploymentSpec { replicas, ..DeploymentSpec::default() };
+    Deployment { metadata: meta("all"), spec: Some(spec), ..Deployment::default() }
+}
+
+/// The API server carries the write out.
+fn done(call: &Call) -> Answer {
+    Answer::Object(if call.method == "DELETE" { json!({}) } else { stored(&call.body, "new-uid") })
+}
+
+fn results(outcome: Outcome) -> Vec<Result> {
+    outcome.steps.into_iter().map(|step| step.result).collect()
+}
+
+/// What came of applying one ConfigMap to a server that answers so.
+async fn applied(answer: impl FnMut(&Call) -> Answer + Send + 'static) -> (World, Result) {
+    let world = World::new(answer);
+    let mut outcome = world.apply(&plan_of(config("c"))).await;
+    (world, outcome.steps.remove(0).result)
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_before_its_namespace_is() {
+    let world =
+        World::new(|call| if call.path == "/api/v1/namespaces/logs" { Answer::Silence } else { done(call) });
+    let mut plan = plan_of(config("c"));
+    plan.add([deployment(Some(1))]);
+    plan.add([namespace()]);
+    let (outcome, ()) = tokio::join!(world.apply(&plan), async {
+        World::settle().await;
+        assert_eq!(world.lines(), ["PATCH /api/v1/namespaces/logs"]);
+    });
+    // Its namespace got no answer: everything else waits.
+    assert_eq!(world.lines().len(), 1);
+    let waiting = outcome.steps.iter().filter(|step| matches!(step.result, Result::Waiting { .. })).count();
+    assert_eq!(waiting, 2, "{outcome:#?}");
+
+    let world = World::new(done);
+    assert_eq!(results(world.apply(&plan).await), vec![Result::Created; 3]);
+    assert_eq!(world.lines()[0], "PATCH /api/v1/namespaces/logs");
+    assert_eq!(world.lines().len(), 3);
+}
+
+#[tokio::test]
+async fn an_unknown_object_is_made_only_where_there_is_none() {
+    let (world, result) = applied(done).await;
+    assert_eq!(result, Result::Created);
+    let call = world.call(0);
+    assert_eq!(call.line(), "PATCH /api/v1/namespaces/logs/configmaps/c");
+    assert_eq!(call.content_type, "application/apply-patch+yaml");
+    assert_eq!(call.query["fieldManager"], "logpilot-operator");
+    assert_eq!(call.query["force"], "true");
+    assert_eq!(call.body["metadata"]["resourceVersion"], "1");
+    assert!(call.body["metadata"].get("uid").is_none());
+    assert_eq!(world.lines().len(), 1, "no read before the write");
+
+    // Its answer is the newest view: another round has nothing to do.
+    assert_eq!(results(world.apply(&plan_of(config("c"))).await), [Result::InSync]);
+    assert_eq!(world.lines().len(), 1);
+}
+
+#[tokio::test]
+async fn what_disappears_after_it_was_planned_is_not_made_before_it_is_missed() {
+    let plan = plan_of(config("c"));
+    let world = World::new(done);
+    let child = world.knows(&plan.objects[0], &stored(&plan.objects[0].body, "its-uid"));
+    let planned_from = world.live.of(&world.owner.name);
+    world.live.left(&child);
+    assert_eq!(results(world.applier().apply(&plan, &planned_from).await), [Result::InSync]);
+    assert!(world.lines().is_empty(), "a claim made here would be an empty volume in place of lost data");
+}
+
+#[tokio::test]
+async fn a_known_object_is_written_only_as_itself_and_only_where_it_differs() {
+    let plan = plan_of(config("c"));
+    let world = World::new(done);
+    world.knows(&plan.objects[0], &stored(&plan.objects[0].body, "its-uid"));
+    assert_eq!(results(world.apply(&plan).await), [Result::InSync]);
+    assert!(world.lines().is_empty());
+
+    let mut drifted = stored(&plan.objects[0].body, "its-uid");
+    drifted["data"]["a"] = "2".into();
+    drifted["metadata"]["resourceVersion"] = "8".into();
+    world.knows(&plan.objects[0], &drifted);
+    assert_eq!(results(world.apply(&plan).await), [Result::Updated]);
+    let call = world.call(0);
+    assert_eq!(call.body["metadata"]["uid"], "its-uid");
+    assert!(call.body["metadata"].get("resourceVersion").is_none());
+    assert_eq!(call.body["data"], json!({ "a": "1" }));
+    assert_eq!(world.lines().len(), 1);
+}
+
+#[tokio::test]
+async fn a_secret_is_posted_once_and_never_patched() {
+    let secret = Secret { metadata: meta("key"), ..Secret::default() };
+    let world = World::new(done);
+    assert_eq!(results(world.apply(&plan_of(secret.clone())).await), [Result::Created]);
+    assert_eq!(world.lines(), ["POST /api/v1/namespaces/logs/secrets"]);
+    assert_eq!(world.call(0).query["fieldManager"], "logpilot-operator");
+
+    let world = World::new(|_| Answer::Refusal(409, "AlreadyExists", "secrets \"key\" already exists"));
+    let result = results(world.apply(&plan_of(secret)).await).remove(0);
+    assert!(matches!(result, Result::Waiting { .. }), "{result:?}");
+    assert_eq!(world.lines().len(), 1, "one that exists is left as it is");
+}
+
+#[tokio::test]
+async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
+    let answer = |found: Value| {
+        move |call: &Call| match call.method.as_str() {
+            "GET" => Answer::Object(found.clone()),
+            "PATCH" if call.body["metadata"]["resourceVersion"] == "1" => {
+                Answer::Refusal(409, "Conflict", "the object has been modified")
+            }
+            _ => done(call),
+        }
+    };
+    let body = plan_of(config("c")).objects[0].body.clone();
+
+    let foreign =
+        json!({ "metadata": { "name": "c", "namespace": NAMESPACE, "uid": "x", "resourceVersion": "5" } });
+    let (world, result) = applied(answer(foreign)).await;
+    assert!(matches!(&result, Result::Conflict { message } if message.contains("not ours")), "{result:?}");
+    let path = "/api/v1/namespaces/logs/configmaps/c";
+    assert_eq!(world.lines(), [format!("PATCH {path}"), format!("GET {path}")]);
+
+    // Our own create, whose answer was lost.
+    let (world, result) = applied(answer(stored(&body, "x"))).await;
+    assert_eq!(result, Result::InSync);
+    assert_eq!(world.lines(), [format!("PATCH {path}"), format!("GET {path}")]);
+
+    // Ours, and changed meanwhile.
+    let mut drifted = stored(&body, "x");
+    drifted["data"]["a"] = "2".into();
+    let (world, result) = applied(answer(drifted)).await;
+    assert_eq!(result, Result::Updated);
+    assert_eq!(world.call(2).body["metadata"]["uid"], "x");
+}
+
+#[tokio::test]
+async fn a_number_of_pods_that_an_autoscaler_took_over_is_left_to_it() {
+    let mut plan = Plan::default();
+    plan.push([deployment(None)], Replicas::Autoscaled { initial: 2 }, None);
+    let world = World::new(|call| match call.query.get("force") {
+        None => Answer::Refusal(
+            409,
+            "Conflict",
+            "Apply failed with 1 conflict: conflict with \"kube-controller-manager\" with subresource \"scale\": .spec.replicas",
+        ),
+        _ => done(call),
+    });
+    // The watch is behind: our entry still owns 3.
+    let mut ours = plan.objects[0].body.clone();
+    ours["spec"]["replicas"] = 3.into();
+    ours["spec"]["paused"] = true.into();
+    world.knows(&plan.objects[0], &stored(&ours, "its-uid"));
+    assert_eq!(results(world.apply(&plan).await), [Result::Updated]);
+    assert_eq!(world.call(0).body["spec"]["replicas"], 3, "dropped, it would fall to 1");
+    assert_eq!(world.call(1).query["force"], "true");
+    assert!(world.call(1).body["spec"].get("replicas").is_none(), "{:?}", world.call(1));
+
+    // One that has to be made again starts where the plan says.
+    let world = World::new(done);
+    assert_eq!(results(world.apply(&plan).await), [Result::Created]);
+    assert_eq!(world.call(0).body["spec"]["replicas"], 2);
+}
+
+#[tokio::test]
+async fn an_immutable_config_map_with_other_data_is_made_again() {
+    let plan = plan_of(config("c"));
+    let world = World::new(|call| match call.method.as_str() {
+        "PATCH" if call.body["metadata"]["uid"] == "its-uid" => {
+            Answer::Refusal(422, "Invalid", "data: Forbidden: field is immutable when `immutable` is set")
+        }
+        _ => done(call),
+    });
+    let mut other = stored(&plan.objects[0].body, "its-uid");
+    other["data"]["a"] = "2".into();
+    world.knows(&plan.objects[0], &other);
+    assert_eq!(results(world.apply(&plan).await), [Result::Created]);
+    assert_eq!(world.call(1).method, "DELETE");
+    assert_eq!(world.call(1).body["preconditions"]["uid"], "its-uid");
+    assert_eq!(world.call(2).body["metadata"]["resourceVersion"], "1");
+}
+
+/// Code, reason and message of a refusal; the status reason and disposition that it has for us.
+#[tokio::test]
+async fn each_refusal_has_its_meaning() {
+    use Disposition::{LookAgain, NeedsHelp, Retry};
+    let table: &[(u16, &str, &str, &str, Disposition)] = &[
+        (400, "BadRequest", "strict decoding error", "Invalid", NeedsHelp),
+        (401, "Unauthorized", "Unauthorized", "Forbidden", NeedsHelp),
+        (403, "Forbidden", "configmaps is forbidden: User cannot patch", "Forbidden", NeedsHelp),
+        (403, "Forbidden", "exceeded quota: small, requested: configmaps=1", "QuotaExceeded", NeedsHelp),
+        (403, "Forbidden", "pods \"a\" is forbidden: violates PodSecurity", "AdmissionDenied", NeedsHelp),
+        (404, "NotFound", "namespaces \"logs\" not found", "NotFound", LookAgain),
+        (413, "RequestEntityTooLarge", "Request entity too large", "TooLarge", NeedsHelp),
+        (422, "Invalid", "spec.ports: Required value", "Invalid", NeedsHelp),
+        (500, "InternalError", "failed calling webhook", "ApiUnavailable", Retry),
+        (500, "InternalError", "admission webhook \"x\" denied the request", "AdmissionDenied", Retry),
+        (503, "ServiceUnavailable", "shutting down", "ApiUnavailable", Retry),
+        (504, "Timeout", "request did not complete within the allotted timeout", "ApiUnavailable", Retry),
+    ];
+    for (code, reason, message, wanted, disposition) in table.iter().copied() {
+        let (world, result) = applied(move |_| Answer::Refusal(code, reason, message)).await;
+        let Result::Failed(error) = result else { panic!("{code} {message}: {result:?}") };
+        assert_eq!((error.reason(), error.disposition()), (wanted, disposition), "{code} {message}");
+        assert!(error.to_string().starts_with("apply ConfigMap logs/c: "), "{error}");
+        assert_eq!(world.lines().len(), 1, "{code}: who calls decides when to try again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_answer_is_an_error_after_a_while_and_a_wait_that_was_asked_for_is_kept() {
+    let started = tokio::time::Instant::now();
+    let (_, result) = applied(|_| Answer::Silence).await;
+    assert!(
+        matches!(&result, Result::Failed(error @ Error::Timeout { .. }) if error.reason() == "ApiUnavailable")
+    );
+    assert!(started.elapsed() < Duration::from_secs(16), "{:?}", started.elapsed());
+
+    let (_, result) = applied(|_| Answer::Broken).await;
+    let Result::Failed(error @ Error::Transport { .. }) = result else { panic!("{result:?}") };
+    assert_eq!(error.disposition(), Disposition::Retry);
+    assert!(error.to_string().contains("connection reset"), "{error}");
+
+    let (_, result) = applied(|_| Answer::Later(429, 7)).await;
+    let Result::Failed(error) = result else { panic!("{result:?}") };
+    assert_eq!(
+        (error.retry_after(), error.disposition()),
+        (Some(Duration::from_secs(7)), Disposition::Retry)
+    );
+
+    // A namespace on its way out is not an error of ours.
+    let terminating =
+        "forbidden: unable to create new content in namespace logs because it is being terminated";
+    let (_, result) = applied(move |_| Answer::Refusal(403, "Forbidden", terminating)).await;
+    assert!(matches!(&result, Result::Waiting { reason: "NamespaceTerminating", .. }), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_delete_names_the_object_that_was_meant() {
+    let refused = |code, reason| move |_: &Call| Answer::Refusal(code, reason, "no");
+    let child = || {
+        let plan = plan_of(config("c"));
+        Child::read(plan.objects[0].kind, &stored(&plan.objects[0].body, "its-uid")).unwrap()
+    };
+    let prune = async |world: &World| world.applier().prune(vec![&child()]).await.remove(0).result;
+
+    let world = World::new(|_| Answer::Object(json!({})));
+    assert_eq!(prune(&world).await, Result::Deleted);
+    let call = world.call(0);
+    assert_eq!(call.line(), "DELETE /api/v1/namespaces/logs/configmaps/c");
+    assert_eq!(call.body["preconditions"], json!({ "uid": "its-uid" }));
+    assert_eq!(call.body["propagationPolicy"], "Background");
+
+    assert_eq!(prune(&World::new(refused(404, "NotFound"))).await, Result::Deleted, "gone already");
+    assert_eq!(
+        prune(&World::new(refused(409, "Conflict"))).await,
+        Result::InSync,
+        "another one has its name"
+    );
+    let forbidden = prune(&World::new(refused(403, "Forbidden"))).await;
+    assert!(matches!(forbidden, Result::Failed(_)), "{forbidden:?}");
+}
+
+#[tokio::test]
+async fn only_what_is_ours_and_not_planned_is_pruned() {
+    let world = World::new(done);
+    let plan = plan_of(config("planned"));
+    let add = |planned: &Planned, uid: &str, change: &dyn Fn(&mut Value)| {
+        let mut live = stored(&planned.body, uid);
+        change(&mut live);
+        world.knows(planned, &live);
+    };
+    let labelled = |live: &mut Value| {
+        live["metadata"]["labels"] = json!({ "app.kubernetes.io/managed-by": "logpilot-operator", "app.kubernetes.io/instance": "logs" });
+    };
+    let map = |name: &str| plan_of(config(name)).objects.remove(0);
+    add(&map("planned"), "1", &|_| {});
+    add(&map("old"), "2", &|_| {});
+    add(&map("in-use"), "3", &|_| {});
+    add(&map("deleting"), "4", &|live| live["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into());
+    add(&map("of-an-earlier-one"), "5", &|live| {
+        live["metadata"]["ownerReferences"][0]["uid"] = "other".into();
+    });
+    add(&map("labelled-only"), "6", &|live| {
+        labelled(live);
+        live["metadata"].as_object_mut().unwrap().remove("ownerReferences");
+    });
+    let claim = PersistentVolumeClaim { metadata: meta("data"), ..PersistentVolumeClaim::default() };
+    add(&plan_of(claim).objects[0], "7", &labelled);
+    let service = Service { metadata: meta("old"), ..Service::default() };
+    add(&plan_of(service).objects[0], "8", &|_| {});
+
+    let snapshot = world.live.of("logs");
+    assert!(snapshot.children.len() >= 7, "{:?}", snapshot.children.keys());
+    let names = |outcome: &Outcome| -> Vec<String> {
+        let keep = |child: &Child| child.key.name == "in-use";
+        superfluous(&plan, outcome, &snapshot, &world.owner, keep).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(names(&Outcome::default()), ["ConfigMap logs/old", "Service logs/old"]);
+
+    // What did not settle holds back: its own kind; and everything, where pods may still use it.
+    let failed = |kind| {
+        let key = Key { namespace: Some(NAMESPACE.into()), name: "x".into() };
+        let error = Error::Timeout { verb: "apply", object: "x".into(), deadline: Duration::from_secs(15) };
+        Outcome { steps: vec![Step { id: (kind, key), result: Result::Failed(error) }] }
+    };
+    assert_eq!(names(&failed(Service::KIND)), ["ConfigMap logs/old"]);
+    assert!(names(&failed(Deployment::KIND)).is_empty());
+    assert!(names(&failed(Namespace::KIND)).is_empty());
+}
+
+#[tokio::test]
+async fn a_status_is_one_patch_of_the_resource_that_was_meant() {
+    let (writer, calls) = server(done);
+    let status = json!({ "observedGeneration": 3 });
+    let (api, kind, plural) = ("logpilot.io/v1alpha1", "LogPilotCluster", "logpilotclusters");
+    writer.status(api, kind, plural, ("logs", "its-uid"), &status).await.unwrap();
+    let call = calls.lock().unwrap()[0].clone();
+    assert_eq!(call.line(), "PATCH /apis/logpilot.io/v1alpha1/logpilotclusters/logs/status");
+    assert_eq!(call.query["force"], "true");
+    assert_eq!(call.body["metadata"], json!({ "name": "logs", "uid": "its-uid" }));
+    assert_eq!(call.body["status"], status);
+}

@@ -1,0 +1,202 @@
+//! An API server that answers what a test says, and remembers what it was asked.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use kube::client::Body;
+use logpilot_operator::engine::{
+    FIELD_MANAGER,
+    apply::{Applier, Normalised, Outcome},
+    child::Child,
+    kind::Managed,
+    live::Live,
+    owner::Owner,
+    plan::{Plan, Planned},
+    writer::Writer,
+};
+use serde_json::{Map, Value, json};
+use tower_test::mock;
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub method: String,
+    pub path: String,
+    pub query: BTreeMap<String, String>,
+    pub content_type: String,
+    pub body: Value,
+}
+
+impl Call {
+    async fn of(request: Request<Body>) -> Self {
+        let (head, body) = request.into_parts();
+        let body = body.collect_bytes().await.unwrap();
+        let query = head.uri.query().unwrap_or_default();
+        Self {
+            method: head.method.to_string(),
+            path: head.uri.path().to_owned(),
+            query: query
+                .split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            content_type: head
+                .headers
+                .get("content-type")
+                .map(|it| it.to_str().unwrap().to_owned())
+                .unwrap_or_default(),
+            body: if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() },
+        }
+    }
+
+    /// `PATCH /api/v1/namespaces/logs`.
+    pub fn line(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+/// What comes back.
+pub enum Answer {
+    Object(Value),
+    Refusal(u16, &'static str, &'static str),
+    /// A refusal that says how many seconds to wait.
+    Later(u16, u32),
+    Broken,
+    Silence,
+}
+
+/// What was asked so far.
+pub type Calls = Arc<Mutex<Vec<Call>>>;
+
+pub fn lines(calls: &Calls) -> Vec<String> {
+    calls.lock().unwrap().iter().map(Call::line).collect()
+}
+
+/// A writer whose requests `answer` gets, one after the other.
+pub fn server(mut answer: impl FnMut(&Call) -> Answer + Send + 'static) -> (Writer, Calls) {
+    let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
+    let calls = Calls::default();
+    let seen = Arc::clone(&calls);
+    tokio::spawn(async move {
+        let mut unanswered = Vec::new();
+        while let Some((request, respond)) = handle.next_request().await {
+            let call = Call::of(request).await;
+            let answer = answer(&call);
+            seen.lock().unwrap().push(call);
+            match answer {
+                Answer::Object(object) => respond.send_response(response(200, &object)),
+                Answer::Refusal(code, reason, message) => {
+                    respond.send_response(response(code, &status(code, reason, message)));
+                }
+                Answer::Later(code, seconds) => {
+                    let mut status = status(code, "TooManyRequests", "slow down");
+                    status["details"] = json!({ "retryAfterSeconds": seconds });
+                    respond.send_response(response(code, &status));
+                }
+                Answer::Broken => respond.send_error("connection reset"),
+                Answer::Silence => unanswered.push(respond),
+            }
+        }
+    });
+    (Writer::new(kube::Client::new(service, "default")), calls)
+}
+
+fn response(code: u16, body: &Value) -> Response<Body> {
+    Response::builder().status(code).body(Body::from(body.to_string().into_bytes())).unwrap()
+}
+
+fn status(code: u16, reason: &str, message: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Status", "status": "Failure",
+        "code": code, "reason": reason, "message": message,
+    })
+}
+
+/// Everything that applying needs, with an empty world that was listed.
+pub struct World {
+    pub writer: Writer,
+    pub calls: Calls,
+    pub live: Live,
+    pub normalised: Normalised,
+    pub owner: Owner,
+}
+
+pub const OWNER_UID: &str = "owner-uid";
+
+impl World {
+    pub fn new(answer: impl FnMut(&Call) -> Answer + Send + 'static) -> Self {
+        let (writer, calls) = server(answer);
+        let live = Live::default();
+        for kind in logpilot_operator::objects::kinds::KINDS.iter().filter(|kind| kind.role.watched()) {
+            live.listed(kind, Vec::new());
+        }
+        let owner = Owner { kind: "LogPilotCluster", name: "logs".into(), uid: OWNER_UID.into() };
+        Self { writer, calls, live, normalised: Normalised::default(), owner }
+    }
+
+    pub fn applier(&self) -> Applier<'_> {
+        Applier { writer: &self.writer, live: &self.live, normalised: &self.normalised, owner: &self.owner }
+    }
+
+    pub async fn apply(&self, plan: &Plan) -> Outcome {
+        self.applier().apply(plan, &self.live.of(&self.owner.name)).await
+    }
+
+    /// Puts an object where the watches would have.
+    pub fn knows(&self, planned: &Planned, live: &Value) -> Child {
+        let child = Child::read(planned.kind, live).unwrap();
+        self.live.seen(child.clone());
+        child
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        lines(&self.calls)
+    }
+
+    pub fn call(&self, number: usize) -> Call {
+        self.calls.lock().unwrap()[number].clone()
+    }
+
+    /// Waits, in the test's own time, for everything that wants to happen.
+    pub async fn settle() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// A plan of one object.
+pub fn plan_of<K: Managed>(object: K) -> Plan {
+    let mut plan = Plan::default();
+    plan.add([object]);
+    plan
+}
+
+/// A body as the API server stores and returns it after our apply.
+pub fn stored(body: &Value, uid: &str) -> Value {
+    let mut live = body.clone();
+    let meta = live["metadata"].as_object_mut().unwrap();
+    meta.insert("uid".into(), uid.into());
+    meta.insert("resourceVersion".into(), "7".into());
+    let mut fields = fields(body);
+    for identity in ["f:apiVersion", "f:kind"] {
+        fields.as_object_mut().unwrap().remove(identity);
+    }
+    for given in ["f:name", "f:namespace", "f:uid", "f:resourceVersion"] {
+        fields["f:metadata"].as_object_mut().unwrap().remove(given);
+    }
+    live["metadata"]["managedFields"] = json!([{
+        "manager": FIELD_MANAGER, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": fields,
+    }]);
+    live
+}
+
+/// Ownership of every leaf; lists as a whole.
+fn fields(value: &Value) -> Value {
+    let Value::Object(object) = value else { return json!({}) };
+    let below: Map<String, Value> =
+        object.iter().map(|(name, value)| (format!("f:{name}"), fields(value))).collect();
+    Value::Object(below)
+}
