@@ -334,6 +334,11 @@ async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
         "HorizontalPodAutoscaler" => {
             json!({ "spec": { "maxReplicas": 2, "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "d" } } })
         }
+        "CronJob" => {
+            json!({ "spec": { "schedule": "0 3 * * *", "suspend": true, "jobTemplate": { "spec": { "template": { "spec": {
+            "restartPolicy": "Never", "containers": [{ "name": "c", "image": "i" }],
+        } } } } } })
+        }
         "PodDisruptionBudget" => json!({ "spec": { "maxUnavailable": 1 } }),
         "PersistentVolumeClaim" => json!({ "spec": {
             "accessModes": ["ReadWriteOnce"], "storageClassName": "never", "resources": { "requests": { "storage": "1Gi" } },
