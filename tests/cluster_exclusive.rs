@@ -189,6 +189,8 @@ async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
     assert_eq!(condition(&status, "Ready").0, "True");
     crds.delete(name, &DeleteParams::default()).await.unwrap();
     case.until("the warning again", SOON, |status| problems(status).contains("CrdNotInstalled")).await;
+    // Applied to a CRD that is still on its way out, the new one would go with the old.
+    local_cluster::wait_for_absence(&crds, name, SOON).await.unwrap();
     install_service_monitors(&client).await;
     case.child_until("ServiceMonitor", "optional", "made again", Duration::from_secs(30), |_| true).await;
     case.delete().await;
