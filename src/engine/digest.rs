@@ -7,6 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value};
 
+use super::quantity::nano;
+
 /// Digest of a desired object: what an apply of `body` would make ours.
 #[must_use]
 pub fn desired(body: &Value) -> u64 {
@@ -158,52 +160,6 @@ fn holds_quantity(parent: Option<&str>, name: &str) -> bool {
     const MAPS: [&str; 7] = ["requests", "limits", "default", "defaultRequest", "min", "max", "hard"];
     const FIELDS: [&str; 3] = ["sizeLimit", "averageValue", "divisor"];
     FIELDS.contains(&name) || parent.is_some_and(|parent| MAPS.contains(&parent))
-}
-
-/// A quantity in nano-units, the smallest that Kubernetes keeps; `None` for what is none.
-///
-/// Suffixes: <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
-#[must_use]
-pub fn nano(text: &str) -> Option<i128> {
-    let end =
-        text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-' && c != '+').unwrap_or(text.len());
-    let (number, suffix) = text.split_at_checked(end)?;
-    let (numerator, denominator): (i128, i128) = match suffix {
-        "n" => (1, 1_000_000_000),
-        "u" => (1, 1_000_000),
-        "m" => (1, 1_000),
-        "" => (1, 1),
-        "k" => (1_000, 1),
-        "M" => (1_000_000, 1),
-        "G" => (1_000_000_000, 1),
-        "T" => (1_000_000_000_000, 1),
-        "P" => (1_000_000_000_000_000, 1),
-        "E" => (1_000_000_000_000_000_000, 1),
-        "Ki" => (1 << 10, 1),
-        "Mi" => (1 << 20, 1),
-        "Gi" => (1 << 30, 1),
-        "Ti" => (1 << 40, 1),
-        "Pi" => (1 << 50, 1),
-        "Ei" => (1 << 60, 1),
-        _ => {
-            let exponent = suffix.strip_prefix(['e', 'E'])?.parse::<i32>().ok()?;
-            let power = 10_i128.checked_pow(exponent.unsigned_abs())?;
-            if exponent < 0 { (1, power) } else { (power, 1) }
-        }
-    };
-    let (negative, digits) = match number.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, number.strip_prefix('+').unwrap_or(number)),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let all_digits = [whole, fraction].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-    if !all_digits || (whole.is_empty() && fraction.is_empty()) {
-        return None;
-    }
-    let fraction = fraction.get(..fraction.len().min(9))?;
-    let scaled = format!("{whole}{fraction:0<9}").parse::<i128>().ok()?;
-    let value = scaled.checked_mul(numerator)? / denominator;
-    Some(if negative { -value } else { value })
 }
 
 #[cfg(test)]

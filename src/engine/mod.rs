@@ -15,6 +15,7 @@ pub mod live;
 pub mod owner;
 pub mod plan;
 pub mod prune;
+pub mod quantity;
 mod routes;
 pub mod watches;
 pub mod writer;

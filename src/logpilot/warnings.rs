@@ -7,6 +7,11 @@ mod quota;
 use super::{
     model::{Budget, Check, Cluster, Component, Rollout, Scale},
     quantity,
+    reasons::{
+        CORS_UNSUPPORTED, DRAIN_BLOCKED, DRAIN_INTERRUPTS, GRPC_INGRESS_UNSUPPORTED,
+        GRPC_PROBE_UNAUTHENTICATED, IMAGE_TAG_LATEST, MEMORY_LIMIT_LOW, RATE_LIMIT_UNSUPPORTED,
+        STARTUP_BUDGET_SHORT, STORAGE_SINGLE_NODE,
+    },
 };
 use crate::{
     api::{
@@ -17,16 +22,6 @@ use crate::{
     objects::ingress_nginx,
 };
 
-pub const STORAGE_SINGLE_NODE: &str = "StorageSingleNode";
-pub const DRAIN_INTERRUPTS: &str = "DrainInterrupts";
-pub const DRAIN_BLOCKED: &str = "DrainBlocked";
-pub const IMAGE_TAG_LATEST: &str = "ImageTagLatest";
-pub const MEMORY_LIMIT_LOW: &str = "MemoryLimitLow";
-pub const STARTUP_BUDGET_SHORT: &str = "StartupBudgetShort";
-pub const GRPC_PROBE_UNAUTHENTICATED: &str = "GrpcProbeUnauthenticated";
-pub const RATE_LIMIT_UNSUPPORTED: &str = "RateLimitUnsupported";
-pub const CORS_UNSUPPORTED: &str = "CorsUnsupported";
-pub const GRPC_INGRESS_UNSUPPORTED: &str = "GrpcIngressUnsupported";
 pub use env::ENV_IGNORED;
 pub use network::CLIENTS_MAY_BE_CUT;
 pub use quota::QUOTA_TOO_SMALL;

@@ -4,16 +4,12 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy,
 
 use super::{labels, meta, names, pod};
 use crate::{
-    engine::plan::Replicas,
+    engine::{child::HANDED_OVER, plan::Replicas},
     logpilot::{
         facts::Facts,
         model::{Cluster, Component, Rollout, Scale},
     },
 };
-
-/// Marks a Deployment whose replicas belong to an autoscaler: when the mark goes, they are handed back.
-pub const REPLICAS_ANNOTATION: &str = "logpilot.io/replicas";
-const AUTOSCALED: &str = "autoscaled";
 
 #[must_use]
 pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deployment {
@@ -26,7 +22,7 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deploym
         _ if cluster.stopped => Some(0),
         Scale::Fixed(replicas) => Some(replicas),
         Scale::Autoscaled(_) => {
-            meta::annotate(&mut metadata, [(REPLICAS_ANNOTATION.into(), AUTOSCALED.into())]);
+            meta::annotate(&mut metadata, [(HANDED_OVER.0.into(), HANDED_OVER.1.into())]);
             None
         }
     };

@@ -7,7 +7,7 @@ use crate::{
     logpilot::model::{Cluster, Component},
 };
 
-pub const ENV_IGNORED: &str = "EnvIgnored";
+pub use crate::logpilot::reasons::ENV_IGNORED;
 
 /// Name and what to use instead. Those that `kubectl apply` refuses stand here too: an object may be older than a rule.
 const IGNORED: &[(&str, &str)] = &[

@@ -7,7 +7,7 @@ use crate::{
     objects::network_policy::is_exposed,
 };
 
-pub const CLIENTS_MAY_BE_CUT: &str = "ClientsMayBeCut";
+pub use crate::logpilot::reasons::CLIENTS_MAY_BE_CUT;
 
 /// Only what `clients` shuts out: anyone else, the kubelet's probes and DNS are always let through.
 pub fn warnings(cluster: &Cluster) -> Vec<Problem> {

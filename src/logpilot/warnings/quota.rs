@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub const QUOTA_TOO_SMALL: &str = "QuotaTooSmall";
+pub use crate::logpilot::reasons::QUOTA_TOO_SMALL;
 
 /// One warning that names every bound that is too low.
 pub fn warning_of(cluster: &Cluster) -> Option<Problem> {
