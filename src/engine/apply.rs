@@ -207,7 +207,8 @@ impl Applier<'_> {
             Ownership::Ours if child.deleting => Ok(terminating(planned)),
             Ownership::Ours => {
                 let (body, replicas_at_stake) = live_body(planned, &child);
-                let in_sync = child.digest == Some(digest::desired(&body));
+                let in_sync =
+                    planned.kind.role == Role::Run || child.digest == Some(digest::desired(&body));
                 self.live.seen(child.clone());
                 if in_sync {
                     // Our own create, whose answer was lost.
@@ -322,6 +323,7 @@ fn decide(planned: &Planned, snapshot: &Snapshot, owner: &Owner, normalised: &No
     let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Decision::Make };
     match owner.of(child) {
         Ownership::Ours if child.deleting => Decision::Nothing(terminating(planned)),
+        Ownership::Ours if planned.kind.role == Role::Run => Decision::Nothing(Result::InSync),
         Ownership::Ours => {
             let (body, replicas_at_stake) = live_body(planned, child);
             let wanted = digest::desired(&body);

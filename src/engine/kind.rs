@@ -28,6 +28,9 @@ pub enum Role {
     Kept,
     /// Made once by POST; never listed, watched, changed or deleted: it holds a secret.
     Once,
+    /// Made once, then left to run to its end as it was made; pruned when no longer planned: a Job, whose template
+    /// cannot be changed. Others make objects of such a kind too.
+    Run,
     /// Only read.
     Observed,
 }
@@ -37,7 +40,7 @@ impl Role {
     #[must_use]
     pub fn verbs(self) -> &'static [&'static str] {
         match self {
-            Self::Child => &["create", "delete", "get", "list", "patch", "watch"],
+            Self::Child | Self::Run => &["create", "delete", "get", "list", "patch", "watch"],
             Self::Kept => &["create", "get", "list", "patch", "watch"],
             Self::Once => &["create", "get"],
             Self::Observed => &["list", "watch"],

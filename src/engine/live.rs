@@ -308,9 +308,9 @@ impl Inner {
             return Vec::new();
         };
         family.children.remove(&place);
-        // Memory of what is gone is for the kinds we make; pods and their like come and go.
+        // Memory of what is gone is for the kinds we keep in shape; pods, Jobs and their like come and go.
         let attended = self.attended.contains(&owner);
-        if attended && kind.role != super::kind::Role::Observed {
+        if attended && !matches!(kind.role, super::kind::Role::Observed | super::kind::Role::Run) {
             family.gone.insert(id.clone(), Gone { uid: child.uid.clone(), replicas: child.replicas });
         }
         if !attended && family.children.is_empty() {

@@ -36,7 +36,7 @@ pub fn superfluous<'a>(
         .values()
         .map(AsRef::as_ref)
         .filter(|child| {
-            child.kind.role == Role::Child
+            matches!(child.kind.role, Role::Child | Role::Run)
                 && !child.deleting
                 && child.controller.as_ref().is_some_and(|controller| controller.uid == owner.uid)
                 && !planned.contains(&(child.kind, child.key.clone()))

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::engine::kind::{
     Kind, Managed,
-    Role::{self, Child, Kept, Observed, Once},
+    Role::{self, Child, Kept, Observed, Once, Run},
 };
 
 const CORE: &str = "";
@@ -77,7 +77,7 @@ kinds! {
     CronJob:                 "batch",                 "v1", "cronjobs",                 namespaced, always,   wave 1, Child;
     ReplicaSet:              "apps",                  "v1", "replicasets",              namespaced, always,   wave 1, Observed;
     Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 1, Observed;
-    Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 1, Observed;
+    Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 1, Run;
     EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 1, Observed;
 }
 

@@ -129,7 +129,7 @@ fn named_well(patch: &ObjectPatch, at: &str, objections: &mut Objections) -> boo
     );
     let mut generated: Vec<&str> = kinds::KINDS
         .iter()
-        .filter(|kind| matches!(kind.role, Role::Child | Role::Kept))
+        .filter(|kind| matches!(kind.role, Role::Child | Role::Kept | Role::Run))
         .map(|kind| kind.kind)
         .collect();
     generated.sort_unstable();
