@@ -1,0 +1,68 @@
+//! `log-client`: writes to LogPilot, or to its stand-in, at a steady rate, reads back, and counts. For tests.
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Parser;
+use log_server::client::{self, Load, Target};
+
+/// Writes records at a steady rate, reads them back, and prints one line of JSON: sent, acked, failed, lost,
+/// duplicated, storedUnacked, longestGapMillis, and how often each error was seen.
+///
+/// Exit code: 0 where nothing failed, was lost or doubled, otherwise 1.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// http://HOST:PORT for REST, grpc://HOST:PORT for gRPC
+    #[arg(long)]
+    to: String,
+    #[arg(long, env = "LOGPILOT_SERVER_API_KEY", hide_env_values = true)]
+    api_key: String,
+    /// Records a second
+    #[arg(long, default_value_t = 20.0)]
+    rate: f64,
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    #[arg(long, default_value = "log-client")]
+    channel: String,
+    /// In every message; has to differ between runs [default: the time and the process]
+    #[arg(long)]
+    run: Option<String>,
+    /// For one record, with all its tries
+    #[arg(long, default_value_t = 10.0)]
+    timeout_seconds: f64,
+    /// Reading back is tried for so long
+    #[arg(long, default_value_t = 30.0)]
+    read_seconds: f64,
+    /// Try again what no server has seen, as client libraries do; nothing else is ever tried again
+    #[arg(long)]
+    retry_unsent: bool,
+    /// A new connection for each request; otherwise connections are kept, and stay with the pod they reached
+    #[arg(long)]
+    fresh_connections: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let target = match Target::new(&arguments.to, &arguments.api_key, arguments.fresh_connections) {
+        Ok(target) => target,
+        Err(error) => {
+            eprintln!("log-client: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let load = Load {
+        channel: arguments.channel,
+        rate: arguments.rate,
+        lasting: seconds(arguments.seconds),
+        timeout: seconds(arguments.timeout_seconds),
+        retry_unsent: arguments.retry_unsent,
+        read_for: seconds(arguments.read_seconds),
+    };
+    let now = || format!("{}-{}", jiff::Timestamp::now().as_millisecond(), std::process::id());
+    let report = client::run(&target, &load, &arguments.run.unwrap_or_else(now)).await;
+    println!("{}", serde_json::to_string(&report).unwrap_or_default());
+    let clean = report.failed + report.lost + report.duplicated == 0 && report.unread.is_none();
+    if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

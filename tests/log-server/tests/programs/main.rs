@@ -1,0 +1,14 @@
+//! The programs as they run: what the server shows, how it starts and stops, and what the client counts.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails may panic; clippy knows only functions marked as tests"
+)]
+
+mod client;
+mod life;
+mod server;
+mod support;
