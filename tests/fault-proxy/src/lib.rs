@@ -1,0 +1,197 @@
+//! Stands between an operator and its API server: records every request, and breaks what rules name. A test tool.
+
+pub mod events;
+mod record;
+mod request;
+mod rule;
+mod serve;
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+pub use record::Record;
+pub use request::Asked;
+pub use rule::{Fault, Moment, Reply, Rule, Times, When, read as read_rules};
+use tokio::{sync::watch, task::JoinHandle};
+
+/// Why there is no proxy.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("read the kubeconfig: {0}")]
+    Kubeconfig(#[from] kube::config::KubeconfigError),
+    #[error("make a client for the API server: {0}")]
+    Client(kube::Error),
+    #[error("make a certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
+    #[error("serve TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("listen: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+/// Names a rule that was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleId(u64);
+
+/// A running proxy; ends when it is dropped.
+pub struct Proxy {
+    address: SocketAddr,
+    certificate: String,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+struct Shared {
+    upstream: Client,
+    started: Instant,
+    log: Option<PathBuf>,
+    state: Mutex<State>,
+    /// Ticks when a rule acts.
+    hits: watch::Sender<u64>,
+    /// Connections of this life and earlier ones are closed.
+    dead: watch::Sender<u64>,
+    life: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    rules: Vec<Given>,
+    next: u64,
+    records: Vec<Record>,
+    /// The first answer to each list, by URL.
+    lists: std::collections::HashMap<String, bytes::Bytes>,
+    /// Requests of this life and earlier ones reach nobody.
+    died: u64,
+}
+
+struct Given {
+    id: RuleId,
+    rule: Rule,
+    matched: u64,
+    acted: u64,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The fault of the first rule that acts on this request. Every rule that matches counts it.
+    fn judge(&self, asked: &Asked) -> Option<Fault> {
+        let mut state = self.state();
+        let mut fault = None;
+        for given in state.rules.iter_mut().filter(|given| given.rule.when.matches(asked)) {
+            given.matched += 1;
+            if fault.is_none() && given.rule.times.include(given.matched) {
+                given.acted += 1;
+                fault = Some(given.rule.then.clone());
+            }
+        }
+        drop(state);
+        if fault.is_some() {
+            self.hits.send_modify(|hits| *hits += 1);
+        }
+        fault
+    }
+}
+
+impl Proxy {
+    /// Starts before the API server of a kubeconfig's current context. Clients authenticate themselves, with tokens.
+    ///
+    /// # Errors
+    /// The kubeconfig cannot be read, or there is no port.
+    pub async fn start(kubeconfig: &Kubeconfig, log: Option<PathBuf>) -> Result<Self, Error> {
+        let mut config =
+            Config::from_custom_kubeconfig(kubeconfig.clone(), &KubeConfigOptions::default()).await?;
+        config.auth_info = kube::config::AuthInfo::default();
+        config.read_timeout = None;
+        config.write_timeout = None;
+        config.default_retry = false;
+        let shared = Arc::new(Shared {
+            upstream: Client::try_from(config).map_err(Error::Client)?,
+            started: Instant::now(),
+            log,
+            state: Mutex::default(),
+            hits: watch::Sender::new(0),
+            dead: watch::Sender::new(0),
+            life: AtomicU64::new(1),
+        });
+        let (address, certificate, server) = serve::start(Arc::clone(&shared)).await?;
+        Ok(Self { address, certificate, shared, server })
+    }
+
+    /// The same user's way through the proxy.
+    #[must_use]
+    pub fn kubeconfig(&self, of: &Kubeconfig) -> Kubeconfig {
+        let mut through = of.clone();
+        for cluster in through.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+            cluster.server = Some(format!("https://{}", self.address));
+            cluster.certificate_authority = None;
+            cluster.certificate_authority_data = Some(BASE64.encode(&self.certificate));
+        }
+        through
+    }
+
+    #[allow(clippy::must_use_candidate, reason = "most rules stay")]
+    /// Adds a rule; earlier ones come first.
+    pub fn rule(&self, rule: Rule) -> RuleId {
+        let mut state = self.shared.state();
+        state.next += 1;
+        let id = RuleId(state.next);
+        state.rules.push(Given { id, rule, matched: 0, acted: 0 });
+        id
+    }
+
+    /// Takes a rule away. What it froze stays frozen.
+    pub fn lift(&self, id: RuleId) {
+        self.shared.state().rules.retain(|given| given.id != id);
+    }
+
+    /// How often a rule acted.
+    #[must_use]
+    pub fn acted(&self, id: RuleId) -> u64 {
+        self.shared.state().rules.iter().find(|given| given.id == id).map_or(0, |given| given.acted)
+    }
+
+    /// Waits until a rule has acted; whether it did in time.
+    pub async fn wait_for(&self, id: RuleId, within: Duration) -> bool {
+        let mut hits = self.shared.hits.subscribe();
+        let acted = hits.wait_for(|_| self.acted(id) > 0);
+        tokio::time::timeout(within, acted).await.is_ok()
+    }
+
+    /// After a crash: connections that are made from now on come through.
+    pub fn revive(&self) {
+        self.shared.life.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Closes every connection; new ones are taken.
+    pub fn cut(&self) {
+        let life = self.shared.life.fetch_add(1, Ordering::SeqCst);
+        self.shared.dead.send_replace(life);
+    }
+
+    /// Everything that went through so far, in the order of arrival.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        self.shared.state().records.clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

@@ -1,0 +1,36 @@
+//! What went through, as lines of JSON.
+
+use serde::{Deserialize, Serialize};
+
+use crate::request::Asked;
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// In the order of arrival, from 1.
+    pub sequence: u64,
+    /// Since the proxy started.
+    pub millis: u64,
+    /// Which life of the client it belongs to; see [`crate::Proxy::revive`].
+    pub life: u64,
+    #[serde(flatten)]
+    pub asked: Asked,
+    /// Of a list or a watch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field_manager: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The precondition in the body, where there is one: `uid` or `resourceVersion`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precondition: Option<String>,
+    /// The first 16 digits of the body's SHA-256; empty without a body.
+    pub body: String,
+    /// What the client was answered; 0 where it got no answer.
+    pub status: u16,
+    /// What a rule did to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+}

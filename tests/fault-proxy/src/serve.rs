@@ -1,0 +1,213 @@
+//! Takes connections, forwards requests, and does what the rules say.
+
+use std::{
+    convert::Infallible,
+    io::Write,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http::{Request, Response, header};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{
+    body::{Frame, Incoming},
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_rustls::TlsAcceptor;
+use tracing::debug;
+
+use crate::{
+    Error, Shared,
+    events::{self, Cut, Out},
+    record::Record,
+    request::{Asked, query},
+    rule::{Fault, Moment, Reply},
+};
+
+type Answer = Result<Response<StreamBody<Out>>, Cut>;
+
+/// Listens on a free port of the loopback interface; answers it, the certificate, and the task.
+pub async fn start(shared: Arc<Shared>) -> Result<(SocketAddr, String, JoinHandle<()>), Error> {
+    let made = rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string(), "localhost".to_owned()])?;
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let tls = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)?;
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let server = tokio::spawn(async move {
+        loop {
+            let Ok((socket, _)) = listener.accept().await else { continue };
+            let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
+            tokio::spawn(async move {
+                let life = shared.life.load(Ordering::SeqCst);
+                let Ok(stream) = acceptor.accept(socket).await else { return };
+                let mut dead = shared.dead.subscribe();
+                let service = service_fn(|request| answer(Arc::clone(&shared), life, request));
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service);
+                tokio::select! {
+                    ended = connection => if let Err(error) = ended { debug!(%error, "connection ended") },
+                    // The sender lives as long as the proxy.
+                    _ = dead.wait_for(|dead| life <= *dead) => {}
+                }
+            });
+        }
+    });
+    Ok((address, made.cert.pem(), server))
+}
+
+async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> Answer {
+    if crashed(&shared, life) {
+        return silence().await;
+    }
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let asked = Asked::of(&head);
+    let fault = shared.judge(&asked);
+    let sequence = note(&shared, life, &head, &asked, &body, fault.as_ref());
+    let url = head.uri.to_string();
+    match &fault {
+        Some(Fault::Delay { millis }) => tokio::time::sleep(Duration::from_millis(*millis)).await,
+        Some(Fault::Refuse) => return Err(Cut),
+        Some(Fault::Hang) => return silence().await,
+        Some(Fault::Answer(reply)) => return Ok(told(&shared, sequence, reply)),
+        Some(Fault::Replay) => {
+            let known = shared.state().lists.get(&url).cloned();
+            if let Some(list) = known {
+                shared.answered(sequence, 200);
+                return Ok(whole(200, list));
+            }
+        }
+        Some(Fault::Crash(Moment::Before)) => {
+            shared.die(life);
+            return silence().await;
+        }
+        _ => {}
+    }
+    let mut forwarded = Request::from_parts(head, kube::client::Body::from(body.to_vec()));
+    // The upstream's own; and what is changed on the way must be readable.
+    forwarded.headers_mut().remove(header::HOST);
+    forwarded.headers_mut().remove(header::ACCEPT_ENCODING);
+    let Ok(answer) = shared.upstream.send(forwarded).await else {
+        return Err(Cut);
+    };
+    match &fault {
+        Some(Fault::LoseReply) => return Err(Cut),
+        Some(Fault::AnswerAfter(reply)) => return Ok(told(&shared, sequence, reply)),
+        Some(Fault::Crash(Moment::Committed)) => {
+            shared.die(life);
+            return silence().await;
+        }
+        Some(Fault::Crash(Moment::Replied)) => shared.die(life),
+        _ => {}
+    }
+    let (mut head, body) = answer.into_parts();
+    shared.answered(sequence, head.status.as_u16());
+    if asked.verb == "list" && head.status.is_success() && !shared.state().lists.contains_key(&url) {
+        let Ok(list) = body.collect().await.map(http_body_util::Collected::to_bytes) else { return Err(Cut) };
+        shared.state().lists.insert(url, list.clone());
+        let body = kube::client::Body::from(list.to_vec());
+        return Ok(Response::from_parts(head, StreamBody::new(events::pass(body, fault, false))));
+    }
+    // A body that a rule changes has another length.
+    head.headers.remove(header::CONTENT_LENGTH);
+    let watch = asked.verb == "watch" && head.status.is_success();
+    Ok(Response::from_parts(head, StreamBody::new(events::pass(body, fault, watch))))
+}
+
+fn crashed(shared: &Shared, life: u64) -> bool {
+    shared.state().died >= life
+}
+
+/// Neither an answer nor an end, until the client goes.
+async fn silence() -> Answer {
+    std::future::pending::<Infallible>().await;
+    Err(Cut)
+}
+
+fn told(shared: &Shared, sequence: u64, reply: &Reply) -> Response<StreamBody<Out>> {
+    shared.answered(sequence, reply.status);
+    let mut response = whole(reply.status, Bytes::from(reply.body().to_string()));
+    if let Some(seconds) = reply.retry_after_seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+fn whole(status: u16, body: Bytes) -> Response<StreamBody<Out>> {
+    let body: Out = stream::once(async { Ok(Frame::data(body)) }).boxed();
+    let mut response = Response::new(StreamBody::new(body));
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response
+}
+
+fn note(
+    shared: &Shared,
+    life: u64,
+    head: &http::request::Parts,
+    asked: &Asked,
+    body: &Bytes,
+    fault: Option<&Fault>,
+) -> u64 {
+    let text = |name: &str| query(&head.uri, name).map(str::to_owned);
+    let written: Option<Value> = serde_json::from_slice(body).ok();
+    let precondition = written.as_ref().and_then(|body| {
+        ["/metadata/resourceVersion", "/metadata/uid", "/preconditions/uid"]
+            .iter()
+            .find_map(|pointer| Some(format!("{pointer}={}", body.pointer(pointer)?.as_str()?)))
+    });
+    let hash = Sha256::digest(body).first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default();
+    let digest = if body.is_empty() { String::new() } else { format!("{hash:016x}") };
+    let agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let mut state = shared.state();
+    let sequence = u64::try_from(state.records.len()).unwrap_or(u64::MAX) + 1;
+    state.records.push(Record {
+        sequence,
+        millis: u64::try_from(shared.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        life,
+        asked: asked.clone(),
+        resource_version: text("resourceVersion"),
+        field_manager: text("fieldManager"),
+        user_agent: agent.map(str::to_owned),
+        precondition,
+        body: digest,
+        status: 0,
+        fault: fault.and_then(|fault| serde_json::to_string(fault).ok()),
+    });
+    sequence
+}
+
+impl Shared {
+    /// The client of this life is dead.
+    fn die(&self, life: u64) {
+        self.state().died = life;
+    }
+
+    /// Completes the record; with a log, writes it.
+    fn answered(&self, sequence: u64, status: u16) {
+        let mut state = self.state();
+        let place = usize::try_from(sequence).unwrap_or(usize::MAX).saturating_sub(1);
+        let Some(record) = state.records.get_mut(place) else { return };
+        record.status = status;
+        let line = serde_json::to_string(record).unwrap_or_default();
+        drop(state);
+        if let Some(path) = &self.log
+            && let Ok(mut file) = std::fs::File::options().create(true).append(true).open(path)
+        {
+            // A record that cannot be written is still in memory.
+            let _ = writeln!(file, "{line}");
+        }
+    }
+}
