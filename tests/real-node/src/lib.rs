@@ -1,0 +1,30 @@
+//! Real Kubernetes nodes on this machine, without a container engine, a registry or a virtual machine.
+//!
+//! The control plane is that of `local-cluster`. A node is a box of namespaces with containerd, kubelet and kube-proxy in it,
+//! built from pinned Go modules; runc and the network plugins are packages of the machine. All of it lives in namespaces
+//! that a run makes itself, so that nothing shows on the machine's network, nothing can leave, and the kernel removes
+//! everything when the run ends.
+//!
+//! The binary `real-node` runs a command beside such a cluster; `tests/e2e` is the suite.
+
+mod cluster;
+mod error;
+pub mod image;
+mod machine;
+mod namespaces;
+mod node;
+mod programs;
+
+pub use cluster::{Images, beside};
+pub use error::{Error, Result};
+pub use machine::obstacle;
+pub use namespaces::enter;
+pub use node::import;
+pub use programs::NODE;
+
+/// Names the kubeconfig of the suite's cluster; without it the suite does not run.
+pub const KUBECONFIG: &str = "E2E_KUBECONFIG";
+/// Names the directory of the run where the nodes are of this crate; absent on a given cluster.
+pub const DIRECTORY: &str = "E2E_DIRECTORY";
+/// Names the programs of the control plane and of the nodes.
+pub const KUBECTL: &str = "KUBECTL";

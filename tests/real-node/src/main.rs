@@ -1,0 +1,147 @@
+//! `real-node`: a cluster of real nodes on this machine, for as long as a command runs.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{ExitCode, ExitStatus},
+};
+
+use clap::{Args, Parser, Subcommand};
+use local_cluster::Assets;
+use real_node::{
+    Images, NODE, Result, beside, enter,
+    image::{self, Image},
+    obstacle,
+};
+
+/// Of the directory of a run.
+const IMAGES: &str = "images";
+
+#[derive(Parser)]
+#[command(about = "Real Kubernetes nodes in namespaces of this machine", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Say whether nodes can run here, after installing what is missing; ends with 3 where they cannot
+    Check,
+    /// Build the programs of control plane and nodes, if they are not there yet
+    Build,
+    /// Write the images as archives, for a cluster that is given
+    Images {
+        #[command(flatten)]
+        images: Given,
+        dir: PathBuf,
+    },
+    /// Start a cluster, run a command beside it (KUBECONFIG is set), and remove everything
+    Run {
+        #[command(flatten)]
+        images: Given,
+        /// Number of nodes
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=9))]
+        nodes: u8,
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    #[command(hide = true)]
+    Inside {
+        dir: PathBuf,
+        nodes: u8,
+        programs: PathBuf,
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+}
+
+/// The images besides those that every node has; a static program each, as NAME=PROGRAM.
+#[derive(Args)]
+struct Given {
+    /// The operator, under the name that install.yaml has
+    #[arg(long, value_parser = named)]
+    operator: Option<(String, PathBuf)>,
+    /// Any other program; may be repeated
+    #[arg(long, value_parser = named)]
+    image: Vec<(String, PathBuf)>,
+    /// An image that `docker save` wrote; may be repeated
+    #[arg(long)]
+    archive: Vec<PathBuf>,
+}
+
+fn named(argument: &str) -> std::result::Result<(String, PathBuf), &'static str> {
+    let (name, program) = argument.split_once('=').ok_or("expected NAME=PROGRAM")?;
+    Ok((name.to_owned(), program.into()))
+}
+
+impl Given {
+    fn pack(&self, dir: &Path) -> Result<()> {
+        let operator = self.operator.iter().map(|(name, program)| Image::operator(name, program));
+        let images = operator.chain(self.image.iter().map(|(name, program)| Image::new(name, program)));
+        images.into_iter().try_for_each(|image| pack(&image, dir))?;
+        self.archive.iter().try_for_each(|archive| image::link(archive, dir))
+    }
+}
+
+fn pack(image: &Image, dir: &Path) -> Result<()> {
+    let archive = image.pack(dir)?;
+    let size = std::fs::metadata(&archive).map_or(0, |file| file.len());
+    eprintln!("real-node: image {} has {} kB", image.name, size / 1000);
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Box::pin(run(Arguments::parse().command)).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("real-node: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(action: Action) -> Result<ExitCode> {
+    match action {
+        Action::Check => {
+            let Some(reason) = obstacle() else { return Ok(ExitCode::SUCCESS) };
+            println!("SKIPPED the suite on a real node: {reason}");
+            Ok(ExitCode::from(3))
+        }
+        Action::Build => {
+            Assets::find_or_build()?;
+            NODE.find_or_build()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Images { images, dir } => images.pack(&dir).map(|()| ExitCode::SUCCESS),
+        Action::Run { images, nodes, command } => {
+            Assets::find_or_build()?;
+            let programs = NODE.find_or_build()?;
+            let inner = |dir: &Path| {
+                let archives = dir.join(IMAGES);
+                for name in ["pause", "coredns"] {
+                    pack(&Image::new(&format!("real-node.local/{name}:1"), programs.join(name)), &archives)?;
+                }
+                images.pack(&archives)?;
+                Ok(inside(dir, nodes, &programs, &command))
+            };
+            enter(inner).await.map(code)
+        }
+        Action::Inside { dir, nodes, programs, command } => {
+            let images = Images { dir: dir.join(IMAGES), programs };
+            Box::pin(beside(&dir, nodes, &images, &command)).await.map(code)
+        }
+    }
+}
+
+/// The words that run this program inside.
+fn inside(dir: &Path, nodes: u8, programs: &Path, command: &[String]) -> Vec<String> {
+    let (dir, programs) = (dir.display().to_string(), programs.display().to_string());
+    let mut words = vec!["inside".to_owned(), dir, nodes.to_string(), programs, "--".to_owned()];
+    words.extend_from_slice(command);
+    words
+}
+
+fn code(status: ExitStatus) -> ExitCode {
+    status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
+}

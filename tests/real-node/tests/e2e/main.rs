@@ -1,0 +1,17 @@
+//! What a user runs, on a real cluster: the operator as its manifests install it, pods that are processes, probes, volumes,
+//! Services.
+//!
+//! `make e2e` runs it on nodes of its own, `make e2e-kind` on a given cluster. Without either every test is ignored, and says
+//! so. The tests run one after the other, as they share one operator.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of a test")]
+
+mod causes;
+mod data;
+mod drain;
+mod install;
+mod operator;
+mod probes;
+mod rollout;
+mod support;
+mod uninstall;

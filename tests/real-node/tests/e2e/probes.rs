@@ -1,0 +1,150 @@
+//! Probes let a healthy server be, and take one that fails out of its Service.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::support::{Case, Pid, ROLLOUT, SOON, World, condition, quick, spec, stays, world};
+
+/// Longer than any probe here takes to fail: its period is 1 s.
+const LOOKED_AT: Duration = Duration::from_secs(8);
+/// While this file is there the server's storage fails.
+const FAULT: &str = "/tmp/fault";
+
+fn env() -> Value {
+    json!([{ "name": "LOG_SERVER_STORAGE_FAULT", "value": FAULT }])
+}
+
+/// Names of the pods that a component's Service leads to.
+fn led_to(case: &Case, component: &str) -> Vec<String> {
+    let slices = format!(
+        "endpointslices -n {} -l kubernetes.io/service-name={}-{component}",
+        case.namespace, case.name
+    );
+    let slices = case.world.kubectl.get(&slices).unwrap();
+    let endpoints = slices["items"].as_array().unwrap().iter().filter_map(|it| it["endpoints"].as_array());
+    let ready = endpoints.flatten().filter(|it| it["conditions"]["ready"] == true);
+    let mut names: Vec<_> = ready.map(|it| it["targetRef"]["name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+async fn until_led_to(case: &Case, component: &str, names: &[&str]) {
+    let what = format!("endpoints of {component} are {names:?}");
+    let look = async || {
+        let seen = led_to(case, component);
+        if seen == names { Ok(()) } else { Err(format!("{seen:?}")) }
+    };
+    local_cluster::wait_for(what, SOON, look).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+fn name(pod: &Value) -> &str {
+    pod["metadata"]["name"].as_str().unwrap()
+}
+
+/// The file that breaks one pod's storage, from here.
+fn fault(world: &World, pod: &Value) -> Option<PathBuf> {
+    let process: Pid = world.nodes("a storage fault")?.pid(pod);
+    Some(process.root().join(FAULT.trim_start_matches('/')))
+}
+
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn every_mode_lets_a_healthy_server_be() {
+    const COMPONENTS: [&str; 3] = ["all", "rest", "grpc"];
+    let components = |mode: &str| {
+        let component = quick(&json!({ "probes": { "mode": mode } }));
+        json!({ "all": component, "rest": component, "grpc": component })
+    };
+    let case = Case::new(world().await, "probes", &spec(&components("ActuatorGroups")));
+    for (mode, liveness, readiness) in [
+        ("ActuatorGroups", "/actuator/health/liveness", "/actuator/health/readiness"),
+        ("Actuator", "/actuator/health", "/actuator/health"),
+        ("Tcp", "", ""),
+    ] {
+        case.patch(&json!({ "spec": { "components": components(mode) } }));
+        case.ready().await;
+        for component in COMPONENTS {
+            for pod in case.pods(component) {
+                let container = &pod["spec"]["containers"][0];
+                let path = |probe: &str| container[probe]["httpGet"]["path"].as_str().unwrap_or_default();
+                assert_eq!([path("livenessProbe"), path("readinessProbe")], [liveness, readiness], "{mode}");
+                assert_eq!(
+                    container["readinessProbe"]["tcpSocket"].is_object(),
+                    mode == "Tcp",
+                    "{container}"
+                );
+            }
+        }
+        stays(mode, LOOKED_AT, || {
+            for component in COMPONENTS {
+                let (ready, restarts) = (led_to(&case, component).len(), case.restarts(component));
+                if ready == 0 || restarts > 0 {
+                    return Err(format!("{component}: {ready} ready, {restarts} restarts"));
+                }
+            }
+            Ok(())
+        })
+        .await;
+        println!("FIGURE probes: mode {mode} passes for all, rest and grpc");
+    }
+    case.remove().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn a_server_whose_storage_fails_leaves_its_service_and_is_not_restarted() {
+    let world = world().await;
+    if world.nodes("a storage fault").is_none() {
+        return;
+    }
+    let two = quick(&json!({ "replicas": 2, "env": env() }));
+    let case = Case::new(world, "probes-fault", &spec(&json!({ "all": two })));
+    case.ready().await;
+    let pods = case.pods("all");
+    let [broken, sound] = [&pods[0], &pods[1]];
+    let both = led_to(&case, "all");
+    assert_eq!(both.len(), 2);
+
+    let fault = fault(world, broken).unwrap();
+    fs::write(&fault, "").unwrap();
+    until_led_to(&case, "all", &[name(sound)]).await;
+    case.until("not Ready", SOON, |status| condition(status, "Ready").0 == "False").await;
+    let (client, _reach) = case.client("all").await;
+    stays("the sound pod serves alone, nobody is restarted", LOOKED_AT, || {
+        client.send("probes", "a message")?;
+        match (led_to(&case, "all"), case.restarts("all")) {
+            (led, 0) if led == [name(sound)] => Ok(()),
+            seen => Err(format!("{seen:?}")),
+        }
+    })
+    .await;
+
+    fs::remove_file(&fault).unwrap();
+    let both: Vec<_> = both.iter().map(String::as_str).collect();
+    until_led_to(&case, "all", &both).await;
+    case.ready().await;
+    assert_eq!(case.restarts("all"), 0);
+    println!("FIGURE probes-fault: out of the Service and back, 0 restarts");
+    case.remove().await;
+}
+
+/// What the default spares a user from: the seed's probe, which restarts a server for what a restart cannot mend.
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn with_one_health_for_every_probe_a_storage_fault_restarts_the_server() {
+    let world = world().await;
+    if world.nodes("a storage fault").is_none() {
+        return;
+    }
+    let one = quick(&json!({ "probes": { "mode": "Actuator" }, "env": env() }));
+    let case = Case::new(world, "probes-actuator", &spec(&json!({ "all": one })));
+    case.ready().await;
+    let pod = case.pods("all").remove(0);
+    fs::write(fault(world, &pod).unwrap(), "").unwrap();
+    until_led_to(&case, "all", &[]).await;
+    let what = format!("pod/{} -n {}", name(&pod), case.namespace);
+    let restarted = |seen: &Value| seen["status"]["containerStatuses"][0]["restartCount"].as_u64() > Some(0);
+    case.world.kubectl.until(&what, "is restarted", ROLLOUT, restarted).await;
+    case.remove().await;
+}

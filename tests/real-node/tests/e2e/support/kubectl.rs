@@ -1,0 +1,150 @@
+//! kubectl, as a user types it.
+
+use std::{
+    io::Write as _,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use local_cluster::wait_for;
+use serde_json::{Value, json};
+
+use super::SOON;
+
+#[derive(Debug, Clone)]
+pub struct Kubectl {
+    program: String,
+    kubeconfig: String,
+}
+
+impl Kubectl {
+    pub fn from_environment() -> Self {
+        let kubeconfig = std::env::var(real_node::KUBECONFIG).unwrap_or_else(|_| {
+            panic!("{} names no cluster; run the suite with `make e2e`", real_node::KUBECONFIG)
+        });
+        let program = std::env::var(real_node::KUBECTL).unwrap_or_else(|_| "kubectl".to_owned());
+        Self { program, kubeconfig }
+    }
+
+    /// A command in the checkout's root, so that the README's words are the test's.
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments.split_whitespace())
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+            .env("KUBECONFIG", &self.kubeconfig);
+        command
+    }
+
+    /// What kubectl says, both streams; an error where it ends with one.
+    pub fn run(&self, arguments: &str) -> Result<String, String> {
+        said(self.command(arguments).stdin(Stdio::null()).output())
+    }
+
+    pub fn must(&self, arguments: &str) -> String {
+        self.run(arguments).unwrap_or_else(|text| panic!("kubectl {arguments}: {text}"))
+    }
+
+    /// Applies one object.
+    pub fn apply(&self, object: &Value) -> Result<String, String> {
+        let mut child = self
+            .command("apply --server-side --force-conflicts -f -")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(object.to_string().as_bytes()).unwrap();
+        said(child.wait_with_output())
+    }
+
+    /// One object or a list of them.
+    pub fn get(&self, what: &str) -> Result<Value, String> {
+        let text = said(self.command(&format!("get {what} --output=json")).stderr(Stdio::null()).output())?;
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    }
+
+    /// Waits until what is read satisfies a predicate; an absent object is null.
+    pub async fn until(
+        &self,
+        what: &str,
+        expectation: &str,
+        deadline: Duration,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        wait_for(format!("{what}: {expectation}"), deadline, async || {
+            match self.get(&format!("{what} --ignore-not-found")) {
+                Ok(seen) if holds(&seen) => Ok(seen),
+                // kubectl says nothing where there is nothing.
+                Err(_) if holds(&Value::Null) => Ok(Value::Null),
+                seen => Err(format!("{seen:?}")),
+            }
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs a pod to its end under the restricted profile, and returns what it wrote. It is removed.
+    pub async fn pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        image: &str,
+        arguments: &[&str],
+    ) -> Result<String, String> {
+        self.start(namespace, name, image, arguments)?;
+        let pod = format!("pod/{name} -n {namespace}");
+        let ended = |seen: &Value| matches!(seen["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+        let seen = self.until(&pod, "ends", SOON, ended).await;
+        let logs = self.run(&format!("logs {name} -n {namespace}"))?;
+        self.run(&format!("delete {pod} --timeout=60s"))?;
+        if seen["status"]["phase"] == "Succeeded" { Ok(logs) } else { Err(logs) }
+    }
+
+    /// Starts a pod under the restricted profile that runs once.
+    pub fn start(
+        &self,
+        namespace: &str,
+        name: &str,
+        image: &str,
+        arguments: &[&str],
+    ) -> Result<String, String> {
+        self.apply(&json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "namespace": namespace },
+            "spec": {
+                "restartPolicy": "Never",
+                "automountServiceAccountToken": false,
+                "securityContext": {
+                    "runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": { "type": "RuntimeDefault" },
+                },
+                "containers": [{
+                    "name": name, "image": image, "imagePullPolicy": "IfNotPresent", "args": arguments,
+                    "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
+                }],
+            },
+        }))
+    }
+
+    /// A command that runs until it is dropped, such as `port-forward`.
+    pub fn background(&self, arguments: &str) -> Background {
+        let mut command = self.command(arguments);
+        Background(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+pub struct Background(Child);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if self.0.kill().is_ok() {
+            let _ = self.0.wait();
+        }
+    }
+}
+
+fn said(output: std::io::Result<std::process::Output>) -> Result<String, String> {
+    let output = output.map_err(|error| error.to_string())?;
+    let text =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    if output.status.success() { Ok(text) } else { Err(text) }
+}

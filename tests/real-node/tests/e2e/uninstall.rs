@@ -1,0 +1,151 @@
+//! Everything goes away again, in every order: nothing hangs, nobody stops who should not, and the data is there.
+//!
+//! These tests take the operator away from everybody else. They come last, because tests run in the order of their names, one
+//! after the other.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::support::{Case, OPERATOR_NAMESPACE, ROLLOUT, World, quick, spec, world};
+
+/// Nothing here waits for anything but the end of a few pods.
+const AT_ONCE: &str = "--timeout=60s";
+const CRD: &str = "crd/logpilotclusters.logpilot.io";
+const CHANNEL: &str = "kept";
+
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn the_manifest_is_deleted_under_living_clusters_and_comes_back_without_a_restart() {
+    let case = with_a_record("orphan").await;
+    let pods = case.uids("all");
+    let took = uninstall(case.world).await;
+    assert_serves(&case, "without").await;
+    assert_eq!((case.uids("all"), case.restarts("all")), (pods.clone(), 0), "nothing stopped");
+
+    // What was asked for meanwhile is done by the next one, and nothing else is.
+    case.patch(&json!({ "spec": { "components": { "all": { "replicas": 2 } } } }));
+    case.world.install().await;
+    case.ready().await;
+    let after = case.uids("all");
+    assert!(after.is_superset(&pods) && after.len() == 2, "{pods:?} {after:?}");
+    println!(
+        "FIGURE install.yaml deleted under a living cluster: {took:.1} s, no pod stopped, nor when it came back"
+    );
+    case.remove().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn the_operator_goes_first_then_the_resource_then_the_definition() {
+    let case = with_a_record("operator-first").await;
+    uninstall(case.world).await;
+    let began = Instant::now();
+    case.world.kubectl.must(&format!("delete logpilotcluster/{} {AT_ONCE}", case.name));
+    children_are_gone(&case).await;
+    let took = began.elapsed().as_secs_f64();
+    case.world.kubectl.must(&format!("delete {CRD} {AT_ONCE}"));
+    comes_back_with_its_data(&case).await;
+    println!("FIGURE resource deleted without an operator: all but the data gone after {took:.1} s");
+    case.remove().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn the_resource_goes_first_then_operator_and_definition() {
+    let case = with_a_record("resource-first").await;
+    let began = Instant::now();
+    case.world.kubectl.must(&format!("delete logpilotcluster/{} {AT_ONCE}", case.name));
+    children_are_gone(&case).await;
+    let took = began.elapsed().as_secs_f64();
+    // All at once, as the install command has it.
+    case.world.kubectl.must(&format!("delete -f crds/ -f install.yaml {AT_ONCE}"));
+    comes_back_with_its_data(&case).await;
+    println!("FIGURE resource deleted: all but the data gone after {took:.1} s");
+    case.remove().await;
+}
+
+/// Nobody is left to refuse it, and nobody to clean up: the data stays all the same.
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn the_definition_goes_under_a_living_cluster_once_its_policy_is_gone() {
+    let case = with_a_record("definition-first").await;
+    uninstall(case.world).await;
+    let began = Instant::now();
+    case.world.kubectl.must(&format!("delete {CRD} {AT_ONCE}"));
+    children_are_gone(&case).await;
+    let took = began.elapsed().as_secs_f64();
+    comes_back_with_its_data(&case).await;
+    println!(
+        "FIGURE CRD deleted under a living cluster, by force of having no policy: ended after {took:.1} s, data kept"
+    );
+    case.remove().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn the_definition_is_refused_while_there_is_a_cluster() {
+    let case = with_a_record("defined").await;
+    let pods = case.uids("all");
+    let refusal = case.world.kubectl.run(&format!("delete {CRD} {AT_ONCE}")).unwrap_err();
+    assert!(refusal.contains("LogPilotCluster 'defined' exists"), "{refusal}");
+    let crd = case.world.kubectl.get(CRD).unwrap();
+    assert!(crd["metadata"]["deletionTimestamp"].is_null(), "{crd}");
+    assert_serves(&case, "refused").await;
+    assert_eq!((case.uids("all"), case.restarts("all")), (pods, 0));
+    case.remove().await;
+    case.world.kubectl.must(&format!("delete {CRD} {AT_ONCE}"));
+    case.world.install().await;
+}
+
+/// A cluster that serves and has something to lose.
+async fn with_a_record(name: &str) -> Case {
+    let world = world().await;
+    // The test before may have failed without it.
+    world.install().await;
+    let case = Case::new(world, name, &one_pod());
+    case.ready().await;
+    assert_serves(&case, "first").await;
+    case
+}
+
+fn one_pod() -> Value {
+    spec(&json!({ "all": quick(&json!({})) }))
+}
+
+async fn assert_serves(case: &Case, message: &str) {
+    let (client, _reach) = case.answering("all").await;
+    client.send(CHANNEL, message).unwrap();
+    let read = client.consume(CHANNEL, message, 100).unwrap();
+    assert_eq!(read.last().map(String::as_str), Some(message), "{read:?}");
+}
+
+/// Deletes what install.yaml made, and returns the seconds that it took.
+async fn uninstall(world: &World) -> f64 {
+    let began = Instant::now();
+    world.kubectl.must(&format!("delete -f install.yaml {AT_ONCE}"));
+    let namespace = format!("namespace/{OPERATOR_NAMESPACE}");
+    world.kubectl.until(&namespace, "is gone", ROLLOUT, Value::is_null).await;
+    began.elapsed().as_secs_f64()
+}
+
+/// The claim and the namespace stay, with nothing else of the resource.
+async fn children_are_gone(case: &Case) {
+    let of_it = format!(
+        "all,configmap,secret,pdb,serviceaccount,networkpolicy -n {} -l app.kubernetes.io/instance={}",
+        case.namespace, case.name
+    );
+    let none = |seen: &Value| seen["items"].as_array().is_none_or(Vec::is_empty);
+    case.world.kubectl.until(&of_it, "are gone", ROLLOUT, none).await;
+    let claim = case.world.kubectl.get(&format!("pvc/{}-data -n {}", case.name, case.namespace)).unwrap();
+    assert!(claim["metadata"]["deletionTimestamp"].is_null(), "{claim}");
+    assert_eq!(claim["status"]["phase"], "Bound");
+}
+
+async fn comes_back_with_its_data(case: &Case) {
+    case.world.install().await;
+    case.apply(&one_pod()).unwrap();
+    case.ready().await;
+    let (client, _reach) = case.answering("all").await;
+    assert_eq!(client.consume(CHANNEL, "heir", 100).unwrap(), ["first"]);
+}
