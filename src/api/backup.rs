@@ -8,10 +8,11 @@ use super::{
     rules::{self, backup as rule},
 };
 
-/// Scheduled copies of the SQLite database, taken while the servers write, onto a volume of their own.
+/// Scheduled copies of the SQLite database, taken while the servers write, onto a volume of their own or into a bucket.
 /// `kubectl create job --from=cronjob/…-backup` takes one at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::one_target())]
 pub struct Backup {
     /// Default true. With false no backup is taken; those that exist stay.
     pub enabled: Option<bool>,
@@ -27,6 +28,8 @@ pub struct Backup {
     pub retention: Option<Retention>,
     /// The claim that backups are written to.
     pub volume: Option<BackupVolume>,
+    /// A bucket that they are written to instead.
+    pub s3: Option<S3>,
     /// Takes no backups by schedule, for now; by hand they still can be.
     pub suspend: Option<bool>,
 }
@@ -56,4 +59,62 @@ pub struct BackupVolume {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub existing_claim: Option<String>,
+}
+
+/// A bucket of Amazon S3 or of a server that speaks its protocol. It is never made, and never emptied of what is others'.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct S3 {
+    /// Name of the bucket.
+    #[schemars(length(min = 3, max = 63))]
+    #[x_kube(validation = rule::bucket())]
+    pub bucket: String,
+    /// What the names of the backups begin with, before a `/`. Default: the namespace and the name of the cluster.
+    /// No other cluster may use it. With `storage.sharing: PerComponent` the component's name follows.
+    #[schemars(length(min = 1, max = 200))]
+    #[x_kube(validation = rule::prefix())]
+    pub prefix: Option<String>,
+    /// The server, such as `https://minio.example.com:9000`. Default: Amazon's of the region.
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rule::endpoint())]
+    pub endpoint: Option<String>,
+    /// Default `us-east-1`, which most servers but Amazon's accept.
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rule::region())]
+    pub region: Option<String>,
+    /// Whether the bucket stands in the URL's path, and not in front of the host. Default: true with an `endpoint`.
+    pub path_style: Option<bool>,
+    /// The Secret with the key. Only the pods that copy read it.
+    pub credentials_secret: S3Credentials,
+    /// Certificates that are trusted instead of the public ones, for a private authority.
+    pub ca_config_map: Option<CaConfigMap>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct S3Credentials {
+    /// Name of the Secret, in the cluster's namespace.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
+    pub name: String,
+    /// Default `access-key-id`.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::data_key())]
+    pub access_key_id_key: Option<String>,
+    /// Default `secret-access-key`.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::data_key())]
+    pub secret_access_key_key: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct CaConfigMap {
+    /// Name of the ConfigMap, in the cluster's namespace.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
+    pub name: String,
+    /// Default `ca.crt`.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::data_key())]
+    pub key: Option<String>,
 }

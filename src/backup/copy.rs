@@ -47,28 +47,12 @@ pub struct Taken {
 /// # Errors
 /// There is no new backup; those that were there are untouched.
 pub fn take(database: &Path, directory: &Path, keep: usize, now: Timestamp) -> Result<Taken, Error> {
-    let started = Instant::now();
     let _lock = files::lock(directory)?;
     files::sweep(directory)?;
     let name = files::name(now);
     let (path, part) = (directory.join(&name), files::part(&directory.join(&name)));
-    let written = copy(database, &part).and_then(|(tables, journal_mode)| {
-        verify(&part, &tables)?;
-        let (size, sha256) = digest(&part)?;
-        Ok(Manifest {
-            written_by: Manifest::written_by(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            file: name,
-            taken_at: now.to_string(),
-            size,
-            sha256,
-            journal_mode,
-            tables,
-            duration_millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        })
-    });
     // The manifest first: what has no manifest is not ours, and would never be removed.
-    let committed = written.and_then(|manifest| {
+    let committed = verified(database, &part, name, now).and_then(|manifest| {
         manifest.write(&path)?;
         files::commit(&part, &path)?;
         Ok(manifest)
@@ -87,22 +71,49 @@ pub fn take(database: &Path, directory: &Path, keep: usize, now: Timestamp) -> R
             return Err(error);
         }
     };
-    let (pruned, prune_failed) = match retention::prune(directory, keep) {
-        Ok(gone) => (gone.len(), None),
-        Err(error) => (0, Some(error.to_string())),
-    };
-    let mut available = retention::list(directory)?;
-    available.truncate(TOLD);
-    Ok(Taken {
-        rows: manifest.rows(),
-        file: manifest.file,
-        taken_at: manifest.taken_at,
-        size: manifest.size,
-        sha256: manifest.sha256,
-        duration_millis: manifest.duration_millis,
-        available,
-        pruned,
-        prune_failed,
+    let pruned = retention::prune(directory, keep);
+    Ok(Taken::of(manifest, pruned, retention::list(directory)?))
+}
+
+impl Taken {
+    /// `pruned` is what became of removing older ones: not worth losing the new one.
+    #[must_use]
+    pub fn of(manifest: Manifest, pruned: Result<Vec<String>, Error>, mut available: Vec<String>) -> Self {
+        let (pruned, prune_failed) = match pruned {
+            Ok(gone) => (gone.len(), None),
+            Err(error) => (0, Some(error.to_string())),
+        };
+        available.truncate(TOLD);
+        Self {
+            rows: manifest.rows(),
+            file: manifest.file,
+            taken_at: manifest.taken_at,
+            size: manifest.size,
+            sha256: manifest.sha256,
+            duration_millis: manifest.duration_millis,
+            available,
+            pruned,
+            prune_failed,
+        }
+    }
+}
+
+/// Copies into a file of its own and verifies it; answers what is to stand beside it.
+pub fn verified(database: &Path, part: &Path, name: String, now: Timestamp) -> Result<Manifest, Error> {
+    let started = Instant::now();
+    let (tables, journal_mode) = copy(database, part)?;
+    verify(part, &tables)?;
+    let (size, sha256) = digest(part)?;
+    Ok(Manifest {
+        written_by: Manifest::written_by(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        file: name,
+        taken_at: now.to_string(),
+        size,
+        sha256,
+        journal_mode,
+        tables,
+        duration_millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     })
 }
 

@@ -16,7 +16,7 @@ const NAME: usize = "logpilot-20260102T030405.678Z.db".len();
 const PREFIX: &str = "logpilot-";
 const SUFFIX: &str = ".db";
 /// A file that is still being written; hidden, so that nobody takes it for a backup.
-const PART: &str = ".part";
+pub const PART: &str = ".part";
 const LOCK: &str = ".logpilot-backup.lock";
 
 /// Sorts by age. Milliseconds, so that a backup by hand never has the name of a scheduled one.

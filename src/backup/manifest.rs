@@ -49,17 +49,35 @@ impl Manifest {
     pub fn of(backup: &Path) -> Result<Self, Error> {
         let path = Self::path(backup);
         let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
-        let manifest: Self = serde_json::from_str(&text)
-            .map_err(|error| Error::damaged(&path, format!("it is no manifest ({error})")))?;
-        let name = backup.file_name().unwrap_or_default().to_string_lossy();
+        Self::read(&text, &backup.file_name().unwrap_or_default().to_string_lossy(), &path)
+    }
+
+    /// Of a backup with this name; `at` is where the text was.
+    pub fn read(text: &str, name: &str, at: &Path) -> Result<Self, Error> {
+        let manifest: Self = serde_json::from_str(text)
+            .map_err(|error| Error::damaged(at, format!("it is no manifest ({error})")))?;
         if manifest.written_by != WRITER || manifest.file != name {
-            return Err(Error::damaged(&path, format!("it speaks of '{}'", manifest.file)));
+            return Err(Error::damaged(at, format!("it speaks of '{}'", manifest.file)));
         }
         Ok(manifest)
     }
 
+    pub fn text(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).unwrap_or_default()
+    }
+
     pub fn write(&self, backup: &Path) -> Result<(), Error> {
-        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
-        files::write(&Self::path(backup), &text)
+        files::write(&Self::path(backup), &self.text())
+    }
+
+    /// Holds what was read against what was written.
+    pub fn fits(&self, (size, sha256): &(u64, String), at: &Path) -> Result<(), Error> {
+        if *size != self.size {
+            return Err(Error::damaged(at, format!("it has {size} bytes, and had {}", self.size)));
+        }
+        if *sha256 != self.sha256 {
+            return Err(Error::damaged(at, "its SHA-256 is another one"));
+        }
+        Ok(())
     }
 }

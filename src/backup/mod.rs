@@ -1,17 +1,23 @@
 //! Copies of the server's SQLite database and the way back. Runs in the pods of backup and restore Jobs;
-//! knows files only, no Kubernetes.
+//! knows files and buckets, no Kubernetes.
 //!
 //! A copy of the file alone is empty: what was written since the last checkpoint is in the write-ahead log
 //! beside it. So SQLite itself copies, inside one read transaction, while servers write.
 
+mod bucket;
 mod command;
 mod copy;
+mod failure;
 mod files;
+mod history;
 mod manifest;
+mod place;
+mod remote;
 mod restore;
 mod retention;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::{io, path::PathBuf};
 
@@ -40,6 +46,14 @@ pub enum Error {
     InUse(PathBuf),
     #[error("{} is not what was backed up: {why}; nothing was changed", .path.display())]
     Damaged { path: PathBuf, why: String },
+    #[error("cannot {doing} {at}: {cause}; {help}")]
+    Bucket { doing: &'static str, at: String, cause: String, help: &'static str },
+    #[error(
+        "{} cannot be read ({why}), and says which restores were done; nothing was changed; look at it, and remove it \
+         if none may be done again",
+        .path.display()
+    )]
+    History { path: PathBuf, why: String },
 }
 
 impl Error {

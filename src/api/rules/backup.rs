@@ -31,6 +31,39 @@ pub fn time_zone() -> Rule {
         .message("must be a time zone of the IANA database, such as 'Europe/Berlin' or 'Etc/UTC'")
 }
 
+/// At `backup`.
+pub fn one_target() -> Rule {
+    forbidden(
+        "!has(self.s3) || !has(self.volume)",
+        "may not be given with `volume`: backups go to one of the two",
+    )
+    .field_path(".s3")
+}
+
+pub fn bucket() -> Rule {
+    Rule::new("self.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$')").message(
+        "must be a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-', starting and ending with a letter or digit",
+    )
+}
+
+pub fn prefix() -> Rule {
+    Rule::new("self.matches('^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$')").message(
+        "must consist of letters, digits, '.', '_' and '-', with single '/' between, such as 'backups/logpilot'; no part begins with '.'",
+    )
+}
+
+/// Only its form: which hosts may be named is known to the operator.
+pub fn endpoint() -> Rule {
+    Rule::new("self.matches('^https?://([A-Za-z0-9._-]+|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$')").message(
+        "must be the URL of an S3 server, such as 'https://minio.example.com:9000', without user, query or fragment",
+    )
+}
+
+pub fn region() -> Rule {
+    Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')")
+        .message("must be a region such as 'eu-central-1': lower-case letters, digits and '-'")
+}
+
 /// At `volume`.
 pub fn existing_claim_is_used_as_it_is() -> Rule {
     forbidden(
@@ -84,7 +117,7 @@ pub fn existing_claim_is_another() -> Rule {
 }
 
 /// Before or after, for rules that compare the two.
-const NO_CLAIM_OF_OURS: &str = "!has(self.backup) || !has(oldSelf.backup) || (has(self.backup.volume) && has(self.backup.volume.existingClaim)) || (has(oldSelf.backup.volume) && has(oldSelf.backup.volume.existingClaim))";
+const NO_CLAIM_OF_OURS: &str = "!has(self.backup) || !has(oldSelf.backup) || has(self.backup.s3) || has(oldSelf.backup.s3) || (has(self.backup.volume) && has(self.backup.volume.existingClaim)) || (has(oldSelf.backup.volume) && has(oldSelf.backup.volume.existingClaim))";
 
 /// A transition rule. Where backups were off before, nothing is known of a claim, and the API server decides.
 pub fn size_never_shrinks() -> Rule {

@@ -9,7 +9,7 @@ use crate::{
     },
     logpilot::{
         defaults,
-        model::{Backup, BackupJob, Claim, Component, Role, Storage},
+        model::{Backup, BackupJob, Claim, Component, Role, Storage, Target},
         schedule::Schedule,
     },
     objects::names::ClusterName,
@@ -19,6 +19,7 @@ use crate::{
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     prefix: &ClusterName,
+    namespace: &str,
     components: &[Component],
     storage: &Storage,
     objections: &mut Objections,
@@ -44,6 +45,14 @@ pub(super) fn resolve(
         "spec.backup",
         "the pod that copies cannot mount a 'ReadWriteOncePod' volume beside the server; use 'ReadWriteOnce', or remove `backup`",
     );
+    objections.unless(
+        given.s3.is_none() || given.volume.is_none(),
+        "spec.backup.s3",
+        "may not be given with `volume`: backups go to one of the two",
+    );
+    if let Some(s3) = &given.s3 {
+        super::bucket::check(s3, objections);
+    }
     let volume = given.volume.unwrap_or_default();
     if let Some(size) = &volume.size {
         super::storage::positive(size, "spec.backup.volume.size", objections);
@@ -70,11 +79,21 @@ pub(super) fn resolve(
             access_mode: AccessMode::ReadWriteOnce,
             deletion_policy: DeletionPolicy::Retain,
         };
+        let name = own.name.clone();
+        let (target, volume) = match (&given.s3, &volume.existing_claim) {
+            (Some(s3), _) => {
+                let scratch = storage.claims.iter().find(|data| data.name == claim);
+                let bucket = super::bucket::resolve(s3, (namespace, prefix, role), scratch);
+                (Target::Bucket(Box::new(bucket)), None)
+            }
+            (None, Some(existing)) => (Target::Claim(existing.clone()), None),
+            (None, None) => (Target::Claim(name.clone()), Some(own)),
+        };
         BackupJob {
-            name: own.name.clone(),
+            name,
             claim: claim.to_owned(),
-            target: volume.existing_claim.clone().unwrap_or_else(|| own.name.clone()),
-            volume: volume.existing_claim.is_none().then_some(own),
+            target,
+            volume,
             node_selector: node_selector(components, claim),
             tolerations: tolerations(components, claim),
         }

@@ -1,0 +1,199 @@
+//! Objects under one prefix of a bucket.
+
+use std::{env, fs, io, path::Path};
+
+use http::header;
+use rusty_s3::{
+    Bucket as Signer, Credentials, UrlStyle,
+    actions::{CompleteMultipartUploadResponse, CreateMultipartUpload, ListObjectsV2},
+};
+
+use super::{
+    Error,
+    failure::{Failure, Step},
+    files,
+    place::Access,
+    wire::{Content, Wire, patiently},
+};
+
+/// Of one part of an upload, in bytes.
+const PART: u64 = 16 << 20;
+/// More parts no server takes.
+const PARTS: u64 = 10_000;
+
+pub struct Bucket {
+    wire: Wire,
+    signer: Signer,
+    credentials: Credentials,
+    /// Ends with `/`, or is empty.
+    prefix: String,
+}
+
+impl Bucket {
+    /// Nothing is asked of the server yet.
+    pub fn new(name: &str, prefix: &str, access: &Access) -> Result<Self, Error> {
+        let unusable =
+            |cause: String, help| Error::Bucket { doing: "use", at: format!("s3://{name}"), cause, help };
+        // Of a file that `kubectl create secret` took over, the line's end is part of the value.
+        let given = |name: &str| {
+            env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
+        let (Some(key), Some(secret)) = (given("AWS_ACCESS_KEY_ID"), given("AWS_SECRET_ACCESS_KEY")) else {
+            return Err(unusable(
+                "there are no credentials".into(),
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; in a cluster, the Secret's two keys must not be empty",
+            ));
+        };
+        let endpoint = match &access.endpoint {
+            Some(endpoint) => Ok(endpoint.clone()),
+            None => format!("https://s3.{}.amazonaws.com", access.region).parse(),
+        };
+        let style = if access.path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
+        let signer = endpoint
+            .map_err(rusty_s3::BucketError::ParseError)
+            .and_then(|endpoint| Signer::new(endpoint, style, name.to_owned(), access.region.clone()))
+            .map_err(|error| {
+                unusable(error.to_string(), "correct the endpoint and the region, or use the path style")
+            })?;
+        let wire = Wire::new(access.ca_file.as_deref())?;
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        Ok(Self { wire, signer, credentials: Credentials::new(key, secret), prefix })
+    }
+
+    /// For people.
+    pub fn at(&self, name: &str) -> String {
+        format!("s3://{}/{}", self.signer.name(), self.key(name))
+    }
+
+    /// Names right under the prefix, in order.
+    pub fn list(&self) -> Result<Vec<String>, Error> {
+        let step = self.step("list", "");
+        let mut names = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let mut action = self.signer.list_objects_v2(Some(&self.credentials));
+            action.with_prefix(self.prefix.as_str());
+            action.with_delimiter("/");
+            if let Some(token) = next.take() {
+                action.with_continuation_token(token);
+            }
+            let text = self.wire.text(&step, &action, Content::None)?;
+            let page = ListObjectsV2::parse_response(&text).map_err(|error| step.odd(&error))?;
+            let keys = page.contents.iter().filter_map(|object| object.key.strip_prefix(&self.prefix));
+            names.extend(keys.map(str::to_owned));
+            next = page.next_continuation_token;
+            if next.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
+    pub fn put(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+        let key = self.key(name);
+        let action = self.signer.put_object(Some(&self.credentials), &key);
+        self.wire.text(&self.step("write", name), &action, Content::Bytes(content))?;
+        Ok(())
+    }
+
+    /// A small object. `None` where there is none.
+    pub fn get(&self, name: &str) -> Result<Option<String>, Error> {
+        let key = self.key(name);
+        let action = self.signer.get_object(Some(&self.credentials), &key);
+        absent_is_none(self.wire.text(&self.step("read", name), &action, Content::None))
+    }
+
+    /// Size and SHA-256 of an object, passed on to what `into` opens.
+    pub fn digest<W: io::Write>(
+        &self,
+        name: &str,
+        into: impl Fn() -> Result<W, Error>,
+    ) -> Result<(u64, String), Error> {
+        let (key, step) = (self.key(name), self.step("read", name));
+        let action = self.signer.get_object(Some(&self.credentials), &key);
+        let digest = patiently(|| {
+            let into = into()?;
+            let answer = self.wire.ask(&step, &action, Content::None)?;
+            files::digest(answer.into_body().into_reader(), into).map_err(|error| step.unread(error))
+        })?;
+        Ok(digest)
+    }
+
+    /// One that is not there is removed.
+    pub fn remove(&self, name: &str) -> Result<(), Error> {
+        let key = self.key(name);
+        let action = self.signer.delete_object(Some(&self.credentials), &key);
+        absent_is_none(self.wire.text(&self.step("remove", name), &action, Content::None)).map(drop)
+    }
+
+    /// Begins an upload and answers its number; nobody sees the object before [`Self::upload`] has ended.
+    pub fn begin(&self, name: &str) -> Result<String, Error> {
+        let (key, step) = (self.key(name), self.step("write", name));
+        let action = self.signer.create_multipart_upload(Some(&self.credentials), &key);
+        let text = self.wire.text(&step, &action, Content::Bytes(b""))?;
+        let answer = CreateMultipartUpload::parse_response(&text).map_err(|error| step.odd(&error))?;
+        Ok(answer.upload_id().to_owned())
+    }
+
+    pub fn upload(&self, name: &str, upload: &str, file: &Path) -> Result<(), Error> {
+        let size = fs::metadata(file).map_err(Error::file("read", file))?.len();
+        let (key, step) = (self.key(name), self.step("write", name));
+        let mut tags = Vec::new();
+        for (number, (from, length)) in (1..).zip(parts(size)) {
+            let action = self.signer.upload_part(Some(&self.credentials), &key, number, upload);
+            let answer = patiently(|| self.wire.ask(&step, &action, Content::Part { file, from, length }))?;
+            let tag = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
+            tags.push(tag.ok_or_else(|| step.odd(&"a part was taken without an ETag"))?.to_owned());
+        }
+        let tags = || tags.iter().map(String::as_str);
+        let action = || self.signer.complete_multipart_upload(Some(&self.credentials), &key, upload, tags());
+        let text = self.wire.text(&step, &action(), Content::Bytes(action().body().as_bytes()))?;
+        // An error can come after the status, which is then that of a success.
+        CompleteMultipartUploadResponse::parse(&text).map(drop).map_err(|_| step.refused(200, &text))
+    }
+
+    /// Frees what was sent of an upload that will not be finished.
+    pub fn abort(&self, name: &str, upload: &str) -> Result<(), Error> {
+        let key = self.key(name);
+        let action = self.signer.abort_multipart_upload(Some(&self.credentials), &key, upload);
+        absent_is_none(self.wire.text(&self.step("remove", name), &action, Content::None)).map(drop)
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn step(&self, doing: &'static str, name: &str) -> Step {
+        Step { doing, at: self.at(name) }
+    }
+}
+
+fn absent_is_none(answer: Result<String, Failure>) -> Result<Option<String>, Error> {
+    match answer {
+        Err(Failure::Absent(_)) => Ok(None),
+        other => Ok(Some(other?)),
+    }
+}
+
+/// Start and length of each part, never more than there may be.
+fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
+    let length = PART.max(size.div_ceil(PARTS));
+    (0..size.div_ceil(length)).map(move |part| (part * length, length.min(size - part * length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_the_whole_and_never_too_many() {
+        for size in [1, PART - 1, PART, PART + 1, PART * PARTS, PART * PARTS + 1, 5 << 40] {
+            let (mut end, mut number) = (0, 0);
+            for (from, length) in parts(size) {
+                assert_eq!(from, end, "{size}");
+                (end, number) = (from + length, number + 1);
+            }
+            assert_eq!(end, size);
+            assert!((1..=PARTS).contains(&number), "{size}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What a bucket's refusal means, for people. Nothing of a request is in it: its URL carries a signature.
+
+use std::io;
+
+use super::Error;
+
+/// How one try failed.
+pub enum Failure {
+    /// Another try may go well.
+    Again(Error),
+    /// What was asked for is not there.
+    Absent(Error),
+    For(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::For(error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Again(error) | Failure::Absent(error) | Failure::For(error) => error,
+        }
+    }
+}
+
+/// Longest a server's own words are told.
+const WORDS: usize = 200;
+
+/// What is being done, and to what: the words of its errors.
+pub struct Step {
+    pub doing: &'static str,
+    pub at: String,
+}
+
+impl Step {
+    fn failed(&self, cause: impl Into<String>, help: &'static str) -> Error {
+        Error::Bucket { doing: self.doing, at: self.at.clone(), cause: cause.into(), help }
+    }
+
+    /// The server answered with an error.
+    pub fn refused(&self, status: u16, body: &str) -> Error {
+        let code = between(body, "<Code>", "</Code>").unwrap_or_default();
+        let words = between(body, "<Message>", "</Message>").unwrap_or_default();
+        let words: String = words.chars().take(WORDS).collect();
+        let cause = match (code, words.as_str()) {
+            ("", _) => format!("the server answers {status}"),
+            (code, "") => format!("the server answers {code} ({status})"),
+            (code, words) => format!("the server answers {code} ({status}): {words}"),
+        };
+        self.failed(cause, help(status, code))
+    }
+
+    /// The server was not reached, or did not answer to the end.
+    pub fn unreached(&self, error: &ureq::Error) -> Failure {
+        const PRIVATE: &str = "a certificate of a private authority needs `backup.s3.caConfigMap`";
+        match error {
+            ureq::Error::Rustls(error) => Failure::For(self.failed(error.to_string(), PRIVATE)),
+            // The handshake's errors come as those of the socket.
+            ureq::Error::Io(error) if error.to_string().contains("certificate") => {
+                Failure::For(self.failed(error.to_string(), PRIVATE))
+            }
+            // Its text would be the whole URL.
+            ureq::Error::BadUri(_) => Failure::For(self.failed("the endpoint makes no URL", "correct the endpoint")),
+            ureq::Error::HostNotFound => Failure::Again(
+                self.failed("the endpoint's host has no address", "check the host in the endpoint"),
+            ),
+            error => Failure::Again(self.failed(
+                error.to_string(),
+                "check the endpoint and its port, that the server is up, and that NetworkPolicies let the pod out to it",
+            )),
+        }
+    }
+
+    /// An answer was not read to its end, or could not be kept.
+    pub fn unread(&self, error: io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Failure::For(self.failed(error.to_string(), "the scratch directory needs room for one copy"))
+            }
+            _ => self.unreached(&ureq::Error::Io(error)),
+        }
+    }
+
+    /// The answer is not of S3.
+    pub fn odd(&self, error: &dyn std::fmt::Display) -> Error {
+        self.failed(
+            format!("the answer is none of S3 ({error})"),
+            "check that the endpoint is the server's S3 interface, and not its console",
+        )
+    }
+}
+
+fn help(status: u16, code: &str) -> &'static str {
+    match (status, code) {
+        (_, "NoSuchBucket") => "make the bucket, or correct `backup.s3.bucket`; it is never made for you",
+        (_, "NoSuchKey") => "name a backup that is there",
+        (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "NotSignedUp" | "InvalidToken") => {
+            "the server does not know this key, or the secret is not the key's: correct the Secret of `backup.s3.credentialsSecret`"
+        }
+        (_, "RequestTimeTooSkewed" | "RequestExpired") => "set the clock of the node, or of the server",
+        (301 | 307 | 308, _)
+        | (_, "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException") => {
+            "the bucket is elsewhere: correct `backup.s3.region` and `backup.s3.endpoint`"
+        }
+        (401 | 403, _) => {
+            "allow the key s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload under the prefix"
+        }
+        (404, _) => {
+            "check the endpoint and the bucket; a server that has the bucket in the path needs `backup.s3.pathStyle`"
+        }
+        (429 | 500.., _) => "the server is overloaded or broken; the Job tries again",
+        _ => "check the endpoint, the region and the bucket",
+    }
+}
+
+fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
+    text.split_once(open)?.1.split_once(close).map(|(inner, _)| inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_with_its_code_and_what_to_do_and_nothing_else_of_the_answer() {
+        let step = Step { doing: "write", at: "s3://b/x".into() };
+        let told = |status, body: &str| step.refused(status, body).to_string();
+        let body = "<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><AWSAccessKeyId>AKIA</AWSAccessKeyId></Error>";
+        let words = told(403, body);
+        assert!(
+            words.starts_with("cannot write s3://b/x: the server answers SignatureDoesNotMatch (403): no; "),
+            "{words}"
+        );
+        assert!(words.contains("credentialsSecret") && !words.contains("AKIA"), "{words}");
+        assert!(told(301, "").contains("region"));
+        assert!(told(403, "<Code>AccessDenied</Code>").contains("s3:PutObject"));
+        assert!(told(404, "<Code>NoSuchBucket</Code>").contains("make the bucket"));
+        assert!(told(418, "<html>").contains("answers 418;"));
+        let long = format!("<Code>Odd</Code><Message>{}</Message>", "x".repeat(5000));
+        assert!(told(400, &long).len() < 400);
+        let signed = ureq::Error::BadUri("http://h/?X-Amz-Signature=1".into());
+        assert!(!Error::from(step.unreached(&signed)).to_string().contains("Signature"));
+    }
+}

@@ -1,0 +1,197 @@
+//! Backups in a bucket. There is no rename and no lock there, so the order of writing decides:
+//!
+//! - `.logpilot-….db.part`, a note of what is begun, with the upload's number;
+//! - `logpilot-….db`, the copy, read back and compared;
+//! - `logpilot-….db.json`, the manifest: with it the backup exists. Then the note goes.
+//!
+//! Removing goes the other way round, also under a note. What a run that was killed leaves is found by its note.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Error,
+    bucket::Bucket,
+    copy::{self, Taken},
+    files,
+    manifest::Manifest,
+    place::Access,
+    restore::{self, Restored},
+};
+
+/// A note that is older is of a run that has ended, however it did: Jobs have 6 hours.
+const FORSAKEN: SignedDuration = SignedDuration::from_hours(24);
+
+/// Copies into the scratch directory, verifies, uploads, verifies again, and only then removes all but the
+/// newest `keep`.
+pub fn take(
+    database: &Path,
+    bucket: &Bucket,
+    scratch: &Path,
+    keep: usize,
+    now: Timestamp,
+) -> Result<Taken, Error> {
+    // Before anything is copied: it also shows that the bucket can be reached.
+    sweep(bucket, now)?;
+    let copy = scratch.join(files::name(now));
+    let taken = copy::verified(database, &copy, files::name(now), now).and_then(|manifest| {
+        store(bucket, &copy, &manifest)?;
+        Ok(manifest)
+    });
+    for leftover in [copy.clone(), files::beside(&copy, "-journal")] {
+        let _ = files::remove(&leftover);
+    }
+    let manifest = taken?;
+    let pruned = prune(bucket, keep);
+    Ok(Taken::of(manifest, pruned, list(bucket)?))
+}
+
+/// Fetches a backup, verifies it, and has it put in the database's place. `key` ends with the backup's name.
+pub fn put_back(
+    (bucket, key): (&str, &str),
+    access: &Access,
+    database: &Path,
+    request: Option<&str>,
+    put: impl FnOnce(&Path) -> Result<Restored, Error>,
+) -> Result<Restored, Error> {
+    // It may have been removed since.
+    if let Some(done) = restore::done(database, request)? {
+        return Ok(done);
+    }
+    let (prefix, name) = key.rsplit_once('/').unwrap_or(("", key));
+    if !files::is_backup_name(name) {
+        return Err(Error::Bucket {
+            doing: "restore",
+            at: format!("s3://{bucket}/{key}"),
+            cause: format!("'{name}' is no backup's name"),
+            help: "name one such as 'logpilot-20260102T030405.678Z.db'",
+        });
+    }
+    let path = access.scratch.join(name);
+    let restored = Bucket::new(bucket, prefix, access)
+        .and_then(|bucket| fetch(&bucket, name, &path))
+        .and_then(|()| put(&path));
+    for leftover in [path.clone(), Manifest::path(&path)] {
+        let _ = files::remove(&leftover);
+    }
+    restored
+}
+
+fn fetch(bucket: &Bucket, name: &str, path: &Path) -> Result<(), Error> {
+    let Some(manifest) = manifest(bucket, name)? else {
+        let newest = list(bucket)?.into_iter().take(3).collect::<Vec<_>>().join(", ");
+        return Err(Error::Bucket {
+            doing: "find",
+            at: bucket.at(name),
+            cause: if newest.is_empty() {
+                "there is no backup at all".into()
+            } else {
+                format!("the newest are {newest}")
+            },
+            help: "name a backup that is there",
+        });
+    };
+    let found = bucket.digest(name, || File::create(path).map_err(Error::file("write", path)))?;
+    manifest.fits(&found, &PathBuf::from(bucket.at(name)))?;
+    manifest.write(path)
+}
+
+fn store(bucket: &Bucket, copy: &Path, manifest: &Manifest) -> Result<(), Error> {
+    let name = manifest.file.as_str();
+    let upload = bucket.begin(name)?;
+    let stored = bucket
+        .put(&note(name), upload.as_bytes())
+        .and_then(|()| bucket.upload(name, &upload, copy))
+        .and_then(|()| bucket.digest(name, || Ok(io::sink())))
+        .and_then(|found| manifest.fits(&found, &PathBuf::from(bucket.at(name))))
+        .and_then(|()| bucket.put(&described(name), &manifest.text()));
+    match stored {
+        Ok(()) => {
+            // It is good without: what is left of a note says that it is no more needed.
+            let _ = bucket.remove(&note(name));
+            Ok(())
+        }
+        Err(error) => {
+            let _ = undo(bucket, name, &upload);
+            Err(error)
+        }
+    }
+}
+
+/// Removes all that may be there of a backup, and its note last.
+fn undo(bucket: &Bucket, name: &str, upload: &str) -> Result<(), Error> {
+    // One that was finished cannot be aborted; not every server answers that it is not there.
+    if !upload.is_empty() && !bucket.list()?.iter().any(|other| other == name) {
+        bucket.abort(name, upload)?;
+    }
+    bucket.remove(&described(name))?;
+    bucket.remove(name)?;
+    bucket.remove(&note(name))
+}
+
+/// Ends what runs began that never will.
+fn sweep(bucket: &Bucket, now: Timestamp) -> Result<(), Error> {
+    let forsaken = files::name(now - FORSAKEN);
+    let names = bucket.list()?;
+    for name in names.iter().filter_map(|name| noted(name)).filter(|name| **name < *forsaken) {
+        if names.contains(&described(name)) {
+            bucket.remove(&note(name))?;
+        } else if let Some(upload) = bucket.get(&note(name))? {
+            // Its note stays where this fails, and no new backup has to wait for it.
+            let _ = undo(bucket, name, &upload);
+        }
+    }
+    Ok(())
+}
+
+/// Names of the complete backups, newest first: those with a manifest of ours.
+fn list(bucket: &Bucket) -> Result<Vec<String>, Error> {
+    let names = bucket.list()?;
+    let mut found = Vec::new();
+    for name in names.iter().filter_map(|name| name.strip_suffix(".json")) {
+        if files::is_backup_name(name)
+            && names.iter().any(|other| other == name)
+            // One that another run removes meanwhile is none.
+            && matches!(manifest(bucket, name), Ok(Some(_)))
+        {
+            found.push(name.to_owned());
+        }
+    }
+    found.sort_unstable();
+    found.reverse();
+    Ok(found)
+}
+
+fn prune(bucket: &Bucket, keep: usize) -> Result<Vec<String>, Error> {
+    let mut all = list(bucket)?;
+    let gone = all.split_off(keep.min(all.len()));
+    for name in &gone {
+        bucket.put(&note(name), b"")?;
+        undo(bucket, name, "")?;
+    }
+    Ok(gone)
+}
+
+fn manifest(bucket: &Bucket, name: &str) -> Result<Option<Manifest>, Error> {
+    let at = PathBuf::from(bucket.at(&described(name)));
+    bucket.get(&described(name))?.map(|text| Manifest::read(&text, name, &at)).transpose()
+}
+
+fn described(name: &str) -> String {
+    format!("{name}.json")
+}
+
+fn note(name: &str) -> String {
+    format!(".{name}{}", files::PART)
+}
+
+/// The backup that a note is about.
+fn noted(note: &str) -> Option<&str> {
+    let name = note.strip_prefix('.')?.strip_suffix(files::PART)?;
+    files::is_backup_name(name).then_some(name)
+}

@@ -1,0 +1,197 @@
+//! The bucket of the backups, and which servers may be named for it.
+//!
+//! The pods that copy carry no token and follow no redirect, but they send requests from inside the cluster to a host that
+//! the resource names: not to what trusts whoever can reach it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+use super::Objections;
+use crate::{
+    api::backup::S3,
+    logpilot::model::{Bucket, Claim, Role},
+    objects::names::ClusterName,
+};
+
+const REGION: &str = "us-east-1";
+const KEY_ID_KEY: &str = "access-key-id";
+const SECRET_KEY_KEY: &str = "secret-access-key";
+const CA_KEY: &str = "ca.crt";
+
+pub(super) fn check(given: &S3, objections: &mut Objections) {
+    let objection = given.endpoint.as_deref().and_then(|endpoint| refusal(endpoint).err());
+    if let Some(why) = objection {
+        objections.add("spec.backup.s3.endpoint", why);
+    }
+}
+
+pub(super) fn resolve(
+    given: &S3,
+    (namespace, prefix, role): (&str, &ClusterName, Option<&'static Role>),
+    data: Option<&Claim>,
+) -> Bucket {
+    let base = given.prefix.clone().unwrap_or_else(|| format!("{namespace}/{prefix}"));
+    let credentials = &given.credentials_secret;
+    let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.to_owned());
+    Bucket {
+        name: given.bucket.clone(),
+        prefix: role.map_or(base.clone(), |role| format!("{base}/{}", role.name)),
+        endpoint: given.endpoint.clone(),
+        region: or(&given.region, REGION),
+        // A name with a dot fits no certificate of Amazon's as part of a host.
+        path_style: given.path_style.unwrap_or(given.endpoint.is_some() || given.bucket.contains('.')),
+        secret: credentials.name.clone(),
+        key_id_key: or(&credentials.access_key_id_key, KEY_ID_KEY),
+        secret_key_key: or(&credentials.secret_access_key_key, SECRET_KEY_KEY),
+        ca: given.ca_config_map.as_ref().map(|ca| (ca.name.clone(), or(&ca.key, CA_KEY))),
+        scratch: data.map(|claim| claim.size.clone()),
+    }
+}
+
+/// The same parser as that of the program that will ask: an address has many spellings.
+fn refusal(endpoint: &str) -> Result<(), String> {
+    let url = Url::parse(endpoint).map_err(|error| {
+        format!("'{endpoint}' is no URL ({error}); use one such as 'https://minio.example.com:9000'")
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("must begin with 'https://' or 'http://', not '{}://'", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "must not carry a user or password; the key stands in the Secret of `credentialsSecret`".into()
+        );
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must not have a query or fragment: only the server's URL".into());
+    }
+    let what = match url.host() {
+        None => return Err("has no host; use a URL such as 'https://minio.example.com:9000'".into()),
+        Some(Host::Domain(name)) => forbidden_name(name),
+        Some(Host::Ipv4(address)) => forbidden_address(address.into()),
+        Some(Host::Ipv6(address)) => {
+            forbidden_address(address.to_ipv4_mapped().map_or(address.into(), IpAddr::V4))
+        }
+    };
+    match what {
+        Some(what) => Err(format!(
+            "must not be {what} ('{}'): name the S3 server by its own address",
+            url.host_str().unwrap_or_default()
+        )),
+        None => Ok(()),
+    }
+}
+
+fn forbidden_name(name: &str) -> Option<&'static str> {
+    // With a dot at the end it is the same name.
+    let name = name.trim_end_matches('.');
+    let is_or_is_under =
+        |domain: &str| name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    if name == "kubernetes" || name == "kubernetes.default" || name.starts_with("kubernetes.default.") {
+        Some("the API server of the cluster")
+    } else if ["metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"]
+        .into_iter()
+        .any(is_or_is_under)
+    {
+        Some("the metadata service of a cloud")
+    } else if is_or_is_under("localhost") || is_or_is_under("localdomain") || name.is_empty() {
+        Some("the pod itself")
+    } else {
+        None
+    }
+}
+
+fn forbidden_address(address: IpAddr) -> Option<&'static str> {
+    /// Azure's and Alibaba's, outside of the link-local range.
+    const METADATA: [IpAddr; 3] = [
+        IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+        IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+        IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    ];
+    let link_local = match address {
+        IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    if METADATA.contains(&address) {
+        Some("the metadata service of a cloud")
+    } else if link_local {
+        Some("a link-local address, where clouds have their metadata service")
+    } else if address.is_loopback() || address.is_unspecified() {
+        Some("the pod itself")
+    } else if address.is_multicast() {
+        Some("a multicast address")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_trusts_its_neighbours_is_asked() {
+        for bad in [
+            "http://169.254.169.254",
+            "http://169.254.169.254/latest/meta-data/",
+            "http://169.254.170.2",
+            "http://2852039166",
+            "http://0xA9FEA9FE",
+            "http://0251.0376.0251.0376",
+            "http://169.254.43518",
+            "http://[::ffff:169.254.169.254]",
+            "http://[::ffff:a9fe:a9fe]:80",
+            "http://[fe80::1]",
+            "http://[fd00:ec2::254]",
+            "http://168.63.129.16",
+            "http://100.100.100.200",
+            "http://metadata.google.internal",
+            "http://METADATA.google.internal.",
+            "http://metadata/computeMetadata/v1",
+            "http://instance-data",
+            "http://instance-data.ec2.internal",
+            "http://255.255.255.255",
+            "http://a.localdomain",
+            "https://kubernetes",
+            "https://kubernetes.default",
+            "https://kubernetes.default.svc:443",
+            "https://Kubernetes.Default.svc.cluster.local.",
+            "http://localhost:2379",
+            "http://a.localhost",
+            "http://127.0.0.1:10250",
+            "http://127.1",
+            "http://[::1]:10250",
+            "http://0.0.0.0",
+            "http://224.0.0.1",
+            "http://user:password@minio.example.com",
+            "http://minio.example.com@169.254.169.254",
+            "https://minio.example.com?x=1",
+            "https://minio.example.com#x",
+            "file:///etc/passwd",
+            "gopher://minio.example.com",
+            "https://",
+            "minio.example.com",
+            "https://mini o",
+        ] {
+            assert!(refusal(bad).is_err(), "{bad}");
+        }
+        assert!(refusal("http://169.254.169.254").unwrap_err().contains("metadata service"));
+        assert!(refusal("https://kubernetes.default.svc").unwrap_err().contains("the API server"));
+    }
+
+    #[test]
+    fn servers_inside_and_outside_of_the_cluster_are_asked() {
+        for good in [
+            "https://minio.example.com:9000",
+            "http://minio.minio.svc:9000",
+            "https://10.0.0.7:9000",
+            "https://[2001:db8::7]:9000",
+            "https://s3.eu-central-1.amazonaws.com",
+            "https://example.com/storage/v1/s3",
+            "https://kubernetes-backups.example.com",
+            "https://metadata-store.example.com",
+        ] {
+            assert_eq!(refusal(good), Ok(()), "{good}");
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! `backup` and `restore` against a real S3 server, in this process, on loopback.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::large_futures,
+    clippy::duration_suboptimal_units,
+    clippy::single_match_else,
+    clippy::default_trait_access,
+    clippy::needless_pass_by_value,
+    clippy::similar_names,
+    reason = "a test that cannot go on fails"
+)]
+
+#[path = "backup_s3/server.rs"]
+mod server;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use server::{BUCKET, Fault, KEY, SECRET, Server};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_logpilot-operator");
+const MANIFEST: &str = ".json";
+/// Of a run that ended long ago.
+const OLD: &str = "logpilot-20250101T000000.000Z.db";
+
+/// A database, a server with a bucket, and the program between them.
+struct Case {
+    home: TempDir,
+    server: Server,
+}
+
+impl Case {
+    fn new(rows: u64) -> Self {
+        Self::with(Server::start(), rows)
+    }
+
+    fn with(server: Server, rows: u64) -> Self {
+        let case = Self { home: tempfile::tempdir().unwrap(), server };
+        fs::create_dir(case.home.path().join("scratch")).unwrap();
+        let connection = open(&case.database());
+        (1..=rows).for_each(|id| add(&connection, id));
+        case
+    }
+
+    fn database(&self) -> std::path::PathBuf {
+        self.home.path().join("logpilot.db")
+    }
+
+    fn command(&self, verb: &str, place: &str) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .env_clear()
+            .env("AWS_ACCESS_KEY_ID", KEY)
+            // As `kubectl create secret --from-file` keeps it.
+            .env("AWS_SECRET_ACCESS_KEY", format!("{SECRET}\n"))
+            .arg(verb)
+            .arg(format!("--database={}", self.database().display()))
+            .arg(place)
+            .arg(format!("--endpoint={}", self.server.url))
+            .arg("--path-style")
+            .arg(format!("--scratch={}", self.home.path().join("scratch").display()))
+            .arg(format!("--termination-log={}", self.home.path().join("log").display()))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn backup(&self, keep: u16) -> Command {
+        let mut command = self.command("backup", &format!("--to=s3://{BUCKET}/a/b"));
+        command.arg(format!("--keep={keep}"));
+        command
+    }
+
+    fn restore(&self, name: &str) -> Command {
+        self.command("restore", &format!("--from=s3://{BUCKET}/a/b/{name}"))
+    }
+
+    /// What is under the prefix, in order.
+    fn objects(&self) -> Vec<String> {
+        self.server.objects("a/b")
+    }
+
+    fn scratch_is_empty(&self) -> bool {
+        fs::read_dir(self.home.path().join("scratch")).unwrap().next().is_none()
+    }
+}
+
+fn open(database: &Path) -> Connection {
+    let connection = Connection::open(database).unwrap();
+    connection.busy_timeout(Duration::from_secs(20)).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             CREATE TABLE IF NOT EXISTS logs (id INTEGER PRIMARY KEY, text TEXT NOT NULL)",
+        )
+        .unwrap();
+    connection
+}
+
+fn add(connection: &Connection, id: u64) {
+    connection.execute("INSERT INTO logs VALUES (?1, ?2)", (id.cast_signed(), "x".repeat(500))).unwrap();
+}
+
+fn rows(database: &Path) -> u64 {
+    let count: i64 = Connection::open(database)
+        .unwrap()
+        .query_row("SELECT count(*) FROM logs", [], |row| row.get(0))
+        .unwrap();
+    count.cast_unsigned()
+}
+
+fn good(command: &mut Command) -> Value {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What it said, with nothing secret in it.
+fn refused(command: &mut Command) -> String {
+    let Output { status, stderr, stdout } = command.output().unwrap();
+    assert_eq!(status.code(), Some(1), "{stdout:?}");
+    let words = String::from_utf8(stderr).unwrap();
+    for hidden in [SECRET, "X-Amz-", "Signature="] {
+        assert!(!words.contains(hidden), "{words}");
+    }
+    words
+}
+
+fn name(said: &Value) -> String {
+    said["file"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_was_acknowledged_before_is_in_the_bucket_and_comes_back() {
+    let case = Case::new(0);
+    let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let writer = {
+        let (database, stop, acknowledged) = (case.database(), Arc::clone(&stop), Arc::clone(&acknowledged));
+        thread::spawn(move || {
+            let connection = open(&database);
+            for id in 1.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                add(&connection, id);
+                acknowledged.store(id, Ordering::SeqCst);
+            }
+        })
+    };
+    while acknowledged.load(Ordering::SeqCst) < 500 {
+        thread::yield_now();
+    }
+    let before = acknowledged.load(Ordering::SeqCst);
+    let said = good(&mut case.backup(3));
+    let after = acknowledged.load(Ordering::SeqCst);
+    stop.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+    let taken = said["rows"].as_u64().unwrap();
+    assert!(before <= taken && taken <= after, "{before} <= {taken} <= {after}");
+    assert_eq!(said["available"], serde_json::json!([name(&said)]));
+    assert_eq!(case.objects(), [name(&said), name(&said) + MANIFEST], "and no note is left");
+    assert_eq!(case.server.uploads(), 0);
+    assert!(case.scratch_is_empty());
+
+    let restored = good(&mut case.restore(&name(&said)));
+    assert_eq!((restored["rows"].as_u64(), rows(&case.database())), (Some(taken), taken));
+    assert!(case.scratch_is_empty());
+}
+
+#[test]
+fn a_copy_of_several_parts_is_put_together_as_it_was() {
+    let case = Case::new(1);
+    let connection = open(&case.database());
+    // 40 MiB of what does not compress or repeat: three parts.
+    connection
+        .execute_batch(
+            "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 41)
+             INSERT INTO logs SELECT i, randomblob(1048576) FROM n",
+        )
+        .unwrap();
+    drop(connection);
+    let said = good(&mut case.backup(1));
+    assert!(said["size"].as_u64().unwrap() > 40 << 20);
+    assert_eq!(case.server.seen("PUT", "partNumber="), 3);
+    open(&case.database()).execute("DELETE FROM logs", []).unwrap();
+    good(&mut case.restore(&name(&said)));
+    assert_eq!(rows(&case.database()), 41);
+}
+
+#[test]
+fn only_its_own_old_backups_are_removed() {
+    let case = Case::new(5);
+    let foreign = [
+        "logpilot-20200102T030405.678Z.db",
+        // With a manifest of somebody else's.
+        "logpilot-20200202T030405.678Z.db",
+        "logpilot-20200202T030405.678Z.db.json",
+        "notes.txt",
+    ];
+    for name in foreign {
+        case.server.put(&format!("a/b/{name}"), b"theirs");
+    }
+    case.server.put("a/b/c/logpilot-20200102T030405.678Z.db", b"of a component");
+    let taken: Vec<_> = (0..4).map(|_| good(&mut case.backup(2))).collect();
+    let mut expected: Vec<_> = foreign.map(str::to_owned).into();
+    expected.extend(taken[2..].iter().flat_map(|said| [name(said), name(said) + MANIFEST]));
+    expected.sort();
+    assert_eq!(case.objects(), expected);
+    assert_eq!(case.server.objects("a/b/c").len(), 1);
+    let last = taken.last().unwrap();
+    assert_eq!(last["available"], serde_json::json!([name(last), name(&taken[2])]));
+    assert_eq!(last["pruned"], 1);
+}
+
+/// Killed by the machine, not stopped: nothing of it can tidy up.
+#[test]
+fn a_run_that_is_killed_before_its_manifest_has_made_no_backup_and_its_remains_go() {
+    let case = Case::new(5);
+    good(&mut case.backup(9));
+    for (fault, remains) in [
+        // The copy is there, its manifest is not.
+        (Fault::Hang("PUT", MANIFEST), 2),
+        // Nobody sees the copy yet; what was sent of it is stored.
+        (Fault::Hang("POST", "uploadId="), 1),
+    ] {
+        case.server.fail(Some(fault));
+        let mut child = case.backup(9).spawn().unwrap();
+        case.server.wait_until_hit();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        case.server.fail(None);
+        let said = good(&mut case.backup(1));
+        assert_eq!(said["available"], serde_json::json!([name(&said)]));
+        assert_eq!(case.objects().len(), 2 + remains, "{:?}", case.objects());
+        let note = case.objects().into_iter().find(|name| name.starts_with('.')).unwrap();
+        let unfinished = note.trim_start_matches('.').trim_end_matches(".part");
+        let words = refused(&mut case.restore(unfinished));
+        assert!(words.contains(&format!("the newest are {}", name(&said))), "{words}");
+        // A day later, when no Job can be at it any more.
+        case.server.rename(&format!("a/b/{note}"), &format!("a/b/.{OLD}.part"));
+        if case.objects().iter().any(|name| name == unfinished) {
+            case.server.rename(&format!("a/b/{unfinished}"), &format!("a/b/{OLD}"));
+        }
+        let said = good(&mut case.backup(1));
+        assert_eq!(case.objects(), [name(&said), name(&said) + MANIFEST]);
+        assert_eq!(case.server.uploads(), 0, "what was sent of it still costs");
+    }
+    // The same, but its manifest was written: it is a backup, and only the note goes.
+    let said = good(&mut case.backup(9));
+    case.server.put(&format!("a/b/.{OLD}.part"), b"x");
+    for suffix in ["", MANIFEST] {
+        let of_ours = String::from_utf8(case.server.get(&format!("a/b/{}.json", name(&said)))).unwrap();
+        case.server.put(&format!("a/b/{OLD}{suffix}"), of_ours.replace(&name(&said), OLD).as_bytes());
+    }
+    let said = good(&mut case.backup(9));
+    assert_eq!(said["available"].as_array().unwrap().last().unwrap(), OLD);
+    assert!(!case.objects().iter().any(|name| name.starts_with('.')));
+}
+
+#[test]
+fn a_damaged_or_missing_backup_is_refused_and_the_database_is_what_it_was() {
+    let case = Case::new(50);
+    let file = name(&good(&mut case.backup(9)));
+    add(&open(&case.database()), 51);
+    let whole = case.server.get(&format!("a/b/{file}"));
+    let manifest = case.server.get(&format!("a/b/{file}.json"));
+    let told = |what: &str, file: &str| {
+        let words = refused(&mut case.restore(file));
+        assert!(words.contains(what) && words.contains(&format!("s3://{BUCKET}/a/b/{file}")), "{words}");
+        assert_eq!(rows(&case.database()), 51);
+        assert!(case.scratch_is_empty());
+    };
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    case.server.put(&format!("a/b/{file}"), &flipped);
+    told("SHA-256", &file);
+    case.server.put(&format!("a/b/{file}"), &whole[..whole.len() - 4096]);
+    told("bytes", &file);
+    case.server.put(&format!("a/b/{file}"), &whole);
+    case.server.put(&format!("a/b/{file}.json"), b"{}");
+    told("no manifest", &file);
+    case.server.remove(&format!("a/b/{file}.json"));
+    told("there is no backup", &file);
+    case.server.put(&format!("a/b/{file}.json"), &manifest);
+    case.server.remove(&format!("a/b/{file}"));
+    told("NoSuchKey", &file);
+    told("there is no backup", "logpilot-20200102T030405.678Z.db");
+    told("no backup's name", "logpilot.db");
+}
+
+/// What the server keeps is not what was sent: only reading it back shows that.
+#[test]
+fn a_copy_that_the_server_spoils_becomes_no_backup() {
+    let case = Case::new(20);
+    let kept = name(&good(&mut case.backup(9)));
+    case.server.fail(Some(Fault::Spoil));
+    let words = refused(&mut case.backup(1));
+    assert!(words.contains("is not what was backed up"), "{words}");
+    case.server.fail(None);
+    assert_eq!(case.objects(), [kept.clone(), kept + MANIFEST]);
+}
+
+#[test]
+fn a_server_that_stumbles_is_asked_again() {
+    let case = Case::new(5);
+    for fault in [
+        Fault::Once(503, "POST", "uploads"),
+        Fault::Once(500, "PUT", MANIFEST),
+        Fault::Once(429, "GET", "list-type"),
+    ] {
+        case.server.fail(Some(fault));
+        good(&mut case.backup(1));
+        case.server.wait_until_hit();
+    }
+    assert_eq!(case.objects().len(), 2);
+}
+
+#[test]
+fn a_private_authority_is_trusted_where_it_is_given_and_nowhere_else() {
+    let (server, ca) = Server::start_tls();
+    let case = Case::with(server, 5);
+    let [given, empty] = ["ca.crt", "empty.crt"].map(|name| case.home.path().join(name));
+    fs::write(&given, ca).unwrap();
+    fs::write(&empty, "").unwrap();
+    let words = refused(&mut case.backup(1));
+    assert!(words.contains("certificate") && words.contains("caConfigMap"), "{words}");
+    let words = refused(case.backup(1).arg(format!("--ca-file={}", empty.display())));
+    assert!(words.contains("there is no certificate in it"), "{words}");
+    let said = good(case.backup(1).arg(format!("--ca-file={}", given.display())));
+    good(case.restore(&name(&said)).arg(format!("--ca-file={}", given.display())));
+    assert_eq!(case.objects().len(), 2);
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_with_what_to_do() {
+    let case = Case::new(5);
+    let told = |command: &mut Command, words: &[&str]| {
+        let said = refused(command);
+        for word in words {
+            assert!(said.contains(word), "{word}: {said}");
+        }
+        assert_eq!(fs::read_dir(case.home.path().join("scratch")).unwrap().count(), 0);
+    };
+    let key = ["Secret", "credentialsSecret", "s3://logs-backup/a/b/"];
+    told(
+        case.backup(1).env("AWS_SECRET_ACCESS_KEY", "wrong"),
+        &[&key[..], &["SignatureDoesNotMatch"]].concat(),
+    );
+    told(case.backup(1).env("AWS_ACCESS_KEY_ID", "nobody"), &key);
+    told(case.backup(1).env("AWS_ACCESS_KEY_ID", " "), &["there are no credentials", "Secret"]);
+    told(
+        &mut case.command("backup", "--to=s3://absent/x"),
+        &["list s3://absent/x/", "NoSuchBucket", "make the bucket"],
+    );
+    told(case.backup(1).arg("--ca-file=/nowhere/ca.crt"), &["trust /nowhere/ca.crt", "caConfigMap"]);
+    // The last argument of two would be an error of its own.
+    let mut closed = Command::new(PROGRAM);
+    closed.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET).args([
+        "backup",
+        "--to=s3://abc",
+        "--endpoint=http://127.0.0.1:1",
+        "--path-style",
+    ]);
+    closed.arg(format!("--database={}", case.database().display()));
+    let started = Instant::now();
+    told(&mut closed, &["list s3://abc/", "NetworkPolicies"]);
+    assert!(started.elapsed() > Duration::from_secs(5), "it was tried once");
+    let scratch = case.home.path().join("scratch");
+    fs::remove_dir(&scratch).unwrap();
+    let words = refused(&mut case.backup(1));
+    assert!(words.contains("scratch"), "{words}");
+    assert_eq!(case.objects(), [] as [&str; 0]);
+}
+
+#[test]
+fn what_a_shell_would_read_is_refused_or_inert() {
+    let case = Case::new(1);
+    let canary = case.home.path().join("canary");
+    for place in [
+        "s3://$(x)/a".to_owned(),
+        "s3://abc;rm -rf".to_owned(),
+        format!("s3://abc/$(touch {})", canary.display()),
+        "s3://abc/../../etc".to_owned(),
+    ] {
+        for (verb, argument) in [("backup", "--to"), ("restore", "--from")] {
+            let output = case.command(verb, &format!("{argument}={place}")).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{verb} {place}");
+        }
+    }
+    let mut odd = case.command("backup", &format!("--to=s3://{BUCKET}/a/b"));
+    odd.arg(format!("--region=$(touch {})", canary.display()));
+    let _ = odd.output().unwrap();
+    assert!(!canary.exists());
+}
