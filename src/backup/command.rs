@@ -9,31 +9,44 @@ use std::{
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{Error, copy, restore as putting};
+use super::{
+    Error,
+    bucket::Bucket,
+    copy,
+    place::{Access, Place},
+    remote, restore as putting,
+};
 
 #[derive(Debug, Args)]
 pub struct BackupArgs {
     /// The server's database; servers may go on writing it.
     #[arg(long)]
     database: PathBuf,
-    /// Directory for the backups.
+    /// Directory for the backups, or `s3://bucket/prefix`.
     #[arg(long)]
-    to: PathBuf,
+    to: Place,
     /// Backups that stay, this one included; older ones are removed after it was verified.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
+    #[command(flatten)]
+    access: Access,
     #[command(flatten)]
     told: Told,
 }
 
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// The backup; its manifest stands beside it.
+    /// The backup, a file or `s3://bucket/prefix/name`; its manifest stands beside it.
     #[arg(long)]
-    from: PathBuf,
+    from: Place,
     /// The database to replace. No server may be using it.
     #[arg(long)]
     database: PathBuf,
+    /// Restores once under this name: done before, nothing happens and the answer is the same.
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    request_id: Option<String>,
+    #[command(flatten)]
+    access: Access,
     #[command(flatten)]
     told: Told,
 }
@@ -50,7 +63,12 @@ struct Told {
 /// # Errors
 /// There is no new backup; those that were there are untouched.
 pub fn backup(args: &BackupArgs) -> Result<String, Error> {
-    let taken = copy::take(&args.database, &args.to, usize::from(args.keep), Timestamp::now());
+    let (database, keep, now) = (&args.database, usize::from(args.keep), Timestamp::now());
+    let taken = match &args.to {
+        Place::Path(directory) => copy::take(database, directory, keep, now),
+        Place::Bucket { bucket, key } => Bucket::new(bucket, key, &args.access)
+            .and_then(|bucket| remote::take(database, &bucket, &args.access.scratch, keep, now)),
+    };
     tell(&args.told.termination_log, taken)
 }
 
@@ -59,7 +77,14 @@ pub fn backup(args: &BackupArgs) -> Result<String, Error> {
 /// # Errors
 /// Nothing was restored; the database is what it was.
 pub fn restore(args: &RestoreArgs) -> Result<String, Error> {
-    let restored = putting::put_back(&args.from, &args.database, Timestamp::now());
+    let request = args.request_id.as_deref();
+    let put = |backup: &Path| putting::put_back(backup, &args.database, request, Timestamp::now());
+    let restored = match &args.from {
+        Place::Path(backup) => put(backup),
+        Place::Bucket { bucket, key } => {
+            remote::put_back((bucket, key), &args.access, &args.database, request, put)
+        }
+    };
     tell(&args.told.termination_log, restored)
 }
 

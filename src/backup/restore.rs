@@ -8,15 +8,15 @@ use std::{
 
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Error, copy, files, manifest::Manifest};
+use super::{Error, copy, files, history::History, manifest::Manifest};
 
 /// What SQLite keeps beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// What came of a restore.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Restored {
     pub file: String,
@@ -27,28 +27,71 @@ pub struct Restored {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     pub duration_millis: u64,
+    /// It was done before under the same name, and not now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already: bool,
 }
 
-/// Verifies a backup and puts it in the database's place; the old one stays beside it.
+/// Verifies a backup and puts it in the database's place; the old one stays beside it. Under the name of a `request`
+/// this happens once: asked again, also after a crash at any point, it answers what came of it.
 ///
 /// # Errors
 /// The backup is not what was written, the database is in use, or a file cannot be written. The database is
 /// then what it was.
-pub fn put_back(backup: &Path, database: &Path, now: Timestamp) -> Result<Restored, Error> {
+pub fn put_back(
+    backup: &Path,
+    database: &Path,
+    request: Option<&str>,
+    now: Timestamp,
+) -> Result<Restored, Error> {
     let started = Instant::now();
-    let manifest = Manifest::of(backup)?;
-    let part = files::beside(&files::part(database), "-restore");
-    let before = verified_copy(backup, &part, &manifest).and_then(|()| exchange(&part, database, now));
-    if before.is_err() {
-        let _ = files::remove(&part);
+    let _lock = files::lock(database.parent().unwrap_or(Path::new(".")))?;
+    let part = part_of(database);
+    let mut history = History::of(database, &part)?;
+    if let Some(done) = request.and_then(|request| history.restored(request)) {
+        return Ok(Restored { already: true, ..done.clone() });
     }
-    Ok(Restored {
-        before: before?.map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+    let manifest = Manifest::of(backup)?;
+    let restored = |before: Option<&Path>| Restored {
+        before: before.map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()),
         rows: manifest.rows(),
-        file: manifest.file,
-        taken_at: manifest.taken_at,
+        file: manifest.file.clone(),
+        taken_at: manifest.taken_at.clone(),
         duration_millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-    })
+        already: false,
+    };
+    let exchanged = verified_copy(backup, &part, &manifest).and_then(|()| {
+        let noted = |before: Option<&Path>| {
+            request.map_or(Ok(()), |request| history.begin(request, &restored(before)))
+        };
+        exchange(&part, database, now, noted)
+    });
+    match exchanged {
+        Ok(before) => {
+            let _ = history.done();
+            Ok(restored(before.as_deref()))
+        }
+        Err(error) => {
+            // Only what did not happen is taken back, and before the copy goes: its absence says that it did.
+            if part.exists() && history.take_back().is_ok() {
+                let _ = files::remove(&part);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What came of a request that was carried out before: its backup is not needed any more.
+pub fn done(database: &Path, request: Option<&str>) -> Result<Option<Restored>, Error> {
+    let Some(request) = request else { return Ok(None) };
+    let _lock = files::lock(database.parent().unwrap_or(Path::new(".")))?;
+    let history = History::of(database, &part_of(database))?;
+    Ok(history.restored(request).map(|done| Restored { already: true, ..done.clone() }))
+}
+
+/// Where the copy is before it takes the database's place.
+pub(super) fn part_of(database: &Path) -> PathBuf {
+    files::beside(&files::part(database), "-restore")
 }
 
 /// Copies beside the database, so that taking its place is one rename, and checks the copy: what is checked is
@@ -57,13 +100,7 @@ fn verified_copy(backup: &Path, part: &Path, manifest: &Manifest) -> Result<(), 
     files::remove(part)?;
     let from = File::open(backup).map_err(Error::file("read", backup))?;
     let into = File::create(part).map_err(Error::file("write", part))?;
-    let (size, sha256) = files::digest(from, into).map_err(Error::file("copy", backup))?;
-    if size != manifest.size {
-        return Err(Error::damaged(backup, format!("it has {size} bytes, and had {}", manifest.size)));
-    }
-    if sha256 != manifest.sha256 {
-        return Err(Error::damaged(backup, "its SHA-256 is another one"));
-    }
+    manifest.fits(&files::digest(from, into).map_err(Error::file("copy", backup))?, backup)?;
     copy::verify(part, &manifest.tables)?;
     // As the server left it: a server that expects a log does not have to switch.
     if manifest.journal_mode == "wal" {
@@ -77,13 +114,19 @@ fn verified_copy(backup: &Path, part: &Path, manifest: &Manifest) -> Result<(), 
     files::sync(part)
 }
 
-/// Answers where the old database is now.
-fn exchange(part: &Path, database: &Path, now: Timestamp) -> Result<Option<PathBuf>, Error> {
+/// Answers where the old database is now. `note` is told before the one rename that counts.
+fn exchange(
+    part: &Path,
+    database: &Path,
+    now: Timestamp,
+    note: impl FnOnce(Option<&Path>) -> Result<(), Error>,
+) -> Result<Option<PathBuf>, Error> {
     if !database.exists() {
         for suffix in BESIDE {
             // A log without its database would be read into the new one.
             files::remove(&files::beside(database, suffix))?;
         }
+        note(None)?;
         files::commit(part, database)?;
         return Ok(None);
     }
@@ -103,8 +146,11 @@ fn exchange(part: &Path, database: &Path, now: Timestamp) -> Result<Option<PathB
         // A filesystem without links.
         fs::rename(database, &before).map_err(Error::file("rename", database))?;
     }
-    if let Err(error) = files::commit(part, database) {
-        let _ = if linked.is_ok() { fs::remove_file(&before) } else { fs::rename(&before, database) };
+    if let Err(error) = note(Some(&before)).and_then(|()| files::commit(part, database)) {
+        // With the new one in its place, this is the old one's only name.
+        if part.exists() {
+            let _ = if linked.is_ok() { fs::remove_file(&before) } else { fs::rename(&before, database) };
+        }
         return Err(error);
     }
     drop(alone);

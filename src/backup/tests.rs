@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{manifest::Manifest, *};
+use super::{history::History, manifest::Manifest, *};
 
 fn directory() -> (TempDir, PathBuf, PathBuf) {
     let home = tempfile::tempdir().unwrap();
@@ -211,7 +211,7 @@ fn a_damaged_backup_is_refused_and_nothing_changes() {
     let manifest = fs::read_to_string(Manifest::path(&good)).unwrap();
     let now = dump(&database);
     let refused = |what: &str| {
-        let error = put_back(&good, &database, at(1)).unwrap_err().to_string();
+        let error = put_back(&good, &database, None, at(1)).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
         assert_eq!(dump(&database), now);
     };
@@ -232,7 +232,7 @@ fn a_damaged_backup_is_refused_and_nothing_changes() {
     fs::remove_file(Manifest::path(&good)).unwrap();
     refused("cannot read");
     fs::write(Manifest::path(&good), &manifest).unwrap();
-    put_back(&good, &database, at(1)).unwrap();
+    put_back(&good, &database, None, at(1)).unwrap();
     assert_eq!(dump(&database).len(), 100);
 }
 
@@ -244,12 +244,12 @@ fn a_database_in_use_is_not_replaced_and_the_old_one_stays_beside_the_new() {
     let backup = to.join(take(&database, &to, 9, at(0)).unwrap().file);
     add(&server, 21);
     assert!(
-        matches!(put_back(&backup, &database, at(1)), Err(Error::InUse(_))),
+        matches!(put_back(&backup, &database, None, at(1)), Err(Error::InUse(_))),
         "an idle connection is use too"
     );
     assert_eq!(dump(&database).len(), 21);
     server.close().unwrap();
-    let restored = put_back(&backup, &database, at(1)).unwrap();
+    let restored = put_back(&backup, &database, None, at(1)).unwrap();
     assert_eq!((dump(&database).len(), restored.rows), (20, 20));
     assert_eq!(restored.before.as_deref(), Some("logpilot.db.before-restore-19700101T000001.000Z"));
     assert_eq!(dump(&home.path().join(restored.before.unwrap())).len(), 21);
@@ -275,10 +275,128 @@ fn an_absent_or_unreadable_database_is_replaced_with_its_stale_log() {
             fs::write(&database, rubbish).unwrap();
         }
         fs::write(home.path().join("logpilot.db-wal"), &log).unwrap();
-        put_back(&backup, &database, at(1)).unwrap();
+        put_back(&backup, &database, None, at(1)).unwrap();
         assert!(!home.path().join("logpilot.db-wal").exists());
         assert_eq!(dump(&database).len(), 20);
     }
+}
+
+/// A database of 10 rows, and a backup of when it had 5.
+fn restorable() -> (TempDir, PathBuf, PathBuf) {
+    let (home, database, to) = directory();
+    let server = open(&database);
+    (1..=5).for_each(|id| add(&server, id));
+    let backup = to.join(take(&database, &to, 9, at(0)).unwrap().file);
+    (6..=10).for_each(|id| add(&server, id));
+    server.close().unwrap();
+    (home, database, backup)
+}
+
+fn ask(backup: &Path, database: &Path, request: &str) -> (bool, usize) {
+    let restored = put_back(backup, database, Some(request), at(1)).unwrap();
+    assert_eq!((restored.rows, restored.file.as_str()), (5, "logpilot-19700101T000000.000Z.db"));
+    (restored.already, dump(database).len())
+}
+
+fn write_more(database: &Path, ids: std::ops::RangeInclusive<u64>) {
+    let server = open(database);
+    ids.for_each(|id| add(&server, id));
+    server.close().unwrap();
+}
+
+#[test]
+fn a_request_is_carried_out_once_whatever_came_between() {
+    let (_home, database, backup) = restorable();
+    assert_eq!(ask(&backup, &database, "a"), (false, 5));
+    write_more(&database, 6..=7);
+    assert_eq!(ask(&backup, &database, "a"), (true, 7));
+    assert_eq!(ask(&backup, &database, "b"), (false, 5));
+    write_more(&database, 6..=8);
+    assert_eq!(ask(&backup, &database, "a"), (true, 8), "an older one is not forgotten");
+    // Done once, the backup is not needed again: it may have been removed.
+    fs::remove_file(&backup).unwrap();
+    fs::remove_file(Manifest::path(&backup)).unwrap();
+    assert_eq!(ask(&backup, &database, "b"), (true, 8));
+}
+
+/// What a crash right before the rename leaves: the note, and the copy under its temporary name.
+fn crash_before_the_rename(database: &Path, backup: &Path) {
+    let part = restore::part_of(database);
+    fs::copy(backup, &part).unwrap();
+    let planned = Restored {
+        file: "never.db".into(),
+        taken_at: String::new(),
+        rows: 0,
+        before: None,
+        duration_millis: 0,
+        already: false,
+    };
+    let absent = database.with_file_name("absent");
+    History::of(database, &absent).unwrap().begin("a", &planned).unwrap();
+}
+
+#[test]
+fn after_a_crash_before_the_rename_it_is_carried_out() {
+    let (_home, database, backup) = restorable();
+    crash_before_the_rename(&database, &backup);
+    assert_eq!(dump(&database).len(), 10);
+    assert_eq!(ask(&backup, &database, "a"), (false, 5));
+    assert!(!restore::part_of(&database).exists());
+    assert_eq!(ask(&backup, &database, "a"), (true, 5));
+}
+
+#[test]
+fn after_a_crash_after_the_rename_it_is_not_carried_out_again() {
+    let (home, database, backup) = restorable();
+    let first = put_back(&backup, &database, Some("a"), at(1)).unwrap();
+    // The last write was lost: the note still stands as it was written before the rename.
+    let notes = home.path().join("logpilot.db.restored");
+    let text = fs::read_to_string(&notes).unwrap();
+    let pending = text.replace("\"requestId\":\"a\"", "\"requestId\":\"a\",\"pending\":true");
+    assert_ne!(pending, text);
+    fs::write(&notes, pending).unwrap();
+    write_more(&database, 6..=7);
+    assert_eq!(ask(&backup, &database, "a"), (true, 7));
+    let again = put_back(&backup, &database, Some("a"), at(2)).unwrap();
+    assert_eq!(
+        (again.before, again.taken_at),
+        (first.before, first.taken_at),
+        "and tells what the first one did"
+    );
+}
+
+#[test]
+fn a_crash_in_the_second_try_or_a_restore_by_hand_does_not_make_it_look_done() {
+    for by_hand in [false, true] {
+        let (home, database, backup) = restorable();
+        crash_before_the_rename(&database, &backup);
+        if by_hand {
+            put_back(&backup, &database, None, at(1)).unwrap();
+        } else {
+            // It settles the note, removes the old copy to make a new one, and is killed.
+            History::of(&database, &restore::part_of(&database)).unwrap();
+            fs::remove_file(restore::part_of(&database)).unwrap();
+        }
+        assert!(!fs::read_to_string(home.path().join("logpilot.db.restored")).unwrap().contains("\"a\""));
+        assert_eq!(ask(&backup, &database, "a"), (false, 5));
+    }
+}
+
+#[test]
+fn what_failed_is_not_noted_and_leaves_nothing() {
+    let (home, database, backup) = restorable();
+    let whole = fs::read(&backup).unwrap();
+    fs::write(&backup, &whole[..whole.len() - 4096]).unwrap();
+    assert!(put_back(&backup, &database, Some("a"), at(1)).is_err());
+    fs::write(&backup, &whole).unwrap();
+    let server = open(&database);
+    assert!(matches!(put_back(&backup, &database, Some("a"), at(1)), Err(Error::InUse(_))));
+    server.close().unwrap();
+    assert_eq!(files_in(home.path()), ["backups", "logpilot.db"]);
+    assert_eq!(ask(&backup, &database, "a"), (false, 5));
+    fs::write(home.path().join("logpilot.db.restored"), "rubbish").unwrap();
+    let error = put_back(&backup, &database, Some("b"), at(1)).unwrap_err().to_string();
+    assert!(error.contains("says which restores were done"), "{error}");
 }
 
 #[test]
@@ -322,7 +440,7 @@ proptest! {
             server.execute("INSERT OR IGNORE INTO logs VALUES (?1, 'later')", [id]).unwrap();
         }
         server.close().unwrap();
-        put_back(&backup, &database, at(1)).unwrap();
+        put_back(&backup, &database, None, at(1)).unwrap();
         prop_assert_eq!(dump(&database), rows.into_iter().collect::<Vec<_>>());
     }
 }

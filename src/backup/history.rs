@@ -1,0 +1,86 @@
+//! Which requests were carried out on a database: a file beside it, so that none is carried out twice, whatever is
+//! forgotten elsewhere. Kubernetes starts a pod again that was killed in the middle.
+//!
+//! Taking the database's place is one rename, and writing this file another. So it is written first, with a mark: while
+//! the copy is still there under its temporary name, the rename has not happened.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, files, restore::Restored};
+
+/// One line of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    request_id: String,
+    /// Written before the rename, and not looked at since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pending: bool,
+    restored: Restored,
+}
+
+/// The restores of one database.
+pub struct History {
+    path: PathBuf,
+    entries: Vec<Entry>,
+}
+
+impl History {
+    /// Reads it, and settles an entry that a crash left: `part` is where the copy was before it took the database's place.
+    pub fn of(database: &Path, part: &Path) -> Result<Self, Error> {
+        let path = files::beside(database, ".restored");
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            other => other.map_err(Error::file("read", &path))?,
+        };
+        let entries = text.lines().map(serde_json::from_str).collect::<Result<Vec<Entry>, _>>();
+        let entries =
+            entries.map_err(|error| Error::History { path: path.clone(), why: error.to_string() })?;
+        let mut history = Self { path, entries };
+        if part.exists() {
+            history.take_back()?;
+        } else {
+            history.done()?;
+        }
+        Ok(history)
+    }
+
+    /// What came of a request that was carried out.
+    pub fn restored(&self, request: &str) -> Option<&Restored> {
+        self.entries.iter().find(|entry| entry.request_id == request).map(|entry| &entry.restored)
+    }
+
+    /// Notes a request, right before the rename.
+    pub fn begin(&mut self, request: &str, restored: &Restored) -> Result<(), Error> {
+        let (request_id, restored) = (request.to_owned(), restored.clone());
+        self.entries.push(Entry { request_id, pending: true, restored });
+        self.write()
+    }
+
+    /// The rename did not happen.
+    pub fn take_back(&mut self) -> Result<(), Error> {
+        let before = self.entries.len();
+        self.entries.retain(|entry| !entry.pending);
+        // On a full disk nothing can be written, and nothing has to be.
+        if self.entries.len() < before { self.write() } else { Ok(()) }
+    }
+
+    /// The rename happened. Lost, this is found out by the next one who asks.
+    pub fn done(&mut self) -> Result<(), Error> {
+        if self.entries.iter().all(|entry| !entry.pending) {
+            return Ok(());
+        }
+        self.entries.iter_mut().for_each(|entry| entry.pending = false);
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), Error> {
+        let lines = self.entries.iter().map(|entry| serde_json::to_string(entry).unwrap_or_default() + "\n");
+        files::write(&self.path, lines.collect::<String>().as_bytes())
+    }
+}

@@ -1,0 +1,295 @@
+//! Where a restore stands, and what it asks of the plan. Pure, but for the time that is given: everything follows
+//! from the spec, the status before, and what is live, so that an operator that starts anew goes on where it was.
+//!
+//! The status is written before the Job is made, so that a Job that runs is always told of there. What ended stands in
+//! the status, on the claim, and in a file beside the database: each of them alone keeps it from being done twice.
+
+mod world;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        batch::v1::Job,
+        core::v1::{PersistentVolumeClaim, Pod},
+    },
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+
+use super::{
+    backups,
+    model::{Cluster, Component, Restore},
+    problems::problem,
+    reasons,
+};
+use crate::{
+    api::status::{Problem, RestorePhase, RestoreStatus, Severity},
+    engine::{
+        child::Child,
+        detail::{Detail, JobEnd},
+        kind::Managed,
+        live::{Coverage, Snapshot},
+    },
+};
+
+/// What a restore asks for now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    pub status: Option<RestoreStatus>,
+    /// Claims whose servers may not run.
+    pub stopped: BTreeSet<String>,
+    /// Its Job is planned.
+    pub job: Option<Restore>,
+    /// What the claims say of the restores that ended.
+    pub records: BTreeMap<String, String>,
+    pub problems: Vec<Problem>,
+    /// Something can be done as soon as the status is written.
+    pub look_again: bool,
+}
+
+impl State {
+    /// Stops what must not run meanwhile, and what would copy data that is being replaced.
+    pub fn stop(&self, cluster: &mut Cluster) {
+        for component in &mut cluster.components {
+            component.stopped |= self.stopped.contains(&component.claim);
+        }
+        if let Some(backup) = cluster.backup.as_mut().filter(|_| !self.stopped.is_empty()) {
+            backup.suspend = true;
+        }
+    }
+
+    /// What is waited for while servers are stopped for it.
+    #[must_use]
+    pub fn progress(&self) -> Option<String> {
+        let told = self.status.as_ref().filter(|status| status.phase.stops());
+        let told = told.map(|status| format!("restore '{}': {}", status.request_id, status.message));
+        (!self.stopped.is_empty())
+            .then(|| told.unwrap_or_else(|| "waits for the pods of a restore to end".to_owned()))
+    }
+}
+
+/// What it is decided from.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    pub cluster: &'a Cluster,
+    /// The operator knows its own image, which the Job runs.
+    pub image: bool,
+    /// The newest status that was written.
+    pub before: Option<&'a RestoreStatus>,
+    pub snapshot: &'a Snapshot,
+    pub now: Timestamp,
+}
+
+/// Where the restore stands that runs, or else the one that is asked for.
+#[must_use]
+pub fn of(world: World<'_>) -> State {
+    let asked = world.cluster.restore.as_ref();
+    let running =
+        world.before.filter(|before| !before.phase.ended()).and_then(|before| world.running(before));
+    let Some(request) = running.as_ref().or(asked) else {
+        // What was not begun is forgotten; what ended stays told.
+        let status = world.before.filter(|before| before.phase.ended()).cloned();
+        return State { status, stopped: world.haunted(), records: world.records(None), ..State::default() };
+    };
+    let mut state = world.step(request);
+    let over = state.status.as_ref().filter(|status| status.phase.ended());
+    state.records = world.records(over.map(|status| (request.claim.as_str(), status)));
+    if over.is_some()
+        && let Some(next) = asked.filter(|asked| asked.request_id != request.request_id)
+        && world.recorded(next).is_none()
+    {
+        // Or the servers would come and go in between.
+        state.stopped.insert(next.claim.clone());
+        state.look_again = true;
+    }
+    state.problems.extend(world.failure(asked, state.status.as_ref()));
+    state
+}
+
+impl World<'_> {
+    /// The request of a status, while its Job or a pod of it is there: then it goes on to its end, whatever the spec says.
+    fn running(&self, before: &RestoreStatus) -> Option<Restore> {
+        let component = |component: &&Component| before.component.is_none_or(|key| key == component.role.key);
+        let request = Restore {
+            request_id: before.request_id.clone(),
+            from: before.from.clone(),
+            component: before.component,
+            claim: self.cluster.components.iter().find(component)?.claim.clone(),
+        };
+        (self.job(&request).is_some() || self.pods(&request).next().is_some()).then_some(request)
+    }
+
+    fn step(&self, request: &Restore) -> State {
+        let known = self.before.filter(|before| before.request_id == request.request_id);
+        let status = |phase, message: String| RestoreStatus {
+            request_id: request.request_id.clone(),
+            from: request.from.clone(),
+            component: request.component,
+            phase,
+            message: message.chars().take(1000).collect(),
+            start_time: known.and_then(|known| known.start_time.clone()),
+            completion_time: None,
+            rows: None,
+            taken_at: None,
+            replaced: None,
+        };
+        let stopping = |phase, message| {
+            let fresh = status(phase, message);
+            let start_time = fresh.start_time.clone().or(Some(Time(self.now)));
+            State {
+                status: Some(RestoreStatus { start_time, ..fresh }),
+                stopped: [request.claim.clone()].into(),
+                ..State::default()
+            }
+        };
+        let job = self.job(request);
+        let end = job.and_then(|job| match &job.detail {
+            Detail::Job(end) => end.as_ref(),
+            _ => None,
+        });
+        let alive = self.pods(request).next().is_some();
+        let kept = || job.filter(|job| !job.deleting).map(|_| request.clone());
+        let running = |job| State {
+            job,
+            ..stopping(
+                RestorePhase::Restoring,
+                format!("Job {} puts {} in the place of the database", self.key(request), request.from),
+            )
+        };
+        let over = |status| State {
+            status: Some(status),
+            // Its log can be read while the spec names it.
+            job: kept().filter(|_| {
+                self.cluster.restore.as_ref().is_some_and(|asked| asked.request_id == request.request_id)
+            }),
+            stopped: self.haunted(),
+            ..State::default()
+        };
+        match (known.filter(|known| known.phase.ended()), job, end) {
+            (Some(known), _, None) => over(known.clone()),
+            (_, Some(job), Some(end)) if !alive => over(self.ended(known, (job, end), status)),
+            (_, Some(_), _) => running(Some(request.clone())),
+            _ if alive => running(None),
+            _ => match self.recorded(request) {
+                Some(phase) => over(status(phase, "was carried out before on this claim, as its annotation says, and is not again; another requestId restores again".to_owned())),
+                None => self.begin(request, known, status, stopping, running),
+            },
+        }
+    }
+
+    /// What to do while there is no Job.
+    fn begin(
+        &self,
+        request: &Restore,
+        known: Option<&RestoreStatus>,
+        status: impl Fn(RestorePhase, String) -> RestoreStatus,
+        stopping: impl Fn(RestorePhase, String) -> State,
+        running: impl Fn(Option<Restore>) -> State,
+    ) -> State {
+        let begun = known.filter(|known| {
+            known.phase.stops() && known.from == request.from && known.component == request.component
+        });
+        if self.cluster.paused {
+            let phase = begun.map_or(RestorePhase::Pending, |begun| begun.phase);
+            let waits = status(phase, "waits: spec.operation.paused is true".to_owned());
+            let stopped = begun.map(|_| request.claim.clone()).into_iter().collect();
+            return State { status: Some(waits), stopped, ..State::default() };
+        }
+        if !self.image {
+            let message = "waits: the operator does not know its own image, which the restore runs";
+            return State {
+                status: Some(status(RestorePhase::Pending, message.to_owned())),
+                problems: vec![problem(
+                    Severity::Warning,
+                    reasons::BACKUP_IMAGE_UNKNOWN,
+                    format!("Job {}", self.key(request)),
+                    format!("restore '{}' {message}; nothing is stopped", request.request_id),
+                )],
+                ..State::default()
+            };
+        }
+        if let Some(kind) = [Pod::KIND, Deployment::KIND, Job::KIND, PersistentVolumeClaim::KIND]
+            .into_iter()
+            .find(|kind| self.snapshot.coverage(kind) != Coverage::Listed)
+        {
+            let waits = status(RestorePhase::Pending, format!("waits: {} cannot be listed", kind.plural));
+            return State { status: Some(waits), ..State::default() };
+        }
+        let left = self.left(request);
+        match (left.is_empty(), begun.is_some()) {
+            (true, true) => running(Some(request.clone())),
+            (true, false) => State {
+                look_again: true,
+                ..stopping(RestorePhase::Stopping, "nothing runs that uses the data".to_owned())
+            },
+            _ => {
+                let more = left.len().saturating_sub(4);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let named = left.into_iter().take(4).collect::<Vec<_>>().join(", ");
+                stopping(RestorePhase::Stopping, format!("waits for {named}{more} to end"))
+            }
+        }
+    }
+
+    /// How a Job ended, in the words of its pod. What was read of it stays when the pod is gone.
+    fn ended(
+        &self,
+        known: Option<&RestoreStatus>,
+        (job, end): (&Arc<Child>, &JobEnd),
+        status: impl Fn(RestorePhase, String) -> RestoreStatus,
+    ) -> RestoreStatus {
+        let ended = backups::Ended { job, end };
+        let told = known.filter(|known| known.phase.ended());
+        if !end.succeeded {
+            let fresh = || status(RestorePhase::Failed, backups::failure(&ended, self.snapshot));
+            let told = told.cloned().unwrap_or_else(fresh);
+            return RestoreStatus { completion_time: Some(Time(end.at)), ..told };
+        }
+        let Some(said) = backups::said(&ended, self.snapshot) else {
+            let unheard = "the backup is in the place of the database; what its pod said is not known";
+            let fresh = || status(RestorePhase::Succeeded, unheard.to_owned());
+            return RestoreStatus {
+                completion_time: Some(Time(end.at)),
+                ..told.cloned().unwrap_or_else(fresh)
+            };
+        };
+        let text = |field: &str| said.get(field).and_then(serde_json::Value::as_str);
+        let rows = said.get("rows").and_then(serde_json::Value::as_i64);
+        let replaced: Option<String> = text("before").map(|name| name.chars().take(128).collect());
+        let taken_at: Option<Timestamp> = text("takenAt").and_then(|time| time.parse().ok());
+        let message = format!(
+            "the data is that of {}: {} rows; {}",
+            taken_at.map_or_else(|| "the backup".to_owned(), |time| time.to_string()),
+            rows.unwrap_or_default(),
+            replaced.as_ref().map_or_else(
+                || "there was no database before".to_owned(),
+                |name| format!("the database of before is {name} on the same volume")
+            )
+        );
+        RestoreStatus {
+            completion_time: Some(Time(end.at)),
+            rows,
+            taken_at: taken_at.map(Time),
+            replaced,
+            ..status(RestorePhase::Succeeded, message)
+        }
+    }
+
+    /// A failure is told while the spec asks for what failed.
+    fn failure(&self, asked: Option<&Restore>, status: Option<&RestoreStatus>) -> Option<Problem> {
+        let asked = asked?;
+        let failed = status
+            .filter(|status| status.phase == RestorePhase::Failed && status.request_id == asked.request_id)?;
+        Some(problem(
+            Severity::Warning,
+            reasons::RESTORE_FAILED,
+            format!("Job {}", self.key(asked)),
+            format!("restore '{}': {}", failed.request_id, failed.message),
+        ))
+    }
+}

@@ -1,0 +1,145 @@
+//! What is live of the things that a restore waits for, and what the claims remember.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    batch::v1::Job,
+    core::v1::{PersistentVolumeClaim, Pod},
+};
+
+use super::World;
+use crate::{
+    api::status::{RestorePhase, RestoreStatus},
+    engine::{
+        child::Child,
+        detail::{self, Detail},
+        kind::Managed,
+        plan::Key,
+    },
+    logpilot::model::{Component, Restore},
+    objects::{labels, names::is_label_value},
+};
+
+/// Requests that a claim remembers; the file beside the database remembers all.
+const REMEMBERED: usize = 16;
+
+impl World<'_> {
+    /// What still uses the data.
+    pub(super) fn left(&self, request: &Restore) -> Vec<String> {
+        let namespace = &self.cluster.namespace.name;
+        let users: Vec<&Component> =
+            self.cluster.components.iter().filter(|component| component.claim == request.claim).collect();
+        let mut left: Vec<String> = self
+            .alive()
+            .filter(|(_, pod)| {
+                pod.component == labels::RESTORE || users.iter().any(|user| user.role.name == pod.component)
+            })
+            .map(|(child, _)| child.to_string())
+            .collect();
+        left.extend(users.iter().filter_map(|user| {
+            let key = Key { namespace: Some(namespace.clone()), name: user.name.clone() };
+            match &self.snapshot.get(Deployment::KIND, &key)?.detail {
+                Detail::Deployment(live) if live.observed && live.desired == 0 && live.total == 0 => None,
+                _ => Some(format!("Deployment {key}")),
+            }
+        }));
+        let copies = self.cluster.backup.iter().flat_map(|backup| &backup.jobs);
+        let copies: Vec<_> = copies.filter(|job| job.claim == request.claim).collect();
+        left.extend(
+            self.snapshot
+                .of_kind(Job::KIND)
+                .filter(|child| child.detail == Detail::Job(None))
+                .filter(|child| {
+                    let owner = child.controller.as_ref().filter(|owner| owner.kind == "CronJob");
+                    owner.is_some_and(|owner| copies.iter().any(|job| job.name == owner.name))
+                })
+                .map(ToString::to_string),
+        );
+        left
+    }
+
+    pub(super) fn key(&self, request: &Restore) -> Key {
+        let name = self.cluster.prefix.restore_of(&request.request_id);
+        Key { namespace: Some(self.cluster.namespace.name.clone()), name }
+    }
+
+    /// Its Job, of this resource: one of an earlier resource is on its way out.
+    pub(super) fn job(&self, request: &Restore) -> Option<&Arc<Child>> {
+        let ours = |job: &&Arc<Child>| job.controller.as_ref().is_some_and(|it| it.uid == self.cluster.uid);
+        self.snapshot.get(Job::KIND, &self.key(request)).filter(ours)
+    }
+
+    pub(super) fn pods(&self, request: &Restore) -> impl Iterator<Item = &detail::Pod> {
+        let name = self.key(request).name;
+        self.alive().map(|(_, pod)| pod).filter(move |pod| pod.job.as_ref() == Some(&name))
+    }
+
+    /// Pods whose containers may run, those on their way out included.
+    pub(super) fn alive(&self) -> impl Iterator<Item = (&Arc<Child>, &detail::Pod)> {
+        self.snapshot.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
+            Detail::Pod(pod) if !matches!(pod.phase.as_str(), "Succeeded" | "Failed") => {
+                Some((child, pod.as_ref()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Every claim, while the pod of a restore is there that nobody asks for any more.
+    pub(super) fn haunted(&self) -> BTreeSet<String> {
+        let there = self.alive().any(|(_, pod)| pod.component == labels::RESTORE);
+        let claims = self.cluster.components.iter().filter(|_| there);
+        claims.map(|component| component.claim.clone()).collect()
+    }
+
+    fn record(&self, claim: &str) -> Vec<(String, RestorePhase)> {
+        let key = Key { namespace: Some(self.cluster.namespace.name.clone()), name: claim.to_owned() };
+        match self.snapshot.get(PersistentVolumeClaim::KIND, &key).map(|child| &child.detail) {
+            Some(Detail::Claim(live)) => live.restores.as_deref().map(read).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// How a request ended, as the claim has it.
+    pub(super) fn recorded(&self, request: &Restore) -> Option<RestorePhase> {
+        let all = self.record(&request.claim);
+        all.into_iter().find(|(id, _)| *id == request.request_id).map(|(_, phase)| phase)
+    }
+
+    /// What each claim says, and what just ended. Also what ended before, should it not have been written.
+    pub(super) fn records(&self, over: Option<(&str, &RestoreStatus)>) -> BTreeMap<String, String> {
+        let before = self.before.filter(|before| before.phase.ended()).and_then(|before| {
+            let component = |it: &&Component| before.component.is_none_or(|key| key == it.role.key);
+            Some((self.cluster.components.iter().find(component)?.claim.as_str(), before))
+        });
+        let claims = self.cluster.storage.claims.iter().map(|claim| {
+            let mut record = self.record(&claim.name);
+            for (_, status) in before.into_iter().chain(over).filter(|(name, _)| *name == claim.name) {
+                if record.iter().all(|(id, _)| *id != status.request_id) {
+                    record.push((status.request_id.clone(), status.phase));
+                }
+            }
+            let skip = record.len().saturating_sub(REMEMBERED);
+            let items = record.iter().skip(skip).map(|(id, phase)| format!("{id}={phase:?}"));
+            (claim.name.clone(), items.collect::<Vec<_>>().join(","))
+        });
+        claims.filter(|(_, record)| !record.is_empty()).collect()
+    }
+}
+
+/// `request=Succeeded,other=Failed`, oldest first; what is neither is skipped.
+fn read(record: &str) -> Vec<(String, RestorePhase)> {
+    let item = |item: &str| {
+        let (id, phase) = item.split_once('=')?;
+        let phase = match phase {
+            "Succeeded" => RestorePhase::Succeeded,
+            "Failed" => RestorePhase::Failed,
+            _ => return None,
+        };
+        (!id.is_empty() && is_label_value(id)).then(|| (id.to_owned(), phase))
+    };
+    record.split(',').filter_map(item).collect()
+}
