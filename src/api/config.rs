@@ -24,6 +24,20 @@ pub struct Config {
     #[schemars(schema_with = "super::schema::free_form")]
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub overlay: serde_json::Map<String, serde_json::Value>,
+    /// Tries a changed configuration in a throw-away Job before any serving pod is touched.
+    pub check: Option<ConfigCheck>,
+}
+
+/// Tries a changed configuration in a throw-away Job, without the data. Where the server does not become ready with it,
+/// everything is left as it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigCheck {
+    /// Default true. With false a changed configuration rolls the pods at once.
+    pub enabled: Option<bool>,
+    /// For the server to become ready, once its pod has a node; the pull of its image counts. Default 300.
+    #[schemars(range(min = 30, max = 3600))]
+    pub timeout_seconds: Option<i32>,
 }
 
 /// The server's own limit: one bucket per pod for all clients together.

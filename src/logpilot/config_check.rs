@@ -1,0 +1,123 @@
+//! Whether a configuration must be tried before it reaches the servers, and how that went. Pure: the live view is all
+//! that is remembered of it, so that an operator that starts again finds what it left.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    batch::v1::Job,
+    core::v1::Pod,
+};
+use kube::ResourceExt;
+
+use super::{
+    facts::{ConfigCheck, Facts, Verdict},
+    model::{Cluster, Component},
+    plan,
+};
+use crate::{
+    engine::{
+        child::Child,
+        detail::{self, Detail},
+        kind::Managed,
+        live::Snapshot,
+        plan::Key,
+    },
+    objects::config_check,
+};
+
+/// By the Deployment's name; nothing for a component whose configuration need not be tried.
+#[must_use]
+pub fn of(cluster: &Cluster, facts: &Facts, snapshot: &Snapshot) -> BTreeMap<String, ConfigCheck> {
+    let components = cluster.components.iter();
+    let needed = components.filter(|component| is_needed(cluster, component, facts, snapshot));
+    needed
+        .filter_map(|component| {
+            let job = config_check::job(cluster, component, facts)?;
+            let key = Key { namespace: job.namespace(), name: job.name_any() };
+            let check =
+                ConfigCheck { object: format!("Job {key}"), verdict: verdict(cluster, &key, snapshot) };
+            Some((component.name.clone(), check))
+        })
+        .collect()
+}
+
+/// As if every component's were tried just now, for what must be known of the Jobs before there is one.
+#[must_use]
+pub fn all(cluster: &Cluster) -> BTreeMap<String, ConfigCheck> {
+    let check = ConfigCheck { object: String::new(), verdict: Verdict::Running };
+    cluster.components.iter().map(|component| (component.name.clone(), check.clone())).collect()
+}
+
+/// Where no server runs there is nothing to protect, and what ran before or is on its way is not tried again.
+fn is_needed(cluster: &Cluster, component: &Component, facts: &Facts, snapshot: &Snapshot) -> bool {
+    let key = Key { namespace: Some(cluster.namespace.name.clone()), name: component.name.clone() };
+    let runs = |deployment: &Arc<Child>| {
+        is_ours(cluster, deployment) && !deployment.deleting && deployment.replicas != Some(0)
+    };
+    let names = |child: &Arc<Child>| match &child.detail {
+        Detail::Deployment(live) => live.config_maps.contains(&component.config.name),
+        Detail::ReplicaSet(set) => {
+            set.deployment.as_ref() == Some(&component.name)
+                && set.config_maps.contains(&component.config.name)
+        }
+        _ => false,
+    };
+    cluster.config_check_seconds.is_some()
+        && !component.stopped
+        // Its pod could not start either.
+        && plan::unstartable(component, facts).is_none()
+        && snapshot
+            .get(Deployment::KIND, &key)
+            .is_some_and(|deployment| runs(deployment) && !names(deployment))
+        && !snapshot.of_kind(ReplicaSet::KIND).any(names)
+}
+
+fn is_ours(cluster: &Cluster, child: &Child) -> bool {
+    child.controller.as_ref().is_some_and(|owner| owner.uid == cluster.uid)
+}
+
+/// A server that was ready once is all that is asked for.
+fn verdict(cluster: &Cluster, key: &Key, snapshot: &Snapshot) -> Verdict {
+    let job = snapshot.get(Job::KIND, key).filter(|job| is_ours(cluster, job) && !job.deleting);
+    let Some(job) = job else { return Verdict::Running };
+    let of_job = |child: &&Arc<Child>| child.controller.as_ref().is_some_and(|owner| owner.uid == job.uid);
+    let pods: Vec<&detail::Pod> = snapshot
+        .of_kind(Pod::KIND)
+        .filter(of_job)
+        .filter_map(|child| match &child.detail {
+            Detail::Pod(pod) => Some(&**pod),
+            _ => None,
+        })
+        .collect();
+    match &job.detail {
+        _ if pods.iter().any(|pod| pod.ready) => Verdict::Good,
+        Detail::Job(Some(end)) => Verdict::Bad { message: told(cluster, end, &pods) },
+        _ => Verdict::Running,
+    }
+}
+
+/// The server's own words, where there are any.
+fn told(cluster: &Cluster, end: &detail::JobEnd, pods: &[&detail::Pod]) -> String {
+    let last = |words: &dyn Fn(&detail::Pod) -> Option<String>| pods.iter().rev().find_map(|pod| words(pod));
+    let ended = |pod: &detail::Pod| {
+        let end = pod.terminated.as_ref()?;
+        Some(format!("exit code {} ({}){}", end.exit_code, end.reason, end.words()))
+    };
+    let waits =
+        |pod: &detail::Pod| pod.waiting.as_ref().map(|cause| format!("{}: {}", cause.reason, cause.message));
+    let nowhere = |pod: &detail::Pod| {
+        pod.unschedulable.as_ref().map(|(message, _)| format!("Unschedulable: {message}"))
+    };
+    let cause = last(&ended).or_else(|| last(&waits)).or_else(|| last(&nowhere)).unwrap_or_else(|| {
+        if end.succeeded {
+            "it ended by itself, with exit code 0".to_owned()
+        } else {
+            format!("{}: {}", end.cause.reason, end.cause.message)
+        }
+    });
+    format!(
+        "no server became ready with the new configuration within {} s: {cause}; the old pods keep serving",
+        cluster.config_check_seconds.unwrap_or_default()
+    )
+}
