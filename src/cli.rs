@@ -16,7 +16,7 @@ use tracing::{error, info};
 use crate::{
     api::{self, LogPilotCluster},
     backup::{self, BackupArgs, RestoreArgs},
-    engine::{kind::Role, plan::Plan},
+    engine::{kind::Role, lease::Lost, plan::Plan},
     logpilot::{
         config, controller,
         facts::{ApiKeyFact, Facts, Hidden},
@@ -50,6 +50,12 @@ enum Command {
         /// This program's own image, which the pods of backups run.
         #[arg(long, env = "OPERATOR_IMAGE")]
         operator_image: Option<String>,
+        /// Namespace of the Lease that lets one of several operators write; without it this one is the only one.
+        #[arg(long, env = "LEASE_NAMESPACE")]
+        lease_namespace: Option<String>,
+        /// Name in the Lease: this process's alone. The manifest gives the pod's name.
+        #[arg(long, env = "POD_NAME", requires = "lease_namespace")]
+        identity: Option<String>,
     },
     /// Prints the CustomResourceDefinition.
     Crd,
@@ -88,6 +94,8 @@ enum Failure {
     Backup(backup::Error),
     #[error("nothing was restored: {0}")]
     Restore(backup::Error),
+    #[error("{0}; ends, and starts again behind the one that leads")]
+    Lost(Lost),
     #[error("cannot wait for signals: {0}")]
     Signal(std::io::Error),
 }
@@ -95,7 +103,7 @@ enum Failure {
 /// Runs the command; an error is told on standard error.
 #[must_use]
 pub async fn main() -> ExitCode {
-    match run(Cli::parse().command).await {
+    match Box::pin(run(Cli::parse().command)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
@@ -106,9 +114,10 @@ pub async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Run { listen, log, log_format, operator_image } => {
+        Command::Run { listen, log, log_format, operator_image, lease_namespace, identity } => {
             telemetry::start(log_format, &log);
-            reconcile(listen, operator_image).await
+            let lease = lease_namespace.filter(|namespace| !namespace.is_empty());
+            Box::pin(reconcile(listen, operator_image, lease.map(|lease| (lease, identity)))).await
         }
         Command::Backup(args) => {
             println!("{}", backup::backup(&args).map_err(Failure::Backup)?);
@@ -131,11 +140,21 @@ async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-async fn reconcile(listen: SocketAddr, image: Option<String>) -> Result<(), Failure> {
+async fn reconcile(
+    listen: SocketAddr,
+    image: Option<String>,
+    lease: Option<(String, Option<String>)>,
+) -> Result<(), Failure> {
     let config = Config::infer().await.map_err(Failure::NoCluster)?;
     let server = config.cluster_url.clone();
-    let client = operator::client(config).map_err(Failure::NoClient)?;
-    let operator = Operator::new(client, controller::planner()).with_image(image);
+    let client = operator::client(config.clone()).map_err(Failure::NoClient)?;
+    let mut operator = Operator::new(client, controller::planner()).with_image(image);
+    if let Some((namespace, identity)) = lease {
+        let client = operator::client(config).map_err(Failure::NoClient)?;
+        // A pod's name is no other's; elsewhere nothing is.
+        let identity = identity.unwrap_or_else(|| format!("{:016x}", rand::random::<u64>()));
+        operator = operator.with_election(client, &namespace, identity);
+    }
     let listener =
         TcpListener::bind(listen).await.map_err(|source| Failure::Listen { address: listen, source })?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Signal)?;
@@ -143,16 +162,26 @@ async fn reconcile(listen: SocketAddr, image: Option<String>) -> Result<(), Fail
     let stop = CancellationToken::new();
     info!(version = env!("CARGO_PKG_VERSION"), %server, %listen, "started");
     let http = tokio::spawn(server::serve(listener, operator.clone(), stop.clone()));
-    tokio::select! {
-        () = operator.run(stop.clone()) => error!("the watches ended"),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let work = operator.run(stop.clone());
+    tokio::pin!(work);
+    let ended = tokio::select! {
+        ended = &mut work => Some(ended),
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+    };
+    if matches!(ended, Some(Ok(()))) {
+        error!("the watches ended");
     }
     stop.cancel();
+    // The Lease is given free.
+    let ended = match ended {
+        Some(ended) => ended,
+        None => work.await,
+    };
     // Open connections of scrapers may not hold the end up.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(2), http).await;
     info!("stopped");
-    Ok(())
+    ended.map_err(Failure::Lost)
 }
 
 fn read(path: &PathBuf) -> Result<Vec<LogPilotCluster>, Failure> {

@@ -65,6 +65,7 @@ pub struct Metrics {
     problems: Family<Cause, Gauge<i64>>,
     judged: Mutex<HashMap<String, Judged>>,
     started: Gauge<f64, AtomicU64>,
+    leader: Gauge<i64>,
 }
 
 impl Default for Metrics {
@@ -82,6 +83,7 @@ impl Default for Metrics {
             problems: Family::default(),
             judged: Mutex::default(),
             started: Gauge::default(),
+            leader: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -116,6 +118,11 @@ impl Default for Metrics {
             "start_time_seconds",
             "Start of the process, seconds since the epoch",
             metrics.started.clone(),
+        );
+        registry.register(
+            "leader",
+            "1 where this operator writes, 0 where it stands by",
+            metrics.leader.clone(),
         );
         Self { registry, ..metrics }
     }
@@ -174,9 +181,11 @@ impl Metrics {
 
     /// The text exposition, with the sizes of the moment.
     #[must_use]
-    pub fn render(&self, clusters: usize, children: usize) -> String {
+    pub fn render(&self, clusters: usize, children: usize, leads: bool) -> String {
+        self.leader.set(i64::from(leads));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.count_judged(clusters, i64::try_from(now).unwrap_or(i64::MAX));
+        // What it knows of them is the leader's to say.
+        self.count_judged(if leads { clusters } else { 0 }, i64::try_from(now).unwrap_or(i64::MAX));
         self.children.set(count(children));
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -194,7 +203,7 @@ mod tests {
     use super::*;
 
     fn shown(metrics: &Metrics, clusters: usize) -> Vec<String> {
-        let text = metrics.render(clusters, 0);
+        let text = metrics.render(clusters, 0, true);
         let of = |name: &str| {
             let lines = text.lines().filter(|line| line.starts_with(&format!("logpilot_operator_{name}")));
             lines.map(str::to_owned).collect::<Vec<_>>()

@@ -12,7 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
-    engine::{dispatch::Dispatch, live::Live, watches::Watches},
+    engine::{
+        dispatch::Dispatch,
+        lease::{Elector, Lost, Term},
+        live::Live,
+        watches::Watches,
+    },
     logpilot::controller::{Controller, Planner},
     metrics::Metrics,
     objects::kinds::KINDS,
@@ -27,6 +32,8 @@ pub struct Operator {
     client: Client,
     planner: Planner,
     image: Option<String>,
+    term: Term,
+    election: Option<Arc<Elector>>,
     parts: Arc<std::sync::Mutex<Option<Parts>>>,
 }
 
@@ -38,6 +45,9 @@ struct Parts {
     ),
     progress: (watch::Sender<u64>, watch::Receiver<u64>),
 }
+
+/// One for all clusters: it stands in the operator's own namespace.
+pub const LEASE: &str = "logpilot-operator";
 
 /// How the API server's audit log names us.
 const USER_AGENT: &str = concat!("logpilot-operator/", env!("CARGO_PKG_VERSION"));
@@ -71,6 +81,8 @@ impl Operator {
             client,
             planner,
             image: None,
+            term: Term::default(),
+            election: None,
             parts: Arc::new(std::sync::Mutex::new(Some(Parts {
                 writer,
                 triggers: mpsc::unbounded_channel(),
@@ -83,6 +95,20 @@ impl Operator {
     #[must_use]
     pub fn with_image(self, image: Option<String>) -> Self {
         Self { image: image.filter(|image| !image.is_empty()), ..self }
+    }
+
+    /// Writes only while it holds the Lease of this name in this namespace; without, it is the only operator there is.
+    /// `client` is for the Lease alone, `identity` this process's alone.
+    #[must_use]
+    pub fn with_election(self, client: Client, namespace: &str, identity: String) -> Self {
+        let elector = Elector::new(client, namespace, LEASE, identity, self.term.clone());
+        Self { election: Some(Arc::new(elector)), ..self }
+    }
+
+    /// Whether it may write now.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.term.holds()
     }
 
     /// Every kind was listed, or is known not to be for now.
@@ -98,11 +124,15 @@ impl Operator {
     }
 
     /// Reconciles until cancelled. Runs once; a second call returns at once.
-    pub async fn run(self, stop: CancellationToken) {
+    ///
+    /// # Errors
+    /// Another operator leads now.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Lost> {
         let taken = self.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let Some(Parts { writer, triggers: (trigger, triggers), progress: (ticks, progress) }) = taken else {
-            return;
+            return Ok(());
         };
+        let (lead, leading) = watch::channel(self.election.is_none());
         let watches = Watches {
             client: self.client.clone(),
             kinds: KINDS,
@@ -117,6 +147,7 @@ impl Operator {
             Arc::clone(&self.metrics),
             self.planner,
             self.store,
+            self.term,
         );
         controller.operator_image.clone_from(&self.image);
         let dispatch = Dispatch {
@@ -128,7 +159,21 @@ impl Operator {
             store: writer,
             triggers,
             progress,
+            leading,
         };
-        tokio::join!(watches.run(stop.clone()), dispatch.run(Arc::new(controller), stop));
+        let work = async {
+            tokio::join!(watches.run(stop.clone()), dispatch.run(Arc::new(controller), stop.clone()));
+        };
+        let Some(elector) = self.election else {
+            work.await;
+            return Ok(());
+        };
+        let election = elector.run(&lead, &stop);
+        tokio::pin!(election);
+        tokio::select! {
+            ended = &mut election => ended,
+            // Cancelled: the Lease is still to be given free.
+            () = work => election.await,
+        }
     }
 }

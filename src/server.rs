@@ -32,5 +32,5 @@ async fn ready(State(operator): State<Operator>) -> (StatusCode, &'static str) {
 }
 
 async fn metrics(State(operator): State<Operator>) -> String {
-    operator.metrics.render(operator.clusters(), operator.live.len())
+    operator.metrics.render(operator.clusters(), operator.live.len(), operator.leads())
 }

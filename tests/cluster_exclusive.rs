@@ -15,6 +15,8 @@
 )]
 
 mod cluster;
+#[path = "cluster_exclusive/leader.rs"]
+mod leader;
 #[path = "bad_input/online.rs"]
 mod online;
 #[path = "bad_input/table.rs"]
@@ -29,13 +31,13 @@ use cluster::{
     kinds::kind,
     world,
 };
-use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::api::{events::v1::Event, rbac::v1::ClusterRole};
 use kube::{
     Api,
-    api::{DeleteParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use local_cluster::{Component, wait_for};
-use logpilot_operator::{engine::kind::Role, logpilot::controller::planner, objects::kinds::KINDS};
+use logpilot_operator::{api, engine::kind::Role, logpilot::controller::planner, objects::kinds::KINDS};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -193,6 +195,39 @@ async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
     local_cluster::wait_for_absence(&crds, name, SOON).await.unwrap();
     install_service_monitors(&client).await;
     case.child_until("ServiceMonitor", "optional", "made again", Duration::from_secs(30), |_| true).await;
+    case.delete().await;
+    operator.kill();
+}
+
+#[tokio::test]
+async fn a_definition_that_is_older_than_the_operator_is_told_and_heals_when_it_is_replaced() {
+    let (_alone, world) = alone().await;
+    let client = world.client().await;
+    let newest = serde_json::to_value(api::crd::crd()).unwrap();
+    let mut older = newest.clone();
+    let status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
+    older.pointer_mut(status).unwrap().as_object_mut().unwrap().remove("effective").unwrap();
+    cluster::apply(&client, &older).await;
+    let operator = world.start_operator(planner()).await;
+    let case = Case::new(world, "outdated").await;
+    case.apply(quickstart()).await;
+    let events: Api<Event> = Api::namespaced(client.clone(), "default");
+    let told = wait_for("an event", SOON, async || {
+        let all = events.list(&ListParams::default()).await.unwrap();
+        let reason = Some("CrdOutdated");
+        all.items
+            .into_iter()
+            .find(|it| {
+                it.reason.as_deref() == reason
+                    && it.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some("outdated")
+            })
+            .ok_or_else(|| "none".to_owned())
+    })
+    .await
+    .unwrap();
+    assert!(told.note.unwrap().contains("kubectl apply"), "what to do");
+    cluster::apply(&client, &newest).await;
+    case.ready().await;
     case.delete().await;
     operator.kill();
 }

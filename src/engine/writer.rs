@@ -13,6 +13,7 @@ use super::{
     FIELD_MANAGER,
     error::Error,
     kind::Kind,
+    lease::Term,
     plan::{Key, Planned},
 };
 
@@ -38,12 +39,13 @@ pub enum Precondition<'a> {
 pub struct Writer {
     client: kube::Client,
     in_flight: Arc<Semaphore>,
+    term: Term,
 }
 
 impl Writer {
     #[must_use]
-    pub fn new(client: kube::Client) -> Self {
-        Self { client, in_flight: Arc::new(Semaphore::new(IN_FLIGHT)) }
+    pub fn new(client: kube::Client, term: Term) -> Self {
+        Self { client, in_flight: Arc::new(Semaphore::new(IN_FLIGHT)), term }
     }
 
     /// Server-side apply of a whole object under a precondition. `force` takes fields over from others.
@@ -161,6 +163,9 @@ impl Writer {
         let answer = async {
             // Waiting for a turn counts: a reconcile must not hang behind a dead API server.
             let _turn = self.in_flight.acquire().await;
+            if !self.term.holds() {
+                return Err(kube::Error::Service("not sent: another operator may be leading now".into()));
+            }
             self.client.request::<Value>(request).await
         };
         within(deadline, answer, verb, object).await
@@ -191,5 +196,25 @@ fn collection(kind: &Kind, key: &Key) -> String {
     match &key.namespace {
         Some(namespace) => format!("{group}/{}/namespaces/{namespace}/{}", kind.version, kind.plural),
         None => format!("{group}/{}/{}", kind.version, kind.plural),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::lease::Elector, *};
+
+    #[tokio::test]
+    async fn nothing_is_sent_once_another_may_be_leading() {
+        let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let (client, term) = (kube::Client::try_from(nowhere).unwrap(), Term::default());
+        let writer = Writer::new(client.clone(), term.clone());
+        let send = async || {
+            let request = http::Request::get("/").body(Vec::new()).unwrap();
+            writer.send("get", &"x", READ_DEADLINE, Ok(request)).await.unwrap_err().to_string()
+        };
+        assert!(!send().await.contains("not sent"));
+        let _elector = Elector::new(client, "n", "l", "me".into(), term);
+        let told = send().await;
+        assert!(told.contains("not sent"), "{told}");
     }
 }

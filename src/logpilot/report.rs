@@ -7,9 +7,12 @@ use kube::{Client, ResourceExt, api::DynamicObject};
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::{memory::Memory, reasons};
+use super::{again::LOOK_AGAIN, memory::Memory, reasons};
 use crate::{
-    api::{self, LogPilotClusterStatus, status::Severity},
+    api::{
+        self, LogPilotClusterStatus,
+        status::{RestorePhase, RestoreStatus, Severity},
+    },
     engine::{
         backoff::FIRST,
         events::{Events, Note},
@@ -18,6 +21,10 @@ use crate::{
     metrics::{Judged, Metrics},
     objects::kinds::KINDS,
 };
+
+/// After an upgrade of the operator alone.
+const OLDER: &str = "the installed CustomResourceDefinition is older than the operator, so that no status can be \
+                     written: kubectl apply --server-side -f crds/";
 
 pub struct Reporter {
     writer: Writer,
@@ -64,6 +71,17 @@ impl Reporter {
                 info!(%name, %error, "status not written");
                 None
             }
+            Err(error) if error.message().contains("not declared in schema") => {
+                // Nothing of the status can be written, so that an event is the only place to say so.
+                warn!(%name, %error, "status not written: {OLDER}");
+                let note = Note {
+                    warning: true,
+                    reason: reasons::CRD_OUTDATED.to_owned(),
+                    message: OLDER.to_owned(),
+                };
+                self.events.publish(&regarding(object), note).await;
+                Some(LOOK_AGAIN)
+            }
             Err(error) => {
                 warn!(%name, %error, "status not written");
                 Some(error.retry_after().unwrap_or(FIRST))
@@ -78,13 +96,7 @@ impl Reporter {
         before: &LogPilotClusterStatus,
         status: &LogPilotClusterStatus,
     ) {
-        let regarding = ObjectReference {
-            api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
-            kind: Some(api::KIND.to_owned()),
-            name: Some(object.name_any()),
-            uid: object.uid(),
-            ..ObjectReference::default()
-        };
+        let regarding = regarding(object);
         for note in notes(before, status) {
             info!(name = object.name_any(), reason = note.reason, "{}", note.message);
             self.events.publish(&regarding, note).await;
@@ -107,6 +119,16 @@ impl Reporter {
                 self.events.publish(&regarding, note).await;
             }
         }
+    }
+}
+
+fn regarding(object: &DynamicObject) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
+        kind: Some(api::KIND.to_owned()),
+        name: Some(object.name_any()),
+        uid: object.uid(),
+        ..ObjectReference::default()
     }
 }
 
@@ -144,6 +166,7 @@ fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> Vec<
             message: format!("generation {}: {}", change.generation, change.changes.join("; ")),
         });
     }
+    notes.extend(restore(before.restore.as_ref(), status.restore.as_ref()));
     for condition in &status.conditions {
         let old = before.conditions.iter().find(|old| old.type_ == condition.type_);
         if old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason) {
@@ -166,6 +189,26 @@ fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> Vec<
         }
     }
     notes
+}
+
+/// That a restore begins, and how it ended.
+fn restore(before: Option<&RestoreStatus>, now: Option<&RestoreStatus>) -> Option<Note> {
+    let now = now?;
+    let before = before.filter(|before| before.request_id == now.request_id).map(|before| before.phase);
+    let reason = match now.phase {
+        phase if Some(phase) == before => return None,
+        // What an earlier resource did is no news.
+        phase if phase.ended() && before.is_none() => return None,
+        RestorePhase::Succeeded => "Restored",
+        RestorePhase::Failed => reasons::RESTORE_FAILED,
+        phase if phase.stops() && !before.is_some_and(RestorePhase::stops) => reasons::RESTORING,
+        _ => return None,
+    };
+    Some(Note {
+        warning: now.phase == RestorePhase::Failed,
+        reason: reason.to_owned(),
+        message: format!("restore '{}' from {}: {}", now.request_id, now.from, now.message),
+    })
 }
 
 /// `Kind namespace/name` back to a reference.
@@ -196,4 +239,5 @@ fn only_counts(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -
         && before.observed_generation == status.observed_generation
         && before.volumes == status.volumes
         && before.last_change == status.last_change
+        && before.restore == status.restore
 }

@@ -13,6 +13,7 @@ use logpilot_operator::engine::{
     apply::{Applier, Normalised, Outcome},
     child::Child,
     kind::Managed,
+    lease::Term,
     live::Live,
     owner::Owner,
     plan::{Plan, Planned},
@@ -102,7 +103,7 @@ pub fn server(mut answer: impl FnMut(&Call) -> Answer + Send + 'static) -> (Writ
             }
         }
     });
-    (Writer::new(kube::Client::new(service, "default")), calls)
+    (Writer::new(kube::Client::new(service, "default"), Term::default()), calls)
 }
 
 fn response(code: u16, body: &Value) -> Response<Body> {

@@ -20,7 +20,7 @@ pub fn known() -> BTreeSet<String> {
     metrics.judged("a", Judged { not_ready_since: Some(0), reasons: vec!["Other"] });
     metrics.reconciled("finished", 1.0);
     metrics.watch_failed("services");
-    let text = metrics.render(1, 1);
+    let text = metrics.render(1, 1, true);
     let shown =
         text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next());
     listed.chain(recorded).chain(shown).map(str::to_owned).collect()

@@ -1,0 +1,118 @@
+//! One operator writes, the others stand by: elected by a Lease of the real API server.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Service};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use local_cluster::wait_for;
+use logpilot_operator::{engine::lease::Lost, operator::LEASE};
+use serde_json::json;
+
+use super::{
+    alone,
+    cluster::{OPERATOR_NAMESPACE, Running, World, case::Case},
+    quickstart,
+};
+
+const HANDOVER: Duration = Duration::from_secs(5);
+/// The silence that makes another one step in, one look later, and what a busy machine takes.
+const AFTER_A_CRASH: Duration = Duration::from_secs(30);
+
+async fn leads(operator: &Running, within: Duration) -> Duration {
+    let began = Instant::now();
+    wait_for("the election", within, async || operator.leads().then_some(()).ok_or("not leading".to_owned()))
+        .await
+        .unwrap();
+    began.elapsed()
+}
+
+async fn leases(world: &World) -> Api<Lease> {
+    Api::namespaced(world.client().await, OPERATOR_NAMESPACE)
+}
+
+async fn holder(world: &World) -> Option<String> {
+    leases(world).await.get_opt(LEASE).await.unwrap()?.spec?.holder_identity
+}
+
+/// Left by a test before, or by nobody.
+async fn no_lease(world: &World) {
+    let _ = leases(world).await.delete(LEASE, &DeleteParams::default()).await;
+}
+
+async fn lose_the_service(case: &Case) -> Api<Service> {
+    let services: Api<Service> = Api::namespaced(case.client.clone(), case.ns());
+    services.delete(&service(case), &DeleteParams::default()).await.unwrap();
+    services
+}
+
+fn service(case: &Case) -> String {
+    format!("{}-all", case.name)
+}
+
+async fn is_back(services: &Api<Service>, case: &Case, within: Duration) {
+    wait_for("the Service", within, async || {
+        services.get(&service(case)).await.map(drop).map_err(|error| error.to_string())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn one_writes_and_another_takes_over_when_it_leaves_or_dies() {
+    let (_alone, world) = alone().await;
+    no_lease(world).await;
+    let first = world.start_candidate("first").await;
+    leads(&first, HANDOVER).await;
+    let second = world.start_candidate("second").await;
+    let case = Case::new(world, "leader").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    assert!(first.leads() && !second.leads());
+    assert_eq!(holder(world).await.as_deref(), Some("first"));
+
+    first.kill();
+    let took = leads(&second, HANDOVER).await;
+    let services = lose_the_service(&case).await;
+    is_back(&services, &case, HANDOVER).await;
+    println!("handed over in {} ms", took.as_millis());
+
+    let third = world.start_candidate("third").await;
+    second.crash();
+    let services = lose_the_service(&case).await;
+    let took = leads(&third, AFTER_A_CRASH).await;
+    is_back(&services, &case, HANDOVER).await;
+    assert_eq!(holder(world).await.as_deref(), Some("third"));
+    println!("taken over {} s after a crash", took.as_secs());
+    // While the dead one's term ran nobody else may write.
+    assert!(took > Duration::from_secs(9), "after {took:?}");
+    case.delete().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_is_gone_is_made_again_and_one_that_is_taken_ends_the_process() {
+    let (_alone, world) = alone().await;
+    no_lease(world).await;
+    let operator = world.start_candidate("only").await;
+    leads(&operator, HANDOVER).await;
+    no_lease(world).await;
+    wait_for("the Lease", AFTER_A_CRASH, async || match holder(world).await.as_deref() {
+        Some("only") => Ok(()),
+        other => Err(format!("held by {other:?}")),
+    })
+    .await
+    .unwrap();
+    assert!(operator.leads() && operator.lost().is_none());
+
+    let taken = json!({ "spec": { "holderIdentity": "somebody", "leaseDurationSeconds": i32::MAX } });
+    leases(world).await.patch(LEASE, &PatchParams::default(), &Patch::Merge(&taken)).await.unwrap();
+    wait_for("the end", AFTER_A_CRASH, async || operator.lost().map(drop).ok_or("still there".to_owned()))
+        .await
+        .unwrap();
+    assert!(!operator.leads());
+    let expected = format!("{OPERATOR_NAMESPACE}/{LEASE}");
+    assert_eq!(operator.lost(), Some(&Lost::Taken { lease: expected, holder: "somebody".to_owned() }));
+    no_lease(world).await;
+}
