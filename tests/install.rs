@@ -49,6 +49,7 @@ async fn the_manifests_install_and_keep_their_promises() {
 
     people_have_the_rights_of_their_roles(&kubectl).await;
     the_crd_stays_while_there_is_a_cluster(&kubectl).await;
+    a_protected_cluster_is_not_deleted(&kubectl);
 
     // Both ways: nothing is left that holds the namespace or the CRD.
     kubectl.must("delete -f install.yaml -f crds/ --timeout=60s");
@@ -105,4 +106,19 @@ async fn the_crd_stays_while_there_is_a_cluster(kubectl: &Kubectl) {
     })
     .await
     .unwrap();
+}
+
+fn a_protected_cluster_is_not_deleted(kubectl: &Kubectl) {
+    let protect = |on: bool| {
+        let patch = format!("{{\"spec\":{{\"deletionProtection\":{on}}}}}");
+        kubectl.must(&format!("patch lpc quickstart --type=merge -p {patch}"));
+    };
+    kubectl.must("apply -f examples/quickstart.yaml");
+    protect(true);
+    for what in ["lpc quickstart", "lpc --all", "-f examples/quickstart.yaml"] {
+        let said = kubectl.run(&format!("delete {what} --wait=false")).unwrap_err();
+        assert!(said.contains("set spec.deletionProtection to false first"), "{said}");
+    }
+    protect(false);
+    kubectl.must("delete lpc quickstart --timeout=30s");
 }

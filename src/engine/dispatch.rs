@@ -54,6 +54,9 @@ pub trait Reconciler: Send + Sync + 'static {
     fn gone(&self, name: &str);
     /// The namespaces whose coming and going concerns a resource.
     fn namespaces(&self, object: &DynamicObject) -> Vec<String>;
+    /// What a resource may have to share with another or leave to it: whoever claims the same is looked at again when
+    /// one of them comes, changes or goes.
+    fn claims(&self, object: &DynamicObject) -> Vec<String>;
     /// Somebody else changed the status that we wrote.
     fn status_is_foreign(&self, object: &DynamicObject) -> bool;
 }
@@ -66,16 +69,18 @@ struct Essence {
     deleting: bool,
     annotations: std::collections::BTreeMap<String, String>,
     labels: std::collections::BTreeMap<String, String>,
+    claims: Vec<String>,
 }
 
 impl Essence {
-    fn of(object: &DynamicObject) -> Self {
+    fn of(object: &DynamicObject, claims: Vec<String>) -> Self {
         Self {
             uid: object.uid(),
             generation: object.metadata.generation,
             deleting: object.metadata.deletion_timestamp.is_some(),
             annotations: object.annotations().clone(),
             labels: object.labels().clone(),
+            claims,
         }
     }
 }
@@ -90,14 +95,18 @@ pub struct Dispatch {
     pub store: StoreWriter<DynamicObject>,
     pub triggers: mpsc::UnboundedReceiver<Trigger>,
     pub progress: watch::Receiver<u64>,
+    /// Until it is true this process watches and reconciles nothing.
+    pub leading: watch::Receiver<bool>,
 }
 
 impl Dispatch {
     /// Runs until cancelled.
     pub async fn run<R: Reconciler>(self, reconciler: Arc<R>, stop: CancellationToken) {
-        let Self { client, resource, kinds, live, metrics, store, triggers, mut progress } = self;
+        let Self { client, resource, kinds, live, metrics, store, triggers, mut progress, mut leading } =
+            self;
         let reader = store.as_reader();
-        let (queue, requests) = mpsc::unbounded_channel();
+        let (queue, mut requests) = mpsc::unbounded_channel();
+        let all = queue.downgrade();
         let resources = watch_resources(
             client,
             resource.clone(),
@@ -107,15 +116,28 @@ impl Dispatch {
             Arc::clone(&metrics),
         );
         let translate = translate(triggers, reader.clone(), queue, resource.clone(), Arc::clone(&reconciler));
-        let covered = {
-            let live = Arc::clone(&live);
+        let started = {
+            let (live, reader, resource) = (Arc::clone(&live), reader.clone(), resource.clone());
             async move {
-                // The sender lives as long as the watches.
+                // The senders live as long as the process.
                 let _ = progress.wait_for(|_| Watches::covered(kinds, &live)).await;
+                if !*leading.borrow() {
+                    // What is asked for meanwhile is the leader's work; all is looked at when it becomes ours.
+                    tokio::select! {
+                        _ = leading.wait_for(|leading| *leading) => {}
+                        () = async { while requests.recv().await.is_some() {} } => {}
+                    }
+                    if let Some(all) = all.upgrade() {
+                        for object in reader.state() {
+                            let _ = all.send(ObjectRef::from_obj_with(&*object, resource.clone()));
+                        }
+                    }
+                }
+                requests
             }
         };
-        let requests = covered
-            .map(|()| {
+        let requests = started
+            .map(|requests| {
                 futures::stream::unfold(requests, |mut requests| async {
                     requests.recv().await.map(|request| (Ok::<_, Infallible>(request), requests))
                 })
@@ -203,8 +225,9 @@ async fn watch_resources<R: Reconciler>(
     pin_mut!(stream);
     let mut known: HashMap<String, Essence> = HashMap::new();
     let mut failing = false;
+    // Answers what the object claimed and claims now, where it is news.
     let enqueue = |object: &DynamicObject, known: &mut HashMap<String, Essence>| {
-        let essence = Essence::of(object);
+        let essence = Essence::of(object, reconciler.claims(object));
         let name = object.name_any();
         let before = known.get(&name);
         if before.is_some_and(|before| before.uid != essence.uid) {
@@ -216,47 +239,52 @@ async fn watch_resources<R: Reconciler>(
             let _ = queue.send(ObjectRef::from_obj_with(object, resource.clone()));
         }
         let news = before != Some(&essence);
-        known.insert(name, essence);
-        news
+        let mut claims = if news { essence.claims.clone() } else { Vec::new() };
+        if let Some(old) = known.insert(name, essence).filter(|_| news) {
+            claims.extend(old.claims);
+        }
+        claims
     };
-    // What one resource may do with a namespace depends on who else names it.
-    let neighbours = |object: &DynamicObject| {
-        let shared = reconciler.namespaces(object);
-        for other in reader.state() {
-            let concerned = reconciler.namespaces(&other).iter().any(|name| shared.contains(name));
-            if concerned && other.name_any() != object.name_any() {
-                let _ = queue.send(ObjectRef::from_obj_with(&*other, resource.clone()));
+    let neighbours = |name: &str, claims: &[String], known: &HashMap<String, Essence>| {
+        for (other, essence) in known.iter().filter(|_| !claims.is_empty()) {
+            if other != name && essence.claims.iter().any(|claim| claims.contains(claim)) {
+                let _ = queue.send(ObjectRef::new_with(other, resource.clone()));
             }
         }
     };
     while let Some(event) = stream.next().await {
         failing = match event {
             Ok(Event::Apply(object)) => {
-                if enqueue(&object, &mut known) {
-                    neighbours(&object);
-                }
+                let claims = enqueue(&object, &mut known);
+                neighbours(&object.name_any(), &claims, &known);
                 false
             }
             Ok(Event::Delete(object)) => {
                 let name = object.name_any();
-                known.remove(&name);
+                let claims = known.remove(&name).map(|essence| essence.claims).unwrap_or_default();
                 reconciler.gone(&name);
-                neighbours(&object);
+                neighbours(&name, &claims, &known);
                 false
             }
             Ok(Event::InitDone) => {
                 let objects = reader.state();
                 let present: HashSet<String> = objects.iter().map(|object| object.name_any()).collect();
-                known.retain(|name, _| {
+                let first = known.is_empty();
+                let mut claims = Vec::new();
+                known.retain(|name, essence| {
                     let keep = present.contains(name);
                     if !keep {
                         reconciler.gone(name);
+                        claims.append(&mut essence.claims);
                     }
                     keep
                 });
                 for object in objects {
-                    // All neighbours are in the same list.
-                    let _ = enqueue(&object, &mut known);
+                    claims.extend(enqueue(&object, &mut known));
+                }
+                // The first list has all neighbours in it.
+                if !first {
+                    neighbours("", &claims, &known);
                 }
                 false
             }

@@ -1,0 +1,202 @@
+//! What resources compete for: namespaces, and hosts and paths from outside. Read without decoding all of a resource,
+//! which may be one that cannot be decoded. Pure.
+
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use super::facts::{Taken, Way};
+
+/// A host and path at what answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Location<'a> {
+    way: Way,
+    /// The class of an Ingress (none is the cluster's default, whichever that is), or namespace and name of a Gateway.
+    at: (&'a str, &'a str),
+    /// A listener of the Gateway; none is all of them.
+    section: Option<&'a str>,
+    host: &'a str,
+    path: &'a str,
+}
+
+impl Location<'_> {
+    fn competes(&self, other: &Self) -> bool {
+        let sections = self.section.is_none() || other.section.is_none() || self.section == other.section;
+        sections && Self { section: None, ..*self } == Self { section: None, ..*other }
+    }
+}
+
+/// The namespaces that a resource names: that of the servers, and the system's.
+pub fn namespaces(object: &DynamicObject) -> impl Iterator<Item = &str> {
+    std::iter::once(namespace(object)).chain(text(&object.data, "/spec/systemNamespace/name"))
+}
+
+/// Everything that another resource may claim too: when one lets go of it, the other is looked at again.
+pub fn of(object: &DynamicObject) -> Vec<String> {
+    let locations =
+        locations(object).into_iter().map(|Location { way, at: (class, name), host, path, .. }| {
+            format!("{way:?} {class} {name} {host}{path}")
+        });
+    namespaces(object).map(str::to_owned).chain(locations).collect()
+}
+
+/// What an older resource has already; the younger one waits. Of one age, the first by name has it.
+pub fn taken<'a>(own: &DynamicObject, others: impl Iterator<Item = &'a DynamicObject>) -> Vec<Taken> {
+    let wanted = locations(own);
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let mut older: Vec<_> = others.filter(|other| age(other) < age(own)).collect();
+    older.sort_by_key(|other| age(other));
+    let held: Vec<_> =
+        older.into_iter().flat_map(|other| locations(other).into_iter().map(move |it| (it, other))).collect();
+    let clash = |own: Location<'_>| {
+        let (_, by) = held.iter().find(|(theirs, _)| theirs.competes(&own))?;
+        let Location { way, host, path, .. } = own;
+        Some(Taken { way, host: host.to_owned(), path: path.to_owned(), by: name(by).to_owned() })
+    };
+    wanted.into_iter().filter_map(clash).collect()
+}
+
+fn locations(object: &DynamicObject) -> Vec<Location<'_>> {
+    let block = |pointer: &str| {
+        let block = object.data.pointer(pointer)?;
+        (block.get("enabled").and_then(Value::as_bool) != Some(false)).then_some(block)
+    };
+    let ingress = block("/spec/exposure/ingress").into_iter().flat_map(|ingress| {
+        let class = text(ingress, "/className").unwrap_or_default();
+        rules(ingress, Way::Ingress, (class, ""), None)
+    });
+    // A Gateway of one's own has an address of its own.
+    let gateway = block("/spec/exposure/gateway").into_iter().flat_map(move |gateway| {
+        list(gateway, "parentRefs").flat_map(move |parent| {
+            let at = text(parent, "/namespace").unwrap_or_else(|| namespace(object));
+            let at = (at, text(parent, "/name").unwrap_or_default());
+            rules(gateway, Way::Gateway, at, text(parent, "/sectionName"))
+        })
+    });
+    ingress.chain(gateway).collect()
+}
+
+fn rules<'a>(
+    block: &'a Value,
+    way: Way,
+    at: (&'a str, &'a str),
+    section: Option<&'a str>,
+) -> impl Iterator<Item = Location<'a>> {
+    list(block, "rules").filter_map(move |rule| {
+        let path = text(rule, "/path").unwrap_or("/");
+        // A prefix ends at a segment: `/a/` says the same as `/a`.
+        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+        Some(Location { way, at, section, host: text(rule, "/host")?, path })
+    })
+}
+
+fn age(object: &DynamicObject) -> impl Ord {
+    (object.metadata.creation_timestamp.as_ref().map(|made| made.0), name(object).to_owned())
+}
+
+fn name(object: &DynamicObject) -> &str {
+    object.metadata.name.as_deref().unwrap_or_default()
+}
+
+fn namespace(object: &DynamicObject) -> &str {
+    text(&object.data, "/spec/namespace/name").unwrap_or_else(|| name(object))
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer)?.as_str()
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(field).and_then(Value::as_array).into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn resource(name: &str, second: u8, exposure: &Value) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
+            "metadata": { "name": name, "creationTimestamp": format!("2026-01-01T00:00:{second:02}Z") },
+            "spec": { "exposure": exposure },
+        }))
+        .unwrap()
+    }
+
+    /// Who has what the younger of two wants.
+    fn by(older: &Value, younger: &Value) -> Vec<String> {
+        let (older, younger) = (resource("b", 1, older), resource("a", 2, younger));
+        assert!(taken(&older, [&younger].into_iter()).is_empty(), "the older one is not touched");
+        // Whoever lets go of it must reach whoever waits for it.
+        let found = taken(&younger, [&older].into_iter());
+        let shared = of(&older).iter().any(|claim| of(&younger).contains(claim));
+        assert!(found.is_empty() || shared, "{:?} {:?}", of(&older), of(&younger));
+        found.iter().map(|it| format!("{:?} {}{} {}", it.way, it.host, it.path, it.by)).collect()
+    }
+
+    fn ingress(class: &str, rules: &Value) -> Value {
+        json!({ "ingress": { "className": class, "rules": rules } })
+    }
+
+    fn on(gateway: &str, section: Option<&str>, rules: &Value) -> Value {
+        let mut parent = json!({ "name": gateway, "namespace": "infra" });
+        if let Some(section) = section {
+            parent["sectionName"] = section.into();
+        }
+        json!({ "gateway": { "parentRefs": [parent], "rules": rules } })
+    }
+
+    #[test]
+    fn the_younger_of_two_waits_for_a_host_and_path_of_one_class() {
+        let x = json!([{ "host": "x" }]);
+        let rooted = json!([{ "host": "free" }, { "host": "x", "path": "/", "protocol": "Grpc" }]);
+        assert_eq!(by(&ingress("nginx", &x), &ingress("nginx", &rooted)), ["Ingress x/ b"]);
+        let [slash, bare] = ["/a/", "/a"].map(|path| json!([{ "host": "x", "path": path }]));
+        assert_eq!(by(&ingress("nginx", &slash), &ingress("nginx", &bare)), ["Ingress x/a b"]);
+        for (older, younger) in [
+            (ingress("nginx", &x), ingress("haproxy", &x)),
+            (ingress("nginx", &x), ingress("nginx", &bare)),
+            (ingress("nginx", &x), ingress("nginx", &json!([{ "host": "y" }]))),
+            (ingress("nginx", &x), on("nginx", None, &x)),
+            (
+                json!({ "ingress": { "enabled": false, "className": "nginx", "rules": x } }),
+                ingress("nginx", &x),
+            ),
+            (ingress("nginx", &x), json!(null)),
+        ] {
+            assert!(by(&older, &younger).is_empty(), "{older} {younger}");
+        }
+        let default = json!({ "ingress": { "rules": x } });
+        assert_eq!(by(&default, &default), ["Ingress x/ b"]);
+    }
+
+    #[test]
+    fn routes_compete_on_one_gateway_and_one_listener_of_it() {
+        let x = json!([{ "host": "x", "path": "/s" }]);
+        let taken = ["Gateway x/s b"];
+        assert_eq!(by(&on("g", None, &x), &on("g", Some("https"), &x)), taken);
+        assert_eq!(by(&on("g", Some("https"), &x), &on("g", Some("https"), &x)), taken);
+        assert!(by(&on("g", Some("http"), &x), &on("g", Some("https"), &x)).is_empty());
+        assert!(by(&on("g", None, &x), &on("h", None, &x)).is_empty());
+        // Each has an address of its own.
+        let own = json!({ "gateway": { "className": "envoy", "rules": x } });
+        assert!(by(&own, &own).is_empty());
+        // Without a namespace it is the cluster's, and these are two.
+        let near = json!({ "gateway": { "parentRefs": [{ "name": "g" }], "rules": x } });
+        assert!(by(&near, &near).is_empty());
+    }
+
+    #[test]
+    fn of_one_age_the_first_by_name_has_it_and_the_oldest_is_named() {
+        let want = ingress("nginx", &json!([{ "host": "x" }]));
+        let [a, b, c] = [("a", 5), ("b", 5), ("c", 1)].map(|(name, second)| resource(name, second, &want));
+        let who =
+            |own, others: [&DynamicObject; 2]| taken(own, others.into_iter()).first().map(|it| it.by.clone());
+        assert_eq!(who(&b, [&a, &c]).as_deref(), Some("c"));
+        assert_eq!(who(&b, [&a, &b]).as_deref(), Some("a"), "oneself is no other");
+        assert_eq!(who(&c, [&a, &b]), None);
+    }
+}

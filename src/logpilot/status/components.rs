@@ -1,0 +1,109 @@
+//! What runs of each component.
+
+use serde_json::Value;
+
+use super::{
+    super::{qos, restart::RESTART},
+    View, configs,
+};
+use crate::{
+    api::status::ComponentStatus,
+    engine::{detail::Detail, plan::Planned},
+};
+
+pub(super) struct Workload {
+    pub(super) status: ComponentStatus,
+    /// The newest template runs on every pod that is wanted, and nothing older is left.
+    pub(super) complete: bool,
+}
+
+pub(super) fn workload(planned: &Planned, view: &View<'_>) -> Workload {
+    let text =
+        |pointer: &str| planned.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let component = planned
+        .body
+        .pointer("/metadata/labels")
+        .and_then(|labels| labels.get("app.kubernetes.io/component"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let config = planned
+        .body
+        .pointer("/spec/template/spec/volumes")
+        .and_then(Value::as_array)
+        .and_then(|volumes| volumes.iter().find_map(|volume| volume.pointer("/configMap/name")?.as_str()))
+        .unwrap_or_default();
+    let small = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
+    let template = "/spec/template";
+    let mut status = ComponentStatus {
+        qos_class: planned
+            .body
+            .pointer(&format!("{template}/spec"))
+            .map(qos::class)
+            .unwrap_or_default()
+            .to_owned(),
+        replicas_before_stop: view.facts.before_stop.get(component.as_str()).copied(),
+        restart: text(&format!("{template}/metadata/annotations/{}", RESTART.replace('/', "~1"))),
+        name: component,
+        image: text("/spec/template/spec/containers/0/image"),
+        config_hash: config.rsplit('-').next().unwrap_or_default().to_owned(),
+        desired: small(planned.body.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0)),
+        ..ComponentStatus::default()
+    };
+    let mut complete = false;
+    if let Some(child) = view.snapshot.get(planned.kind, &planned.key)
+        && let Detail::Deployment(live) = &child.detail
+    {
+        status.desired = small(live.desired);
+        status.updated = small(live.updated);
+        status.ready = small(live.ready);
+        status.available = small(live.available);
+        complete = !child.deleting
+            && live.observed
+            && live.updated >= live.desired
+            && live.available >= live.desired
+            && live.total <= live.updated;
+    }
+    (status.configs, status.config_rolled_out) =
+        configs::of(config, &planned.key, &status.name, status.desired, view.snapshot);
+    Workload { status, complete }
+}
+
+/// The tag or digest that all components share.
+pub(super) fn version(workloads: &[Workload]) -> String {
+    let mut versions: Vec<String> =
+        workloads.iter().map(|workload| tag(&workload.status.image).chars().take(128).collect()).collect();
+    versions.sort();
+    versions.dedup();
+    match versions.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        _ => "mixed".to_owned(),
+    }
+}
+
+/// What stands behind the name: a digest, or a tag after the last colon of the last path part.
+fn tag(image: &str) -> &str {
+    if let Some((_, digest)) = image.split_once('@') {
+        return digest;
+    }
+    let name = image.rsplit('/').next().unwrap_or(image);
+    name.split_once(':').map_or("", |(_, tag)| tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_tag_or_digest() {
+        for (image, expected) in [
+            ("danpung2/logpilot:1.2.0", "1.2.0"),
+            ("registry:5000/logpilot", ""),
+            ("registry:5000/logpilot:2", "2"),
+            ("a/b@sha256:abc", "sha256:abc"),
+        ] {
+            assert_eq!(tag(image), expected);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What the problems and the workloads say together.
+
+use super::{
+    super::{facts::Verdict, problems, reasons},
+    View,
+    components::Workload,
+};
+use crate::{
+    api::status::{Problem, Severity},
+    engine::conditions::Wanted,
+};
+
+pub(super) fn of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> Vec<Wanted> {
+    let condition = |type_, status, reason: &str, message: String| Wanted {
+        type_,
+        status,
+        reason: reason.to_owned(),
+        message,
+    };
+    let mut wanted = Vec::new();
+    let first_error = found.iter().find(|problem| problem.severity == Severity::Error);
+    let unsettled = view.outcome.steps.iter().find(|step| !step.result.settled());
+    let applied = unsettled.is_none() && !view.paused;
+    let in_force =
+        view.outcome.steps.iter().all(|step| step.result.settled() || problems::is_mere_warning(step));
+    let complete = workloads.iter().all(|workload| workload.complete);
+    let (waiting, progress) = waits_for(view, workloads);
+    let cause = |fallback: &str, message: String| match first_error {
+        Some(problem) => (problem.reason.clone(), format!("{}: {}", problem.object, problem.message)),
+        None => (fallback.to_owned(), message),
+    };
+
+    let restoring = view.restore.progress();
+    wanted.push(if let (None, Some(progress)) = (first_error, &restoring) {
+        condition("Ready", false, reasons::RESTORING, progress.clone())
+    } else if first_error.is_none() && view.stopped && !view.paused {
+        let left: i32 = workloads.iter().map(|workload| workload.status.ready).sum();
+        let message = match left {
+            0 => "no pods run while spec.operation.stopped is true; the data is kept".to_owned(),
+            left => format!("stopping: {left} pods are left"),
+        };
+        condition("Ready", false, reasons::STOPPED, message)
+    } else if first_error.is_none() && complete && in_force {
+        condition("Ready", true, reasons::READY, "every pod runs the declared state".into())
+    } else {
+        let (reason, message) = cause(waiting, progress.clone());
+        condition("Ready", false, &reason, message)
+    });
+    wanted.push(condition("Accepted", true, reasons::ACCEPTED, "the resource is valid".into()));
+    wanted.push(if view.paused {
+        condition(
+            "Applied",
+            false,
+            reasons::PAUSED,
+            "nothing is written while spec.operation.paused is true".into(),
+        )
+    } else if let Some(step) = unsettled {
+        let (reason, message) = cause(waiting, format!("{} is not yet as planned", step.object()));
+        condition("Applied", false, &reason, message)
+    } else {
+        condition(
+            "Applied",
+            true,
+            reasons::APPLIED,
+            format!("{} objects are as planned", view.plan.objects.len()),
+        )
+    });
+
+    let lost = first_error.is_some_and(|problem| problem.reason == reasons::DATA_VOLUME_LOST);
+    let stuck = first_error.filter(|_| {
+        lost || problems::needs_help(view.outcome)
+            || found.iter().any(|problem| {
+                problem.severity == Severity::Error
+                    && [
+                        reasons::DEADLINE_EXCEEDED,
+                        reasons::API_KEY_INVALID,
+                        reasons::REFERENCE_MISSING,
+                        reasons::CONFIG_CHECK_FAILED,
+                        reasons::QUOTA_EXCEEDED,
+                        reasons::ADMISSION_DENIED,
+                        reasons::ROUTE_NOT_ACCEPTED,
+                        reasons::ROUTE_CONFLICT,
+                    ]
+                    .contains(&problem.reason.as_str())
+            })
+    });
+    if let Some(problem) = stuck {
+        wanted.push(condition(
+            "Stalled",
+            true,
+            &problem.reason,
+            format!("{}: {}", problem.object, problem.message),
+        ));
+    } else if let (Some(progress), false) = (restoring, view.paused) {
+        let (reason, message) = cause(reasons::RESTORING, progress);
+        wanted.push(condition("Reconciling", true, &reason, message));
+    } else if !(view.paused || applied && complete) {
+        let (reason, message) = cause(waiting, progress);
+        wanted.push(condition("Reconciling", true, &reason, message));
+    }
+    let warnings: Vec<&Problem> =
+        found.iter().filter(|problem| problem.severity == Severity::Warning).collect();
+    if let Some(first) = warnings.first() {
+        let message = warnings
+            .iter()
+            .map(|problem| format!("{} ({}): {}", problem.reason, problem.object, problem.message))
+            .collect::<Vec<_>>()
+            .join("; ");
+        wanted.push(condition("Warning", true, &first.reason, message));
+    }
+    wanted
+}
+
+/// What a change waits for, and its reason.
+fn waits_for(view: &View<'_>, workloads: &[Workload]) -> (&'static str, String) {
+    let checks = view.facts.config_checks.iter();
+    let tried: Vec<_> = checks
+        .filter(|(_, check)| check.verdict == Verdict::Running && !view.paused)
+        .map(|(name, check)| {
+            format!("{name} is left as it is while {} tries its new configuration", check.object)
+        })
+        .collect();
+    if !tried.is_empty() {
+        return (reasons::CONFIG_CHECKING, tried.join("; "));
+    }
+    let behind = workloads.iter().filter(|workload| !workload.complete).map(|workload| {
+        let status = &workload.status;
+        format!(
+            "{}: {} of {} pods updated, {} available",
+            status.name, status.updated, status.desired, status.available
+        )
+    });
+    (reasons::PROGRESSING, behind.collect::<Vec<_>>().join("; "))
+}

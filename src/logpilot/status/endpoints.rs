@@ -1,0 +1,87 @@
+//! Under which addresses the servers are found.
+
+use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice, networking::v1::Ingress};
+use serde_json::Value;
+
+use super::View;
+use crate::{
+    api::status::{Endpoint, EndpointPort},
+    engine::{detail::Detail, kind::Managed, plan::Plan},
+    objects::{
+        gateway::Gateway,
+        routes::{GRPCRoute, HTTPRoute},
+    },
+};
+
+/// The first host of a Gateway or an Ingress, else the first address of a load balancer.
+pub(super) fn url(view: &View<'_>) -> Option<String> {
+    let gateway = gateway_url(view.plan);
+    let ingress = view
+        .plan
+        .objects
+        .iter()
+        .find(|planned| planned.kind == Ingress::KIND && planned.held.is_none())
+        .and_then(|planned| {
+            let host = planned.body.pointer("/spec/rules/0/host")?.as_str()?;
+            let scheme = if planned.body.pointer("/spec/tls").is_some() { "https" } else { "http" };
+            Some(format!("{scheme}://{host}"))
+        });
+    gateway.or(ingress).or_else(|| {
+        view.snapshot.of_kind(Service::KIND).find_map(|child| match &child.detail {
+            Detail::Address(Some(address)) => Some(address.clone()),
+            _ => None,
+        })
+    })
+}
+
+/// Whether somebody else's Gateway ends TLS is not known, so its host stands without a scheme.
+fn gateway_url(plan: &Plan) -> Option<String> {
+    let first = |kind| plan.objects.iter().find(|planned| planned.kind == kind && planned.held.is_none());
+    let route = first(HTTPRoute::KIND).or_else(|| first(GRPCRoute::KIND))?;
+    let host = route.body.pointer("/spec/hostnames/0")?.as_str()?;
+    Some(match first(Gateway::KIND) {
+        Some(gateway) if gateway.body.pointer("/spec/listeners/1").is_some() => format!("https://{host}"),
+        Some(_) => format!("http://{host}"),
+        None => host.to_owned(),
+    })
+}
+
+pub(super) fn of_services(view: &View<'_>) -> Vec<Endpoint> {
+    view.plan
+        .objects
+        .iter()
+        .filter(|planned| planned.kind == Service::KIND)
+        .map(|planned| {
+            let ports = planned.body.pointer("/spec/ports").and_then(Value::as_array);
+            let ready = view
+                .snapshot
+                .of_kind(EndpointSlice::KIND)
+                .filter_map(|child| match &child.detail {
+                    Detail::Slice { service, ready } if *service == planned.key.name => Some(*ready),
+                    _ => None,
+                })
+                // One pod stands in one slice per address family; the largest is the number of pods.
+                .max();
+            Endpoint {
+                name: planned.key.name.clone(),
+                host: format!(
+                    "{}.{}.svc",
+                    planned.key.name,
+                    planned.key.namespace.as_deref().unwrap_or_default()
+                ),
+                ports: ports
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|port| {
+                        Some(EndpointPort {
+                            name: port.get("name")?.as_str()?.to_owned(),
+                            port: i32::try_from(port.get("port")?.as_i64()?).ok()?,
+                        })
+                    })
+                    .collect(),
+                ready_addresses: i32::try_from(ready.unwrap_or(0)).unwrap_or(i32::MAX),
+            }
+        })
+        .take(16)
+        .collect()
+}
