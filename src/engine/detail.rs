@@ -6,6 +6,13 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::kind::Kind;
+pub use super::pods::{Creating, Pod, Stage, Terminated};
+
+/// On a claim: the restores that were carried out on it. It stays when the cluster goes.
+pub const RESTORES: &str = "logpilot.io/restores";
+
+/// On a claim, by the volume controller.
+const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 
 /// Readiness of one object, by kind.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,6 +66,8 @@ pub struct Cause {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Deployment {
+    /// ConfigMaps that its newest pods mount.
+    pub config_maps: BTreeSet<String>,
     /// The controller has seen the newest template.
     pub observed: bool,
     pub desired: i64,
@@ -77,39 +86,11 @@ pub struct Deployment {
 pub struct ReplicaSet {
     /// ConfigMaps that its pods mount or read.
     pub config_maps: BTreeSet<String>,
+    /// Which template of its Deployment it is: the higher, the newer.
+    pub revision: i64,
     pub deployment: Option<String>,
     pub replicas: i64,
     pub failure: Option<Cause>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pod {
-    pub component: String,
-    pub node: Option<String>,
-    pub phase: String,
-    pub ready: bool,
-    /// Since when it is not ready, in seconds since the epoch; 0 where it is, or was never looked at.
-    pub unready_since: i64,
-    pub restarts: i64,
-    /// The container waits: `ImagePullBackOff`, `CrashLoopBackOff`, `CreateContainerConfigError`…
-    pub waiting: Option<Cause>,
-    /// The last end of the container, where it was not a clean one.
-    pub terminated: Option<Terminated>,
-    /// The scheduler found no node; since when, in seconds since the epoch.
-    pub unschedulable: Option<(String, i64)>,
-    /// The image of a container that waits.
-    pub image: String,
-    /// The Job that it belongs to.
-    pub job: Option<String>,
-    /// What a container of a Job said when it ended well.
-    pub said: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Terminated {
-    pub exit_code: i64,
-    pub reason: String,
-    pub message: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +107,10 @@ pub struct Claim {
     pub created: i64,
     pub capacity: Option<String>,
     pub class: Option<String>,
+    /// Who has to make the volume: known once the class exists and the volume is not put off.
+    pub provisioner: Option<String>,
+    /// Text of the annotation [`RESTORES`].
+    pub restores: Option<String>,
     /// `Resizing`, `FileSystemResizePending` or an error of it.
     pub resizing: Option<Cause>,
 }
@@ -137,7 +122,7 @@ impl Detail {
         match kind.kind {
             "Deployment" => Self::Deployment(deployment(live)),
             "ReplicaSet" => Self::ReplicaSet(replica_set(live)),
-            "Pod" => Self::Pod(Box::new(pod(live))),
+            "Pod" => Self::Pod(Box::new(super::pods::pod(live))),
             "PersistentVolumeClaim" => Self::Claim(claim(live)),
             "EndpointSlice" => slice(live),
             "Service" | "Ingress" => Self::Address(address(live)),
@@ -169,7 +154,7 @@ pub(super) fn string(live: &Value, pointer: &str) -> String {
     live.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn condition(live: &Value, type_: &str, status: &str) -> Option<Cause> {
+pub(super) fn condition(live: &Value, type_: &str, status: &str) -> Option<Cause> {
     let conditions = live.pointer("/status/conditions")?.as_array()?;
     let found = conditions
         .iter()
@@ -179,6 +164,7 @@ fn condition(live: &Value, type_: &str, status: &str) -> Option<Cause> {
 
 fn deployment(live: &Value) -> Deployment {
     Deployment {
+        config_maps: config_maps(live, "/spec/template/spec/volumes"),
         observed: integer(live, "/status/observedGeneration") >= integer(live, "/metadata/generation"),
         desired: integer(live, "/spec/replicas"),
         updated: integer(live, "/status/updatedReplicas"),
@@ -191,16 +177,19 @@ fn deployment(live: &Value) -> Deployment {
     }
 }
 
+/// That a pod, or the pods of a workload, mount.
+pub(super) fn config_maps(live: &Value, volumes: &str) -> BTreeSet<String> {
+    let volumes = live.pointer(volumes).and_then(Value::as_array);
+    let names = volumes.into_iter().flatten().map(|volume| string(volume, "/configMap/name"));
+    names.filter(|name| !name.is_empty()).collect()
+}
+
 fn replica_set(live: &Value) -> ReplicaSet {
-    let spec = live.pointer("/spec/template/spec");
-    let volumes = spec.and_then(|spec| spec.get("volumes")).and_then(Value::as_array);
     ReplicaSet {
-        config_maps: volumes
-            .into_iter()
-            .flatten()
-            .map(|volume| string(volume, "/configMap/name"))
-            .filter(|name| !name.is_empty())
-            .collect(),
+        config_maps: config_maps(live, "/spec/template/spec/volumes"),
+        revision: string(live, "/metadata/annotations/deployment.kubernetes.io~1revision")
+            .parse()
+            .unwrap_or(0),
         deployment: live
             .pointer("/metadata/ownerReferences/0/name")
             .and_then(Value::as_str)
@@ -208,75 +197,6 @@ fn replica_set(live: &Value) -> ReplicaSet {
         replicas: integer(live, "/spec/replicas"),
         failure: condition(live, "ReplicaFailure", "True"),
     }
-}
-
-fn pod(live: &Value) -> Pod {
-    let statuses = live.pointer("/status/containerStatuses").and_then(Value::as_array);
-    let container = statuses.and_then(|statuses| {
-        // The one that does not run tells the cause.
-        statuses.iter().find(|status| status.pointer("/state/waiting").is_some()).or_else(|| statuses.first())
-    });
-    let labels = live.pointer("/metadata/labels");
-    let job = labels
-        .and_then(|labels| labels.get("batch.kubernetes.io/job-name"))
-        .and_then(Value::as_str)
-        .map(str::to_owned);
-    let waiting = container
-        .and_then(|status| status.pointer("/state/waiting"))
-        .map(|waiting| Cause { reason: string(waiting, "/reason"), message: string(waiting, "/message") })
-        .filter(|cause| !matches!(cause.reason.as_str(), "ContainerCreating" | "PodInitializing" | ""));
-    let terminated = container
-        .and_then(|status| {
-            status.pointer("/state/terminated").or_else(|| status.pointer("/lastState/terminated"))
-        })
-        .map(|end| Terminated {
-            exit_code: integer(end, "/exitCode"),
-            reason: string(end, "/reason"),
-            message: last_words(&string(end, "/message")),
-        })
-        // 143 is SIGTERM: the server's clean stop.
-        .filter(|end| !matches!(end.exit_code, 0 | 143));
-    Pod {
-        component: live
-            .pointer("/metadata/labels")
-            .and_then(|labels| labels.get("app.kubernetes.io/component"))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned(),
-        node: live.pointer("/spec/nodeName").and_then(Value::as_str).map(str::to_owned),
-        phase: string(live, "/status/phase"),
-        ready: condition(live, "Ready", "True").is_some(),
-        unready_since: since(live, "Ready"),
-        restarts: container.map_or(0, |status| integer(status, "/restartCount")),
-        waiting,
-        terminated,
-        unschedulable: condition(live, "PodScheduled", "False")
-            .filter(|cause| cause.reason == "Unschedulable")
-            .map(|cause| (cause.message, since(live, "PodScheduled"))),
-        image: container.map(|status| string(status, "/image")).unwrap_or_default(),
-        said: job.as_ref().and(container).and_then(|status| {
-            let end = status.pointer("/state/terminated").filter(|end| integer(end, "/exitCode") == 0)?;
-            Some(string(end, "/message"))
-        }),
-        job,
-    }
-}
-
-/// Since when a condition is False, in seconds since the epoch; 0 where it is not.
-fn since(live: &Value, type_: &str) -> i64 {
-    let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
-    conditions
-        .into_iter()
-        .flatten()
-        .find(|it| string(it, "/type") == type_ && string(it, "/status") == "False")
-        .and_then(|it| string(it, "/lastTransitionTime").parse::<Timestamp>().ok())
-        .map_or(0, Timestamp::as_second)
-}
-
-/// The end of a message, where a crash names its cause; at most 512 characters.
-fn last_words(message: &str) -> String {
-    let skip = message.chars().count().saturating_sub(512);
-    message.trim_end().chars().skip(skip).collect()
 }
 
 /// By its conditions: a Job that failed has no completion time.
@@ -293,8 +213,12 @@ fn job_end(live: &Value) -> Option<JobEnd> {
     })
 }
 
-fn timestamp(live: &Value, pointer: &str) -> Option<Timestamp> {
+pub(super) fn timestamp(live: &Value, pointer: &str) -> Option<Timestamp> {
     live.pointer(pointer)?.as_str()?.parse().ok()
+}
+
+fn annotation(live: &Value, name: &str) -> Option<String> {
+    live.pointer("/metadata/annotations")?.get(name)?.as_str().map(str::to_owned)
 }
 
 fn claim(live: &Value) -> Claim {
@@ -305,6 +229,8 @@ fn claim(live: &Value) -> Claim {
             .map_or(0, Timestamp::as_second),
         capacity: live.pointer("/status/capacity/storage").and_then(Value::as_str).map(str::to_owned),
         class: live.pointer("/spec/storageClassName").and_then(Value::as_str).map(str::to_owned),
+        provisioner: annotation(live, PROVISIONER),
+        restores: annotation(live, RESTORES),
         resizing: ["ControllerResizeError", "NodeResizeError", "Resizing", "FileSystemResizePending"]
             .iter()
             .find_map(|type_| {

@@ -30,9 +30,12 @@ reasons! {
     NAMESPACE_TERMINATING = "NamespaceTerminating": "the namespace is being deleted; everything is made again when it is gone", "wait, or find what keeps it with kubectl get namespace -o yaml";
     CHILD_TERMINATING = "ChildTerminating": "a child is being deleted and has to be gone before it is made again", "wait; if it stays, look for finalizers on it";
     API_KEY_INVALID = "ApiKeyInvalid": "the API key's Secret is missing, has no such key, or is empty; workloads are held", "create the Secret with a non-empty key; it is looked at every 10 s";
-    REFERENCE_MISSING = "ReferenceMissing": "a Secret or ConfigMap that a variable refers to is missing, or a key of it; unless it is optional, the component is left as it is", "create what the message names; it is looked at every 10 s while a component waits for it";
+    REFERENCE_MISSING = "ReferenceMissing": "a Secret or ConfigMap that the spec refers to is missing, or a key of it; unless it is optional, as a pull Secret is, the component is left as it is", "create what the message names; it is looked at every 10 s while a component waits for it";
+    CONFIG_CHECKING = "ConfigChecking": "a changed configuration is tried in a Job before it reaches the pods, which run as before", "wait; the Job that the message names ends within spec.config.check.timeoutSeconds";
+    CONFIG_CHECK_FAILED = "ConfigCheckFailed": "no server became ready with the changed configuration; the old pods keep serving", "correct or revert spec.config; to try the same again delete the Job; spec.config.check.enabled: false turns the check off";
     FORBIDDEN = "Forbidden": "the operator lacks a right", "grant the verb on the resource that the message names to the operator's ClusterRole";
     QUOTA_EXCEEDED = "QuotaExceeded": "a ResourceQuota refuses objects or pods", "raise the quota, or lower replicas or resources";
+    LIMIT_RANGE = "LimitRangeExceeded": "a LimitRange of the namespace refuses the pods", "change resources to what the message asks for, or the LimitRange";
     ADMISSION_DENIED = "AdmissionDenied": "an admission policy or webhook refuses an object", "follow the policy's message, or exempt the namespace";
     INVALID = "Invalid": "the API server refuses an object as invalid", "change the field that the message names";
     TOO_LARGE = "TooLarge": "an object exceeds the API server's size limit", "make spec.config smaller";
@@ -41,12 +44,18 @@ reasons! {
     API_UNAVAILABLE = "ApiUnavailable": "the API server does not answer, or answers with an error", "wait; it is tried again with growing pauses";
     WATCH_FAILING = "WatchFailing": "a kind cannot be listed, so that its objects are not judged", "look at the message: a missing right, or an API server that does not answer";
     CRD_NOT_INSTALLED = "CrdNotInstalled": "an optional kind is asked for and its CRD is not installed; everything else runs", "install the CRD (it is used at once), or remove the block from the spec";
+    CRD_OUTDATED = "CrdOutdated": "an event only: the installed CustomResourceDefinition is older than the operator, so that no status can be written", "kubectl apply --server-side -f crds/";
     IMAGE_PULL = "ImagePullBackOff": "the image cannot be pulled; running pods are kept", "check the image's name and tag, spec.imagePullSecrets and the registry";
-    CRASH_LOOP = "CrashLoopBackOff": "the server ends again and again; the message has its exit code and last words", "read the message, then kubectl logs --previous";
+    CRASH_LOOP = "CrashLoopBackOff": "the server ends again and again; the message has its exit code and last words", "read the message and kubectl logs --previous, then check spec.config and env";
     OOM_KILLED = "OOMKilled": "the server needed more memory than its limit", "raise resources.limits.memory";
     CONTAINER_CONFIG = "CreateContainerConfigError": "a Secret or ConfigMap that the pod needs is missing", "create what the message names";
+    CONTAINER_CREATING = "ContainerCreating": "a node has the pod and does not get its container made; the message says how far it is", "look at the pod's events with kubectl describe pod: a volume that cannot be attached or mounted, or the node's network";
     CONTAINER_START = "RunContainerError": "the container cannot be started", "the message is the container runtime's answer";
     UNSCHEDULABLE = "Unschedulable": "no node can take a pod; the message is the scheduler's", "add capacity, or change requests, nodeSelector, tolerations or storage";
+    EVICTED = "Evicted": "a node that ran out of memory or disk ended the pod; another one is made", "raise resources.requests to what the server uses, or give the node room; kubectl delete pod takes the rest of it away";
+    NODE_LOST = "NodeLost": "the pod's node does not answer; the pod may run on, and is replaced after its tolerations' time (5 minutes)", "look at the node with kubectl describe node; one that never comes back has to be deleted before its volume is free";
+    TERMINATING_STUCK = "TerminatingStuck": "a deleted pod has not gone in its time, and keeps its volume and its name", "look at its node; where that is gone for good: kubectl delete pod --force";
+    POD_STRAY = "PodStray": "a pod has the labels of a server and belongs to no workload, as after its labels were changed; it may still write the data", "delete it with kubectl delete pod once it is not needed";
     VOLUME_PENDING = "VolumePending": "a claim has no volume", "check the StorageClass and its provisioner with kubectl describe pvc";
     VOLUME_RESIZE = "VolumeResize": "a claim is not yet as large as declared", "wait; if it stays, check that the StorageClass allows expansion";
     REPLICA_FAILURE = "ReplicaFailure": "pods cannot be created", "the message is the API server's answer to the ReplicaSet";
@@ -54,6 +63,8 @@ reasons! {
     NOT_READY = "NotReady": "pods run but are not ready", "look at the readiness probe's events with kubectl describe pod";
     BACKUP_FAILED = "BackupFailed": "the newest backup failed; those before it are untouched, and the servers are not affected", "read the message, then kubectl create job --from=cronjob/… to try again";
     BACKUP_OLD = "BackupOld": "a backup was due and there is none", "look at the CronJob and its Jobs with kubectl describe; spec.backup.suspend ends this warning";
+    RESTORING = "Restoring": "a backup is put in the place of the data; the servers that use it are stopped meanwhile", "wait; the message and status.restore name what is waited for";
+    RESTORE_FAILED = "RestoreFailed": "a restore failed; the servers run again on the data as it was", "read the message, correct what it names, then ask again with another spec.restore.requestId; or remove spec.restore";
     BACKUP_IMAGE_UNKNOWN = "BackupImageUnknown": "the operator does not know its own image, which backups run; there is no CronJob", "set OPERATOR_IMAGE in the operator's Deployment";
     METRICS_UNAVAILABLE = "MetricsUnavailable": "the autoscaler has no metrics; the number of pods stays as it is", "install metrics-server, and set resources.requests";
     STORAGE_SINGLE_NODE = "StorageSingleNode": "all pods that share the volume run on one node", "use one pod, or accept that a node's failure stops all of them";
@@ -66,6 +77,7 @@ reasons! {
     GRPC_INGRESS_UNSUPPORTED = "GrpcIngressUnsupported": "gRPC through this Ingress needs TLS and a class that the operator knows", "set exposure.ingress.tls and class nginx, or the class's own annotations";
     RATE_LIMIT_UNSUPPORTED = "RateLimitUnsupported": "the ingress class has no rate limit that the operator knows", "use class nginx, or set the class's own annotations";
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted": "a Gateway refuses a route, or nobody answers for that Gateway; clients from outside do not get through", "check that the Gateway exists and its listeners allow routes of this namespace and host; the message has its controller's words";
+    ROUTE_CONFLICT = "RouteConflict": "an older LogPilotCluster has the same host and path; the Ingress, or the routes, of this one are left as they are, and everything else runs", "set another host or path in one of the two; when it is free, this one goes on by itself";
     GATEWAY_NOT_PROGRAMMED = "GatewayNotProgrammed": "the Gateway is refused or not set up, or no controller answers for its class", "check exposure.gateway.className with kubectl get gatewayclass; the message has the controller's words";
     PATCH_UNMATCHED = "PatchUnmatched": "a patch names an object that is not generated, and changes nothing", "correct target.kind and target.name of the patch, or remove it";
     CLIENTS_MAY_BE_CUT = "ClientsMayBeCut": "the network policy keeps out the traffic of an Ingress, load balancer or node port that the spec asks for", "set networkPolicy.ingressController, or add the clients to networkPolicy.clients";
@@ -74,10 +86,104 @@ reasons! {
     CORS_UNSUPPORTED = "CorsUnsupported": "the ingress class has no CORS setting that the operator knows", "use class nginx, or set the class's own annotations";
 }
 
-/// What to do about a reason; for one that Kubernetes made and we do not know, its message is all there is.
+/// Words in a message that call for advice of their own.
+pub struct Hint {
+    pub reason: &'static str,
+    /// In lower case.
+    pub words: &'static str,
+    pub action: &'static str,
+}
+
+macro_rules! hints {
+    ($($reason:ident { $($words:literal: $action:literal;)* })*) => {
+        /// The table.
+        pub const HINTS: &[Hint] = &[$($(Hint { reason: $reason, words: $words, action: $action }),*),*];
+    };
+}
+
+// The words are those of Kubernetes 1.36 (scheduler, kubelet, admission, autoscaler), of containerd, and our own.
+hints! {
+    IMAGE_PULL {
+        "unauthorized": "create a pull Secret with kubectl create secret docker-registry, and name it in spec.imagePullSecrets";
+        "denied": "create a pull Secret with kubectl create secret docker-registry, and name it in spec.imagePullSecrets; check the image's name";
+        ": not found": "correct the image's name or tag: the registry has no such image";
+        "manifest unknown": "correct the image's tag: the registry has no such image";
+        "no such host": "correct the registry's name, or the nodes' DNS";
+        "i/o timeout": "the node does not reach the registry: check its network, or use spec.imageRegistry";
+        "connection refused": "the node does not reach the registry: check its address, or use spec.imageRegistry";
+        "toomanyrequests": "the registry limits pulls: log in through spec.imagePullSecrets, or use spec.imageRegistry";
+        "x509": "make the nodes trust the registry's certificate";
+        "no match for platform": "use an image for the nodes' architecture";
+        "invalid reference format": "correct the image's name";
+    }
+    CRASH_LOOP {
+        "exit code 137": "something killed the server: kubectl describe pod tells whether a probe or the node's memory did";
+        "permission denied": "the volume has to let group 10001 write";
+        "its liveness or startup probe fails": "allow a longer start (probes.startup.failureThreshold) or give it more CPU; kubectl describe pod has the probe's answer";
+    }
+    NOT_READY {
+        "startup probe": "allow a longer start (probes.startup.failureThreshold) or give it more CPU; kubectl describe pod has the probe's answer";
+        "readiness probe": "kubectl describe pod has the probe's answer, kubectl logs the server's";
+    }
+    CONTAINER_CREATING {
+        "volumes or network": "kubectl describe pod names the volume (FailedMount, FailedAttachVolume) or the network plugin; a volume that hangs on another node is free when the old pod is gone";
+        "pulling": "wait for a large image, or check how the node reaches the registry";
+        "has not taken": "look at the node's kubelet with kubectl describe node";
+    }
+    UNSCHEDULABLE {
+        "insufficient": "lower resources.requests, or add a node with more room";
+        "too many pods": "add a node";
+        "node affinity/selector": "change nodeSelector to labels that a node has: kubectl get nodes --show-labels";
+        "untolerated taint": "add tolerations for the taint, or take it off a node";
+        "were unschedulable": "kubectl uncordon a node";
+        "pod affinity rules": "make room on the node of the other pods: those that share a volume run on one node";
+        "topology spread": "relax topologySpread, or add nodes";
+        "volume node affinity conflict": "make room where the volume is: it cannot move to another node or zone";
+        "persistentvolumeclaim": "look at the claim with kubectl describe pvc";
+        "storageclass": "name a StorageClass that exists: kubectl get storageclass";
+        "no scheduler": "check that the scheduler runs, and that spec.patches name no other";
+    }
+    VOLUME_PENDING {
+        "has no default": "set storage.volume.storageClassName, or mark a StorageClass as the default";
+        "does not exist": "name a StorageClass that exists: kubectl get storageclass, kubectl describe pvc";
+        "has made no volume": "look at that provisioner's pods and log: kubectl describe pvc has its answer";
+        "is lost": "its PersistentVolume is gone: bring that back, or delete the claim and restore a backup";
+    }
+    QUOTA_EXCEEDED {
+        "must specify": "set resources for every container, or spec.limits.defaults";
+    }
+    ADMISSION_DENIED {
+        "podsecurity": "take back the patch that the message is about, or relax the namespace's pod-security.kubernetes.io/enforce";
+    }
+    REPLICA_FAILURE {
+        "priorityclass": "create the PriorityClass, or change priorityClassName";
+    }
+    TERMINATING_STUCK {
+        "finalizers": "find who has to take the finalizer away; kubectl patch only where that one is gone for good";
+    }
+    METRICS_UNAVAILABLE {
+        "missing request": "set resources.requests of that resource: usage is a share of it";
+        "metrics.k8s.io": "install metrics-server; kubectl top pods has to work";
+        "no metrics returned": "wait for the first metrics; if it stays, kubectl top pods and metrics-server's log";
+    }
+}
+
+/// Longest advice; the status takes no more.
+const MOST: usize = 512;
+
+/// What to do about a reason with this message: what its words call for, else what the reason does. For one that
+/// Kubernetes made and we do not know, its message is all there is.
 #[must_use]
-pub fn action(reason: &str) -> &'static str {
-    REASONS.iter().find(|known| known.name == reason).map_or("see the message", |known| known.action)
+pub fn action(reason: &str, message: &str) -> String {
+    let message = message.to_lowercase();
+    let meant = HINTS.iter().filter(|hint| hint.reason == reason && message.contains(hint.words));
+    let mut found: Vec<&str> = meant.map(|hint| hint.action).collect();
+    found.dedup();
+    if found.is_empty() {
+        let known = REASONS.iter().find(|known| known.name == reason);
+        found.push(known.map_or("see the message", |known| known.action));
+    }
+    found.join("; ").chars().take(MOST).collect()
 }
 
 #[cfg(test)]
@@ -88,6 +194,26 @@ mod tests {
     fn every_warning_has_its_row() {
         for (reason, _) in crate::logpilot::warnings::REASONS {
             assert!(REASONS.iter().any(|row| row.name == *reason), "{reason}");
+        }
+    }
+
+    #[test]
+    fn words_of_the_message_call_for_their_own_advice_and_others_for_the_reason_s() {
+        let told = |message: &str| action(UNSCHEDULABLE, message);
+        let both =
+            told("0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {a: b}.");
+        assert!(both.contains("resources.requests") && both.contains("tolerations"), "{both}");
+        assert!(told("0/3 nodes").starts_with("add capacity"), "{}", told("0/3 nodes"));
+        assert_eq!(action("Foreign", "insufficient"), "see the message");
+        let longest = HINTS.iter().map(|hint| hint.words).collect::<Vec<_>>().join(" ");
+        assert!(told(&longest).chars().count() <= MOST);
+    }
+
+    #[test]
+    fn every_hint_can_be_met_and_belongs_to_a_reason() {
+        for hint in HINTS {
+            assert_eq!(hint.words, hint.words.to_lowercase(), "compared in lower case");
+            assert!(REASONS.iter().any(|row| row.name == hint.reason), "{}", hint.reason);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Reads the Secrets and ConfigMaps that a component's variables refer to: by name, rarely, and keeps a hash only.
-//! A variable is read once, when its container starts, so a change has to roll the pods.
+//! A variable is read once, when its container starts, so a change has to roll the pods. Pull Secrets are looked at
+//! beside them, because a kubelet that does not find one says nothing and pulls without it.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -35,9 +36,15 @@ struct Reference {
     /// `None`: every key.
     key: Option<String>,
     optional: bool,
+    /// It logs in to a registry: no variable has it, and no pod has to be rolled for it.
+    pulls: bool,
 }
 
-/// The references of every component, by its Deployment's name; components without any are left out.
+/// Where a pull Secret may have its logins, by its type.
+const LOGINS: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
+
+/// The references of every component, by its Deployment's name, and the pull Secrets, by the ServiceAccount's, whose
+/// they are as a rule; what has none is left out.
 pub type Wanted = BTreeMap<String, Vec<ReferenceOf>>;
 
 /// A reference of a component. Opaque: only this module reads what it names.
@@ -48,13 +55,27 @@ pub struct ReferenceOf(Reference);
 #[must_use]
 pub fn wanted(cluster: &Cluster) -> Wanted {
     let all = cluster.components.iter().map(|component| (component.name.clone(), of(component)));
+    let all = all.chain([(cluster.prefix.service_account(), pull_secrets(cluster))]);
     all.filter(|(_, references)| !references.is_empty()).collect()
+}
+
+/// A public image needs none, so a missing one is told and holds nothing.
+fn pull_secrets(cluster: &Cluster) -> Vec<ReferenceOf> {
+    let one = |name: &String| Reference {
+        kind: Secret::KIND,
+        name: name.clone(),
+        key: None,
+        optional: true,
+        pulls: true,
+    };
+    cluster.image_pull_secrets.iter().map(|name| ReferenceOf(one(name))).collect()
 }
 
 fn of(component: &Component) -> Vec<ReferenceOf> {
     let mut found = Vec::new();
     let mut add = |kind, name: &str, key: Option<&String>, optional| {
-        found.push(ReferenceOf(Reference { kind, name: name.to_owned(), key: key.cloned(), optional }));
+        let key = key.cloned();
+        found.push(ReferenceOf(Reference { kind, name: name.to_owned(), key, optional, pulls: false }));
     };
     for source in component.env.iter().filter_map(|variable| variable.value_from.as_ref()) {
         if let Some(from) = &source.secret_key_ref {
@@ -176,6 +197,7 @@ fn judge(cluster: &Cluster, wanted: &Wanted, objects: &Objects) -> BTreeMap<Stri
             let object = objects.get(&id).and_then(Option::as_ref);
             let data = object.and_then(|object| object.get("data"));
             let seen = match &reference.key {
+                None if reference.pulls => LOGINS.iter().find_map(|key| data?.get(key)).map(|_| Value::Null),
                 Some(key) => data.and_then(|data| data.get(key)).cloned(),
                 // An object without data is one with no key at all.
                 None => object.map(|_| data.cloned().unwrap_or(Value::Null)),
@@ -198,8 +220,13 @@ fn absent(cluster: &Cluster, reference: &Reference, exists: bool) -> Missing {
     let object = named(reference.kind, &key);
     let what = match &reference.key {
         Some(key) if exists => format!("{object} has no key '{key}'"),
+        None if exists => format!("{object} has no key '{}'", LOGINS.join("' or '")),
         _ => format!("{object} does not exist"),
     };
+    if reference.pulls {
+        let message = format!("{what}, which spec.imagePullSecrets names; images are pulled without a login");
+        return Missing { object, message, optional: true };
+    }
     let then = if reference.optional {
         "the variable is not set; the pods roll when it appears"
     } else {
@@ -264,6 +291,36 @@ mod tests {
             "envFrom uses every key"
         );
         assert!(!before.contains("canary") && before.len() == 16);
+    }
+
+    #[test]
+    fn a_pull_secret_that_is_missing_or_none_is_told_and_holds_and_rolls_nothing() {
+        let with = |names: &[&str]| {
+            let mut cluster = two(true);
+            cluster.image_pull_secrets = names.iter().map(|name| (*name).to_owned()).collect();
+            cluster
+        };
+        let login = json!({ "data": { ".dockerconfigjson": "e30=" } });
+        for (found, words) in [
+            (None, "Secret c/login does not exist, which spec.imagePullSecrets names"),
+            (
+                Some(json!({ "data": { "x": "y" } })),
+                "Secret c/login has no key '.dockerconfigjson' or '.dockercfg'",
+            ),
+        ] {
+            let cluster = with(&["login"]);
+            let facts =
+                judge(&cluster, &wanted(&cluster), &[(("secrets", "login".to_owned()), found)].into());
+            let told = &facts["c"];
+            assert!(told.missing[0].message.starts_with(words), "{told:?}");
+            assert!(!told.hold());
+        }
+        let objects: Objects = [(("secrets", "login".to_owned()), Some(login))].into();
+        let cluster = with(&["login"]);
+        let facts = judge(&cluster, &wanted(&cluster), &objects);
+        assert_eq!(facts["c"].missing, []);
+        let without = judge(&with(&[]), &wanted(&with(&[])), &objects);
+        assert_eq!(facts["c-all"], without["c-all"], "the pods are as they were");
     }
 
     #[test]

@@ -35,6 +35,55 @@ fn the_readme_explains_every_reason_as_the_code_does() {
     assert!(differs.is_empty(), "README.md's reasons differ from reasons.rs:\n{}", differs.join("\n"));
 }
 
+/// What users ask for, and the reason that answers it.
+const TROUBLES: [(&str, &str); 27] = [
+    ("Image path", "ImagePullBackOff"),
+    ("login", "ImagePullBackOff"),
+    ("Pull Secret", "ReferenceMissing"),
+    ("ends again and again", "CrashLoopBackOff"),
+    ("does not answer", "CrashLoopBackOff"),
+    ("Out of memory", "OOMKilled"),
+    ("ConfigMap", "CreateContainerConfigError"),
+    ("mounted", "ContainerCreating"),
+    ("never ready", "NotReady"),
+    ("Insufficient", "Unschedulable"),
+    ("nodeSelector", "Unschedulable"),
+    ("Taints", "Unschedulable"),
+    ("StorageClass does not exist", "VolumePending"),
+    ("No default StorageClass", "VolumePending"),
+    ("No provisioner", "VolumePending"),
+    ("WaitForFirstConsumer", "Unschedulable"),
+    ("Quota", "QuotaExceeded"),
+    ("LimitRange", "LimitRangeExceeded"),
+    ("Admission", "AdmissionDenied"),
+    ("Pod Security", "AdmissionDenied"),
+    ("Evicted", "Evicted"),
+    ("Node does not answer", "NodeLost"),
+    ("does not go", "TerminatingStuck"),
+    ("Labels of a pod", "PodStray"),
+    ("NetworkPolicy", "ClientsMayBeCut"),
+    ("metrics-server", "MetricsUnavailable"),
+    ("resources.requests", "MetricsUnavailable"),
+];
+
+#[test]
+fn troubleshooting_has_a_row_for_what_users_meet_and_names_reasons_that_exist() {
+    let text = read("docs/troubleshooting.md");
+    let rows: Vec<Vec<String>> = text.lines().filter(|line| line.starts_with("| ")).map(cells).collect();
+    let named = |row: &[String]| row[1].trim_end_matches(" (Warning)").to_owned();
+    for row in rows.iter().filter(|row| row[0] != "Symptom" && row[0] != "---") {
+        assert_eq!(row.len(), 4, "{row:?}");
+        let named = named(row);
+        let known = ["none", "the pods' own"].contains(&named.as_str());
+        assert!(known || REASONS.iter().any(|it| it.name == named), "{named} is no reason: {row:?}");
+    }
+    for (symptom, reason) in TROUBLES {
+        let found = rows.iter().any(|row| row[0].contains(symptom) && named(row) == reason);
+        assert!(found, "docs/troubleshooting.md has no row '{symptom}' with {reason}");
+    }
+    assert!(read("README.md").contains("(docs/troubleshooting.md)"));
+}
+
 /// The cells of a table's row, without markup.
 fn cells(line: &str) -> Vec<String> {
     let line = line.trim().trim_matches('|').replace("\\|", "\u{0}");

@@ -1,0 +1,417 @@
+//! Why pods do not run.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use serde_json::Value;
+
+use super::{SETTLING, is_of, problem};
+use crate::{
+    api::status::{Problem, Severity},
+    engine::{
+        child::Child,
+        detail::{self, Creating, Detail, Stage},
+        kind::Managed,
+        live::Snapshot,
+        plan::{Plan, Planned},
+    },
+    logpilot::reasons,
+};
+
+/// Least seconds that a running pod may take to be ready before that is a problem: the default startup probe's budget
+/// (110) and the readiness probe's first look.
+const LONGEST_UNREADY: i64 = 130;
+/// What the readiness probe needs after the startup probe.
+const FIRST_LOOK: i64 = 20;
+/// Seconds for which a node may prepare a pod: a kubelet gives up waiting for a volume after 123, and starts anew.
+const LONGEST_CREATING: i64 = 120;
+/// A scheduler answers within milliseconds.
+const LONGEST_UNSEEN: i64 = 30;
+/// Seconds beyond its own time that a deleted pod may take to be gone.
+const LONGEST_TERMINATING: i64 = 30;
+/// Seconds for which an eviction is told: what is left of the pod stays until somebody deletes it.
+const EVICTION_TOLD: i64 = 3600;
+
+/// What is wrong with one pod.
+#[derive(Clone, Debug, PartialEq)]
+struct Told {
+    severity: Severity,
+    reason: String,
+    message: String,
+}
+
+fn error(reason: &str, message: impl Into<String>) -> Told {
+    Told { severity: Severity::Error, reason: reason.to_owned(), message: message.into() }
+}
+
+fn warning(reason: &str, message: impl Into<String>) -> Told {
+    Told { severity: Severity::Warning, ..error(reason, message) }
+}
+
+/// One problem per component and cause, told by its first pod, with the number of others.
+pub(super) fn of_pods(plan: &Plan, snapshot: &Snapshot, now: i64) -> Vec<Problem> {
+    let mut groups: BTreeMap<(String, String), (Problem, usize)> = BTreeMap::new();
+    for child in snapshot.of_kind(Pod::KIND) {
+        let Detail::Pod(pod) = &child.detail else { continue };
+        let workload =
+            plan.objects.iter().find(|it| it.kind == Deployment::KIND && is_of(it, &pod.component));
+        let told = match (pod.ends, workload) {
+            (Some(ends), _) => of_deleted(pod, ends, workload.is_some_and(|it| is_short(it, snapshot)), now),
+            _ if is_stray(child, pod) => Some(stray()),
+            (None, _) => of_pod(pod, workload.map_or(LONGEST_UNREADY, longest_unready), now),
+        };
+        let Some(told) = told else { continue };
+        groups
+            .entry((pod.component.clone(), told.reason.clone()))
+            .and_modify(|(_, others)| *others += 1)
+            .or_insert_with(|| {
+                // Servers run without a backup.
+                let severity = if pod.job.is_some() { Severity::Warning } else { told.severity };
+                let found = problem(severity, &told.reason, child.to_string(), told.message);
+                (Problem { node: pod.node.clone(), ..found }, 0)
+            });
+    }
+    groups
+        .into_values()
+        .map(|(found, others)| match others {
+            0 => found,
+            others => Problem { message: format!("{} (and {others} more pods)", found.message), ..found },
+        })
+        .collect()
+}
+
+/// How long its pods may run without being ready: as long as their startup probe lets them.
+fn longest_unready(workload: &Planned) -> i64 {
+    let probe = workload.body.pointer("/spec/template/spec/containers/0/startupProbe");
+    let number = |field: &str| probe.and_then(|probe| probe.get(field)).and_then(Value::as_i64).unwrap_or(0);
+    let budget = number("initialDelaySeconds") + number("periodSeconds") * number("failureThreshold");
+    LONGEST_UNREADY.max(budget + FIRST_LOOK)
+}
+
+/// Whether a workload has fewer pods than are wanted.
+fn is_short(workload: &Planned, snapshot: &Snapshot) -> bool {
+    snapshot.get(workload.kind, &workload.key).is_some_and(|child| match &child.detail {
+        Detail::Deployment(live) => live.updated < live.desired || live.available < live.desired,
+        _ => false,
+    })
+}
+
+fn is_stray(child: &Child, pod: &detail::Pod) -> bool {
+    child.controller.is_none() && !matches!(pod.phase.as_str(), "Succeeded" | "Failed")
+}
+
+fn stray() -> Told {
+    warning(reasons::POD_STRAY, "belongs to no workload: it is not counted, and may still write the data")
+}
+
+/// A pod that stays holds its volume, which may keep the next one from starting.
+fn of_deleted(pod: &detail::Pod, ends: i64, short: bool, now: i64) -> Option<Told> {
+    if now - ends <= LONGEST_TERMINATING {
+        return None;
+    }
+    let why = match (pod.finalizers.as_slice(), &pod.node) {
+        ([], Some(node)) => format!("Node {node} does not confirm that it has ended"),
+        ([], None) => "nobody confirms that it has ended".to_owned(),
+        (finalizers, _) => format!("its finalizers are still there: {}", finalizers.join(", ")),
+    };
+    let message = format!("is deleted and does not go: {why}");
+    let tell = if short { error } else { warning };
+    Some(tell(reasons::TERMINATING_STUCK, message))
+}
+
+fn times(number: i64) -> String {
+    if number == 1 { "once".to_owned() } else { format!("{number} times") }
+}
+
+fn of_pod(pod: &detail::Pod, longest_unready: i64, now: i64) -> Option<Told> {
+    if let Some(cause) = &pod.failed {
+        let fresh = now - pod.unready_since.max(pod.created) < EVICTION_TOLD;
+        return fresh.then(|| warning(&cause.reason, cause.message.clone()));
+    }
+    if let Some((message, since)) = &pod.unschedulable {
+        return (now - since >= SETTLING).then(|| error(reasons::UNSCHEDULABLE, message.clone()));
+    }
+    if pod.phase == "Pending" && pod.node.is_none() && !pod.scheduled {
+        let unseen = now - pod.created > LONGEST_UNSEEN;
+        return unseen.then(|| error(reasons::UNSCHEDULABLE, "no scheduler has looked at it"));
+    }
+    if pod.lost {
+        let node = pod.node.as_deref().unwrap_or_default();
+        let message = format!("Node {node} does not answer; its container was ready when it last did");
+        return Some(error(reasons::NODE_LOST, message));
+    }
+    if let Some(creating) = &pod.creating {
+        return of_creating(pod, creating, now);
+    }
+    if let Some(waiting) = &pod.waiting {
+        return Some(of_waiting(pod, waiting));
+    }
+    // Between two crashes the container runs for a moment: the cause is still the cause.
+    if let Some(end) = &pod.terminated
+        && !pod.ready
+        && pod.restarts > 0
+    {
+        return Some(of_end(pod, end));
+    }
+    let unready =
+        pod.phase == "Running" && pod.unready_since > 0 && now - pod.unready_since > longest_unready;
+    unready.then(|| {
+        let probe = if pod.started { "readiness" } else { "startup" };
+        // Not how long by now: a number that grows would be a status that changes.
+        error(
+            reasons::NOT_READY,
+            format!("runs and its {probe} probe fails for longer than a start takes ({longest_unready} s)"),
+        )
+    })
+}
+
+fn of_creating(pod: &detail::Pod, creating: &Creating, now: i64) -> Option<Told> {
+    if now - creating.since <= LONGEST_CREATING {
+        return None;
+    }
+    let node = pod.node.as_deref().unwrap_or_default();
+    let how_far = match creating.stage {
+        Stage::Unseen => format!("Node {node} has not taken it"),
+        Stage::Preparing => format!("its volumes or network are not set up on Node {node}"),
+        Stage::Pulling => format!("Node {node} is pulling image {}", pod.image),
+        Stage::Unknown => {
+            format!("its volumes or network are not set up on Node {node}, or it is pulling the image")
+        }
+    };
+    Some(error(reasons::CONTAINER_CREATING, format!("{how_far}, for more than {LONGEST_CREATING} s")))
+}
+
+fn of_waiting(pod: &detail::Pod, waiting: &detail::Cause) -> Told {
+    let message =
+        if waiting.message.is_empty() { format!("image {}", pod.image) } else { waiting.message.clone() };
+    match (waiting.reason.as_str(), &pod.terminated) {
+        ("ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError", _) => {
+            error(reasons::IMAGE_PULL, message)
+        }
+        (reasons::CRASH_LOOP, Some(end)) => of_end(pod, end),
+        (reasons::CRASH_LOOP, None) => {
+            let often = times(pod.restarts);
+            let why = "its liveness or startup probe fails, or it ends by itself";
+            error(reasons::CRASH_LOOP, format!("ends without an error, restarted {often}: {why}"))
+        }
+        (reason, _) => error(reason, message),
+    }
+}
+
+fn of_end(pod: &detail::Pod, end: &detail::Terminated) -> Told {
+    let reason = if end.reason == reasons::OOM_KILLED { reasons::OOM_KILLED } else { reasons::CRASH_LOOP };
+    let (code, why, often) = (end.exit_code, &end.reason, times(pod.restarts));
+    error(reason, format!("exit code {code} ({why}), restarted {often}{}", end.words()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::engine::plan::{Key, Replicas};
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn at(second: i64) -> String {
+        k8s_openapi::jiff::Timestamp::from_second(second).unwrap().to_string()
+    }
+
+    /// What is said about a pod in this state.
+    fn told(status: &Value) -> Option<(String, String)> {
+        let made = at(NOW - 5);
+        let live = json!({
+            "metadata": { "name": "p", "uid": "u", "creationTimestamp": made },
+            "spec": { "nodeName": status.get("phase").map(|_| "node-1") }, "status": status,
+        });
+        let Detail::Pod(pod) = Detail::read(Pod::KIND, &live) else { panic!("not a pod") };
+        of_pod(&pod, LONGEST_UNREADY, NOW).map(|told| (told.reason, told.message))
+    }
+
+    fn waiting(reason: &str, message: &str) -> Value {
+        json!({ "containerStatuses": [{ "restartCount": 3, "image": "i:1",
+            "state": { "waiting": { "reason": reason, "message": message } },
+            "lastState": { "terminated": { "exitCode": 1, "reason": "Error", "message": "last words" } } }] })
+    }
+
+    #[test]
+    fn a_pod_that_does_not_run_tells_its_cause_in_kubernetes_words() {
+        for (status, reason, words) in [
+            (waiting("ImagePullBackOff", "back-off pulling"), "ImagePullBackOff", "back-off pulling"),
+            (waiting("ErrImagePull", "not found"), "ImagePullBackOff", "not found"),
+            (waiting("InvalidImageName", "no name"), "ImagePullBackOff", "no name"),
+            (waiting("CreateContainerError", ""), "CreateContainerError", "image i:1"),
+            (
+                waiting("CrashLoopBackOff", "back-off 10s"),
+                "CrashLoopBackOff",
+                "exit code 1 (Error), restarted 3 times: last words",
+            ),
+            (
+                waiting("CreateContainerConfigError", "secret \"s\" not found"),
+                "CreateContainerConfigError",
+                "secret",
+            ),
+            (waiting("RunContainerError", "no such file"), "RunContainerError", "no such file"),
+            (
+                json!({ "containerStatuses": [{ "restartCount": 1, "state": { "waiting": { "reason": "CrashLoopBackOff" } },
+                    "lastState": { "terminated": { "exitCode": 137, "reason": "OOMKilled" } } }] }),
+                "OOMKilled",
+                "exit code 137 (OOMKilled), restarted once",
+            ),
+            (
+                json!({ "conditions": [{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes" }] }),
+                "Unschedulable",
+                "0/3 nodes",
+            ),
+            // Nobody but the kubelet stops a server that it starts again.
+            (
+                json!({ "containerStatuses": [{ "restartCount": 4, "state": { "waiting": { "reason": "CrashLoopBackOff" } },
+                    "lastState": { "terminated": { "exitCode": 143, "reason": "Error" } } }] }),
+                "CrashLoopBackOff",
+                "restarted 4 times: its liveness or startup probe fails",
+            ),
+            // A container before the server, of a patch or a mesh.
+            (
+                json!({ "initContainerStatuses": [{ "restartCount": 0, "state": { "waiting": { "reason": "ErrImagePull", "message": "mesh" } } }],
+                    "containerStatuses": [{ "restartCount": 0, "state": { "waiting": { "reason": "PodInitializing" } } }] }),
+                "ImagePullBackOff",
+                "mesh",
+            ),
+            // Of two that wait, the one in trouble is the cause.
+            (
+                json!({ "containerStatuses": [{ "state": { "waiting": { "reason": "ContainerCreating" } } },
+                    { "state": { "waiting": { "reason": "ErrImagePull", "message": "beside" } } }] }),
+                "ImagePullBackOff",
+                "beside",
+            ),
+            // Between two crashes the container runs for a moment.
+            (
+                json!({ "phase": "Running", "containerStatuses": [{ "restartCount": 2, "state": { "running": {} },
+                    "lastState": { "terminated": { "exitCode": 1, "reason": "Error", "message": "boom" } } }] }),
+                "CrashLoopBackOff",
+                "boom",
+            ),
+        ] {
+            let (told_reason, told_words) =
+                told(&status).unwrap_or_else(|| panic!("nothing is said of {status}"));
+            assert_eq!(told_reason, reason, "{status}");
+            assert!(told_words.contains(words), "{told_words}");
+        }
+    }
+
+    #[test]
+    fn a_pod_on_its_way_or_stopped_cleanly_is_no_problem() {
+        for status in [
+            json!({ "phase": "Pending" }),
+            json!({ "phase": "Failed" }),
+            json!({ "conditions": [{ "type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "waits" }] }),
+            json!({ "phase": "Pending", "containerStatuses": [{ "restartCount": 0,
+                "state": { "waiting": { "reason": "ContainerCreating" } } }] }),
+            json!({ "phase": "Running", "containerStatuses": [{ "restartCount": 1, "state": { "running": {} },
+                "lastState": { "terminated": { "exitCode": 143, "reason": "Error" } } }] }),
+        ] {
+            assert_eq!(told(&status), None, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_pod_that_stays_unready_longer_than_its_probes_allow_is_a_problem() {
+        let unready = |since: i64, started: bool| {
+            json!({ "phase": "Running",
+                "conditions": [{ "type": "Ready", "status": "False", "lastTransitionTime": at(since) }],
+                "containerStatuses": [{ "started": started, "state": { "running": {} } }] })
+        };
+        assert_eq!(told(&unready(NOW - LONGEST_UNREADY, true)), None);
+        let (reason, message) = told(&unready(NOW - LONGEST_UNREADY - 1, true)).unwrap();
+        assert_eq!(reason, "NotReady");
+        assert!(message.contains("readiness probe"), "{message}");
+        // The same words a minute later: a status that counts would be written again and again.
+        assert_eq!(told(&unready(NOW - LONGEST_UNREADY - 61, true)).unwrap().1, message);
+        assert!(told(&unready(0, false)).unwrap_or_default().1.is_empty(), "never looked at");
+        assert!(told(&unready(1, false)).unwrap().1.contains("startup probe"));
+    }
+
+    #[test]
+    fn a_startup_probe_that_allows_more_is_waited_for() {
+        let workload = |probe: Value| Planned {
+            kind: Deployment::KIND,
+            key: Key { namespace: Some("n".into()), name: "d".into() },
+            body: json!({ "spec": { "template": { "spec": { "containers": [{ "startupProbe": probe }] } } } }),
+            replicas: Replicas::Planned,
+            held: None,
+        };
+        assert_eq!(longest_unready(&workload(Value::Null)), LONGEST_UNREADY);
+        let default = json!({ "initialDelaySeconds": 10, "periodSeconds": 10, "failureThreshold": 10 });
+        assert_eq!(longest_unready(&workload(default)), LONGEST_UNREADY);
+        assert_eq!(longest_unready(&workload(json!({ "periodSeconds": 10, "failureThreshold": 60 }))), 620);
+    }
+
+    #[test]
+    fn what_a_node_does_with_a_pod_that_it_was_given_is_told_once_it_takes_too_long() {
+        let given = |since: i64, prepared: Option<&str>, seen: bool| {
+            let mut conditions =
+                vec![json!({ "type": "PodScheduled", "status": "True", "lastTransitionTime": at(since) })];
+            conditions
+                .extend(prepared.map(|it| json!({ "type": "PodReadyToStartContainers", "status": it })));
+            let creating =
+                json!([{ "image": "i:1", "state": { "waiting": { "reason": "ContainerCreating" } } }]);
+            json!({ "phase": "Pending", "conditions": conditions, "containerStatuses": if seen { creating } else { json!([]) } })
+        };
+        let late = NOW - LONGEST_CREATING - 1;
+        assert_eq!(told(&given(late + 1, Some("False"), true)), None);
+        for (status, words) in [
+            (given(late, None, false), "Node node-1 has not taken it"),
+            (given(late, Some("False"), true), "its volumes or network are not set up on Node node-1, for"),
+            (given(late, Some("True"), true), "Node node-1 is pulling image i:1"),
+            (given(late, None, true), "or it is pulling the image"),
+        ] {
+            let (reason, message) = told(&status).unwrap();
+            assert_eq!(reason, "ContainerCreating");
+            assert!(message.contains(words), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_does_not_answer_is_told_and_a_readiness_gate_is_not_one() {
+        let unready = |reason: &str, containers: &str| {
+            json!({ "phase": "Running", "conditions": [
+                { "type": "Ready", "status": "False", "reason": reason, "lastTransitionTime": at(NOW - 1) },
+                { "type": "ContainersReady", "status": containers },
+            ] })
+        };
+        assert_eq!(told(&unready("", "True")).unwrap().0, "NodeLost");
+        assert_eq!(told(&unready("ContainersNotReady", "False")), None);
+        assert_eq!(told(&unready("ReadinessGatesNotReady", "True")), None);
+    }
+
+    #[test]
+    fn an_eviction_is_told_for_an_hour() {
+        let evicted = |since: i64| {
+            json!({ "phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory.",
+                "conditions": [{ "type": "Ready", "status": "False", "lastTransitionTime": at(since) }] })
+        };
+        assert_eq!(told(&evicted(NOW - 1)).unwrap().0, "Evicted");
+        // Made 5 s ago, as all pods of this test.
+        let long_ago = json!({ "metadata": {}, "status": evicted(NOW - EVICTION_TOLD) });
+        let Detail::Pod(pod) = Detail::read(Pod::KIND, &long_ago) else { panic!("not a pod") };
+        assert_eq!(of_pod(&pod, LONGEST_UNREADY, NOW), None);
+    }
+
+    #[test]
+    fn a_deleted_pod_that_stays_is_told_with_what_keeps_it() {
+        let pod = |finalizers: &[&str]| detail::Pod {
+            node: Some("node-1".into()),
+            finalizers: finalizers.iter().map(|it| (*it).to_owned()).collect(),
+            ..detail::Pod::default()
+        };
+        let late = NOW - LONGEST_TERMINATING - 1;
+        assert_eq!(of_deleted(&pod(&[]), late + 1, true, NOW), None);
+        let told = of_deleted(&pod(&[]), late, true, NOW).unwrap();
+        assert!(
+            told.severity == Severity::Error && told.message.contains("Node node-1 does not confirm"),
+            "{told:?}"
+        );
+        let told = of_deleted(&pod(&["a/b"]), late, false, NOW).unwrap();
+        assert!(told.severity == Severity::Warning && told.message.ends_with("a/b"), "{told:?}");
+    }
+}

@@ -1,0 +1,58 @@
+//! Why clients from outside do not get in.
+
+use super::{error, problem, warning};
+use crate::{
+    api::{
+        self,
+        status::{Problem, Severity},
+    },
+    engine::{child::Child, detail::Cause},
+    logpilot::{
+        facts::{Taken, Way},
+        reasons,
+    },
+};
+
+/// One problem for each way in that an older resource is in the way of, told by its first location.
+pub(super) fn of_taken(taken: &[Taken], cluster: &str) -> impl Iterator<Item = Problem> {
+    [(Way::Ingress, "ingress"), (Way::Gateway, "gateway")].into_iter().filter_map(move |(way, field)| {
+        let mut all = taken.iter().filter(|taken| taken.way == way);
+        let Taken { host, path, by, .. } = all.next()?;
+        let others = match all.count() {
+            0 => String::new(),
+            others => format!(" (and {others} more)"),
+        };
+        let kind = api::KIND;
+        let message = format!(
+            "spec.exposure.{field}: host '{host}' path '{path}' is already used by {kind} '{by}'{others}"
+        );
+        Some(problem(Severity::Error, reasons::ROUTE_CONFLICT, format!("{kind} {cluster}"), message))
+    })
+}
+
+pub(super) fn of_gateway(child: &Child, unable: Option<&Cause>, unseen: bool) -> Option<Problem> {
+    match unable {
+        Some(cause) => Some(error(
+            child,
+            reasons::GATEWAY_NOT_PROGRAMMED,
+            format!("{}: {}", cause.reason, cause.message),
+        )),
+        // Nobody has answered: for a moment after each change, or for ever where a name is wrong.
+        None => unseen.then(|| {
+            let message = "no controller has answered for it yet";
+            warning(child, reasons::GATEWAY_NOT_PROGRAMMED, message)
+        }),
+    }
+}
+
+pub(super) fn of_route(child: &Child, refused: Option<&Cause>, unseen: Option<&str>) -> Option<Problem> {
+    match refused {
+        Some(cause) => {
+            Some(error(child, reasons::ROUTE_NOT_ACCEPTED, format!("{}: {}", cause.reason, cause.message)))
+        }
+        None => unseen.map(|gateway| {
+            let message = format!("no controller has answered for Gateway {gateway} yet");
+            warning(child, reasons::ROUTE_NOT_ACCEPTED, message)
+        }),
+    }
+}

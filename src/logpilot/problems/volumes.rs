@@ -1,0 +1,106 @@
+//! Why a claim has no volume, or not the one that was declared.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use serde_json::Value;
+
+use super::{SETTLING, error, is_backup, warning};
+use crate::{
+    api::status::Problem,
+    engine::{child::Child, detail::Claim, kind::Managed, plan::Plan},
+    logpilot::reasons,
+};
+
+const WAITS: &str = "waits for the first pod";
+
+pub(super) fn of_claim(child: &Child, claim: &Claim, plan: &Plan, now: i64) -> Option<Problem> {
+    let pending = claim.phase == "Pending";
+    // That of the backups waits for the first one, and no server waits for it. A class may wait for the first pod,
+    // and none is wanted.
+    if claim.phase != "Lost" && is_backup(child, plan) || pending && !wants_pods(plan) {
+        return None;
+    }
+    if claim.phase == "Lost" || pending && now - claim.created >= SETTLING {
+        return Some(error(child, reasons::VOLUME_PENDING, format!("claim is {}", unbound(claim))));
+    }
+    let cause = claim.resizing.as_ref()?;
+    Some(warning(child, reasons::VOLUME_RESIZE, format!("{}: {}", cause.reason, cause.message)))
+}
+
+/// What can be told from the claim alone. The volume controller names a provisioner once it has found the class, and
+/// where the class puts the volume off, once a pod has a node.
+fn unbound(claim: &Claim) -> String {
+    match (claim.phase.as_str(), &claim.class, &claim.provisioner) {
+        ("Pending", None, _) => "Pending: no storage class is set, and the cluster has no default".to_owned(),
+        ("Pending", Some(class), Some(provisioner)) => {
+            format!("Pending: {provisioner} has made no volume of storage class {class}")
+        }
+        ("Pending", Some(class), None) => {
+            format!("Pending: storage class {class} does not exist, makes no volumes, or {WAITS}")
+        }
+        (phase, class, _) => format!("{phase} (storage class {})", class.as_deref().unwrap_or_default()),
+    }
+}
+
+/// Where two problems have one cause, the other one goes.
+pub fn drop_consequences(found: &mut Vec<Problem>) {
+    let about_volumes = |problem: &Problem| {
+        let message = problem.message.to_lowercase();
+        message.contains("persistentvolumeclaim") || message.contains("storageclass")
+    };
+    let nowhere = |problem: &Problem| problem.reason == reasons::UNSCHEDULABLE;
+    // A claim that waits for a pod is no cause where the pod waits for something else.
+    if found.iter().any(|problem| nowhere(problem) && !about_volumes(problem)) {
+        found.retain(|it| it.reason != reasons::VOLUME_PENDING || !it.message.ends_with(WAITS));
+    }
+    // A pod that waits for a volume is no problem of its own where the volume is one.
+    let volume = [reasons::VOLUME_PENDING, reasons::DATA_VOLUME_LOST];
+    if found.iter().any(|problem| volume.contains(&problem.reason.as_str())) {
+        found.retain(|problem| !(nowhere(problem) && about_volumes(problem)));
+    }
+}
+
+fn wants_pods(plan: &Plan) -> bool {
+    let workloads = plan.objects.iter().filter(|planned| planned.kind == Deployment::KIND);
+    workloads
+        .into_iter()
+        .any(|planned| planned.body.pointer("/spec/replicas").and_then(Value::as_i64) != Some(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{api::status::Severity, logpilot::problems::problem};
+
+    #[test]
+    fn a_claim_tells_what_it_waits_for() {
+        let claim = |phase: &str, class: Option<&str>, provisioner: Option<&str>| {
+            let text = |it: Option<&str>| it.map(str::to_owned);
+            let claim = Claim { class: text(class), provisioner: text(provisioner), ..Claim::default() };
+            unbound(&Claim { phase: phase.into(), ..claim })
+        };
+        assert!(claim("Pending", None, None).contains("has no default"));
+        assert!(claim("Pending", Some("c"), None).contains("storage class c does not exist"));
+        assert_eq!(
+            claim("Pending", Some("c"), Some("p")),
+            "Pending: p has made no volume of storage class c"
+        );
+        assert_eq!(claim("Lost", Some("c"), Some("p")), "Lost (storage class c)");
+    }
+
+    #[test]
+    fn of_a_claim_and_its_pod_only_the_one_is_told_that_is_the_cause() {
+        let left = |claim: &str, pod: &str| {
+            let told = |reason, message: &str| problem(Severity::Error, reason, "x".into(), message);
+            let mut found = vec![told(reasons::VOLUME_PENDING, claim), told(reasons::UNSCHEDULABLE, pod)];
+            drop_consequences(&mut found);
+            found.into_iter().map(|problem| problem.reason).collect::<Vec<_>>()
+        };
+        let waits = format!("storage class c does not exist, makes no volumes, or {WAITS}");
+        let unbound = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found";
+        assert_eq!(left(&waits, unbound), [reasons::VOLUME_PENDING]);
+        assert_eq!(left(&waits, "storageclass.storage.k8s.io \"c\" not found"), [reasons::VOLUME_PENDING]);
+        assert_eq!(left(&waits, "3 Insufficient cpu"), [reasons::UNSCHEDULABLE]);
+        let two = left("p has made no volume of storage class c", "3 Insufficient cpu");
+        assert_eq!(two, [reasons::VOLUME_PENDING, reasons::UNSCHEDULABLE], "two causes");
+    }
+}

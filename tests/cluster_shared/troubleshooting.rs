@@ -1,0 +1,598 @@
+//! What a user is told of each thing that goes wrong: the object, the reason, the cause in Kubernetes' words, and what
+//! to do next. Each is brought about, found in `problems`, corrected, and gone. The table for users is
+//! docs/troubleshooting.md.
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, DynamicObject, ListParams},
+};
+use logpilot_operator::{engine::kind::Managed, logpilot::reasons};
+
+use super::*;
+
+/// One row of the table: how a problem begins, and what its texts hold.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    severity: &'a str,
+    reason: &'a str,
+    object: &'a str,
+    words: &'a str,
+    advice: &'a str,
+}
+
+const fn error<'a>(reason: &'a str, object: &'a str, words: &'a str, advice: &'a str) -> Row<'a> {
+    Row { severity: "Error", reason, object, words, advice }
+}
+
+const fn warning<'a>(reason: &'a str, object: &'a str, words: &'a str, advice: &'a str) -> Row<'a> {
+    Row { severity: "Warning", ..error(reason, object, words, advice) }
+}
+
+impl Row<'_> {
+    fn is(&self, problem: &Value) -> bool {
+        let text = |field: &str| problem[field].as_str().unwrap_or_default();
+        text("severity") == self.severity
+            && text("reason") == self.reason
+            && text("object").starts_with(self.object)
+            && text("message").contains(self.words)
+            && text("action").contains(self.advice)
+    }
+
+    fn of<'a>(&self, status: &'a Value) -> Option<&'a Value> {
+        status["problems"].as_array().into_iter().flatten().find(|problem| self.is(problem))
+    }
+}
+
+/// Waits until a status tells this; gives the problem.
+async fn told(case: &Case, row: Row<'_>) -> Value {
+    told_within(case, row, SOON).await
+}
+
+async fn told_within(case: &Case, row: Row<'_>, deadline: Duration) -> Value {
+    let Row { severity, reason, object, words, advice } = row;
+    let what = format!("{severity} {reason} of {object}: '{words}', and to do: '{advice}'");
+    let status = case.until(&what, deadline, |status| row.of(status).is_some()).await;
+    if severity == "Error" {
+        assert_eq!(condition(&status, "Ready").0, "False", "{status:#}");
+    }
+    row.of(&status).unwrap().clone()
+}
+
+/// Waits until all is well and the reason is gone.
+async fn healed(case: &Case, reason: &str) {
+    case.until(&format!("no more {reason}"), Duration::from_secs(40), |status| {
+        condition(status, "Ready").0 == "True" && !problems(status).contains(reason)
+    })
+    .await;
+}
+
+fn pods(case: &Case) -> Api<Pod> {
+    Api::namespaced(case.client.clone(), case.ns())
+}
+
+/// The case's pod that is ready and stays. A status may be Ready for a moment longer than its pod, or before it.
+async fn pod(case: &Case) -> Pod {
+    wait_for(format!("a ready pod of {}", case.ns()), SOON, async || {
+        let all = pods(case).list(&ListParams::default()).await.unwrap();
+        let ready = |pod: &Pod| {
+            let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+            pod.metadata.deletion_timestamp.is_none()
+                && conditions.into_iter().any(|it| it.type_ == "Ready" && it.status == "True")
+        };
+        all.items.into_iter().find(ready).ok_or_else(|| "none yet".to_owned())
+    })
+    .await
+    .unwrap()
+}
+
+/// Says of a pod what a kubelet or the node controller would.
+async fn report(case: &Case, pod: &str, status: &Value) {
+    let patch = Patch::Strategic(json!({ "status": status }));
+    pods(case).patch_status(pod, &PatchParams::default(), &patch).await.unwrap();
+}
+
+fn container(state: &Value) -> Value {
+    let mut status =
+        json!({ "name": "logpilot-all", "image": IMAGE, "imageID": "", "ready": false, "restartCount": 0 });
+    status.as_object_mut().unwrap().extend(state.as_object().unwrap().clone());
+    json!({ "containerStatuses": [status], "conditions": [
+        { "type": "ContainersReady", "status": "False", "reason": "ContainersNotReady" },
+        { "type": "Ready", "status": "False", "reason": "ContainersNotReady" },
+    ] })
+}
+
+fn waiting(reason: &str, message: &str) -> Value {
+    container(&json!({ "state": { "waiting": { "reason": reason, "message": message } } }))
+}
+
+fn crashed(code: i32, reason: &str, words: &str) -> Value {
+    container(&json!({
+        "restartCount": 3,
+        "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container" } },
+        "lastState": { "terminated": { "exitCode": code, "reason": reason, "message": words } },
+    }))
+}
+
+/// Runs, and is not ready since this moment.
+fn unready(started: bool, containers: &str, since: &str) -> Value {
+    let ready = containers == "True";
+    let state = json!({ "state": { "running": { "startedAt": since } }, "started": started, "ready": ready });
+    let mut status = container(&state);
+    status["conditions"] = json!([
+        { "type": "ContainersReady", "status": containers },
+        { "type": "Ready", "status": "False", "lastTransitionTime": since },
+    ]);
+    status
+}
+
+#[tokio::test]
+async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_pod() {
+    let case = case("kubelet").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let long_ago = "2020-01-01T00:00:00Z";
+    let at = "Pod kubelet/kubelet-all-";
+    let unseen = json!({
+        "phase": "Pending", "containerStatuses": null,
+        "conditions": [
+            { "type": "PodScheduled", "status": "True", "lastTransitionTime": long_ago },
+            { "type": "ContainersReady", "status": "False" }, { "type": "Ready", "status": "False" },
+        ],
+    });
+    let evicted = json!({
+        "phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory.",
+        "conditions": [{ "type": "Ready", "status": "False" }, { "type": "ContainersReady", "status": "False" }],
+    });
+    for (status, row) in [
+        (
+            waiting("ErrImagePull", "failed to authorize: 401 Unauthorized"),
+            error(reasons::IMAGE_PULL, at, "401", "spec.imagePullSecrets"),
+        ),
+        (
+            waiting("ImagePullBackOff", "dial tcp: lookup registry.example: no such host"),
+            error(reasons::IMAGE_PULL, at, "no such host", "DNS"),
+        ),
+        (
+            crashed(1, "Error", "Failed to bind properties under 'logpilot.port'"),
+            error(
+                reasons::CRASH_LOOP,
+                at,
+                "exit code 1 (Error), restarted 3 times: Failed to bind",
+                "spec.config and env",
+            ),
+        ),
+        (
+            crashed(143, "Error", ""),
+            error(
+                reasons::CRASH_LOOP,
+                at,
+                "liveness or startup probe fails",
+                "probes.startup.failureThreshold",
+            ),
+        ),
+        (
+            crashed(137, "OOMKilled", ""),
+            error(reasons::OOM_KILLED, at, "exit code 137", "raise resources.limits.memory"),
+        ),
+        (
+            waiting("CreateContainerConfigError", "secret \"token\" not found"),
+            error(
+                reasons::CONTAINER_CONFIG,
+                at,
+                "secret \"token\" not found",
+                "create what the message names",
+            ),
+        ),
+        (
+            waiting("RunContainerError", "exec: no such file"),
+            error(reasons::CONTAINER_START, at, "no such file", "container runtime"),
+        ),
+        (unseen, error(reasons::CONTAINER_CREATING, at, "has not taken it", "kubelet")),
+        (
+            unready(false, "False", long_ago),
+            error(reasons::NOT_READY, at, "startup probe", "failureThreshold"),
+        ),
+        (
+            unready(true, "False", long_ago),
+            error(reasons::NOT_READY, at, "readiness probe", "kubectl describe pod"),
+        ),
+        (
+            unready(true, "True", long_ago),
+            error(reasons::NODE_LOST, at, "does not answer", "kubectl describe node"),
+        ),
+        (evicted, warning(reasons::EVICTED, at, "low on resource: memory", "resources.requests")),
+    ] {
+        let pod = pod(&case).await;
+        report(&case, &pod.name_any(), &status).await;
+        let problem = told(&case, row).await;
+        assert_eq!(problem["object"], format!("Pod {}/{}", case.ns(), pod.name_any()));
+        assert_eq!(problem["node"].as_str(), pod.spec.as_ref().unwrap().node_name.as_deref(), "{problem:#}");
+        pods(&case).delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await.unwrap();
+        healed(&case, row.reason).await;
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_pulled_names_a_missing_pull_secret_too_and_tells_the_pod_s_events() {
+    let case = case("pull").await;
+    let mut spec = quickstart();
+    spec["image"] = json!("danpung2/logpilot-image-pull:2");
+    spec["imagePullSecrets"] = json!([{ "name": "login" }]);
+    case.apply(spec.clone()).await;
+    let problem =
+        told(&case, error(reasons::IMAGE_PULL, "Pod pull/pull-all-", "not found", "name or tag")).await;
+    let missing = |words| {
+        warning(reasons::REFERENCE_MISSING, "Secret pull/login", words, "create what the message names")
+    };
+    told(&case, missing("does not exist, which spec.imagePullSecrets names")).await;
+    // Where people look first: kubectl describe pod.
+    let name = problem["object"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    wait_for("the event on the pod", SOON, async || {
+        let events: Api<k8s_openapi::api::events::v1::Event> =
+            Api::namespaced(case.client.clone(), case.ns());
+        let all = events.list(&ListParams::default()).await.unwrap().items;
+        let ours = all.iter().find(|event| {
+            let of = event.regarding.as_ref().and_then(|regarding| regarding.name.as_deref());
+            of == Some(&name) && event.reason.as_deref() == Some(reasons::IMAGE_PULL)
+        });
+        let event = ours.ok_or("none yet")?;
+        assert_eq!(event.type_.as_deref(), Some("Warning"));
+        assert!(event.note.as_deref().unwrap().contains(problem["action"].as_str().unwrap()), "{event:#?}");
+        Ok::<_, String>(())
+    })
+    .await
+    .unwrap();
+    let secret = |data: Value| json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "login", "namespace": "pull" }, "stringData": data });
+    cluster::apply(&case.client, &secret(json!({ "password": "x" }))).await;
+    told(&case, missing("has no key '.dockerconfigjson' or '.dockercfg'")).await;
+    cluster::apply(&case.client, &secret(json!({ ".dockerconfigjson": "{}" }))).await;
+    spec["image"] = json!(IMAGE);
+    case.apply(spec).await;
+    healed(&case, reasons::IMAGE_PULL).await;
+    healed(&case, reasons::REFERENCE_MISSING).await;
+}
+
+#[tokio::test]
+async fn a_volume_that_cannot_be_mounted_is_told_from_the_pod_alone() {
+    let case = case("mount").await;
+    let mut spec = quickstart();
+    spec["image"] = json!("danpung2/logpilot-cannot-mount:2");
+    case.apply(spec).await;
+    let at = "Pod mount/mount-all-";
+    told(&case, error(reasons::CONTAINER_CREATING, at, "volumes or network are not set up", "FailedMount"))
+        .await;
+    case.apply(quickstart()).await;
+    healed(&case, reasons::CONTAINER_CREATING).await;
+}
+
+/// A node of this test's own: nobody else's pods choose it, or tolerate it.
+async fn own_node(case: &Case, taint: bool) -> Node {
+    let name = format!("node-of-{}", case.name);
+    let taints = if taint {
+        json!([{ "key": "dedicated", "value": case.name, "effect": "NoSchedule" }])
+    } else {
+        json!([])
+    };
+    let capacity = json!({ "cpu": "4", "memory": "16Gi", "pods": "10", "ephemeral-storage": "100Gi" });
+    let node = serde_json::from_value(json!({
+        "metadata": {
+            "name": name, "annotations": { "kwok.x-k8s.io/node": "fake" },
+            "labels": { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "only-for": case.name },
+        },
+        "spec": { "taints": taints },
+        "status": { "capacity": capacity, "allocatable": capacity },
+    }))
+    .unwrap();
+    let nodes: Api<Node> = Api::all(case.client.clone());
+    nodes.create(&Default::default(), &node).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_pod_without_a_node_tells_what_the_nodes_lack_and_what_to_change() {
+    let case = case("nowhere").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let node = own_node(&case, true).await.name_any();
+    let with = |fields: Value| {
+        let mut spec = quickstart();
+        spec["components"]["all"].as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        spec
+    };
+    let huge = json!({ "requests": { "cpu": "500" }, "limits": { "cpu": "500" } });
+    let own = json!({ "only-for": case.name });
+    for (fields, words, advice) in [
+        (json!({ "nodeSelector": { "disk": "none" } }), "node affinity/selector", "nodeSelector"),
+        (json!({ "resources": huge }), "Insufficient cpu", "lower resources.requests"),
+        (json!({ "nodeSelector": own }), "untolerated taint", "add tolerations"),
+    ] {
+        case.apply(with(fields)).await;
+        told(&case, error(reasons::UNSCHEDULABLE, "Pod nowhere/nowhere-all-", words, advice)).await;
+    }
+    // What the advice says; the pods of one volume run on one node, and the old one still does elsewhere.
+    let toleration = json!([{ "key": "dedicated", "operator": "Exists", "effect": "NoSchedule" }]);
+    let mut there = json!({ "nodeSelector": own, "tolerations": toleration });
+    case.apply(with(there.clone())).await;
+    let at = "Pod nowhere/nowhere-all-";
+    told(&case, error(reasons::UNSCHEDULABLE, at, "pod affinity rules", "share a volume run on one node"))
+        .await;
+    let recreate = json!({ "type": "Recreate" });
+    there["strategy"] = recreate.clone();
+    // Another pod: a scheduler does not look at the one that waits when the one goes that it had to be near.
+    there["podAnnotations"] = json!({ "moved": "yes" });
+    case.apply(with(there)).await;
+    healed(&case, reasons::UNSCHEDULABLE).await;
+    assert_eq!(pod(&case).await.spec.unwrap().node_name.as_deref(), Some(&*node));
+    case.apply(with(json!({ "strategy": recreate }))).await;
+    case.ready().await;
+    delete_node(&case, &node).await;
+}
+
+async fn delete_node(case: &Case, name: &str) {
+    let nodes: Api<Node> = Api::all(case.client.clone());
+    nodes.delete(name, &DeleteParams::default()).await.unwrap();
+}
+
+fn on_class(class: &str) -> Value {
+    let mut spec = quickstart();
+    spec["storage"] = json!({ "volume": { "storageClassName": class } });
+    spec
+}
+
+#[tokio::test]
+async fn a_claim_without_a_volume_tells_class_and_provisioner_and_heals_when_the_class_comes() {
+    let case = case("claims-class").await;
+    let claim = "PersistentVolumeClaim claims-class/claims-class-data";
+    case.apply(on_class("claims-class")).await;
+    let row = error(
+        reasons::VOLUME_PENDING,
+        claim,
+        "storage class claims-class does not exist",
+        "kubectl get storageclass",
+    );
+    told(&case, row).await;
+    // The pod that waits for the claim is no second problem.
+    let settled = case.status().await;
+    assert!(!problems(&settled).contains(reasons::UNSCHEDULABLE), "{settled:#}");
+    class(&case, "claims-class", local_cluster::volumes::PROVISIONER, "Immediate").await;
+    healed(&case, reasons::VOLUME_PENDING).await;
+
+    let case = self::case("claims-nobody").await;
+    let claim = "PersistentVolumeClaim claims-nobody/claims-nobody-data";
+    case.apply(on_class(local_cluster::volumes::NEVER)).await;
+    told(
+        &case,
+        error(
+            reasons::VOLUME_PENDING,
+            claim,
+            "has made no volume of storage class never",
+            "provisioner's pods",
+        ),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_that_waits_for_its_pod_is_not_blamed_for_the_pod() {
+    let case = case("claims-wait").await;
+    class(&case, "claims-wait", local_cluster::volumes::PROVISIONER, "WaitForFirstConsumer").await;
+    let mut spec = on_class("claims-wait");
+    spec["components"]["all"]["nodeSelector"] = json!({ "disk": "none" });
+    case.apply(spec).await;
+    let at = "Pod claims-wait/claims-wait-all-";
+    told(&case, error(reasons::UNSCHEDULABLE, at, "node affinity/selector", "nodeSelector")).await;
+    // For as long as a claim is given to settle, and longer.
+    let since = Instant::now();
+    case.until("only the pod is blamed", SOON, |status| {
+        assert!(!problems(status).contains(reasons::VOLUME_PENDING), "{status:#}");
+        since.elapsed() > Duration::from_secs(6)
+    })
+    .await;
+    case.apply(on_class("claims-wait")).await;
+    healed(&case, reasons::UNSCHEDULABLE).await;
+}
+
+async fn class(case: &Case, name: &str, provisioner: &str, binding: &str) {
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": name },
+        "provisioner": provisioner, "volumeBindingMode": binding, "reclaimPolicy": "Delete",
+    });
+    cluster::apply(&case.client, &class).await;
+}
+
+#[tokio::test]
+async fn pods_that_are_refused_tell_who_refuses_them_and_come_when_it_does_not_any_more() {
+    let case = case("refused").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let set = "ReplicaSet refused/refused-all-";
+    let limits = json!([{ "type": "Container", "max": { "memory": "64Mi" } }]);
+    let policy = json!({ "failurePolicy": "Fail",
+        "matchConstraints": { "resourceRules": [{ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"] }] },
+        "validations": [{ "expression": "false", "message": "no pods today" }] });
+    let binding = json!({ "policyName": "refused", "validationActions": ["Deny"],
+        "matchResources": { "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": "refused" } } } });
+    let object = |version: &str, kind: &str, spec: Value| {
+        let namespace = (version == "v1").then_some("refused");
+        let name = if version == "v1" { "theirs" } else { "refused" };
+        json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name, "namespace": namespace }, "spec": spec })
+    };
+    let admission = "admissionregistration.k8s.io/v1";
+    cluster::apply(&case.client, &object(admission, "ValidatingAdmissionPolicy", policy)).await;
+    for (refuser, row) in [
+        (
+            object("v1", "LimitRange", json!({ "limits": limits })),
+            error(
+                reasons::LIMIT_RANGE,
+                set,
+                "maximum memory usage per Container is 64Mi",
+                "change resources",
+            ),
+        ),
+        (
+            object("v1", "ResourceQuota", json!({ "hard": { "pods": "0" } })),
+            error(reasons::QUOTA_EXCEEDED, set, "exceeded quota: theirs", "raise the quota"),
+        ),
+        (
+            object(admission, "ValidatingAdmissionPolicyBinding", binding),
+            error(reasons::ADMISSION_DENIED, set, "no pods today", "follow the policy's message"),
+        ),
+    ] {
+        let made = cluster::apply(&case.client, &refuser).await;
+        // A policy is in force a moment after it is made, and a quota once it is counted: the pod is taken away until
+        // its next one is refused.
+        wait_for(format!("{} to refuse pods", made.name_any()), SOON, async || {
+            if row.of(&case.status().await).is_some() {
+                return Ok(());
+            }
+            let (now, all) = (DeleteParams::default().grace_period(0), ListParams::default());
+            pods(&case).delete_collection(&now, &all).await.unwrap();
+            Err(format!("{:#}", case.status().await["problems"]))
+        })
+        .await
+        .unwrap();
+        told(&case, row).await;
+        remove(&case, &refuser).await;
+        // A ReplicaSet that was refused tries again after growing pauses, or when it is changed.
+        let sets = kinds::api(&case.client, kind("ReplicaSet"), case.ns());
+        for set in sets.list(&ListParams::default()).await.unwrap() {
+            let nudge = json!({ "metadata": { "annotations": { "nudged": refuser.to_string() } } });
+            kinds::edit(&case.client, kind("ReplicaSet"), case.ns(), &set.name_any(), &nudge).await;
+        }
+        healed(&case, row.reason).await;
+    }
+}
+
+/// Deletes what was applied.
+async fn remove(case: &Case, manifest: &Value) {
+    let object: DynamicObject = serde_json::from_value(manifest.clone()).unwrap();
+    let types = object.types.clone().unwrap();
+    let resource = kube::api::ApiResource::from_gvk(&kube::api::GroupVersionKind::try_from(&types).unwrap());
+    let api: Api<DynamicObject> = match object.namespace() {
+        Some(namespace) => Api::namespaced_with(case.client.clone(), &namespace, &resource),
+        None => Api::all_with(case.client.clone(), &resource),
+    };
+    api.delete(&object.name_any(), &DeleteParams::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_autoscaler_that_does_not_scale_tells_what_it_lacks() {
+    let case = case("unscaled").await;
+    let fixed = json!({ "image": IMAGE, "components": { "rest": { "replicas": 2 } } });
+    let mut spec = fixed.clone();
+    spec["components"]["rest"] = json!({ "autoscaling": { "minReplicas": 2, "maxReplicas": 4 } });
+    case.apply(spec).await;
+    let scaler = "HorizontalPodAutoscaler unscaled/unscaled-rest";
+    let deadline = Duration::from_secs(60);
+    // There is no metrics-server in this cluster: the autoscaler's own controller says so.
+    let row = warning(reasons::METRICS_UNAVAILABLE, scaler, "metrics.k8s.io", "install metrics-server");
+    told_within(&case, row, deadline).await;
+    case.ready().await;
+    // What it would say of pods without requests; it writes over that every 15 s.
+    let row =
+        warning(reasons::METRICS_UNAVAILABLE, scaler, "missing request for cpu", "set resources.requests");
+    let status = json!({ "status": { "conditions": [{
+        "type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric",
+        "message": "failed to get cpu utilization: missing request for cpu in container logpilot-rest of Pod x",
+    }] } });
+    let api = kinds::api(&case.client, kind("HorizontalPodAutoscaler"), case.ns());
+    wait_for("missing requests to be told", deadline, async || {
+        api.patch_status("unscaled-rest", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
+        let status = case.status().await;
+        row.of(&status).map(drop).ok_or_else(|| format!("{:#}", status["problems"]))
+    })
+    .await
+    .unwrap();
+    case.apply(fixed).await;
+    healed(&case, reasons::METRICS_UNAVAILABLE).await;
+}
+
+#[tokio::test]
+async fn a_service_keeps_its_pods_whoever_relabels_them_and_the_stray_pod_is_told() {
+    let case = case("relabelled").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let stray = pod(&case).await.name_any();
+    kinds::edit(
+        &case.client,
+        Pod::KIND,
+        case.ns(),
+        &stray,
+        &json!({ "metadata": { "labels": { "app": "mine" } } }),
+    )
+    .await;
+    let object = format!("Pod relabelled/{stray}");
+    told(&case, warning(reasons::POD_STRAY, &object, "belongs to no workload", "kubectl delete pod")).await;
+    let reached = |status: &Value| status["endpoints"][0]["readyAddresses"].as_i64().unwrap_or(0);
+    case.until("a new pod takes its place", SOON, |status| {
+        condition(status, "Ready").0 == "True" && reached(status) >= 1
+    })
+    .await;
+    pods(&case).delete(&stray, &DeleteParams::default().grace_period(0)).await.unwrap();
+    healed(&case, reasons::POD_STRAY).await;
+    // A selector that finds nothing is put right.
+    let narrow = json!({ "spec": { "selector": { "app.kubernetes.io/component": "nobody" } } });
+    kinds::edit(&case.client, kind("Service"), case.ns(), "relabelled-all", &narrow).await;
+    case.child_until("Service", "relabelled-all", "repaired", REPAIR, |seen| {
+        seen.data["spec"]["selector"]["app.kubernetes.io/component"] == "all"
+    })
+    .await;
+    case.until("reached", SOON, |status| reached(status) == 1).await;
+    // No pod, no address: the pods' problem is the cause.
+    let mut broken = quickstart();
+    broken["image"] = json!("danpung2/logpilot-crash-loop:2");
+    broken["components"]["all"]["strategy"] = json!({ "type": "Recreate" });
+    case.apply(broken).await;
+    told(
+        &case,
+        error(
+            reasons::CRASH_LOOP,
+            "Pod relabelled/",
+            "boom: could not open database",
+            "kubectl logs --previous",
+        ),
+    )
+    .await;
+    case.until("nothing reached", SOON, |status| reached(status) == 0).await;
+    case.apply(quickstart()).await;
+    healed(&case, reasons::CRASH_LOOP).await;
+}
+
+#[tokio::test]
+async fn clients_that_the_policy_keeps_out_and_a_moving_tag_are_told_before_anybody_asks() {
+    let case = case("cut").await;
+    let mut spec = quickstart();
+    spec["image"] = json!("danpung2/logpilot:latest");
+    spec["components"]["all"]["loadBalancer"] = json!({});
+    spec["networkPolicy"] = json!({ "clients": [] });
+    case.apply(spec.clone()).await;
+    let policy = "NetworkPolicy cut/cut-all";
+    told(&case, warning(reasons::CLIENTS_MAY_BE_CUT, policy, "lets no address in", "networkPolicy.clients"))
+        .await;
+    told(
+        &case,
+        warning(reasons::IMAGE_TAG_LATEST, "Deployment cut/cut-all", "cannot be rolled back", "version tag"),
+    )
+    .await;
+    spec["image"] = json!(IMAGE);
+    spec["networkPolicy"] = json!({ "clients": [{ "cidr": "10.0.0.0/8" }] });
+    case.apply(spec).await;
+    healed(&case, reasons::CLIENTS_MAY_BE_CUT).await;
+    healed(&case, reasons::IMAGE_TAG_LATEST).await;
+}
+
+#[tokio::test]
+async fn a_pod_that_does_not_go_tells_what_keeps_it() {
+    let case = case("undying").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+    let name = pod(&case).await.name_any();
+    let hold = |finalizers: Value| json!({ "metadata": { "finalizers": finalizers } });
+    kinds::edit(&case.client, Pod::KIND, case.ns(), &name, &hold(json!(["example.com/theirs"]))).await;
+    pods(&case).delete(&name, &DeleteParams::default().grace_period(0)).await.unwrap();
+    let object = format!("Pod undying/{name}");
+    let row = warning(reasons::TERMINATING_STUCK, &object, "example.com/theirs", "finalizer");
+    told_within(&case, row, Duration::from_secs(60)).await;
+    kinds::edit(&case.client, Pod::KIND, case.ns(), &name, &hold(Value::Null)).await;
+    healed(&case, reasons::TERMINATING_STUCK).await;
+}
