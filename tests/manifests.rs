@@ -15,10 +15,16 @@ mod offline;
 #[allow(dead_code, reason = "bad_input uses the rest")]
 mod table;
 
+#[path = "manifests/crd_size.rs"]
+mod crd_size;
 #[path = "manifests/docs.rs"]
 mod docs;
 #[path = "manifests/examples.rs"]
 mod examples;
+#[path = "manifests/go.rs"]
+mod go;
+#[path = "manifests/health.rs"]
+mod health;
 #[path = "manifests/install.rs"]
 mod install;
 #[path = "manifests/kustomize.rs"]

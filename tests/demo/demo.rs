@@ -12,8 +12,8 @@ use std::{
 };
 
 use k8s_openapi::api::{
-    apps::v1::Deployment,
     core::v1::{PersistentVolumeClaim, Service},
+    networking::v1::NetworkPolicy,
 };
 use kube::{Api, ResourceExt as _, api::DynamicObject};
 use local_cluster::wait_for;
@@ -22,21 +22,27 @@ use logpilot_operator::{
     engine::kind::{Kind, Managed as _},
 };
 use page::{Page, say};
+use serde_json::json;
 use stage::{DEADLINE, Error, OPERATOR_NAMESPACE, Result, Stage, at};
 use tokio::time::sleep;
 
 const CRD: &str = "crds/";
 /// Each by name: the directory also holds roles for users.
 const RBAC: &str = "config/rbac/service_account.yaml,config/rbac/role.yaml,config/rbac/role_binding.yaml";
-const EXAMPLE: &str = "examples/three-modes.yaml";
+const EXAMPLE: &str = "examples/production.yaml";
 /// Name and namespace of the example.
-const NAME: &str = "logpilot";
-const CLAIM: &str = "logpilot-data";
+const NAME: &str = "production";
+const SERVER: &str = "production-all";
+const CLAIM: &str = "production-data";
 /// What the simulated kubelets take for an image that does not exist.
 const BROKEN_IMAGE: &str = r#"{"spec":{"image":"danpung2/logpilot:1.3.0-image-pull"}}"#;
+const NEW_CONFIG: &str = r#"{"spec":{"config":{"logLevels":{"com.logpilot":"DEBUG"}}}}"#;
 const IDLE: Duration = Duration::from_secs(5);
-const PROBLEMS: &str =
-    "jsonpath={range .status.problems[*]}{.severity}: {.reason}, {.object}: {.message}\n  {.action}\n{end}";
+const PROBLEMS: &str = "jsonpath={range .status.problems[*]}{.severity}: {.reason}, {.object}\n{end}";
+const CAUSE: &str =
+    "jsonpath={range .status.problems[0:1]}{.severity}: {.reason}, {.object}: {.message}\n  {.action}\n{end}";
+/// The classes that the example names.
+const CLASSES: [&str; 2] = ["fast", "slow"];
 
 /// An image that cannot be rolled back, and a storage that would double every record.
 const CARELESS: &str = "\
@@ -73,6 +79,7 @@ async fn show(page: &mut Page) -> Result<()> {
     create(page, &stage).await?;
     idle(page, &mut stage).await?;
     by_hand(page, &stage).await?;
+    config(page, &stage).await?;
     broken_image(page, &stage).await?;
     refused(page, &stage)?;
     delete(page, &stage).await?;
@@ -102,6 +109,7 @@ async fn install(page: &mut Page, stage: &mut Stage) -> Result<()> {
     page.heading("Install: the resource's definition, the operator's rights, the operator");
     let began = Instant::now();
     kubectl(page, stage, &["apply", "-f", CRD])?;
+    surroundings(stage)?;
     kubectl(page, stage, &["create", "namespace", OPERATOR_NAMESPACE])?;
     kubectl(page, stage, &["apply", "-f", RBAC])?;
     let since = stage.marker().await?;
@@ -112,12 +120,32 @@ async fn install(page: &mut Page, stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
+/// What a cluster for production has besides: storage classes, and the kinds of the Gateway API and of the Prometheus
+/// operator. Nothing looks at their objects here.
+fn surroundings(stage: &Stage) -> Result<()> {
+    let class = |name: &str| {
+        json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": name },
+            "provisioner": local_cluster::volumes::PROVISIONER,
+        })
+    };
+    let mut manifests = local_cluster::gateway_api::crds()?;
+    manifests.extend(CLASSES.map(class).iter().map(ToString::to_string));
+    manifests.extend(local_cluster::prometheus_operator::crds().iter().map(ToString::to_string));
+    let file = stage.control_plane.dir().join("surroundings.yaml");
+    std::fs::write(&file, manifests.join("\n---\n"))?;
+    // Server-side: the Gateway API's definitions are too long for the annotation of the other way.
+    stage.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).map(drop)
+}
+
 async fn create(page: &mut Page, stage: &Stage) -> Result<()> {
-    page.heading("One resource: servers for REST, for gRPC, and for both, on one volume");
+    page.heading(
+        "Production from one file: autoscaling, routes, monitoring, backups, network policy, on one volume",
+    );
     apply_until_ready(page, stage, "create, until Ready").await?;
     say("What it made, as the API server has it:");
     page.output(&tree::draw(&stage.client, NAME).await.map_err(at("list the objects"))?);
-    say("Ready, with things to know:");
+    say("Ready, with things to know. No Gateway controller runs here to take up the routes:");
     kubectl(page, stage, &["get", "lpc", NAME, "-o", PROBLEMS])
 }
 
@@ -135,15 +163,41 @@ async fn idle(page: &mut Page, stage: &mut Stage) -> Result<()> {
 }
 
 async fn by_hand(page: &mut Page, stage: &Stage) -> Result<()> {
-    page.heading("Somebody deletes a Service, and scales a Deployment to zero");
-    let stopped =
-        |object: &DynamicObject| object.data.pointer("/spec/replicas").is_some_and(|count| count == 0);
-    let delete = ["delete", "service", "logpilot-all", "-n", NAME];
-    let scale = ["scale", "deployment", "logpilot-rest", "--replicas=0", "-n", NAME];
-    repair(page, stage, (Service::KIND, "logpilot-all"), |_| false, &delete, "bring a deleted Service back")
+    page.heading("Somebody deletes a Service, and then opens the network policy");
+    let open = |object: &DynamicObject| object.data.pointer("/spec/ingress/0/from").is_none();
+    let delete = ["delete", "service", SERVER, "-n", NAME];
+    let patch = r#"[{"op":"remove","path":"/spec/ingress/0/from"}]"#;
+    let policy = ["patch", "networkpolicy", SERVER, "-n", NAME, "--type=json", "-p", patch];
+    repair(page, stage, (Service::KIND, SERVER), |_| false, &delete, "bring a deleted Service back").await?;
+    repair(page, stage, (NetworkPolicy::KIND, SERVER), open, &policy, "close an opened network policy")
         .await?;
-    repair(page, stage, (Deployment::KIND, "logpilot-rest"), stopped, &scale, "put a scaled Deployment right")
-        .await
+
+    say("The autoscaler's decision is not put right. It has no metrics here, so it is played by hand:");
+    let (since, began) = (stage.marker().await?, Instant::now());
+    kubectl(page, stage, &["scale", "deployment", SERVER, "-n", NAME, "--replicas=4"])?;
+    let four = |cr: &LogPilotCluster| cr.status.as_ref().is_some_and(|it| it.pods.as_deref() == Some("4/4"));
+    stage.until(NAME, "4 of 4 pods are ready", four).await?;
+    let took = began.elapsed();
+    kubectl(page, stage, &["get", "hpa,deployment", "-n", NAME])?;
+    page.result("leave 4 pods to the autoscaler", took, Some(&stage.requests(since).await?));
+    Ok(())
+}
+
+async fn config(page: &mut Page, stage: &Stage) -> Result<()> {
+    page.heading("A setting of the servers is changed");
+    let (since, began) = (stage.marker().await?, Instant::now());
+    kubectl(page, stage, &["patch", "lpc", NAME, "--type=merge", "-p", NEW_CONFIG])?;
+    stage.until(NAME, "it is Ready", is_ready).await?;
+    let took = began.elapsed();
+    let requests = stage.requests(since).await?;
+    say("One rollout, and still 4 pods. The configuration before stays for a rollback:");
+    kubectl(
+        page,
+        stage,
+        &["get", "replicasets,configmaps", "-n", NAME, "-l", "app.kubernetes.io/component=all"],
+    )?;
+    page.result("roll a new configuration out", took, Some(&requests));
+    Ok(())
 }
 
 async fn repair(
@@ -172,7 +226,7 @@ async fn broken_image(page: &mut Page, stage: &Stage) -> Result<()> {
     let took = began.elapsed();
     kubectl(page, stage, &["get", "lpc"])?;
     let requests = stage.requests(since).await?;
-    kubectl(page, stage, &["get", "lpc", NAME, "-o", &PROBLEMS.replace("[*]", "[0:1]")])?;
+    kubectl(page, stage, &["get", "lpc", NAME, "-o", CAUSE])?;
     page.result("name the cause of a broken image", took, Some(&requests));
     say("The pods of the old image go on serving:");
     kubectl(page, stage, &["get", "deployments", "-n", NAME])?;

@@ -34,6 +34,8 @@ use crate::tree;
 
 pub const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
 const OPERATOR_ACCOUNT: &str = "logpilot-operator";
+/// What the pods of backups run.
+const OPERATOR_IMAGE: &str = "logpilot-operator:demo";
 /// Nothing here takes longer on a machine that works.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 /// The operator is taken as done when it has sent nothing for this long: a change of counts alone waits 2 s for more.
@@ -83,8 +85,18 @@ impl Stage {
         let kubeconfig = access.service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let client = operator::client(config).map_err(at("make the operator's client"))?;
-        let (operator, stop) = (Operator::new(client, controller::planner()), CancellationToken::new());
-        self.running = Some((stop.clone(), tokio::spawn(operator.clone().run(stop))));
+        let (operator, stop) = (
+            Operator::new(client, controller::planner()).with_image(Some(OPERATOR_IMAGE.to_owned())),
+            CancellationToken::new(),
+        );
+        let running = operator.clone().run(stop.clone());
+        self.running = Some((
+            stop,
+            tokio::spawn(async {
+                // Without an election there is nothing to lose.
+                let _ = running.await;
+            }),
+        ));
         let listed =
             || std::future::ready(operator.is_ready().then_some(()).ok_or_else(|| "not yet".to_owned()));
         Ok(wait_for("the operator's first lists", DEADLINE, listed).await?)

@@ -1,0 +1,54 @@
+//! The definition as people install it, with kubectl.
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use super::*;
+
+/// `kubectl apply` keeps what it applied in an annotation, and those are 262,144 bytes at most.
+#[tokio::test]
+async fn the_definition_is_applied_client_side_and_server_side() {
+    let world = shared_operator().await;
+    let Some(plane) = world.env.control_plane() else {
+        println!("skipped: kubectl is the local control plane's");
+        return;
+    };
+    // In a group of its own: the one in use stays as it is.
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/logpilotclusters.logpilot.io.yaml");
+    let text = fs::read_to_string(file).unwrap().replace("logpilot.io", "applied.example.com");
+    let path = std::env::temp_dir().join(format!("definition-{}.yaml", std::process::id()));
+    fs::write(&path, text.replace("- lpc\n", "- applied\n")).unwrap();
+    let kubectl = |arguments: &[&str]| {
+        let output = Command::new(plane.tool("kubectl"))
+            .arg("--kubeconfig")
+            .arg(plane.admin_kubeconfig_path())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        said
+    };
+    let file = path.to_str().unwrap();
+    let name = "logpilotclusters.applied.example.com";
+    assert!(kubectl(&["apply", "-f", file]).contains("created"));
+    let kept = kubectl(&[
+        "get",
+        "crd",
+        name,
+        "-o",
+        r"jsonpath={.metadata.annotations.kubectl\.kubernetes\.io/last-applied-configuration}",
+    ]);
+    println!("kubectl keeps {} bytes of 262144 in its annotation", kept.len());
+    assert!(kept.len() > 10_000, "{kept}");
+    assert!(kubectl(&["apply", "-f", file]).contains("unchanged"));
+    assert!(
+        kubectl(&["apply", "--server-side", "--force-conflicts", "-f", file]).contains("serverside-applied")
+    );
+    kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", name]);
+    kubectl(&["delete", "crd", name]);
+    fs::remove_file(path).unwrap();
+}
