@@ -1,0 +1,113 @@
+//! What a workload leaves in the cluster, and in what two runs of it differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::{Client, api::ListParams};
+use logpilot_operator::{engine::kind::Role, objects::kinds::KINDS};
+use serde_json::Value;
+
+use super::cluster::kinds;
+
+/// Every leaf of every object, by its place.
+pub type EndState = BTreeMap<String, Value>;
+
+/// The resource's objects; its name reads `L` everywhere, so that runs under different names compare.
+pub async fn read(client: &Client, name: &str) -> EndState {
+    let mut leaves = EndState::new();
+    for kind in KINDS.iter().filter(|kind| kind.role != Role::Observed) {
+        let selector = format!("logpilot.io/cluster={name}");
+        let list = kinds::api(client, kind, name).list(&ListParams::default().labels(&selector)).await;
+        let items = match list {
+            Ok(list) => list.items,
+            Err(kube::Error::Api(status)) if status.code == 404 => continue,
+            Err(error) => panic!("list {}: {error}", kind.plural),
+        };
+        for object in items {
+            let mut value = serde_json::to_value(&object).unwrap();
+            let fields = value.as_object_mut().unwrap();
+            fields.remove("status");
+            let meta = fields.get_mut("metadata").unwrap().as_object_mut().unwrap();
+            // What counts the writes instead of saying what was written.
+            for counter in ["managedFields", "resourceVersion", "generation"] {
+                meta.remove(counter);
+            }
+            let text = value.to_string().replace(name, "L");
+            let value: Value = serde_json::from_str(&text).unwrap();
+            let place =
+                format!("{} {}", kind.kind, value.pointer("/metadata/name").unwrap().as_str().unwrap());
+            flatten(&place, &value, &mut leaves);
+        }
+    }
+    leaves
+}
+
+fn flatten(place: &str, value: &Value, leaves: &mut EndState) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (field, value) in fields {
+                flatten(&format!("{place}/{field}"), value, leaves);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for (index, value) in items.iter().enumerate() {
+                flatten(&format!("{place}/{index}"), value, leaves);
+            }
+        }
+        leaf => {
+            leaves.insert(place.to_owned(), leaf.clone());
+        }
+    }
+}
+
+/// Places in which two runs without a fault differ: UIDs, times, random keys, allocated addresses.
+pub fn mask(one: &EndState, other: &EndState) -> BTreeSet<String> {
+    let places: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    places.into_iter().filter(|place| one.get(*place) != other.get(*place)).cloned().collect()
+}
+
+/// In what a run differs from one without a fault.
+pub fn differences(expected: &EndState, seen: &EndState, mask: &BTreeSet<String>) -> Vec<String> {
+    let places: BTreeSet<&String> = expected.keys().chain(seen.keys()).collect();
+    places
+        .into_iter()
+        .filter(|place| !mask.contains(*place))
+        .filter_map(|place| match (expected.get(place), seen.get(place)) {
+            (Some(expected), None) => Some(format!("{place}: missing, should be {expected}")),
+            (None, Some(seen)) => Some(format!("{place}: should not be there, is {seen}")),
+            (expected, seen) if expected != seen => {
+                Some(format!("{place}: is {}, should be {}", seen.unwrap(), expected.unwrap()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn state(value: &Value) -> EndState {
+        let mut leaves = EndState::new();
+        flatten("Kind x", value, &mut leaves);
+        leaves
+    }
+
+    #[test]
+    fn only_what_two_runs_have_in_common_is_compared() {
+        let one = state(&json!({ "uid": "1", "spec": { "a": [1, 2], "b": {} } }));
+        let other = state(&json!({ "uid": "2", "spec": { "a": [1, 2], "b": {} } }));
+        let mask = mask(&one, &other);
+        assert_eq!(mask.iter().collect::<Vec<_>>(), ["Kind x/uid"]);
+        let third = state(&json!({ "uid": "3", "spec": { "a": [1, 3] , "c": true } }));
+        assert_eq!(
+            differences(&one, &third, &mask),
+            [
+                "Kind x/spec/a/1: is 3, should be 2",
+                "Kind x/spec/b: missing, should be {}",
+                "Kind x/spec/c: should not be there, is true",
+            ]
+        );
+        assert!(differences(&one, &other, &mask).is_empty());
+    }
+}

@@ -1,0 +1,117 @@
+//! What an operator is doing when it dies.
+
+use serde_json::{Value, json};
+
+/// A change of one resource, from a state that is reached without faults.
+pub struct Workload {
+    pub name: &'static str,
+    pub from: Option<Value>,
+    pub to: Value,
+    /// Deleted and made again under its name, before the new spec.
+    pub again: bool,
+    /// The operator that comes after the crash is a newer one.
+    pub upgrade: bool,
+}
+
+const IMAGE: &str = "danpung2/logpilot:1.2.0";
+
+fn quickstart() -> Value {
+    json!({ "image": IMAGE, "components": { "all": { "replicas": 1 } } })
+}
+
+fn modes() -> Value {
+    json!({
+        "image": IMAGE,
+        "components": { "all": { "replicas": 1 }, "rest": { "replicas": 1 }, "grpc": { "replicas": 1 } },
+    })
+}
+
+fn everything() -> Value {
+    with(
+        modes(),
+        &json!({
+            "components": {
+                "all": { "podDisruptionBudget": { "maxUnavailable": 1 }, "loadBalancer": {}, "nodePort": {} },
+                "rest": { "replicas": null, "autoscaling": { "minReplicas": 1, "maxReplicas": 3 } },
+            },
+            "exposure": { "ingress": { "className": "nginx", "rules": [{ "host": "L.example.com", "component": "rest" }] } },
+            "monitoring": { "serviceMonitor": {}, "rules": {}, "dashboards": {} },
+            "networkPolicy": { "clients": [{ "namespaceSelector": {} }] },
+            "limits": { "defaults": {} },
+            "backup": {},
+        }),
+    )
+}
+
+fn with(mut base: Value, change: &Value) -> Value {
+    merge(&mut base, change);
+    base
+}
+
+fn merge(base: &mut Value, change: &Value) {
+    let Some(fields) = change.as_object() else {
+        *base = change.clone();
+        return;
+    };
+    if !base.is_object() {
+        *base = json!({});
+    }
+    for (field, value) in fields {
+        if value.is_null() {
+            base.as_object_mut().unwrap().remove(field);
+        } else {
+            merge(&mut base[field], value);
+        }
+    }
+}
+
+pub fn all() -> Vec<Workload> {
+    let change = |name, from: Value, to: &Value| Workload {
+        name,
+        to: with(from.clone(), to),
+        from: Some(from),
+        again: false,
+        upgrade: false,
+    };
+    vec![
+        Workload { name: "create one", from: None, to: quickstart(), again: false, upgrade: false },
+        Workload { name: "create everything", from: None, to: everything(), again: false, upgrade: false },
+        change("scale", quickstart(), &json!({ "components": { "all": { "replicas": 3 } } })),
+        change("image", modes(), &json!({ "image": "danpung2/logpilot:1.2.1" })),
+        change("configuration", modes(), &json!({ "config": { "logLevels": { "com.logpilot": "DEBUG" } } })),
+        Workload { name: "features on", from: Some(modes()), to: everything(), again: false, upgrade: false },
+        Workload {
+            name: "features off",
+            from: Some(everything()),
+            to: modes(),
+            again: false,
+            upgrade: false,
+        },
+        change(
+            "autoscaler on",
+            quickstart(),
+            &json!({
+                "components": { "all": { "replicas": null, "autoscaling": { "minReplicas": 1, "maxReplicas": 3 } } },
+            }),
+        ),
+        change("volume grows", quickstart(), &json!({ "storage": { "volume": { "size": "20Gi" } } })),
+        change("backup on", quickstart(), &json!({ "backup": {} })),
+        change("component off", modes(), &json!({ "components": { "grpc": null } })),
+        change("stop", modes(), &json!({ "operation": { "stopped": true } })),
+        Workload {
+            name: "deleted and made again",
+            from: Some(quickstart()),
+            to: quickstart(),
+            again: true,
+            upgrade: false,
+        },
+        Workload {
+            upgrade: true,
+            ..change(
+                "operator upgrade",
+                with(modes(), &json!({ "backup": {} })),
+                &json!({ "image": "danpung2/logpilot:1.2.1" }),
+            )
+        },
+    ]
+}
