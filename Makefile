@@ -16,7 +16,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/logpilot-operator
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## the main job on a local control plane, step by step
@@ -41,6 +41,11 @@ test: check ## every check and every test, ends with the counts
 	$(TARGET)/debug/local-cluster build
 	KUBECTL=$$($(TARGET)/debug/local-cluster bin kubectl) \
 	  tests/summarise $(CARGO) test --workspace --locked --no-fail-fast
+
+# About half an hour on 2 cores. CAMPAIGN_SEED=… only matters for the sample that `test` takes.
+.PHONY: campaign
+campaign: ## the operator dies at each of its writes, in every workload
+	CAMPAIGN=full $(CARGO) test --locked --test campaign -- --nocapture
 
 .PHONY: unit
 unit: ## the tests that need no cluster
@@ -70,6 +75,13 @@ fmt: ## formats the code
 crd: ## writes crds/ from the types
 	UPDATE_CRD=1 $(CARGO) test --quiet --locked --lib the_checked_in_definition
 
+# The oldest supported Kubernetes estimates apart: its module is built for this alone, which takes minutes the first time.
+.PHONY: crd-size
+crd-size: ## prints bytes and CEL costs of the CRD, those of the oldest supported Kubernetes too
+	$(CARGO) test --quiet --locked --test manifests the_definition_fits -- --nocapture
+	@cd tests/tools/crd-cost && CGO_ENABLED=0 GOWORK=off go run -trimpath -modfile=oldest.mod -tags=oldest . $(CURDIR)/crds/*.yaml \
+	  | sed 's/^{"total":\([0-9]*\),"limit":\([0-9]*\).*/Kubernetes 1.34: estimated cost \1 of \2/'
+
 .PHONY: install-yaml
 install-yaml: ## writes install.yaml from config/; IMAGE=… for an image of your own
 	@kubectl=$$($(LOCAL_CLUSTER) bin kubectl); \
@@ -93,11 +105,52 @@ image: ## builds the container image
 kind-load: image ## builds the image and loads it into a kind cluster
 	kind load docker-image $(IMAGE)
 
-# The same build as in the Dockerfile.
+# The same build as in the Dockerfile, and the server's stand-in likewise. PROFILE=dev is built sooner, and is larger.
+PROFILE ?= release
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+STATIC = $(TARGET)/$(HOST)/$(PROFILE:dev=debug)
+.PHONY: static
+static:
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --profile $(PROFILE) --locked --target $(HOST) \
+	  -p logpilot-operator -p log-server --bin logpilot-operator --bin log-server --bin log-client
+
 .PHONY: image-size
-image-size: ## builds the static program and prints its size
-	@host=$$(rustc -vV | sed -n 's/^host: //p'); \
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --bin logpilot-operator --target $$host; \
-	program=$(TARGET)/$$host/release/logpilot-operator; \
-	stat --format '%n: %s bytes' $$program; \
-	ldd $$program 2>&1 || true
+image-size: static ## builds the static program and prints its size
+	@stat --format '%n: %s bytes' $(STATIC)/logpilot-operator
+	@ldd $(STATIC)/logpilot-operator 2>&1 || true
+
+# An archive that `docker save` wrote of the real server's image, under the name that the examples have; empty: the stand-in.
+LOGPILOT_IMAGE ?=
+STAND_IN = --image danpung2/logpilot:1.2.0=$(STATIC)/log-server
+CLIENT = --image log-client:1=$(STATIC)/log-client
+# The start of the names of tests; empty: all of them.
+ONLY ?=
+REAL_NODE := $(TARGET)/debug/real-node
+E2E := tests/summarise $(CARGO) test --locked --no-fail-fast -p real-node --test e2e -- $(ONLY) --ignored --test-threads=1 --show-output
+
+.PHONY: e2e
+e2e: tools ## the suite on real nodes of its own (root, Debian); skipped with a reason where there can be none
+	$(CARGO) build --quiet --locked -p real-node
+	@$(REAL_NODE) check && $(MAKE) --no-print-directory e2e-here || [ $$? -eq 3 ]
+
+# Built outside: no network reaches into the run.
+.PHONY: e2e-here
+e2e-here: static
+	$(REAL_NODE) build
+	$(CARGO) test --locked -p real-node --test e2e --no-run
+	CARGO_NET_OFFLINE=true LOGPILOT_IMAGE=$(LOGPILOT_IMAGE) $(REAL_NODE) run \
+	  --operator $(IMAGE)=$(STATIC)/logpilot-operator $(CLIENT) \
+	  $(if $(LOGPILOT_IMAGE),--archive $(LOGPILOT_IMAGE),$(STAND_IN)) -- $(E2E)
+
+# On the kind cluster named "kind", unless E2E_KUBECONFIG says where; that cluster has to have both images.
+.PHONY: e2e-kind
+e2e-kind: $(if $(E2E_KUBECONFIG),,kind-load static) ## the same suite on a kind cluster, or on the one that E2E_KUBECONFIG names
+	$(CARGO) build --quiet --locked -p real-node
+ifeq ($(E2E_KUBECONFIG),)
+	$(REAL_NODE) images $(STAND_IN) $(CLIENT) $(TARGET)/e2e
+	kind load image-archive $(TARGET)/e2e/log-server.tar
+	kind load image-archive $(TARGET)/e2e/log-client.tar
+	kind get kubeconfig >$(TARGET)/e2e/kubeconfig
+endif
+	E2E_KUBECONFIG=$(or $(E2E_KUBECONFIG),$(abspath $(TARGET)/e2e/kubeconfig)) \
+	  KUBECTL=$$($(LOCAL_CLUSTER) bin kubectl) $(E2E)

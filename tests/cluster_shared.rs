@@ -14,11 +14,27 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "cluster_shared/claims.rs"]
+mod claims;
 mod cluster;
+#[path = "cluster_shared/config_check.rs"]
+mod config_check;
+#[path = "cluster_shared/definition.rs"]
+mod definition;
+#[path = "cluster_shared/examples.rs"]
+mod examples;
 #[path = "cluster_shared/network.rs"]
 mod network;
 #[path = "cluster_shared/operation.rs"]
 mod operation;
+#[path = "cluster_shared/protection.rs"]
+mod protection;
+#[path = "cluster_shared/ready.rs"]
+mod ready;
+#[path = "cluster_shared/restore.rs"]
+mod restore;
+#[path = "cluster_shared/troubleshooting.rs"]
+mod troubleshooting;
 
 use std::time::{Duration, Instant};
 
@@ -50,8 +66,8 @@ fn three_modes() -> Value {
     json!({ "image": IMAGE, "components": { "all": {}, "rest": {}, "grpc": {} } })
 }
 
-/// A child of every kind.
-fn everything() -> Value {
+/// A child of every kind, at hosts of its own.
+fn everything(name: &str) -> Value {
     json!({
         "image": IMAGE,
         "components": {
@@ -65,8 +81,8 @@ fn everything() -> Value {
             "ingress": {
                 "className": "nginx",
                 "rules": [
-                    { "host": "logs.example.com", "component": "all" },
-                    { "host": "grpc.example.com", "component": "grpc", "protocol": "Grpc" },
+                    { "host": format!("{name}.example.com"), "component": "all" },
+                    { "host": format!("grpc.{name}.example.com"), "component": "grpc", "protocol": "Grpc" },
                 ],
                 "tls": { "secretName": "logs-tls" },
             },
@@ -89,7 +105,7 @@ fn everything() -> Value {
 /// A PodMonitor stands in place of a ServiceMonitor: one resource never has both.
 async fn with_monitor_of(case: &Case, kind: &Kind) {
     if kind.kind == "PodMonitor" {
-        let mut spec = everything();
+        let mut spec = everything(&case.name);
         spec["monitoring"] = json!({ "podMonitor": {}, "rules": {}, "slo": {}, "dashboards": {} });
         case.apply(spec).await;
         case.child_until("PodMonitor", &case.name, "made", SOON, |_| true).await;
@@ -132,7 +148,7 @@ async fn a_full_cluster_is_made_with_one_write_per_child_and_no_read() {
 #[tokio::test]
 async fn every_child_that_is_deleted_comes_back_by_one_write_and_no_read() {
     let case = case("deleted").await;
-    case.apply(everything()).await;
+    case.apply(everything(&case.name)).await;
     case.ready().await;
     for kind in of_role(Role::Child) {
         with_monitor_of(&case, kind).await;
@@ -233,7 +249,7 @@ fn edits(kind: &str) -> Vec<(&'static str, Value)> {
 #[tokio::test]
 async fn every_child_that_is_changed_by_hand_is_repaired_by_one_write_and_no_read() {
     let case = case("changed").await;
-    case.apply(everything()).await;
+    case.apply(everything(&case.name)).await;
     case.ready().await;
     for kind in of_role(Role::Child) {
         with_monitor_of(&case, kind).await;
@@ -332,7 +348,7 @@ async fn foreign_objects_of_our_names_are_named_and_never_touched() {
                 .stdin
                 .take()
                 .unwrap()
-                .write_all(case.manifest(&everything()).to_string().as_bytes())
+                .write_all(case.manifest(&everything(&case.name)).to_string().as_bytes())
                 .unwrap();
             String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
         })
@@ -362,7 +378,7 @@ async fn foreign_objects_of_our_names_are_named_and_never_touched() {
     for (kind, name) in &taken {
         before.push(case.child(kind, name).await);
     }
-    case.apply(everything()).await;
+    case.apply(everything(&case.name)).await;
     let status = case.until("conflicts", SOON, |status| problems(status).contains("NameConflict")).await;
     assert_eq!(condition(&status, "Ready").0, "False");
     assert_eq!(condition(&status, "Stalled").0, "True");
@@ -702,7 +718,7 @@ async fn a_claim_that_nobody_provisions_is_named() {
 #[tokio::test]
 async fn a_deleted_cluster_leaves_only_its_data_and_its_namespace_and_finds_them_again() {
     let case = case("kept").await;
-    case.apply(everything()).await;
+    case.apply(everything(&case.name)).await;
     let status = case.ready().await;
     let claim = case.child("PersistentVolumeClaim", "kept-data").await;
     let namespace = case.child("Namespace", case.ns()).await;
@@ -720,7 +736,7 @@ async fn a_deleted_cluster_leaves_only_its_data_and_its_namespace_and_finds_them
     case.gone("Secret", "kept-api-key", SOON).await;
     assert_eq!(uid(&case.child("PersistentVolumeClaim", "kept-data").await), uid(&claim));
     assert_eq!(uid(&case.child("Namespace", case.ns()).await), uid(&namespace));
-    case.apply(everything()).await;
+    case.apply(everything(&case.name)).await;
     let again = case.ready().await;
     assert_eq!(again["volumes"], status["volumes"], "the data is found again");
 }
@@ -836,6 +852,16 @@ async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_on
     assert_eq!(revision().await, "2");
     assert_eq!(maps().await, 2, "the old one serves a rollback");
     let hash = status["components"][0]["configHash"].as_str().unwrap().to_owned();
+    let new = format!("config-all-config-{hash}");
+    // Who runs what is told by the pods; the old one has gone when its last pod has.
+    let told = |status: &Value| -> Vec<(String, i64)> {
+        let configs = status["components"][0]["configs"].as_array().unwrap().iter();
+        configs.map(|it| (it["name"].as_str().unwrap().to_owned(), it["pods"].as_i64().unwrap())).collect()
+    };
+    let rolled_out = |status: &Value| status["components"][0]["configRolledOut"] == true;
+    let status = case.until("rolled out", SOON, rolled_out).await;
+    let old = told(&status)[1].0.clone();
+    assert_eq!(told(&status), [(new.clone(), 1), (old.clone(), 0)]);
     let map = case.child("ConfigMap", &format!("config-all-config-{hash}")).await;
     assert!(map.data["data"]["application.yml"].as_str().unwrap().contains("indent-output: true"));
     // An immutable map that was deleted and came back with other data is nobody's configuration.
@@ -858,6 +884,16 @@ async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_on
     assert!(message(&status, "Accepted").contains("spec.config.overlay.server.port"), "{status:#}");
     case.apply(quickstart()).await;
     case.ready().await;
+    let status = case.until("rolled back", SOON, rolled_out).await;
+    assert_eq!(told(&status), [(old.clone(), 1), (new.clone(), 0)]);
+    // No pod can start with the next one.
+    let mut spec = quickstart();
+    spec["config"] = json!({ "overlay": { "spring": { "jackson": { "time-zone": "UTC" } } } });
+    spec["components"]["all"]["nodeSelector"] = json!({ "nowhere": "1" });
+    case.apply(spec).await;
+    let status = case.until("the old one serves", SOON, |status| told(status).len() == 3).await;
+    assert!(!rolled_out(&status), "{status:#}");
+    assert_eq!((told(&status)[0].1, &told(&status)[1..]), (0, &[(old, 1), (new, 0)][..]));
 }
 
 #[tokio::test]

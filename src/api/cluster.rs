@@ -16,6 +16,7 @@ use super::{
     monitoring::Monitoring,
     network::NetworkPolicy,
     patches::ObjectPatch,
+    restore::Restore,
     rules,
     status::LogPilotClusterStatus,
     storage::Storage,
@@ -76,6 +77,9 @@ use super::{
     validation = rules::backup::existing_claim_is_another(),
     validation = rules::backup::size_never_shrinks(),
     validation = rules::backup::class_is_immutable(),
+    validation = rules::restore::needs_backups(),
+    validation = rules::restore::component_says_whose_data(),
+    validation = rules::restore::component_runs(),
     validation = rules::ingress::component_runs("ingress"),
     validation = rules::ingress::component_runs("gateway"),
     validation = rules::ingress::component_is_named("ingress"),
@@ -149,6 +153,8 @@ pub struct LogPilotClusterSpec {
     pub storage: Option<Storage>,
     /// Scheduled copies of the data.
     pub backup: Option<Backup>,
+    /// Puts a backup in the place of the data, once.
+    pub restore: Option<Restore>,
     /// How clients outside the cluster reach the servers.
     pub exposure: Option<Exposure>,
     /// How the servers are observed.
@@ -157,6 +163,9 @@ pub struct LogPilotClusterSpec {
     pub network_policy: Option<NetworkPolicy>,
     /// Limits of the namespace: defaults for containers, and a quota.
     pub limits: Option<Limits>,
+    /// With `true` an admission policy refuses to delete this resource, the claims made for it, and its namespace
+    /// where the operator made that. Default `false`.
+    pub deletion_protection: Option<bool>,
     /// What the operator does with the cluster, apart from what it should be.
     pub operation: Option<Operation>,
     /// Changes to generated objects that have no field here, applied in order after everything else.

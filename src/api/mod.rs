@@ -17,6 +17,7 @@ pub mod limits;
 pub mod monitoring;
 pub mod network;
 pub mod patches;
+pub mod restore;
 mod rules;
 mod schema;
 pub mod status;

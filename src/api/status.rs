@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::exposure::ComponentKey;
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LogPilotClusterStatus {
@@ -58,6 +60,9 @@ pub struct LogPilotClusterStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub backups: Vec<BackupStatus>,
+    /// The newest restore that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreStatus>,
     /// Values of the preset and of defaults that are in effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,
@@ -85,6 +90,13 @@ pub struct ComponentStatus {
     /// Hash in the name of the ConfigMap that new pods use.
     #[schemars(length(max = 64))]
     pub config_hash: String,
+    /// Every pod that is wanted runs that configuration, and no pod another.
+    #[serde(default)]
+    pub config_rolled_out: bool,
+    /// ConfigMaps that are kept: the one of new pods first, then from new to old, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub configs: Vec<ConfigStatus>,
     /// `Guaranteed`, `Burstable` or `BestEffort`: whose pods a node that runs out of memory ends last.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 16))]
@@ -96,6 +108,15 @@ pub struct ComponentStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub restart: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfigStatus {
+    /// Of the ConfigMap.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// How many run it now; one with none is kept for a rollback.
+    pub pods: i32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -171,6 +192,66 @@ pub struct BackupSuccess {
 pub enum BackupResult {
     Succeeded,
     Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreStatus {
+    /// As in the spec.
+    #[schemars(length(max = 63))]
+    pub request_id: String,
+    /// File name of the backup.
+    #[schemars(length(max = 64))]
+    pub from: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<ComponentKey>,
+    pub phase: RestorePhase,
+    /// What is waited for, or how it ended.
+    #[schemars(length(max = 1024))]
+    pub message: String,
+    /// When the servers were told to stop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<Time>,
+    /// When its Job ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completion_time: Option<Time>,
+    /// Rows of all tables of the restored database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<i64>,
+    /// When the backup was taken: what was written later is only in the replaced database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<Time>,
+    /// Name of the file that the replaced database has now, on the data volume.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub replaced: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RestorePhase {
+    /// Nothing was done yet; the message says what stands in the way.
+    Pending,
+    /// No new pods of the servers; the old ones and backups are waited for.
+    Stopping,
+    /// Its Job runs.
+    Restoring,
+    Succeeded,
+    /// The database is what it was.
+    Failed,
+}
+
+impl RestorePhase {
+    /// It is over.
+    #[must_use]
+    pub fn ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+
+    /// Servers are stopped for it.
+    #[must_use]
+    pub fn stops(self) -> bool {
+        matches!(self, Self::Stopping | Self::Restoring)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -207,8 +207,7 @@ impl Applier<'_> {
             Ownership::Ours if child.deleting => Ok(terminating(planned)),
             Ownership::Ours => {
                 let (body, replicas_at_stake) = live_body(planned, &child);
-                let in_sync =
-                    planned.kind.role == Role::Run || child.digest == Some(digest::desired(&body));
+                let in_sync = planned.kind.role == Role::Run || child.digest == Some(digest::desired(&body));
                 self.live.seen(child.clone());
                 if in_sync {
                     // Our own create, whose answer was lost.

@@ -63,6 +63,16 @@ impl Error {
         }
     }
 
+    /// What the request was about.
+    #[must_use]
+    pub fn object(&self) -> &str {
+        match self {
+            Self::Refused { object, .. } | Self::Timeout { object, .. } | Self::Transport { object, .. } => {
+                object
+            }
+        }
+    }
+
     /// The API server's own words, or ours where it said nothing.
     #[must_use]
     pub fn message(&self) -> String {

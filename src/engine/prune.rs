@@ -25,10 +25,11 @@ pub fn superfluous<'a>(
 ) -> Vec<&'a Child> {
     let unsettled: HashSet<&'static Kind> =
         outcome.steps.iter().filter(|step| !step.result.settled()).map(|step| step.id.0).collect();
-    // What old pods use may go only when the workloads are as planned.
-    if unsettled.iter().any(|kind| kind.kind == "Deployment" || kind.wave == 0) {
+    if unsettled.iter().any(|kind| kind.wave == 0) {
         return Vec::new();
     }
+    // What old pods use may go only when the workloads are as planned. No pod uses a Job.
+    let rolled = !unsettled.iter().any(|kind| kind.kind == "Deployment");
     let planned: HashSet<Id> =
         plan.objects.iter().map(|planned| (planned.kind, planned.key.clone())).collect();
     snapshot
@@ -36,7 +37,7 @@ pub fn superfluous<'a>(
         .values()
         .map(AsRef::as_ref)
         .filter(|child| {
-            matches!(child.kind.role, Role::Child | Role::Run)
+            (child.kind.role == Role::Run || child.kind.role == Role::Child && rolled)
                 && !child.deleting
                 && child.controller.as_ref().is_some_and(|controller| controller.uid == owner.uid)
                 && !planned.contains(&(child.kind, child.key.clone()))

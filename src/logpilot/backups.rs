@@ -106,9 +106,9 @@ pub fn of(
 }
 
 /// A Job that ended.
-struct Ended<'a> {
-    job: &'a Arc<Child>,
-    end: &'a detail::JobEnd,
+pub(super) struct Ended<'a> {
+    pub(super) job: &'a Arc<Child>,
+    pub(super) end: &'a detail::JobEnd,
 }
 
 /// Oldest first.
@@ -159,10 +159,14 @@ fn status(
     }
 }
 
+/// The last words of the pod that did it.
+pub(super) fn said(ended: &Ended<'_>, snapshot: &Snapshot) -> Option<Value> {
+    pods(ended, snapshot).find_map(|pod| serde_json::from_str(pod.said.as_deref()?).ok())
+}
+
 /// What the pod said is the line that `logpilot-operator backup` writes.
 fn success(ended: &Ended<'_>, snapshot: &Snapshot) -> BackupSuccess {
-    let said = pods(ended, snapshot).find_map(|pod| serde_json::from_str::<Value>(pod.said.as_deref()?).ok());
-    let said = said.unwrap_or_default();
+    let said = said(ended, snapshot).unwrap_or_default();
     let available = said.get("available").and_then(Value::as_array);
     BackupSuccess {
         time: Time(ended.end.at),
@@ -180,7 +184,7 @@ fn success(ended: &Ended<'_>, snapshot: &Snapshot) -> BackupSuccess {
     }
 }
 
-fn failure(ended: &Ended<'_>, snapshot: &Snapshot) -> String {
+pub(super) fn failure(ended: &Ended<'_>, snapshot: &Snapshot) -> String {
     let cause = &ended.end.cause;
     let words =
         pods(ended, snapshot).filter_map(|pod| pod.terminated.as_ref()).map(|end| end.message.clone());

@@ -3,14 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use k8s_openapi::{
-    api::{
-        apps::v1::{Deployment, ReplicaSet},
-        core::v1::ConfigMap,
-    },
-    apimachinery::pkg::apis::meta::v1::Time,
-    jiff::Timestamp,
-};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
     Client, ResourceExt,
     api::DynamicObject,
@@ -19,15 +12,18 @@ use kube::{
 use serde_json::Value;
 
 use super::{
+    again::{self, Again},
     backups::{self, Backups},
-    facts::{self, ApiKeyFact, Facts, NamespaceFact},
-    gather,
+    claims,
+    facts::{ApiKeyFact, Facts, NamespaceFact},
+    gather, in_use,
     memory::Memory,
     model::Cluster,
     patches, plan, problems, reasons,
     references::References,
     report::Reporter,
-    secrets::{self, Secrets},
+    restore,
+    secrets::Secrets,
     status::{self, View},
     validate, warnings,
 };
@@ -39,10 +35,9 @@ use crate::{
     engine::{
         apply::{Applier, Normalised, Outcome, Result as Applied},
         backoff::{self, Backoff},
-        child::Child,
-        detail::Detail,
         dispatch::{Broken, Reconciler},
         kind::Managed,
+        lease::Term,
         live::{Live, Snapshot},
         owner::Owner,
         plan::Plan,
@@ -61,8 +56,8 @@ pub fn planner() -> Planner {
     Arc::new(|cluster, facts| Box::pin(async move { plan::plan(&cluster, &facts) }))
 }
 
-/// Waiting for something that sends no event of its own is looked at again after this.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// What only waited for the status to be written.
+const AT_ONCE: Duration = Duration::from_millis(50);
 
 pub struct Controller {
     pub writer: Writer,
@@ -96,8 +91,9 @@ impl Controller {
         metrics: Arc<Metrics>,
         planner: Planner,
         store: Store<DynamicObject>,
+        term: Term,
     ) -> Self {
-        let writer = Writer::new(client.clone());
+        let writer = Writer::new(client.clone(), term);
         Self {
             reporter: Reporter::new(client, writer.clone(), Arc::clone(&metrics)),
             writer,
@@ -115,18 +111,21 @@ impl Controller {
     }
 
     async fn run(&self, subject: &Subject) -> Action {
-        let cluster = match validate::validate(&subject.cr) {
-            Ok(cluster) => Arc::new(cluster),
+        let mut cluster = match validate::validate(&subject.cr) {
+            Ok(cluster) => cluster,
             Err(violations) => return self.refuse(subject, &violations).await,
         };
         let snapshot = self.live.of(&cluster.name);
-        let facts = match self.gather(subject, &cluster, &snapshot).await {
+        let restore = self.restore(subject, &cluster, &snapshot);
+        restore.stop(&mut cluster);
+        let cluster = Arc::new(cluster);
+        let facts = match self.gather(subject, &cluster, &restore, &snapshot).await {
             Ok(facts) => Arc::new(facts),
             Err(error) => {
                 let found = problems::problem(
                     Severity::Error,
                     error.reason(),
-                    error_object(&error),
+                    error.object().to_owned(),
                     error.to_string(),
                 );
                 return self.fail(subject, vec![found], error.retry_after()).await;
@@ -136,11 +135,18 @@ impl Controller {
         let outcome = self.carry_out(subject, &cluster, &facts, &plan, &snapshot).await;
         let backups = self.backups(subject, &cluster, &facts);
         let due = backups.look_again;
-        let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), backups);
+        let again = restore.look_again;
+        let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), (backups, restore));
         let told = self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
-        let waits = told.into_iter().chain(due.map(until));
+        let at_once = (again && told.is_none()).then_some(AT_ONCE);
+        let waits = told.into_iter().chain(due.map(again::until)).chain(at_once);
         let ready = status.conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True");
         self.next(subject, &facts, &outcome, waits, ready || cluster.stopped)
+    }
+
+    fn restore(&self, subject: &Subject, cluster: &Cluster, snapshot: &Snapshot) -> restore::State {
+        let (image, before) = (self.operator_image.is_some(), subject.before.restore.as_ref());
+        restore::of(restore::World { cluster, image, before, snapshot, now: Timestamp::now() })
     }
 
     fn backups(&self, subject: &Subject, cluster: &Cluster, facts: &Facts) -> Backups {
@@ -151,11 +157,13 @@ impl Controller {
         &self,
         subject: &Subject,
         cluster: &Cluster,
+        restore: &restore::State,
         snapshot: &Snapshot,
     ) -> Result<Facts, crate::engine::error::Error> {
-        let shared = self.store.state().iter().any(|other| {
-            other.name_any() != cluster.name && namespaces_of(other).contains(&cluster.namespace.name)
-        });
+        let mut others = self.store.state();
+        others.retain(|other| other.name_any() != cluster.name);
+        let shared =
+            others.iter().any(|other| claims::namespaces(other).any(|name| name == cluster.namespace.name));
         let sources = gather::Sources {
             live: &self.live,
             writer: &self.writer,
@@ -163,6 +171,8 @@ impl Controller {
             references: &self.references,
             operator_image: self.operator_image.as_deref(),
             namespace_shared: shared,
+            restore,
+            taken: claims::taken(&subject.object, others.iter().map(AsRef::as_ref)),
         };
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
     }
@@ -185,7 +195,7 @@ impl Controller {
         let mut outcome = applier.apply(plan, snapshot).await;
         self.note_generated_key(subject, cluster, facts, &outcome);
         let snapshot = self.live.of(&cluster.name);
-        let in_use = configs_in_use(&snapshot);
+        let in_use = in_use::configs(&snapshot);
         let superfluous = prune::superfluous(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
         outcome.steps.extend(applier.prune(superfluous).await);
         for step in &outcome.steps {
@@ -220,7 +230,7 @@ impl Controller {
         cluster: &Cluster,
         facts: &Facts,
         (plan, outcome): (&Plan, &Outcome),
-        backups: Backups,
+        (backups, restore): (Backups, restore::State),
     ) -> LogPilotClusterStatus {
         let snapshot = self.live.of(&cluster.name);
         let now = Time(Timestamp::now());
@@ -232,6 +242,7 @@ impl Controller {
         known.extend(warnings::warnings(cluster));
         known.extend(patches::unmatched(cluster, plan));
         known.extend(backups.problems);
+        known.extend(restore.problems.iter().cloned());
         status::of(View {
             cr: &subject.cr,
             before: &subject.before,
@@ -241,6 +252,7 @@ impl Controller {
             snapshot: &snapshot,
             known,
             backups: backups.status,
+            restore,
             effective: Some(warnings::effective(cluster)),
             change: self.change(subject, &now),
             paused: cluster.paused,
@@ -304,31 +316,8 @@ impl Controller {
         ready: bool,
     ) -> Action {
         let name = subject.object.name_any();
-        let mut waits = vec![match facts.api_key {
-            ApiKeyFact::Invalid { .. } => secrets::REFRESH_HELD,
-            _ if facts.references.values().any(facts::References::hold) => secrets::REFRESH_HELD,
-            _ => secrets::REFRESH,
-        }];
+        let Again { mut waits, failed } = again::of(facts, outcome, &self.live.of(&name), ready);
         waits.extend(told);
-        if outcome.settled() && !ready {
-            // A pod that stays unready, or a claim without a volume, sends no event when its time is up.
-            waits.push(Duration::from_secs(problems::SETTLING.unsigned_abs()));
-        }
-        let mut failed = None;
-        for step in &outcome.steps {
-            match &step.result {
-                Applied::Conflict { .. } => failed = failed.or(Some(backoff::LONGEST_FOR_NAME)),
-                Applied::Failed(error) => {
-                    failed = Some(backoff::LONGEST);
-                    waits.extend(error.retry_after());
-                }
-                Applied::Waiting { reason, .. } if *reason == reasons::PROGRESSING => {
-                    failed = failed.or(Some(LOOK_AGAIN));
-                }
-                Applied::Waiting { .. } => waits.push(LOOK_AGAIN),
-                _ => {}
-            }
-        }
         match failed {
             Some(longest) => waits.push(self.backoff.failed(&name, longest)),
             None => self.backoff.succeeded(&name),
@@ -402,59 +391,14 @@ impl Reconciler for Controller {
     }
 
     fn namespaces(&self, object: &DynamicObject) -> Vec<String> {
-        namespaces_of(object)
+        claims::namespaces(object).map(str::to_owned).collect()
+    }
+
+    fn claims(&self, object: &DynamicObject) -> Vec<String> {
+        claims::of(object)
     }
 
     fn status_is_foreign(&self, object: &DynamicObject) -> bool {
         self.memory.is_foreign(object)
     }
-}
-
-/// A moment after it, so that the clock has passed it.
-fn until(moment: Timestamp) -> Duration {
-    moment.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO) + Duration::from_secs(1)
-}
-
-/// The namespaces that a resource names, read without decoding all of it.
-fn namespaces_of(object: &DynamicObject) -> Vec<String> {
-    let text = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let servers = text("/spec/namespace/name").unwrap_or_else(|| object.name_any());
-    std::iter::once(servers).chain(text("/spec/systemNamespace/name")).collect()
-}
-
-fn error_object(error: &crate::engine::error::Error) -> String {
-    use crate::engine::error::Error;
-    match error {
-        Error::Refused { object, .. } | Error::Timeout { object, .. } | Error::Transport { object, .. } => {
-            object.clone()
-        }
-    }
-}
-
-/// ConfigMaps that running or remembered pods use.
-struct InUse {
-    names: std::collections::BTreeSet<String>,
-    /// A Deployment controller is still at work: it may yet make a ReplicaSet of a template that was just replaced.
-    unsure: bool,
-}
-
-impl InUse {
-    fn keeps(&self, child: &Child) -> bool {
-        child.kind == ConfigMap::KIND && (self.unsure || self.names.contains(&child.key.name))
-    }
-}
-
-fn configs_in_use(snapshot: &Snapshot) -> InUse {
-    let names = snapshot
-        .of_kind(ReplicaSet::KIND)
-        .filter_map(|child| match &child.detail {
-            Detail::ReplicaSet(set) => Some(set.config_maps.iter().cloned()),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    let unsure = snapshot
-        .of_kind(Deployment::KIND)
-        .any(|child| matches!(&child.detail, Detail::Deployment(deployment) if !deployment.observed));
-    InUse { names, unsure }
 }

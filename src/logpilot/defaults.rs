@@ -139,6 +139,9 @@ pub const RATE_REFILL_SECONDS: i32 = 60;
 pub const POOL_MAXIMUM: i32 = 10;
 pub const POOL_MINIMUM_IDLE: i32 = 2;
 
+/// For a server with a changed configuration: nearly three times the startup probe's budget, and the image's pull.
+pub const CONFIG_CHECK_SECONDS: i32 = 300;
+
 /// Key of the API key inside its Secret.
 pub const API_KEY: &str = "api-key";
 

@@ -5,6 +5,10 @@ use std::{
     fmt,
 };
 
+use super::model::Restore;
+
+use super::model::Component;
+
 /// A value that is never printed: not in logs, status, events or panics.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(pub String);
@@ -80,6 +84,53 @@ pub struct Missing {
     pub optional: bool,
 }
 
+/// A configuration that is tried before it may reach the servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigCheck {
+    /// `Job namespace/name`.
+    pub object: String,
+    pub verdict: Verdict,
+}
+
+/// What is known of a configuration that is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Running,
+    /// A server became ready with it.
+    Good,
+    /// What the server said, or what kept it from being ready.
+    Bad {
+        message: String,
+    },
+}
+
+/// How clients outside the cluster come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Ingress,
+    Gateway,
+}
+
+/// A host and path that is wanted and that an older resource has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    pub way: Way,
+    pub host: String,
+    pub path: String,
+    /// Name of the resource that has it.
+    pub by: String,
+}
+
+/// Whether the Job of a restore is planned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RestoreJob {
+    /// Not looked at: plans made without a cluster show what the spec asks for.
+    #[default]
+    AsAsked,
+    Planned(Restore),
+    None,
+}
+
 /// Everything `plan` may look at beside the resource itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -88,11 +139,19 @@ pub struct Facts {
     pub system_namespace: NamespaceFact,
     /// Another cluster lives in the namespace: a policy of Delete is held back.
     pub namespace_shared: bool,
+    /// What this cluster wants and an older one has.
+    pub taken: Vec<Taken>,
     pub api_key: ApiKeyFact,
     /// Claims that held data and are gone: not made again until the user says so.
     pub lost_claims: BTreeSet<String>,
-    /// What the variables of each component refer to, by the Deployment's name; nothing where they refer to nothing.
+    /// What the variables of each component refer to, by the Deployment's name, and the pull Secrets, by the
+    /// ServiceAccount's; nothing where they refer to nothing.
     pub references: BTreeMap<String, References>,
+    /// Configurations that have not run yet and are tried first, by the Deployment's name.
+    pub config_checks: BTreeMap<String, ConfigCheck>,
+    pub restore: RestoreJob,
+    /// What the claims say of the restores that ended, by their names.
+    pub restores: BTreeMap<String, String>,
     /// Pods that come back after a stop, by the component's role, where an autoscaler decides how many.
     pub before_stop: BTreeMap<&'static str, i32>,
     /// Restarts that were asked for before, by the component's role; see [`super::restart`].
@@ -101,4 +160,12 @@ pub struct Facts {
     pub operator_image: OperatorImage,
     /// Replicas last seen of each Deployment, for one that has to be made again under an autoscaler.
     pub last_replicas: BTreeMap<String, i32>,
+}
+
+impl Facts {
+    /// How the trial of a component's configuration is; stopping waits for none.
+    #[must_use]
+    pub fn config_check(&self, component: &Component) -> Option<&ConfigCheck> {
+        self.config_checks.get(&component.name).filter(|_| !component.stopped)
+    }
 }

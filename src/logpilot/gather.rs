@@ -6,18 +6,18 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 
 use super::{
-    ACCEPT_DATA_LOSS,
-    facts::{ApiKeyFact, Facts, NamespaceFact, OperatorImage},
+    ACCEPT_DATA_LOSS, config_check,
+    facts::{ApiKeyFact, Facts, NamespaceFact, OperatorImage, RestoreJob, Taken},
     model::Cluster,
     reasons,
     references::{Asked, References},
-    replicas,
+    replicas, restore,
     secrets::{Secrets, Wanted},
 };
 use crate::{
     api::{LogPilotCluster, LogPilotClusterStatus},
     engine::{
-        detail::Detail,
+        detail::{self, Detail},
         error::Error,
         kind::Managed,
         live::{Live, Snapshot},
@@ -35,6 +35,8 @@ pub struct Sources<'a> {
     pub operator_image: Option<&'a str>,
     /// Another resource names the same namespace.
     pub namespace_shared: bool,
+    pub restore: &'a restore::State,
+    pub taken: Vec<Taken>,
 }
 
 /// Whose a namespace is, for this cluster.
@@ -88,6 +90,14 @@ pub fn api_key(cluster: &Cluster) -> Wanted {
     }
 }
 
+/// Whether a pod's container waits for one of these reasons.
+fn waits(snapshot: &Snapshot, reasons: &[&str]) -> bool {
+    let waiting = |pod: &detail::Pod| {
+        pod.waiting.as_ref().is_some_and(|cause| reasons.contains(&cause.reason.as_str()))
+    };
+    snapshot.of_kind(Pod::KIND).any(|child| matches!(&child.detail, Detail::Pod(pod) if waiting(pod)))
+}
+
 /// Everything `plan` may look at.
 ///
 /// # Errors
@@ -100,15 +110,14 @@ pub async fn facts(
     snapshot: &Snapshot,
 ) -> Result<Facts, Error> {
     let servers = namespace(sources.live, cluster, &cluster.namespace.name);
-    let suspect = snapshot.of_kind(Pod::KIND).any(|child| {
-        matches!(&child.detail, Detail::Pod(pod)
-            if pod.waiting.as_ref().is_some_and(|cause| cause.reason == reasons::CONTAINER_CONFIG))
-    });
+    let suspect = waits(snapshot, &[reasons::CONTAINER_CONFIG]);
     let generation = cr.metadata.generation;
     let references = if servers == NamespaceFact::Terminating {
         BTreeMap::new()
     } else {
         let nothing_there = servers == NamespaceFact::Absent;
+        // A kubelet does not say that it pulled without the login it was to use.
+        let suspect = suspect || waits(snapshot, &[reasons::IMAGE_PULL, "ErrImagePull"]);
         sources.references.look(sources.writer, Asked { cluster, generation, suspect, nothing_there }).await?
     };
     let wanted = api_key(cluster);
@@ -122,13 +131,14 @@ pub async fn facts(
         _ => sources.secrets.look(sources.writer, &cluster.name, &wanted, generation, suspect).await?,
     };
     let last = replicas::remembered(cluster, before, snapshot);
-    Ok(Facts {
+    let facts = Facts {
         namespace: servers,
         system_namespace: cluster
             .system_namespace
             .as_ref()
             .map_or(NamespaceFact::Absent, |name| namespace(sources.live, cluster, name)),
         namespace_shared: sources.namespace_shared,
+        taken: sources.taken,
         api_key,
         lost_claims: lost_claims(cr, cluster, before, snapshot)
             .into_iter()
@@ -136,6 +146,8 @@ pub async fn facts(
             .collect::<BTreeSet<_>>(),
         references,
         operator_image: OperatorImage(sources.operator_image.map(str::to_owned)),
+        restore: sources.restore.job.clone().map_or(RestoreJob::None, RestoreJob::Planned),
+        restores: sources.restore.records.clone(),
         before_stop: last.before_stop,
         last_replicas: last.last_replicas,
         restarts: before
@@ -144,5 +156,7 @@ pub async fn facts(
             .filter(|component| !component.restart.is_empty())
             .map(|component| (component.name.clone(), component.restart.clone()))
             .collect(),
-    })
+        config_checks: BTreeMap::new(),
+    };
+    Ok(Facts { config_checks: config_check::of(cluster, &facts, snapshot), ..facts })
 }

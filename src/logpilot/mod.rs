@@ -1,12 +1,16 @@
 //! LogPilot: from a `LogPilotCluster` and the facts about its world to a plan, and back to a status.
 
+pub mod again;
 pub mod backups;
+pub mod claims;
 pub mod config;
+pub mod config_check;
 pub mod controller;
 pub mod defaults;
 pub mod facts;
 pub mod gather;
 pub mod image;
+pub mod in_use;
 pub mod memory;
 pub mod model;
 pub mod monitoring;
@@ -21,6 +25,7 @@ pub mod references;
 pub mod replicas;
 pub mod report;
 pub mod restart;
+pub mod restore;
 pub mod schedule;
 pub mod secrets;
 pub mod status;

@@ -40,8 +40,12 @@ pub struct Cluster {
     pub image_pull_secrets: Vec<String>,
     pub api_key: ApiKey,
     pub storage: Storage,
+    /// For how long a changed configuration is tried before it reaches the servers; `None`: not at all.
+    pub config_check_seconds: Option<i64>,
     /// `None` where no backups are asked for.
     pub backup: Option<Backup>,
+    /// `None` where none is asked for; whether it is still to be done is not known here.
+    pub restore: Option<Restore>,
     /// The enabled ones, in the order all, rest, grpc.
     pub components: Vec<Component>,
     pub ingress: Option<Ingress>,
@@ -51,9 +55,11 @@ pub struct Cluster {
     pub network_policy: Option<NetworkPolicy>,
     pub limit_range: Option<LimitRange>,
     pub quota: Option<Quota>,
+    /// What holds data says that it may not be deleted.
+    pub deletion_protection: bool,
     pub paused: bool,
     pub patches: Vec<ObjectPatch>,
-    /// No pods, and nothing that would make or guard them.
+    /// By the user's wish; the components say which of them have no pods.
     pub stopped: bool,
 }
 
@@ -117,12 +123,50 @@ pub struct BackupJob {
     pub name: String,
     /// The claim that holds the data.
     pub claim: String,
-    /// The claim that the copies go to.
-    pub target: String,
-    /// It, where it is ours to make.
+    pub target: Target,
+    /// The target, where it is a claim and ours to make.
     pub volume: Option<Claim>,
     pub node_selector: StringMap,
     pub tolerations: Vec<Toleration>,
+}
+
+/// Where the copies of one claim go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Claim(String),
+    Bucket(Box<Bucket>),
+}
+
+/// Of S3, and how it is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    pub name: String,
+    /// Without a `/` at either end.
+    pub prefix: String,
+    pub endpoint: Option<String>,
+    pub region: String,
+    pub path_style: bool,
+    /// Secret with the key; only pods read it.
+    pub secret: String,
+    pub key_id_key: String,
+    pub secret_key_key: String,
+    /// ConfigMap and key of the certificates that are trusted instead of the public ones.
+    pub ca: Option<(String, String)>,
+    /// Room for one copy: that of the data, where it is known.
+    pub scratch: Option<Quantity>,
+}
+
+/// A backup in the place of the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restore {
+    /// It is carried out once for each.
+    pub request_id: String,
+    /// File name of the backup.
+    pub from: String,
+    /// Where each component has its own data.
+    pub component: Option<ComponentKey>,
+    /// The claim that holds the data.
+    pub claim: String,
 }
 
 /// What the name of a component stands for. There are three, in [`super::defaults`].
@@ -196,6 +240,8 @@ pub struct Component {
     pub load_balancer: Option<LoadBalancer>,
     pub node_port: Option<NodePort>,
     pub restart: Restart,
+    /// No pods, and nothing that would make or guard them: the whole cluster is stopped, or its data is being restored.
+    pub stopped: bool,
 }
 
 /// The component's `application.yml`.

@@ -1,18 +1,24 @@
 //! The escape hatch: lays the user's patches over the planned objects. Pure, and checked before by
 //! `validate::patches`. No client here.
 
+use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Map, Value};
 
-use super::{model::Cluster, problems::problem, reasons};
+use super::{
+    model::{Cluster, Component},
+    problems::problem,
+    reasons,
+};
 use crate::{
     api::{
-        patches::{ObjectPatch, PatchType},
+        patches::{ObjectPatch, PatchTarget, PatchType},
         status::{Problem, Severity},
     },
     engine::{
-        kind::Role,
+        kind::{Managed, Role},
         plan::{Plan, Planned},
     },
+    objects::names,
 };
 
 /// In an object of a strategic patch: `delete` or `replace`, as kubectl knows them.
@@ -33,7 +39,9 @@ pub fn apply(cluster: &Cluster, mut plan: Plan) -> Plan {
 /// namespace.
 #[must_use]
 pub fn unmatched(cluster: &Cluster, plan: &Plan) -> Vec<Problem> {
-    let idle = |patch: &&ObjectPatch| !plan.objects.iter().any(|planned| targets(patch, planned));
+    let idle = |patch: &&ObjectPatch| {
+        !plan.objects.iter().any(|planned| targets(patch, planned)) && !transient(cluster, &patch.target)
+    };
     let told = |patch: &ObjectPatch| {
         let target = &patch.target;
         let near: Vec<&str> = plan
@@ -59,9 +67,22 @@ pub fn unmatched(cluster: &Cluster, plan: &Plan) -> Vec<Problem> {
 /// Whether a patch is for this object. What is only created and never repaired holds a secret.
 #[must_use]
 pub fn targets(patch: &ObjectPatch, planned: &Planned) -> bool {
-    planned.kind.kind == patch.target.kind
-        && planned.key.name == patch.target.name
-        && planned.kind.role != Role::Once
+    let name = &planned.key.name;
+    let named = match planned.kind.role {
+        Role::Once => false,
+        // Whatever it tries: its hash is not known when the patch is written.
+        Role::Run => *name == patch.target.name || names::without_hash(name) == Some(&patch.target.name),
+        _ => *name == patch.target.name,
+    };
+    named && planned.kind.kind == patch.target.kind
+}
+
+/// Whether a target is an object that is planned at times only, so that a patch of it may find nothing.
+fn transient(cluster: &Cluster, target: &PatchTarget) -> bool {
+    let checks = cluster.config_check_seconds.is_some();
+    let check = |component: &Component| cluster.prefix.config_check(component.role.name) == target.name;
+    let restore = cluster.backup.is_some() && cluster.prefix.restore() == target.name;
+    target.kind == Job::KIND.kind && (restore || checks && cluster.components.iter().any(check))
 }
 
 /// Lays one patch over a body.

@@ -3,16 +3,16 @@
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
 use super::{
-    facts::{ApiKeyFact, Facts, References},
+    facts::{ApiKeyFact, Facts, References, Verdict, Way},
     model::{Cluster, Component},
-    patches,
+    patches, reasons,
 };
 use crate::{
-    engine::plan::Plan,
+    engine::plan::{Plan, Replicas},
     objects::{
-        claim, config_map, cron_job, dashboard, deployment, disruption_budget, gateway, ingress, limit_range,
-        namespace, network_policy, pod_autoscaler, pod_monitor, prometheus_rule, resource_quota, routes,
-        secret, service, service_account, service_monitor,
+        claim, config_check, config_map, cron_job, dashboard, deployment, disruption_budget, gateway,
+        ingress, limit_range, namespace, network_policy, pod_autoscaler, pod_monitor, prometheus_rule,
+        resource_quota, restore_job, routes, secret, service, service_account, service_monitor,
     },
 };
 
@@ -22,6 +22,10 @@ pub const API_KEY_INVALID: &str = "ApiKeyInvalid";
 /// Why the servers of a component are held back while something its variables refer to is missing: a new pod could
 /// not start, and the old ones work.
 pub const REFERENCE_MISSING: &str = super::reasons::REFERENCE_MISSING;
+
+/// Why the servers of a component are held back while nobody knows whether one starts with their new configuration, or
+/// where none does.
+pub use super::reasons::{CONFIG_CHECK_FAILED, CONFIG_CHECKING};
 
 /// Every object the cluster should have, as it is written.
 #[must_use]
@@ -40,12 +44,14 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     plan.add(cluster.storage.claims.iter().filter_map(|it| claim::build(cluster, it, facts)));
     plan.add(backup_claims(cluster));
     plan.add(cron_job::build(cluster, facts));
+    plan.add(restore_job::build(cluster, facts));
     for component in &cluster.components {
         plan.add([config_map::build(cluster, component)]);
+        plan.add(config_check::build(cluster, component, facts));
         plan.push(
             [deployment::build(cluster, component, facts)],
-            deployment::replicas(cluster, component, facts),
-            held(cluster, component, facts),
+            deployment::replicas(component, facts),
+            held(component, facts),
         );
         plan.add([service::cluster_ip(cluster, component)]);
         plan.add(service::load_balancer(cluster, component));
@@ -54,12 +60,12 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
         plan.add(disruption_budget::build(cluster, component));
         plan.add(network_policy::build(cluster, component));
     }
-    plan.add(ingress::http(cluster));
-    plan.add(ingress::grpc(cluster));
+    plan.push(ingress::http(cluster), Replicas::Planned, taken(facts, Way::Ingress));
+    plan.push(ingress::grpc(cluster), Replicas::Planned, taken(facts, Way::Ingress));
     plan.add(gateway::build(cluster));
-    plan.add(routes::http(cluster));
+    plan.push(routes::http(cluster), Replicas::Planned, taken(facts, Way::Gateway));
     plan.add(routes::redirect(cluster));
-    plan.add(routes::grpc(cluster));
+    plan.push(routes::grpc(cluster), Replicas::Planned, taken(facts, Way::Gateway));
     plan.add(service_monitor::build(cluster));
     plan.add(pod_monitor::build(cluster));
     plan.add(prometheus_rule::build(cluster));
@@ -74,11 +80,25 @@ fn backup_claims(cluster: &Cluster) -> impl Iterator<Item = PersistentVolumeClai
     jobs.filter_map(|job| job.volume.as_ref()).map(|volume| claim::of_backups(cluster, volume))
 }
 
-fn held(cluster: &Cluster, component: &Component, facts: &Facts) -> Option<&'static str> {
+/// A second route for a host and path would take requests from the first, or be ignored without a word.
+fn taken(facts: &Facts, way: Way) -> Option<&'static str> {
+    facts.taken.iter().any(|taken| taken.way == way).then_some(reasons::ROUTE_CONFLICT)
+}
+
+fn held(component: &Component, facts: &Facts) -> Option<&'static str> {
+    unstartable(component, facts).or_else(|| match facts.config_check(component)?.verdict {
+        Verdict::Running => Some(CONFIG_CHECKING),
+        Verdict::Bad { .. } => Some(CONFIG_CHECK_FAILED),
+        Verdict::Good => None,
+    })
+}
+
+/// Why a new pod could not start, whatever its configuration.
+pub(super) fn unstartable(component: &Component, facts: &Facts) -> Option<&'static str> {
     let missing = || facts.references.get(&component.name).is_some_and(References::hold);
     match facts.api_key {
         // Stopping needs no key and no variables, and has to work when they are what is broken.
-        _ if cluster.stopped => None,
+        _ if component.stopped => None,
         ApiKeyFact::Invalid { .. } => Some(API_KEY_INVALID),
         _ => missing().then_some(REFERENCE_MISSING),
     }

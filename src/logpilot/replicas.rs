@@ -15,7 +15,7 @@ use crate::{
 pub struct Remembered {
     /// By the Deployment's name: where it starts that is not there, or has no pods.
     pub last_replicas: BTreeMap<String, i32>,
-    /// By the component's role: what the status keeps while the cluster is stopped, and until pods are wanted again.
+    /// By the component's role: what the status keeps while the component is stopped, and until pods are wanted again.
     pub before_stop: BTreeMap<&'static str, i32>,
 }
 
@@ -33,7 +33,7 @@ pub fn remembered(cluster: &Cluster, before: &LogPilotClusterStatus, snapshot: &
         let kept = noted.or(told.map(|told| told.desired).filter(|desired| *desired > 0));
         match live.and_then(|live| i32::try_from(live).ok()) {
             // What somebody starts by hand meanwhile is stopped again, and not what comes back.
-            Some(live) if cluster.stopped => {
+            Some(live) if component.stopped => {
                 found.before_stop.insert(component.role.name, noted.unwrap_or(live));
             }
             Some(_) => {}

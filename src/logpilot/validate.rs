@@ -5,6 +5,7 @@
 //! object may be older than a rule, and `plan` on the command line has no API server.
 
 mod backup;
+mod bucket;
 mod component;
 mod exposure;
 mod limits;
@@ -12,6 +13,7 @@ mod monitoring;
 mod network;
 mod patches;
 mod resources;
+mod restore;
 mod storage;
 
 use std::fmt;
@@ -107,7 +109,8 @@ fn resolve(cr: &LogPilotCluster, objections: &mut Objections) -> Option<Cluster>
         component.restart = Restart::asked(cr.metadata.annotations.as_ref(), component.role);
     }
     let storage = storage::resolve(spec, &prefix, &mut components, objections);
-    let backup = backup::resolve(spec, &prefix, &components, &storage, objections);
+    let backup = backup::resolve(spec, &prefix, &namespace.name, &components, &storage, objections);
+    let restore = restore::resolve(spec, &components, &storage, backup.as_ref(), objections);
     let ingress = exposure::ingress(spec, &components, objections);
     let gateway = exposure::gateway(spec, &components, objections);
     let monitoring = monitoring::resolve(spec, objections);
@@ -132,7 +135,9 @@ fn resolve(cr: &LogPilotCluster, objections: &mut Objections) -> Option<Cluster>
             .map(|reference| reference.name.clone())
             .collect(),
         api_key: api_key(spec, &prefix),
+        config_check_seconds: config_check_seconds(spec),
         patches: spec.patches.clone(),
+        deletion_protection: spec.deletion_protection == Some(true),
         paused: spec.operation.as_ref().and_then(|operation| operation.paused) == Some(true),
         stopped: spec.operation.as_ref().and_then(|operation| operation.stopped) == Some(true),
         name,
@@ -141,6 +146,7 @@ fn resolve(cr: &LogPilotCluster, objections: &mut Objections) -> Option<Cluster>
         system_namespace,
         storage,
         backup,
+        restore,
         components,
         ingress,
         gateway,
@@ -238,6 +244,13 @@ fn api_key(spec: &LogPilotClusterSpec, prefix: &ClusterName) -> ApiKey {
         },
         None => ApiKey { secret: prefix.api_key(), key: defaults::API_KEY.to_owned(), generated: true },
     }
+}
+
+/// None where a changed configuration is not tried first.
+fn config_check_seconds(spec: &LogPilotClusterSpec) -> Option<i64> {
+    let check = spec.config.as_ref()?.check.as_ref()?;
+    (check.enabled != Some(false))
+        .then(|| check.timeout_seconds.unwrap_or(defaults::CONFIG_CHECK_SECONDS).into())
 }
 
 fn config_overlay(spec: &LogPilotClusterSpec, objections: &mut Objections) {

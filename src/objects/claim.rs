@@ -13,6 +13,7 @@ use crate::{
         common::{DeletionPolicy, StringMap},
         storage::AccessMode,
     },
+    engine::detail::RESTORES,
     logpilot::{
         facts::Facts,
         model::{Claim, Cluster},
@@ -29,7 +30,10 @@ pub fn build(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<Persiste
     if let Some(role) = claim.role {
         all.insert(labels::COMPONENT.into(), role.name.into());
     }
-    Some(labelled(cluster, claim, all))
+    let mut built = labelled(cluster, claim, all);
+    let restores = facts.restores.get(&claim.name).cloned();
+    meta::annotate(&mut built.metadata, restores.map(|all| (RESTORES.to_owned(), all)));
+    Some(built)
 }
 
 /// A claim of the backups. One that is gone is made again: what it held is told by the status, and the data is elsewhere.
@@ -38,7 +42,8 @@ pub fn of_backups(cluster: &Cluster, claim: &Claim) -> PersistentVolumeClaim {
     labelled(cluster, claim, labels::of_backup(cluster))
 }
 
-fn labelled(cluster: &Cluster, claim: &Claim, all: StringMap) -> PersistentVolumeClaim {
+fn labelled(cluster: &Cluster, claim: &Claim, mut all: StringMap) -> PersistentVolumeClaim {
+    labels::protect(cluster, &mut all);
     let mut metadata = meta::unowned(cluster, claim.name.clone(), all);
     metadata.namespace = Some(cluster.namespace.name.clone());
     match claim.deletion_policy {

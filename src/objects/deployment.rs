@@ -19,7 +19,7 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deploym
     }
     let replicas = match component.scale {
         // Unmarked, so that the number is ours again: an autoscaler lets a workload of zero alone.
-        _ if cluster.stopped => Some(0),
+        _ if component.stopped => Some(0),
         Scale::Fixed(replicas) => Some(replicas),
         Scale::Autoscaled(_) => {
             meta::annotate(&mut metadata, [(HANDED_OVER.0.into(), HANDED_OVER.1.into())]);
@@ -45,9 +45,9 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deploym
 /// Who decides the number of pods. A workload that has to be made again under an autoscaler starts where
 /// it was last seen, or a scaled-up one would drop to its minimum; so does one that was stopped.
 #[must_use]
-pub fn replicas(cluster: &Cluster, component: &Component, facts: &Facts) -> Replicas {
+pub fn replicas(component: &Component, facts: &Facts) -> Replicas {
     match &component.scale {
-        _ if cluster.stopped => Replicas::Planned,
+        _ if component.stopped => Replicas::Planned,
         Scale::Fixed(_) => Replicas::Planned,
         Scale::Autoscaled(scaler) => Replicas::Autoscaled {
             initial: facts

@@ -8,13 +8,13 @@ use k8s_openapi::{
 use super::{labels, meta};
 use crate::logpilot::model::{Budget, Cluster, Component};
 
-/// None where it was turned off, and while the cluster is stopped; and, unless one was asked for, for a single pod and for pods bound to one
+/// None where it was turned off, and while the component is stopped; and, unless one was asked for, for a single pod and for pods bound to one
 /// node: there the replacement of an evicted pod stays Pending, and the budget would block the drain for ever.
 #[must_use]
 pub fn build(cluster: &Cluster, component: &Component) -> Option<PodDisruptionBudget> {
     let (min_available, max_unavailable) = match &component.budget {
         Budget::Off => return None,
-        _ if cluster.stopped => return None,
+        _ if component.stopped => return None,
         Budget::Default if component.co_scheduled || component.scale.most() < 2 => return None,
         Budget::Default => (None, Some(IntOrString::Int(1))),
         Budget::MinAvailable(count) => (Some(count.into()), None),

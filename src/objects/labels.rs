@@ -21,6 +21,8 @@ pub const VERSION: &str = "app.kubernetes.io/version";
 pub const CLUSTER: &str = "logpilot.io/cluster";
 /// On pods: the claim they mount, so that pods that need one node find each other.
 pub const DATA: &str = "logpilot.io/data";
+/// On what holds data, with the value `true`: the admission policy refuses to delete it.
+pub const PROTECTED: &str = "logpilot.io/deletion-protection";
 /// On Services: `internal`, `load-balancer` or `node-port`, so that a monitor scrapes each pod once.
 pub const SERVICE: &str = "logpilot.io/service";
 /// Value of [`SERVICE`] of the ClusterIP Services, the only ones with the management port.
@@ -87,6 +89,46 @@ pub fn of_backup_pod(cluster: &Cluster, job: &BackupJob) -> StringMap {
     let mut labels = of_backup(cluster);
     labels.insert(DATA.into(), claim_label(&job.claim));
     labels
+}
+
+/// Value of [`COMPONENT`] of the pods that try a configuration.
+pub const CONFIG_CHECK: &str = "config-check";
+
+/// Labels of a pod that tries a configuration: what it is sent and stores goes with it, so nothing may select it as a
+/// server. Not the labels that a component's pods have, nor the pair by which hand-written Services select, nor
+/// what monitors select by.
+#[must_use]
+pub fn of_check_pod(cluster: &Cluster) -> StringMap {
+    let mut labels = shared(cluster);
+    labels.retain(|key, _| ![NAME, CLUSTER].contains(&key.as_str()));
+    labels.insert(COMPONENT.into(), CONFIG_CHECK.into());
+    labels
+}
+
+/// Value of [`COMPONENT`] of what puts a backup in the place of the data: no Service selects it.
+pub const RESTORE: &str = "restore";
+
+/// Labels of a restore's Job.
+#[must_use]
+pub fn of_restore(cluster: &Cluster) -> StringMap {
+    let mut labels = shared(cluster);
+    labels.insert(COMPONENT.into(), RESTORE.into());
+    labels
+}
+
+/// Labels of a restore's pod, on the node of those that mount the claim.
+#[must_use]
+pub fn of_restore_pod(cluster: &Cluster, job: &BackupJob) -> StringMap {
+    let mut labels = of_restore(cluster);
+    labels.insert(DATA.into(), claim_label(&job.claim));
+    labels
+}
+
+/// Marks what holds data, where the cluster is protected.
+pub fn protect(cluster: &Cluster, labels: &mut StringMap) {
+    if cluster.deletion_protection {
+        labels.insert(PROTECTED.into(), "true".into());
+    }
 }
 
 /// Labels that only the operator sets.

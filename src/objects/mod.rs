@@ -6,7 +6,9 @@
 
 pub mod affinity;
 pub mod alerts;
+pub mod backup_pod;
 pub mod claim;
+pub mod config_check;
 pub mod config_map;
 pub mod container;
 pub mod cron_job;
@@ -32,6 +34,7 @@ pub mod probes;
 pub mod prometheus_rule;
 pub mod promql;
 pub mod resource_quota;
+pub mod restore_job;
 pub mod routes;
 pub mod secret;
 pub mod service;

@@ -14,7 +14,10 @@ const HASH: usize = 10;
 // The longest names of each form still fit; a longer suffix fails to compile.
 const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-loadbalancer".len() <= LABEL);
 const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-config-".len() + HASH <= LABEL);
+const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-check-".len() + HASH <= LABEL);
 const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-data".len() <= LABEL);
+
+const _: () = assert!(ClusterName::MAX + "-restore-".len() + HASH <= LABEL);
 
 /// A CronJob's Jobs get eleven characters more.
 const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-backup".len() <= LABEL - 11);
@@ -60,6 +63,13 @@ impl ClusterName {
         format!("{self}-{role}-config-{hash}")
     }
 
+    /// Job that tries a configuration. What follows is a hash, so that a corrected one is tried by another Job; without
+    /// it this is what patches call all of them.
+    #[must_use]
+    pub fn config_check(&self, role: &str) -> String {
+        format!("{self}-{role}-check")
+    }
+
     #[must_use]
     pub fn service_account(&self) -> String {
         self.0.clone()
@@ -88,6 +98,18 @@ impl ClusterName {
             None => format!("{self}-backup"),
             Some(role) => format!("{self}-{role}-backup"),
         }
+    }
+
+    /// What patches call the Jobs of restores: each has a hash behind it.
+    #[must_use]
+    pub fn restore(&self) -> String {
+        format!("{self}-restore")
+    }
+
+    /// Job of one restore.
+    #[must_use]
+    pub fn restore_of(&self, request: &str) -> String {
+        format!("{}-{}", self.restore(), short_hash(request.as_bytes()))
     }
 
     #[must_use]
@@ -166,6 +188,13 @@ pub fn short_hash(content: &[u8]) -> String {
     hex
 }
 
+/// A name without the hash at its end.
+#[must_use]
+pub fn without_hash(name: &str) -> Option<&str> {
+    let (head, hash) = name.rsplit_once('-')?;
+    (hash.len() == HASH && hash.chars().all(|char| char.is_ascii_hexdigit())).then_some(head)
+}
+
 /// A claim's name as a label value: claims of other makers may have names of up to 253 characters.
 #[must_use]
 pub fn claim_label(claim: &str) -> String {
@@ -222,14 +251,18 @@ mod tests {
             prop_assert_eq!(hash.len(), HASH);
             for made in [
                 name.component(role), name.load_balancer(role), name.node_port(role),
-                name.config(role, &hash), name.service_account(), name.api_key(), name.shared_data(),
-                name.component_data(role), name.backup(None), name.backup(Some(role)), name.ingress(), name.grpc_ingress(), name.service_monitor(),
+                name.config(role, &hash), format!("{}-{hash}", name.config_check(role)), name.service_account(), name.api_key(), name.shared_data(),
+                name.component_data(role), name.backup(None), name.backup(Some(role)), name.restore(), name.restore_of(&hash), name.ingress(), name.grpc_ingress(), name.service_monitor(),
                 name.limit_range(), name.resource_quota(),
                 name.pod_monitor(), name.prometheus_rule(), name.gateway(), name.route(0), name.route(31), name.redirect_route(),
             ] {
                 prop_assert!(is_dns_1035(&made), "{made}");
                 prop_assert!(made.starts_with(&prefix));
             }
+            let (check, config) = (name.config_check(role), name.config(role, &hash));
+            let job = format!("{check}-{hash}");
+            prop_assert_eq!(without_hash(&job), Some(&*check));
+            prop_assert!(without_hash(&check).is_none() && without_hash(&config) != Some(&*check));
         }
 
         #[test]

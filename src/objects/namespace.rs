@@ -30,6 +30,7 @@ pub fn of_servers(cluster: &Cluster, facts: &Facts) -> Option<Namespace> {
         (ENFORCE.into(), level(wanted.pod_security).into()),
     ]);
     all.extend(labels::with(cluster, &wanted.labels));
+    labels::protect(cluster, &mut all);
     let mut metadata = meta::unowned(cluster, wanted.name.clone(), all);
     // Another cluster's data lives here too: deleting the namespace would take it along.
     if wanted.deletion_policy == DeletionPolicy::Delete && !facts.namespace_shared {

@@ -33,39 +33,48 @@ pub(super) const TMP: &str = "tmp";
 /// because the image names its user and the kubelet cannot see that a name is not root.
 const USER: i64 = 10001;
 /// Spring unpacks and Tomcat buffers there; without a bound a stray file fills the node.
-const TMP_SIZE: &str = "256Mi";
+const SCRATCH_SIZE: &str = "256Mi";
 
 #[must_use]
 pub fn template(cluster: &Cluster, component: &Component, facts: &Facts) -> PodTemplateSpec {
+    let mut all = if cluster.monitoring.scrape_annotations { scraped() } else { StringMap::new() };
+    all.extend(annotations(component, facts));
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels::of_pod(cluster, component)),
-            annotations: meta::non_empty(annotations(cluster, component, facts)),
+            annotations: meta::non_empty(all),
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {
-            service_account_name: Some(cluster.prefix.service_account()),
-            automount_service_account_token: Some(false),
-            // They would set LOGPILOT_GRPC_PORT=tcp://…, and the server exits on it.
-            enable_service_links: Some(false),
-            image_pull_secrets: pull_secrets(cluster),
-            security_context: Some(security_context()),
-            termination_grace_period_seconds: Some(component.grace_period_seconds),
-            priority_class_name: component.priority_class_name.clone(),
-            node_selector: meta::non_empty(component.node_selector.clone()),
-            tolerations: affinity::tolerations(component),
             affinity: affinity::build(component),
             topology_spread_constraints: affinity::spread(component),
-            containers: vec![container::server(cluster, component)],
-            volumes: Some(volumes(component)),
-            ..PodSpec::default()
+            ..spec(cluster, component, claim(component))
         }),
     }
 }
 
-fn annotations(cluster: &Cluster, component: &Component, facts: &Facts) -> StringMap {
-    let mut all = if cluster.monitoring.scrape_annotations { scraped() } else { StringMap::new() };
-    all.extend(component.pod_annotations.clone());
+/// What the pods of a component are wherever they run, with data from this volume.
+pub(super) fn spec(cluster: &Cluster, component: &Component, data: Volume) -> PodSpec {
+    PodSpec {
+        service_account_name: Some(cluster.prefix.service_account()),
+        automount_service_account_token: Some(false),
+        // They would set LOGPILOT_GRPC_PORT=tcp://…, and the server exits on it.
+        enable_service_links: Some(false),
+        image_pull_secrets: pull_secrets(cluster),
+        security_context: Some(security_context()),
+        termination_grace_period_seconds: Some(component.grace_period_seconds),
+        priority_class_name: component.priority_class_name.clone(),
+        node_selector: meta::non_empty(component.node_selector.clone()),
+        tolerations: affinity::tolerations(component),
+        containers: vec![container::server(cluster, component)],
+        volumes: Some(vec![config(component), data, scratch(TMP)]),
+        ..PodSpec::default()
+    }
+}
+
+/// The user's annotations, and what rolls the pods when it changes.
+pub(super) fn annotations(component: &Component, facts: &Facts) -> StringMap {
+    let mut all = component.pod_annotations.clone();
     let hash = match &facts.api_key {
         // Known before the Secret is made, or the pods would roll as soon as it is seen.
         ApiKeyFact::Present { hash } | ApiKeyFact::Generate { hash, .. } => Some(hash.clone()),
@@ -106,31 +115,36 @@ pub(super) fn security_context() -> PodSecurityContext {
     }
 }
 
-fn volumes(component: &Component) -> Vec<Volume> {
-    vec![
-        Volume {
-            name: CONFIG.into(),
-            config_map: Some(ConfigMapVolumeSource {
-                name: component.config.name.clone(),
-                ..ConfigMapVolumeSource::default()
-            }),
-            ..Volume::default()
-        },
-        Volume {
-            name: DATA.into(),
-            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-                claim_name: component.claim.clone(),
-                read_only: None,
-            }),
-            ..Volume::default()
-        },
-        Volume {
-            name: TMP.into(),
-            empty_dir: Some(EmptyDirVolumeSource {
-                size_limit: Some(Quantity(TMP_SIZE.into())),
-                medium: None,
-            }),
-            ..Volume::default()
-        },
-    ]
+fn config(component: &Component) -> Volume {
+    Volume {
+        name: CONFIG.into(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: component.config.name.clone(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}
+
+fn claim(component: &Component) -> Volume {
+    Volume {
+        name: DATA.into(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name: component.claim.clone(),
+            read_only: None,
+        }),
+        ..Volume::default()
+    }
+}
+
+/// Goes with its pod.
+pub(super) fn scratch(name: &str) -> Volume {
+    Volume {
+        name: name.into(),
+        empty_dir: Some(EmptyDirVolumeSource {
+            size_limit: Some(Quantity(SCRATCH_SIZE.into())),
+            medium: None,
+        }),
+        ..Volume::default()
+    }
 }

@@ -12,11 +12,11 @@ use crate::{
     logpilot::model::{Cluster, Component, Scale},
 };
 
-/// None for a component with a fixed number of pods, and while the cluster is stopped.
+/// None for a component with a fixed number of pods, and while it is stopped.
 #[must_use]
 pub fn build(cluster: &Cluster, component: &Component) -> Option<HorizontalPodAutoscaler> {
     let Scale::Autoscaled(scaler) = &component.scale else { return None };
-    if cluster.stopped {
+    if component.stopped {
         return None;
     }
     let metrics = [("cpu", scaler.cpu), ("memory", scaler.memory)]

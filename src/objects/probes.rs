@@ -30,7 +30,8 @@ pub fn startup(component: &Component, probes: &Probes) -> Option<Probe> {
 
 fn probe(component: &Component, check: &Check, timing: &Timing, group: &str) -> Probe {
     let mut probe = Probe {
-        initial_delay_seconds: Some(timing.initial_delay),
+        // The API server does not store 0, and what it does not store would look changed for ever.
+        initial_delay_seconds: Some(timing.initial_delay).filter(|&seconds| seconds != 0),
         period_seconds: Some(timing.period),
         timeout_seconds: Some(timing.timeout),
         failure_threshold: Some(timing.failures),

@@ -25,6 +25,7 @@ use local_cluster::{
 };
 use logpilot_operator::{
     api,
+    engine::lease::Lost,
     logpilot::controller::{self, Planner},
     operator::{self, Operator},
 };
@@ -63,7 +64,7 @@ pub async fn world() -> &'static World {
             })
             .await
             .unwrap();
-            for file in ["service_account.yaml", "role.yaml", "role_binding.yaml"] {
+            for file in ["service_account.yaml", "role.yaml", "role_binding.yaml", "lease.yaml"] {
                 let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/rbac").join(file);
                 let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 for manifest in documents(&text) {
@@ -121,10 +122,33 @@ impl World {
     /// Starts an operator of its own thread and runtime, as a process would be.
     pub async fn start_operator(&self, planner: Planner) -> Running {
         let config = self.operator_config().await;
-        let stop = CancellationToken::new();
-        let operator: Arc<OnceLock<Operator>> = Arc::default();
+        self.start(config, planner, None, "logpilot-operator:test").await
+    }
+
+    /// One that reaches the API server in a way of its own, and knows itself by this image.
+    pub async fn start_behind(&self, config: kube::Config, image: &str) -> Running {
+        self.start(config, controller::planner(), None, image).await
+    }
+
+    /// One that writes only while it holds the Lease, under this name.
+    pub async fn start_candidate(&self, identity: &'static str) -> Running {
+        let config = self.operator_config().await;
+        self.start(config, controller::planner(), Some(identity), "logpilot-operator:test").await
+    }
+
+    async fn start(
+        &self,
+        config: kube::Config,
+        planner: Planner,
+        identity: Option<&'static str>,
+        image: &str,
+    ) -> Running {
+        let image = image.to_owned();
+        let (stop, crash) = (CancellationToken::new(), CancellationToken::new());
+        let (operator, ended): (Arc<OnceLock<Operator>>, Arc<OnceLock<Lost>>) = <_>::default();
         let thread = std::thread::spawn({
-            let (stop, operator) = (stop.clone(), Arc::clone(&operator));
+            let (stop, crash) = (stop.clone(), crash.clone());
+            let (operator, ended) = (Arc::clone(&operator), Arc::clone(&ended));
             move || {
                 let runtime = tokio::runtime::Builder::new_multi_thread()
                     .worker_threads(2)
@@ -132,10 +156,17 @@ impl World {
                     .build()
                     .unwrap();
                 runtime.block_on(async {
-                    let running = Operator::new(operator::client(config).unwrap(), planner)
-                        .with_image(Some("logpilot-operator:test".to_owned()));
+                    let mut running = Operator::new(operator::client(config.clone()).unwrap(), planner)
+                        .with_image(Some(image));
+                    if let Some(identity) = identity {
+                        let client = operator::client(config).unwrap();
+                        running = running.with_election(client, OPERATOR_NAMESPACE, identity.to_owned());
+                    }
                     let _ = operator.set(running.clone());
-                    running.run(stop).await;
+                    tokio::select! {
+                        result = running.run(stop) => if let Err(lost) = result { ended.set(lost).unwrap() },
+                        () = crash.cancelled() => {}
+                    }
                 });
                 // As a killed process: what is under way is not waited for.
                 runtime.shutdown_background();
@@ -147,17 +178,35 @@ impl World {
         })
         .await
         .unwrap();
-        Running { stop, thread: Some(thread) }
+        Running { stop, crash, operator, ended, thread: Some(thread) }
     }
 }
 
 /// An operator that ends when this is dropped or stopped.
 pub struct Running {
     stop: CancellationToken,
+    crash: CancellationToken,
+    operator: Arc<OnceLock<Operator>>,
+    ended: Arc<OnceLock<Lost>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Running {
+    pub fn leads(&self) -> bool {
+        self.operator.get().is_some_and(Operator::leads)
+    }
+
+    /// Why it ended by itself, where it did.
+    pub fn lost(&self) -> Option<&Lost> {
+        self.ended.get()
+    }
+
+    /// Ends without a last word to anybody.
+    pub fn crash(mut self) {
+        self.crash.cancel();
+        self.end();
+    }
+
     pub fn kill(mut self) {
         self.end();
     }
@@ -176,26 +225,10 @@ impl Drop for Running {
     }
 }
 
-/// The Prometheus operator's CRDs, as far as the API server needs them: it stores their objects as they are written.
+/// The Prometheus operator's CRDs, without the operator.
 pub async fn install_service_monitors(client: &Client) {
-    for kind in ["ServiceMonitor", "PodMonitor", "PrometheusRule"] {
-        let singular = kind.to_lowercase();
-        let plural = format!("{singular}s");
-        apply(client, &serde_json::json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": { "name": format!("{plural}.monitoring.coreos.com") },
-            "spec": {
-                "group": "monitoring.coreos.com", "scope": "Namespaced",
-                "names": { "kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": singular },
-                "versions": [{
-                    "name": "v1", "served": true, "storage": true,
-                    "schema": { "openAPIV3Schema": { "type": "object", "properties": {
-                        "spec": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
-                    } } },
-                }],
-            },
-        }))
-        .await;
+    for crd in local_cluster::prometheus_operator::crds() {
+        apply(client, &crd).await;
     }
 }
 

@@ -50,7 +50,7 @@ async fn a_stopped_cluster_keeps_its_data_and_as_many_pods_come_back() {
         .await;
 }
 
-async fn revision(case: &Case, name: &str) -> String {
+pub async fn revision(case: &Case, name: &str) -> String {
     let annotations = case.child("Deployment", name).await.metadata.annotations.unwrap();
     annotations["deployment.kubernetes.io/revision"].clone()
 }

@@ -64,7 +64,7 @@ pub fn unique_locations() -> Rule {
 // ---- rules of the spec: which component answers --------------------------------------------------
 
 /// The keys of the components that run.
-const RUNNING: &str = "(has(self.components) && self.components.size() > 0 ? self.components.filter(c, !has(self.components[c].enabled) || self.components[c].enabled) : ['all'])";
+pub(super) const RUNNING: &str = "(has(self.components) && self.components.size() > 0 ? self.components.filter(c, !has(self.components[c].enabled) || self.components[c].enabled) : ['all'])";
 
 /// The rules of one way in (`ingress` or `gateway`), none where it is absent or off.
 fn rules_of(way: &str) -> String {

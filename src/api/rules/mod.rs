@@ -18,6 +18,7 @@ pub mod metadata;
 pub mod monitoring;
 pub mod network;
 pub mod patches;
+pub mod restore;
 pub mod storage;
 
 use kube::core::{Message, Reason, Rule};

@@ -16,7 +16,7 @@ use crate::{
     objects::kinds::KINDS,
 };
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
 }
 
@@ -25,7 +25,7 @@ fn kind(name: &str) -> &'static Kind {
 }
 
 /// Objects as the API server has them.
-fn world(objects: &[Value]) -> Snapshot {
+pub(super) fn world(objects: &[Value]) -> Snapshot {
     let mut snapshot = Snapshot::default();
     for (number, object) in objects.iter().enumerate() {
         let mut object = object.clone();
@@ -42,7 +42,7 @@ fn cron_job() -> Value {
     json!({ "kind": "CronJob", "metadata": { "name": "logpilot-backup", "creationTimestamp": "2026-01-01T00:00:00Z" } })
 }
 
-fn job(name: &str, condition: &str, at: &str) -> Value {
+pub(super) fn job(name: &str, condition: &str, at: &str) -> Value {
     json!({ "kind": "Job",
         "metadata": { "name": name, "ownerReferences": [
             { "apiVersion": "batch/v1", "kind": "CronJob", "name": "logpilot-backup", "uid": "c", "controller": true },
@@ -54,7 +54,7 @@ fn job(name: &str, condition: &str, at: &str) -> Value {
     })
 }
 
-fn pod(job: &str, exit_code: i32, message: &str) -> Value {
+pub(super) fn pod(job: &str, exit_code: i32, message: &str) -> Value {
     json!({ "kind": "Pod",
         "metadata": { "name": format!("{job}-abcde"), "labels": {
             "app.kubernetes.io/component": "backup", "batch.kubernetes.io/job-name": job,
@@ -236,4 +236,86 @@ fn a_backup_claim_that_waits_for_its_first_pod_is_no_problem() {
     assert_eq!(told(&[claim("logpilot-backup", "Pending")]), 0);
     assert_eq!(told(&[claim("logpilot-backup", "Lost")]), 1);
     assert_eq!(told(&[claim("logpilot-data", "Pending")]), 1);
+}
+
+/// One prefix for each volume of data, under one that no other cluster has by default.
+#[test]
+fn a_bucket_takes_the_place_of_the_claim_and_no_pod_has_the_key_but_as_a_reference() {
+    let spec = |more: &str| {
+        format!(
+            "{{ components: {{ all: {{}}, rest: {{}} }}, {more} backup: {{ s3: {{ bucket: abc, credentialsSecret: {{ name: a }} }} }} }}"
+        )
+    };
+    let own = planned(&spec("storage: { sharing: PerComponent },"));
+    assert_eq!(names(&own, "PersistentVolumeClaim"), ["logpilot-all-data", "logpilot-rest-data"]);
+    let container = |plan: &Plan, name: &str| {
+        object(plan, "CronJob", name)
+            .body
+            .pointer("/spec/jobTemplate/spec/template/spec/containers/0")
+            .expect("a container")
+            .clone()
+    };
+    for (name, prefix) in
+        [("logpilot-all-backup", "logpilot/logpilot/all"), ("logpilot-rest-backup", "logpilot/logpilot/rest")]
+    {
+        let container = container(&own, name);
+        assert_eq!(container["args"][2], format!("--to=s3://abc/{prefix}"));
+        let env = container["env"].as_array().expect("variables");
+        assert!(
+            env.iter().all(|it| it["valueFrom"]["secretKeyRef"]["name"] == "a" && it.get("value").is_none())
+        );
+        assert_eq!(env.len(), 2);
+    }
+    let shared = planned(&spec(""));
+    assert_eq!(container(&shared, "logpilot-backup")["args"][2], "--to=s3://abc/logpilot/logpilot");
+}
+
+/// A name with a dot fits no certificate of Amazon's, and other servers seldom have a name for each bucket.
+#[test]
+fn a_bucket_stands_in_the_path_where_its_name_or_its_server_wants_that() {
+    for (s3, in_path) in [
+        ("bucket: abc", false),
+        ("bucket: a.bc", true),
+        ("bucket: abc, endpoint: 'https://minio.example.com'", true),
+        ("bucket: a.bc, pathStyle: false", false),
+    ] {
+        let plan = planned(&format!("{{ backup: {{ s3: {{ {s3}, credentialsSecret: {{ name: a }} }} }} }}"));
+        let body = object(&plan, "CronJob", "logpilot-backup").body.to_string();
+        assert_eq!(body.contains("--path-style"), in_path, "{s3}");
+    }
+}
+
+#[test]
+fn pods_of_one_component_with_one_cause_are_one_problem_that_counts_them() {
+    let failing = |name: &str, component: &str| {
+        json!({ "kind": "Pod",
+            "metadata": { "name": name, "labels": { "app.kubernetes.io/component": component }, "ownerReferences": [
+                { "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "s", "uid": "s", "controller": true },
+            ] },
+            "status": { "containerStatuses": [{ "state": { "waiting": { "reason": "ErrImagePull", "message": "no" } } }] } })
+    };
+    let pods = [failing("a", "all"), failing("b", "all"), failing("c", "rest")];
+    let told = problems::of_live(&planned("{ components: { all: {}, rest: {} } }"), &world(&pods), 0);
+    let words: Vec<_> = told.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(words, ["no (and 1 more pods)", "no"]);
+}
+
+#[test]
+fn a_backup_pod_whose_secret_is_missing_is_told_with_the_secrets_name() {
+    let mut pod = pod("logpilot-backup-1", 0, "");
+    pod["metadata"]["ownerReferences"] = json!([
+        { "apiVersion": "batch/v1", "kind": "Job", "name": "logpilot-backup-1", "uid": "j", "controller": true },
+    ]);
+    pod["spec"] = json!({ "nodeName": "n" });
+    pod["status"] = json!({ "phase": "Pending", "containerStatuses": [{ "restartCount": 0, "image": "i:1",
+        "state": { "waiting": { "reason": "CreateContainerConfigError", "message": "secret \"minio\" not found" } } }] });
+    let plan = planned("{ backup: { s3: { bucket: abc, credentialsSecret: { name: minio } } } }");
+    let told = problems::of_live(&plan, &world(&[pod]), 0);
+    let [only] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(
+        (only.reason.as_str(), only.message.as_str()),
+        ("CreateContainerConfigError", "secret \"minio\" not found")
+    );
+    assert_eq!(only.object, "Pod logpilot/logpilot-backup-1-abcde");
+    assert_eq!(only.severity, crate::api::status::Severity::Warning, "servers run without a backup");
 }

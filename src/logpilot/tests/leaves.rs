@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::{
     api::crd::crd,
-    logpilot::warnings::{effective, warnings},
+    logpilot::{
+        config_check,
+        warnings::{effective, warnings},
+    },
 };
 
 /// Fields that change nothing in the plan by design.
@@ -43,6 +46,24 @@ macro_rules! rule {
 macro_rules! gateway {
     ($($text:tt)*) => {
         concat!("{ components: { all: {}, rest: {} }, exposure: { gateway: { ", $($text)*, " } } }")
+    };
+}
+macro_rules! s3 {
+    ($($text:tt)*) => { concat!("{ backup: { s3: { ", $($text)*, " } } }") };
+}
+macro_rules! restore {
+    ($($text:tt)*) => {
+        concat!("{ backup: {}, restore: { from: logpilot-20260102T030001.000Z.db, ", $($text)*, " } }")
+    };
+}
+macro_rules! own_restore {
+    ($name:literal) => {
+        concat!(
+            "{ components: { all: {}, rest: {} }, storage: { sharing: PerComponent }, backup: {}, \
+             restore: { requestId: a, from: logpilot-20260102T030001.000Z.db, component: ",
+            $name,
+            " } }"
+        )
     };
 }
 macro_rules! patch {
@@ -406,6 +427,12 @@ pub(super) const LEAVES: &[Leaf] = &[
     ("config.sqlitePool.maximumSize", "{}", "{ config: { sqlitePool: { maximumSize: 5 } } }"),
     ("config.sqlitePool.minimumIdle", "{}", "{ config: { sqlitePool: { minimumIdle: 1 } } }"),
     ("config.logLevels", "{}", "{ config: { logLevels: { com.logpilot: DEBUG } } }"),
+    ("config.check.enabled", "{ config: { check: {} } }", "{ config: { check: { enabled: false } } }"),
+    (
+        "config.check.timeoutSeconds",
+        "{ config: { check: {} } }",
+        "{ config: { check: { timeoutSeconds: 60 } } }",
+    ),
     ("config.overlay", "{}", "{ config: { overlay: { a: b } } }"),
     ("auth.apiKeySecret.name", "{}", "{ auth: { apiKeySecret: { name: a } } }"),
     (
@@ -444,7 +471,64 @@ pub(super) const LEAVES: &[Leaf] = &[
         "{ backup: { volume: { storageClassName: slow } } }",
     ),
     ("backup.volume.existingClaim", "{ backup: {} }", "{ backup: { volume: { existingClaim: nfs } } }"),
+    (
+        "backup.s3.bucket",
+        s3!("bucket: abc, credentialsSecret: { name: a }"),
+        s3!("bucket: abd, credentialsSecret: { name: a }"),
+    ),
+    (
+        "backup.s3.prefix",
+        s3!("bucket: abc, credentialsSecret: { name: a }"),
+        s3!("bucket: abc, credentialsSecret: { name: a }, prefix: x"),
+    ),
+    (
+        "backup.s3.endpoint",
+        s3!("bucket: abc, credentialsSecret: { name: a }, pathStyle: true"),
+        s3!("bucket: abc, credentialsSecret: { name: a }, pathStyle: true, endpoint: 'https://a.b'"),
+    ),
+    (
+        "backup.s3.region",
+        s3!("bucket: abc, credentialsSecret: { name: a }"),
+        s3!("bucket: abc, credentialsSecret: { name: a }, region: eu-west-1"),
+    ),
+    (
+        "backup.s3.pathStyle",
+        s3!("bucket: abc, credentialsSecret: { name: a }"),
+        s3!("bucket: abc, credentialsSecret: { name: a }, pathStyle: true"),
+    ),
+    (
+        "backup.s3.credentialsSecret.name",
+        s3!("bucket: abc, credentialsSecret: { name: a }"),
+        s3!("bucket: abc, credentialsSecret: { name: b }"),
+    ),
+    (
+        "backup.s3.credentialsSecret.accessKeyIdKey",
+        s3!("bucket: abc, credentialsSecret: { name: a }"),
+        s3!("bucket: abc, credentialsSecret: { name: a, accessKeyIdKey: b }"),
+    ),
+    (
+        "backup.s3.credentialsSecret.secretAccessKeyKey",
+        s3!("bucket: abc, credentialsSecret: { name: a }"),
+        s3!("bucket: abc, credentialsSecret: { name: a, secretAccessKeyKey: b }"),
+    ),
+    (
+        "backup.s3.caConfigMap.name",
+        s3!("bucket: abc, credentialsSecret: { name: a }, caConfigMap: { name: a }"),
+        s3!("bucket: abc, credentialsSecret: { name: a }, caConfigMap: { name: b }"),
+    ),
+    (
+        "backup.s3.caConfigMap.key",
+        s3!("bucket: abc, credentialsSecret: { name: a }, caConfigMap: { name: a }"),
+        s3!("bucket: abc, credentialsSecret: { name: a }, caConfigMap: { name: a, key: b }"),
+    ),
     ("backup.suspend", "{ backup: {} }", "{ backup: { suspend: true } }"),
+    ("restore.requestId", restore!("requestId: a"), restore!("requestId: b")),
+    (
+        "restore.from",
+        restore!("requestId: a"),
+        "{ backup: {}, restore: { requestId: a, from: logpilot-20260102T030001.001Z.db } }",
+    ),
+    ("restore.component", own_restore!("all"), own_restore!("rest")),
     ("exposure.ingress.enabled", ingress!("enabled: true"), ingress!("enabled: false")),
     (
         "exposure.ingress.className",
@@ -865,13 +949,14 @@ pub(super) const LEAVES: &[Leaf] = &[
         "{ limits: { quota: { pods: 9 } } }",
         "{ limits: { quota: { pods: 9, limits: { ephemeral-storage: 9Gi } } } }",
     ),
+    ("deletionProtection", "{}", "{ deletionProtection: true }"),
     ("operation.stopped", "{}", "{ operation: { stopped: true } }"),
 ];
 
 /// Everything a user can see of a spec before it runs.
 fn seen(spec: &str) -> String {
     let cluster = cluster(spec);
-    let plan = plan(&cluster, &Facts::default());
+    let plan = plan(&cluster, &Facts { config_checks: config_check::all(&cluster), ..Facts::default() });
     // Bodies one by one: a plan itself prints names only.
     let bodies: Vec<_> =
         plan.objects.iter().map(|it| (it.to_string(), &it.body, it.replicas, it.held)).collect();

@@ -2,6 +2,7 @@
 
 mod backups;
 mod config;
+mod config_check;
 mod gateway;
 mod leaves;
 mod limits;
@@ -13,6 +14,7 @@ mod plans;
 mod properties;
 mod refusals;
 mod replicas;
+mod restore;
 mod rules;
 mod storage;
 mod warnings;

@@ -174,6 +174,20 @@ backup:
 "
 );
 
+snapshot!(
+    backed_up_to_a_bucket,
+    "
+environment: Development
+storage: { volume: { size: 30Gi } }
+backup:
+  s3:
+    bucket: logs
+    endpoint: https://minio.example.com:9000
+    credentialsSecret: { name: minio }
+    caConfigMap: { name: ours }
+"
+);
+
 #[test]
 fn a_generated_key_is_in_its_secret_and_nowhere_else() {
     let facts = Facts {

@@ -147,8 +147,9 @@ fn metadata(planned: &Planned, say: &mut impl FnMut(String)) {
 fn nothing_empty(value: &Value, path: &str, say: &mut impl FnMut(String)) {
     match value {
         Value::Null => say(format!("{path} is null")),
-        // Selects everything.
-        Value::Object(map) if map.is_empty() && path.ends_with("Selector") => {}
+        // Selects everything; and a volume of any size. The API server keeps both.
+        Value::Object(map)
+            if map.is_empty() && (path.ends_with("Selector") || path.ends_with(".emptyDir")) => {}
         Value::Object(map) if map.is_empty() => say(format!("{path} is empty")),
         Value::Array(list) if list.is_empty() => say(format!("{path} is empty")),
         Value::Object(map) => {

@@ -67,6 +67,7 @@ pub(super) fn resolve(
         load_balancer: load_balancer(role, given.load_balancer.as_ref(), &path, objections),
         node_port: node_port(role, given.node_port.as_ref(), &path, objections),
         restart: Restart::default(),
+        stopped: spec.operation.as_ref().and_then(|operation| operation.stopped) == Some(true),
         image: image?,
     };
     Some(component)

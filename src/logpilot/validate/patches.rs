@@ -10,6 +10,7 @@ use crate::{
     },
     engine::kind::Role,
     logpilot::{
+        config_check,
         facts::Facts,
         model::Cluster,
         patches::{DIRECTIVE, lay_over, targets},
@@ -101,7 +102,9 @@ pub(super) fn check(cluster: &Cluster, objections: &mut Objections) {
     if cluster.patches.is_empty() {
         return;
     }
-    let mut plan = plan::generated(cluster, &Facts::default());
+    // What is planned at times only counts too.
+    let facts = Facts { config_checks: config_check::all(cluster), ..Facts::default() };
+    let mut plan = plan::generated(cluster, &facts);
     for (index, patch) in cluster.patches.iter().enumerate() {
         let at = format!("spec.patches[{index}]");
         if !named_well(patch, &at, objections) {

@@ -36,7 +36,7 @@ pub fn warning_of(cluster: &Cluster) -> Option<Problem> {
     })
 }
 
-/// What the most pods that can run ask for, the surge of an update included, and the claims.
+/// What the most pods that can run ask for, the surge of an update and its trial included, and the claims.
 fn needed(cluster: &Cluster) -> BTreeMap<&'static str, i128> {
     let mut sum = BTreeMap::new();
     let mut add = |name: &'static str, amount: Option<&Quantity>, times: i32| {
@@ -45,7 +45,8 @@ fn needed(cluster: &Cluster) -> BTreeMap<&'static str, i128> {
     };
     let one = Quantity("1".into());
     for component in &cluster.components {
-        let count = most(component);
+        // What tries a configuration still runs when the first new pod comes.
+        let count = most(component) + i32::from(cluster.config_check_seconds.is_some());
         let (requests, limits) = (&component.resources.requests, &component.resources.limits);
         add("pods", Some(&one), count);
         add("requests.cpu", requests.cpu.as_ref(), count);

@@ -3,16 +3,11 @@
 //! In this order: `KUBEBUILDER_ASSETS`, when every tool is there; a cache outside the checkout; a build of the pinned Go
 //! modules under `tools/` into that cache (minutes, once). Nothing is downloaded as a program.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
-
-use sha2::{Digest as _, Sha256};
+use std::{env, fs, path::PathBuf};
 
 use crate::{
     Error, Result,
-    build::{self, MODULES, TOOLS},
+    build::{CONTROL_PLANE, STAGE_FILES, write_stages},
     error::IoContext,
 };
 
@@ -33,7 +28,7 @@ impl Assets {
     /// Finds the programs, or builds them; progress goes to stderr. Blocks, for minutes when it builds.
     pub fn find_or_build() -> Result<Self> {
         if let Some(dir) = env::var_os(ASSETS_VARIABLE).map(PathBuf::from) {
-            match missing(&dir).as_slice() {
+            match CONTROL_PLANE.missing(&dir).as_slice() {
                 [] => return Ok(Self { dir }),
                 missing => eprintln!(
                     "local-cluster: {ASSETS_VARIABLE}={} is not used: it lacks {}",
@@ -42,9 +37,10 @@ impl Assets {
                 ),
             }
         }
-        let dir = cache_dir()?.join("control-plane").join(key()).join("bin");
-        if !missing(&dir).is_empty() {
-            build::into(&dir)?;
+        let key = CONTROL_PLANE.key(&STAGE_FILES.concat());
+        let dir = cache_dir()?.join(CONTROL_PLANE.name).join(key).join("bin");
+        if !CONTROL_PLANE.missing(&dir).is_empty() {
+            CONTROL_PLANE.build_into(&dir, write_stages)?;
         }
         Ok(Self { dir })
     }
@@ -62,7 +58,7 @@ impl Assets {
 }
 
 /// `${XDG_CACHE_HOME:-~/.cache}/logpilot-operator`.
-pub(crate) fn cache_dir() -> Result<PathBuf> {
+pub fn cache_dir() -> Result<PathBuf> {
     let given = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     given("XDG_CACHE_HOME")
         .or_else(|| given("HOME").map(|home| home.join(".cache")))
@@ -75,47 +71,23 @@ pub(crate) fn cache_dir() -> Result<PathBuf> {
         })
 }
 
-/// Names of what `dir` does not hold.
-pub(crate) fn missing(dir: &Path) -> Vec<&'static str> {
-    let needed = TOOLS.iter().map(|tool| tool.name).chain([STAGES]);
-    needed.filter(|name| !dir.join(name).is_file()).collect()
-}
-
-/// What the programs are made of, as a directory name: another pin or another flag is another build.
-fn key() -> String {
-    let mut hash = Sha256::new();
-    for module in MODULES {
-        hash.update(module.go_mod);
-        hash.update(module.go_sum);
-    }
-    for tool in TOOLS {
-        hash.update(tool.name);
-        hash.update(tool.package);
-    }
-    for flag in build::flags() {
-        hash.update(flag);
-    }
-    hash.update(build::STAGE_FILES.concat());
-    hash.finalize().iter().take(8).fold(String::new(), |key, byte| format!("{key}{byte:02x}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::KUBERNETES;
 
     #[test]
     fn the_version_is_the_one_that_go_mod_pins() {
-        let kubernetes = MODULES.iter().find(|module| module.name == "kubernetes").expect("the module");
         let pinned =
-            kubernetes.go_mod.lines().find_map(|line| line.strip_prefix("require k8s.io/kubernetes v"));
+            KUBERNETES.go_mod.lines().find_map(|line| line.strip_prefix("require k8s.io/kubernetes v"));
         assert_eq!(pinned, Some(KUBERNETES_VERSION));
     }
 
     #[test]
     fn a_directory_without_the_tools_lacks_each_of_them() {
         let empty = tempfile::tempdir().expect("a directory");
-        assert_eq!(missing(empty.path()).len(), TOOLS.len() + 1);
+        assert_eq!(CONTROL_PLANE.missing(empty.path()).len(), CONTROL_PLANE.tools.len() + 1);
         fs::write(empty.path().join("etcd"), "").expect("a file");
-        assert!(!missing(empty.path()).contains(&"etcd"));
+        assert!(!CONTROL_PLANE.missing(empty.path()).contains(&"etcd"));
     }
 }

@@ -1,4 +1,4 @@
-//! Builds the control plane's programs from pinned Go modules.
+//! Builds programs from pinned Go modules into a cache outside the checkout.
 //!
 //! The module files are compiled into this crate, so a build needs Go and its module proxy but no checkout. The result
 //! appears in one rename: a directory of programs is complete or absent.
@@ -11,18 +11,23 @@ use std::{
     time::Instant,
 };
 
+use sha2::{Digest as _, Sha256};
+
 use crate::{
     Error, KUBERNETES_VERSION, Result,
-    assets::{STAGES, missing},
+    assets::{STAGES, cache_dir},
     error::IoContext,
 };
 
-/// A Go module that pins one upstream.
-pub(crate) struct Module {
+/// A Go module that pins what is built from it.
+pub struct Module {
     pub name: &'static str,
     pub go_mod: &'static str,
     pub go_sum: &'static str,
-    tools_go: &'static str,
+    /// Keeps `go mod tidy` from dropping the pins; no part of a program.
+    pub tools_go: &'static str,
+    /// Path and text of what is compiled from here itself.
+    pub sources: &'static [(&'static str, &'static str)],
 }
 
 macro_rules! module {
@@ -32,34 +37,59 @@ macro_rules! module {
             go_mod: include_str!(concat!("../tools/", $name, "/go.mod")),
             go_sum: include_str!(concat!("../tools/", $name, "/go.sum")),
             tools_go: include_str!(concat!("../tools/", $name, "/tools.go")),
+            sources: &[],
         }
     };
 }
 
-pub(crate) const MODULES: [Module; 3] = [module!("etcd"), module!("kubernetes"), module!("kwok")];
+/// Pins every program of Kubernetes itself, those of a node too.
+pub const KUBERNETES: Module = module!("kubernetes");
 
-/// Not among [`MODULES`]: nothing is built from it, so that another pin is no other control plane.
+/// Not among [`CONTROL_PLANE`]'s: nothing is built from it, so that another pin is no other control plane.
 pub(crate) const GATEWAY_API: Module = module!("gateway-api");
 
 /// A program, the module that pins it, and its main package.
-pub(crate) struct Tool {
+pub struct Tool {
     pub name: &'static str,
-    module: &'static str,
+    pub module: &'static str,
     pub package: &'static str,
 }
 
-pub(crate) const TOOLS: [Tool; 6] = [
-    Tool { name: "etcd", module: "etcd", package: "go.etcd.io/etcd/server/v3" },
-    Tool { name: "kube-apiserver", module: "kubernetes", package: "k8s.io/kubernetes/cmd/kube-apiserver" },
-    Tool {
-        name: "kube-controller-manager",
-        module: "kubernetes",
-        package: "k8s.io/kubernetes/cmd/kube-controller-manager",
-    },
-    Tool { name: "kube-scheduler", module: "kubernetes", package: "k8s.io/kubernetes/cmd/kube-scheduler" },
-    Tool { name: "kubectl", module: "kubernetes", package: "k8s.io/kubernetes/cmd/kubectl" },
-    Tool { name: "kwok", module: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok" },
-];
+/// Programs that are built together, into one directory.
+pub struct Programs {
+    /// What they make up; also their directory's name in the cache.
+    pub name: &'static str,
+    pub modules: &'static [Module],
+    pub tools: &'static [Tool],
+    /// Names of further files in the directory.
+    pub files: &'static [&'static str],
+}
+
+pub(crate) const CONTROL_PLANE: Programs = Programs {
+    name: "control-plane",
+    modules: &[module!("etcd"), KUBERNETES, module!("kwok")],
+    tools: &[
+        Tool { name: "etcd", module: "etcd", package: "go.etcd.io/etcd/server/v3" },
+        Tool {
+            name: "kube-apiserver",
+            module: "kubernetes",
+            package: "k8s.io/kubernetes/cmd/kube-apiserver",
+        },
+        Tool {
+            name: "kube-controller-manager",
+            module: "kubernetes",
+            package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+        },
+        Tool {
+            name: "kube-scheduler",
+            module: "kubernetes",
+            package: "k8s.io/kubernetes/cmd/kube-scheduler",
+        },
+        Tool { name: "kubectl", module: "kubernetes", package: "k8s.io/kubernetes/cmd/kubectl" },
+        Tool { name: "kwok", module: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok" },
+    ],
+    files: &[STAGES],
+};
 
 /// kwok's own stages that are used as they are. What makes a pod ready is in this crate's `stages/`.
 pub(crate) const STAGE_FILES: [&str; 4] = [
@@ -80,64 +110,110 @@ pub(crate) fn flags() -> Vec<String> {
     vec!["-trimpath".to_owned(), "-p=2".to_owned(), format!("-ldflags={linker}")]
 }
 
-/// Builds everything into `bin`, unless another process just did.
-pub(crate) fn into(bin: &Path) -> Result<()> {
-    let parent = bin.parent().unwrap_or(bin);
-    fs::create_dir_all(parent).at("create", parent)?;
-    let lock_path = parent.join("lock");
-    let lock = File::create(&lock_path).at("create", &lock_path)?;
-    if lock.try_lock().is_err() {
-        eprintln!("local-cluster: another process builds the control plane; waiting for it");
-        lock.lock().at("lock", &lock_path)?;
-    }
-    if missing(bin).is_empty() {
-        return Ok(());
+impl Programs {
+    /// Their directory in the cache; builds them first when they are not there. Progress goes to stderr. Blocks, for minutes
+    /// when it builds.
+    pub fn find_or_build(&self) -> Result<PathBuf> {
+        let bin = cache_dir()?.join(self.name).join(self.key("")).join("bin");
+        if !self.missing(&bin).is_empty() {
+            self.build_into(&bin, |_, _| Ok(()))?;
+        }
+        Ok(bin)
     }
 
-    let started = Instant::now();
-    eprintln!("local-cluster: building the control plane once, from Go modules, into {}", bin.display());
-    let work =
-        tempfile::Builder::new().prefix("build-").tempdir_in(parent).at("create a directory in", parent)?;
-    let output = work.path().join("bin");
-    fs::create_dir(&output).at("create", &output)?;
-    for module in MODULES {
-        write_module(&module, work.path())?;
+    /// Names of what `dir` does not hold.
+    pub(crate) fn missing(&self, dir: &Path) -> Vec<&'static str> {
+        let needed = self.tools.iter().map(|tool| tool.name).chain(self.files.iter().copied());
+        needed.filter(|name| !dir.join(name).is_file()).collect()
     }
-    for (number, tool) in TOOLS.iter().enumerate() {
-        let begun = Instant::now();
-        eprint!("local-cluster: [{}/{}] {}", number + 1, TOOLS.len(), tool.name);
-        let target = output.join(tool.name);
-        let mut command = go(&work.path().join(tool.module));
-        command.arg("build").args(flags()).arg("-o").arg(&target).arg(tool.package);
-        let built = run(command, tool.name, "go build");
-        eprintln!(" {} s", begun.elapsed().as_secs());
-        built?;
-    }
-    let stages = output.join(STAGES);
-    fs::write(&stages, default_stages(&work.path().join("kwok"))?).at("write", stages)?;
 
-    if bin.exists() {
-        fs::remove_dir_all(bin).at("remove the incomplete", bin)?;
+    /// What the programs are made of, as a directory name: another pin or another flag is another build. `files` is
+    /// what the further files are made of.
+    pub(crate) fn key(&self, files: &str) -> String {
+        let mut hash = Sha256::new();
+        for module in self.modules {
+            hash.update(module.go_mod);
+            hash.update(module.go_sum);
+            for (path, text) in module.sources {
+                hash.update(path);
+                hash.update(text);
+            }
+        }
+        for tool in self.tools {
+            hash.update(tool.name);
+            hash.update(tool.package);
+        }
+        for flag in flags() {
+            hash.update(flag);
+        }
+        hash.update(files);
+        hash.finalize().iter().take(8).fold(String::new(), |key, byte| format!("{key}{byte:02x}"))
     }
-    fs::rename(&output, bin).at("move the programs to", bin)?;
-    eprintln!("local-cluster: control plane built in {} s", started.elapsed().as_secs());
-    Ok(())
+
+    /// Builds everything into `bin`, unless another process just did. `add_files` makes the further files; it is given the
+    /// directory of the modules and that of the programs.
+    pub(crate) fn build_into(
+        &self,
+        bin: &Path,
+        add_files: impl FnOnce(&Path, &Path) -> Result<()>,
+    ) -> Result<()> {
+        let parent = bin.parent().unwrap_or(bin);
+        fs::create_dir_all(parent).at("create", parent)?;
+        let lock_path = parent.join("lock");
+        let lock = File::create(&lock_path).at("create", &lock_path)?;
+        if lock.try_lock().is_err() {
+            eprintln!("local-cluster: another process builds the {}; waiting for it", self.name);
+            lock.lock().at("lock", &lock_path)?;
+        }
+        if self.missing(bin).is_empty() {
+            return Ok(());
+        }
+
+        let started = Instant::now();
+        eprintln!("local-cluster: building the {} once, from Go modules, into {}", self.name, bin.display());
+        let work = tempfile::Builder::new().prefix("build-").tempdir_in(parent);
+        let work = work.at("create a directory in", parent)?;
+        let output = work.path().join("bin");
+        fs::create_dir(&output).at("create", &output)?;
+        for module in self.modules {
+            write_module(module, work.path())?;
+        }
+        for (number, tool) in self.tools.iter().enumerate() {
+            let begun = Instant::now();
+            eprint!("local-cluster: [{}/{}] {}", number + 1, self.tools.len(), tool.name);
+            let target = output.join(tool.name);
+            let mut command = go(&work.path().join(tool.module));
+            command.arg("build").args(flags()).arg("-o").arg(&target).arg(tool.package);
+            let built = run(command, tool.name, "go build");
+            eprintln!(" {} s", begun.elapsed().as_secs());
+            built?;
+        }
+        add_files(work.path(), &output)?;
+
+        if bin.exists() {
+            fs::remove_dir_all(bin).at("remove the incomplete", bin)?;
+        }
+        fs::rename(&output, bin).at("move the programs to", bin)?;
+        eprintln!("local-cluster: {} built in {} s", self.name, started.elapsed().as_secs());
+        Ok(())
+    }
 }
 
 pub(crate) fn write_module(module: &Module, work: &Path) -> Result<()> {
     let dir = work.join(module.name);
-    fs::create_dir(&dir).at("create", &dir)?;
-    for (file, text) in [("go.mod", module.go_mod), ("go.sum", module.go_sum), ("tools.go", module.tools_go)]
-    {
+    let own = [("go.mod", module.go_mod), ("go.sum", module.go_sum), ("tools.go", module.tools_go)];
+    for (file, text) in own.iter().chain(module.sources) {
         let path = dir.join(file);
+        let parent = path.parent().unwrap_or(&dir);
+        fs::create_dir_all(parent).at("create", parent)?;
         fs::write(&path, text).at("write", path)?;
     }
     Ok(())
 }
 
-/// The stages, out of the module itself, as one multi-document file.
-fn default_stages(module: &Path) -> Result<String> {
-    let mut command = go(module);
+/// Writes kwok's stages, out of the module itself, as one multi-document file.
+pub(crate) fn write_stages(work: &Path, output: &Path) -> Result<()> {
+    let mut command = go(&work.join("kwok"));
     command.args(["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"]);
     let found = run(command, "kwok", "go list")?;
     let stages = PathBuf::from(String::from_utf8_lossy(&found.stdout).trim()).join("kustomize/stage");
@@ -147,7 +223,8 @@ fn default_stages(module: &Path) -> Result<String> {
         text.push_str("---\n");
         text.push_str(&fs::read_to_string(&path).at("read", path)?);
     }
-    Ok(text)
+    let target = output.join(STAGES);
+    fs::write(&target, text).at("write", target)
 }
 
 pub(crate) fn go(dir: &Path) -> Command {

@@ -1,6 +1,6 @@
 //! The programs of the control plane and their flags.
 
-use std::path::PathBuf;
+use std::{net::Ipv4Addr, path::PathBuf};
 
 use crate::{assets::Assets, pki::Pki, ports::Ports};
 
@@ -43,6 +43,8 @@ impl std::fmt::Display for Component {
 pub(crate) struct Layout {
     pub dir: PathBuf,
     pub ports: Ports,
+    /// Where the API server listens; not loopback where kubelets and pods are real.
+    pub address: Ipv4Addr,
     pub assets: Assets,
 }
 
@@ -65,7 +67,7 @@ impl Layout {
     }
 
     pub fn server(&self) -> String {
-        format!("https://127.0.0.1:{}", self.ports.api_server)
+        format!("https://{}:{}", self.address, self.ports.api_server)
     }
 
     /// Address that answers 200 when the component works. Kwok has none: ready nodes are its sign.
@@ -115,10 +117,17 @@ impl Layout {
         vec![
             format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd),
             format!("--secure-port={}", self.ports.api_server),
-            "--bind-address=127.0.0.1".to_owned(),
-            "--advertise-address=127.0.0.1".to_owned(),
-            // Endpoints of the `kubernetes` Service may not be loopback addresses; nobody here uses them.
-            "--endpoint-reconciler-type=none".to_owned(),
+            format!("--bind-address={}", self.address),
+            format!("--advertise-address={}", self.address),
+            // Endpoints of the `kubernetes` Service may not be loopback addresses; nobody uses them from a fake node.
+            format!(
+                "--endpoint-reconciler-type={}",
+                if self.address.is_loopback() { "none" } else { "lease" }
+            ),
+            // A kubelet's own certificate is self-signed, and not looked at.
+            format!("--kubelet-client-certificate={}", pki.path("kubelet-client.crt")),
+            format!("--kubelet-client-key={}", pki.path("kubelet-client.key")),
+            "--kubelet-preferred-address-types=InternalIP".to_owned(),
             "--service-cluster-ip-range=10.0.0.0/16".to_owned(),
             "--allow-privileged=true".to_owned(),
             "--authorization-mode=Node,RBAC".to_owned(),

@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -36,15 +37,20 @@ pub(crate) const ADMIN_KUBECONFIG: &str = "admin.kubeconfig";
 /// How a control plane is started.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Number of fake nodes, `node-1` and so on.
+    /// Number of fake nodes, `node-1` and so on. With none there is no kwok either, which would manage any node.
     pub nodes: usize,
+    /// Where the API server listens. Kubelets and pods reach it there: it has to be an address of this machine's network
+    /// namespace, and no loopback address once there are real ones.
+    pub address: Ipv4Addr,
+    /// Volumes are directories under this one, `{class}/{volume}`, which every node can see. None: names without data.
+    pub volumes: Option<PathBuf>,
     /// Directory for everything; it has to be empty, and is removed at the end. None: a temporary one.
     pub dir: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 3, dir: None }
+        Self { nodes: 3, address: Ipv4Addr::LOCALHOST, volumes: None, dir: None }
     }
 }
 
@@ -66,8 +72,8 @@ impl ControlPlane {
         let assets = found.map_err(std::io::Error::other).at("find the programs in", "a thread")??;
         let began = Instant::now();
         let (dir, reaper) = prepare_directory(options.dir)?;
-        let pki = Pki::create(&dir.join("pki"))?;
-        let layout = Layout { dir, ports: Ports::free()?, assets };
+        let pki = Pki::create(&dir.join("pki"), options.address)?;
+        let layout = Layout { dir, ports: Ports::free()?, address: options.address, assets };
         let admin = certificate_kubeconfig(&layout, &pki, &Identity::admin())?;
         let bootstrap = certificate_kubeconfig(&layout, &pki, &Identity::bootstrap())?;
         let binder = certificate_kubeconfig(&layout, &pki, &Identity::user(volumes::USER))?;
@@ -83,10 +89,10 @@ impl ControlPlane {
             bootstrap::furnish(&client, options.nodes),
             supervisor.start(Component::ControllerManager),
             supervisor.start(Component::Scheduler),
-            supervisor.start(Component::Kwok),
+            async { if options.nodes > 0 { supervisor.start(Component::Kwok).await } else { Ok(()) } },
         )?;
         Ok(Self {
-            _binder: Binder::start(binder)?,
+            _binder: Binder::start(binder, options.volumes)?,
             supervisor,
             access: Access::new(admin),
             audit,

@@ -3,7 +3,10 @@
 //! One CA signs everything: the servers, the clients and the front proxy. A client's common name is its user and its
 //! organisation its group, as the API server reads client certificates.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
@@ -68,8 +71,9 @@ pub(crate) struct Pki {
 }
 
 impl Pki {
-    /// Makes the CA, the server certificate and the service-account key pair, and writes them to `dir`.
-    pub fn create(dir: &Path) -> Result<Self> {
+    /// Makes the CA, the certificate of the servers at `address`, that of the API server towards kubelets, and the
+    /// service-account key pair, and writes them to `dir`.
+    pub fn create(dir: &Path, address: Ipv4Addr) -> Result<Self> {
         std::fs::create_dir_all(dir).at("create", dir)?;
         let failed = |source| Error::Pki { subject: "the CA".to_owned(), source };
         let mut params = CertificateParams::default();
@@ -90,6 +94,7 @@ impl Pki {
             [
                 "localhost",
                 "127.0.0.1",
+                &address.to_string(),
                 FIRST_SERVICE_IP,
                 "kubernetes",
                 "kubernetes.default",
@@ -97,8 +102,9 @@ impl Pki {
             ],
             ExtendedKeyUsagePurpose::ServerAuth,
         )?;
-        pki.write("server.crt", &server.certificate)?;
-        pki.write("server.key", &server.key)?;
+        pki.write_pair("server", &server)?;
+        let kubelets = Identity::user("kube-apiserver-kubelet-client").in_group("system:masters");
+        pki.write_pair("kubelet-client", &pki.client(&kubelets)?)?;
 
         let tokens = KeyPair::generate()
             .map_err(|source| Error::Pki { subject: "the service-account signer".to_owned(), source })?;
@@ -136,6 +142,11 @@ impl Pki {
         let key = KeyPair::generate().map_err(failed)?;
         let certificate = params.signed_by(&key, &self.ca).map_err(failed)?;
         Ok(Credentials { certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+
+    fn write_pair(&self, name: &str, credentials: &Credentials) -> Result<()> {
+        self.write(&format!("{name}.crt"), &credentials.certificate)?;
+        self.write(&format!("{name}.key"), &credentials.key)
     }
 
     fn write(&self, file: &str, pem: &str) -> Result<()> {

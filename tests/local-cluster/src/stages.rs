@@ -5,7 +5,7 @@
 
 /// kwok's configuration files of this crate. `start.yaml` comes first for every pod, `ready.yaml` second where
 /// the image has no marker.
-const STAGES: [&str; 10] = [
+const STAGES: [&str; 11] = [
     include_str!("../stages/start.yaml"),
     include_str!("../stages/ready.yaml"),
     include_str!("../stages/never-ready.yaml"),
@@ -16,6 +16,7 @@ const STAGES: [&str; 10] = [
     include_str!("../stages/slow-5s.yaml"),
     include_str!("../stages/flapping.yaml"),
     include_str!("../stages/job-fail.yaml"),
+    include_str!("../stages/cannot-mount.yaml"),
 ];
 
 /// Parts of an image string that make a pod misbehave:
@@ -30,7 +31,8 @@ const STAGES: [&str; 10] = [
 /// | `slow-5s` | becomes ready 5 s after its start |
 /// | `flapping` | loses and regains readiness every second |
 /// | `job-fail` | fails with exit code 1, as the pod of a Job may |
-pub const MARKERS: [&str; 8] = [
+/// | `cannot-mount` | waits for years for a volume that cannot be mounted |
+pub const MARKERS: [&str; 9] = [
     "never-ready",
     "crash-loop",
     "image-pull",
@@ -39,6 +41,7 @@ pub const MARKERS: [&str; 8] = [
     "slow-5s",
     "flapping",
     "job-fail",
+    "cannot-mount",
 ];
 
 /// One configuration of kwok's own stages and ours.

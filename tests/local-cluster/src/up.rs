@@ -50,7 +50,7 @@ pub fn kubeconfig_of(dir: &Path) -> Result<PathBuf> {
 pub async fn foreground(dir: &Path, nodes: usize) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).at("listen for", "SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).at("listen for", "SIGTERM")?;
-    let start = ControlPlane::start(Options { nodes, dir: Some(dir.to_owned()) });
+    let start = ControlPlane::start(Options { nodes, dir: Some(dir.to_owned()), ..Options::default() });
     let control_plane = tokio::select! {
         started = start => started?,
         _ = interrupt.recv() => return Ok(()),

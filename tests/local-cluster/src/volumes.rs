@@ -1,17 +1,23 @@
 //! Storage that provisions itself: nothing else here makes volumes, and a pod waits for its claim.
 //!
 //! A binder makes a PersistentVolume for each pending claim, grows it where its class allows that, and deletes it once its
-//! claim is gone. The volumes are names without data. It is a user of its own, on a thread of its own: it outlives the
+//! claim is gone. The volumes are names without data, or directories where nodes are real. It is a user of its own, on a thread of its own: it outlives the
 //! async runtime of the test that started the control plane.
 
-use std::{collections::BTreeMap, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use k8s_openapi::{
     api::{
         core::v1::{
-            HostPathVolumeSource, ObjectReference, PersistentVolume, PersistentVolumeClaim,
-            PersistentVolumeSpec,
+            HostPathVolumeSource, LocalVolumeSource, ObjectReference, PersistentVolume,
+            PersistentVolumeClaim, PersistentVolumeSpec,
         },
         storage::v1::StorageClass,
     },
@@ -84,14 +90,15 @@ pub(crate) struct Binder {
 }
 
 impl Binder {
-    pub fn start(kubeconfig: Kubeconfig) -> Result<Self> {
+    /// `root` is where volumes are directories; see [`crate::Options::volumes`].
+    pub fn start(kubeconfig: Kubeconfig, root: Option<PathBuf>) -> Result<Self> {
         let failed = |source| Error::Io { step: "start the thread of", path: "volume binder".into(), source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let run = async move {
             tokio::select! {
                 _ = stopped => {}
-                result = bind(kubeconfig) => tracing::error!(?result, "the volume binder ended"),
+                result = bind(kubeconfig, root.as_deref()) => tracing::error!(?result, "the volume binder ended"),
             }
         };
         thread::Builder::new()
@@ -107,7 +114,7 @@ enum Change {
     Volume(Box<PersistentVolume>),
 }
 
-async fn bind(kubeconfig: Kubeconfig) -> Result<()> {
+async fn bind(kubeconfig: Kubeconfig, root: Option<&Path>) -> Result<()> {
     let client = client_from(kubeconfig).await?;
     let claims = watcher(Api::<PersistentVolumeClaim>::all(client.clone()), watcher::Config::default());
     let volumes = watcher(Api::<PersistentVolume>::all(client.clone()), watcher::Config::default());
@@ -118,7 +125,7 @@ async fn bind(kubeconfig: Kubeconfig) -> Result<()> {
     futures::stream::select_all(changes)
         .for_each_concurrent(None, |change| async {
             match change {
-                Ok(change) => settle(&client, &change).await,
+                Ok(change) => settle(&client, root, &change).await,
                 Err(error) => tracing::debug!(%error, "volume binder: a watch is interrupted"),
             }
         })
@@ -126,10 +133,10 @@ async fn bind(kubeconfig: Kubeconfig) -> Result<()> {
     Ok(())
 }
 
-async fn settle(client: &Client, change: &Change) {
+async fn settle(client: &Client, root: Option<&Path>, change: &Change) {
     for _ in 0..RETRIES {
         let result = match change {
-            Change::Claim(claim) => settle_claim(client, claim).await,
+            Change::Claim(claim) => settle_claim(client, root, claim).await,
             Change::Volume(volume) => settle_volume(client, volume).await,
         };
         match result {
@@ -142,6 +149,7 @@ async fn settle(client: &Client, change: &Change) {
 
 async fn settle_claim(
     client: &Client,
+    root: Option<&Path>,
     claim: &PersistentVolumeClaim,
 ) -> std::result::Result<(), kube::Error> {
     let ours = claim.annotations().get(CLAIM_PROVISIONER).is_some_and(|name| name == PROVISIONER);
@@ -149,8 +157,11 @@ async fn settle_claim(
         return Ok(());
     }
     let bound_to = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref());
-    match (bound_to, volume_for(claim)) {
+    match (bound_to, volume_for(claim, root)) {
         (None, Some(volume)) => {
+            if let Some(path) = directory(&volume) {
+                fs::create_dir_all(path).map_err(|error| kube::Error::Service(error.into()))?;
+            }
             let volumes: Api<PersistentVolume> = Api::all(client.clone());
             match volumes.create(&PostParams::default(), &volume).await {
                 Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
@@ -195,6 +206,9 @@ async fn settle_volume(client: &Client, volume: &PersistentVolume) -> std::resul
     {
         return Ok(());
     }
+    if let Some(path) = directory(volume).filter(|path| path.exists()) {
+        fs::remove_dir_all(path).map_err(|error| kube::Error::Service(error.into()))?;
+    }
     let volumes: Api<PersistentVolume> = Api::all(client.clone());
     match volumes.delete(&volume.name_any(), &DeleteParams::default()).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
@@ -206,10 +220,21 @@ fn requested(claim: &PersistentVolumeClaim) -> Option<&Quantity> {
     claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")
 }
 
+/// Where the data of a volume is, if it has any.
+fn directory(volume: &PersistentVolume) -> Option<&Path> {
+    Some(Path::new(&volume.spec.as_ref()?.local.as_ref()?.path))
+}
+
 /// A volume that only this claim can bind. Named after the claim's uid, so a second attempt finds the first.
-fn volume_for(claim: &PersistentVolumeClaim) -> Option<PersistentVolume> {
+fn volume_for(claim: &PersistentVolumeClaim, root: Option<&Path>) -> Option<PersistentVolume> {
     let spec = claim.spec.as_ref()?;
     let name = format!("pvc-{}", claim.uid()?);
+    let path = root.map(|root| root.join(spec.storage_class_name.as_deref().unwrap_or_default()).join(&name));
+    // A kubelet hands a local volume to the pod's group, as it does not a host path. Every node has it: the class plays a
+    // disk that can be attached anywhere.
+    let any_node = json!({ "required": { "nodeSelectorTerms": [
+        { "matchExpressions": [{ "key": "kubernetes.io/hostname", "operator": "Exists" }] },
+    ]}});
     let annotations: BTreeMap<_, _> = [(PROVISIONED_BY.to_owned(), PROVISIONER.to_owned())].into();
     Some(PersistentVolume {
         metadata: ObjectMeta {
@@ -228,7 +253,11 @@ fn volume_for(claim: &PersistentVolumeClaim) -> Option<PersistentVolume> {
                 uid: claim.uid(),
                 ..ObjectReference::default()
             }),
-            host_path: Some(HostPathVolumeSource { path: format!("/nowhere/{name}"), type_: None }),
+            host_path: path
+                .is_none()
+                .then(|| HostPathVolumeSource { path: format!("/nowhere/{name}"), type_: None }),
+            node_affinity: path.is_some().then(|| serde_json::from_value(any_node).ok()).flatten(),
+            local: path.map(|path| LocalVolumeSource { path: path.display().to_string(), fs_type: None }),
             persistent_volume_reclaim_policy: Some("Delete".to_owned()),
             storage_class_name: spec.storage_class_name.clone(),
             volume_mode: spec.volume_mode.clone(),

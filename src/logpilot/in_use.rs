@@ -1,0 +1,42 @@
+//! What is no longer planned and still needed: the configurations of pods that run, or that a rollback would start.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    core::v1::ConfigMap,
+};
+
+use crate::engine::{child::Child, detail::Detail, kind::Managed, live::Snapshot};
+
+/// ConfigMaps that running or remembered pods use.
+pub struct InUse {
+    names: BTreeSet<String>,
+    /// A Deployment controller is still at work: it may yet make a ReplicaSet of a template that was just replaced.
+    unsure: bool,
+}
+
+impl InUse {
+    /// Whether a child that is no longer planned has to stay.
+    #[must_use]
+    pub fn keeps(&self, child: &Child) -> bool {
+        child.kind == ConfigMap::KIND && (self.unsure || self.names.contains(&child.key.name))
+    }
+}
+
+/// From the ReplicaSets, which a rollback goes back to.
+#[must_use]
+pub fn configs(snapshot: &Snapshot) -> InUse {
+    let names = snapshot
+        .of_kind(ReplicaSet::KIND)
+        .filter_map(|child| match &child.detail {
+            Detail::ReplicaSet(set) => Some(set.config_maps.iter().cloned()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let unsure = snapshot
+        .of_kind(Deployment::KIND)
+        .any(|child| matches!(&child.detail, Detail::Deployment(deployment) if !deployment.observed));
+    InUse { names, unsure }
+}
