@@ -522,6 +522,36 @@ async fn a_namespace_deleted_under_the_cluster_is_waited_out_and_made_again_with
 }
 
 #[tokio::test]
+async fn a_resource_made_again_while_its_old_namespace_goes_starts_afresh() {
+    let case = case("nsgoing").await;
+    case.apply(quickstart()).await;
+    let before = case.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
+    case.delete().await;
+    let api = case.api();
+    wait_for("the resource to go", SOON, async || match api.get_opt(&case.name).await {
+        Ok(None) => Ok(()),
+        _ => Err("still there".to_owned()),
+    })
+    .await
+    .unwrap();
+    let claim = format!("{}-data", case.name);
+    let hold = |finalizers: Value| json!({ "metadata": { "finalizers": finalizers } });
+    let claims = kind("PersistentVolumeClaim");
+    kinds::edit(&case.client, claims, case.ns(), &claim, &hold(json!(["example.com/hold"]))).await;
+    case.delete_namespace().await;
+    case.child_until("PersistentVolumeClaim", &claim, "on its way out", SOON, |it| {
+        it.metadata.deletion_timestamp.is_some()
+    })
+    .await;
+    case.apply(quickstart()).await;
+    case.until("the wait", SOON, |status| problems(status).contains("NamespaceTerminating")).await;
+    kinds::edit(&case.client, claims, case.ns(), &claim, &hold(Value::Null)).await;
+    let status =
+        case.until("Ready", Duration::from_secs(60), |status| condition(status, "Ready").0 == "True").await;
+    assert_ne!(status["volumes"][0]["uid"], before.as_str());
+}
+
+#[tokio::test]
 async fn an_autoscaler_is_never_written_over_and_takes_and_gives_back_without_a_dip() {
     let case = case("scaled").await;
     let fixed = json!({ "image": IMAGE, "components": { "rest": { "replicas": 3 } } });

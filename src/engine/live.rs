@@ -74,7 +74,8 @@ struct Inner {
     namespaces: HashMap<String, Arc<Child>>,
     coverage: HashMap<&'static Kind, Coverage>,
     /// Resources that live; only their losses are worth remembering.
-    attended: HashSet<Owner>,
+    /// Resources that live, each with the UIDs of what was being deleted already when it was first looked at.
+    attended: HashMap<Owner, HashSet<String>>,
     /// At which version an object left its watch, by UID: an answer to a write may come after the event of a deletion
     /// that followed it, and must not bring the object back.
     buried: HashMap<String, (u64, Instant)>,
@@ -186,8 +187,10 @@ impl Live {
     /// A resource lives: what it loses from now on is remembered.
     pub fn attend(&self, owner: &str) {
         let mut inner = self.lock();
-        if !inner.attended.contains(owner) {
-            inner.attended.insert(owner.to_owned());
+        if !inner.attended.contains_key(owner) {
+            let children = inner.owners.get(owner).into_iter().flat_map(|family| family.children.values());
+            let dying = children.filter(|child| child.deleting).map(|child| child.uid.clone()).collect();
+            inner.attended.insert(owner.to_owned(), dying);
         }
     }
 
@@ -309,11 +312,14 @@ impl Inner {
         };
         family.children.remove(&place);
         // Memory of what is gone is for the kinds we keep in shape; pods, Jobs and their like come and go.
-        let attended = self.attended.contains(&owner);
-        if attended && !matches!(kind.role, super::kind::Role::Observed | super::kind::Role::Run) {
+        let attended = self.attended.get(&owner);
+        // Nor is what an earlier resource of the name left behind a loss of this one.
+        if attended.is_some_and(|dying| !dying.contains(uid))
+            && !matches!(kind.role, super::kind::Role::Observed | super::kind::Role::Run)
+        {
             family.gone.insert(id.clone(), Gone { uid: child.uid.clone(), replicas: child.replicas });
         }
-        if !attended && family.children.is_empty() {
+        if attended.is_none() && family.children.is_empty() {
             self.owners.remove(&owner);
         }
         self.owner_of.remove(&id);
@@ -410,6 +416,18 @@ mod tests {
         assert_eq!(live.left(&child("b", 10, 2)), ["cr"]);
         assert!(live.of("cr").gone.is_empty());
         assert!(live.lock().owners.is_empty(), "nothing is kept of a resource that is gone");
+    }
+
+    #[test]
+    fn what_was_on_its_way_out_before_a_resource_came_is_not_missed_by_it() {
+        let live = Live::default();
+        live.seen(Child { deleting: true, ..child("a", 5, 7) });
+        live.attend("cr");
+        assert_eq!(live.left(&child("a", 6, 7)), ["cr"]);
+        assert!(live.of("cr").gone.is_empty());
+        live.seen(child("b", 7, 2));
+        live.left(&child("b", 8, 2));
+        assert_eq!(live.of("cr").gone.len(), 1, "its own is");
     }
 
     #[test]

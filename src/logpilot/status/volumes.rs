@@ -48,6 +48,10 @@ pub(super) fn in_use(before: &[VolumeStatus], view: &View<'_>) -> Vec<VolumeStat
         if !holds_data && volumes.iter().all(|volume| volume.name != child.key.name) {
             continue;
         }
+        // Of an earlier resource: it goes, and another one takes its place, which is then the data.
+        if child.deleting && volumes.iter().all(|volume| volume.uid != child.uid) {
+            continue;
+        }
         let known = VolumeStatus { name: child.key.name.clone(), uid: child.uid.clone() };
         match volumes.iter_mut().find(|volume| volume.name == known.name) {
             Some(volume) => *volume = known,
