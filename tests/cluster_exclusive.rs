@@ -22,7 +22,10 @@ mod online;
 #[path = "bad_input/table.rs"]
 mod table;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use cluster::{
     GATEWAY_CRDS, World,
@@ -73,6 +76,9 @@ fn everything() -> Value {
         "monitoring": { "serviceMonitor": {}, "scrapeAnnotations": {}, "rules": {}, "slo": {}, "dashboards": {} },
         "networkPolicy": { "clients": [{ "namespaceSelector": {} }] },
         "limits": { "defaults": {}, "quota": { "pods": 50, "requests": { "cpu": "20" } } },
+        "config": { "check": {} },
+        "backup": {},
+        "deletionProtection": false,
     })
 }
 
@@ -84,7 +90,19 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
     install_gateway_api(&client).await;
     let operator = world.start_operator(planner()).await;
     let case = Case::new(world, "idle").await;
+    let since = world.marker().await;
     case.apply(everything()).await;
+    case.until("Applied", SOON, |status| condition(status, "Applied").0 == "True").await;
+    let requests = world.requests(since.as_ref()).await;
+    if since.is_some() {
+        let made = writes(&requests);
+        let children: BTreeSet<_> = made.iter().map(|it| (&it.resource, &it.namespace, &it.name)).collect();
+        let told = requests.iter().filter(|it| it.subresource == "status").count();
+        println!("everything on: {} children by {} writes, {told} of the status", children.len(), made.len());
+        assert!(children.len() >= 34, "{children:#?}");
+        assert_eq!(made.len(), children.len(), "one write a child: {made:#?}");
+        assert!(told <= 3, "{requests:#?}");
+    }
     case.ready().await;
     // There is no metrics API here, and the autoscaler says so when it has tried.
     case.until("the autoscaler's word", Duration::from_secs(60), |status| {
