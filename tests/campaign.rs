@@ -246,7 +246,7 @@ struct Series {
     stride: usize,
 }
 
-/// All of them; of a sample, at one moment, and beginning elsewhere for each workload.
+/// All of them; of a sample, in two workloads, at one moment, beginning elsewhere for each.
 fn series(place: usize, full: bool, seed: usize) -> Vec<Series> {
     let sample = || Series {
         moment: MOMENTS[(place + seed) % MOMENTS.len()],
@@ -254,6 +254,9 @@ fn series(place: usize, full: bool, seed: usize) -> Vec<Series> {
         from: u64::try_from(1 + (place + seed) % 3).unwrap(),
         stride: STRIDE,
     };
+    if !full && (place + seed) % 7 != 1 {
+        return Vec::new();
+    }
     if full { MOMENTS.map(|moment| Series { moment, from: 1, stride: 1 }).into() } else { vec![sample()] }
 }
 
@@ -274,8 +277,11 @@ async fn a_crash_at_any_write_leads_to_the_same_state_as_none() {
                 let moment = MOMENTS.into_iter().find(|it| label(*it) == *moment).unwrap();
                 vec![Series { moment, from: nth.parse().unwrap(), stride: usize::MAX }]
             }
-            Some(_) => continue,
+            Some(_) => Vec::new(),
         };
+        if series.is_empty() {
+            continue;
+        }
         let expected = stand.undisturbed(workload).await;
         let mask = end_state::mask(&expected, &stand.undisturbed(workload).await);
         let (mut of_this, mut wrong, mut slowest) = (0, 0, Duration::ZERO);
