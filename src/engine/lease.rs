@@ -99,8 +99,8 @@ struct Known {
 }
 
 impl Elector {
-    /// `identity` is this process's alone, for as long as the Lease may name it. The term ends with the first write of
-    /// another: until the election is won nothing may be written.
+    /// `identity` is this process's alone, for as long as the Lease may name it. From now on, until the election is won,
+    /// nothing may be written in this term.
     ///
     /// `client` is not shared with the work: what waits behind that may not delay a renewal.
     #[must_use]
