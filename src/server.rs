@@ -1,26 +1,44 @@
 //! `/livez`, `/readyz` and `/metrics` over plain HTTP. Nothing about any resource is told here.
+//!
+//! Anyone on the pod network may ask. Who only connects and asks nothing, or reads nothing, keeps nobody out: places are
+//! bounded, and each is given back after a while. Scrapers connect again.
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
-use tokio::net::TcpListener;
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{Router, extract::State, http::StatusCode, routing::get, serve::Listener};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Sleep, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::operator::Operator;
+
+/// Far fewer than the files a process may have open, and some 20 KiB each.
+const PLACES: usize = 256;
+/// For one connection, from its beginning; less than a liveness probe's three periods.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// Serves until cancelled.
 ///
 /// # Errors
 /// The listener failed.
-pub async fn serve(
-    listener: TcpListener,
-    operator: Operator,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, operator: Operator, stop: CancellationToken) -> io::Result<()> {
     let routes = Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(operator);
-    axum::serve(listener, routes).with_graceful_shutdown(async move { stop.cancelled().await }).await
+    let bounded = Bounded::new(listener, PLACES, LONGEST);
+    axum::serve(bounded, routes).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 
 async fn ready(State(operator): State<Operator>) -> (StatusCode, &'static str) {
@@ -33,4 +51,121 @@ async fn ready(State(operator): State<Operator>) -> (StatusCode, &'static str) {
 
 async fn metrics(State(operator): State<Operator>) -> String {
     operator.metrics.render(operator.clusters(), operator.live.len(), operator.leads())
+}
+
+/// A listener with so many places, each for so long.
+struct Bounded {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    longest: Duration,
+}
+
+impl Bounded {
+    fn new(listener: TcpListener, places: usize, longest: Duration) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(places)), longest }
+    }
+}
+
+impl Listener for Bounded {
+    type Io = Connection;
+    type Addr = std::net::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        // Never closed, so that there is always a place in the end.
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        let (stream, address) = Listener::accept(&mut self.listener).await;
+        (Connection { stream, end: Box::pin(sleep(self.longest)), _place: place }, address)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    end: Pin<Box<Sleep>>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    /// The stream, while there is time.
+    fn stream(&mut self, context: &mut Context<'_>) -> io::Result<Pin<&mut TcpStream>> {
+        if self.end.as_mut().poll(context).is_ready() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(Pin::new(&mut self.stream))
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream(context)?.poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream(context)?.poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream(context)?.poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        time::timeout,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_nothing_keeps_nobody_out() {
+        const PLACES: usize = 4;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let routes = Router::new().route("/livez", get(|| async { "alive" }));
+        let bounded = Bounded::new(listener, PLACES, Duration::from_millis(200));
+        let server = tokio::spawn(async move { axum::serve(bounded, routes).await });
+        let mut idle = Vec::new();
+        for number in 0..3 * PLACES {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            if number % 2 == 0 {
+                // A request that never ends.
+                stream.write_all(b"GET /livez HTTP/1.1\r\nX-Slow: ").await.unwrap();
+            }
+            idle.push(stream);
+        }
+        let answer = timeout(Duration::from_secs(10), async {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        });
+        let answer = answer.await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("alive"), "{answer}");
+        // Those that came first were let go.
+        for stream in &mut idle {
+            let ended = timeout(Duration::from_secs(10), stream.read_to_end(&mut Vec::new())).await;
+            assert!(ended.is_ok(), "a connection that asks nothing stays open");
+        }
+        server.abort();
+    }
 }

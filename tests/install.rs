@@ -1,7 +1,10 @@
 //! The README's install command on a control plane of its own, and what it promises: the manifests are accepted without a
 //! warning, the operator's pod is admitted, people have the rights that their roles say, the CRD stays while it is used.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of a test")]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of a test")]
+
+#[path = "install/hardened.rs"]
+mod hardened;
 
 use std::{process::Command, time::Duration};
 
@@ -47,6 +50,7 @@ async fn the_manifests_install_and_keep_their_promises() {
     // The namespace enforces the restricted profile; a pod that is refused leaves the Deployment without any.
     kubectl.must("rollout status deployment/logpilot-operator -n logpilot-operator-system --timeout=60s");
 
+    hardened::the_program_needs_no_privilege_and_tells_no_secret(&kubectl).await;
     people_have_the_rights_of_their_roles(&kubectl).await;
     the_crd_stays_while_there_is_a_cluster(&kubectl).await;
     a_protected_cluster_is_not_deleted(&kubectl);

@@ -26,6 +26,9 @@ pub const OWNED_PROPERTIES: &[(&str, &str)] = &[
     ("logpilot.server.protocol", "choose the component instead: `spec.components.rest`, `.grpc` or `.all`"),
     ("logpilot.server.api-key", "use `spec.auth.apiKeySecret`: a key in a ConfigMap can be read by many"),
     ("logpilot.storage", "use `spec.storage` and `spec.config.sqlitePool`"),
+    // What is imported, and a profile's part, would win over everything here.
+    ("spring.config", "this file is the configuration: write it here"),
+    ("spring.profiles", "choose the component instead: `spec.components.rest`, `.grpc` or `.all`"),
 ];
 
 /// Variables that only the operator sets, and what to use instead: an environment variable beats the file.
@@ -45,7 +48,13 @@ pub const OWNED_VARIABLES: &[(&str, &str)] = &[
     ),
     ("SPRING_CONFIG_LOCATION", "use `spec.config.overlay`"),
     ("SPRING_CONFIG_ADDITIONAL_LOCATION", "use `spec.config.overlay`"),
+    ("SPRING_CONFIG_IMPORT", "use `spec.config.overlay`"),
+    ("SPRING_CONFIG_NAME", "use `spec.config.overlay`"),
+    ("SPRING_APPLICATION_JSON", "use `spec.config.overlay`"),
 ];
+
+/// Variables with options of Java, of which `-D` sets a property that beats variables and the file.
+pub const JAVA_OPTIONS: &[&str] = &["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
 
 /// The largest overlay, as JSON.
 pub const OVERLAY_BYTES: usize = 64 * 1024;
@@ -194,6 +203,18 @@ fn descend<'a>(base: &'a mut Map<String, Value>, key: &str) -> Option<(&'a mut M
 pub struct Overlap {
     pub path: String,
     pub instead: String,
+}
+
+/// The property that an option of Java sets though the operator owns it, and what to use instead.
+#[must_use]
+pub fn owned_option(options: &str) -> Option<(&str, &'static str)> {
+    options.split_whitespace().find_map(|option| {
+        let set = option.trim_matches(['"', '\'']).strip_prefix("-D")?;
+        let property = set.split_once('=').map_or(set, |(property, _)| property);
+        let name = relaxed(property);
+        let owner = |(owned, _): &&(&str, &str)| name == relaxed(owned) || below(&name, &relaxed(owned));
+        OWNED_PROPERTIES.iter().find(owner).map(|(_, instead)| (property, *instead))
+    })
 }
 
 /// Properties of the overlay that the operator or a typed field owns.

@@ -135,4 +135,44 @@ mod tests {
             assert_eq!(decimal(value, digits), text);
         }
     }
+
+    /// As Prometheus reads a literal in double quotes.
+    fn unquoted(literal: &str) -> String {
+        let inner = literal.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap();
+        let (mut text, mut chars) = (String::new(), inner.chars());
+        while let Some(char) = chars.next() {
+            match char {
+                '\\' => match chars.next().unwrap() {
+                    'n' => text.push('\n'),
+                    escaped @ ('\\' | '"') => text.push(escaped),
+                    other => panic!("\\{other} in {literal}"),
+                },
+                '"' | '\n' => panic!("the literal ends early: {literal}"),
+                other => text.push(other),
+            }
+        }
+        text
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_in_a_matcher_is_read_back_as_it_was(
+            text in proptest::prop_oneof![
+                proptest::prelude::any::<String>(),
+                "[\\\\\"\n{}=~,()|*+?.$^\\[\\] a]{0,12}",
+            ],
+        ) {
+            proptest::prop_assert_eq!(unquoted(&quoted(&text)), text.clone());
+            // As a regular expression every character means itself: alone, in brackets, or after a backslash.
+            let mut pattern = literal(&text);
+            for char in text.chars() {
+                let written = [format!("[{char}]"), format!("\\{char}"), char.to_string()];
+                let special = ".*+?()[]{}|$^\\".contains(char);
+                let written = written.iter().take(if special { 2 } else { 3 }).find(|it| pattern.starts_with(*it));
+                proptest::prop_assert!(written.is_some(), "{:?} at {:?}", char, pattern);
+                pattern = pattern.split_off(written.map_or(0, String::len));
+            }
+            proptest::prop_assert_eq!(pattern, "");
+        }
+    }
 }

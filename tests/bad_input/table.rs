@@ -79,6 +79,7 @@ pub fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> =
         serde_yaml::from_str(include_str!("rows.yaml")).expect("rows.yaml is a list of rows");
     rows.extend(large());
+    rows.extend(payloads());
     rows
 }
 
@@ -151,6 +152,88 @@ fn large() -> Vec<Row> {
             json!({ "spec": { "exposure": { "ingress": { "rules": [{ "host": "a".repeat(254) }] } } } }),
         ),
     ]
+}
+
+/// Texts that break out of where they are put.
+#[derive(Deserialize)]
+struct Payloads {
+    nginx: Vec<String>,
+    shell: Vec<String>,
+}
+
+/// A field of the Ingress: where it is, and the spec with a text in it.
+type Field = (&'static str, Layer, fn(&str) -> Value);
+
+const OF_THE_INGRESS: [Field; 6] = [
+    ("rules[0].host", Layer::Cel, |text| json!({ "rules": [{ "host": text }] })),
+    ("rules[0].path", Layer::Cel, |text| json!({ "rules": [{ "host": "a.b", "path": text }] })),
+    (
+        "annotations",
+        Layer::Cel,
+        |text| json!({ "rules": [{ "host": "a.b" }], "annotations": { "nginx.ingress.kubernetes.io/x-forwarded-prefix": text } }),
+    ),
+    ("className", Layer::Cel, |text| json!({ "rules": [{ "host": "a.b" }], "className": text })),
+    (
+        "tls.secretName",
+        Layer::Cel,
+        |text| json!({ "rules": [{ "host": "a.b" }], "tls": { "secretName": text } }),
+    ),
+    (
+        "cors.allowOrigins[0]",
+        Layer::Schema,
+        |text| json!({ "rules": [{ "host": "a.b" }], "cors": { "allowOrigins": [text] } }),
+    ),
+];
+
+const OF_BACKUPS: [Field; 7] = [
+    ("backup.schedule", Layer::Cel, |text| json!({ "backup": { "schedule": text } })),
+    ("backup.timeZone", Layer::Cel, |text| json!({ "backup": { "timeZone": text } })),
+    ("backup.s3.bucket", Layer::Cel, |text| bucket("bucket", &format!("abc{text}"))),
+    ("backup.s3.prefix", Layer::Cel, |text| bucket("prefix", text)),
+    ("backup.s3.endpoint", Layer::Cel, |text| bucket("endpoint", &format!("https://a{text}"))),
+    ("restore.requestId", Layer::Cel, |text| restore(text, "logpilot-20260102T030001.000Z.db")),
+    ("restore.from", Layer::Cel, |text| restore("a", &format!("{text}/logpilot-20260102T030001.000Z.db"))),
+];
+
+fn bucket(field: &str, text: &str) -> Value {
+    let mut s3 = json!({ "bucket": "copies", "credentialsSecret": { "name": "a" } });
+    s3[field] = json!(text);
+    json!({ "backup": { "s3": s3 } })
+}
+
+fn restore(request: &str, from: &str) -> Value {
+    json!({ "backup": {}, "restore": { "requestId": request, "from": from } })
+}
+
+/// Every payload in two of the fields that have to refuse it, by turns: all of them would take a minute.
+fn payloads() -> Vec<Row> {
+    let all: Payloads =
+        serde_yaml::from_str(include_str!("payloads.yaml")).expect("payloads.yaml has two lists");
+    let mut rows = Vec::new();
+    let mut add = |id: &str, payload: &str, layer, at: String, spec: Value| {
+        let what = format!("{payload:?} in {at}");
+        rows.push(row(id, &what, layer, &format!("spec.{at}"), &[], json!({ "spec": spec })));
+    };
+    for (payload, (field, layer, ingress)) in by_turns(&all.nginx, &OF_THE_INGRESS) {
+        let spec = json!({ "exposure": { "ingress": ingress(payload) } });
+        add("S07", payload, layer, format!("exposure.ingress.{field}"), spec);
+    }
+    for (payload, (field, layer, spec)) in by_turns(&all.shell, &OF_BACKUPS) {
+        // In a URL's path these mean nothing.
+        let path = field == "backup.s3.endpoint"
+            && payload.chars().all(|char| char.is_ascii_alphanumeric() || "._~/-".contains(char));
+        if !path {
+            add("S14", payload, layer, field.to_owned(), spec(payload));
+        }
+    }
+    rows
+}
+
+fn by_turns<'a>(payloads: &'a [String], fields: &'a [Field]) -> impl Iterator<Item = (&'a str, Field)> {
+    let two = move |(number, payload): (usize, &'a String)| {
+        [number, number + 1].map(|at| (payload.as_str(), fields[at % fields.len()]))
+    };
+    payloads.iter().enumerate().flat_map(two)
 }
 
 fn row(id: &str, what: &str, layer: Layer, path: &str, words: &[&str], input: Value) -> Row {

@@ -9,6 +9,10 @@ use super::explained;
 const OWNED: &[(&str, &str)] = &[
     ("SPRING_CONFIG_LOCATION", "`config.overlay`"),
     ("SPRING_CONFIG_ADDITIONAL_LOCATION", "`config.overlay`"),
+    ("SPRING_CONFIG_IMPORT", "`config.overlay`"),
+    ("SPRING_CONFIG_NAME", "`config.overlay`"),
+    // It beats every other variable, the API key's too.
+    ("SPRING_APPLICATION_JSON", "`config.overlay`"),
     ("SPRING_PROFILES_ACTIVE", "`components`"),
     ("LOGPILOT_PROTOCOL", "`components`"),
     ("LOGPILOT_SERVER_PROTOCOL", "`components`"),
@@ -38,12 +42,13 @@ pub fn variable_name() -> Rule {
         .message("must be a C identifier: letters, digits and '_', not starting with a digit")
 }
 
+/// Spring reads them in small letters too.
 pub fn not_owned() -> Rule {
     let names: Vec<String> = OWNED.iter().map(|(name, _)| format!("'{name}'")).collect();
     let advice: Vec<String> = OWNED.iter().map(|(name, instead)| format!("'{name}': '{instead}'")).collect();
     explained(
-        format!("!(self in [{}])", names.join(", ")),
-        format!("\"may not override '\" + self + \"'; use \" + {{{}}}[self]", advice.join(", ")),
+        format!("!(self.upperAscii() in [{}])", names.join(", ")),
+        format!("\"may not override '\" + self + \"'; use \" + {{{}}}[self.upperAscii()]", advice.join(", ")),
     )
 }
 

@@ -17,8 +17,11 @@ pub fn path_format() -> Rule {
 }
 
 /// Snippets, mirrors and external authentication write into the controller's configuration; they
-/// have been its way to code execution (CVE-2021-25742, CVE-2025-1974, CVE-2026-24512).
-const DANGEROUS: &str = "k.matches('/(.*-snippet|mirror-.*|auth-.*|modsecurity-.*)$')";
+/// have been its way to code execution (CVE-2021-25742, CVE-2025-1974, CVE-2026-24512). Several controllers have them,
+/// `-snippets` is one of them, `config-` another's. An alias takes hosts past the rules.
+/// `validate/exposure.rs` says the same, for patches and for what is older than a rule.
+const DANGEROUS: &str =
+    "k.matches('/(.*-snippets?|mirror-.*|auth-.*|modsecurity-.*|config-.*|server-alias)$')";
 
 /// Annotations that a typed field writes: two sources of one setting would fight.
 const OWNED: &str = "k.matches('^(kubernetes.io/ingress.class|cert-manager.io/(cluster-issuer|issuer|issuer-kind|issuer-group)|nginx.ingress.kubernetes.io/(enable-cors|cors-.*|rate-limit|limit-.*|backend-protocol|grpc-backend))$')";
@@ -41,13 +44,14 @@ pub fn no_owned_annotations() -> Rule {
     )
 }
 
-/// Values of nginx annotations end up in nginx.conf.
+/// Values of nginx annotations end up in nginx.conf, where a backslash takes the end of a string away; those of haproxy in
+/// a file of lines.
 pub fn no_injected_values() -> Rule {
-    const INJECTED: &str = "k.contains('nginx') && self[k].matches('[\\n\\r{};\"\\'`$#]')";
+    const INJECTED: &str = "(k.contains('nginx') && self[k].matches('[\\n\\r{};\"\\'`$#\\\\\\\\]') || k.contains('haproxy') && self[k].matches('[\\n\\r]'))";
     explained(
         format!("!self.exists(k, {INJECTED})"),
         format!(
-            "'the value of annotation ' + strings.quote(self.filter(k, {INJECTED})[0]) + ' must not contain line breaks, quotes or any of {{}};$#'"
+            "'the value of annotation ' + strings.quote(self.filter(k, {INJECTED})[0]) + ' must not contain line breaks, quotes, backslashes or any of {{}};$#'"
         ),
     )
 }

@@ -57,7 +57,8 @@ pub fn no_reserved_annotations() -> Rule {
 
 /// Annotations of every object also reach the Ingress, past the checks of its own annotations.
 pub fn nothing_for_the_ingress() -> Rule {
-    const FOREIGN: &str = "k.contains('ingress.kubernetes.io/') || k.startsWith('cert-manager.io/') || k == 'kubernetes.io/ingress.class'";
+    // Prefixes of what reads annotations of an Ingress, and of what writes for them.
+    const FOREIGN: &str = "k.matches('(^|[.-])(ingress|nginx|haproxy|traefik|konghq|cert-manager)([.-][^/]*)?/') || k == 'kubernetes.io/ingress.class'";
     explained(
         format!("!self.exists(k, {FOREIGN})"),
         format!(

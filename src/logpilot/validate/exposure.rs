@@ -23,6 +23,13 @@ pub(super) fn ingress(
     if given.enabled == Some(false) {
         return None;
     }
+    let of_all = spec.common_annotations.iter().map(|pair| ("spec.commonAnnotations", pair));
+    let own = given.annotations.iter().map(|pair| ("spec.exposure.ingress.annotations", pair));
+    for (at, (key, value)) in of_all.chain(own) {
+        if let Some(why) = annotation(key, value) {
+            objections.add(format!("{at}.{key}"), why);
+        }
+    }
     let routes = routes(&given.rules, "spec.exposure.ingress.rules", components, objections);
     let cors = given.cors.as_ref().filter(|cors| cors.enabled != Some(false));
     let limit = given.rate_limit.as_ref().filter(|limit| limit.enabled != Some(false));
@@ -38,6 +45,27 @@ pub(super) fn ingress(
         }),
         requests_per_second: limit.map(|limit| limit.requests_per_second),
     })
+}
+
+/// Why an annotation may not be on an Ingress: it writes into the controller's configuration. `api/rules/ingress.rs` says
+/// the same; patches know no rules, and an object may be older than one.
+pub(super) fn annotation(key: &str, value: &str) -> Option<&'static str> {
+    let (_, name) = key.split_once('/')?;
+    let writes = ["mirror-", "auth-", "modsecurity-", "config-"].iter().any(|start| name.starts_with(start))
+        || ["-snippet", "-snippets"].iter().any(|end| name.ends_with(end))
+        || name == "server-alias";
+    if writes {
+        return Some("may not be set: it writes into the ingress controller's configuration; remove it");
+    }
+    let breaks = value.contains(['\n', '\r']);
+    let ends = value.contains(['{', '}', ';', '"', '\'', '`', '$', '#', '\\']);
+    (key.contains("nginx") && (breaks || ends) || key.contains("haproxy") && breaks)
+        .then_some("must not contain line breaks, quotes, backslashes or any of {};$#")
+}
+
+/// Whether a path of an Ingress could end the place where it is put. A patch may bring regular expressions.
+pub(super) fn ends_its_place(path: &str) -> bool {
+    path.contains(|char: char| char.is_whitespace() || char.is_control() || "{};\"'`#".contains(char))
 }
 
 pub(super) fn gateway(

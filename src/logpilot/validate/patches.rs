@@ -1,14 +1,15 @@
 //! Patches: which objects they may name, what they may not change, and whether a patched pod would still be admitted.
 
+use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Map, Value};
 
-use super::Objections;
+use super::{Objections, exposure};
 use crate::{
     api::{
         cluster::PodSecurity,
         patches::{ObjectPatch, PatchType},
     },
-    engine::kind::Role,
+    engine::kind::{Managed, Role},
     logpilot::{
         config_check,
         facts::Facts,
@@ -119,6 +120,9 @@ pub(super) fn check(cluster: &Cluster, objections: &mut Objections) {
             let old = planned.body.clone();
             lay_over(&mut planned.body, patch);
             pods(cluster, (&old, &planned.body), &at, objections);
+            if planned.kind == Ingress::KIND {
+                ingress((&old, &planned.body), &at, objections);
+            }
         }
     }
 }
@@ -262,6 +266,11 @@ fn pods(cluster: &Cluster, (old, new): (&Value, &Value), at: &str, objections: &
                 format!("must keep the variable {name} of the server: without it the server would run open, or with another configuration"),
             );
         }
+        objections.unless(
+            !has_token(new),
+            format!("{at}.automountServiceAccountToken"),
+            "must stay false, and no volume may have a ServiceAccount's token: pods that the operator makes have none",
+        );
         if cluster.namespace.pod_security != PodSecurity::Restricted {
             continue;
         }
@@ -274,6 +283,47 @@ fn pods(cluster: &Cluster, (old, new): (&Value, &Value), at: &str, objections: &
                 format!("{why} where `namespace.podSecurity` is Restricted: the pods would be refused; set that to Baseline or Privileged, or change the patch"),
             );
         }
+    }
+}
+
+/// The policy in config/admission/operator_reach.yaml refuses such pods.
+fn has_token(pod: &Value) -> bool {
+    let list =
+        |value: &Value, field: &str| value.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
+    let projected = list(pod, "volumes")
+        .iter()
+        .filter_map(|volume| volume.get("projected"))
+        .flat_map(|projected| list(projected, "sources"))
+        .any(|source| source.get("serviceAccountToken").is_some());
+    projected || pod.get("automountServiceAccountToken") != Some(&Value::Bool(false))
+}
+
+/// What a patch brings to an Ingress that its rules would refuse.
+fn ingress((old, new): (&Value, &Value), at: &str, objections: &mut Objections) {
+    let annotations = |body: &Value| body.pointer("/metadata/annotations").and_then(fields).cloned();
+    let known = annotations(old).unwrap_or_default();
+    for (key, value) in annotations(new).unwrap_or_default() {
+        let added = known.get(&key) != Some(&value);
+        let why = exposure::annotation(&key, value.as_str().unwrap_or_default()).filter(|_| added);
+        if let Some(why) = why {
+            objections.add(format!("{at}.metadata.annotations.{key}"), why);
+        }
+    }
+    let mut texts = Vec::new();
+    texts_of(new.pointer("/spec").unwrap_or(&Value::Null), &mut texts);
+    objections.unless(
+        !texts.into_iter().any(exposure::ends_its_place),
+        format!("{at}.spec"),
+        "must have no text with spaces, quotes or any of {};#: it ends up in the ingress controller's configuration",
+    );
+}
+
+fn texts_of<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts_of(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| texts_of(field, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -1,0 +1,119 @@
+//! SECURITY.md says what the manifests grant, and names tests that exist.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use logpilot_operator::objects::kinds::KINDS;
+use serde_json::Value;
+
+use super::{documents, read, root};
+
+const RIGHTS: &str = "| Resources | Verbs | Why |";
+const THREATS: &str = "| # | Threat | What stands against it | Test |";
+
+/// The rows of the table with this header, without markup.
+fn table(text: &str, header: &str) -> Vec<Vec<String>> {
+    let rows = text.lines().skip_while(|line| line.trim() != header).skip(2);
+    let rows: Vec<_> = rows.take_while(|line| line.starts_with('|')).map(super::docs::cells).collect();
+    assert!(!rows.is_empty(), "SECURITY.md has no table with the header {header}");
+    rows
+}
+
+/// A rule of a role and the comment above it.
+fn rules(file: &str) -> Vec<[String; 3]> {
+    let text = read(file);
+    let parsed: Vec<Value> =
+        documents(&text).iter().filter_map(|role| role["rules"].as_array()).flatten().cloned().collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let begins = (0..lines.len()).filter(|&at| lines[at].starts_with("- apiGroups:"));
+    let why = |at: usize| {
+        let above: Vec<&str> = lines[..at].iter().rev().map_while(|line| line.strip_prefix("# ")).collect();
+        above.into_iter().rev().collect::<Vec<_>>().join(" ")
+    };
+    let list = |value: &Value| {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+    };
+    begins
+        .zip(parsed)
+        .map(|(at, rule)| {
+            let group = list(&rule["apiGroups"]);
+            let of = if group.is_empty() { String::new() } else { format!(" ({group})") };
+            let named = match list(&rule["resourceNames"]) {
+                name if name.is_empty() => name,
+                name => format!(" '{name}'"),
+            };
+            [format!("{}{named}{of}", list(&rule["resources"])), list(&rule["verbs"]), why(at)]
+        })
+        .collect()
+}
+
+#[test]
+fn every_right_stands_in_the_table_with_its_reason() {
+    let wanted: Vec<_> =
+        ["config/rbac/role.yaml", "config/rbac/lease.yaml"].into_iter().flat_map(rules).collect();
+    let plain = |cell: &str| cell.replace('`', "");
+    let same = |row: &[String]| {
+        wanted
+            .iter()
+            .any(|rule| row.iter().eq(rule.iter().map(|cell| plain(cell)).collect::<Vec<_>>().iter()))
+    };
+    let written = table(&read("SECURITY.md"), RIGHTS);
+    if written.len() != wanted.len() || !written.iter().all(|row| same(row)) {
+        let lines: Vec<String> = wanted.iter().map(|rule| format!("| {} |", rule.join(" | "))).collect();
+        panic!("SECURITY.md's table of rights is out of date; it should be:\n{}", lines.join("\n"));
+    }
+}
+
+#[test]
+fn every_threat_has_a_row_and_tests_that_exist() {
+    let rows = table(&read("SECURITY.md"), THREATS);
+    let ids: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+    let wanted: Vec<String> = (1..=27).map(|number| format!("S{number:02}")).collect();
+    assert_eq!(ids, wanted);
+    let mut sources = String::new();
+    collect(&root().join("src"), &mut sources);
+    collect(&root().join("tests"), &mut sources);
+    for row in &rows {
+        assert!(row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+        let tests: Vec<&str> = row[3].split(", ").filter(|word| !word.contains(' ')).collect();
+        assert!(!tests.is_empty() || row[3].starts_with("none: "), "{row:?}");
+        for test in tests {
+            assert!(sources.contains(&format!("fn {test}(")), "{}: no test {test}", row[0]);
+        }
+    }
+}
+
+fn collect(directory: &Path, sources: &mut String) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// A kind that the policy does not name could be written anywhere with the operator's token.
+#[test]
+fn the_policy_around_the_operator_covers_every_kind_it_writes() {
+    let policy = documents(&read("config/admission/operator_reach.yaml")).remove(0);
+    let named: BTreeSet<(String, String)> = policy["spec"]["matchConstraints"]["resourceRules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|rule| {
+            assert_eq!(rule["operations"], serde_json::json!(["CREATE", "UPDATE", "DELETE"]));
+            let group = rule["apiGroups"][0].as_str().unwrap().to_owned();
+            let resources = rule["resources"].as_array().unwrap().iter();
+            resources.map(move |it| (group.clone(), it.as_str().unwrap().to_owned())).collect::<Vec<_>>()
+        })
+        .collect();
+    let writes = |verbs: &[&str]| verbs.iter().any(|verb| ["create", "patch", "delete"].contains(verb));
+    let wanted: BTreeSet<(String, String)> = KINDS
+        .iter()
+        .filter(|kind| writes(kind.role.verbs()))
+        .map(|kind| (kind.group.to_owned(), kind.plural.to_owned()))
+        .chain([(String::new(), "pods/eviction".to_owned())])
+        .collect();
+    assert_eq!(named, wanted);
+}
