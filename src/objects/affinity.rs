@@ -5,7 +5,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
 
-use super::labels;
+use super::{labels, meta};
 use crate::{
     api::common::{self, TaintEffect, TolerationOperator, TopologySpread, WhenUnsatisfiable},
     logpilot::model::Component,
@@ -77,7 +77,7 @@ pub fn tolerations_of(given: &[common::Toleration]) -> Option<Vec<Toleration>> {
                 }
                 .into()
             }),
-            value: toleration.value.clone(),
+            value: meta::non_blank(toleration.value.as_ref()),
             effect: toleration.effect.map(|effect| {
                 match effect {
                     TaintEffect::NoSchedule => "NoSchedule",

@@ -74,6 +74,12 @@ pub fn non_empty(map: StringMap) -> Option<StringMap> {
     (!map.is_empty()).then_some(map)
 }
 
+/// The API server does not store an empty text: written, it would be drift for ever.
+#[must_use]
+pub fn non_blank(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
+}
+
 /// Argo CD tracks by label and would prune what has lost its owner reference: data must survive that too.
 #[must_use]
 pub fn keep_from_argo_cd() -> (String, String) {

@@ -1,0 +1,130 @@
+//! Pods of one claim, refused by the scheduler while others of the claim were still on a node. When the last of those
+//! goes, as at the end of a drain, the scheduler does not look again: a required affinity waits for pods that come, not
+//! for pods that go, and for 5 minutes nothing else makes it. So one pod is evicted here. The one that its ReplicaSet
+//! makes instead may go anywhere, and where it goes the others follow by the scheduler's own rule.
+//!
+//! Never in a loop: after one eviction a claim has no other before one of its pods had a node. That is remembered here
+//! only, so that an operator that was drained itself makes one attempt of its own.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use k8s_openapi::api::core::v1::Pod;
+use tracing::info;
+
+use super::model::Cluster;
+use crate::{
+    engine::{
+        apply::{Result as Applied, Step},
+        child::Child,
+        detail::{self, Detail},
+        error::Disposition,
+        kind::Managed,
+        live::{Live, Snapshot},
+        writer::Writer,
+    },
+    objects::names::claim_label,
+};
+
+/// The scheduler's words for a node that has everything but the pods to be near. It asks for those last, so while there
+/// are none such a node takes the pod. Without such a node no eviction would help, and there is none.
+const NEAR: &str = "didn't match pod affinity rules";
+
+/// For each resource, the claims for which it was tried since one of their pods had a node.
+#[derive(Default)]
+pub struct Requeue {
+    tried: Mutex<HashMap<String, BTreeSet<String>>>,
+}
+
+/// Where the pods of one claim are.
+#[derive(Debug, PartialEq)]
+enum Pods<'a> {
+    /// One has a node, be it on its way out: the others have to be there.
+    Placed,
+    /// None has, and this one was refused because one had.
+    Refused(&'a Child),
+    /// None has, for reasons of their own.
+    Wait,
+}
+
+impl Requeue {
+    /// Evicts what is due. Answers only what has to be known: that it was done, or why it could not be.
+    pub async fn carry_out(&self, writer: &Writer, live: &Live, cluster: &Cluster) -> Vec<Step> {
+        let snapshot = live.of(&cluster.name).running_in(&cluster.namespace.name);
+        let mut steps = Vec::new();
+        for (claim, child) in self.due(cluster, &snapshot) {
+            let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
+                Ok(()) => {
+                    info!(object = %child, owner = %cluster.name, "evicted: refused for the sake of pods that are gone");
+                    self.done(&cluster.name, &claim);
+                    live.deleting(child);
+                    Applied::Deleted
+                }
+                // It has a node by now, or is gone: its own event tells.
+                Err(error) if error.disposition() == Disposition::LookAgain => continue,
+                Err(error) => Applied::Failed(error),
+            };
+            steps.push(Step { id: (child.kind, child.key.clone()), result });
+        }
+        steps
+    }
+
+    pub(super) fn done(&self, name: &str, claim: &str) {
+        self.tried().entry(name.to_owned()).or_default().insert(claim.to_owned());
+    }
+
+    pub fn forget(&self, name: &str) {
+        self.tried().remove(name);
+    }
+
+    /// At most one pod for each claim whose pods share a node, with the claim.
+    pub(super) fn due<'a>(&self, cluster: &Cluster, snapshot: &'a Snapshot) -> Vec<(String, &'a Child)> {
+        let bound = cluster.components.iter().filter(|component| component.co_scheduled);
+        let claims: BTreeSet<String> = bound.map(|component| claim_label(&component.claim)).collect();
+        let mut all = self.tried();
+        let tried = all.entry(cluster.name.clone()).or_default();
+        tried.retain(|claim| claims.contains(claim));
+        let mut due = Vec::new();
+        for claim in claims {
+            match pods(&claim, snapshot) {
+                Pods::Placed => {
+                    tried.remove(&claim);
+                }
+                Pods::Refused(child) if !tried.contains(&claim) => due.push((claim, child)),
+                Pods::Refused(_) | Pods::Wait => {}
+            }
+        }
+        due
+    }
+
+    fn tried(&self) -> MutexGuard<'_, HashMap<String, BTreeSet<String>>> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn pods<'a>(claim: &str, snapshot: &'a Snapshot) -> Pods<'a> {
+    let mut refused = None;
+    for child in snapshot.of_kind(Pod::KIND) {
+        let Detail::Pod(pod) = &child.detail else { continue };
+        // The scheduler forgets a pod that has ended.
+        if pod.claim != claim || matches!(pod.phase.as_str(), "Succeeded" | "Failed") {
+            continue;
+        }
+        if pod.node.is_some() {
+            return Pods::Placed;
+        }
+        if is_refused(child, pod) {
+            refused = refused.or(Some(&**child));
+        }
+    }
+    refused.map_or(Pods::Wait, Pods::Refused)
+}
+
+/// Only what a ReplicaSet makes comes again.
+fn is_refused(child: &Child, pod: &detail::Pod) -> bool {
+    !child.deleting
+        && child.controller.as_ref().is_some_and(|controller| controller.kind == "ReplicaSet")
+        && pod.unschedulable.as_ref().is_some_and(|(message, _)| message.contains(NEAR))
+}
