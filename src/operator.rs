@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use kube::{
     Client, Config,
     api::{ApiResource, GroupVersionKind},
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api,
     engine::{
+        deadline,
         dispatch::Dispatch,
         lease::{Elector, Lost, Term},
         live::Live,
@@ -52,7 +54,7 @@ pub const LEASE: &str = "logpilot-operator";
 /// How the API server's audit log names us.
 const USER_AGENT: &str = concat!("logpilot-operator/", env!("CARGO_PKG_VERSION"));
 
-/// A client that leaves deadlines and retries to us.
+/// A client whose requests end, and that leaves retries to us.
 ///
 /// # Errors
 /// The configuration does not make a client (certificates, proxy).
@@ -60,7 +62,7 @@ pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     // kube repeats 429, 503 and 504 for minutes before its caller sees them; what to do about each is decided here.
     config.default_retry = false;
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
-    Client::try_from(config)
+    Client::try_from(config).map(deadline::bounded)
 }
 
 fn resource() -> ApiResource {
@@ -111,10 +113,11 @@ impl Operator {
         self.term.holds()
     }
 
-    /// Every kind was listed, or is known not to be for now.
+    /// The resources were listed, and every kind was, or is known not to be for now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        Watches::covered(KINDS, &self.live)
+        let listed = self.store.wait_until_ready().now_or_never();
+        listed.is_some_and(|listed| listed.is_ok()) && Watches::covered(KINDS, &self.live)
     }
 
     /// Resources known.

@@ -15,10 +15,14 @@
 )]
 
 mod cluster;
+#[path = "cluster_exclusive/drain.rs"]
+mod drain;
 #[path = "cluster_exclusive/leader.rs"]
 mod leader;
 #[path = "bad_input/online.rs"]
 mod online;
+#[path = "cluster_exclusive/surface.rs"]
+mod surface;
 #[path = "bad_input/table.rs"]
 mod table;
 

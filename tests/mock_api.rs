@@ -11,7 +11,7 @@ use std::time::Duration;
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec},
-        core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret, Service},
+        core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service},
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
@@ -98,6 +98,47 @@ async fn nothing_is_written_before_its_namespace_is() {
     assert_eq!(results(world.apply(&plan).await), vec![Result::Created; 3]);
     assert_eq!(world.lines()[0], "PATCH /api/v1/namespaces/logs");
     assert_eq!(world.lines().len(), 3);
+}
+
+/// What was planned as for a namespace that does not exist, a new API key above all, fits no other.
+#[tokio::test]
+async fn a_namespace_that_is_there_though_nobody_saw_it_holds_the_plan_back() {
+    let mut planned = namespace();
+    planned.metadata.labels = Some(
+        [("app.kubernetes.io/instance", "logs"), ("app.kubernetes.io/managed-by", "logpilot-operator")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+    );
+    let mut plan = plan_of(planned);
+    let there = stored(&plan.objects[0].body, "x");
+    plan.add([config("c")]);
+    let world = World::new(move |call| match (call.method.as_str(), call.path.as_str()) {
+        ("GET", _) => Answer::Object(there.clone()),
+        ("PATCH", "/api/v1/namespaces/logs") => {
+            Answer::Refusal(409, "Conflict", "the object has been modified")
+        }
+        _ => done(call),
+    });
+    let first = results(world.apply(&plan).await);
+    assert!(first.iter().all(|result| matches!(result, Result::Waiting { .. })), "{first:?}");
+    assert_eq!(results(world.apply(&plan).await), [Result::InSync, Result::Created], "it is known now");
+}
+
+/// Pods name the hash of the key: another key in the next round would replace them all.
+#[tokio::test]
+async fn nothing_that_names_a_generated_key_is_written_before_the_key_is() {
+    let world = World::new(|call| match call.method.as_str() {
+        "POST" => Answer::Refusal(500, "InternalError", "no"),
+        _ => done(call),
+    });
+    let mut plan = plan_of(Secret { metadata: meta("api-key"), ..Secret::default() });
+    plan.add([deployment(Some(1))]);
+    let outcome = results(world.apply(&plan).await);
+    assert_eq!(world.lines(), ["POST /api/v1/namespaces/logs/secrets"]);
+    assert!(
+        matches!(&outcome[1], Result::Waiting { message, .. } if message.contains("Secret logs/api-key")),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -297,6 +338,31 @@ async fn no_answer_is_an_error_after_a_while_and_a_wait_that_was_asked_for_is_ke
     assert!(matches!(&result, Result::Waiting { reason: "NamespaceTerminating", .. }), "{result:?}");
 }
 
+/// A plan of dozens would else outlast the reconcile's own deadline, and nobody would be told why.
+#[tokio::test(start_paused = true)]
+async fn after_the_first_one_without_an_answer_nothing_more_is_asked() {
+    let world = World::new(|_| Answer::Silence);
+    let mut plan = plan_of(config("c0"));
+    plan.add((1..30).map(|number| config(&format!("c{number}"))));
+    let started = tokio::time::Instant::now();
+    let outcome = results(world.apply(&plan).await);
+    assert!(started.elapsed() < Duration::from_secs(31), "{:?}", started.elapsed());
+    assert!(world.lines().len() < 16, "{} of 30 were asked", world.lines().len());
+    assert!(outcome.iter().all(|result| !result.settled()), "{outcome:?}");
+    assert!(outcome.iter().any(|result| matches!(result, Result::Failed(Error::Timeout { .. }))));
+}
+
+#[tokio::test]
+async fn what_was_refused_is_not_asked_again_before_its_time_unless_it_is_another() {
+    let world = World::new(|_| Answer::Refusal(422, "Invalid", "never right"));
+    let plan = plan_of(deployment(Some(1)));
+    let first = results(world.apply(&plan).await);
+    assert_eq!(results(world.apply(&plan).await), first, "the same answer");
+    assert_eq!(world.lines().len(), 1, "asked once");
+    world.apply(&plan_of(deployment(Some(2)))).await;
+    assert_eq!(world.lines().len(), 2, "another body is another question");
+}
+
 #[tokio::test]
 async fn a_delete_names_the_object_that_was_meant() {
     let refused = |code, reason| move |_: &Call| Answer::Refusal(code, reason, "no");
@@ -321,6 +387,19 @@ async fn a_delete_names_the_object_that_was_meant() {
     );
     let forbidden = prune(&World::new(refused(403, "Forbidden"))).await;
     assert!(matches!(forbidden, Result::Failed(_)), "{forbidden:?}");
+}
+
+#[tokio::test]
+async fn an_eviction_names_the_pod_that_was_meant_as_it_was_seen() {
+    let (writer, calls) = server(|_| Answer::Object(json!({})));
+    let key = Key { namespace: Some(NAMESPACE.into()), name: "p".into() };
+    writer.evict(Pod::KIND, &key, "its-uid", 7).await.unwrap();
+    let call = calls.lock().unwrap()[0].clone();
+    assert_eq!(call.line(), "POST /api/v1/namespaces/logs/pods/p/eviction");
+    assert_eq!(call.body["kind"], "Eviction");
+    assert_eq!(call.body["metadata"], json!({ "name": "p", "namespace": "logs" }));
+    let meant = json!({ "preconditions": { "uid": "its-uid", "resourceVersion": "7" } });
+    assert_eq!(call.body["deleteOptions"], meant);
 }
 
 #[tokio::test]
@@ -364,7 +443,7 @@ async fn only_what_is_ours_and_not_planned_is_pruned() {
     let failed = |kind| {
         let key = Key { namespace: Some(NAMESPACE.into()), name: "x".into() };
         let error = Error::Timeout { verb: "apply", object: "x".into(), deadline: Duration::from_secs(15) };
-        Outcome { steps: vec![Step { id: (kind, key), result: Result::Failed(error) }] }
+        Outcome { steps: vec![Step { id: (kind, key), result: Result::Failed(error) }], ..Outcome::default() }
     };
     assert_eq!(names(&failed(Service::KIND)), ["ConfigMap logs/old"]);
     assert!(names(&failed(Deployment::KIND)).is_empty());

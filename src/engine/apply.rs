@@ -3,7 +3,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    future::Future,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use futures::{StreamExt, stream};
@@ -18,6 +23,7 @@ use super::{
     live::{Coverage, Id, Live, Snapshot},
     owner::{Owner, Ownership},
     plan::{Plan, Planned, Replicas},
+    refusals::Refusals,
     writer::{Precondition, Writer, named},
 };
 
@@ -78,6 +84,8 @@ impl Step {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     pub steps: Vec<Step>,
+    /// When the first of those that were refused may be tried again.
+    pub again: Option<Duration>,
 }
 
 impl Outcome {
@@ -108,6 +116,7 @@ pub struct Applier<'a> {
     pub writer: &'a Writer,
     pub live: &'a Live,
     pub normalised: &'a Normalised,
+    pub refusals: &'a Refusals,
     pub owner: &'a Owner,
 }
 
@@ -127,28 +136,66 @@ impl Applier<'_> {
     pub async fn apply(&self, plan: &Plan, snapshot: &Snapshot) -> Outcome {
         let mut outcome = Outcome::default();
         let objects = plan.in_apply_order();
+        // Each of dozens would wait as long, and the reconcile be given up before it could say why.
+        let unanswered = AtomicBool::new(false);
         for wave in objects.chunk_by(|a, b| a.kind.wave == b.kind.wave) {
-            let held_back = !outcome.settled();
+            let missing = outcome.steps.iter().find(|step| !step.result.settled()).map(Step::object);
             let mut steps = Vec::new();
             for planned in wave {
-                steps.push(self.step(planned, snapshot, held_back));
+                steps.push(self.step(planned, snapshot, missing.as_deref(), &unanswered));
             }
             outcome.steps.extend(stream::iter(steps).buffered(IN_FLIGHT).collect::<Vec<_>>().await);
         }
         outcome
     }
 
-    async fn step(&self, planned: &Planned, snapshot: &Snapshot, held_back: bool) -> Step {
-        let result = if held_back {
-            Result::Waiting { reason: "Progressing", message: "waits for its namespace".into() }
-        } else {
-            self.apply_one(planned, snapshot).await
+    async fn step(
+        &self,
+        planned: &Planned,
+        snapshot: &Snapshot,
+        missing: Option<&str>,
+        unanswered: &AtomicBool,
+    ) -> Step {
+        let wait = |message: &str| Result::Waiting { reason: "Progressing", message: message.to_owned() };
+        if let Some(missing) = missing {
+            return Step {
+                id: (planned.kind, planned.key.clone()),
+                result: wait(&format!("waits for {missing}")),
+            };
+        }
+        let result = match decide(planned, snapshot, self.owner, self.normalised) {
+            Decision::Nothing(result) => result,
+            _ if unanswered.load(Relaxed) => wait("waits: another request was not answered"),
+            decision => {
+                let id: Id = (planned.kind, planned.key.clone());
+                let carry_out = || self.carry_out(decision, planned, snapshot);
+                self.unless_refused(&id, digest::desired(&planned.body), carry_out).await
+            }
         };
+        if matches!(result, Result::Failed(Error::Timeout { .. })) {
+            unanswered.store(true, Relaxed);
+        }
         Step { id: (planned.kind, planned.key.clone()), result }
     }
 
-    async fn apply_one(&self, planned: &Planned, snapshot: &Snapshot) -> Result {
-        let result = match decide(planned, snapshot, self.owner, self.normalised) {
+    /// Tries something, but not again what was refused a moment ago.
+    pub(super) async fn unless_refused<Try: Future<Output = Result>>(
+        &self,
+        id: &Id,
+        wanted: u64,
+        attempt: impl FnOnce() -> Try,
+    ) -> Result {
+        if let Some(error) = self.refusals.resting(&self.owner.name, id, wanted) {
+            return Result::Failed(error);
+        }
+        let result = attempt().await;
+        let error = if let Result::Failed(error) = &result { Some(error) } else { None };
+        self.refusals.tried(&self.owner.name, id, wanted, error);
+        result
+    }
+
+    async fn carry_out(&self, decision: Decision, planned: &Planned, snapshot: &Snapshot) -> Result {
+        let result = match decision {
             Decision::Nothing(result) => return result,
             Decision::Post => match self.writer.create(planned).await {
                 Ok(_) => Ok(Result::Created),
@@ -205,6 +252,12 @@ impl Applier<'_> {
         };
         match self.owner.of(&child) {
             Ownership::Ours if child.deleting => Ok(terminating(planned)),
+            // What the next waves are planned for was seen otherwise than it is.
+            Ownership::Ours if planned.kind.wave == 0 => {
+                self.live.seen(child);
+                let message = "exists already, though it was not seen; planning again".to_owned();
+                Ok(Result::Waiting { reason: "Progressing", message })
+            }
             Ownership::Ours => {
                 let (body, replicas_at_stake) = live_body(planned, &child);
                 let in_sync = planned.kind.role == Role::Run || child.digest == Some(digest::desired(&body));
@@ -312,7 +365,8 @@ fn decide(planned: &Planned, snapshot: &Snapshot, owner: &Owner, normalised: &No
         return Decision::Post;
     }
     match snapshot.coverage(planned.kind) {
-        Coverage::Listed => {}
+        // What is written on an old view is written under a precondition all the same.
+        Coverage::Listed | Coverage::Outdated(_) => {}
         Coverage::Unserved => return Decision::Nothing(Result::Unserved),
         Coverage::Unknown => {
             return Decision::Nothing(not_listed(planned.kind, "the first list is under way"));

@@ -8,12 +8,29 @@ use std::{
 
 use rand::Rng;
 
+use super::error::Error;
+
 /// First wait after a failure.
 pub const FIRST: Duration = Duration::from_secs(1);
 /// Longest wait after repeated failures.
 pub const LONGEST: Duration = Duration::from_mins(5);
+/// Longest wait for an API server that is not there or not well: it comes back without an event for those who wait.
+pub const LONGEST_FOR_OUTAGE: Duration = Duration::from_secs(15);
 /// Longest wait for a name that is taken: its release is invisible to a selected watch.
 pub const LONGEST_FOR_NAME: Duration = Duration::from_secs(30);
+
+/// The longest wait after this failure.
+#[must_use]
+pub fn longest(error: &Error) -> Duration {
+    if error.reason() == "ApiUnavailable" { LONGEST_FOR_OUTAGE } else { LONGEST }
+}
+
+/// The wait after so many failures and one more.
+#[must_use]
+pub fn wait(failures: u32, longest: Duration) -> Duration {
+    let wait = FIRST.saturating_mul(1 << failures.min(16)).min(longest);
+    wait.mul_f64(rand::rng().random_range(0.75..=1.0))
+}
 
 #[derive(Default)]
 pub struct Backoff {
@@ -26,9 +43,9 @@ impl Backoff {
     pub fn failed(&self, name: &str, longest: Duration) -> Duration {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let count = failures.entry(name.to_owned()).or_default();
-        let wait = FIRST.saturating_mul(1 << (*count).min(16)).min(longest);
+        let wait = wait(*count, longest);
         *count = count.saturating_add(1);
-        wait.mul_f64(rand::rng().random_range(0.75..=1.0))
+        wait
     }
 
     /// Forgets the failures of an object that succeeded, or is gone.

@@ -64,6 +64,17 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_jumps_changes_no_condition() {
+        let said = |now| {
+            merge(&merge(&[], vec![ready(true, "A")], Some(1), &at(0)), vec![ready(true, "A")], Some(1), &now)
+        };
+        let (hour, year) = (3600, 400 * 24 * 3600);
+        for jump in [-year, -hour, hour, year] {
+            assert_eq!(said(at(jump)), said(at(0)), "{jump}");
+        }
+    }
+
+    #[test]
     fn a_condition_that_is_over_is_absent() {
         let first = merge(&[], vec![ready(true, "A")], Some(1), &at(1));
         assert!(merge(&first, Vec::new(), Some(1), &at(2)).is_empty());

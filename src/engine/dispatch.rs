@@ -17,7 +17,7 @@ use kube::{
         WatchStreamExt,
         controller::{Action, Config, applier},
         reflector::{ObjectRef, Store, reflector, store::Writer as StoreWriter},
-        watcher::{self, Event, watcher},
+        watcher::{self, Event},
     },
 };
 use tokio::sync::{mpsc, watch};
@@ -27,6 +27,7 @@ use tracing::{error, warn};
 use super::{
     kind::Kind,
     live::Live,
+    relist,
     watches::{PAGE, Pause, Trigger, WATCH_TIMEOUT, Watches, seconds},
 };
 use crate::metrics::Metrics;
@@ -143,8 +144,20 @@ impl Dispatch {
                 })
             })
             .flatten_stream();
+        let there = reader.clone();
         let work = applier(
-            move |object, reconciler: Arc<R>| guarded(reconciler, object, Arc::clone(&metrics)).boxed(),
+            move |object, reconciler: Arc<R>| {
+                let (there, resource, metrics) = (there.clone(), resource.clone(), Arc::clone(&metrics));
+                async move {
+                    let action = guarded(Arc::clone(&reconciler), Arc::clone(&object), metrics).await;
+                    if there.get(&ObjectRef::from_obj_with(&*object, resource)).is_none() {
+                        // It went meanwhile: what was learnt of it since then would be kept for ever.
+                        reconciler.gone(&object.name_any());
+                    }
+                    action
+                }
+                .boxed()
+            },
             |_, error: &Infallible, _| match *error {},
             reconciler,
             reader,
@@ -221,7 +234,7 @@ async fn watch_resources<R: Reconciler>(
     let reader = store.as_reader();
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
-    let stream = reflector(store, watcher(api, config).backoff(Pause::default()));
+    let stream = reflector(store, relist::events(api, config).backoff(Pause::default()));
     pin_mut!(stream);
     let mut known: HashMap<String, Essence> = HashMap::new();
     let mut failing = false;

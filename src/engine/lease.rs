@@ -94,6 +94,8 @@ enum Step {
 /// What is known of the Lease.
 struct Known {
     lease: Option<Lease>,
+    /// It is what the API server last said, and no request since then failed.
+    sure: bool,
     /// Since when nobody changed it, by our own clock: clocks of nodes differ.
     since: Instant,
 }
@@ -120,7 +122,7 @@ impl Elector {
     /// # Errors
     /// Leadership was lost: the process has to end, since what it was doing is another one's work now.
     pub async fn run(&self, leading: &watch::Sender<bool>, stop: &CancellationToken) -> Result<(), Lost> {
-        let mut known = Known { lease: None, since: Instant::now() };
+        let mut known = Known { lease: None, sure: false, since: Instant::now() };
         let result = tokio::select! {
             lost = self.contend(&mut known, leading) => Err(lost),
             () = stop.cancelled() => Ok(()),
@@ -137,15 +139,18 @@ impl Elector {
         let mut failing = false;
         loop {
             let asked = Instant::now();
-            let round = tokio::time::timeout(REQUEST_DEADLINE, self.round(known, renewed.is_some())).await;
-            let cause = match round {
-                Ok(Ok(Step::Wait { holder })) => {
+            let round = self.round(known, renewed.is_some());
+            let cause = match tokio::time::timeout(REQUEST_DEADLINE, round).await.unwrap_or_else(|_| {
+                let object = format!("Lease {}", self.lease());
+                Err(Error::Timeout { verb: "renew", object, deadline: REQUEST_DEADLINE })
+            }) {
+                Ok(Step::Wait { holder }) => {
                     if renewed.is_some() {
                         return Lost::Taken { lease: self.lease(), holder };
                     }
                     None
                 }
-                Ok(Ok(_)) => {
+                Ok(_) => {
                     self.term.set(Until::Moment(asked + RENEW_DEADLINE));
                     if renewed.replace(asked).is_none() {
                         info!(lease = self.lease(), identity = self.identity, "leading");
@@ -153,14 +158,9 @@ impl Elector {
                     }
                     None
                 }
-                Ok(Err(error)) => {
-                    // What was read is not what is there.
-                    known.lease = None;
+                Err(error) => {
+                    known.sure = false;
                     Some(error.to_string())
-                }
-                Err(_) => {
-                    known.lease = None;
-                    Some(format!("no answer within {} s", REQUEST_DEADLINE.as_secs()))
                 }
             };
             if let (Some(cause), false) = (&cause, failing) {
@@ -183,14 +183,14 @@ impl Elector {
 
     /// Looks, where nothing is known, and writes, where it is ours to write.
     async fn round(&self, known: &mut Known, leading: bool) -> Result<Step, Error> {
-        if !leading || known.lease.is_none() {
+        if !leading || !known.sure {
             let lease = self.api.get_opt(self.name).await.map_err(|error| self.failed("get", &error))?;
             let version =
                 |lease: &Option<Lease>| lease.as_ref().and_then(|it| it.metadata.resource_version.clone());
             if version(&lease) != version(&known.lease) {
                 known.since = Instant::now();
             }
-            known.lease = lease;
+            (known.lease, known.sure) = (lease, true);
         }
         let spec = known.lease.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
         let step = decide(spec.as_ref(), &self.identity, known.since.elapsed());
@@ -203,7 +203,7 @@ impl Elector {
         };
         match written {
             Ok(lease) => {
-                *known = Known { lease: Some(lease), since: Instant::now() };
+                *known = Known { lease: Some(lease), sure: true, since: Instant::now() };
                 Ok(step)
             }
             // Somebody was faster: the next look says who.
@@ -299,6 +299,20 @@ mod tests {
         assert_eq!(decide(Some(&held_by("b", 15)), "a", after(15)), wait);
         assert_eq!(decide(Some(&held_by("b", 15)), "a", after(16)), Step::Take);
         assert_eq!(decide(Some(&held_by("b", 30)), "a", after(16)), wait);
+    }
+
+    #[test]
+    fn what_the_clock_of_another_one_says_is_not_believed() {
+        let written = |seconds| LeaseSpec {
+            renew_time: Some(MicroTime(Timestamp::from_second(seconds).unwrap())),
+            ..held_by("b", 15)
+        };
+        let now = Timestamp::now().as_second();
+        for renewed in [0, now - 3600, now + 3600, now + 400 * 24 * 3600] {
+            let wait = Step::Wait { holder: "b".to_owned() };
+            assert_eq!(decide(Some(&written(renewed)), "a", after(1)), wait, "renewed at {renewed}");
+            assert_eq!(decide(Some(&written(renewed)), "a", after(16)), Step::Take, "renewed at {renewed}");
+        }
     }
 
     #[test]

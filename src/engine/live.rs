@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{child::Child, kind::Kind, plan::Key};
+use super::{
+    child::Child,
+    kind::{Kind, Role},
+    plan::Key,
+};
 
 /// Names any watched object.
 pub type Id = (&'static Kind, Key);
@@ -24,6 +28,8 @@ pub enum Coverage {
     Unserved,
     /// The list fails; the message says why.
     Refused(String),
+    /// A list completed once, and no other may follow: what is known grows old. The message says why.
+    Outdated(String),
 }
 
 /// The children of one resource at one moment.
@@ -42,6 +48,9 @@ pub struct Gone {
     pub replicas: Option<i64>,
 }
 
+/// Losses that are remembered of one resource.
+const MOST_GONE: usize = 1024;
+
 impl Snapshot {
     #[must_use]
     pub fn get(&self, kind: &'static Kind, key: &Key) -> Option<&Arc<Child>> {
@@ -55,6 +64,16 @@ impl Snapshot {
     #[must_use]
     pub fn coverage(&self, kind: &'static Kind) -> Coverage {
         self.coverage.get(kind).cloned().unwrap_or_default()
+    }
+
+    /// Without the pods and Jobs of other namespaces, and what is watched beside them: labels are all that says whose they
+    /// are, and anybody may write those where he may make pods.
+    #[must_use]
+    pub fn running_in(mut self, namespace: &str) -> Self {
+        let by_label = |child: &Child| matches!(child.kind.role, Role::Observed | Role::Run);
+        self.children
+            .retain(|(_, key), child| !by_label(child) || key.namespace.as_deref() == Some(namespace));
+        self
     }
 }
 
@@ -141,16 +160,17 @@ impl Live {
         changed
     }
 
-    /// Notes why a kind cannot be listed; answers whether that is news. A failure after a complete list
-    /// changes nothing: what was listed stays the best view there is.
-    pub fn refused(&self, kind: &'static Kind, message: &str) -> bool {
+    /// Notes why a kind cannot be listed; answers whether that is news. After a complete list what was listed stays
+    /// the best view there is, and only a right that is gone is worth a word: `forbidden`.
+    pub fn refused(&self, kind: &'static Kind, message: &str, forbidden: bool) -> bool {
         let mut inner = self.lock();
         let coverage = inner.coverage.entry(kind).or_default();
-        if *coverage == Coverage::Listed {
-            return false;
-        }
-        let refused = Coverage::Refused(message.to_owned());
-        std::mem::replace(coverage, refused.clone()) != refused
+        let now = match coverage {
+            Coverage::Listed | Coverage::Outdated(_) if forbidden => Coverage::Outdated(message.to_owned()),
+            Coverage::Listed | Coverage::Outdated(_) => return false,
+            _ => Coverage::Refused(message.to_owned()),
+        };
+        std::mem::replace(coverage, now.clone()) != now
     }
 
     /// An optional kind is not served (any more); its objects went with it.
@@ -235,7 +255,7 @@ impl Inner {
 
     fn bury(&mut self, child: &Child) {
         // Only what we write can have a late answer.
-        if child.kind.role == super::kind::Role::Observed {
+        if child.kind.role == Role::Observed {
             return;
         }
         let now = Instant::now();
@@ -315,9 +335,15 @@ impl Inner {
         let attended = self.attended.get(&owner);
         // Nor is what an earlier resource of the name left behind a loss of this one.
         if attended.is_some_and(|dying| !dying.contains(uid))
-            && !matches!(kind.role, super::kind::Role::Observed | super::kind::Role::Run)
+            && !matches!(kind.role, Role::Observed | Role::Run)
         {
-            family.gone.insert(id.clone(), Gone { uid: child.uid.clone(), replicas: child.replicas });
+            // Each configuration leaves one, and whoever writes our labels any number.
+            if family.gone.len() >= MOST_GONE {
+                family.gone.retain(|(kind, _), gone| kind.role == Role::Kept || gone.replicas.is_some());
+            }
+            if family.gone.len() < MOST_GONE {
+                family.gone.insert(id.clone(), Gone { uid: child.uid.clone(), replicas: child.replicas });
+            }
         }
         if attended.is_none() && family.children.is_empty() {
             self.owners.remove(&owner);
@@ -341,7 +367,8 @@ fn owner(child: &Child) -> Option<Owner> {
 mod tests {
     use k8s_openapi::api::{
         apps::v1::Deployment,
-        core::v1::{Namespace, Pod},
+        batch::v1::Job,
+        core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Pod},
     };
     use serde_json::{Value, json};
 
@@ -435,11 +462,22 @@ mod tests {
         let live = live();
         live.seen(child("a", 5, 2));
         assert_eq!(live.coverage(Deployment::KIND), Coverage::Unknown);
-        assert!(live.refused(Deployment::KIND, "forbidden"));
-        assert!(!live.refused(Deployment::KIND, "forbidden"), "the same reason is no news");
+        assert!(live.refused(Deployment::KIND, "forbidden", true));
+        assert!(!live.refused(Deployment::KIND, "forbidden", true), "the same reason is no news");
         assert!(live.listed(Deployment::KIND, Vec::new()).contains(&"cr".to_owned()));
         assert!(live.of("cr").children.is_empty());
-        assert!(!live.refused(Deployment::KIND, "down"), "a failure after a complete list changes nothing");
+        assert!(
+            !live.refused(Deployment::KIND, "down", false),
+            "a failure after a complete list changes nothing"
+        );
+        assert_eq!(live.coverage(Deployment::KIND), Coverage::Listed);
+        assert!(live.refused(Deployment::KIND, "forbidden", true), "a right that is gone is news");
+        assert_eq!(live.coverage(Deployment::KIND), Coverage::Outdated("forbidden".into()));
+        assert!(!live.refused(Deployment::KIND, "down", false));
+        assert!(
+            live.listed(Deployment::KIND, Vec::new()).contains(&"cr".to_owned()),
+            "it may be listed again"
+        );
         assert_eq!(live.coverage(Deployment::KIND), Coverage::Listed);
     }
 
@@ -466,5 +504,46 @@ mod tests {
         live.seen(pod.clone());
         live.left(&pod);
         assert!(live.of("cr").gone.is_empty());
+    }
+
+    #[test]
+    fn pods_of_another_namespace_do_not_count_whatever_their_labels_say() {
+        let live = live();
+        let with = |kind: &'static Kind, uid: &str, namespace: &str| {
+            let mut object = object(uid, 3, 0);
+            object["metadata"]["namespace"] = json!(namespace);
+            object["metadata"]["name"] = json!(uid);
+            Child::read(kind, &object).unwrap()
+        };
+        live.seen(with(Pod::KIND, "ours", "n"));
+        live.seen(with(Pod::KIND, "theirs", "m"));
+        live.seen(with(Job::KIND, "a-restore", "m"));
+        // A monitor in the system namespace.
+        live.seen(with(Deployment::KIND, "elsewhere", "m"));
+        let names: Vec<String> =
+            live.of("cr").running_in("n").children.keys().map(|(_, key)| key.name.clone()).collect();
+        assert_eq!(names, ["elsewhere", "ours"]);
+    }
+
+    #[test]
+    fn what_is_made_and_deleted_without_end_is_not_remembered_without_end() {
+        let live = live();
+        let lose = |kind: &'static Kind, name: &str| {
+            let mut object = object(name, 3, 0);
+            object["metadata"]["name"] = json!(name);
+            object["spec"] = json!({});
+            let child = Child::read(kind, &object).unwrap();
+            live.seen(child.clone());
+            live.left(&child);
+        };
+        lose(PersistentVolumeClaim::KIND, "data");
+        for number in 0..=MOST_GONE {
+            lose(ConfigMap::KIND, &format!("c{number}"));
+        }
+        lose(PersistentVolumeClaim::KIND, "more");
+        let gone = live.of("cr").gone;
+        assert!(gone.len() <= MOST_GONE, "{}", gone.len());
+        let claims = gone.keys().filter(|(kind, _)| *kind == PersistentVolumeClaim::KIND);
+        assert_eq!(claims.count(), 2, "what held data is remembered");
     }
 }

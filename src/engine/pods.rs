@@ -12,6 +12,8 @@ use super::detail::{Cause, condition, config_maps, integer, string, timestamp};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pod {
     pub component: String,
+    /// The claim of which it says that it mounts it; empty where it says nothing.
+    pub claim: String,
     /// ConfigMaps that it mounts.
     pub config_maps: BTreeSet<String>,
     pub node: Option<String>,
@@ -101,6 +103,7 @@ pub(super) fn pod(live: &Value) -> Pod {
         .filter(|end| end.exit_code != 0 && (end.exit_code != 143 || job.is_some()));
     Pod {
         component: label("app.kubernetes.io/component").unwrap_or_default(),
+        claim: label("logpilot.io/data").unwrap_or_default(),
         config_maps: config_maps(live, "/spec/volumes"),
         node: live.pointer("/spec/nodeName").and_then(Value::as_str).map(str::to_owned),
         created: timestamp(live, "/metadata/creationTimestamp").map_or(0, Timestamp::as_second),

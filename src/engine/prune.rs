@@ -14,6 +14,9 @@ use super::{
     plan::Plan,
 };
 
+/// What is wanted of an object that is deleted.
+const GONE: u64 = 0;
+
 /// Children to delete. `keep` spares some that are not planned but still in use.
 #[must_use]
 pub fn superfluous<'a>(
@@ -58,7 +61,8 @@ impl Applier<'_> {
     }
 
     async fn prune_one(&self, child: &Child) -> Step {
-        let result = match self.writer.delete(child.kind, &child.key, &child.uid).await {
+        let id: Id = (child.kind, child.key.clone());
+        let delete = async || match self.writer.delete(child.kind, &child.key, &child.uid).await {
             Ok(()) => {
                 info!(object = %child, owner = %self.owner.name, "deleted: no longer planned");
                 self.live.deleting(child);
@@ -68,6 +72,7 @@ impl Applier<'_> {
             Err(error) if error.code() == Some(409) => Result::InSync,
             Err(error) => Result::Failed(error),
         };
-        Step { id: (child.kind, child.key.clone()), result }
+        let result = self.unless_refused(&id, GONE, delete).await;
+        Step { id, result }
     }
 }

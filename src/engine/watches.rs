@@ -14,7 +14,7 @@ use kube::{
     runtime::{
         WatchStreamExt,
         utils::Backoff,
-        watcher::{self, Event, watcher},
+        watcher::{self, Event},
     },
 };
 use rand::Rng;
@@ -27,6 +27,7 @@ use super::{
     child::{Child, Raw},
     kind::Kind,
     live::{Coverage, Live},
+    relist,
 };
 use crate::metrics::Metrics;
 
@@ -77,10 +78,11 @@ impl Watches {
     }
 
     async fn watch(self, kind: &'static Kind, stop: CancellationToken) {
-        let stream =
-            watcher(Api::<Raw>::all_with(self.client.clone(), &kind), config(kind)).backoff(Pause::default());
+        let api = Api::<Raw>::all_with(self.client.clone(), &kind);
+        let stream = relist::events(api, config(kind)).backoff(Pause::default());
         pin_mut!(stream);
         let mut list: Vec<Child> = Vec::new();
+        let mut refusals = 0;
         loop {
             let event = tokio::select! {
                 () = stop.cancelled() => return,
@@ -92,6 +94,7 @@ impl Watches {
                 Ok(Event::InitApply(raw)) => list.extend(Child::read(kind, &raw.body)),
                 Ok(Event::InitDone) => {
                     let names: Vec<String> = list.iter().map(|child| child.key.name.clone()).collect();
+                    refusals = 0;
                     let changed = self.live.listed(kind, std::mem::take(&mut list));
                     self.notify(kind, changed, names);
                     self.tick();
@@ -111,7 +114,11 @@ impl Watches {
                         self.notify(kind, changed, Some(child.key.name));
                     }
                 }
-                Err(error) => self.failed(kind, &error),
+                Err(error) if kind.optional && relist::refusal(&error) == Some(404) => self.absent(kind),
+                Err(error) => {
+                    refusals += u32::from(relist::refusal(&error).is_some());
+                    self.failed(kind, &error, refusals >= REFUSED);
+                }
             }
         }
     }
@@ -128,10 +135,10 @@ impl Watches {
         }
     }
 
-    fn failed(&self, kind: &'static Kind, error: &watcher::Error) {
+    fn failed(&self, kind: &'static Kind, error: &watcher::Error, forbidden: bool) {
         self.metrics.watch_failed(kind.plural);
         let message = explain(error);
-        if self.live.refused(kind, &message) {
+        if self.live.refused(kind, &message, forbidden) {
             warn!(kind = kind.kind, %message, "cannot be listed; trying again");
             let _ = self.triggers.send(Trigger::All);
             self.tick();
@@ -150,7 +157,7 @@ impl Watches {
             self.kinds.iter().filter(|kind| kind.optional).map(|kind| (kind.crd_name(), *kind)).collect();
         let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(self.client.clone());
         let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
-        let stream = watcher(api, config).backoff(Pause::default());
+        let stream = relist::events(api, config).backoff(Pause::default());
         pin_mut!(stream);
         let mut running: HashMap<String, CancellationToken> = HashMap::new();
         let mut present: Vec<String> = Vec::new();
@@ -193,8 +200,8 @@ impl Watches {
                     // Whether optional kinds are served is then unknown; nothing else waits for it.
                     for kind in optional.values() {
                         if self.live.coverage(kind) == Coverage::Unknown {
-                            self.live
-                                .refused(kind, &format!("customresourcedefinitions: {}", explain(&error)));
+                            let why = format!("customresourcedefinitions: {}", explain(&error));
+                            self.live.refused(kind, &why, false);
                         }
                     }
                     self.tick();
@@ -223,6 +230,11 @@ impl Watches {
             token.cancel();
             info!(kind = kind.kind, "no longer served");
         }
+        self.absent(kind);
+    }
+
+    /// The API server does not serve an optional kind, or not in our version.
+    fn absent(&self, kind: &'static Kind) {
         if self.live.coverage(kind) != Coverage::Unserved {
             self.live.unserved(kind);
             let _ = self.triggers.send(Trigger::All);
@@ -259,6 +271,10 @@ impl Backoff for Pause {
 }
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// So many refusals since the last list, some 3 s of them, say that a right is gone: an API server that has just started
+/// refuses what it allows a moment later.
+const REFUSED: u32 = 3;
 
 fn config(kind: &Kind) -> watcher::Config {
     let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);

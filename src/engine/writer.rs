@@ -21,7 +21,7 @@ use super::{
 pub const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// A write may wait for admission webhooks (10 s by default) and etcd.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(15);
-/// Requests in flight over all resources: kube speaks HTTP/1.1, so each one is a connection.
+/// Requests in flight over all resources, beside one of each: kube speaks HTTP/1.1, so each one is a connection.
 const IN_FLIGHT: usize = 16;
 
 /// Proves to the API server what we believe of the object; a wrong belief writes nothing.
@@ -38,14 +38,21 @@ pub enum Precondition<'a> {
 #[derive(Clone)]
 pub struct Writer {
     client: kube::Client,
-    in_flight: Arc<Semaphore>,
+    own: Arc<Semaphore>,
+    shared: Arc<Semaphore>,
     term: Term,
 }
 
 impl Writer {
     #[must_use]
     pub fn new(client: kube::Client, term: Term) -> Self {
-        Self { client, in_flight: Arc::new(Semaphore::new(IN_FLIGHT)), term }
+        Self { client, own: Arc::new(Semaphore::new(1)), shared: Arc::new(Semaphore::new(IN_FLIGHT)), term }
+    }
+
+    /// The way of one resource: a request of its own at any time, whatever holds the shared ones.
+    #[must_use]
+    pub fn lane(&self) -> Self {
+        Self { own: Arc::new(Semaphore::new(1)), ..self.clone() }
     }
 
     /// Server-side apply of a whole object under a precondition. `force` takes fields over from others.
@@ -121,6 +128,26 @@ impl Writer {
         }
     }
 
+    /// Asks that a pod be evicted, if it is still the one with this UID and nobody wrote it since this version: one that
+    /// has got a node meanwhile stays. Disruption budgets count; no budget keeps a pod that never ran.
+    ///
+    /// # Errors
+    /// As [`Self::apply`]; 404 where it is gone, 409 where it was written, 429 where a budget forbids it.
+    pub async fn evict(&self, kind: &'static Kind, key: &Key, uid: &str, version: u64) -> Result<(), Error> {
+        let body = json!({
+            "apiVersion": "policy/v1", "kind": "Eviction",
+            "metadata": { "name": key.name, "namespace": key.namespace },
+            "deleteOptions": { "preconditions": { "uid": uid, "resourceVersion": version.to_string() } },
+        });
+        let request = Request::new(collection(kind, key)).create_subresource(
+            "eviction",
+            &key.name,
+            &PostParams::default(),
+            body.to_string().into_bytes(),
+        );
+        self.send("evict", &named(kind, key), WRITE_DEADLINE, request).await.map(drop)
+    }
+
     /// Writes the whole status of a cluster-scoped resource, if it is still the one with this UID.
     ///
     /// # Errors
@@ -160,9 +187,14 @@ impl Writer {
             object: object.to_string(),
             message: error.to_string(),
         })?;
+        let turn = async {
+            tokio::select! { turn = self.own.acquire() => turn, turn = self.shared.acquire() => turn }
+        };
+        // A turn has a deadline of its own: behind an API server that is slow, those that wait are not given up.
+        let Ok(_turn) = tokio::time::timeout(deadline, turn).await else {
+            return Err(Error::Timeout { verb, object: object.to_string(), deadline });
+        };
         let answer = async {
-            // Waiting for a turn counts: a reconcile must not hang behind a dead API server.
-            let _turn = self.in_flight.acquire().await;
             if !self.term.holds() {
                 return Err(kube::Error::Service("not sent: another operator may be leading now".into()));
             }

@@ -12,6 +12,7 @@ use super::{
 use crate::engine::{
     apply::{Outcome, Result},
     backoff,
+    error::Disposition,
     kind::Managed,
     live::Snapshot,
 };
@@ -24,13 +25,15 @@ pub struct Again {
     pub waits: Vec<Duration>,
     /// How long the growing pause may become, where something failed.
     pub failed: Option<Duration>,
+    /// What the API server asked for, where it did: that pause is no shorter.
+    pub asked: Option<Duration>,
 }
 
 /// What an outcome, and the state it led to, leave to wait for.
 #[must_use]
 pub fn of(facts: &Facts, outcome: &Outcome, snapshot: &Snapshot, ready: bool) -> Again {
     let mut waits = vec![match facts.api_key {
-        ApiKeyFact::Invalid { .. } => secrets::REFRESH_HELD,
+        ApiKeyFact::Invalid { .. } | ApiKeyFact::Going => secrets::REFRESH_HELD,
         _ if facts.references.values().any(facts::References::hold) => secrets::REFRESH_HELD,
         _ => secrets::REFRESH,
     }];
@@ -42,26 +45,67 @@ pub fn of(facts: &Facts, outcome: &Outcome, snapshot: &Snapshot, ready: bool) ->
         // Nor does one that does not go.
         waits.push(LOOK_AGAIN);
     }
-    let mut failed = None;
+    waits.extend(outcome.again);
+    let (mut waiting, mut failed, mut asked) = (None, None, None);
     for step in &outcome.steps {
         match &step.result {
-            Result::Conflict { .. } => failed = failed.or(Some(backoff::LONGEST_FOR_NAME)),
+            Result::Conflict { .. } => waiting = waiting.or(Some(backoff::LONGEST_FOR_NAME)),
+            // Has a time of its own.
+            Result::Failed(error)
+                if outcome.again.is_some() && error.disposition() == Disposition::NeedsHelp => {}
             Result::Failed(error) => {
-                failed = Some(backoff::LONGEST);
-                waits.extend(error.retry_after());
+                // What fails for good does not slow down what was only away.
+                let longest = backoff::longest(error);
+                failed = Some(failed.map_or(longest, |other: Duration| other.min(longest)));
+                asked = asked.max(error.retry_after());
             }
             Result::Waiting { reason, .. } if *reason == reasons::PROGRESSING => {
-                failed = failed.or(Some(LOOK_AGAIN));
+                waiting = waiting.or(Some(LOOK_AGAIN));
             }
             Result::Waiting { .. } => waits.push(LOOK_AGAIN),
             _ => {}
         }
     }
-    Again { waits, failed }
+    Again { waits, failed: failed.or(waiting), asked }
 }
 
 /// A moment after it, so that the clock has passed it.
 #[must_use]
 pub fn until(moment: Timestamp) -> Duration {
     moment.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO) + Duration::from_secs(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{apply::Step, error::Error, plan::Key};
+
+    fn refused(code: u16, retry_after: Option<u32>) -> Step {
+        let error = Error::Refused {
+            verb: "apply",
+            object: "Pod a/b".to_owned(),
+            code,
+            reason: String::new(),
+            message: String::new(),
+            retry_after,
+        };
+        let key = Key { namespace: Some("a".to_owned()), name: "b".to_owned() };
+        Step { id: (Pod::KIND, key), result: Result::Failed(error) }
+    }
+
+    #[test]
+    fn what_was_only_away_is_tried_sooner_than_what_is_wrong_and_no_sooner_than_asked() {
+        let after = |steps| {
+            let again =
+                of(&Facts::default(), &Outcome { steps, ..Outcome::default() }, &Snapshot::default(), true);
+            (again.failed, again.asked)
+        };
+        assert_eq!(after(Vec::new()), (None, None));
+        assert_eq!(after(vec![refused(422, None)]), (Some(backoff::LONGEST), None));
+        let (away, asked) = (Some(backoff::LONGEST_FOR_OUTAGE), Some(Duration::from_secs(7)));
+        assert_eq!(
+            after(vec![refused(429, Some(3)), refused(422, None), refused(429, Some(7))]),
+            (away, asked)
+        );
+    }
 }

@@ -22,6 +22,7 @@ use super::{
     patches, plan, problems, reasons,
     references::References,
     report::Reporter,
+    requeue::Requeue,
     restore,
     secrets::Secrets,
     status::{self, View},
@@ -36,12 +37,14 @@ use crate::{
         apply::{Applier, Normalised, Outcome, Result as Applied},
         backoff::{self, Backoff},
         dispatch::{Broken, Reconciler},
+        error::Error,
         kind::Managed,
         lease::Term,
         live::{Live, Snapshot},
         owner::Owner,
         plan::Plan,
         prune,
+        refusals::Refusals,
         writer::Writer,
     },
     metrics::Metrics,
@@ -69,9 +72,11 @@ pub struct Controller {
     /// All resources, for what one of them has to know of the others.
     pub store: Store<DynamicObject>,
     normalised: Normalised,
+    refusals: Refusals,
     backoff: Backoff,
     secrets: Secrets,
     references: References,
+    requeue: Requeue,
     memory: Memory,
     reporter: Reporter,
 }
@@ -81,6 +86,7 @@ struct Subject {
     object: Arc<DynamicObject>,
     cr: LogPilotCluster,
     before: LogPilotClusterStatus,
+    writer: Writer,
 }
 
 impl Controller {
@@ -103,9 +109,11 @@ impl Controller {
             operator_image: None,
             store,
             normalised: Normalised::default(),
+            refusals: Refusals::default(),
             backoff: Backoff::default(),
             secrets: Secrets::default(),
             references: References::default(),
+            requeue: Requeue::default(),
             memory: Memory::default(),
         }
     }
@@ -115,7 +123,7 @@ impl Controller {
             Ok(cluster) => cluster,
             Err(violations) => return self.refuse(subject, &violations).await,
         };
-        let snapshot = self.live.of(&cluster.name);
+        let snapshot = self.snapshot(&cluster);
         let restore = self.restore(subject, &cluster, &snapshot);
         restore.stop(&mut cluster);
         let cluster = Arc::new(cluster);
@@ -128,7 +136,7 @@ impl Controller {
                     error.object().to_owned(),
                     error.to_string(),
                 );
-                return self.fail(subject, vec![found], error.retry_after()).await;
+                return self.fail(subject, vec![found], &error).await;
             }
         };
         let plan = (self.planner)(Arc::clone(&cluster), Arc::clone(&facts)).await;
@@ -144,13 +152,18 @@ impl Controller {
         self.next(subject, &facts, &outcome, waits, ready || cluster.stopped)
     }
 
+    /// What is there of a resource now.
+    fn snapshot(&self, cluster: &Cluster) -> Snapshot {
+        self.live.of(&cluster.name).running_in(&cluster.namespace.name)
+    }
+
     fn restore(&self, subject: &Subject, cluster: &Cluster, snapshot: &Snapshot) -> restore::State {
         let (image, before) = (self.operator_image.is_some(), subject.before.restore.as_ref());
         restore::of(restore::World { cluster, image, before, snapshot, now: Timestamp::now() })
     }
 
     fn backups(&self, subject: &Subject, cluster: &Cluster, facts: &Facts) -> Backups {
-        backups::of(cluster, facts, &subject.before.backups, &self.live.of(&cluster.name), Timestamp::now())
+        backups::of(cluster, facts, &subject.before.backups, &self.snapshot(cluster), Timestamp::now())
     }
 
     async fn gather(
@@ -159,14 +172,14 @@ impl Controller {
         cluster: &Cluster,
         restore: &restore::State,
         snapshot: &Snapshot,
-    ) -> Result<Facts, crate::engine::error::Error> {
+    ) -> Result<Facts, Error> {
         let mut others = self.store.state();
         others.retain(|other| other.name_any() != cluster.name);
         let shared =
             others.iter().any(|other| claims::namespaces(other).any(|name| name == cluster.namespace.name));
         let sources = gather::Sources {
             live: &self.live,
-            writer: &self.writer,
+            writer: &subject.writer,
             secrets: &self.secrets,
             references: &self.references,
             operator_image: self.operator_image.as_deref(),
@@ -177,7 +190,7 @@ impl Controller {
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
     }
 
-    /// Applies and prunes; nothing while paused, or while the namespace is on its way out.
+    /// Applies, prunes, and has refused pods looked at again; nothing while paused, or while the namespace is on its way out.
     async fn carry_out(
         &self,
         subject: &Subject,
@@ -190,14 +203,25 @@ impl Controller {
             return Outcome::default();
         }
         let owner = Owner { kind: api::KIND, name: cluster.name.clone(), uid: cluster.uid.clone() };
-        let applier =
-            Applier { writer: &self.writer, live: &self.live, normalised: &self.normalised, owner: &owner };
+        self.refusals.begin(&cluster.name, subject.cr.metadata.generation);
+        let applier = Applier {
+            writer: &subject.writer,
+            live: &self.live,
+            normalised: &self.normalised,
+            refusals: &self.refusals,
+            owner: &owner,
+        };
         let mut outcome = applier.apply(plan, snapshot).await;
         self.note_generated_key(subject, cluster, facts, &outcome);
-        let snapshot = self.live.of(&cluster.name);
+        let snapshot = self.snapshot(cluster);
         let in_use = in_use::configs(&snapshot);
         let superfluous = prune::superfluous(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
         outcome.steps.extend(applier.prune(superfluous).await);
+        let evicted = self.requeue.carry_out(&subject.writer, &self.live, cluster).await;
+        self.reporter.requeued(&subject.object, &evicted).await;
+        outcome.steps.extend(evicted);
+        let refused = outcome.steps.iter().filter(|step| matches!(step.result, Applied::Failed(_)));
+        outcome.again = refused.filter_map(|step| self.refusals.rest(&cluster.name, &step.id)).min();
         for step in &outcome.steps {
             let operation = match step.result {
                 Applied::Created => "create",
@@ -232,7 +256,7 @@ impl Controller {
         (plan, outcome): (&Plan, &Outcome),
         (backups, restore): (Backups, restore::State),
     ) -> LogPilotClusterStatus {
-        let snapshot = self.live.of(&cluster.name);
+        let snapshot = self.snapshot(cluster);
         let now = Time(Timestamp::now());
         let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
         namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
@@ -291,12 +315,12 @@ impl Controller {
         Action::await_change()
     }
 
-    async fn fail(&self, subject: &Subject, found: Vec<Problem>, retry_after: Option<Duration>) -> Action {
+    async fn fail(&self, subject: &Subject, found: Vec<Problem>, error: &Error) -> Action {
         let reason =
             found.first().map_or(reasons::INTERNAL_ERROR.to_owned(), |problem| problem.reason.clone());
         self.say(subject, &reason, found).await;
-        let wait = self.backoff.failed(&subject.object.name_any(), backoff::LONGEST);
-        Action::requeue(retry_after.map_or(wait, |asked| asked.max(wait)))
+        let wait = self.backoff.failed(&subject.object.name_any(), backoff::longest(error));
+        Action::requeue(error.retry_after().map_or(wait, |asked| asked.max(wait)))
     }
 
     async fn say(&self, subject: &Subject, reason: &str, found: Vec<Problem>) {
@@ -316,10 +340,13 @@ impl Controller {
         ready: bool,
     ) -> Action {
         let name = subject.object.name_any();
-        let Again { mut waits, failed } = again::of(facts, outcome, &self.live.of(&name), ready);
+        let Again { mut waits, failed, asked } = again::of(facts, outcome, &self.live.of(&name), ready);
         waits.extend(told);
         match failed {
-            Some(longest) => waits.push(self.backoff.failed(&name, longest)),
+            Some(longest) => {
+                let pause = self.backoff.failed(&name, longest);
+                waits.push(asked.map_or(pause, |asked| asked.max(pause)));
+            }
             None => self.backoff.succeeded(&name),
         }
         waits.into_iter().min().map_or_else(Action::await_change, Action::requeue)
@@ -333,7 +360,7 @@ impl Controller {
             serde_json::from_value(self.memory.status(&object)).unwrap_or_default();
         let decoded = serde_json::to_value(&*object).and_then(serde_json::from_value::<LogPilotCluster>);
         match decoded {
-            Ok(cr) => Ok(Subject { object, cr, before }),
+            Ok(cr) => Ok(Subject { object, cr, before, writer: self.writer.lane() }),
             Err(error) => Err((object, error)),
         }
     }
@@ -386,8 +413,10 @@ impl Reconciler for Controller {
         self.memory.forget(name);
         self.secrets.forget(name);
         self.references.forget(name);
+        self.requeue.forget(name);
         self.metrics.forget(name);
         self.backoff.succeeded(name);
+        self.refusals.forget(name);
     }
 
     fn namespaces(&self, object: &DynamicObject) -> Vec<String> {

@@ -56,6 +56,8 @@ pub enum ApiKeyFact {
     Generate { value: Hidden, hash: String },
     /// The Secret cannot be used: workloads are held. `reason` is a status reason, `message` says what to do.
     Invalid { message: String },
+    /// It was generated for an earlier resource of the name, and goes with it: workloads wait for one of their own.
+    Going,
 }
 
 /// What the variables of one component refer to.

@@ -24,6 +24,7 @@ pub mod reasons;
 pub mod references;
 pub mod replicas;
 pub mod report;
+pub mod requeue;
 pub mod restart;
 pub mod restore;
 pub mod schedule;

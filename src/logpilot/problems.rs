@@ -32,6 +32,9 @@ use crate::{
 /// every first start the scheduler looks once before the claim is bound.
 pub const SETTLING: i64 = 3;
 
+const KEY_GOING: &str =
+    "is of an earlier resource of this name; the garbage collector takes it, then a new key is made";
+
 /// A problem, with the table's advice.
 #[must_use]
 pub fn problem(severity: Severity, reason: &str, object: String, message: impl Into<String>) -> Problem {
@@ -89,14 +92,14 @@ pub fn of_facts(
         }
     }
     found.extend(routes::of_taken(&facts.taken, cluster));
-    if let ApiKeyFact::Invalid { message } = &facts.api_key {
-        found.push(problem(
-            Severity::Error,
-            reasons::API_KEY_INVALID,
-            format!("Secret {secret}"),
-            message.clone(),
-        ));
-    }
+    let key = match &facts.api_key {
+        ApiKeyFact::Invalid { message } => Some((reasons::API_KEY_INVALID, message.as_str())),
+        ApiKeyFact::Going => Some((reasons::CHILD_TERMINATING, KEY_GOING)),
+        _ => None,
+    };
+    found.extend(
+        key.map(|(reason, message)| problem(Severity::Error, reason, format!("Secret {secret}"), message)),
+    );
     found
 }
 
@@ -118,7 +121,7 @@ fn of_step(step: &Step) -> Option<Problem> {
         Result::Unserved => (
             Severity::Warning,
             reasons::CRD_NOT_INSTALLED,
-            format!("{} is not installed", step.id.0.crd_name()),
+            format!("{} is not installed, or does not serve {}", step.id.0.crd_name(), step.id.0.version),
         ),
         // The pods run as they are; only the volume is smaller than declared.
         Result::Failed(error) if error.reason() == reasons::VOLUME_RESIZE => {
@@ -155,14 +158,19 @@ pub fn of_live(plan: &Plan, snapshot: &Snapshot, now: i64) -> Vec<Problem> {
         found.extend(of_child(child, plan, now));
     }
     for kind in crate::objects::kinds::KINDS {
-        if let Coverage::Refused(why) = snapshot.coverage(kind) {
-            found.push(problem(
-                if kind.optional { Severity::Warning } else { Severity::Error },
-                if why.contains("forbidden") { reasons::FORBIDDEN } else { reasons::WATCH_FAILING },
-                kind.kind.to_owned(),
-                format!("{} cannot be listed: {why}", kind.plural),
-            ));
-        }
+        let (error, words, why) = match snapshot.coverage(kind) {
+            Coverage::Refused(why) => (!kind.optional, "cannot be listed", why),
+            Coverage::Outdated(why) => {
+                (false, "cannot be watched any more, and what changes is not seen", why)
+            }
+            Coverage::Unknown | Coverage::Listed | Coverage::Unserved => continue,
+        };
+        found.push(problem(
+            if error { Severity::Error } else { Severity::Warning },
+            if why.contains("forbidden") { reasons::FORBIDDEN } else { reasons::WATCH_FAILING },
+            kind.kind.to_owned(),
+            format!("{} {words}: {why}", kind.plural),
+        ));
     }
     found
 }

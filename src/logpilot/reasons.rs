@@ -52,6 +52,7 @@ reasons! {
     CONTAINER_CREATING = "ContainerCreating": "a node has the pod and does not get its container made; the message says how far it is", "look at the pod's events with kubectl describe pod: a volume that cannot be attached or mounted, or the node's network";
     CONTAINER_START = "RunContainerError": "the container cannot be started", "the message is the container runtime's answer";
     UNSCHEDULABLE = "Unschedulable": "no node can take a pod; the message is the scheduler's", "add capacity, or change requests, nodeSelector, tolerations or storage";
+    POD_REQUEUED = "PodRequeued": "an event only: a pod that never ran was evicted, because the scheduler does not look again at pods that were refused while others of their volume were still on a node, as in a drain", "nothing: the one made instead is placed at once, and the others follow it";
     EVICTED = "Evicted": "a node that ran out of memory or disk ended the pod; another one is made", "raise resources.requests to what the server uses, or give the node room; kubectl delete pod takes the rest of it away";
     NODE_LOST = "NodeLost": "the pod's node does not answer; the pod may run on, and is replaced after its tolerations' time (5 minutes)", "look at the node with kubectl describe node; one that never comes back has to be deleted before its volume is free";
     TERMINATING_STUCK = "TerminatingStuck": "a deleted pod has not gone in its time, and keeps its volume and its name", "look at its node; where that is gone for good: kubectl delete pod --force";

@@ -14,7 +14,8 @@ use crate::{
         status::{RestorePhase, RestoreStatus, Severity},
     },
     engine::{
-        backoff::FIRST,
+        apply::Step,
+        backoff::{self, Backoff},
         events::{Events, Note},
         writer::Writer,
     },
@@ -30,12 +31,13 @@ pub struct Reporter {
     writer: Writer,
     events: Events,
     metrics: Arc<Metrics>,
+    backoff: Backoff,
 }
 
 impl Reporter {
     #[must_use]
     pub fn new(client: Client, writer: Writer, metrics: Arc<Metrics>) -> Self {
-        Self { writer, events: Events::new(client), metrics }
+        Self { writer, events: Events::new(client), metrics, backoff: Backoff::default() }
     }
 
     /// One patch, only on a difference; a change of counts alone waits its turn. Answers after how long to come again
@@ -60,8 +62,11 @@ impl Reporter {
         let name = object.name_any();
         let uid = object.uid().unwrap_or_default();
         let api_version = format!("{}/{}", api::GROUP, api::VERSION);
-        match self.writer.status(&api_version, api::KIND, api::PLURAL, (&name, &uid), &wanted).await {
+        // In no other resource's way.
+        let writer = self.writer.lane();
+        match writer.status(&api_version, api::KIND, api::PLURAL, (&name, &uid), &wanted).await {
             Ok(answer) => {
+                self.backoff.succeeded(&name);
                 memory.wrote(object, &answer);
                 self.tell(object, before, status).await;
                 None
@@ -84,8 +89,24 @@ impl Reporter {
             }
             Err(error) => {
                 warn!(%name, %error, "status not written");
-                Some(error.retry_after().unwrap_or(FIRST))
+                let pause = self.backoff.failed(&name, backoff::longest(&error));
+                Some(error.retry_after().map_or(pause, |asked| asked.max(pause)))
             }
+        }
+    }
+
+    /// Tells why pods were evicted that never ran.
+    pub async fn requeued(&self, object: &DynamicObject, steps: &[Step]) {
+        for step in steps.iter().filter(|step| step.result.wrote()) {
+            let note = Note {
+                warning: false,
+                reason: reasons::POD_REQUEUED.to_owned(),
+                message: format!(
+                    "evicted {}, which never ran: it waited for pods of its volume that are gone; another one is placed at once",
+                    step.object()
+                ),
+            };
+            self.events.publish(&regarding(object), note).await;
         }
     }
 

@@ -14,7 +14,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::facts::{ApiKeyFact, Hidden};
-use crate::engine::{error::Error, kind::Managed, plan::Key, writer::Writer};
+use crate::{
+    api,
+    engine::{error::Error, kind::Managed, plan::Key, writer::Writer},
+};
 
 /// A good Secret is looked at again after this, less up to a quarter of it.
 pub const REFRESH: Duration = Duration::from_mins(5);
@@ -91,7 +94,7 @@ impl Secrets {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = known.get(cluster)?;
         // A key that was to be generated is asked for again until it is written.
-        let settled = matches!(entry.fact, ApiKeyFact::Present { .. } | ApiKeyFact::Invalid { .. });
+        let settled = !matches!(entry.fact, ApiKeyFact::Generate { .. });
         let keep = if suspect { entry.keep.min(REFRESH_HELD) } else { entry.keep };
         // An edit of the spec is the moment at which a user expects a look.
         (entry.wanted == *wanted && settled && entry.generation == generation && entry.read.elapsed() < keep)
@@ -121,6 +124,9 @@ fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
         }
         return invalid("does not exist");
     };
+    if wanted.generated && is_going(secret, &wanted.salt) {
+        return ApiKeyFact::Going;
+    }
     let value = secret.pointer("/data").and_then(|data| data.get(&wanted.key)).and_then(Value::as_str);
     match value {
         // An empty key would open the server to an empty header.
@@ -128,6 +134,13 @@ fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
         Some(encoded) => ApiKeyFact::Present { hash: fingerprint(&wanted.salt, &decode(encoded)) },
         None => invalid(&format!("has no key '{}'", wanted.key)),
     }
+}
+
+/// Whether it is being deleted, or was made for an earlier resource of the name, so that it will be.
+fn is_going(secret: &Value, uid: &str) -> bool {
+    let owners = secret.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let earlier = |owner: &Value| owner["kind"] == api::KIND && owner["uid"] != *uid;
+    secret.pointer("/metadata/deletionTimestamp").is_some() || owners.into_iter().flatten().any(earlier)
 }
 
 /// Secret data is base64; k8s-openapi decodes it.
@@ -209,5 +222,20 @@ mod tests {
         let encoded = serde_json::to_value(k8s_openapi::ByteString(value.0.clone().into_bytes())).unwrap();
         let back = judge(Some(&json!({ "data": { "api-key": encoded } })), &wanted(true));
         assert_eq!(back, ApiKeyFact::Present { hash: hash.clone() });
+    }
+
+    #[test]
+    fn the_key_of_an_earlier_resource_of_the_name_goes_with_it() {
+        let of = |uid: &str| {
+            json!({
+                "metadata": { "ownerReferences": [{ "kind": "LogPilotCluster", "uid": uid }] }, "data": { "api-key": "a2V5" },
+            })
+        };
+        assert_eq!(judge(Some(&of("earlier")), &wanted(true)), ApiKeyFact::Going);
+        assert!(matches!(judge(Some(&of("uid")), &wanted(true)), ApiKeyFact::Present { .. }));
+        assert!(matches!(judge(Some(&of("earlier")), &wanted(false)), ApiKeyFact::Present { .. }));
+        let mut deleted = of("uid");
+        deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        assert_eq!(judge(Some(&deleted), &wanted(true)), ApiKeyFact::Going);
     }
 }

@@ -32,7 +32,8 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deploym
             replicas,
             selector: labels::pod_selector(component),
             strategy: Some(strategy(&component.rollout)),
-            min_ready_seconds: component.min_ready_seconds,
+            // The API server stores no zero here.
+            min_ready_seconds: component.min_ready_seconds.filter(|seconds| *seconds > 0),
             progress_deadline_seconds: component.progress_deadline_seconds,
             revision_history_limit: component.revision_history_limit,
             template: pod::template(cluster, component, facts),

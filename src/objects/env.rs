@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::{
     SecretEnvSource, SecretKeySelector,
 };
 
+use super::meta;
 use crate::{
     api::common as given,
     logpilot::model::{Cluster, Component},
@@ -49,7 +50,7 @@ pub fn sources(component: &Component) -> Option<Vec<EnvFromSource>> {
         .env_from
         .iter()
         .map(|source| EnvFromSource {
-            prefix: source.prefix.clone(),
+            prefix: meta::non_blank(source.prefix.as_ref()),
             config_map_ref: source
                 .config_map_ref
                 .as_ref()
@@ -70,7 +71,7 @@ fn literal(name: &str, value: &str) -> EnvVar {
 fn variable(variable: &given::EnvVar) -> EnvVar {
     EnvVar {
         name: variable.name.clone(),
-        value: variable.value.clone(),
+        value: meta::non_blank(variable.value.as_ref()),
         value_from: variable.value_from.as_ref().map(value_source),
     }
 }

@@ -56,29 +56,29 @@ macro_rules! kinds {
 
 kinds! {
     Namespace:               CORE,                    "v1", "namespaces",               cluster,    always,   wave 0, Kept;
-    ServiceAccount:          CORE,                    "v1", "serviceaccounts",          namespaced, always,   wave 1, Child;
+    ServiceAccount:          CORE,                    "v1", "serviceaccounts",          namespaced, always,   wave 2, Child;
     Secret:                  CORE,                    "v1", "secrets",                  namespaced, always,   wave 1, Once;
-    ConfigMap:               CORE,                    "v1", "configmaps",               namespaced, always,   wave 1, Child;
-    PersistentVolumeClaim:   CORE,                    "v1", "persistentvolumeclaims",   namespaced, always,   wave 1, Kept;
-    Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 1, Child;
-    Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 1, Child;
-    Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 1, Child;
-    HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 1, Child;
-    PodDisruptionBudget:     "policy",                "v1", "poddisruptionbudgets",     namespaced, always,   wave 1, Child;
-    Gateway:                 GATEWAY_API,             "v1", "gateways",                 namespaced, optional, wave 1, Child;
-    HTTPRoute:               GATEWAY_API,             "v1", "httproutes",               namespaced, optional, wave 1, Child;
-    GRPCRoute:               GATEWAY_API,             "v1", "grpcroutes",               namespaced, optional, wave 1, Child;
-    NetworkPolicy:           "networking.k8s.io",     "v1", "networkpolicies",          namespaced, always,   wave 1, Child;
-    LimitRange:              CORE,                    "v1", "limitranges",              namespaced, always,   wave 1, Child;
-    ResourceQuota:           CORE,                    "v1", "resourcequotas",           namespaced, always,   wave 1, Child;
-    ServiceMonitor:          "monitoring.coreos.com", "v1", "servicemonitors",          namespaced, optional, wave 1, Child;
-    PodMonitor:              "monitoring.coreos.com", "v1", "podmonitors",              namespaced, optional, wave 1, Child;
-    PrometheusRule:          "monitoring.coreos.com", "v1", "prometheusrules",          namespaced, optional, wave 1, Child;
-    CronJob:                 "batch",                 "v1", "cronjobs",                 namespaced, always,   wave 1, Child;
-    ReplicaSet:              "apps",                  "v1", "replicasets",              namespaced, always,   wave 1, Observed;
-    Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 1, Observed;
-    Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 1, Run;
-    EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 1, Observed;
+    ConfigMap:               CORE,                    "v1", "configmaps",               namespaced, always,   wave 2, Child;
+    PersistentVolumeClaim:   CORE,                    "v1", "persistentvolumeclaims",   namespaced, always,   wave 2, Kept;
+    Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 2, Child;
+    Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 2, Child;
+    Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 2, Child;
+    HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 2, Child;
+    PodDisruptionBudget:     "policy",                "v1", "poddisruptionbudgets",     namespaced, always,   wave 2, Child;
+    Gateway:                 GATEWAY_API,             "v1", "gateways",                 namespaced, optional, wave 2, Child;
+    HTTPRoute:               GATEWAY_API,             "v1", "httproutes",               namespaced, optional, wave 2, Child;
+    GRPCRoute:               GATEWAY_API,             "v1", "grpcroutes",               namespaced, optional, wave 2, Child;
+    NetworkPolicy:           "networking.k8s.io",     "v1", "networkpolicies",          namespaced, always,   wave 2, Child;
+    LimitRange:              CORE,                    "v1", "limitranges",              namespaced, always,   wave 2, Child;
+    ResourceQuota:           CORE,                    "v1", "resourcequotas",           namespaced, always,   wave 2, Child;
+    ServiceMonitor:          "monitoring.coreos.com", "v1", "servicemonitors",          namespaced, optional, wave 2, Child;
+    PodMonitor:              "monitoring.coreos.com", "v1", "podmonitors",              namespaced, optional, wave 2, Child;
+    PrometheusRule:          "monitoring.coreos.com", "v1", "prometheusrules",          namespaced, optional, wave 2, Child;
+    CronJob:                 "batch",                 "v1", "cronjobs",                 namespaced, always,   wave 2, Child;
+    ReplicaSet:              "apps",                  "v1", "replicasets",              namespaced, always,   wave 2, Observed;
+    Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 2, Observed;
+    Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 2, Run;
+    EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 2, Observed;
 }
 
 /// The kinds of one role.

@@ -63,3 +63,31 @@ fn actuator(path: &str) -> HTTPGetAction {
         ..HTTPGetAction::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::logpilot::validate::validate;
+
+    /// The readiness probe of a server with this initial delay, as it is written.
+    fn written(initial_delay: i32) -> Value {
+        let probes = json!({ "readiness": { "initialDelaySeconds": initial_delay } });
+        let resource = json!({
+            "metadata": { "name": "logs", "uid": "u" },
+            "spec": { "image": "i:1", "components": { "all": { "probes": probes } } },
+        });
+        let cluster = validate(&serde_json::from_value(resource).unwrap()).unwrap();
+        let component = &cluster.components[0];
+        serde_json::to_value(readiness(component, &component.probes)).unwrap()
+    }
+
+    #[test]
+    fn a_delay_of_nothing_is_not_written_and_any_other_is() {
+        let probe = written(0);
+        assert!(probe.get("periodSeconds").is_some(), "{probe}");
+        assert!(probe.get("initialDelaySeconds").is_none(), "{probe}");
+        assert_eq!(written(7)["initialDelaySeconds"], 7);
+    }
+}

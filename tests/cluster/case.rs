@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, process::Command, time::Duration};
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
 };
 use local_cluster::{
     audit::{AuditEvent, Marker},
@@ -151,6 +151,26 @@ impl Case {
     pub async fn delete_namespace(&self) {
         let api: Api<Namespace> = Api::all(self.client.clone());
         api.delete(self.ns(), &DeleteParams::default()).await.unwrap();
+    }
+
+    /// Makes a fake node with the case's label.
+    pub async fn node(&self, name: &str, taints: &Value) -> Node {
+        let capacity = json!({ "cpu": "4", "memory": "16Gi", "pods": "10", "ephemeral-storage": "100Gi" });
+        let node = serde_json::from_value(json!({
+            "metadata": {
+                "name": name, "annotations": { "kwok.x-k8s.io/node": "fake" },
+                "labels": { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "only-for": self.name },
+            },
+            "spec": { "taints": taints },
+            "status": { "capacity": capacity, "allocatable": capacity },
+        }))
+        .unwrap();
+        Api::all(self.client.clone()).create(&PostParams::default(), &node).await.unwrap()
+    }
+
+    pub async fn delete_node(&self, name: &str) {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        nodes.delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     /// The operator's requests for this case since a marker: its namespace, and the resource's own name.

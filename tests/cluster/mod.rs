@@ -64,8 +64,15 @@ pub async fn world() -> &'static World {
             })
             .await
             .unwrap();
-            for file in ["service_account.yaml", "role.yaml", "role_binding.yaml", "lease.yaml"] {
-                let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/rbac").join(file);
+            for file in [
+                "rbac/service_account.yaml",
+                "rbac/role.yaml",
+                "rbac/role_binding.yaml",
+                "rbac/lease.yaml",
+                // What the product writes is let through, in every suite.
+                "admission/operator_reach.yaml",
+            ] {
+                let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config").join(file);
                 let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 for manifest in documents(&text) {
                     if manifest.pointer("/kind").is_some_and(|kind| kind == "ServiceAccount") {
@@ -112,9 +119,14 @@ impl World {
         }
     }
 
+    /// All that the operator logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// Lines of the operator's log that name something.
     pub fn log_of(&self, name: &str) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log();
         let lines: Vec<&str> = text.lines().filter(|line| line.contains(name)).collect();
         lines.iter().rev().take(60).rev().copied().collect::<Vec<_>>().join("\n")
     }
@@ -136,6 +148,16 @@ impl World {
         self.start(config, controller::planner(), Some(identity), "logpilot-operator:test").await
     }
 
+    /// One of those, in a way of its own.
+    pub async fn start_candidate_behind(&self, config: kube::Config, identity: &'static str) -> Running {
+        self.start(config, controller::planner(), Some(identity), "logpilot-operator:test").await
+    }
+
+    /// One that may not be able to list everything yet.
+    pub async fn start_early(&self, planner: Planner) -> Running {
+        spawn(self.operator_config().await, planner, None, "logpilot-operator:test")
+    }
+
     async fn start(
         &self,
         config: kube::Config,
@@ -143,43 +165,44 @@ impl World {
         identity: Option<&'static str>,
         image: &str,
     ) -> Running {
-        let image = image.to_owned();
-        let (stop, crash) = (CancellationToken::new(), CancellationToken::new());
-        let (operator, ended): (Arc<OnceLock<Operator>>, Arc<OnceLock<Lost>>) = <_>::default();
-        let thread = std::thread::spawn({
-            let (stop, crash) = (stop.clone(), crash.clone());
-            let (operator, ended) = (Arc::clone(&operator), Arc::clone(&ended));
-            move || {
-                let runtime = tokio::runtime::Builder::new_multi_thread()
-                    .worker_threads(2)
-                    .enable_all()
-                    .build()
-                    .unwrap();
-                runtime.block_on(async {
-                    let mut running = Operator::new(operator::client(config.clone()).unwrap(), planner)
-                        .with_image(Some(image));
-                    if let Some(identity) = identity {
-                        let client = operator::client(config).unwrap();
-                        running = running.with_election(client, OPERATOR_NAMESPACE, identity.to_owned());
-                    }
-                    let _ = operator.set(running.clone());
-                    tokio::select! {
-                        result = running.run(stop) => if let Err(lost) = result { ended.set(lost).unwrap() },
-                        () = crash.cancelled() => {}
-                    }
-                });
-                // As a killed process: what is under way is not waited for.
-                runtime.shutdown_background();
-            }
-        });
-        wait_for("the operator's first lists", Duration::from_secs(20), async || match operator.get() {
-            Some(operator) if operator.is_ready() => Ok(()),
-            _ => Err("not ready".to_owned()),
+        let running = spawn(config, planner, identity, image);
+        wait_for("the operator's first lists", Duration::from_secs(20), async || {
+            running.is_ready().then_some(()).ok_or("not ready".to_owned())
         })
         .await
         .unwrap();
-        Running { stop, crash, operator, ended, thread: Some(thread) }
+        running
     }
+}
+
+fn spawn(config: kube::Config, planner: Planner, identity: Option<&'static str>, image: &str) -> Running {
+    let image = image.to_owned();
+    let (stop, crash) = (CancellationToken::new(), CancellationToken::new());
+    let (operator, ended): (Arc<OnceLock<Operator>>, Arc<OnceLock<Lost>>) = <_>::default();
+    let thread = std::thread::spawn({
+        let (stop, crash) = (stop.clone(), crash.clone());
+        let (operator, ended) = (Arc::clone(&operator), Arc::clone(&ended));
+        move || {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut running =
+                    Operator::new(operator::client(config.clone()).unwrap(), planner).with_image(Some(image));
+                if let Some(identity) = identity {
+                    let client = operator::client(config).unwrap();
+                    running = running.with_election(client, OPERATOR_NAMESPACE, identity.to_owned());
+                }
+                let _ = operator.set(running.clone());
+                tokio::select! {
+                    result = running.run(stop) => if let Err(lost) = result { ended.set(lost).unwrap() },
+                    () = crash.cancelled() => {}
+                }
+            });
+            // As a killed process: what is under way is not waited for.
+            runtime.shutdown_background();
+        }
+    });
+    Running { stop, crash, operator, ended, thread: Some(thread) }
 }
 
 /// An operator that ends when this is dropped or stopped.
@@ -192,6 +215,10 @@ pub struct Running {
 }
 
 impl Running {
+    pub fn is_ready(&self) -> bool {
+        self.operator.get().is_some_and(Operator::is_ready)
+    }
+
     pub fn leads(&self) -> bool {
         self.operator.get().is_some_and(Operator::leads)
     }

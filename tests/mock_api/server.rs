@@ -17,6 +17,7 @@ use logpilot_operator::engine::{
     live::Live,
     owner::Owner,
     plan::{Plan, Planned},
+    refusals::Refusals,
     writer::Writer,
 };
 use serde_json::{Map, Value, json};
@@ -123,6 +124,7 @@ pub struct World {
     pub calls: Calls,
     pub live: Live,
     pub normalised: Normalised,
+    pub refusals: Refusals,
     pub owner: Owner,
 }
 
@@ -136,11 +138,17 @@ impl World {
             live.listed(kind, Vec::new());
         }
         let owner = Owner { kind: "LogPilotCluster", name: "logs".into(), uid: OWNER_UID.into() };
-        Self { writer, calls, live, normalised: Normalised::default(), owner }
+        Self { writer, calls, live, normalised: Normalised::default(), refusals: Refusals::default(), owner }
     }
 
     pub fn applier(&self) -> Applier<'_> {
-        Applier { writer: &self.writer, live: &self.live, normalised: &self.normalised, owner: &self.owner }
+        Applier {
+            writer: &self.writer,
+            live: &self.live,
+            normalised: &self.normalised,
+            refusals: &self.refusals,
+            owner: &self.owner,
+        }
     }
 
     pub async fn apply(&self, plan: &Plan) -> Outcome {
