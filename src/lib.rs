@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod backup;
+#[cfg(test)]
+mod cases;
 pub mod cli;
 pub mod engine;
 pub mod logpilot;

@@ -43,15 +43,17 @@ impl Step {
 
     /// The server answered with an error.
     pub fn refused(&self, status: u16, body: &str) -> Error {
-        let code = between(body, "<Code>", "</Code>").unwrap_or_default();
-        let words = between(body, "<Message>", "</Message>").unwrap_or_default();
-        let words: String = words.chars().take(WORDS).collect();
-        let cause = match (code, words.as_str()) {
+        let told = |open, close| -> String {
+            let words = between(body, open, close).unwrap_or_default();
+            words.chars().take(WORDS).map(|char| if char.is_control() { ' ' } else { char }).collect()
+        };
+        let (code, words) = (told("<Code>", "</Code>"), told("<Message>", "</Message>"));
+        let cause = match (code.as_str(), words.as_str()) {
             ("", _) => format!("the server answers {status}"),
             (code, "") => format!("the server answers {code} ({status})"),
             (code, words) => format!("the server answers {code} ({status}): {words}"),
         };
-        self.failed(cause, help(status, code))
+        self.failed(cause, help(status, &code))
     }
 
     /// The server was not reached, or did not answer to the end.
@@ -142,6 +144,9 @@ mod tests {
         assert!(told(418, "<html>").contains("answers 418;"));
         let long = format!("<Code>Odd</Code><Message>{}</Message>", "x".repeat(5000));
         assert!(told(400, &long).len() < 400);
+        let long = format!("<Code>{}\u{1b}[2J</Code>", "x".repeat(190));
+        assert!(told(400, &long.repeat(50)).len() < 400 && !told(400, &long).contains('\u{1b}'));
+        assert!(told(400, &format!("<Code>{}</Code>", "x".repeat(5000))).len() < 400);
         let signed = ureq::Error::BadUri("http://h/?X-Amz-Signature=1".into());
         assert!(!Error::from(step.unreached(&signed)).to_string().contains("Signature"));
     }

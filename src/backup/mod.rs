@@ -9,6 +9,8 @@ mod command;
 mod copy;
 mod failure;
 mod files;
+#[cfg(test)]
+mod fuzz;
 mod history;
 mod manifest;
 mod place;

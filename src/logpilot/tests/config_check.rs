@@ -360,7 +360,8 @@ fn a_job_that_is_of_no_use_goes_while_the_deployment_is_held_and_what_old_pods_u
     let owner = Owner { kind: "LogPilotCluster", name: "logpilot".into(), uid: OURS.0.into() };
     let pruned = |result| {
         let key = Key { namespace: Some("logpilot".into()), name: "logpilot-all".into() };
-        let outcome = Outcome { steps: vec![Step { id: (Deployment::KIND, key), result }] };
+        let outcome =
+            Outcome { steps: vec![Step { id: (Deployment::KIND, key), result }], ..Outcome::default() };
         superfluous(&planned(CHECKED), &outcome, &snapshot, &owner, |_| false)
             .into_iter()
             .map(|child| child.kind.kind)

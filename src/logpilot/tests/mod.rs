@@ -3,9 +3,12 @@
 mod backups;
 mod config;
 mod config_check;
+mod fuzz;
 mod gateway;
+mod injection;
 mod leaves;
 mod limits;
+mod model;
 mod monitoring;
 mod network;
 mod operation;
@@ -14,8 +17,10 @@ mod plans;
 mod properties;
 mod refusals;
 mod replicas;
+mod requeue;
 mod restore;
 mod rules;
+mod specs;
 mod storage;
 mod warnings;
 

@@ -1,0 +1,220 @@
+//! The whole reconcile on an API server in memory: whatever happens in between, it ends where an undisturbed one ends,
+//! asks for nothing that may never be asked for, and then is silent.
+
+mod fields;
+mod server;
+mod world;
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use self::{
+    fields::Leaves,
+    server::{Fault, Id, kind},
+    world::{Edit, World, beside},
+};
+use super::{
+    leaves::LEAVES,
+    specs::{Choice, Judge, schema},
+};
+use crate::{cases::cases, engine::kind::Role};
+
+/// What happens to an operator.
+#[derive(Clone, Debug)]
+enum Act {
+    /// Its user changes the spec, or takes a part of it back.
+    Change(Vec<Choice>),
+    TakeBack(usize),
+    Reconcile,
+    /// Its watches are this far.
+    Deliver(usize),
+    /// The write after so many others goes wrong.
+    Fault(usize, Fault),
+    Restart,
+    Delete(usize),
+    Edit(usize, usize, Edit),
+}
+
+/// Restores need pods that run to their end, which nobody plays here.
+fn choice() -> impl Strategy<Value = Choice> {
+    let all: Vec<usize> = (0..LEAVES.len()).filter(|at| !LEAVES[*at].0.starts_with("restore")).collect();
+    (prop::sample::select(all), any::<bool>())
+}
+
+fn choices() -> impl Strategy<Value = Vec<Choice>> {
+    prop::collection::vec(choice(), 0..6)
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        prop::sample::select(vec![409, 429, 500, 503, 504]).prop_map(Fault::Refused),
+        Just(Fault::Lost),
+        Just(Fault::DeadBefore),
+        Just(Fault::DeadAfter),
+    ]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let edit = prop::sample::select(vec![Edit::Add, Edit::Change, Edit::Strip]);
+    prop_oneof![
+        3 => choices().prop_map(Act::Change),
+        1 => any::<usize>().prop_map(Act::TakeBack),
+        4 => Just(Act::Reconcile),
+        3 => (0_usize..30).prop_map(Act::Deliver),
+        3 => (0_usize..40, fault()).prop_map(|(after, fault)| Act::Fault(after, fault)),
+        1 => Just(Act::Restart),
+        2 => any::<usize>().prop_map(Act::Delete),
+        2 => (any::<usize>(), any::<usize>(), edit).prop_map(|(of, which, how)| Act::Edit(of, which, how)),
+    ]
+}
+
+async fn carry_out(world: &mut World, judge: &Judge, act: &Act) {
+    let victim = |at: usize, world: &World| {
+        let all = world.victims();
+        (!all.is_empty()).then(|| all[at % all.len()].clone())
+    };
+    match act {
+        Act::Change(choices) => world.write(judge.change(&world.spec(), choices)),
+        Act::TakeBack(at) => {
+            let before = world.spec();
+            let names: Vec<String> = before.as_object().expect("a spec").keys().cloned().collect();
+            let mut spec = before.clone();
+            spec.as_object_mut().expect("a spec").remove(&names[at % names.len()]);
+            if spec.get("image").is_some() && judge.accepts(&spec, Some(&before)) {
+                world.write(spec);
+            }
+        }
+        Act::Reconcile => world.reconcile().await,
+        Act::Deliver(most) => world.deliver(*most),
+        Act::Fault(after, fault) => world.server().fault = Some((*after, *fault)),
+        Act::Restart => world.restart(),
+        Act::Delete(at) => {
+            if let Some(id) = victim(*at, world) {
+                world.delete(&id);
+            }
+        }
+        Act::Edit(at, which, how) => {
+            if let Some(id) = victim(*at, world) {
+                world.edit(&id, *which, *how);
+            }
+        }
+    }
+}
+
+/// The end of an undisturbed run, which has to come at once.
+async fn reference(spec: &Value, schema: &Value) -> Result<BTreeMap<Id, Leaves>, String> {
+    let mut world = World::new(spec, schema, 0);
+    beside(&world, &["logpilot", "other"]);
+    world.quiet().await?;
+    blameless(&world)?;
+    Ok(world.ours())
+}
+
+fn blameless(world: &World) -> Result<(), String> {
+    let server = world.server();
+    if server.violations.is_empty() { Ok(()) } else { Err(format!("{:#?}", server.violations)) }
+}
+
+/// Where two ends differ. What holds data or a secret outlives what it was made for.
+fn differences(reference: &BTreeMap<Id, Leaves>, found: &BTreeMap<Id, Leaves>) -> Vec<String> {
+    let mut told = Vec::new();
+    for (id, wanted) in reference {
+        match found.get(id) {
+            None => told.push(format!("{} {} is missing", id.0, id.1)),
+            Some(leaves) if leaves != wanted => {
+                let other = |a: &Leaves, b: &Leaves| -> Vec<String> {
+                    a.iter()
+                        .filter(|(path, it)| b.get(*path) != Some(it))
+                        .map(|it| format!("{it:?}"))
+                        .collect()
+                };
+                told.push(format!(
+                    "{} {}: wanted {:#?}, found {:#?}",
+                    id.0,
+                    id.1,
+                    other(wanted, leaves),
+                    other(leaves, wanted)
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let kept = |id: &&Id| matches!(kind(id.0).role, Role::Kept | Role::Once);
+    let more = found.keys().filter(|id| !reference.contains_key(*id) && !kept(id));
+    told.extend(more.map(|id| format!("{} {} should not be", id.0, id.1)));
+    told
+}
+
+/// Lets it all happen and holds the end against that of an undisturbed run; answers how many rounds it took.
+async fn trial(
+    judge: &Judge,
+    schema: &Value,
+    first: &[Choice],
+    order: u64,
+    acts: &[Act],
+) -> Result<usize, String> {
+    let base = json!({ "image": "danpung2/logpilot:1.2.0" });
+    let mut world = World::new(&judge.change(&base, first), schema, order);
+    beside(&world, &["logpilot", "other"]);
+    for act in acts {
+        carry_out(&mut world, judge, act).await;
+        blameless(&world)?;
+    }
+    world.server().fault = None;
+    let rounds = world.quiet().await?;
+    blameless(&world)?;
+    let wanted = reference(&world.spec(), schema).await?;
+    let told = differences(&wanted, &world.ours());
+    if !told.is_empty() {
+        return Err(told.join("\n"));
+    }
+    // The next operator finds nothing to do.
+    world.restart();
+    let before = world.server().writes;
+    world.reconcile().await;
+    let server = world.server();
+    let more = server.writes - before;
+    if more > 0 {
+        return Err(format!(
+            "another operator wrote: {:?}",
+            server.log.iter().rev().take(more).collect::<Vec<_>>()
+        ));
+    }
+    Ok(rounds)
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.expect("a runtime").block_on(work)
+}
+
+thread_local! {
+    static JUDGE: Judge = Judge::new();
+    static SCHEMA: Value = schema();
+}
+
+fn tried(first: &[Choice], order: u64, acts: &[Act]) -> Result<usize, String> {
+    JUDGE.with(|judge| SCHEMA.with(|schema| run(trial(judge, schema, first, order, acts))))
+}
+
+proptest! {
+    #![proptest_config(cases(10))]
+
+    #[test]
+    fn whatever_happens_it_ends_where_an_undisturbed_one_ends(
+        first in choices(), order in any::<u64>(), acts in prop::collection::vec(act(), 0..12),
+    ) {
+        let ended = tried(&first, order, &acts);
+        prop_assert!(ended.is_ok(), "{}", ended.unwrap_err());
+    }
+
+    #[test]
+    fn a_plan_that_was_written_in_part_is_finished_in_two_more_rounds(
+        first in choices(), order in any::<u64>(), after in 0_usize..40, fault in fault(),
+    ) {
+        let ended = tried(&first, order, &[Act::Fault(after, fault), Act::Reconcile]);
+        prop_assert!(matches!(ended, Ok(0..=2)), "{ended:?}");
+    }
+}

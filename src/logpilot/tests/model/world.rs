@@ -1,0 +1,293 @@
+//! An operator on the API server in memory, stepped by hand: its watches say what a test lets them say.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use kube::{
+    api::{ApiResource, DynamicObject},
+    core::GroupVersionKind,
+    runtime::reflector::store::Writer as StoreWriter,
+};
+use serde_json::{Value, json};
+
+use super::{
+    fields::Leaves,
+    server::{Id, Server, client, kind, somebody, us},
+};
+use crate::{
+    api,
+    engine::{
+        FIELD_MANAGER, MANAGED_BY_LABEL,
+        child::Child,
+        dispatch::Reconciler,
+        lease::Term,
+        live::Live,
+        plan::{Key, Plan},
+    },
+    logpilot::{
+        controller::{Controller, Planner},
+        plan,
+    },
+    metrics::Metrics,
+    objects::{kinds::KINDS, pod::API_KEY_HASH},
+};
+
+pub const UID: &str = "11111111-2222-3333-4444-555555555555";
+pub const NAME: &str = "logpilot";
+
+struct Operator {
+    live: Arc<Live>,
+    controller: Controller,
+}
+
+pub struct World {
+    server: Arc<Mutex<Server>>,
+    operator: Operator,
+    /// In which order objects are planned.
+    order: u64,
+}
+
+impl World {
+    /// A resource that was just made, and what its user put beside it.
+    pub fn new(spec: &Value, schema: &Value, order: u64) -> Self {
+        let cr = json!({
+            "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "spec": spec, "status": {},
+            "metadata": { "name": NAME, "uid": UID, "generation": 1, "resourceVersion": "10" },
+        });
+        let server = Arc::new(Mutex::new(Server::new(cr, schema)));
+        let operator = Operator::start(&server, order);
+        Self { server, operator, order }
+    }
+
+    pub fn server(&self) -> MutexGuard<'_, Server> {
+        self.server.lock().expect("unpoisoned")
+    }
+
+    pub fn spec(&self) -> Value {
+        self.server().cr["spec"].clone()
+    }
+
+    pub fn write(&self, spec: Value) {
+        let mut server = self.server();
+        if server.cr["spec"] != spec {
+            let generation = server.cr["metadata"]["generation"].as_i64().unwrap_or(0);
+            server.version += 1;
+            let version = server.version.to_string();
+            server.cr["spec"] = spec;
+            server.cr["metadata"]["generation"] = (generation + 1).into();
+            server.cr["metadata"]["resourceVersion"] = version.into();
+        }
+    }
+
+    /// Another process, which sees everything as it is now.
+    pub fn restart(&mut self) {
+        self.server().dead = false;
+        self.operator = Operator::start(&self.server, self.order);
+    }
+
+    /// The next so many events arrive.
+    pub fn deliver(&self, most: usize) {
+        for _ in 0..most {
+            let Some((kind, old, new)) = self.server().events.pop_front() else { return };
+            if !kind.role.watched() {
+                continue;
+            }
+            let selected = |live: &&Value| {
+                kind.kind == "Namespace" || live["metadata"]["labels"][MANAGED_BY_LABEL] == FIELD_MANAGER
+            };
+            match (old.as_ref().filter(selected), new.as_ref().filter(selected)) {
+                (_, Some(new)) => {
+                    self.operator.live.seen(Child::read(kind, new).expect("a child"));
+                }
+                (Some(old), None) => {
+                    self.operator.live.left(&Child::read(kind, old).expect("a child"));
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    pub async fn reconcile(&mut self) {
+        let object: DynamicObject = serde_json::from_value(self.server().cr.clone()).expect("an object");
+        Box::pin(self.operator.controller.reconcile(Arc::new(object))).await;
+        if self.server().dead {
+            self.restart();
+        }
+    }
+
+    /// Everybody does what there is to do, until a round writes nothing; answers how many did.
+    pub async fn quiet(&mut self) -> Result<usize, String> {
+        for round in 0..12 {
+            self.server().controllers();
+            self.deliver(usize::MAX);
+            let before = self.server().writes;
+            self.reconcile().await;
+            self.server().controllers();
+            let server = self.server();
+            if server.writes == before && server.events.is_empty() {
+                return Ok(round);
+            }
+        }
+        let log = self.server().log.iter().rev().take(12).cloned().collect::<Vec<_>>();
+        Err(format!("it does not come to rest: {log:?}"))
+    }
+
+    /// What we own of each object that should exist, without what differs by chance.
+    pub fn ours(&self) -> BTreeMap<Id, Leaves> {
+        let server = self.server();
+        let scaled = |name: &str| {
+            let mut scalers = server.objects.iter().filter(|(id, _)| id.0 == "horizontalpodautoscalers");
+            scalers.any(|(_, it)| it.body["spec"]["scaleTargetRef"]["name"] == name)
+        };
+        let objects = server.objects.iter().filter(|(_, it)| it.owners.contains_key(&us()));
+        objects
+            .map(|(id, stored)| {
+                let mut leaves = stored.owned(&us());
+                leaves.retain(|path, _| {
+                    let replicas = path.last().is_some_and(|step| step == "f:replicas");
+                    let left = replicas && id.0 == "deployments" && scaled(&id.1.name);
+                    !(left || path.contains(&format!("f:{API_KEY_HASH}")))
+                });
+                (id.clone(), leaves)
+            })
+            .collect()
+    }
+
+    /// Objects that somebody may change or delete without harm to data.
+    pub fn victims(&self) -> Vec<Id> {
+        let server = self.server();
+        let owned = server.objects.iter().filter(|(_, it)| it.owners.contains_key(&us()));
+        owned
+            .map(|(id, _)| id.clone())
+            .filter(|id| kind(id.0).role == crate::engine::kind::Role::Child)
+            .collect()
+    }
+
+    pub fn delete(&self, id: &Id) {
+        self.server().store(kind(id.0), id.1.clone(), None);
+    }
+
+    /// Somebody changes one of our values, drops one, or adds to what is there.
+    pub fn edit(&self, id: &Id, which: usize, how: Edit) {
+        let mut server = self.server();
+        let Some(stored) = server.objects.get(id) else { return };
+        let leaves: Vec<_> = stored
+            .owned(&us())
+            .into_iter()
+            // Others cannot be changed, or are not to be by anybody in their senses.
+            .filter(|(path, value)| {
+                let fixed = ["f:selector", "f:ownerReferences", "f:immutable", "f:data", "f:kind"];
+                !path.iter().any(|step| fixed.contains(&step.as_str())) && !value.is_null()
+            })
+            .map(|(path, _)| path)
+            .collect();
+        if leaves.is_empty() {
+            return;
+        }
+        let path = leaves[which % leaves.len()].clone();
+        server.change(id, &somebody(), |body| match how {
+            Edit::Add => body["metadata"]["labels"]["theirs"] = "x".into(),
+            Edit::Change => {
+                if let Some(value @ (Value::String(_) | Value::Number(_))) = at(body, &path) {
+                    *value = if value.is_string() { "changed".into() } else { 7.into() };
+                }
+            }
+            Edit::Strip => {
+                body["metadata"].as_object_mut().expect("metadata").remove("labels");
+            }
+        });
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Edit {
+    Add,
+    Change,
+    Strip,
+}
+
+/// The value at a path of plain fields and items.
+fn at<'a>(value: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
+    let Some((first, rest)) = path.split_first() else { return Some(value) };
+    let below = match first.split_at_checked(2)? {
+        ("f:", name) => value.get_mut(name)?,
+        ("k:", keys) => {
+            let keys: Value = serde_json::from_str(keys).ok()?;
+            let keys = keys.as_object()?.clone();
+            value.as_array_mut()?.iter_mut().find(|item| keys.iter().all(|(name, it)| &item[name] == it))?
+        }
+        _ => return None,
+    };
+    at(below, rest)
+}
+
+impl Operator {
+    fn start(server: &Arc<Mutex<Server>>, order: u64) -> Self {
+        let live = Arc::new(Live::default());
+        let mut state = server.lock().expect("unpoisoned");
+        state.events.clear();
+        for kind in KINDS.iter().filter(|kind| kind.role.watched()) {
+            let all = state.objects.iter().filter(|(id, it)| {
+                let labels = &it.body["metadata"]["labels"];
+                id.0 == kind.plural && (kind.kind == "Namespace" || labels[MANAGED_BY_LABEL] == FIELD_MANAGER)
+            });
+            live.listed(kind, all.filter_map(|(_, it)| Child::read(kind, &it.json())).collect());
+        }
+        drop(state);
+        let resource = GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND);
+        let store = StoreWriter::new(ApiResource::from_gvk_with_plural(&resource, api::PLURAL)).as_reader();
+        let mut controller = Controller::new(
+            client(server),
+            Arc::clone(&live),
+            Arc::new(Metrics::default()),
+            planner(Arc::clone(server), order),
+            store,
+            Term::default(),
+        );
+        controller.operator_image = Some("logpilot-operator:1".into());
+        Self { live, controller }
+    }
+}
+
+/// The product's, whose plan the server is told, and in another order.
+fn planner(server: Arc<Mutex<Server>>, order: u64) -> Planner {
+    Arc::new(move |cluster, facts| {
+        let made = plan::plan(&cluster, &facts);
+        let planned = made.objects.iter().map(|planned| (planned.kind.plural, planned.key.clone())).collect();
+        server.lock().expect("unpoisoned").planned = planned;
+        Box::pin(async move { shuffled(made, order) })
+    })
+}
+
+fn shuffled(mut plan: Plan, order: u64) -> Plan {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    if order > 0 {
+        plan.objects.sort_by_cached_key(|planned| {
+            let mut hasher = DefaultHasher::new();
+            (order, planned.kind.plural, &planned.key).hash(&mut hasher);
+            hasher.finish()
+        });
+    }
+    plan
+}
+
+/// What users put beside a resource, so that what it refers to is there.
+pub fn beside(world: &World, namespaces: &[&str]) {
+    let mut server = world.server();
+    for namespace in namespaces {
+        for name in ["a", "b", "s", "t"] {
+            for plural in ["secrets", "configmaps"] {
+                let mut stored = super::fields::Stored::default();
+                let data =
+                    json!({ "k": "eA==", "l": "eA==", "b": "eA==", "api-key": "eA==", "ca.crt": "eA==" });
+                stored.update(&somebody(), |body| {
+                    *body = json!({ "metadata": { "name": name, "namespace": namespace }, "data": data });
+                });
+                let key = Key { namespace: Some((*namespace).into()), name: name.into() };
+                server.store(kind(plural), key, Some(stored));
+            }
+        }
+    }
+}
