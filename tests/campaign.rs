@@ -1,8 +1,8 @@
-//! The operator dies at every one of its writes: before it, after it with the reply lost, after the reply. Whatever it was
-//! doing, the next one ends in the state that an undisturbed run ends in, and then writes nothing.
+//! Every workload, with something in its way at each of its writes: crashes, errors, a second operator, old and late
+//! views. Whatever it was, the resource ends in the state that an undisturbed run ends in, and then nothing is written.
 //!
-//! `cargo test --test campaign` takes a sample; `make campaign` takes every write. `CAMPAIGN_ONLY="scale/committed/3"`
-//! replays one.
+//! `cargo test --test campaign` takes a sample; `make campaign` takes all of it. `CAMPAIGN_ONLY="scale/crash/committed/3"`
+//! replays one. Each trial that fails leaves a file in `target/campaign` that says how, with the requests that were sent.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,299 +18,240 @@
 )]
 
 mod cluster;
+#[path = "campaign/disturbed.rs"]
+mod disturbed;
 #[path = "campaign/end_state.rs"]
 mod end_state;
+#[path = "campaign/monitor.rs"]
+mod monitor;
+#[path = "campaign/operations.rs"]
+mod operations;
+#[path = "campaign/stand.rs"]
+mod stand;
+#[path = "campaign/witness.rs"]
+mod witness;
 #[path = "campaign/workload.rs"]
 mod workload;
 
 use std::{
-    collections::BTreeSet,
-    sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    collections::{BTreeMap, VecDeque},
+    future::Future,
+    panic::AssertUnwindSafe,
+    path::PathBuf,
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
-use cluster::{
-    OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Running, World,
-    case::{Case, condition},
-    install_service_monitors, world,
-};
-use end_state::EndState;
-use fault_proxy::{Fault, Moment, Proxy, Rule, RuleId, Times, When};
-use kube::{
-    Api, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
-use local_cluster::wait_for;
-use serde_json::{Value, json};
+use disturbed::{Plan, Reference};
+use futures::FutureExt;
+use serde_json::json;
+use stand::{Outcome, Slot, Stand};
 use workload::Workload;
 
-const MOMENTS: [Moment; 3] = [Moment::Before, Moment::Committed, Moment::Replied];
-/// From the crash to the state as it should be; includes what pods take to become ready.
-const CONVERGED: Duration = Duration::from_secs(60);
-/// No request for so long is silence.
-const QUIET: Duration = Duration::from_millis(300);
-/// Of a sample: every so many writes.
-const STRIDE: usize = 11;
+/// Trials at once, where `CAMPAIGN_SLOTS` does not say.
+const SLOTS: usize = 6;
+/// Of a sample: one plan in so many.
+const STRIDE: usize = 13;
 
-struct Stand {
-    world: &'static World,
-    proxy: Proxy,
-    through: Kubeconfig,
+/// How much is tried, and in which turn.
+struct Extent {
+    full: bool,
+    seed: usize,
+    only: Option<String>,
 }
 
-/// What one crash led to.
-struct Trial {
-    /// The workload has fewer writes than that.
-    missed: bool,
-    recovery: Duration,
-    violations: Vec<String>,
-}
-
-impl Stand {
-    async fn new() -> Self {
-        let world = world().await;
-        let client = world.client().await;
-        install_service_monitors(&client).await;
-        let kubeconfig = world
-            .env
-            .access()
-            .service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
-            .await
-            .unwrap();
-        let proxy = Proxy::start(&kubeconfig, None).await.unwrap();
-        let through = proxy.kubeconfig(&kubeconfig);
-        Self { world, proxy, through }
-    }
-
-    async fn operator(&self, image: &str) -> Running {
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(self.through.clone(), &options).await.unwrap();
-        self.world.start_behind(config, image).await
-    }
-
-    /// A resource of its own; trials never meet.
-    async fn case(&self) -> Case {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        Case::new(self.world, &format!("c{:05}", NEXT.fetch_add(1, Ordering::Relaxed))).await
-    }
-
-    /// Until the newest spec is in force, every pod runs it, and nothing is sent any more.
-    async fn settled(&self, case: &Case, spec: &Value) -> Result<(), String> {
-        let stopped = spec.pointer("/operation/stopped").is_some_and(|stopped| stopped == true);
-        wait_for(format!("{} to settle", case.name), CONVERGED, async || {
-            let object = case.get().await;
-            let status = object.data.get("status").cloned().unwrap_or(Value::Null);
-            let observed = status.get("observedGeneration").and_then(Value::as_i64);
-            let ready = if stopped {
-                condition(&status, "Ready").1 == "Stopped" && status["pods"] == "0/0"
-            } else {
-                condition(&status, "Ready").0 == "True"
-            };
-            if observed == object.metadata.generation && ready && condition(&status, "Applied").0 == "True" {
-                Ok(())
-            } else {
-                Err(status.to_string())
-            }
-        })
-        .await
-        .map_err(|error| error.to_string())?;
-        self.quiet().await
-    }
-
-    async fn quiet(&self) -> Result<(), String> {
-        let last = Mutex::new((self.requests(), Instant::now()));
-        wait_for("silence", Duration::from_secs(20), async || {
-            let now = self.requests();
-            let mut last = last.lock().unwrap();
-            if now != last.0 {
-                *last = (now, Instant::now());
-            }
-            if last.1.elapsed() >= QUIET { Ok(()) } else { Err(format!("{now} requests")) }
-        })
-        .await
-        .map_err(|error| error.to_string())
-    }
-
-    fn requests(&self) -> usize {
-        self.proxy.records().iter().filter(|record| record.asked.verb != "watch").count()
-    }
-
-    fn crash_at(&self, nth: u64, moment: Moment) -> RuleId {
-        self.proxy.rule(Rule { when: When::writes(), times: Times::Nth(nth), then: Fault::Crash(moment) })
-    }
-
-    /// The change that the workload makes, up to the spec.
-    async fn change(&self, case: &Case, workload: &Workload) {
-        if workload.again {
-            case.delete().await;
-            let api = case.api();
-            wait_for("the resource to go", CONVERGED, async || match api.get_opt(&case.name).await {
-                Ok(None) => Ok(()),
-                other => Err(format!("{:?}", other.map(|object| object.is_some()))),
-            })
-            .await
-            .unwrap();
+impl Extent {
+    fn of_environment() -> Self {
+        let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
+        Self {
+            full: std::env::var("CAMPAIGN").is_ok_and(|value| value == "full"),
+            seed: number("CAMPAIGN_SEED").unwrap_or(0),
+            only: std::env::var("CAMPAIGN_ONLY").ok(),
         }
-        case.apply(named(&workload.to, &case.name)).await;
     }
 
-    async fn prepared(&self, workload: &Workload) -> (Case, Running) {
-        let case = self.case().await;
-        let operator = self.operator("logpilot-operator:test").await;
-        if let Some(from) = &workload.from {
-            case.apply(named(from, &case.name)).await;
-            self.settled(&case, from).await.unwrap();
+    fn workload(&self, place: usize, name: &str) -> bool {
+        match &self.only {
+            Some(only) => only.starts_with(&format!("{name}/")),
+            None => self.full || (place + self.seed) % 7 == 1,
         }
-        (case, operator)
     }
 
-    /// A run without a fault; with an upgrade, the newer operator comes afterwards.
-    async fn undisturbed(&self, workload: &Workload) -> EndState {
-        let (case, mut operator) = self.prepared(workload).await;
-        self.change(&case, workload).await;
-        self.settled(&case, &workload.to).await.unwrap();
-        if workload.upgrade {
-            operator.kill();
-            operator = self.operator(image_after(workload)).await;
-            self.settled(&case, &workload.to).await.unwrap();
+    /// One by its name, or all whose names begin so.
+    fn walks(&self) -> Vec<operations::Walk> {
+        let Some(only) = &self.only else { return operations::plans(self.seed as u64, self.full) };
+        let seed = only.rsplit(" of ").next().and_then(|seed| seed.parse().ok());
+        let mut walks = operations::plans(seed.unwrap_or(self.seed as u64), true);
+        walks.retain(|walk| walk.id == *only || only.ends_with('/') && walk.id.starts_with(only.as_str()));
+        walks
+    }
+
+    fn plan(&self, place: usize, id: &str) -> bool {
+        match &self.only {
+            Some(only) => only == id,
+            None => self.full || (place + self.seed).is_multiple_of(STRIDE),
         }
-        let state = end_state::read(&case.client, &case.name).await;
-        self.done(case, operator).await;
-        state
     }
+}
 
-    async fn crashed(
-        &self,
-        workload: &Workload,
-        (nth, moment): (u64, Moment),
-        (expected, mask): (&EndState, &BTreeSet<String>),
-    ) -> Trial {
-        let (case, operator) = self.prepared(workload).await;
-        let rule = self.crash_at(nth, moment);
-        self.change(&case, workload).await;
-        let hit = tokio::select! {
-            hit = self.proxy.wait_for(rule, CONVERGED) => hit,
-            _ = self.settled(&case, &workload.to) => self.proxy.acted(rule) > 0,
-        };
-        let began = Instant::now();
-        operator.crash();
-        self.proxy.lift(rule);
-        self.proxy.revive();
-        let operator = self.operator(image_after(workload)).await;
-        let mut violations = Vec::new();
-        match self.settled(&case, &workload.to).await {
-            Ok(()) => {
-                let seen = end_state::read(&case.client, &case.name).await;
-                violations.extend(end_state::differences(expected, &seen, mask));
-            }
-            Err(error) => violations.push(error),
+/// The table that a campaign ends with.
+#[derive(Default)]
+struct Tally {
+    classes: BTreeMap<&'static str, Class>,
+    failed: Vec<String>,
+}
+
+#[derive(Default)]
+struct Class {
+    plans: usize,
+    missed: usize,
+    violated: usize,
+    slowest: Duration,
+}
+
+impl Tally {
+    fn count(&mut self, class: &'static str, id: &str, outcome: &Outcome) {
+        let row = self.classes.entry(class).or_default();
+        if outcome.missed && outcome.violations.is_empty() {
+            row.missed += 1;
+            return;
         }
-        let recovery = began.elapsed();
-        self.done(case, operator).await;
-        Trial { missed: !hit, recovery, violations }
+        row.plans += 1;
+        row.slowest = row.slowest.max(outcome.recovery);
+        if !outcome.violations.is_empty() {
+            row.violated += 1;
+            self.failed.push(format!("CAMPAIGN_ONLY=\"{id}\": {:#?}", outcome.violations));
+        }
     }
 
-    /// Leaves nothing that slows the next ones down.
-    async fn done(&self, case: Case, operator: Running) {
-        operator.kill();
-        case.delete().await;
-        let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(case.client.clone());
-        // Goes by itself, while the next trial runs.
-        let _ = namespaces.delete(&case.name, &kube::api::DeleteParams::default()).await;
-    }
-}
-
-fn named(spec: &Value, name: &str) -> Value {
-    serde_json::from_str(&spec.to_string().replace("L.example.com", &format!("{name}.example.com"))).unwrap()
-}
-
-fn image_after(workload: &Workload) -> &'static str {
-    if workload.upgrade { "logpilot-operator:next" } else { "logpilot-operator:test" }
-}
-
-fn label(moment: Moment) -> &'static str {
-    match moment {
-        Moment::Before => "before",
-        Moment::Committed => "committed",
-        Moment::Replied => "replied",
+    fn print(&self) {
+        println!(
+            "{:<14} {:>6} {:>7} {:>10} {:>16}",
+            "class", "plans", "missed", "violations", "slowest recovery"
+        );
+        for (class, row) in &self.classes {
+            println!(
+                "{class:<14} {:>6} {:>7} {:>10} {:>13} ms",
+                row.plans,
+                row.missed,
+                row.violated,
+                row.slowest.as_millis()
+            );
+        }
     }
 }
 
-/// Which of a workload's crashes are tried: `from`, and every `stride`-th write after it, until there are no more.
-struct Series {
-    moment: Moment,
-    from: u64,
-    stride: usize,
+/// Works through a queue in every slot at once.
+async fn everywhere<Task, Work>(slots: &[Slot], tasks: Vec<Task>, work: impl Fn(usize, Task) -> Work)
+where
+    Work: Future<Output = ()>,
+{
+    let queue = Mutex::new(VecDeque::from(tasks));
+    let workers = (0..slots.len()).map(async |place| {
+        loop {
+            let task = queue.lock().unwrap().pop_front();
+            let Some(task) = task else { return };
+            work(place, task).await;
+        }
+    });
+    futures::future::join_all(workers).await;
 }
 
-/// All of them; of a sample, in two workloads, at one moment, beginning elsewhere for each.
-fn series(place: usize, full: bool, seed: usize) -> Vec<Series> {
-    let sample = || Series {
-        moment: MOMENTS[(place + seed) % MOMENTS.len()],
-        // The smallest change has no more writes than this.
-        from: u64::try_from(1 + (place + seed) % 3).unwrap(),
-        stride: STRIDE,
-    };
-    if !full && (place + seed) % 7 != 1 {
-        return Vec::new();
+fn keep(slot: &Slot, id: &str, outcome: &Outcome) {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../campaign");
+    std::fs::create_dir_all(&directory).unwrap();
+    let told = json!({
+        "replay": format!("CAMPAIGN_ONLY=\"{id}\" cargo test --test campaign -- --nocapture"),
+        "violations": outcome.violations,
+        "requests": slot.proxy.records(),
+    });
+    let file = directory.join(format!("{}.json", id.replace(['/', ' '], "-")));
+    std::fs::write(file, serde_json::to_vec_pretty(&told).unwrap()).unwrap();
+}
+
+async fn tried(slot: &Slot, id: &str, trial: impl Future<Output = Outcome>) -> Outcome {
+    let outcome = AssertUnwindSafe(trial).catch_unwind().await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "it panicked".to_owned());
+        Outcome { violations: vec![text], ..Outcome::default() }
+    });
+    if !outcome.violations.is_empty() {
+        keep(slot, id, &outcome);
     }
-    if full { MOMENTS.map(|moment| Series { moment, from: 1, stride: 1 }).into() } else { vec![sample()] }
+    outcome
 }
 
-#[tokio::test]
-async fn a_crash_at_any_write_leads_to_the_same_state_as_none() {
-    let only = std::env::var("CAMPAIGN_ONLY").ok();
-    let only: Option<Vec<&str>> = only.as_deref().map(|only| only.split('/').collect());
-    let full = std::env::var("CAMPAIGN").is_ok_and(|value| value == "full");
-    let seed = std::env::var("CAMPAIGN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
-    let stand = Stand::new().await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
+    let extent = Extent::of_environment();
     let began = Instant::now();
-    let (mut crashes, mut failed) = (0, Vec::new());
-    println!("{:<24} {:>7} {:>10} {:>16}", "workload", "crashes", "violations", "slowest recovery");
-    for (place, workload) in workload::all().iter().enumerate() {
-        let series = match only.as_deref() {
-            None => series(place, full, seed),
-            Some([name, moment, nth]) if *name == workload.name => {
-                let moment = MOMENTS.into_iter().find(|it| label(*it) == *moment).unwrap();
-                vec![Series { moment, from: nth.parse().unwrap(), stride: usize::MAX }]
-            }
-            Some(_) => Vec::new(),
-        };
-        if series.is_empty() {
-            continue;
-        }
-        let expected = stand.undisturbed(workload).await;
-        let mask = end_state::mask(&expected, &stand.undisturbed(workload).await);
-        let (mut of_this, mut wrong, mut slowest) = (0, 0, Duration::ZERO);
-        for Series { moment, from, stride } in series {
-            for nth in (from..).step_by(stride) {
-                let trial = stand.crashed(workload, (nth, moment), (&expected, &mask)).await;
-                if trial.missed {
-                    break;
-                }
-                of_this += 1;
-                slowest = slowest.max(trial.recovery);
-                if !trial.violations.is_empty() {
-                    wrong += 1;
-                    let replay = format!("CAMPAIGN_ONLY=\"{}/{}/{nth}\"", workload.name, label(moment));
-                    failed.push(json!({ "replay": replay, "violations": trial.violations }));
-                }
-                if only.is_some() {
-                    break;
-                }
-            }
-        }
-        crashes += of_this;
-        println!("{:<24} {of_this:>7} {wrong:>10} {:>13} ms", workload.name, slowest.as_millis());
+    let stand = Stand::new().await;
+    let count = std::env::var("CAMPAIGN_SLOTS").ok().and_then(|count| count.parse().ok()).unwrap_or(SLOTS);
+    let mut slots = Vec::new();
+    for _ in 0..count {
+        slots.push(stand.slot().await);
     }
+
+    let workloads = workload::all();
+    let chosen: Vec<&Workload> = workloads
+        .iter()
+        .enumerate()
+        .filter(|(place, workload)| extent.workload(*place, workload.name))
+        .map(|(_, workload)| workload)
+        .collect();
+    let references: Mutex<BTreeMap<&str, Reference>> = Mutex::default();
+    everywhere(&slots, chosen.clone(), async |place, workload: &Workload| {
+        let reference = disturbed::reference(&slots[place], workload).await;
+        references.lock().unwrap().insert(workload.name, reference);
+    })
+    .await;
+    let references = references.into_inner().unwrap();
+    println!("learnt {} workloads in {} s", references.len(), began.elapsed().as_secs());
+
+    let mut tasks: Vec<(&Workload, Plan, String)> = Vec::new();
+    for workload in chosen {
+        for plan in disturbed::plans(references[workload.name].ordinary.writes, extent.seed) {
+            let id = format!("{}/{}/{}/{}", workload.name, plan.class, plan.detail, plan.nth);
+            tasks.push((workload, plan, id));
+        }
+    }
+    let mut place = 0;
+    tasks.retain(|(_, _, id)| {
+        place += 1;
+        extent.plan(place, id)
+    });
+    let tally = Mutex::new(Tally::default());
+    everywhere(&slots, tasks, async |place, (workload, plan, id): (&Workload, Plan, String)| {
+        let slot = &slots[place];
+        let trial = disturbed::run(slot, workload, &plan, &references[workload.name]);
+        let outcome = tried(slot, &id, trial).await;
+        if extent.only.is_some() || !outcome.violations.is_empty() {
+            println!("{id}: {outcome:#?}");
+        }
+        tally.lock().unwrap().count(plan.class, &id, &outcome);
+    })
+    .await;
+
+    operations::prepare(&stand).await;
+    everywhere(&slots, extent.walks(), async |place, walk: operations::Walk| {
+        let slot = &slots[place];
+        let outcome = tried(slot, &walk.id, operations::run(slot, &walk)).await;
+        if extent.only.is_some() || !outcome.violations.is_empty() {
+            println!("{}: {outcome:#?}", walk.id);
+        }
+        tally.lock().unwrap().count("operations", &walk.id, &outcome);
+    })
+    .await;
+    println!("{}", operations::report(extent.full || extent.only.is_some()));
+
+    let tally = tally.into_inner().unwrap();
+    tally.print();
+    let plans: usize = tally.classes.values().map(|class| class.plans).sum();
     println!(
-        "FIGURE campaign: {crashes} crashes, {} violations, {} s",
-        failed.len(),
+        "FIGURE campaign: seed {}, {plans} plans, {} violations, {} s",
+        extent.seed,
+        tally.failed.len(),
         began.elapsed().as_secs()
     );
-    assert!(crashes > 0, "nothing was tried");
-    assert!(failed.is_empty(), "{}", serde_json::to_string_pretty(&failed).unwrap());
+    assert!(plans > 0, "nothing was tried");
+    assert!(tally.failed.is_empty(), "{}", tally.failed.join("\n"));
 }

@@ -76,7 +76,19 @@ pub fn pass(body: kube::client::Body, fault: Option<Fault>, watch: bool) -> Out 
         let mut body = body;
         let mut rest = BytesMut::new();
         let (mut nth, mut passed) = (0, 0_u64);
-        while let Some(Ok(frame)) = body.frame().await {
+        let closed = async {
+            match &fault {
+                Some(Fault::Close { millis }) => tokio::time::sleep(Duration::from_millis(*millis)).await,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::pin!(closed);
+        loop {
+            let frame = tokio::select! {
+                frame = body.frame() => frame,
+                () = &mut closed => return,
+            };
+            let Some(Ok(frame)) = frame else { return };
             let Ok(data) = frame.into_data() else { continue };
             if watch {
                 rest.extend_from_slice(&data);

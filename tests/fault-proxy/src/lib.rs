@@ -23,7 +23,7 @@ use kube::{
 };
 pub use record::Record;
 pub use request::Asked;
-pub use rule::{Fault, Moment, Reply, Rule, Times, When, read as read_rules};
+pub use rule::{Fault, Moment, Narrow, Reply, Rule, Times, When, read as read_rules};
 use tokio::{sync::watch, task::JoinHandle};
 
 /// Why there is no proxy.
@@ -68,6 +68,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     rules: Vec<Given>,
+    narrow: Vec<Narrow>,
     next: u64,
     records: Vec<Record>,
     /// The first answer to each list, by URL.
@@ -170,6 +171,19 @@ impl Proxy {
         let mut hits = self.shared.hits.subscribe();
         let acted = hits.wait_for(|_| self.acted(id) > 0);
         tokio::time::timeout(within, acted).await.is_ok()
+    }
+
+    /// Lists and watches that begin from now on show only what these select.
+    pub fn narrow(&self, to: Vec<Narrow>) {
+        self.shared.state().narrow = to;
+    }
+
+    /// As if new: no rules, no records, no lists to replay.
+    pub fn forget(&self) {
+        let mut state = self.shared.state();
+        state.rules.clear();
+        state.records.clear();
+        state.lists.clear();
     }
 
     /// After a crash: connections that are made from now on come through.

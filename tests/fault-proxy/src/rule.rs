@@ -1,9 +1,10 @@
 //! Which requests are broken, and how.
 
+use http::Uri;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::request::Asked;
+use crate::request::{Asked, query};
 
 /// Breaks the requests that it matches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +76,31 @@ impl When {
     }
 }
 
+/// Shows a client only part of what a list or a watch would.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Narrow {
+    pub when: When,
+    /// `labelSelector` or `fieldSelector`.
+    pub parameter: &'static str,
+    pub selector: String,
+}
+
+impl Narrow {
+    /// The URL with the selector, beside one that is there.
+    #[must_use]
+    pub fn apply(&self, uri: &Uri) -> Uri {
+        let selector = self.selector.replace('/', "%2F").replace('=', "%3D");
+        let old = query(uri, self.parameter);
+        let both = old.map_or_else(|| selector.clone(), |old| format!("{old}%2C{selector}"));
+        let kept = uri.query().unwrap_or_default().split('&').filter(|pair| {
+            !pair.is_empty() && pair.split('=').next().is_some_and(|key| key != self.parameter)
+        });
+        let query: Vec<String> =
+            kept.map(str::to_owned).chain([format!("{}={both}", self.parameter)]).collect();
+        format!("{}?{}", uri.path(), query.join("&")).parse().unwrap_or_else(|_| uri.clone())
+    }
+}
+
 /// Which of the requests that match, counted from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -83,6 +109,11 @@ pub enum Times {
     Every,
     Nth(u64),
     First(u64),
+    /// So many, from this one on.
+    Span {
+        from: u64,
+        count: u64,
+    },
 }
 
 impl Times {
@@ -92,6 +123,7 @@ impl Times {
             Self::Every => true,
             Self::Nth(nth) => count == nth,
             Self::First(first) => count <= first,
+            Self::Span { from, count: many } => (from..from.saturating_add(many)).contains(&count),
         }
     }
 }
@@ -132,6 +164,8 @@ pub enum Fault {
     Freeze { events: u64 },
     /// A watch ends well after so many events.
     End { events: u64 },
+    /// A watch ends well after so long.
+    Close { millis: u64 },
     /// One event of a watch never comes.
     Skip { event: u64 },
     /// One event of a watch comes twice.
@@ -215,6 +249,23 @@ mod tests {
         assert_eq!(of(Times::Every), [1, 2, 3, 4]);
         assert_eq!(of(Times::Nth(3)), [3]);
         assert_eq!(of(Times::First(2)), [1, 2]);
+        assert_eq!(of(Times::Span { from: 2, count: 2 }), [2, 3]);
+    }
+
+    #[test]
+    fn a_selector_is_joined_to_the_one_that_is_there() {
+        let narrow = |parameter, selector: &str, uri: &str| {
+            let narrow = Narrow { when: When::default(), parameter, selector: selector.to_owned() };
+            narrow.apply(&uri.parse().unwrap()).to_string()
+        };
+        assert_eq!(
+            narrow("labelSelector", "a/b=c", "/api/v1/pods?limit=5&labelSelector=x%3Dy&watch=1"),
+            "/api/v1/pods?limit=5&watch=1&labelSelector=x%3Dy%2Ca%2Fb%3Dc"
+        );
+        assert_eq!(
+            narrow("fieldSelector", "metadata.name=n", "/api/v1/namespaces"),
+            "/api/v1/namespaces?fieldSelector=metadata.name%3Dn"
+        );
     }
 
     #[test]

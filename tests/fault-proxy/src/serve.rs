@@ -71,11 +71,12 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
     if crashed(&shared, life) {
         return silence().await;
     }
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let asked = Asked::of(&head);
     let fault = shared.judge(&asked);
     let sequence = note(&shared, life, &head, &asked, &body, fault.as_ref());
+    head.uri = shared.narrowed(&asked, head.uri);
     let url = head.uri.to_string();
     match &fault {
         Some(Fault::Delay { millis }) => tokio::time::sleep(Duration::from_millis(*millis)).await,
@@ -190,6 +191,16 @@ fn note(
 }
 
 impl Shared {
+    /// Where a list or a watch is sent, when it is to show only part of what there is.
+    fn narrowed(&self, asked: &Asked, uri: http::Uri) -> http::Uri {
+        if !matches!(asked.verb.as_str(), "list" | "watch") {
+            return uri;
+        }
+        let state = self.state();
+        let matching = state.narrow.iter().filter(|narrow| narrow.when.matches(asked));
+        matching.fold(uri, |uri, narrow| narrow.apply(&uri))
+    }
+
     /// The client of this life is dead.
     fn die(&self, life: u64) {
         self.state().died = life;

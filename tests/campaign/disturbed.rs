@@ -1,0 +1,299 @@
+//! A workload with something in its way: the operator dies, is refused, sees old or late things, or is not alone.
+
+use std::time::Instant;
+
+use fault_proxy::{Fault, Moment, Reply, Rule, Times, When};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, api::ListParams};
+use local_cluster::wait_for;
+use logpilot_operator::{
+    api,
+    engine::{INSTANCE_LABEL, kind::Role},
+    objects::kinds::KINDS,
+};
+use serde_json::{Value, json};
+
+use super::{
+    cluster::{Running, case::Case, kinds},
+    end_state::{self, EndState},
+    monitor::{self, Ordinary},
+    stand::{CONVERGED, IMAGE, Outcome, Slot},
+    workload::Workload,
+};
+
+/// What stands in a workload's way at its n-th write.
+#[derive(Clone, Debug)]
+pub enum Disturbance {
+    /// The operator dies, and another one comes.
+    Crash(Moment),
+    /// It dies, and the other one is shown the objects as they were before the change.
+    Stale,
+    /// So many requests, from this one on, go wrong.
+    Answered { fault: Fault, count: u64 },
+    /// A second operator comes, and both are active.
+    Joined,
+    /// The resource is deleted.
+    Deleted,
+    /// A watch does this, whichever write it is.
+    Watch { resource: &'static str, fault: Fault },
+}
+
+/// One trial.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub class: &'static str,
+    pub detail: String,
+    pub nth: usize,
+    pub disturbance: Disturbance,
+}
+
+/// What undisturbed runs of a workload end in, and do on their way.
+pub struct Reference {
+    state: EndState,
+    mask: std::collections::BTreeSet<String>,
+    pub ordinary: Ordinary,
+}
+
+const MOMENTS: [(&str, Moment); 3] =
+    [("before", Moment::Before), ("committed", Moment::Committed), ("replied", Moment::Replied)];
+
+/// Everything that is tried with a workload of so many writes. Some faults take turns, another one with each seed.
+pub fn plans(writes: usize, seed: usize) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    let mut plan =
+        |class, detail: String, nth, disturbance| plans.push(Plan { class, detail, nth, disturbance });
+    let answers = answers();
+    let watches = watch_faults();
+    for nth in 1..=writes {
+        for (name, moment) in MOMENTS {
+            plan("crash", name.to_owned(), nth, Disturbance::Crash(moment));
+        }
+        let (name, fault, count) = &answers[(nth + seed) % answers.len()];
+        let answered = Disturbance::Answered { fault: fault.clone(), count: *count };
+        plan("answer", (*name).to_owned(), nth, answered);
+        match (nth + seed) % 4 {
+            0 => plan("split brain", "joined".to_owned(), nth, Disturbance::Joined),
+            1 => plan("deleted", "deleted".to_owned(), nth, Disturbance::Deleted),
+            2 => plan("stale view", "stale".to_owned(), nth, Disturbance::Stale),
+            _ => {}
+        }
+    }
+    let kinds = KINDS.iter().filter(|kind| kind.role.watched() && kind.plural != "gateways");
+    for (place, resource) in kinds.map(|kind| kind.plural).chain([api::PLURAL]).enumerate() {
+        if (place + seed).is_multiple_of(3) {
+            let (name, fault) = &watches[(place / 3 + seed) % watches.len()];
+            let disturbance = Disturbance::Watch { resource, fault: fault.clone() };
+            plan("watch", format!("{name} {resource}"), 0, disturbance);
+        }
+    }
+    plans
+}
+
+fn answers() -> Vec<(&'static str, Fault, u64)> {
+    let told = |status, reason: &str| Fault::Answer(Reply::new(status, reason));
+    let later = Reply { retry_after_seconds: Some(1), ..Reply::new(429, "TooManyRequests") };
+    vec![
+        ("conflict", told(409, "Conflict"), 1),
+        ("timeout after commit", Fault::AnswerAfter(Reply::new(504, "Timeout")), 1),
+        ("too many", Fault::Answer(later), 3),
+        ("error storm", told(500, "InternalError"), 5),
+        ("reply lost", Fault::LoseReply, 1),
+        ("conflict storm", told(409, "Conflict"), 5),
+        ("unavailable", told(503, "ServiceUnavailable"), 3),
+        ("truncated", Fault::Truncate { bytes: 40 }, 1),
+        ("refused", Fault::Refuse, 4),
+    ]
+}
+
+fn watch_faults() -> Vec<(&'static str, Fault)> {
+    let expired = json!({
+        "type": "ERROR",
+        "object": { "apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 410, "reason": "Expired" },
+    });
+    vec![
+        ("late", Fault::Late { event: 1, millis: 1500 }),
+        ("expired", Fault::Insert { event: 1, line: expired }),
+        ("twice", Fault::Repeat { event: 1 }),
+        ("ends", Fault::End { events: 1 }),
+        ("broken", Fault::Garble { event: 1, pointer: "/object/metadata".to_owned(), value: json!("none") }),
+        ("late again", Fault::Late { event: 2, millis: 1500 }),
+    ]
+}
+
+fn named(spec: &Value, name: &str) -> Value {
+    serde_json::from_str(&spec.to_string().replace("L.example.com", &format!("{name}.example.com"))).unwrap()
+}
+
+fn image_after(workload: &Workload) -> &'static str {
+    if workload.upgrade { "logpilot-operator:next" } else { IMAGE }
+}
+
+/// The change that the workload makes, up to the spec.
+async fn change(case: &Case, workload: &Workload) {
+    if workload.again {
+        case.delete().await;
+        let api = case.api();
+        wait_for("the resource to go", CONVERGED, async || match api.get_opt(&case.name).await {
+            Ok(None) => Ok(()),
+            other => Err(format!("{:?}", other.map(|object| object.is_some()))),
+        })
+        .await
+        .unwrap();
+    }
+    case.apply(named(&workload.to, &case.name)).await;
+}
+
+async fn prepared(slot: &Slot, workload: &Workload) -> (Case, Running) {
+    let case = slot.case().await;
+    let operator = slot.operator(IMAGE).await;
+    if let Some(from) = &workload.from {
+        case.apply(named(from, &case.name)).await;
+        slot.settled(&case, from).await.unwrap();
+    }
+    (case, operator)
+}
+
+/// Two runs without a disturbance; with an upgrade, the newer operator comes afterwards.
+pub async fn reference(slot: &Slot, workload: &Workload) -> Reference {
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let (case, mut operator) = prepared(slot, workload).await;
+        let before = slot.proxy.records().len();
+        change(&case, workload).await;
+        slot.settled(&case, &workload.to).await.unwrap();
+        if workload.upgrade {
+            operator.kill();
+            operator = slot.operator(image_after(workload)).await;
+            slot.settled(&case, &workload.to).await.unwrap();
+        }
+        let state = end_state::read(&case.client, &case.name).await;
+        let history = slot.witness.history(&case.client, &case.name).await;
+        let records = slot.proxy.records();
+        let wrong = monitor::always(&case.name, &history, &records);
+        assert!(wrong.is_empty(), "{} without a disturbance: {wrong:#?}", workload.name);
+        runs.push((state, Ordinary::learn(&case.name, &history, &records[before..])));
+        slot.done(case, vec![operator]).await;
+    }
+    let (second, first) = (runs.pop().unwrap(), runs.pop().unwrap());
+    let mask = end_state::mask(&first.0, &second.0);
+    Reference { mask, state: first.0, ordinary: first.1.or(second.1) }
+}
+
+pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Reference) -> Outcome {
+    let (case, mut operator) = prepared(slot, workload).await;
+    let mut operators = Vec::new();
+    if matches!(plan.disturbance, Disturbance::Stale) {
+        // Its lists are what the one after it will be shown.
+        operator.kill();
+        slot.proxy.forget();
+        operator = slot.operator(IMAGE).await;
+    }
+    let before = slot.proxy.records().len();
+    let nth = u64::try_from(plan.nth).unwrap();
+    let (fault, times, when) = match &plan.disturbance {
+        Disturbance::Crash(moment) => (Fault::Crash(*moment), Times::Nth(nth), When::writes()),
+        Disturbance::Stale => (Fault::Crash(Moment::Before), Times::Nth(nth), When::writes()),
+        Disturbance::Answered { fault, count } => {
+            (fault.clone(), Times::Span { from: nth, count: *count }, When::writes())
+        }
+        // Long enough for the second one to come.
+        Disturbance::Joined => (Fault::Delay { millis: 800 }, Times::Nth(nth), When::writes()),
+        Disturbance::Deleted => (Fault::Delay { millis: 100 }, Times::Nth(nth), When::writes()),
+        Disturbance::Watch { resource, fault } => {
+            (fault.clone(), Times::First(1), When::of("watch", resource))
+        }
+    };
+    let rule = slot.proxy.rule(Rule { when, times, then: fault });
+    if let Disturbance::Watch { .. } = plan.disturbance {
+        // Watches that begin now are counted from their first event.
+        slot.proxy.cut();
+        slot.proxy.wait_for(rule, CONVERGED).await;
+    }
+    change(&case, workload).await;
+    let hit = tokio::select! {
+        hit = slot.proxy.wait_for(rule, CONVERGED) => hit,
+        _ = slot.settled(&case, &workload.to) => slot.proxy.acted(rule) > 0,
+    };
+    let began = Instant::now();
+    let mut outcome = Outcome { missed: !hit, steps: 1, ..Outcome::default() };
+    match &plan.disturbance {
+        Disturbance::Crash(_) | Disturbance::Stale => {
+            operator.crash();
+            slot.proxy.lift(rule);
+            if matches!(plan.disturbance, Disturbance::Stale) {
+                for kind in KINDS.iter().filter(|kind| kind.role.watched()) {
+                    let when = When::of("list", kind.plural);
+                    slot.proxy.rule(Rule { when, times: Times::First(1), then: Fault::Replay });
+                }
+            }
+            slot.proxy.revive();
+            operators.push(slot.operator(image_after(workload)).await);
+        }
+        Disturbance::Joined => operators.extend([operator, slot.operator(image_after(workload)).await]),
+        Disturbance::Deleted => {
+            case.delete().await;
+            operators.push(operator);
+        }
+        Disturbance::Answered { .. } | Disturbance::Watch { .. } => {
+            operators.push(operator);
+            if workload.upgrade {
+                slot.settled(&case, &workload.to).await.unwrap();
+                operators.drain(..).for_each(Running::kill);
+                operators.push(slot.operator(image_after(workload)).await);
+            }
+        }
+    }
+    let ended = if matches!(plan.disturbance, Disturbance::Deleted) {
+        gone(slot, &case).await
+    } else {
+        slot.settled(&case, &workload.to).await
+    };
+    match ended {
+        Err(error) => outcome.violations.push(error),
+        Ok(()) if matches!(plan.disturbance, Disturbance::Deleted) => {}
+        Ok(()) => {
+            let seen = end_state::read(&case.client, &case.name).await;
+            outcome.violations.extend(end_state::differences(&reference.state, &seen, &reference.mask));
+        }
+    }
+    outcome.recovery = began.elapsed();
+    let history = slot.witness.history(&case.client, &case.name).await;
+    let records = slot.proxy.records();
+    outcome.violations.extend(monitor::always(&case.name, &history, &records));
+    if !matches!(plan.disturbance, Disturbance::Deleted) {
+        outcome.violations.extend(reference.ordinary.violations(&case.name, &history));
+    }
+    let writes = records[before..].iter().filter(|record| record.asked.writes()).count();
+    let most = 3 * reference.ordinary.writes + 20;
+    if writes > most {
+        outcome.violations.push(format!("{writes} writes, otherwise {}", reference.ordinary.writes));
+    }
+    slot.done(case, operators).await;
+    outcome
+}
+
+/// Until nothing is left but what is never deleted, and nothing is sent any more.
+async fn gone(slot: &Slot, case: &Case) -> Result<(), String> {
+    let selector = format!("{INSTANCE_LABEL}={}", case.name);
+    let labelled = ListParams::default().labels(&selector);
+    wait_for("the objects of a deleted resource to go", CONVERGED, async || {
+        for kind in KINDS.iter().filter(|kind| matches!(kind.role, Role::Child | Role::Run)) {
+            match kinds::api(&case.client, kind, case.ns()).list(&labelled).await {
+                Ok(list) if list.items.is_empty() => {}
+                Ok(list) => return Err(format!("{} {}", list.items.len(), kind.plural)),
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Ok(())
+    })
+    .await
+    .map_err(|error| error.to_string())?;
+    let namespaces: Api<Namespace> = Api::all(case.client.clone());
+    if namespaces.get_opt(case.ns()).await.is_ok_and(|namespace| {
+        namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
+    }) {
+        return Err("the namespace is being deleted".to_owned());
+    }
+    slot.quiet().await
+}

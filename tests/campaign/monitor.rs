@@ -1,0 +1,308 @@
+//! What must never happen on the way, however the trial ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fault_proxy::Record;
+use logpilot_operator::{api, engine::FIELD_MANAGER};
+use serde_json::Value;
+
+use super::{
+    cluster::case::condition,
+    stand::shown,
+    witness::{Seen, What},
+};
+
+/// What runs without a disturbance do on their way.
+#[derive(Clone, Debug, Default)]
+pub struct Ordinary {
+    pub writes: usize,
+    /// How often each object was made.
+    made: BTreeMap<String, usize>,
+    /// Numbers of replicas that each Deployment was told.
+    replicas: BTreeMap<String, BTreeSet<i64>>,
+    /// Services that were without a ready pod after they had had one.
+    dipped: BTreeSet<String>,
+}
+
+impl Ordinary {
+    pub fn learn(name: &str, history: &[Seen], records: &[Record]) -> Self {
+        Self {
+            writes: records.iter().filter(|record| record.asked.writes()).count(),
+            made: made(name, history),
+            replicas: replicas(name, history),
+            dipped: dipped(name, history),
+        }
+    }
+
+    /// What either of two runs did.
+    pub fn or(mut self, other: Self) -> Self {
+        self.writes = self.writes.max(other.writes);
+        for (object, times) in other.made {
+            let most = self.made.entry(object).or_default();
+            *most = times.max(*most);
+        }
+        for (deployment, numbers) in other.replicas {
+            self.replicas.entry(deployment).or_default().extend(numbers);
+        }
+        self.dipped.extend(other.dipped);
+        self
+    }
+
+    /// In what a disturbed run did what none of the others did.
+    pub fn violations(&self, name: &str, history: &[Seen]) -> Vec<String> {
+        let mut found = Vec::new();
+        for (object, times) in made(name, history) {
+            let most = self.made.get(&object).copied().unwrap_or_default();
+            if times > most.max(1) {
+                found.push(format!("{object} was made {times} times, otherwise {most}"));
+            }
+        }
+        for (deployment, numbers) in replicas(name, history) {
+            let known = self.replicas.get(&deployment);
+            for number in numbers.iter().filter(|number| known.is_some_and(|known| !known.contains(number))) {
+                found.push(format!("{deployment} was told {number} replicas, otherwise {known:?}"));
+            }
+        }
+        for service in dipped(name, history).difference(&self.dipped) {
+            found.push(format!("{service} was without a ready pod"));
+        }
+        found
+    }
+}
+
+/// What holds for every run. `name` is the resource's and its namespace's.
+pub fn always(name: &str, history: &[Seen], records: &[Record]) -> Vec<String> {
+    let mut found = rules_of_writing(name, records);
+    found.extend(status_backwards(history));
+    found.extend(ready_too_early(history));
+    found
+}
+
+fn rules_of_writing(name: &str, records: &[Record]) -> Vec<String> {
+    let mut found = Vec::new();
+    for record in records {
+        let asked = &record.asked;
+        // Events of a resource without a namespace are in `default`.
+        let own =
+            asked.resource == "events" || asked.namespace.as_deref().or(asked.name.as_deref()) == Some(name);
+        if asked.writes() && !own {
+            found.push(format!("written outside: {}", shown(record)));
+        }
+        if asked.verb == "delete"
+            && !record.precondition.as_deref().is_some_and(|it| it.starts_with("/preconditions/uid"))
+        {
+            found.push(format!("deleted whatever has that name: {}", shown(record)));
+        }
+        if asked.verb == "deletecollection" || asked.verb == "update" {
+            found.push(format!("a verb that is not used: {}", shown(record)));
+        }
+        let manager = record.field_manager.as_deref();
+        if asked.verb == "patch" && manager.is_none_or(|manager| !manager.starts_with(FIELD_MANAGER)) {
+            found.push(format!("written as {manager:?}: {}", shown(record)));
+        }
+        if asked.resource == "secrets" && matches!(asked.verb.as_str(), "list" | "watch") {
+            found.push(format!("Secrets are read by name only: {}", shown(record)));
+        }
+    }
+    found
+}
+
+fn status_backwards(history: &[Seen]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut last: BTreeMap<&str, i64> = BTreeMap::new();
+    for seen in history.iter().filter(|seen| seen.kind == api::KIND && seen.what != What::Deleted) {
+        let uid = seen.object["metadata"]["uid"].as_str().unwrap_or_default();
+        let observed = seen.object["status"]["observedGeneration"].as_i64().unwrap_or_default();
+        let before = last.insert(uid, observed).unwrap_or_default();
+        if observed < before {
+            found.push(format!("observedGeneration went from {before} to {observed}"));
+        }
+    }
+    found
+}
+
+/// Ready says that every pod runs the declared state: so does each Deployment as it was when that was written.
+fn ready_too_early(history: &[Seen]) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    let mut deployments: BTreeMap<&str, &Value> = BTreeMap::new();
+    for seen in history {
+        if seen.kind == "Deployment" {
+            match seen.what {
+                What::Deleted => drop(deployments.remove(seen.name.as_str())),
+                What::Added | What::Modified => drop(deployments.insert(&seen.name, &seen.object)),
+            }
+        }
+        let status = &seen.object["status"];
+        let fresh = status["observedGeneration"] == seen.object["metadata"]["generation"];
+        if seen.kind == api::KIND && fresh && condition(status, "Ready").0 == "True" {
+            found.extend(deployments.iter().filter(|(_, it)| !complete(it)).map(|(name, it)| {
+                format!("Ready while {name} is {} for {}", it["status"], it["spec"]["replicas"])
+            }));
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn complete(deployment: &Value) -> bool {
+    let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
+    let status = &deployment["status"];
+    let count = |field: &str| status[field].as_i64().unwrap_or_default();
+    status["observedGeneration"].as_i64() >= deployment["metadata"]["generation"].as_i64()
+        && ["replicas", "updatedReplicas", "availableReplicas"].iter().all(|field| count(field) == wanted)
+}
+
+fn made(name: &str, history: &[Seen]) -> BTreeMap<String, usize> {
+    let mut made = BTreeMap::new();
+    // Made by controllers, as often as they like.
+    let others = ["Pod", "ReplicaSet", "EndpointSlice", "Job"];
+    for seen in
+        history.iter().filter(|seen| seen.what == What::Added && !others.contains(&seen.kind.as_str()))
+    {
+        *made.entry(format!("{} {}", seen.kind, seen.name.replace(name, "L"))).or_default() += 1;
+    }
+    made
+}
+
+fn replicas(name: &str, history: &[Seen]) -> BTreeMap<String, BTreeSet<i64>> {
+    let mut told: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+    for seen in history.iter().filter(|seen| seen.kind == "Deployment" && seen.what != What::Deleted) {
+        let number = seen.object["spec"]["replicas"].as_i64().unwrap_or(1);
+        told.entry(seen.name.replace(name, "L")).or_default().insert(number);
+    }
+    told
+}
+
+fn dipped(name: &str, history: &[Seen]) -> BTreeSet<String> {
+    let mut ready: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let (mut served, mut dipped) = (BTreeSet::new(), BTreeSet::new());
+    for seen in history.iter().filter(|seen| seen.kind == "EndpointSlice") {
+        let service =
+            seen.object["metadata"]["labels"]["kubernetes.io/service-name"].as_str().unwrap_or_default();
+        let service = service.replace(name, "L");
+        let endpoints = seen.object["endpoints"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let count = endpoints.iter().filter(|endpoint| endpoint["conditions"]["ready"] == true).count();
+        let count = if seen.what == What::Deleted { 0 } else { count };
+        ready.insert((service.clone(), seen.name.clone()), count);
+        let all: usize = ready.iter().filter(|((of, _), _)| *of == service).map(|(_, count)| count).sum();
+        if all > 0 {
+            served.insert(service);
+        } else if served.contains(&service) {
+            dipped.insert(service);
+        }
+    }
+    dipped
+}
+
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn seen(version: u64, what: What, kind: &str, name: &str, object: Value) -> Seen {
+        Seen { version, what, kind: kind.to_owned(), name: name.to_owned(), object }
+    }
+
+    fn deployment(version: u64, replicas: i64, available: i64) -> Seen {
+        let object = json!({
+            "metadata": { "generation": 2 },
+            "spec": { "replicas": replicas },
+            "status": {
+                "observedGeneration": 2, "replicas": replicas, "updatedReplicas": replicas,
+                "availableReplicas": available,
+            },
+        });
+        seen(version, What::Modified, "Deployment", "x-all", object)
+    }
+
+    fn resource(version: u64, observed: i64, ready: &str) -> Seen {
+        let object = json!({
+            "metadata": { "generation": 2, "uid": "u" },
+            "status": { "observedGeneration": observed, "conditions": [{ "type": "Ready", "status": ready }] },
+        });
+        seen(version, What::Modified, api::KIND, "x", object)
+    }
+
+    #[test]
+    fn ready_before_the_pods_are_is_seen() {
+        assert!(
+            ready_too_early(&[
+                deployment(1, 2, 1),
+                resource(2, 2, "False"),
+                deployment(3, 2, 2),
+                resource(4, 2, "True")
+            ])
+            .is_empty()
+        );
+        assert_eq!(ready_too_early(&[deployment(1, 2, 1), resource(2, 2, "True")]).len(), 1);
+        // Said of an older spec.
+        assert!(ready_too_early(&[deployment(1, 2, 1), resource(2, 1, "True")]).is_empty());
+    }
+
+    #[test]
+    fn a_status_that_goes_back_is_seen() {
+        assert!(status_backwards(&[resource(1, 1, "False"), resource(2, 2, "True")]).is_empty());
+        assert_eq!(status_backwards(&[resource(1, 2, "False"), resource(2, 1, "True")]).len(), 1);
+    }
+
+    #[test]
+    fn what_no_other_run_does_is_seen() {
+        let slice = |version, ready: bool| {
+            let object = json!({
+                "metadata": { "labels": { "kubernetes.io/service-name": "x-rest" } },
+                "endpoints": [{ "conditions": { "ready": ready } }],
+            });
+            seen(version, What::Modified, "EndpointSlice", "x-rest-1", object)
+        };
+        let map = |version| seen(version, What::Added, "ConfigMap", "x-config", Value::Null);
+        let ordinary = Ordinary::learn("x", &[map(1), deployment(2, 2, 2), slice(3, true)], &[]);
+        assert!(ordinary.violations("y", &[]).is_empty());
+        let other = [map(1), map(2), deployment(3, 1, 1), slice(4, true), slice(5, false)];
+        assert_eq!(
+            ordinary.violations("x", &other),
+            [
+                "ConfigMap L-config was made 2 times, otherwise 1",
+                "L-all was told 1 replicas, otherwise Some({2})",
+                "L-rest was without a ready pod",
+            ]
+        );
+        let learnt = ordinary.or(Ordinary::learn("x", &other, &[]));
+        assert!(learnt.violations("x", &other).is_empty());
+    }
+
+    #[test]
+    fn a_write_that_breaks_a_rule_is_seen() {
+        let record = |verb: &str, namespace: Option<&str>, name: &str, precondition: Option<&str>| Record {
+            sequence: 1,
+            millis: 0,
+            life: 1,
+            asked: fault_proxy::Asked {
+                verb: verb.to_owned(),
+                resource: "services".to_owned(),
+                namespace: namespace.map(str::to_owned),
+                name: Some(name.to_owned()),
+                ..fault_proxy::Asked::default()
+            },
+            resource_version: None,
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            user_agent: None,
+            precondition: precondition.map(str::to_owned),
+            body: String::new(),
+            status: 200,
+            fault: None,
+        };
+        assert!(rules_of_writing("x", &[record("patch", Some("x"), "a", None)]).is_empty());
+        assert!(
+            rules_of_writing("x", &[record("delete", Some("x"), "a", Some("/preconditions/uid=1"))])
+                .is_empty()
+        );
+        for wrong in [
+            record("patch", Some("y"), "a", None),
+            record("patch", None, "y", None),
+            record("delete", Some("x"), "a", None),
+            record("update", Some("x"), "a", None),
+            Record { field_manager: None, ..record("patch", Some("x"), "a", None) },
+        ] {
+            assert_eq!(rules_of_writing("x", &[wrong]).len(), 1);
+        }
+    }
+}

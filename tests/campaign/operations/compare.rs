@@ -1,0 +1,116 @@
+//! Whether two states are the same, but for what no two runs share and for what a past rightly leaves.
+
+use std::collections::BTreeSet;
+
+use super::super::end_state::{self, EndState};
+
+/// What may differ from a resource that was made with the spec, and why.
+const LEFT: &[(&str, &str)] = &[
+    ("Deployment/metadata/annotations/deployment.kubernetes.io/revision", "counts the rollouts"),
+    ("Deployment/spec/template/metadata/annotations/logpilot.io/references-hash", "salted with the UID"),
+    ("PersistentVolumeClaim/spec/resources/requests/storage", "a claim cannot shrink"),
+    (
+        "PersistentVolumeClaim/metadata/annotations/logpilot.io/restores",
+        "no restore runs twice on the same data",
+    ),
+];
+
+/// Kinds of which some objects outlive the spec that they were made for, and why.
+const KEPT: &[(&str, &str, &str)] = &[
+    ("PersistentVolumeClaim", "", "data is never deleted"),
+    ("ConfigMap", "-config-", "ReplicaSets of a rollback name it"),
+    ("Secret", "-api-key", "clients have it"),
+];
+/// What ran is never run again, and what ended goes in its time.
+const RAN: &str = "Job ";
+
+/// The place of a leaf in any object of its kind; what every object has, in any object.
+fn anywhere(place: &str) -> String {
+    let (kind, rest) = place.split_once(' ').unwrap_or((place, ""));
+    let of_all = ["/metadata/uid", "/metadata/creationTimestamp", "/metadata/ownerReferences/"];
+    let kind = if of_all.iter().any(|part| rest.contains(part)) { "*" } else { kind };
+    let parts = rest.split('/').skip(1).map(|part| if part.parse::<usize>().is_ok() { "#" } else { part });
+    parts.fold(kind.to_owned(), |all, part| format!("{all}/{part}"))
+}
+
+/// What two runs of the same never share, in any object of the kind.
+pub fn mask(one: &EndState, other: &EndState) -> BTreeSet<String> {
+    end_state::mask(one, other).iter().map(|place| anywhere(place)).collect()
+}
+
+/// In what a state with a past differs from one without.
+pub fn differences(fresh: &EndState, seen: &EndState, mask: &BTreeSet<String>) -> Vec<String> {
+    let scaled = |place: &str| {
+        let object = place.split('/').next().unwrap_or_default();
+        let autoscaler = object.replace("Deployment ", "HorizontalPodAutoscaler ");
+        place == format!("{object}/spec/replicas")
+            && seen.contains_key(&format!("{autoscaler}/metadata/name"))
+    };
+    let leaves = fresh.keys().chain(seen.keys());
+    let passed: BTreeSet<String> = leaves
+        .filter(|place| {
+            let general = anywhere(place);
+            let object = place.split('/').next().unwrap_or_default();
+            let kept = KEPT.iter().any(|(kind, part, _)| {
+                object.strip_prefix(kind).is_some_and(|name| name.starts_with(' ') && name.contains(part))
+            });
+            let past =
+                place.starts_with(RAN) || kept && !fresh.contains_key(&format!("{object}/metadata/name"));
+            mask.contains(&general) || LEFT.iter().any(|(left, _)| *left == general) || past || scaled(place)
+        })
+        .cloned()
+        .collect();
+    let found = end_state::differences(fresh, seen, &passed);
+    // Of an object that is missing, or one too many, one leaf says so.
+    let alone = |place: &str| {
+        let object = place.split('/').next().unwrap_or_default();
+        let name = format!("{object}/metadata/name");
+        let whole = fresh.contains_key(&name) != seen.contains_key(&name);
+        !whole || place.starts_with(&name)
+    };
+    found.into_iter().filter(|found| alone(found)).collect()
+}
+
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn state(leaves: &[(&str, i64)]) -> EndState {
+        leaves.iter().map(|(place, value)| ((*place).to_owned(), json!(value))).collect()
+    }
+
+    #[test]
+    fn only_what_a_past_rightly_leaves_is_passed_over() {
+        let of = |uid| {
+            state(&[
+                ("Service a/metadata/uid", uid),
+                ("Deployment a/spec/replicas", 1),
+                ("ConfigMap L-all-config-2/metadata/name", 1),
+                ("ConfigMap L-all-config-2/data", 1),
+            ])
+        };
+        let fresh = of(1);
+        let mask = mask(&fresh, &of(2));
+        assert_eq!(mask.iter().collect::<Vec<_>>(), ["*/metadata/uid"]);
+        let told = |seen: &EndState| differences(&fresh, seen, &mask).len();
+
+        let mut seen = fresh.clone();
+        seen.extend(state(&[
+            ("Service a/metadata/uid", 9),
+            ("Job x/kind", 1),
+            ("PersistentVolumeClaim x/kind", 1),
+        ]));
+        seen.extend(state(&[("ConfigMap L-all-config-1/data", 1)]));
+        assert_eq!(told(&seen), 0);
+        seen.extend(state(&[("ConfigMap L-dashboard/data", 1), ("ConfigMap L-dashboard/metadata/name", 1)]));
+        assert_eq!(told(&seen), 1);
+        seen.insert("ConfigMap L-all-config-2/data".to_owned(), json!(2));
+        assert_eq!(told(&seen), 2, "one that both have");
+        seen.insert("ConfigMap L-all-config-2/data".to_owned(), json!(1));
+        seen.insert("Deployment a/spec/replicas".to_owned(), json!(2));
+        assert_eq!(told(&seen), 2);
+        seen.insert("HorizontalPodAutoscaler a/metadata/name".to_owned(), json!(1));
+        assert_eq!(told(&seen), 2, "the autoscaler is one too many, the replicas are its own");
+    }
+}

@@ -1,0 +1,103 @@
+//! What was tried, over all walks of a run.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    sync::Mutex,
+};
+
+use kube::core::Status;
+
+use super::{
+    leaves::leaves,
+    mutations::{Expected, Operation},
+};
+
+#[derive(Default)]
+struct Coverage {
+    judged: usize,
+    refused: usize,
+    /// Refused by a rule, although each field alone is as its schema says.
+    by_rules: BTreeMap<String, String>,
+    transitions: usize,
+    reverts: usize,
+    healed: usize,
+    anew: usize,
+    alike: usize,
+    changed: BTreeSet<String>,
+    /// What kept a resource from being ready, and after which operations.
+    named: BTreeMap<String, BTreeSet<String>>,
+}
+
+static COVERAGE: Mutex<Option<Coverage>> = Mutex::new(None);
+
+fn note(note: impl FnOnce(&mut Coverage)) {
+    note(COVERAGE.lock().unwrap().get_or_insert_default());
+}
+
+pub fn judged(operation: &Operation, answer: Option<&Status>) {
+    note(|coverage| {
+        coverage.judged += 1;
+        coverage.refused += usize::from(answer.is_some());
+        if let (Expected::Judged, Some(status)) = (operation.expected, answer) {
+            coverage.by_rules.insert(operation.label(), status.message.clone());
+        }
+    });
+}
+
+pub fn transition(operation: &Operation) {
+    note(|coverage| {
+        coverage.transitions += 1;
+        coverage.changed.insert(operation.leaf.clone());
+    });
+}
+
+pub fn revert(healed: bool) {
+    note(|coverage| {
+        coverage.transitions += 1;
+        coverage.reverts += 1;
+        coverage.healed += usize::from(healed);
+    });
+}
+
+pub fn anew(alike: bool) {
+    note(|coverage| {
+        coverage.anew += 1;
+        coverage.alike += usize::from(alike);
+    });
+}
+
+pub fn named(reason: &str, label: &str) {
+    note(|coverage| {
+        coverage.named.entry(reason.to_owned()).or_default().insert(label.to_owned());
+    });
+}
+
+/// The figures; in full, what was refused by rules and what was named.
+pub fn report(full: bool) -> String {
+    let all = leaves().0;
+    let coverage = COVERAGE.lock().unwrap();
+    let Some(coverage) = coverage.as_ref() else { return "no operations".to_owned() };
+    let changed = all.iter().filter(|leaf| coverage.changed.contains(&leaf.path)).count();
+    let mut text = format!(
+        "FIGURE operations: {} leaves of {} changed, {} operations judged, {} refused, {} transitions, {} of {} reverts healed, {} of {} states as made anew",
+        changed,
+        all.len(),
+        coverage.judged,
+        coverage.refused,
+        coverage.transitions,
+        coverage.healed,
+        coverage.reverts,
+        coverage.alike,
+        coverage.anew,
+    );
+    if full {
+        for (reason, labels) in &coverage.named {
+            write!(text, "\nnamed {reason}: {labels:?}").unwrap();
+        }
+        for (label, message) in &coverage.by_rules {
+            write!(text, "\nrefused {label}: {message}").unwrap();
+        }
+    }
+    text
+}

@@ -1,0 +1,140 @@
+//! Every leaf of the spec's schema, with two specs that differ in it alone, and where the second has it.
+
+use std::sync::LazyLock;
+
+use logpilot_operator::api;
+use serde_json::{Value, json};
+
+use super::table::LEAVES;
+
+const IMAGE: &str = "danpung2/logpilot:1.2.0";
+
+/// A field that holds no others.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    pub path: String,
+    pub schema: Value,
+    pub one: Value,
+    pub other: Value,
+    /// Of the leaf in `other`.
+    pub at: Vec<String>,
+}
+
+/// The schema of the spec.
+pub static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    let crd = serde_json::to_value(api::crd::crd()).unwrap();
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
+});
+
+/// All of them, in the schema's order. One without a row in the table is returned as its path alone.
+pub fn leaves() -> (Vec<Leaf>, Vec<String>) {
+    let mut found = Vec::new();
+    collect(&SCHEMA, "", &mut found);
+    // It changes nothing in a plan, so that the table of the plan's tests does not have it.
+    let paused = ("operation.paused", "{}", "{ operation: { paused: true } }");
+    let (mut leaves, mut without) = (Vec::new(), Vec::new());
+    for (path, schema) in found {
+        let Some((_, one, other)) = LEAVES.iter().chain([&paused]).find(|leaf| leaf.0 == path) else {
+            without.push(path);
+            continue;
+        };
+        let other = spec(other);
+        let parts: Vec<&str> = path.split('.').collect();
+        match place(&other, &parts) {
+            Some(at) => leaves.push(Leaf { schema, one: spec(one), other, at, path }),
+            None => without.push(path),
+        }
+    }
+    (leaves, without)
+}
+
+/// A spec of the table, or of one written like them.
+pub fn spec(text: &str) -> Value {
+    let mut spec: Value = serde_yaml::from_str(text).unwrap();
+    if spec.get("image").is_none() {
+        spec["image"] = json!(IMAGE);
+    }
+    spec
+}
+
+fn collect(schema: &Value, path: &str, found: &mut Vec<(String, Value)>) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    if let Some(properties) = schema["properties"].as_object() {
+        properties.iter().for_each(|(name, schema)| collect(schema, &below(name), found));
+    } else if schema["items"]["properties"].is_object() {
+        collect(&schema["items"], &format!("{path}[]"), found);
+    } else if schema["additionalProperties"]["properties"].is_object() {
+        collect(&schema["additionalProperties"], &below("*"), found);
+    } else {
+        found.push((path.to_owned(), schema.clone()));
+    }
+}
+
+/// Where a value has the first thing of this path.
+fn place(value: &Value, path: &[&str]) -> Option<Vec<String>> {
+    let Some((part, rest)) = path.split_first() else { return Some(Vec::new()) };
+    let through = |key: String, value: &Value, rest: &[&str]| {
+        let mut at = vec![key];
+        at.extend(place(value, rest)?);
+        Some(at)
+    };
+    match (part.strip_suffix("[]"), value) {
+        (Some(name), _) => {
+            let items = value.get(name)?.as_array()?;
+            let within =
+                items.iter().enumerate().find_map(|(index, item)| through(index.to_string(), item, rest))?;
+            Some([vec![name.to_owned()], within].concat())
+        }
+        (None, Value::Object(fields)) if *part == "*" => {
+            fields.iter().find_map(|(key, value)| through(key.clone(), value, rest))
+        }
+        (None, _) => through((*part).to_owned(), value.get(part)?, rest),
+    }
+}
+
+pub fn pointer(at: &[String]) -> String {
+    at.iter().flat_map(|part| ["/".to_owned(), part.replace('~', "~0").replace('/', "~1")]).collect()
+}
+
+/// The spec with another value at a place that it has.
+pub fn with(spec: &Value, at: &[String], value: Value) -> Value {
+    let mut spec = spec.clone();
+    *spec.pointer_mut(&pointer(at)).unwrap() = value;
+    spec
+}
+
+/// The spec without what it has at a place.
+pub fn without(spec: &Value, at: &[String]) -> Value {
+    let mut spec = spec.clone();
+    let (last, parents) = at.split_last().unwrap();
+    match spec.pointer_mut(&pointer(parents)).unwrap() {
+        Value::Object(fields) => drop(fields.remove(last)),
+        Value::Array(items) => drop(items.remove(last.parse().unwrap())),
+        _ => {}
+    }
+    spec
+}
+
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_leaf_has_its_place_in_the_table() {
+        let (leaves, without) = leaves();
+        assert_eq!(without, [""; 0], "leaves without an operation");
+        for leaf in &leaves {
+            let (one, other) = (leaf.one.pointer(&pointer(&leaf.at)), leaf.other.pointer(&pointer(&leaf.at)));
+            assert!(other.is_some() && one != other, "{}: {:?}", leaf.path, leaf.at);
+        }
+    }
+
+    #[test]
+    fn a_leaf_is_changed_and_removed_where_it_is() {
+        let spec = json!({ "a": [{ "b": { "x/y": 1 } }] });
+        let at = place(&spec, &["a[]", "b", "*"]).unwrap();
+        assert_eq!(at, ["a", "0", "b", "x/y"]);
+        assert_eq!(with(&spec, &at, json!(2)), json!({ "a": [{ "b": { "x/y": 2 } }] }));
+        assert_eq!(without(&spec, &at), json!({ "a": [{ "b": {} }] }));
+        assert_eq!(without(&spec, &at[..2]), json!({ "a": [] }));
+    }
+}

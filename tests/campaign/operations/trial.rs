@@ -1,0 +1,362 @@
+//! A resource on its way through specs.
+
+use std::{
+    collections::BTreeSet,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, api::PostParams};
+use local_cluster::wait_for;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::{
+    super::{
+        cluster::{Running, apply, case::Case, case::condition, case::message},
+        end_state::{self, EndState},
+        monitor,
+        stand::{CONVERGED, IMAGE, Outcome, Slot},
+    },
+    compare, coverage, fields,
+    leaves::spec,
+    mutations::{Expected, Operation},
+    refusal,
+};
+
+/// Reasons of a resource that is on its way.
+const UNDER_WAY: [&str; 5] =
+    ["Progressing", "ConfigChecking", "Restoring", "ChildTerminating", "NamespaceTerminating"];
+/// Reasons for which what runs is left as it is, so that a new resource has less.
+const HOLDING: [&str; 6] =
+    ["InvalidSpec", "Paused", "ReferenceMissing", "ApiKeyInvalid", "ConfigCheckFailed", "RouteConflict"];
+/// Leaves of which the first spec cannot come back: a claim does not shrink, and has its class for ever.
+const NO_WAY_BACK: [&str; 5] = [
+    "storage.volume.size",
+    "backup.volume.size",
+    "components.*.volume.size",
+    "meaning: growing volume",
+    "limits.quota.storage",
+];
+/// Leaves of which the API server takes another value only in a new object; the status names that.
+const ONLY_NEW: [&str; 1] = ["components.*.loadBalancer.class"];
+/// Almost every kind of object, to learn what no two runs share.
+const MUCH: &str = "{ components: { all: { loadBalancer: {}, nodePort: {}, podDisruptionBudget: { maxUnavailable: 1 } }, rest: { autoscaling: { maxReplicas: 2 } } }, \
+     backup: {}, limits: { defaults: {}, quota: { pods: 20 } }, networkPolicy: { clients: [{ namespaceSelector: {} }] }, \
+     monitoring: { serviceMonitor: {}, rules: {}, slo: {}, dashboards: {} }, \
+     exposure: { ingress: { className: nginx, rules: [{ host: a.b, component: all }] }, gateway: { className: a, rules: [{ host: c.d, component: all }] } } }";
+
+/// How a resource ended up with a spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Ready,
+    /// Not ready, for this reason.
+    Named(String),
+}
+
+/// A spec that was waited for.
+pub struct Settled {
+    pub label: String,
+    pub spec: Value,
+    ending: Ending,
+    state: EndState,
+}
+
+pub struct Trial<'slot> {
+    slot: &'slot Slot,
+    case: Case,
+    operator: Running,
+    outcome: Outcome,
+    first: Settled,
+    settled: Vec<Settled>,
+    /// Specs that this resource cannot have any more, because of what it was.
+    unreached: Vec<(String, Value)>,
+}
+
+impl<'slot> Trial<'slot> {
+    pub async fn begin(slot: &'slot Slot, spec: &Value) -> Self {
+        let case = slot.case().await;
+        let operator = slot.operator(IMAGE).await;
+        case.apply(own(spec, &case.name)).await;
+        furnish(&case).await;
+        let mut outcome = Outcome::default();
+        let ending = ended(slot, &case).await.unwrap_or_else(|error| {
+            outcome.violations.push(format!("at first: {error}"));
+            Ending::Ready
+        });
+        let state = end_state::read(&case.client, &case.name).await;
+        let first = Settled { label: "at first".to_owned(), spec: spec.clone(), ending, state };
+        Self { slot, case, operator, outcome, first, settled: Vec::new(), unreached: Vec::new() }
+    }
+
+    /// Whether the API server took it.
+    pub async fn step(&mut self, spec: &Value, operation: &Operation, waited: bool) -> bool {
+        let label = operation.label();
+        let before = self.slot.proxy.records().len();
+        if let Err(error) = put(&self.case, spec).await {
+            self.refused(spec, operation, &error).await;
+            return false;
+        }
+        self.outcome.steps += 1;
+        coverage::transition(operation);
+        if !waited {
+            if let Err(error) = self.slot.reached(&self.case, |_| true).await {
+                self.outcome.violations.push(format!("{label}: {error}"));
+            }
+            return true;
+        }
+        match ended(self.slot, &self.case).await {
+            Err(error) => self.outcome.violations.push(format!("{label}: {error}")),
+            Ok(ending) => {
+                if let Ending::Named(reason) = &ending {
+                    coverage::named(reason, &label);
+                    self.left_alone(reason, before, &label);
+                }
+                let state = end_state::read(&self.case.client, &self.case.name).await;
+                let held = match &ending {
+                    Ending::Named(reason) if reason == "Invalid" => {
+                        ONLY_NEW.contains(&operation.leaf.as_str())
+                    }
+                    Ending::Named(reason) => HOLDING.contains(&reason.as_str()),
+                    Ending::Ready => false,
+                };
+                if !held {
+                    self.settled.push(Settled { label, spec: spec.clone(), ending, state });
+                }
+            }
+        }
+        true
+    }
+
+    /// A spec that cannot be carried out changes no object.
+    fn left_alone(&mut self, reason: &str, before: usize, label: &str) {
+        let records = self.slot.proxy.records();
+        let of_others = |resource: &str| resource != "events" && resource != "logpilotclusters";
+        let written = records[before..].iter().find(|it| it.asked.writes() && of_others(&it.asked.resource));
+        if let (true, Some(record)) = (["InvalidSpec", "Paused"].contains(&reason), written) {
+            self.outcome
+                .violations
+                .push(format!("{label}: {reason}, but: {}", super::super::stand::shown(record)));
+        }
+    }
+
+    async fn refused(&mut self, spec: &Value, operation: &Operation, error: &kube::Error) {
+        let as_new = refusal(&self.case.client, "as-new", spec).await;
+        let named = match error {
+            kube::Error::Api(status) => {
+                status.code == 422 && fields(status).iter().all(|it| it.starts_with("spec"))
+            }
+            _ => false,
+        };
+        match as_new {
+            // Fields that only a new resource may have otherwise.
+            None if named => self.unreached.push((operation.label(), spec.clone())),
+            None => {
+                self.outcome.violations.push(format!("{}: refused as a change: {error}", operation.label()));
+            }
+            Some(_) if operation.expected == Expected::Accepted => {
+                self.outcome.violations.push(format!("{}: refused: {error}", operation.label()));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Back to the first spec; a resource that has no way back makes room for another one.
+    pub async fn back(mut self, from: &Operation) -> Self {
+        let label = format!("back from {}", from.label());
+        if let Err(error) = put(&self.case, &self.first.spec).await {
+            if !NO_WAY_BACK.contains(&from.leaf.as_str()) {
+                self.outcome.violations.push(format!("{label}: refused: {error}"));
+            }
+            let (spec, slot) = (self.first.spec.clone(), self.slot);
+            let (outcome, settled, unreached) = self.end().await;
+            let mut next = Self::begin(slot, &spec).await;
+            next.outcome.steps += outcome.steps;
+            next.outcome.violations.splice(0..0, outcome.violations);
+            (next.settled, next.unreached) = (settled, unreached);
+            return next;
+        }
+        self.outcome.steps += 1;
+        let began = Instant::now();
+        let wrong = match ended(self.slot, &self.case).await {
+            Err(error) => vec![error],
+            Ok(ending) if ending != self.first.ending => {
+                vec![format!("{ending:?}, before that {:?}", self.first.ending)]
+            }
+            Ok(_) => {
+                let state = end_state::read(&self.case.client, &self.case.name).await;
+                compare::differences(&self.first.state, &state, MASK.get().unwrap())
+            }
+        };
+        self.outcome.recovery = self.outcome.recovery.max(began.elapsed());
+        coverage::revert(wrong.is_empty());
+        self.outcome.violations.extend(wrong.into_iter().map(|wrong| format!("{label}: {wrong}")));
+        self
+    }
+
+    pub async fn end(mut self) -> (Outcome, Vec<Settled>, Vec<(String, Value)>) {
+        let history = self.slot.witness.history(&self.case.client, &self.case.name).await;
+        let records = self.slot.proxy.records();
+        self.outcome.violations.extend(monitor::always(&self.case.name, &history, &records));
+        self.slot.done(self.case, vec![self.operator]).await;
+        (self.outcome, self.settled, self.unreached)
+    }
+}
+
+/// A resource that is made with a spec ends as one that came to it.
+pub async fn anew(slot: &Slot, spec: &Value, label: &str, with: Option<&Settled>, outcome: &mut Outcome) {
+    let trial = Trial::begin(slot, spec).await;
+    let mut wrong = Vec::new();
+    if let Some(settled) = with {
+        if settled.ending != trial.first.ending {
+            wrong.push(format!("{:?}, made anew {:?}", settled.ending, trial.first.ending));
+        }
+        wrong.extend(compare::differences(&trial.first.state, &settled.state, MASK.get().unwrap()));
+    }
+    let (made, ..) = trial.end().await;
+    wrong.extend(made.violations);
+    coverage::anew(wrong.is_empty());
+    outcome.steps += 1;
+    outcome
+        .violations
+        .extend(wrong.into_iter().map(|wrong| format!("{label}, compared with a new one: {wrong}")));
+}
+
+static MASK: OnceCell<BTreeSet<String>> = OnceCell::const_new();
+
+/// Learns what no two runs share. It takes the slot for itself.
+pub async fn learn(slot: &Slot) {
+    MASK.get_or_init(async || {
+        let mut states = Vec::new();
+        for _ in 0..2 {
+            let trial = Trial::begin(slot, &spec(MUCH)).await;
+            assert!(trial.outcome.violations.is_empty(), "{:?}", trial.outcome.violations);
+            states.push(trial.first.state.clone());
+            trial.end().await;
+        }
+        let mask = compare::mask(&states[0], &states[1]);
+        println!("not compared: {mask:?}");
+        mask
+    })
+    .await;
+}
+
+/// Writes the spec as an editor does. Applied on the server, an emptied object would become null, and be refused
+/// (kubernetes/kubernetes#135841).
+async fn put(case: &Case, spec: &Value) -> kube::Result<()> {
+    let api = case.api();
+    loop {
+        let mut object = api.get(&case.name).await?;
+        object.data["spec"] = own(spec, &case.name);
+        match api.replace(&case.name, &PostParams::default(), &object).await {
+            // The status was written meanwhile.
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// Until the status of the newest spec says how it ended, and nothing is sent any more.
+async fn ended(slot: &Slot, case: &Case) -> Result<Ending, String> {
+    let last: Mutex<(String, Instant)> = Mutex::new((String::new(), Instant::now()));
+    let ending = Mutex::new(Ending::Ready);
+    slot.reached(case, |status| {
+        let (ready, reason) = condition(status, "Ready");
+        if ready == "True" && condition(status, "Applied").0 == "True" {
+            *ending.lock().unwrap() = Ending::Ready;
+            return true;
+        }
+        if condition(status, "Applied").1 == "Paused" {
+            *ending.lock().unwrap() = Ending::Named("Paused".to_owned());
+            return true;
+        }
+        let mut last = last.lock().unwrap();
+        if last.0 != reason {
+            *last = (reason.clone(), Instant::now());
+        }
+        let stopping = reason == "Stopped" && status["pods"] != "0/0";
+        let named =
+            !reason.is_empty() && ready != "True" && !UNDER_WAY.contains(&reason.as_str()) && !stopping;
+        if named && last.1.elapsed() >= lasting(&reason) {
+            *ending.lock().unwrap() = Ending::Named(reason);
+            return !message(status, "Ready").is_empty();
+        }
+        false
+    })
+    .await?;
+    slot.quiet().await?;
+    Ok(ending.into_inner().unwrap())
+}
+
+/// How long a reason has to stay to be no mere moment of a rollout.
+fn lasting(reason: &str) -> Duration {
+    match reason {
+        "Stopped" | "InvalidSpec" => Duration::ZERO,
+        // Looked at every 10 s.
+        "ReferenceMissing" | "ApiKeyInvalid" => Duration::from_secs(16),
+        "NotReady" | "VolumePending" | "Unschedulable" => Duration::from_secs(6),
+        _ => Duration::from_secs(3),
+    }
+}
+
+/// What specs of the table refer to in their namespace.
+async fn furnish(case: &Case) {
+    let namespaces: Api<Namespace> = Api::all(case.client.clone());
+    let made = wait_for(format!("namespace {}", case.ns()), CONVERGED, async || {
+        namespaces.get_opt(case.ns()).await.ok().flatten().map(drop).ok_or("there is none".to_owned())
+    });
+    if made.await.is_err() {
+        return;
+    }
+    let object = |api: &str, kind: &str, name: &str, body: Value| {
+        let mut object = json!({
+            "apiVersion": api, "kind": kind, "metadata": { "name": name, "namespace": case.ns() },
+        });
+        object.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        object
+    };
+    let keys = json!({ "k": "x", "l": "x", "a": "x", "b": "x", "apiKey": "x", "api-key": "x", "ca.crt": "x",
+                       "accessKeyId": "x", "secretAccessKey": "x" });
+    let claim = json!({ "spec": {
+        "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "20Gi" } } } });
+    let names = ["a", "b", "s", "t"];
+    let secrets = names.map(|name| object("v1", "Secret", name, json!({ "stringData": keys })));
+    let maps = names.map(|name| object("v1", "ConfigMap", name, json!({ "data": keys })));
+    let claims = ["old", "nfs"].map(|name| object("v1", "PersistentVolumeClaim", name, claim.clone()));
+    for manifest in secrets.iter().chain(&maps).chain(&claims) {
+        apply(&case.client, manifest).await;
+    }
+}
+
+/// The spec with names, hosts and ports that no other resource has.
+pub fn own(spec: &Value, name: &str) -> Value {
+    let number: i64 = name.trim_start_matches(|it: char| !it.is_ascii_digit()).parse().unwrap_or_default();
+    match spec {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(field, value)| {
+                let value = match (field.as_str(), value) {
+                    ("host", Value::String(host)) if host.len() < 100 && host.contains('.') => {
+                        json!(format!("{name}.{host}"))
+                    }
+                    ("nodePort", Value::Object(ports)) => ports
+                        .iter()
+                        .map(|(port, value)| match (port.as_str(), value.as_i64()) {
+                            ("http", Some(30080)) => (port.clone(), json!(30001 + number * 2 % 2700)),
+                            ("grpc", Some(30051)) => (port.clone(), json!(30002 + number * 2 % 2700)),
+                            _ => (port.clone(), value.clone()),
+                        })
+                        .collect(),
+                    ("name", Value::String(of)) if of.starts_with("logpilot-") => {
+                        json!(of.replacen("logpilot", name, 1))
+                    }
+                    _ => own(value, name),
+                };
+                (field.clone(), value)
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(|item| own(item, name)).collect(),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,206 @@
+//! Where trials run: one cluster, and slots of one proxy and one operator each, so that a crash in one is none in another.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use fault_proxy::{Narrow, Proxy, Record, When};
+use kube::{
+    Config,
+    api::ListParams,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use local_cluster::wait_for;
+use logpilot_operator::{api, engine::INSTANCE_LABEL, objects::kinds::KINDS};
+use serde_json::Value;
+
+use super::{
+    cluster::{
+        OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Running, World,
+        case::{Case, condition},
+        install_service_monitors, kinds, world,
+    },
+    witness::Witness,
+};
+
+/// From a disturbance to the state as it should be; includes what pods take to become ready.
+pub const CONVERGED: Duration = Duration::from_secs(60);
+/// No request for so long is silence.
+const QUIET: Duration = Duration::from_millis(400);
+pub const IMAGE: &str = "logpilot-operator:test";
+
+/// What one trial led to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What was to be disturbed never came.
+    pub missed: bool,
+    /// Changes of the resource that were made and seen through.
+    pub steps: usize,
+    pub recovery: Duration,
+    pub violations: Vec<String>,
+}
+
+pub struct Stand {
+    pub world: &'static World,
+    pub witness: Arc<Witness>,
+    kubeconfig: Kubeconfig,
+}
+
+impl Stand {
+    pub async fn new() -> Self {
+        let world = world().await;
+        let client = world.client().await;
+        install_service_monitors(&client).await;
+        for kind in KINDS.iter().filter(|kind| kind.group == "monitoring.coreos.com") {
+            let api = kinds::api(&client, kind, "default");
+            wait_for(format!("{} to be served", kind.plural), Duration::from_secs(20), async || {
+                api.list(&ListParams::default()).await.map(drop).map_err(|error| error.to_string())
+            })
+            .await
+            .unwrap();
+        }
+        let access = world.env.access();
+        let kubeconfig =
+            access.service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await.unwrap();
+        Self { world, witness: Witness::start(client).await, kubeconfig }
+    }
+
+    pub async fn slot(&self) -> Slot {
+        let proxy = Proxy::start(&self.kubeconfig, None).await.unwrap();
+        let through = proxy.kubeconfig(&self.kubeconfig);
+        Slot { world: self.world, witness: Arc::clone(&self.witness), proxy, through }
+    }
+}
+
+/// One trial at a time.
+pub struct Slot {
+    pub world: &'static World,
+    pub witness: Arc<Witness>,
+    pub proxy: Proxy,
+    pub through: Kubeconfig,
+}
+
+impl Slot {
+    /// A resource of its own, the only one that this slot's operators see.
+    pub async fn case(&self) -> Case {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("c{:05}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.proxy.forget();
+        self.narrow(&name);
+        self.proxy.revive();
+        Case::new(self.world, &name).await
+    }
+
+    /// This slot's operators see one resource, and nothing that is not its own.
+    pub fn narrow(&self, name: &str) {
+        let fields = |resource: &str| Narrow {
+            when: When { resource: Some(resource.to_owned()), ..When::default() },
+            parameter: "fieldSelector",
+            selector: format!("metadata.name={name}"),
+        };
+        let mut narrow = vec![fields(api::PLURAL), fields("namespaces")];
+        narrow.extend(KINDS.iter().filter(|kind| kind.role.watched() && kind.plural != "namespaces").map(
+            |kind| Narrow {
+                when: When { resource: Some(kind.plural.to_owned()), ..When::default() },
+                parameter: "labelSelector",
+                selector: format!("{INSTANCE_LABEL}={name}"),
+            },
+        ));
+        self.proxy.narrow(narrow);
+    }
+
+    /// One that knows itself by this image.
+    pub async fn operator(&self, image: &str) -> Running {
+        self.world.start_behind(self.config().await, image).await
+    }
+
+    /// The way through the proxy, with the operator's rights.
+    pub async fn config(&self) -> Config {
+        let options = KubeConfigOptions::default();
+        Config::from_custom_kubeconfig(self.through.clone(), &options).await.unwrap()
+    }
+
+    /// Until the newest spec is in force, every pod runs it, and nothing is sent any more.
+    pub async fn settled(&self, case: &Case, spec: &Value) -> Result<(), String> {
+        let stopped = spec.pointer("/operation/stopped").is_some_and(|stopped| stopped == true);
+        self.reached(case, |status| {
+            let ready = if stopped {
+                condition(status, "Ready").1 == "Stopped" && status["pods"] == "0/0"
+            } else {
+                condition(status, "Ready").0 == "True"
+            };
+            ready && condition(status, "Applied").0 == "True"
+        })
+        .await?;
+        self.quiet().await
+    }
+
+    /// Until a status, made for the newest spec, is as asked.
+    pub async fn reached(&self, case: &Case, asked: impl Fn(&Value) -> bool) -> Result<(), String> {
+        wait_for(format!("{} to settle", case.name), CONVERGED, async || {
+            let Ok(Some(object)) = case.api().get_opt(&case.name).await else {
+                return Err("there is no resource".to_owned());
+            };
+            let status = object.data.get("status").cloned().unwrap_or(Value::Null);
+            let observed = status.get("observedGeneration").and_then(Value::as_i64);
+            if observed == object.metadata.generation && asked(&status) {
+                Ok(())
+            } else {
+                Err(status.to_string())
+            }
+        })
+        .await
+        .map_err(|error| error.to_string())
+    }
+
+    /// Until nothing is sent any more.
+    pub async fn quiet(&self) -> Result<(), String> {
+        let last = Mutex::new((self.requests(), Instant::now()));
+        wait_for("silence", Duration::from_secs(20), async || {
+            let now = self.requests();
+            let mut last = last.lock().unwrap();
+            if now != last.0 {
+                *last = (now, Instant::now());
+            }
+            if last.1.elapsed() >= QUIET {
+                return Ok(());
+            }
+            let records = self.proxy.records();
+            let newest: Vec<String> = records.iter().rev().take(5).map(shown).collect();
+            Err(format!("{now} requests, the newest: {}", newest.join(", ")))
+        })
+        .await
+        .map_err(|error| error.to_string())
+    }
+
+    fn requests(&self) -> usize {
+        self.proxy.records().iter().filter(|record| record.asked.verb != "watch").count()
+    }
+
+    /// Leaves nothing that slows the next ones down.
+    pub async fn done(&self, case: Case, operators: Vec<Running>) {
+        for operator in operators {
+            operator.kill();
+        }
+        let _ = case.api().delete(&case.name, &kube::api::DeleteParams::default()).await;
+        self.witness.forget(&case.name);
+    }
+}
+
+/// A request in a few words.
+pub fn shown(record: &Record) -> String {
+    let asked = &record.asked;
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    format!(
+        "{} {} {} {}: {}",
+        asked.verb,
+        asked.resource,
+        part(&asked.name),
+        part(&asked.subresource),
+        record.status
+    )
+}

@@ -1,0 +1,140 @@
+//! What really happened in the cluster, seen by an administrator and put in order by resource version.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::StreamExt;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DynamicObject, GroupVersionKind, WatchEvent, WatchParams},
+};
+use local_cluster::wait_for;
+use logpilot_operator::{
+    api,
+    engine::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL},
+    objects::kinds::KINDS,
+};
+use serde_json::Value;
+
+/// Kinds whose objects are kept; of others only that they came, changed or went.
+const JUDGED: [&str; 3] = [api::KIND, "Deployment", "EndpointSlice"];
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub version: u64,
+    pub what: What,
+    pub kind: String,
+    pub name: String,
+    pub object: Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    Added,
+    Modified,
+    Deleted,
+}
+
+/// Watches everything that belongs to resources, and the resources.
+#[derive(Default)]
+pub struct Witness {
+    seen: Mutex<HashMap<String, Vec<Seen>>>,
+}
+
+impl Witness {
+    pub async fn start(client: Client) -> Arc<Self> {
+        let witness = Arc::new(Self::default());
+        let managed = format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}");
+        let own = ApiResource::from_gvk_with_plural(
+            &GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND),
+            api::PLURAL,
+        );
+        let mut watched = vec![(own, WatchParams::default())];
+        for kind in KINDS.iter().filter(|kind| kind.role.watched() && !kind.optional) {
+            let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
+            let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
+            watched.push((resource, WatchParams::default().labels(&managed)));
+        }
+        for (resource, parameters) in watched {
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+            // From here on: what is older belongs to nobody's trial.
+            let list = api.list(&kube::api::ListParams::default().limit(1)).await.unwrap();
+            let from = list.metadata.resource_version.unwrap();
+            tokio::spawn(Arc::clone(&witness).watch(api, resource.kind.clone(), parameters, from));
+        }
+        witness
+    }
+
+    async fn watch(
+        self: Arc<Self>,
+        api: Api<DynamicObject>,
+        kind: String,
+        of: WatchParams,
+        mut from: String,
+    ) {
+        loop {
+            let Ok(stream) = api.watch(&of, &from).await else {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            };
+            let mut stream = stream.boxed();
+            while let Some(Ok(event)) = stream.next().await {
+                let (what, object) = match event {
+                    WatchEvent::Added(object) => (What::Added, object),
+                    WatchEvent::Modified(object) => (What::Modified, object),
+                    WatchEvent::Deleted(object) => (What::Deleted, object),
+                    WatchEvent::Bookmark(mark) => {
+                        from = mark.metadata.resource_version;
+                        continue;
+                    }
+                    WatchEvent::Error(_) => break,
+                };
+                from = object.resource_version().unwrap_or_default();
+                let instance = object.labels().get(INSTANCE_LABEL).cloned();
+                let of = instance.unwrap_or_else(|| object.name_any());
+                let seen = Seen {
+                    version: from.parse().unwrap_or_default(),
+                    what,
+                    kind: kind.clone(),
+                    name: object.name_any(),
+                    object: if JUDGED.contains(&kind.as_str()) {
+                        serde_json::to_value(&object).unwrap_or_default()
+                    } else {
+                        Value::Null
+                    },
+                };
+                self.seen.lock().unwrap().entry(of).or_default().push(seen);
+            }
+        }
+    }
+
+    /// What happened to a resource and its objects until now, in order.
+    pub async fn history(&self, client: &Client, name: &str) -> Vec<Seen> {
+        let own = ApiResource::from_gvk_with_plural(
+            &GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND),
+            api::PLURAL,
+        );
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &own);
+        let newest = api.get_opt(name).await.unwrap().and_then(|object| object.resource_version());
+        if let Some(newest) = newest.and_then(|version| version.parse::<u64>().ok()) {
+            // What is not seen in time is not judged.
+            let _ = wait_for("the witness", Duration::from_secs(5), async || {
+                let seen = self.seen.lock().unwrap();
+                let last = seen.get(name).and_then(|all| all.iter().map(|seen| seen.version).max());
+                if last >= Some(newest) { Ok(()) } else { Err(format!("{last:?} of {newest}")) }
+            })
+            .await;
+        }
+        let mut all = self.seen.lock().unwrap().get(name).cloned().unwrap_or_default();
+        all.sort_by_key(|seen| seen.version);
+        all
+    }
+
+    pub fn forget(&self, name: &str) {
+        self.seen.lock().unwrap().remove(name);
+    }
+}
