@@ -21,6 +21,8 @@ mod crd_size;
 mod docs;
 #[path = "manifests/examples.rs"]
 mod examples;
+#[path = "manifests/faults.rs"]
+mod faults;
 #[path = "manifests/go.rs"]
 mod go;
 #[path = "manifests/health.rs"]
@@ -31,6 +33,10 @@ mod install;
 mod kustomize;
 #[path = "manifests/rbac.rs"]
 mod rbac;
+#[path = "manifests/rbac_used.rs"]
+mod rbac_used;
+#[path = "manifests/security.rs"]
+mod security;
 
 use std::{
     fs,

@@ -85,7 +85,7 @@ fn troubleshooting_has_a_row_for_what_users_meet_and_names_reasons_that_exist() 
 }
 
 /// The cells of a table's row, without markup.
-fn cells(line: &str) -> Vec<String> {
+pub fn cells(line: &str) -> Vec<String> {
     let line = line.trim().trim_matches('|').replace("\\|", "\u{0}");
     line.split('|').map(|cell| cell.replace('\u{0}', "|").replace('`', "").trim().to_owned()).collect()
 }

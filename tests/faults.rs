@@ -1,0 +1,78 @@
+//! What stands between an operator and its API server breaks: requests fail in every way there is, watches lie or fall
+//! silent, the Lease cannot be renewed. Each test has a proxy, an operator and a resource of its own, and side by side
+//! they share one API server. docs/faults.md says which fault is tried where.
+//!
+//! What takes minutes by its nature runs where CAMPAIGN=full.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::large_futures,
+    clippy::duration_suboptimal_units,
+    clippy::single_match_else,
+    clippy::default_trait_access,
+    reason = "a test that cannot go on fails"
+)]
+
+mod cluster;
+#[path = "faults/ends.rs"]
+mod ends;
+#[path = "faults/leadership.rs"]
+mod leadership;
+#[path = "storms/process.rs"]
+#[allow(dead_code, reason = "storms use the rest")]
+mod process;
+#[path = "faults/requests.rs"]
+mod requests;
+#[path = "campaign/stand.rs"]
+#[allow(dead_code, reason = "the campaign uses the rest")]
+mod stand;
+#[path = "faults/trial.rs"]
+mod trial;
+#[path = "faults/views.rs"]
+mod views;
+#[path = "faults/watches.rs"]
+mod watches;
+#[path = "campaign/witness.rs"]
+#[allow(dead_code, reason = "the campaign uses the rest")]
+mod witness;
+
+use serde_json::{Value, json};
+
+fn quickstart() -> Value {
+    json!({ "image": "danpung2/logpilot:1.2.0", "components": { "all": { "replicas": 1 } } })
+}
+
+/// One object of nearly every kind that nobody else has to install.
+fn many() -> Value {
+    json!({
+        "image": "danpung2/logpilot:1.2.0",
+        "components": {
+            "all": { "replicas": 1, "podDisruptionBudget": { "maxUnavailable": 1 } },
+            "rest": { "autoscaling": { "minReplicas": 1, "maxReplicas": 3 } },
+        },
+        "exposure": { "ingress": { "className": "nginx", "rules": [{ "host": "faults.example.com", "component": "rest" }] } },
+        "monitoring": { "serviceMonitor": {}, "rules": {} },
+        "networkPolicy": { "clients": [{ "namespaceSelector": {} }] },
+        "limits": { "defaults": {} },
+        "backup": {},
+    })
+}
+
+fn with_replicas(replicas: u32) -> Value {
+    let mut spec = quickstart();
+    spec["components"]["all"]["replicas"] = json!(replicas);
+    spec
+}
+
+/// Whether what takes minutes is run; says so where it is not.
+fn full(what: &str) -> bool {
+    let full = std::env::var("CAMPAIGN").is_ok_and(|value| value == "full");
+    if !full {
+        println!("skipped: {what}; CAMPAIGN=full runs it");
+    }
+    full
+}

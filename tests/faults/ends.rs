@@ -1,0 +1,142 @@
+//! Operators that end: again and again, when they are told to, and after they stood still.
+
+use std::{io::Write, time::Duration};
+
+use fault_proxy::{Fault, Record, Times, When};
+use k8s_openapi::api::{coordination::v1::Lease, events::v1::Event};
+use kube::{
+    Api,
+    api::{DeleteParams, ListParams},
+};
+use local_cluster::wait_for;
+use logpilot_operator::operator::LEASE;
+use tempfile::NamedTempFile;
+
+use super::{
+    cluster::{OPERATOR_NAMESPACE, case::SOON},
+    full,
+    leadership::ALONE,
+    process::Process,
+    quickstart,
+    stand::Slot,
+    trial::Trial,
+    with_replicas,
+};
+
+/// A kubeconfig that goes through the slot's proxy.
+fn kubeconfig(slot: &Slot) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(serde_yaml::to_string(&slot.through).unwrap().as_bytes()).unwrap();
+    file
+}
+
+const ELECTED: [&str; 2] = ["--lease-namespace", OPERATOR_NAMESPACE];
+
+async fn no_lease(trial: &Trial) -> Api<Lease> {
+    let leases: Api<Lease> = Api::namespaced(trial.case.client.clone(), OPERATOR_NAMESPACE);
+    let _ = leases.delete(LEASE, &DeleteParams::default()).await;
+    leases
+}
+
+async fn holder(leases: &Api<Lease>) -> Option<String> {
+    leases.get_opt(LEASE).await.unwrap()?.spec?.holder_identity
+}
+
+#[tokio::test]
+async fn operators_that_die_one_after_the_other_make_progress_and_tell_it_once() {
+    let mut trial = Trial::behind(Vec::new()).await;
+    trial.case.apply(quickstart()).await;
+    let written = |trial: &Trial| trial.requests(|record| record.asked.writes() && record.status < 300).len();
+    for _ in 0..8 {
+        let before = written(&trial);
+        // One more write, or nothing left to write.
+        let _ = wait_for("a write", Duration::from_secs(1), async || {
+            if written(&trial) > before { Ok(()) } else { Err(String::new()) }
+        })
+        .await;
+        trial.crash();
+        trial.restart(Vec::new()).await;
+    }
+    trial.settled(&quickstart()).await;
+    let deployment = trial.case.child("Deployment", &format!("{}-all", trial.case.name)).await;
+    assert_eq!(deployment.metadata.annotations.unwrap()["deployment.kubernetes.io/revision"], "1");
+    let events: Api<Event> = Api::namespaced(trial.case.client.clone(), "default");
+    let mut told: Vec<String> = events
+        .list(&ListParams::default())
+        .await
+        .unwrap()
+        .items
+        .into_iter()
+        .filter(|event| event.regarding.as_ref().and_then(|it| it.name.as_ref()) == Some(&trial.case.name))
+        .filter_map(|event| event.reason)
+        .collect();
+    told.sort();
+    let all = told.len();
+    told.dedup();
+    assert_eq!(all, told.len(), "told twice: {told:?}");
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn an_operator_that_is_told_to_end_does_so_in_the_middle_of_a_rollout() {
+    let _alone = ALONE.lock().await;
+    let mut trial = Trial::running(&quickstart()).await;
+    trial.stop();
+    let leases = no_lease(&trial).await;
+    let kubeconfig = kubeconfig(&trial.slot);
+    let mut process = Process::start_with(kubeconfig.path(), &ELECTED).await;
+    wait_for("the election", SOON, async || holder(&leases).await.map(drop).ok_or("nobody".to_owned()))
+        .await
+        .unwrap();
+    let slow = Fault::Delay { millis: 1000 };
+    let rollout = trial.rule(When::of("patch", "deployments"), Times::First(1), slow);
+    trial.case.apply(with_replicas(3)).await;
+    trial.hit(rollout).await;
+    process.signal("TERM");
+    assert_eq!(process.ended(Duration::from_secs(5)).await, Some(0));
+    assert_eq!(holder(&leases).await.filter(|holder| !holder.is_empty()), None, "the next one need not wait");
+    trial.restart(Vec::new()).await;
+    trial.settled(&with_replicas(3)).await;
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn a_leader_that_stood_still_ends_without_a_write() {
+    if !full("a leader that stands still until another one leads") {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let mut trial = Trial::running(&quickstart()).await;
+    trial.stop();
+    let leases = no_lease(&trial).await;
+    let kubeconfig = kubeconfig(&trial.slot);
+    let mut process = Process::start_with(kubeconfig.path(), &ELECTED).await;
+    wait_for("the election", SOON, async || holder(&leases).await.map(drop).ok_or("nobody".to_owned()))
+        .await
+        .unwrap();
+    process.signal("STOP");
+    // Known to it when it goes on.
+    trial.case.apply(with_replicas(2)).await;
+    let mut other = Trial::behind(Vec::new()).await;
+    other.stop();
+    other.slot.narrow(&trial.case.name);
+    let second = other.slot.world.start_candidate_behind(other.slot.config().await, "second").await;
+    wait_for("the other one", Duration::from_secs(30), async || {
+        second.leads().then_some(()).ok_or("waits".to_owned())
+    })
+    .await
+    .unwrap();
+    other.slot.settled(&trial.case, &with_replicas(2)).await.unwrap();
+    let before = trial.requests(|_| true).len();
+    // Something to do, that only one of them may do.
+    trial.case.apply(with_replicas(3)).await;
+    process.signal("CONT");
+    assert_eq!(process.ended(Duration::from_secs(60)).await, Some(1));
+    let ours = |record: &Record| record.asked.writes() && record.asked.resource != "leases";
+    let written: Vec<Record> = trial.requests(|_| true).split_off(before).into_iter().filter(ours).collect();
+    assert!(written.is_empty(), "{written:#?}");
+    other.slot.settled(&trial.case, &with_replicas(3)).await.unwrap();
+    second.kill();
+    trial.end().await;
+    other.end().await;
+}

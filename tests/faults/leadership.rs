@@ -1,0 +1,77 @@
+//! The Lease cannot be renewed, or its holder stands still.
+
+use std::time::{Duration, Instant};
+
+use fault_proxy::{Times, When};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::DeleteParams;
+use local_cluster::wait_for;
+use logpilot_operator::{
+    engine::lease::{Lost, RENEW_DEADLINE},
+    operator::LEASE,
+};
+
+use tokio::sync::Mutex;
+
+use super::{
+    cluster::{OPERATOR_NAMESPACE, Running},
+    trial::{Trial, refused},
+};
+
+/// There is one Lease.
+pub static ALONE: Mutex<()> = Mutex::const_new(());
+
+async fn leads(operator: &Running, within: Duration) {
+    wait_for("the election", within, async || operator.leads().then_some(()).ok_or("not leading".to_owned()))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn one_renewal_may_fail_and_when_none_succeeds_another_one_leads() {
+    let _alone = ALONE.lock().await;
+    let mut trial = Trial::behind(Vec::new()).await;
+    trial.stop();
+    let leases: kube::Api<Lease> = kube::Api::namespaced(trial.case.client.clone(), OPERATOR_NAMESPACE);
+    let _ = leases.delete(LEASE, &DeleteParams::default()).await;
+    let first = trial.slot.world.start_candidate_behind(trial.slot.config().await, "faulty").await;
+    leads(&first, Duration::from_secs(10)).await;
+    let renewals =
+        || trial.requests(|record| record.asked.resource == "leases" && record.status == 200).len();
+    let renewal = When::of("update", "leases");
+    let once = trial.rule(renewal, Times::First(1), refused(500, "InternalError"));
+    trial.hit(once).await;
+    let known = renewals();
+    wait_for("two more renewals", Duration::from_secs(20), async || {
+        if renewals() >= known + 2 { Ok(()) } else { Err(format!("{}", renewals() - known)) }
+    })
+    .await
+    .unwrap();
+    assert!(first.leads() && first.lost().is_none());
+
+    // No more for this one, and everything else works.
+    let leases = When { resource: Some("leases".to_owned()), ..When::default() };
+    let never = trial.rule(leases, Times::Every, refused(503, "ServiceUnavailable"));
+    let mut other = Trial::behind(Vec::new()).await;
+    other.stop();
+    let second = other.slot.world.start_candidate_behind(other.slot.config().await, "healthy").await;
+    trial.hit(never).await;
+    let began = Instant::now();
+    wait_for("the end", RENEW_DEADLINE * 2, async || first.lost().map(drop).ok_or("leads".to_owned()))
+        .await
+        .unwrap();
+    assert!(matches!(first.lost(), Some(Lost::NotRenewed { .. })), "{:?}", first.lost());
+    assert!(!first.leads());
+    let ended = began.elapsed();
+    leads(&second, Duration::from_secs(30)).await;
+    println!(
+        "FIGURE a Lease that cannot be renewed: given up after {} s, led by another one after {} s",
+        ended.as_secs(),
+        began.elapsed().as_secs()
+    );
+    assert!(ended <= RENEW_DEADLINE + Duration::from_secs(2), "{ended:?}");
+    second.kill();
+    first.kill();
+    trial.end().await;
+    other.end().await;
+}

@@ -1,0 +1,151 @@
+//! One operator behind a proxy of its own, and one resource.
+
+use std::time::{Duration, Instant};
+
+use fault_proxy::{Fault, Record, Rule, RuleId, Times, When};
+use kube::ResourceExt;
+use local_cluster::wait_for;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::{
+    cluster::{Running, case::Case, kinds},
+    stand::{IMAGE, Slot, Stand},
+};
+
+pub struct Trial {
+    pub slot: Slot,
+    pub case: Case,
+    operator: Option<Running>,
+}
+
+/// A child that somebody deleted.
+pub struct Lost {
+    kind: &'static str,
+    name: String,
+    uid: String,
+    pub at: Instant,
+}
+
+impl Trial {
+    /// The faults are there before the operator is.
+    pub async fn behind(rules: Vec<Rule>) -> Self {
+        static STAND: OnceCell<Stand> = OnceCell::const_new();
+        let slot = STAND.get_or_init(Stand::new).await.slot().await;
+        let case = slot.case().await;
+        for rule in rules {
+            slot.proxy.rule(rule);
+        }
+        let operator = slot.operator(IMAGE).await;
+        Self { slot, case, operator: Some(operator) }
+    }
+
+    /// Nothing is broken yet, and the resource runs.
+    pub async fn running(spec: &Value) -> Self {
+        let trial = Self::behind(Vec::new()).await;
+        trial.apply(spec).await;
+        trial
+    }
+
+    /// Changes the spec and waits until it is in force and everything is silent.
+    pub async fn apply(&self, spec: &Value) {
+        self.case.apply(spec.clone()).await;
+        self.settled(spec).await;
+    }
+
+    pub async fn settled(&self, spec: &Value) {
+        self.slot.settled(&self.case, spec).await.unwrap();
+    }
+
+    /// Another operator in place of this one.
+    pub async fn restart(&mut self, rules: Vec<Rule>) {
+        self.stop();
+        for rule in rules {
+            self.slot.proxy.rule(rule);
+        }
+        self.operator = Some(self.slot.operator(IMAGE).await);
+    }
+
+    pub fn stop(&mut self) {
+        if let Some(operator) = self.operator.take() {
+            operator.kill();
+        }
+    }
+
+    /// Ends without a last word.
+    pub fn crash(&mut self) {
+        if let Some(operator) = self.operator.take() {
+            operator.crash();
+        }
+    }
+
+    pub fn rule(&self, when: When, times: Times, then: Fault) -> RuleId {
+        self.slot.proxy.rule(Rule { when, times, then })
+    }
+
+    /// Watches start anew, and this one meets the fault once.
+    pub async fn watch_meets(&self, resource: &str, then: Fault) -> RuleId {
+        let rule = self.rule(When::of("watch", resource), Times::First(1), then);
+        self.slot.proxy.cut();
+        self.hit(rule).await;
+        rule
+    }
+
+    pub async fn hit(&self, rule: RuleId) {
+        assert!(self.slot.proxy.wait_for(rule, Duration::from_secs(20)).await, "the fault was never met");
+    }
+
+    /// Somebody deletes the first child of a kind.
+    pub async fn lose(&self, kind: &'static str) -> Lost {
+        let row = kinds::kind(kind);
+        let child = self.case.children(row).await.into_iter().next().unwrap_or_else(|| panic!("no {kind}"));
+        kinds::delete(&self.case.client, row, self.case.ns(), &child.name_any()).await;
+        Lost { kind, name: child.name_any(), uid: child.uid().unwrap(), at: Instant::now() }
+    }
+
+    /// How long it took until another one was there.
+    pub async fn back(&self, lost: &Lost, within: Duration) -> Duration {
+        self.case
+            .child_until(lost.kind, &lost.name, "made again", within, |child| {
+                child.uid().as_ref() != Some(&lost.uid)
+            })
+            .await;
+        lost.at.elapsed()
+    }
+
+    /// Requests so far, in order.
+    pub fn requests(&self, of: impl Fn(&Record) -> bool) -> Vec<Record> {
+        self.slot.proxy.records().into_iter().filter(of).collect()
+    }
+
+    /// When writes of a resource came, after this request.
+    pub fn attempts(&self, resource: &str, after: usize) -> Vec<Duration> {
+        let written = |record: &&Record| record.asked.writes() && record.asked.resource == resource;
+        let records = self.slot.proxy.records();
+        records[after..].iter().filter(written).map(|record| Duration::from_millis(record.millis)).collect()
+    }
+
+    /// Waits for so many of those.
+    pub async fn attempted(&self, resource: &str, after: usize, count: usize) -> Vec<Duration> {
+        wait_for(format!("{count} writes of {resource}"), Duration::from_secs(40), async || {
+            let attempts = self.attempts(resource, after);
+            if attempts.len() >= count { Ok(attempts) } else { Err(format!("{}", attempts.len())) }
+        })
+        .await
+        .unwrap()
+    }
+
+    pub async fn end(mut self) {
+        let operators = self.operator.take().into_iter().collect();
+        self.slot.done(self.case, operators).await;
+    }
+}
+
+/// Between one and the next.
+pub fn gaps(moments: &[Duration]) -> Vec<Duration> {
+    moments.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect()
+}
+
+pub fn refused(status: u16, reason: &str) -> Fault {
+    Fault::Answer(fault_proxy::Reply::new(status, reason))
+}

@@ -1,0 +1,285 @@
+//! Watches that fall silent, end, lie, or cannot be had.
+
+use std::time::{Duration, Instant};
+
+use fault_proxy::{Fault, Rule, Times, When};
+use futures::future::join_all;
+use logpilot_operator::{
+    api,
+    engine::{kind::Role, relist::RELIST, watches::WATCH_TIMEOUT},
+    objects::kinds::KINDS,
+};
+use serde_json::{Value, json};
+
+use super::{
+    cluster::case::SOON,
+    full, many, quickstart,
+    trial::{Trial, gaps, refused},
+    with_replicas,
+};
+
+/// What a dead watch may cost: its timeout, what kube adds, and a reconnect.
+const NOTICED: Duration = Duration::from_secs(125);
+
+fn watched() -> Vec<&'static str> {
+    let kinds = KINDS.iter().filter(|kind| kind.role.watched() && !kind.optional).map(|kind| kind.plural);
+    kinds.chain([api::PLURAL]).collect()
+}
+
+fn expired() -> Value {
+    json!({
+        "type": "ERROR",
+        "object": { "apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 410, "reason": "Expired" },
+    })
+}
+
+#[tokio::test]
+async fn watches_that_fell_silent_are_noticed() {
+    if !full("a watch that is dead until it times out") {
+        return;
+    }
+    let trial = Trial::running(&quickstart()).await;
+    for resource in [api::PLURAL, "deployments"] {
+        trial.rule(When::of("watch", resource), Times::First(1), Fault::Freeze { events: 0 });
+    }
+    trial.slot.proxy.cut();
+    trial.slot.quiet().await.unwrap();
+    let lost = trial.lose("Deployment").await;
+    trial.case.apply(with_replicas(2)).await;
+    let child = trial.back(&lost, NOTICED).await;
+    trial.case.until("the new spec", NOTICED, |status| status["pods"] == "2/2").await;
+    println!(
+        "FIGURE dead watches (timeout {} s): a child's noticed after {} s, the resource's after {} s",
+        WATCH_TIMEOUT.as_secs(),
+        child.as_secs(),
+        lost.at.elapsed().as_secs()
+    );
+    assert!(lost.at.elapsed() < NOTICED);
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn a_watch_and_a_list_that_are_never_answered_are_given_up() {
+    if !full("answers that are waited for") {
+        return;
+    }
+    let trial = Trial::running(&quickstart()).await;
+    trial.rule(When::of("watch", "networkpolicies"), Times::First(1), refused(410, "Expired"));
+    let slow = Fault::Throttle { bytes_per_second: 1 };
+    let list = trial.rule(When::of("list", "networkpolicies"), Times::First(1), slow);
+    trial.watch_meets("services", Fault::Hang).await;
+    trial.hit(list).await;
+    let (service, policy) = (trial.lose("Service").await, trial.lose("NetworkPolicy").await);
+    let (watch, list) = tokio::join!(trial.back(&service, NOTICED), trial.back(&policy, NOTICED));
+    println!(
+        "FIGURE no answer: to a watch noticed after {} s, to a list after {} s",
+        watch.as_secs(),
+        list.as_secs()
+    );
+    trial.settled(&quickstart()).await;
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn watches_that_are_all_cut_and_refused_thrice_come_back() {
+    let trial = Trial::running(&quickstart()).await;
+    let rules: Vec<_> = watched()
+        .into_iter()
+        .map(|resource| trial.rule(When::of("watch", resource), Times::First(3), Fault::Refuse))
+        .collect();
+    trial.slot.proxy.cut();
+    let lost = trial.lose("Service").await;
+    let took = trial.back(&lost, SOON).await;
+    trial.apply(&with_replicas(2)).await;
+    for rule in rules {
+        assert_eq!(trial.slot.proxy.acted(rule), 3);
+    }
+    println!(
+        "FIGURE all watches refused three times: a lost Service was made again after {} ms",
+        took.as_millis()
+    );
+    trial.end().await;
+}
+
+/// Deletes a child of each kind but this one; the longest repair.
+async fn repairs(trial: &Trial, but: &str) -> Duration {
+    let mut longest = Duration::ZERO;
+    for kind in KINDS.iter().filter(|kind| kind.role == Role::Child && kind.plural != but) {
+        // A Namespace takes everything with it; the Gateway API is not installed here.
+        if kind.kind == "Namespace"
+            || kind.group == "gateway.networking.k8s.io"
+            || trial.case.children(kind).await.is_empty()
+        {
+            continue;
+        }
+        let lost = trial.lose(kind.kind).await;
+        let took = trial.back(&lost, SOON).await;
+        println!("{}: made again after {} ms", kind.kind, took.as_millis());
+        longest = longest.max(took);
+    }
+    longest
+}
+
+#[tokio::test]
+async fn a_kind_that_cannot_be_watched_delays_no_other() {
+    let mut trial = Trial::running(&many()).await;
+    let broken = "networkpolicies";
+    // Seen once, and no more.
+    for verb in ["watch", "list"] {
+        trial.rule(When::of(verb, broken), Times::Every, refused(403, "Forbidden"));
+    }
+    trial.slot.proxy.cut();
+    let later = repairs(&trial, broken).await;
+    // Never seen.
+    trial.slot.proxy.forget();
+    let gone = [("list", refused(404, "NotFound")), ("watch", refused(404, "NotFound"))];
+    let rule = |(verb, then)| Rule { when: When::of(verb, broken), times: Times::Every, then };
+    trial.restart(gone.map(rule).into()).await;
+    let never = repairs(&trial, broken).await;
+    println!(
+        "FIGURE one kind's watch broken for ever: the slowest repair of another kind took {} ms (was listed once) and {} ms (never)",
+        later.as_millis(),
+        never.as_millis()
+    );
+    // The promise is a second; a joint backoff, which this is about, would be up to half a minute.
+    assert!(later < SOON / 5 && never < SOON / 5, "{later:?}, {never:?}");
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn what_is_deleted_behind_a_watch_that_is_away_or_expired_is_made_again() {
+    let trial = Trial::running(&quickstart()).await;
+    let away = |verb, resource| trial.rule(When::of(verb, resource), Times::Every, Fault::Refuse);
+    // One goes on where it was; one is told by the answer that this is too long ago, and one by an event.
+    trial.rule(When::of("watch", "networkpolicies"), Times::First(1), refused(410, "Expired"));
+    let rules =
+        [away("watch", "services"), away("list", "networkpolicies"), away("watch", "serviceaccounts")];
+    let line = Fault::Insert { event: 1, line: expired() };
+    trial.rule(When::of("watch", "serviceaccounts"), Times::Every, line);
+    let before = trial.requests(|_| true).len();
+    trial.slot.proxy.cut();
+    let lost =
+        [trial.lose("Service").await, trial.lose("NetworkPolicy").await, trial.lose("ServiceAccount").await];
+    for rule in rules {
+        trial.slot.proxy.lift(rule);
+    }
+    for lost in &lost {
+        trial.back(lost, SOON).await;
+    }
+    trial.settled(&quickstart()).await;
+    let records = trial.requests(|_| true);
+    let lists = |resource| {
+        let of =
+            records[before..].iter().filter(|record| record.asked.verb == "list" && record.status == 200);
+        of.filter(|record| record.asked.resource == resource).count()
+    };
+    assert_eq!((lists("services"), lists("networkpolicies")), (0, 1));
+    assert!(lists("serviceaccounts") >= 1);
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn events_may_be_left_out_where_later_ones_tell_the_same() {
+    let spec = quickstart();
+    join_all((1..=3).map(async |event| {
+        let when = When::of("watch", "deployments");
+        let skip = Rule { when, times: Times::Every, then: Fault::Skip { event } };
+        let trial = Trial::behind(vec![skip]).await;
+        trial.apply(&spec).await;
+        trial.end().await;
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_that_never_comes_is_made_up_for() {
+    if !full("the next list of everything") {
+        return;
+    }
+    let trial = Trial::running(&quickstart()).await;
+    trial.watch_meets("networkpolicies", Fault::Skip { event: 1 }).await;
+    trial.slot.quiet().await.unwrap();
+    let lost = trial.lose("NetworkPolicy").await;
+    let took = trial.back(&lost, RELIST + SOON).await;
+    println!("FIGURE an event that never came: made up for after {} s", took.as_secs());
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn events_may_come_late_twice_and_in_any_order() {
+    let odd = watched().into_iter().enumerate().map(|(place, resource)| {
+        let millis = u64::try_from(place).unwrap() * 700 % 3000;
+        let then = if place % 3 == 0 { Fault::Repeat { event: 1 } } else { Fault::Late { event: 1, millis } };
+        Rule { when: When::of("watch", resource), times: Times::Every, then }
+    });
+    let trial = Trial::behind(odd.collect()).await;
+    trial.apply(&many()).await;
+    trial.apply(&quickstart()).await;
+    let deployments = trial.case.children(super::cluster::kinds::kind("Deployment")).await;
+    assert_eq!(deployments.len(), 1, "the other one was taken away");
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_looked_up() {
+    let trial = Trial::running(&quickstart()).await;
+    let garble = |pointer: &str, value| Fault::Garble { event: 1, pointer: pointer.to_owned(), value };
+    trial.rule(When::of("watch", api::PLURAL), Times::First(1), garble("/object/metadata", json!("none")));
+    trial.rule(When::of("watch", "networkpolicies"), Times::First(1), garble("/object/metadata", json!(3)));
+    trial.rule(
+        When::of("watch", "deployments"),
+        Times::First(1),
+        garble("/object/spec", json!({ "replicas": "x" })),
+    );
+    trial.slot.proxy.cut();
+    trial.slot.quiet().await.unwrap();
+    let lost = trial.lose("NetworkPolicy").await;
+    trial.back(&lost, SOON).await;
+    trial.apply(&with_replicas(2)).await;
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn a_watch_that_ends_at_once_is_started_once_a_second_and_still_tells() {
+    let trial = Trial::running(&quickstart()).await;
+    trial.rule(When::of("watch", "services"), Times::Every, Fault::Close { millis: 100 });
+    trial.slot.proxy.cut();
+    let lost = trial.lose("Service").await;
+    trial.back(&lost, SOON).await;
+    let started = || {
+        let watch = |record: &fault_proxy::Record| {
+            record.asked.verb == "watch" && record.asked.resource == "services"
+        };
+        let hit = trial.requests(|record| watch(record) && record.fault.is_some());
+        hit.iter().map(|record| Duration::from_millis(record.millis)).collect::<Vec<_>>()
+    };
+    let starts = local_cluster::wait_for("six watches", SOON, async || {
+        let starts = started();
+        if starts.len() >= 6 { Ok(starts) } else { Err(format!("{}", starts.len())) }
+    })
+    .await
+    .unwrap();
+    // On average: each took its own time until it was seen here.
+    let gaps = gaps(&starts);
+    assert!(gaps.iter().sum::<Duration>() >= Duration::from_millis(900) * 5, "{starts:?}");
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_concluded_from_a_list_that_is_not_there_yet() {
+    let mut trial = Trial::running(&quickstart()).await;
+    trial.stop();
+    trial.slot.proxy.forget();
+    let slow = |resource| Rule {
+        when: When::of("list", resource),
+        times: Times::Every,
+        then: Fault::Delay { millis: 3000 },
+    };
+    let began = Instant::now();
+    trial.restart(["services", "configmaps", "deployments"].map(slow).into()).await;
+    assert!(began.elapsed() >= Duration::from_secs(3), "ready before the last list");
+    trial.slot.quiet().await.unwrap();
+    let written = trial.requests(|record| record.asked.writes());
+    assert!(written.is_empty(), "{written:#?}");
+    trial.end().await;
+}

@@ -1,0 +1,61 @@
+//! Many resources, many edits, many strangers, and things that never get better: what an operator under load does to its
+//! API server, and to the resources that have nothing to do with it.
+//!
+//! Part of `make campaign`. `CAMPAIGN=small cargo test --test storms` takes a small size, `CAMPAIGN=full` the whole one, and
+//! prints figures. Each test has an
+//! operator of its own behind a proxy, which sees the resources of that test alone.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::large_futures,
+    clippy::duration_suboptimal_units,
+    clippy::single_match_else,
+    clippy::default_trait_access,
+    clippy::cast_precision_loss,
+    reason = "a test that cannot go on fails"
+)]
+
+#[path = "storms/actors.rs"]
+mod actors;
+mod cluster;
+#[path = "storms/edits.rs"]
+mod edits;
+#[path = "storms/failures.rs"]
+mod failures;
+#[path = "storms/fleet.rs"]
+mod fleet;
+#[path = "storms/many.rs"]
+mod many;
+#[path = "storms/process.rs"]
+#[allow(dead_code, reason = "faults use the rest")]
+mod process;
+#[path = "storms/rights.rs"]
+mod rights;
+#[path = "storms/values.rs"]
+mod values;
+
+use serde_json::{Value, json};
+
+const IMAGE: &str = "danpung2/logpilot:1.2.0";
+
+fn quickstart() -> Value {
+    json!({ "image": IMAGE, "components": { "all": { "replicas": 1 } } })
+}
+
+/// Whether this is a run of every test, which has no time for storms. It says so.
+fn rests() -> bool {
+    let rests = std::env::var_os("CAMPAIGN").is_none();
+    if rests {
+        println!("skipped: takes minutes; `make campaign` runs it, and so does CAMPAIGN=small");
+    }
+    rests
+}
+
+/// The small number, or the large one of a whole campaign.
+fn size<Number>(small: Number, large: Number) -> Number {
+    if std::env::var("CAMPAIGN").is_ok_and(|value| value == "full") { large } else { small }
+}

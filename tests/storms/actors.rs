@@ -1,0 +1,210 @@
+//! What others do to a resource and to its children: made again at once, changed on their way in.
+
+use std::time::Duration;
+
+use kube::{
+    Api,
+    api::{DeleteParams, DynamicObject, Preconditions},
+};
+use local_cluster::wait_for;
+use logpilot_operator::{engine::kind::Role, objects::kinds::of_role};
+use serde_json::{Value, json};
+
+use super::{
+    cluster::{
+        apply,
+        case::{REPAIR, SOON, problems, uid},
+        kinds::{self, kind},
+    },
+    fleet::{Fleet, shown},
+    quickstart,
+};
+
+/// The garbage collector learns late of a new kind of owner.
+const COLLECTED: Duration = Duration::from_secs(90);
+
+fn owner(object: &DynamicObject) -> Option<&str> {
+    object.metadata.owner_references.iter().flatten().map(|owner| owner.uid.as_str()).next()
+}
+
+/// Everything of the old one goes, whenever the garbage collector comes to it; everything of the new one is its own.
+#[tokio::test]
+async fn a_resource_that_is_made_again_at_once_has_children_of_its_own_and_its_data() {
+    if super::rests() {
+        return;
+    }
+    let fleet = Fleet::new("again").await;
+    let operator = fleet.operator().await;
+    let case = fleet.case("again").await;
+    let first = fleet.apply(&case, &quickstart()).await;
+    let before = case.ready().await;
+    case.delete().await;
+    let second = wait_for("the second one", Duration::from_millis(500), async || {
+        let made = super::cluster::try_apply(&fleet.client, &fleet.manifest(&case.name, &quickstart())).await;
+        match made {
+            Ok(object) if object.metadata.uid != first.metadata.uid => Ok(uid(&object)),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+    let secrets = kinds::api(&case.client, kind("Secret"), case.ns());
+    wait_for("children of the second one", COLLECTED, async || {
+        for kind in of_role(Role::Child).filter(|kind| !kind.optional) {
+            for child in case.children(kind).await {
+                if owner(&child) != Some(&second) {
+                    return Err(format!("{} {:?} of {:?}", kind.kind, child.metadata.name, owner(&child)));
+                }
+            }
+        }
+        // Pods that run with a key that nobody can read any more would refuse every new client.
+        match secrets.get_opt("again-api-key").await.unwrap() {
+            Some(secret) if owner(&secret) == Some(&second) => Ok(()),
+            Some(secret) => Err(format!("the key of {:?}", owner(&secret))),
+            None => Err("no key".to_owned()),
+        }
+    })
+    .await
+    .unwrap();
+    let after = case.ready().await;
+    assert_eq!(after["volumes"], before["volumes"], "the data is kept");
+    assert_eq!(after["pods"], "1/1");
+    fleet.quiet(Duration::from_secs(1), SOON).await;
+    fleet.unmake().await;
+    operator.kill();
+}
+
+/// Somebody's finalizer keeps it: it is waited for, in one sentence and without a request.
+#[tokio::test]
+async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator_to_go() {
+    if super::rests() {
+        return;
+    }
+    let fleet = Fleet::new("stuck").await;
+    let operator = fleet.operator().await;
+    let case = fleet.case("stuck").await;
+    fleet.apply(&case, &quickstart()).await;
+    case.ready().await;
+    let services = kind("Service");
+    let hold = |by: Value| json!({ "metadata": { "finalizers": by } });
+    kinds::edit(&case.client, services, "stuck", "stuck-all", &hold(json!(["example.com/hold"]))).await;
+    let before = fleet.writes().len();
+    kinds::delete(&case.client, services, "stuck", "stuck-all").await;
+    case.until("the wait", SOON, |status| problems(status).contains("ChildTerminating")).await;
+    for number in 0..5 {
+        case.annotate("look", &number.to_string()).await;
+    }
+    fleet.quiet(Duration::from_secs(2), SOON).await;
+    let written: Vec<String> = fleet.writes().split_off(before).iter().map(shown).collect();
+    assert!(written.is_empty(), "{written:#?}");
+    let old = case.child("Service", "stuck-all").await;
+    kinds::edit(&case.client, services, "stuck", "stuck-all", &hold(Value::Null)).await;
+    case.child_until("Service", "stuck-all", "made again", REPAIR, |seen| {
+        seen.metadata.uid != old.metadata.uid
+    })
+    .await;
+    case.ready().await;
+
+    operator.kill();
+    case.delete().await;
+    wait_for("the resource to go", SOON, async || match case.api().get_opt("stuck").await {
+        Ok(None) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await
+    .unwrap();
+    case.gone("Deployment", "stuck-all", COLLECTED).await;
+}
+
+/// A policy that changes what is written: what it adds is not ours to fight, what it overrides is not ours to win.
+#[tokio::test]
+async fn a_policy_that_changes_what_we_write_starts_no_fight() {
+    if super::rests() {
+        return;
+    }
+    let fleet = Fleet::new("mutated").await;
+    let operator = fleet.operator().await;
+    let case = fleet.case("mutated").await;
+    let object = |kind: &str, spec: Value| json!({ "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": { "name": "mutated" }, "spec": spec });
+    let policy = object(
+        "MutatingAdmissionPolicy",
+        json!({
+            "failurePolicy": "Fail", "reinvocationPolicy": "Never",
+            "matchConstraints": { "resourceRules": [{
+                "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["deployments"],
+            }] },
+            "mutations": [
+                { "patchType": "ApplyConfiguration", "applyConfiguration": { "expression":
+                    "Object{metadata: Object.metadata{annotations: {'added': 'by a policy'}}, \
+                     spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{\
+                     containers: [Object.spec.template.spec.containers{name: 'sidecar', image: 'sidecar:1'}]}}}}" } },
+                { "patchType": "JSONPatch", "jsonPatch": { "expression":
+                    "[JSONPatch{op: 'replace', path: '/spec/template/spec/terminationGracePeriodSeconds', value: 77}]" } },
+            ],
+        }),
+    );
+    let binding = object(
+        "MutatingAdmissionPolicyBinding",
+        json!({ "policyName": "mutated", "matchResources": {
+            "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": "mutated" } } } }),
+    );
+    apply(
+        &case.client,
+        &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "mutated" } }),
+    )
+    .await;
+    for manifest in [&policy, &binding] {
+        apply(&case.client, manifest).await;
+    }
+    let probe = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "probe", "namespace": "mutated" },
+        "spec": {
+            "replicas": 0, "selector": { "matchLabels": { "a": "b" } },
+            "template": { "metadata": { "labels": { "a": "b" } }, "spec": {
+                "terminationGracePeriodSeconds": 5, "containers": [{ "name": "c", "image": "i" }] } },
+        },
+    });
+    // A policy is in force a moment after it is made.
+    wait_for("the policy", SOON, async || {
+        let made = apply(&case.client, &probe).await;
+        let api: Api<DynamicObject> = kinds::api(&case.client, kind("Deployment"), "mutated");
+        let changed = made.data["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 77;
+        let uid = Preconditions { uid: made.metadata.uid.clone(), ..Preconditions::default() };
+        api.delete("probe", &DeleteParams { preconditions: Some(uid), ..DeleteParams::default() })
+            .await
+            .unwrap();
+        if changed { Ok(()) } else { Err(format!("{:#}", made.data)) }
+    })
+    .await
+    .unwrap();
+    fleet.apply(&case, &quickstart()).await;
+    case.ready().await;
+    fleet.quiet(Duration::from_secs(1), SOON).await;
+    let made = case.child("Deployment", "mutated-all").await;
+    let pod = &made.data["spec"]["template"]["spec"];
+    assert_eq!(
+        (pod["containers"].as_array().unwrap().len(), &pod["terminationGracePeriodSeconds"]),
+        (2, &json!(77))
+    );
+    let writes = fleet.writes().len();
+    for number in 0..5 {
+        case.annotate("look", &number.to_string()).await;
+    }
+    fleet.quiet(Duration::from_secs(2), SOON).await;
+    let again: Vec<String> = fleet.writes().split_off(writes).iter().map(shown).collect();
+    assert!(again.is_empty(), "{again:#?}");
+    // What it leaves alone is still ours, and a new spec reaches the pods.
+    let mut spec = quickstart();
+    spec["image"] = json!("danpung2/logpilot:1.2.1");
+    fleet.apply(&case, &spec).await;
+    assert_eq!(case.ready().await["version"], "1.2.1");
+    for manifest in [&binding, &policy] {
+        let kind = manifest["kind"].as_str().unwrap();
+        let gvk = kube::api::GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
+        let api =
+            Api::<DynamicObject>::all_with(case.client.clone(), &kube::api::ApiResource::from_gvk(&gvk));
+        api.delete("mutated", &DeleteParams::default()).await.unwrap();
+    }
+    fleet.unmake().await;
+    operator.kill();
+}

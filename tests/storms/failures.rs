@@ -1,0 +1,253 @@
+//! What never gets better: how often it is tried, what is said of it, and whom it disturbs.
+
+use std::time::{Duration, Instant};
+
+use fault_proxy::{Fault, Reply, Rule, RuleId, Times, When};
+use k8s_openapi::api::{core::v1::Service, events::v1::Event};
+use kube::{
+    Api,
+    api::{DeleteParams, ListParams},
+};
+use local_cluster::wait_for;
+use logpilot_operator::api;
+use serde_json::{Value, json};
+
+use super::{
+    cluster::{
+        apply,
+        case::{Case, SOON, condition, message, problems},
+        kinds::{self, kind},
+    },
+    fleet::{Fleet, shown},
+    quickstart, size,
+};
+
+fn refuse(fleet: &Fleet, resource: &str, namespace: &str) -> RuleId {
+    let reply = Reply {
+        message: "spec.podSelector: Invalid value: this is never right".to_owned(),
+        ..Reply::new(422, "Invalid")
+    };
+    let when =
+        When { writes: true, resource: Some(resource.to_owned()), ..When::default() }.within(namespace);
+    fleet.proxy.rule(Rule { when, times: Times::Every, then: Fault::Answer(reply) })
+}
+
+/// Event objects about a resource or its children, by reason.
+async fn events(case: &Case, reason: &str) -> Vec<Event> {
+    let mut found = Vec::new();
+    for namespace in ["default", case.ns()] {
+        let api: Api<Event> = Api::namespaced(case.client.clone(), namespace);
+        found.extend(api.list(&ListParams::default()).await.unwrap().items.into_iter().filter(|event| {
+            event.reason.as_deref() == Some(reason)
+                && event.reporting_controller.as_deref() == Some("logpilot-operator")
+                && (namespace == case.ns()
+                    || event.regarding.as_ref().and_then(|it| it.name.as_deref()) == Some(&case.name))
+        }));
+    }
+    found
+}
+
+/// One that is refused for ever, and one whose pods come and go beside it: each change of theirs is a reason to look, and
+/// none to try again what was refused a moment ago.
+#[tokio::test]
+async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happens() {
+    if super::rests() {
+        return;
+    }
+    let fleet = Fleet::new("refused").await;
+    let operator = fleet.operator().await;
+    let (calm, restless) = (fleet.case("refused-calm").await, fleet.case("refused-restless").await);
+    let mut flapping = quickstart();
+    flapping["image"] = json!("danpung2/logpilot-flapping:2");
+    for case in [&calm, &restless] {
+        refuse(&fleet, "networkpolicies", case.ns());
+    }
+    let began = Instant::now();
+    fleet.apply(&calm, &quickstart()).await;
+    fleet.apply(&restless, &flapping).await;
+    for case in [&calm, &restless] {
+        let status = case.reason("Stalled", "True", "Invalid").await;
+        assert!(message(&status, "Stalled").contains("this is never right"), "{status:#}");
+    }
+    // The other children are all there.
+    calm.child_until("Deployment", "refused-calm-all", "running", SOON, |seen| {
+        seen.data.pointer("/status/readyReplicas").is_some()
+    })
+    .await;
+    let watched = Duration::from_secs(size(20, 600));
+    // The window is the promise itself: nothing is waited for.
+    tokio::time::sleep(watched.saturating_sub(began.elapsed())).await;
+    for case in [&calm, &restless] {
+        let tried = fleet.writes().into_iter().filter(|record| {
+            record.asked.resource == "networkpolicies" && record.asked.namespace.as_deref() == Some(case.ns())
+        });
+        let tried = tried.count();
+        let told = fleet.sent().into_iter().filter(|record| {
+            record.asked.subresource.is_some() && record.asked.name.as_deref() == Some(&case.name)
+        });
+        let told = told.count();
+        let said = [events(case, "Invalid").await.len(), events(case, "Progressing").await.len()];
+        println!(
+            "FIGURE storm: {} in {} s: {tried} tries of what is refused, {told} status writes, {said:?} Event objects",
+            case.name,
+            watched.as_secs()
+        );
+        // 1 + 2 + 4 + 8 … s, up to 300 s, less a quarter: 6 in 20 s, 13 in 10 min; and what began it.
+        assert!(tried <= size(7, 14), "{tried} in {watched:?}");
+        assert!(said[0] <= 2, "one of the resource, one of its child: {said:?}");
+        // Its readiness changes once a second; each change is told at most once.
+        let changes = if case.name == restless.name { watched.as_secs() * 2 } else { 0 };
+        assert!(told as u64 <= 8 + changes, "{told} status writes");
+    }
+    let status = restless.status().await;
+    assert_eq!(condition(&status, "Stalled").0, "True", "{status:#}");
+    fleet.proxy.forget();
+    // A new spec is a new try.
+    let mut next = quickstart();
+    next["commonAnnotations"] = json!({ "next": "one" });
+    for case in [&calm, &restless] {
+        fleet.apply(case, &next).await;
+        case.ready().await;
+    }
+    fleet.unmake().await;
+    operator.kill();
+}
+
+async fn repair_of(case: &Case) -> Duration {
+    let services: Api<Service> = Api::namespaced(case.client.clone(), case.ns());
+    let name = format!("{}-all", case.name);
+    services.delete(&name, &DeleteParams::default()).await.unwrap();
+    let deleted = Instant::now();
+    wait_for("the Service", SOON, async || {
+        services.get(&name).await.map(drop).map_err(|error| error.to_string())
+    })
+    .await
+    .unwrap();
+    deleted.elapsed()
+}
+
+async fn slowest_repair(case: &Case, of: usize) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for _ in 0..of {
+        slowest = slowest.max(repair_of(case).await);
+    }
+    slowest
+}
+
+/// Their requests are never answered, so each holds what it has until its deadline.
+#[tokio::test]
+async fn resources_whose_requests_hang_delay_no_other() {
+    if super::rests() {
+        return;
+    }
+    let poisoned = size(4, 16);
+    let fleet = Fleet::new("poison").await;
+    let operator = fleet.operator().await;
+    let healthy = fleet.case("healthy").await;
+    fleet.apply(&healthy, &quickstart()).await;
+    healthy.ready().await;
+    let tries = size(8, 40);
+    let before = slowest_repair(&healthy, tries).await;
+    for number in 0..poisoned {
+        // Not the key, which comes before everything else: then as many as go at once.
+        let hang =
+            When { verb: Some("patch".to_owned()), namespace: Some(fleet.name(number)), ..When::default() };
+        fleet.proxy.rule(Rule { when: hang, times: Times::Every, then: Fault::Hang });
+    }
+    fleet.make(poisoned, |_| quickstart()).await;
+    wait_for("the poison to work", SOON, async || {
+        let held = fleet.proxy.records().iter().filter(|record| record.fault.is_some()).count();
+        if held >= poisoned * 4 { Ok(()) } else { Err(format!("{held} held")) }
+    })
+    .await
+    .unwrap();
+    let beside = slowest_repair(&healthy, tries).await;
+    println!(
+        "FIGURE storm: slowest repair of {tries}: {} ms alone, {} ms beside {poisoned} resources whose requests hang",
+        before.as_millis(),
+        beside.as_millis()
+    );
+    assert!(beside < Duration::from_secs(1).max(before.mul_f64(1.5)), "{beside:?}, alone {before:?}");
+    fleet.proxy.forget();
+    fleet
+        .until_all("healed", poisoned + 1, Duration::from_secs(60), |status| {
+            condition(status, "Ready").0 == "True"
+        })
+        .await;
+    fleet.unmake().await;
+    operator.kill();
+}
+
+/// Refused by the namespace's own quota: in the words of the API server, and once it allows them they come.
+#[tokio::test]
+async fn objects_that_a_quota_refuses_are_named_and_made_when_it_allows_them() {
+    if super::rests() {
+        return;
+    }
+    let fleet = Fleet::new("quota").await;
+    let operator = fleet.operator().await;
+    let case = fleet.case("quota").await;
+    let quota = |deployments: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "small", "namespace": "quota" },
+            "spec": { "hard": { "count/deployments.apps": deployments } },
+        })
+    };
+    apply(&case.client, &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "quota" } }))
+        .await;
+    apply(&case.client, &quota("0")).await;
+    wait_for("the quota to be counted", SOON, async || {
+        let quotas = kinds::api(&case.client, kind("ResourceQuota"), "quota");
+        let counted = quotas.get("small").await.unwrap();
+        counted.data.pointer("/status/used").map(drop).ok_or("not yet".to_owned())
+    })
+    .await
+    .unwrap();
+    fleet.apply(&case, &quickstart()).await;
+    let status = case.reason("Ready", "False", "QuotaExceeded").await;
+    assert!(message(&status, "Ready").contains("exceeded quota: small"), "{status:#}");
+    case.child("Service", "quota-all").await;
+    apply(&case.client, &quota("1")).await;
+    case.ready().await;
+    fleet.unmake().await;
+    operator.kill();
+}
+
+/// Its pods are ready and not, once a second: told, and nothing else done.
+#[tokio::test]
+async fn pods_whose_readiness_flaps_start_no_write_but_of_the_status() {
+    if super::rests() {
+        return;
+    }
+    let fleet = Fleet::new("flaps").await;
+    let operator = fleet.operator().await;
+    let case = fleet.case("flaps").await;
+    let mut spec = quickstart();
+    spec["image"] = json!("danpung2/logpilot-flapping:2");
+    fleet.apply(&case, &spec).await;
+    case.until("Applied", SOON, |status| condition(status, "Applied").0 == "True").await;
+    let (writes, sent) = (fleet.writes().len(), fleet.sent().len());
+    let watched = Duration::from_secs(size(10, 120));
+    // The window is the promise itself: nothing is waited for.
+    tokio::time::sleep(watched).await;
+    assert_eq!(fleet.writes().len(), writes, "{:#?}", fleet.writes().iter().map(shown).collect::<Vec<_>>());
+    let sent: Vec<_> = fleet.sent().split_off(sent);
+    let told = sent.iter().filter(|record| record.asked.resource == api::PLURAL).count();
+    let events = sent.iter().filter(|record| record.asked.resource == "events").count();
+    println!(
+        "FIGURE storm: readiness flapping for {} s: {told} status writes, {events} events",
+        watched.as_secs()
+    );
+    assert!(
+        told > 0 && told as u64 <= 2 * watched.as_secs(),
+        "{:#?}",
+        sent.iter().map(shown).collect::<Vec<_>>()
+    );
+    assert!(events <= 4, "{:#?}", sent.iter().map(shown).collect::<Vec<_>>());
+    fleet.apply(&case, &quickstart()).await;
+    let status = case.ready().await;
+    assert!(problems(&status).is_empty() || !problems(&status).contains("Progressing"), "{status:#}");
+    assert_eq!(status["pods"], Value::from("1/1"));
+    fleet.unmake().await;
+    operator.kill();
+}

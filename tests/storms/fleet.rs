@@ -1,0 +1,171 @@
+//! Resources with one mark, and an operator that sees no others.
+
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use fault_proxy::{Narrow, Proxy, Record, When};
+use futures::{StreamExt, stream};
+use kube::{
+    Api, Client, Config,
+    api::{DeleteParams, DynamicObject, ListParams},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use local_cluster::wait_for;
+use logpilot_operator::{api, objects::kinds::KINDS};
+use serde_json::{Value, json};
+
+use super::cluster::{self, OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Running, World, case::Case, world};
+
+/// On each resource of a fleet and, by `commonLabels`, on its children.
+const MARK: &str = "fleet";
+
+pub struct Fleet {
+    pub world: &'static World,
+    pub client: Client,
+    pub proxy: Proxy,
+    /// The operator's way through the proxy.
+    pub kubeconfig: Kubeconfig,
+    mark: &'static str,
+}
+
+impl Fleet {
+    pub async fn new(mark: &'static str) -> Self {
+        let world = world().await;
+        let account = world
+            .env
+            .access()
+            .service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
+            .await
+            .unwrap();
+        let proxy = Proxy::start(&account, None).await.unwrap();
+        let marked = |resource: &str| Narrow {
+            when: When { resource: Some(resource.to_owned()), ..When::default() },
+            parameter: "labelSelector",
+            selector: format!("{MARK}={mark}"),
+        };
+        let children = KINDS.iter().filter(|kind| kind.role.watched() && kind.plural != "namespaces");
+        proxy.narrow(children.map(|kind| marked(kind.plural)).chain([marked(api::PLURAL)]).collect());
+        let kubeconfig = proxy.kubeconfig(&account);
+        Self { world, client: world.client().await, proxy, kubeconfig, mark }
+    }
+
+    pub async fn operator(&self) -> Running {
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(self.kubeconfig.clone(), &options).await.unwrap();
+        self.world.start_behind(config, "logpilot-operator:test").await
+    }
+
+    pub async fn case(&self, name: &str) -> Case {
+        Case::new(self.world, name).await
+    }
+
+    pub async fn apply(&self, case: &Case, spec: &Value) -> DynamicObject {
+        cluster::apply(&self.client, &self.manifest(&case.name, spec)).await
+    }
+
+    pub fn manifest(&self, name: &str, spec: &Value) -> Value {
+        let mut spec = spec.clone();
+        spec["commonLabels"][MARK] = json!(self.mark);
+        json!({
+            "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
+            "metadata": { "name": name, "labels": { MARK: self.mark } }, "spec": spec,
+        })
+    }
+
+    pub fn name(&self, number: usize) -> String {
+        format!("{}-{number:04}", self.mark)
+    }
+
+    /// Makes so many, each with the spec of its name.
+    pub async fn make(&self, count: usize, spec: impl Fn(&str) -> Value) {
+        let manifests = (0..count).map(|number| {
+            let name = self.name(number);
+            self.manifest(&name, &spec(&name))
+        });
+        let made = stream::iter(manifests.map(async |manifest| {
+            cluster::apply(&self.client, &manifest).await;
+        }));
+        made.buffer_unordered(16).collect::<Vec<()>>().await;
+    }
+
+    pub async fn all(&self) -> Vec<DynamicObject> {
+        let marked = ListParams::default().labels(&format!("{MARK}={}", self.mark));
+        Api::<DynamicObject>::all_with(self.client.clone(), &cluster::resource())
+            .list(&marked)
+            .await
+            .unwrap()
+            .items
+    }
+
+    /// Until each of so many has a status, seen for its newest spec, that is as asked.
+    pub async fn until_all(
+        &self,
+        what: &str,
+        count: usize,
+        within: Duration,
+        asked: impl Fn(&Value) -> bool,
+    ) {
+        wait_for(format!("{count} of {}: {what}", self.mark), within, async || {
+            let all = self.all().await;
+            let good = |object: &DynamicObject| {
+                let status = object.data.get("status").unwrap_or(&Value::Null);
+                status["observedGeneration"].as_i64() == object.metadata.generation && asked(status)
+            };
+            let bad: Vec<_> = all.iter().filter(|object| !good(object)).collect();
+            match bad.first() {
+                None if all.len() == count => Ok(()),
+                None => Err(format!("{} there", all.len())),
+                Some(first) => {
+                    Err(format!("{} not yet, as {:?}: {}", bad.len(), first.metadata.name, first.data))
+                }
+            }
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    pub async fn unmake(&self) {
+        let marked = ListParams::default().labels(&format!("{MARK}={}", self.mark));
+        let api = Api::<DynamicObject>::all_with(self.client.clone(), &cluster::resource());
+        api.delete_collection(&DeleteParams::default(), &marked).await.unwrap();
+    }
+
+    /// Everything that was sent but renewals of watches.
+    pub fn sent(&self) -> Vec<Record> {
+        self.proxy.records().into_iter().filter(|record| record.asked.verb != "watch").collect()
+    }
+
+    /// Writes of children, whatever came of them.
+    pub fn writes(&self) -> Vec<Record> {
+        let child = |record: &Record| {
+            record.asked.writes() && record.asked.resource != api::PLURAL && record.asked.resource != "events"
+        };
+        self.sent().into_iter().filter(child).collect()
+    }
+
+    /// Until nothing was sent for so long.
+    pub async fn quiet(&self, still: Duration, within: Duration) {
+        let last = Mutex::new((self.sent().len(), Instant::now()));
+        wait_for(format!("silence of {}", self.mark), within, async || {
+            let sent = self.sent();
+            let mut last = last.lock().unwrap();
+            if sent.len() != last.0 {
+                *last = (sent.len(), Instant::now());
+            }
+            let newest = sent.iter().rev().take(8).map(shown).collect::<Vec<_>>();
+            if last.1.elapsed() >= still { Ok(()) } else { Err(newest.join(", ")) }
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// A request in a few words.
+pub fn shown(record: &Record) -> String {
+    let asked = &record.asked;
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    let (namespace, name, below) = (part(&asked.namespace), part(&asked.name), part(&asked.subresource));
+    format!("{} {} {namespace}/{name} {below}: {}", asked.verb, asked.resource, record.status)
+}

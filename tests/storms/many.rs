@@ -1,0 +1,205 @@
+//! Many resources, and many objects of others.
+
+use std::time::{Duration, Instant};
+
+use fault_proxy::{Fault, Rule, Times, When};
+use futures::{StreamExt, stream};
+use logpilot_operator::api;
+use serde_json::{Value, json};
+
+use super::{
+    cluster::{
+        apply,
+        case::{SOON, condition},
+    },
+    fleet::{Fleet, shown},
+    process::Process,
+    quickstart, size,
+};
+
+const QUIET: Duration = Duration::from_secs(2);
+
+fn ready(status: &Value) -> bool {
+    condition(status, "Ready").0 == "True"
+}
+
+/// Objects of somebody else, of kinds that the operator watches, and as many namespaces as there are hundreds.
+async fn strangers(fleet: &Fleet, count: usize) {
+    let home = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "strangers" } });
+    apply(&fleet.client, &home).await;
+    let named = |kind: &str, version: &str, number: usize, rest: Value| {
+        let mut object = rest;
+        object["apiVersion"] = json!(version);
+        object["kind"] = json!(kind);
+        object["metadata"] = json!({ "name": format!("stranger-{number}"), "namespace": "strangers" });
+        object
+    };
+    let objects = (0..count).flat_map(|number| {
+        let data = json!({ "data": { "text": "x".repeat(1000) } });
+        let ports = json!({ "spec": { "ports": [{ "port": 80 }] } });
+        let pods = json!({ "spec": {
+            "replicas": 0, "selector": { "matchLabels": { "a": "b" } },
+            "template": { "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "c", "image": "i" }] } },
+        } });
+        let space = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": format!("stranger-{number}") },
+        });
+        let mut made = vec![
+            named("ConfigMap", "v1", number, data),
+            named("Service", "v1", number, ports),
+            named("Deployment", "apps/v1", number, pods),
+        ];
+        made.extend((number % 10 == 0).then_some(space));
+        made
+    });
+    let made = stream::iter(objects.map(async |object| {
+        apply(&fleet.client, &object).await;
+    }));
+    made.buffer_unordered(24).collect::<Vec<()>>().await;
+}
+
+#[tokio::test]
+async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_after_churn() {
+    if super::rests() {
+        return;
+    }
+    let count = size(12, 1000);
+    let fleet = Fleet::new("idle").await;
+    let Some(plane) = fleet.world.env.control_plane() else {
+        println!(
+            "skipped: a file for the program's own kubeconfig is only made beside a local control plane"
+        );
+        return;
+    };
+    let kubeconfig = plane.write_kubeconfig("storms", &fleet.kubeconfig).unwrap();
+    let program = Process::start(&kubeconfig).await;
+    let alone = program.resident();
+    let began = Instant::now();
+    fleet.make(count, |_| quickstart()).await;
+    fleet.until_all("Ready", count, Duration::from_secs(size(60, 900)), ready).await;
+    println!("FIGURE storm: {count} resources Ready after {} s", began.elapsed().as_secs());
+    fleet.quiet(QUIET, Duration::from_secs(120)).await;
+
+    let (before, busy, watched) = (fleet.sent().len(), program.busy(), Duration::from_secs(size(5, 60)));
+    // The window is the promise itself: nothing is waited for.
+    tokio::time::sleep(watched).await;
+    let share = (program.busy() - busy) / watched.as_secs_f64();
+    let sent = fleet.sent();
+    assert_eq!(sent.len(), before, "idle: {:#?}", sent[before..].iter().map(shown).collect::<Vec<_>>());
+    println!(
+        "FIGURE storm: {count} idle resources: 0 requests in {} s, {:.2} % of a processor, {} KiB resident, {alone} KiB without any",
+        watched.as_secs(),
+        share * 100.0,
+        program.resident()
+    );
+    assert!(share < 0.01, "{share} of a processor while idle");
+
+    let mine = program.resident();
+    let foreign = size(60, 10_000);
+    strangers(&fleet, foreign).await;
+    let beside = program.resident();
+    println!(
+        "FIGURE storm: {foreign} foreign objects of each of 3 kinds: {mine} KiB before, {beside} KiB after"
+    );
+    drop(program);
+    fleet.proxy.forget();
+    let program = Process::start(&kubeconfig).await;
+    fleet.quiet(QUIET, Duration::from_secs(60)).await;
+    let written: Vec<_> = fleet.sent().iter().filter(|record| record.asked.writes()).map(shown).collect();
+    assert!(written.is_empty(), "a restart among strangers writes nothing: {written:#?}");
+    let afresh = program.resident();
+    println!("FIGURE storm: started beside {count} resources and the strangers: {afresh} KiB");
+    // A debug build's own code is most of it.
+    assert!(afresh < alone + 60_000 + 40 * u64::try_from(count).unwrap(), "{afresh} KiB of {alone} KiB");
+
+    // They come and go; what is remembered of them goes too.
+    let churned = size(10, 300);
+    let mut after_first = 0;
+    for round in 0..3 {
+        let short = || {
+            json!({
+                "image": super::IMAGE, "components": { "all": { "replicas": 1 } },
+                "namespace": { "name": "idle-churn" },
+                "storage": { "volume": { "deletionPolicy": "Delete" } }, "operation": { "stopped": true },
+            })
+        };
+        let names: Vec<String> = (0..churned).map(|number| format!("churn-{round}-{number:04}")).collect();
+        let manifests: Vec<Value> = names.iter().map(|name| fleet.manifest(name, &short())).collect();
+        let made = stream::iter(manifests.iter().map(async |manifest| {
+            apply(&fleet.client, manifest).await;
+        }));
+        made.buffer_unordered(16).collect::<Vec<()>>().await;
+        let all = count + churned;
+        let seen = |status: &Value| status["observedGeneration"].as_i64().is_some();
+        fleet.until_all("seen", all, Duration::from_secs(size(60, 300)), seen).await;
+        for name in &names {
+            fleet.case(name).await.delete().await;
+        }
+        fleet.until_all("left", count, Duration::from_secs(120), ready).await;
+        fleet.quiet(QUIET, Duration::from_secs(60)).await;
+        if round == 0 {
+            after_first = program.resident();
+        }
+    }
+    let at_last = program.resident();
+    println!(
+        "FIGURE storm: {churned} resources came and went: {after_first} KiB after the first time, {at_last} KiB after the third"
+    );
+    assert!(at_last < after_first + after_first / 10, "{at_last} KiB of {after_first} KiB");
+    let metrics = program.get("/metrics").await.unwrap();
+    for line in [
+        format!("logpilot_operator_clusters{{state=\"ready\"}} {count}"),
+        "logpilot_operator_clusters{state=\"not_ready\"} 0".to_owned(),
+        "logpilot_operator_longest_not_ready_seconds 0".to_owned(),
+    ] {
+        assert!(metrics.contains(&line), "{line} in\n{metrics}");
+    }
+    fleet.unmake().await;
+}
+
+/// Every request takes longer than the second of a timestamp.
+#[tokio::test]
+async fn a_slow_api_server_slows_a_fleet_and_makes_no_noise() {
+    if super::rests() {
+        return;
+    }
+    let count = size(24, 150);
+    let fleet = Fleet::new("slow").await;
+    let slow = Rule { when: When::default(), times: Times::Every, then: Fault::Delay { millis: 1200 } };
+    let operator = fleet.operator().await;
+    let slow = fleet.proxy.rule(slow);
+    let began = Instant::now();
+    fleet.make(count, |_| quickstart()).await;
+    fleet.until_all("Ready", count, Duration::from_secs(size(90, 600)), ready).await;
+    let took = began.elapsed();
+    fleet.quiet(Duration::from_secs(3), SOON).await;
+    let sent = fleet.sent();
+    let told = |record: &&fault_proxy::Record| record.asked.subresource.as_deref() == Some("status");
+    let statuses = sent.iter().filter(told).count();
+    let writes = fleet.writes().len();
+    println!(
+        "FIGURE storm: {count} resources at 1.2 s a request: Ready after {} s, {writes} writes, {statuses} of status",
+        took.as_secs()
+    );
+    let unwell: Vec<_> =
+        sent.iter().filter(|record| record.status == 0 || record.status >= 500).map(shown).collect();
+    assert!(unwell.is_empty(), "given up though they were under way: {unwell:#?}");
+    for object in fleet.all().await {
+        let said = object.data["status"].to_string();
+        assert!(!said.contains("no answer"), "{said}");
+    }
+    let noisy = fleet.world.log_of("no answer within");
+    assert!(!noisy.contains("slow-"), "{noisy}");
+    // While it is made, when it is applied, when it is ready, and one for counts on the way.
+    assert!(statuses <= 4 * count, "{statuses} of {count}");
+    fleet.proxy.lift(slow);
+    fleet.proxy.forget();
+    operator.kill();
+    let operator = fleet.operator().await;
+    fleet.quiet(QUIET, SOON).await;
+    let again = fleet.sent().iter().filter(|record| record.asked.writes()).map(shown).collect::<Vec<_>>();
+    assert!(again.is_empty(), "{again:#?}");
+    assert!(fleet.sent().iter().any(|record| record.asked.resource == api::PLURAL));
+    fleet.unmake().await;
+    operator.kill();
+}

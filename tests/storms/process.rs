@@ -1,0 +1,98 @@
+//! The real program as a child process: what it takes of the machine.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use local_cluster::wait_for;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// Ticks of a second in /proc/…/stat; Linux has had this number for user space since 2.6.
+const TICKS: f64 = 100.0;
+
+pub struct Process {
+    child: Child,
+    port: u16,
+}
+
+impl Process {
+    /// Starts it and waits until it has listed everything.
+    pub async fn start(kubeconfig: &Path) -> Self {
+        Self::start_with(kubeconfig, &[]).await
+    }
+
+    pub async fn start_with(kubeconfig: &Path, arguments: &[&str]) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let child = Command::new(env!("CARGO_BIN_EXE_logpilot-operator"))
+            .args(["run", "--listen", &format!("127.0.0.1:{port}")])
+            .args(arguments)
+            .env("KUBECONFIG", kubeconfig)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let process = Self { child, port };
+        wait_for("the program to be ready", Duration::from_secs(60), async || {
+            match process.get("/readyz").await {
+                Ok(answer) if answer.starts_with("HTTP/1.0 200") => Ok(()),
+                Ok(answer) => Err(answer),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+        process
+    }
+
+    /// `TERM`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let arguments = [format!("-{name}"), self.child.id().to_string()];
+        assert!(Command::new("kill").args(arguments).status().unwrap().success());
+    }
+
+    /// Waits until it ends by itself; its exit code.
+    pub async fn ended(&mut self, within: Duration) -> Option<i32> {
+        let child = std::sync::Mutex::new(&mut self.child);
+        wait_for("the program to end", within, async || match child.lock().unwrap().try_wait().unwrap() {
+            Some(status) => Ok(status.code()),
+            None => Err("it runs".to_owned()),
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub async fn get(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    /// Resident memory in KiB.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Seconds of a processor that it took so far.
+    pub fn busy(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks = |place: usize| fields[place].parse::<f64>().unwrap();
+        (ticks(11) + ticks(12)) / TICKS
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

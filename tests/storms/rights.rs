@@ -1,0 +1,125 @@
+//! A right that is taken away while the operator runs: of one kind, to watch it, to write it, to delete it. Only what
+//! needs the right suffers, the status names it, and it is used again when it is back.
+
+use std::time::Duration;
+
+use fault_proxy::{Fault, Reply, Rule, RuleId, Times, When};
+use logpilot_operator::{
+    engine::kind::{Kind, Role},
+    objects::kinds::of_role,
+};
+use serde_json::{Value, json};
+
+use super::{
+    IMAGE,
+    cluster::{
+        case::{Case, REPAIR, SOON, condition, problems},
+        kinds::{self, kind},
+    },
+    fleet::Fleet,
+    size,
+};
+
+const HEALED: Duration = Duration::from_secs(30);
+
+fn many_kinds() -> Value {
+    json!({
+        "image": IMAGE,
+        "components": {
+            "all": { "replicas": 2, "podDisruptionBudget": { "maxUnavailable": 1 }, "loadBalancer": {} },
+            "grpc": { "autoscaling": { "maxReplicas": 4 } },
+        },
+        "exposure": { "ingress": { "className": "nginx", "rules": [{ "host": "rights.example.com", "component": "all" }] } },
+        "limits": { "defaults": {}, "quota": { "pods": 50 } },
+        "backup": {},
+    })
+}
+
+/// From now on this is forbidden, in the API server's words.
+fn forbid(fleet: &Fleet, verb: &str, kind: &Kind) -> RuleId {
+    let message = format!(
+        "{} is forbidden: User \"system:serviceaccount:logpilot-operator-system:logpilot-operator\" cannot {verb} \
+         resource \"{}\" in API group \"{}\" at the cluster scope",
+        kind.crd_name().trim_end_matches('.'),
+        kind.plural,
+        kind.group
+    );
+    let reply = Reply { message, ..Reply::new(403, "Forbidden") };
+    fleet.proxy.rule(Rule {
+        when: When::of(verb, kind.plural),
+        times: Times::Every,
+        then: Fault::Answer(reply),
+    })
+}
+
+fn named(status: &Value, kind: &Kind) -> bool {
+    status["problems"].as_array().into_iter().flatten().any(|problem| {
+        problem["reason"] == "Forbidden"
+            && problem["message"].as_str().unwrap_or_default().contains(kind.plural)
+    })
+}
+
+/// Another kind is repaired as ever.
+async fn others_are_repaired(case: &Case, but: &Kind) {
+    let other = if but.kind == "Service" { "NetworkPolicy" } else { "Service" };
+    let name = format!("{}-all", case.name);
+    let before = case.child(other, &name).await;
+    kinds::delete(&case.client, kind(other), case.ns(), &name).await;
+    case.child_until(other, &name, "made again", REPAIR, |seen| seen.metadata.uid != before.metadata.uid)
+        .await;
+}
+
+async fn heals(case: &Case, kind: &Kind) {
+    case.until(&format!("{} may be used again", kind.plural), HEALED, |status| {
+        !named(status, kind) && condition(status, "Applied").0 == "True"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers() {
+    if super::rests() {
+        return;
+    }
+    let fleet = Fleet::new("rights").await;
+    let operator = fleet.operator().await;
+    let case = fleet.case("rights").await;
+    fleet.apply(&case, &many_kinds()).await;
+    case.until("Applied", SOON, |status| condition(status, "Applied").0 == "True").await;
+    fleet.quiet(Duration::from_secs(1), SOON).await;
+    let all: Vec<_> = of_role(Role::Child).filter(|kind| !kind.optional).collect();
+    let some = ["PodDisruptionBudget", "Service"];
+    let chosen = all.into_iter().filter(|kind| size(some.contains(&kind.kind), true));
+    for kind in chosen {
+        let watching = [forbid(&fleet, "watch", kind), forbid(&fleet, "list", kind)];
+        fleet.proxy.cut();
+        case.until(&format!("{} cannot be watched", kind.plural), HEALED, |status| named(status, kind)).await;
+        others_are_repaired(&case, kind).await;
+        for rule in watching {
+            fleet.proxy.lift(rule);
+        }
+        heals(&case, kind).await;
+
+        let writing = forbid(&fleet, "patch", kind);
+        let lost = case.children(kind).await.remove(0).metadata.name.unwrap();
+        kinds::delete(&case.client, kind, case.ns(), &lost).await;
+        case.until(&format!("{} cannot be written", kind.plural), SOON, |status| named(status, kind)).await;
+        others_are_repaired(&case, kind).await;
+        fleet.proxy.lift(writing);
+        heals(&case, kind).await;
+        case.child(kind.kind, &lost).await;
+    }
+    let budgets = kind("PodDisruptionBudget");
+    let deleting = forbid(&fleet, "delete", budgets);
+    let mut without = many_kinds();
+    without["components"]["all"]["podDisruptionBudget"] = json!({ "enabled": false });
+    fleet.apply(&case, &without).await;
+    let status = case.until("a budget that stays", SOON, |status| named(status, budgets)).await;
+    assert!(problems(&status).contains("Forbidden"));
+    others_are_repaired(&case, budgets).await;
+    fleet.proxy.lift(deleting);
+    case.gone("PodDisruptionBudget", "rights-all", HEALED).await;
+    heals(&case, budgets).await;
+    fleet.unmake().await;
+    operator.kill();
+}
