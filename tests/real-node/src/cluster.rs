@@ -52,9 +52,12 @@ pub async fn beside(run_dir: &Path, count: u8, images: &Images, command: &[Strin
     run_line(&format!("ip address add {MACHINE}/24 dev {BRIDGE}"))?;
     run_line(&format!("ip link set {BRIDGE} up"))?;
     let volumes = run_dir.join("volumes");
-    create(&volumes.join(SMALL))?;
-    // Before the nodes: what is mounted later does not reach them.
+    create(&volumes)?;
+    // In memory: what the machine's disk is busy with is not to be seen in the answers of servers. Before the nodes: what is
+    // mounted later does not reach them.
+    run_line(&format!("mount -t tmpfs volumes {}", volumes.display()))?;
     let small = volumes.join(SMALL);
+    create(&small)?;
     run_line(&format!("mount -t tmpfs -o size={SMALL_SIZE} {SMALL} {}", small.display()))?;
 
     let plane = ControlPlane::start(Options {

@@ -19,7 +19,6 @@ pub use cluster::{Images, beside};
 pub use error::{Error, Result};
 pub use machine::obstacle;
 pub use namespaces::enter;
-pub use node::import;
 pub use programs::NODE;
 
 /// Names the kubeconfig of the suite's cluster; without it the suite does not run.
@@ -28,3 +27,5 @@ pub const KUBECONFIG: &str = "E2E_KUBECONFIG";
 pub const DIRECTORY: &str = "E2E_DIRECTORY";
 /// Names the programs of the control plane and of the nodes.
 pub const KUBECTL: &str = "KUBECTL";
+/// Names an archive of LogPilot's own image where that runs instead of the stand-in; empty or absent otherwise.
+pub const SERVER: &str = "LOGPILOT_IMAGE";

@@ -174,7 +174,7 @@ impl Node {
 }
 
 /// Imports an image archive into a node, by the node's directory.
-pub fn import(programs: &Path, node: &Path, archive: &Path) -> Result<()> {
+fn import(programs: &Path, node: &Path, archive: &Path) -> Result<()> {
     let mut ctr = Command::new(programs.join("ctr"));
     ctr.arg("--address").arg(node.join("containerd.sock"));
     run(ctr.args(["--namespace", "k8s.io", "images", "import", "--local"]).arg(archive)).map(drop)

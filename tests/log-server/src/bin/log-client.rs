@@ -1,12 +1,12 @@
 //! `log-client`: writes to LogPilot, or to its stand-in, at a steady rate, reads back, and counts. For tests.
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use log_server::client::{self, Load, Target};
 
-/// Writes records at a steady rate, reads them back, and prints one line of JSON: sent, acked, failed, lost,
-/// duplicated, storedUnacked, longestGapMillis, and how often each error was seen.
+/// Writes records at a steady rate, reads them back, and prints one line of JSON: sent, retried, acked, failed,
+/// lost, duplicated, storedUnacked, longestGapMillis, and how often each error was seen.
 ///
 /// Exit code: 0 where nothing failed, was lost or doubled, otherwise 1.
 #[derive(Parser)]
@@ -22,6 +22,9 @@ struct Arguments {
     rate: f64,
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
+    /// Stops writing earlier once this file is there
+    #[arg(long)]
+    until: Option<PathBuf>,
     #[arg(long, default_value = "log-client")]
     channel: String,
     /// In every message; has to differ between runs [default: the time and the process]
@@ -33,9 +36,12 @@ struct Arguments {
     /// Reading back is tried for so long
     #[arg(long, default_value_t = 30.0)]
     read_seconds: f64,
-    /// Try again what no server has seen, as client libraries do; nothing else is ever tried again
+    /// Try again what no server has seen, as client libraries do
     #[arg(long)]
     retry_unsent: bool,
+    /// Try again what a connection ended under, as some client libraries do; nothing else is ever tried again
+    #[arg(long)]
+    retry_unanswered: bool,
     /// A new connection for each request; otherwise connections are kept, and stay with the pod they reached
     #[arg(long)]
     fresh_connections: bool,
@@ -56,8 +62,10 @@ async fn main() -> ExitCode {
         channel: arguments.channel,
         rate: arguments.rate,
         lasting: seconds(arguments.seconds),
+        until: arguments.until,
         timeout: seconds(arguments.timeout_seconds),
         retry_unsent: arguments.retry_unsent,
+        retry_unanswered: arguments.retry_unanswered,
         read_for: seconds(arguments.read_seconds),
     };
     let now = || format!("{}-{}", jiff::Timestamp::now().as_millisecond(), std::process::id());

@@ -6,6 +6,7 @@ mod rest;
 
 use std::{
     fmt,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 
 pub use self::{
     grpc::Grpc,
-    report::{Report, Tally},
+    report::{Report, Sent, Tally},
     rest::Rest,
 };
 
@@ -27,6 +28,9 @@ const PAGE: usize = 1000;
 pub enum Failed {
     /// The server has not seen the request, so that it can be sent again.
     Unsent(String),
+    /// The connection ended before a byte of the answer, as a kept one does when a request crosses the server's goodbye. It may
+    /// have been stored or not.
+    Unanswered(String),
     /// It may have been stored or not.
     Sent(String),
 }
@@ -34,7 +38,7 @@ pub enum Failed {
 impl fmt::Display for Failed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unsent(why) | Self::Sent(why) => formatter.write_str(why),
+            Self::Unsent(why) | Self::Unanswered(why) | Self::Sent(why) => formatter.write_str(why),
         }
     }
 }
@@ -96,10 +100,14 @@ pub struct Load {
     /// Records a second, whatever the answers do.
     pub rate: f64,
     pub lasting: Duration,
+    /// Ends earlier once this file is there.
+    pub until: Option<PathBuf>,
     /// For one record, with all its tries.
     pub timeout: Duration,
     /// Try again what no server has seen, as client libraries do.
     pub retry_unsent: bool,
+    /// Try again what was not answered, as some client libraries do. What is stored twice for that is counted as doubled.
+    pub retry_unanswered: bool,
     /// Reading back is not what is measured: a read that fails is tried again for so long.
     pub read_for: Duration,
 }
@@ -126,21 +134,26 @@ async fn write(target: &Target, load: &Load, run: &str) -> Tally {
             biased;
             () = &mut end => break,
             _ = tick.tick() => {
+                if load.until.as_ref().is_some_and(|file| file.exists()) {
+                    break;
+                }
                 let (target, load, message) = (target.clone(), load_of_each.clone(), format!("{run}-{number}"));
                 sending.spawn(async move {
-                    let sent = tokio::time::timeout(load.timeout, one(&target, &load, &message)).await;
+                    let mut tries = 0;
+                    let one = one(&target, &load, &message, &mut tries);
+                    let sent = tokio::time::timeout(load.timeout, one).await;
                     let sent = sent.unwrap_or_else(|_| Err(Failed::Sent("no answer in time".into())));
-                    (message, sent, Instant::now())
+                    (Sent { message, tries }, sent, Instant::now())
                 });
                 number += 1;
             }
-            Some(Ok((message, sent, at))) = sending.join_next() => tally.note(message, sent, at),
+            Some(Ok((sent, became, at))) = sending.join_next() => tally.note(sent, became, at),
         }
     }
     let stopped = Instant::now();
     while let Some(done) = sending.join_next().await {
-        if let Ok((message, sent, at)) = done {
-            tally.note(message, sent, at);
+        if let Ok((sent, became, at)) = done {
+            tally.note(sent, became, at);
         }
     }
     tally.sent = number;
@@ -148,10 +161,12 @@ async fn write(target: &Target, load: &Load, run: &str) -> Tally {
     tally
 }
 
-async fn one(target: &Target, load: &Load, message: &str) -> Result<(), Failed> {
+async fn one(target: &Target, load: &Load, message: &str, tries: &mut u64) -> Result<(), Failed> {
     loop {
+        *tries += 1;
         match target.send(&load.channel, message).await {
             Err(Failed::Unsent(_)) if load.retry_unsent => tokio::time::sleep(PAUSE).await,
+            Err(Failed::Unanswered(_)) if load.retry_unanswered => tokio::time::sleep(PAUSE).await,
             done => return done,
         }
     }

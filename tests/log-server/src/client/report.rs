@@ -9,10 +9,18 @@ use serde::Serialize;
 
 use super::Failed;
 
+/// A record, and how often it was sent.
+#[derive(Debug)]
+pub struct Sent {
+    pub message: String,
+    pub tries: u64,
+}
+
 /// Answers while they come in.
 #[derive(Debug)]
 pub struct Tally {
     pub sent: u64,
+    retried: u64,
     acked: BTreeSet<String>,
     failed: BTreeMap<String, u64>,
     last: Instant,
@@ -23,6 +31,8 @@ pub struct Tally {
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     pub sent: u64,
+    /// Sent more than once.
+    pub retried: u64,
     pub acked: u64,
     pub failed: u64,
     /// Acknowledged, and not there when read back.
@@ -43,11 +53,19 @@ pub struct Report {
 impl Tally {
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self { sent: 0, acked: BTreeSet::new(), failed: BTreeMap::new(), last: now, gap: Duration::ZERO }
+        Self {
+            sent: 0,
+            retried: 0,
+            acked: BTreeSet::new(),
+            failed: BTreeMap::new(),
+            last: now,
+            gap: Duration::ZERO,
+        }
     }
 
-    pub fn note(&mut self, message: String, sent: Result<(), Failed>, at: Instant) {
-        match sent {
+    pub fn note(&mut self, Sent { message, tries }: Sent, became: Result<(), Failed>, at: Instant) {
+        self.retried += u64::from(tries > 1);
+        match became {
             Ok(()) => {
                 self.acked.insert(message);
                 self.close(at);
@@ -75,6 +93,7 @@ impl Tally {
         let lost = self.acked.iter().filter(|message| !times.contains_key(message.as_str()));
         Report {
             sent: self.sent,
+            retried: self.retried,
             acked: count(self.acked.iter()),
             failed: self.failed.values().sum(),
             lost: if unread.is_some() { 0 } else { count(lost) },
@@ -100,10 +119,11 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut tally = Tally::new(start);
-        tally.note("r-0".into(), Ok(()), at(10));
-        tally.note("r-1".into(), Err(Failed::Sent("reset".into())), at(400));
-        tally.note("r-2".into(), Ok(()), at(300));
-        tally.note("r-3".into(), Ok(()), at(290));
+        let sent = |message: &str, tries| Sent { message: message.into(), tries };
+        tally.note(sent("r-0", 1), Ok(()), at(10));
+        tally.note(sent("r-1", 1), Err(Failed::Sent("reset".into())), at(400));
+        tally.note(sent("r-2", 3), Ok(()), at(300));
+        tally.note(sent("r-3", 1), Ok(()), at(290));
         tally.sent = 5;
         tally.close(at(500));
         let read = ["r-0", "r-0", "r-1", "r-3", "r", "other-2"].map(str::to_owned);
@@ -113,6 +133,7 @@ mod tests {
             report,
             Report {
                 sent: 5,
+                retried: 1,
                 acked: 3,
                 failed: 1,
                 lost: 1,
@@ -128,7 +149,7 @@ mod tests {
     #[test]
     fn without_reading_nothing_is_said_to_be_lost() {
         let mut tally = Tally::new(Instant::now());
-        tally.note("r-0".into(), Ok(()), Instant::now());
+        tally.note(Sent { message: "r-0".into(), tries: 1 }, Ok(()), Instant::now());
         let report = tally.compare(Err("refused".into()), "r");
         assert_eq!((report.acked, report.lost, report.unread.as_deref()), (1, 0, Some("refused")));
     }

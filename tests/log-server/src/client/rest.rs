@@ -1,12 +1,14 @@
 //! REST, over connections that are kept, as HTTP clients do; or over a new one for each request.
 
+use std::{error::Error as _, io};
+
 use axum::{
     body::Bytes,
     http::{Method, Request, StatusCode},
 };
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{self, Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use serde_json::{Value, json};
@@ -44,10 +46,7 @@ impl Rest {
             .header("content-type", "application/json")
             .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
             .map_err(|error| Failed::Sent(chain(&error)))?;
-        let response = self.client.request(request).await.map_err(|error| {
-            let why = chain(&error);
-            if error.is_connect() { Failed::Unsent(why) } else { Failed::Sent(why) }
-        })?;
+        let response = self.client.request(request).await.map_err(|error| failed(&error))?;
         let status = response.status();
         let body =
             response.into_body().collect().await.map_err(|error| Failed::Sent(chain(&error)))?.to_bytes();
@@ -75,4 +74,24 @@ impl Rest {
         let message = |record: &Value| record.get("message").and_then(Value::as_str).map(str::to_owned);
         Ok(records.iter().filter_map(message).collect())
     }
+}
+
+fn failed(error: &legacy::Error) -> Failed {
+    let why = chain(error);
+    let mut causes = std::iter::successors(error.source(), |&error| error.source());
+    if error.is_connect() {
+        Failed::Unsent(why)
+    } else if causes.any(is_end) {
+        Failed::Unanswered(why)
+    } else {
+        Failed::Sent(why)
+    }
+}
+
+fn is_end(error: &(dyn std::error::Error + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset};
+    error.downcast_ref().is_some_and(hyper::Error::is_incomplete_message)
+        || error
+            .downcast_ref()
+            .is_some_and(|it: &io::Error| matches!(it.kind(), BrokenPipe | ConnectionReset))
 }

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use log_server::client::{self, Failed, Load, Target};
 use rstest::rstest;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{KEY, Server};
+use crate::support::{self, KEY, Server};
 
 fn load(rate: f64, seconds: f64) -> Load {
     Load {
         channel: "steady".into(),
         rate,
         lasting: Duration::from_secs_f64(seconds),
+        until: None,
         timeout: Duration::from_secs(5),
         retry_unsent: false,
+        retry_unanswered: false,
         read_for: Duration::from_secs(5),
     }
 }
@@ -28,7 +31,7 @@ async fn the_client_counts_what_it_wrote_over_rest_and_over_grpc() {
             let target = Target::new(&place, KEY, fresh).unwrap();
             let report =
                 client::run(&target, &load(100.0, 0.3), &format!("run-{fresh}-{}", place.len())).await;
-            assert!(report.sent >= 20, "{place}: {report:?}");
+            assert!(report.sent > 0, "{place}: {report:?}");
             assert_eq!((report.acked, report.failed, report.lost, report.duplicated), (report.sent, 0, 0, 0));
         }
     }
@@ -63,7 +66,7 @@ async fn the_client_sees_what_is_lost_and_what_is_refused() {
 #[case("http")]
 #[case("grpc")]
 #[tokio::test]
-async fn only_a_connection_that_was_refused_is_tried_again_and_only_when_told(#[case] scheme: &str) {
+async fn what_found_no_server_is_tried_again_and_only_when_told(#[case] scheme: &str) {
     // Free a moment ago: nobody listens.
     let place = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let target = Target::new(&format!("{scheme}://{place}"), KEY, false).unwrap();
@@ -77,6 +80,99 @@ async fn only_a_connection_that_was_refused_is_tried_again_and_only_when_told(#[
     brief.retry_unsent = false;
     let report = client::run(&target, &brief, "run").await;
     assert!(report.errors.keys().all(|error| error.contains("refused")), "{report:?}");
+}
+
+#[tokio::test]
+async fn the_client_stops_once_a_file_is_there() {
+    let it = Server::ready(&[UNLIMITED]).await;
+    let file = it.server.path("stop");
+    let target = Target::new(&format!("http://{}", it.http_place), KEY, false).unwrap();
+    let endless = Load { until: Some(file.clone()), ..load(100.0, 600.0) };
+    let (report, ()) = tokio::join!(client::run(&target, &endless, "run"), async {
+        support::until("five records", || async {
+            it.read("steady?consumerId=other&limit=9").await.len() > 4
+        })
+        .await;
+        std::fs::write(&file, "").unwrap();
+    });
+    assert_eq!((report.acked, report.failed), (report.sent, 0));
+}
+
+/// The first request of a connection is read and not answered, the next connection is answered.
+#[rstest]
+#[case(false)]
+#[case(true)]
+#[tokio::test]
+async fn what_a_connection_ended_under_is_tried_again_only_when_told_and_doubled_where_it_was_stored(
+    #[case] told: bool,
+) {
+    let it = Server::ready(&[UNLIMITED]).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = Target::new(&format!("http://{}", listener.local_addr().unwrap()), KEY, false).unwrap();
+    tokio::spawn(async move {
+        let mut first = true;
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let mut far = tokio::net::TcpStream::connect(&it.http_place).await.unwrap();
+            if std::mem::take(&mut first) {
+                let mut request = vec![0; 4096];
+                let length = near.read(&mut request).await.unwrap();
+                far.write_all(&request[..length]).await.unwrap();
+                assert_ne!(far.read(&mut request).await.unwrap(), 0, "it was stored");
+                continue;
+            }
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
+        }
+    });
+    let mut brief = load(10.0, 0.25);
+    brief.retry_unanswered = told;
+    let report = client::run(&target, &brief, "run").await;
+    let [failed, doubled] = [u64::from(!told), u64::from(told)];
+    assert_eq!([report.failed, report.retried, report.duplicated], [failed, doubled, doubled], "{report:?}");
+    assert_eq!(report.stored_unacked, failed, "{report:?}");
+}
+
+/// A server of HTTP/2 that takes one connection, waits for a call, says goodbye and closes. Returns its place.
+async fn goodbye(last_call: u32, reason: u32) -> std::net::SocketAddr {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const HEADERS: u8 = 1;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        stream.write_all(&SETTINGS).await.unwrap();
+        stream.read_exact(&mut [0; "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()]).await.unwrap();
+        let mut frame = [0; 9];
+        while frame[3] != HEADERS {
+            stream.read_exact(&mut frame).await.unwrap();
+            let length = u32::from_be_bytes([0, frame[0], frame[1], frame[2]]);
+            stream.read_exact(&mut vec![0; length as usize]).await.unwrap();
+        }
+        let go_away = [&[0, 0, 8, 7, 0, 0, 0, 0, 0][..], &last_call.to_be_bytes(), &reason.to_be_bytes()];
+        stream.write_all(&go_away.concat()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        // Closed with something unread, the goodbye could be lost on its way.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    place
+}
+
+/// The first call of a connection has number 1.
+#[rstest]
+#[case::left_out_in_good_order(0, h2::Reason::NO_ERROR, true)]
+#[case::perhaps_looked_at(1, h2::Reason::NO_ERROR, false)]
+#[case::left_out_in_anger(0, h2::Reason::ENHANCE_YOUR_CALM, false)]
+#[tokio::test]
+async fn a_call_that_a_servers_goodbye_left_out_was_not_seen(
+    #[case] last_call: u32,
+    #[case] reason: h2::Reason,
+    #[case] unseen: bool,
+) {
+    let place = goodbye(last_call, reason.into()).await;
+    let target = Target::new(&format!("grpc://{place}"), KEY, false).unwrap();
+    let failed = target.send("web", "m").await.unwrap_err();
+    assert_eq!(matches!(failed, Failed::Unsent(_)), unseen, "{failed:?}");
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ async fn a_graceful_stop_answers_what_is_in_flight_and_takes_nothing_new() {
 #[tokio::test]
 async fn without_it_the_client_sees_a_closed_connection_and_the_record_is_stored_all_the_same() {
     let (answer, stored) = stopped_in_flight(false, &[]).await;
-    assert!(matches!(answer, Err(Failed::Sent(_))), "{answer:?}");
+    assert!(matches!(answer, Err(Failed::Unanswered(_))), "{answer:?}");
     assert_eq!(stored, 1);
 }
 
@@ -159,7 +159,7 @@ async fn the_switch_loses_what_is_in_flight() {
     let (answer, stored) =
         stopped_in_flight(false, &[("LOG_SERVER_EXIT_AT_ONCE", "true"), ("SERVER_SHUTDOWN", "graceful")])
             .await;
-    assert!(matches!(answer, Err(Failed::Sent(_))), "{answer:?}");
+    assert!(matches!(answer, Err(Failed::Unanswered(_))), "{answer:?}");
     assert_eq!(stored, 0);
 }
 

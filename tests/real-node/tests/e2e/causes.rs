@@ -11,15 +11,15 @@ use std::{
 use local_cluster::wait_for;
 use serde_json::{Value, json};
 
-use crate::support::{Case, ROLLOUT, condition, quick, spec, world};
+use crate::support::{Case, ROLLOUT, World, condition, quick, shared, spec};
 
 /// From the kubelet's own word to the resource's status.
 const NAMED_WITHIN: Duration = Duration::from_secs(10);
 const COMPONENT: &str = "all";
 
 /// A healthy resource of one pod, that pod, and what to write through.
-async fn serving(name: &str, component: &Value) -> (Case, Value) {
-    let case = Case::new(world().await, name, &spec(&json!({ COMPONENT: quick(component) })));
+async fn serving<'a>(world: &'a World, name: &str) -> (Case<'a>, Value) {
+    let case = Case::new(world, name, &spec(&json!({ COMPONENT: quick(&json!({})) })));
     case.ready().await;
     let pod = case.pods(COMPONENT).remove(0);
     (case, pod)
@@ -36,7 +36,7 @@ fn ended(state: &Value) -> bool {
 }
 
 /// Waits until the kubelet says it of a pod and the status names it, and asserts how long that took. Returns the problem.
-async fn named(case: &Case, reason: &str, kubelet: impl Fn(&Value) -> bool) -> Value {
+async fn named(case: &Case<'_>, reason: &str, kubelet: impl Fn(&Value) -> bool) -> Value {
     let began = Instant::now();
     let said = Cell::new(None);
     let lpc = format!("logpilotcluster/{}", case.name);
@@ -74,7 +74,7 @@ fn assert_words(problem: &Value, words: &[&str]) {
 }
 
 /// The pod that was there before a change still serves, and was never restarted.
-async fn still_serves(case: &Case, old: &Value) {
+async fn still_serves(case: &Case<'_>, old: &Value) {
     let name = &old["metadata"]["name"];
     let pods = case.pods(COMPONENT);
     let pod = pods.iter().find(|pod| pod["metadata"]["uid"] == old["metadata"]["uid"]);
@@ -88,7 +88,7 @@ async fn still_serves(case: &Case, old: &Value) {
 }
 
 /// Takes a change back: Ready without a further step, with no problem left, on the pod that was there all the time.
-async fn heals(case: &Case, old: &Value, patch: &Value) {
+async fn heals(case: &Case<'_>, old: &Value, patch: &Value) {
     let began = Instant::now();
     case.patch(patch);
     case.until("Ready without a problem", ROLLOUT, |status| {
@@ -115,7 +115,8 @@ fn bad() -> Value {
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn an_image_that_is_not_there() {
-    let (case, old) = serving("cause-image", &json!({})).await;
+    let world = shared().await;
+    let (case, old) = serving(&world, "cause-image").await;
     case.patch(&component(&json!({ "image": "danpung2/logpilot:0.0.0-absent" })));
     let pulls = |state: &Value| {
         matches!(state["waiting"]["reason"].as_str(), Some("ErrImagePull" | "ImagePullBackOff"))
@@ -130,7 +131,8 @@ async fn an_image_that_is_not_there() {
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn a_value_that_the_server_refuses() {
-    let (case, old) = serving("cause-value", &json!({})).await;
+    let world = shared().await;
+    let (case, old) = serving(&world, "cause-value").await;
     case.patch(&bad());
     let problem = named(&case, "CrashLoopBackOff", ended).await;
     assert_words(&problem, &["exit code 1", "timeout-per-shutdown-phase"]);
@@ -142,8 +144,12 @@ async fn a_value_that_the_server_refuses() {
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn a_server_that_never_starts() {
+    let world = shared().await;
+    if !world.misbehaves("a server that never starts") {
+        return;
+    }
     let crash = json!({ "env": [{ "name": "LOG_SERVER_CRASH_ON", "value": "server.port" }] });
-    let case = Case::new(world().await, "cause-crash", &spec(&json!({ COMPONENT: quick(&crash) })));
+    let case = Case::new(&world, "cause-crash", &spec(&json!({ COMPONENT: quick(&crash) })));
     let problem = named(&case, "CrashLoopBackOff", ended).await;
     assert_words(&problem, &["exit code 1", "server.port"]);
     let began = Instant::now();
@@ -156,7 +162,11 @@ async fn a_server_that_never_starts() {
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn a_server_that_needs_more_memory_than_it_may() {
-    let (case, old) = serving("cause-memory", &json!({})).await;
+    let world = shared().await;
+    if !world.misbehaves("a server that leaks") {
+        return;
+    }
+    let (case, old) = serving(&world, "cause-memory").await;
     // More in its first second than the limit.
     let leak = json!([{ "name": "LOG_SERVER_LEAK_MIB_PER_SECOND", "value": "400" }]);
     case.patch(&component(&json!({ "env": leak, "resources": { "limits": { "memory": "128Mi" } } })));
@@ -171,14 +181,14 @@ async fn a_server_that_needs_more_memory_than_it_may() {
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn a_volume_without_room() {
-    let world = world().await;
+    let world = shared().await;
     let Some(nodes) = world.nodes("a full volume") else { return };
     // All volumes of the class share one file system: full before the server has written anything.
     let fill = || Filler::new(nodes.class("small").join("filler"));
     let filler = fill();
     let mut small = spec(&json!({ COMPONENT: quick(&json!({})) }));
     small["storage"] = json!({ "volume": { "storageClassName": "small", "size": "1Gi" } });
-    let case = Case::new(world, "cause-volume", &small);
+    let case = Case::new(&world, "cause-volume", &small);
     let problem = named(&case, "CrashLoopBackOff", ended).await;
     drop(filler);
     assert_words(&problem, &["exit code 1", "full"]);
@@ -225,7 +235,8 @@ impl Drop for Filler {
 async fn a_configuration_that_is_tried_first() {
     let mut checked = spec(&json!({ COMPONENT: quick(&json!({})) }));
     checked["config"]["check"] = json!({ "timeoutSeconds": 120 });
-    let case = Case::new(world().await, "cause-checked", &checked);
+    let world = shared().await;
+    let case = Case::new(&world, "cause-checked", &checked);
     case.ready().await;
     let old = case.pods(COMPONENT).remove(0);
     let sets = format!("replicasets -n {} -l app={}-{COMPONENT}", case.namespace, case.name);

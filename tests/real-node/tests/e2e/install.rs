@@ -4,15 +4,13 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::{Case, OPERATOR, OPERATOR_NAMESPACE, world};
+use crate::support::{Case, shared};
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn the_operator_runs_as_nobody_on_a_read_only_root() {
-    let world = world().await;
-    let pods =
-        world.kubectl.get(&format!("pods -n {OPERATOR_NAMESPACE} -l app.kubernetes.io/name={OPERATOR}"));
-    let pods = pods.unwrap()["items"].as_array().unwrap().clone();
+    let world = shared().await;
+    let pods = world.operator_pods();
     assert!(!pods.is_empty());
     for pod in &pods {
         let ready = pod["status"]["conditions"].as_array().unwrap().iter();
@@ -28,17 +26,18 @@ async fn the_operator_runs_as_nobody_on_a_read_only_root() {
         assert_eq!(process.status("Seccomp"), "2", "a filter");
         let root = process.mount("/").unwrap();
         assert!(root.split(',').any(|option| option == "ro"), "{root}");
-        eprintln!("FIGURE memory of the operator's pod: {} KiB", nodes.memory(pod) / 1024);
+        println!("FIGURE memory of the operator's pod: {} KiB", nodes.memory(pod) / 1024);
     }
 }
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn the_quickstart_takes_logs_and_gives_them_back() {
-    let case = Case::example(world().await, "quickstart.yaml", "quickstart");
+    let world = shared().await;
+    let case = Case::example(&world, "quickstart.yaml", "quickstart");
     let began = Instant::now();
     case.ready().await;
-    eprintln!("FIGURE quickstart Ready: {:.1} s", began.elapsed().as_secs_f64());
+    println!("FIGURE quickstart Ready: {:.1} s", began.elapsed().as_secs_f64());
     let pods = case.pods("all");
     assert_eq!(pods.len(), 1);
     assert_eq!(pods[0]["status"]["phase"], "Running");
@@ -52,8 +51,7 @@ async fn the_quickstart_takes_logs_and_gives_them_back() {
 
     // From a pod, by the names that the status promises.
     for to in ["http://quickstart-all.quickstart.svc:8080", "grpc://quickstart-all.quickstart.svc:50051"] {
-        let report = case.load(to, &["--rate", "10", "--seconds", "2"]).await.unwrap();
-        assert_eq!([&report["acked"], &report["failed"], &report["lost"]], [20, 0, 0], "{to}: {report}");
+        case.takes_logs(to).await;
     }
     assert_eq!(case.restarts("all"), 0);
     case.remove().await;
@@ -62,10 +60,11 @@ async fn the_quickstart_takes_logs_and_gives_them_back() {
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn all_three_components_share_one_volume_on_one_node() {
-    let case = Case::example(world().await, "three-modes.yaml", "logpilot");
+    let world = shared().await;
+    let case = Case::example(&world, "three-modes.yaml", "logpilot");
     let began = Instant::now();
     case.ready().await;
-    eprintln!("FIGURE seven pods Ready: {:.1} s", began.elapsed().as_secs_f64());
+    println!("FIGURE seven pods Ready: {:.1} s", began.elapsed().as_secs_f64());
 
     let pods: Vec<Value> =
         ["all", "rest", "grpc"].iter().flat_map(|component| case.pods(component)).collect();

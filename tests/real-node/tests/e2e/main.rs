@@ -2,16 +2,14 @@
 //! Services.
 //!
 //! `make e2e` runs it on nodes of its own, `make e2e-kind` on a given cluster. Without either every test is ignored, and says
-//! so. The tests run one after the other, as they share one operator.
+//! so. Several run at once, each with a resource of its own; those in `solo` share the operator with nobody.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of a test")]
 
 mod causes;
 mod data;
-mod drain;
 mod install;
-mod operator;
 mod probes;
 mod rollout;
+mod solo;
 mod support;
-mod uninstall;

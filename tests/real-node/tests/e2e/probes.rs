@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::support::{Case, Pid, ROLLOUT, SOON, World, condition, quick, spec, stays, world};
+use crate::support::{Case, Nodes, ROLLOUT, SOON, World, condition, quick, shared, spec, stays};
 
 /// Longer than any probe here takes to fail: its period is 1 s.
 const LOOKED_AT: Duration = Duration::from_secs(8);
@@ -16,7 +16,7 @@ fn env() -> Value {
 }
 
 /// Names of the pods that a component's Service leads to.
-fn led_to(case: &Case, component: &str) -> Vec<String> {
+fn led_to(case: &Case<'_>, component: &str) -> Vec<String> {
     let slices = format!(
         "endpointslices -n {} -l kubernetes.io/service-name={}-{component}",
         case.namespace, case.name
@@ -29,7 +29,7 @@ fn led_to(case: &Case, component: &str) -> Vec<String> {
     names
 }
 
-async fn until_led_to(case: &Case, component: &str, names: &[&str]) {
+async fn until_led_to(case: &Case<'_>, component: &str, names: &[&str]) {
     let what = format!("endpoints of {component} are {names:?}");
     let look = async || {
         let seen = led_to(case, component);
@@ -42,10 +42,15 @@ fn name(pod: &Value) -> &str {
     pod["metadata"]["name"].as_str().unwrap()
 }
 
+/// The nodes, where a server's storage can be made to fail.
+fn faulty(world: &World) -> Option<&Nodes> {
+    let what = "a storage fault";
+    world.nodes(what).filter(|_| world.misbehaves(what))
+}
+
 /// The file that breaks one pod's storage, from here.
-fn fault(world: &World, pod: &Value) -> Option<PathBuf> {
-    let process: Pid = world.nodes("a storage fault")?.pid(pod);
-    Some(process.root().join(FAULT.trim_start_matches('/')))
+fn fault(nodes: &Nodes, pod: &Value) -> PathBuf {
+    nodes.pid(pod).root().join(FAULT.trim_start_matches('/'))
 }
 
 #[tokio::test]
@@ -56,7 +61,8 @@ async fn every_mode_lets_a_healthy_server_be() {
         let component = quick(&json!({ "probes": { "mode": mode } }));
         json!({ "all": component, "rest": component, "grpc": component })
     };
-    let case = Case::new(world().await, "probes", &spec(&components("ActuatorGroups")));
+    let world = shared().await;
+    let case = Case::new(&world, "probes", &spec(&components("ActuatorGroups")));
     for (mode, liveness, readiness) in [
         ("ActuatorGroups", "/actuator/health/liveness", "/actuator/health/readiness"),
         ("Actuator", "/actuator/health", "/actuator/health"),
@@ -94,19 +100,17 @@ async fn every_mode_lets_a_healthy_server_be() {
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn a_server_whose_storage_fails_leaves_its_service_and_is_not_restarted() {
-    let world = world().await;
-    if world.nodes("a storage fault").is_none() {
-        return;
-    }
+    let world = shared().await;
+    let Some(nodes) = faulty(&world) else { return };
     let two = quick(&json!({ "replicas": 2, "env": env() }));
-    let case = Case::new(world, "probes-fault", &spec(&json!({ "all": two })));
+    let case = Case::new(&world, "probes-fault", &spec(&json!({ "all": two })));
     case.ready().await;
     let pods = case.pods("all");
     let [broken, sound] = [&pods[0], &pods[1]];
     let both = led_to(&case, "all");
     assert_eq!(both.len(), 2);
 
-    let fault = fault(world, broken).unwrap();
+    let fault = fault(nodes, broken);
     fs::write(&fault, "").unwrap();
     until_led_to(&case, "all", &[name(sound)]).await;
     case.until("not Ready", SOON, |status| condition(status, "Ready").0 == "False").await;
@@ -133,15 +137,13 @@ async fn a_server_whose_storage_fails_leaves_its_service_and_is_not_restarted() 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn with_one_health_for_every_probe_a_storage_fault_restarts_the_server() {
-    let world = world().await;
-    if world.nodes("a storage fault").is_none() {
-        return;
-    }
+    let world = shared().await;
+    let Some(nodes) = faulty(&world) else { return };
     let one = quick(&json!({ "probes": { "mode": "Actuator" }, "env": env() }));
-    let case = Case::new(world, "probes-actuator", &spec(&json!({ "all": one })));
+    let case = Case::new(&world, "probes-actuator", &spec(&json!({ "all": one })));
     case.ready().await;
     let pod = case.pods("all").remove(0);
-    fs::write(fault(world, &pod).unwrap(), "").unwrap();
+    fs::write(fault(nodes, &pod), "").unwrap();
     until_led_to(&case, "all", &[]).await;
     let what = format!("pod/{} -n {}", name(&pod), case.namespace);
     let restarted = |seen: &Value| seen["status"]["containerStatuses"][0]["restartCount"].as_u64() > Some(0);

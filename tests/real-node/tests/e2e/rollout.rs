@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::support::{Case, ROLLOUT, SERVER_IMAGE, assert_unharmed, quick, spec, world};
+use crate::support::{AS_LIBRARIES, Case, ROLLOUT, SERVER_IMAGE, assert_unharmed, quick, shared, spec};
 
 /// The examples' image under another name: for Kubernetes a rollout, and no download.
 const NEXT: &str = "danpung2/logpilot:1.2.0-next";
-/// Long enough for the two rollouts of a test.
+/// Long enough for the two rollouts of a test on a given cluster.
 const SECONDS: u64 = 60;
 
 /// An endpoint of the server that shows its configuration, `info.stage` in it.
@@ -17,7 +17,7 @@ fn shown(stage: &str) -> Value {
 }
 
 /// What a pod's server says its `info.stage` is.
-fn stage(case: &Case, pod: &Value) -> Result<Value, String> {
+fn stage(case: &Case<'_>, pod: &Value) -> Result<Value, String> {
     let name = pod["metadata"]["name"].as_str().unwrap();
     let path = format!("/api/v1/namespaces/{}/pods/{name}:8081/proxy/actuator/info", case.namespace);
     let said = case.world.kubectl.run(&format!("get --raw {path}"))?;
@@ -26,7 +26,7 @@ fn stage(case: &Case, pod: &Value) -> Result<Value, String> {
 }
 
 /// Patches, and waits until the new pods are ready and the old ones gone.
-async fn roll(case: &Case, what: &str, components: &[&str], patch: &Value) {
+async fn roll(case: &Case<'_>, what: &str, components: &[&str], patch: &Value) {
     let old: Vec<Value> = components.iter().flat_map(|component| case.pods(component)).collect();
     let began = Instant::now();
     case.patch(patch);
@@ -46,7 +46,7 @@ async fn roll(case: &Case, what: &str, components: &[&str], patch: &Value) {
 }
 
 /// Rolls image and configuration of these components while each of these addresses is written to.
-async fn rolls_unnoticed(case: &Case, components: &[&str], writers: &[(&str, String, &[&str])]) {
+async fn rolls_unnoticed(case: &Case<'_>, components: &[&str], writers: &[(&str, String, &[&str])]) {
     case.ready().await;
     let mut loads = Vec::new();
     for (name, to, more) in writers {
@@ -64,8 +64,8 @@ async fn rolls_unnoticed(case: &Case, components: &[&str], writers: &[(&str, Str
     for pod in components.iter().flat_map(|component| case.pods(component)) {
         assert_eq!(stage(case, &pod).unwrap(), "second");
     }
-    for (name, load) in &loads {
-        assert!(load.is_writing(), "{name} ended before the rollouts: nothing is shown");
+    for (_, load) in &loads {
+        load.stop();
     }
     for (name, load) in loads {
         assert_unharmed(&format!("{}, {name}", case.name), &load.report().await);
@@ -74,9 +74,6 @@ async fn rolls_unnoticed(case: &Case, components: &[&str], writers: &[(&str, Str
         assert_eq!(case.restarts(component), 0, "{component}");
     }
 }
-
-/// As gRPC libraries do by themselves. For REST nothing is tried again.
-const GRPC: &[&str] = &["--retry-unsent"];
 
 fn service(case: &str, component: &str, protocol: &str) -> String {
     let port = if protocol == "grpc" { 50051 } else { 8080 };
@@ -87,9 +84,11 @@ fn service(case: &str, component: &str, protocol: &str) -> String {
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn one_pod_hands_its_volume_to_the_next_and_no_client_notices() {
     let name = "rollout-one";
-    let case = Case::new(world().await, name, &spec(&json!({ "all": quick(&json!({})) })));
+    let world = shared().await;
+    let case = Case::new(&world, name, &spec(&json!({ "all": quick(&json!({})) })));
     let (rest, grpc) = (service(name, "all", "http"), service(name, "all", "grpc"));
-    rolls_unnoticed(&case, &["all"], &[("kept-rest", rest, &[]), ("kept-grpc", grpc, GRPC)]).await;
+    rolls_unnoticed(&case, &["all"], &[("kept-rest", rest, AS_LIBRARIES), ("kept-grpc", grpc, AS_LIBRARIES)])
+        .await;
     case.remove().await;
 }
 
@@ -98,11 +97,16 @@ async fn one_pod_hands_its_volume_to_the_next_and_no_client_notices() {
 async fn pods_that_share_a_volume_are_replaced_and_no_client_notices() {
     let name = "rollout-more";
     let two = quick(&json!({ "replicas": 2 }));
-    let case = Case::new(world().await, name, &spec(&json!({ "rest": two, "grpc": two })));
+    let world = shared().await;
+    let case = Case::new(&world, name, &spec(&json!({ "rest": two, "grpc": two })));
     let (rest, grpc) = (service(name, "rest", "http"), service(name, "grpc", "grpc"));
+    // With nothing tried again.
     let fresh: &[&str] = &["--fresh-connections"];
-    let writers =
-        [("kept-rest", rest.clone(), &[][..]), ("fresh-rest", rest, fresh), ("kept-grpc", grpc, GRPC)];
+    let writers = [
+        ("kept-rest", rest.clone(), AS_LIBRARIES),
+        ("fresh-rest", rest, fresh),
+        ("kept-grpc", grpc, AS_LIBRARIES),
+    ];
     rolls_unnoticed(&case, &["rest", "grpc"], &writers).await;
     case.remove().await;
 }
@@ -112,7 +116,8 @@ async fn pods_that_share_a_volume_are_replaced_and_no_client_notices() {
 async fn a_changed_configuration_is_what_the_server_says() {
     let mut first = spec(&json!({ "all": quick(&json!({})), "rest": quick(&json!({ "replicas": 2 })) }));
     first["config"]["overlay"] = shown("first");
-    let case = Case::new(world().await, "config-reaches", &first);
+    let world = shared().await;
+    let case = Case::new(&world, "config-reaches", &first);
     let say = |expected: &str| {
         for pod in ["all", "rest"].iter().flat_map(|component| case.pods(component)) {
             assert_eq!(stage(&case, &pod).unwrap(), expected, "{}", pod["metadata"]["name"]);

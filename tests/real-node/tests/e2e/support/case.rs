@@ -13,23 +13,23 @@ pub const CLIENT_IMAGE: &str = "log-client:1";
 /// Port of the server, and so of its Services.
 const HTTP: u16 = 8080;
 
-pub struct Case {
-    pub world: &'static World,
+pub struct Case<'a> {
+    pub world: &'a World,
     pub name: String,
     /// Where its objects are.
     pub namespace: String,
 }
 
-impl Case {
+impl<'a> Case<'a> {
     /// The resource of an example, as the README has a user apply it.
-    pub fn example(world: &'static World, file: &str, name: &str) -> Self {
+    pub fn example(world: &'a World, file: &str, name: &str) -> Self {
         let case = Self { world, name: name.to_owned(), namespace: name.to_owned() };
         world.kubectl.must(&format!("apply -f examples/{file}"));
         case
     }
 
     /// A resource with this spec, in the namespace of its name.
-    pub fn new(world: &'static World, name: &str, spec: &Value) -> Self {
+    pub fn new(world: &'a World, name: &str, spec: &Value) -> Self {
         let case = Self { world, name: name.to_owned(), namespace: name.to_owned() };
         case.apply(spec).unwrap();
         case
@@ -63,10 +63,7 @@ impl Case {
 
     /// The pods of a component that are not being deleted.
     pub fn pods(&self, component: &str) -> Vec<Value> {
-        let what = format!("pods -n {} -l app={}-{component}", self.namespace, self.name);
-        let mut pods = self.world.kubectl.get(&what).unwrap();
-        let pods = std::mem::take(pods["items"].as_array_mut().unwrap());
-        pods.into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect()
+        self.world.kubectl.pods(&self.namespace, &format!("app={}-{component}", self.name))
     }
 
     /// UIDs of a component's pods.
@@ -115,14 +112,6 @@ impl Case {
         format!("http://{}:{HTTP}", service["spec"]["clusterIP"].as_str().unwrap())
     }
 
-    /// Runs `log-client` in a pod, and returns its report; an error is what it said instead, or the report of a loss.
-    pub async fn load(&self, to: &str, arguments: &[&str]) -> Result<Value, String> {
-        let key = self.api_key();
-        let arguments = [&["--to", to, "--api-key", &key], arguments].concat();
-        let said = self.world.kubectl.pod(&self.namespace, "log-client", CLIENT_IMAGE, &arguments).await?;
-        serde_json::from_str(said.trim()).map_err(|error| format!("{error}: {said}"))
-    }
-
     /// Deletes the resource and its namespace, and waits until both are gone.
     pub async fn remove(&self) {
         let resource = format!("logpilotcluster/{}", self.name);
@@ -133,7 +122,7 @@ impl Case {
     }
 }
 
-impl Drop for Case {
+impl Drop for Case<'_> {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;

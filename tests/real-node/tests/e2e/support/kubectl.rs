@@ -9,7 +9,8 @@ use std::{
 use local_cluster::wait_for;
 use serde_json::{Value, json};
 
-use super::SOON;
+/// One look is a process that takes a tenth of a second from all tests that run at once.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Clone)]
 pub struct Kubectl {
@@ -47,14 +48,15 @@ impl Kubectl {
 
     /// Applies one object.
     pub fn apply(&self, object: &Value) -> Result<String, String> {
-        let mut child = self
-            .command("apply --server-side --force-conflicts -f -")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(object.to_string().as_bytes()).unwrap();
+        self.pipe("apply --server-side --force-conflicts -f -", &object.to_string())
+    }
+
+    /// A command that reads a text.
+    pub fn pipe(&self, arguments: &str, text: &str) -> Result<String, String> {
+        let mut command = self.command(arguments);
+        let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = streams.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         said(child.wait_with_output())
     }
 
@@ -62,6 +64,13 @@ impl Kubectl {
     pub fn get(&self, what: &str) -> Result<Value, String> {
         let text = said(self.command(&format!("get {what} --output=json")).stderr(Stdio::null()).output())?;
         serde_json::from_str(&text).map_err(|error| error.to_string())
+    }
+
+    /// The pods of a selection that are not being deleted.
+    pub fn pods(&self, namespace: &str, selector: &str) -> Vec<Value> {
+        let mut list = self.get(&format!("pods -n {namespace} -l {selector}")).unwrap();
+        let pods = std::mem::take(list["items"].as_array_mut().unwrap());
+        pods.into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect()
     }
 
     /// Waits until what is read satisfies a predicate; an absent object is null.
@@ -77,28 +86,14 @@ impl Kubectl {
                 Ok(seen) if holds(&seen) => Ok(seen),
                 // kubectl says nothing where there is nothing.
                 Err(_) if holds(&Value::Null) => Ok(Value::Null),
-                seen => Err(format!("{seen:?}")),
+                seen => {
+                    tokio::time::sleep(BETWEEN_LOOKS).await;
+                    Err(format!("{seen:?}"))
+                }
             }
         })
         .await
         .unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// Runs a pod to its end under the restricted profile, and returns what it wrote. It is removed.
-    pub async fn pod(
-        &self,
-        namespace: &str,
-        name: &str,
-        image: &str,
-        arguments: &[&str],
-    ) -> Result<String, String> {
-        self.start(namespace, name, image, arguments)?;
-        let pod = format!("pod/{name} -n {namespace}");
-        let ended = |seen: &Value| matches!(seen["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-        let seen = self.until(&pod, "ends", SOON, ended).await;
-        let logs = self.run(&format!("logs {name} -n {namespace}"))?;
-        self.run(&format!("delete {pod} --timeout=60s"))?;
-        if seen["status"]["phase"] == "Succeeded" { Ok(logs) } else { Err(logs) }
     }
 
     /// Starts a pod under the restricted profile that runs once.

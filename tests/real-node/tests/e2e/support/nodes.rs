@@ -42,13 +42,6 @@ impl Nodes {
         self.class(class).join(claim["spec"]["volumeName"].as_str().unwrap())
     }
 
-    /// Brings an image onto every node.
-    pub fn import(&self, archive: &Path) {
-        for node in self.names() {
-            real_node::import(&self.programs, &self.dir.join(node), archive).unwrap();
-        }
-    }
-
     /// Gives an image that the nodes have a further name: the same program, and a rollout for whoever names it. Full names:
     /// `docker.io/library/name:tag`.
     pub fn tag(&self, image: &str, name: &str) {

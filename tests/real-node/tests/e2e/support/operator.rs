@@ -1,10 +1,10 @@
 //! The operator's own objects.
 
-use std::{io::Write as _, process::Stdio};
-
 use serde_json::Value;
 
-use super::{Kubectl, OPERATOR, OPERATOR_NAMESPACE, ROLLOUT, World};
+use super::{OPERATOR, OPERATOR_NAMESPACE, ROLLOUT, World};
+
+pub const LEASE: &str = "lease/logpilot-operator -n logpilot-operator-system";
 
 impl World {
     /// Waits until the operator has as many ready pods as it should, and no others.
@@ -19,50 +19,31 @@ impl World {
         };
         self.kubectl.until(&deployment, "is complete", ROLLOUT, complete).await;
         let pods = format!("pods -n {OPERATOR_NAMESPACE}");
-        let no_other = |seen: &Value| seen["items"].as_array().is_some_and(|pods| pods.iter().all(stays));
+        let no_other = |seen: &Value| {
+            let mut pods = seen["items"].as_array().into_iter().flatten();
+            pods.all(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+        };
         self.kubectl.until(&pods, "has no pod that ends", ROLLOUT, no_other).await;
     }
 
     /// Those that are not being deleted.
     pub fn operator_pods(&self) -> Vec<Value> {
-        let pods = format!("pods -n {OPERATOR_NAMESPACE} -l app.kubernetes.io/name={OPERATOR}");
-        let mut pods = self.kubectl.get(&pods).unwrap();
-        let pods = std::mem::take(pods["items"].as_array_mut().unwrap());
-        pods.into_iter().filter(stays).collect()
+        self.kubectl.pods(OPERATOR_NAMESPACE, &format!("app.kubernetes.io/name={OPERATOR}"))
     }
 
-    /// Name of the pod that holds the Lease.
-    pub fn leader(&self) -> String {
-        let lease = self.kubectl.get(&format!("lease/{OPERATOR} -n {OPERATOR_NAMESPACE}")).unwrap();
-        let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
-        let names =
-            self.operator_pods().into_iter().map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned());
-        names
-            .into_iter()
-            .find(|name| holder.starts_with(name))
-            .unwrap_or_else(|| panic!("no pod is '{holder}'"))
+    pub fn lease(&self) -> Value {
+        self.kubectl.get(LEASE).unwrap()["spec"].take()
+    }
+
+    /// The pod that holds the Lease, under its own name.
+    pub fn leader(&self) -> Value {
+        let holder = &self.lease()["holderIdentity"];
+        let found = self.operator_pods().into_iter().find(|pod| pod["metadata"]["name"] == *holder);
+        found.unwrap_or_else(|| panic!("no pod is {holder}"))
     }
 
     pub fn operator_image(&self) -> String {
         let deployment = self.kubectl.get(&format!("deployment/{OPERATOR} -n {OPERATOR_NAMESPACE}")).unwrap();
         deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_owned()
-    }
-}
-
-fn stays(pod: &Value) -> bool {
-    pod["metadata"]["deletionTimestamp"].is_null()
-}
-
-impl Kubectl {
-    /// A command that reads a text.
-    pub fn pipe(&self, arguments: &str, text: &str) -> Result<String, String> {
-        let mut command = self.command(arguments);
-        let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = streams.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let said =
-            [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned()).concat();
-        if output.status.success() { Ok(said) } else { Err(said) }
     }
 }

@@ -1,8 +1,10 @@
-//! The cluster, with the operator installed as the README says.
+//! The cluster, with the operator installed as the README says, and whose turn it is.
 
-use tokio::sync::OnceCell;
+use std::ops::Deref;
 
-use super::{Kubectl, Nodes, ROLLOUT};
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::{Kubectl, Nodes};
 
 pub const OPERATOR: &str = "logpilot-operator";
 pub const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
@@ -11,19 +13,55 @@ pub struct World {
     pub kubectl: Kubectl,
     /// The nodes, where they are ours.
     nodes: Option<Nodes>,
+    /// Whether the servers are LogPilot, which knows none of the stand-in's switches.
+    real_servers: bool,
 }
 
+/// Whoever waits first is served first: those that want to be alone are not passed by, and come last by their names.
+static ORDER: RwLock<()> = RwLock::const_new(());
 static WORLD: OnceCell<World> = OnceCell::const_new();
 
-/// The one of this run. The first test to ask installs the operator.
-pub async fn world() -> &'static World {
-    WORLD
-        .get_or_init(async || {
-            let world = World { kubectl: Kubectl::from_environment(), nodes: Nodes::from_environment() };
-            world.install().await;
-            world
-        })
-        .await
+/// The world, for as long as a test needs it.
+pub struct Turn {
+    world: &'static World,
+    _order: Order,
+}
+
+enum Order {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
+}
+
+/// A turn beside others, for a test that has a resource of its own and leaves operator and nodes as they are.
+pub async fn shared() -> Turn {
+    turn(Order::Shared { _guard: ORDER.read().await }).await
+}
+
+/// A turn with nobody beside, for a test that takes the operator or a node away.
+pub async fn alone() -> Turn {
+    turn(Order::Alone { _guard: ORDER.write().await }).await
+}
+
+/// The first one to have a turn installs the operator.
+async fn turn(order: Order) -> Turn {
+    let install = async || {
+        let world = World {
+            kubectl: Kubectl::from_environment(),
+            nodes: Nodes::from_environment(),
+            real_servers: std::env::var(real_node::SERVER).is_ok_and(|archive| !archive.is_empty()),
+        };
+        world.install().await;
+        world
+    };
+    Turn { world: WORLD.get_or_init(install).await, _order: order }
+}
+
+impl Deref for Turn {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        self.world
+    }
 }
 
 impl World {
@@ -31,22 +69,22 @@ impl World {
     pub async fn install(&self) {
         let said = self.kubectl.must("apply --server-side -f crds/ -f install.yaml");
         assert!(!said.contains("Warning"), "{said}");
-        let deployment = format!("deployment/{OPERATOR} -n {OPERATOR_NAMESPACE}");
-        self.kubectl
-            .until(&deployment, "has all its pods", ROLLOUT, |seen| {
-                let status = &seen["status"];
-                seen["spec"]["replicas"] == status["readyReplicas"]
-                    && status["updatedReplicas"] == status["readyReplicas"]
-                    && seen["metadata"]["generation"] == status["observedGeneration"]
-            })
-            .await;
+        self.operator_is_ready().await;
     }
 
     /// The nodes, or nothing after a line that says what is not shown without them.
     pub fn nodes(&self, what: &str) -> Option<&Nodes> {
         if self.nodes.is_none() {
-            eprintln!("SKIPPED {what}: the nodes are not this suite's");
+            println!("SKIPPED {what}: the nodes are not this suite's");
         }
         self.nodes.as_ref()
+    }
+
+    /// Whether servers misbehave when told to; where not, a line says what is not shown.
+    pub fn misbehaves(&self, what: &str) -> bool {
+        if self.real_servers {
+            println!("SKIPPED {what}: LogPilot itself has no switch for it");
+        }
+        !self.real_servers
     }
 }

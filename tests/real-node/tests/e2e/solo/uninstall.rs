@@ -1,13 +1,12 @@
 //! Everything goes away again, in every order: nothing hangs, nobody stops who should not, and the data is there.
 //!
-//! These tests take the operator away from everybody else. They come last, because tests run in the order of their names, one
-//! after the other.
+//! These tests take the operator away from everybody else. They come last, because tests start in the order of their names.
 
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::support::{Case, OPERATOR_NAMESPACE, ROLLOUT, World, quick, spec, world};
+use crate::support::{Case, OPERATOR_NAMESPACE, ROLLOUT, World, alone, quick, spec};
 
 /// Nothing here waits for anything but the end of a few pods.
 const AT_ONCE: &str = "--timeout=60s";
@@ -17,15 +16,16 @@ const CHANNEL: &str = "kept";
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn the_manifest_is_deleted_under_living_clusters_and_comes_back_without_a_restart() {
-    let case = with_a_record("orphan").await;
+    let world = alone().await;
+    let case = with_a_record(&world, "orphan").await;
     let pods = case.uids("all");
-    let took = uninstall(case.world).await;
+    let took = uninstall(&world).await;
     assert_serves(&case, "without").await;
     assert_eq!((case.uids("all"), case.restarts("all")), (pods.clone(), 0), "nothing stopped");
 
     // What was asked for meanwhile is done by the next one, and nothing else is.
     case.patch(&json!({ "spec": { "components": { "all": { "replicas": 2 } } } }));
-    case.world.install().await;
+    world.install().await;
     case.ready().await;
     let after = case.uids("all");
     assert!(after.is_superset(&pods) && after.len() == 2, "{pods:?} {after:?}");
@@ -38,8 +38,9 @@ async fn the_manifest_is_deleted_under_living_clusters_and_comes_back_without_a_
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn the_operator_goes_first_then_the_resource_then_the_definition() {
-    let case = with_a_record("operator-first").await;
-    uninstall(case.world).await;
+    let world = alone().await;
+    let case = with_a_record(&world, "operator-first").await;
+    uninstall(&world).await;
     let began = Instant::now();
     case.world.kubectl.must(&format!("delete logpilotcluster/{} {AT_ONCE}", case.name));
     children_are_gone(&case).await;
@@ -53,7 +54,8 @@ async fn the_operator_goes_first_then_the_resource_then_the_definition() {
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn the_resource_goes_first_then_operator_and_definition() {
-    let case = with_a_record("resource-first").await;
+    let world = alone().await;
+    let case = with_a_record(&world, "resource-first").await;
     let began = Instant::now();
     case.world.kubectl.must(&format!("delete logpilotcluster/{} {AT_ONCE}", case.name));
     children_are_gone(&case).await;
@@ -69,8 +71,9 @@ async fn the_resource_goes_first_then_operator_and_definition() {
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn the_definition_goes_under_a_living_cluster_once_its_policy_is_gone() {
-    let case = with_a_record("definition-first").await;
-    uninstall(case.world).await;
+    let world = alone().await;
+    let case = with_a_record(&world, "definition-first").await;
+    uninstall(&world).await;
     let began = Instant::now();
     case.world.kubectl.must(&format!("delete {CRD} {AT_ONCE}"));
     children_are_gone(&case).await;
@@ -85,7 +88,8 @@ async fn the_definition_goes_under_a_living_cluster_once_its_policy_is_gone() {
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn the_definition_is_refused_while_there_is_a_cluster() {
-    let case = with_a_record("defined").await;
+    let world = alone().await;
+    let case = with_a_record(&world, "defined").await;
     let pods = case.uids("all");
     let refusal = case.world.kubectl.run(&format!("delete {CRD} {AT_ONCE}")).unwrap_err();
     assert!(refusal.contains("LogPilotCluster 'defined' exists"), "{refusal}");
@@ -95,12 +99,11 @@ async fn the_definition_is_refused_while_there_is_a_cluster() {
     assert_eq!((case.uids("all"), case.restarts("all")), (pods, 0));
     case.remove().await;
     case.world.kubectl.must(&format!("delete {CRD} {AT_ONCE}"));
-    case.world.install().await;
+    world.install().await;
 }
 
 /// A cluster that serves and has something to lose.
-async fn with_a_record(name: &str) -> Case {
-    let world = world().await;
+async fn with_a_record<'a>(world: &'a World, name: &str) -> Case<'a> {
     // The test before may have failed without it.
     world.install().await;
     let case = Case::new(world, name, &one_pod());
@@ -113,7 +116,7 @@ fn one_pod() -> Value {
     spec(&json!({ "all": quick(&json!({})) }))
 }
 
-async fn assert_serves(case: &Case, message: &str) {
+async fn assert_serves(case: &Case<'_>, message: &str) {
     let (client, _reach) = case.answering("all").await;
     client.send(CHANNEL, message).unwrap();
     let read = client.consume(CHANNEL, message, 100).unwrap();
@@ -130,7 +133,7 @@ async fn uninstall(world: &World) -> f64 {
 }
 
 /// The claim and the namespace stay, with nothing else of the resource.
-async fn children_are_gone(case: &Case) {
+async fn children_are_gone(case: &Case<'_>) {
     let of_it = format!(
         "all,configmap,secret,pdb,serviceaccount,networkpolicy -n {} -l app.kubernetes.io/instance={}",
         case.namespace, case.name
@@ -142,7 +145,7 @@ async fn children_are_gone(case: &Case) {
     assert_eq!(claim["status"]["phase"], "Bound");
 }
 
-async fn comes_back_with_its_data(case: &Case) {
+async fn comes_back_with_its_data(case: &Case<'_>) {
     case.world.install().await;
     case.apply(&one_pod()).unwrap();
     case.ready().await;

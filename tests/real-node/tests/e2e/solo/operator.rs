@@ -4,25 +4,42 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::support::{Case, OPERATOR, OPERATOR_NAMESPACE, ROLLOUT, World, quick, spec, world};
+use crate::support::{Case, LEASE, OPERATOR_NAMESPACE, ROLLOUT, World, alone, quick, spec};
 
 const REPLICAS: u64 = 3;
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_leader_that_is_killed_in_the_middle_of_a_rollout_is_followed_by_the_other() {
-    let kill = |world: &World| {
-        let leader = world.leader();
+async fn a_leader_that_is_deleted_by_force_in_the_middle_of_a_rollout_is_followed_by_the_other() {
+    let world = alone().await;
+    let delete = |leader: &str| {
         world.kubectl.must(&format!("delete pod {leader} -n {OPERATOR_NAMESPACE} --force --grace-period=0"));
+        by_other_than(leader)
     };
-    rollout_goes_on("killed", kill).await;
+    rollout_goes_on(&world, "deleted", delete).await;
+}
+
+/// Nobody is told: the Lease names a process that is no more, and a pod that is ready.
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn a_leader_whose_process_is_killed_in_the_middle_of_a_rollout_is_followed_by_the_other_or_itself() {
+    let world = alone().await;
+    let Some(nodes) = world.nodes("a killed process") else { return };
+    let kill = |_: &str| {
+        nodes.kill(&world.leader());
+        let last = world.lease()["renewTime"].clone();
+        move |lease: &Value| lease["renewTime"] != last
+    };
+    rollout_goes_on(&world, "killed", kill).await;
+    let restarts = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"].as_u64();
+    assert_eq!(world.operator_pods().iter().filter_map(restarts).sum::<u64>(), 1, "one process was killed");
 }
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn a_leader_that_is_evicted_in_the_middle_of_a_rollout_is_followed_by_the_other() {
-    let evict = |world: &World| {
-        let leader = world.leader();
+    let world = alone().await;
+    let evict = |leader: &str| {
         let path = format!("/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{leader}/eviction");
         let eviction = json!({
             "apiVersion": "policy/v1", "kind": "Eviction",
@@ -30,14 +47,15 @@ async fn a_leader_that_is_evicted_in_the_middle_of_a_rollout_is_followed_by_the_
         });
         let said = world.kubectl.pipe(&format!("create --raw {path} -f -"), &eviction.to_string());
         said.unwrap();
+        by_other_than(leader)
     };
-    rollout_goes_on("evicted", evict).await;
+    rollout_goes_on(&world, "evicted", evict).await;
 }
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn the_operator_is_upgraded_in_the_middle_of_a_rollout() {
-    let world = world().await;
+    let world = alone().await;
     let Some(nodes) = world.nodes("an upgrade of the operator") else { return };
     let image = world.operator_image();
     let next = format!("{}:upgraded", image.split(':').next().unwrap());
@@ -45,27 +63,32 @@ async fn the_operator_is_upgraded_in_the_middle_of_a_rollout() {
     nodes.tag(&full(&image), &full(&next));
     let manifest =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../install.yaml")).unwrap();
-    let upgrade = |world: &World| {
-        let manifest = manifest.replace(&image, &next);
-        world.kubectl.pipe("apply --server-side -f -", &manifest).unwrap();
+    let upgrade = |leader: &str| {
+        world.kubectl.pipe("apply --server-side -f -", &manifest.replace(&image, &next)).unwrap();
+        by_other_than(leader)
     };
-    rollout_goes_on("upgraded", upgrade).await;
-    world.operator_is_ready().await;
+    rollout_goes_on(&world, "upgraded", upgrade).await;
     assert_eq!(world.operator_image(), next);
     world.install().await;
     assert_eq!(world.operator_image(), image);
 }
 
-/// Two resources: one rolls, the other has nothing to do. The operator is disturbed while the first is half done.
-async fn rollout_goes_on(how: &str, disturb: impl FnOnce(&World)) {
-    let world = world().await;
+/// Whether a Lease is held by another pod.
+fn by_other_than(leader: &str) -> impl Fn(&Value) -> bool + use<> {
+    let leader = leader.to_owned();
+    move |lease| lease["holderIdentity"].as_str().is_some_and(|holder| !holder.is_empty() && holder != leader)
+}
+
+/// Two resources: one rolls, the other has nothing to do. The leader is disturbed while the first is half done; what does
+/// that returns how to tell from the Lease that somebody leads again.
+async fn rollout_goes_on<L: Fn(&Value) -> bool>(world: &World, how: &str, disturb: impl FnOnce(&str) -> L) {
     let rolling = Case::new(world, &format!("{how}-rolling"), &with(REPLICAS));
     let bystander = Case::new(world, &format!("{how}-bystander"), &with(1));
     rolling.ready().await;
     bystander.ready().await;
     let before = rolling.uids("all");
     let untouched = bystander.uids("all");
-    let old_leader = world.leader();
+    let leader = world.leader();
 
     rolling.patch(&json!({ "spec": { "config": { "logLevels": { "root": "WARN" } } } }));
     let deployment = format!("deployment/{}-all -n {}", rolling.name, rolling.namespace);
@@ -76,13 +99,8 @@ async fn rollout_goes_on(how: &str, disturb: impl FnOnce(&World)) {
     };
     world.kubectl.until(&deployment, "is half rolled out", ROLLOUT, half).await;
     let began = Instant::now();
-    disturb(world);
-    let lease = format!("lease/{OPERATOR} -n {OPERATOR_NAMESPACE}");
-    let other = |seen: &Value| {
-        let holder = seen["spec"]["holderIdentity"].as_str().unwrap_or_default();
-        !holder.is_empty() && !holder.starts_with(&old_leader)
-    };
-    world.kubectl.until(&lease, "has another holder", ROLLOUT, other).await;
+    let led_again = disturb(leader["metadata"]["name"].as_str().unwrap());
+    world.kubectl.until(LEASE, "is led again", ROLLOUT, |lease| led_again(&lease["spec"])).await;
     let handover = began.elapsed();
     rolling.ready().await;
     let took = began.elapsed();
@@ -112,7 +130,7 @@ fn with(replicas: u64) -> Value {
 }
 
 /// Pods that ReplicaSets made in the namespace of a resource so far.
-fn created(case: &Case) -> u64 {
+fn created(case: &Case<'_>) -> u64 {
     let events = format!("events -n {} --field-selector=reason=SuccessfulCreate", case.namespace);
     let events = case.world.kubectl.get(&events).unwrap();
     let of_sets =
