@@ -12,6 +12,7 @@ IMAGE ?= logpilot-operator:$(VERSION)
 # Directory of the cluster of `up` and `down`; empty: the tool's own choice.
 DIR ?=
 CARGO_DENY_VERSION := 0.20.2
+CARGO_CYCLONEDX_VERSION := 0.5.9
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/logpilot-operator
 
 .PHONY: help
@@ -39,13 +40,21 @@ run: ## runs the operator against the cluster that KUBECONFIG names
 test: check ## every check and every test, ends with the counts
 	$(CARGO) test --workspace --locked --no-run
 	$(TARGET)/debug/local-cluster build
-	KUBECTL=$$($(TARGET)/debug/local-cluster bin kubectl) \
+	rm -rf $(TRAFFIC)
+	KUBECTL=$$($(TARGET)/debug/local-cluster bin kubectl) LOCAL_CLUSTER_AUDIT_DIR=$(TRAFFIC) \
 	  tests/summarise $(CARGO) test --workspace --locked --no-fail-fast
+	$(MAKE) --no-print-directory rbac-used
 
-# About half an hour on 2 cores. CAMPAIGN_SEED=… only matters for the sample that `test` takes.
+# The audit logs of the clusters that `test` starts.
+TRAFFIC := $(abspath $(TARGET))/traffic
+.PHONY: rbac-used
+rbac-used: ## holds the operator's rights against what it asked for in the last `make test`, both ways
+	LOCAL_CLUSTER_AUDIT_DIR=$(TRAFFIC) $(CARGO) test --quiet --locked --test manifests every_right_is_used -- --ignored --nocapture
+
+# CAMPAIGN_SEED=… turns the faults that take turns.
 .PHONY: campaign
-campaign: ## the operator dies at each of its writes, in every workload
-	CAMPAIGN=full $(CARGO) test --locked --test campaign -- --nocapture
+campaign: ## everything that can stand in the operator's way, at each of its writes, in every workload
+	CAMPAIGN=full $(CARGO) test --locked --no-fail-fast --test campaign --test faults --test storms -- --nocapture
 
 .PHONY: unit
 unit: ## the tests that need no cluster
@@ -97,6 +106,22 @@ deny: ## licences, sources and bans of all dependencies
 	  || $(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
 	$(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny --locked check licenses sources bans
 
+# Of what is committed, in a copy without what only tests need: it would turn features of dependencies on. The same wherever it
+# is made. The tool is built once, into the cache, as cargo-deny is.
+CYCLONEDX := $(CACHE)/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)
+.PHONY: sbom
+sbom: ## writes target/sbom.cdx.json: what the program is made of, as CycloneDX
+	@test -x $(CYCLONEDX)/bin/cargo-cyclonedx \
+	  || $(CARGO) install --locked --version $(CARGO_CYCLONEDX_VERSION) --root $(CYCLONEDX) cargo-cyclonedx
+	@rm -rf $(TARGET)/sbom && mkdir -p $(TARGET)/sbom && git archive HEAD | tar -x -C $(TARGET)/sbom
+	@awk '/^\[/ { tests = $$0 == "[dev-dependencies]" } !tests { sub(/^members = .*/, "members = [\".\"]"); print }' <(git show HEAD:Cargo.toml) \
+	  > $(TARGET)/sbom/Cargo.toml
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(CYCLONEDX)/bin/cargo-cyclonedx cyclonedx --quiet --format json \
+	  --spec-version 1.5 --target x86_64-unknown-linux-gnu --override-filename sbom --manifest-path $(TARGET)/sbom/Cargo.toml
+	@sed 's|path+file://[^#]*#|path+file:///#|' $(TARGET)/sbom/sbom.json > $(TARGET)/sbom.cdx.json
+	@rm -rf $(TARGET)/sbom
+	@echo "$(TARGET)/sbom.cdx.json: $$(grep -c '"purl": "pkg:cargo' $(TARGET)/sbom.cdx.json) packages"
+
 .PHONY: image
 image: ## builds the container image
 	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(IMAGE) .
@@ -123,22 +148,25 @@ image-size: static ## builds the static program and prints its size
 LOGPILOT_IMAGE ?=
 STAND_IN = --image danpung2/logpilot:1.2.0=$(STATIC)/log-server
 CLIENT = --image log-client:1=$(STATIC)/log-client
-# The start of the names of tests; empty: all of them.
+# A part of the names of tests, or several; empty: all of them.
 ONLY ?=
 REAL_NODE := $(TARGET)/debug/real-node
-E2E := tests/summarise $(CARGO) test --locked --no-fail-fast -p real-node --test e2e -- $(ONLY) --ignored --test-threads=1 --show-output
+# How many tests run at once; those that share the operator with nobody run alone in any case.
+AT_ONCE ?= 4
+BUILD_E2E := $(CARGO) test --locked -p real-node --test e2e --no-run --message-format=json-render-diagnostics
+# The program itself: nothing is built beside the nodes, where no network reaches.
+E2E = tests/summarise $$($(BUILD_E2E) | sed -n 's/.*"executable":"\([^"]*\/e2e-[^"]*\)".*/\1/p') \
+  $(ONLY) --ignored --test-threads=$(AT_ONCE) --show-output
 
 .PHONY: e2e
 e2e: tools ## the suite on real nodes of its own (root, Debian); skipped with a reason where there can be none
 	$(CARGO) build --quiet --locked -p real-node
 	@$(REAL_NODE) check && $(MAKE) --no-print-directory e2e-here || [ $$? -eq 3 ]
 
-# Built outside: no network reaches into the run.
 .PHONY: e2e-here
 e2e-here: static
 	$(REAL_NODE) build
-	$(CARGO) test --locked -p real-node --test e2e --no-run
-	CARGO_NET_OFFLINE=true LOGPILOT_IMAGE=$(LOGPILOT_IMAGE) $(REAL_NODE) run \
+	LOGPILOT_IMAGE=$(LOGPILOT_IMAGE) $(REAL_NODE) run \
 	  --operator $(IMAGE)=$(STATIC)/logpilot-operator $(CLIENT) \
 	  $(if $(LOGPILOT_IMAGE),--archive $(LOGPILOT_IMAGE),$(STAND_IN)) -- $(E2E)
 

@@ -14,6 +14,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "cluster_shared/canary.rs"]
+mod canary;
 #[path = "cluster_shared/claims.rs"]
 mod claims;
 mod cluster;
@@ -23,6 +25,8 @@ mod config_check;
 mod definition;
 #[path = "cluster_shared/examples.rs"]
 mod examples;
+#[path = "cluster_shared/impostors.rs"]
+mod impostors;
 #[path = "cluster_shared/network.rs"]
 mod network;
 #[path = "cluster_shared/operation.rs"]
@@ -33,6 +37,10 @@ mod protection;
 mod ready;
 #[path = "cluster_shared/restore.rs"]
 mod restore;
+#[path = "cluster_shared/rights.rs"]
+mod rights;
+#[path = "cluster_shared/stolen_token.rs"]
+mod stolen_token;
 #[path = "cluster_shared/troubleshooting.rs"]
 mod troubleshooting;
 

@@ -268,24 +268,12 @@ async fn a_volume_that_cannot_be_mounted_is_told_from_the_pod_alone() {
 
 /// A node of this test's own: nobody else's pods choose it, or tolerate it.
 async fn own_node(case: &Case, taint: bool) -> Node {
-    let name = format!("node-of-{}", case.name);
     let taints = if taint {
         json!([{ "key": "dedicated", "value": case.name, "effect": "NoSchedule" }])
     } else {
         json!([])
     };
-    let capacity = json!({ "cpu": "4", "memory": "16Gi", "pods": "10", "ephemeral-storage": "100Gi" });
-    let node = serde_json::from_value(json!({
-        "metadata": {
-            "name": name, "annotations": { "kwok.x-k8s.io/node": "fake" },
-            "labels": { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "only-for": case.name },
-        },
-        "spec": { "taints": taints },
-        "status": { "capacity": capacity, "allocatable": capacity },
-    }))
-    .unwrap();
-    let nodes: Api<Node> = Api::all(case.client.clone());
-    nodes.create(&Default::default(), &node).await.unwrap()
+    case.node(&format!("node-of-{}", case.name), &taints).await
 }
 
 #[tokio::test]
@@ -318,19 +306,12 @@ async fn a_pod_without_a_node_tells_what_the_nodes_lack_and_what_to_change() {
         .await;
     let recreate = json!({ "type": "Recreate" });
     there["strategy"] = recreate.clone();
-    // Another pod: a scheduler does not look at the one that waits when the one goes that it had to be near.
-    there["podAnnotations"] = json!({ "moved": "yes" });
     case.apply(with(there)).await;
     healed(&case, reasons::UNSCHEDULABLE).await;
     assert_eq!(pod(&case).await.spec.unwrap().node_name.as_deref(), Some(&*node));
     case.apply(with(json!({ "strategy": recreate }))).await;
     case.ready().await;
-    delete_node(&case, &node).await;
-}
-
-async fn delete_node(case: &Case, name: &str) {
-    let nodes: Api<Node> = Api::all(case.client.clone());
-    nodes.delete(name, &DeleteParams::default()).await.unwrap();
+    case.delete_node(&node).await;
 }
 
 fn on_class(class: &str) -> Value {

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashSet,
-    fs::File,
+    fs::{self, File},
     io::{Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
@@ -26,6 +26,8 @@ use crate::{
 const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
 /// Answered by the API server itself and used by nobody else with our query.
 const MARKER_PATH: &str = "/version";
+/// Names a directory that audit logs are written to and left in, whatever becomes of their clusters.
+const DIRECTORY_VARIABLE: &str = "LOCAL_CLUSTER_AUDIT_DIR";
 
 /// A place in the audit log: requests that ended after it are later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +56,18 @@ pub struct AuditEvent {
     pub code: u16,
     /// RFC 3339, when the request arrived.
     pub received: String,
+}
+
+/// Where the audit log of the control plane in this directory is written.
+pub(crate) fn place(dir: &Path) -> Result<PathBuf> {
+    let Some(kept) = std::env::var_os(DIRECTORY_VARIABLE).filter(|value| !value.is_empty()) else {
+        return Ok(dir.join("logs/audit.log"));
+    };
+    let kept = PathBuf::from(kept);
+    fs::create_dir_all(&kept).at("create", &kept)?;
+    let kept = fs::canonicalize(&kept).at("find", &kept)?;
+    // The last part of a cluster's directory is its own.
+    Ok(kept.join(dir.file_name().unwrap_or_default()).with_extension("audit.jsonl"))
 }
 
 /// Reads one control plane's audit log.
@@ -114,7 +128,7 @@ impl AuditLog {
     }
 
     fn length(&self) -> Result<Marker> {
-        Ok(Marker(std::fs::metadata(&self.path).at("read", &self.path)?.len()))
+        Ok(Marker(fs::metadata(&self.path).at("read", &self.path)?.len()))
     }
 
     /// One request with a query of its own, awaited in the log. The marker is behind it.

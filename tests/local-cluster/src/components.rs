@@ -46,6 +46,7 @@ pub(crate) struct Layout {
     /// Where the API server listens; not loopback where kubelets and pods are real.
     pub address: Ipv4Addr,
     pub assets: Assets,
+    pub audit_log: PathBuf,
 }
 
 impl Layout {
@@ -55,10 +56,6 @@ impl Layout {
 
     pub fn log(&self, component: Component) -> PathBuf {
         self.dir.join("logs").join(format!("{component}.log"))
-    }
-
-    pub fn audit_log(&self) -> PathBuf {
-        self.dir.join("logs/audit.log")
     }
 
     /// Where a component's own kubeconfig lies.
@@ -145,7 +142,7 @@ impl Layout {
             "--requestheader-group-headers=X-Remote-Group".to_owned(),
             "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
             format!("--audit-policy-file={}", self.path("audit-policy.yaml")),
-            format!("--audit-log-path={}", self.audit_log().display()),
+            format!("--audit-log-path={}", self.audit_log.display()),
             // Written before the request ends, and never rotated: markers are offsets into this one file.
             "--audit-log-mode=blocking".to_owned(),
             "--audit-log-maxsize=100000".to_owned(),

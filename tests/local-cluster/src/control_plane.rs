@@ -18,7 +18,7 @@ use crate::{
     Access, Component, Error, Identity, Result,
     access::{client_from, kubeconfig_with_certificate},
     assets::Assets,
-    audit::{AuditEvent, AuditLog, Marker},
+    audit::{self, AuditEvent, AuditLog, Marker},
     bootstrap,
     components::Layout,
     error::IoContext,
@@ -73,13 +73,14 @@ impl ControlPlane {
         let began = Instant::now();
         let (dir, reaper) = prepare_directory(options.dir)?;
         let pki = Pki::create(&dir.join("pki"), options.address)?;
-        let layout = Layout { dir, ports: Ports::free()?, address: options.address, assets };
+        let audit_log = audit::place(&dir)?;
+        let layout = Layout { dir, ports: Ports::free()?, address: options.address, assets, audit_log };
         let admin = certificate_kubeconfig(&layout, &pki, &Identity::admin())?;
         let bootstrap = certificate_kubeconfig(&layout, &pki, &Identity::bootstrap())?;
         let binder = certificate_kubeconfig(&layout, &pki, &Identity::user(volumes::USER))?;
         write_files(&layout, &pki, &admin)?;
 
-        let audit = AuditLog::new(layout.audit_log());
+        let audit = AuditLog::new(layout.audit_log.clone());
         let supervisor = Supervisor::new(reaper, layout, pki, bootstrap.clone());
         supervisor.start(Component::Etcd).await?;
         supervisor.start(Component::ApiServer).await?;
