@@ -87,6 +87,7 @@ pub fn api_key(cluster: &Cluster) -> Wanted {
         key: cluster.api_key.key.clone(),
         generated: cluster.api_key.generated,
         salt: cluster.uid.clone(),
+        owner: cluster.name.clone(),
     }
 }
 

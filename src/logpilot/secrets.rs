@@ -35,6 +35,8 @@ pub struct Wanted {
     pub generated: bool,
     /// Salts the hash, so that equal keys of two clusters do not show as equal.
     pub salt: String,
+    /// The resource that it is for.
+    pub owner: String,
 }
 
 struct Known {
@@ -124,7 +126,7 @@ fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
         }
         return invalid("does not exist");
     };
-    if wanted.generated && is_going(secret, &wanted.salt) {
+    if wanted.generated && is_going(secret, wanted) {
         return ApiKeyFact::Going;
     }
     let value = secret.pointer("/data").and_then(|data| data.get(&wanted.key)).and_then(Value::as_str);
@@ -137,9 +139,11 @@ fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
 }
 
 /// Whether it is being deleted, or was made for an earlier resource of the name, so that it will be.
-fn is_going(secret: &Value, uid: &str) -> bool {
+fn is_going(secret: &Value, wanted: &Wanted) -> bool {
     let owners = secret.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    let earlier = |owner: &Value| owner["kind"] == api::KIND && owner["uid"] != *uid;
+    let earlier = |owner: &Value| {
+        owner["kind"] == api::KIND && owner["name"] == *wanted.owner && owner["uid"] != *wanted.salt
+    };
     secret.pointer("/metadata/deletionTimestamp").is_some() || owners.into_iter().flatten().any(earlier)
 }
 
@@ -192,6 +196,7 @@ mod tests {
             key: "api-key".into(),
             generated,
             salt: "uid".into(),
+            owner: "logs".into(),
         }
     }
 
@@ -228,9 +233,13 @@ mod tests {
     fn the_key_of_an_earlier_resource_of_the_name_goes_with_it() {
         let of = |uid: &str| {
             json!({
-                "metadata": { "ownerReferences": [{ "kind": "LogPilotCluster", "uid": uid }] }, "data": { "api-key": "a2V5" },
+                "metadata": { "ownerReferences": [{ "kind": "LogPilotCluster", "name": "logs", "uid": uid }] },
+                "data": { "api-key": "a2V5" },
             })
         };
+        let mut others = of("another");
+        others["metadata"]["ownerReferences"][0]["name"] = json!("another");
+        assert!(matches!(judge(Some(&others), &wanted(true)), ApiKeyFact::Present { .. }), "it stays");
         assert_eq!(judge(Some(&of("earlier")), &wanted(true)), ApiKeyFact::Going);
         assert!(matches!(judge(Some(&of("uid")), &wanted(true)), ApiKeyFact::Present { .. }));
         assert!(matches!(judge(Some(&of("earlier")), &wanted(false)), ApiKeyFact::Present { .. }));
