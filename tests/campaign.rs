@@ -51,7 +51,7 @@ use workload::Workload;
 /// Trials at once, where `CAMPAIGN_SLOTS` does not say.
 const SLOTS: usize = 6;
 /// Of a sample: one plan in so many.
-const STRIDE: usize = 13;
+const STRIDE: usize = 20;
 
 /// How much is tried, and in which turn.
 struct Extent {

@@ -19,9 +19,9 @@ const JUDGED_OF_A_WALK: usize = 400;
 const RANDOM: usize = 40;
 pub const STEPS: usize = 12;
 /// Of a sample: one walk in so many.
-const STRIDE: u64 = 29;
+const STRIDE: u64 = 58;
 /// And of what is only judged, one part in so many.
-const JUDGED_STRIDE: u64 = 3;
+const JUDGED_STRIDE: u64 = 6;
 
 /// One trial.
 #[derive(Clone, Debug)]
