@@ -90,7 +90,7 @@ async fn the_client_stops_once_a_file_is_there() {
     let endless = Load { until: Some(file.clone()), ..load(100.0, 600.0) };
     let (report, ()) = tokio::join!(client::run(&target, &endless, "run"), async {
         support::until("five records", || async {
-            it.read("steady?consumerId=other&limit=9").await.len() > 4
+            it.read("steady?consumerId=other&limit=9&autoCommit=false").await.len() > 4
         })
         .await;
         std::fs::write(&file, "").unwrap();
