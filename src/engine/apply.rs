@@ -156,18 +156,16 @@ impl Applier<'_> {
         missing: Option<&str>,
         unanswered: &AtomicBool,
     ) -> Step {
-        let wait = |message: &str| Result::Waiting { reason: "Progressing", message: message.to_owned() };
-        if let Some(missing) = missing {
-            return Step {
-                id: (planned.kind, planned.key.clone()),
-                result: wait(&format!("waits for {missing}")),
-            };
-        }
-        let result = match decide(planned, snapshot, self.owner, self.normalised) {
+        let wait = |message: String| Result::Waiting { reason: "Progressing", message };
+        let id: Id = (planned.kind, planned.key.clone());
+        let decision = match missing {
+            Some(missing) => Decision::Nothing(wait(format!("waits for {missing}"))),
+            None => decide(planned, snapshot, self.owner, self.normalised),
+        };
+        let result = match decision {
             Decision::Nothing(result) => result,
-            _ if unanswered.load(Relaxed) => wait("waits: another request was not answered"),
+            _ if unanswered.load(Relaxed) => wait("waits: another request was not answered".to_owned()),
             decision => {
-                let id: Id = (planned.kind, planned.key.clone());
                 let carry_out = || self.carry_out(decision, planned, snapshot);
                 self.unless_refused(&id, digest::desired(&planned.body), carry_out).await
             }
@@ -175,7 +173,7 @@ impl Applier<'_> {
         if matches!(result, Result::Failed(Error::Timeout { .. })) {
             unanswered.store(true, Relaxed);
         }
-        Step { id: (planned.kind, planned.key.clone()), result }
+        Step { id, result }
     }
 
     /// Tries something, but not again what was refused a moment ago.

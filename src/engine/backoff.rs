@@ -48,6 +48,11 @@ impl Backoff {
         wait
     }
 
+    /// Counts this failure; answers its wait, which is no shorter than the API server asked for.
+    pub fn after(&self, name: &str, error: &Error) -> Duration {
+        self.failed(name, longest(error)).max(error.retry_after().unwrap_or_default())
+    }
+
     /// Forgets the failures of an object that succeeded, or is gone.
     pub fn succeeded(&self, name: &str) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(name);

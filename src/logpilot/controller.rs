@@ -217,7 +217,7 @@ impl Controller {
         let in_use = in_use::configs(&snapshot);
         let superfluous = prune::superfluous(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
         outcome.steps.extend(applier.prune(superfluous).await);
-        let evicted = self.requeue.carry_out(&subject.writer, &self.live, cluster).await;
+        let evicted = self.requeue.carry_out(&subject.writer, &self.live, cluster, &snapshot).await;
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);
         let refused = outcome.steps.iter().filter(|step| matches!(step.result, Applied::Failed(_)));
@@ -319,8 +319,7 @@ impl Controller {
         let reason =
             found.first().map_or(reasons::INTERNAL_ERROR.to_owned(), |problem| problem.reason.clone());
         self.say(subject, &reason, found).await;
-        let wait = self.backoff.failed(&subject.object.name_any(), backoff::longest(error));
-        Action::requeue(error.retry_after().map_or(wait, |asked| asked.max(wait)))
+        Action::requeue(self.backoff.after(&subject.object.name_any(), error))
     }
 
     async fn say(&self, subject: &Subject, reason: &str, found: Vec<Problem>) {
@@ -344,8 +343,7 @@ impl Controller {
         waits.extend(told);
         match failed {
             Some(longest) => {
-                let pause = self.backoff.failed(&name, longest);
-                waits.push(asked.map_or(pause, |asked| asked.max(pause)));
+                waits.push(self.backoff.failed(&name, longest).max(asked.unwrap_or_default()));
             }
             None => self.backoff.succeeded(&name),
         }
@@ -414,6 +412,7 @@ impl Reconciler for Controller {
         self.secrets.forget(name);
         self.references.forget(name);
         self.requeue.forget(name);
+        self.reporter.forget(name);
         self.metrics.forget(name);
         self.backoff.succeeded(name);
         self.refusals.forget(name);

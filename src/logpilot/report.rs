@@ -15,7 +15,7 @@ use crate::{
     },
     engine::{
         apply::Step,
-        backoff::{self, Backoff},
+        backoff::Backoff,
         events::{Events, Note},
         writer::Writer,
     },
@@ -89,10 +89,14 @@ impl Reporter {
             }
             Err(error) => {
                 warn!(%name, %error, "status not written");
-                let pause = self.backoff.failed(&name, backoff::longest(&error));
-                Some(error.retry_after().map_or(pause, |asked| asked.max(pause)))
+                Some(self.backoff.after(&name, &error))
             }
         }
+    }
+
+    /// Nothing is kept of a resource that is gone.
+    pub fn forget(&self, name: &str) {
+        self.backoff.succeeded(name);
     }
 
     /// Tells why pods were evicted that never ran.

@@ -51,10 +51,15 @@ enum Pods<'a> {
 
 impl Requeue {
     /// Evicts what is due. Answers only what has to be known: that it was done, or why it could not be.
-    pub async fn carry_out(&self, writer: &Writer, live: &Live, cluster: &Cluster) -> Vec<Step> {
-        let snapshot = live.of(&cluster.name).running_in(&cluster.namespace.name);
+    pub async fn carry_out(
+        &self,
+        writer: &Writer,
+        live: &Live,
+        cluster: &Cluster,
+        snapshot: &Snapshot,
+    ) -> Vec<Step> {
         let mut steps = Vec::new();
-        for (claim, child) in self.due(cluster, &snapshot) {
+        for (claim, child) in self.due(cluster, snapshot) {
             let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
                 Ok(()) => {
                     info!(object = %child, owner = %cluster.name, "evicted: refused for the sake of pods that are gone");

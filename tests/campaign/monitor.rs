@@ -7,8 +7,7 @@ use logpilot_operator::{api, engine::FIELD_MANAGER};
 use serde_json::Value;
 
 use super::{
-    cluster::case::condition,
-    stand::shown,
+    cluster::{behind::shown, case::condition},
     witness::{Seen, What},
 };
 

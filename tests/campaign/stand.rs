@@ -2,25 +2,21 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use fault_proxy::{Narrow, Proxy, Record, When};
-use kube::{
-    Config,
-    api::ListParams,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use fault_proxy::Proxy;
+use kube::{Config, api::ListParams, config::Kubeconfig};
 use local_cluster::wait_for;
 use logpilot_operator::{api, engine::INSTANCE_LABEL, objects::kinds::KINDS};
 use serde_json::Value;
 
 use super::{
     cluster::{
-        OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Running, World,
+        Running, World, behind,
         case::{Case, condition},
         install_service_monitors, kinds, world,
     },
@@ -47,7 +43,6 @@ pub struct Outcome {
 pub struct Stand {
     pub world: &'static World,
     pub witness: Arc<Witness>,
-    kubeconfig: Kubeconfig,
 }
 
 impl Stand {
@@ -63,15 +58,11 @@ impl Stand {
             .await
             .unwrap();
         }
-        let access = world.env.access();
-        let kubeconfig =
-            access.service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await.unwrap();
-        Self { world, witness: Witness::start(client).await, kubeconfig }
+        Self { world, witness: Witness::start(client).await }
     }
 
     pub async fn slot(&self) -> Slot {
-        let proxy = Proxy::start(&self.kubeconfig, None).await.unwrap();
-        let through = proxy.kubeconfig(&self.kubeconfig);
+        let (proxy, through) = behind::start(self.world).await;
         Slot { world: self.world, witness: Arc::clone(&self.witness), proxy, through }
     }
 }
@@ -97,19 +88,11 @@ impl Slot {
 
     /// This slot's operators see one resource, and nothing that is not its own.
     pub fn narrow(&self, name: &str) {
-        let fields = |resource: &str| Narrow {
-            when: When { resource: Some(resource.to_owned()), ..When::default() },
-            parameter: "fieldSelector",
-            selector: format!("metadata.name={name}"),
-        };
-        let mut narrow = vec![fields(api::PLURAL), fields("namespaces")];
-        narrow.extend(KINDS.iter().filter(|kind| kind.role.watched() && kind.plural != "namespaces").map(
-            |kind| Narrow {
-                when: When { resource: Some(kind.plural.to_owned()), ..When::default() },
-                parameter: "labelSelector",
-                selector: format!("{INSTANCE_LABEL}={name}"),
-            },
-        ));
+        let named = |resource| behind::only(resource, "fieldSelector", format!("metadata.name={name}"));
+        let labelled = |resource| behind::only(resource, "labelSelector", format!("{INSTANCE_LABEL}={name}"));
+        let kinds = KINDS.iter().filter(|kind| kind.role.watched() && kind.plural != "namespaces");
+        let mut narrow = vec![named(api::PLURAL), named("namespaces")];
+        narrow.extend(kinds.map(|kind| labelled(kind.plural)));
         self.proxy.narrow(narrow);
     }
 
@@ -120,8 +103,7 @@ impl Slot {
 
     /// The way through the proxy, with the operator's rights.
     pub async fn config(&self) -> Config {
-        let options = KubeConfigOptions::default();
-        Config::from_custom_kubeconfig(self.through.clone(), &options).await.unwrap()
+        behind::config(&self.through).await
     }
 
     /// Until the newest spec is in force, every pod runs it, and nothing is sent any more.
@@ -159,26 +141,7 @@ impl Slot {
 
     /// Until nothing is sent any more.
     pub async fn quiet(&self) -> Result<(), String> {
-        let last = Mutex::new((self.requests(), Instant::now()));
-        wait_for("silence", Duration::from_secs(20), async || {
-            let now = self.requests();
-            let mut last = last.lock().unwrap();
-            if now != last.0 {
-                *last = (now, Instant::now());
-            }
-            if last.1.elapsed() >= QUIET {
-                return Ok(());
-            }
-            let records = self.proxy.records();
-            let newest: Vec<String> = records.iter().rev().take(5).map(shown).collect();
-            Err(format!("{now} requests, the newest: {}", newest.join(", ")))
-        })
-        .await
-        .map_err(|error| error.to_string())
-    }
-
-    fn requests(&self) -> usize {
-        self.proxy.records().iter().filter(|record| record.asked.verb != "watch").count()
+        behind::quiet(&self.proxy, QUIET, Duration::from_secs(20)).await
     }
 
     /// Leaves nothing that slows the next ones down.
@@ -189,18 +152,4 @@ impl Slot {
         let _ = case.api().delete(&case.name, &kube::api::DeleteParams::default()).await;
         self.witness.forget(&case.name);
     }
-}
-
-/// A request in a few words.
-pub fn shown(record: &Record) -> String {
-    let asked = &record.asked;
-    let part = |part: &Option<String>| part.clone().unwrap_or_default();
-    format!(
-        "{} {} {} {}: {}",
-        asked.verb,
-        asked.resource,
-        part(&asked.name),
-        part(&asked.subresource),
-        record.status
-    )
 }

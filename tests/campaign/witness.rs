@@ -9,7 +9,7 @@ use std::{
 use futures::StreamExt;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, GroupVersionKind, WatchEvent, WatchParams},
+    api::{DynamicObject, WatchEvent, WatchParams},
 };
 use local_cluster::wait_for;
 use logpilot_operator::{
@@ -18,6 +18,8 @@ use logpilot_operator::{
     objects::kinds::KINDS,
 };
 use serde_json::Value;
+
+use super::cluster;
 
 /// Kinds whose objects are kept; of others only that they came, changed or went.
 const JUDGED: [&str; 3] = [api::KIND, "Deployment", "EndpointSlice"];
@@ -49,15 +51,9 @@ impl Witness {
     pub async fn start(client: Client) -> Arc<Self> {
         let witness = Arc::new(Self::default());
         let managed = format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}");
-        let own = ApiResource::from_gvk_with_plural(
-            &GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND),
-            api::PLURAL,
-        );
-        let mut watched = vec![(own, WatchParams::default())];
+        let mut watched = vec![(cluster::resource(), WatchParams::default())];
         for kind in KINDS.iter().filter(|kind| kind.role.watched() && !kind.optional) {
-            let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
-            let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
-            watched.push((resource, WatchParams::default().labels(&managed)));
+            watched.push((cluster::kinds::resource(kind), WatchParams::default().labels(&managed)));
         }
         for (resource, parameters) in watched {
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
@@ -114,11 +110,7 @@ impl Witness {
 
     /// What happened to a resource and its objects until now, in order.
     pub async fn history(&self, client: &Client, name: &str) -> Vec<Seen> {
-        let own = ApiResource::from_gvk_with_plural(
-            &GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND),
-            api::PLURAL,
-        );
-        let api: Api<DynamicObject> = Api::all_with(client.clone(), &own);
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &cluster::resource());
         let newest = api.get_opt(name).await.unwrap().and_then(|object| object.resource_version());
         if let Some(newest) = newest.and_then(|version| version.parse::<u64>().ok()) {
             // What is not seen in time is not judged.

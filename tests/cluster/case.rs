@@ -50,10 +50,7 @@ impl Case {
     }
 
     pub fn manifest(&self, spec: &Value) -> Value {
-        json!({
-            "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
-            "metadata": { "name": self.name }, "spec": spec,
-        })
+        super::manifest(&self.name, spec)
     }
 
     pub async fn annotate(&self, key: &str, value: &str) {

@@ -12,9 +12,13 @@ pub fn kind(name: &str) -> &'static Kind {
     KINDS.iter().find(|kind| kind.kind == name).unwrap_or_else(|| panic!("no kind {name}"))
 }
 
-pub fn api(client: &Client, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
+pub fn resource(kind: &Kind) -> ApiResource {
     let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
-    let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
+    ApiResource::from_gvk_with_plural(&gvk, kind.plural)
+}
+
+pub fn api(client: &Client, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
+    let resource = resource(kind);
     if kind.namespaced {
         Api::namespaced_with(client.clone(), namespace, &resource)
     } else {

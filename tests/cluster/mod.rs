@@ -3,8 +3,10 @@
 
 #![allow(dead_code, reason = "each suite uses its part")]
 
+pub mod behind;
 pub mod case;
 pub mod kinds;
+pub mod lease;
 
 use std::{
     fs::File,
@@ -16,7 +18,7 @@ use std::{
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, TypeMeta},
-    config::{KubeConfigOptions, Kubeconfig},
+    config::Kubeconfig,
 };
 use local_cluster::{
     Env,
@@ -94,11 +96,14 @@ impl World {
         self.env.client().await.unwrap()
     }
 
-    /// A client with the operator's own rights.
+    /// The operator's own rights.
+    pub async fn operator_kubeconfig(&self) -> Kubeconfig {
+        self.env.access().service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await.unwrap()
+    }
+
+    /// A client with them.
     pub async fn operator_config(&self) -> kube::Config {
-        let kubeconfig: Kubeconfig =
-            self.env.access().service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await.unwrap();
-        kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap()
+        behind::config(&self.operator_kubeconfig().await).await
     }
 
     pub async fn marker(&self) -> Option<Marker> {
@@ -300,6 +305,14 @@ pub fn resource() -> ApiResource {
         &GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND),
         api::PLURAL,
     )
+}
+
+/// A resource of this name with this spec.
+pub fn manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!({
+        "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
+        "metadata": { "name": name }, "spec": spec,
+    })
 }
 
 /// Applies any manifest as the administrator.

@@ -1,8 +1,8 @@
 //! One operator writes, the others stand by: elected by a Lease of the real API server.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::Service};
+use k8s_openapi::api::core::v1::Service;
 use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams},
@@ -13,34 +13,17 @@ use serde_json::json;
 
 use super::{
     alone,
-    cluster::{OPERATOR_NAMESPACE, Running, World, case::Case},
+    cluster::{
+        OPERATOR_NAMESPACE,
+        case::Case,
+        lease::{holder, leads, leases, no_lease},
+    },
     quickstart,
 };
 
 const HANDOVER: Duration = Duration::from_secs(5);
 /// The silence that makes another one step in, one look later, and what a busy machine takes.
 const AFTER_A_CRASH: Duration = Duration::from_secs(30);
-
-async fn leads(operator: &Running, within: Duration) -> Duration {
-    let began = Instant::now();
-    wait_for("the election", within, async || operator.leads().then_some(()).ok_or("not leading".to_owned()))
-        .await
-        .unwrap();
-    began.elapsed()
-}
-
-async fn leases(world: &World) -> Api<Lease> {
-    Api::namespaced(world.client().await, OPERATOR_NAMESPACE)
-}
-
-async fn holder(world: &World) -> Option<String> {
-    leases(world).await.get_opt(LEASE).await.unwrap()?.spec?.holder_identity
-}
-
-/// Left by a test before, or by nobody.
-async fn no_lease(world: &World) {
-    let _ = leases(world).await.delete(LEASE, &DeleteParams::default()).await;
-}
 
 async fn lose_the_service(case: &Case) -> Api<Service> {
     let services: Api<Service> = Api::namespaced(case.client.clone(), case.ns());
@@ -63,7 +46,8 @@ async fn is_back(services: &Api<Service>, case: &Case, within: Duration) {
 #[tokio::test]
 async fn one_writes_and_another_takes_over_when_it_leaves_or_dies() {
     let (_alone, world) = alone().await;
-    no_lease(world).await;
+    let client = world.client().await;
+    no_lease(&client).await;
     let first = world.start_candidate("first").await;
     leads(&first, HANDOVER).await;
     let second = world.start_candidate("second").await;
@@ -71,7 +55,7 @@ async fn one_writes_and_another_takes_over_when_it_leaves_or_dies() {
     case.apply(quickstart()).await;
     case.ready().await;
     assert!(first.leads() && !second.leads());
-    assert_eq!(holder(world).await.as_deref(), Some("first"));
+    assert_eq!(holder(&client).await.as_deref(), Some("first"));
 
     first.kill();
     let took = leads(&second, HANDOVER).await;
@@ -84,7 +68,7 @@ async fn one_writes_and_another_takes_over_when_it_leaves_or_dies() {
     let services = lose_the_service(&case).await;
     let took = leads(&third, AFTER_A_CRASH).await;
     is_back(&services, &case, HANDOVER).await;
-    assert_eq!(holder(world).await.as_deref(), Some("third"));
+    assert_eq!(holder(&client).await.as_deref(), Some("third"));
     println!("taken over {} s after a crash", took.as_secs());
     // While the dead one's term ran nobody else may write.
     assert!(took > Duration::from_secs(9), "after {took:?}");
@@ -94,11 +78,12 @@ async fn one_writes_and_another_takes_over_when_it_leaves_or_dies() {
 #[tokio::test]
 async fn a_lease_that_is_gone_is_made_again_and_one_that_is_taken_ends_the_process() {
     let (_alone, world) = alone().await;
-    no_lease(world).await;
+    let client = world.client().await;
+    no_lease(&client).await;
     let operator = world.start_candidate("only").await;
     leads(&operator, HANDOVER).await;
-    no_lease(world).await;
-    wait_for("the Lease", AFTER_A_CRASH, async || match holder(world).await.as_deref() {
+    no_lease(&client).await;
+    wait_for("the Lease", AFTER_A_CRASH, async || match holder(&client).await.as_deref() {
         Some("only") => Ok(()),
         other => Err(format!("held by {other:?}")),
     })
@@ -107,12 +92,12 @@ async fn a_lease_that_is_gone_is_made_again_and_one_that_is_taken_ends_the_proce
     assert!(operator.leads() && operator.lost().is_none());
 
     let taken = json!({ "spec": { "holderIdentity": "somebody", "leaseDurationSeconds": i32::MAX } });
-    leases(world).await.patch(LEASE, &PatchParams::default(), &Patch::Merge(&taken)).await.unwrap();
+    leases(&client).patch(LEASE, &PatchParams::default(), &Patch::Merge(&taken)).await.unwrap();
     wait_for("the end", AFTER_A_CRASH, async || operator.lost().map(drop).ok_or("still there".to_owned()))
         .await
         .unwrap();
     assert!(!operator.leads());
     let expected = format!("{OPERATOR_NAMESPACE}/{LEASE}");
     assert_eq!(operator.lost(), Some(&Lost::Taken { lease: expected, holder: "somebody".to_owned() }));
-    no_lease(world).await;
+    no_lease(&client).await;
 }

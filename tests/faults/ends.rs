@@ -3,17 +3,17 @@
 use std::{io::Write, time::Duration};
 
 use fault_proxy::{Fault, Record, Times, When};
-use k8s_openapi::api::{coordination::v1::Lease, events::v1::Event};
-use kube::{
-    Api,
-    api::{DeleteParams, ListParams},
-};
+use k8s_openapi::api::events::v1::Event;
+use kube::{Api, api::ListParams};
 use local_cluster::wait_for;
-use logpilot_operator::operator::LEASE;
 use tempfile::NamedTempFile;
 
 use super::{
-    cluster::{OPERATOR_NAMESPACE, case::SOON},
+    cluster::{
+        OPERATOR_NAMESPACE,
+        case::SOON,
+        lease::{holder, leads, no_lease},
+    },
     full,
     leadership::ALONE,
     process::Process,
@@ -32,14 +32,17 @@ fn kubeconfig(slot: &Slot) -> NamedTempFile {
 
 const ELECTED: [&str; 2] = ["--lease-namespace", OPERATOR_NAMESPACE];
 
-async fn no_lease(trial: &Trial) -> Api<Lease> {
-    let leases: Api<Lease> = Api::namespaced(trial.case.client.clone(), OPERATOR_NAMESPACE);
-    let _ = leases.delete(LEASE, &DeleteParams::default()).await;
-    leases
-}
-
-async fn holder(leases: &Api<Lease>) -> Option<String> {
-    leases.get_opt(LEASE).await.unwrap()?.spec?.holder_identity
+/// The program, elected, in place of the trial's operator; the file has to stay.
+async fn elected(trial: &mut Trial) -> (Process, NamedTempFile) {
+    trial.stop();
+    let client = &trial.case.client;
+    no_lease(client).await;
+    let kubeconfig = kubeconfig(&trial.slot);
+    let process = Process::start_with(kubeconfig.path(), &ELECTED).await;
+    wait_for("the election", SOON, async || holder(client).await.map(drop).ok_or("nobody".to_owned()))
+        .await
+        .unwrap();
+    (process, kubeconfig)
 }
 
 #[tokio::test]
@@ -81,20 +84,18 @@ async fn operators_that_die_one_after_the_other_make_progress_and_tell_it_once()
 async fn an_operator_that_is_told_to_end_does_so_in_the_middle_of_a_rollout() {
     let _alone = ALONE.lock().await;
     let mut trial = Trial::running(&quickstart()).await;
-    trial.stop();
-    let leases = no_lease(&trial).await;
-    let kubeconfig = kubeconfig(&trial.slot);
-    let mut process = Process::start_with(kubeconfig.path(), &ELECTED).await;
-    wait_for("the election", SOON, async || holder(&leases).await.map(drop).ok_or("nobody".to_owned()))
-        .await
-        .unwrap();
+    let (mut process, _kubeconfig) = elected(&mut trial).await;
     let slow = Fault::Delay { millis: 1000 };
     let rollout = trial.rule(When::of("patch", "deployments"), Times::First(1), slow);
     trial.case.apply(with_replicas(3)).await;
     trial.hit(rollout).await;
     process.signal("TERM");
     assert_eq!(process.ended(Duration::from_secs(5)).await, Some(0));
-    assert_eq!(holder(&leases).await.filter(|holder| !holder.is_empty()), None, "the next one need not wait");
+    assert_eq!(
+        holder(&trial.case.client).await.filter(|holder| !holder.is_empty()),
+        None,
+        "the next one need not wait"
+    );
     trial.restart(Vec::new()).await;
     trial.settled(&with_replicas(3)).await;
     trial.end().await;
@@ -107,13 +108,7 @@ async fn a_leader_that_stood_still_ends_without_a_write() {
     }
     let _alone = ALONE.lock().await;
     let mut trial = Trial::running(&quickstart()).await;
-    trial.stop();
-    let leases = no_lease(&trial).await;
-    let kubeconfig = kubeconfig(&trial.slot);
-    let mut process = Process::start_with(kubeconfig.path(), &ELECTED).await;
-    wait_for("the election", SOON, async || holder(&leases).await.map(drop).ok_or("nobody".to_owned()))
-        .await
-        .unwrap();
+    let (mut process, _kubeconfig) = elected(&mut trial).await;
     process.signal("STOP");
     // Known to it when it goes on.
     trial.case.apply(with_replicas(2)).await;
@@ -121,11 +116,7 @@ async fn a_leader_that_stood_still_ends_without_a_write() {
     other.stop();
     other.slot.narrow(&trial.case.name);
     let second = other.slot.world.start_candidate_behind(other.slot.config().await, "second").await;
-    wait_for("the other one", Duration::from_secs(30), async || {
-        second.leads().then_some(()).ok_or("waits".to_owned())
-    })
-    .await
-    .unwrap();
+    leads(&second, Duration::from_secs(30)).await;
     other.slot.settled(&trial.case, &with_replicas(2)).await.unwrap();
     let before = trial.requests(|_| true).len();
     // Something to do, that only one of them may do.

@@ -3,37 +3,25 @@
 use std::time::{Duration, Instant};
 
 use fault_proxy::{Times, When};
-use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::DeleteParams;
 use local_cluster::wait_for;
-use logpilot_operator::{
-    engine::lease::{Lost, RENEW_DEADLINE},
-    operator::LEASE,
-};
+use logpilot_operator::engine::lease::{Lost, RENEW_DEADLINE};
 
 use tokio::sync::Mutex;
 
 use super::{
-    cluster::{OPERATOR_NAMESPACE, Running},
+    cluster::lease::{leads, no_lease},
     trial::{Trial, refused},
 };
 
 /// There is one Lease.
 pub static ALONE: Mutex<()> = Mutex::const_new(());
 
-async fn leads(operator: &Running, within: Duration) {
-    wait_for("the election", within, async || operator.leads().then_some(()).ok_or("not leading".to_owned()))
-        .await
-        .unwrap();
-}
-
 #[tokio::test]
 async fn one_renewal_may_fail_and_when_none_succeeds_another_one_leads() {
     let _alone = ALONE.lock().await;
     let mut trial = Trial::behind(Vec::new()).await;
     trial.stop();
-    let leases: kube::Api<Lease> = kube::Api::namespaced(trial.case.client.clone(), OPERATOR_NAMESPACE);
-    let _ = leases.delete(LEASE, &DeleteParams::default()).await;
+    no_lease(&trial.case.client).await;
     let first = trial.slot.world.start_candidate_behind(trial.slot.config().await, "faulty").await;
     leads(&first, Duration::from_secs(10)).await;
     let renewals =

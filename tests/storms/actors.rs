@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use super::{
     cluster::{
-        apply,
+        apply, behind,
         case::{REPAIR, SOON, problems, uid},
         kinds::{self, kind},
     },
-    fleet::{Fleet, shown},
+    fleet::Fleet,
     quickstart,
 };
 
@@ -95,7 +95,7 @@ async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator
         case.annotate("look", &number.to_string()).await;
     }
     fleet.quiet(Duration::from_secs(2), SOON).await;
-    let written: Vec<String> = fleet.writes().split_off(before).iter().map(shown).collect();
+    let written: Vec<String> = fleet.writes().split_off(before).iter().map(behind::shown).collect();
     assert!(written.is_empty(), "{written:#?}");
     let old = case.child("Service", "stuck-all").await;
     kinds::edit(&case.client, services, "stuck", "stuck-all", &hold(Value::Null)).await;
@@ -191,7 +191,7 @@ async fn a_policy_that_changes_what_we_write_starts_no_fight() {
         case.annotate("look", &number.to_string()).await;
     }
     fleet.quiet(Duration::from_secs(2), SOON).await;
-    let again: Vec<String> = fleet.writes().split_off(writes).iter().map(shown).collect();
+    let again: Vec<String> = fleet.writes().split_off(writes).iter().map(behind::shown).collect();
     assert!(again.is_empty(), "{again:#?}");
     // What it leaves alone is still ours, and a new spec reaches the pods.
     let mut spec = quickstart();

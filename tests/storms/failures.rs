@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 
 use super::{
     cluster::{
-        apply,
+        apply, behind,
         case::{Case, SOON, condition, message, problems},
         kinds::{self, kind},
     },
-    fleet::{Fleet, shown},
+    fleet::Fleet,
     quickstart, size,
 };
 
@@ -230,7 +230,12 @@ async fn pods_whose_readiness_flaps_start_no_write_but_of_the_status() {
     let watched = Duration::from_secs(size(10, 120));
     // The window is the promise itself: nothing is waited for.
     tokio::time::sleep(watched).await;
-    assert_eq!(fleet.writes().len(), writes, "{:#?}", fleet.writes().iter().map(shown).collect::<Vec<_>>());
+    assert_eq!(
+        fleet.writes().len(),
+        writes,
+        "{:#?}",
+        fleet.writes().iter().map(behind::shown).collect::<Vec<_>>()
+    );
     let sent: Vec<_> = fleet.sent().split_off(sent);
     let told = sent.iter().filter(|record| record.asked.resource == api::PLURAL).count();
     let events = sent.iter().filter(|record| record.asked.resource == "events").count();
@@ -241,9 +246,9 @@ async fn pods_whose_readiness_flaps_start_no_write_but_of_the_status() {
     assert!(
         told > 0 && told as u64 <= 2 * watched.as_secs(),
         "{:#?}",
-        sent.iter().map(shown).collect::<Vec<_>>()
+        sent.iter().map(behind::shown).collect::<Vec<_>>()
     );
-    assert!(events <= 4, "{:#?}", sent.iter().map(shown).collect::<Vec<_>>());
+    assert!(events <= 4, "{:#?}", sent.iter().map(behind::shown).collect::<Vec<_>>());
     fleet.apply(&case, &quickstart()).await;
     let status = case.ready().await;
     assert!(problems(&status).is_empty() || !problems(&status).contains("Progressing"), "{status:#}");

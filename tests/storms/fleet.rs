@@ -1,22 +1,19 @@
 //! Resources with one mark, and an operator that sees no others.
 
-use std::{
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use fault_proxy::{Narrow, Proxy, Record, When};
+use fault_proxy::{Proxy, Record};
 use futures::{StreamExt, stream};
 use kube::{
-    Api, Client, Config,
+    Api, Client,
     api::{DeleteParams, DynamicObject, ListParams},
-    config::{KubeConfigOptions, Kubeconfig},
+    config::Kubeconfig,
 };
 use local_cluster::wait_for;
 use logpilot_operator::{api, objects::kinds::KINDS};
 use serde_json::{Value, json};
 
-use super::cluster::{self, OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Running, World, case::Case, world};
+use super::cluster::{self, Running, World, behind, case::Case, world};
 
 /// On each resource of a fleet and, by `commonLabels`, on its children.
 const MARK: &str = "fleet";
@@ -33,28 +30,15 @@ pub struct Fleet {
 impl Fleet {
     pub async fn new(mark: &'static str) -> Self {
         let world = world().await;
-        let account = world
-            .env
-            .access()
-            .service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
-            .await
-            .unwrap();
-        let proxy = Proxy::start(&account, None).await.unwrap();
-        let marked = |resource: &str| Narrow {
-            when: When { resource: Some(resource.to_owned()), ..When::default() },
-            parameter: "labelSelector",
-            selector: format!("{MARK}={mark}"),
-        };
+        let (proxy, kubeconfig) = behind::start(world).await;
+        let marked = |resource| behind::only(resource, "labelSelector", format!("{MARK}={mark}"));
         let children = KINDS.iter().filter(|kind| kind.role.watched() && kind.plural != "namespaces");
         proxy.narrow(children.map(|kind| marked(kind.plural)).chain([marked(api::PLURAL)]).collect());
-        let kubeconfig = proxy.kubeconfig(&account);
         Self { world, client: world.client().await, proxy, kubeconfig, mark }
     }
 
     pub async fn operator(&self) -> Running {
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(self.kubeconfig.clone(), &options).await.unwrap();
-        self.world.start_behind(config, "logpilot-operator:test").await
+        self.world.start_behind(behind::config(&self.kubeconfig).await, "logpilot-operator:test").await
     }
 
     pub async fn case(&self, name: &str) -> Case {
@@ -68,10 +52,9 @@ impl Fleet {
     pub fn manifest(&self, name: &str, spec: &Value) -> Value {
         let mut spec = spec.clone();
         spec["commonLabels"][MARK] = json!(self.mark);
-        json!({
-            "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
-            "metadata": { "name": name, "labels": { MARK: self.mark } }, "spec": spec,
-        })
+        let mut manifest = cluster::manifest(name, &spec);
+        manifest["metadata"]["labels"] = json!({ MARK: self.mark });
+        manifest
     }
 
     pub fn name(&self, number: usize) -> String {
@@ -134,7 +117,7 @@ impl Fleet {
 
     /// Everything that was sent but renewals of watches.
     pub fn sent(&self) -> Vec<Record> {
-        self.proxy.records().into_iter().filter(|record| record.asked.verb != "watch").collect()
+        behind::sent(&self.proxy)
     }
 
     /// Writes of children, whatever came of them.
@@ -147,25 +130,8 @@ impl Fleet {
 
     /// Until nothing was sent for so long.
     pub async fn quiet(&self, still: Duration, within: Duration) {
-        let last = Mutex::new((self.sent().len(), Instant::now()));
-        wait_for(format!("silence of {}", self.mark), within, async || {
-            let sent = self.sent();
-            let mut last = last.lock().unwrap();
-            if sent.len() != last.0 {
-                *last = (sent.len(), Instant::now());
-            }
-            let newest = sent.iter().rev().take(8).map(shown).collect::<Vec<_>>();
-            if last.1.elapsed() >= still { Ok(()) } else { Err(newest.join(", ")) }
-        })
-        .await
-        .unwrap_or_else(|error| panic!("{error}"));
+        behind::quiet(&self.proxy, still, within)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error}", self.mark));
     }
-}
-
-/// A request in a few words.
-pub fn shown(record: &Record) -> String {
-    let asked = &record.asked;
-    let part = |part: &Option<String>| part.clone().unwrap_or_default();
-    let (namespace, name, below) = (part(&asked.namespace), part(&asked.name), part(&asked.subresource));
-    format!("{} {} {namespace}/{name} {below}: {}", asked.verb, asked.resource, record.status)
 }

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::{
     cluster::{
-        apply,
+        apply, behind,
         case::{SOON, condition},
     },
-    fleet::{Fleet, shown},
+    fleet::Fleet,
     process::Process,
     quickstart, size,
 };
@@ -85,7 +85,12 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
     tokio::time::sleep(watched).await;
     let share = (program.busy() - busy) / watched.as_secs_f64();
     let sent = fleet.sent();
-    assert_eq!(sent.len(), before, "idle: {:#?}", sent[before..].iter().map(shown).collect::<Vec<_>>());
+    assert_eq!(
+        sent.len(),
+        before,
+        "idle: {:#?}",
+        sent[before..].iter().map(behind::shown).collect::<Vec<_>>()
+    );
     println!(
         "FIGURE storm: {count} idle resources: 0 requests in {} s, {:.2} % of a processor, {} KiB resident, {alone} KiB without any",
         watched.as_secs(),
@@ -105,7 +110,8 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
     fleet.proxy.forget();
     let program = Process::start(&kubeconfig).await;
     fleet.quiet(QUIET, Duration::from_secs(60)).await;
-    let written: Vec<_> = fleet.sent().iter().filter(|record| record.asked.writes()).map(shown).collect();
+    let written: Vec<_> =
+        fleet.sent().iter().filter(|record| record.asked.writes()).map(behind::shown).collect();
     assert!(written.is_empty(), "a restart among strangers writes nothing: {written:#?}");
     let afresh = program.resident();
     println!("FIGURE storm: started beside {count} resources and the strangers: {afresh} KiB");
@@ -182,7 +188,7 @@ async fn a_slow_api_server_slows_a_fleet_and_makes_no_noise() {
         took.as_secs()
     );
     let unwell: Vec<_> =
-        sent.iter().filter(|record| record.status == 0 || record.status >= 500).map(shown).collect();
+        sent.iter().filter(|record| record.status == 0 || record.status >= 500).map(behind::shown).collect();
     assert!(unwell.is_empty(), "given up though they were under way: {unwell:#?}");
     for object in fleet.all().await {
         let said = object.data["status"].to_string();
@@ -197,7 +203,8 @@ async fn a_slow_api_server_slows_a_fleet_and_makes_no_noise() {
     operator.kill();
     let operator = fleet.operator().await;
     fleet.quiet(QUIET, SOON).await;
-    let again = fleet.sent().iter().filter(|record| record.asked.writes()).map(shown).collect::<Vec<_>>();
+    let again =
+        fleet.sent().iter().filter(|record| record.asked.writes()).map(behind::shown).collect::<Vec<_>>();
     assert!(again.is_empty(), "{again:#?}");
     assert!(fleet.sent().iter().any(|record| record.asked.resource == api::PLURAL));
     fleet.unmake().await;

@@ -5,8 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    cluster::case::{SOON, condition},
-    fleet::{Fleet, shown},
+    cluster::{
+        behind,
+        case::{SOON, condition},
+    },
+    fleet::Fleet,
     quickstart, size,
 };
 
@@ -132,7 +135,7 @@ async fn values_of_any_form_are_written_once_and_a_restart_writes_nothing() {
         operator.kill();
         operator = fleet.operator().await;
         fleet.quiet(still, SOON).await;
-        let written: Vec<String> = fleet.writes().iter().map(shown).collect();
+        let written: Vec<String> = fleet.writes().iter().map(behind::shown).collect();
         if !written.is_empty() {
             looped.push(format!("{what}: {}", written.join(", ")));
         }
@@ -149,7 +152,7 @@ async fn values_of_any_form_are_written_once_and_a_restart_writes_nothing() {
     let generation = case.get().await.metadata.generation;
     case.until("seen", SOON, |status| status["observedGeneration"].as_i64() == generation).await;
     fleet.quiet(still, SOON).await;
-    let written: Vec<String> = fleet.writes().iter().map(shown).collect();
+    let written: Vec<String> = fleet.writes().iter().map(behind::shown).collect();
     assert!(written.is_empty(), "{written:#?}");
     fleet.unmake().await;
     operator.kill();

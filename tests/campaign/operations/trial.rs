@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     super::{
-        cluster::{Running, apply, case::Case, case::condition, case::message},
+        cluster::{Running, apply, behind, case::Case, case::condition, case::message},
         end_state::{self, EndState},
         monitor,
         stand::{CONVERGED, IMAGE, Outcome, Slot},
@@ -135,9 +135,7 @@ impl<'slot> Trial<'slot> {
         let of_others = |resource: &str| resource != "events" && resource != "logpilotclusters";
         let written = records[before..].iter().find(|it| it.asked.writes() && of_others(&it.asked.resource));
         if let (true, Some(record)) = (["InvalidSpec", "Paused"].contains(&reason), written) {
-            self.outcome
-                .violations
-                .push(format!("{label}: {reason}, but: {}", super::super::stand::shown(record)));
+            self.outcome.violations.push(format!("{label}: {reason}, but: {}", behind::shown(record)));
         }
     }
 

@@ -1,0 +1,65 @@
+//! Operators that reach the API server through a proxy, and what they sent.
+
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use fault_proxy::{Narrow, Proxy, Record, When};
+use kube::{
+    Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use local_cluster::wait_for;
+
+use super::World;
+
+/// A proxy of its own, and the operator's way through it.
+pub async fn start(world: &World) -> (Proxy, Kubeconfig) {
+    let account = world.operator_kubeconfig().await;
+    let proxy = Proxy::start(&account, None).await.unwrap();
+    let through = proxy.kubeconfig(&account);
+    (proxy, through)
+}
+
+pub async fn config(through: &Kubeconfig) -> Config {
+    Config::from_custom_kubeconfig(through.clone(), &KubeConfigOptions::default()).await.unwrap()
+}
+
+/// Lists and watches of one kind show only what this selects.
+pub fn only(resource: &str, parameter: &'static str, selector: String) -> Narrow {
+    let when = When { resource: Some(resource.to_owned()), ..When::default() };
+    Narrow { when, parameter, selector }
+}
+
+/// Everything that was sent but renewals of watches.
+pub fn sent(proxy: &Proxy) -> Vec<Record> {
+    proxy.records().into_iter().filter(|record| record.asked.verb != "watch").collect()
+}
+
+/// Until nothing was sent for so long.
+pub async fn quiet(proxy: &Proxy, still: Duration, within: Duration) -> Result<(), String> {
+    let last = Mutex::new((sent(proxy).len(), Instant::now()));
+    wait_for("silence", within, async || {
+        let sent = sent(proxy);
+        let mut last = last.lock().unwrap();
+        if sent.len() != last.0 {
+            *last = (sent.len(), Instant::now());
+        }
+        if last.1.elapsed() >= still {
+            return Ok(());
+        }
+        let newest: Vec<String> = sent.iter().rev().take(8).map(shown).collect();
+        Err(format!("{} requests, the newest: {}", sent.len(), newest.join(", ")))
+    })
+    .await
+    .map_err(|error| error.to_string())
+}
+
+/// A request in a few words.
+pub fn shown(record: &Record) -> String {
+    let asked = &record.asked;
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    let (namespace, name, below) = (part(&asked.namespace), part(&asked.name), part(&asked.subresource));
+    format!("{} {} {namespace}/{name} {below}: {}", asked.verb, asked.resource, record.status)
+}
