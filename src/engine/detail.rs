@@ -82,6 +82,17 @@ pub struct Deployment {
     pub stuck: Option<Cause>,
 }
 
+impl Deployment {
+    /// As many pods as asked for, all of the newest template and available, and none beside them.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.observed
+            && self.updated >= self.desired
+            && self.available >= self.desired
+            && self.total <= self.desired
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReplicaSet {
     /// ConfigMaps that its pods mount or read.
@@ -261,4 +272,26 @@ fn slice(live: &Value) -> Detail {
 fn address(live: &Value) -> Option<String> {
     let first = live.pointer("/status/loadBalancer/ingress/0")?;
     first.get("hostname").or_else(|| first.get("ip")).and_then(Value::as_str).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_waits_for_the_pods_that_are_too_many() {
+        let of = |desired, updated, available, total| Deployment {
+            observed: true,
+            desired,
+            updated,
+            available,
+            total,
+            ..Deployment::default()
+        };
+        assert!(of(2, 2, 2, 2).complete() && of(0, 0, 0, 0).complete());
+        assert!(!of(1, 2, 2, 2).complete(), "scaled down");
+        assert!(!of(0, 1, 1, 1).complete(), "stopped");
+        assert!(!of(2, 1, 2, 2).complete() && !of(2, 2, 1, 2).complete() && !of(2, 2, 2, 3).complete());
+        assert!(!Deployment { observed: false, ..of(1, 1, 1, 1) }.complete());
+    }
 }

@@ -58,11 +58,7 @@ pub(super) fn workload(planned: &Planned, view: &View<'_>) -> Workload {
         status.updated = small(live.updated);
         status.ready = small(live.ready);
         status.available = small(live.available);
-        complete = !child.deleting
-            && live.observed
-            && live.updated >= live.desired
-            && live.available >= live.desired
-            && live.total <= live.updated;
+        complete = !child.deleting && live.complete();
     }
     (status.configs, status.config_rolled_out) =
         configs::of(config, &planned.key, &status.name, status.desired, view.snapshot);
