@@ -296,6 +296,13 @@ async fn each_refusal_has_its_meaning() {
         (404, "NotFound", "namespaces \"logs\" not found", "NotFound", LookAgain),
         (413, "RequestEntityTooLarge", "Request entity too large", "TooLarge", NeedsHelp),
         (422, "Invalid", "spec.ports: Required value", "Invalid", NeedsHelp),
+        (
+            500,
+            "",
+            "failed to create typed patch object: .x: field not declared in schema",
+            "Invalid",
+            NeedsHelp,
+        ),
         (500, "InternalError", "failed calling webhook", "ApiUnavailable", Retry),
         (500, "InternalError", "admission webhook \"x\" denied the request", "AdmissionDenied", Retry),
         (503, "ServiceUnavailable", "shutting down", "ApiUnavailable", Retry),

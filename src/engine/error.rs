@@ -82,10 +82,17 @@ impl Error {
         }
     }
 
+    /// A field that the kind does not have, or of another type. The API server answers 500 to it.
+    #[must_use]
+    pub fn undeclared(&self) -> bool {
+        self.code() == Some(500) && self.message().contains("failed to create typed patch object")
+    }
+
     #[must_use]
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Timeout { .. } | Self::Transport { .. } => Disposition::Retry,
+            Self::Refused { .. } if self.undeclared() => Disposition::NeedsHelp,
             Self::Refused { code, .. } => match code {
                 404 | 409 | 410 => Disposition::LookAgain,
                 429 | 500..=599 => Disposition::Retry,
@@ -110,6 +117,7 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Timeout { .. } | Self::Transport { .. } => "ApiUnavailable",
+            Self::Refused { .. } if self.undeclared() => "Invalid",
             Self::Refused { code, reason, message, .. } => match code {
                 // Growing a claim of a class that does not allow it is refused with this code.
                 403 if message.contains("must support resize") => "VolumeResize",

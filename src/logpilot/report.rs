@@ -71,12 +71,12 @@ impl Reporter {
                 self.tell(object, before, status).await;
                 None
             }
-            // Deleted meanwhile, or made again: its own event starts anew.
-            Err(error) if matches!(error.code(), Some(404 | 409 | 422)) => {
+            // Deleted meanwhile: its own event ends it.
+            Err(error) if error.code() == Some(404) => {
                 info!(%name, %error, "status not written");
                 None
             }
-            Err(error) if error.message().contains("not declared in schema") => {
+            Err(error) if error.undeclared() => {
                 // Nothing of the status can be written, so that an event is the only place to say so.
                 warn!(%name, %error, "status not written: {OLDER}");
                 let note = Note {
@@ -87,6 +87,7 @@ impl Reporter {
                 self.events.publish(&regarding(object), note).await;
                 Some(LOOK_AGAIN)
             }
+            // A conflict too: the event of what came in between may be older than this answer.
             Err(error) => {
                 warn!(%name, %error, "status not written");
                 Some(self.backoff.after(&name, &error))

@@ -6,6 +6,7 @@ use fault_proxy::{Fault, Reply, Rule, Times, When};
 use kube::api::{DeleteParams, PostParams};
 use local_cluster::wait_for;
 use logpilot_operator::api;
+use rstest::rstest;
 use serde_json::json;
 
 use super::{
@@ -81,11 +82,15 @@ async fn conflicts_are_met_with_growing_pauses() {
     trial.end().await;
 }
 
+#[rstest]
+#[case(403, "Forbidden")]
+// Nothing need happen after it that would be a reason to look again.
+#[case(409, "Conflict")]
 #[tokio::test]
-async fn a_status_that_is_refused_is_written_ever_more_rarely() {
+async fn a_status_that_is_refused_is_written_ever_more_rarely(#[case] code: u16, #[case] reason: &str) {
     let trial = Trial::running(&quickstart()).await;
     let status = When { subresource: Some("status".to_owned()), ..When::writes() };
-    trial.rule(status, Times::First(3), refused(403, "Forbidden"));
+    trial.rule(status, Times::First(3), refused(code, reason));
     let before = trial.requests(|_| true).len();
     let mut spec = quickstart();
     // One write, and nothing happens after it.
