@@ -23,9 +23,12 @@ use super::{
     live::{Coverage, Id, Live, Snapshot},
     owner::{Owner, Ownership},
     plan::{Plan, Planned, Replicas},
-    refusals::Refusals,
+    rests::{Rests, Why},
     writer::{Precondition, Writer, named},
 };
+
+/// Why an object waits that somebody changes as often as it is put right.
+pub const CONTESTED: &str = "Contested";
 
 /// Writes in flight for one resource, so that one large plan leaves room for others.
 const IN_FLIGHT: usize = 8;
@@ -59,6 +62,12 @@ impl Result {
         matches!(self, Self::Created | Self::Updated | Self::Deleted)
     }
 
+    /// Refused, or put right once too often: tried again when its own time comes.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Waiting { reason: CONTESTED, .. })
+    }
+
     /// As planned now, or not possible on this cluster by its nature.
     #[must_use]
     pub fn settled(&self) -> bool {
@@ -84,7 +93,7 @@ impl Step {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     pub steps: Vec<Step>,
-    /// When the first of those that were refused may be tried again.
+    /// When the first of those that rest may be tried again.
     pub again: Option<Duration>,
 }
 
@@ -116,7 +125,7 @@ pub struct Applier<'a> {
     pub writer: &'a Writer,
     pub live: &'a Live,
     pub normalised: &'a Normalised,
-    pub refusals: &'a Refusals,
+    pub rests: &'a Rests,
     pub owner: &'a Owner,
 }
 
@@ -167,7 +176,7 @@ impl Applier<'_> {
             _ if unanswered.load(Relaxed) => wait("waits: another request was not answered".to_owned()),
             decision => {
                 let carry_out = || self.carry_out(decision, planned, snapshot);
-                self.unless_refused(&id, digest::desired(&planned.body), carry_out).await
+                self.unless_resting(&id, digest::desired(&planned.body), carry_out).await
             }
         };
         if matches!(result, Result::Failed(Error::Timeout { .. })) {
@@ -176,19 +185,20 @@ impl Applier<'_> {
         Step { id, result }
     }
 
-    /// Tries something, but not again what was refused a moment ago.
-    pub(super) async fn unless_refused<Try: Future<Output = Result>>(
+    /// Tries something, but not again what was refused, or put right once too often, a moment ago.
+    pub(super) async fn unless_resting<Try: Future<Output = Result>>(
         &self,
         id: &Id,
         wanted: u64,
         attempt: impl FnOnce() -> Try,
     ) -> Result {
-        if let Some(error) = self.refusals.resting(&self.owner.name, id, wanted) {
-            return Result::Failed(error);
+        match self.rests.resting(&self.owner.name, id, wanted) {
+            Some(Why::Refused(error)) => return Result::Failed(error),
+            Some(Why::Contested) => return contested(),
+            None => {}
         }
         let result = attempt().await;
-        let error = if let Result::Failed(error) = &result { Some(error) } else { None };
-        self.refusals.tried(&self.owner.name, id, wanted, error);
+        self.rests.tried(&self.owner.name, id, wanted, &result);
         result
     }
 
@@ -392,6 +402,12 @@ fn decide(planned: &Planned, snapshot: &Snapshot, owner: &Owner, normalised: &No
 
 fn not_listed(kind: &Kind, why: &str) -> Result {
     Result::Waiting { reason: "WatchFailing", message: format!("{} cannot be listed: {why}", kind.plural) }
+}
+
+fn contested() -> Result {
+    let message = "somebody changes it as often as it is put right: it is put right ever more rarely, every 5 minutes \
+                   at last; its managedFields name who did";
+    Result::Waiting { reason: CONTESTED, message: message.to_owned() }
 }
 
 fn terminating(planned: &Planned) -> Result {

@@ -72,7 +72,7 @@ impl Applier<'_> {
             Err(error) if error.code() == Some(409) => Result::InSync,
             Err(error) => Result::Failed(error),
         };
-        let result = self.unless_refused(&id, GONE, delete).await;
+        let result = self.unless_resting(&id, GONE, delete).await;
         Step { id, result }
     }
 }

@@ -44,7 +44,7 @@ use crate::{
         owner::Owner,
         plan::Plan,
         prune,
-        refusals::Refusals,
+        rests::Rests,
         writer::Writer,
     },
     metrics::Metrics,
@@ -72,7 +72,7 @@ pub struct Controller {
     /// All resources, for what one of them has to know of the others.
     pub store: Store<DynamicObject>,
     normalised: Normalised,
-    refusals: Refusals,
+    rests: Rests,
     backoff: Backoff,
     secrets: Secrets,
     references: References,
@@ -109,7 +109,7 @@ impl Controller {
             operator_image: None,
             store,
             normalised: Normalised::default(),
-            refusals: Refusals::default(),
+            rests: Rests::default(),
             backoff: Backoff::default(),
             secrets: Secrets::default(),
             references: References::default(),
@@ -203,12 +203,12 @@ impl Controller {
             return Outcome::default();
         }
         let owner = Owner { kind: api::KIND, name: cluster.name.clone(), uid: cluster.uid.clone() };
-        self.refusals.begin(&cluster.name, subject.cr.metadata.generation);
+        self.rests.begin(&cluster.name, subject.cr.metadata.generation);
         let applier = Applier {
             writer: &subject.writer,
             live: &self.live,
             normalised: &self.normalised,
-            refusals: &self.refusals,
+            rests: &self.rests,
             owner: &owner,
         };
         let mut outcome = applier.apply(plan, snapshot).await;
@@ -220,8 +220,8 @@ impl Controller {
         let evicted = self.requeue.carry_out(&subject.writer, &self.live, cluster, &snapshot).await;
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);
-        let refused = outcome.steps.iter().filter(|step| matches!(step.result, Applied::Failed(_)));
-        outcome.again = refused.filter_map(|step| self.refusals.rest(&cluster.name, &step.id)).min();
+        let held_up = outcome.steps.iter().filter(|step| step.result.rests());
+        outcome.again = held_up.filter_map(|step| self.rests.rest(&cluster.name, &step.id)).min();
         for step in &outcome.steps {
             let operation = match step.result {
                 Applied::Created => "create",
@@ -415,7 +415,7 @@ impl Reconciler for Controller {
         self.reporter.forget(name);
         self.metrics.forget(name);
         self.backoff.succeeded(name);
-        self.refusals.forget(name);
+        self.rests.forget(name);
     }
 
     fn namespaces(&self, object: &DynamicObject) -> Vec<String> {

@@ -29,6 +29,7 @@ reasons! {
     DATA_VOLUME_LOST = "DataVolumeLost": "a claim that held data is gone; it is not replaced by an empty one", "restore a claim of that name with the labels that the message names, or give the data up with the annotation it names";
     NAMESPACE_TERMINATING = "NamespaceTerminating": "the namespace is being deleted; everything is made again when it is gone", "wait, or find what keeps it with kubectl get namespace -o yaml";
     CHILD_TERMINATING = "ChildTerminating": "a child is being deleted and has to be gone before it is made again", "wait; if it stays, look for finalizers on it";
+    CONTESTED = "Contested": "somebody changes an object as often as the operator puts it right; it is put right ever more rarely", "end one of the two; kubectl get --show-managed-fields -o yaml names who wrote last";
     API_KEY_INVALID = "ApiKeyInvalid": "the API key's Secret is missing, has no such key, or is empty; workloads are held", "create the Secret with a non-empty key; it is looked at every 10 s";
     REFERENCE_MISSING = "ReferenceMissing": "a Secret or ConfigMap that the spec refers to is missing, or a key of it; unless it is optional, as a pull Secret is, the component is left as it is", "create what the message names; it is looked at every 10 s while a component waits for it";
     CONFIG_CHECKING = "ConfigChecking": "a changed configuration is tried in a Job before it reaches the pods, which run as before", "wait; the Job that the message names ends within spec.config.check.timeoutSeconds";

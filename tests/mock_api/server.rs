@@ -17,7 +17,7 @@ use logpilot_operator::engine::{
     live::Live,
     owner::Owner,
     plan::{Plan, Planned},
-    refusals::Refusals,
+    rests::Rests,
     writer::Writer,
 };
 use serde_json::{Map, Value, json};
@@ -124,7 +124,7 @@ pub struct World {
     pub calls: Calls,
     pub live: Live,
     pub normalised: Normalised,
-    pub refusals: Refusals,
+    pub rests: Rests,
     pub owner: Owner,
 }
 
@@ -138,7 +138,7 @@ impl World {
             live.listed(kind, Vec::new());
         }
         let owner = Owner { kind: "LogPilotCluster", name: "logs".into(), uid: OWNER_UID.into() };
-        Self { writer, calls, live, normalised: Normalised::default(), refusals: Refusals::default(), owner }
+        Self { writer, calls, live, normalised: Normalised::default(), rests: Rests::default(), owner }
     }
 
     pub fn applier(&self) -> Applier<'_> {
@@ -146,7 +146,7 @@ impl World {
             writer: &self.writer,
             live: &self.live,
             normalised: &self.normalised,
-            refusals: &self.refusals,
+            rests: &self.rests,
             owner: &self.owner,
         }
     }

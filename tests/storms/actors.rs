@@ -17,7 +17,7 @@ use super::{
         kinds::{self, kind},
     },
     fleet::Fleet,
-    quickstart,
+    quickstart, size,
 };
 
 /// The garbage collector learns late of a new kind of owner.
@@ -114,6 +114,58 @@ async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator
     .await
     .unwrap();
     case.gone("Deployment", "stuck-all", COLLECTED).await;
+}
+
+/// Two writers who want two things: one of them has to give in, and it is told which object they are at.
+#[tokio::test]
+async fn somebody_who_undoes_every_repair_is_named_and_followed_ever_more_rarely() {
+    if super::rests() {
+        return;
+    }
+    let fleet = Fleet::new("contested").await;
+    let operator = fleet.operator().await;
+    let case = fleet.case("contested").await;
+    fleet.apply(&case, &quickstart()).await;
+    case.ready().await;
+    fleet.quiet(Duration::from_secs(1), SOON).await;
+    let before = fleet.writes().len();
+    let label = |by: &str| json!({ "metadata": { "labels": { "app.kubernetes.io/component": by } } });
+    let opponent = tokio::spawn({
+        let client = case.client.clone();
+        let services = kinds::api(&client, kind("Service"), "contested");
+        async move {
+            loop {
+                let seen = services.get("contested-all").await.unwrap();
+                if seen.metadata.labels.unwrap()["app.kubernetes.io/component"] != "theirs" {
+                    kinds::edit(&client, kind("Service"), "contested", "contested-all", &label("theirs"))
+                        .await;
+                }
+            }
+        }
+    });
+    case.until("the dispute is told", SOON, |status| problems(status).contains("Contested")).await;
+    let policy = case.child("NetworkPolicy", "contested-all").await;
+    kinds::delete(&case.client, kind("NetworkPolicy"), "contested", "contested-all").await;
+    case.child_until("NetworkPolicy", "contested-all", "made again", REPAIR, |seen| {
+        seen.metadata.uid != policy.metadata.uid
+    })
+    .await;
+    // The window is the promise itself: nothing is waited for.
+    tokio::time::sleep(Duration::from_secs(size(10, 60))).await;
+    opponent.abort();
+    let of_service = |record: &&fault_proxy::Record| record.asked.resource == "services";
+    let written = fleet.writes()[before..].iter().filter(of_service).count();
+    println!("FIGURE storm: {written} repairs against somebody who undoes each at once");
+    // Ten at once, then 1 + 2 + 4 + 8 … s, less a quarter.
+    assert!((11..=size(15, 18)).contains(&written), "{written}");
+    // A new spec is a new try.
+    let mut next = quickstart();
+    next["commonAnnotations"] = json!({ "next": "one" });
+    fleet.apply(&case, &next).await;
+    let status = case.ready().await;
+    assert!(!problems(&status).contains("Contested"), "{status:#}");
+    fleet.unmake().await;
+    operator.kill();
 }
 
 /// A policy that changes what is written: what it adds is not ours to fight, what it overrides is not ours to win.
