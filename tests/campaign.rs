@@ -52,6 +52,8 @@ use workload::Workload;
 const SLOTS: usize = 6;
 /// Of a sample: one plan in so many.
 const STRIDE: usize = 20;
+/// Tasks between two lines that say how far it is.
+const TOLD_EVERY: usize = 50;
 
 /// How much is tried, and in which turn.
 struct Extent {
@@ -141,15 +143,26 @@ impl Tally {
     }
 }
 
-/// Works through a queue in every slot at once.
-async fn everywhere<Task, Work>(slots: &[Slot], tasks: Vec<Task>, work: impl Fn(usize, Task) -> Work)
-where
+/// Works through a queue in every slot at once, and says now and then how far it is.
+async fn everywhere<Task, Work>(
+    slots: &[Slot],
+    what: &str,
+    tasks: Vec<Task>,
+    work: impl Fn(usize, Task) -> Work,
+) where
     Work: Future<Output = ()>,
 {
+    let (began, count) = (Instant::now(), tasks.len());
     let queue = Mutex::new(VecDeque::from(tasks));
     let workers = (0..slots.len()).map(async |place| {
         loop {
-            let task = queue.lock().unwrap().pop_front();
+            let (task, left) = {
+                let mut queue = queue.lock().unwrap();
+                (queue.pop_front(), queue.len())
+            };
+            if left.is_multiple_of(TOLD_EVERY) && task.is_some() {
+                println!("{what}: {} of {count} begun after {} s", count - left, began.elapsed().as_secs());
+            }
             let Some(task) = task else { return };
             work(place, task).await;
         }
@@ -199,13 +212,16 @@ async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
         .map(|(_, workload)| workload)
         .collect();
     let references: Mutex<BTreeMap<&str, Reference>> = Mutex::default();
-    everywhere(&slots, chosen.clone(), async |place, workload: &Workload| {
+    everywhere(&slots, "workloads", chosen.clone(), async |place, workload: &Workload| {
         let reference = disturbed::reference(&slots[place], workload).await;
         references.lock().unwrap().insert(workload.name, reference);
     })
     .await;
     let references = references.into_inner().unwrap();
     println!("learnt {} workloads in {} s", references.len(), began.elapsed().as_secs());
+    for (name, reference) in &references {
+        println!("{name}: {} writes", reference.ordinary.writes);
+    }
 
     let mut tasks: Vec<(&Workload, Plan, String)> = Vec::new();
     for workload in chosen {
@@ -220,7 +236,7 @@ async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
         extent.plan(place, id)
     });
     let tally = Mutex::new(Tally::default());
-    everywhere(&slots, tasks, async |place, (workload, plan, id): (&Workload, Plan, String)| {
+    everywhere(&slots, "plans", tasks, async |place, (workload, plan, id): (&Workload, Plan, String)| {
         let slot = &slots[place];
         let trial = disturbed::run(slot, workload, &plan, &references[workload.name]);
         let outcome = tried(slot, &id, trial).await;
@@ -232,7 +248,7 @@ async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
     .await;
 
     operations::prepare(&stand).await;
-    everywhere(&slots, extent.walks(), async |place, walk: operations::Walk| {
+    everywhere(&slots, "walks", extent.walks(), async |place, walk: operations::Walk| {
         let slot = &slots[place];
         let outcome = tried(slot, &walk.id, operations::run(slot, &walk)).await;
         if extent.only.is_some() || !outcome.violations.is_empty() {

@@ -68,11 +68,14 @@ fn with_replicas(replicas: u32) -> Value {
     spec
 }
 
+fn everything() -> bool {
+    std::env::var("CAMPAIGN").is_ok_and(|value| value == "full")
+}
+
 /// Whether what takes minutes is run; says so where it is not.
 fn full(what: &str) -> bool {
-    let full = std::env::var("CAMPAIGN").is_ok_and(|value| value == "full");
-    if !full {
+    if !everything() {
         println!("skipped: {what}; CAMPAIGN=full runs it");
     }
-    full
+    everything()
 }

@@ -68,20 +68,23 @@ pub fn plans(writes: usize, seed: usize) -> Vec<Plan> {
         for (name, moment) in MOMENTS {
             plan("crash", name.to_owned(), nth, Disturbance::Crash(moment));
         }
-        let (name, fault, count) = &answers[(nth + seed) % answers.len()];
-        let answered = Disturbance::Answered { fault: fault.clone(), count: *count };
-        plan("answer", (*name).to_owned(), nth, answered);
-        match (nth + seed) % 4 {
+        let turn = nth + seed;
+        match turn % 4 {
             0 => plan("split brain", "joined".to_owned(), nth, Disturbance::Joined),
             1 => plan("deleted", "deleted".to_owned(), nth, Disturbance::Deleted),
             2 => plan("stale view", "stale".to_owned(), nth, Disturbance::Stale),
             _ => {}
         }
+        if turn.is_multiple_of(2) {
+            let (name, fault, count) = &answers[turn / 2 % answers.len()];
+            let answered = Disturbance::Answered { fault: fault.clone(), count: *count };
+            plan("answer", (*name).to_owned(), nth, answered);
+        }
     }
     let kinds = KINDS.iter().filter(|kind| kind.role.watched() && kind.plural != "gateways");
     for (place, resource) in kinds.map(|kind| kind.plural).chain([api::PLURAL]).enumerate() {
-        if (place + seed).is_multiple_of(3) {
-            let (name, fault) = &watches[(place / 3 + seed) % watches.len()];
+        if (place + seed).is_multiple_of(6) {
+            let (name, fault) = &watches[(place / 6 + seed) % watches.len()];
             let disturbance = Disturbance::Watch { resource, fault: fault.clone() };
             plan("watch", format!("{name} {resource}"), 0, disturbance);
         }
@@ -229,7 +232,15 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
             slot.proxy.revive();
             operators.push(slot.operator(image_after(workload)).await);
         }
-        Disturbance::Joined => operators.extend([operator, slot.operator(image_after(workload)).await]),
+        Disturbance::Joined => {
+            operators.push(slot.operator(image_after(workload)).await);
+            if workload.upgrade {
+                // What two versions want differs: one of them has to go, as it does in a rolling update.
+                operator.kill();
+            } else {
+                operators.push(operator);
+            }
+        }
         Disturbance::Deleted => {
             case.delete().await;
             operators.push(operator);

@@ -77,13 +77,20 @@ pub fn always(name: &str, history: &[Seen], records: &[Record]) -> Vec<String> {
     found
 }
 
+/// The second namespace of a resource that asks for one.
+pub fn system_namespace(name: &str) -> String {
+    format!("{name}-system")
+}
+
 fn rules_of_writing(name: &str, records: &[Record]) -> Vec<String> {
     let mut found = Vec::new();
     for record in records {
         let asked = &record.asked;
+        let place = asked.namespace.as_deref().or(asked.name.as_deref());
         // Events of a resource without a namespace are in `default`.
-        let own =
-            asked.resource == "events" || asked.namespace.as_deref().or(asked.name.as_deref()) == Some(name);
+        let own = asked.resource == "events"
+            || place == Some(name)
+            || place == Some(&system_namespace(name)) && asked.resource == "namespaces";
         if asked.writes() && !own {
             found.push(format!("written outside: {}", shown(record)));
         }

@@ -103,7 +103,7 @@ async fn at_random(slot: &Slot, first: &Value, candidates: &[Operation], luck: u
             taken += 1;
         }
     }
-    let last = Operation { what: "a random walk".to_owned(), ..candidates[0].clone() };
+    let last = Operation { what: trial::WALK.to_owned(), ..candidates[0].clone() };
     let trial = trial.back(&last).await;
     compared(slot, trial, chance).await
 }

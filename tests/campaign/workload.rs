@@ -43,6 +43,22 @@ fn everything() -> Value {
     )
 }
 
+fn observed() -> Value {
+    json!({
+        "monitoring": { "serviceMonitor": {}, "rules": {}, "slo": {}, "dashboards": {} },
+        "backup": {},
+        "limits": { "defaults": {}, "quota": { "pods": 50 } },
+    })
+}
+
+fn reachable() -> Value {
+    json!({
+        "components": { "all": { "loadBalancer": {}, "nodePort": {} }, "rest": { "loadBalancer": {} }, "grpc": { "nodePort": {} } },
+        "exposure": { "ingress": { "className": "nginx", "rules": [{ "host": "L.example.com", "component": "rest" }] } },
+        "networkPolicy": { "clients": [{ "namespaceSelector": {} }] },
+    })
+}
+
 fn with(mut base: Value, change: &Value) -> Value {
     merge(&mut base, change);
     base
@@ -73,9 +89,14 @@ pub fn all() -> Vec<Workload> {
         again: false,
         upgrade: false,
     };
+    let create = |name, to| Workload { name, from: None, to, again: false, upgrade: false };
     vec![
-        Workload { name: "create one", from: None, to: quickstart(), again: false, upgrade: false },
-        Workload { name: "create everything", from: None, to: everything(), again: false, upgrade: false },
+        create("create one", quickstart()),
+        create("create modes", modes()),
+        create("create apart", with(modes(), &json!({ "storage": { "sharing": "PerComponent" } }))),
+        create("create observed", with(modes(), &observed())),
+        create("create reachable", with(modes(), &reachable())),
+        create("create everything", everything()),
         change("scale", quickstart(), &json!({ "components": { "all": { "replicas": 3 } } })),
         change("image", modes(), &json!({ "image": "danpung2/logpilot:1.2.1" })),
         change("configuration", modes(), &json!({ "config": { "logLevels": { "com.logpilot": "DEBUG" } } })),
@@ -98,10 +119,28 @@ pub fn all() -> Vec<Workload> {
         change("backup on", quickstart(), &json!({ "backup": {} })),
         change("component off", modes(), &json!({ "components": { "grpc": null } })),
         change("stop", modes(), &json!({ "operation": { "stopped": true } })),
+        // Every object is written.
+        change("annotations", everything(), &json!({ "commonAnnotations": { "team": "logs" } })),
+        Workload {
+            upgrade: true,
+            ..change(
+                "annotations and upgrade",
+                with(modes(), &observed()),
+                &json!({ "commonAnnotations": { "team": "logs" } }),
+            )
+        },
+        change("image of everything", everything(), &json!({ "image": "danpung2/logpilot:1.2.1" })),
         Workload {
             name: "deleted and made again",
             from: Some(quickstart()),
             to: quickstart(),
+            again: true,
+            upgrade: false,
+        },
+        Workload {
+            name: "everything made again",
+            from: Some(everything()),
+            to: everything(),
             again: true,
             upgrade: false,
         },

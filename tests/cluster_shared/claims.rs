@@ -39,8 +39,9 @@ async fn the_younger_of_two_waits_for_a_host_until_the_older_lets_go_of_it() {
     assert!(kinds::get(&younger.client, kind("Ingress"), "claims-a", "claims-a").await.is_none());
     assert_eq!(condition(&older.status().await, "Ready").0, "True");
     if since.is_some() {
+        // Its status may still count its own pods.
         let requests = older.requests(since.as_ref()).await;
-        assert_eq!(requests.len(), 0, "the older one is not touched: {requests:#?}");
+        assert_eq!(writes(&requests).len(), 0, "the older one is not touched: {requests:#?}");
     }
 
     older.apply(behind("nginx", "elsewhere.claims.example.com")).await;

@@ -12,6 +12,7 @@ use kube::{
 };
 use local_cluster::wait_for;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::{
     cluster::{
@@ -22,6 +23,9 @@ use super::{
     fleet::Fleet,
     quickstart, size,
 };
+
+/// Edits on their way at once. With more of one object the API server does nothing but try again.
+const IN_FLIGHT: usize = 4;
 
 /// When which generation was seen in the status.
 type Seen = Arc<Mutex<Vec<(Instant, i64)>>>;
@@ -62,9 +66,11 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
     let (seen, follower) = follow(&case).await;
     let (began, lasting) = (Instant::now(), Duration::from_secs(size(5, 60)));
     let mut pace = tokio::time::interval(Duration::from_millis(20));
+    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
     let edit = |edit: String| {
-        let (api, name) = (case.api(), case.name.clone());
+        let (api, name, in_flight) = (case.api(), case.name.clone(), Arc::clone(&in_flight));
         async move {
+            let _turn = in_flight.acquire_owned().await.unwrap();
             let patch = json!({ "spec": { "commonAnnotations": { "edit": edit } } });
             api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
         }
@@ -72,6 +78,7 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
     let mut sent = Vec::new();
     while began.elapsed() < lasting {
         pace.tick().await;
+        drop(in_flight.acquire().await.unwrap());
         // Not one after the other: an API server that is slow for one may not slow them all.
         sent.push(tokio::spawn(edit(sent.len().to_string())));
     }

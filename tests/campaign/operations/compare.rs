@@ -15,6 +15,12 @@ const LEFT: &[(&str, &str)] = &[
     ),
 ];
 
+/// What is written once, and never again.
+const ONCE: &[(&str, &str)] = &[
+    ("Secret L-api-key/metadata/labels/", "the key's Secret is not watched"),
+    ("Secret L-api-key/metadata/annotations/", "the key's Secret is not watched"),
+];
+
 /// Kinds of which some objects outlive the spec that they were made for, and why.
 const KEPT: &[(&str, &str, &str)] = &[
     ("PersistentVolumeClaim", "", "data is never deleted"),
@@ -56,7 +62,11 @@ pub fn differences(fresh: &EndState, seen: &EndState, mask: &BTreeSet<String>) -
             });
             let past =
                 place.starts_with(RAN) || kept && !fresh.contains_key(&format!("{object}/metadata/name"));
-            mask.contains(&general) || LEFT.iter().any(|(left, _)| *left == general) || past || scaled(place)
+            let once = ONCE.iter().any(|(part, _)| place.starts_with(part));
+            once || mask.contains(&general)
+                || LEFT.iter().any(|(left, _)| *left == general)
+                || past
+                || scaled(place)
         })
         .cloned()
         .collect();

@@ -92,6 +92,8 @@ pub fn report(full: bool) -> String {
         coverage.anew,
     );
     if full {
+        let unchanged = all.iter().map(|leaf| &leaf.path).filter(|path| !coverage.changed.contains(*path));
+        write!(text, "\nnot changed: {:?}", unchanged.collect::<Vec<_>>()).unwrap();
         for (reason, labels) in &coverage.named {
             write!(text, "\nnamed {reason}: {labels:?}").unwrap();
         }

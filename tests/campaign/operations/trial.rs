@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     super::{
-        cluster::{Running, apply, behind, case::Case, case::condition, case::message},
+        cluster::{Running, behind, case::Case, case::condition, case::message, try_apply},
         end_state::{self, EndState},
         monitor,
         stand::{CONVERGED, IMAGE, Outcome, Slot},
@@ -39,13 +39,17 @@ const NO_WAY_BACK: [&str; 5] = [
     "meaning: growing volume",
     "limits.quota.storage",
 ];
-/// Leaves of which the API server takes another value only in a new object; the status names that.
+/// Leaves of which the API server takes another value only in a new object; the status names that. Patches may ask for
+/// what it never takes: what was there before stays.
 const ONLY_NEW: [&str; 1] = ["components.*.loadBalancer.class"];
 /// Almost every kind of object, to learn what no two runs share.
 const MUCH: &str = "{ components: { all: { loadBalancer: {}, nodePort: {}, podDisruptionBudget: { maxUnavailable: 1 } }, rest: { autoscaling: { maxReplicas: 2 } } }, \
      backup: {}, limits: { defaults: {}, quota: { pods: 20 } }, networkPolicy: { clients: [{ namespaceSelector: {} }] }, \
      monitoring: { serviceMonitor: {}, rules: {}, slo: {}, dashboards: {} }, \
      exposure: { ingress: { className: nginx, rules: [{ host: a.b, component: all }] }, gateway: { className: a, rules: [{ host: c.d, component: all }] } } }";
+
+/// What brought a resource to the end of a random walk.
+pub const WALK: &str = "a random walk";
 
 /// How a resource ended up with a spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,12 +115,17 @@ impl<'slot> Trial<'slot> {
             Ok(ending) => {
                 if let Ending::Named(reason) = &ending {
                     coverage::named(reason, &label);
+                    if reason == "ApiUnavailable" {
+                        self.outcome
+                            .violations
+                            .push(format!("{label}: an outage is told, and there is none"));
+                    }
                     self.left_alone(reason, before, &label);
                 }
                 let state = end_state::read(&self.case.client, &self.case.name).await;
                 let held = match &ending {
                     Ending::Named(reason) if reason == "Invalid" => {
-                        ONLY_NEW.contains(&operation.leaf.as_str())
+                        ONLY_NEW.contains(&operation.leaf.as_str()) || spec.get("patches").is_some()
                     }
                     Ending::Named(reason) => HOLDING.contains(&reason.as_str()),
                     Ending::Ready => false,
@@ -164,7 +173,10 @@ impl<'slot> Trial<'slot> {
     pub async fn back(mut self, from: &Operation) -> Self {
         let label = format!("back from {}", from.label());
         if let Err(error) = put(&self.case, &self.first.spec).await {
-            if !NO_WAY_BACK.contains(&from.leaf.as_str()) {
+            // Rules of change, each of which has a turn of its own, make a long way a way without return.
+            let of_change =
+                from.what == WALK && refusal(&self.case.client, "as-new", &self.first.spec).await.is_none();
+            if !of_change && !NO_WAY_BACK.contains(&from.leaf.as_str()) {
                 self.outcome.violations.push(format!("{label}: refused: {error}"));
             }
             let (spec, slot) = (self.first.spec.clone(), self.slot);
@@ -323,7 +335,11 @@ async fn furnish(case: &Case) {
     let maps = names.map(|name| object("v1", "ConfigMap", name, json!({ "data": keys })));
     let claims = ["old", "nfs"].map(|name| object("v1", "PersistentVolumeClaim", name, claim.clone()));
     for manifest in secrets.iter().chain(&maps).chain(&claims) {
-        apply(&case.client, manifest).await;
+        match try_apply(&case.client, manifest).await {
+            // The spec itself limits what may be there.
+            Err(kube::Error::Api(status)) if status.message.contains("exceeded quota") => {}
+            other => drop(other.unwrap()),
+        }
     }
 }
 
@@ -335,6 +351,11 @@ pub fn own(spec: &Value, name: &str) -> Value {
             .iter()
             .map(|(field, value)| {
                 let value = match (field.as_str(), value) {
+                    ("systemNamespace", Value::Object(_)) => {
+                        let mut value = value.clone();
+                        value["name"] = json!(monitor::system_namespace(name));
+                        value
+                    }
                     ("host", Value::String(host)) if host.len() < 100 && host.contains('.') => {
                         json!(format!("{name}.{host}"))
                     }
