@@ -28,9 +28,16 @@ use super::{
 /// Reasons of a resource that is on its way.
 const UNDER_WAY: [&str; 5] =
     ["Progressing", "ConfigChecking", "Restoring", "ChildTerminating", "NamespaceTerminating"];
-/// Reasons for which what runs is left as it is, so that a new resource has less.
-const HOLDING: [&str; 6] =
-    ["InvalidSpec", "Paused", "ReferenceMissing", "ApiKeyInvalid", "ConfigCheckFailed", "RouteConflict"];
+/// Reasons for which what runs is left as it is, so that a new resource has less; and a quota counts what a past leaves.
+const HOLDING: [&str; 7] = [
+    "InvalidSpec",
+    "Paused",
+    "ReferenceMissing",
+    "ApiKeyInvalid",
+    "ConfigCheckFailed",
+    "RouteConflict",
+    "QuotaExceeded",
+];
 /// Leaves of which the first spec cannot come back: a claim does not shrink, and has its class for ever.
 const NO_WAY_BACK: [&str; 5] = [
     "storage.volume.size",
@@ -351,10 +358,13 @@ pub fn own(spec: &Value, name: &str) -> Value {
             .iter()
             .map(|(field, value)| {
                 let value = match (field.as_str(), value) {
-                    ("systemNamespace", Value::Object(_)) => {
-                        let mut value = value.clone();
-                        value["name"] = json!(monitor::system_namespace(name));
-                        value
+                    ("systemNamespace", Value::Object(fields)) => {
+                        let mut fields = fields.clone();
+                        // Those of the table; what is wrong stays wrong.
+                        if fields.get("name").and_then(Value::as_str).is_some_and(|it| it.len() == 1) {
+                            fields.insert("name".to_owned(), json!(monitor::system_namespace(name)));
+                        }
+                        Value::Object(fields)
                     }
                     ("host", Value::String(host)) if host.len() < 100 && host.contains('.') => {
                         json!(format!("{name}.{host}"))

@@ -115,6 +115,11 @@ async fn a_server_whose_storage_fails_leaves_its_service_and_is_not_restarted() 
     until_led_to(&case, "all", &[name(sound)]).await;
     case.until("not Ready", SOON, |status| condition(status, "Ready").0 == "False").await;
     let (client, _reach) = case.client("all").await;
+    // The nodes learn of it up to a second after the slices say so.
+    let alone = local_cluster::wait_for("the Service to leave the broken pod out", SOON, async || {
+        (0..12).try_for_each(|_| client.send("probes", "a message"))
+    });
+    alone.await.unwrap_or_else(|error| panic!("{error}"));
     stays("the sound pod serves alone, nobody is restarted", LOOKED_AT, || {
         client.send("probes", "a message")?;
         match (led_to(&case, "all"), case.restarts("all")) {
