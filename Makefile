@@ -59,7 +59,6 @@ rbac-used: ## holds the operator's rights against what it asked for in the last 
 CAMPAIGN := $(CARGO) --config 'profile.dev.package."*".opt-level=1' test --locked --no-fail-fast
 .PHONY: campaign
 campaign: ## everything that can stand in the operator's way, at each of its writes, in every workload
-	$(CAMPAIGN) --no-run --test campaign --test faults --test storms
 	CAMPAIGN=full $(SIDE_BY_SIDE) $(CAMPAIGN) --test campaign --test faults --test storms -- --nocapture
 
 .PHONY: unit

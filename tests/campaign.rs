@@ -66,7 +66,7 @@ impl Extent {
     fn of_environment() -> Self {
         let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
         Self {
-            full: std::env::var("CAMPAIGN").is_ok_and(|value| value == "full"),
+            full: cluster::whole_campaign(),
             seed: number("CAMPAIGN_SEED").unwrap_or(0),
             only: std::env::var("CAMPAIGN_ONLY").ok(),
         }

@@ -68,14 +68,11 @@ fn with_replicas(replicas: u32) -> Value {
     spec
 }
 
-fn everything() -> bool {
-    std::env::var("CAMPAIGN").is_ok_and(|value| value == "full")
-}
-
 /// Whether what takes minutes is run; says so where it is not.
 fn full(what: &str) -> bool {
-    if !everything() {
+    let full = cluster::whole_campaign();
+    if !full {
         println!("skipped: {what}; CAMPAIGN=full runs it");
     }
-    everything()
+    full
 }

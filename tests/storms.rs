@@ -57,5 +57,5 @@ fn rests() -> bool {
 
 /// The small number, or the large one of a whole campaign.
 fn size<Number>(small: Number, large: Number) -> Number {
-    if std::env::var("CAMPAIGN").is_ok_and(|value| value == "full") { large } else { small }
+    if cluster::whole_campaign() { large } else { small }
 }

@@ -307,6 +307,11 @@ pub fn resource() -> ApiResource {
     )
 }
 
+/// Whether all of a campaign is run, and not a sample.
+pub fn whole_campaign() -> bool {
+    std::env::var("CAMPAIGN").is_ok_and(|value| value == "full")
+}
+
 /// A resource of this name with this spec.
 pub fn manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
     serde_json::json!({
