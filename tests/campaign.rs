@@ -79,21 +79,25 @@ impl Extent {
         }
     }
 
-    /// One by its name, or all whose names begin so.
     fn walks(&self) -> Vec<operations::Walk> {
         let Some(only) = &self.only else { return operations::plans(self.seed as u64, self.full) };
         let seed = only.rsplit(" of ").next().and_then(|seed| seed.parse().ok());
         let mut walks = operations::plans(seed.unwrap_or(self.seed as u64), true);
-        walks.retain(|walk| walk.id == *only || only.ends_with('/') && walk.id.starts_with(only.as_str()));
+        walks.retain(|walk| chosen(only, &walk.id));
         walks
     }
 
     fn plan(&self, place: usize, id: &str) -> bool {
         match &self.only {
-            Some(only) => only == id,
+            Some(only) => chosen(only, id),
             None => self.full || (place + self.seed).is_multiple_of(STRIDE),
         }
     }
+}
+
+/// One by its name, or all whose names begin so.
+fn chosen(only: &str, id: &str) -> bool {
+    id == only || only.ends_with('/') && id.starts_with(only)
 }
 
 /// The table that a campaign ends with.
@@ -108,6 +112,7 @@ struct Class {
     plans: usize,
     missed: usize,
     violated: usize,
+    crashes: usize,
     slowest: Duration,
 }
 
@@ -119,6 +124,7 @@ impl Tally {
             return;
         }
         row.plans += 1;
+        row.crashes += outcome.crashes;
         row.slowest = row.slowest.max(outcome.recovery);
         if !outcome.violations.is_empty() {
             row.violated += 1;
@@ -262,8 +268,9 @@ async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
     let tally = tally.into_inner().unwrap();
     tally.print();
     let plans: usize = tally.classes.values().map(|class| class.plans).sum();
+    let crashes: usize = tally.classes.values().map(|class| class.crashes).sum();
     println!(
-        "FIGURE campaign: seed {}, {plans} plans, {} violations, {} s",
+        "FIGURE campaign: seed {}, {plans} plans with {crashes} crashes, {} violations, {} s",
         extent.seed,
         tally.failed.len(),
         began.elapsed().as_secs()

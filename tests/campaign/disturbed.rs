@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use fault_proxy::{Fault, Moment, Reply, Rule, Times, When};
+use fault_proxy::{Fault, Moment, Reply, Rule, RuleId, Times, When};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::ListParams};
 use local_cluster::wait_for;
@@ -26,6 +26,8 @@ use super::{
 pub enum Disturbance {
     /// The operator dies, and another one comes.
     Crash(Moment),
+    /// And so does the other one, at its own first write; until one of them finds nothing left to write.
+    Crashes(Moment),
     /// It dies, and the other one is shown the objects as they were before the change.
     Stale,
     /// So many requests, from this one on, go wrong.
@@ -64,11 +66,13 @@ pub fn plans(writes: usize, seed: usize) -> Vec<Plan> {
         |class, detail: String, nth, disturbance| plans.push(Plan { class, detail, nth, disturbance });
     let answers = answers();
     let watches = watch_faults();
+    for (name, moment) in MOMENTS {
+        plan("crashes", name.to_owned(), 0, Disturbance::Crashes(moment));
+    }
     for nth in 1..=writes {
-        for (name, moment) in MOMENTS {
-            plan("crash", name.to_owned(), nth, Disturbance::Crash(moment));
-        }
         let turn = nth + seed;
+        let (name, moment) = MOMENTS[turn % MOMENTS.len()];
+        plan("crash", name.to_owned(), nth, Disturbance::Crash(moment));
         match turn % 4 {
             0 => plan("split brain", "joined".to_owned(), nth, Disturbance::Joined),
             1 => plan("deleted", "deleted".to_owned(), nth, Disturbance::Deleted),
@@ -161,7 +165,7 @@ pub async fn reference(slot: &Slot, workload: &Workload) -> Reference {
     let mut runs = Vec::new();
     for _ in 0..2 {
         let (case, mut operator) = prepared(slot, workload).await;
-        let before = slot.proxy.records().len();
+        let before = slot.proxy.count(|_| true);
         change(&case, workload).await;
         slot.settled(&case, &workload.to).await.unwrap();
         if workload.upgrade {
@@ -191,10 +195,11 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
         slot.proxy.forget();
         operator = slot.operator(IMAGE).await;
     }
-    let before = slot.proxy.records().len();
+    let before = slot.proxy.count(|_| true);
     let nth = u64::try_from(plan.nth).unwrap();
     let (fault, times, when) = match &plan.disturbance {
         Disturbance::Crash(moment) => (Fault::Crash(*moment), Times::Nth(nth), When::writes()),
+        Disturbance::Crashes(moment) => (Fault::Crash(*moment), first_write(*moment), When::writes()),
         Disturbance::Stale => (Fault::Crash(Moment::Before), Times::Nth(nth), When::writes()),
         Disturbance::Answered { fault, count } => {
             (fault.clone(), Times::Span { from: nth, count: *count }, When::writes())
@@ -206,21 +211,43 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
             (fault.clone(), Times::First(1), When::of("watch", resource))
         }
     };
-    let rule = slot.proxy.rule(Rule { when, times, then: fault });
+    let mut rule = slot.proxy.rule(Rule { when, times, then: fault });
     if let Disturbance::Watch { .. } = plan.disturbance {
         // Watches that begin now are counted from their first event.
         slot.proxy.cut();
         slot.proxy.wait_for(rule, CONVERGED).await;
     }
     change(&case, workload).await;
-    let hit = tokio::select! {
-        hit = slot.proxy.wait_for(rule, CONVERGED) => hit,
-        _ = slot.settled(&case, &workload.to) => slot.proxy.acted(rule) > 0,
-    };
+    let mut hit = reached(slot, &case, workload, rule).await;
     let began = Instant::now();
     let mut outcome = Outcome { missed: !hit, steps: 1, ..Outcome::default() };
     match &plan.disturbance {
+        Disturbance::Crashes(moment) => {
+            let most = 2 * reference.ordinary.writes + 20;
+            while hit && outcome.crashes < most {
+                outcome.crashes += 1;
+                operator.crash();
+                slot.proxy.lift(rule);
+                rule = slot.proxy.rule(Rule {
+                    when: When::writes(),
+                    times: first_write(*moment),
+                    then: Fault::Crash(*moment),
+                });
+                slot.proxy.revive();
+                operator = slot.operator(image_after(workload)).await;
+                hit = reached(slot, &case, workload, rule).await;
+            }
+            slot.proxy.lift(rule);
+            if hit {
+                outcome
+                    .violations
+                    .push(format!("{most} operators died, and there was still something to write"));
+                slot.proxy.revive();
+            }
+            operators.push(operator);
+        }
         Disturbance::Crash(_) | Disturbance::Stale => {
+            outcome.crashes = usize::from(hit);
             operator.crash();
             slot.proxy.lift(rule);
             if matches!(plan.disturbance, Disturbance::Stale) {
@@ -275,12 +302,26 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
         outcome.violations.extend(reference.ordinary.violations(&case.name, &history));
     }
     let writes = records[before..].iter().filter(|record| record.asked.writes()).count();
-    let most = 3 * reference.ordinary.writes + 20;
+    // Of those that die, each may have tried one in vain.
+    let most = 3 * reference.ordinary.writes + 20 + outcome.crashes;
     if writes > most {
         outcome.violations.push(format!("{writes} writes, otherwise {}", reference.ordinary.writes));
     }
     slot.done(case, operators).await;
     outcome
+}
+
+/// The first write of a process that comes to be; one that is never let through would keep all of them from the next.
+const fn first_write(moment: Moment) -> Times {
+    Times::Nth(if matches!(moment, Moment::Before) { 2 } else { 1 })
+}
+
+/// Whether a rule acts before the workload is at its end.
+async fn reached(slot: &Slot, case: &Case, workload: &Workload, rule: RuleId) -> bool {
+    tokio::select! {
+        hit = slot.proxy.wait_for(rule, CONVERGED) => hit,
+        _ = slot.settled(case, &workload.to) => slot.proxy.acted(rule) > 0,
+    }
 }
 
 /// Until nothing is left but what is never deleted, and nothing is sent any more.

@@ -36,6 +36,8 @@ pub struct Outcome {
     pub missed: bool,
     /// Changes of the resource that were made and seen through.
     pub steps: usize,
+    /// Operators that died at a write.
+    pub crashes: usize,
     pub recovery: Duration,
     pub violations: Vec<String>,
 }
@@ -123,13 +125,15 @@ impl Slot {
 
     /// Until a status, made for the newest spec, is as asked.
     pub async fn reached(&self, case: &Case, asked: impl Fn(&Value) -> bool) -> Result<(), String> {
+        let asked_last =
+            case.api().get(&case.name).await.map_err(|error| error.to_string())?.metadata.generation;
         wait_for(format!("{} to settle", case.name), CONVERGED, async || {
-            let Ok(Some(object)) = case.api().get_opt(&case.name).await else {
+            let Some(object) = self.witness.newest(&case.name) else {
                 return Err("there is no resource".to_owned());
             };
-            let status = object.data.get("status").cloned().unwrap_or(Value::Null);
-            let observed = status.get("observedGeneration").and_then(Value::as_i64);
-            if observed == object.metadata.generation && asked(&status) {
+            let (generation, status) = (object["metadata"]["generation"].as_i64(), &object["status"]);
+            let observed = status["observedGeneration"].as_i64();
+            if generation >= asked_last && observed == generation && asked(status) {
                 Ok(())
             } else {
                 Err(status.to_string())

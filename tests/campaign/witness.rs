@@ -126,6 +126,13 @@ impl Witness {
         all
     }
 
+    /// A resource as it was last seen, which asks nobody.
+    pub fn newest(&self, name: &str) -> Option<Value> {
+        let seen = self.seen.lock().unwrap();
+        let last = seen.get(name)?.iter().rfind(|seen| seen.kind == api::KIND)?;
+        (last.what != What::Deleted).then(|| last.object.clone())
+    }
+
     pub fn forget(&self, name: &str) {
         self.seen.lock().unwrap().remove(name);
     }

@@ -32,28 +32,30 @@ pub fn only(resource: &str, parameter: &'static str, selector: String) -> Narrow
     Narrow { when, parameter, selector }
 }
 
+fn no_watch(record: &Record) -> bool {
+    record.asked.verb != "watch"
+}
+
 /// Everything that was sent but renewals of watches.
 pub fn sent(proxy: &Proxy) -> Vec<Record> {
-    proxy.records().into_iter().filter(|record| record.asked.verb != "watch").collect()
+    proxy.records().into_iter().filter(no_watch).collect()
 }
 
 /// Until nothing was sent for so long.
 pub async fn quiet(proxy: &Proxy, still: Duration, within: Duration) -> Result<(), String> {
-    let last = Mutex::new((sent(proxy).len(), Instant::now()));
-    wait_for("silence", within, async || {
-        let sent = sent(proxy);
+    let last = Mutex::new((proxy.count(no_watch), Instant::now()));
+    let silence = wait_for("silence", within, async || {
+        let count = proxy.count(no_watch);
         let mut last = last.lock().unwrap();
-        if sent.len() != last.0 {
-            *last = (sent.len(), Instant::now());
+        if count != last.0 {
+            *last = (count, Instant::now());
         }
-        if last.1.elapsed() >= still {
-            return Ok(());
-        }
-        let newest: Vec<String> = sent.iter().rev().take(8).map(shown).collect();
-        Err(format!("{} requests, the newest: {}", sent.len(), newest.join(", ")))
+        if last.1.elapsed() >= still { Ok(()) } else { Err(format!("{count} requests")) }
+    });
+    silence.await.map_err(|error| {
+        let newest: Vec<String> = sent(proxy).iter().rev().take(8).map(shown).collect();
+        format!("{error}; the newest: {}", newest.join(", "))
     })
-    .await
-    .map_err(|error| error.to_string())
 }
 
 /// A request in a few words.

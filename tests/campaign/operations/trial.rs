@@ -104,7 +104,7 @@ impl<'slot> Trial<'slot> {
     /// Whether the API server took it.
     pub async fn step(&mut self, spec: &Value, operation: &Operation, waited: bool) -> bool {
         let label = operation.label();
-        let before = self.slot.proxy.records().len();
+        let before = self.slot.proxy.count(|_| true);
         if let Err(error) = put(&self.case, spec).await {
             self.refused(spec, operation, &error).await;
             return false;

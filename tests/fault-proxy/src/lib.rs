@@ -89,22 +89,25 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The fault of the first rule that acts on this request. Every rule that matches counts it.
-    fn judge(&self, asked: &Asked) -> Option<Fault> {
+    /// The first rule that acts on this request, and what it does. Every rule that matches counts it.
+    fn judge(&self, asked: &Asked) -> Option<(RuleId, Fault)> {
         let mut state = self.state();
-        let mut fault = None;
+        let mut acting = None;
         for given in state.rules.iter_mut().filter(|given| given.rule.when.matches(asked)) {
             given.matched += 1;
-            if fault.is_none() && given.rule.times.include(given.matched) {
-                given.acted += 1;
-                fault = Some(given.rule.then.clone());
+            if acting.is_none() && given.rule.times.include(given.matched) {
+                acting = Some((given.id, given.rule.then.clone()));
             }
         }
-        drop(state);
-        if fault.is_some() {
-            self.hits.send_modify(|hits| *hits += 1);
+        acting
+    }
+
+    /// A rule has done what it does.
+    fn acted(&self, id: RuleId) {
+        if let Some(given) = self.state().rules.iter_mut().find(|given| given.id == id) {
+            given.acted += 1;
         }
-        fault
+        self.hits.send_modify(|hits| *hits += 1);
     }
 }
 
@@ -160,7 +163,7 @@ impl Proxy {
         self.shared.state().rules.retain(|given| given.id != id);
     }
 
-    /// How often a rule acted.
+    /// How often a rule acted. One that lets a request be carried out first has acted after that.
     #[must_use]
     pub fn acted(&self, id: RuleId) -> u64 {
         self.shared.state().rules.iter().find(|given| given.id == id).map_or(0, |given| given.acted)
@@ -201,6 +204,12 @@ impl Proxy {
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
         self.shared.state().records.clone()
+    }
+
+    /// How many of what went through so far are such.
+    #[must_use]
+    pub fn count(&self, such: impl Fn(&Record) -> bool) -> usize {
+        self.shared.state().records.iter().filter(|record| such(record)).count()
     }
 }
 

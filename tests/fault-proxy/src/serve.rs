@@ -74,10 +74,19 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
     let (mut head, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let asked = Asked::of(&head);
-    let fault = shared.judge(&asked);
+    let (rule, fault) = shared.judge(&asked).unzip();
     let sequence = note(&shared, life, &head, &asked, &body, fault.as_ref());
     head.uri = shared.narrowed(&asked, head.uri);
     let url = head.uri.to_string();
+    let afterwards = matches!(
+        fault,
+        Some(Fault::LoseReply | Fault::AnswerAfter(_) | Fault::Crash(Moment::Committed | Moment::Replied))
+    );
+    let at_once = rule.filter(|_| !afterwards);
+    if let Some(Fault::Crash(Moment::Before)) = fault {
+        shared.die(life);
+    }
+    at_once.inspect(|rule| shared.acted(*rule));
     match &fault {
         Some(Fault::Delay { millis }) => tokio::time::sleep(Duration::from_millis(*millis)).await,
         Some(Fault::Refuse) => return Err(Cut),
@@ -90,10 +99,7 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
                 return Ok(whole(200, list));
             }
         }
-        Some(Fault::Crash(Moment::Before)) => {
-            shared.die(life);
-            return silence().await;
-        }
+        Some(Fault::Crash(Moment::Before)) => return silence().await,
         _ => {}
     }
     let mut forwarded = Request::from_parts(head, kube::client::Body::from(body.to_vec()));
@@ -103,14 +109,15 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
     let Ok(answer) = shared.upstream.send(forwarded).await else {
         return Err(Cut);
     };
+    if let Some(Fault::Crash(_)) = fault {
+        shared.die(life);
+    }
+    // Whoever waits for the rule may end the client, and with it this request, at once.
+    rule.filter(|_| afterwards).inspect(|rule| shared.acted(*rule));
     match &fault {
         Some(Fault::LoseReply) => return Err(Cut),
         Some(Fault::AnswerAfter(reply)) => return Ok(told(&shared, sequence, reply)),
-        Some(Fault::Crash(Moment::Committed)) => {
-            shared.die(life);
-            return silence().await;
-        }
-        Some(Fault::Crash(Moment::Replied)) => shared.die(life),
+        Some(Fault::Crash(Moment::Committed)) => return silence().await,
         _ => {}
     }
     let (mut head, body) = answer.into_parts();

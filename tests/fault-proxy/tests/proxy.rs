@@ -145,6 +145,31 @@ async fn after_a_crash_nothing_comes_through_until_the_next_life() {
 }
 
 #[tokio::test]
+async fn who_dies_as_soon_as_a_rule_has_acted_dies_at_its_moment() {
+    let stand = Stand::new("moments").await;
+    for (moment, written) in
+        [(Moment::Before, false), (Moment::Committed, true), (Moment::Replied, true)].repeat(10)
+    {
+        let name = format!("m-{}", stand.proxy.count(|_| true));
+        let id = stand.proxy.rule(Rule {
+            when: When::writes().within(&stand.namespace),
+            times: Times::Nth(1),
+            then: Fault::Crash(moment),
+        });
+        let dying = stand.api().await;
+        tokio::select! {
+            biased;
+            acted = stand.proxy.wait_for(id, Duration::from_secs(5)) => assert!(acted),
+            // With a reply or without, until the client is dropped.
+            () = async { create(&dying, &name).await; futures::future::pending().await } => {}
+        }
+        assert_eq!(stand.exists(&name).await, written, "{moment:?}");
+        stand.proxy.lift(id);
+        stand.proxy.revive();
+    }
+}
+
+#[tokio::test]
 async fn a_list_can_be_an_old_one_be_cut_or_be_slow() {
     let stand = Stand::new("lists").await;
     let api = stand.api().await;
