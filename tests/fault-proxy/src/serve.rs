@@ -106,7 +106,9 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
     // The upstream's own; and what is changed on the way must be readable.
     forwarded.headers_mut().remove(header::HOST);
     forwarded.headers_mut().remove(header::ACCEPT_ENCODING);
-    let Ok(answer) = shared.upstream.send(forwarded).await else {
+    // What was sent is carried out, whatever becomes meanwhile of who sent it.
+    let upstream = shared.upstream.clone();
+    let Ok(Ok(answer)) = tokio::spawn(async move { upstream.send(forwarded).await }).await else {
         return Err(Cut);
     };
     if let Some(Fault::Crash(_)) = fault {
