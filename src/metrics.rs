@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, PoisonError, atomic::AtomicU64},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use prometheus_client::{
@@ -59,6 +59,7 @@ pub struct Metrics {
     duration: Histogram,
     writes: Family<Write, Counter>,
     watch_failures: Family<Watched, Counter>,
+    watch_silence: Family<Watched, Gauge<i64>>,
     children: Gauge<i64>,
     clusters: Family<State, Gauge<i64>>,
     not_ready_seconds: Gauge<i64>,
@@ -77,6 +78,7 @@ impl Default for Metrics {
             duration: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             writes: Family::default(),
             watch_failures: Family::default(),
+            watch_silence: Family::default(),
             children: Gauge::default(),
             clusters: Family::default(),
             not_ready_seconds: Gauge::default(),
@@ -97,6 +99,11 @@ impl Default for Metrics {
             "watch_failures",
             "Failed lists and watches by resource",
             metrics.watch_failures.clone(),
+        );
+        registry.register(
+            "watch_silence_seconds",
+            "Seconds since the API server last told something of a resource, an event or a list",
+            metrics.watch_silence.clone(),
         );
         registry.register("children", "Live objects kept as digests", metrics.children.clone());
         registry.register(
@@ -181,7 +188,18 @@ impl Metrics {
 
     /// The text exposition, with the sizes of the moment.
     #[must_use]
-    pub fn render(&self, clusters: usize, children: usize, leads: bool) -> String {
+    pub fn render(
+        &self,
+        clusters: usize,
+        children: usize,
+        leads: bool,
+        silences: &[(&'static str, Duration)],
+    ) -> String {
+        self.watch_silence.clear();
+        for (resource, silence) in silences {
+            let seconds = i64::try_from(silence.as_secs()).unwrap_or(i64::MAX);
+            self.watch_silence.get_or_create(&Watched { resource }).set(seconds);
+        }
         self.leader.set(i64::from(leads));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         // What it knows of them is the leader's to say.
@@ -203,7 +221,7 @@ mod tests {
     use super::*;
 
     fn shown(metrics: &Metrics, clusters: usize) -> Vec<String> {
-        let text = metrics.render(clusters, 0, true);
+        let text = metrics.render(clusters, 0, true, &[]);
         let of = |name: &str| {
             let lines = text.lines().filter(|line| line.starts_with(&format!("logpilot_operator_{name}")));
             lines.map(str::to_owned).collect::<Vec<_>>()

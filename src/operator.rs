@@ -18,6 +18,7 @@ use crate::{
         dispatch::Dispatch,
         lease::{Elector, Lost, Term},
         live::Live,
+        pulse::Pulse,
         watches::Watches,
     },
     logpilot::controller::{Controller, Planner},
@@ -30,6 +31,7 @@ use crate::{
 pub struct Operator {
     pub live: Arc<Live>,
     pub metrics: Arc<Metrics>,
+    pub pulse: Arc<Pulse>,
     store: store::Store<kube::api::DynamicObject>,
     client: Client,
     planner: Planner,
@@ -79,6 +81,7 @@ impl Operator {
         Self {
             live: Arc::new(Live::default()),
             metrics: Arc::new(Metrics::default()),
+            pulse: Arc::default(),
             store: writer.as_reader(),
             client,
             planner,
@@ -142,6 +145,7 @@ impl Operator {
             live: Arc::clone(&self.live),
             triggers: trigger,
             metrics: Arc::clone(&self.metrics),
+            pulse: Arc::clone(&self.pulse),
             progress: ticks,
         };
         let mut controller = Controller::new(
@@ -159,6 +163,7 @@ impl Operator {
             kinds: KINDS,
             live: self.live,
             metrics: self.metrics,
+            pulse: self.pulse,
             store: writer,
             triggers,
             progress,

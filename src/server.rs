@@ -33,12 +33,23 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// The listener failed.
 pub async fn serve(listener: TcpListener, operator: Operator, stop: CancellationToken) -> io::Result<()> {
     let routes = Router::new()
-        .route("/livez", get(|| async { "ok" }))
+        .route("/livez", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(operator);
     let bounded = Bounded::new(listener, PLACES, LONGEST);
     axum::serve(bounded, routes).with_graceful_shutdown(async move { stop.cancelled().await }).await
+}
+
+/// An API server that is away or refuses is nothing that another process would do better with.
+async fn alive(State(operator): State<Operator>) -> (StatusCode, String) {
+    operator.pulse.stuck().map_or_else(
+        || (StatusCode::OK, "ok".to_owned()),
+        |(resource, silent)| {
+            let text = format!("the watch of {resource} is stuck: silent for {} s", silent.as_secs());
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        },
+    )
 }
 
 async fn ready(State(operator): State<Operator>) -> (StatusCode, &'static str) {
@@ -50,7 +61,8 @@ async fn ready(State(operator): State<Operator>) -> (StatusCode, &'static str) {
 }
 
 async fn metrics(State(operator): State<Operator>) -> String {
-    operator.metrics.render(operator.clusters(), operator.live.len(), operator.leads())
+    let silences = operator.pulse.silences();
+    operator.metrics.render(operator.clusters(), operator.live.len(), operator.leads(), &silences)
 }
 
 /// A listener with so many places, each for so long.
@@ -134,6 +146,24 @@ mod tests {
     };
 
     use super::*;
+    use crate::{engine::pulse::STUCK, logpilot::controller};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_with_a_watch_that_is_stuck_is_not_alive() {
+        let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let operator = Operator::new(kube::Client::try_from(nowhere).unwrap(), controller::planner());
+        let _watching = operator.pulse.watching("services");
+        tokio::time::advance(STUCK).await;
+        assert_eq!(alive(State(operator.clone())).await, (StatusCode::OK, "ok".to_owned()));
+        let told = metrics(State(operator.clone())).await;
+        assert!(
+            told.contains("logpilot_operator_watch_silence_seconds{resource=\"services\"} 600"),
+            "{told}"
+        );
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let text = "the watch of services is stuck: silent for 601 s".to_owned();
+        assert_eq!(alive(State(operator)).await, (StatusCode::SERVICE_UNAVAILABLE, text));
+    }
 
     #[tokio::test]
     async fn who_asks_nothing_keeps_nobody_out() {

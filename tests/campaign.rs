@@ -87,10 +87,13 @@ impl Extent {
         walks
     }
 
-    fn plan(&self, place: usize, id: &str) -> bool {
+    fn plan(&self, place: usize, plan: &Plan, id: &str) -> bool {
         match &self.only {
             Some(only) => chosen(only, id),
-            None => self.full || (place + self.seed).is_multiple_of(STRIDE),
+            None => {
+                let of_sample = plan.class == "crashes" && plan.detail == "committed";
+                self.full || of_sample || (place + self.seed).is_multiple_of(STRIDE)
+            }
         }
     }
 }
@@ -237,9 +240,9 @@ async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
         }
     }
     let mut place = 0;
-    tasks.retain(|(_, _, id)| {
+    tasks.retain(|(_, plan, id)| {
         place += 1;
-        extent.plan(place, id)
+        extent.plan(place, plan, id)
     });
     let tally = Mutex::new(Tally::default());
     everywhere(&slots, "plans", tasks, async |place, (workload, plan, id): (&Workload, Plan, String)| {

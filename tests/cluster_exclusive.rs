@@ -356,13 +356,18 @@ async fn an_api_server_that_goes_and_comes_back_is_survived() {
     case.apply(quickstart()).await;
     case.ready().await;
     plane.stop(Component::ApiServer).await.unwrap();
+    let stopped = Instant::now();
     tokio::time::sleep(Duration::from_secs(5)).await;
+    let silent = ["services", "resources"].map(|resource| operator.silence(resource));
+    assert!(silent.iter().all(|silent| *silent >= stopped.elapsed()), "failures are no news: {silent:?}");
     plane.start_component(Component::ApiServer).await.unwrap();
     let back = Instant::now();
     kinds::delete(&case.client, kind("Service"), case.ns(), "outage-all").await;
     case.child_until("Service", "outage-all", "made again", Duration::from_secs(20), |_| true).await;
     println!("repaired {:?} after the API server was back", back.elapsed());
     case.ready().await;
+    let heard = ["services", "resources"].map(|resource| operator.silence(resource));
+    assert!(heard.iter().all(|heard| *heard <= back.elapsed()), "nothing was heard: {heard:?}");
     case.delete().await;
     operator.kill();
 }

@@ -27,6 +27,7 @@ use tracing::{error, warn};
 use super::{
     kind::Kind,
     live::Live,
+    pulse::Pulse,
     relist,
     watches::{PAGE, Pause, Trigger, WATCH_TIMEOUT, Watches, seconds},
 };
@@ -37,6 +38,9 @@ pub const DEADLINE: Duration = Duration::from_mins(1);
 /// Reconciles under way at once. Requests have their own, smaller bound; this one is far above it so that a few that
 /// hang leave room for all others.
 const CONCURRENCY: u16 = 64;
+
+/// How metrics name what is reconciled.
+const RESOURCES: &str = "resources";
 
 /// How a reconcile broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +97,7 @@ pub struct Dispatch {
     pub kinds: &'static [&'static Kind],
     pub live: Arc<Live>,
     pub metrics: Arc<Metrics>,
+    pub pulse: Arc<Pulse>,
     pub store: StoreWriter<DynamicObject>,
     pub triggers: mpsc::UnboundedReceiver<Trigger>,
     pub progress: watch::Receiver<u64>,
@@ -103,8 +108,18 @@ pub struct Dispatch {
 impl Dispatch {
     /// Runs until cancelled.
     pub async fn run<R: Reconciler>(self, reconciler: Arc<R>, stop: CancellationToken) {
-        let Self { client, resource, kinds, live, metrics, store, triggers, mut progress, mut leading } =
-            self;
+        let Self {
+            client,
+            resource,
+            kinds,
+            live,
+            metrics,
+            pulse,
+            store,
+            triggers,
+            mut progress,
+            mut leading,
+        } = self;
         let reader = store.as_reader();
         let (queue, mut requests) = mpsc::unbounded_channel();
         let all = queue.downgrade();
@@ -114,7 +129,7 @@ impl Dispatch {
             store,
             queue.clone(),
             Arc::clone(&reconciler),
-            Arc::clone(&metrics),
+            (Arc::clone(&metrics), pulse),
         );
         let translate = translate(triggers, reader.clone(), queue, resource.clone(), Arc::clone(&reconciler));
         let started = {
@@ -229,9 +244,10 @@ async fn watch_resources<R: Reconciler>(
     store: StoreWriter<DynamicObject>,
     queue: Queue,
     reconciler: Arc<R>,
-    metrics: Arc<Metrics>,
+    (metrics, pulse): (Arc<Metrics>, Arc<Pulse>),
 ) {
     let reader = store.as_reader();
+    let watching = pulse.watching(RESOURCES);
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
     let stream = reflector(store, relist::events(api, config).backoff(Pause::default()));
@@ -266,6 +282,7 @@ async fn watch_resources<R: Reconciler>(
         }
     };
     while let Some(event) = stream.next().await {
+        watching.told(event.is_ok());
         failing = match event {
             Ok(Event::Apply(object)) => {
                 let claims = enqueue(&object, &mut known);
@@ -303,7 +320,7 @@ async fn watch_resources<R: Reconciler>(
             }
             Ok(Event::Init | Event::InitApply(_)) => false,
             Err(error) => {
-                metrics.watch_failed("resources");
+                metrics.watch_failed(RESOURCES);
                 if !failing {
                     warn!(kind = resource.kind, %error, "watch failed; trying again");
                 }

@@ -20,6 +20,7 @@ pub mod owner;
 pub mod plan;
 mod pods;
 pub mod prune;
+pub mod pulse;
 pub mod quantity;
 pub mod relist;
 pub mod rests;

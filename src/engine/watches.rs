@@ -27,6 +27,7 @@ use super::{
     child::{Child, Raw},
     kind::Kind,
     live::{Coverage, Live},
+    pulse::Pulse,
     relist,
 };
 use crate::metrics::Metrics;
@@ -35,6 +36,9 @@ use crate::metrics::Metrics;
 pub const WATCH_TIMEOUT: Duration = Duration::from_secs(90);
 /// Objects of one page are held whole until they are reduced, so pages are small.
 pub const PAGE: u32 = 100;
+
+/// Of all kinds, to know which optional ones are served.
+const DEFINITIONS: &str = "customresourcedefinitions";
 
 /// Why resources should be looked at again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +59,7 @@ pub struct Watches {
     pub live: Arc<Live>,
     pub triggers: mpsc::UnboundedSender<Trigger>,
     pub metrics: Arc<Metrics>,
+    pub pulse: Arc<Pulse>,
     /// Ticks whenever the coverage of a kind changes; see [`Watches::covered`].
     pub progress: watch::Sender<u64>,
 }
@@ -81,6 +86,7 @@ impl Watches {
         let api = Api::<Raw>::all_with(self.client.clone(), &kind);
         let stream = relist::events(api, config(kind)).backoff(Pause::default());
         pin_mut!(stream);
+        let watching = self.pulse.watching(kind.plural);
         let mut list: Vec<Child> = Vec::new();
         let mut refusals = 0;
         loop {
@@ -89,6 +95,7 @@ impl Watches {
                 event = stream.next() => event,
             };
             let Some(event) = event else { return };
+            watching.told(event.is_ok());
             match event {
                 Ok(Event::Init) => list.clear(),
                 Ok(Event::InitApply(raw)) => list.extend(Child::read(kind, &raw.body)),
@@ -159,6 +166,7 @@ impl Watches {
         let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
         let stream = relist::events(api, config).backoff(Pause::default());
         pin_mut!(stream);
+        let watching = self.pulse.watching(DEFINITIONS);
         let mut running: HashMap<String, CancellationToken> = HashMap::new();
         let mut present: Vec<String> = Vec::new();
         loop {
@@ -167,6 +175,7 @@ impl Watches {
                 event = stream.next() => event,
             };
             let Some(event) = event else { return };
+            watching.told(event.is_ok());
             match event {
                 Ok(Event::Init) => present.clear(),
                 Ok(Event::InitApply(crd)) => present.push(crd.name_any()),
@@ -196,11 +205,11 @@ impl Watches {
                     }
                 }
                 Err(error) => {
-                    self.metrics.watch_failed("customresourcedefinitions");
+                    self.metrics.watch_failed(DEFINITIONS);
                     // Whether optional kinds are served is then unknown; nothing else waits for it.
                     for kind in optional.values() {
                         if self.live.coverage(kind) == Coverage::Unknown {
-                            let why = format!("customresourcedefinitions: {}", explain(&error));
+                            let why = format!("{DEFINITIONS}: {}", explain(&error));
                             self.live.refused(kind, &why, false);
                         }
                     }

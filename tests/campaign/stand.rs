@@ -111,16 +111,22 @@ impl Slot {
     /// Until the newest spec is in force, every pod runs it, and nothing is sent any more.
     pub async fn settled(&self, case: &Case, spec: &Value) -> Result<(), String> {
         let stopped = spec.pointer("/operation/stopped").is_some_and(|stopped| stopped == true);
-        self.reached(case, |status| {
+        let there = |status: &Value| {
             let ready = if stopped {
                 condition(status, "Ready").1 == "Stopped" && status["pods"] == "0/0"
             } else {
                 condition(status, "Ready").0 == "True"
             };
             ready && condition(status, "Applied").0 == "True"
-        })
-        .await?;
-        self.quiet().await
+        };
+        loop {
+            self.reached(case, there).await?;
+            self.quiet().await?;
+            // What came last may have said that something is left to do, and waits before it tries again.
+            if self.witness.newest(&case.name).is_some_and(|object| there(&object["status"])) {
+                return Ok(());
+            }
+        }
     }
 
     /// Until a status, made for the newest spec, is as asked.

@@ -228,6 +228,12 @@ impl Running {
         self.operator.get().is_some_and(Operator::leads)
     }
 
+    /// How long ago a watch last told something.
+    pub fn silence(&self, resource: &str) -> Duration {
+        let silences = self.operator.get().map(|operator| operator.pulse.silences()).unwrap_or_default();
+        silences.into_iter().find(|(name, _)| *name == resource).expect("it is watched").1
+    }
+
     /// Why it ended by itself, where it did.
     pub fn lost(&self) -> Option<&Lost> {
         self.ended.get()

@@ -1,6 +1,6 @@
 //! Which metrics an expression asks for, and which there are.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use logpilot_operator::metrics::{Judged, Metrics};
 
@@ -20,7 +20,7 @@ pub fn known() -> BTreeSet<String> {
     metrics.judged("a", Judged { not_ready_since: Some(0), reasons: vec!["Other"] });
     metrics.reconciled("finished", 1.0);
     metrics.watch_failed("services");
-    let text = metrics.render(1, 1, true);
+    let text = metrics.render(1, 1, true, &[("services", Duration::ZERO)]);
     let shown =
         text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next());
     listed.chain(recorded).chain(shown).map(str::to_owned).collect()

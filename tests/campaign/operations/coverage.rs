@@ -25,6 +25,8 @@ struct Coverage {
     anew: usize,
     alike: usize,
     changed: BTreeSet<String>,
+    /// What a new resource may have otherwise, and no other.
+    kept: BTreeSet<String>,
     /// What kept a resource from being ready, and after which operations.
     named: BTreeMap<String, BTreeSet<String>>,
 }
@@ -49,6 +51,13 @@ pub fn transition(operation: &Operation) {
     note(|coverage| {
         coverage.transitions += 1;
         coverage.changed.insert(operation.leaf.clone());
+    });
+}
+
+/// A change was refused that a new resource may have.
+pub fn kept(operation: &Operation) {
+    note(|coverage| {
+        coverage.kept.insert(operation.leaf.clone());
     });
 }
 
@@ -79,10 +88,13 @@ pub fn report(full: bool) -> String {
     let coverage = COVERAGE.lock().unwrap();
     let Some(coverage) = coverage.as_ref() else { return "no operations".to_owned() };
     let changed = all.iter().filter(|leaf| coverage.changed.contains(&leaf.path)).count();
+    let only_kept = |path: &String| !coverage.changed.contains(path) && coverage.kept.contains(path);
+    let kept = all.iter().filter(|leaf| only_kept(&leaf.path)).count();
     let mut text = format!(
-        "FIGURE operations: {} leaves of {} changed, {} operations judged, {} refused, {} transitions, {} of {} reverts healed, {} of {} states as made anew",
-        changed,
+        "FIGURE operations: of {} leaves {} changed, {} more refused to all but new resources, {} operations judged, {} refused, {} transitions, {} of {} reverts healed, {} of {} states as made anew",
         all.len(),
+        changed,
+        kept,
         coverage.judged,
         coverage.refused,
         coverage.transitions,
@@ -93,7 +105,8 @@ pub fn report(full: bool) -> String {
     );
     if full {
         let unchanged = all.iter().map(|leaf| &leaf.path).filter(|path| !coverage.changed.contains(*path));
-        write!(text, "\nnot changed: {:?}", unchanged.collect::<Vec<_>>()).unwrap();
+        let (kept, never): (Vec<_>, Vec<_>) = unchanged.partition(|path| only_kept(path));
+        write!(text, "\nfor new resources only: {kept:?}\nnever changed: {never:?}").unwrap();
         for (reason, labels) in &coverage.named {
             write!(text, "\nnamed {reason}: {labels:?}").unwrap();
         }

@@ -42,8 +42,6 @@ pub enum Way {
 
 /// Operations that a cluster of names cannot carry out, or only in hours. All of them are judged.
 const NEVER_LIVE: &[(&str, &str, &str)] = &[
-    ("systemNamespace.name", "", "a slot's operator sees one namespace"),
-    ("namespace.name", "", "a slot's operator sees one namespace"),
     ("components.*.replicas", "most", "1,000 pods"),
     ("components.*.autoscaling.minReplicas", "most", "1,000 pods"),
     ("components.*.minReadySeconds", "most", "an hour"),

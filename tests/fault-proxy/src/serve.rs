@@ -90,7 +90,7 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
     match &fault {
         Some(Fault::Delay { millis }) => tokio::time::sleep(Duration::from_millis(*millis)).await,
         Some(Fault::Refuse) => return Err(Cut),
-        Some(Fault::Hang) => return silence().await,
+        Some(Fault::Hang | Fault::Crash(Moment::Before)) => return silence().await,
         Some(Fault::Answer(reply)) => return Ok(told(&shared, sequence, reply)),
         Some(Fault::Replay) => {
             let known = shared.state().lists.get(&url).cloned();
@@ -99,7 +99,6 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
                 return Ok(whole(200, list));
             }
         }
-        Some(Fault::Crash(Moment::Before)) => return silence().await,
         _ => {}
     }
     let mut forwarded = Request::from_parts(head, kube::client::Body::from(body.to_vec()));
