@@ -73,14 +73,14 @@ pub fn plans(writes: usize, seed: usize) -> Vec<Plan> {
         let turn = nth + seed;
         let (name, moment) = MOMENTS[turn % MOMENTS.len()];
         plan("crash", name.to_owned(), nth, Disturbance::Crash(moment));
-        match turn % 4 {
+        match turn % 6 {
             0 => plan("split brain", "joined".to_owned(), nth, Disturbance::Joined),
-            1 => plan("deleted", "deleted".to_owned(), nth, Disturbance::Deleted),
-            2 => plan("stale view", "stale".to_owned(), nth, Disturbance::Stale),
+            2 => plan("deleted", "deleted".to_owned(), nth, Disturbance::Deleted),
+            4 => plan("stale view", "stale".to_owned(), nth, Disturbance::Stale),
             _ => {}
         }
-        if turn.is_multiple_of(2) {
-            let (name, fault, count) = &answers[turn / 2 % answers.len()];
+        if turn.is_multiple_of(3) {
+            let (name, fault, count) = &answers[turn / 3 % answers.len()];
             let answered = Disturbance::Answered { fault: fault.clone(), count: *count };
             plan("answer", (*name).to_owned(), nth, answered);
         }

@@ -119,7 +119,7 @@ impl Slot {
             };
             ready && condition(status, "Applied").0 == "True"
         };
-        loop {
+        for _ in 0..5 {
             self.reached(case, there).await?;
             self.quiet().await?;
             // What came last may have said that something is left to do, and waits before it tries again.
@@ -127,6 +127,7 @@ impl Slot {
                 return Ok(());
             }
         }
+        Err(format!("{} settles again and again", case.name))
     }
 
     /// Until a status, made for the newest spec, is as asked.
