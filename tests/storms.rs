@@ -2,8 +2,7 @@
 //! API server, and to the resources that have nothing to do with it.
 //!
 //! Part of `make campaign`. `CAMPAIGN=small cargo test --test storms` takes a small size, `CAMPAIGN=full` the whole one, and
-//! prints figures. Each test has an
-//! operator of its own behind a proxy, which sees the resources of that test alone.
+//! prints figures. Each test has an operator of its own behind a proxy, which sees the resources of that test alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -39,12 +38,15 @@ mod rights;
 mod values;
 
 use serde_json::{Value, json};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 const IMAGE: &str = "danpung2/logpilot:1.2.0";
 
 fn quickstart() -> Value {
     json!({ "image": IMAGE, "components": { "all": { "replicas": 1 } } })
 }
+
+static MACHINE: RwLock<()> = RwLock::const_new(());
 
 /// Whether this is a run of every test, which has no time for storms. It says so.
 fn rests() -> bool {
@@ -53,6 +55,16 @@ fn rests() -> bool {
         println!("skipped: takes minutes; `make campaign` runs it, and so does CAMPAIGN=small");
     }
     rests
+}
+
+/// A turn, where there is time for storms.
+async fn beside_others() -> Option<RwLockReadGuard<'static, ()>> {
+    if rests() { None } else { Some(MACHINE.read().await) }
+}
+
+/// The turn of a test that holds what it measures against a time: of no other.
+async fn alone() -> Option<RwLockWriteGuard<'static, ()>> {
+    if rests() { None } else { Some(MACHINE.write().await) }
 }
 
 /// The small number, or the large one of a whole campaign.

@@ -10,8 +10,14 @@ use std::{
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
+use crate::engine::backoff;
+
 /// A change of counts alone is written at most this often.
 pub const COUNTS: Duration = Duration::from_secs(2);
+/// A status that others change is put right so often at once, then ever more rarely.
+const REPAIRS: u32 = 10;
+/// What nobody changed for so long is put right at once again.
+const CALM: Duration = Duration::from_mins(1);
 
 #[derive(Clone)]
 struct Written {
@@ -19,6 +25,8 @@ struct Written {
     version: u64,
     status: Value,
     at: Instant,
+    /// How often it was put right as it was.
+    repairs: u32,
 }
 
 /// UID, generation and spec of a resource.
@@ -55,14 +63,28 @@ impl Memory {
         COUNTS.checked_sub(self.of(object)?.at.elapsed())
     }
 
+    /// How long this status has to wait, where somebody changes it as often as it is written.
+    #[must_use]
+    pub fn contested(&self, object: &DynamicObject, wanted: &Value) -> Option<Duration> {
+        let written = self.of(object).filter(|_| self.is_foreign(object))?;
+        let pause = pause(written.repairs).filter(|_| timeless(&written.status) == timeless(wanted))?;
+        pause.checked_sub(written.at.elapsed())
+    }
+
     /// A status was written; `answer` is the resource as the API server returned it.
     pub fn wrote(&self, object: &DynamicObject, answer: &Value) {
         let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+        let status = answer.get("status").cloned().unwrap_or(Value::Null);
+        let repaired = self.of(object).filter(|before| {
+            let calm = CALM + pause(before.repairs).unwrap_or_default();
+            before.at.elapsed() < calm && timeless(&before.status) == timeless(&status)
+        });
         let written = Written {
             uid: object.uid(),
             version: version.and_then(|version| version.parse().ok()).unwrap_or(0),
-            status: answer.get("status").cloned().unwrap_or(Value::Null),
+            status,
             at: Instant::now(),
+            repairs: repaired.map_or(0, |before| before.repairs.saturating_add(1)),
         };
         self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(object.name_any(), written);
     }
@@ -88,6 +110,65 @@ impl Memory {
     }
 }
 
+/// Between repairs, after so many of them.
+fn pause(repairs: u32) -> Option<Duration> {
+    repairs.checked_sub(REPAIRS).map(|over| backoff::wait(over, backoff::LONGEST))
+}
+
+/// A status without the times of its conditions, which change with each repair.
+fn timeless(status: &Value) -> Value {
+    let mut status = status.clone();
+    for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(fields) = condition.as_object_mut() {
+            fields.remove("lastTransitionTime");
+        }
+    }
+    status
+}
+
 fn version(object: &DynamicObject) -> u64 {
     object.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn resource(version: u64, status: &Value) -> DynamicObject {
+        serde_json::from_value(json!({
+            "metadata": { "name": "x", "uid": "u", "resourceVersion": version.to_string() },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn status(reason: &str, second: u64) -> Value {
+        json!({ "conditions": [{ "reason": reason, "lastTransitionTime": second }] })
+    }
+
+    #[test]
+    fn a_status_that_others_change_again_and_again_is_put_right_ever_more_rarely() {
+        let memory = Memory::default();
+        let write = |version: u64, status: &Value| {
+            let answer = serde_json::to_value(resource(version, status)).unwrap();
+            memory.wrote(&resource(version - 1, &Value::Null), &answer);
+        };
+        write(1, &status("Ready", 0));
+        for time in 0..u64::from(REPAIRS) {
+            let foreign = resource(2 * time + 2, &status("Other", time));
+            assert!(memory.is_foreign(&foreign));
+            assert_eq!(memory.contested(&foreign, &status("Ready", time)), None, "{time}");
+            write(2 * time + 3, &status("Ready", time));
+        }
+        let foreign = resource(100, &status("Other", 0));
+        let wait = memory.contested(&foreign, &status("Ready", 11)).unwrap();
+        assert!(wait > Duration::from_millis(500) && wait <= backoff::FIRST, "{wait:?}");
+        // What is new is no repair, and what nobody changed waits for nothing.
+        assert_eq!(memory.contested(&foreign, &status("NotReady", 11)), None);
+        assert_eq!(memory.contested(&resource(21, &status("Ready", 9)), &status("Ready", 11)), None);
+        write(101, &status("NotReady", 12));
+        assert_eq!(memory.contested(&resource(102, &status("Other", 12)), &status("NotReady", 12)), None);
+    }
 }

@@ -59,6 +59,9 @@ impl Reporter {
         {
             return Some(wait);
         }
+        if let Some(wait) = memory.contested(object, &wanted) {
+            return Some(wait);
+        }
         let name = object.name_any();
         let uid = object.uid().unwrap_or_default();
         let api_version = format!("{}/{}", api::GROUP, api::VERSION);

@@ -30,9 +30,7 @@ fn owner(object: &DynamicObject) -> Option<&str> {
 /// Everything of the old one goes, whenever the garbage collector comes to it; everything of the new one is its own.
 #[tokio::test]
 async fn a_resource_that_is_made_again_at_once_has_children_of_its_own_and_its_data() {
-    if super::rests() {
-        return;
-    }
+    let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("again").await;
     let operator = fleet.operator().await;
     let case = fleet.case("again").await;
@@ -77,9 +75,7 @@ async fn a_resource_that_is_made_again_at_once_has_children_of_its_own_and_its_d
 /// Somebody's finalizer keeps it: it is waited for, in one sentence and without a request.
 #[tokio::test]
 async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator_to_go() {
-    if super::rests() {
-        return;
-    }
+    let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("stuck").await;
     let operator = fleet.operator().await;
     let case = fleet.case("stuck").await;
@@ -119,9 +115,7 @@ async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator
 /// Two writers who want two things: one of them has to give in, and it is told which object they are at.
 #[tokio::test]
 async fn somebody_who_undoes_every_repair_is_named_and_followed_ever_more_rarely() {
-    if super::rests() {
-        return;
-    }
+    let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("contested").await;
     let operator = fleet.operator().await;
     let case = fleet.case("contested").await;
@@ -171,9 +165,7 @@ async fn somebody_who_undoes_every_repair_is_named_and_followed_ever_more_rarely
 /// A policy that changes what is written: what it adds is not ours to fight, what it overrides is not ours to win.
 #[tokio::test]
 async fn a_policy_that_changes_what_we_write_starts_no_fight() {
-    if super::rests() {
-        return;
-    }
+    let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("mutated").await;
     let operator = fleet.operator().await;
     let case = fleet.case("mutated").await;

@@ -55,9 +55,7 @@ async fn follow(case: &Case) -> (Seen, tokio::task::JoinHandle<()>) {
 
 #[tokio::test]
 async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
-    if super::rests() {
-        return;
-    }
+    let Some(_turn) = super::alone().await else { return };
     let fleet = Fleet::new("edited").await;
     let operator = fleet.operator().await;
     let case = fleet.case("edited").await;
@@ -134,9 +132,7 @@ async fn allocated(case: &Case) -> Vec<Value> {
 
 #[tokio::test]
 async fn what_the_api_server_allocated_stays_through_a_hundred_reconciles_and_restarts() {
-    if super::rests() {
-        return;
-    }
+    let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("allocated").await;
     let mut operator = fleet.operator().await;
     let case = fleet.case("allocated").await;

@@ -51,9 +51,7 @@ async fn events(case: &Case, reason: &str) -> Vec<Event> {
 /// none to try again what was refused a moment ago.
 #[tokio::test]
 async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happens() {
-    if super::rests() {
-        return;
-    }
+    let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("refused").await;
     let operator = fleet.operator().await;
     let (calm, restless) = (fleet.case("refused-calm").await, fleet.case("refused-restless").await);
@@ -137,9 +135,7 @@ async fn slowest_repair(case: &Case, of: usize) -> Duration {
 /// Their requests are never answered, so each holds what it has until its deadline.
 #[tokio::test]
 async fn resources_whose_requests_hang_delay_no_other() {
-    if super::rests() {
-        return;
-    }
+    let Some(_turn) = super::beside_others().await else { return };
     let poisoned = size(4, 16);
     let fleet = Fleet::new("poison").await;
     let operator = fleet.operator().await;
@@ -181,9 +177,7 @@ async fn resources_whose_requests_hang_delay_no_other() {
 /// Refused by the namespace's own quota: in the words of the API server, and once it allows them they come.
 #[tokio::test]
 async fn objects_that_a_quota_refuses_are_named_and_made_when_it_allows_them() {
-    if super::rests() {
-        return;
-    }
+    let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("quota").await;
     let operator = fleet.operator().await;
     let case = fleet.case("quota").await;
@@ -216,9 +210,7 @@ async fn objects_that_a_quota_refuses_are_named_and_made_when_it_allows_them() {
 /// Its pods are ready and not, once a second: told, and nothing else done.
 #[tokio::test]
 async fn pods_whose_readiness_flaps_start_no_write_but_of_the_status() {
-    if super::rests() {
-        return;
-    }
+    let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("flaps").await;
     let operator = fleet.operator().await;
     let case = fleet.case("flaps").await;
