@@ -91,7 +91,7 @@ impl Extent {
         match &self.only {
             Some(only) => chosen(only, id),
             None => {
-                let of_sample = plan.class == "crashes" && plan.detail == "committed";
+                let of_sample = (plan.class, plan.detail.as_str(), plan.nth) == ("crashes", "committed", 1);
                 self.full || of_sample || (place + self.seed).is_multiple_of(STRIDE)
             }
         }

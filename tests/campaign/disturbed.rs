@@ -26,7 +26,7 @@ use super::{
 pub enum Disturbance {
     /// The operator dies, and another one comes.
     Crash(Moment),
-    /// And so does the other one, at its own first write; until one of them finds nothing left to write.
+    /// And so does the other one, at its own n-th write; until one of them finds no more left to write.
     Crashes(Moment),
     /// It dies, and the other one is shown the objects as they were before the change.
     Stale,
@@ -66,8 +66,10 @@ pub fn plans(writes: usize, seed: usize) -> Vec<Plan> {
         |class, detail: String, nth, disturbance| plans.push(Plan { class, detail, nth, disturbance });
     let answers = answers();
     let watches = watch_faults();
-    for (name, moment) in MOMENTS {
-        plan("crashes", name.to_owned(), 0, Disturbance::Crashes(moment));
+    for nth in [1, 2] {
+        for (name, moment) in MOMENTS {
+            plan("crashes", name.to_owned(), nth, Disturbance::Crashes(moment));
+        }
     }
     for nth in 1..=writes {
         let turn = nth + seed;
@@ -199,7 +201,7 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
     let nth = u64::try_from(plan.nth).unwrap();
     let (fault, times, when) = match &plan.disturbance {
         Disturbance::Crash(moment) => (Fault::Crash(*moment), Times::Nth(nth), When::writes()),
-        Disturbance::Crashes(moment) => (Fault::Crash(*moment), first_write(*moment), When::writes()),
+        Disturbance::Crashes(moment) => (Fault::Crash(*moment), write_of_each(*moment, nth), When::writes()),
         Disturbance::Stale => (Fault::Crash(Moment::Before), Times::Nth(nth), When::writes()),
         Disturbance::Answered { fault, count } => {
             (fault.clone(), Times::Span { from: nth, count: *count }, When::writes())
@@ -230,7 +232,7 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
                 slot.proxy.lift(rule);
                 rule = slot.proxy.rule(Rule {
                     when: When::writes(),
-                    times: first_write(*moment),
+                    times: write_of_each(*moment, nth),
                     then: Fault::Crash(*moment),
                 });
                 slot.proxy.revive();
@@ -311,9 +313,9 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
     outcome
 }
 
-/// The first write of a process that comes to be; one that is never let through would keep all of them from the next.
-const fn first_write(moment: Moment) -> Times {
-    Times::Nth(if matches!(moment, Moment::Before) { 2 } else { 1 })
+/// One that is never let through would keep all of them from the next: before it, each has written one more.
+const fn write_of_each(moment: Moment, nth: u64) -> Times {
+    Times::Nth(nth + matches!(moment, Moment::Before) as u64)
 }
 
 /// Whether a rule acts before the workload is at its end.

@@ -38,6 +38,8 @@ const HOLDING: [&str; 7] = [
     "RouteConflict",
     "QuotaExceeded",
 ];
+/// Reasons of a resource that a quota gives less than it wants.
+const OF_A_QUOTA: [&str; 2] = ["QuotaExceeded", "ReplicaFailure"];
 /// Leaves of which the first spec cannot come back: a claim does not shrink, and has its class for ever.
 const NO_WAY_BACK: [&str; 5] = [
     "storage.volume.size",
@@ -233,7 +235,8 @@ pub async fn anew(slot: &Slot, spec: &Value, label: &str, with: Option<&Settled>
     let trial = Trial::begin(slot, spec).await;
     let mut wrong = Vec::new();
     // A quota lets stay what was there before it.
-    let limited = trial.first.ending == Ending::Named("QuotaExceeded".to_owned());
+    let limited =
+        matches!(&trial.first.ending, Ending::Named(reason) if OF_A_QUOTA.contains(&reason.as_str()));
     if let Some(settled) = with.filter(|_| !limited) {
         if settled.ending != trial.first.ending {
             wrong.push(format!("{:?}, made anew {:?}", settled.ending, trial.first.ending));
