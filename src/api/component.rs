@@ -277,6 +277,7 @@ pub struct PodDisruptionBudget {
 /// A Service of type LoadBalancer in front of the component.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::load_balancer_class_is_kept())]
 pub struct LoadBalancer {
     /// `false` removes the Service and keeps its settings.
     pub enabled: Option<bool>,
@@ -286,7 +287,7 @@ pub struct LoadBalancer {
     /// Default 50051; only for a component that serves gRPC.
     #[schemars(range(min = 1, max = 65535))]
     pub grpc_port: Option<i32>,
-    /// The implementation that serves it, where it is not the cluster's default.
+    /// The implementation that serves it, where it is not the cluster's default. Immutable while there is one.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::metadata::qualified_name())]
     pub class: Option<String>,

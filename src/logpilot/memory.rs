@@ -71,8 +71,8 @@ impl Memory {
         pause.checked_sub(written.at.elapsed())
     }
 
-    /// A status was written; `answer` is the resource as the API server returned it.
-    pub fn wrote(&self, object: &DynamicObject, answer: &Value) {
+    /// A status was written; `answer` is the resource as the API server returned it. Whether somebody changes it as often.
+    pub fn wrote(&self, object: &DynamicObject, answer: &Value) -> bool {
         let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         let status = answer.get("status").cloned().unwrap_or(Value::Null);
         let repaired = self.of(object).filter(|before| {
@@ -86,7 +86,9 @@ impl Memory {
             at: Instant::now(),
             repairs: repaired.map_or(0, |before| before.repairs.saturating_add(1)),
         };
+        let contested = written.repairs >= REPAIRS;
         self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(object.name_any(), written);
+        contested
     }
 
     /// The spec of an earlier generation, where it was seen; remembers this one.
@@ -153,14 +155,14 @@ mod tests {
         let memory = Memory::default();
         let write = |version: u64, status: &Value| {
             let answer = serde_json::to_value(resource(version, status)).unwrap();
-            memory.wrote(&resource(version - 1, &Value::Null), &answer);
+            memory.wrote(&resource(version - 1, &Value::Null), &answer)
         };
-        write(1, &status("Ready", 0));
+        assert!(!write(1, &status("Ready", 0)));
         for time in 0..u64::from(REPAIRS) {
             let foreign = resource(2 * time + 2, &status("Other", time));
             assert!(memory.is_foreign(&foreign));
             assert_eq!(memory.contested(&foreign, &status("Ready", time)), None, "{time}");
-            write(2 * time + 3, &status("Ready", time));
+            assert_eq!(write(2 * time + 3, &status("Ready", time)), time + 1 == u64::from(REPAIRS));
         }
         let foreign = resource(100, &status("Other", 0));
         let wait = memory.contested(&foreign, &status("Ready", 11)).unwrap();
@@ -168,7 +170,7 @@ mod tests {
         // What is new is no repair, and what nobody changed waits for nothing.
         assert_eq!(memory.contested(&foreign, &status("NotReady", 11)), None);
         assert_eq!(memory.contested(&resource(21, &status("Ready", 9)), &status("Ready", 11)), None);
-        write(101, &status("NotReady", 12));
+        assert!(!write(101, &status("NotReady", 12)));
         assert_eq!(memory.contested(&resource(102, &status("Other", 12)), &status("NotReady", 12)), None);
     }
 }

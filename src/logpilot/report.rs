@@ -27,6 +27,9 @@ use crate::{
 const OLDER: &str = "the installed CustomResourceDefinition is older than the operator, so that no status can be \
                      written: kubectl apply --server-side -f crds/";
 
+const WHO: &str = "it is put right ever more rarely; kubectl get logpilotclusters --show-managed-fields -o yaml names \
+                   who wrote last";
+
 pub struct Reporter {
     writer: Writer,
     events: Events,
@@ -70,7 +73,9 @@ impl Reporter {
         match writer.status(&api_version, api::KIND, api::PLURAL, (&name, &uid), &wanted).await {
             Ok(answer) => {
                 self.backoff.succeeded(&name);
-                memory.wrote(object, &answer);
+                if memory.wrote(object, &answer) {
+                    warn!(%name, "somebody changes the status as often as it is written: {WHO}");
+                }
                 self.tell(object, before, status).await;
                 None
             }

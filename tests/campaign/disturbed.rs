@@ -314,8 +314,8 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
 }
 
 /// One that is never let through would keep all of them from the next: before it, each has written one more.
-const fn write_of_each(moment: Moment, nth: u64) -> Times {
-    Times::Nth(nth + matches!(moment, Moment::Before) as u64)
+fn write_of_each(moment: Moment, nth: u64) -> Times {
+    Times::Nth(nth + u64::from(matches!(moment, Moment::Before)))
 }
 
 /// Whether a rule acts before the workload is at its end.

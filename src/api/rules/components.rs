@@ -54,6 +54,20 @@ pub fn priority_class() -> Rule {
     )
 }
 
+/// Kubernetes takes another class only in a new Service. One that is switched off is taken away before it comes back.
+pub fn load_balancer_class_is_kept() -> Rule {
+    let off = |of: &str| format!("(has({of}.enabled) && !{of}.enabled)");
+    let class = |of: &str| format!("(has({of}.class) ? {of}.class : '')");
+    explained(
+        format!("{} || {} || {} == {}", off("self"), off("oldSelf"), class("self"), class("oldSelf")),
+        format!(
+            "\"is immutable while there is a load balancer (was '\" + {} + \"'): set `enabled: false` with the new class, wait until the Service is gone, then take it away; the address changes\"",
+            class("oldSelf")
+        ),
+    )
+    .field_path(".class")
+}
+
 pub fn max_not_below_min() -> Rule {
     explained(
         "!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",

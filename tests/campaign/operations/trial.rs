@@ -48,9 +48,6 @@ const NO_WAY_BACK: [&str; 5] = [
     "meaning: growing volume",
     "limits.quota.storage",
 ];
-/// Leaves of which the API server takes another value only in a new object; the status names that. Patches may ask for
-/// what it never takes: what was there before stays.
-const ONLY_NEW: [&str; 1] = ["components.*.loadBalancer.class"];
 /// Leaves that are not tried on a new resource: a slot's operator sees one namespace.
 const ELSEWHERE: [&str; 2] = ["namespace.name", "systemNamespace.name"];
 /// Almost every kind of object, to learn what no two runs share.
@@ -135,9 +132,8 @@ impl<'slot> Trial<'slot> {
                 }
                 let state = end_state::read(&self.case.client, &self.case.name).await;
                 let held = match &ending {
-                    Ending::Named(reason) if reason == "Invalid" => {
-                        ONLY_NEW.contains(&operation.leaf.as_str()) || spec.get("patches").is_some()
-                    }
+                    // They may ask for what the API server never takes; what was there before stays.
+                    Ending::Named(reason) if reason == "Invalid" => spec.get("patches").is_some(),
                     Ending::Named(reason) => HOLDING.contains(&reason.as_str()),
                     Ending::Ready => false,
                 };
