@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use logpilot_operator::engine::quantity;
+use serde_json::Value;
+
 use super::super::end_state::{self, EndState};
 
 /// What may differ from a resource that was made with the spec, and why.
@@ -52,6 +55,11 @@ pub fn differences(fresh: &EndState, seen: &EndState, mask: &BTreeSet<String>) -
         place == format!("{object}/spec/replicas")
             && seen.contains_key(&format!("{autoscaler}/metadata/name"))
     };
+    // In other words: no reason to restart a pod.
+    let same_quantity = |place: &str| {
+        let amount = |state: &EndState| state.get(place).and_then(Value::as_str).and_then(quantity::nano);
+        place.contains("/resources/") && amount(fresh).is_some() && amount(fresh) == amount(seen)
+    };
     let leaves = fresh.keys().chain(seen.keys());
     let passed: BTreeSet<String> = leaves
         .filter(|place| {
@@ -67,6 +75,7 @@ pub fn differences(fresh: &EndState, seen: &EndState, mask: &BTreeSet<String>) -
                 || LEFT.iter().any(|(left, _)| *left == general)
                 || past
                 || scaled(place)
+                || same_quantity(place)
         })
         .cloned()
         .collect();
@@ -88,6 +97,14 @@ mod tests {
 
     fn state(leaves: &[(&str, i64)]) -> EndState {
         leaves.iter().map(|(place, value)| ((*place).to_owned(), json!(value))).collect()
+    }
+
+    #[test]
+    fn a_quantity_may_be_written_in_other_words() {
+        let limit =
+            |text: &str| EndState::from([("Deployment a/x/resources/limits/cpu".to_owned(), json!(text))]);
+        assert!(differences(&limit("1"), &limit("1000m"), &BTreeSet::new()).is_empty());
+        assert_eq!(differences(&limit("1"), &limit("1001m"), &BTreeSet::new()).len(), 1);
     }
 
     #[test]
