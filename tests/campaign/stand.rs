@@ -60,7 +60,7 @@ impl Stand {
             .await
             .unwrap();
         }
-        Self { world, witness: Witness::start(client).await }
+        Self { world, witness: Witness::start(world).await }
     }
 
     pub async fn slot(&self) -> Slot {

@@ -19,7 +19,7 @@ use logpilot_operator::{
 };
 use serde_json::Value;
 
-use super::cluster;
+use super::cluster::{self, World};
 
 /// Kinds whose objects are kept; of others only that they came, changed or went.
 const JUDGED: [&str; 3] = [api::KIND, "Deployment", "EndpointSlice"];
@@ -48,8 +48,26 @@ pub struct Witness {
 }
 
 impl Witness {
-    pub async fn start(client: Client) -> Arc<Self> {
+    /// On a thread of its own: it outlives the test that began it.
+    pub async fn start(world: &'static World) -> Arc<Self> {
         let witness = Arc::new(Self::default());
+        let (begun, beginning) = tokio::sync::oneshot::channel();
+        std::thread::spawn({
+            let witness = Arc::clone(&witness);
+            move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    witness.begin(world.client().await).await;
+                    begun.send(()).unwrap();
+                    std::future::pending::<()>().await;
+                });
+            }
+        });
+        beginning.await.unwrap();
+        witness
+    }
+
+    async fn begin(self: Arc<Self>, client: Client) {
         let managed = format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}");
         let mut watched = vec![(cluster::resource(), WatchParams::default())];
         for kind in KINDS.iter().filter(|kind| kind.role.watched() && !kind.optional) {
@@ -60,9 +78,8 @@ impl Witness {
             // From here on: what is older belongs to nobody's trial.
             let list = api.list(&kube::api::ListParams::default().limit(1)).await.unwrap();
             let from = list.metadata.resource_version.unwrap();
-            tokio::spawn(Arc::clone(&witness).watch(api, resource.kind.clone(), parameters, from));
+            tokio::spawn(Arc::clone(&self).watch(api, resource.kind.clone(), parameters, from));
         }
-        witness
     }
 
     async fn watch(
