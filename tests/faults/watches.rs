@@ -7,12 +7,13 @@ use futures::future::join_all;
 use logpilot_operator::{
     api,
     engine::{kind::Role, relist::RELIST, watches::WATCH_TIMEOUT},
+    logpilot::memory::COUNTS,
     objects::kinds::KINDS,
 };
 use serde_json::{Value, json};
 
 use super::{
-    cluster::{case::SOON, whole_campaign},
+    cluster::{behind, case::SOON, whole_campaign},
     full, many, quickstart,
     trial::{Trial, gaps, refused},
     with_replicas,
@@ -269,6 +270,8 @@ async fn a_watch_that_ends_at_once_is_started_once_a_second_and_still_tells() {
 #[tokio::test]
 async fn nothing_is_concluded_from_a_list_that_is_not_there_yet() {
     let mut trial = Trial::running(&quickstart()).await;
+    // A change of counts alone is written up to 2 s later, or by the next operator.
+    behind::quiet(&trial.slot.proxy, COUNTS + Duration::from_millis(500), SOON).await.unwrap();
     trial.stop();
     trial.slot.proxy.forget();
     let slow = |resource| Rule {
