@@ -14,10 +14,9 @@ use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject},
     runtime::{
-        WatchStreamExt,
         controller::{Action, Config, applier},
         reflector::{ObjectRef, Store, reflector, store::Writer as StoreWriter},
-        watcher::{self, Event},
+        watcher::Event,
     },
 };
 use tokio::sync::{mpsc, watch};
@@ -27,9 +26,8 @@ use tracing::{error, warn};
 use super::{
     kind::Kind,
     live::Live,
-    pulse::Pulse,
-    relist,
-    watches::{PAGE, Pause, Trigger, WATCH_TIMEOUT, Watches, seconds},
+    pulse::{Pulse, Watching},
+    watches::{self, Trigger, Watches},
 };
 use crate::metrics::Metrics;
 
@@ -129,7 +127,8 @@ impl Dispatch {
             store,
             queue.clone(),
             Arc::clone(&reconciler),
-            (Arc::clone(&metrics), pulse),
+            Arc::clone(&metrics),
+            pulse.watching(RESOURCES),
         );
         let translate = translate(triggers, reader.clone(), queue, resource.clone(), Arc::clone(&reconciler));
         let started = {
@@ -244,13 +243,12 @@ async fn watch_resources<R: Reconciler>(
     store: StoreWriter<DynamicObject>,
     queue: Queue,
     reconciler: Arc<R>,
-    (metrics, pulse): (Arc<Metrics>, Arc<Pulse>),
+    metrics: Arc<Metrics>,
+    watching: Watching,
 ) {
     let reader = store.as_reader();
-    let watching = pulse.watching(RESOURCES);
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
-    let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
-    let stream = reflector(store, relist::events(api, config).backoff(Pause::default()));
+    let stream = reflector(store, watches::kept_up(api, watches::any(), watching));
     pin_mut!(stream);
     let mut known: HashMap<String, Essence> = HashMap::new();
     let mut failing = false;
@@ -282,7 +280,6 @@ async fn watch_resources<R: Reconciler>(
         }
     };
     while let Some(event) = stream.next().await {
-        watching.told(event.is_ok());
         failing = match event {
             Ok(Event::Apply(object)) => {
                 let claims = enqueue(&object, &mut known);

@@ -51,9 +51,9 @@ impl Pulse {
     /// The watch that has been stuck for longest, and for how long.
     #[must_use]
     pub fn stuck(&self) -> Option<(&'static str, Duration)> {
-        let silent =
-            self.beats().iter().map(|(resource, beat)| (*resource, beat.alive.elapsed())).collect::<Vec<_>>();
-        silent.into_iter().filter(|(_, silent)| *silent > STUCK).max_by_key(|(_, silent)| *silent)
+        let beats = self.beats();
+        let silent = beats.iter().map(|(resource, beat)| (*resource, beat.alive.elapsed()));
+        silent.filter(|(_, silent)| *silent > STUCK).max_by_key(|(_, silent)| *silent)
     }
 }
 

@@ -15,9 +15,15 @@ use super::{
 };
 
 /// Put right so often at once. A person who tries things out, or a test, gets no further.
-const REPAIRS: u32 = 10;
+pub const REPAIRS: u32 = 10;
 /// What stayed right for so long is no longer contested.
-const CALM: Duration = Duration::from_mins(1);
+pub const CALM: Duration = Duration::from_mins(1);
+
+/// Before the next repair, after so many of them.
+#[must_use]
+pub fn pause(repairs: u32) -> Option<Duration> {
+    repairs.checked_sub(REPAIRS).map(|over| backoff::wait(over, backoff::LONGEST))
+}
 
 /// Why an object is not written now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,8 +90,8 @@ impl Rests {
             Result::Updated => {
                 let contested = |before: &Rest| before.why == Why::Contested && now < before.until + CALM;
                 let times = before.filter(contested).map_or(1, |before| before.times.saturating_add(1));
-                let wait = times.checked_sub(REPAIRS).map(|over| backoff::wait(over, backoff::LONGEST));
-                Rest { wanted, why: Why::Contested, times, until: now + wait.unwrap_or_default() }
+                let until = now + pause(times).unwrap_or_default();
+                Rest { wanted, why: Why::Contested, times, until }
             }
             _ => return,
         };

@@ -2,14 +2,15 @@
 
 use std::{
     collections::HashMap,
+    fmt::Debug,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt, pin_mut};
+use futures::{Stream, StreamExt, pin_mut};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     core::PartialObjectMeta,
     runtime::{
         WatchStreamExt,
@@ -18,6 +19,7 @@ use kube::{
     },
 };
 use rand::Rng;
+use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
@@ -27,7 +29,7 @@ use super::{
     child::{Child, Raw},
     kind::Kind,
     live::{Coverage, Live},
-    pulse::Pulse,
+    pulse::{Pulse, Watching},
     relist,
 };
 use crate::metrics::Metrics;
@@ -84,9 +86,8 @@ impl Watches {
 
     async fn watch(self, kind: &'static Kind, stop: CancellationToken) {
         let api = Api::<Raw>::all_with(self.client.clone(), &kind);
-        let stream = relist::events(api, config(kind)).backoff(Pause::default());
+        let stream = kept_up(api, config(kind), self.pulse.watching(kind.plural));
         pin_mut!(stream);
-        let watching = self.pulse.watching(kind.plural);
         let mut list: Vec<Child> = Vec::new();
         let mut refusals = 0;
         loop {
@@ -95,7 +96,6 @@ impl Watches {
                 event = stream.next() => event,
             };
             let Some(event) = event else { return };
-            watching.told(event.is_ok());
             match event {
                 Ok(Event::Init) => list.clear(),
                 Ok(Event::InitApply(raw)) => list.extend(Child::read(kind, &raw.body)),
@@ -163,10 +163,8 @@ impl Watches {
         let optional: HashMap<String, &'static Kind> =
             self.kinds.iter().filter(|kind| kind.optional).map(|kind| (kind.crd_name(), *kind)).collect();
         let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(self.client.clone());
-        let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
-        let stream = relist::events(api, config).backoff(Pause::default());
+        let stream = kept_up(api, any(), self.pulse.watching(DEFINITIONS));
         pin_mut!(stream);
-        let watching = self.pulse.watching(DEFINITIONS);
         let mut running: HashMap<String, CancellationToken> = HashMap::new();
         let mut present: Vec<String> = Vec::new();
         loop {
@@ -175,7 +173,6 @@ impl Watches {
                 event = stream.next() => event,
             };
             let Some(event) = event else { return };
-            watching.told(event.is_ok());
             match event {
                 Ok(Event::Init) => present.clear(),
                 Ok(Event::InitApply(crd)) => present.push(crd.name_any()),
@@ -285,8 +282,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// refuses what it allows a moment later.
 const REFUSED: u32 = 3;
 
+/// Every object of an API, from now on: what fails is tried again after its pause, and each sign of life is noted.
+pub fn kept_up<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    watching: Watching,
+) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    relist::events(api, config).backoff(Pause::default()).inspect(move |event| watching.told(event.is_ok()))
+}
+
+/// Whatever there is of a kind.
+#[must_use]
+pub fn any() -> watcher::Config {
+    watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE)
+}
+
 fn config(kind: &Kind) -> watcher::Config {
-    let config = watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE);
+    let config = any();
     if kind.kind == "Namespace" {
         // Those that exist already, and those being deleted, must be seen too.
         config
@@ -295,8 +310,7 @@ fn config(kind: &Kind) -> watcher::Config {
     }
 }
 
-#[must_use]
-pub fn seconds(duration: Duration) -> u32 {
+fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 

@@ -10,14 +10,10 @@ use std::{
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
-use crate::engine::backoff;
+use crate::engine::rests::{self, CALM};
 
 /// A change of counts alone is written at most this often.
 pub const COUNTS: Duration = Duration::from_secs(2);
-/// A status that others change is put right so often at once, then ever more rarely.
-const REPAIRS: u32 = 10;
-/// What nobody changed for so long is put right at once again.
-const CALM: Duration = Duration::from_mins(1);
 
 #[derive(Clone)]
 struct Written {
@@ -67,7 +63,8 @@ impl Memory {
     #[must_use]
     pub fn contested(&self, object: &DynamicObject, wanted: &Value) -> Option<Duration> {
         let written = self.of(object).filter(|_| self.is_foreign(object))?;
-        let pause = pause(written.repairs).filter(|_| timeless(&written.status) == timeless(wanted))?;
+        let pause =
+            rests::pause(written.repairs).filter(|_| timeless(&written.status) == timeless(wanted))?;
         pause.checked_sub(written.at.elapsed())
     }
 
@@ -76,7 +73,7 @@ impl Memory {
         let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         let status = answer.get("status").cloned().unwrap_or(Value::Null);
         let repaired = self.of(object).filter(|before| {
-            let calm = CALM + pause(before.repairs).unwrap_or_default();
+            let calm = CALM + rests::pause(before.repairs).unwrap_or_default();
             before.at.elapsed() < calm && timeless(&before.status) == timeless(&status)
         });
         let written = Written {
@@ -86,7 +83,7 @@ impl Memory {
             at: Instant::now(),
             repairs: repaired.map_or(0, |before| before.repairs.saturating_add(1)),
         };
-        let contested = written.repairs >= REPAIRS;
+        let contested = rests::pause(written.repairs).is_some();
         self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(object.name_any(), written);
         contested
     }
@@ -112,11 +109,6 @@ impl Memory {
     }
 }
 
-/// Between repairs, after so many of them.
-fn pause(repairs: u32) -> Option<Duration> {
-    repairs.checked_sub(REPAIRS).map(|over| backoff::wait(over, backoff::LONGEST))
-}
-
 /// A status without the times of its conditions, which change with each repair.
 fn timeless(status: &Value) -> Value {
     let mut status = status.clone();
@@ -137,6 +129,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::engine::{backoff, rests::REPAIRS};
 
     fn resource(version: u64, status: &Value) -> DynamicObject {
         serde_json::from_value(json!({

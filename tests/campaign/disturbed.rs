@@ -213,7 +213,8 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
             (fault.clone(), Times::First(1), When::of("watch", resource))
         }
     };
-    let mut rule = slot.proxy.rule(Rule { when, times, then: fault });
+    let asked = Rule { when, times, then: fault };
+    let mut rule = slot.proxy.rule(asked.clone());
     if let Disturbance::Watch { .. } = plan.disturbance {
         // Watches that begin now are counted from their first event.
         slot.proxy.cut();
@@ -224,17 +225,13 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
     let began = Instant::now();
     let mut outcome = Outcome { missed: !hit, steps: 1, ..Outcome::default() };
     match &plan.disturbance {
-        Disturbance::Crashes(moment) => {
+        Disturbance::Crashes(_) => {
             let most = 2 * reference.ordinary.writes + 20;
             while hit && outcome.crashes < most {
                 outcome.crashes += 1;
                 operator.crash();
                 slot.proxy.lift(rule);
-                rule = slot.proxy.rule(Rule {
-                    when: When::writes(),
-                    times: write_of_each(*moment, nth),
-                    then: Fault::Crash(*moment),
-                });
+                rule = slot.proxy.rule(asked.clone());
                 slot.proxy.revive();
                 operator = slot.operator(image_after(workload)).await;
                 hit = reached(slot, &case, workload, rule).await;

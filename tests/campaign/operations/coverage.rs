@@ -87,14 +87,13 @@ pub fn report(full: bool) -> String {
     let all = leaves().0;
     let coverage = COVERAGE.lock().unwrap();
     let Some(coverage) = coverage.as_ref() else { return "no operations".to_owned() };
-    let changed = all.iter().filter(|leaf| coverage.changed.contains(&leaf.path)).count();
-    let only_kept = |path: &String| !coverage.changed.contains(path) && coverage.kept.contains(path);
-    let kept = all.iter().filter(|leaf| only_kept(&leaf.path)).count();
+    let unchanged = all.iter().map(|leaf| &leaf.path).filter(|path| !coverage.changed.contains(*path));
+    let (kept, never): (Vec<_>, Vec<_>) = unchanged.partition(|path| coverage.kept.contains(*path));
     let mut text = format!(
         "FIGURE operations: of {} leaves {} changed, {} more refused to all but new resources, {} operations judged, {} refused, {} transitions, {} of {} reverts healed, {} of {} states as made anew",
         all.len(),
-        changed,
-        kept,
+        all.len() - kept.len() - never.len(),
+        kept.len(),
         coverage.judged,
         coverage.refused,
         coverage.transitions,
@@ -104,8 +103,6 @@ pub fn report(full: bool) -> String {
         coverage.anew,
     );
     if full {
-        let unchanged = all.iter().map(|leaf| &leaf.path).filter(|path| !coverage.changed.contains(*path));
-        let (kept, never): (Vec<_>, Vec<_>) = unchanged.partition(|path| only_kept(path));
         write!(text, "\nfor new resources only: {kept:?}\nnever changed: {never:?}").unwrap();
         for (reason, labels) in &coverage.named {
             write!(text, "\nnamed {reason}: {labels:?}").unwrap();

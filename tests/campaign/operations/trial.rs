@@ -132,7 +132,7 @@ impl<'slot> Trial<'slot> {
                 }
                 let state = end_state::read(&self.case.client, &self.case.name).await;
                 let held = match &ending {
-                    // They may ask for what the API server never takes; what was there before stays.
+                    // Patches may ask for what the API server never takes; what was there before stays.
                     Ending::Named(reason) if reason == "Invalid" => spec.get("patches").is_some(),
                     Ending::Named(reason) => HOLDING.contains(&reason.as_str()),
                     Ending::Ready => false,

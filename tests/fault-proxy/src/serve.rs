@@ -78,11 +78,12 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
     let sequence = note(&shared, life, &head, &asked, &body, fault.as_ref());
     head.uri = shared.narrowed(&asked, head.uri);
     let url = head.uri.to_string();
-    let afterwards = matches!(
-        fault,
-        Some(Fault::LoseReply | Fault::AnswerAfter(_) | Fault::Crash(Moment::Committed | Moment::Replied))
-    );
-    let at_once = rule.filter(|_| !afterwards);
+    let (at_once, afterwards) = match fault {
+        Some(
+            Fault::LoseReply | Fault::AnswerAfter(_) | Fault::Crash(Moment::Committed | Moment::Replied),
+        ) => (None, rule),
+        _ => (rule, None),
+    };
     if let Some(Fault::Crash(Moment::Before)) = fault {
         shared.die(life);
     }
@@ -114,7 +115,7 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
         shared.die(life);
     }
     // Whoever waits for the rule may end the client, and with it this request, at once.
-    rule.filter(|_| afterwards).inspect(|rule| shared.acted(*rule));
+    afterwards.inspect(|rule| shared.acted(*rule));
     match &fault {
         Some(Fault::LoseReply) => return Err(Cut),
         Some(Fault::AnswerAfter(reply)) => return Ok(told(&shared, sequence, reply)),
