@@ -34,9 +34,9 @@ impl Schedule {
     pub fn parse(expression: &str, time_zone: &str) -> Result<Self, String> {
         let mut options = ParseOptions::default();
         options.fallback_timezone_option = FallbackTimezoneOption::UTC;
-        let schedule = cronexpr::parse_crontab_with(&format!("{expression} {time_zone}"), options)
-            .map(Self)
-            .map_err(|error| {
+        let read = |text: &str| cronexpr::parse_crontab_with(&format!("{text} {time_zone}"), options);
+        let schedule =
+            read(expression).and_then(|_| read(&days_in_full(expression))).map(Self).map_err(|error| {
                 format!(
                     "'{expression}' must be a cron expression of five fields, such as '0 3 * * *': {error}"
                 )
@@ -62,6 +62,32 @@ impl Schedule {
     }
 }
 
+/// Both days so that they can be read in one way only, the CronJob's: where neither is every day, either is
+/// enough. Every second day (`*/2`) is not every day, a list with `*` is, and Sunday is 0, never 7.
+fn days_in_full(expression: &str) -> String {
+    let day = |(at, field): (usize, &str)| {
+        let (least, most) = match at {
+            2 => ("1", "31"),
+            4 => ("0", "6"),
+            _ => return field.to_owned(),
+        };
+        let every = |part: &str| {
+            let (range, step) = part.split_once('/').unwrap_or((part, "1"));
+            matches!(range, "*" | "?") && step.parse() == Ok(1)
+        };
+        if field.split(',').any(every) {
+            return "*".to_owned();
+        }
+        let parts = field.split(',').map(|part| match part.split_once('/') {
+            Some(("*" | "?", step)) => format!("{least}-{most}/{step}"),
+            Some((first, step)) if !first.contains('-') => format!("{first}-{most}/{step}"),
+            _ => part.to_owned(),
+        });
+        parts.collect::<Vec<_>>().join(",")
+    };
+    expression.split_whitespace().enumerate().map(day).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +110,26 @@ mod tests {
             let schedule = Schedule::parse(expression, zone).unwrap();
             assert_eq!(schedule.late(at(newest)), Some(at(late)), "{expression}");
         }
+    }
+
+    #[test]
+    fn days_are_read_as_the_cron_job_reads_them() {
+        // 1 January 2026 is a Thursday.
+        for (expression, next) in [
+            ("0 0 2 * 0,*", "2026-01-02T00:00:00Z"),
+            ("0 0 2 * */1", "2026-01-02T00:00:00Z"),
+            ("0 0 */20 * */5", "2026-01-02T00:00:00Z"),
+            ("0 0 */2 * *", "2026-01-03T00:00:00Z"),
+            ("0 0 20 * SAT/1", "2026-01-03T00:00:00Z"),
+            ("0 0 31 * FRI/7", "2026-01-02T00:00:00Z"),
+            ("0 0 20/1 * *", "2026-01-20T00:00:00Z"),
+            ("0 0 20 * 0-6", "2026-01-02T00:00:00Z"),
+        ] {
+            let schedule = Schedule::parse(expression, "Etc/UTC").unwrap();
+            assert_eq!(schedule.next(at("2026-01-01T00:00:00Z")), Some(at(next)), "{expression}");
+        }
+        let sunday = Schedule::parse("0 0 31 2 MON/1", "Etc/UTC").unwrap();
+        assert_eq!(sunday.next(at("2026-01-31T00:00:00Z")), Some(at("2026-02-02T00:00:00Z")));
     }
 
     #[test]
