@@ -342,6 +342,32 @@ async fn a_field_taken_out_of_the_spec_goes_and_fields_of_others_stay() {
 }
 
 #[tokio::test]
+async fn a_node_port_moves_to_a_port_while_another_one_has_it() {
+    let case = case("nodeports").await;
+    let with = |node_port: Value| {
+        let mut spec = quickstart();
+        spec["components"]["all"]["nodePort"] = node_port;
+        spec
+    };
+    case.apply(with(json!({ "grpc": 30017 }))).await;
+    case.ready().await;
+    // It stays what it is, and nobody asks for it any more.
+    case.apply(with(json!({ "enabled": true }))).await;
+    case.ready().await;
+    case.apply(with(json!({ "http": 30017 }))).await;
+    let of = |service: &kube::api::DynamicObject, place: usize| {
+        service.data["spec"]["ports"][place]["nodePort"].as_i64().unwrap()
+    };
+    let name = "nodeports-all-nodeport";
+    let moved = |service: &kube::api::DynamicObject| of(service, 0) == 30017;
+    let service = case.child_until("Service", name, "moved", SOON, moved).await;
+    assert_ne!(of(&service, 1), 30017);
+    case.ready().await;
+    // And what was given instead stays.
+    assert_eq!(of(&case.child("Service", name).await, 1), of(&service, 1));
+}
+
+#[tokio::test]
 async fn foreign_objects_of_our_names_are_named_and_never_touched() {
     let case = case("taken").await;
     // Everything that the plan will make, taken beforehand by somebody else.

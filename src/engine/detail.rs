@@ -1,6 +1,6 @@
 //! What status needs of a live object beyond its existence: a few integers and the cause of a failure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -30,6 +30,12 @@ pub enum Detail {
     },
     /// First address of a load balancer, where one was assigned.
     Address(Option<String>),
+    Service {
+        /// The same.
+        address: Option<String>,
+        /// What each port has on the nodes.
+        node_ports: BTreeMap<i64, i64>,
+    },
     /// Conditions that are not as they should be, as `reason: message`.
     Autoscaler {
         unable: Option<Cause>,
@@ -136,7 +142,8 @@ impl Detail {
             "Pod" => Self::Pod(Box::new(super::pods::pod(live))),
             "PersistentVolumeClaim" => Self::Claim(claim(live)),
             "EndpointSlice" => slice(live),
-            "Service" | "Ingress" => Self::Address(address(live)),
+            "Service" => Self::Service { address: address(live), node_ports: node_ports(live) },
+            "Ingress" => Self::Address(address(live)),
             "HorizontalPodAutoscaler" => Self::Autoscaler {
                 unable: condition(live, "AbleToScale", "False"),
                 inactive: condition(live, "ScalingActive", "False"),
@@ -267,6 +274,11 @@ fn slice(live: &Value) -> Detail {
             .to_owned(),
         ready: i64::try_from(ready).unwrap_or(i64::MAX),
     }
+}
+
+fn node_ports(live: &Value) -> BTreeMap<i64, i64> {
+    let ports = live.pointer("/spec/ports").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    ports.iter().filter_map(|port| Some((port["port"].as_i64()?, port["nodePort"].as_i64()?))).collect()
 }
 
 fn address(live: &Value) -> Option<String> {

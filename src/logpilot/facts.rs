@@ -162,6 +162,8 @@ pub struct Facts {
     pub operator_image: OperatorImage,
     /// Replicas last seen of each Deployment, for one that has to be made again under an autoscaler.
     pub last_replicas: BTreeMap<String, i32>,
+    /// What the ports of each Service have on the nodes now.
+    pub node_ports: BTreeMap<String, BTreeMap<i64, i64>>,
 }
 
 impl Facts {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use kube::ResourceExt;
 
 use super::{
@@ -99,6 +99,14 @@ fn waits(snapshot: &Snapshot, reasons: &[&str]) -> bool {
     snapshot.of_kind(Pod::KIND).any(|child| matches!(&child.detail, Detail::Pod(pod) if waiting(pod)))
 }
 
+fn node_ports(snapshot: &Snapshot) -> BTreeMap<String, BTreeMap<i64, i64>> {
+    let services = snapshot.of_kind(Service::KIND).filter_map(|child| match &child.detail {
+        Detail::Service { node_ports, .. } => Some((child.key.name.clone(), node_ports.clone())),
+        _ => None,
+    });
+    services.collect()
+}
+
 /// Everything `plan` may look at.
 ///
 /// # Errors
@@ -158,6 +166,7 @@ pub async fn facts(
             .map(|component| (component.name.clone(), component.restart.clone()))
             .collect(),
         config_checks: BTreeMap::new(),
+        node_ports: node_ports(snapshot),
     };
     Ok(Facts { config_checks: config_check::of(cluster, &facts, snapshot), ..facts })
 }

@@ -55,7 +55,7 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
         );
         plan.add([service::cluster_ip(cluster, component)]);
         plan.add(service::load_balancer(cluster, component));
-        plan.add(service::node_port(cluster, component));
+        plan.add(service::node_port(cluster, component, facts));
         plan.add(pod_autoscaler::build(cluster, component));
         plan.add(disruption_budget::build(cluster, component));
         plan.add(network_policy::build(cluster, component));

@@ -6,7 +6,10 @@ use k8s_openapi::{
 };
 
 use super::{labels, meta};
-use crate::logpilot::model::{Cluster, Component, Port};
+use crate::logpilot::{
+    facts::Facts,
+    model::{Cluster, Component, Port},
+};
 
 /// The DNS name that clients use, with every port of the component.
 #[must_use]
@@ -42,13 +45,21 @@ pub fn load_balancer(cluster: &Cluster, component: &Component) -> Option<Service
 
 /// None unless asked for. A node port not given is allocated by the cluster and stays what it is.
 #[must_use]
-pub fn node_port(cluster: &Cluster, component: &Component) -> Option<Service> {
+pub fn node_port(cluster: &Cluster, component: &Component, facts: &Facts) -> Option<Service> {
     let wanted = component.node_port.as_ref()?;
-    let on_node = |port: Option<&Port>, node_port| {
-        port.map(|port| ServicePort { node_port, ..service_port(port, port.number) })
+    let name = cluster.prefix.node_port(component.role.name);
+    // What a port has, it keeps, even when another one is to have it: the API server then refuses both. 0 takes another.
+    let in_the_way = |port: &Port| {
+        let has = facts.node_ports.get(&name)?.get(&i64::from(port.number))?;
+        [wanted.http, wanted.grpc].iter().flatten().any(|asked| i64::from(*asked) == *has).then_some(0)
+    };
+    let on_node = |port: Option<&Port>, given: Option<i32>| {
+        port.map(|port| ServicePort {
+            node_port: given.or_else(|| in_the_way(port)),
+            ..service_port(port, port.number)
+        })
     };
     let ports = [on_node(component.role.http, wanted.http), on_node(component.role.grpc, wanted.grpc)];
-    let name = cluster.prefix.node_port(component.role.name);
     let metadata = metadata(cluster, component, name, "node-port");
     Some(service(cluster, component, metadata, "NodePort", ports.into_iter().flatten().collect()))
 }

@@ -28,7 +28,7 @@ pub(super) fn url(view: &View<'_>) -> Option<String> {
         });
     gateway.or(ingress).or_else(|| {
         view.snapshot.of_kind(Service::KIND).find_map(|child| match &child.detail {
-            Detail::Address(Some(address)) => Some(address.clone()),
+            Detail::Service { address, .. } => address.clone(),
             _ => None,
         })
     })

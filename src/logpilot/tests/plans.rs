@@ -188,6 +188,26 @@ backup:
 "
 );
 
+/// An apply leaves a port what it does not name; two that have one node port are answered with an error 500.
+#[test]
+fn a_node_port_that_moves_takes_nothing_from_the_other_port() {
+    for (given, has, planned) in [
+        ("{ http: 30007 }", (30_001, 30_007), (Some(30_007), Some(0))),
+        ("{ grpc: 30007 }", (30_007, 30_001), (Some(0), Some(30_007))),
+        ("{ http: 30007 }", (30_007, 30_001), (Some(30_007), None)),
+        ("{}", (30_001, 30_007), (None, None)),
+    ] {
+        let cluster = cluster(&format!("components: {{ all: {{ replicas: 1, nodePort: {given} }} }}"));
+        let held = [(8080, has.0), (50051, has.1)].into();
+        let facts =
+            Facts { node_ports: [("logpilot-all-nodeport".to_owned(), held)].into(), ..Facts::default() };
+        let plan = plan(&cluster, &facts);
+        let ports = &object(&plan, "Service", "logpilot-all-nodeport").body["spec"]["ports"];
+        let seen = (ports[0]["nodePort"].as_i64(), ports[1]["nodePort"].as_i64());
+        assert_eq!(seen, planned, "{given}: {ports:#}");
+    }
+}
+
 #[test]
 fn a_generated_key_is_in_its_secret_and_nowhere_else() {
     let facts = Facts {
