@@ -18,6 +18,8 @@
 )]
 
 mod cluster;
+#[path = "faults/credentials.rs"]
+mod credentials;
 #[path = "faults/ends.rs"]
 mod ends;
 #[path = "faults/leadership.rs"]

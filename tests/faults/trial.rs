@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fault_proxy::{Fault, Record, Rule, RuleId, Times, When};
-use kube::ResourceExt;
+use kube::{Config, ResourceExt};
 use local_cluster::wait_for;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -64,6 +64,12 @@ impl Trial {
             self.slot.proxy.rule(rule);
         }
         self.operator = Some(self.slot.operator(IMAGE).await);
+    }
+
+    /// Another operator that reaches the API server in a way of its own.
+    pub async fn replace(&mut self, config: Config) {
+        self.stop();
+        self.operator = Some(self.slot.world.start_behind(config, IMAGE).await);
     }
 
     pub fn stop(&mut self) {

@@ -24,6 +24,7 @@ use kube::{
 pub use record::Record;
 pub use request::Asked;
 pub use rule::{Fault, Moment, Narrow, Reply, Rule, Times, When, read as read_rules};
+pub use serve::Certificate;
 use tokio::{sync::watch, task::JoinHandle};
 
 /// Why there is no proxy.
@@ -48,7 +49,6 @@ pub struct RuleId(u64);
 /// A running proxy; ends when it is dropped.
 pub struct Proxy {
     address: SocketAddr,
-    certificate: String,
     shared: Arc<Shared>,
     server: JoinHandle<()>,
 }
@@ -57,6 +57,7 @@ struct Shared {
     upstream: Client,
     started: Instant,
     log: Option<PathBuf>,
+    presented: Mutex<Certificate>,
     state: Mutex<State>,
     /// Ticks when a rule acts.
     hits: watch::Sender<u64>,
@@ -87,6 +88,10 @@ struct Given {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn presented(&self) -> MutexGuard<'_, Certificate> {
+        self.presented.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first rule that acts on this request, and what it does. Every rule that matches counts it.
@@ -127,13 +132,14 @@ impl Proxy {
             upstream: Client::try_from(config).map_err(Error::Client)?,
             started: Instant::now(),
             log,
+            presented: Mutex::new(Certificate::new()?),
             state: Mutex::default(),
             hits: watch::Sender::new(0),
             dead: watch::Sender::new(0),
             life: AtomicU64::new(1),
         });
-        let (address, certificate, server) = serve::start(Arc::clone(&shared)).await?;
-        Ok(Self { address, certificate, shared, server })
+        let (address, server) = serve::start(Arc::clone(&shared)).await?;
+        Ok(Self { address, shared, server })
     }
 
     /// The same user's way through the proxy.
@@ -143,7 +149,7 @@ impl Proxy {
         for cluster in through.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
             cluster.server = Some(format!("https://{}", self.address));
             cluster.certificate_authority = None;
-            cluster.certificate_authority_data = Some(BASE64.encode(&self.certificate));
+            cluster.certificate_authority_data = Some(BASE64.encode(self.shared.presented().pem()));
         }
         through
     }
@@ -192,6 +198,11 @@ impl Proxy {
     /// After a crash: connections that are made from now on come through.
     pub fn revive(&self) {
         self.shared.life.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Connections that are made from now on meet this certificate.
+    pub fn present(&self, certificate: Certificate) {
+        *self.shared.presented() = certificate;
     }
 
     /// Closes every connection; new ones are taken.

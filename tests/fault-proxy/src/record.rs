@@ -28,6 +28,9 @@ pub struct Record {
     pub precondition: Option<String>,
     /// The first 16 digits of the body's SHA-256; empty without a body.
     pub body: String,
+    /// The same of what the client authenticated with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
     /// What the client was answered; 0 where it got no answer.
     pub status: u16,
     /// What a rule did to it.

@@ -34,21 +34,45 @@ use crate::{
 
 type Answer = Result<Response<StreamBody<Out>>, Cut>;
 
-/// Listens on a free port of the loopback interface; answers it, the certificate, and the task.
-pub async fn start(shared: Arc<Shared>) -> Result<(SocketAddr, String, JoinHandle<()>), Error> {
-    let made = rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string(), "localhost".to_owned()])?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    let tls = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)?;
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
+/// What the proxy proves with that it is its address.
+#[derive(Clone)]
+pub struct Certificate {
+    pem: String,
+    acceptor: TlsAcceptor,
+}
+
+impl Certificate {
+    /// One that nobody knows yet.
+    ///
+    /// # Errors
+    /// There is no randomness, or no version of TLS.
+    pub fn new() -> Result<Self, Error> {
+        let made =
+            rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string(), "localhost".to_owned()])?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)?;
+        Ok(Self { pem: made.cert.pem(), acceptor: TlsAcceptor::from(Arc::new(tls)) })
+    }
+
+    /// Who trusts this takes the proxy for its address.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+}
+
+/// Listens on a free port of the loopback interface; answers it, and the task.
+pub async fn start(shared: Arc<Shared>) -> Result<(SocketAddr, JoinHandle<()>), Error> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let server = tokio::spawn(async move {
         loop {
             let Ok((socket, _)) = listener.accept().await else { continue };
-            let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
+            let (shared, acceptor) = (Arc::clone(&shared), shared.presented().acceptor.clone());
             tokio::spawn(async move {
                 let life = shared.life.load(Ordering::SeqCst);
                 let Ok(stream) = acceptor.accept(socket).await else { return };
@@ -64,7 +88,7 @@ pub async fn start(shared: Arc<Shared>) -> Result<(SocketAddr, String, JoinHandl
             });
         }
     });
-    Ok((address, made.cert.pem(), server))
+    Ok((address, server))
 }
 
 async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> Answer {
@@ -178,8 +202,7 @@ fn note(
             .iter()
             .find_map(|pointer| Some(format!("{pointer}={}", body.pointer(pointer)?.as_str()?)))
     });
-    let hash = Sha256::digest(body).first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default();
-    let digest = if body.is_empty() { String::new() } else { format!("{hash:016x}") };
+    let credential = head.headers.get(header::AUTHORIZATION);
     let agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let mut state = shared.state();
     let sequence = u64::try_from(state.records.len()).unwrap_or(u64::MAX) + 1;
@@ -192,11 +215,17 @@ fn note(
         field_manager: text("fieldManager"),
         user_agent: agent.map(str::to_owned),
         precondition,
-        body: digest,
+        body: if body.is_empty() { String::new() } else { digest(body) },
+        credential: credential.map(|credential| digest(credential.as_bytes())),
         status: 0,
         fault: fault.and_then(|fault| serde_json::to_string(fault).ok()),
     });
     sequence
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes).first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default();
+    format!("{hash:016x}")
 }
 
 impl Shared {

@@ -1,0 +1,76 @@
+//! The token and the authority that a pod's files hold, and that Kubernetes writes anew.
+
+use std::{fs, path::Path, time::Duration};
+
+use fault_proxy::{Certificate, Record};
+use kube::{
+    Config,
+    config::{AuthInfo, Kubeconfig},
+};
+
+use super::{cluster::case::SOON, full, quickstart, trial::Trial};
+
+/// The client reads both again at least once a minute.
+const READ_AGAIN: Duration = Duration::from_secs(61);
+
+/// As in a pod: what is trusted and what is told are in files.
+fn with_files(mut config: Config, folder: &Path) -> Config {
+    config.auth_info =
+        AuthInfo { token_file: Some(folder.join("token").display().to_string()), ..AuthInfo::default() };
+    config.root_cert_file = Some(folder.join("ca.crt"));
+    config
+}
+
+fn token(of: &Kubeconfig) -> String {
+    let shown = serde_json::to_value(of).unwrap();
+    shown["users"][0]["user"]["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_token_and_an_authority_that_are_written_anew_are_followed_and_no_stranger_is_told_anything() {
+    if !full("credentials that are read again after a minute") {
+        return;
+    }
+    let mut trial = Trial::running(&quickstart()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let (first, next, strange) =
+        (Certificate::new().unwrap(), Certificate::new().unwrap(), Certificate::new().unwrap());
+    write("token", &token(&trial.slot.through));
+    write("ca.crt", first.pem());
+    trial.slot.proxy.present(first.clone());
+    trial.replace(with_files(trial.slot.config().await, folder.path())).await;
+    let credential = |trial: &Trial| trial.requests(|_| true).pop().unwrap().credential;
+    let lost = trial.lose("Service").await;
+    trial.back(&lost, SOON).await;
+    let before = credential(&trial);
+
+    // First everybody trusts both; then the API server changes over.
+    write("token", &token(&trial.slot.world.operator_kubeconfig().await));
+    write("ca.crt", &format!("{}{}", first.pem(), next.pem()));
+    // The promise of the client: there is nothing to see before.
+    tokio::time::sleep(READ_AGAIN).await;
+    trial.slot.proxy.present(next.clone());
+    let changed = trial.requests(|_| true).len();
+    trial.slot.proxy.cut();
+    let lost = trial.lose("Service").await;
+    let gap = trial.back(&lost, SOON).await;
+    println!("repaired {gap:?} after the API server's certificate and the token changed");
+    assert!(gap <= Duration::from_secs(5), "{gap:?}");
+    let after: Vec<Record> = trial.requests(|_| true).split_off(changed);
+    assert!(after.iter().all(|record| record.credential != before), "the old token was told: {after:#?}");
+
+    // One that nobody trusts.
+    trial.slot.proxy.present(strange);
+    trial.slot.proxy.cut();
+    let told = trial.requests(|_| true).len();
+    let lost = trial.lose("Service").await;
+    // The window is the promise itself.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let told = trial.requests(|_| true).split_off(told);
+    assert!(told.is_empty(), "{told:#?}");
+    trial.slot.proxy.present(next);
+    trial.back(&lost, SOON).await;
+    trial.settled(&quickstart()).await;
+    trial.end().await;
+}
