@@ -157,14 +157,20 @@ fn complete(deployment: &Value) -> bool {
         && ["replicas", "updatedReplicas", "availableReplicas"].iter().all(|field| count(field) == wanted)
 }
 
+/// How often each object was made for a resource that was there. One that was made for a resource which has just gone,
+/// before its deletion was seen, is the garbage collector's to remove, and counts for nobody.
 fn made(name: &str, history: &[Seen]) -> BTreeMap<String, usize> {
-    let mut made = BTreeMap::new();
+    let (mut made, mut gone) = (BTreeMap::new(), BTreeSet::new());
     // Made by controllers, as often as they like.
     let others = ["Pod", "ReplicaSet", "EndpointSlice", "Job"];
-    for seen in
-        history.iter().filter(|seen| seen.what == What::Added && !others.contains(&seen.kind.as_str()))
-    {
-        *made.entry(format!("{} {}", seen.kind, seen.name.replace(name, "L"))).or_default() += 1;
+    for seen in history {
+        if seen.kind == api::KIND && seen.what == What::Deleted {
+            gone.extend(seen.object["metadata"]["uid"].as_str());
+        }
+        let orphan = seen.owner.as_ref().is_some_and(|owner| gone.contains(owner.as_str()));
+        if seen.what == What::Added && !orphan && !others.contains(&seen.kind.as_str()) {
+            *made.entry(format!("{} {}", seen.kind, seen.name.replace(name, "L"))).or_default() += 1;
+        }
     }
     made
 }
@@ -205,7 +211,8 @@ mod tests {
     use super::*;
 
     fn seen(version: u64, what: What, kind: &str, name: &str, object: Value) -> Seen {
-        Seen { version, what, kind: kind.to_owned(), name: name.to_owned(), object }
+        let owner = (kind == "ConfigMap").then(|| "u".to_owned());
+        Seen { version, what, kind: kind.to_owned(), name: name.to_owned(), owner, object }
     }
 
     fn deployment(version: u64, replicas: i64, available: i64) -> Seen {
@@ -271,6 +278,9 @@ mod tests {
                 "L-rest was without a ready pod",
             ]
         );
+        // For a resource that is gone: the garbage collector's to remove.
+        let gone = Seen { what: What::Deleted, ..resource(2, 1, "True") };
+        assert!(ordinary.violations("x", &[map(1), gone, map(3)]).is_empty());
         let learnt = ordinary.or(Ordinary::learn("x", &other, &[]));
         assert!(learnt.violations("x", &other).is_empty());
     }
@@ -293,6 +303,7 @@ mod tests {
             user_agent: None,
             precondition: precondition.map(str::to_owned),
             body: String::new(),
+            credential: None,
             status: 200,
             fault: None,
         };

@@ -31,6 +31,8 @@ pub struct Seen {
     pub what: What,
     pub kind: String,
     pub name: String,
+    /// UID of the controller.
+    pub owner: Option<String>,
     pub object: Value,
 }
 
@@ -39,6 +41,11 @@ pub enum What {
     Added,
     Modified,
     Deleted,
+}
+
+fn controller(object: &DynamicObject) -> Option<String> {
+    let owner = object.owner_references().iter().find(|owner| owner.controller == Some(true))?;
+    Some(owner.uid.clone())
 }
 
 /// Watches everything that belongs to resources, and the resources.
@@ -114,6 +121,7 @@ impl Witness {
                     what,
                     kind: kind.clone(),
                     name: object.name_any(),
+                    owner: controller(&object),
                     object: if JUDGED.contains(&kind.as_str()) {
                         serde_json::to_value(&object).unwrap_or_default()
                     } else {
