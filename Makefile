@@ -56,7 +56,7 @@ rbac-used: ## holds the operator's rights against what it asked for in the last 
 
 # CAMPAIGN_SEED=… turns the faults that take turns. What is at both ends of every request is optimised: it would take half
 # of the processor.
-CAMPAIGN := $(CARGO) --config 'profile.dev.package."*".opt-level=1' test --locked --no-fail-fast
+CAMPAIGN := $(CARGO) --config 'profile.dev.opt-level=1' test --locked --no-fail-fast
 .PHONY: campaign
 campaign: ## everything that can stand in the operator's way, at each of its writes, in every workload
 	CAMPAIGN=full $(SIDE_BY_SIDE) $(CAMPAIGN) --test campaign --test faults --test storms -- --nocapture

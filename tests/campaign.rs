@@ -49,7 +49,7 @@ use stand::{Outcome, Slot, Stand};
 use workload::Workload;
 
 /// Trials at once, where `CAMPAIGN_SLOTS` does not say.
-const SLOTS: usize = 6;
+const SLOTS: usize = 8;
 /// Of a sample: one plan in so many.
 const STRIDE: usize = 20;
 /// Tasks between two lines that say how far it is.
@@ -234,7 +234,7 @@ async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
 
     let mut tasks: Vec<(&Workload, Plan, String)> = Vec::new();
     for workload in chosen {
-        for plan in disturbed::plans(references[workload.name].ordinary.writes, extent.seed) {
+        for plan in disturbed::plans(&references[workload.name], extent.seed) {
             let id = format!("{}/{}/{}/{}", workload.name, plan.class, plan.detail, plan.nth);
             tasks.push((workload, plan, id));
         }

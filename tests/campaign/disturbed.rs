@@ -1,6 +1,6 @@
 //! A workload with something in its way: the operator dies, is refused, sees old or late things, or is not alone.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use fault_proxy::{Fault, Moment, Reply, Rule, RuleId, Times, When};
 use k8s_openapi::api::core::v1::Namespace;
@@ -52,15 +52,17 @@ pub struct Plan {
 /// What undisturbed runs of a workload end in, and do on their way.
 pub struct Reference {
     state: EndState,
-    mask: std::collections::BTreeSet<String>,
+    mask: BTreeSet<String>,
     pub ordinary: Ordinary,
+    /// Resources of which something was written: their watches have something to tell.
+    written: BTreeSet<String>,
 }
 
 const MOMENTS: [(&str, Moment); 3] =
     [("before", Moment::Before), ("committed", Moment::Committed), ("replied", Moment::Replied)];
 
-/// Everything that is tried with a workload of so many writes. Some faults take turns, another one with each seed.
-pub fn plans(writes: usize, seed: usize) -> Vec<Plan> {
+/// Everything that is tried with a workload. Some faults take turns, another one with each seed.
+pub fn plans(reference: &Reference, seed: usize) -> Vec<Plan> {
     let mut plans = Vec::new();
     let mut plan =
         |class, detail: String, nth, disturbance| plans.push(Plan { class, detail, nth, disturbance });
@@ -71,7 +73,7 @@ pub fn plans(writes: usize, seed: usize) -> Vec<Plan> {
             plan("crashes", name.to_owned(), nth, Disturbance::Crashes(moment));
         }
     }
-    for nth in 1..=writes {
+    for nth in 1..=reference.ordinary.writes {
         let turn = nth + seed;
         let (name, moment) = MOMENTS[turn % MOMENTS.len()];
         plan("crash", name.to_owned(), nth, Disturbance::Crash(moment));
@@ -87,8 +89,9 @@ pub fn plans(writes: usize, seed: usize) -> Vec<Plan> {
             plan("answer", (*name).to_owned(), nth, answered);
         }
     }
-    let kinds = KINDS.iter().filter(|kind| kind.role.watched() && kind.plural != "gateways");
-    for (place, resource) in kinds.map(|kind| kind.plural).chain([api::PLURAL]).enumerate() {
+    let written = |resource: &&str| reference.written.contains(*resource);
+    let kinds = KINDS.iter().filter(|kind| kind.role.watched()).map(|kind| kind.plural);
+    for (place, resource) in kinds.chain([api::PLURAL]).filter(written).enumerate() {
         if (place + seed).is_multiple_of(6) {
             let (name, fault) = &watches[(place / 6 + seed) % watches.len()];
             let disturbance = Disturbance::Watch { resource, fault: fault.clone() };
@@ -180,12 +183,14 @@ pub async fn reference(slot: &Slot, workload: &Workload) -> Reference {
         let records = slot.proxy.records();
         let wrong = monitor::always(&case.name, &history, &records);
         assert!(wrong.is_empty(), "{} without a disturbance: {wrong:#?}", workload.name);
-        runs.push((state, Ordinary::learn(&case.name, &history, &records[before..])));
+        let written = records[before..].iter().filter(|record| record.asked.writes());
+        let written = written.map(|record| record.asked.resource.clone()).collect();
+        runs.push((state, Ordinary::learn(&case.name, &history, &records[before..]), written));
         slot.done(case, vec![operator]).await;
     }
     let (second, first) = (runs.pop().unwrap(), runs.pop().unwrap());
     let mask = end_state::mask(&first.0, &second.0);
-    Reference { mask, state: first.0, ordinary: first.1.or(second.1) }
+    Reference { mask, state: first.0, ordinary: first.1.or(second.1), written: first.2 }
 }
 
 pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Reference) -> Outcome {

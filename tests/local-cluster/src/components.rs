@@ -161,6 +161,8 @@ impl Layout {
             format!("--root-ca-file={}", pki.path("ca.crt")),
             format!("--cluster-signing-cert-file={}", pki.path("ca.crt")),
             format!("--cluster-signing-key-file={}", pki.path("ca.key")),
+            // Endpoints are deprecated since Kubernetes 1.33, and read by nobody here; EndpointSlices are.
+            "--controllers=*,-endpoints-controller,-endpointslice-mirroring-controller".to_owned(),
             // With the default of 20 it, and not what is tested, would set the pace.
             "--kube-api-qps=300".to_owned(),
             "--kube-api-burst=600".to_owned(),
