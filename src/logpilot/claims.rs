@@ -59,7 +59,7 @@ pub fn taken<'a>(own: &DynamicObject, others: impl Iterator<Item = &'a DynamicOb
 
 fn locations(object: &DynamicObject) -> Vec<Location<'_>> {
     let block = |pointer: &str| {
-        let block = object.data.pointer(pointer)?;
+        let block = below(&object.data, pointer)?;
         (block.get("enabled").and_then(Value::as_bool) != Some(false)).then_some(block)
     };
     let ingress = block("/spec/exposure/ingress").into_iter().flat_map(|ingress| {
@@ -104,7 +104,12 @@ fn namespace(object: &DynamicObject) -> &str {
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
-    value.pointer(pointer)?.as_str()
+    below(value, pointer)?.as_str()
+}
+
+/// Every reconcile asks every resource: no name here needs what `Value::pointer` copies each of them for.
+fn below<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(value, |value, field| value.get(field))
 }
 
 fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {

@@ -31,6 +31,7 @@ use super::{
 use crate::{
     api::{
         self, LogPilotCluster, LogPilotClusterStatus,
+        common::DeletionPolicy,
         status::{LastChange, Problem, Severity},
     },
     engine::{
@@ -173,10 +174,14 @@ impl Controller {
         restore: &restore::State,
         snapshot: &Snapshot,
     ) -> Result<Facts, Error> {
-        let mut others = self.store.state();
-        others.retain(|other| other.name_any() != cluster.name);
-        let shared =
-            others.iter().any(|other| claims::namespaces(other).any(|name| name == cluster.namespace.name));
+        let all = self.store.state();
+        let others = || {
+            let other = |it: &&DynamicObject| it.metadata.name.as_ref() != Some(&cluster.name);
+            all.iter().map(AsRef::as_ref).filter(other)
+        };
+        // In a fleet there are many others: they are asked only where it matters.
+        let shared = cluster.namespace.deletion_policy == DeletionPolicy::Delete
+            && others().any(|other| claims::namespaces(other).any(|name| name == cluster.namespace.name));
         let sources = gather::Sources {
             live: &self.live,
             writer: &subject.writer,
@@ -185,7 +190,7 @@ impl Controller {
             operator_image: self.operator_image.as_deref(),
             namespace_shared: shared,
             restore,
-            taken: claims::taken(&subject.object, others.iter().map(AsRef::as_ref)),
+            taken: claims::taken(&subject.object, others()),
         };
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
     }

@@ -139,7 +139,7 @@ pub struct Facts {
     pub namespace: NamespaceFact,
     /// Meaningless where no system namespace is named.
     pub system_namespace: NamespaceFact,
-    /// Another cluster lives in the namespace: a policy of Delete is held back.
+    /// Another cluster lives in the namespace: a policy of Delete is held back. Not looked for without one.
     pub namespace_shared: bool,
     /// What this cluster wants and an older one has.
     pub taken: Vec<Taken>,
