@@ -72,7 +72,7 @@ async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happen
         seen.data.pointer("/status/readyReplicas").is_some()
     })
     .await;
-    let watched = Duration::from_secs(size(20, 600));
+    let watched = Duration::from_secs(size(20, 240));
     // The window is the promise itself: nothing is waited for.
     tokio::time::sleep(watched.saturating_sub(began.elapsed())).await;
     for case in [&calm, &restless] {
@@ -90,8 +90,8 @@ async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happen
             case.name,
             watched.as_secs()
         );
-        // 1 + 2 + 4 + 8 … s, up to 300 s, less a quarter: 6 in 20 s, 13 in 10 min; and what began it.
-        assert!(tried <= size(7, 14), "{tried} in {watched:?}");
+        // 1 + 2 + 4 + 8 … s, up to 300 s, less a quarter: 6 in 20 s, 9 in 4 min; and what began it.
+        assert!(tried <= size(7, 10), "{tried} in {watched:?}");
         assert!(said[0] <= 2, "one of the resource, one of its child: {said:?}");
         // Its readiness changes once a second; each change is told at most once.
         let changes = if case.name == restless.name { watched.as_secs() * 2 } else { 0 };
@@ -153,7 +153,8 @@ async fn resources_whose_requests_hang_delay_no_other() {
     fleet.make(poisoned, |_| quickstart()).await;
     wait_for("the poison to work", SOON, async || {
         let held = fleet.proxy.records().iter().filter(|record| record.fault.is_some()).count();
-        if held >= poisoned * 4 { Ok(()) } else { Err(format!("{held} held")) }
+        // The place of each, and of those that are for all as many.
+        if held >= poisoned * 2 { Ok(()) } else { Err(format!("{held} held")) }
     })
     .await
     .unwrap();

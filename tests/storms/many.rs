@@ -60,7 +60,7 @@ async fn strangers(fleet: &Fleet, count: usize) {
 
 #[tokio::test]
 async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_after_churn() {
-    let Some(_turn) = super::beside_others().await else { return };
+    let Some(_turn) = super::alone().await else { return };
     let count = size(12, 1000);
     let fleet = Fleet::new("idle").await;
     let Some(plane) = fleet.world.env.control_plane() else {
@@ -164,7 +164,7 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
 /// Every request takes longer than the second of a timestamp.
 #[tokio::test]
 async fn a_slow_api_server_slows_a_fleet_and_makes_no_noise() {
-    let Some(_turn) = super::beside_others().await else { return };
+    let Some(_turn) = super::alone().await else { return };
     let count = size(24, 150);
     let fleet = Fleet::new("slow").await;
     let slow = Rule { when: When::default(), times: Times::Every, then: Fault::Delay { millis: 1200 } };
