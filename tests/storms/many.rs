@@ -75,7 +75,11 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
     let began = Instant::now();
     fleet.make(count, |_| quickstart()).await;
     fleet.until_all("Ready", count, Duration::from_secs(size(60, 900)), ready).await;
-    println!("FIGURE storm: {count} resources Ready after {} s", began.elapsed().as_secs());
+    println!(
+        "FIGURE storm: {count} resources Ready after {} s, of which the operator computed {:.1} s",
+        began.elapsed().as_secs(),
+        program.busy()
+    );
     fleet.quiet(QUIET, Duration::from_secs(120)).await;
 
     let (before, busy, watched) = (fleet.sent().len(), program.busy(), Duration::from_secs(size(5, 60)));
