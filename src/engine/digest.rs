@@ -120,16 +120,18 @@ fn selects(key: &str, item: &Value) -> bool {
 
 fn digest(value: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hash(value, None, "", &mut hasher);
+    hash(value, "", false, &mut hasher);
     hasher.finish()
 }
 
 /// Hashes by type, so that `"1"` and `1` differ, and quantities by value, so that `1024Mi` and `1Gi` do not.
-fn hash(value: &Value, parent: Option<&str>, name: &str, hasher: &mut DefaultHasher) {
+/// Each value is told whether a quantity stands there: handed down as the names of two fields, optimised builds of Rust
+/// 1.95 lost the outer name.
+fn hash(value: &Value, name: &str, quantity: bool, hasher: &mut DefaultHasher) {
     match value {
         Value::Null => 0_u8.hash(hasher),
         Value::Bool(truth) => (1_u8, truth).hash(hasher),
-        Value::Number(_) | Value::String(_) if holds_quantity(parent, name) => {
+        Value::Number(_) | Value::String(_) if quantity => {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             match nano(&text) {
                 Some(number) => (2_u8, number).hash(hasher),
@@ -141,7 +143,7 @@ fn hash(value: &Value, parent: Option<&str>, name: &str, hasher: &mut DefaultHas
         Value::Array(items) => {
             (5_u8, items.len()).hash(hasher);
             for item in items {
-                hash(item, parent, name, hasher);
+                hash(item, name, quantity, hasher);
             }
         }
         Value::Object(object) => {
@@ -149,17 +151,17 @@ fn hash(value: &Value, parent: Option<&str>, name: &str, hasher: &mut DefaultHas
             (6_u8, fields().count()).hash(hasher);
             for (key, field) in fields() {
                 key.hash(hasher);
-                hash(field, Some(name), key, hasher);
+                hash(field, key, holds_quantity(name, key), hasher);
             }
         }
     }
 }
 
 /// The API server rewrites quantities to a canonical form; these are the places where they stand.
-fn holds_quantity(parent: Option<&str>, name: &str) -> bool {
+fn holds_quantity(parent: &str, name: &str) -> bool {
     const MAPS: [&str; 7] = ["requests", "limits", "default", "defaultRequest", "min", "max", "hard"];
     const FIELDS: [&str; 3] = ["sizeLimit", "averageValue", "divisor"];
-    FIELDS.contains(&name) || parent.is_some_and(|parent| MAPS.contains(&parent))
+    FIELDS.contains(&name) || MAPS.contains(&parent)
 }
 
 #[cfg(test)]
