@@ -54,8 +54,8 @@ TRAFFIC := $(abspath $(TARGET))/traffic
 rbac-used: ## holds the operator's rights against what it asked for in the last `make test`, both ways
 	LOCAL_CLUSTER_AUDIT_DIR=$(TRAFFIC) $(CARGO) test --quiet --locked --test manifests every_right_is_used -- --ignored --nocapture
 
-# CAMPAIGN_SEED=… turns the faults that take turns. What is at both ends of every request is optimised: it would take half
-# of the processor.
+# CAMPAIGN_SEED=… turns the faults that take turns. Operators, proxy and tests are optimised: they would take half of the
+# processor.
 CAMPAIGN := $(CARGO) --config 'profile.dev.opt-level=1' test --locked --no-fail-fast
 .PHONY: campaign
 campaign: ## everything that can stand in the operator's way, at each of its writes, in every workload

@@ -28,10 +28,8 @@ pub enum Detail {
         service: String,
         ready: i64,
     },
-    /// First address of a load balancer, where one was assigned.
-    Address(Option<String>),
     Service {
-        /// The same.
+        /// First address of a load balancer, where one was assigned.
         address: Option<String>,
         /// What each port has on the nodes.
         node_ports: BTreeMap<i64, i64>,
@@ -143,7 +141,6 @@ impl Detail {
             "PersistentVolumeClaim" => Self::Claim(claim(live)),
             "EndpointSlice" => slice(live),
             "Service" => Self::Service { address: address(live), node_ports: node_ports(live) },
-            "Ingress" => Self::Address(address(live)),
             "HorizontalPodAutoscaler" => Self::Autoscaler {
                 unable: condition(live, "AbleToScale", "False"),
                 inactive: condition(live, "ScalingActive", "False"),
