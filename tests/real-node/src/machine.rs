@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::error::{run, run_line};
+use crate::error::{Context as _, Error, Result, run, run_line};
 
 /// Version 1 controllers that a kubelet and runc use. The last is the empty hierarchy that runc looks for.
 pub(crate) const CONTROLLERS: [&str; 9] =
@@ -44,11 +44,29 @@ pub fn obstacle() -> Option<String> {
     run_line(namespaces).err().map(|error| format!("namespaces cannot be made: {error}"))
 }
 
+/// What nodes, images and logs of a whole run take (600 MB were seen), and twice that.
+const ROOM: u64 = 1200 << 20;
+
+/// Without room every pod is refused, and each test would wait for its own for as long as it may.
+pub(crate) fn has_room(dir: &Path) -> Result<()> {
+    let disk = rustix::fs::statvfs(dir).during(format!("look at the disk of {}", dir.display()))?;
+    enough(disk.f_bavail * disk.f_frsize)
+        .map_err(|cause| Error::Step { step: format!("run nodes in {}", dir.display()), cause })
+}
+
+fn enough(free: u64) -> std::result::Result<(), String> {
+    let mib = |bytes: u64| bytes >> 20;
+    if free >= ROOM {
+        return Ok(());
+    }
+    Err(format!("{} MiB of disk are free, and {} MiB are needed", mib(free), mib(ROOM)))
+}
+
 fn missing_packages(exists: impl Fn(&str) -> bool) -> Vec<&'static str> {
     PROGRAMS.into_iter().filter(|(program, _)| !exists(program)).map(|(_, package)| package).collect()
 }
 
-fn install(packages: &[&str]) -> Result<(), String> {
+fn install(packages: &[&str]) -> std::result::Result<(), String> {
     if packages.is_empty() {
         return Ok(());
     }
@@ -76,5 +94,12 @@ mod tests {
     fn a_package_is_missing_when_its_program_is() {
         assert_eq!(missing_packages(|_| true), Vec::<&str>::new());
         assert_eq!(missing_packages(|program| program != "/usr/sbin/nft"), ["nftables"]);
+    }
+
+    #[test]
+    fn a_full_disk_is_refused_before_anything_starts() {
+        assert_eq!(enough(ROOM), Ok(()));
+        let said = enough(ROOM - 1).unwrap_err();
+        assert_eq!(said, "1199 MiB of disk are free, and 1200 MiB are needed");
     }
 }

@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     error::{Context as _, Result, create},
-    machine::CONTROLLERS,
+    machine::{CONTROLLERS, has_room},
 };
 
 /// Set it to keep the directory of the run, with all logs, until the next one.
@@ -36,6 +36,7 @@ impl Run {
         let runs = cache_dir()?.join("runs");
         create(&runs)?;
         sweep(&runs).await?;
+        has_room(&runs)?;
         let mut dir =
             tempfile::Builder::new().prefix("node-").tempdir_in(&runs).during("make a directory")?;
         if std::env::var_os(KEEP_VARIABLE).is_some_and(|value| !value.is_empty()) {
