@@ -16,10 +16,10 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use logpilot_operator::engine::{
-    apply::{Outcome, Result, Step},
     child::Child,
     error::{Disposition, Error},
     kind::Managed,
+    outcome::{Outcome, Result, Step},
     plan::{Key, Plan, Planned, Replicas},
     prune::superfluous,
 };

@@ -2,13 +2,8 @@
 //! that makes writing over a foreign object impossible.
 
 use std::{
-    collections::HashMap,
     future::Future,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use futures::{StreamExt, stream};
@@ -17,108 +12,23 @@ use tracing::{info, warn};
 
 use super::{
     child::Child,
+    decide::{
+        Decision, Normalised, conflict, contested, decide, earlier, live_body, new_body, terminating,
+        without_replicas,
+    },
     digest,
     error::{Disposition, Error},
-    kind::{Kind, Role},
-    live::{Coverage, Id, Live, Snapshot},
+    kind::Role,
+    live::{Id, Live, Snapshot},
+    outcome::{Outcome, Result, Step},
     owner::{Owner, Ownership},
-    plan::{Plan, Planned, Replicas},
+    plan::{Plan, Planned},
     rests::{Rests, Why},
-    writer::{Precondition, Writer, named},
+    writer::{Precondition, Writer},
 };
-
-/// Why an object waits that somebody changes as often as it is put right.
-pub const CONTESTED: &str = "Contested";
 
 /// Writes in flight for one resource, so that one large plan leaves room for others.
 const IN_FLIGHT: usize = 8;
-
-/// What came of one planned object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Result {
-    InSync,
-    Created,
-    Updated,
-    Deleted,
-    /// The plan asks to leave it alone, and says why.
-    Held(&'static str),
-    /// Nothing can be done until something else has happened.
-    Waiting {
-        reason: &'static str,
-        message: String,
-    },
-    /// The name is taken by an object that is not ours.
-    Conflict {
-        message: String,
-    },
-    /// Its kind is not served here.
-    Unserved,
-    Failed(Error),
-}
-
-impl Result {
-    #[must_use]
-    pub fn wrote(&self) -> bool {
-        matches!(self, Self::Created | Self::Updated | Self::Deleted)
-    }
-
-    /// Refused, or put right once too often: tried again when its own time comes.
-    #[must_use]
-    pub fn rests(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Waiting { reason: CONTESTED, .. })
-    }
-
-    /// As planned now, or not possible on this cluster by its nature.
-    #[must_use]
-    pub fn settled(&self) -> bool {
-        matches!(self, Self::InSync | Self::Created | Self::Updated | Self::Deleted | Self::Unserved)
-    }
-}
-
-/// One object and what came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    pub id: Id,
-    pub result: Result,
-}
-
-impl Step {
-    #[must_use]
-    pub fn object(&self) -> String {
-        named(self.id.0, &self.id.1)
-    }
-}
-
-/// Everything that applying a plan did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    pub steps: Vec<Step>,
-    /// When the first of those that rest may be tried again.
-    pub again: Option<Duration>,
-}
-
-impl Outcome {
-    #[must_use]
-    pub fn settled(&self) -> bool {
-        self.steps.iter().all(|step| step.result.settled())
-    }
-}
-
-/// Objects that the API server stores otherwise than we write them, so that they are not written for ever.
-#[derive(Default)]
-pub struct Normalised {
-    pairs: Mutex<HashMap<Id, (u64, Option<u64>)>>,
-}
-
-impl Normalised {
-    fn known(&self, id: &Id, pair: (u64, Option<u64>)) -> bool {
-        self.pairs.lock().unwrap_or_else(PoisonError::into_inner).get(id) == Some(&pair)
-    }
-
-    fn learn(&self, id: Id, pair: (u64, Option<u64>)) -> bool {
-        self.pairs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, pair) != Some(pair)
-    }
-}
 
 /// What applying needs beside the plan.
 pub struct Applier<'a> {
@@ -127,15 +37,6 @@ pub struct Applier<'a> {
     pub normalised: &'a Normalised,
     pub rests: &'a Rests,
     pub owner: &'a Owner,
-}
-
-/// What to do about one planned object, decided from what is known.
-#[derive(Debug, PartialEq)]
-enum Decision {
-    Nothing(Result),
-    Post,
-    Make,
-    Update { uid: String, body: Value, replicas_at_stake: bool, version: u64 },
 }
 
 impl Applier<'_> {
@@ -363,127 +264,4 @@ fn failed(error: Error) -> Result {
         return Result::Waiting { reason: "NamespaceTerminating", message: error.message() };
     }
     Result::Failed(error)
-}
-
-fn decide(planned: &Planned, snapshot: &Snapshot, owner: &Owner, normalised: &Normalised) -> Decision {
-    if let Some(reason) = planned.held {
-        return Decision::Nothing(Result::Held(reason));
-    }
-    if planned.kind.role == Role::Once {
-        return Decision::Post;
-    }
-    match snapshot.coverage(planned.kind) {
-        // What is written on an old view is written under a precondition all the same.
-        Coverage::Listed | Coverage::Outdated(_) => {}
-        Coverage::Unserved => return Decision::Nothing(Result::Unserved),
-        Coverage::Unknown => {
-            return Decision::Nothing(not_listed(planned.kind, "the first list is under way"));
-        }
-        Coverage::Refused(why) => return Decision::Nothing(not_listed(planned.kind, &why)),
-    }
-    let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Decision::Make };
-    match owner.of(child) {
-        Ownership::Ours if child.deleting => Decision::Nothing(terminating(planned)),
-        Ownership::Ours if planned.kind.role == Role::Run => Decision::Nothing(Result::InSync),
-        Ownership::Ours => {
-            let (body, replicas_at_stake) = live_body(planned, child);
-            let wanted = digest::desired(&body);
-            let id: Id = (planned.kind, planned.key.clone());
-            if child.digest == Some(wanted) || normalised.known(&id, (wanted, child.digest)) {
-                Decision::Nothing(Result::InSync)
-            } else {
-                Decision::Update { uid: child.uid.clone(), body, replicas_at_stake, version: child.version }
-            }
-        }
-        Ownership::Earlier => Decision::Nothing(earlier()),
-        Ownership::Foreign(whose) => Decision::Nothing(conflict(&whose)),
-    }
-}
-
-fn not_listed(kind: &Kind, why: &str) -> Result {
-    Result::Waiting { reason: "WatchFailing", message: format!("{} cannot be listed: {why}", kind.plural) }
-}
-
-fn contested() -> Result {
-    let message = "somebody changes it as often as it is put right: it is put right ever more rarely, every 5 minutes \
-                   at last; its managedFields name who did";
-    Result::Waiting { reason: CONTESTED, message: message.to_owned() }
-}
-
-fn terminating(planned: &Planned) -> Result {
-    let message = match planned.kind.role {
-        Role::Kept => "is being deleted; what it holds goes when nothing uses it any more",
-        _ => "is being deleted; it is made again when it is gone",
-    };
-    Result::Waiting { reason: "ChildTerminating", message: message.to_owned() }
-}
-
-fn earlier() -> Result {
-    Result::Waiting {
-        reason: "ChildTerminating",
-        message:
-            "is of an earlier resource of this name; the garbage collector takes it, then it is made anew"
-                .to_owned(),
-    }
-}
-
-fn conflict(whose: &str) -> Result {
-    Result::Conflict {
-        message: format!("exists and is not ours: {whose}; delete or rename it, or choose another name"),
-    }
-}
-
-/// The body for an object that exists, and whether it writes a number of pods that an autoscaler may be changing.
-///
-/// Dropping a field that only we own resets it to its default (1): until an autoscaler has taken the number over, it is
-/// written as it is.
-fn live_body(planned: &Planned, child: &Child) -> (Value, bool) {
-    let autoscaler_elsewhere = child.autoscaled && !child.handed_over;
-    // Zero is meant: an autoscaler lets a workload of zero alone, so that nobody is at odds with us.
-    let some = |replicas: &Value| replicas.as_i64() != Some(0);
-    let autoscaled = matches!(planned.replicas, Replicas::Autoscaled { .. })
-        || (autoscaler_elsewhere && planned.body.pointer("/spec/replicas").is_some_and(some));
-    // For the same reason one that we set to zero would stay there when it is handed over.
-    let kept = match planned.replicas {
-        Replicas::Autoscaled { initial } => {
-            child.replicas.filter(|live| *live > 0).or(Some(i64::from(initial)))
-        }
-        Replicas::Planned => child.replicas,
-    };
-    match (autoscaled, child.owns_replicas) {
-        (false, _) => (planned.body.clone(), false),
-        (true, true) => (planned_body(planned, kept), true),
-        (true, false) => (without_replicas(planned), false),
-    }
-}
-
-/// The body for an object that has to be made: under an autoscaler it starts where the last one was.
-fn new_body(planned: &Planned, last: Option<i64>) -> Value {
-    match planned.replicas {
-        Replicas::Planned => planned.body.clone(),
-        Replicas::Autoscaled { initial } => {
-            planned_body(planned, last.filter(|last| *last > 0).or(Some(i64::from(initial))))
-        }
-    }
-}
-
-/// The body with this number of pods where somebody else decides it.
-fn planned_body(planned: &Planned, replicas: Option<i64>) -> Value {
-    let mut body = planned.body.clone();
-    let decided_elsewhere =
-        matches!(planned.replicas, Replicas::Autoscaled { .. }) || body.pointer("/spec/replicas").is_some();
-    if let (true, Some(replicas), Some(spec)) =
-        (decided_elsewhere, replicas, body.get_mut("spec").and_then(Value::as_object_mut))
-    {
-        spec.insert("replicas".into(), replicas.into());
-    }
-    body
-}
-
-fn without_replicas(planned: &Planned) -> Value {
-    let mut body = planned.body.clone();
-    if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.remove("replicas");
-    }
-    body
 }

@@ -6,10 +6,11 @@ use futures::{StreamExt, stream};
 use tracing::info;
 
 use super::{
-    apply::{Applier, Outcome, Result, Step},
+    apply::Applier,
     child::Child,
     kind::{Kind, Role},
     live::{Id, Snapshot},
+    outcome::{Outcome, Result, Step},
     owner::Owner,
     plan::Plan,
 };

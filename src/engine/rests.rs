@@ -8,10 +8,10 @@ use std::{
 };
 
 use super::{
-    apply::Result,
     backoff,
     error::{Disposition, Error},
     live::Id,
+    outcome::Result,
 };
 
 /// Put right so often at once. A person who tries things out, or a test, gets no further.

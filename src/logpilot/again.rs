@@ -10,11 +10,11 @@ use super::{
     problems, reasons, secrets,
 };
 use crate::engine::{
-    apply::{Outcome, Result},
     backoff,
     error::Disposition,
     kind::Managed,
     live::Snapshot,
+    outcome::{Outcome, Result},
 };
 
 /// Waiting for something that sends no event of its own is looked at again after this.
@@ -78,7 +78,7 @@ pub fn until(moment: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{apply::Step, error::Error, plan::Key};
+    use crate::engine::{error::Error, outcome::Step, plan::Key};
 
     fn refused(code: u16, retry_after: Option<u32>) -> Step {
         let error = Error::Refused {

@@ -18,11 +18,11 @@ use crate::{
     api::status::{Problem, Severity},
     engine::{
         FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL,
-        apply::{Outcome, Result, Step},
         child::Child,
         detail::Detail,
         error::Disposition,
         live::{Coverage, Snapshot},
+        outcome::{Outcome, Result, Step},
         plan::{Key, Plan, Planned},
     },
     objects::labels,

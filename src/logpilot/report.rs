@@ -14,9 +14,9 @@ use crate::{
         status::{RestorePhase, RestoreStatus, Severity},
     },
     engine::{
-        apply::Step,
         backoff::Backoff,
         events::{Events, Note},
+        outcome::Step,
         writer::Writer,
     },
     metrics::{Judged, Metrics},

@@ -17,12 +17,12 @@ use tracing::info;
 use super::model::Cluster;
 use crate::{
     engine::{
-        apply::{Result as Applied, Step},
         child::Child,
         detail::{self, Detail},
         error::Disposition,
         kind::Managed,
         live::{Live, Snapshot},
+        outcome::{Result as Applied, Step},
         writer::Writer,
     },
     objects::names::claim_label,

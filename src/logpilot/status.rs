@@ -18,10 +18,10 @@ use crate::{
         status::{BackupStatus, ComponentStatus, Effective, LastChange, Problem, Severity},
     },
     engine::{
-        apply::Outcome,
         conditions::{Wanted, merge},
         kind::Managed,
         live::Snapshot,
+        outcome::Outcome,
         plan::Plan,
     },
 };

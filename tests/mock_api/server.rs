@@ -10,11 +10,13 @@ use http::{Request, Response};
 use kube::client::Body;
 use logpilot_operator::engine::{
     FIELD_MANAGER,
-    apply::{Applier, Normalised, Outcome},
+    apply::Applier,
     child::Child,
+    decide::Normalised,
     kind::Managed,
     lease::Term,
     live::Live,
+    outcome::Outcome,
     owner::Owner,
     plan::{Plan, Planned},
     rests::Rests,

@@ -10,11 +10,11 @@ use rstest::rstest;
 use super::*;
 use crate::{
     engine::{
-        apply::{Outcome, Result as Applied, Step},
         child::Child,
         detail::Detail,
         kind::{Kind, Managed},
         live::{Live, Snapshot},
+        outcome::{Outcome, Result as Applied, Step},
         owner::Owner,
         plan::Key,
         prune::superfluous,

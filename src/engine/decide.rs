@@ -1,0 +1,172 @@
+//! What to do about one planned object: decided from the plan, the view, who owns what, and what was learned of the API
+//! server. Nothing is asked or written here.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use serde_json::Value;
+
+use super::{
+    child::Child,
+    digest,
+    kind::{Kind, Role},
+    live::{Coverage, Id, Snapshot},
+    outcome::{CONTESTED, Result},
+    owner::{Owner, Ownership},
+    plan::{Planned, Replicas},
+};
+
+/// Objects that the API server stores otherwise than we write them, so that they are not written for ever.
+#[derive(Default)]
+pub struct Normalised {
+    pairs: Mutex<HashMap<Id, (u64, Option<u64>)>>,
+}
+
+impl Normalised {
+    fn known(&self, id: &Id, pair: (u64, Option<u64>)) -> bool {
+        self.pairs.lock().unwrap_or_else(PoisonError::into_inner).get(id) == Some(&pair)
+    }
+
+    pub(super) fn learn(&self, id: Id, pair: (u64, Option<u64>)) -> bool {
+        self.pairs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, pair) != Some(pair)
+    }
+}
+
+/// What to do about one planned object, decided from what is known.
+#[derive(Debug, PartialEq)]
+pub(super) enum Decision {
+    Nothing(Result),
+    Post,
+    Make,
+    Update { uid: String, body: Value, replicas_at_stake: bool, version: u64 },
+}
+
+pub(super) fn decide(
+    planned: &Planned,
+    snapshot: &Snapshot,
+    owner: &Owner,
+    normalised: &Normalised,
+) -> Decision {
+    if let Some(reason) = planned.held {
+        return Decision::Nothing(Result::Held(reason));
+    }
+    if planned.kind.role == Role::Once {
+        return Decision::Post;
+    }
+    match snapshot.coverage(planned.kind) {
+        // What is written on an old view is written under a precondition all the same.
+        Coverage::Listed | Coverage::Outdated(_) => {}
+        Coverage::Unserved => return Decision::Nothing(Result::Unserved),
+        Coverage::Unknown => {
+            return Decision::Nothing(not_listed(planned.kind, "the first list is under way"));
+        }
+        Coverage::Refused(why) => return Decision::Nothing(not_listed(planned.kind, &why)),
+    }
+    let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Decision::Make };
+    match owner.of(child) {
+        Ownership::Ours if child.deleting => Decision::Nothing(terminating(planned)),
+        Ownership::Ours if planned.kind.role == Role::Run => Decision::Nothing(Result::InSync),
+        Ownership::Ours => {
+            let (body, replicas_at_stake) = live_body(planned, child);
+            let wanted = digest::desired(&body);
+            let id: Id = (planned.kind, planned.key.clone());
+            if child.digest == Some(wanted) || normalised.known(&id, (wanted, child.digest)) {
+                Decision::Nothing(Result::InSync)
+            } else {
+                Decision::Update { uid: child.uid.clone(), body, replicas_at_stake, version: child.version }
+            }
+        }
+        Ownership::Earlier => Decision::Nothing(earlier()),
+        Ownership::Foreign(whose) => Decision::Nothing(conflict(&whose)),
+    }
+}
+
+fn not_listed(kind: &Kind, why: &str) -> Result {
+    Result::Waiting { reason: "WatchFailing", message: format!("{} cannot be listed: {why}", kind.plural) }
+}
+
+pub(super) fn contested() -> Result {
+    let message = "somebody changes it as often as it is put right: it is put right ever more rarely, every 5 minutes \
+                   at last; its managedFields name who did";
+    Result::Waiting { reason: CONTESTED, message: message.to_owned() }
+}
+
+pub(super) fn terminating(planned: &Planned) -> Result {
+    let message = match planned.kind.role {
+        Role::Kept => "is being deleted; what it holds goes when nothing uses it any more",
+        _ => "is being deleted; it is made again when it is gone",
+    };
+    Result::Waiting { reason: "ChildTerminating", message: message.to_owned() }
+}
+
+pub(super) fn earlier() -> Result {
+    Result::Waiting {
+        reason: "ChildTerminating",
+        message:
+            "is of an earlier resource of this name; the garbage collector takes it, then it is made anew"
+                .to_owned(),
+    }
+}
+
+pub(super) fn conflict(whose: &str) -> Result {
+    Result::Conflict {
+        message: format!("exists and is not ours: {whose}; delete or rename it, or choose another name"),
+    }
+}
+
+/// The body for an object that exists, and whether it writes a number of pods that an autoscaler may be changing.
+///
+/// Dropping a field that only we own resets it to its default (1): until an autoscaler has taken the number over, it is
+/// written as it is.
+pub(super) fn live_body(planned: &Planned, child: &Child) -> (Value, bool) {
+    let autoscaler_elsewhere = child.autoscaled && !child.handed_over;
+    // Zero is meant: an autoscaler lets a workload of zero alone, so that nobody is at odds with us.
+    let some = |replicas: &Value| replicas.as_i64() != Some(0);
+    let autoscaled = matches!(planned.replicas, Replicas::Autoscaled { .. })
+        || (autoscaler_elsewhere && planned.body.pointer("/spec/replicas").is_some_and(some));
+    // For the same reason one that we set to zero would stay there when it is handed over.
+    let kept = match planned.replicas {
+        Replicas::Autoscaled { initial } => {
+            child.replicas.filter(|live| *live > 0).or(Some(i64::from(initial)))
+        }
+        Replicas::Planned => child.replicas,
+    };
+    match (autoscaled, child.owns_replicas) {
+        (false, _) => (planned.body.clone(), false),
+        (true, true) => (planned_body(planned, kept), true),
+        (true, false) => (without_replicas(planned), false),
+    }
+}
+
+/// The body for an object that has to be made: under an autoscaler it starts where the last one was.
+pub(super) fn new_body(planned: &Planned, last: Option<i64>) -> Value {
+    match planned.replicas {
+        Replicas::Planned => planned.body.clone(),
+        Replicas::Autoscaled { initial } => {
+            planned_body(planned, last.filter(|last| *last > 0).or(Some(i64::from(initial))))
+        }
+    }
+}
+
+/// The body with this number of pods where somebody else decides it.
+fn planned_body(planned: &Planned, replicas: Option<i64>) -> Value {
+    let mut body = planned.body.clone();
+    let decided_elsewhere =
+        matches!(planned.replicas, Replicas::Autoscaled { .. }) || body.pointer("/spec/replicas").is_some();
+    if let (true, Some(replicas), Some(spec)) =
+        (decided_elsewhere, replicas, body.get_mut("spec").and_then(Value::as_object_mut))
+    {
+        spec.insert("replicas".into(), replicas.into());
+    }
+    body
+}
+
+pub(super) fn without_replicas(planned: &Planned) -> Value {
+    let mut body = planned.body.clone();
+    if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.remove("replicas");
+    }
+    body
+}

@@ -1,0 +1,79 @@
+//! What came of applying a plan, object by object.
+
+use std::time::Duration;
+
+use super::{error::Error, live::Id, writer::named};
+
+/// Why an object waits that somebody changes as often as it is put right.
+pub const CONTESTED: &str = "Contested";
+
+/// What came of one planned object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Result {
+    InSync,
+    Created,
+    Updated,
+    Deleted,
+    /// The plan asks to leave it alone, and says why.
+    Held(&'static str),
+    /// Nothing can be done until something else has happened.
+    Waiting {
+        reason: &'static str,
+        message: String,
+    },
+    /// The name is taken by an object that is not ours.
+    Conflict {
+        message: String,
+    },
+    /// Its kind is not served here.
+    Unserved,
+    Failed(Error),
+}
+
+impl Result {
+    #[must_use]
+    pub fn wrote(&self) -> bool {
+        matches!(self, Self::Created | Self::Updated | Self::Deleted)
+    }
+
+    /// Refused, or put right once too often: tried again when its own time comes.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Waiting { reason: CONTESTED, .. })
+    }
+
+    /// As planned now, or not possible on this cluster by its nature.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        matches!(self, Self::InSync | Self::Created | Self::Updated | Self::Deleted | Self::Unserved)
+    }
+}
+
+/// One object and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub id: Id,
+    pub result: Result,
+}
+
+impl Step {
+    #[must_use]
+    pub fn object(&self) -> String {
+        named(self.id.0, &self.id.1)
+    }
+}
+
+/// Everything that applying a plan did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub steps: Vec<Step>,
+    /// When the first of those that rest may be tried again.
+    pub again: Option<Duration>,
+}
+
+impl Outcome {
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.steps.iter().all(|step| step.result.settled())
+    }
+}
