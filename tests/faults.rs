@@ -29,6 +29,8 @@ mod leadership;
 mod process;
 #[path = "faults/requests.rs"]
 mod requests;
+#[path = "faults/secrets.rs"]
+mod secrets;
 #[path = "campaign/stand.rs"]
 #[allow(dead_code, reason = "the campaign uses the rest")]
 mod stand;

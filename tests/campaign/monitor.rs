@@ -304,6 +304,7 @@ mod tests {
             precondition: precondition.map(str::to_owned),
             body: String::new(),
             credential: None,
+            heard: Vec::new(),
             status: 200,
             fault: None,
         };

@@ -72,6 +72,7 @@ struct State {
     narrow: Vec<Narrow>,
     next: u64,
     records: Vec<Record>,
+    listened_for: Vec<String>,
     /// The first answer to each list, by URL.
     lists: std::collections::HashMap<String, bytes::Bytes>,
     /// Requests of this life and earlier ones reach nobody.
@@ -187,11 +188,17 @@ impl Proxy {
         self.shared.state().narrow = to;
     }
 
-    /// As if new: no rules, no records, no lists to replay.
+    /// Records from now on which requests say one of these, word for word.
+    pub fn listen_for(&self, texts: Vec<String>) {
+        self.shared.state().listened_for = texts;
+    }
+
+    /// As if new: no rules, no records, nothing to listen for, no lists to replay.
     pub fn forget(&self) {
         let mut state = self.shared.state();
         state.rules.clear();
         state.records.clear();
+        state.listened_for.clear();
         state.lists.clear();
     }
 

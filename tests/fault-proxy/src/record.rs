@@ -31,6 +31,9 @@ pub struct Record {
     /// The same of what the client authenticated with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// Which of the texts that [`crate::Proxy::listen_for`] was given are in its address or its body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heard: Vec<String>,
     /// What the client was answered; 0 where it got no answer.
     pub status: u16,
     /// What a rule did to it.

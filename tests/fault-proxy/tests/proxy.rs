@@ -117,6 +117,18 @@ async fn a_write_can_be_lost_before_it_after_it_or_be_answered_otherwise() {
 }
 
 #[tokio::test]
+async fn what_is_listened_for_is_heard_in_addresses_and_in_bodies() {
+    let stand = Stand::new("listening").await;
+    let api = stand.api().await;
+    stand.proxy.listen_for(vec!["xxxx".to_owned(), "named".to_owned(), "nowhere".to_owned()]);
+    assert_eq!(create(&api, "named").await, "ok");
+    api.get("named").await.unwrap();
+    api.list(&ListParams::default()).await.unwrap();
+    let heard: Vec<_> = stand.proxy.records().into_iter().map(|it| it.heard).collect();
+    assert_eq!(heard, [vec!["xxxx", "named"], vec!["named"], vec![]]);
+}
+
+#[tokio::test]
 async fn after_a_crash_nothing_comes_through_until_the_next_life() {
     let stand = Stand::new("crashes").await;
     for (moment, answer, written) in [

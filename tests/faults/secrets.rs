@@ -1,0 +1,65 @@
+//! What is in a Secret of the user's is in no request, while all goes well and while it does not.
+
+use fault_proxy::{Record, Times, When};
+use k8s_openapi::ByteString;
+use serde_json::json;
+
+use super::{
+    cluster::{self, case::SOON},
+    quickstart,
+    trial::{Trial, refused},
+};
+
+/// Each with what it is for; long and random enough to be nowhere by chance.
+const VALUES: [(&str, &str); 3] =
+    [("first", "secret-Lk4wE9rY2u"), ("next", "secret-Tg7mC1vB6n"), ("wrong", "secret-Pa3xS8dF5j")];
+
+/// As it stands in JSON of the API, whatever follows it.
+fn encoded(value: &str) -> String {
+    let text = serde_json::to_value(ByteString(value.as_bytes().to_vec())).unwrap();
+    text.as_str().unwrap().trim_end_matches('=').to_owned()
+}
+
+#[tokio::test]
+async fn what_is_in_a_secret_is_in_no_request() {
+    let trial = Trial::behind(Vec::new()).await;
+    // Its own name is heard: what is not heard was not said.
+    let name = format!("{}-all", trial.case.name);
+    let texts = VALUES.iter().flat_map(|(_, value)| [(*value).to_owned(), encoded(value)]);
+    trial.slot.proxy.listen_for(texts.chain([name.clone()]).collect());
+    let secret = async |key: &str, value: &str| {
+        let manifest = json!({
+            "apiVersion": "v1", "kind": "Secret", "stringData": { key: value },
+            "metadata": { "name": "clients", "namespace": trial.case.ns() },
+        });
+        cluster::apply(&trial.case.client, &manifest).await;
+    };
+    let [first, next, wrong] = VALUES.map(|(_, value)| value);
+    let mut spec = quickstart();
+    spec["auth"] = json!({ "apiKeySecret": { "name": "clients", "key": "api-key" } });
+    trial.case.apply(spec.clone()).await;
+    trial.case.until("the Secret to be missed", SOON, |status| status.to_string().contains("clients")).await;
+    secret("another-key", wrong).await;
+    trial.case.annotate("look", "again").await;
+    let told = |status: &serde_json::Value| status.to_string().contains("has no key 'api-key'");
+    trial.case.until("the key to be missed", SOON, told).await;
+    secret("api-key", first).await;
+    trial.settled(&spec).await;
+    // What is refused is told with its reason: in the status, and in an event.
+    let refusal = trial.rule(When::of("patch", "deployments"), Times::Every, refused(422, "Invalid"));
+    secret("api-key", next).await;
+    spec["components"]["all"]["terminationGracePeriodSeconds"] = json!(40);
+    trial.case.apply(spec.clone()).await;
+    trial.hit(refusal).await;
+    trial.slot.proxy.lift(refusal);
+    trial.case.annotate("look", "once more").await;
+    trial.settled(&spec).await;
+
+    let said = |of: &dyn Fn(&String) -> bool| -> Vec<Record> {
+        trial.requests(|record| record.heard.iter().any(of))
+    };
+    let secrets = said(&|text| *text != name);
+    assert!(secrets.is_empty(), "{secrets:#?}");
+    assert!(said(&|text| *text == name).iter().any(|record| record.asked.verb == "patch"));
+    trial.end().await;
+}
