@@ -51,7 +51,7 @@ async fn a_token_and_an_authority_that_are_written_anew_are_followed_and_no_stra
     // The promise of the client: there is nothing to see before.
     tokio::time::sleep(READ_AGAIN).await;
     trial.slot.proxy.present(next.clone());
-    let changed = trial.requests(|_| true).len();
+    let changed = trial.slot.proxy.count(|_| true);
     trial.slot.proxy.cut();
     let lost = trial.lose("Service").await;
     let gap = trial.back(&lost, SOON).await;
@@ -63,7 +63,7 @@ async fn a_token_and_an_authority_that_are_written_anew_are_followed_and_no_stra
     // One that nobody trusts.
     trial.slot.proxy.present(strange);
     trial.slot.proxy.cut();
-    let told = trial.requests(|_| true).len();
+    let told = trial.slot.proxy.count(|_| true);
     let lost = trial.lose("Service").await;
     // The window is the promise itself.
     tokio::time::sleep(Duration::from_secs(5)).await;

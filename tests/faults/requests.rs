@@ -56,7 +56,7 @@ async fn the_pause_that_the_api_server_asks_for_is_kept() {
     let trial = Trial::running(&quickstart()).await;
     let later = Reply { retry_after_seconds: Some(3), ..Reply::new(429, "TooManyRequests") };
     let rule = trial.rule(When::writes(), Times::Every, Fault::Answer(later));
-    let before = trial.requests(|_| true).len();
+    let before = trial.slot.proxy.count(|_| true);
     let lost = trial.lose("NetworkPolicy").await;
     let attempts = gaps(&trial.attempted("networkpolicies", before, 3).await);
     assert!(attempts.iter().all(|gap| *gap >= Duration::from_millis(2900)), "{attempts:?}");
@@ -71,7 +71,7 @@ async fn conflicts_are_met_with_growing_pauses() {
     let trial = Trial::running(&quickstart()).await;
     let when = When { resource: Some("networkpolicies".to_owned()), ..When::writes() };
     trial.rule(when, Times::First(6), refused(409, "Conflict"));
-    let before = trial.requests(|_| true).len();
+    let before = trial.slot.proxy.count(|_| true);
     let lost = trial.lose("NetworkPolicy").await;
     trial.back(&lost, SOON).await;
     trial.settled(&quickstart()).await;
@@ -91,7 +91,7 @@ async fn a_status_that_is_refused_is_written_ever_more_rarely(#[case] code: u16,
     let trial = Trial::running(&quickstart()).await;
     let status = When { subresource: Some("status".to_owned()), ..When::writes() };
     trial.rule(status, Times::First(3), refused(code, reason));
-    let before = trial.requests(|_| true).len();
+    let before = trial.slot.proxy.count(|_| true);
     let mut spec = quickstart();
     // One write, and nothing happens after it.
     spec["networkPolicy"] = json!({ "clients": [{ "namespaceSelector": {} }] });
@@ -246,17 +246,17 @@ async fn outage(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     trial.slot.proxy.lift(unwell);
     trial.slot.proxy.lift(away);
-    let (before, began) = (trial.requests(|_| true).len(), Instant::now());
+    let (before, began) = (trial.slot.proxy.count(|_| true), Instant::now());
     trial.back(&lost, SOON).await;
     trial.settled(&with_replicas(2)).await;
     let took = began.elapsed();
-    let requests = trial.requests(|_| true).len() - before;
+    let requests = trial.slot.proxy.count(|_| true) - before;
     trial.slot.proxy.forget();
     // What a new operator sends at its start, watches included.
     let mut trial = trial;
     trial.restart(Vec::new()).await;
     trial.slot.quiet().await.unwrap();
-    let steady = trial.requests(|_| true).len();
+    let steady = trial.slot.proxy.count(|_| true);
     println!(
         "FIGURE API server away for {seconds} s: converged {} ms after, {requests} requests, a start sends {steady}",
         took.as_millis()

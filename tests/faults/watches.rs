@@ -158,7 +158,7 @@ async fn what_is_deleted_behind_a_watch_that_is_away_or_expired_is_made_again() 
         [away("watch", "services"), away("list", "networkpolicies"), away("watch", "serviceaccounts")];
     let line = Fault::Insert { event: 1, line: expired() };
     trial.rule(When::of("watch", "serviceaccounts"), Times::Every, line);
-    let before = trial.requests(|_| true).len();
+    let before = trial.slot.proxy.count(|_| true);
     trial.slot.proxy.cut();
     let lost =
         [trial.lose("Service").await, trial.lose("NetworkPolicy").await, trial.lose("ServiceAccount").await];

@@ -11,6 +11,7 @@ use super::{
     cluster::{
         apply, behind,
         case::{SOON, condition},
+        create,
     },
     fleet::Fleet,
     process::Process,
@@ -52,9 +53,7 @@ async fn strangers(fleet: &Fleet, count: usize) {
         made.extend((number % 10 == 0).then_some(space));
         made
     });
-    let made = stream::iter(objects.map(async |object| {
-        apply(&fleet.client, &object).await;
-    }));
+    let made = stream::iter(objects.map(async |object| create(&fleet.client, &object).await));
     made.buffer_unordered(24).collect::<Vec<()>>().await;
 }
 
