@@ -1,6 +1,6 @@
 //! What can go wrong between us and the API server: object, step, cause. One decision of what to do about each.
 
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 /// A request that did not do what it should.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -144,6 +144,23 @@ impl Error {
             },
         }
     }
+}
+
+/// Whether no connection was made, so that nothing was sent either.
+#[must_use]
+pub fn nobody_there(error: &kube::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(found) = cause {
+        let kind = found.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if let Some(
+            ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable,
+        ) = kind
+        {
+            return true;
+        }
+        cause = found.source();
+    }
+    false
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

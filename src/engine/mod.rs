@@ -24,6 +24,7 @@ mod pods;
 pub mod prune;
 pub mod pulse;
 pub mod quantity;
+pub mod reach;
 pub mod relist;
 pub mod rests;
 mod routes;

@@ -11,10 +11,11 @@ use tokio::sync::Semaphore;
 
 use super::{
     FIELD_MANAGER,
-    error::Error,
+    error::{Error, nobody_there},
     kind::Kind,
     lease::Term,
     plan::{Key, Planned},
+    reach::Reach,
 };
 
 /// A read answers within this or is given up.
@@ -40,13 +41,15 @@ pub struct Writer {
     client: kube::Client,
     own: Arc<Semaphore>,
     shared: Arc<Semaphore>,
+    reach: Arc<Reach>,
     term: Term,
 }
 
 impl Writer {
     #[must_use]
     pub fn new(client: kube::Client, term: Term) -> Self {
-        Self { client, own: Arc::new(Semaphore::new(1)), shared: Arc::new(Semaphore::new(IN_FLIGHT)), term }
+        let (own, shared) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(IN_FLIGHT)));
+        Self { client, own, shared, reach: Arc::default(), term }
     }
 
     /// The way of one resource: a request of its own at any time, whatever holds the shared ones.
@@ -195,13 +198,25 @@ impl Writer {
             return Err(Error::Timeout { verb, object: object.to_string(), deadline });
         };
         let answer = async {
-            if !self.term.holds() {
-                return Err(kube::Error::Service("not sent: another operator may be leading now".into()));
+            if !self.reach.wait().await {
+                return Err(not_sent("the API server cannot be reached"));
             }
-            self.client.request::<Value>(request).await
+            if !self.term.holds() {
+                return Err(not_sent("another operator may be leading now"));
+            }
+            let answer = self.client.request::<Value>(request).await;
+            match &answer {
+                Err(error) if nobody_there(error) => self.reach.refused(),
+                _ => self.reach.answered(),
+            }
+            answer
         };
         within(deadline, answer, verb, object).await
     }
+}
+
+fn not_sent(why: &str) -> kube::Error {
+    kube::Error::Service(format!("not sent: {why}").into())
 }
 
 async fn within(
@@ -248,5 +263,33 @@ mod tests {
         let _elector = Elector::new(client, "n", "l", "me".into(), term);
         let told = send().await;
         assert!(told.contains("not sent"), "{told}");
+    }
+
+    /// A port that nobody listens on, as while an API server is replaced; and one that closes at once, as a proxy does that
+    /// took the connection: what became of that request is not known, and the next one may fare better.
+    #[tokio::test]
+    async fn what_cannot_be_reached_is_asked_by_one_for_all() {
+        let closing = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = closing.local_addr().unwrap();
+        tokio::spawn(async move { while closing.accept().await.is_ok() {} });
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for (address, asked) in [(nobody, 4), (open, 20)] {
+            let config = kube::Config::new(format!("http://{address}").parse().unwrap());
+            let writer = Writer::new(kube::Client::try_from(config).unwrap(), Term::default());
+            let mut sent = 0;
+            let ask = async || {
+                let request = http::Request::get("/").body(Vec::new()).unwrap();
+                writer.lane().send("get", &"x", READ_DEADLINE, Ok(request)).await.unwrap_err().to_string()
+            };
+            for _ in 0..3 {
+                sent += usize::from(!ask().await.contains("not sent"));
+            }
+            let told = futures::future::join_all((0..17).map(|_| ask())).await;
+            sent += told
+                .iter()
+                .filter(|told| !told.contains("not sent: the API server cannot be reached"))
+                .count();
+            assert_eq!(sent, asked, "{told:#?}");
+        }
     }
 }
