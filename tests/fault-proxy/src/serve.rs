@@ -206,8 +206,8 @@ fn note(
     let agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let (address, content) = (head.uri.to_string(), String::from_utf8_lossy(body));
     let mut state = shared.state();
-    let said = |text: &&String| address.contains(text.as_str()) || content.contains(text.as_str());
-    let heard = state.listened_for.iter().filter(said).cloned().collect();
+    let spoken = |text: &&String| address.contains(text.as_str()) || content.contains(text.as_str());
+    let found = state.listened_for.iter().filter(spoken).cloned().collect();
     let sequence = u64::try_from(state.records.len()).unwrap_or(u64::MAX) + 1;
     state.records.push(Record {
         sequence,
@@ -219,7 +219,7 @@ fn note(
         user_agent: agent.map(str::to_owned),
         precondition,
         body: if body.is_empty() { String::new() } else { digest(body) },
-        heard,
+        heard: found,
         credential: credential.map(|credential| digest(credential.as_bytes())),
         status: 0,
         fault: fault.and_then(|fault| serde_json::to_string(fault).ok()),
