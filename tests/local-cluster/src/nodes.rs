@@ -16,7 +16,7 @@ use crate::{Result, error::Context, wait_for};
 
 /// What a node of the tests can hold: large enough that only a test that wants to runs out of it.
 const CAPACITY: [(&str, &str); 4] =
-    [("cpu", "32"), ("memory", "128Gi"), ("ephemeral-storage", "1Ti"), ("pods", "250")];
+    [("cpu", "128"), ("memory", "1Ti"), ("ephemeral-storage", "1Ti"), ("pods", "2000")];
 /// Zones that nodes are dealt to in turn.
 const ZONES: [&str; 3] = ["zone-a", "zone-b", "zone-c"];
 
