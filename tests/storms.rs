@@ -37,6 +37,8 @@ mod rights;
 #[path = "storms/values.rs"]
 mod values;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -65,6 +67,12 @@ async fn beside_others() -> Option<RwLockReadGuard<'static, ()>> {
 /// The turn of a test that holds what it measures against a time: of no other.
 async fn alone() -> Option<RwLockWriteGuard<'static, ()>> {
     if rests() { None } else { Some(MACHINE.write().await) }
+}
+
+/// A window that is the promise itself: nothing is waited for. Others have the machine meanwhile.
+async fn watch(turn: RwLockReadGuard<'static, ()>, window: Duration) {
+    drop(turn);
+    tokio::time::sleep(window).await;
 }
 
 /// The small number, or the large one of a whole campaign.

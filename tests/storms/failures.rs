@@ -51,7 +51,7 @@ async fn events(case: &Case, reason: &str) -> Vec<Event> {
 /// none to try again what was refused a moment ago.
 #[tokio::test]
 async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happens() {
-    let Some(_turn) = super::beside_others().await else { return };
+    let Some(turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("refused").await;
     let operator = fleet.operator().await;
     let (calm, restless) = (fleet.case("refused-calm").await, fleet.case("refused-restless").await);
@@ -73,8 +73,7 @@ async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happen
     })
     .await;
     let watched = Duration::from_secs(size(20, 240));
-    // The window is the promise itself: nothing is waited for.
-    tokio::time::sleep(watched.saturating_sub(began.elapsed())).await;
+    super::watch(turn, watched.saturating_sub(began.elapsed())).await;
     for case in [&calm, &restless] {
         let tried = fleet.writes().into_iter().filter(|record| {
             record.asked.resource == "networkpolicies" && record.asked.namespace.as_deref() == Some(case.ns())
@@ -99,6 +98,7 @@ async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happen
     }
     let status = restless.status().await;
     assert_eq!(condition(&status, "Stalled").0, "True", "{status:#}");
+    let _turn = super::beside_others().await;
     fleet.proxy.forget();
     // A new spec is a new try.
     let mut next = quickstart();
@@ -211,7 +211,7 @@ async fn objects_that_a_quota_refuses_are_named_and_made_when_it_allows_them() {
 /// Its pods are ready and not, once a second: told, and nothing else done.
 #[tokio::test]
 async fn pods_whose_readiness_flaps_start_no_write_but_of_the_status() {
-    let Some(_turn) = super::beside_others().await else { return };
+    let Some(turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("flaps").await;
     let operator = fleet.operator().await;
     let case = fleet.case("flaps").await;
@@ -221,8 +221,7 @@ async fn pods_whose_readiness_flaps_start_no_write_but_of_the_status() {
     case.until("Applied", SOON, |status| condition(status, "Applied").0 == "True").await;
     let (writes, sent) = (fleet.writes().len(), fleet.sent().len());
     let watched = Duration::from_secs(size(10, 120));
-    // The window is the promise itself: nothing is waited for.
-    tokio::time::sleep(watched).await;
+    super::watch(turn, watched).await;
     assert_eq!(
         fleet.writes().len(),
         writes,
@@ -242,6 +241,7 @@ async fn pods_whose_readiness_flaps_start_no_write_but_of_the_status() {
         sent.iter().map(behind::shown).collect::<Vec<_>>()
     );
     assert!(events <= 4, "{:#?}", sent.iter().map(behind::shown).collect::<Vec<_>>());
+    let _turn = super::beside_others().await;
     fleet.apply(&case, &quickstart()).await;
     let status = case.ready().await;
     assert!(problems(&status).is_empty() || !problems(&status).contains("Progressing"), "{status:#}");

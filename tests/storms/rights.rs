@@ -8,6 +8,7 @@ use logpilot_operator::{
     engine::kind::{Kind, Role},
     objects::kinds::of_role,
 };
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{
@@ -22,14 +23,14 @@ use super::{
 
 const HEALED: Duration = Duration::from_secs(30);
 
-fn many_kinds() -> Value {
+fn many_kinds(name: &str) -> Value {
     json!({
         "image": IMAGE,
         "components": {
             "all": { "replicas": 2, "podDisruptionBudget": { "maxUnavailable": 1 }, "loadBalancer": {} },
             "grpc": { "autoscaling": { "maxReplicas": 4 } },
         },
-        "exposure": { "ingress": { "className": "nginx", "rules": [{ "host": "rights.example.com", "component": "all" }] } },
+        "exposure": { "ingress": { "className": "nginx", "rules": [{ "host": format!("{name}.example.com"), "component": "all" }] } },
         "limits": { "defaults": {}, "quota": { "pods": 50 } },
         "backup": {},
     })
@@ -76,19 +77,27 @@ async fn heals(case: &Case, kind: &Kind) {
     .await;
 }
 
+/// Every third kind: one operator for all of them would take minutes.
+#[rstest]
+#[case(0, "rights")]
+#[case(1, "rights-next")]
+#[case(2, "rights-last")]
 #[tokio::test]
-async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers() {
+async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers(
+    #[case] part: usize,
+    #[case] name: &'static str,
+) {
     let Some(_turn) = super::beside_others().await else { return };
-    let fleet = Fleet::new("rights").await;
+    let fleet = Fleet::new(name).await;
     let operator = fleet.operator().await;
-    let case = fleet.case("rights").await;
-    fleet.apply(&case, &many_kinds()).await;
+    let case = fleet.case(name).await;
+    fleet.apply(&case, &many_kinds(name)).await;
     case.until("Applied", SOON, |status| condition(status, "Applied").0 == "True").await;
     fleet.quiet(Duration::from_secs(1), SOON).await;
     let all: Vec<_> = of_role(Role::Child).filter(|kind| !kind.optional).collect();
     let some = ["PodDisruptionBudget", "Service"];
     let chosen = all.into_iter().filter(|kind| size(some.contains(&kind.kind), true));
-    for kind in chosen {
+    for kind in chosen.skip(part).step_by(3) {
         let watching = [forbid(&fleet, "watch", kind), forbid(&fleet, "list", kind)];
         fleet.proxy.cut();
         case.until(&format!("{} cannot be watched", kind.plural), HEALED, |status| named(status, kind)).await;
@@ -109,14 +118,14 @@ async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers() {
     }
     let budgets = kind("PodDisruptionBudget");
     let deleting = forbid(&fleet, "delete", budgets);
-    let mut without = many_kinds();
+    let mut without = many_kinds(name);
     without["components"]["all"]["podDisruptionBudget"] = json!({ "enabled": false });
     fleet.apply(&case, &without).await;
     let status = case.until("a budget that stays", SOON, |status| named(status, budgets)).await;
     assert!(problems(&status).contains("Forbidden"));
     others_are_repaired(&case, budgets).await;
     fleet.proxy.lift(deleting);
-    case.gone("PodDisruptionBudget", "rights-all", HEALED).await;
+    case.gone("PodDisruptionBudget", &format!("{name}-all"), HEALED).await;
     heals(&case, budgets).await;
     fleet.unmake().await;
     operator.kill();
