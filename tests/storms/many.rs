@@ -37,9 +37,10 @@ async fn strangers(fleet: &Fleet, count: usize) {
     };
     let objects = (0..count).flat_map(|number| {
         let data = json!({ "data": { "text": "x".repeat(1000) } });
-        let ports = json!({ "spec": { "ports": [{ "port": 80 }] } });
+        // Without an address, and paused: the controllers of the cluster would make two more objects for each.
+        let ports = json!({ "spec": { "type": "ExternalName", "externalName": "strangers.example.com" } });
         let pods = json!({ "spec": {
-            "replicas": 0, "selector": { "matchLabels": { "a": "b" } },
+            "replicas": 0, "paused": true, "selector": { "matchLabels": { "a": "b" } },
             "template": { "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "c", "image": "i" }] } },
         } });
         let space = json!({
