@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::{
     IMAGE,
     cluster::{
+        Running,
         case::{Case, REPAIR, SOON, condition, problems},
         kinds::{self, kind},
     },
@@ -77,27 +78,32 @@ async fn heals(case: &Case, kind: &Kind) {
     .await;
 }
 
-/// Every third kind: one operator for all of them would take minutes.
-#[rstest]
-#[case(0, "rights")]
-#[case(1, "rights-next")]
-#[case(2, "rights-last")]
-#[tokio::test]
-async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers(
-    #[case] part: usize,
-    #[case] name: &'static str,
-) {
-    let Some(_turn) = super::beside_others().await else { return };
+/// An operator behind a proxy, and a resource whose children are all there.
+async fn applied(name: &'static str) -> (Fleet, Running, Case) {
     let fleet = Fleet::new(name).await;
     let operator = fleet.operator().await;
     let case = fleet.case(name).await;
     fleet.apply(&case, &many_kinds(name)).await;
     case.until("Applied", SOON, |status| condition(status, "Applied").0 == "True").await;
     fleet.quiet(Duration::from_secs(1), SOON).await;
+    (fleet, operator, case)
+}
+
+/// Every second kind: one operator for all of them would take minutes.
+#[rstest]
+#[case(0, "rights")]
+#[case(1, "rights-next")]
+#[tokio::test]
+async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers(
+    #[case] part: usize,
+    #[case] name: &'static str,
+) {
+    let Some(_turn) = super::beside_others().await else { return };
+    let (fleet, operator, case) = applied(name).await;
     let all: Vec<_> = of_role(Role::Child).filter(|kind| !kind.optional).collect();
     let some = ["PodDisruptionBudget", "Service"];
     let chosen = all.into_iter().filter(|kind| size(some.contains(&kind.kind), true));
-    for kind in chosen.skip(part).step_by(3) {
+    for kind in chosen.skip(part).step_by(2) {
         let watching = [forbid(&fleet, "watch", kind), forbid(&fleet, "list", kind)];
         fleet.proxy.cut();
         case.until(&format!("{} cannot be watched", kind.plural), HEALED, |status| named(status, kind)).await;
@@ -116,6 +122,15 @@ async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers(
         heals(&case, kind).await;
         case.child(kind.kind, &lost).await;
     }
+    fleet.unmake().await;
+    operator.kill();
+}
+
+#[tokio::test]
+async fn a_right_to_delete_that_is_taken_away_is_named_and_used_again() {
+    let Some(_turn) = super::beside_others().await else { return };
+    let name = "rights-delete";
+    let (fleet, operator, case) = applied(name).await;
     let budgets = kind("PodDisruptionBudget");
     let deleting = forbid(&fleet, "delete", budgets);
     let mut without = many_kinds(name);
