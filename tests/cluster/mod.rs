@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use k8s_openapi::ByteString;
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, TypeMeta},
@@ -353,6 +354,12 @@ fn addressed(client: &Client, manifest: &serde_json::Value) -> (Api<DynamicObjec
         None => Api::all_with(client.clone(), &resource),
     };
     (api, object)
+}
+
+/// What a Secret holds, as it stands in JSON of the API, whatever follows it.
+pub fn encoded(value: &str) -> String {
+    let text = serde_json::to_value(ByteString(value.as_bytes().to_vec())).unwrap();
+    text.as_str().unwrap().trim_end_matches('=').to_owned()
 }
 
 pub fn documents(text: &str) -> Vec<serde_json::Value> {

@@ -1,7 +1,7 @@
 //! What is in a Secret is told nowhere: not in logs, events, status, or any object, in no state of the resource. Of a value
 //! that is used its salted hash is in the pods' annotations, so that a change rolls them.
 
-use k8s_openapi::{ByteString, api::events::v1::Event};
+use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use logpilot_operator::objects::kinds::KINDS;
 
@@ -29,17 +29,11 @@ async fn apply_in(case: &Case, name: &str, data: &Value) {
     cluster::apply(&case.client, &manifest).await;
 }
 
-/// As it stands in JSON of the API, whatever follows it.
-fn encoded(value: &str) -> String {
-    let text = serde_json::to_value(ByteString(value.as_bytes().to_vec())).unwrap();
-    text.as_str().unwrap().trim_end_matches('=').to_owned()
-}
-
 /// Where canaries are found.
 fn leaks(place: &str, text: &str) -> Vec<String> {
     CANARIES
         .iter()
-        .filter(|(_, value)| text.contains(value) || text.contains(&encoded(value)))
+        .filter(|(_, value)| text.contains(value) || text.contains(&cluster::encoded(value)))
         .map(|(what, _)| format!("{what} is in {place}"))
         .collect()
 }

@@ -1,8 +1,7 @@
 //! What is in a Secret of the user's is in no request, while all goes well and while it does not.
 
 use fault_proxy::{Record, Times, When};
-use k8s_openapi::ByteString;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     cluster::{self, case::SOON},
@@ -10,22 +9,15 @@ use super::{
     trial::{Trial, refused},
 };
 
-/// Each with what it is for; long and random enough to be nowhere by chance.
-const VALUES: [(&str, &str); 3] =
-    [("first", "secret-Lk4wE9rY2u"), ("next", "secret-Tg7mC1vB6n"), ("wrong", "secret-Pa3xS8dF5j")];
-
-/// As it stands in JSON of the API, whatever follows it.
-fn encoded(value: &str) -> String {
-    let text = serde_json::to_value(ByteString(value.as_bytes().to_vec())).unwrap();
-    text.as_str().unwrap().trim_end_matches('=').to_owned()
-}
+/// Long and random enough to be nowhere by chance.
+const VALUES: [&str; 3] = ["secret-Lk4wE9rY2u", "secret-Tg7mC1vB6n", "secret-Pa3xS8dF5j"];
 
 #[tokio::test]
 async fn what_is_in_a_secret_is_in_no_request() {
     let trial = Trial::behind(Vec::new()).await;
     // Its own name is heard: what is not heard was not said.
     let name = format!("{}-all", trial.case.name);
-    let texts = VALUES.iter().flat_map(|(_, value)| [(*value).to_owned(), encoded(value)]);
+    let texts = VALUES.iter().flat_map(|value| [(*value).to_owned(), cluster::encoded(value)]);
     trial.slot.proxy.listen_for(texts.chain([name.clone()]).collect());
     let secret = async |key: &str, value: &str| {
         let manifest = json!({
@@ -34,14 +26,14 @@ async fn what_is_in_a_secret_is_in_no_request() {
         });
         cluster::apply(&trial.case.client, &manifest).await;
     };
-    let [first, next, wrong] = VALUES.map(|(_, value)| value);
+    let [first, next, wrong] = VALUES;
     let mut spec = quickstart();
     spec["auth"] = json!({ "apiKeySecret": { "name": "clients", "key": "api-key" } });
     trial.case.apply(spec.clone()).await;
     trial.case.until("the Secret to be missed", SOON, |status| status.to_string().contains("clients")).await;
     secret("another-key", wrong).await;
     trial.case.annotate("look", "again").await;
-    let told = |status: &serde_json::Value| status.to_string().contains("has no key 'api-key'");
+    let told = |status: &Value| status.to_string().contains("has no key 'api-key'");
     trial.case.until("the key to be missed", SOON, told).await;
     secret("api-key", first).await;
     trial.settled(&spec).await;
