@@ -59,7 +59,7 @@ rbac-used: ## holds the operator's rights against what it asked for in the last 
 CAMPAIGN := $(CARGO) --config 'profile.dev.opt-level=1' test --locked --no-fail-fast
 .PHONY: campaign
 campaign: ## everything that can stand in the operator's way, at each of its writes, in every workload
-	@# Of the library too, because what people run is optimised. Most storms watch for minutes, and take turns for the rest.
+	@# The library too, because what people run is optimised. Most storms watch for minutes, and take turns for the rest.
 	@failed=; export CAMPAIGN=full $(SIDE_BY_SIDE); \
 	$(CAMPAIGN) --lib || failed=1; \
 	$(CAMPAIGN) --test campaign --test faults -- --nocapture || failed=1; \

@@ -149,30 +149,28 @@ impl Error {
 /// Whether no connection was made, so that nothing was sent either.
 #[must_use]
 pub fn nobody_there(error: &kube::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(found) = cause {
-        let kind = found.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        if let Some(
-            ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable,
-        ) = kind
-        {
-            return true;
-        }
-        cause = found.source();
-    }
-    false
+    causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|error| {
+        matches!(
+            error.kind(),
+            ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+        )
+    })
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+/// The error itself, then what it came from.
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
+    for cause in causes(error).skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
             text.push_str(": ");
-            text.push_str(&cause_text);
+            text.push_str(&cause);
         }
-        source = cause.source();
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::error::{Context as _, Error, Result, run, run_line};
+use crate::error::{self, Context as _, run, run_line};
 
 /// Version 1 controllers that a kubelet and runc use. The last is the empty hierarchy that runc looks for.
 pub(crate) const CONTROLLERS: [&str; 9] =
@@ -44,17 +44,16 @@ pub fn obstacle() -> Option<String> {
     run_line(namespaces).err().map(|error| format!("namespaces cannot be made: {error}"))
 }
 
-/// What nodes, images and logs of a whole run take (600 MB were seen), and twice that.
+/// Nodes, images and logs of a run with two tests took 400 MB; this is three times that.
 const ROOM: u64 = 1200 << 20;
 
 /// Without room every pod is refused, and each test would wait for its own for as long as it may.
-pub(crate) fn has_room(dir: &Path) -> Result<()> {
+pub(crate) fn has_room(dir: &Path) -> error::Result<()> {
     let disk = rustix::fs::statvfs(dir).during(format!("look at the disk of {}", dir.display()))?;
-    enough(disk.f_bavail * disk.f_frsize)
-        .map_err(|cause| Error::Step { step: format!("run nodes in {}", dir.display()), cause })
+    enough(disk.f_bavail * disk.f_frsize).during(format!("run nodes in {}", dir.display()))
 }
 
-fn enough(free: u64) -> std::result::Result<(), String> {
+fn enough(free: u64) -> Result<(), String> {
     let mib = |bytes: u64| bytes >> 20;
     if free >= ROOM {
         return Ok(());
@@ -66,7 +65,7 @@ fn missing_packages(exists: impl Fn(&str) -> bool) -> Vec<&'static str> {
     PROGRAMS.into_iter().filter(|(program, _)| !exists(program)).map(|(_, package)| package).collect()
 }
 
-fn install(packages: &[&str]) -> std::result::Result<(), String> {
+fn install(packages: &[&str]) -> Result<(), String> {
     if packages.is_empty() {
         return Ok(());
     }
