@@ -24,6 +24,8 @@ mod credentials;
 mod ends;
 #[path = "faults/leadership.rs"]
 mod leadership;
+#[path = "faults/limits.rs"]
+mod limits;
 #[path = "storms/process.rs"]
 #[allow(dead_code, reason = "storms use the rest")]
 mod process;

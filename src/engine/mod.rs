@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod backoff;
 pub mod child;
+pub mod clock;
 pub mod conditions;
 pub mod deadline;
 pub mod decide;

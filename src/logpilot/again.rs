@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
 
 use super::{
     facts::{self, ApiKeyFact, Facts},
-    problems, reasons, secrets,
+    reasons, secrets,
 };
 use crate::engine::{
     backoff,
     error::Disposition,
-    kind::Managed,
-    live::Snapshot,
     outcome::{Outcome, Result},
 };
 
@@ -29,22 +26,14 @@ pub struct Again {
     pub asked: Option<Duration>,
 }
 
-/// What an outcome, and the state it led to, leave to wait for.
+/// What an outcome leaves to wait for.
 #[must_use]
-pub fn of(facts: &Facts, outcome: &Outcome, snapshot: &Snapshot, ready: bool) -> Again {
+pub fn of(facts: &Facts, outcome: &Outcome) -> Again {
     let mut waits = vec![match facts.api_key {
         ApiKeyFact::Invalid { .. } | ApiKeyFact::Going => secrets::REFRESH_HELD,
         _ if facts.references.values().any(facts::References::hold) => secrets::REFRESH_HELD,
         _ => secrets::REFRESH,
     }];
-    if outcome.settled() && !ready {
-        // A pod that stays unready, or a claim without a volume, sends no event when its time is up.
-        waits.push(Duration::from_secs(problems::SETTLING.unsigned_abs()));
-    }
-    if snapshot.of_kind(Pod::KIND).any(|pod| pod.deleting) {
-        // Nor does one that does not go.
-        waits.push(LOOK_AGAIN);
-    }
     waits.extend(outcome.again);
     let (mut waiting, mut failed, mut asked) = (None, None, None);
     for step in &outcome.steps {
@@ -77,8 +66,10 @@ pub fn until(moment: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::Pod;
+
     use super::*;
-    use crate::engine::{error::Error, outcome::Step, plan::Key};
+    use crate::engine::{error::Error, kind::Managed, outcome::Step, plan::Key};
 
     fn refused(code: u16, retry_after: Option<u32>) -> Step {
         let error = Error::Refused {
@@ -96,8 +87,7 @@ mod tests {
     #[test]
     fn what_was_only_away_is_tried_sooner_than_what_is_wrong_and_no_sooner_than_asked() {
         let after = |steps| {
-            let again =
-                of(&Facts::default(), &Outcome { steps, ..Outcome::default() }, &Snapshot::default(), true);
+            let again = of(&Facts::default(), &Outcome { steps, ..Outcome::default() });
             (again.failed, again.asked)
         };
         assert_eq!(after(Vec::new()), (None, None));

@@ -37,6 +37,7 @@ use crate::{
     engine::{
         apply::Applier,
         backoff::{self, Backoff},
+        clock::Clock,
         decide::Normalised,
         dispatch::{Broken, Reconciler},
         error::Error,
@@ -147,12 +148,12 @@ impl Controller {
         let backups = self.backups(subject, &cluster, &facts);
         let due = backups.look_again;
         let again = restore.look_again;
-        let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), (backups, restore));
+        let clock = Clock::at(Timestamp::now());
+        let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), (backups, restore), &clock);
         let told = self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
         let at_once = (again && told.is_none()).then_some(AT_ONCE);
-        let waits = told.into_iter().chain(due.map(again::until)).chain(at_once);
-        let ready = status.conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True");
-        self.next(subject, &facts, &outcome, waits, ready || cluster.stopped)
+        let waits = told.into_iter().chain(due.map(again::until)).chain(at_once).chain(clock.next());
+        self.next(subject, &facts, &outcome, waits)
     }
 
     /// What is there of a resource now.
@@ -262,9 +263,9 @@ impl Controller {
         facts: &Facts,
         (plan, outcome): (&Plan, &Outcome),
         (backups, restore): (Backups, restore::State),
+        clock: &Clock,
     ) -> LogPilotClusterStatus {
         let snapshot = self.snapshot(cluster);
-        let now = Time(Timestamp::now());
         let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
         namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
         let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
@@ -285,16 +286,16 @@ impl Controller {
             backups: backups.status,
             restore,
             effective: Some(warnings::effective(cluster)),
-            change: self.change(subject, &now),
+            change: self.change(subject, clock),
             paused: cluster.paused,
             stopped: cluster.stopped,
             facts,
-            now,
+            clock,
         })
     }
 
     /// What the newest generation changed, told once.
-    fn change(&self, subject: &Subject, now: &Time) -> Option<LastChange> {
+    fn change(&self, subject: &Subject, clock: &Clock) -> Option<LastChange> {
         let generation = subject.cr.metadata.generation?;
         let previous = self.memory.previous_spec(&subject.object);
         if subject.before.last_change.as_ref().is_some_and(|change| change.generation == generation) {
@@ -305,7 +306,7 @@ impl Controller {
             (None, None) => vec!["created".to_owned()],
             (None, Some(_)) => vec!["changed while the operator was not running".to_owned()],
         };
-        Some(LastChange { generation, changes, time: now.clone() })
+        Some(LastChange { generation, changes, time: Time(clock.now()) })
     }
 
     async fn refuse(&self, subject: &Subject, violations: &[validate::Violation]) -> Action {
@@ -343,10 +344,9 @@ impl Controller {
         facts: &Facts,
         outcome: &Outcome,
         told: impl Iterator<Item = Duration>,
-        ready: bool,
     ) -> Action {
         let name = subject.object.name_any();
-        let Again { mut waits, failed, asked } = again::of(facts, outcome, &self.live.of(&name), ready);
+        let Again { mut waits, failed, asked } = again::of(facts, outcome);
         waits.extend(told);
         match failed {
             Some(longest) => {

@@ -19,6 +19,7 @@ use crate::{
     engine::{
         FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL,
         child::Child,
+        clock::Clock,
         detail::Detail,
         error::Disposition,
         live::{Coverage, Snapshot},
@@ -30,7 +31,7 @@ use crate::{
 
 /// Seconds for which a new claim may look for its volume, and a new pod for its node, before that is a problem: on
 /// every first start the scheduler looks once before the claim is bound.
-pub const SETTLING: i64 = 3;
+const SETTLING: i64 = 3;
 
 const KEY_GOING: &str =
     "is of an earlier resource of this name; the garbage collector takes it, then a new key is made";
@@ -152,10 +153,10 @@ pub fn needs_help(outcome: &Outcome) -> bool {
 
 /// What is wrong with the live objects of a plan.
 #[must_use]
-pub fn of_live(plan: &Plan, snapshot: &Snapshot, now: i64) -> Vec<Problem> {
-    let mut found = pods::of_pods(plan, snapshot, now);
+pub fn of_live(plan: &Plan, snapshot: &Snapshot, clock: &Clock) -> Vec<Problem> {
+    let mut found = pods::of_pods(plan, snapshot, clock);
     for child in snapshot.children.values().filter(|child| !child.deleting) {
-        found.extend(of_child(child, plan, now));
+        found.extend(of_child(child, plan, clock));
     }
     for kind in crate::objects::kinds::KINDS {
         let (error, words, why) = match snapshot.coverage(kind) {
@@ -174,7 +175,7 @@ pub fn of_live(plan: &Plan, snapshot: &Snapshot, now: i64) -> Vec<Problem> {
     }
     found
 }
-fn of_child(child: &Child, plan: &Plan, now: i64) -> Option<Problem> {
+fn of_child(child: &Child, plan: &Plan, clock: &Clock) -> Option<Problem> {
     // A ReplicaSet is the Deployment controller's.
     if let Detail::ReplicaSet(set) = &child.detail {
         return workloads::of_replica_set(child, set);
@@ -184,7 +185,7 @@ fn of_child(child: &Child, plan: &Plan, now: i64) -> Option<Problem> {
     }
     match &child.detail {
         Detail::Deployment(deployment) => workloads::of_deployment(child, deployment),
-        Detail::Claim(claim) => volumes::of_claim(child, claim, plan, now),
+        Detail::Claim(claim) => volumes::of_claim(child, claim, plan, clock),
         Detail::Autoscaler { unable, inactive } => {
             autoscalers::of_autoscaler(child, unable.as_ref(), inactive.as_ref())
         }

@@ -18,6 +18,7 @@ use crate::{
         status::{BackupStatus, ComponentStatus, Effective, LastChange, Problem, Severity},
     },
     engine::{
+        clock::Clock,
         conditions::{Wanted, merge},
         kind::Managed,
         live::Snapshot,
@@ -44,16 +45,17 @@ pub struct View<'a> {
     pub paused: bool,
     pub stopped: bool,
     pub facts: &'a Facts,
-    pub now: Time,
+    pub clock: &'a Clock,
 }
 
 /// The status of a resource that was planned.
 #[must_use]
 pub fn of(view: View<'_>) -> LogPilotClusterStatus {
     let before = view.before.clone();
+    let now = Time(view.clock.now());
     let mut found = view.known.clone();
     found.extend(problems::of_outcome(view.outcome));
-    found.extend(problems::of_live(view.plan, view.snapshot, view.now.0.as_second()));
+    found.extend(problems::of_live(view.plan, view.snapshot, view.clock));
     problems::drop_consequences(&mut found);
     found.sort_by_key(|problem| problem.severity);
     found.dedup();
@@ -75,7 +77,7 @@ pub fn of(view: View<'_>) -> LogPilotClusterStatus {
         deployments.iter().map(|workload| count(&workload.status)).sum()
     };
     LogPilotClusterStatus {
-        conditions: merge(&before.conditions, wanted, view.cr.metadata.generation, &view.now),
+        conditions: merge(&before.conditions, wanted, view.cr.metadata.generation, &now),
         observed_generation: view.cr.metadata.generation,
         namespace: Some(view.namespace.to_owned()),
         pods: Some(format!("{}/{}", sum(|status| status.ready), sum(|status| status.desired))),

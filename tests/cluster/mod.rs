@@ -229,6 +229,17 @@ impl Running {
         self.operator.get().is_some_and(Operator::leads)
     }
 
+    /// Reconciles that came to their end.
+    pub fn reconciles(&self) -> u64 {
+        let metrics = self.operator.get().map(|operator| operator.metrics.render(0, 0, true, &[]));
+        let finished = "logpilot_operator_reconciles_total{result=\"finished\"} ";
+        let metrics = metrics.unwrap_or_default();
+        metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(finished))
+            .map_or(0, |number| number.parse().unwrap())
+    }
+
     /// How long ago a watch last told something.
     pub fn silence(&self, resource: &str) -> Duration {
         let silences = self.operator.get().map(|operator| operator.pulse.silences()).unwrap_or_default();

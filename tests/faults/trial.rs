@@ -119,6 +119,11 @@ impl Trial {
         lost.at.elapsed()
     }
 
+    /// Reconciles that came to their end.
+    pub fn reconciles(&self) -> u64 {
+        self.operator.as_ref().map_or(0, Running::reconciles)
+    }
+
     /// Requests so far, in order.
     pub fn requests(&self, of: impl Fn(&Record) -> bool) -> Vec<Record> {
         self.slot.proxy.records().into_iter().filter(of).collect()

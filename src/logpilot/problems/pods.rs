@@ -10,6 +10,7 @@ use crate::{
     api::status::{Problem, Severity},
     engine::{
         child::Child,
+        clock::Clock,
         detail::{self, Creating, Detail, Stage},
         kind::Managed,
         live::Snapshot,
@@ -49,16 +50,18 @@ fn warning(reason: &str, message: impl Into<String>) -> Told {
 }
 
 /// One problem per component and cause, told by its first pod, with the number of others.
-pub(super) fn of_pods(plan: &Plan, snapshot: &Snapshot, now: i64) -> Vec<Problem> {
+pub(super) fn of_pods(plan: &Plan, snapshot: &Snapshot, clock: &Clock) -> Vec<Problem> {
     let mut groups: BTreeMap<(String, String), (Problem, usize)> = BTreeMap::new();
     for child in snapshot.of_kind(Pod::KIND) {
         let Detail::Pod(pod) = &child.detail else { continue };
         let workload =
             plan.objects.iter().find(|it| it.kind == Deployment::KIND && is_of(it, &pod.component));
         let told = match (pod.ends, workload) {
-            (Some(ends), _) => of_deleted(pod, ends, workload.is_some_and(|it| is_short(it, snapshot)), now),
+            (Some(ends), _) => {
+                of_deleted(pod, ends, workload.is_some_and(|it| is_short(it, snapshot)), clock)
+            }
             _ if is_stray(child, pod) => Some(stray()),
-            (None, _) => of_pod(pod, workload.map_or(LONGEST_UNREADY, longest_unready), now),
+            (None, _) => of_pod(pod, workload.map_or(LONGEST_UNREADY, longest_unready), clock),
         };
         let Some(told) = told else { continue };
         groups
@@ -105,8 +108,8 @@ fn stray() -> Told {
 }
 
 /// A pod that stays holds its volume, which may keep the next one from starting.
-fn of_deleted(pod: &detail::Pod, ends: i64, short: bool, now: i64) -> Option<Told> {
-    if now - ends <= LONGEST_TERMINATING {
+fn of_deleted(pod: &detail::Pod, ends: i64, short: bool, clock: &Clock) -> Option<Told> {
+    if !clock.passed(LONGEST_TERMINATING, ends) {
         return None;
     }
     let why = match (pod.finalizers.as_slice(), &pod.node) {
@@ -123,16 +126,16 @@ fn times(number: i64) -> String {
     if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
-fn of_pod(pod: &detail::Pod, longest_unready: i64, now: i64) -> Option<Told> {
+fn of_pod(pod: &detail::Pod, longest_unready: i64, clock: &Clock) -> Option<Told> {
     if let Some(cause) = &pod.failed {
-        let fresh = now - pod.unready_since.max(pod.created) < EVICTION_TOLD;
+        let fresh = !clock.passed(EVICTION_TOLD, pod.unready_since.max(pod.created));
         return fresh.then(|| warning(&cause.reason, cause.message.clone()));
     }
     if let Some((message, since)) = &pod.unschedulable {
-        return (now - since >= SETTLING).then(|| error(reasons::UNSCHEDULABLE, message.clone()));
+        return clock.passed(SETTLING, *since).then(|| error(reasons::UNSCHEDULABLE, message.clone()));
     }
     if pod.phase == "Pending" && pod.node.is_none() && !pod.scheduled {
-        let unseen = now - pod.created > LONGEST_UNSEEN;
+        let unseen = clock.passed(LONGEST_UNSEEN, pod.created);
         return unseen.then(|| error(reasons::UNSCHEDULABLE, "no scheduler has looked at it"));
     }
     if pod.lost {
@@ -141,7 +144,7 @@ fn of_pod(pod: &detail::Pod, longest_unready: i64, now: i64) -> Option<Told> {
         return Some(error(reasons::NODE_LOST, message));
     }
     if let Some(creating) = &pod.creating {
-        return of_creating(pod, creating, now);
+        return of_creating(pod, creating, clock);
     }
     if let Some(waiting) = &pod.waiting {
         return Some(of_waiting(pod, waiting));
@@ -154,7 +157,7 @@ fn of_pod(pod: &detail::Pod, longest_unready: i64, now: i64) -> Option<Told> {
         return Some(of_end(pod, end));
     }
     let unready =
-        pod.phase == "Running" && pod.unready_since > 0 && now - pod.unready_since > longest_unready;
+        pod.phase == "Running" && pod.unready_since > 0 && clock.passed(longest_unready, pod.unready_since);
     unready.then(|| {
         let probe = if pod.started { "readiness" } else { "startup" };
         // Not how long by now: a number that grows would be a status that changes.
@@ -165,8 +168,8 @@ fn of_pod(pod: &detail::Pod, longest_unready: i64, now: i64) -> Option<Told> {
     })
 }
 
-fn of_creating(pod: &detail::Pod, creating: &Creating, now: i64) -> Option<Told> {
-    if now - creating.since <= LONGEST_CREATING {
+fn of_creating(pod: &detail::Pod, creating: &Creating, clock: &Clock) -> Option<Told> {
+    if !clock.passed(LONGEST_CREATING, creating.since) {
         return None;
     }
     let node = pod.node.as_deref().unwrap_or_default();
@@ -206,6 +209,7 @@ fn of_end(pod: &detail::Pod, end: &detail::Terminated) -> Told {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::jiff::Timestamp;
     use serde_json::{Value, json};
 
     use super::*;
@@ -214,7 +218,11 @@ mod tests {
     const NOW: i64 = 1_800_000_000;
 
     fn at(second: i64) -> String {
-        k8s_openapi::jiff::Timestamp::from_second(second).unwrap().to_string()
+        Timestamp::from_second(second).unwrap().to_string()
+    }
+
+    fn clock() -> Clock {
+        Clock::at(Timestamp::from_second(NOW).unwrap())
     }
 
     /// What is said about a pod in this state.
@@ -225,7 +233,7 @@ mod tests {
             "spec": { "nodeName": status.get("phase").map(|_| "node-1") }, "status": status,
         });
         let Detail::Pod(pod) = Detail::read(Pod::KIND, &live) else { panic!("not a pod") };
-        of_pod(&pod, LONGEST_UNREADY, NOW).map(|told| (told.reason, told.message))
+        of_pod(&pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
     }
 
     fn waiting(reason: &str, message: &str) -> Value {
@@ -321,12 +329,12 @@ mod tests {
                 "conditions": [{ "type": "Ready", "status": "False", "lastTransitionTime": at(since) }],
                 "containerStatuses": [{ "started": started, "state": { "running": {} } }] })
         };
-        assert_eq!(told(&unready(NOW - LONGEST_UNREADY, true)), None);
-        let (reason, message) = told(&unready(NOW - LONGEST_UNREADY - 1, true)).unwrap();
+        assert_eq!(told(&unready(NOW - LONGEST_UNREADY + 1, true)), None);
+        let (reason, message) = told(&unready(NOW - LONGEST_UNREADY, true)).unwrap();
         assert_eq!(reason, "NotReady");
         assert!(message.contains("readiness probe"), "{message}");
         // The same words a minute later: a status that counts would be written again and again.
-        assert_eq!(told(&unready(NOW - LONGEST_UNREADY - 61, true)).unwrap().1, message);
+        assert_eq!(told(&unready(NOW - LONGEST_UNREADY - 60, true)).unwrap().1, message);
         assert!(told(&unready(0, false)).unwrap_or_default().1.is_empty(), "never looked at");
         assert!(told(&unready(1, false)).unwrap().1.contains("startup probe"));
     }
@@ -357,7 +365,7 @@ mod tests {
                 json!([{ "image": "i:1", "state": { "waiting": { "reason": "ContainerCreating" } } }]);
             json!({ "phase": "Pending", "conditions": conditions, "containerStatuses": if seen { creating } else { json!([]) } })
         };
-        let late = NOW - LONGEST_CREATING - 1;
+        let late = NOW - LONGEST_CREATING;
         assert_eq!(told(&given(late + 1, Some("False"), true)), None);
         for (status, words) in [
             (given(late, None, false), "Node node-1 has not taken it"),
@@ -394,7 +402,7 @@ mod tests {
         // Made 5 s ago, as all pods of this test.
         let long_ago = json!({ "metadata": {}, "status": evicted(NOW - EVICTION_TOLD) });
         let Detail::Pod(pod) = Detail::read(Pod::KIND, &long_ago) else { panic!("not a pod") };
-        assert_eq!(of_pod(&pod, LONGEST_UNREADY, NOW), None);
+        assert_eq!(of_pod(&pod, LONGEST_UNREADY, &clock()), None);
     }
 
     #[test]
@@ -404,14 +412,14 @@ mod tests {
             finalizers: finalizers.iter().map(|it| (*it).to_owned()).collect(),
             ..detail::Pod::default()
         };
-        let late = NOW - LONGEST_TERMINATING - 1;
-        assert_eq!(of_deleted(&pod(&[]), late + 1, true, NOW), None);
-        let told = of_deleted(&pod(&[]), late, true, NOW).unwrap();
+        let late = NOW - LONGEST_TERMINATING;
+        assert_eq!(of_deleted(&pod(&[]), late + 1, true, &clock()), None);
+        let told = of_deleted(&pod(&[]), late, true, &clock()).unwrap();
         assert!(
             told.severity == Severity::Error && told.message.contains("Node node-1 does not confirm"),
             "{told:?}"
         );
-        let told = of_deleted(&pod(&["a/b"]), late, false, NOW).unwrap();
+        let told = of_deleted(&pod(&["a/b"]), late, false, &clock()).unwrap();
         assert!(told.severity == Severity::Warning && told.message.ends_with("a/b"), "{told:?}");
     }
 }

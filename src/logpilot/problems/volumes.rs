@@ -6,20 +6,20 @@ use serde_json::Value;
 use super::{SETTLING, error, is_backup, warning};
 use crate::{
     api::status::Problem,
-    engine::{child::Child, detail::Claim, kind::Managed, plan::Plan},
+    engine::{child::Child, clock::Clock, detail::Claim, kind::Managed, plan::Plan},
     logpilot::reasons,
 };
 
 const WAITS: &str = "waits for the first pod";
 
-pub(super) fn of_claim(child: &Child, claim: &Claim, plan: &Plan, now: i64) -> Option<Problem> {
+pub(super) fn of_claim(child: &Child, claim: &Claim, plan: &Plan, clock: &Clock) -> Option<Problem> {
     let pending = claim.phase == "Pending";
     // That of the backups waits for the first one, and no server waits for it. A class may wait for the first pod,
     // and none is wanted.
     if claim.phase != "Lost" && is_backup(child, plan) || pending && !wants_pods(plan) {
         return None;
     }
-    if claim.phase == "Lost" || pending && now - claim.created >= SETTLING {
+    if claim.phase == "Lost" || pending && clock.passed(SETTLING, claim.created) {
         return Some(error(child, reasons::VOLUME_PENDING, format!("claim is {}", unbound(claim))));
     }
     let cause = claim.resizing.as_ref()?;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::{
     api::status::{BackupResult, BackupStatus},
-    engine::{child::Child, kind::Kind, live::Snapshot},
+    engine::{child::Child, clock::Clock, kind::Kind, live::Snapshot},
     logpilot::{
         backups::{self, Backups},
         facts::OperatorImage,
@@ -18,6 +18,11 @@ use crate::{
 
 pub(super) fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
+}
+
+/// That many seconds after what has no time of its own.
+fn seconds_in(seconds: i64) -> Clock {
+    Clock::at(Timestamp::from_second(seconds).expect("a time"))
 }
 
 fn kind(name: &str) -> &'static Kind {
@@ -198,7 +203,7 @@ fn a_failed_backup_is_a_warning_with_what_its_pod_said() {
     // The pod that failed makes no server unready, and a new success ends it.
     let plan = planned("{ backup: {} }");
     assert!(
-        problems::of_live(&plan, &world(&objects), 0)
+        problems::of_live(&plan, &world(&objects), &seconds_in(0))
             .iter()
             .all(|problem| problem.reason != "CrashLoopBackOff")
     );
@@ -230,7 +235,7 @@ fn a_backup_claim_that_waits_for_its_first_pod_is_no_problem() {
     let plan = planned("{ backup: {} }");
     let claim = |name: &str, phase: &str| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name }, "status": { "phase": phase } });
     let told = |objects: &[Value]| {
-        let found = problems::of_live(&plan, &world(objects), problems::SETTLING);
+        let found = problems::of_live(&plan, &world(objects), &seconds_in(60));
         found.into_iter().filter(|it| it.reason == "VolumePending").count()
     };
     assert_eq!(told(&[claim("logpilot-backup", "Pending")]), 0);
@@ -295,7 +300,8 @@ fn pods_of_one_component_with_one_cause_are_one_problem_that_counts_them() {
             "status": { "containerStatuses": [{ "state": { "waiting": { "reason": "ErrImagePull", "message": "no" } } }] } })
     };
     let pods = [failing("a", "all"), failing("b", "all"), failing("c", "rest")];
-    let told = problems::of_live(&planned("{ components: { all: {}, rest: {} } }"), &world(&pods), 0);
+    let told =
+        problems::of_live(&planned("{ components: { all: {}, rest: {} } }"), &world(&pods), &seconds_in(0));
     let words: Vec<_> = told.iter().map(|it| it.message.as_str()).collect();
     assert_eq!(words, ["no (and 1 more pods)", "no"]);
 }
@@ -310,7 +316,7 @@ fn a_backup_pod_whose_secret_is_missing_is_told_with_the_secrets_name() {
     pod["status"] = json!({ "phase": "Pending", "containerStatuses": [{ "restartCount": 0, "image": "i:1",
         "state": { "waiting": { "reason": "CreateContainerConfigError", "message": "secret \"minio\" not found" } } }] });
     let plan = planned("{ backup: { s3: { bucket: abc, credentialsSecret: { name: minio } } } }");
-    let told = problems::of_live(&plan, &world(&[pod]), 0);
+    let told = problems::of_live(&plan, &world(&[pod]), &seconds_in(0));
     let [only] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!(
         (only.reason.as_str(), only.message.as_str()),
