@@ -17,6 +17,8 @@ use super::cluster::{self, Running, World, behind, case::Case, world};
 
 /// On each resource of a fleet and, by `commonLabels`, on its children.
 const MARK: &str = "fleet";
+/// Requests under way, where many are made.
+const AT_ONCE: usize = 16;
 
 pub struct Fleet {
     pub world: &'static World,
@@ -63,23 +65,19 @@ impl Fleet {
 
     /// Makes so many, each with the spec of its name.
     pub async fn make(&self, count: usize, spec: impl Fn(&str) -> Value) {
-        let manifests = (0..count).map(|number| {
-            let name = self.name(number);
-            self.manifest(&name, &spec(&name))
-        });
-        let made = stream::iter(manifests.map(async |manifest| {
-            cluster::apply(&self.client, &manifest).await;
+        let names = (0..count).map(|number| self.name(number));
+        self.apply_all(names.map(|name| self.manifest(&name, &spec(&name))).collect()).await;
+    }
+
+    pub async fn apply_all(&self, manifests: Vec<Value>) {
+        let made = stream::iter(manifests.iter().map(async |manifest| {
+            cluster::apply(&self.client, manifest).await;
         }));
-        made.buffer_unordered(16).collect::<Vec<()>>().await;
+        made.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     }
 
     pub async fn all(&self) -> Vec<DynamicObject> {
-        let marked = ListParams::default().labels(&format!("{MARK}={}", self.mark));
-        Api::<DynamicObject>::all_with(self.client.clone(), &cluster::resource())
-            .list(&marked)
-            .await
-            .unwrap()
-            .items
+        self.api().list(&self.marked()).await.unwrap().items
     }
 
     /// Until each of so many has a status, seen for its newest spec, that is as asked.
@@ -109,10 +107,23 @@ impl Fleet {
         .unwrap_or_else(|error| panic!("{error}"));
     }
 
+    pub async fn delete(&self, names: &[String]) {
+        let (api, how) = (self.api(), DeleteParams::default());
+        let deleted =
+            stream::iter(names.iter().map(async |name| drop(api.delete(name, &how).await.unwrap())));
+        deleted.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    }
+
     pub async fn unmake(&self) {
-        let marked = ListParams::default().labels(&format!("{MARK}={}", self.mark));
-        let api = Api::<DynamicObject>::all_with(self.client.clone(), &cluster::resource());
-        api.delete_collection(&DeleteParams::default(), &marked).await.unwrap();
+        self.api().delete_collection(&DeleteParams::default(), &self.marked()).await.unwrap();
+    }
+
+    fn api(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &cluster::resource())
+    }
+
+    fn marked(&self) -> ListParams {
+        ListParams::default().labels(&format!("{MARK}={}", self.mark))
     }
 
     /// Everything that was sent but renewals of watches.

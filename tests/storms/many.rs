@@ -132,17 +132,11 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
             })
         };
         let names: Vec<String> = (0..churned).map(|number| format!("churn-{round}-{number:04}")).collect();
-        let manifests: Vec<Value> = names.iter().map(|name| fleet.manifest(name, &short())).collect();
-        let made = stream::iter(manifests.iter().map(async |manifest| {
-            apply(&fleet.client, manifest).await;
-        }));
-        made.buffer_unordered(16).collect::<Vec<()>>().await;
+        fleet.apply_all(names.iter().map(|name| fleet.manifest(name, &short())).collect()).await;
         let all = count + churned;
         let seen = |status: &Value| status["observedGeneration"].as_i64().is_some();
         fleet.until_all("seen", all, Duration::from_secs(size(60, 300)), seen).await;
-        for name in &names {
-            fleet.case(name).await.delete().await;
-        }
+        fleet.delete(&names).await;
         fleet.until_all("left", count, Duration::from_secs(120), ready).await;
         fleet.quiet(QUIET, Duration::from_secs(60)).await;
         if round == 0 {

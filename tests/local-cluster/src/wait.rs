@@ -11,6 +11,11 @@ use crate::{Error, Result};
 /// A probe starts at this interval and slows down to [`MAX_INTERVAL`].
 const MIN_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_INTERVAL: Duration = Duration::from_millis(200);
+/// The pause after a look is at least so many times as long as the look: what takes long to look at, such as a list of
+/// a thousand objects, would otherwise take the machine from what is waited for.
+const PAUSE_PER_LOOK: u32 = 4;
+/// But no longer than this: a look that hung says nothing of the next one.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// An object in a failure message is cut to this many characters.
 const MAX_SHOWN: usize = 6_000;
 
@@ -28,15 +33,17 @@ where
     let mut interval = MIN_INTERVAL;
     let mut last_seen = "nothing: the first look did not end".to_owned();
     loop {
+        let looked = Instant::now();
         match timeout_at(end, probe()).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(seen)) => last_seen = seen,
             Err(_) => break,
         }
-        if Instant::now() + interval >= end {
+        let pause = interval.max(MAX_PAUSE.min(looked.elapsed() * PAUSE_PER_LOOK));
+        if Instant::now() + pause >= end {
             break;
         }
-        sleep(interval).await;
+        sleep(pause).await;
         interval = MAX_INTERVAL.min(interval * 2);
     }
     Err(Error::Timeout { what: what.into(), waited: started.elapsed(), last_seen })
