@@ -111,6 +111,7 @@ impl Applier<'_> {
                 Err(error) => Err(error),
             },
             Decision::Make => self.make(planned, snapshot).await,
+            Decision::Replace => self.clear(planned, snapshot).await,
             Decision::Update { uid, body, replicas_at_stake, version } => {
                 self.update(planned, body, &uid, replicas_at_stake.then_some(version)).await
             }
@@ -124,6 +125,14 @@ impl Applier<'_> {
             }
             Err(error) => failed(error),
         }
+    }
+
+    /// Deletes what has to be made again, which it is when it is gone.
+    async fn clear(&self, planned: &Planned, snapshot: &Snapshot) -> std::result::Result<Result, Error> {
+        let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Ok(Result::InSync) };
+        self.writer.delete(child.kind, &child.key, &child.uid).await?;
+        self.live.deleting(child);
+        Ok(Result::Deleted)
     }
 
     /// Creates an object that is not known to exist.

@@ -40,7 +40,14 @@ pub(super) enum Decision {
     Nothing(Result),
     Post,
     Make,
-    Update { uid: String, body: Value, replicas_at_stake: bool, version: u64 },
+    Update {
+        uid: String,
+        body: Value,
+        replicas_at_stake: bool,
+        version: u64,
+    },
+    /// To be made again: what it is made of cannot be changed.
+    Replace,
 }
 
 pub(super) fn decide(
@@ -67,13 +74,18 @@ pub(super) fn decide(
     let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Decision::Make };
     match owner.of(child) {
         Ownership::Ours if child.deleting => Decision::Nothing(terminating(planned)),
-        Ownership::Ours if planned.kind.role == Role::Run => Decision::Nothing(Result::InSync),
+        // It runs to its end as it was made.
+        Ownership::Ours if planned.kind.role == Role::Run && !snapshot.has_not_begun(&planned.key.name) => {
+            Decision::Nothing(Result::InSync)
+        }
         Ownership::Ours => {
             let (body, replicas_at_stake) = live_body(planned, child);
             let wanted = digest::desired(&body);
             let id: Id = (planned.kind, planned.key.clone());
             if child.digest == Some(wanted) || normalised.known(&id, (wanted, child.digest)) {
                 Decision::Nothing(Result::InSync)
+            } else if planned.kind.role == Role::Run {
+                Decision::Replace
             } else {
                 Decision::Update { uid: child.uid.clone(), body, replicas_at_stake, version: child.version }
             }

@@ -7,9 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use k8s_openapi::api::core::v1::Pod;
+
 use super::{
     child::Child,
-    kind::{Kind, Role},
+    detail::Detail,
+    kind::{Kind, Managed, Role},
     plan::Key,
 };
 
@@ -59,6 +62,17 @@ impl Snapshot {
 
     pub fn of_kind<'a>(&'a self, kind: &'static Kind) -> impl Iterator<Item = &'a Arc<Child>> {
         self.children.values().filter(move |child| child.kind == kind)
+    }
+
+    /// Whether a Job has pods and none of them was given a node: it has done nothing yet. One whose pods are not seen may have.
+    #[must_use]
+    pub fn has_not_begun(&self, job: &str) -> bool {
+        let mut pods = self.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
+            Detail::Pod(pod) if pod.job.as_deref() == Some(job) => Some(pod),
+            _ => None,
+        });
+        let first = pods.next();
+        first.is_some_and(|first| first.node.is_none() && pods.all(|pod| pod.node.is_none()))
     }
 
     #[must_use]

@@ -112,7 +112,8 @@ pub fn of(world: World<'_>) -> State {
 }
 
 impl World<'_> {
-    /// The request of a status, while its Job or a pod of it is there: then it goes on to its end, whatever the spec says.
+    /// The request of a status, while its Job or a pod of it is there: then it goes on to its end, whatever the spec says. One
+    /// that found no node has changed nothing: the spec may be put right, or ask for it no more.
     fn running(&self, before: &RestoreStatus) -> Option<Restore> {
         let component = |component: &&Component| before.component.is_none_or(|key| key == component.role.key);
         let request = Restore {
@@ -121,7 +122,8 @@ impl World<'_> {
             component: before.component,
             claim: self.cluster.components.iter().find(component)?.claim.clone(),
         };
-        (self.job(&request).is_some() || self.pods(&request).next().is_some()).then_some(request)
+        let there = self.job(&request).is_some() || self.pods(&request).next().is_some();
+        (there && !self.snapshot.has_not_begun(&self.key(&request).name)).then_some(request)
     }
 
     fn step(&self, request: &Restore) -> State {

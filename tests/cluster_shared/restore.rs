@@ -150,6 +150,40 @@ async fn a_restore_waits_for_the_last_pod_runs_once_and_as_many_pods_come_back()
     assert_eq!(claim.metadata.annotations.unwrap()["logpilot.io/restores"], "first=Succeeded");
 }
 
+/// Servers wait for its end, so that somebody has to know; and nothing but the spec has to be put right.
+#[tokio::test]
+async fn a_restore_that_finds_no_node_is_named_and_begun_anew_or_taken_back_with_the_spec() {
+    let case = case("nowhere").await;
+    let mut before = spec(&case, None);
+    before["components"] = json!({ "all": { "replicas": 1 } });
+    case.apply(before.clone()).await;
+    case.ready().await;
+    let stuck = async |id: &str| {
+        let mut asked = before.clone();
+        asked["restore"] = json!({ "requestId": id, "from": FROM });
+        let right = asked.clone();
+        asked["components"]["all"]["nodeSelector"] = json!({ "no": "node" });
+        case.apply(asked).await;
+        let status = case.reason("Ready", "False", "Unschedulable").await;
+        assert_eq!(status["restore"]["phase"], "Restoring", "{status:#}");
+        right
+    };
+    let right = stuck("first").await;
+    let [job] = jobs(&case).await.try_into().expect("one Job");
+    let old = uid(&case.child("Job", &job).await);
+    case.apply(right).await;
+    case.child_until("Job", &job, "made again", SOON, |seen| uid(seen) != old).await;
+    end_well(&case, &said()).await;
+    assert_eq!(case.ready().await["restore"]["phase"], "Succeeded");
+
+    stuck("second").await;
+    case.apply(before.clone()).await;
+    case.ready().await;
+    let claim = case.child("PersistentVolumeClaim", "nowhere-data").await;
+    assert_eq!(claim.metadata.annotations.unwrap()["logpilot.io/restores"], "first=Succeeded");
+    assert_eq!(jobs(&case).await, [""; 0]);
+}
+
 #[tokio::test]
 async fn a_restore_that_fails_is_told_and_the_servers_come_back_as_they_were() {
     let case = case("sound").await;

@@ -17,6 +17,7 @@ use crate::{
         plan::{Plan, Planned},
     },
     logpilot::reasons,
+    objects::labels,
 };
 
 /// Least seconds that a running pod may take to be ready before that is a problem: the default startup probe's budget
@@ -68,8 +69,9 @@ pub(super) fn of_pods(plan: &Plan, snapshot: &Snapshot, clock: &Clock) -> Vec<Pr
             .entry((pod.component.clone(), told.reason.clone()))
             .and_modify(|(_, others)| *others += 1)
             .or_insert_with(|| {
-                // Servers run without a backup.
-                let severity = if pod.job.is_some() { Severity::Warning } else { told.severity };
+                // Servers run without a backup; and not before the end of a restore.
+                let beside = pod.job.is_some() && pod.component != labels::RESTORE;
+                let severity = if beside { Severity::Warning } else { told.severity };
                 let found = problem(severity, &told.reason, child.to_string(), told.message);
                 (Problem { node: pod.node.clone(), ..found }, 0)
             });

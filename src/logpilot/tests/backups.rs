@@ -21,7 +21,7 @@ pub(super) fn at(text: &str) -> Timestamp {
 }
 
 /// That many seconds after what has no time of its own.
-fn seconds_in(seconds: i64) -> Clock {
+pub(super) fn seconds_in(seconds: i64) -> Clock {
     Clock::at(Timestamp::from_second(seconds).expect("a time"))
 }
 
@@ -64,6 +64,7 @@ pub(super) fn pod(job: &str, exit_code: i32, message: &str) -> Value {
         "metadata": { "name": format!("{job}-abcde"), "labels": {
             "app.kubernetes.io/component": "backup", "batch.kubernetes.io/job-name": job,
         } },
+        "spec": { "nodeName": "n" },
         "status": { "phase": if exit_code == 0 { "Succeeded" } else { "Failed" }, "containerStatuses": [
             { "state": { "terminated": { "exitCode": exit_code, "reason": "x", "message": message } } },
         ] },

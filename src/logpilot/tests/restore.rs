@@ -1,13 +1,13 @@
 //! From a request to its end: what is stopped, when the Job comes, what is remembered.
 
 use super::{
-    backups::{at, job, pod, world},
+    backups::{at, job, pod, seconds_in, world},
     *,
 };
 use crate::{
     api::{
         LogPilotClusterStatus,
-        status::{ComponentStatus, RestorePhase, RestoreStatus},
+        status::{ComponentStatus, RestorePhase, RestoreStatus, Severity},
     },
     engine::{
         live::{Coverage, Snapshot},
@@ -15,6 +15,7 @@ use crate::{
     },
     logpilot::{
         facts::{OperatorImage, RestoreJob},
+        problems,
         replicas::remembered,
         restore::{self, State, World},
     },
@@ -198,6 +199,48 @@ fn servers_stop_then_the_job_runs_then_they_come_back() {
     scene.objects.push(restoring("a", Some("Complete")));
     let gone = scene.step();
     assert_eq!((gone.status, gone.job), (ended.status, None));
+}
+
+/// A pod that found no node changed nothing, and nothing has to come to its end.
+#[test]
+fn a_restore_that_has_not_begun_is_taken_back_with_its_request() {
+    for (node, goes_on) in [(json!("n"), true), (Value::Null, false)] {
+        let mut scene = Scene::new(&asking("a"), stopped());
+        scene.step();
+        let mut waiting = restorer("a", "Pending", 0, "");
+        waiting["spec"]["nodeName"] = node;
+        scene.objects.extend([restoring("a", None), waiting]);
+        assert_eq!(scene.phase(), Some(Restoring));
+        scene.spec = "{ components: { all: {}, rest: {} }, backup: {} }".into();
+        let state = scene.step();
+        assert_eq!(state.job.is_some(), goes_on);
+        assert_eq!(
+            state.stopped.len(),
+            1,
+            "while its pod is there, servers wait: it may be given a node right now"
+        );
+        // A Job whose pods are not seen may have begun.
+        scene.replace("Pod", []);
+        scene.status =
+            Scene { status: None, ..Scene::new(&asking("a"), scene.objects.clone()) }.step().status;
+        assert!(scene.look().job.is_some());
+        scene.replace("Job", []);
+        let over = scene.step();
+        assert_eq!((over.job, over.stopped.len(), over.records.len()), (None, 0, 0));
+    }
+}
+
+#[test]
+fn a_restore_whose_pod_cannot_run_is_an_error_for_servers_wait_for_it() {
+    let mut waiting = restorer("a", "Pending", 0, "");
+    waiting["spec"] = json!({});
+    waiting["status"] = json!({ "phase": "Pending", "conditions": [
+        { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes" },
+    ] });
+    waiting["metadata"]["ownerReferences"] = json!([{ "apiVersion": "batch/v1", "kind": "Job", "name": name("a"), "uid": "j", "controller": true }]);
+    let told = problems::of_live(&planned(&asking("a")), &world(&[waiting]), &seconds_in(60));
+    let told: Vec<_> = told.iter().map(|it| (it.reason.as_str(), it.severity)).collect();
+    assert_eq!(told, [("Unschedulable", Severity::Error)]);
 }
 
 /// The status is what tells later that a Job may be there.

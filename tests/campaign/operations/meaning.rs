@@ -70,6 +70,12 @@ pub const MEANINGS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "restore without a node",
+        "{ backup: {} }",
+        &["{ backup: {}, components: { all: { nodeSelector: { no: node } } }, \
+             restore: { requestId: nowhere, from: logpilot-20260102T030001.000Z.db } }"],
+    ),
+    (
         "no room",
         "{ limits: { quota: { pods: 9 } } }",
         &[
