@@ -61,7 +61,7 @@ CAMPAIGN := $(CARGO) --config 'profile.dev.opt-level=1' test --locked --no-fail-
 campaign: ## everything that can stand in the operator's way, at each of its writes, in every workload
 	@# The library too, because what people run is optimised. The tests of faults wait more than they compute: they run beside
 	@# the trials, before which they have the processor. Most storms watch for minutes, and take turns for the rest.
-	@failed=; export CAMPAIGN=full $(SIDE_BY_SIDE) GOGC=1000; began=$$SECONDS; faults=$(TARGET)/campaign-faults.log; \
+	@failed=; export CAMPAIGN=full $(SIDE_BY_SIDE); began=$$SECONDS; faults=$(TARGET)/campaign-faults.log; \
 	$(CAMPAIGN) --no-run --lib --test campaign --test faults --test storms; \
 	$(CAMPAIGN) --lib || failed=1; \
 	$(CAMPAIGN) --test faults -- --nocapture --test-threads=8 >$$faults 2>&1 & beside=$$!; \

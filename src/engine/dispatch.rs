@@ -57,9 +57,11 @@ pub trait Reconciler: Send + Sync + 'static {
     fn gone(&self, name: &str);
     /// The namespaces whose coming and going concerns a resource.
     fn namespaces(&self, object: &DynamicObject) -> Vec<String>;
-    /// What a resource may have to share with another or leave to it: whoever claims the same is looked at again when
-    /// one of them comes, changes or goes.
+    /// What a resource may have to share with another or leave to it.
     fn claims(&self, object: &DynamicObject) -> Vec<String>;
+    /// Those of its claims of which it matters to it who else has them: it is looked at again when one of those comes,
+    /// changes or goes.
+    fn heeds(&self, object: &DynamicObject) -> Vec<String>;
     /// Somebody else changed the status that we wrote.
     fn status_is_foreign(&self, object: &DynamicObject) -> bool;
 }
@@ -73,17 +75,19 @@ struct Essence {
     annotations: std::collections::BTreeMap<String, String>,
     labels: std::collections::BTreeMap<String, String>,
     claims: Vec<String>,
+    heeds: Vec<String>,
 }
 
 impl Essence {
-    fn of(object: &DynamicObject, claims: Vec<String>) -> Self {
+    fn of(object: &DynamicObject, reconciler: &impl Reconciler) -> Self {
         Self {
             uid: object.uid(),
             generation: object.metadata.generation,
             deleting: object.metadata.deletion_timestamp.is_some(),
             annotations: object.annotations().clone(),
             labels: object.labels().clone(),
-            claims,
+            claims: reconciler.claims(object),
+            heeds: reconciler.heeds(object),
         }
     }
 }
@@ -254,7 +258,7 @@ async fn watch_resources<R: Reconciler>(
     let mut failing = false;
     // Answers what the object claimed and claims now, where it is news.
     let enqueue = |object: &DynamicObject, known: &mut HashMap<String, Essence>| {
-        let essence = Essence::of(object, reconciler.claims(object));
+        let essence = Essence::of(object, &*reconciler);
         let name = object.name_any();
         let before = known.get(&name);
         if before.is_some_and(|before| before.uid != essence.uid) {
@@ -274,7 +278,7 @@ async fn watch_resources<R: Reconciler>(
     };
     let neighbours = |name: &str, claims: &[String], known: &HashMap<String, Essence>| {
         for (other, essence) in known.iter().filter(|_| !claims.is_empty()) {
-            if other != name && essence.claims.iter().any(|claim| claims.contains(claim)) {
+            if other != name && essence.heeds.iter().any(|claim| claims.contains(claim)) {
                 let _ = queue.send(ObjectRef::new_with(other, resource.clone()));
             }
         }

@@ -30,13 +30,24 @@ pub fn namespaces(object: &DynamicObject) -> impl Iterator<Item = &str> {
     std::iter::once(namespace(object)).chain(text(&object.data, "/spec/systemNamespace/name"))
 }
 
-/// Everything that another resource may claim too: when one lets go of it, the other is looked at again.
+/// Everything that another resource may claim too.
 pub fn of(object: &DynamicObject) -> Vec<String> {
-    let locations =
-        locations(object).into_iter().map(|Location { way, at: (class, name), host, path, .. }| {
-            format!("{way:?} {class} {name} {host}{path}")
-        });
-    namespaces(object).map(str::to_owned).chain(locations).collect()
+    namespaces(object).map(str::to_owned).chain(places(object)).collect()
+}
+
+/// What is looked at again when another resource that claims it comes, changes or goes. Of a namespace only by who deletes it
+/// with its resource: hundreds may share one, and each would be looked at for each change of another.
+pub fn heeded(object: &DynamicObject) -> Vec<String> {
+    let deletes = text(&object.data, "/spec/namespace/deletionPolicy") == Some("Delete");
+    let own = deletes.then(|| namespace(object).to_owned());
+    own.into_iter().chain(places(object)).collect()
+}
+
+fn places(object: &DynamicObject) -> impl Iterator<Item = String> {
+    let words = |Location { way, at: (class, name), host, path, .. }: Location<'_>| {
+        format!("{way:?} {class} {name} {host}{path}")
+    };
+    locations(object).into_iter().map(words)
 }
 
 /// What an older resource has already; the younger one waits. Of one age, the first by name has it.
@@ -137,9 +148,22 @@ mod tests {
         assert!(taken(&older, [&younger].into_iter()).is_empty(), "the older one is not touched");
         // Whoever lets go of it must reach whoever waits for it.
         let found = taken(&younger, [&older].into_iter());
-        let shared = of(&older).iter().any(|claim| of(&younger).contains(claim));
-        assert!(found.is_empty() || shared, "{:?} {:?}", of(&older), of(&younger));
+        let shared = of(&older).iter().any(|claim| heeded(&younger).contains(claim));
+        assert!(found.is_empty() || shared, "{:?} {:?}", of(&older), heeded(&younger));
         found.iter().map(|it| format!("{:?} {}{} {}", it.way, it.host, it.path, it.by)).collect()
+    }
+
+    /// Of a thousand in one namespace, each change of one would have all others planned.
+    #[test]
+    fn only_who_deletes_a_namespace_heeds_who_else_is_in_it() {
+        let within = |policy: &str| {
+            let mut made = resource("a", 1, &json!({}));
+            made.data["spec"]["namespace"] = json!({ "name": "shared", "deletionPolicy": policy });
+            made
+        };
+        assert_eq!(of(&within("Retain")), ["shared"]);
+        assert_eq!(heeded(&within("Retain")), [""; 0]);
+        assert_eq!(heeded(&within("Delete")), ["shared"]);
     }
 
     fn ingress(class: &str, rules: &Value) -> Value {

@@ -433,6 +433,10 @@ impl Reconciler for Controller {
         claims::of(object)
     }
 
+    fn heeds(&self, object: &DynamicObject) -> Vec<String> {
+        claims::heeded(object)
+    }
+
     fn status_is_foreign(&self, object: &DynamicObject) -> bool {
         self.memory.is_foreign(object)
     }
