@@ -37,6 +37,7 @@ pub fn of(object: &DynamicObject) -> Vec<String> {
 
 /// What is looked at again when another resource that claims it comes, changes or goes. Of a namespace only by who deletes it
 /// with its resource: hundreds may share one, and each would be looked at for each change of another.
+#[must_use]
 pub fn heeded(object: &DynamicObject) -> Vec<String> {
     let deletes = text(&object.data, "/spec/namespace/deletionPolicy") == Some("Delete");
     let own = deletes.then(|| namespace(object).to_owned());
