@@ -31,7 +31,7 @@ pub struct Again {
 pub fn of(facts: &Facts, outcome: &Outcome) -> Again {
     let mut waits = vec![match facts.api_key {
         ApiKeyFact::Invalid { .. } | ApiKeyFact::Going => secrets::REFRESH_HELD,
-        _ if facts.references.values().any(facts::References::hold) => secrets::REFRESH_HELD,
+        _ if facts.suspect || facts.references.values().any(facts::References::hold) => secrets::REFRESH_HELD,
         _ => secrets::REFRESH,
     }];
     waits.extend(outcome.again);
@@ -82,6 +82,14 @@ mod tests {
         };
         let key = Key { namespace: Some("a".to_owned()), name: "b".to_owned() };
         Step { id: (Pod::KIND, key), result: Result::Failed(error) }
+    }
+
+    /// Who writes a Secret says so to nobody here.
+    #[test]
+    fn what_pods_miss_is_read_again_soon() {
+        let first = |suspect| of(&Facts { suspect, ..Facts::default() }, &Outcome::default()).waits;
+        assert_eq!(first(false), [secrets::REFRESH]);
+        assert_eq!(first(true), [secrets::REFRESH_HELD]);
     }
 
     #[test]

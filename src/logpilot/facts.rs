@@ -136,6 +136,8 @@ pub enum RestoreJob {
 /// Everything `plan` may look at beside the resource itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// Pods say that something they need is missing: what they refer to is read again soon.
+    pub suspect: bool,
     pub namespace: NamespaceFact,
     /// Meaningless where no system namespace is named.
     pub system_namespace: NamespaceFact,

@@ -120,13 +120,15 @@ pub async fn facts(
 ) -> Result<Facts, Error> {
     let servers = namespace(sources.live, cluster, &cluster.namespace.name);
     let suspect = waits(snapshot, &[reasons::CONTAINER_CONFIG]);
+    // A kubelet does not say that it pulled without the login it was to use.
+    let unpulled =
+        !cluster.image_pull_secrets.is_empty() && waits(snapshot, &[reasons::IMAGE_PULL, "ErrImagePull"]);
     let generation = cr.metadata.generation;
     let references = if servers == NamespaceFact::Terminating {
         BTreeMap::new()
     } else {
         let nothing_there = servers == NamespaceFact::Absent;
-        // A kubelet does not say that it pulled without the login it was to use.
-        let suspect = suspect || waits(snapshot, &[reasons::IMAGE_PULL, "ErrImagePull"]);
+        let suspect = suspect || unpulled;
         sources.references.look(sources.writer, Asked { cluster, generation, suspect, nothing_there }).await?
     };
     let wanted = api_key(cluster);
@@ -141,6 +143,7 @@ pub async fn facts(
     };
     let last = replicas::remembered(cluster, before, snapshot);
     let facts = Facts {
+        suspect: suspect || unpulled,
         namespace: servers,
         system_namespace: cluster
             .system_namespace

@@ -153,7 +153,7 @@ async fn a_restore_waits_for_the_last_pod_runs_once_and_as_many_pods_come_back()
 /// Servers wait for its end, so that somebody has to know; and nothing but the spec has to be put right.
 #[tokio::test]
 async fn a_restore_that_finds_no_node_is_named_and_begun_anew_or_taken_back_with_the_spec() {
-    let case = case("nowhere").await;
+    let case = case("astray").await;
     let mut before = spec(&case, None);
     before["components"] = json!({ "all": { "replicas": 1 } });
     case.apply(before.clone()).await;
@@ -179,7 +179,7 @@ async fn a_restore_that_finds_no_node_is_named_and_begun_anew_or_taken_back_with
     stuck("second").await;
     case.apply(before.clone()).await;
     case.ready().await;
-    let claim = case.child("PersistentVolumeClaim", "nowhere-data").await;
+    let claim = case.child("PersistentVolumeClaim", "astray-data").await;
     assert_eq!(claim.metadata.annotations.unwrap()["logpilot.io/restores"], "first=Succeeded");
     assert_eq!(jobs(&case).await, [""; 0]);
 }
