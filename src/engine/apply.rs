@@ -130,9 +130,15 @@ impl Applier<'_> {
     /// Deletes what has to be made again, which it is when it is gone.
     async fn clear(&self, planned: &Planned, snapshot: &Snapshot) -> std::result::Result<Result, Error> {
         let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Ok(Result::InSync) };
+        self.delete(child).await?;
+        Ok(Result::Deleted)
+    }
+
+    /// This one and no later one of its name; it counts as on its way out from then on.
+    pub(super) async fn delete(&self, child: &Child) -> std::result::Result<(), Error> {
         self.writer.delete(child.kind, &child.key, &child.uid).await?;
         self.live.deleting(child);
-        Ok(Result::Deleted)
+        Ok(())
     }
 
     /// Creates an object that is not known to exist.

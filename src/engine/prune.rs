@@ -63,10 +63,9 @@ impl Applier<'_> {
 
     async fn prune_one(&self, child: &Child) -> Step {
         let id: Id = (child.kind, child.key.clone());
-        let delete = async || match self.writer.delete(child.kind, &child.key, &child.uid).await {
+        let delete = async || match self.delete(child).await {
             Ok(()) => {
                 info!(object = %child, owner = %self.owner.name, "deleted: no longer planned");
-                self.live.deleting(child);
                 Result::Deleted
             }
             // Replaced by another object of that name, which is judged by its own event.

@@ -123,13 +123,14 @@ pub async fn facts(
     // A kubelet does not say that it pulled without the login it was to use.
     let unpulled =
         !cluster.image_pull_secrets.is_empty() && waits(snapshot, &[reasons::IMAGE_PULL, "ErrImagePull"]);
+    let missed = suspect || unpulled;
     let generation = cr.metadata.generation;
     let references = if servers == NamespaceFact::Terminating {
         BTreeMap::new()
     } else {
         let nothing_there = servers == NamespaceFact::Absent;
-        let suspect = suspect || unpulled;
-        sources.references.look(sources.writer, Asked { cluster, generation, suspect, nothing_there }).await?
+        let asked = Asked { cluster, generation, suspect: missed, nothing_there };
+        sources.references.look(sources.writer, asked).await?
     };
     let wanted = api_key(cluster);
     let api_key = match servers {
@@ -143,7 +144,7 @@ pub async fn facts(
     };
     let last = replicas::remembered(cluster, before, snapshot);
     let facts = Facts {
-        suspect: suspect || unpulled,
+        suspect: missed,
         namespace: servers,
         system_namespace: cluster
             .system_namespace
