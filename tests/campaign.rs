@@ -34,6 +34,7 @@ mod witness;
 mod workload;
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, VecDeque},
     future::Future,
     panic::AssertUnwindSafe,
@@ -152,6 +153,12 @@ impl Tally {
     }
 }
 
+/// What is tried in one slot at a time.
+enum Trial<'workloads> {
+    Walk(operations::Walk),
+    Plan(&'workloads Workload, Plan, String),
+}
+
 /// Works through a queue in every slot at once, and says now and then how far it is.
 async fn everywhere<Task, Work>(
     slots: &[Slot],
@@ -212,6 +219,7 @@ async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
     for _ in 0..count {
         slots.push(stand.slot().await);
     }
+    operations::prepare(&stand).await;
 
     let workloads = workload::all();
     let chosen: Vec<&Workload> = workloads
@@ -232,38 +240,41 @@ async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
         println!("{name}: {} writes", reference.ordinary.writes);
     }
 
-    let mut tasks: Vec<(&Workload, Plan, String)> = Vec::new();
+    let mut plans: Vec<(&Workload, Plan, String)> = Vec::new();
     for workload in chosen {
         for plan in disturbed::plans(&references[workload.name], extent.seed) {
             let id = format!("{}/{}/{}/{}", workload.name, plan.class, plan.detail, plan.nth);
-            tasks.push((workload, plan, id));
+            plans.push((workload, plan, id));
         }
     }
     let mut place = 0;
-    tasks.retain(|(_, plan, id)| {
+    plans.retain(|(_, plan, id)| {
         place += 1;
         extent.plan(place, plan, id)
     });
+    // What takes longest comes first: at the end every slot has something to do.
+    plans.sort_by_key(|(workload, plan, _)| {
+        Reverse(if plan.class == "crashes" { references[workload.name].ordinary.writes } else { 0 })
+    });
+    let walks = extent.walks().into_iter().map(Trial::Walk);
+    let trials: Vec<Trial> =
+        walks.chain(plans.into_iter().map(|(of, plan, id)| Trial::Plan(of, plan, id))).collect();
     let tally = Mutex::new(Tally::default());
-    everywhere(&slots, "plans", tasks, async |place, (workload, plan, id): (&Workload, Plan, String)| {
+    everywhere(&slots, "trials", trials, async |place, trial: Trial| {
         let slot = &slots[place];
-        let trial = disturbed::run(slot, workload, &plan, &references[workload.name]);
-        let outcome = tried(slot, &id, trial).await;
+        let (class, id, outcome) = match &trial {
+            Trial::Walk(walk) => {
+                ("operations", &walk.id, tried(slot, &walk.id, operations::run(slot, walk)).await)
+            }
+            Trial::Plan(workload, plan, id) => {
+                let run = disturbed::run(slot, workload, plan, &references[workload.name]);
+                (plan.class, id, tried(slot, id, run).await)
+            }
+        };
         if extent.only.is_some() || !outcome.violations.is_empty() {
             println!("{id}: {outcome:#?}");
         }
-        tally.lock().unwrap().count(plan.class, &id, &outcome);
-    })
-    .await;
-
-    operations::prepare(&stand).await;
-    everywhere(&slots, "walks", extent.walks(), async |place, walk: operations::Walk| {
-        let slot = &slots[place];
-        let outcome = tried(slot, &walk.id, operations::run(slot, &walk)).await;
-        if extent.only.is_some() || !outcome.violations.is_empty() {
-            println!("{}: {outcome:#?}", walk.id);
-        }
-        tally.lock().unwrap().count("operations", &walk.id, &outcome);
+        tally.lock().unwrap().count(class, id, &outcome);
     })
     .await;
     println!("{}", operations::report(extent.full || extent.only.is_some()));

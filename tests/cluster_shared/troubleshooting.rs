@@ -287,7 +287,7 @@ async fn a_pod_without_a_node_tells_what_the_nodes_lack_and_what_to_change() {
         spec["components"]["all"].as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         spec
     };
-    let huge = json!({ "requests": { "cpu": "500" }, "limits": { "cpu": "500" } });
+    let huge = json!({ "requests": { "cpu": "5000" }, "limits": { "cpu": "5000" } });
     let own = json!({ "only-for": case.name });
     for (fields, words, advice) in [
         (json!({ "nodeSelector": { "disk": "none" } }), "node affinity/selector", "nodeSelector"),

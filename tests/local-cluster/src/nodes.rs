@@ -14,9 +14,10 @@ use serde_json::json;
 
 use crate::{Result, error::Context, wait_for};
 
-/// What a node of the tests can hold: large enough that only a test that wants to runs out of it.
+/// What a node of the tests can hold: large enough that only a test that wants to runs out of it, and that thousands of
+/// resources can stay when their tests have ended.
 const CAPACITY: [(&str, &str); 4] =
-    [("cpu", "128"), ("memory", "1Ti"), ("ephemeral-storage", "1Ti"), ("pods", "2000")];
+    [("cpu", "2000"), ("memory", "64Ti"), ("ephemeral-storage", "64Ti"), ("pods", "20000")];
 /// Zones that nodes are dealt to in turn.
 const ZONES: [&str; 3] = ["zone-a", "zone-b", "zone-c"];
 
