@@ -13,7 +13,7 @@ use local_cluster::wait_for;
 use logpilot_operator::{api, objects::kinds::KINDS};
 use serde_json::{Value, json};
 
-use super::cluster::{self, Running, World, behind, case::Case, world};
+use super::cluster::{self, Running, World, behind, case::Case, kinds, world};
 
 /// On each resource of a fleet and, by `commonLabels`, on its children.
 const MARK: &str = "fleet";
@@ -112,6 +112,24 @@ impl Fleet {
         let deleted =
             stream::iter(names.iter().map(async |name| drop(api.delete(name, &how).await.unwrap())));
         deleted.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    }
+
+    /// Until nothing of it is left in a namespace.
+    pub async fn empty(&self, namespace: &str, within: Duration) {
+        let some = self.marked().limit(1);
+        for kind in KINDS.iter().filter(|kind| kind.role.watched() && kind.namespaced) {
+            let api = kinds::api(&self.client, kind, namespace);
+            wait_for(format!("{namespace} without {}", kind.plural), within, async || {
+                match api.list(&some).await {
+                    Ok(list) if list.items.is_empty() => Ok(()),
+                    Ok(list) => Err(format!("{:?} is there", list.items[0].metadata.name)),
+                    Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+                    Err(error) => Err(error.to_string()),
+                }
+            })
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error}", self.mark));
+        }
     }
 
     pub async fn unmake(&self) {
