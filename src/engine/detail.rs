@@ -120,6 +120,8 @@ pub struct Claim {
     pub phase: String,
     /// Seconds since the epoch.
     pub created: i64,
+    /// What it asks for.
+    pub requested: Option<String>,
     pub capacity: Option<String>,
     pub class: Option<String>,
     /// Who has to make the volume: known once the class exists and the volume is not put off.
@@ -242,6 +244,10 @@ fn claim(live: &Value) -> Claim {
         created: string(live, "/metadata/creationTimestamp")
             .parse::<Timestamp>()
             .map_or(0, Timestamp::as_second),
+        requested: live
+            .pointer("/spec/resources/requests/storage")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         capacity: live.pointer("/status/capacity/storage").and_then(Value::as_str).map(str::to_owned),
         class: live.pointer("/spec/storageClassName").and_then(Value::as_str).map(str::to_owned),
         provisioner: annotation(live, PROVISIONER),

@@ -5,9 +5,8 @@ use std::{
     fmt,
 };
 
-use super::model::Restore;
-
-use super::model::Component;
+use super::model::{Component, Restore};
+use crate::{api::common::Quantity, engine::plan::Key};
 
 /// A value that is never printed: not in logs, status, events or panics.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,6 +41,14 @@ pub enum NamespaceFact {
     Foreign,
     /// Being deleted: nothing can be created in it; waited out.
     Terminating,
+}
+
+/// Another size than the one that is declared: Kubernetes changes the size of a claim only once it has a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldSize {
+    pub claim: Key,
+    pub now: Quantity,
+    pub declared: Quantity,
 }
 
 /// The API key that clients must present.
@@ -148,6 +155,8 @@ pub struct Facts {
     pub api_key: ApiKeyFact,
     /// Claims that held data and are gone: not made again until the user says so.
     pub lost_claims: BTreeSet<String>,
+    /// Of claims without a volume, by their names.
+    pub held_sizes: BTreeMap<String, HeldSize>,
     /// What the variables of each component refer to, by the Deployment's name, and the pull Secrets, by the
     /// ServiceAccount's; nothing where they refer to nothing.
     pub references: BTreeMap<String, References>,

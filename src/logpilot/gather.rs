@@ -7,15 +7,15 @@ use kube::ResourceExt;
 
 use super::{
     ACCEPT_DATA_LOSS, config_check,
-    facts::{ApiKeyFact, Facts, NamespaceFact, OperatorImage, RestoreJob, Taken},
+    facts::{ApiKeyFact, Facts, HeldSize, NamespaceFact, OperatorImage, RestoreJob, Taken},
     model::Cluster,
-    reasons,
+    quantity, reasons,
     references::{Asked, References},
     replicas, restore,
     secrets::{Secrets, Wanted},
 };
 use crate::{
-    api::{LogPilotCluster, LogPilotClusterStatus},
+    api::{LogPilotCluster, LogPilotClusterStatus, common::Quantity},
     engine::{
         detail::{self, Detail},
         error::Error,
@@ -77,6 +77,24 @@ pub fn lost_claims(
         // A claim of that name with our labels is the data, restored: its UID is taken over.
         .filter(|(key, _)| snapshot.get(PersistentVolumeClaim::KIND, key).is_none())
         .collect()
+}
+
+/// Claims that wait for a volume, and whose declared size they cannot have before.
+#[must_use]
+pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, HeldSize> {
+    let jobs = cluster.backup.iter().flat_map(|backup| &backup.jobs);
+    let claims = cluster.storage.claims.iter().chain(jobs.filter_map(|job| job.volume.as_ref()));
+    let held = claims.filter_map(|declared| {
+        let claim = Key { namespace: Some(cluster.namespace.name.clone()), name: declared.name.clone() };
+        let Detail::Claim(live) = &snapshot.get(PersistentVolumeClaim::KIND, &claim)?.detail else {
+            return None;
+        };
+        let now = Quantity(live.requested.clone().filter(|_| live.phase == "Pending")?);
+        let declared = declared.size.clone();
+        (quantity::parse(&now) != quantity::parse(&declared))
+            .then(|| (claim.name.clone(), HeldSize { claim, now, declared }))
+    });
+    held.collect()
 }
 
 /// Which Secret holds the API key.
@@ -157,6 +175,7 @@ pub async fn facts(
             .into_iter()
             .map(|(key, _)| key.name)
             .collect::<BTreeSet<_>>(),
+        held_sizes: held_sizes(cluster, snapshot),
         references,
         operator_image: OperatorImage(sources.operator_image.map(str::to_owned)),
         restore: sources.restore.job.clone().map_or(RestoreJob::None, RestoreJob::Planned),

@@ -42,7 +42,7 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     plan.add([service_account::build(cluster)]);
     plan.add(secret::api_key(cluster, facts));
     plan.add(cluster.storage.claims.iter().filter_map(|it| claim::build(cluster, it, facts)));
-    plan.add(backup_claims(cluster));
+    plan.add(backup_claims(cluster, facts));
     plan.add(cron_job::build(cluster, facts));
     plan.add(restore_job::build(cluster, facts));
     for component in &cluster.components {
@@ -75,9 +75,9 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     plan
 }
 
-fn backup_claims(cluster: &Cluster) -> impl Iterator<Item = PersistentVolumeClaim> {
+fn backup_claims(cluster: &Cluster, facts: &Facts) -> impl Iterator<Item = PersistentVolumeClaim> {
     let jobs = cluster.backup.iter().flat_map(|backup| &backup.jobs);
-    jobs.filter_map(|job| job.volume.as_ref()).map(|volume| claim::of_backups(cluster, volume))
+    jobs.filter_map(|job| job.volume.as_ref()).map(|volume| claim::of_backups(cluster, volume, facts))
 }
 
 /// A second route for a host and path would take requests from the first, or be ignored without a word.

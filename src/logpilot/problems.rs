@@ -77,6 +77,17 @@ pub fn of_facts(
             ),
         ));
     }
+    for held in facts.held_sizes.values() {
+        found.push(problem(
+            Severity::Warning,
+            reasons::VOLUME_RESIZE,
+            format!("PersistentVolumeClaim {}", held.claim),
+            format!(
+                "has no volume yet, and its size is only changed when it has: it asks for {} until then, for {} afterwards",
+                held.now.0, held.declared.0
+            ),
+        ));
+    }
     for missing in facts.references.values().flat_map(|references| &references.missing) {
         let severity = if missing.optional { Severity::Warning } else { Severity::Error };
         found.push(problem(

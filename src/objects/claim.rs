@@ -30,7 +30,7 @@ pub fn build(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<Persiste
     if let Some(role) = claim.role {
         all.insert(labels::COMPONENT.into(), role.name.into());
     }
-    let mut built = labelled(cluster, claim, all);
+    let mut built = labelled(cluster, claim, all, facts);
     let restores = facts.restores.get(&claim.name).cloned();
     meta::annotate(&mut built.metadata, restores.map(|all| (RESTORES.to_owned(), all)));
     Some(built)
@@ -38,11 +38,12 @@ pub fn build(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<Persiste
 
 /// A claim of the backups. One that is gone is made again: what it held is told by the status, and the data is elsewhere.
 #[must_use]
-pub fn of_backups(cluster: &Cluster, claim: &Claim) -> PersistentVolumeClaim {
-    labelled(cluster, claim, labels::of_backup(cluster))
+pub fn of_backups(cluster: &Cluster, claim: &Claim, facts: &Facts) -> PersistentVolumeClaim {
+    labelled(cluster, claim, labels::of_backup(cluster), facts)
 }
 
-fn labelled(cluster: &Cluster, claim: &Claim, mut all: StringMap) -> PersistentVolumeClaim {
+fn labelled(cluster: &Cluster, claim: &Claim, mut all: StringMap, facts: &Facts) -> PersistentVolumeClaim {
+    let size = facts.held_sizes.get(&claim.name).map_or(&claim.size, |held| &held.now);
     labels::protect(cluster, &mut all);
     let mut metadata = meta::unowned(cluster, claim.name.clone(), all);
     metadata.namespace = Some(cluster.namespace.name.clone());
@@ -56,7 +57,7 @@ fn labelled(cluster: &Cluster, claim: &Claim, mut all: StringMap) -> PersistentV
             access_modes: Some(vec![access_mode(claim.access_mode).into()]),
             storage_class_name: claim.storage_class_name.clone(),
             resources: Some(VolumeResourceRequirements {
-                requests: Some(BTreeMap::from([("storage".into(), Quantity(claim.size.0.clone()))])),
+                requests: Some(BTreeMap::from([("storage".into(), Quantity(size.0.clone()))])),
                 limits: None,
             }),
             ..PersistentVolumeClaimSpec::default()

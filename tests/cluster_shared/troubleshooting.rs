@@ -335,8 +335,19 @@ async fn a_claim_without_a_volume_tells_class_and_provisioner_and_heals_when_the
     // The pod that waits for the claim is no second problem.
     let settled = case.status().await;
     assert!(!problems(&settled).contains(reasons::UNSCHEDULABLE), "{settled:#}");
+    // Another size is refused until there is a volume.
+    let mut larger = on_class("claims-class");
+    larger["storage"]["volume"]["size"] = json!("30Gi");
+    case.apply(larger).await;
+    let held = "it asks for 10Gi until then, for 30Gi afterwards";
+    told(&case, warning(reasons::VOLUME_RESIZE, claim, held, "wait")).await;
+    let refused = case.status().await;
+    assert!(!problems(&refused).contains("immutable"), "{refused:#}");
     class(&case, "claims-class", local_cluster::volumes::PROVISIONER, "Immediate").await;
     healed(&case, reasons::VOLUME_PENDING).await;
+    healed(&case, reasons::VOLUME_RESIZE).await;
+    let grown = case.child("PersistentVolumeClaim", "claims-class-data").await;
+    assert_eq!(grown.data["spec"]["resources"]["requests"]["storage"], "30Gi");
 
     let case = self::case("claims-nobody").await;
     let claim = "PersistentVolumeClaim claims-nobody/claims-nobody-data";
@@ -377,6 +388,7 @@ async fn class(case: &Case, name: &str, provisioner: &str, binding: &str) {
     let class = json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": name },
         "provisioner": provisioner, "volumeBindingMode": binding, "reclaimPolicy": "Delete",
+        "allowVolumeExpansion": true,
     });
     cluster::apply(&case.client, &class).await;
 }

@@ -3,6 +3,7 @@
 use rstest::rstest;
 
 use super::*;
+use crate::engine::plan::Key;
 
 /// What a row of the table comes to.
 #[derive(Debug, PartialEq)]
@@ -170,4 +171,41 @@ fn an_explicit_budget_is_honoured_where_pods_are_bound_and_off_is_off() {
     assert_eq!(names(&off, "PodDisruptionBudget"), [""; 0]);
     let by_default = planned(&format!("{{ {free} }}"));
     assert_eq!(object(&by_default, "PodDisruptionBudget", "logpilot-all").body["spec"]["maxUnavailable"], 1);
+}
+
+/// Kubernetes refuses another size to a claim that has no volume, whatever else the spec asks for.
+#[rstest]
+#[case("Pending", "5Gi", Some("5Gi"))]
+#[case("Pending", "10240Mi", None)]
+#[case("Bound", "5Gi", None)]
+fn a_claim_without_a_volume_keeps_its_size_until_it_has_one(
+    #[case] phase: &str,
+    #[case] requested: &str,
+    #[case] kept: Option<&str>,
+) {
+    let claim = |name: &str| {
+        json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name },
+            "spec": { "resources": { "requests": { "storage": requested } } }, "status": { "phase": phase } })
+    };
+    let snapshot = super::backups::world(&[claim("logpilot-data"), claim("logpilot-backup")]);
+    let cluster = cluster("{ backup: { volume: { size: 10Gi } } }");
+    let facts =
+        Facts { held_sizes: crate::logpilot::gather::held_sizes(&cluster, &snapshot), ..Facts::default() };
+    let plan = plan(&cluster, &facts);
+    for name in ["logpilot-data", "logpilot-backup"] {
+        let asked =
+            &object(&plan, "PersistentVolumeClaim", name).body["spec"]["resources"]["requests"]["storage"];
+        assert_eq!(asked, kept.unwrap_or("10Gi"), "{name}");
+    }
+    let problems = crate::logpilot::problems::of_facts(
+        &facts,
+        &[],
+        &[],
+        &Key { namespace: None, name: "k".into() },
+        "logpilot",
+    );
+    assert_eq!(problems.len(), kept.map_or(0, |_| 2), "{problems:?}");
+    assert!(
+        problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains("for 10Gi afterwards"))
+    );
 }
