@@ -239,17 +239,15 @@ fn annotation(live: &Value, name: &str) -> Option<String> {
 }
 
 fn claim(live: &Value) -> Claim {
+    let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     Claim {
         phase: string(live, "/status/phase"),
         created: string(live, "/metadata/creationTimestamp")
             .parse::<Timestamp>()
             .map_or(0, Timestamp::as_second),
-        requested: live
-            .pointer("/spec/resources/requests/storage")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-        capacity: live.pointer("/status/capacity/storage").and_then(Value::as_str).map(str::to_owned),
-        class: live.pointer("/spec/storageClassName").and_then(Value::as_str).map(str::to_owned),
+        requested: text("/spec/resources/requests/storage"),
+        capacity: text("/status/capacity/storage"),
+        class: text("/spec/storageClassName"),
         provisioner: annotation(live, PROVISIONER),
         restores: annotation(live, RESTORES),
         resizing: ["ControllerResizeError", "NodeResizeError", "Resizing", "FileSystemResizePending"]

@@ -26,7 +26,6 @@ use crate::{
         detail::{self, Detail},
         kind::Managed,
         live::Snapshot,
-        plan::Key,
     },
 };
 
@@ -58,7 +57,7 @@ pub fn of(
     let mut all = Backups { status: Vec::new(), problems: Vec::new(), look_again: None };
     let Some(backup) = &cluster.backup else { return all };
     for job in &backup.jobs {
-        let key = Key { namespace: Some(cluster.namespace.name.clone()), name: job.name.clone() };
+        let key = cluster.key(&job.name);
         let cron_job = format!("CronJob {key}");
         if facts.operator_image.0.is_none() {
             all.problems.push(problem(

@@ -51,7 +51,7 @@ pub fn all(cluster: &Cluster) -> BTreeMap<String, ConfigCheck> {
 
 /// Where no server runs there is nothing to protect, and what ran before or is on its way is not tried again.
 fn is_needed(cluster: &Cluster, component: &Component, facts: &Facts, snapshot: &Snapshot) -> bool {
-    let key = Key { namespace: Some(cluster.namespace.name.clone()), name: component.name.clone() };
+    let key = cluster.key(&component.name);
     let runs = |deployment: &Arc<Child>| {
         is_ours(cluster, deployment) && !deployment.deleting && deployment.replicas != Some(0)
     };

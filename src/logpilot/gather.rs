@@ -64,7 +64,7 @@ pub fn lost_claims(
 ) -> Vec<(Key, String)> {
     let accepted = cr.annotations().get(ACCEPT_DATA_LOSS);
     let claims = cluster.storage.claims.iter().filter_map(|claim| {
-        let key = Key { namespace: Some(cluster.namespace.name.clone()), name: claim.name.clone() };
+        let key = cluster.key(&claim.name);
         let reported =
             before.volumes.iter().find(|volume| volume.name == claim.name).map(|volume| &volume.uid);
         // One that went before its UID could be reported was seen all the same.
@@ -82,10 +82,8 @@ pub fn lost_claims(
 /// Claims that wait for a volume, and whose declared size they cannot have before.
 #[must_use]
 pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, HeldSize> {
-    let jobs = cluster.backup.iter().flat_map(|backup| &backup.jobs);
-    let claims = cluster.storage.claims.iter().chain(jobs.filter_map(|job| job.volume.as_ref()));
-    let held = claims.filter_map(|declared| {
-        let claim = Key { namespace: Some(cluster.namespace.name.clone()), name: declared.name.clone() };
+    let held = cluster.storage.claims.iter().chain(cluster.backup_volumes()).filter_map(|declared| {
+        let claim = cluster.key(&declared.name);
         let Detail::Claim(live) = &snapshot.get(PersistentVolumeClaim::KIND, &claim)?.detail else {
             return None;
         };
@@ -101,7 +99,7 @@ pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, He
 #[must_use]
 pub fn api_key(cluster: &Cluster) -> Wanted {
     Wanted {
-        secret: Key { namespace: Some(cluster.namespace.name.clone()), name: cluster.api_key.secret.clone() },
+        secret: cluster.key(&cluster.api_key.secret),
         key: cluster.api_key.key.clone(),
         generated: cluster.api_key.generated,
         salt: cluster.uid.clone(),

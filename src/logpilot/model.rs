@@ -20,6 +20,7 @@ use crate::{
         patches::ObjectPatch,
         storage::{AccessMode, Backend, Sharing},
     },
+    engine::plan::Key,
     objects::names::ClusterName,
 };
 
@@ -61,6 +62,20 @@ pub struct Cluster {
     pub patches: Vec<ObjectPatch>,
     /// By the user's wish; the components say which of them have no pods.
     pub stopped: bool,
+}
+
+impl Cluster {
+    /// Of an object in the servers' namespace.
+    #[must_use]
+    pub fn key(&self, name: impl Into<String>) -> Key {
+        Key { namespace: Some(self.namespace.name.clone()), name: name.into() }
+    }
+
+    /// Claims of the backups that are ours to make.
+    pub fn backup_volumes(&self) -> impl Iterator<Item = &Claim> {
+        let jobs = self.backup.iter().flat_map(|backup| &backup.jobs);
+        jobs.filter_map(|job| job.volume.as_ref())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

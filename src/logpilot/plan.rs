@@ -1,7 +1,5 @@
 //! What a cluster is made of. A table of contents: whether an object exists is said in its builder's first lines.
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-
 use super::{
     facts::{ApiKeyFact, Facts, References, Verdict, Way},
     model::{Cluster, Component},
@@ -42,7 +40,7 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     plan.add([service_account::build(cluster)]);
     plan.add(secret::api_key(cluster, facts));
     plan.add(cluster.storage.claims.iter().filter_map(|it| claim::build(cluster, it, facts)));
-    plan.add(backup_claims(cluster, facts));
+    plan.add(cluster.backup_volumes().map(|it| claim::of_backups(cluster, it, facts)));
     plan.add(cron_job::build(cluster, facts));
     plan.add(restore_job::build(cluster, facts));
     for component in &cluster.components {
@@ -73,11 +71,6 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     plan.add(limit_range::build(cluster));
     plan.add(resource_quota::build(cluster));
     plan
-}
-
-fn backup_claims(cluster: &Cluster, facts: &Facts) -> impl Iterator<Item = PersistentVolumeClaim> {
-    let jobs = cluster.backup.iter().flat_map(|backup| &backup.jobs);
-    jobs.filter_map(|job| job.volume.as_ref()).map(|volume| claim::of_backups(cluster, volume, facts))
 }
 
 /// A second route for a host and path would take requests from the first, or be ignored without a word.

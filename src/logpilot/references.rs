@@ -216,7 +216,7 @@ fn judge(cluster: &Cluster, wanted: &Wanted, objects: &Objects) -> BTreeMap<Stri
 }
 
 fn absent(cluster: &Cluster, reference: &Reference, exists: bool) -> Missing {
-    let key = Key { namespace: Some(cluster.namespace.name.clone()), name: reference.name.clone() };
+    let key = cluster.key(&reference.name);
     let object = named(reference.kind, &key);
     let what = match &reference.key {
         Some(key) if exists => format!("{object} has no key '{key}'"),

@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use super::model::{Cluster, Component, Scale};
 use crate::{
     api::LogPilotClusterStatus,
-    engine::{kind::Managed, live::Snapshot, plan::Key},
+    engine::{kind::Managed, live::Snapshot},
 };
 
 /// What is remembered of the numbers that an autoscaler decides; a fixed number is in the spec.
@@ -25,7 +25,7 @@ pub fn remembered(cluster: &Cluster, before: &LogPilotClusterStatus, snapshot: &
     let mut found = Remembered::default();
     let autoscaled = |component: &&Component| matches!(component.scale, Scale::Autoscaled(_));
     for component in cluster.components.iter().filter(autoscaled) {
-        let key = Key { namespace: Some(cluster.namespace.name.clone()), name: component.name.clone() };
+        let key = cluster.key(&component.name);
         let live =
             snapshot.get(Deployment::KIND, &key).and_then(|child| child.replicas).filter(|live| *live > 0);
         let told = before.components.iter().find(|told| told.name == component.role.name);

@@ -63,8 +63,7 @@ impl World<'_> {
     }
 
     pub(super) fn key(&self, request: &Restore) -> Key {
-        let name = self.cluster.prefix.restore_of(&request.request_id);
-        Key { namespace: Some(self.cluster.namespace.name.clone()), name }
+        self.cluster.key(self.cluster.prefix.restore_of(&request.request_id))
     }
 
     /// Its Job, of this resource: one of an earlier resource is on its way out.
@@ -96,7 +95,7 @@ impl World<'_> {
     }
 
     fn record(&self, claim: &str) -> Vec<(String, RestorePhase)> {
-        let key = Key { namespace: Some(self.cluster.namespace.name.clone()), name: claim.to_owned() };
+        let key = self.cluster.key(claim);
         match self.snapshot.get(PersistentVolumeClaim::KIND, &key).map(|child| &child.detail) {
             Some(Detail::Claim(live)) => live.restores.as_deref().map(read).unwrap_or_default(),
             _ => Vec::new(),
