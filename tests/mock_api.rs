@@ -372,7 +372,7 @@ async fn what_was_refused_is_not_asked_again_before_its_time_unless_it_is_anothe
 
 #[tokio::test]
 async fn a_delete_names_the_object_that_was_meant() {
-    let refused = |code, reason| move |_: &Call| Answer::Refusal(code, reason, "no");
+    let refused = |code, reason, words| move |_: &Call| Answer::Refusal(code, reason, words);
     let child = || {
         let plan = plan_of(config("c"));
         Child::read(plan.objects[0].kind, &stored(&plan.objects[0].body, "its-uid")).unwrap()
@@ -386,13 +386,16 @@ async fn a_delete_names_the_object_that_was_meant() {
     assert_eq!(call.body["preconditions"], json!({ "uid": "its-uid" }));
     assert_eq!(call.body["propagationPolicy"], "Background");
 
-    assert_eq!(prune(&World::new(refused(404, "NotFound"))).await, Result::Deleted, "gone already");
+    assert_eq!(prune(&World::new(refused(404, "NotFound", "no"))).await, Result::Deleted, "gone already");
+    let other = "Precondition failed: UID in precondition: its-uid, UID in object meta: another";
     assert_eq!(
-        prune(&World::new(refused(409, "Conflict"))).await,
+        prune(&World::new(refused(409, "Conflict", other))).await,
         Result::InSync,
         "another one has its name"
     );
-    let forbidden = prune(&World::new(refused(403, "Forbidden"))).await;
+    let again = prune(&World::new(refused(409, "Conflict", "the object has been modified"))).await;
+    assert!(matches!(again, Result::Waiting { reason: "Progressing", .. }), "still there: {again:?}");
+    let forbidden = prune(&World::new(refused(403, "Forbidden", "no"))).await;
     assert!(matches!(forbidden, Result::Failed(_)), "{forbidden:?}");
 }
 

@@ -263,7 +263,7 @@ fn verb(result: &Result) -> &'static str {
 }
 
 /// A refusal of the UID that we believed in: the object was replaced, or is gone.
-fn replaced(error: &Error) -> bool {
+pub(super) fn replaced(error: &Error) -> bool {
     match error.code() {
         Some(409) => error.message().contains("uid") || error.message().contains("UID"),
         Some(422) => error.message().contains("metadata.uid"),
@@ -271,7 +271,8 @@ fn replaced(error: &Error) -> bool {
     }
 }
 
-fn failed(error: Error) -> Result {
+/// What an object's step comes to after an error: what passes by itself is waited for.
+pub(super) fn failed(error: Error) -> Result {
     if replaced(&error) || (error.disposition() == Disposition::LookAgain && error.code() != Some(404)) {
         return Result::Waiting { reason: "Progressing", message: format!("{error}; looking again") };
     }

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use tracing::info;
 
 use super::{
-    apply::Applier,
+    apply::{Applier, failed, replaced},
     child::Child,
     kind::{Kind, Role},
     live::{Id, Snapshot},
@@ -68,9 +68,9 @@ impl Applier<'_> {
                 info!(object = %child, owner = %self.owner.name, "deleted: no longer planned");
                 Result::Deleted
             }
-            // Replaced by another object of that name, which is judged by its own event.
-            Err(error) if error.code() == Some(409) => Result::InSync,
-            Err(error) => Result::Failed(error),
+            // By another object of that name, which is judged by its own event.
+            Err(error) if replaced(&error) => Result::InSync,
+            Err(error) => failed(error),
         };
         let result = self.unless_resting(&id, GONE, delete).await;
         Step { id, result }

@@ -285,9 +285,6 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
             operators.push(operator);
             if workload.upgrade {
                 slot.settled(&case, &workload.to).await.unwrap();
-                // What is left of a storm would hit the newer one at its first writes: while it rests after them, with a
-                // status that is the older one's, it looks as one that has nothing to do.
-                slot.proxy.lift(rule);
                 operators.drain(..).for_each(Running::kill);
                 operators.push(slot.operator(image_after(workload)).await);
             }

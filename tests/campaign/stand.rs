@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use fault_proxy::Proxy;
+use fault_proxy::{Proxy, Record};
 use kube::{
     Config,
     api::{DeleteParams, ListParams},
@@ -31,6 +31,8 @@ use super::{
 pub const CONVERGED: Duration = Duration::from_secs(60);
 /// No request for so long is silence.
 const QUIET: Duration = Duration::from_millis(400);
+/// After the longest storm of refusals, the operator rests for so long at most.
+const RESTS: Duration = Duration::from_secs(20);
 /// Kinds whose controllers ask again and again, and the one that takes ports of the nodes.
 const BUSY: [&str; 3] = ["horizontalpodautoscalers", "cronjobs", "services"];
 pub const IMAGE: &str = "logpilot-operator:test";
@@ -156,9 +158,24 @@ impl Slot {
         .map_err(|error| error.to_string())
     }
 
-    /// Until nothing is sent any more.
+    /// Until nothing is sent any more. Whose last write was kept from the API server only rests before it is repeated,
+    /// unless it is no longer wanted.
     pub async fn quiet(&self) -> Result<(), String> {
-        behind::quiet(&self.proxy, QUIET, Duration::from_secs(20)).await
+        loop {
+            behind::quiet(&self.proxy, QUIET, Duration::from_secs(20)).await?;
+            let Some(last) = self.last_write().filter(Record::kept_back) else { return Ok(()) };
+            let repeated = wait_for("another try", RESTS, async || match self.last_write() {
+                Some(newer) if newer.sequence > last.sequence => Ok(()),
+                _ => Err(behind::shown(&last)),
+            });
+            if repeated.await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn last_write(&self) -> Option<Record> {
+        self.proxy.records().into_iter().rfind(|record| record.asked.writes())
     }
 
     /// Leaves the resource as it is, without an operator: to delete it costs the API server as many requests as a trial. Only

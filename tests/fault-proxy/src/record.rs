@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::request::Asked;
+use crate::{request::Asked, rule::Fault};
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,4 +39,13 @@ pub struct Record {
     /// What a rule did to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+}
+
+impl Record {
+    /// Whether a rule kept it from the API server, and its sender alive: it is sent again, if it is still wanted.
+    #[must_use]
+    pub fn kept_back(&self) -> bool {
+        let fault = self.fault.as_deref().and_then(|fault| serde_json::from_str(fault).ok());
+        matches!(fault, Some(Fault::Refuse | Fault::Hang | Fault::Answer(_)))
+    }
 }
