@@ -70,7 +70,9 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
         async move {
             let _turn = in_flight.acquire_owned().await.unwrap();
             let patch = json!({ "spec": { "commonAnnotations": { "edit": edit } } });
+            let asked = Instant::now();
             api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+            asked.elapsed()
         }
     };
     let mut sent = Vec::new();
@@ -81,7 +83,8 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
         sent.push(tokio::spawn(edit(sent.len().to_string())));
     }
     let edits = sent.len();
-    futures::future::join_all(sent).await;
+    let answered = futures::future::join_all(sent).await.into_iter().map(Result::unwrap);
+    let slowest = answered.max().unwrap();
     edit("last".to_owned()).await;
     let ended = Instant::now();
     let last = case.get().await.metadata.generation.unwrap();
@@ -99,14 +102,15 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
     let times: Vec<Instant> = times.collect();
     let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
     println!(
-        "FIGURE storm: {edits} edits in {} s: {} generations told, longest silence {} ms, the last one after {} ms",
+        "FIGURE storm: {edits} edits in {} s: {} generations told, longest silence {} ms, the last one after {} ms; the slowest edit took {} ms",
         lasting.as_secs(),
         seen.len(),
         longest.as_millis(),
-        won.as_millis()
+        won.as_millis(),
+        slowest.as_millis()
     );
-    // A second, and as much again for whatever else is tested on this machine meanwhile.
-    let promised = Duration::from_secs(size(2, 1));
+    // A second, and as much again for whatever else is tested on this machine meanwhile; beside what one request takes here.
+    let promised = Duration::from_secs(size(2, 1)) + slowest;
     assert!(longest < promised, "{longest:?}");
     assert!(won < promised, "{won:?}");
     let service = case.child("Service", "edited-all").await;
