@@ -44,12 +44,7 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use local_cluster::{Component, wait_for};
-use logpilot_operator::{
-    api,
-    engine::kind::Role,
-    logpilot::{controller::planner, memory::COUNTS},
-    objects::kinds::KINDS,
-};
+use logpilot_operator::{api, engine::kind::Role, logpilot::controller::planner, objects::kinds::KINDS};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -100,11 +95,8 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
     let operator = world.start_operator(planner()).await;
     let case = Case::new(world, "idle").await;
     let since = world.marker().await;
-    let began = Instant::now();
     case.apply(everything()).await;
     case.until("Applied", SOON, |status| condition(status, "Applied").0 == "True").await;
-    // What it becomes takes two, and numbers of pods that change on the way one in so long.
-    let most = 2 + began.elapsed().as_secs().div_ceil(COUNTS.as_secs());
     let requests = world.requests(since.as_ref()).await;
     if since.is_some() {
         let made = writes(&requests);
@@ -113,7 +105,7 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
         println!("everything on: {} children by {} writes, {told} of the status", children.len(), made.len());
         assert!(children.len() >= 34, "{children:#?}");
         assert_eq!(made.len(), children.len(), "one write a child: {made:#?}");
-        assert!(told as u64 <= most, "{told} of {most}: {requests:#?}");
+        assert!(told <= 3, "{requests:#?}");
     }
     case.ready().await;
     // There is no metrics API here, and the autoscaler says so when it has tried.

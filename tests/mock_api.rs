@@ -19,6 +19,7 @@ use logpilot_operator::engine::{
     child::Child,
     error::{Disposition, Error},
     kind::Managed,
+    live::Snapshot,
     outcome::{Outcome, Result, Step},
     plan::{Key, Plan, Planned, Replicas},
     prune::superfluous,
@@ -377,7 +378,9 @@ async fn a_delete_names_the_object_that_was_meant() {
         let plan = plan_of(config("c"));
         Child::read(plan.objects[0].kind, &stored(&plan.objects[0].body, "its-uid")).unwrap()
     };
-    let prune = async |world: &World| world.applier().prune(vec![&child()]).await.remove(0).result;
+    let prune = async |world: &World| {
+        world.applier().prune(vec![&child()], &Snapshot::default()).await.remove(0).result
+    };
 
     let world = World::new(|_| Answer::Object(json!({})));
     assert_eq!(prune(&world).await, Result::Deleted);
@@ -397,6 +400,44 @@ async fn a_delete_names_the_object_that_was_meant() {
     assert!(matches!(again, Result::Waiting { reason: "Progressing", .. }), "still there: {again:?}");
     let forbidden = prune(&World::new(refused(403, "Forbidden", "no"))).await;
     assert!(matches!(forbidden, Result::Failed(_)), "{forbidden:?}");
+}
+
+#[tokio::test]
+async fn what_may_only_have_lost_its_label_is_looked_at_before_it_is_deleted() {
+    let old = plan_of(config("old")).objects.remove(0);
+    let live = stored(&old.body, "its-uid");
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut found = live.clone();
+        change(&mut found["metadata"]);
+        Some(found)
+    };
+    let looked = "GET /api/v1/namespaces/logs/configmaps/old";
+    let deleted = "DELETE /api/v1/namespaces/logs/configmaps/old";
+    for (found, asked) in [
+        (with(&|metadata| drop(metadata.as_object_mut().unwrap().remove("labels"))), vec![looked, deleted]),
+        (with(&|metadata| metadata["uid"] = "another".into()), vec![looked]),
+        (with(&|metadata| metadata["ownerReferences"] = json!([])), vec![looked]),
+        (with(&|metadata| metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z".into()), vec![looked]),
+        (None, vec![looked]),
+    ] {
+        let world = World::new(move |call| match (call.method.as_str(), &found) {
+            ("GET", None) => Answer::Refusal(404, "NotFound", "no"),
+            ("GET", Some(found)) => Answer::Object(found.clone()),
+            _ => Answer::Object(json!({})),
+        });
+        world.live.attend("logs");
+        world.knows(&old, &live);
+        world.live.left(&Child::read(old.kind, &live).unwrap());
+        let (plan, done) = (Plan::default(), Outcome::default());
+        let superfluous = |snapshot: &Snapshot| -> Vec<Child> {
+            superfluous(&plan, &done, snapshot, &world.owner, |_| false).into_iter().cloned().collect()
+        };
+        let snapshot = world.live.of("logs");
+        let lost = superfluous(&snapshot);
+        world.applier().prune(lost.iter().collect(), &snapshot).await;
+        assert_eq!(world.lines(), asked);
+        assert_eq!(superfluous(&world.live.of("logs")), [], "and once is enough");
+    }
 }
 
 #[tokio::test]

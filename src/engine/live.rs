@@ -39,16 +39,9 @@ pub enum Coverage {
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub children: BTreeMap<(&'static str, Key), Arc<Child>>,
-    /// UID and replicas of children that are gone, by what they were.
-    pub gone: HashMap<Id, Gone>,
+    /// Children that left their watch, as they were: deleted, or without the label that it goes by.
+    pub gone: HashMap<Id, Arc<Child>>,
     pub coverage: HashMap<&'static Kind, Coverage>,
-}
-
-/// What is remembered of a child that disappeared from its watch: deleted, or its label stripped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gone {
-    pub uid: String,
-    pub replicas: Option<i64>,
 }
 
 /// Losses that are remembered of one resource.
@@ -122,7 +115,7 @@ const MOST_BURIED: usize = 1024;
 #[derive(Default)]
 struct Family {
     children: BTreeMap<(&'static str, Key), Arc<Child>>,
-    gone: HashMap<Id, Gone>,
+    gone: HashMap<Id, Arc<Child>>,
 }
 
 impl Live {
@@ -136,12 +129,20 @@ impl Live {
         self.lock().seen(child)
     }
 
-    /// We deleted an object: not to be deleted twice until its event comes. That event may have been faster than the
-    /// answer to the delete; then there is nothing to mark, and the object must not come back.
+    /// We deleted an object, or found it deleted: not to be deleted twice, in view or out of it. The event may have been
+    /// faster than the answer to the delete, and then the object must not come back.
     pub fn deleting(&self, child: &Child) {
         let mut inner = self.lock();
         let id: Id = (child.kind, child.key.clone());
-        let Some(owner) = inner.owner_of.get(&id).cloned() else { return };
+        let Some(owner) = inner.owner_of.get(&id).cloned() else {
+            let family = owner(child).and_then(|owner| inner.owners.get_mut(&owner));
+            let gone =
+                family.and_then(|family| family.gone.get_mut(&id)).filter(|gone| gone.uid == child.uid);
+            if let Some(gone) = gone {
+                *gone = Arc::new(Child { deleting: true, ..Child::clone(gone) });
+            }
+            return;
+        };
         let known = inner.find(&owner, &id).filter(|known| known.uid == child.uid).cloned();
         if let Some(known) = known {
             inner.insert(&owner, id, Arc::new(Child { deleting: true, ..Child::clone(&known) }));
@@ -356,7 +357,7 @@ impl Inner {
                 family.gone.retain(|(kind, _), gone| kind.role == Role::Kept || gone.replicas.is_some());
             }
             if family.gone.len() < MOST_GONE {
-                family.gone.insert(id.clone(), Gone { uid: child.uid.clone(), replicas: child.replicas });
+                family.gone.insert(id.clone(), child);
             }
         }
         if attended.is_none() && family.children.is_empty() {
@@ -450,7 +451,10 @@ mod tests {
         live.seen(child("a", 5, 7));
         assert_eq!(live.left(&child("a", 6, 7)), ["cr"]);
         let gone = live.of("cr").gone.get(&(Deployment::KIND, key())).cloned();
-        assert_eq!(gone, Some(Gone { uid: "a".into(), replicas: Some(7) }));
+        let gone = gone.unwrap();
+        assert_eq!((gone.uid.as_str(), gone.replicas, gone.deleting), ("a", Some(7), false));
+        live.deleting(&gone);
+        assert!(live.of("cr").gone[&(Deployment::KIND, key())].deleting, "nor is it deleted again");
         live.seen(child("b", 9, 2));
         assert!(live.of("cr").gone.is_empty(), "a successor ends the memory");
         live.forget("cr");

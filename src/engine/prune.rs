@@ -8,10 +8,11 @@ use tracing::info;
 use super::{
     apply::{Applier, failed, replaced},
     child::Child,
+    error::Error,
     kind::{Kind, Role},
     live::{Id, Snapshot},
     outcome::{Outcome, Result, Step},
-    owner::Owner,
+    owner::{Owner, Ownership},
     plan::Plan,
 };
 
@@ -39,6 +40,7 @@ pub fn superfluous<'a>(
     snapshot
         .children
         .values()
+        .chain(snapshot.gone.values())
         .map(AsRef::as_ref)
         .filter(|child| {
             (child.kind.role == Role::Run || child.kind.role == Role::Child && rolled)
@@ -52,27 +54,44 @@ pub fn superfluous<'a>(
 }
 
 impl Applier<'_> {
-    /// Deletes the children given; answers what came of each.
-    pub async fn prune(&self, children: Vec<&Child>) -> Vec<Step> {
+    /// Deletes the children given, of this snapshot; answers what came of each.
+    pub async fn prune(&self, children: Vec<&Child>, snapshot: &Snapshot) -> Vec<Step> {
         let mut steps = Vec::new();
         for child in children {
-            steps.push(self.prune_one(child));
+            steps.push(self.prune_one(child, snapshot));
         }
         stream::iter(steps).buffered(8).collect().await
     }
 
-    async fn prune_one(&self, child: &Child) -> Step {
+    async fn prune_one(&self, child: &Child, snapshot: &Snapshot) -> Step {
         let id: Id = (child.kind, child.key.clone());
-        let delete = async || match self.delete(child).await {
-            Ok(()) => {
+        let delete = async || match self.clear_away(child, snapshot.gone.contains_key(&id)).await {
+            Ok(true) => {
                 info!(object = %child, owner = %self.owner.name, "deleted: no longer planned");
                 Result::Deleted
             }
+            Ok(false) => Result::InSync,
             // By another object of that name, which is judged by its own event.
             Err(error) if replaced(&error) => Result::InSync,
             Err(error) => failed(error),
         };
         let result = self.unless_resting(&id, GONE, delete).await;
         Step { id, result }
+    }
+
+    /// Whether there was something to delete. What left its watch, though nobody is known to have deleted it, may only have
+    /// lost the label that the watch goes by: one read tells, and whether it is ours still.
+    async fn clear_away(&self, child: &Child, out_of_view: bool) -> std::result::Result<bool, Error> {
+        if out_of_view {
+            let found = self.writer.get(child.kind, &child.key).await?;
+            let now = found.as_ref().and_then(|live| Child::read(child.kind, live));
+            let there = now.filter(|now| now.uid == child.uid && !now.deleting);
+            if there.is_none_or(|now| self.owner.of(&now) != Ownership::Ours) {
+                self.live.deleting(child);
+                return Ok(false);
+            }
+        }
+        self.delete(child).await?;
+        Ok(true)
     }
 }

@@ -224,7 +224,7 @@ impl Controller {
         let snapshot = self.snapshot(cluster);
         let in_use = in_use::configs(&snapshot);
         let superfluous = prune::superfluous(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
-        outcome.steps.extend(applier.prune(superfluous).await);
+        outcome.steps.extend(applier.prune(superfluous, &snapshot).await);
         let evicted = self.requeue.carry_out(&subject.writer, &self.live, cluster, &snapshot).await;
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);

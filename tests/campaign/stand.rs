@@ -60,14 +60,6 @@ impl Stand {
         let world = world().await;
         let client = world.client().await;
         install_service_monitors(&client).await;
-        for kind in KINDS.iter().filter(|kind| kind.group == "monitoring.coreos.com") {
-            let api = kinds::api(&client, kind, "default");
-            wait_for(format!("{} to be served", kind.plural), Duration::from_secs(20), async || {
-                api.list(&ListParams::default()).await.map(drop).map_err(|error| error.to_string())
-            })
-            .await
-            .unwrap();
-        }
         Self { world, witness: Witness::start(world).await }
     }
 

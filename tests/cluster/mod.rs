@@ -18,7 +18,9 @@ use std::{
 use k8s_openapi::ByteString;
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, TypeMeta},
+    api::{
+        ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams, TypeMeta,
+    },
     config::Kubeconfig,
 };
 use local_cluster::{
@@ -30,6 +32,7 @@ use logpilot_operator::{
     api,
     engine::lease::Lost,
     logpilot::controller::{self, Planner},
+    objects::kinds::KINDS,
     operator::{self, Operator},
 };
 use serde::Deserialize;
@@ -280,6 +283,19 @@ pub async fn install_service_monitors(client: &Client) {
     for crd in local_cluster::prometheus_operator::crds() {
         apply(client, &crd).await;
     }
+    served(client, "monitoring.coreos.com").await;
+}
+
+/// Until the kinds of a group, whose definitions were just made, are there for everybody.
+async fn served(client: &Client, group: &str) {
+    for kind in KINDS.iter().filter(|kind| kind.group == group) {
+        let api = kinds::api(client, kind, "default");
+        wait_for(format!("{} to be served", kind.plural), Duration::from_secs(20), async || {
+            api.list(&ListParams::default()).await.map(drop).map_err(|error| error.to_string())
+        })
+        .await
+        .unwrap();
+    }
 }
 
 /// Names of the Gateway API's CRDs that the operator uses.
@@ -296,6 +312,7 @@ pub async fn install_gateway_api(client: &Client) {
             apply(client, &manifest).await;
         }
     }
+    served(client, "gateway.networking.k8s.io").await;
 }
 
 /// The operator that all tests of a shared binary use; its planner breaks for two names.
