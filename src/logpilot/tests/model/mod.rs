@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use self::{
     fields::Leaves,
-    server::{Fault, Id, kind},
+    server::{Fault, Id},
     world::{Edit, World, beside},
 };
 use super::{
     leaves::LEAVES,
     specs::{Choice, Judge, schema},
 };
-use crate::{cases::cases, engine::kind::Role};
+use crate::cases::cases;
 
 /// What happens to an operator.
 #[derive(Clone, Debug)]
@@ -118,7 +118,11 @@ fn blameless(world: &World) -> Result<(), String> {
 }
 
 /// Where two ends differ. What holds data or a secret outlives what it was made for.
-fn differences(reference: &BTreeMap<Id, Leaves>, found: &BTreeMap<Id, Leaves>) -> Vec<String> {
+fn differences(
+    reference: &BTreeMap<Id, Leaves>,
+    found: &BTreeMap<Id, Leaves>,
+    may_stay: impl Fn(&Id) -> bool,
+) -> Vec<String> {
     let mut told = Vec::new();
     for (id, wanted) in reference {
         match found.get(id) {
@@ -141,8 +145,7 @@ fn differences(reference: &BTreeMap<Id, Leaves>, found: &BTreeMap<Id, Leaves>) -
             Some(_) => {}
         }
     }
-    let kept = |id: &&Id| matches!(kind(id.0).role, Role::Kept | Role::Once);
-    let more = found.keys().filter(|id| !reference.contains_key(*id) && !kept(id));
+    let more = found.keys().filter(|id| !reference.contains_key(*id) && !may_stay(id));
     told.extend(more.map(|id| format!("{} {} should not be", id.0, id.1)));
     told
 }
@@ -166,7 +169,7 @@ async fn trial(
     let rounds = world.quiet().await?;
     blameless(&world)?;
     let wanted = reference(&world.spec(), schema).await?;
-    let told = differences(&wanted, &world.ours());
+    let told = differences(&wanted, &world.ours(), |id| world.may_stay(id));
     if !told.is_empty() {
         return Err(told.join("\n"));
     }

@@ -1,7 +1,7 @@
 //! An operator on the API server in memory, stepped by hand: its watches say what a test lets them say.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -22,6 +22,7 @@ use crate::{
         FIELD_MANAGER, MANAGED_BY_LABEL,
         child::Child,
         dispatch::Reconciler,
+        kind::Role,
         lease::Term,
         live::Live,
         plan::{Key, Plan},
@@ -47,6 +48,11 @@ pub struct World {
     operator: Operator,
     /// In which order objects are planned.
     order: u64,
+    /// Whether the operator has reconciled: losses are remembered from then on.
+    began: bool,
+    /// Objects without our label when an operator began: none of its watches tells of them. While they are planned they are
+    /// found by their names; afterwards it is the garbage collector that takes them, with their resource.
+    unseen: BTreeSet<Id>,
 }
 
 impl World {
@@ -58,7 +64,7 @@ impl World {
         });
         let server = Arc::new(Mutex::new(Server::new(cr, schema)));
         let operator = Operator::start(&server, order);
-        Self { server, operator, order }
+        Self { server, operator, order, began: false, unseen: BTreeSet::new() }
     }
 
     pub fn server(&self) -> MutexGuard<'_, Server> {
@@ -83,7 +89,15 @@ impl World {
 
     /// Another process, which sees everything as it is now.
     pub fn restart(&mut self) {
-        self.server().dead = false;
+        let mut server = self.server();
+        server.dead = false;
+        let unlabelled = server.objects.iter().filter(|(_, it)| {
+            it.owners.contains_key(&us()) && it.body["metadata"]["labels"][MANAGED_BY_LABEL] != FIELD_MANAGER
+        });
+        let unseen: Vec<Id> = unlabelled.map(|(id, _)| id.clone()).collect();
+        drop(server);
+        self.unseen.extend(unseen);
+        self.began = false;
         self.operator = Operator::start(&self.server, self.order);
     }
 
@@ -112,6 +126,7 @@ impl World {
     pub async fn reconcile(&mut self) {
         let object: DynamicObject = serde_json::from_value(self.server().cr.clone()).expect("an object");
         Box::pin(self.operator.controller.reconcile(Arc::new(object))).await;
+        self.began = true;
         if self.server().dead {
             self.restart();
         }
@@ -155,14 +170,16 @@ impl World {
             .collect()
     }
 
+    /// What an operator may leave though it is not planned.
+    pub fn may_stay(&self, id: &Id) -> bool {
+        self.unseen.contains(id) || matches!(kind(id.0).role, Role::Kept | Role::Once)
+    }
+
     /// Objects that somebody may change or delete without harm to data.
     pub fn victims(&self) -> Vec<Id> {
         let server = self.server();
         let owned = server.objects.iter().filter(|(_, it)| it.owners.contains_key(&us()));
-        owned
-            .map(|(id, _)| id.clone())
-            .filter(|id| kind(id.0).role == crate::engine::kind::Role::Child)
-            .collect()
+        owned.map(|(id, _)| id.clone()).filter(|id| kind(id.0).role == Role::Child).collect()
     }
 
     pub fn delete(&self, id: &Id) {
@@ -170,7 +187,10 @@ impl World {
     }
 
     /// Somebody changes one of our values, drops one, or adds to what is there.
-    pub fn edit(&self, id: &Id, which: usize, how: Edit) {
+    pub fn edit(&mut self, id: &Id, which: usize, how: Edit) {
+        if matches!(how, Edit::Strip) && !self.began {
+            self.unseen.insert(id.clone());
+        }
         let mut server = self.server();
         let Some(stored) = server.objects.get(id) else { return };
         let leaves: Vec<_> = stored
