@@ -109,8 +109,8 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
         won.as_millis(),
         slowest.as_millis()
     );
-    // A second, and as much again for whatever else is tested on this machine meanwhile; beside what one request takes here.
-    let promised = Duration::from_secs(size(2, 1)) + slowest;
+    // A second, and as much again for whatever else is tested on this machine meanwhile.
+    let promised = Duration::from_secs(size(2, 1));
     assert!(longest < promised, "{longest:?}");
     assert!(won < promised, "{won:?}");
     let service = case.child("Service", "edited-all").await;
