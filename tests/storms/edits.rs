@@ -12,7 +12,6 @@ use kube::{
 };
 use local_cluster::wait_for;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::{
     cluster::{
@@ -23,9 +22,6 @@ use super::{
     fleet::Fleet,
     quickstart, size,
 };
-
-/// Edits on their way at once. With more of one object the API server does nothing but try again.
-const IN_FLIGHT: usize = 4;
 
 /// When which generation was seen in the status.
 type Seen = Arc<Mutex<Vec<(Instant, i64)>>>;
@@ -64,27 +60,20 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
     let (seen, follower) = follow(&case).await;
     let (began, lasting) = (Instant::now(), Duration::from_secs(size(5, 60)));
     let mut pace = tokio::time::interval(Duration::from_millis(20));
-    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
-    let edit = |edit: String| {
-        let (api, name, in_flight) = (case.api(), case.name.clone(), Arc::clone(&in_flight));
-        async move {
-            let _turn = in_flight.acquire_owned().await.unwrap();
-            let patch = json!({ "spec": { "commonAnnotations": { "edit": edit } } });
-            let asked = Instant::now();
-            api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
-            asked.elapsed()
-        }
+    let edit = async |edit: String| {
+        let patch = json!({ "spec": { "commonAnnotations": { "edit": edit } } });
+        let asked = Instant::now();
+        case.api().patch(&case.name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+        asked.elapsed()
     };
-    let mut sent = Vec::new();
+    let (mut edits, mut slowest) = (0, Duration::ZERO);
     while began.elapsed() < lasting {
+        // What was late is made up for. One after the other: of four at once on one object, the API server tries each
+        // 3.4 times, and is tested itself.
         pace.tick().await;
-        drop(in_flight.acquire().await.unwrap());
-        // Not one after the other: an API server that is slow for one may not slow them all.
-        sent.push(tokio::spawn(edit(sent.len().to_string())));
+        slowest = slowest.max(edit(edits.to_string()).await);
+        edits += 1;
     }
-    let edits = sent.len();
-    let answered = futures::future::join_all(sent).await.into_iter().map(Result::unwrap);
-    let slowest = answered.max().unwrap();
     edit("last".to_owned()).await;
     let ended = Instant::now();
     let last = case.get().await.metadata.generation.unwrap();
@@ -109,6 +98,8 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
         won.as_millis(),
         slowest.as_millis()
     );
+    // Fewer would be no storm. Beside other tests it is as fast as it can be.
+    assert!(edits >= size(0, 45 * 60), "{edits}");
     // A second, and as much again for whatever else is tested on this machine meanwhile.
     let promised = Duration::from_secs(size(2, 1));
     assert!(longest < promised, "{longest:?}");

@@ -73,6 +73,8 @@ pub async fn start(shared: Arc<Shared>) -> Result<(SocketAddr, JoinHandle<()>), 
         loop {
             let Ok((socket, _)) = listener.accept().await else { continue };
             let (shared, acceptor) = (Arc::clone(&shared), shared.presented().acceptor.clone());
+            // Without it the end of an answer waits 40 ms for the acknowledgement of its beginning.
+            let _ = socket.set_nodelay(true);
             tokio::spawn(async move {
                 let life = shared.life.load(Ordering::SeqCst);
                 let Ok(stream) = acceptor.accept(socket).await else { return };
