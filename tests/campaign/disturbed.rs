@@ -269,6 +269,8 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
             operators.push(slot.operator(image_after(workload)).await);
         }
         Disturbance::Joined => {
+            // What the first one never came to may not hold up the second: that would be taken for its silence.
+            slot.proxy.lift(rule);
             operators.push(slot.operator(image_after(workload)).await);
             if workload.upgrade {
                 // What two versions want differs: one of them has to go, as it does in a rolling update.
