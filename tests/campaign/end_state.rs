@@ -6,7 +6,10 @@ use kube::{Client, api::ListParams};
 use logpilot_operator::{engine::kind::Role, objects::kinds::KINDS};
 use serde_json::Value;
 
-use super::cluster::kinds;
+use super::{
+    cluster::kinds,
+    monitor::{MONITORING, system_namespace},
+};
 
 /// Every leaf of every object, by its place.
 pub type EndState = BTreeMap<String, Value>;
@@ -15,13 +18,16 @@ pub type EndState = BTreeMap<String, Value>;
 pub async fn read(client: &Client, name: &str) -> EndState {
     let mut leaves = EndState::new();
     for kind in KINDS.iter().filter(|kind| kind.role != Role::Observed) {
-        let selector = format!("logpilot.io/cluster={name}");
-        let list = kinds::api(client, kind, name).list(&ListParams::default().labels(&selector)).await;
-        let items = match list {
-            Ok(list) => list.items,
-            Err(kube::Error::Api(status)) if status.code == 404 => continue,
-            Err(error) => panic!("list {}: {error}", kind.plural),
-        };
+        let selected = ListParams::default().labels(&format!("logpilot.io/cluster={name}"));
+        let beside = MONITORING.contains(&kind.plural).then(|| system_namespace(name));
+        let mut items = Vec::new();
+        for namespace in [name.to_owned()].into_iter().chain(beside) {
+            match kinds::api(client, kind, &namespace).list(&selected).await {
+                Ok(list) => items.extend(list.items),
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(error) => panic!("list {}: {error}", kind.plural),
+            }
+        }
         for object in items {
             let mut value = serde_json::to_value(&object).unwrap();
             let fields = value.as_object_mut().unwrap();

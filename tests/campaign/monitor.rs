@@ -77,6 +77,9 @@ pub fn always(name: &str, history: &[Seen], records: &[Record]) -> Vec<String> {
     found
 }
 
+/// What there is, beside itself, in the second namespace of a resource that asks for one: the objects of the monitoring.
+pub const MONITORING: [&str; 4] = ["configmaps", "podmonitors", "prometheusrules", "servicemonitors"];
+
 /// The second namespace of a resource that asks for one.
 pub fn system_namespace(name: &str) -> String {
     format!("{name}-system")
@@ -90,7 +93,8 @@ fn rules_of_writing(name: &str, records: &[Record]) -> Vec<String> {
         // Events of a resource without a namespace are in `default`.
         let own = asked.resource == "events"
             || place == Some(name)
-            || place == Some(&system_namespace(name)) && asked.resource == "namespaces";
+            || place == Some(&system_namespace(name))
+                && (asked.resource == "namespaces" || MONITORING.contains(&asked.resource.as_str()));
         if asked.writes() && !own {
             found.push(format!("written outside: {}", shown(record)));
         }
@@ -255,6 +259,26 @@ mod tests {
     fn a_status_that_goes_back_is_seen() {
         assert!(status_backwards(&[resource(1, 1, "False"), resource(2, 2, "True")]).is_empty());
         assert_eq!(status_backwards(&[resource(1, 2, "False"), resource(2, 1, "True")]).len(), 1);
+    }
+
+    #[test]
+    fn a_write_outside_of_the_resources_namespaces_is_seen() {
+        let wrote = |resource: &str, namespace: &str| {
+            let record = json!({
+                "sequence": 1, "millis": 0, "life": 1, "verb": "patch", "group": "", "resource": resource,
+                "namespace": namespace, "name": "x", "fieldManager": FIELD_MANAGER, "body": "", "status": 200,
+            });
+            rules_of_writing("x", &[serde_json::from_value(record).unwrap()]).len()
+        };
+        for (resource, namespace, wrong) in [
+            ("deployments", "x", 0),
+            ("prometheusrules", "x-system", 0),
+            ("deployments", "x-system", 1),
+            ("prometheusrules", "y-system", 1),
+            ("configmaps", "default", 1),
+        ] {
+            assert_eq!(wrote(resource, namespace), wrong, "{resource} in {namespace}");
+        }
     }
 
     #[test]
