@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::{
     facts::{self, ApiKeyFact, Facts},
     reasons, secrets,
@@ -56,12 +54,6 @@ pub fn of(facts: &Facts, outcome: &Outcome) -> Again {
         }
     }
     Again { waits, failed: failed.or(waiting), asked }
-}
-
-/// A moment after it, so that the clock has passed it.
-#[must_use]
-pub fn until(moment: Timestamp) -> Duration {
-    moment.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO) + Duration::from_secs(1)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::{
     api::status::{BackupResult, BackupStatus, BackupSuccess, Problem, Severity},
     engine::{
         child::Child,
+        clock::Clock,
         detail::{self, Detail},
         kind::Managed,
         live::Snapshot,
@@ -33,8 +34,6 @@ use crate::{
 pub struct Backups {
     pub status: Vec<BackupStatus>,
     pub problems: Vec<Problem>,
-    /// When something becomes too old, if nothing happens before.
-    pub look_again: Option<Timestamp>,
 }
 
 /// The newest backup of those whose newest is oldest, for the table; `None` where one has none at all.
@@ -52,9 +51,9 @@ pub fn of(
     facts: &Facts,
     before: &[BackupStatus],
     snapshot: &Snapshot,
-    now: Timestamp,
+    clock: &Clock,
 ) -> Backups {
-    let mut all = Backups { status: Vec::new(), problems: Vec::new(), look_again: None };
+    let mut all = Backups { status: Vec::new(), problems: Vec::new() };
     let Some(backup) = &cluster.backup else { return all };
     for job in &backup.jobs {
         let key = cluster.key(&job.name);
@@ -70,7 +69,7 @@ pub fn of(
         let known = before.iter().find(|status| status.name == job.name);
         let ended = ended(job, snapshot);
         let schedule = Schedule::parse(&backup.schedule, &backup.time_zone).ok();
-        let status = status(backup, job, known, (&ended, snapshot), schedule.as_ref(), now);
+        let status = status(backup, job, known, (&ended, snapshot), schedule.as_ref(), clock.now());
         if let Some(last) = ended.last().filter(|last| !last.end.succeeded) {
             all.problems.push(problem(
                 Severity::Warning,
@@ -86,18 +85,12 @@ pub fn of(
         let newest = status.last_success.as_ref().map(|success| success.time.0).or(made);
         if let (Some(schedule), Some(newest), false) = (&schedule, newest, backup.suspend)
             && let Some(late) = schedule.late(newest)
+            && clock.passed(0, late.as_second())
         {
-            if late <= now {
-                let what = if status.last_success.is_some() {
-                    "the newest backup is of"
-                } else {
-                    "there is none since"
-                };
-                let message = format!("{what} {newest}; the next one was due and did not end well by {late}");
-                all.problems.push(problem(Severity::Warning, reasons::BACKUP_OLD, cron_job, message));
-            } else {
-                all.look_again = all.look_again.into_iter().chain([late]).min();
-            }
+            let what =
+                if status.last_success.is_some() { "the newest backup is of" } else { "there is none since" };
+            let message = format!("{what} {newest}; the next one was due and did not end well by {late}");
+            all.problems.push(problem(Severity::Warning, reasons::BACKUP_OLD, cron_job, message));
         }
         all.status.push(status);
     }

@@ -13,8 +13,7 @@ use serde_json::Value;
 
 use super::{
     again::{self, Again},
-    backups::{self, Backups},
-    claims,
+    backups, claims,
     facts::{ApiKeyFact, Facts, NamespaceFact},
     gather, in_use,
     memory::Memory,
@@ -29,14 +28,10 @@ use super::{
     validate, warnings,
 };
 use crate::{
-    api::{
-        self, LogPilotCluster, LogPilotClusterStatus,
-        common::DeletionPolicy,
-        status::{LastChange, Problem, Severity},
-    },
+    api::{self, LogPilotCluster, LogPilotClusterStatus, common::DeletionPolicy, status::LastChange},
     engine::{
         apply::Applier,
-        backoff::{self, Backoff},
+        backoff::Backoff,
         clock::Clock,
         decide::Normalised,
         dispatch::{Broken, Reconciler},
@@ -77,19 +72,19 @@ pub struct Controller {
     pub store: Store<DynamicObject>,
     normalised: Normalised,
     rests: Rests,
-    backoff: Backoff,
+    pub(super) backoff: Backoff,
     secrets: Secrets,
     references: References,
     requeue: Requeue,
-    memory: Memory,
-    reporter: Reporter,
+    pub(super) memory: Memory,
+    pub(super) reporter: Reporter,
 }
 
 /// A resource on its way through a reconcile.
-struct Subject {
-    object: Arc<DynamicObject>,
+pub(super) struct Subject {
+    pub(super) object: Arc<DynamicObject>,
     cr: LogPilotCluster,
-    before: LogPilotClusterStatus,
+    pub(super) before: LogPilotClusterStatus,
     writer: Writer,
 }
 
@@ -133,26 +128,16 @@ impl Controller {
         let cluster = Arc::new(cluster);
         let facts = match self.gather(subject, &cluster, &restore, &snapshot).await {
             Ok(facts) => Arc::new(facts),
-            Err(error) => {
-                let found = problems::problem(
-                    Severity::Error,
-                    error.reason(),
-                    error.object().to_owned(),
-                    error.to_string(),
-                );
-                return self.fail(subject, vec![found], &error).await;
-            }
+            Err(error) => return self.fail(subject, &error).await,
         };
         let plan = (self.planner)(Arc::clone(&cluster), Arc::clone(&facts)).await;
         let outcome = self.carry_out(subject, &cluster, &facts, &plan, &snapshot).await;
-        let backups = self.backups(subject, &cluster, &facts);
-        let due = backups.look_again;
         let again = restore.look_again;
         let clock = Clock::at(Timestamp::now());
-        let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), (backups, restore), &clock);
+        let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), restore, &clock);
         let told = self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
         let at_once = (again && told.is_none()).then_some(AT_ONCE);
-        let waits = told.into_iter().chain(due.map(again::until)).chain(at_once).chain(clock.next());
+        let waits = told.into_iter().chain(at_once).chain(clock.next());
         self.next(subject, &facts, &outcome, waits)
     }
 
@@ -164,10 +149,6 @@ impl Controller {
     fn restore(&self, subject: &Subject, cluster: &Cluster, snapshot: &Snapshot) -> restore::State {
         let (image, before) = (self.operator_image.is_some(), subject.before.restore.as_ref());
         restore::of(restore::World { cluster, image, before, snapshot, now: Timestamp::now() })
-    }
-
-    fn backups(&self, subject: &Subject, cluster: &Cluster, facts: &Facts) -> Backups {
-        backups::of(cluster, facts, &subject.before.backups, &self.snapshot(cluster), Timestamp::now())
     }
 
     async fn gather(
@@ -262,10 +243,11 @@ impl Controller {
         cluster: &Cluster,
         facts: &Facts,
         (plan, outcome): (&Plan, &Outcome),
-        (backups, restore): (Backups, restore::State),
+        restore: restore::State,
         clock: &Clock,
     ) -> LogPilotClusterStatus {
         let snapshot = self.snapshot(cluster);
+        let backups = backups::of(cluster, facts, &subject.before.backups, &snapshot, clock);
         let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
         namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
         let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
@@ -309,34 +291,6 @@ impl Controller {
         Some(LastChange { generation, changes, time: Time(clock.now()) })
     }
 
-    async fn refuse(&self, subject: &Subject, violations: &[validate::Violation]) -> Action {
-        let object = format!("{} {}", api::KIND, subject.object.name_any());
-        let found = violations
-            .iter()
-            .map(|violation| {
-                let message = format!("{}: {}", violation.path, violation.message);
-                problems::problem(Severity::Error, reasons::INVALID_SPEC, object.clone(), message)
-            })
-            .collect();
-        self.say(subject, reasons::INVALID_SPEC, found).await;
-        // Only a change of the spec can help, and it starts a reconcile of its own.
-        Action::await_change()
-    }
-
-    async fn fail(&self, subject: &Subject, found: Vec<Problem>, error: &Error) -> Action {
-        let reason =
-            found.first().map_or(reasons::INTERNAL_ERROR.to_owned(), |problem| problem.reason.clone());
-        self.say(subject, &reason, found).await;
-        Action::requeue(self.backoff.after(&subject.object.name_any(), error))
-    }
-
-    async fn say(&self, subject: &Subject, reason: &str, found: Vec<Problem>) {
-        let now = Time(Timestamp::now());
-        let status =
-            status::rejected(subject.before.clone(), subject.object.metadata.generation, reason, found, &now);
-        self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
-    }
-
     /// When to look again without a change.
     fn next(
         &self,
@@ -368,22 +322,6 @@ impl Controller {
             Ok(cr) => Ok(Subject { object, cr, before, writer: self.writer.lane() }),
             Err(error) => Err((object, error)),
         }
-    }
-
-    /// Reports on a resource of which no more than its metadata may be known.
-    async fn report_broken(&self, object: &Arc<DynamicObject>, reason: &str, message: String) -> Action {
-        let before: LogPilotClusterStatus =
-            serde_json::from_value(self.memory.status(object)).unwrap_or_default();
-        let found = problems::problem(
-            Severity::Error,
-            reason,
-            format!("{} {}", api::KIND, object.name_any()),
-            message,
-        );
-        let now = Time(Timestamp::now());
-        let status = status::rejected(before.clone(), object.metadata.generation, reason, vec![found], &now);
-        self.reporter.report(&self.memory, object, &before, &status).await;
-        Action::requeue(self.backoff.failed(&object.name_any(), backoff::LONGEST))
     }
 }
 

@@ -30,6 +30,7 @@ pub mod restore;
 pub mod schedule;
 pub mod secrets;
 pub mod status;
+mod unable;
 pub mod validate;
 pub mod warnings;
 

@@ -1,6 +1,6 @@
 //! What is planned for backups, and what is told of them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -74,7 +74,11 @@ pub(super) fn pod(job: &str, exit_code: i32, message: &str) -> Value {
 const SAID: &str = r#"{"file":"logpilot-20260102T030001.000Z.db","takenAt":"2026-01-02T03:00:01Z","size":8192,"sha256":"00","rows":12,"durationMillis":5,"available":["logpilot-20260102T030001.000Z.db","../x"],"pruned":0}"#;
 
 fn seen(spec: &str, before: &[BackupStatus], objects: &[Value], now: &str) -> Backups {
-    backups::of(&cluster(spec), &Facts::default(), before, &world(objects), at(now))
+    seen_by(&Clock::at(at(now)), spec, before, objects)
+}
+
+fn seen_by(clock: &Clock, spec: &str, before: &[BackupStatus], objects: &[Value]) -> Backups {
+    backups::of(&cluster(spec), &Facts::default(), before, &world(objects), clock)
 }
 
 fn reasons(backups: &Backups) -> Vec<&str> {
@@ -154,7 +158,7 @@ fn without_the_operators_image_there_is_no_cron_job_and_a_warning() {
     let plan = plan(&cluster, &facts);
     assert!(names(&plan, "CronJob").is_empty());
     assert_eq!(names(&plan, "PersistentVolumeClaim").len(), 2, "what holds backups stays");
-    let told = backups::of(&cluster, &facts, &[], &Snapshot::default(), at("2026-01-01T00:00:00Z"));
+    let told = backups::of(&cluster, &facts, &[], &Snapshot::default(), &seconds_in(0));
     assert_eq!(reasons(&told), ["BackupImageUnknown"]);
 }
 
@@ -166,7 +170,8 @@ fn the_newest_backup_is_told_and_outlives_its_job() {
         job("logpilot-backup-1", "Complete", "2026-01-02T02:00:05Z"),
         pod("logpilot-backup-1", 0, SAID),
     ];
-    let first = seen(spec, &[], &objects, "2026-01-02T10:00:00Z");
+    let clock = Clock::at(at("2026-01-02T10:00:00Z"));
+    let first = seen_by(&clock, spec, &[], &objects);
     assert_eq!(reasons(&first), [""; 0]);
     let status = &first.status[0];
     let success = status.last_success.clone().expect("a backup");
@@ -177,7 +182,7 @@ fn the_newest_backup_is_told_and_outlives_its_job() {
     );
     assert_eq!(success.available, ["logpilot-20260102T030001.000Z.db"], "only names that can be restored");
     assert_eq!(status.next_schedule.as_ref().map(|time| time.0), Some(at("2026-01-03T02:00:00Z")));
-    assert_eq!(first.look_again, Some(at("2026-01-03T04:00:00Z")));
+    assert_eq!(clock.next(), Some(Duration::from_hours(18)), "looked at again when it is too old");
     assert_eq!(backups::oldest(&first.status).map(|time| time.0), Some(at("2026-01-02T02:00:05Z")));
     // History limits remove Jobs, and pods before them.
     for left in [&objects[..1], &objects[..2]] {
@@ -222,8 +227,9 @@ fn a_backup_that_was_due_and_did_not_come_is_told_when_it_had_time_to_end() {
     assert_eq!(reasons(&seen(spec, &[], &old, "2026-01-03T05:00:00Z")), ["BackupOld"]);
     // None yet: from when the CronJob was made.
     let fresh = [cron_job()];
-    let told = seen(spec, &[], &fresh, "2026-01-01T04:00:00Z");
-    assert_eq!((reasons(&told).len(), told.look_again), (0, Some(at("2026-01-01T05:00:00Z"))));
+    let clock = Clock::at(at("2026-01-01T04:00:00Z"));
+    assert_eq!(reasons(&seen_by(&clock, spec, &[], &fresh)), [""; 0]);
+    assert_eq!(clock.next(), Some(Duration::from_hours(1)));
     assert_eq!(reasons(&seen(spec, &[], &fresh, "2026-01-01T05:00:00Z")), ["BackupOld"]);
     let suspended = seen("{ backup: { suspend: true } }", &[], &old, "2026-02-01T00:00:00Z");
     assert_eq!((reasons(&suspended).len(), suspended.status[0].next_schedule.is_none()), (0, true));
