@@ -13,6 +13,8 @@ use serde::de::DeserializeOwned;
 /// An event that never came is made up for after this at the latest. The API server loses none; what stands between it
 /// and us may.
 pub const RELIST: Duration = Duration::from_mins(5);
+/// The least part of it after which a kind is listed again. Kinds that were listed together are not listed together again.
+pub const SOONEST: f64 = 0.9;
 
 /// Every object of an API: a list, then a watch, and so on for ever.
 pub fn events<K>(
@@ -25,8 +27,7 @@ where
     stream::unfold((api, config, None), |(api, config, mut running)| async move {
         loop {
             let mut events = running.unwrap_or_else(|| {
-                // Kinds that were listed together are not listed together again.
-                let pause = RELIST.mul_f64(rand::rng().random_range(0.9..=1.0));
+                let pause = RELIST.mul_f64(rand::rng().random_range(SOONEST..=1.0));
                 watcher(api.clone(), config.clone()).take_until(tokio::time::sleep(pause)).boxed()
             });
             let Some(event) = events.next().await else {

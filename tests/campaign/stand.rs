@@ -167,7 +167,7 @@ impl Slot {
     }
 
     fn last_write(&self) -> Option<Record> {
-        self.proxy.records().into_iter().rfind(|record| record.asked.writes())
+        self.proxy.last(|record| record.asked.writes())
     }
 
     /// Leaves the resource as it is, without an operator: to delete it costs the API server as many requests as a trial. Only

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use fault_proxy::{Fault, Rule, Times, When};
 use futures::{StreamExt, stream};
-use logpilot_operator::{api, engine::relist::RELIST};
+use logpilot_operator::{
+    api,
+    engine::relist::{RELIST, SOONEST},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -59,10 +62,10 @@ async fn strangers(fleet: &Fleet, count: usize) {
 }
 
 /// How long after this age of an operator a window begins in which it lists no kind again: it does so for the k-th time
-/// between 0.9 k and k times [`RELIST`].
+/// between [`SOONEST`] k and k times [`RELIST`].
 fn until_no_list_is_due(age: Duration, window: Duration) -> Duration {
     let room = Duration::from_secs(5);
-    let mut all = (0..10).map(|k| (age.max(RELIST * k + room), RELIST.mul_f64(0.9) * (k + 1)));
+    let mut all = (0..10).map(|k| (age.max(RELIST * k + room), RELIST.mul_f64(SOONEST) * (k + 1)));
     let begin = all.find(|(begin, end)| *begin + window + room < *end).map_or(age, |(begin, _)| begin);
     begin.saturating_sub(age)
 }

@@ -224,6 +224,12 @@ impl Proxy {
         self.shared.state().records.clone()
     }
 
+    /// The newest that is such.
+    #[must_use]
+    pub fn last(&self, such: impl Fn(&Record) -> bool) -> Option<Record> {
+        self.shared.state().records.iter().rfind(|record| such(record)).cloned()
+    }
+
     /// How many of what went through so far are such.
     #[must_use]
     pub fn count(&self, such: impl Fn(&Record) -> bool) -> usize {
