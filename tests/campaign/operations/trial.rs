@@ -90,7 +90,7 @@ impl<'slot> Trial<'slot> {
     pub async fn begin(slot: &'slot Slot, spec: &Value) -> Self {
         let case = slot.case().await;
         let operator = slot.operator(IMAGE).await;
-        case.apply(own(spec, &case.name)).await;
+        case.apply(apart(&own(spec, &case.name), &case.name)).await;
         furnish(&case).await;
         let mut outcome = Outcome::default();
         let ending = ended(slot, &case).await.unwrap_or_else(|error| {
@@ -273,7 +273,7 @@ async fn put(case: &Case, spec: &Value) -> kube::Result<()> {
     let api = case.api();
     loop {
         let mut object = api.get(&case.name).await?;
-        object.data["spec"] = own(spec, &case.name);
+        object.data["spec"] = apart(&own(spec, &case.name), &case.name);
         match api.replace(&case.name, &PostParams::default(), &object).await {
             // The status was written meanwhile.
             Err(kube::Error::Api(status)) if status.code == 409 => {}
@@ -358,9 +358,32 @@ async fn furnish(case: &Case) {
     }
 }
 
+fn number(name: &str) -> i64 {
+    name.trim_start_matches(|it: char| !it.is_ascii_digit()).parse().unwrap_or_default()
+}
+
+/// The spec with a port near the bound for one at the bound, which only one of many at once can have. [`own`] gives ports
+/// below 32703.
+fn apart(spec: &Value, name: &str) -> Value {
+    let mut spec = spec.clone();
+    for component in
+        spec.get_mut("components").and_then(Value::as_object_mut).into_iter().flat_map(|all| all.values_mut())
+    {
+        let places = [("http", 30000), ("http", 32767), ("grpc", 30000), ("grpc", 32767)];
+        for (place, (port, bound)) in (0..).zip(places) {
+            if let Some(port) = component.pointer_mut(&format!("/nodePort/{port}"))
+                && port.as_i64() == Some(bound)
+            {
+                *port = json!(32703 + number(name) % 16 * 4 + place);
+            }
+        }
+    }
+    spec
+}
+
 /// The spec with names, hosts and ports that no other resource has.
 pub fn own(spec: &Value, name: &str) -> Value {
-    let number: i64 = name.trim_start_matches(|it: char| !it.is_ascii_digit()).parse().unwrap_or_default();
+    let number = number(name);
     match spec {
         Value::Object(fields) => fields
             .iter()
@@ -395,5 +418,23 @@ pub fn own(spec: &Value, name: &str) -> Value {
             .collect(),
         Value::Array(items) => items.iter().map(|item| own(item, name)).collect(),
         other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_at_the_bound_have_ports_of_their_own() {
+        let of = |ports: Value, name| apart(&json!({ "components": { "all": { "nodePort": ports } } }), name);
+        let at = |name| of(json!({ "http": 32767, "grpc": 30000 }), name);
+        assert_eq!(at("c00001"), of(json!({ "http": 32708, "grpc": 32709 }), "c00001"));
+        assert_ne!(at("c00001"), at("c00002"));
+        // What is past the bound is refused as it is, and what is not there stays away.
+        for ports in [json!({ "http": 32768, "grpc": 29999 }), json!({})] {
+            assert_eq!(of(ports.clone(), "c1"), json!({ "components": { "all": { "nodePort": ports } } }));
+        }
+        assert_eq!(apart(&json!({}), "c1"), json!({}));
     }
 }
