@@ -17,8 +17,8 @@ pub type EndState = BTreeMap<String, Value>;
 /// The resource's objects; its name reads `L` everywhere, so that runs under different names compare.
 pub async fn read(client: &Client, name: &str) -> EndState {
     let mut leaves = EndState::new();
+    let selected = ListParams::default().labels(&format!("logpilot.io/cluster={name}"));
     for kind in KINDS.iter().filter(|kind| kind.role != Role::Observed) {
-        let selected = ListParams::default().labels(&format!("logpilot.io/cluster={name}"));
         let beside = MONITORING.contains(&kind.plural).then(|| system_namespace(name));
         let mut items = Vec::new();
         for namespace in [name.to_owned()].into_iter().chain(beside) {

@@ -90,7 +90,7 @@ impl<'slot> Trial<'slot> {
     pub async fn begin(slot: &'slot Slot, spec: &Value) -> Self {
         let case = slot.case().await;
         let operator = slot.operator(IMAGE).await;
-        case.apply(apart(&own(spec, &case.name), &case.name)).await;
+        case.apply(apart(spec, &case.name)).await;
         furnish(&case).await;
         let mut outcome = Outcome::default();
         let ending = ended(slot, &case).await.unwrap_or_else(|error| {
@@ -273,7 +273,7 @@ async fn put(case: &Case, spec: &Value) -> kube::Result<()> {
     let api = case.api();
     loop {
         let mut object = api.get(&case.name).await?;
-        object.data["spec"] = apart(&own(spec, &case.name), &case.name);
+        object.data["spec"] = apart(spec, &case.name);
         match api.replace(&case.name, &PostParams::default(), &object).await {
             // The status was written meanwhile.
             Err(kube::Error::Api(status)) if status.code == 409 => {}
@@ -362,10 +362,10 @@ fn number(name: &str) -> i64 {
     name.trim_start_matches(|it: char| !it.is_ascii_digit()).parse().unwrap_or_default()
 }
 
-/// The spec with a port near the bound for one at the bound, which only one of many at once can have. [`own`] gives ports
-/// below 32703.
+/// The spec as [`own`], and with a port near the bound for one at the bound, which only one of many at once can have. The
+/// ports of [`own`] are below 32703.
 fn apart(spec: &Value, name: &str) -> Value {
-    let mut spec = spec.clone();
+    let mut spec = own(spec, name);
     for component in
         spec.get_mut("components").and_then(Value::as_object_mut).into_iter().flat_map(|all| all.values_mut())
     {
