@@ -198,7 +198,7 @@ async fn a_volume_without_room() {
 
     // One that serves already refuses what it cannot keep, and gives what it has.
     let restarts = case.restarts(COMPONENT);
-    let (client, _reach) = case.client(COMPONENT).await;
+    let (client, _reach) = case.answering(COMPONENT).await;
     client.send("causes", "kept").unwrap();
     let filler = fill();
     let large = "x".repeat(100_000);

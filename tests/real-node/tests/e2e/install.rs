@@ -42,7 +42,7 @@ async fn the_quickstart_takes_logs_and_gives_them_back() {
     assert_eq!(pods.len(), 1);
     assert_eq!(pods[0]["status"]["phase"], "Running");
 
-    let (client, _reach) = case.client("all").await;
+    let (client, _reach) = case.answering("all").await;
     let messages: Vec<String> = (0..10).map(|number| format!("message {number}")).collect();
     for message in &messages {
         client.send("e2e", message).unwrap();
@@ -72,8 +72,8 @@ async fn all_three_components_share_one_volume_on_one_node() {
     assert!(pods.iter().all(|pod| pod["spec"]["nodeName"] == pods[0]["spec"]["nodeName"]), "one node");
 
     // What one takes, the other gives.
-    let (all, _reach_all) = case.client("all").await;
-    let (rest, _reach_rest) = case.client("rest").await;
+    let (all, _reach_all) = case.answering("all").await;
+    let (rest, _reach_rest) = case.answering("rest").await;
     rest.send("shared", "through rest").unwrap();
     assert_eq!(all.consume("shared", "reader", 10).unwrap(), ["through rest"]);
     case.remove().await;

@@ -85,14 +85,15 @@ impl<'a> Case<'a> {
         String::from_utf8(key).unwrap()
     }
 
-    /// A REST client through the Service of a component.
+    /// A REST client through the Service of a component, of which the nodes know already.
     pub async fn client(&self, component: &str) -> (Client, super::Reach) {
         let service = format!("{}-{component}", self.name);
         let reach = self.world.reach(&self.namespace, &service, HTTP).await;
         (Client::new(&reach, &self.api_key()), reach)
     }
 
-    /// The same, once the Service has answered: it may refuse for a second after a rollout is complete.
+    /// The same, once the Service has answered: the nodes learn of a ready pod up to a second after the status says Ready, and
+    /// refuse until then.
     pub async fn answering(&self, component: &str) -> (Client, super::Reach) {
         let (client, reach) = self.client(component).await;
         let answered = wait_for(format!("{} to answer", reach.address), SOON, async || {
