@@ -5,12 +5,12 @@ use std::{
     fs::{self, File},
     future::ready,
     io::{self, Write as _},
-    net::TcpListener,
+    net::Ipv4Addr,
     path::Path,
     process::{Child, Command, Stdio},
 };
 
-use local_cluster::wait_for;
+use local_cluster::{Port, wait_for};
 
 use super::{Kubectl, SOON};
 
@@ -57,14 +57,15 @@ pub async fn the_program_needs_no_privilege_and_tells_no_secret(kubectl: &Kubect
     let log = directory.path().join("log");
     let root = directory.path().join("root");
     fs::create_dir(&root).unwrap();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = Port::free(Ipv4Addr::LOCALHOST).unwrap();
+    let address = format!("127.0.0.1:{port}");
     let child = Command::new("unshare")
         .args(["--mount", "--propagation=private", "sh", "-c", include_str!("confined.sh"), "confined"])
         .args([&root, Path::new(env!("CARGO_BIN_EXE_logpilot-operator")), &kubeconfig])
         .env_clear()
         .envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("KUBECONFIG", "/kubeconfig"), ("LOG", "trace")])
         .envs([("LOG_FORMAT", "json"), ("LEASE_NAMESPACE", NAMESPACE), ("POD_NAME", "hardened")])
-        .envs([("LISTEN", address.to_string().as_str()), ("OPERATOR_IMAGE", "logpilot-operator:test")])
+        .envs([("LISTEN", address.as_str()), ("OPERATOR_IMAGE", "logpilot-operator:test")])
         .stdout(Stdio::null())
         .stderr(File::create(&log).unwrap())
         .spawn()

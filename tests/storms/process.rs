@@ -1,15 +1,16 @@
 //! The real program as a child process: what it takes of the machine.
 
 use std::{
+    net::Ipv4Addr,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use local_cluster::wait_for;
+use local_cluster::{Port, wait_for};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 
 /// Ticks of a second in /proc/…/stat; Linux has had this number for user space since 2.6.
@@ -17,7 +18,7 @@ const TICKS: f64 = 100.0;
 
 pub struct Process {
     child: Child,
-    port: u16,
+    port: Port,
 }
 
 impl Process {
@@ -27,7 +28,7 @@ impl Process {
     }
 
     pub async fn start_with(kubeconfig: &Path, arguments: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let port = Port::free(Ipv4Addr::LOCALHOST).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_logpilot-operator"))
             .args(["run", "--listen", &format!("127.0.0.1:{port}")])
             .args(arguments)
@@ -67,7 +68,7 @@ impl Process {
     }
 
     pub async fn get(&self, path: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{}", self.port)).await?;
         stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;

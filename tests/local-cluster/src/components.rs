@@ -2,7 +2,11 @@
 
 use std::{net::Ipv4Addr, path::PathBuf};
 
-use crate::{assets::Assets, pki::Pki, ports::Ports};
+use crate::{
+    assets::Assets,
+    pki::Pki,
+    ports::{Port, Ports},
+};
 
 /// A process of the control plane that tests can stop and start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,7 +159,7 @@ impl Layout {
 
     fn controller_manager(&self, pki: &Pki) -> Vec<String> {
         let mut arguments =
-            self.with_kubeconfig(Component::ControllerManager, self.ports.controller_manager, pki);
+            self.with_kubeconfig(Component::ControllerManager, &self.ports.controller_manager, pki);
         arguments.extend([
             "--use-service-account-credentials=true".to_owned(),
             format!("--service-account-private-key-file={}", pki.path("service-account.key")),
@@ -172,12 +176,12 @@ impl Layout {
     }
 
     fn scheduler(&self, pki: &Pki) -> Vec<String> {
-        let mut arguments = self.with_kubeconfig(Component::Scheduler, self.ports.scheduler, pki);
+        let mut arguments = self.with_kubeconfig(Component::Scheduler, &self.ports.scheduler, pki);
         arguments.extend(["--kube-api-qps=300".to_owned(), "--kube-api-burst=600".to_owned()]);
         arguments
     }
 
-    fn with_kubeconfig(&self, component: Component, port: u16, pki: &Pki) -> Vec<String> {
+    fn with_kubeconfig(&self, component: Component, port: &Port, pki: &Pki) -> Vec<String> {
         let kubeconfig = self.kubeconfig(component).display().to_string();
         vec![
             format!("--kubeconfig={kubeconfig}"),

@@ -1,6 +1,6 @@
 //! A control plane of its own: etcd, API server, controller-manager, scheduler, and kwok for the nodes.
 //!
-//! Everything listens on free loopback ports and lives in one directory. Components can be stopped, killed, frozen and
+//! Everything listens on loopback ports that nobody else gets, and lives in one directory. Components can be stopped, killed, frozen and
 //! started again, each with its data and on its port.
 
 use std::{
@@ -74,7 +74,8 @@ impl ControlPlane {
         let (dir, reaper) = prepare_directory(options.dir)?;
         let pki = Pki::create(&dir.join("pki"), options.address)?;
         let audit_log = audit::place(&dir)?;
-        let layout = Layout { dir, ports: Ports::free()?, address: options.address, assets, audit_log };
+        let layout =
+            Layout { dir, ports: Ports::free(options.address)?, address: options.address, assets, audit_log };
         let admin = certificate_kubeconfig(&layout, &pki, &Identity::admin())?;
         let bootstrap = certificate_kubeconfig(&layout, &pki, &Identity::bootstrap())?;
         let binder = certificate_kubeconfig(&layout, &pki, &Identity::user(volumes::USER))?;

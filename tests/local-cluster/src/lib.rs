@@ -38,4 +38,5 @@ pub use control_plane::{ControlPlane, Options};
 pub use env::Env;
 pub use error::{Error, Result};
 pub use pki::Identity;
+pub use ports::Port;
 pub use wait::{show, wait_for, wait_for_absence, wait_for_object};

@@ -1,36 +1,92 @@
-//! Free loopback ports.
+//! Ports that nobody else gets.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use tokio::net::TcpSocket;
 
 use crate::{Result, error::IoContext};
 
+/// A port for a program that listens only later, and perhaps again. As long as this lives, the kernel gives it to nobody who
+/// asks for any port, and a connection is refused while nobody listens.
+#[derive(Debug)]
+pub struct Port {
+    number: u16,
+    /// Bound and not listening, with `SO_REUSEADDR`: whoever knows the number may listen with the same option, which Go, std
+    /// and tokio set.
+    _held: TcpSocket,
+}
+
+impl Port {
+    /// Asks the kernel for one of this address.
+    pub fn free(address: Ipv4Addr) -> Result<Self> {
+        let hold = || -> std::io::Result<Self> {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(SocketAddr::from((address, 0)))?;
+            Ok(Self { number: socket.local_addr()?.port(), _held: socket })
+        };
+        hold().at("hold a port of", address.to_string())
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.number.fmt(formatter)
+    }
+}
+
 /// One port for each listening socket of the control plane; kept over restarts of a component.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Ports {
-    pub etcd: u16,
-    pub etcd_peer: u16,
-    pub api_server: u16,
-    pub controller_manager: u16,
-    pub scheduler: u16,
+    pub etcd: Port,
+    pub etcd_peer: Port,
+    pub api_server: Port,
+    pub controller_manager: Port,
+    pub scheduler: Port,
 }
 
 impl Ports {
-    /// Asks the kernel. All are held until the last is known, so they differ; another program may still take one before it
-    /// is used, and then that component's log says so.
-    pub fn free() -> Result<Self> {
-        let mut held = Vec::new();
-        let mut next = || -> Result<u16> {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).at("bind", "127.0.0.1:0")?;
-            let port = listener.local_addr().at("bind", "127.0.0.1:0")?.port();
-            held.push(listener);
-            Ok(port)
-        };
+    /// The API server's is one of the address where it listens, the others are of loopback.
+    pub fn free(api_server: Ipv4Addr) -> Result<Self> {
         Ok(Self {
-            etcd: next()?,
-            etcd_peer: next()?,
-            api_server: next()?,
-            controller_manager: next()?,
-            scheduler: next()?,
+            etcd: Port::free(Ipv4Addr::LOCALHOST)?,
+            etcd_peer: Port::free(Ipv4Addr::LOCALHOST)?,
+            api_server: Port::free(api_server)?,
+            controller_manager: Port::free(Ipv4Addr::LOCALHOST)?,
+            scheduler: Port::free(Ipv4Addr::LOCALHOST)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{ErrorKind, Result},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    /// As the kernel looks for a port for somebody who names none: one that is bound is none.
+    fn taken(port: &Port) -> Result<()> {
+        let other = TcpSocket::new_v4()?;
+        other.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port.number)))
+    }
+
+    #[test]
+    fn a_port_is_only_for_who_is_told_of_it_before_between_and_after_its_listeners() {
+        let port = Port::free(Ipv4Addr::LOCALHOST).unwrap();
+        let address = format!("127.0.0.1:{port}");
+        for _ in 0..2 {
+            assert_eq!(taken(&port).unwrap_err().kind(), ErrorKind::AddrInUse);
+            assert_eq!(TcpStream::connect(&address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+            let listener = TcpListener::bind(&address).unwrap();
+            TcpStream::connect(&address).unwrap();
+            drop(listener);
+        }
+        assert_eq!(taken(&port).unwrap_err().kind(), ErrorKind::AddrInUse);
     }
 }
