@@ -25,6 +25,7 @@ pub mod storage;
 
 pub use cluster::{LogPilotCluster, LogPilotClusterSpec};
 pub use crd::crd;
+pub use rules::environment::OWNED_VARIABLES;
 pub use status::LogPilotClusterStatus;
 
 /// API group of every kind of this operator.

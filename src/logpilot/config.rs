@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     api::{
+        OWNED_VARIABLES,
         config::{Config, ServerRateLimit, SqlitePool},
         exposure::Protocol,
         storage::Backend,
@@ -29,28 +30,6 @@ pub const OWNED_PROPERTIES: &[(&str, &str)] = &[
     // What is imported, and a profile's part, would win over everything here.
     ("spring.config", "this file is the configuration: write it here"),
     ("spring.profiles", "choose the component instead: `spec.components.rest`, `.grpc` or `.all`"),
-];
-
-/// Variables that only the operator sets, and what to use instead: an environment variable beats the file.
-pub const OWNED_VARIABLES: &[(&str, &str)] = &[
-    ("LOGPILOT_SERVER_API_KEY", "use `spec.auth.apiKeySecret`"),
-    ("LOGPILOT_SERVER_APIKEY", "use `spec.auth.apiKeySecret`"),
-    ("LOGPILOT_SERVER_PROTOCOL", "choose the component instead"),
-    ("LOGPILOT_STORAGE_TYPE", "use `spec.storage.backend`"),
-    ("LOGPILOT_STORAGE_DIRECTORY", "the data volume is mounted at a fixed path"),
-    ("LOGPILOT_STORAGE_SQLITE_PATH", "the data volume is mounted at a fixed path"),
-    ("SERVER_PORT", "the HTTP port is fixed; set the port of a Service or Ingress instead"),
-    ("MANAGEMENT_SERVER_PORT", "the management port is fixed: probes and metrics use it"),
-    ("GRPC_SERVER_PORT", "the gRPC port is fixed; set the port of a Service or Ingress instead"),
-    (
-        "SERVER_SHUTDOWN",
-        "use `terminationGracePeriodSeconds`: without a graceful stop stored requests lose their answer",
-    ),
-    ("SPRING_CONFIG_LOCATION", "use `spec.config.overlay`"),
-    ("SPRING_CONFIG_ADDITIONAL_LOCATION", "use `spec.config.overlay`"),
-    ("SPRING_CONFIG_IMPORT", "use `spec.config.overlay`"),
-    ("SPRING_CONFIG_NAME", "use `spec.config.overlay`"),
-    ("SPRING_APPLICATION_JSON", "use `spec.config.overlay`"),
 ];
 
 /// Variables with options of Java, of which `-D` sets a property that beats variables and the file.
@@ -187,8 +166,12 @@ fn merge(base: &mut Map<String, Value>, overlay: &Map<String, Value>) {
     }
 }
 
+/// A key in another script is no spelling of another one, nor is one of marks: without what Spring passes over, two of them
+/// would be one, and the first would be lost.
 fn same_property(base: &Map<String, Value>, key: &str) -> Option<String> {
-    base.keys().find(|known| relaxed(known) == relaxed(key)).cloned()
+    let name = Some(relaxed(key)).filter(|name| key.is_ascii() && !name.is_empty());
+    let spelled = |known: &str| known.is_ascii() && name.as_deref() == Some(&relaxed(known));
+    base.keys().find(|known| *known == key || spelled(known)).cloned()
 }
 
 /// The object that the first part of a dotted key means, and the rest of the key.
@@ -198,22 +181,41 @@ fn descend<'a>(base: &'a mut Map<String, Value>, key: &str) -> Option<(&'a mut M
     Some((base.get_mut(&name)?.as_object_mut()?, rest.to_owned()))
 }
 
-/// A property in the overlay that is not its to set: the path as it was written, and what to do instead.
+/// A property in the overlay that is not its to set: the path as it was written, why, and what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlap {
     pub path: String,
-    pub instead: String,
+    pub why: String,
 }
 
-/// The property that an option of Java sets though the operator owns it, and what to use instead.
+const OWNED: &str = "is set by the operator and may not be set here";
+/// Spring takes what follows such a bracket for part of one name or of another: nobody could say what it means.
+const UNMATCHED: &str = "has a bracket without its other half; write the name without brackets";
+
+/// What to use instead of a variable that the operator owns, in any spelling.
 #[must_use]
-pub fn owned_option(options: &str) -> Option<(&str, &'static str)> {
+pub fn owned_variable(name: &str) -> Option<&'static str> {
+    // Spring reads a variable's underscores as dots, in a row and at its ends too.
+    let property = |name: &str| relaxed(&name.replace('_', "."));
+    let name = property(name);
+    let owner = |(owned, _): &&(&str, &str)| name == property(owned) || below(&name, &property(owned));
+    OWNED_VARIABLES.iter().find(owner).map(|(_, instead)| *instead)
+}
+
+/// The property that an option of Java sets though the operator owns it, why it may not, and what to do instead.
+#[must_use]
+pub fn owned_option(options: &str) -> Option<(&str, String)> {
     options.split_whitespace().find_map(|option| {
         let set = option.trim_matches(['"', '\'']).strip_prefix("-D")?;
         let property = set.split_once('=').map_or(set, |(property, _)| property);
         let name = relaxed(property);
         let owner = |(owned, _): &&(&str, &str)| name == relaxed(owned) || below(&name, &relaxed(owned));
-        OWNED_PROPERTIES.iter().find(owner).map(|(_, instead)| (property, *instead))
+        let why = match OWNED_PROPERTIES.iter().find(owner) {
+            Some((_, instead)) => format!("it {OWNED}; {instead}"),
+            None if !brackets_match(property) => format!("it {UNMATCHED}"),
+            None => return None,
+        };
+        Some((property, why))
     })
 }
 
@@ -235,10 +237,13 @@ pub fn overlaps(config: &Config) -> Vec<Overlap> {
         let hit = owned.iter().find(|(owned, _)| {
             name == *owned || below(&name, owned) || !value.is_object() && below(owned, &name)
         });
-        if let Some((_, instead)) = hit {
-            found.push(Overlap { path: path.to_owned(), instead: instead.clone() });
-        }
-        hit.is_some()
+        let why = match hit {
+            Some((_, instead)) => format!("{OWNED}; {instead}"),
+            None if !brackets_match(path) => UNMATCHED.to_owned(),
+            None => return false,
+        };
+        found.push(Overlap { path: path.to_owned(), why });
+        true
     });
     found
 }
@@ -259,13 +264,21 @@ fn walk(map: &Map<String, Value>, parent: &str, visit: &mut impl FnMut(&str, &Va
     }
 }
 
-/// A property's name as Spring compares it: case, dashes and underscores mean nothing, and `a[b]` is `a.b`.
+/// A property's name as Spring compares it: case means nothing, nor does what is neither a letter of ASCII nor a digit, and
+/// `a[b]` is `a.b`. Source: `adapt` and `equals` of
+/// org.springframework.boot.context.properties.source.ConfigurationPropertyName
 fn relaxed(name: &str) -> String {
-    let parts = name.split(['.', '[']).map(|part| {
-        part.chars()
-            .filter(|char| !matches!(char, '-' | '_' | ']' | '"' | '\''))
-            .flat_map(char::to_lowercase)
-            .collect::<String>()
+    let parts = name.split(['.', '[', ']']).map(|part| {
+        part.chars().flat_map(char::to_lowercase).filter(char::is_ascii_alphanumeric).collect::<String>()
     });
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+}
+
+fn brackets_match(name: &str) -> bool {
+    let mut depth = 0;
+    let opened = name.chars().all(|char| {
+        depth += i32::from(char == '[') - i32::from(char == ']');
+        depth >= 0
+    });
+    opened && depth == 0
 }

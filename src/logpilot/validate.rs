@@ -265,10 +265,7 @@ fn config_overlay(spec: &LogPilotClusterSpec, objections: &mut Objections) {
         ),
     );
     for overlap in config::overlaps(given) {
-        objections.add(
-            format!("spec.config.overlay.{}", overlap.path),
-            format!("is set by the operator and may not be set here; {}", overlap.instead),
-        );
+        objections.add(format!("spec.config.overlay.{}", overlap.path), overlap.why);
     }
     if let Some(pool) = &given.sqlite_pool {
         let maximum = pool.maximum_size.unwrap_or(defaults::POOL_MAXIMUM);

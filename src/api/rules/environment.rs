@@ -5,10 +5,11 @@ use kube::core::Rule;
 use super::explained;
 
 /// Name to what to use instead. The operator's own value would lose against `env`, and the cluster
-/// would run other than its status says.
-const OWNED: &[(&str, &str)] = &[
+/// would run other than its status says. Spring passes over a dash in a property, and takes an underscore for it too.
+pub const OWNED_VARIABLES: &[(&str, &str)] = &[
     ("SPRING_CONFIG_LOCATION", "`config.overlay`"),
     ("SPRING_CONFIG_ADDITIONAL_LOCATION", "`config.overlay`"),
+    ("SPRING_CONFIG_ADDITIONALLOCATION", "`config.overlay`"),
     ("SPRING_CONFIG_IMPORT", "`config.overlay`"),
     ("SPRING_CONFIG_NAME", "`config.overlay`"),
     // It beats every other variable, the API key's too.
@@ -42,10 +43,11 @@ pub fn variable_name() -> Rule {
         .message("must be a C identifier: letters, digits and '_', not starting with a digit")
 }
 
-/// Spring reads them in small letters too.
+/// Spring reads them in small letters too. Other spellings, with two underscores in a row for one, are refused by the operator.
 pub fn not_owned() -> Rule {
-    let names: Vec<String> = OWNED.iter().map(|(name, _)| format!("'{name}'")).collect();
-    let advice: Vec<String> = OWNED.iter().map(|(name, instead)| format!("'{name}': '{instead}'")).collect();
+    let names: Vec<String> = OWNED_VARIABLES.iter().map(|(name, _)| format!("'{name}'")).collect();
+    let advice: Vec<String> =
+        OWNED_VARIABLES.iter().map(|(name, instead)| format!("'{name}': '{instead}'")).collect();
     explained(
         format!("!(self.upperAscii() in [{}])", names.join(", ")),
         format!("\"may not override '\" + self + \"'; use \" + {{{}}}[self.upperAscii()]", advice.join(", ")),

@@ -60,6 +60,9 @@ fn another_spelling_finds_the_property_it_means(#[case] overlay: &str) {
 #[case("{ logpilot.server: { 'API-KEY': x } }", "logpilot.server.API-KEY")]
 #[case("{ 'logpilot[server][api-key]': x }", "logpilot[server][api-key]")]
 #[case("{ logpilot: { '[server]': { api-key: x } } }", "logpilot.[server].api-key")]
+#[case("{ logpilot.server: { 'api/key': x } }", "logpilot.server.api/key")]
+#[case("{ 'Ser ver': { 'port!': 1 } }", "Ser ver.port!")]
+#[case("{ spring: { 'config.im:port': x } }", "spring.config.im:port")]
 #[case("{ logpilot: { storage: { type: file } } }", "logpilot.storage")]
 #[case("{ logpilot: { storage.sqlite.path: /x } }", "logpilot.storage.sqlite.path")]
 #[case("{ logpilot: { storage: {} } }", "logpilot.storage")]
@@ -68,6 +71,25 @@ fn what_the_operator_owns_cannot_be_set_by_the_overlay(#[case] overlay: &str, #[
     let [violation] = violations.as_slice() else { panic!("one violation: {violations:#?}") };
     assert_eq!(violation.path, format!("spec.config.overlay.{path}"));
     assert!(OWNED_PROPERTIES.iter().any(|(_, instead)| violation.message.ends_with(instead)), "{violation}");
+}
+
+#[rstest]
+#[case("{ 'server[po.rt': 1 }", "server[po.rt")]
+#[case("{ 'Server].Po[rt': 1 }", "Server].Po[rt")]
+#[case("{ 'server[': { 'port]': 1 } }", "server[")]
+fn a_name_that_could_be_two_is_refused(#[case] overlay: &str, #[case] path: &str) {
+    let violations = violations(&format!("{{ config: {{ overlay: {overlay} }} }}"));
+    let [violation] = violations.as_slice() else { panic!("one violation: {violations:#?}") };
+    assert_eq!(violation.path, format!("spec.config.overlay.{path}"));
+    assert!(violation.message.ends_with("without brackets"), "{violation}");
+}
+
+#[test]
+fn names_of_which_spring_compares_nothing_stay_apart() {
+    let overlay = "{ management: { endpoints: { web: { 이름: 1, 주소: 2, '!': 3, '?': 4 } } } }";
+    let file = file(&format!("{{ config: {{ overlay: {overlay} }} }}"), "all");
+    let web = json!({ "exposure": file["management"]["endpoints"]["web"]["exposure"], "이름": 1, "주소": 2, "!": 3, "?": 4 });
+    assert_eq!(file["management"]["endpoints"]["web"], web);
 }
 
 #[rstest]

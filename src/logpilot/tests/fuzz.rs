@@ -74,6 +74,47 @@ proptest! {
     }
 }
 
+/// An overlay with this property as Spring would still read it: letters of either case, with what it passes over behind them;
+/// a part of the name below the one before, in one key with it, or in brackets.
+fn spelled(property: &str, letters: &[(bool, &str)], places: &[u8], value: Value) -> Value {
+    let mut letters = letters.iter().cycle();
+    let mut keys = Vec::<String>::new();
+    for (part, place) in property.split('.').zip(places.iter().cycle()) {
+        let mut word = String::new();
+        for (char, (upper, passed_over)) in part.chars().zip(&mut letters) {
+            word.push(if *upper { char.to_ascii_uppercase() } else { char });
+            word.push_str(passed_over);
+        }
+        match (keys.last_mut(), place) {
+            (Some(key), 1) => key.extend([".", &word]),
+            (Some(key), 2) => key.extend(["[", part, "]"]),
+            _ => keys.push(word),
+        }
+    }
+    keys.into_iter().rev().fold(value, |below, key| json!({ key: below }))
+}
+
+proptest! {
+    #![proptest_config(cases(1000))]
+
+    #[test]
+    fn what_the_operator_owns_is_refused_in_every_spelling(
+        owned in prop::sample::select(config::OWNED_PROPERTIES),
+        below in prop::sample::select(&["", ".below"][..]),
+        letters in prop::collection::vec((any::<bool>(), prop::sample::select(&["", "", "", "-", "_", "!", " ", "$", "이", "\u{301}"][..])), 1..30),
+        places in prop::collection::vec(0..3u8, 1..6),
+        value in super::specs::anything(),
+    ) {
+        let (property, instead) = owned;
+        let overlay = spelled(&format!("{property}{below}"), &letters, &places, value);
+        let found = validate(&resource_of(json!({ "config": { "overlay": overlay } })));
+        let Err(found) = found else { return Err(TestCaseError::fail(format!("{overlay} was taken"))) };
+        prop_assert_eq!(found.len(), 1);
+        prop_assert!(found[0].path.starts_with("spec.config.overlay."), "{}", found[0]);
+        prop_assert!(found[0].message.ends_with(instead), "{}", found[0]);
+    }
+}
+
 /// What SnakeYAML's resolver takes for something else than a text, but for times, which Spring leaves texts.
 /// Source: org.yaml.snakeyaml.resolver.Resolver
 const YAML_1_1: [&str; 8] = [

@@ -147,7 +147,12 @@ fn the_overlay_brings_no_other_configuration(#[case] property: &str, #[case] ins
 #[case("SPRING_APPLICATION_JSON", "{\"logpilot\": {\"server\": {\"api-key\": \"\"}}}", "overlay")]
 #[case("spring_config_import", "file:/x", "overlay")]
 #[case("logpilot_server_apikey", "x", "auth.apiKeySecret")]
+#[case("SPRING_CONFIG_ADDITIONALLOCATION", "file:/x", "overlay")]
+#[case("_spring__config_import_0_", "file:/x", "overlay")]
+#[case("SERVER__PORT", "1", "loadBalancer")]
 #[case("JAVA_TOOL_OPTIONS", "-Xmx1g -Dlogpilot.server.apiKey=", "auth.apiKeySecret")]
+#[case("JAVA_TOOL_OPTIONS", "-Dlogpilot.server.api:key=", "auth.apiKeySecret")]
+#[case("JAVA_TOOL_OPTIONS", "-Dserver[po.rt=1", "without brackets")]
 #[case("JDK_JAVA_OPTIONS", "\"-Dlogpilot.storage.type=file\"", "spec.storage")]
 #[case("_JAVA_OPTIONS", "-Dserver.port=1", "port")]
 fn no_variable_takes_the_operators_settings_over(

@@ -94,7 +94,7 @@ use super::*;
 #[case::owned_variable(
     "{ components: { all: { env: [{ name: SERVER_PORT, value: '1' }] } } }",
     "spec.components.all.env[SERVER_PORT]",
-    "fixed"
+    "loadBalancer"
 )]
 #[case::wrong_port(
     "{ components: { rest: { loadBalancer: { grpcPort: 1 } } } }",

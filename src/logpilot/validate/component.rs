@@ -105,16 +105,13 @@ fn image(
 fn owned_variables(given: &ComponentSpec, path: &str, objections: &mut Objections) {
     for variable in given.env.iter().flatten() {
         let at = format!("{path}.env[{}]", variable.name);
-        // Spring reads them in small letters too.
-        let owned =
-            config::OWNED_VARIABLES.iter().find(|(name, _)| name.eq_ignore_ascii_case(&variable.name));
-        if let Some((_, instead)) = owned {
-            objections.add(at.clone(), format!("is set by the operator and may not be set here; {instead}"));
+        if let Some(instead) = config::owned_variable(&variable.name) {
+            objections.add(at.clone(), format!("is the operator's and may not be set here; use {instead}"));
         }
         let options =
             variable.value.as_deref().filter(|_| config::JAVA_OPTIONS.contains(&variable.name.as_str()));
-        if let Some((property, instead)) = options.and_then(config::owned_option) {
-            objections.add(at, format!("may not set '{property}', which the operator sets; {instead}"));
+        if let Some((property, why)) = options.and_then(config::owned_option) {
+            objections.add(at, format!("may not set '{property}': {why}"));
         }
     }
 }

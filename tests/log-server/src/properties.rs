@@ -227,5 +227,6 @@ fn scalar(value: &Value) -> Option<String> {
 
 /// A property's name as Spring compares it.
 fn relaxed(name: &str) -> String {
-    name.chars().filter(|char| !matches!(char, '-' | '_')).flat_map(char::to_lowercase).collect()
+    let compared = |char: &char| char.is_ascii_alphanumeric() || ".[]".contains(*char);
+    name.chars().flat_map(char::to_lowercase).filter(compared).collect()
 }
