@@ -23,6 +23,7 @@ use logpilot_operator::engine::{
     outcome::{Outcome, Result, Step},
     plan::{Key, Plan, Planned, Replicas},
     prune::superfluous,
+    writer::Resource,
 };
 use serde_json::{Value, json};
 use server::{Answer, Call, OWNER_UID, World, plan_of, server, stored};
@@ -505,11 +506,18 @@ async fn only_what_is_ours_and_not_planned_is_pruned() {
 async fn a_status_is_one_patch_of_the_resource_that_was_meant() {
     let (writer, calls) = server(done);
     let status = json!({ "observedGeneration": 3 });
-    let (api, kind, plural) = ("logpilot.io/v1alpha1", "LogPilotCluster", "logpilotclusters");
-    writer.status(api, kind, plural, ("logs", "its-uid"), &status).await.unwrap();
+    let resource = Resource {
+        api_version: "logpilot.io/v1alpha1",
+        kind: "LogPilotCluster",
+        plural: "logpilotclusters",
+        name: "logs",
+    };
+    writer.status(&resource, Some(7), &status).await.unwrap();
     let call = calls.lock().unwrap()[0].clone();
     assert_eq!(call.line(), "PATCH /apis/logpilot.io/v1alpha1/logpilotclusters/logs/status");
     assert_eq!(call.query["force"], "true");
-    assert_eq!(call.body["metadata"], json!({ "name": "logs", "uid": "its-uid" }));
+    assert_eq!(call.body["metadata"], json!({ "name": "logs", "resourceVersion": "7" }));
     assert_eq!(call.body["status"], status);
+    writer.status(&resource, None, &status).await.unwrap();
+    assert_eq!(calls.lock().unwrap()[1].body["metadata"], json!({ "name": "logs" }));
 }

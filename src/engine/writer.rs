@@ -1,6 +1,6 @@
 //! The requests of the engine, each with its precondition and a deadline. Nothing here decides or retries.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use kube::core::{
     Request,
@@ -34,6 +34,27 @@ pub enum Precondition<'a> {
     Uid(&'a str),
     /// It is the one with this UID, and nobody wrote it since this version: anything else answers 409.
     Exactly { uid: &'a str, version: u64 },
+}
+
+/// A cluster-scoped custom resource.
+#[derive(Clone, Copy, Debug)]
+pub struct Resource<'a> {
+    pub api_version: &'a str,
+    pub kind: &'a str,
+    pub plural: &'a str,
+    pub name: &'a str,
+}
+
+impl Resource<'_> {
+    fn collection(&self) -> Request {
+        Request::new(format!("/apis/{}/{}", self.api_version, self.plural))
+    }
+}
+
+impl fmt::Display for Resource<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.kind, self.name)
+    }
 }
 
 #[derive(Clone)]
@@ -151,31 +172,52 @@ impl Writer {
         self.send("evict", &named(kind, key), WRITE_DEADLINE, request).await.map(drop)
     }
 
-    /// Writes the whole status of a cluster-scoped resource, if it is still the one with this UID.
+    /// Writes the whole status of a cluster-scoped custom resource, if nobody wrote the resource since this version; with none,
+    /// whoever did. A UID would be no precondition: where the status of a custom resource is written, the API server takes
+    /// nothing else from the body, and what was meant for a resource would be told of the next one of its name.
     ///
     /// # Errors
-    /// As [`Self::apply`].
+    /// As [`Self::apply`]; 409 where it was written or replaced.
     pub async fn status(
         &self,
-        api_version: &str,
-        kind: &str,
-        plural: &str,
-        (name, uid): (&str, &str),
+        resource: &Resource<'_>,
+        version: Option<u64>,
         status: &Value,
     ) -> Result<Value, Error> {
+        let metadata = match version {
+            Some(version) => json!({ "name": resource.name, "resourceVersion": version.to_string() }),
+            // Not even `null`, which would be taken for version 0.
+            None => json!({ "name": resource.name }),
+        };
         let body = json!({
-            "apiVersion": api_version, "kind": kind,
-            "metadata": { "name": name, "uid": uid },
-            "status": status,
+            "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "status": status,
         });
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let request = Request::new(format!("/apis/{api_version}/{plural}")).patch_subresource(
+        let request = resource.collection().patch_subresource(
             "status",
-            name,
+            resource.name,
             &parameters,
             &Patch::Apply(&body),
         );
-        self.send("update status of", &format!("{kind} {name}"), WRITE_DEADLINE, request).await
+        self.send("update status of", resource, WRITE_DEADLINE, request).await
+    }
+
+    /// UID and version of a cluster-scoped custom resource as it is now; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub async fn identity(&self, resource: &Resource<'_>) -> Result<Option<(String, u64)>, Error> {
+        let request = resource.collection().get_metadata(resource.name, &GetParams::default());
+        match self.send("get", resource, READ_DEADLINE, request).await {
+            Ok(object) => {
+                let text =
+                    |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+                let version = text("/metadata/resourceVersion").parse().unwrap_or(0);
+                Ok(Some((text("/metadata/uid").to_owned(), version)))
+            }
+            Err(error) if error.code() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn send(

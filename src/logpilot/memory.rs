@@ -45,6 +45,12 @@ impl Memory {
         }
     }
 
+    /// The newest version of the resource that is known.
+    #[must_use]
+    pub fn version(&self, object: &DynamicObject) -> u64 {
+        self.of(object).map_or(0, |written| written.version).max(version(object))
+    }
+
     /// Somebody else wrote the status since we did.
     #[must_use]
     pub fn is_foreign(&self, object: &DynamicObject) -> bool {

@@ -15,9 +15,10 @@ use crate::{
     },
     engine::{
         backoff::Backoff,
+        error::Error,
         events::{Events, Note},
         outcome::Step,
-        writer::Writer,
+        writer::{Resource, Writer},
     },
     metrics::{Judged, Metrics},
     objects::kinds::KINDS,
@@ -66,12 +67,8 @@ impl Reporter {
             return Some(wait);
         }
         let name = object.name_any();
-        let uid = object.uid().unwrap_or_default();
-        let api_version = format!("{}/{}", api::GROUP, api::VERSION);
-        // In no other resource's way.
-        let writer = self.writer.lane();
-        match writer.status(&api_version, api::KIND, api::PLURAL, (&name, &uid), &wanted).await {
-            Ok(answer) => {
+        match self.write(memory, object, &wanted).await {
+            Ok(Some(answer)) => {
                 self.backoff.succeeded(&name);
                 if memory.wrote(object, &answer) {
                     warn!(%name, "somebody changes the status as often as it is written: {WHO}");
@@ -79,9 +76,9 @@ impl Reporter {
                 self.tell(object, before, status).await;
                 None
             }
-            // Deleted meanwhile: its own event ends it.
-            Err(error) if error.code() == Some(404) => {
-                info!(%name, %error, "status not written");
+            // Its own event ends it.
+            Ok(None) => {
+                info!(%name, "status not written: the resource was deleted meanwhile");
                 None
             }
             Err(error) if error.undeclared() => {
@@ -95,12 +92,42 @@ impl Reporter {
                 self.events.publish(&regarding(object), note).await;
                 Some(LOOK_AGAIN)
             }
-            // A conflict too: the event of what came in between may be older than this answer.
             Err(error) => {
                 warn!(%name, %error, "status not written");
                 Some(self.backoff.after(&name, &error))
             }
         }
+    }
+
+    /// The resource as it is with this status; `None` where it is gone, whether or not there is another one of its name.
+    async fn write(
+        &self,
+        memory: &Memory,
+        object: &DynamicObject,
+        wanted: &Value,
+    ) -> Result<Option<Value>, Error> {
+        let (name, uid) = (object.name_any(), object.uid().unwrap_or_default());
+        let api_version = format!("{}/{}", api::GROUP, api::VERSION);
+        let resource =
+            Resource { api_version: &api_version, kind: api::KIND, plural: api::PLURAL, name: &name };
+        // In no other resource's way.
+        let writer = self.writer.lane();
+        let version = memory.version(object);
+        let refusal = match writer.status(&resource, Some(version), wanted).await {
+            Err(error) if error.code() == Some(404) => return Ok(None),
+            Err(error) if error.code() == Some(409) => error,
+            other => return other.map(Some),
+        };
+        let live = writer.identity(&resource).await?.filter(|(live, _)| *live == uid);
+        let Some((_, newer)) = live else { return Ok(None) };
+        if newer == version {
+            return Err(refusal);
+        }
+        // Somebody edits it, perhaps so often that no version would last until a write: it is still the one that was meant.
+        let answer = writer.status(&resource, None, wanted).await?;
+        // If it was replaced even so, the reconcile of the next one is on its way, and tells of that.
+        let meant = answer.pointer("/metadata/uid").and_then(Value::as_str) == Some(&uid);
+        Ok(Some(answer).filter(|_| meant))
     }
 
     /// Nothing is kept of a resource that is gone.

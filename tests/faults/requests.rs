@@ -33,6 +33,48 @@ async fn what_was_made_before_a_504_is_neither_lost_nor_made_twice() {
     trial.end().await;
 }
 
+/// The API server passes over a UID where a status is written: of a resource that was made again meanwhile, it would tell what
+/// was true of the one before.
+#[tokio::test]
+async fn a_status_that_is_under_way_is_not_told_of_the_next_resource_of_the_name() {
+    let trial = Trial::running(&quickstart()).await;
+    let rule = trial.rule(When::of("patch", api::PLURAL), Times::First(1), Fault::Delay { millis: 1500 });
+    trial.case.apply(with_replicas(2)).await;
+    trial.hit(rule).await;
+    trial.case.delete().await;
+    let live = trial.case.apply(quickstart()).await;
+    // Not until it is Ready: it waits for the garbage collector, which learns of a new kind every 30 s.
+    trial.case.until("told of", SOON, |status| status["observedGeneration"].is_i64()).await;
+    let late = trial.requests(|record| record.fault.is_some());
+    assert_eq!(late.iter().map(|record| record.status).collect::<Vec<_>>(), [409], "{late:#?}");
+    let told = trial.slot.witness.history(&trial.case.client, &trial.case.name).await;
+    let told: Vec<_> = told
+        .iter()
+        .filter(|seen| seen.object["metadata"]["uid"] == json!(live.metadata.uid))
+        .map(|seen| &seen.object["status"]["observedGeneration"])
+        .filter(|generation| !generation.is_null())
+        .collect();
+    assert!(!told.is_empty() && told.iter().all(|generation| **generation == 1), "{told:?}");
+    trial.end().await;
+}
+
+#[tokio::test]
+async fn a_status_that_an_edit_overtakes_is_told_at_once() {
+    let trial = Trial::running(&quickstart()).await;
+    let rule = trial.rule(When::of("patch", api::PLURAL), Times::First(1), Fault::Delay { millis: 500 });
+    trial.case.apply(with_replicas(2)).await;
+    trial.hit(rule).await;
+    trial.case.annotate("example.com/note", "overtaken").await;
+    trial.settled(&with_replicas(2)).await;
+    let told = trial.requests(|record| record.asked.resource == api::PLURAL);
+    let late = told.iter().position(|record| record.fault.is_some()).unwrap();
+    let then: Vec<_> = told[late..].iter().map(|it| (it.asked.verb.as_str(), it.status)).take(3).collect();
+    assert_eq!(then, [("patch", 409), ("get", 200), ("patch", 200)]);
+    let pause = told[late + 2].millis - told[late].millis;
+    assert!(pause < 1000, "{pause} ms after it was sent first, of which 500 on its way");
+    trial.end().await;
+}
+
 #[tokio::test]
 async fn a_third_of_all_requests_may_fail() {
     // The same third every time.

@@ -13,8 +13,8 @@ use super::{documents, object, read};
 
 /// What the operator does beside the kinds of its table.
 const OWN: &[(&str, &str, &[&str])] = &[
-    // The reflector of `engine/dispatch.rs`.
-    (GROUP, PLURAL, &["list", "watch"]),
+    // The reflector of `engine/dispatch.rs`, and `Writer::identity`.
+    (GROUP, PLURAL, &["get", "list", "watch"]),
     // `Writer::status`, by server-side apply.
     (GROUP, "logpilotclusters/status", &["patch"]),
     // `Watches::follow_crds`: whether optional kinds are served.

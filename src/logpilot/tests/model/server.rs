@@ -347,8 +347,11 @@ impl Server {
     }
 
     fn status(&mut self, call: &Call) -> Answer {
-        if call.body["metadata"]["uid"] != self.cr["metadata"]["uid"] {
-            return conflict("Precondition failed: UID in precondition");
+        if call.method == "GET" {
+            return Answer::Object(self.cr.clone());
+        }
+        if call.body["metadata"]["resourceVersion"] != self.cr["metadata"]["resourceVersion"] {
+            return conflict("the object has been modified; please apply your changes to the latest version");
         }
         let status = &call.body["status"];
         if let Some(schema) = &self.status {
