@@ -128,11 +128,7 @@ impl Writer {
     /// As [`Self::apply`].
     pub async fn get(&self, kind: &'static Kind, key: &Key) -> Result<Option<Value>, Error> {
         let request = Request::new(collection(kind, key)).get(&key.name, &GetParams::default());
-        match self.send("get", &named(kind, key), READ_DEADLINE, request).await {
-            Ok(object) => Ok(Some(object)),
-            Err(error) if error.code() == Some(404) => Ok(None),
-            Err(error) => Err(error),
-        }
+        found(self.send("get", &named(kind, key), READ_DEADLINE, request).await)
     }
 
     /// Deletes one object, if it is still the one with this UID. Gone already is as good.
@@ -145,11 +141,7 @@ impl Writer {
             ..DeleteParams::background()
         };
         let request = Request::new(collection(kind, key)).delete(&key.name, &parameters);
-        match self.send("delete", &named(kind, key), WRITE_DEADLINE, request).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some(404) => Ok(()),
-            Err(error) => Err(error),
-        }
+        found(self.send("delete", &named(kind, key), WRITE_DEADLINE, request).await).map(drop)
     }
 
     /// Asks that a pod be evicted, if it is still the one with this UID and nobody wrote it since this version: one that
@@ -174,7 +166,8 @@ impl Writer {
 
     /// Writes the whole status of a cluster-scoped custom resource, if nobody wrote the resource since this version; with none,
     /// whoever did. A UID would be no precondition: where the status of a custom resource is written, the API server takes
-    /// nothing else from the body, and what was meant for a resource would be told of the next one of its name.
+    /// nothing else from the body, and what was meant for a resource would be told of the next one of its name. Answers the
+    /// resource as it is then; `None` where there is none of this name.
     ///
     /// # Errors
     /// As [`Self::apply`]; 409 where it was written or replaced.
@@ -183,7 +176,7 @@ impl Writer {
         resource: &Resource<'_>,
         version: Option<u64>,
         status: &Value,
-    ) -> Result<Value, Error> {
+    ) -> Result<Option<Value>, Error> {
         let metadata = match version {
             Some(version) => json!({ "name": resource.name, "resourceVersion": version.to_string() }),
             // Not even `null`, which would be taken for version 0.
@@ -199,7 +192,7 @@ impl Writer {
             &parameters,
             &Patch::Apply(&body),
         );
-        self.send("update status of", resource, WRITE_DEADLINE, request).await
+        found(self.send("update status of", resource, WRITE_DEADLINE, request).await)
     }
 
     /// UID and version of a cluster-scoped custom resource as it is now; `None` where there is none of this name.
@@ -208,16 +201,12 @@ impl Writer {
     /// As [`Self::apply`].
     pub async fn identity(&self, resource: &Resource<'_>) -> Result<Option<(String, u64)>, Error> {
         let request = resource.collection().get_metadata(resource.name, &GetParams::default());
-        match self.send("get", resource, READ_DEADLINE, request).await {
-            Ok(object) => {
-                let text =
-                    |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-                let version = text("/metadata/resourceVersion").parse().unwrap_or(0);
-                Ok(Some((text("/metadata/uid").to_owned(), version)))
-            }
-            Err(error) if error.code() == Some(404) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let object = found(self.send("get", resource, READ_DEADLINE, request).await)?;
+        Ok(object.map(|object| {
+            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let version = text("/metadata/resourceVersion").parse().unwrap_or(0);
+            (text("/metadata/uid").to_owned(), version)
+        }))
     }
 
     async fn send(
@@ -254,6 +243,14 @@ impl Writer {
             answer
         };
         within(deadline, answer, verb, object).await
+    }
+}
+
+/// That there is nothing of this name is an answer.
+fn found(answer: Result<Value, Error>) -> Result<Option<Value>, Error> {
+    match answer {
+        Err(error) if error.code() == Some(404) => Ok(None),
+        other => other.map(Some),
     }
 }
 

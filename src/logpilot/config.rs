@@ -188,9 +188,17 @@ pub struct Overlap {
     pub why: String,
 }
 
-const OWNED: &str = "is set by the operator and may not be set here";
-/// Spring takes what follows such a bracket for part of one name or of another: nobody could say what it means.
-const UNMATCHED: &str = "has a bracket without its other half; write the name without brackets";
+/// Why this property may not be set: the operator owns it, as `instead` says, or nobody could say which one it is, as Spring takes
+/// what follows a bracket without its other half for part of one name or of another.
+fn objection(name: &str, instead: Option<&str>) -> Option<String> {
+    match instead {
+        Some(instead) => Some(format!("is set by the operator and may not be set here; {instead}")),
+        None if !brackets_match(name) => {
+            Some("has a bracket without its other half; write the name without brackets".to_owned())
+        }
+        None => None,
+    }
+}
 
 /// What to use instead of a variable that the operator owns, in any spelling.
 #[must_use]
@@ -198,7 +206,7 @@ pub fn owned_variable(name: &str) -> Option<&'static str> {
     // Spring reads a variable's underscores as dots, in a row and at its ends too.
     let property = |name: &str| relaxed(&name.replace('_', "."));
     let name = property(name);
-    let owner = |(owned, _): &&(&str, &str)| name == property(owned) || below(&name, &property(owned));
+    let owner = |(owned, _): &&(&str, &str)| within(&name, &property(owned));
     OWNED_VARIABLES.iter().find(owner).map(|(_, instead)| *instead)
 }
 
@@ -209,13 +217,9 @@ pub fn owned_option(options: &str) -> Option<(&str, String)> {
         let set = option.trim_matches(['"', '\'']).strip_prefix("-D")?;
         let property = set.split_once('=').map_or(set, |(property, _)| property);
         let name = relaxed(property);
-        let owner = |(owned, _): &&(&str, &str)| name == relaxed(owned) || below(&name, &relaxed(owned));
-        let why = match OWNED_PROPERTIES.iter().find(owner) {
-            Some((_, instead)) => format!("it {OWNED}; {instead}"),
-            None if !brackets_match(property) => format!("it {UNMATCHED}"),
-            None => return None,
-        };
-        Some((property, why))
+        let owner = |(owned, _): &&(&str, &str)| within(&name, &relaxed(owned));
+        let instead = OWNED_PROPERTIES.iter().find(owner).map(|(_, instead)| *instead);
+        objection(property, instead).map(|why| (property, why))
     })
 }
 
@@ -234,18 +238,18 @@ pub fn overlaps(config: &Config) -> Vec<Overlap> {
     walk(&config.overlay, "", &mut |path, value| {
         let name = relaxed(path);
         // At or below an owned property; or above one, where a scalar would wipe it out.
-        let hit = owned.iter().find(|(owned, _)| {
-            name == *owned || below(&name, owned) || !value.is_object() && below(owned, &name)
-        });
-        let why = match hit {
-            Some((_, instead)) => format!("{OWNED}; {instead}"),
-            None if !brackets_match(path) => UNMATCHED.to_owned(),
-            None => return false,
-        };
+        let hit =
+            owned.iter().find(|(owned, _)| within(&name, owned) || !value.is_object() && below(owned, &name));
+        let Some(why) = objection(path, hit.map(|(_, instead)| instead.as_str())) else { return false };
         found.push(Overlap { path: path.to_owned(), why });
         true
     });
     found
+}
+
+/// It is the property, or one below it.
+fn within(name: &str, property: &str) -> bool {
+    name == property || below(name, property)
 }
 
 fn below(name: &str, parent: &str) -> bool {

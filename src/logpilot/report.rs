@@ -114,9 +114,8 @@ impl Reporter {
         let writer = self.writer.lane();
         let version = memory.version(object);
         let refusal = match writer.status(&resource, Some(version), wanted).await {
-            Err(error) if error.code() == Some(404) => return Ok(None),
             Err(error) if error.code() == Some(409) => error,
-            other => return other.map(Some),
+            other => return other,
         };
         let live = writer.identity(&resource).await?.filter(|(live, _)| *live == uid);
         let Some((_, newer)) = live else { return Ok(None) };
@@ -126,8 +125,7 @@ impl Reporter {
         // Somebody edits it, perhaps so often that no version would last until a write: it is still the one that was meant.
         let answer = writer.status(&resource, None, wanted).await?;
         // If it was replaced even so, the reconcile of the next one is on its way, and tells of that.
-        let meant = answer.pointer("/metadata/uid").and_then(Value::as_str) == Some(&uid);
-        Ok(Some(answer).filter(|_| meant))
+        Ok(answer.filter(|answer| answer.pointer("/metadata/uid").and_then(Value::as_str) == Some(&uid)))
     }
 
     /// Nothing is kept of a resource that is gone.

@@ -33,14 +33,20 @@ async fn what_was_made_before_a_504_is_neither_lost_nor_made_twice() {
     trial.end().await;
 }
 
+/// A change whose status is on its way for so long.
+async fn told_late(millis: u64) -> Trial {
+    let trial = Trial::running(&quickstart()).await;
+    let rule = trial.rule(When::of("patch", api::PLURAL), Times::First(1), Fault::Delay { millis });
+    trial.case.apply(with_replicas(2)).await;
+    trial.hit(rule).await;
+    trial
+}
+
 /// The API server passes over a UID where a status is written: of a resource that was made again meanwhile, it would tell what
 /// was true of the one before.
 #[tokio::test]
 async fn a_status_that_is_under_way_is_not_told_of_the_next_resource_of_the_name() {
-    let trial = Trial::running(&quickstart()).await;
-    let rule = trial.rule(When::of("patch", api::PLURAL), Times::First(1), Fault::Delay { millis: 1500 });
-    trial.case.apply(with_replicas(2)).await;
-    trial.hit(rule).await;
+    let trial = told_late(1500).await;
     trial.case.delete().await;
     let live = trial.case.apply(quickstart()).await;
     // Not until it is Ready: it waits for the garbage collector, which learns of a new kind every 30 s.
@@ -60,10 +66,7 @@ async fn a_status_that_is_under_way_is_not_told_of_the_next_resource_of_the_name
 
 #[tokio::test]
 async fn a_status_that_an_edit_overtakes_is_told_at_once() {
-    let trial = Trial::running(&quickstart()).await;
-    let rule = trial.rule(When::of("patch", api::PLURAL), Times::First(1), Fault::Delay { millis: 500 });
-    trial.case.apply(with_replicas(2)).await;
-    trial.hit(rule).await;
+    let trial = told_late(500).await;
     trial.case.annotate("example.com/note", "overtaken").await;
     trial.settled(&with_replicas(2)).await;
     let told = trial.requests(|record| record.asked.resource == api::PLURAL);

@@ -46,6 +46,15 @@ fn another_spelling_finds_the_property_it_means(#[case] overlay: &str) {
     assert_eq!(file.as_object().expect("a map").len(), 4, "no second spelling");
 }
 
+/// The one violation, which is of this property of the overlay.
+fn refused(overlay: &str, path: &str) -> Violation {
+    let mut violations = violations(&format!("{{ config: {{ overlay: {overlay} }} }}"));
+    assert_eq!(violations.len(), 1, "one violation: {violations:#?}");
+    let violation = violations.remove(0);
+    assert_eq!(violation.path, format!("spec.config.overlay.{path}"));
+    violation
+}
+
 #[rstest]
 #[case("{ server: { port: 1 } }", "server.port")]
 #[case("{ server.port: 1 }", "server.port")]
@@ -67,9 +76,7 @@ fn another_spelling_finds_the_property_it_means(#[case] overlay: &str) {
 #[case("{ logpilot: { storage.sqlite.path: /x } }", "logpilot.storage.sqlite.path")]
 #[case("{ logpilot: { storage: {} } }", "logpilot.storage")]
 fn what_the_operator_owns_cannot_be_set_by_the_overlay(#[case] overlay: &str, #[case] path: &str) {
-    let violations = violations(&format!("{{ config: {{ overlay: {overlay} }} }}"));
-    let [violation] = violations.as_slice() else { panic!("one violation: {violations:#?}") };
-    assert_eq!(violation.path, format!("spec.config.overlay.{path}"));
+    let violation = refused(overlay, path);
     assert!(OWNED_PROPERTIES.iter().any(|(_, instead)| violation.message.ends_with(instead)), "{violation}");
 }
 
@@ -78,9 +85,7 @@ fn what_the_operator_owns_cannot_be_set_by_the_overlay(#[case] overlay: &str, #[
 #[case("{ 'Server].Po[rt': 1 }", "Server].Po[rt")]
 #[case("{ 'server[': { 'port]': 1 } }", "server[")]
 fn a_name_that_could_be_two_is_refused(#[case] overlay: &str, #[case] path: &str) {
-    let violations = violations(&format!("{{ config: {{ overlay: {overlay} }} }}"));
-    let [violation] = violations.as_slice() else { panic!("one violation: {violations:#?}") };
-    assert_eq!(violation.path, format!("spec.config.overlay.{path}"));
+    let violation = refused(overlay, path);
     assert!(violation.message.ends_with("without brackets"), "{violation}");
 }
 

@@ -111,7 +111,7 @@ fn owned_variables(given: &ComponentSpec, path: &str, objections: &mut Objection
         let options =
             variable.value.as_deref().filter(|_| config::JAVA_OPTIONS.contains(&variable.name.as_str()));
         if let Some((property, why)) = options.and_then(config::owned_option) {
-            objections.add(at, format!("may not set '{property}': {why}"));
+            objections.add(at, format!("may not set '{property}': it {why}"));
         }
     }
 }

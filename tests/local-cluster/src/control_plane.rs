@@ -1,7 +1,7 @@
 //! A control plane of its own: etcd, API server, controller-manager, scheduler, and kwok for the nodes.
 //!
-//! Everything listens on loopback ports that nobody else gets, and lives in one directory. Components can be stopped, killed, frozen and
-//! started again, each with its data and on its port.
+//! Everything listens on loopback ports that nobody else gets, and lives in one directory. Components can be stopped,
+//! killed, frozen and started again, each with its data and on its port.
 
 use std::{
     fs,

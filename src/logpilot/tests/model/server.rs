@@ -182,9 +182,7 @@ impl Server {
         let fault = if strikes { self.fault.take().map(|(_, fault)| fault) } else { None };
         match fault {
             Some(Fault::Refused(409)) => {
-                return conflict(
-                    "the object has been modified; please apply your changes to the latest version",
-                );
+                return conflict(MODIFIED);
             }
             Some(Fault::Refused(code)) => return Answer::Refusal(code, "Odd", "injected".into()),
             Some(Fault::DeadBefore) => {
@@ -261,9 +259,7 @@ impl Server {
             Some(found)
                 if version.as_ref().is_some_and(|it| found.body["metadata"]["resourceVersion"] != **it) =>
             {
-                return conflict(
-                    "the object has been modified; please apply your changes to the latest version",
-                );
+                return conflict(MODIFIED);
             }
             Some(found) if uid.as_ref().is_some_and(|it| found.body["metadata"]["uid"] != **it) => {
                 return conflict("Precondition failed: UID in precondition: x, UID in object meta: y");
@@ -350,8 +346,9 @@ impl Server {
         if call.method == "GET" {
             return Answer::Object(self.cr.clone());
         }
-        if call.body["metadata"]["resourceVersion"] != self.cr["metadata"]["resourceVersion"] {
-            return conflict("the object has been modified; please apply your changes to the latest version");
+        let asked = &call.body["metadata"]["resourceVersion"];
+        if !asked.is_null() && *asked != self.cr["metadata"]["resourceVersion"] {
+            return conflict(MODIFIED);
         }
         let status = &call.body["status"];
         if let Some(schema) = &self.status {
@@ -373,6 +370,8 @@ fn told(paths: &[Path]) -> String {
     let path = |path: &Path| path.iter().map(|step| step.replacen("f:", ".", 1)).collect::<String>();
     format!("Apply failed with conflicts: {}", paths.iter().map(path).collect::<Vec<_>>().join(", "))
 }
+
+const MODIFIED: &str = "the object has been modified; please apply your changes to the latest version";
 
 fn conflict(why: &str) -> Answer {
     Answer::Refusal(409, "Conflict", why.to_owned())
