@@ -21,8 +21,16 @@ struct Written {
     version: u64,
     status: Value,
     at: Instant,
-    /// How often it was put right as it was.
+    /// How often it was put right as it was, and when last.
     repairs: u32,
+    repaired: Instant,
+}
+
+impl Written {
+    /// Nothing had to be put right for so long that it is no longer contested.
+    fn calm(&self) -> bool {
+        self.repaired.elapsed() >= CALM + rests::pause(self.repairs).unwrap_or_default()
+    }
 }
 
 /// UID, generation and spec of a resource.
@@ -78,16 +86,23 @@ impl Memory {
     pub fn wrote(&self, object: &DynamicObject, answer: &Value) -> bool {
         let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         let status = answer.get("status").cloned().unwrap_or(Value::Null);
-        let repaired = self.of(object).filter(|before| {
-            let calm = CALM + rests::pause(before.repairs).unwrap_or_default();
-            before.at.elapsed() < calm && timeless(&before.status) == timeless(&status)
-        });
+        let now = Instant::now();
+        // Whoever changes it is not done because we have something new to say, which takes nothing off the count.
+        let before = self.of(object).filter(|before| !before.calm());
+        let (repairs, repaired) = match before {
+            Some(before) if timeless(&before.status) == timeless(&status) => {
+                (before.repairs.saturating_add(1), now)
+            }
+            Some(before) => (before.repairs, before.repaired),
+            None => (0, now),
+        };
         let written = Written {
             uid: object.uid(),
             version: version.and_then(|version| version.parse().ok()).unwrap_or(0),
             status,
-            at: Instant::now(),
-            repairs: repaired.map_or(0, |before| before.repairs.saturating_add(1)),
+            at: now,
+            repairs,
+            repaired,
         };
         let contested = rests::pause(written.repairs).is_some();
         self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(object.name_any(), written);
@@ -169,7 +184,13 @@ mod tests {
         // What is new is no repair, and what nobody changed waits for nothing.
         assert_eq!(memory.contested(&foreign, &status("NotReady", 11)), None);
         assert_eq!(memory.contested(&resource(21, &status("Ready", 9)), &status("Ready", 11)), None);
-        assert!(!write(101, &status("NotReady", 12)));
-        assert_eq!(memory.contested(&resource(102, &status("Other", 12)), &status("NotReady", 12)), None);
+        // But it is as contested, until it was left alone for a while.
+        assert!(write(101, &status("NotReady", 12)));
+        let foreign = resource(102, &status("Other", 12));
+        assert!(memory.contested(&foreign, &status("NotReady", 12)).is_some());
+        let earlier = Instant::now().checked_sub(CALM + 2 * backoff::FIRST).unwrap();
+        memory.written.lock().unwrap().get_mut("x").unwrap().repaired = earlier;
+        assert!(!write(103, &status("Ready", 13)));
+        assert_eq!(memory.contested(&resource(104, &status("Other", 13)), &status("Ready", 13)), None);
     }
 }
