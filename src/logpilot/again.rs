@@ -28,7 +28,8 @@ pub struct Again {
 #[must_use]
 pub fn of(facts: &Facts, outcome: &Outcome) -> Again {
     let mut waits = vec![match facts.api_key {
-        ApiKeyFact::Invalid { .. } | ApiKeyFact::Going => secrets::REFRESH_HELD,
+        ApiKeyFact::Invalid { .. } => secrets::REFRESH_HELD,
+        ApiKeyFact::Going { again } => again,
         _ if facts.suspect || facts.references.values().any(facts::References::hold) => secrets::REFRESH_HELD,
         _ => secrets::REFRESH,
     }];
@@ -82,6 +83,8 @@ mod tests {
         let first = |suspect| of(&Facts { suspect, ..Facts::default() }, &Outcome::default()).waits;
         assert_eq!(first(false), [secrets::REFRESH]);
         assert_eq!(first(true), [secrets::REFRESH_HELD]);
+        let going = Facts { api_key: ApiKeyFact::Going { again: backoff::FIRST }, ..Facts::default() };
+        assert_eq!(of(&going, &Outcome::default()).waits, [backoff::FIRST]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    time::Duration,
 };
 
 use super::model::{Component, Restore};
@@ -64,7 +65,8 @@ pub enum ApiKeyFact {
     /// The Secret cannot be used: workloads are held. `reason` is a status reason, `message` says what to do.
     Invalid { message: String },
     /// It was generated for an earlier resource of the name, and goes with it: workloads wait for one of their own.
-    Going,
+    /// Looked at again after this.
+    Going { again: Duration },
 }
 
 /// What the variables of one component refer to.

@@ -106,7 +106,7 @@ pub fn of_facts(
     found.extend(routes::of_taken(&facts.taken, cluster));
     let key = match &facts.api_key {
         ApiKeyFact::Invalid { message } => Some((reasons::API_KEY_INVALID, message.as_str())),
-        ApiKeyFact::Going => Some((reasons::CHILD_TERMINATING, KEY_GOING)),
+        ApiKeyFact::Going { .. } => Some((reasons::CHILD_TERMINATING, KEY_GOING)),
         _ => None,
     };
     found.extend(

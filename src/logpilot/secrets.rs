@@ -16,13 +16,15 @@ use sha2::{Digest, Sha256};
 use super::facts::{ApiKeyFact, Hidden};
 use crate::{
     api,
-    engine::{error::Error, kind::Managed, plan::Key, writer::Writer},
+    engine::{backoff, error::Error, kind::Managed, plan::Key, writer::Writer},
 };
 
 /// A good Secret is looked at again after this, less up to a quarter of it.
 pub const REFRESH: Duration = Duration::from_mins(5);
 /// A Secret that holds a rollout up is looked at again after this.
 pub const REFRESH_HELD: Duration = Duration::from_secs(10);
+/// What is looked at again after a while is too old a little earlier.
+const OLD_BY_THEN: f64 = 0.9;
 /// Characters of a generated key: 40 of 62 are 238 bits.
 const GENERATED: usize = 40;
 
@@ -70,7 +72,7 @@ impl Secrets {
             return Ok(fact);
         }
         let found = writer.get(Secret::KIND, &wanted.secret).await?;
-        let fact = judge(found.as_ref(), wanted);
+        let fact = still(judge(found.as_ref(), wanted), self.known(cluster, wanted).as_ref());
         self.remember(cluster, wanted, generation, fact.clone());
         Ok(fact)
     }
@@ -84,6 +86,12 @@ impl Secrets {
     /// Forgets a cluster, so that the next look reads.
     pub fn forget(&self, cluster: &str) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
+    }
+
+    /// What the last look at this Secret told, however old.
+    fn known(&self, cluster: &str, wanted: &Wanted) -> Option<ApiKeyFact> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(cluster).filter(|entry| entry.wanted == *wanted).map(|entry| entry.fact.clone())
     }
 
     fn remembered(
@@ -106,7 +114,8 @@ impl Secrets {
     fn remember(&self, cluster: &str, wanted: &Wanted, generation: Option<i64>, fact: ApiKeyFact) {
         let keep = match fact {
             ApiKeyFact::Present { .. } => REFRESH.mul_f64(rand::rng().random_range(0.75..=1.0)),
-            _ => REFRESH_HELD.saturating_sub(Duration::from_secs(1)),
+            ApiKeyFact::Going { again } => again.mul_f64(OLD_BY_THEN),
+            _ => REFRESH_HELD.mul_f64(OLD_BY_THEN),
         };
         let entry = Known { wanted: wanted.clone(), fact, generation, read: Instant::now(), keep };
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(cluster.to_owned(), entry);
@@ -127,7 +136,7 @@ fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
         return invalid("does not exist");
     };
     if wanted.generated && is_going(secret, wanted) {
-        return ApiKeyFact::Going;
+        return ApiKeyFact::Going { again: backoff::FIRST };
     }
     let value = secret.pointer("/data").and_then(|data| data.get(&wanted.key)).and_then(Value::as_str);
     match value {
@@ -135,6 +144,16 @@ fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
         Some("") => invalid(&format!("has an empty key '{}'", wanted.key)),
         Some(encoded) => ApiKeyFact::Present { hash: fingerprint(&wanted.salt, &decode(encoded)) },
         None => invalid(&format!("has no key '{}'", wanted.key)),
+    }
+}
+
+/// The garbage collector takes a Secret within a second, if nothing keeps it: looked at ever more rarely.
+fn still(fact: ApiKeyFact, before: Option<&ApiKeyFact>) -> ApiKeyFact {
+    match (fact, before) {
+        (ApiKeyFact::Going { .. }, Some(ApiKeyFact::Going { again })) => {
+            ApiKeyFact::Going { again: (*again * 2).min(REFRESH_HELD) }
+        }
+        (fact, _) => fact,
     }
 }
 
@@ -240,11 +259,24 @@ mod tests {
         let mut others = of("another");
         others["metadata"]["ownerReferences"][0]["name"] = json!("another");
         assert!(matches!(judge(Some(&others), &wanted(true)), ApiKeyFact::Present { .. }), "it stays");
-        assert_eq!(judge(Some(&of("earlier")), &wanted(true)), ApiKeyFact::Going);
+        let going = ApiKeyFact::Going { again: backoff::FIRST };
+        assert_eq!(judge(Some(&of("earlier")), &wanted(true)), going);
         assert!(matches!(judge(Some(&of("uid")), &wanted(true)), ApiKeyFact::Present { .. }));
         assert!(matches!(judge(Some(&of("earlier")), &wanted(false)), ApiKeyFact::Present { .. }));
         let mut deleted = of("uid");
         deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-        assert_eq!(judge(Some(&deleted), &wanted(true)), ApiKeyFact::Going);
+        assert_eq!(judge(Some(&deleted), &wanted(true)), going);
+    }
+
+    #[test]
+    fn a_key_that_goes_is_soon_looked_for_and_one_that_stays_ever_more_rarely() {
+        let seconds = |again| ApiKeyFact::Going { again: Duration::from_secs(again) };
+        let present = ApiKeyFact::Present { hash: String::new() };
+        assert_eq!(still(seconds(1), None), seconds(1));
+        assert_eq!(still(seconds(1), Some(&present)), seconds(1), "gone once more");
+        for (before, now) in [(1, 2), (2, 4), (8, 10), (10, 10)] {
+            assert_eq!(still(seconds(1), Some(&seconds(before))), seconds(now));
+        }
+        assert_eq!(still(present.clone(), Some(&seconds(8))), present);
     }
 }
