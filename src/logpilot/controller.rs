@@ -331,6 +331,10 @@ impl Reconciler for Controller {
             // The garbage collector takes the children; what is kept carries no owner reference.
             return Action::await_change();
         }
+        // What is made for one that is not there any more, the garbage collector takes at once, and its events would come here.
+        if let Some(wait) = self.memory.missing(&object) {
+            return Action::requeue(wait);
+        }
         self.live.attend(&object.name_any());
         match self.subject(object) {
             Ok(subject) => self.run(&subject).await,

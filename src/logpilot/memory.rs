@@ -10,6 +10,7 @@ use std::{
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
+use super::again::LOOK_AGAIN;
 use crate::engine::rests::{self, CALM};
 
 /// A change of counts alone is written at most this often.
@@ -40,6 +41,8 @@ type Seen = (Option<String>, Option<i64>, Value);
 pub struct Memory {
     written: Mutex<HashMap<String, Written>>,
     specs: Mutex<HashMap<String, Seen>>,
+    /// UID of a resource that was not there any more, and when that was seen.
+    missed: Mutex<HashMap<String, (Option<String>, Instant)>>,
 }
 
 impl Memory {
@@ -119,7 +122,23 @@ impl Memory {
             .map(|(_, _, spec)| spec)
     }
 
+    /// It is gone, though no event said so yet: answers after how long to come again.
+    pub fn miss(&self, object: &DynamicObject) -> Duration {
+        let now = (object.uid(), Instant::now());
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner).insert(object.name_any(), now);
+        LOOK_AGAIN
+    }
+
+    /// How long this one counts as gone.
+    #[must_use]
+    pub fn missing(&self, object: &DynamicObject) -> Option<Duration> {
+        let missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, at) = missed.get(&object.name_any()).filter(|(uid, _)| *uid == object.uid())?;
+        LOOK_AGAIN.checked_sub(at.elapsed())
+    }
+
     pub fn forget(&self, name: &str) {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         self.specs.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
@@ -162,6 +181,23 @@ mod tests {
 
     fn status(reason: &str, second: u64) -> Value {
         json!({ "conditions": [{ "reason": reason, "lastTransitionTime": second }] })
+    }
+
+    #[test]
+    fn a_resource_that_is_gone_unseen_counts_as_gone_for_a_while_and_the_next_of_its_name_does_not() {
+        let (memory, gone) = (Memory::default(), resource(1, &Value::Null));
+        assert_eq!(memory.missing(&gone), None);
+        assert_eq!(memory.miss(&gone), LOOK_AGAIN);
+        assert!(memory.missing(&resource(2, &Value::Null)).is_some_and(|wait| wait <= LOOK_AGAIN));
+        let mut next = resource(3, &Value::Null);
+        next.metadata.uid = Some("another".to_owned());
+        assert_eq!(memory.missing(&next), None);
+        let earlier = Instant::now().checked_sub(LOOK_AGAIN + Duration::from_secs(1)).unwrap();
+        memory.missed.lock().unwrap().get_mut("x").unwrap().1 = earlier;
+        assert_eq!(memory.missing(&gone), None);
+        memory.miss(&gone);
+        memory.forget("x");
+        assert_eq!(memory.missing(&gone), None);
     }
 
     #[test]

@@ -76,10 +76,10 @@ impl Reporter {
                 self.tell(object, before, status).await;
                 None
             }
-            // Its own event ends it.
+            // Its own event ends it; until then nothing more is made for it.
             Ok(None) => {
                 info!(%name, "status not written: the resource was deleted meanwhile");
-                None
+                Some(memory.miss(object))
             }
             Err(error) if error.undeclared() => {
                 // Nothing of the status can be written, so that an event is the only place to say so.

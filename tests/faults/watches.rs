@@ -7,7 +7,7 @@ use futures::future::join_all;
 use logpilot_operator::{
     api,
     engine::{kind::Role, relist::RELIST, watches::WATCH_TIMEOUT},
-    logpilot::memory::COUNTS,
+    logpilot::{again::LOOK_AGAIN, memory::COUNTS},
     objects::kinds::KINDS,
 };
 use serde_json::{Value, json};
@@ -264,6 +264,23 @@ async fn a_watch_that_ends_at_once_is_started_once_a_second_and_still_tells() {
     // On average: each took its own time until it was seen here.
     let gaps = gaps(&starts);
     assert!(gaps.iter().sum::<Duration>() >= Duration::from_millis(900) * 5, "{starts:?}");
+    trial.end().await;
+}
+
+/// What is made for a resource that is gone, the garbage collector takes at once: made again as soon, that goes on for as long as
+/// nobody says that the resource is gone.
+#[tokio::test]
+async fn nothing_is_made_again_and_again_for_a_resource_that_is_gone_unseen() {
+    let trial = Trial::running(&quickstart()).await;
+    trial.watch_meets(api::PLURAL, Fault::Freeze { events: 0 }).await;
+    trial.case.delete().await;
+    let told = |record: &fault_proxy::Record| record.asked.resource == api::PLURAL && record.status == 404;
+    local_cluster::wait_for("a status that has no resource", Duration::from_mins(1), async || {
+        if trial.requests(told).is_empty() { Err("none".to_owned()) } else { Ok(()) }
+    })
+    .await
+    .unwrap();
+    behind::quiet(&trial.slot.proxy, LOOK_AGAIN / 2, SOON).await.unwrap();
     trial.end().await;
 }
 
