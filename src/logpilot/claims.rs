@@ -39,9 +39,18 @@ pub fn of(object: &DynamicObject) -> Vec<String> {
 /// with its resource: hundreds may share one, and each would be looked at for each change of another.
 #[must_use]
 pub fn heeded(object: &DynamicObject) -> Vec<String> {
-    let deletes = text(&object.data, "/spec/namespace/deletionPolicy") == Some("Delete");
-    let own = deletes.then(|| namespace(object).to_owned());
+    let own = deletes(object).then(|| namespace(object).to_owned());
     own.into_iter().chain(places(object)).collect()
+}
+
+/// Whether another resource is in the namespace that would be deleted with this one. Of a fleet nobody is asked where none
+/// would be.
+pub fn shared<'a>(own: &DynamicObject, mut others: impl Iterator<Item = &'a DynamicObject>) -> bool {
+    deletes(own) && others.any(|other| namespaces(other).any(|name| name == namespace(own)))
+}
+
+fn deletes(object: &DynamicObject) -> bool {
+    text(&object.data, "/spec/namespace/deletionPolicy") == Some("Delete")
 }
 
 fn places(object: &DynamicObject) -> impl Iterator<Item = String> {
@@ -51,7 +60,8 @@ fn places(object: &DynamicObject) -> impl Iterator<Item = String> {
     locations(object).into_iter().map(words)
 }
 
-/// What an older resource has already; the younger one waits. Of one age, the first by name has it.
+/// What an older resource has already; the younger one waits. Of one age, the first by name has it. Nobody is asked where
+/// nothing is wanted.
 pub fn taken<'a>(own: &DynamicObject, others: impl Iterator<Item = &'a DynamicObject>) -> Vec<Taken> {
     let wanted = locations(own);
     if wanted.is_empty() {
@@ -130,6 +140,8 @@ fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use serde_json::json;
 
     use super::*;
@@ -165,6 +177,27 @@ mod tests {
         assert_eq!(of(&within("Retain")), ["shared"]);
         assert_eq!(heeded(&within("Retain")), [""; 0]);
         assert_eq!(heeded(&within("Delete")), ["shared"]);
+    }
+
+    #[test]
+    fn others_are_asked_only_by_who_deletes_a_namespace_or_wants_a_host() {
+        let asked = |policy: &str, exposure: &Value| {
+            let of = |name, second| {
+                let mut made = resource(name, second, exposure);
+                made.data["spec"]["namespace"] = json!({ "name": "shared", "deletionPolicy": policy });
+                made
+            };
+            let (own, other, asked) = (of("a", 2), of("b", 1), Cell::new(0));
+            let others = || std::iter::once(&other).inspect(|_| asked.set(asked.get() + 1));
+            (shared(&own, others()), taken(&own, others()).len(), asked.get())
+        };
+        let wanting = ingress("nginx", &json!([{ "host": "x" }]));
+        assert_eq!(asked("Retain", &json!({})), (false, 0, 0));
+        assert_eq!(asked("Delete", &json!({})), (true, 0, 1));
+        assert_eq!(asked("Retain", &wanting), (false, 1, 1));
+        let mut alone = resource("a", 1, &json!({}));
+        alone.data["spec"]["namespace"] = json!({ "deletionPolicy": "Delete" });
+        assert!(!shared(&alone, [&resource("b", 2, &json!({}))].into_iter()));
     }
 
     fn ingress(class: &str, rules: &Value) -> Value {

@@ -28,7 +28,7 @@ use super::{
     validate, warnings,
 };
 use crate::{
-    api::{self, LogPilotCluster, LogPilotClusterStatus, common::DeletionPolicy, status::LastChange},
+    api::{self, LogPilotCluster, LogPilotClusterStatus, status::LastChange},
     engine::{
         apply::Applier,
         backoff::Backoff,
@@ -163,16 +163,13 @@ impl Controller {
             let other = |it: &&DynamicObject| it.metadata.name.as_ref() != Some(&cluster.name);
             all.iter().map(AsRef::as_ref).filter(other)
         };
-        // In a fleet there are many others: they are asked only where it matters.
-        let shared = cluster.namespace.deletion_policy == DeletionPolicy::Delete
-            && others().any(|other| claims::namespaces(other).any(|name| name == cluster.namespace.name));
         let sources = gather::Sources {
             live: &self.live,
             writer: &subject.writer,
             secrets: &self.secrets,
             references: &self.references,
             operator_image: self.operator_image.as_deref(),
-            namespace_shared: shared,
+            namespace_shared: claims::shared(&subject.object, others()),
             restore,
             taken: claims::taken(&subject.object, others()),
         };
