@@ -99,7 +99,8 @@ struct Inner {
     /// Every namespace, ours or not: a plan must know whose the ones are that it names.
     namespaces: HashMap<String, Arc<Child>>,
     coverage: HashMap<&'static Kind, Coverage>,
-    /// Resources that live, and whose losses are worth remembering; each with the UIDs of what was being deleted already when it was first looked at.
+    /// Resources that live, whose losses are worth remembering; each with the UIDs of what was being deleted already when it
+    /// was first looked at.
     attended: HashMap<Owner, HashSet<String>>,
     /// At which version an object left its watch, by UID: an answer to a write may come after the event of a deletion
     /// that followed it, and must not bring the object back.

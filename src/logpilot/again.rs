@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     facts::{self, ApiKeyFact, Facts},
-    reasons, secrets,
+    looks, reasons,
 };
 use crate::engine::{
     backoff,
@@ -28,10 +28,10 @@ pub struct Again {
 #[must_use]
 pub fn of(facts: &Facts, outcome: &Outcome) -> Again {
     let mut waits = vec![match facts.api_key {
-        ApiKeyFact::Invalid { .. } => secrets::REFRESH_HELD,
+        ApiKeyFact::Invalid { .. } => looks::REFRESH_HELD,
         ApiKeyFact::Going { again } => again,
-        _ if facts.suspect || facts.references.values().any(facts::References::hold) => secrets::REFRESH_HELD,
-        _ => secrets::REFRESH,
+        _ if facts.suspect || facts.references.values().any(facts::References::hold) => looks::REFRESH_HELD,
+        _ => looks::REFRESH,
     }];
     waits.extend(outcome.again);
     let (mut waiting, mut failed, mut asked) = (None, None, None);
@@ -81,8 +81,8 @@ mod tests {
     #[test]
     fn what_pods_miss_is_read_again_soon() {
         let first = |suspect| of(&Facts { suspect, ..Facts::default() }, &Outcome::default()).waits;
-        assert_eq!(first(false), [secrets::REFRESH]);
-        assert_eq!(first(true), [secrets::REFRESH_HELD]);
+        assert_eq!(first(false), [looks::REFRESH]);
+        assert_eq!(first(true), [looks::REFRESH_HELD]);
         let going = Facts { api_key: ApiKeyFact::Going { again: backoff::FIRST }, ..Facts::default() };
         assert_eq!(of(&going, &Outcome::default()).waits, [backoff::FIRST]);
     }

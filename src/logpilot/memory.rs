@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,6 @@ pub const COUNTS: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 struct Written {
-    uid: Option<String>,
     version: u64,
     status: Value,
     at: Instant,
@@ -34,16 +33,19 @@ impl Written {
     }
 }
 
-/// UID, generation and spec of a resource.
-type Seen = (Option<String>, Option<i64>, Value);
+/// What is remembered of one resource; of the next one with its name nothing is.
+#[derive(Default)]
+struct Entry {
+    uid: Option<String>,
+    written: Option<Written>,
+    /// Generation and spec last seen.
+    spec: Option<(Option<i64>, Value)>,
+    /// When it was found not to be there any more.
+    missed: Option<Instant>,
+}
 
 #[derive(Default)]
-pub struct Memory {
-    written: Mutex<HashMap<String, Written>>,
-    specs: Mutex<HashMap<String, Seen>>,
-    /// UID of a resource that was not there any more, and when that was seen.
-    missed: Mutex<HashMap<String, (Option<String>, Instant)>>,
-}
+pub struct Memory(Mutex<HashMap<String, Entry>>);
 
 impl Memory {
     /// The newest status there is: the resource's own, or what we wrote after that view of it.
@@ -100,7 +102,6 @@ impl Memory {
             None => (0, now),
         };
         let written = Written {
-            uid: object.uid(),
             version: version.and_then(|version| version.parse().ok()).unwrap_or(0),
             status,
             at: now,
@@ -108,44 +109,53 @@ impl Memory {
             repaired,
         };
         let contested = rests::pause(written.repairs).is_some();
-        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(object.name_any(), written);
+        self.note(object, |entry| entry.written = Some(written));
         contested
     }
 
     /// The spec of an earlier generation, where it was seen; remembers this one.
     pub fn previous_spec(&self, object: &DynamicObject) -> Option<Value> {
         let spec = object.data.get("spec").cloned().unwrap_or(Value::Null);
-        let mut specs = self.specs.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = specs.insert(object.name_any(), (object.uid(), object.metadata.generation, spec));
-        before
-            .filter(|(uid, generation, _)| *uid == object.uid() && *generation != object.metadata.generation)
-            .map(|(_, _, spec)| spec)
+        let generation = object.metadata.generation;
+        let (before, spec) = self.note(object, |entry| entry.spec.replace((generation, spec)))?;
+        (before != generation).then_some(spec)
     }
 
     /// It is gone, though no event said so yet: answers after how long to come again.
     pub fn miss(&self, object: &DynamicObject) -> Duration {
-        let now = (object.uid(), Instant::now());
-        self.missed.lock().unwrap_or_else(PoisonError::into_inner).insert(object.name_any(), now);
+        self.note(object, |entry| entry.missed = Some(Instant::now()));
         LOOK_AGAIN
     }
 
     /// How long this one counts as gone.
     #[must_use]
     pub fn missing(&self, object: &DynamicObject) -> Option<Duration> {
-        let missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, at) = missed.get(&object.name_any()).filter(|(uid, _)| *uid == object.uid())?;
-        LOOK_AGAIN.checked_sub(at.elapsed())
+        LOOK_AGAIN.checked_sub(self.recall(object, |entry| entry.missed)?.elapsed())
     }
 
     pub fn forget(&self, name: &str) {
-        self.missed.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        self.written.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        self.specs.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.lock().remove(name);
     }
 
     fn of(&self, object: &DynamicObject) -> Option<Written> {
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.get(&object.name_any()).filter(|written| written.uid == object.uid()).cloned()
+        self.recall(object, |entry| entry.written.clone())
+    }
+
+    fn recall<T>(&self, object: &DynamicObject, what: impl FnOnce(&Entry) -> Option<T>) -> Option<T> {
+        self.lock().get(&object.name_any()).filter(|entry| entry.uid == object.uid()).and_then(what)
+    }
+
+    fn note<T>(&self, object: &DynamicObject, what: impl FnOnce(&mut Entry) -> T) -> T {
+        let mut entries = self.lock();
+        let entry = entries.entry(object.name_any()).or_default();
+        if entry.uid != object.uid() {
+            *entry = Entry { uid: object.uid(), ..Entry::default() };
+        }
+        what(entry)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -193,7 +203,7 @@ mod tests {
         next.metadata.uid = Some("another".to_owned());
         assert_eq!(memory.missing(&next), None);
         let earlier = Instant::now().checked_sub(LOOK_AGAIN + Duration::from_secs(1)).unwrap();
-        memory.missed.lock().unwrap().get_mut("x").unwrap().1 = earlier;
+        memory.note(&gone, |entry| entry.missed = Some(earlier));
         assert_eq!(memory.missing(&gone), None);
         memory.miss(&gone);
         memory.forget("x");
@@ -225,7 +235,7 @@ mod tests {
         let foreign = resource(102, &status("Other", 12));
         assert!(memory.contested(&foreign, &status("NotReady", 12)).is_some());
         let earlier = Instant::now().checked_sub(CALM + 2 * backoff::FIRST).unwrap();
-        memory.written.lock().unwrap().get_mut("x").unwrap().repaired = earlier;
+        memory.note(&foreign, |entry| entry.written.as_mut().unwrap().repaired = earlier);
         assert!(!write(103, &status("Ready", 13)));
         assert_eq!(memory.contested(&resource(104, &status("Other", 13)), &status("Ready", 13)), None);
     }

@@ -11,6 +11,7 @@ pub mod facts;
 pub mod gather;
 pub mod image;
 pub mod in_use;
+pub mod looks;
 pub mod memory;
 pub mod model;
 pub mod monitoring;

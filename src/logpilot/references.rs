@@ -2,21 +2,17 @@
 //! A variable is read once, when its container starts, so a change has to roll the pods. Pull Secrets are looked at
 //! beside them, because a kubelet that does not find one says nothing and pulls without it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use rand::Rng;
 use serde_json::Value;
 
 use super::{
     facts::{Missing, References as Fact},
+    looks::{Looks, REFRESH_HELD},
     model::{Cluster, Component},
-    secrets::{REFRESH, REFRESH_HELD, fingerprint},
+    secrets::fingerprint,
 };
 use crate::engine::{
     error::Error,
@@ -99,18 +95,10 @@ fn of(component: &Component) -> Vec<ReferenceOf> {
 /// Objects by what they are called; `None` for one that does not exist.
 type Objects = BTreeMap<(&'static str, String), Option<Value>>;
 
-struct Known {
-    wanted: Wanted,
-    found: BTreeMap<String, Fact>,
-    generation: Option<i64>,
-    read: Instant,
-    keep: Duration,
-}
-
 /// What is known of each cluster's references.
 #[derive(Default)]
 pub struct References {
-    known: Mutex<HashMap<String, Known>>,
+    looks: Looks<Wanted, BTreeMap<String, Fact>>,
 }
 
 /// Whose references are looked at.
@@ -139,37 +127,21 @@ impl References {
             self.forget(&cluster.name);
             return Ok(judge(cluster, &wanted, &Objects::new()));
         }
-        if let Some(found) = self.remembered(&asked, &wanted) {
-            return Ok(found);
+        if let Some(last) = self.looks.last(&cluster.name, &wanted, asked.generation, asked.suspect)
+            && !last.old
+        {
+            return Ok(last.found);
         }
         let objects = read(writer, &cluster.namespace.name, &wanted).await?;
         let found = judge(cluster, &wanted, &objects);
-        self.remember(&asked, wanted, found.clone());
+        let held = found.values().any(Fact::hold).then_some(REFRESH_HELD);
+        self.looks.remember(&cluster.name, wanted, asked.generation, found.clone(), held);
         Ok(found)
     }
 
     /// Forgets a cluster, so that the next look reads.
     pub fn forget(&self, cluster: &str) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
-    }
-
-    fn remembered(&self, asked: &Asked<'_>, wanted: &Wanted) -> Option<BTreeMap<String, Fact>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = known.get(&asked.cluster.name)?;
-        let keep = if asked.suspect { entry.keep.min(REFRESH_HELD) } else { entry.keep };
-        // An edit of the spec is the moment at which a user expects a look.
-        (entry.wanted == *wanted && entry.generation == asked.generation && entry.read.elapsed() < keep)
-            .then(|| entry.found.clone())
-    }
-
-    fn remember(&self, asked: &Asked<'_>, wanted: Wanted, found: BTreeMap<String, Fact>) {
-        let keep = if found.values().any(Fact::hold) {
-            REFRESH_HELD.saturating_sub(Duration::from_secs(1))
-        } else {
-            REFRESH.mul_f64(rand::rng().random_range(0.75..=1.0))
-        };
-        let entry = Known { wanted, found, generation: asked.generation, read: Instant::now(), keep };
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(asked.cluster.name.clone(), entry);
+        self.looks.forget(cluster);
     }
 }
 

@@ -1,30 +1,22 @@
 //! Reads the API key's Secret: by name, rarely, and keeps a hash of the value only. Secrets are never listed or
 //! watched, because the right to watch them is the right to read all of them.
 
-use std::{
-    collections::HashMap,
-    fmt::Write,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::fmt::Write;
 
 use k8s_openapi::api::core::v1::Secret;
 use rand::{Rng, distr::Alphanumeric};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::facts::{ApiKeyFact, Hidden};
+use super::{
+    facts::{ApiKeyFact, Hidden},
+    looks::{Looks, REFRESH_HELD},
+};
 use crate::{
     api,
     engine::{backoff, error::Error, kind::Managed, plan::Key, writer::Writer},
 };
 
-/// A good Secret is looked at again after this, less up to a quarter of it.
-pub const REFRESH: Duration = Duration::from_mins(5);
-/// A Secret that holds a rollout up is looked at again after this.
-pub const REFRESH_HELD: Duration = Duration::from_secs(10);
-/// What is looked at again after a while is too old a little earlier.
-const OLD_BY_THEN: f64 = 0.9;
 /// Characters of a generated key: 40 of 62 are 238 bits.
 const GENERATED: usize = 40;
 
@@ -41,18 +33,10 @@ pub struct Wanted {
     pub owner: String,
 }
 
-struct Known {
-    wanted: Wanted,
-    fact: ApiKeyFact,
-    generation: Option<i64>,
-    read: Instant,
-    keep: Duration,
-}
-
 /// What is known of each cluster's Secret.
 #[derive(Default)]
 pub struct Secrets {
-    known: Mutex<HashMap<String, Known>>,
+    looks: Looks<Wanted, ApiKeyFact>,
 }
 
 impl Secrets {
@@ -68,11 +52,15 @@ impl Secrets {
         generation: Option<i64>,
         suspect: bool,
     ) -> Result<ApiKeyFact, Error> {
-        if let Some(fact) = self.remembered(cluster, wanted, generation, suspect) {
-            return Ok(fact);
-        }
+        let before = match self.looks.last(cluster, wanted, generation, suspect) {
+            // A key that was to be generated is asked for again until it is written.
+            Some(last) if !last.old && !matches!(last.found, ApiKeyFact::Generate { .. }) => {
+                return Ok(last.found);
+            }
+            last => last.map(|last| last.found),
+        };
         let found = writer.get(Secret::KIND, &wanted.secret).await?;
-        let fact = still(judge(found.as_ref(), wanted), self.known(cluster, wanted).as_ref());
+        let fact = still(judge(found.as_ref(), wanted), before.as_ref());
         self.remember(cluster, wanted, generation, fact.clone());
         Ok(fact)
     }
@@ -85,40 +73,16 @@ impl Secrets {
 
     /// Forgets a cluster, so that the next look reads.
     pub fn forget(&self, cluster: &str) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
-    }
-
-    /// What the last look at this Secret told, however old.
-    fn known(&self, cluster: &str, wanted: &Wanted) -> Option<ApiKeyFact> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(cluster).filter(|entry| entry.wanted == *wanted).map(|entry| entry.fact.clone())
-    }
-
-    fn remembered(
-        &self,
-        cluster: &str,
-        wanted: &Wanted,
-        generation: Option<i64>,
-        suspect: bool,
-    ) -> Option<ApiKeyFact> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = known.get(cluster)?;
-        // A key that was to be generated is asked for again until it is written.
-        let settled = !matches!(entry.fact, ApiKeyFact::Generate { .. });
-        let keep = if suspect { entry.keep.min(REFRESH_HELD) } else { entry.keep };
-        // An edit of the spec is the moment at which a user expects a look.
-        (entry.wanted == *wanted && settled && entry.generation == generation && entry.read.elapsed() < keep)
-            .then(|| entry.fact.clone())
+        self.looks.forget(cluster);
     }
 
     fn remember(&self, cluster: &str, wanted: &Wanted, generation: Option<i64>, fact: ApiKeyFact) {
-        let keep = match fact {
-            ApiKeyFact::Present { .. } => REFRESH.mul_f64(rand::rng().random_range(0.75..=1.0)),
-            ApiKeyFact::Going { again } => again.mul_f64(OLD_BY_THEN),
-            _ => REFRESH_HELD.mul_f64(OLD_BY_THEN),
+        let held = match fact {
+            ApiKeyFact::Present { .. } => None,
+            ApiKeyFact::Going { again } => Some(again),
+            _ => Some(REFRESH_HELD),
         };
-        let entry = Known { wanted: wanted.clone(), fact, generation, read: Instant::now(), keep };
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(cluster.to_owned(), entry);
+        self.looks.remember(cluster, wanted.clone(), generation, fact, held);
     }
 }
 
@@ -205,6 +169,8 @@ impl ApiKeyFact {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
