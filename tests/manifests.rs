@@ -15,6 +15,8 @@ mod offline;
 #[allow(dead_code, reason = "bad_input uses the rest")]
 mod table;
 
+#[path = "manifests/bugs.rs"]
+mod bugs;
 #[path = "manifests/crd_size.rs"]
 mod crd_size;
 #[path = "manifests/docs.rs"]

@@ -1,0 +1,61 @@
+//! docs/reliability.md: every bug in its list names a test, and every test that it names exists.
+
+use std::fs;
+
+use super::{docs::cells, read, root};
+
+/// Everything that is written in Rust below a directory.
+fn sources(directory: &str) -> String {
+    let entries = fs::read_dir(root().join(directory)).unwrap();
+    let below = entries.map(|entry| {
+        let entry = entry.unwrap();
+        let path = format!("{directory}/{}", entry.file_name().to_str().unwrap());
+        match entry.file_type().unwrap().is_dir() {
+            true => sources(&path),
+            false if path.ends_with(".rs") => read(&path),
+            false => String::new(),
+        }
+    });
+    below.collect()
+}
+
+/// Rows without a test, tests that do not exist, rows that do not say on which code the test failed.
+fn wrong(text: &str, sources: &str) -> Vec<String> {
+    let listed = text.lines().skip_while(|line| !line.starts_with("| Bug |")).skip(2);
+    let rows: Vec<_> = listed.take_while(|line| line.starts_with('|')).map(cells).collect();
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let is_name = |word: &&str| {
+            word.contains('_') && word.chars().all(|char| char.is_ascii_lowercase() || char == '_')
+        };
+        let tests: Vec<_> = row[1].split([' ', ',']).filter(is_name).collect();
+        if tests.is_empty() {
+            wrong.push(format!("'{}' has no test", row[0]));
+        }
+        let missing = tests.iter().filter(|name| !sources.contains(&format!("fn {name}(")));
+        wrong.extend(missing.map(|name| format!("'{}': there is no {name}", row[0])));
+        if !matches!(row[2].as_str(), "before" | "without") {
+            wrong.push(format!("'{}' does not say what was seen", row[0]));
+        }
+    }
+    if rows.is_empty() {
+        wrong.push("there is no list".to_owned());
+    }
+    wrong
+}
+
+#[test]
+fn every_bug_has_a_test_that_exists() {
+    let sources: String = ["src", "tests"].map(sources).concat();
+    let wrong = wrong(&read("docs/reliability.md"), &sources);
+    assert!(wrong.is_empty(), "docs/reliability.md: {wrong:#?}");
+}
+
+#[test]
+fn a_bug_that_names_nothing_is_seen() {
+    let head = "| Bug | Test | Seen failing |\n|---|---|---|\n";
+    let rows = "| a | `is_there` (`x/y of 1`) | before |\n| b | later | without |\n| c | `is_there`, `is_not` | yes |\n";
+    let found = wrong(&format!("{head}{rows}\n| d |"), "fn is_there() {}");
+    assert_eq!(found, ["'b' has no test", "'c': there is no is_not", "'c' does not say what was seen"]);
+    assert_eq!(wrong("", ""), ["there is no list"]);
+}
