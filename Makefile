@@ -59,12 +59,14 @@ rbac-used: ## holds the operator's rights against what it asked for in the last 
 CAMPAIGN := $(CARGO) --config 'profile.dev.opt-level=1' test --locked --no-fail-fast
 .PHONY: campaign
 campaign: ## everything that can stand in the operator's way, at each of its writes, in every workload
-	@# The library too, because what people run is optimised. Most storms watch for minutes, and take turns for the rest. The
+	@# The library too, because what people run is optimised. Most storms watch for minutes, and take turns for the rest.
+	@# The fleet leaves 40,000 objects behind: it has an API server of its own, so that nobody measures on what is left. The
 	@# tests of faults wait more than they compute: they run beside the trials, before which they have the processor.
 	@failed=; export CAMPAIGN=full $(SIDE_BY_SIDE); began=$$SECONDS; faults=$(TARGET)/campaign-faults.log; \
 	$(CAMPAIGN) --no-run --lib --test campaign --test faults --test storms; \
 	$(CAMPAIGN) --lib || failed=1; \
-	$(CAMPAIGN) --test storms -- --nocapture --test-threads=16 || failed=1; \
+	$(CAMPAIGN) --test storms -- --nocapture --test-threads=16 --skip a_fleet_is_made || failed=1; \
+	$(CAMPAIGN) --test storms -- --nocapture a_fleet_is_made || failed=1; \
 	$(CAMPAIGN) --test faults -- --nocapture --test-threads=8 >$$faults 2>&1 & beside=$$!; \
 	nice -n 10 $(CAMPAIGN) --test campaign -- --nocapture || failed=1; \
 	wait $$beside || failed=1; cat $$faults; \
