@@ -10,10 +10,12 @@ fn sources(directory: &str) -> String {
     let below = entries.map(|entry| {
         let entry = entry.unwrap();
         let path = format!("{directory}/{}", entry.file_name().to_str().unwrap());
-        match entry.file_type().unwrap().is_dir() {
-            true => sources(&path),
-            false if path.ends_with(".rs") => read(&path),
-            false => String::new(),
+        if entry.file_type().unwrap().is_dir() {
+            sources(&path)
+        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
+            read(&path)
+        } else {
+            String::new()
         }
     });
     below.collect()
