@@ -109,6 +109,9 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
     assert!(won < promised, "{won:?}");
     let service = case.child("Service", "edited-all").await;
     assert_eq!(service.metadata.annotations.unwrap()["edit"], "last");
+    let deployment = case.child("Deployment", "edited-all").await.metadata.annotations.unwrap();
+    assert_eq!(deployment["edit"], "last");
+    assert_eq!(deployment["deployment.kubernetes.io/revision"], "1", "pods are not concerned");
     case.ready().await;
     fleet.unmake().await;
     operator.kill();
