@@ -51,7 +51,9 @@ pub struct Client {
 impl Client {
     pub fn new(reach: &Reach, key: &str) -> Self {
         let config = ureq::Agent::config_builder();
-        let agent = config.timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
+        // A connection that is kept stays with its pod, also with one that the Service has left.
+        let config = config.timeout_global(Some(TIMEOUT)).http_status_as_error(false).max_idle_connections(0);
+        let agent = config.build().into();
         Self { agent, base: format!("http://{}", reach.address), key: key.to_owned() }
     }
 
