@@ -65,6 +65,24 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Everything that is written in Rust, tests included.
+fn sources() -> String {
+    fn collect(directory: &Path, sources: &mut String) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, sources);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut sources = String::new();
+    collect(&root().join("src"), &mut sources);
+    collect(&root().join("tests"), &mut sources);
+    sources
+}
+
 /// The YAML files of a directory, sorted.
 fn yaml_files(directory: &str) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(root().join(directory))

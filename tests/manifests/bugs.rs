@@ -1,30 +1,12 @@
 //! docs/reliability.md: every bug in its list names a test, and every test that it names exists.
 
-use std::fs;
+use super::{docs, read, sources};
 
-use super::{docs::cells, read, root};
-
-/// Everything that is written in Rust below a directory.
-fn sources(directory: &str) -> String {
-    let entries = fs::read_dir(root().join(directory)).unwrap();
-    let below = entries.map(|entry| {
-        let entry = entry.unwrap();
-        let path = format!("{directory}/{}", entry.file_name().to_str().unwrap());
-        if entry.file_type().unwrap().is_dir() {
-            sources(&path)
-        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
-            read(&path)
-        } else {
-            String::new()
-        }
-    });
-    below.collect()
-}
+const BUGS: &str = "| Bug | Test | Seen failing |";
 
 /// Rows without a test, tests that do not exist, rows that do not say on which code the test failed.
 fn wrong(text: &str, sources: &str) -> Vec<String> {
-    let listed = text.lines().skip_while(|line| !line.starts_with("| Bug |")).skip(2);
-    let rows: Vec<_> = listed.take_while(|line| line.starts_with('|')).map(cells).collect();
+    let rows = docs::rows(text, BUGS);
     let mut wrong = Vec::new();
     for row in &rows {
         let is_name = |word: &&str| {
@@ -48,16 +30,14 @@ fn wrong(text: &str, sources: &str) -> Vec<String> {
 
 #[test]
 fn every_bug_has_a_test_that_exists() {
-    let sources: String = ["src", "tests"].map(sources).concat();
-    let wrong = wrong(&read("docs/reliability.md"), &sources);
+    let wrong = wrong(&read("docs/reliability.md"), &sources());
     assert!(wrong.is_empty(), "docs/reliability.md: {wrong:#?}");
 }
 
 #[test]
 fn a_bug_that_names_nothing_is_seen() {
-    let head = "| Bug | Test | Seen failing |\n|---|---|---|\n";
     let rows = "| a | `is_there` (`x/y of 1`) | before |\n| b | later | without |\n| c | `is_there`, `is_not` | yes |\n";
-    let found = wrong(&format!("{head}{rows}\n| d |"), "fn is_there() {}");
+    let found = wrong(&format!("{BUGS}\n|---|---|---|\n{rows}\n| d |"), "fn is_there() {}");
     assert_eq!(found, ["'b' has no test", "'c': there is no is_not", "'c' does not say what was seen"]);
     assert_eq!(wrong("", ""), ["there is no list"]);
 }

@@ -84,6 +84,12 @@ fn troubleshooting_has_a_row_for_what_users_meet_and_names_reasons_that_exist() 
     assert!(read("README.md").contains("(docs/troubleshooting.md)"));
 }
 
+/// The rows of the table with this header; none where there is no such table.
+pub fn rows(text: &str, header: &str) -> Vec<Vec<String>> {
+    let rows = text.lines().skip_while(|line| line.trim() != header).skip(2);
+    rows.take_while(|line| line.starts_with('|')).map(cells).collect()
+}
+
 /// The cells of a table's row, without markup.
 pub fn cells(line: &str) -> Vec<String> {
     let line = line.trim().trim_matches('|').replace("\\|", "\u{0}");

@@ -1,19 +1,18 @@
 //! SECURITY.md says what the manifests grant, and names tests that exist.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
 
 use logpilot_operator::objects::kinds::KINDS;
 use serde_json::Value;
 
-use super::{documents, read, root};
+use super::{docs, documents, read, sources};
 
 const RIGHTS: &str = "| Resources | Verbs | Why |";
 const THREATS: &str = "| # | Threat | What stands against it | Test |";
 
 /// The rows of the table with this header, without markup.
 fn table(text: &str, header: &str) -> Vec<Vec<String>> {
-    let rows = text.lines().skip_while(|line| line.trim() != header).skip(2);
-    let rows: Vec<_> = rows.take_while(|line| line.starts_with('|')).map(super::docs::cells).collect();
+    let rows = docs::rows(text, header);
     assert!(!rows.is_empty(), "SECURITY.md has no table with the header {header}");
     rows
 }
@@ -69,26 +68,13 @@ fn every_threat_has_a_row_and_tests_that_exist() {
     let ids: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
     let wanted: Vec<String> = (1..=27).map(|number| format!("S{number:02}")).collect();
     assert_eq!(ids, wanted);
-    let mut sources = String::new();
-    collect(&root().join("src"), &mut sources);
-    collect(&root().join("tests"), &mut sources);
+    let sources = sources();
     for row in &rows {
         assert!(row.iter().all(|cell| !cell.is_empty()), "{row:?}");
         let tests: Vec<&str> = row[3].split(", ").filter(|word| !word.contains(' ')).collect();
         assert!(!tests.is_empty() || row[3].starts_with("none: "), "{row:?}");
         for test in tests {
             assert!(sources.contains(&format!("fn {test}(")), "{}: no test {test}", row[0]);
-        }
-    }
-}
-
-fn collect(directory: &Path, sources: &mut String) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, sources);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            sources.push_str(&fs::read_to_string(path).unwrap());
         }
     }
 }
