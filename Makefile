@@ -97,6 +97,10 @@ tools:
 fmt: ## formats the code
 	$(CARGO) fmt --all
 
+.PHONY: golden
+golden: ## writes tests/golden: the rendered plan of each example and of each field
+	UPDATE_GOLDEN=1 $(CARGO) test --quiet --locked --lib golden_plans_are_unchanged
+
 .PHONY: crd
 crd: ## writes crds/ from the types
 	UPDATE_CRD=1 $(CARGO) test --quiet --locked --lib the_checked_in_definition

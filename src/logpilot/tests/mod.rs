@@ -5,6 +5,7 @@ mod config;
 mod config_check;
 mod fuzz;
 mod gateway;
+mod golden;
 mod injection;
 mod leaves;
 mod limits;
