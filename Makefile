@@ -101,6 +101,11 @@ fmt: ## formats the code
 golden: ## writes tests/golden: the rendered plan of each example and of each field
 	UPDATE_GOLDEN=1 $(CARGO) test --quiet --locked --lib golden_plans_are_unchanged
 
+.PHONY: generate
+generate: crd ## writes what follows from the code: crds/, the operator's role and policy, SECURITY's rights, install.yaml
+	UPDATE_GENERATED=1 $(CARGO) test --quiet --locked --test manifests generated_files_follow_the_kind_table
+	$(MAKE) --no-print-directory install-yaml
+
 .PHONY: crd
 crd: ## writes crds/ from the types
 	UPDATE_CRD=1 $(CARGO) test --quiet --locked --lib the_checked_in_definition

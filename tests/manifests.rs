@@ -25,6 +25,8 @@ mod docs;
 mod examples;
 #[path = "manifests/faults.rs"]
 mod faults;
+#[path = "manifests/generated.rs"]
+mod generated;
 #[path = "manifests/go.rs"]
 mod go;
 #[path = "manifests/health.rs"]

@@ -17,6 +17,8 @@ pub struct Kind {
     /// Apply order: 0 before 1. All of one wave are written in parallel.
     pub wave: u8,
     pub role: Role,
+    /// Why the operator has rights on this kind, in Markdown. Kinds of one group and purpose share a rule of its role.
+    pub purpose: &'static str,
 }
 
 /// What the operator does with objects of a kind.

@@ -1,6 +1,7 @@
 //! The kind table: the single source for watches, apply order, pruning and rights.
 //!
-//! A new kind of child is one row here, one builder file, one line in the plan and one RBAC rule.
+//! A new kind of object is one row here, one builder file and one line in the plan. `make generate` writes the operator's
+//! role, its admission policy and the table of rights in SECURITY.md from this table.
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
@@ -31,8 +32,20 @@ const CORE: &str = "";
 /// Also named inside routes, as the group of their parents.
 pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
+// Purposes that several kinds share: they stand in one rule of the role.
+const HOLDS_DATA: &str = "These objects hold data, so there is no `delete`. All namespaces are watched: an existing one is \
+    used and never changed.";
+const POD_DEPENDENCIES: &str = "Objects that the servers depend on: the pods' identity, their configuration, and the Services in \
+    front of them. ConfigMaps that variables refer to are read by name.";
+const NAMESPACE_LIMITS: &str =
+    "spec.limits: defaults for containers that state no resources, and the quota of the namespace.";
+const GATEWAY_ROUTES: &str = "spec.exposure.gateway, where the Gateway API's CRDs are installed. Their status shows whether a \
+    route is accepted.";
+const MONITORING: &str = "spec.monitoring, where the Prometheus operator's CRDs are installed: scraping of the servers, and \
+    alert rules.";
+
 macro_rules! kinds {
-    ($($type:ident: $group:expr, $version:literal, $plural:literal, $scope:ident, $presence:ident, wave $wave:literal, $role:ident;)*) => {
+    ($($type:ident: $group:expr, $version:literal, $plural:literal, $scope:ident, $presence:ident, wave $wave:literal, $role:ident, $purpose:expr;)*) => {
         $(impl Managed for $type {
             const KIND: &'static Kind = &Kind {
                 group: $group,
@@ -43,6 +56,7 @@ macro_rules! kinds {
                 optional: kinds!(@$presence),
                 wave: $wave,
                 role: $role,
+                purpose: $purpose,
             };
         })*
         /// Every kind the operator touches.
@@ -55,30 +69,59 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Namespace:               CORE,                    "v1", "namespaces",               cluster,    always,   wave 0, Kept;
-    ServiceAccount:          CORE,                    "v1", "serviceaccounts",          namespaced, always,   wave 2, Child;
-    Secret:                  CORE,                    "v1", "secrets",                  namespaced, always,   wave 1, Once;
-    ConfigMap:               CORE,                    "v1", "configmaps",               namespaced, always,   wave 2, Child;
-    PersistentVolumeClaim:   CORE,                    "v1", "persistentvolumeclaims",   namespaced, always,   wave 2, Kept;
-    Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 2, Child;
-    Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 2, Child;
-    Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 2, Child;
-    HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 2, Child;
-    PodDisruptionBudget:     "policy",                "v1", "poddisruptionbudgets",     namespaced, always,   wave 2, Child;
-    Gateway:                 GATEWAY_API,             "v1", "gateways",                 namespaced, optional, wave 2, Child;
-    HTTPRoute:               GATEWAY_API,             "v1", "httproutes",               namespaced, optional, wave 2, Child;
-    GRPCRoute:               GATEWAY_API,             "v1", "grpcroutes",               namespaced, optional, wave 2, Child;
-    NetworkPolicy:           "networking.k8s.io",     "v1", "networkpolicies",          namespaced, always,   wave 2, Child;
-    LimitRange:              CORE,                    "v1", "limitranges",              namespaced, always,   wave 2, Child;
-    ResourceQuota:           CORE,                    "v1", "resourcequotas",           namespaced, always,   wave 2, Child;
-    ServiceMonitor:          "monitoring.coreos.com", "v1", "servicemonitors",          namespaced, optional, wave 2, Child;
-    PodMonitor:              "monitoring.coreos.com", "v1", "podmonitors",              namespaced, optional, wave 2, Child;
-    PrometheusRule:          "monitoring.coreos.com", "v1", "prometheusrules",          namespaced, optional, wave 2, Child;
-    CronJob:                 "batch",                 "v1", "cronjobs",                 namespaced, always,   wave 2, Child;
-    ReplicaSet:              "apps",                  "v1", "replicasets",              namespaced, always,   wave 2, Observed;
-    Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 2, Observed;
-    Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 2, Run;
-    EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 2, Observed;
+    Namespace:               CORE,                    "v1", "namespaces",               cluster,    always,   wave 0, Kept,
+        HOLDS_DATA;
+    ServiceAccount:          CORE,                    "v1", "serviceaccounts",          namespaced, always,   wave 2, Child,
+        POD_DEPENDENCIES;
+    Secret:                  CORE,                    "v1", "secrets",                  namespaced, always,   wave 1, Once,
+        "The generated API key is created once. A Secret that the spec names, a pull Secret, and one \
+         that a variable refers to are read by name. `list` or `watch` would expose every Secret.";
+    ConfigMap:               CORE,                    "v1", "configmaps",               namespaced, always,   wave 2, Child,
+        POD_DEPENDENCIES;
+    PersistentVolumeClaim:   CORE,                    "v1", "persistentvolumeclaims",   namespaced, always,   wave 2, Kept,
+        HOLDS_DATA;
+    Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 2, Child,
+        "The servers, one Deployment for each component.";
+    Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 2, Child,
+        POD_DEPENDENCIES;
+    Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 2, Child,
+        "spec.exposure.ingress.";
+    HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 2, Child,
+        "spec.components.*.autoscaling.";
+    PodDisruptionBudget:     "policy",                "v1", "poddisruptionbudgets",     namespaced, always,   wave 2, Child,
+        "Created where more than one pod can run on more than one node.";
+    Gateway:                 GATEWAY_API,             "v1", "gateways",                 namespaced, optional, wave 2, Child,
+        GATEWAY_ROUTES;
+    HTTPRoute:               GATEWAY_API,             "v1", "httproutes",               namespaced, optional, wave 2, Child,
+        GATEWAY_ROUTES;
+    GRPCRoute:               GATEWAY_API,             "v1", "grpcroutes",               namespaced, optional, wave 2, Child,
+        GATEWAY_ROUTES;
+    NetworkPolicy:           "networking.k8s.io",     "v1", "networkpolicies",          namespaced, always,   wave 2, Child,
+        "Which clients may connect to the servers, and what the servers may connect to. On unless \
+         spec.networkPolicy.enabled is false.";
+    LimitRange:              CORE,                    "v1", "limitranges",              namespaced, always,   wave 2, Child,
+        NAMESPACE_LIMITS;
+    ResourceQuota:           CORE,                    "v1", "resourcequotas",           namespaced, always,   wave 2, Child,
+        NAMESPACE_LIMITS;
+    ServiceMonitor:          "monitoring.coreos.com", "v1", "servicemonitors",          namespaced, optional, wave 2, Child,
+        MONITORING;
+    PodMonitor:              "monitoring.coreos.com", "v1", "podmonitors",              namespaced, optional, wave 2, Child,
+        MONITORING;
+    PrometheusRule:          "monitoring.coreos.com", "v1", "prometheusrules",          namespaced, optional, wave 2, Child,
+        MONITORING;
+    CronJob:                 "batch",                 "v1", "cronjobs",                 namespaced, always,   wave 2, Child,
+        "spec.backup: scheduled copies of the data.";
+    ReplicaSet:              "apps",                  "v1", "replicasets",              namespaced, always,   wave 2, Observed,
+        "Pruning: which ConfigMaps a rollback or a running pod still needs. Status: why pods cannot \
+         be created.";
+    Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 2, Observed,
+        "Status: why pods do not run. Selected by label.";
+    Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 2, Run,
+        "spec.restore and spec.config.check, and the result of the last backup. Other Jobs of the \
+         namespace belong to the CronJob controller or to users: the operator deletes only Jobs that \
+         it created, by UID.";
+    EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 2, Observed,
+        "Status: which pods receive traffic.";
 }
 
 /// The kinds of one role.

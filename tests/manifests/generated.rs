@@ -1,0 +1,126 @@
+//! Files that `make generate` writes from the kind table: the operator's role, the rules of its admission policy, and the
+//! table of rights in SECURITY.md. What is not generated in them stays as it is written.
+
+#![allow(clippy::expect_used, clippy::format_collect, reason = "a test, and a page of text")]
+
+use std::{collections::BTreeMap, fmt::Write, fs};
+
+use logpilot_operator::objects::kinds::KINDS;
+
+use super::{rbac::OWN, read, root, security};
+
+const ROLE: &str = "config/rbac/role.yaml";
+const POLICY: &str = "config/admission/operator_reach.yaml";
+const SECURITY: &str = "SECURITY.md";
+
+/// Columns of a wrapped comment.
+const WIDTH: usize = 100;
+
+struct Rule {
+    group: &'static str,
+    resources: Vec<&'static str>,
+    verbs: &'static [&'static str],
+    purpose: &'static str,
+}
+
+/// The rights outside the kind table, then those of each kind. Kinds of one group and purpose share a rule.
+fn rules() -> Vec<Rule> {
+    let mut rules: Vec<Rule> = OWN
+        .iter()
+        .map(|&(group, resource, verbs, purpose)| Rule { group, resources: vec![resource], verbs, purpose })
+        .collect();
+    for kind in KINDS {
+        let (group, verbs, purpose) = (kind.group, kind.role.verbs(), kind.purpose);
+        let same = |rule: &&mut Rule| (rule.group, rule.verbs, rule.purpose) == (group, verbs, purpose);
+        match rules.iter_mut().find(same) {
+            Some(rule) => rule.resources.push(kind.plural),
+            None => rules.push(Rule { group, resources: vec![kind.plural], verbs, purpose }),
+        }
+    }
+    for rule in &mut rules {
+        rule.resources.sort_unstable();
+    }
+    rules
+}
+
+fn comment(text: &str) -> String {
+    let mut lines = vec![String::from("  #")];
+    for word in text.split(' ') {
+        if lines.last().unwrap().len() + 1 + word.len() > WIDTH {
+            lines.push(String::from("  #"));
+        }
+        let line = lines.last_mut().unwrap();
+        line.push(' ');
+        line.push_str(word);
+    }
+    lines.join("\n")
+}
+
+fn group(name: &str) -> String {
+    if name.is_empty() { "\"\"".to_owned() } else { name.to_owned() }
+}
+
+fn role(now: &str) -> String {
+    let (head, _) = now.split_once("\nrules:\n").expect("a role has rules");
+    let rule = |rule: &Rule| {
+        let (comment, group) = (comment(rule.purpose), group(rule.group));
+        let (resources, verbs) = (rule.resources.join(", "), rule.verbs.join(", "));
+        format!("{comment}\n  - apiGroups: [{group}]\n    resources: [{resources}]\n    verbs: [{verbs}]\n")
+    };
+    format!("{head}\nrules:\n{}", rules().iter().map(rule).collect::<String>())
+}
+
+/// Every kind that the role lets the operator write in any namespace. Events are the exception: they are notes, and a
+/// lost one breaks nothing.
+fn policy(now: &str) -> String {
+    const BEGIN: &str = "    resourceRules:\n";
+    const END: &str = "  matchConditions:\n";
+    let mut written = BTreeMap::<&str, Vec<&str>>::new();
+    for rule in rules() {
+        let writes = rule.verbs.iter().any(|verb| ["create", "patch", "delete"].contains(verb));
+        if writes && rule.group != "events.k8s.io" && rule.group != logpilot_operator::api::GROUP {
+            written.entry(rule.group).or_default().extend(&rule.resources);
+        }
+    }
+    let mut text = String::new();
+    for (name, mut resources) in written {
+        resources.sort_unstable();
+        let resources: String = resources.iter().map(|it| format!("          - {it}\n")).collect();
+        let _ = write!(
+            text,
+            "      - apiGroups: [{}]\n        apiVersions: [\"*\"]\n        resources:\n{resources}        \
+             operations: [CREATE, UPDATE, DELETE]\n",
+            group(name)
+        );
+    }
+    let (head, rest) = now.split_once(BEGIN).expect("a policy has rules");
+    let (_, tail) = rest.split_once(END).expect("a policy has conditions");
+    format!("{head}{BEGIN}{text}{END}{tail}")
+}
+
+/// The table of rights, from the roles as they are written: a row for each rule.
+fn rights(now: &str, role: &str) -> String {
+    let rows = security::rules(role).into_iter().chain(security::rules(&read("config/rbac/lease.yaml")));
+    let rows: String = rows.map(|row| format!("| {} |\n", row.join(" | "))).collect();
+    let (head, rest) = now.split_once(security::RIGHTS).expect("SECURITY.md has a table of rights");
+    let tail: String = rest.split_inclusive('\n').skip(1).skip_while(|line| line.starts_with('|')).collect();
+    format!("{head}{}\n|---|---|---|\n{rows}{tail}", security::RIGHTS)
+}
+
+/// Writes the files where `UPDATE_GENERATED` is set, as `make generate` does.
+#[test]
+fn generated_files_follow_the_kind_table() {
+    let role = role(&read(ROLE));
+    let files = [(POLICY, policy(&read(POLICY))), (SECURITY, rights(&read(SECURITY), &role)), (ROLE, role)];
+    for (file, text) in files {
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            fs::write(root().join(file), &text).unwrap();
+        }
+        let line = read(file).lines().zip(text.lines()).position(|(now, wanted)| now != wanted);
+        assert!(
+            read(file) == text,
+            "{file} is out of date from line {}; run `make generate`",
+            line.unwrap_or_default() + 1
+        );
+    }
+}
