@@ -17,7 +17,7 @@ use super::{
 };
 
 /// What is wanted of an object that is deleted.
-const GONE: u64 = 0;
+pub(super) const GONE: u64 = 0;
 
 /// Children to delete. `keep` spares some that are not planned but still in use.
 #[must_use]

@@ -212,7 +212,7 @@ impl Controller {
             let operation = match step.result {
                 Applied::Created => "create",
                 Applied::Updated => "update",
-                Applied::Deleted => "delete",
+                Applied::Deleted | Applied::Behind { withdrawn: true, .. } => "delete",
                 _ => continue,
             };
             self.metrics.wrote(step.id.0.kind, operation);

@@ -129,7 +129,8 @@ fn of_step(step: &Step) -> Option<Problem> {
         }
         Result::Waiting { reason, .. } if *reason == reasons::PROGRESSING => return None,
         Result::Waiting { reason, message } => (Severity::Error, *reason, message.clone()),
-        Result::Conflict { message } => (Severity::Error, reasons::NAME_CONFLICT, message.clone()),
+        Result::Conflict { message, .. } => (Severity::Error, reasons::NAME_CONFLICT, message.clone()),
+        Result::Behind { message, .. } => (Severity::Error, reasons::CONFLICT_BEHIND, message.clone()),
         Result::Unserved => (
             Severity::Warning,
             reasons::CRD_NOT_INSTALLED,

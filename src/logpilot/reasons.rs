@@ -26,6 +26,7 @@ reasons! {
     INVALID_SPEC = "InvalidSpec": "the resource cannot be carried out as it is; what runs is left as it is", "change the fields that the message names";
     INTERNAL_ERROR = "InternalError": "the operator failed on this resource; others are not affected", "report it with the message and the operator's log";
     NAME_CONFLICT = "NameConflict": "a child's name is taken by an object that is not ours; it is not touched", "delete or rename that object, or set another spec.nameOverride or namespace in a new resource";
+    CONFLICT_BEHIND = "ConflictBehind": "an object uses, selects, scales or routes to another one whose name is taken by an object that is not ours; it is not written, and where it acted on that one it was deleted", "resolve the NameConflict of the object that the message names; this one goes on by itself";
     DATA_VOLUME_LOST = "DataVolumeLost": "a claim that held data is gone; it is not replaced by an empty one", "restore a claim of that name with the labels that the message names, or give the data up with the annotation it names";
     NAMESPACE_TERMINATING = "NamespaceTerminating": "the namespace is being deleted; everything is made again when it is gone", "wait, or find what keeps it with kubectl get namespace -o yaml";
     CHILD_TERMINATING = "ChildTerminating": "a child is being deleted and has to be gone before it is made again", "wait; if it stays, look for finalizers on it";
