@@ -46,7 +46,7 @@ const CONTAINER: &[(&str, &str)] = &[
 
 /// For each object, the places of those that it depends on.
 #[must_use]
-pub(super) fn of(objects: &[&Planned]) -> Vec<BTreeSet<usize>> {
+pub fn of(objects: &[&Planned]) -> Vec<BTreeSet<usize>> {
     let of_one = |user: &&Planned| {
         let references = references(user);
         let places = objects.iter().enumerate();
@@ -61,7 +61,7 @@ pub(super) fn of(objects: &[&Planned]) -> Vec<BTreeSet<usize>> {
 /// The objects in the order in which they are written: wave by wave, and in each wave what is depended on first. All of
 /// one batch are written at once.
 #[must_use]
-pub(super) fn batches(objects: &[&Planned], dependencies: &[BTreeSet<usize>]) -> Vec<Vec<usize>> {
+pub fn batches(objects: &[&Planned], dependencies: &[BTreeSet<usize>]) -> Vec<Vec<usize>> {
     let mut levels = vec![0_usize; objects.len()];
     // As often as a chain could be long, so that even a circle has an end.
     for _ in 0..objects.len() {

@@ -9,7 +9,7 @@ pub mod conditions;
 mod content;
 pub mod deadline;
 pub mod decide;
-mod dependencies;
+pub mod dependencies;
 pub mod detail;
 pub mod digest;
 pub mod dispatch;
