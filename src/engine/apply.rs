@@ -215,7 +215,7 @@ impl Applier<'_> {
         let Some(live) = self.writer.get(planned.kind, &planned.key).await? else { return gone() };
         let Some(child) = Child::read(planned.kind, &live) else { return gone() };
         match self.owner.of(&child) {
-            Ownership::Ours if child.deleting => Ok(terminating(planned)),
+            Ownership::Ours | Ownership::Lookalike if child.deleting => Ok(terminating(planned)),
             // What the next waves are planned for was seen otherwise than it is.
             Ownership::Ours if planned.kind.wave == 0 => {
                 self.live.seen(child);
@@ -233,15 +233,18 @@ impl Applier<'_> {
                 self.update(planned, body, &child.uid, replicas_at_stake.then_some(child.version)).await
             }
             Ownership::Earlier => Ok(earlier()),
-            Ownership::Lookalike if child.deleting => Ok(terminating(planned)),
-            Ownership::Lookalike => match content::difference(&planned.body, &live) {
-                Some(path) => Ok(conflict(lookalike(&path))),
-                None => {
-                    let (body, _) = live_body(planned, &child);
-                    info!(object = %planned, owner = %self.owner.name, "taken back: it has our labels and says what is planned");
-                    self.update(planned, body, &child.uid, None).await
+            Ownership::Lookalike => {
+                if let Some(path) = content::difference(&planned.body, &live) {
+                    return Ok(conflict(lookalike(&path)));
                 }
-            },
+                let (body, _) = live_body(planned, &child);
+                // As it was judged: what is changed meanwhile is judged again.
+                let judged = Precondition::Exactly { uid: &child.uid, version: child.version };
+                let answer = self.writer.apply(planned, body.clone(), judged, true).await?;
+                self.record(planned, &body, &answer);
+                info!(object = %planned, owner = %self.owner.name, "taken back: it has our labels and says what is planned");
+                Ok(Result::Updated)
+            }
             Ownership::Foreign(foreign) => Ok(conflict(foreign)),
         }
     }

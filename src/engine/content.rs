@@ -63,16 +63,10 @@ fn below(name: &str, planned: &Value, live: Option<&Value>, parent: &str) -> Opt
             if planned.len() != live.len() {
                 return here();
             }
-            let items = planned.iter().zip(live).enumerate();
-            items
-                .filter_map(|(at, (planned, live))| {
-                    let path = below(name, planned, Some(live), parent)?;
-                    Some(format!(
-                        ".{name}[{at}]{}",
-                        path.strip_prefix(&format!(".{name}")).unwrap_or_default()
-                    ))
-                })
-                .next()
+            planned.iter().zip(live).enumerate().find_map(|(at, (planned, live))| {
+                let path = below(name, planned, Some(live), parent)?;
+                Some(format!(".{name}[{at}]{}", path.strip_prefix(&format!(".{name}")).unwrap_or_default()))
+            })
         }
         (planned, Some(live)) if planned == live => None,
         (planned, Some(live)) if holds_quantity(parent, name) => {

@@ -126,12 +126,13 @@ fn references(user: &Planned) -> Vec<Reference<'_>> {
         "Deployment" | "Job" => of_pod(body.pointer("/spec/template/spec"), own),
         "CronJob" => of_pod(body.pointer("/spec/jobTemplate/spec/template/spec"), own),
         "HorizontalPodAutoscaler" => of_references(body, "spec/scaleTargetRef", "Deployment", own),
-        "PodDisruptionBudget" => vec![Reference::Pods(selection(body, "/spec/selector/matchLabels", own))],
+        "PodDisruptionBudget" | "PodMonitor" => {
+            vec![Reference::Pods(selection(body, "/spec/selector/matchLabels", own))]
+        }
         "NetworkPolicy" => vec![Reference::Pods(selection(body, "/spec/podSelector/matchLabels", own))],
         // Without a selector a Service selects nothing.
         "Service" if body.pointer("/spec/selector").is_none() => Vec::new(),
         "Service" => vec![Reference::Pods(selection(body, "/spec/selector", own))],
-        "PodMonitor" => vec![Reference::Pods(selection(body, "/spec/selector/matchLabels", own))],
         "ServiceMonitor" => vec![Reference::Services(selection(body, "/spec/selector/matchLabels", own))],
         "Ingress" => {
             let mut all = named("Service", "spec/rules/*/http/paths/*/backend/service/name");

@@ -92,14 +92,15 @@ impl Applier<'_> {
             // Its own name may be taken too, and then that is what its owner has to know.
             None => match self.verdict(planned).await {
                 Ok(Verdict::Foreign(foreign)) => return conflict(foreign),
-                Ok(Verdict::Ours(child)) => Some(child),
+                Ok(Verdict::Ours(child)) => Some(*child),
                 Ok(Verdict::Absent) | Err(_) => None,
             },
         };
         let Some(child) = child else { return behind(false) };
         let acts = matches!(obstacle, Obstacle::Foreign { .. }) && !runs(planned.kind) && !child.deleting;
         match self.owner.of(&child) {
-            Ownership::Ours if acts => {
+            // As for pruning: deleted is only what names the resource as its controller.
+            Ownership::Ours if acts && child.is_controlled_by(&self.owner.uid) => {
                 let id: Id = (planned.kind, planned.key.clone());
                 let withdraw = async || match self.delete(&child).await {
                     Ok(()) => behind(true),
@@ -159,9 +160,9 @@ impl Applier<'_> {
             Ownership::Foreign(foreign) => Verdict::Foreign(foreign),
             Ownership::Lookalike => match content::difference(&planned.body, &live) {
                 Some(path) => Verdict::Foreign(lookalike(&path)),
-                None => Verdict::Ours(child),
+                None => Verdict::Ours(Box::new(child)),
             },
-            Ownership::Ours | Ownership::Earlier => Verdict::Ours(child),
+            Ownership::Ours | Ownership::Earlier => Verdict::Ours(Box::new(child)),
         })
     }
 }
@@ -169,7 +170,7 @@ impl Applier<'_> {
 enum Verdict {
     Absent,
     /// Or an earlier resource's, which goes by itself.
-    Ours(Child),
+    Ours(Box<Child>),
     Foreign(Foreign),
 }
 

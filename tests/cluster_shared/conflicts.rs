@@ -180,34 +180,32 @@ async fn restore(case: &Case, kind_name: &str, name: &str) -> String {
 #[tokio::test]
 async fn restored_children_are_taken_back_as_they_are() {
     let case = case("taken-back").await;
-    let mut spec = quickstart();
-    spec["components"]["all"]["podDisruptionBudget"] = json!({ "maxUnavailable": 1 });
-    spec["limits"] = json!({ "defaults": {} });
+    let spec = everything(&case.name);
     case.apply(spec.clone()).await;
     case.ready().await;
     let mut paused = spec.clone();
     paused["operation"] = json!({ "paused": true });
     case.apply(paused).await;
     case.until("paused", SOON, |status| status["summary"] == "Paused").await;
-    let config = case.children(kind("ConfigMap")).await.remove(0).metadata.name.unwrap();
     let mut restored = Vec::new();
-    for (kind_name, name) in [
-        ("ServiceAccount", "taken-back"),
-        ("ConfigMap", config.as_str()),
-        ("LimitRange", "taken-back"),
-        ("Deployment", "taken-back-all"),
-        ("Service", "taken-back-all"),
-        ("PodDisruptionBudget", "taken-back-all"),
-        ("NetworkPolicy", "taken-back-all"),
-    ] {
-        restored.push((kind_name, name, restore(&case, kind_name, name).await));
+    for kind in of_role(Role::Child) {
+        for child in case.children(kind).await {
+            let name = child.metadata.name.unwrap();
+            restored.push((kind.kind, name.clone(), restore(&case, kind.kind, &name).await));
+        }
     }
+    let kinds_restored: std::collections::BTreeSet<&str> = restored.iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(
+        kinds_restored.len(),
+        of_role(Role::Child).count() - 1,
+        "all but PodMonitor: {kinds_restored:?}"
+    );
     case.apply(spec).await;
     let status = case.ready().await;
     assert!(!problems(&status).contains("NameConflict"), "{status:#}");
     for (kind_name, name, uid_before) in restored {
-        let now = case.child(kind_name, name).await;
-        assert_eq!(uid(&now), uid_before, "{kind_name}");
+        let now = case.child(kind_name, &name).await;
+        assert_eq!(uid(&now), uid_before, "{kind_name} {name}");
         assert!(now.metadata.owner_references.is_some(), "{kind_name}");
     }
 }

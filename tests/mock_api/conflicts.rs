@@ -310,6 +310,7 @@ async fn restored_children_are_taken_back_where_their_content_is_planned() {
                     assert_eq!(*result, Result::Updated, "{planned}");
                     let write = world.call(1);
                     assert_eq!(write.body["metadata"]["uid"], "restored-uid");
+                    assert_eq!(write.body["metadata"]["resourceVersion"], "7", "as it was judged");
                     let snapshot: Snapshot = world.live.of("logs");
                     assert!(snapshot.get(planned.kind, &planned.key).unwrap().digest.is_some());
                     assert!(world.apply(&alone).await.settled(), "and ours from then on");
