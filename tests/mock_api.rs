@@ -3,6 +3,8 @@
 
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
+#[path = "mock_api/conflicts.rs"]
+mod conflicts;
 #[path = "mock_api/server.rs"]
 mod server;
 
@@ -222,7 +224,10 @@ async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
     let foreign =
         json!({ "metadata": { "name": "c", "namespace": NAMESPACE, "uid": "x", "resourceVersion": "5" } });
     let (world, result) = applied(answer(foreign)).await;
-    assert!(matches!(&result, Result::Conflict { message } if message.contains("not ours")), "{result:?}");
+    assert!(
+        matches!(&result, Result::Conflict { message, .. } if message.contains("not ours")),
+        "{result:?}"
+    );
     let path = "/api/v1/namespaces/logs/configmaps/c";
     assert_eq!(world.lines(), [format!("PATCH {path}"), format!("GET {path}")]);
 

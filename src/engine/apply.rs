@@ -2,6 +2,7 @@
 //! that makes writing over a foreign object impossible.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
@@ -12,11 +13,12 @@ use tracing::{info, warn};
 
 use super::{
     child::Child,
+    content,
     decide::{
         Decision, Normalised, conflict, contested, decide, earlier, live_body, new_body, terminating,
         without_replicas,
     },
-    digest,
+    dependencies, digest,
     error::{Disposition, Error},
     kind::Role,
     live::{Id, Live, Snapshot},
@@ -24,6 +26,7 @@ use super::{
     owner::{Owner, Ownership},
     plan::{Plan, Planned},
     rests::{Rests, Why},
+    standing::{Obstacle, Standing, lookalike},
     writer::{Precondition, Writer},
 };
 
@@ -40,50 +43,84 @@ pub struct Applier<'a> {
 }
 
 impl Applier<'_> {
-    /// Writes what differs, wave by wave. A wave that did not settle holds the next one back.
+    /// Writes what differs, wave by wave. A wave that did not settle holds the next one back. Within a wave an object is
+    /// written after those that it depends on, and not at all while one of them is somebody else's.
     ///
     /// `snapshot` is the view that the plan was made from: a claim that disappears in between must be missed, not made.
     pub async fn apply(&self, plan: &Plan, snapshot: &Snapshot) -> Outcome {
-        let mut outcome = Outcome::default();
         let objects = plan.in_apply_order();
+        let dependencies = dependencies::of(&objects);
+        let used: BTreeSet<usize> = dependencies.iter().flatten().copied().collect();
         // Each of dozens would wait as long, and the reconcile be given up before it could say why.
         let unanswered = AtomicBool::new(false);
-        for wave in objects.chunk_by(|a, b| a.kind.wave == b.kind.wave) {
-            let missing = outcome.steps.iter().find(|step| !step.result.settled()).map(Step::object);
+        let mut done: BTreeMap<usize, (Step, Standing)> = BTreeMap::new();
+        for batch in dependencies::batches(&objects, &dependencies) {
             let mut steps = Vec::new();
-            for planned in wave {
-                steps.push(self.step(planned, snapshot, missing.as_deref(), &unanswered));
+            for place in batch {
+                let Some(planned) = objects.get(place) else { continue };
+                let before = done.values().filter(|(step, _)| step.id.0.wave < planned.kind.wave);
+                let missing =
+                    before.map(|(step, _)| step).find(|step| !step.result.settled()).map(Step::object);
+                let targets = dependencies.get(place).into_iter().flatten();
+                let obstacle = Obstacle::of(
+                    targets.filter_map(|target| Some((*objects.get(*target)?, &done.get(target)?.1))),
+                );
+                let step =
+                    self.step(planned, snapshot, (missing, obstacle), used.contains(&place), &unanswered);
+                steps.push(async move { (place, step.await) });
             }
-            outcome.steps.extend(stream::iter(steps).buffered(IN_FLIGHT).collect::<Vec<_>>().await);
+            done.extend(stream::iter(steps).buffered(IN_FLIGHT).collect::<Vec<_>>().await);
         }
-        outcome
+        Outcome { steps: done.into_values().map(|(step, _)| step).collect(), ..Outcome::default() }
     }
 
+    /// One object's turn. `used` says whether others depend on it.
     async fn step(
+        &self,
+        planned: &Planned,
+        snapshot: &Snapshot,
+        (missing, obstacle): (Option<String>, Option<Obstacle>),
+        used: bool,
+        unanswered: &AtomicBool,
+    ) -> (Step, Standing) {
+        let id: Id = (planned.kind, planned.key.clone());
+        let answered = || !unanswered.load(Relaxed);
+        let result = match (&missing, &obstacle) {
+            (None, Some(obstacle)) if answered() => self.withhold(planned, snapshot, obstacle).await,
+            _ => self.write(planned, snapshot, missing.as_deref(), unanswered).await,
+        };
+        if matches!(result, Result::Failed(Error::Timeout { .. })) {
+            unanswered.store(true, Relaxed);
+        }
+        if !used {
+            return (Step { id, result }, Standing::Free);
+        }
+        let ask = missing.is_none() && answered();
+        let (result, standing) = self.standing(planned, snapshot, result, obstacle.as_ref(), ask).await;
+        (Step { id, result }, standing)
+    }
+
+    async fn write(
         &self,
         planned: &Planned,
         snapshot: &Snapshot,
         missing: Option<&str>,
         unanswered: &AtomicBool,
-    ) -> Step {
+    ) -> Result {
         let wait = |message: String| Result::Waiting { reason: "Progressing", message };
         let id: Id = (planned.kind, planned.key.clone());
         let decision = match missing {
             Some(missing) => Decision::Nothing(wait(format!("waits for {missing}"))),
             None => decide(planned, snapshot, self.owner, self.normalised),
         };
-        let result = match decision {
+        match decision {
             Decision::Nothing(result) => result,
             _ if unanswered.load(Relaxed) => wait("waits: another request was not answered".to_owned()),
             decision => {
                 let carry_out = || self.carry_out(decision, planned, snapshot);
                 self.unless_resting(&id, digest::desired(&planned.body), carry_out).await
             }
-        };
-        if matches!(result, Result::Failed(Error::Timeout { .. })) {
-            unanswered.store(true, Relaxed);
         }
-        Step { id, result }
     }
 
     /// Tries something, but not again what was refused, or put right once too often, a moment ago.
@@ -112,6 +149,7 @@ impl Applier<'_> {
             },
             Decision::Make => self.make(planned, snapshot).await,
             Decision::Replace => self.clear(planned, snapshot).await,
+            Decision::Look => self.look(planned, None).await,
             Decision::Update { uid, body, replicas_at_stake, version } => {
                 self.update(planned, body, &uid, replicas_at_stake.then_some(version)).await
             }
@@ -165,17 +203,19 @@ impl Applier<'_> {
                 Err(error) => return Err(error),
             }
         }
-        self.look(planned, refused).await
+        self.look(planned, Some(refused)).await
     }
 
-    /// One read decides about an object that exists and is not known to us.
-    async fn look(&self, planned: &Planned, refused: Error) -> std::result::Result<Result, Error> {
-        let found = self.writer.get(planned.kind, &planned.key).await?;
-        let Some(child) = found.as_ref().and_then(|live| Child::read(planned.kind, live)) else {
-            return Err(refused); // gone in between
+    /// One read decides about an object that exists and is not known to be ours; `refused` says that it could not be made.
+    async fn look(&self, planned: &Planned, refused: Option<Error>) -> std::result::Result<Result, Error> {
+        let gone = || {
+            let message = "is gone; looking again".to_owned();
+            refused.clone().map_or(Ok(Result::Waiting { reason: "Progressing", message }), Err)
         };
+        let Some(live) = self.writer.get(planned.kind, &planned.key).await? else { return gone() };
+        let Some(child) = Child::read(planned.kind, &live) else { return gone() };
         match self.owner.of(&child) {
-            Ownership::Ours if child.deleting => Ok(terminating(planned)),
+            Ownership::Ours | Ownership::Lookalike if child.deleting => Ok(terminating(planned)),
             // What the next waves are planned for was seen otherwise than it is.
             Ownership::Ours if planned.kind.wave == 0 => {
                 self.live.seen(child);
@@ -193,7 +233,19 @@ impl Applier<'_> {
                 self.update(planned, body, &child.uid, replicas_at_stake.then_some(child.version)).await
             }
             Ownership::Earlier => Ok(earlier()),
-            Ownership::Foreign(whose) => Ok(conflict(&whose)),
+            Ownership::Lookalike => {
+                if let Some(path) = content::difference(&planned.body, &live) {
+                    return Ok(conflict(lookalike(&path)));
+                }
+                let (body, _) = live_body(planned, &child);
+                // As it was judged: what is changed meanwhile is judged again.
+                let judged = Precondition::Exactly { uid: &child.uid, version: child.version };
+                let answer = self.writer.apply(planned, body.clone(), judged, true).await?;
+                self.record(planned, &body, &answer);
+                info!(object = %planned, owner = %self.owner.name, "taken back: it has our labels and says what is planned");
+                Ok(Result::Updated)
+            }
+            Ownership::Foreign(foreign) => Ok(conflict(foreign)),
         }
     }
 

@@ -81,6 +81,12 @@ impl Child {
         })
     }
 
+    /// Whether the owner with this UID controls it.
+    #[must_use]
+    pub fn is_controlled_by(&self, uid: &str) -> bool {
+        self.controller.as_ref().is_some_and(|controller| controller.uid == uid)
+    }
+
     /// Whether two readings of one object mean the same to us: an event that changes nothing else starts nothing.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {

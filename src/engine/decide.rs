@@ -14,7 +14,7 @@ use super::{
     kind::{Kind, Role},
     live::{Coverage, Id, Snapshot},
     outcome::{CONTESTED, Result},
-    owner::{Owner, Ownership},
+    owner::{Foreign, Owner, Ownership},
     plan::{Planned, Replicas},
 };
 
@@ -48,6 +48,8 @@ pub(super) enum Decision {
     },
     /// To be made again: what it is made of cannot be changed.
     Replace,
+    /// To be read: its content says whether it is ours.
+    Look,
 }
 
 pub(super) fn decide(
@@ -91,7 +93,8 @@ pub(super) fn decide(
             }
         }
         Ownership::Earlier => Decision::Nothing(earlier()),
-        Ownership::Foreign(whose) => Decision::Nothing(conflict(&whose)),
+        Ownership::Lookalike => Decision::Look,
+        Ownership::Foreign(foreign) => Decision::Nothing(conflict(foreign)),
     }
 }
 
@@ -122,10 +125,9 @@ pub(super) fn earlier() -> Result {
     }
 }
 
-pub(super) fn conflict(whose: &str) -> Result {
-    Result::Conflict {
-        message: format!("exists and is not ours: {whose}; delete or rename it, or choose another name"),
-    }
+pub(super) fn conflict(foreign: Foreign) -> Result {
+    let Foreign { whose, instance } = foreign;
+    Result::Conflict { message: format!("exists and is not ours: {whose}"), instance }
 }
 
 /// The body for an object that exists, and whether it writes a number of pods that an autoscaler may be changing.

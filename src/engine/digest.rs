@@ -158,7 +158,7 @@ fn hash(value: &Value, name: &str, quantity: bool, hasher: &mut DefaultHasher) {
 }
 
 /// The API server rewrites quantities to a canonical form; these are the places where they stand.
-fn holds_quantity(parent: &str, name: &str) -> bool {
+pub(super) fn holds_quantity(parent: &str, name: &str) -> bool {
     const MAPS: [&str; 7] = ["requests", "limits", "default", "defaultRequest", "min", "max", "hard"];
     const FIELDS: [&str; 3] = ["sizeLimit", "averageValue", "divisor"];
     FIELDS.contains(&name) || MAPS.contains(&parent)

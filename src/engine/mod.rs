@@ -6,8 +6,10 @@ pub mod backoff;
 pub mod child;
 pub mod clock;
 pub mod conditions;
+mod content;
 pub mod deadline;
 pub mod decide;
+pub mod dependencies;
 pub mod detail;
 pub mod digest;
 pub mod dispatch;
@@ -29,6 +31,7 @@ pub mod reach;
 pub mod relist;
 pub mod rests;
 mod routes;
+mod standing;
 pub mod watches;
 pub mod writer;
 

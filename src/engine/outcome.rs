@@ -24,6 +24,14 @@ pub enum Result {
     /// The name is taken by an object that is not ours.
     Conflict {
         message: String,
+        /// The other resource that the object was made for and outlives, where its labels name one.
+        instance: Option<String>,
+    },
+    /// It uses or acts on an object that is not ours, and is not written meanwhile.
+    Behind {
+        message: String,
+        /// It was there, and was deleted so that it acts on what is not ours no longer.
+        withdrawn: bool,
     },
     /// Its kind is not served here.
     Unserved,
@@ -33,7 +41,7 @@ pub enum Result {
 impl Result {
     #[must_use]
     pub fn wrote(&self) -> bool {
-        matches!(self, Self::Created | Self::Updated | Self::Deleted)
+        matches!(self, Self::Created | Self::Updated | Self::Deleted | Self::Behind { withdrawn: true, .. })
     }
 
     /// Refused, or put right once too often: tried again when its own time comes.

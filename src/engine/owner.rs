@@ -15,8 +15,19 @@ pub enum Ownership {
     Ours,
     /// Made for an earlier resource of the same name: the garbage collector takes it, then it is made anew.
     Earlier,
-    /// Somebody else's; says whose.
-    Foreign(String),
+    /// Its labels say ours and nothing else does, as after a restore from a backup: its content decides.
+    Lookalike,
+    Foreign(Foreign),
+}
+
+/// An object of somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// Whose it is, for users to read.
+    pub whose: String,
+    /// The other resource that it was made for, where its labels name one and nothing controls it: such an object outlives
+    /// its resource.
+    pub instance: Option<String>,
 }
 
 impl Owner {
@@ -33,7 +44,7 @@ impl Owner {
                 if child.kind.role == Role::Kept { Ownership::Ours } else { Ownership::Earlier }
             }
             Some(controller) => {
-                Ownership::Foreign(format!("it is controlled by {} '{}'", controller.kind, controller.name))
+                foreign(format!("it is controlled by {} '{}'", controller.kind, controller.name), None)
             }
             None => match &child.instance {
                 // Without our entry in managedFields the labels alone prove nothing, but for what outlives us on purpose.
@@ -44,10 +55,16 @@ impl Owner {
                     Ownership::Ours
                 }
                 Some(instance) if *instance != self.name => {
-                    Ownership::Foreign(format!("it belongs to {} '{instance}'", self.kind))
+                    foreign(format!("it belongs to {} '{instance}'", self.kind), Some(instance.clone()))
                 }
-                _ => Ownership::Foreign("it was not made by this operator".to_owned()),
+                // Never a Job, which would run once more, and never a Secret.
+                Some(_) if child.kind.role == Role::Child => Ownership::Lookalike,
+                _ => foreign("it was not made by this operator".to_owned(), None),
             },
         }
     }
+}
+
+fn foreign(whose: String, instance: Option<String>) -> Ownership {
+    Ownership::Foreign(Foreign { whose, instance })
 }

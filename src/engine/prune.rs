@@ -17,7 +17,7 @@ use super::{
 };
 
 /// What is wanted of an object that is deleted.
-const GONE: u64 = 0;
+pub(super) const GONE: u64 = 0;
 
 /// Children to delete. `keep` spares some that are not planned but still in use.
 #[must_use]
@@ -45,7 +45,7 @@ pub fn superfluous<'a>(
         .filter(|child| {
             (child.kind.role == Role::Run || child.kind.role == Role::Child && rolled)
                 && !child.deleting
-                && child.controller.as_ref().is_some_and(|controller| controller.uid == owner.uid)
+                && child.is_controlled_by(&owner.uid)
                 && !planned.contains(&(child.kind, child.key.clone()))
                 && !unsettled.contains(child.kind)
                 && !keep(child)

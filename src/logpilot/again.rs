@@ -28,7 +28,7 @@ pub struct Again {
 #[must_use]
 pub fn of(facts: &Facts, outcome: &Outcome) -> Again {
     let mut waits = vec![match facts.api_key {
-        ApiKeyFact::Invalid { .. } => looks::REFRESH_HELD,
+        ApiKeyFact::Invalid { .. } | ApiKeyFact::Taken { .. } => looks::REFRESH_HELD,
         ApiKeyFact::Going { again } => again,
         _ if facts.suspect || facts.references.values().any(facts::References::hold) => looks::REFRESH_HELD,
         _ => looks::REFRESH,

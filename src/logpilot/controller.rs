@@ -1,6 +1,6 @@
 //! The reconcile of a `LogPilotCluster`, one statement per step.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
@@ -146,6 +146,11 @@ impl Controller {
         self.live.of(&cluster.name).running_in(&cluster.namespace.name)
     }
 
+    /// The names of all resources that there are.
+    fn living(&self) -> BTreeSet<String> {
+        self.store.state().iter().map(|object| object.name_any()).collect()
+    }
+
     fn restore(&self, subject: &Subject, cluster: &Cluster, snapshot: &Snapshot) -> restore::State {
         let (image, before) = (self.operator_image.is_some(), subject.before.restore.as_ref());
         restore::of(restore::World { cluster, image, before, snapshot, now: Timestamp::now() })
@@ -172,6 +177,7 @@ impl Controller {
             namespace_shared: claims::shared(&subject.object, others()),
             restore,
             taken: claims::taken(&subject.object, others()),
+            living: self.living(),
         };
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
     }
@@ -212,7 +218,7 @@ impl Controller {
             let operation = match step.result {
                 Applied::Created => "create",
                 Applied::Updated => "update",
-                Applied::Deleted => "delete",
+                Applied::Deleted | Applied::Behind { withdrawn: true, .. } => "delete",
                 _ => continue,
             };
             self.metrics.wrote(step.id.0.kind, operation);
@@ -244,12 +250,14 @@ impl Controller {
         clock: &Clock,
     ) -> LogPilotClusterStatus {
         let snapshot = self.snapshot(cluster);
+        let wanted = gather::api_key(cluster);
+        let living = self.living();
         let backups = backups::of(cluster, facts, &subject.before.backups, &snapshot, clock);
         let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
         namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
         let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
         let mut known =
-            problems::of_facts(facts, &namespaces, &lost, &gather::api_key(cluster).secret, &cluster.name);
+            problems::of_facts(facts, &namespaces, &lost, (&wanted.secret, &wanted.key), &cluster.name);
         known.extend(warnings::warnings(cluster));
         known.extend(patches::unmatched(cluster, plan));
         known.extend(backups.problems);
@@ -269,6 +277,7 @@ impl Controller {
             paused: cluster.paused,
             stopped: cluster.stopped,
             facts,
+            living: &living,
             clock,
         })
     }

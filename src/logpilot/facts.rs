@@ -64,6 +64,8 @@ pub enum ApiKeyFact {
     Generate { value: Hidden, hash: String },
     /// The Secret cannot be used: workloads are held. `reason` is a status reason, `message` says what to do.
     Invalid { message: String },
+    /// Nobody named the Secret, and it was not made for this resource: its value is no key of ours. `whose` says more.
+    Taken { secret: Key, whose: String },
     /// It was generated for an earlier resource of the name, and goes with it: workloads wait for one of their own.
     /// Looked at again after this.
     Going { again: Duration },
@@ -150,6 +152,8 @@ pub struct Facts {
     pub namespace: NamespaceFact,
     /// Meaningless where no system namespace is named.
     pub system_namespace: NamespaceFact,
+    /// Namespaces that were made for another resource, by name; that one is gone.
+    pub kept_namespaces: BTreeMap<String, String>,
     /// Another cluster lives in the namespace: a policy of Delete is held back. Not looked for without one.
     pub namespace_shared: bool,
     /// What this cluster wants and an older one has.

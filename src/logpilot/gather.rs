@@ -37,6 +37,8 @@ pub struct Sources<'a> {
     pub namespace_shared: bool,
     pub restore: &'a restore::State,
     pub taken: Vec<Taken>,
+    /// The names of all resources that there are.
+    pub living: BTreeSet<String>,
 }
 
 /// Whose a namespace is, for this cluster.
@@ -52,6 +54,16 @@ pub fn namespace(live: &Live, cluster: &Cluster, name: &str) -> NamespaceFact {
         Some(child) if child.instance.as_deref() == Some(&cluster.name) => NamespaceFact::Ours,
         Some(_) => NamespaceFact::Foreign,
     }
+}
+
+/// Namespaces that the operator made for another resource, which is gone, with its name.
+fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String, String> {
+    let named = [Some(&cluster.namespace.name), cluster.system_namespace.as_ref()];
+    let kept = named.into_iter().flatten().filter_map(|name| {
+        let of = sources.live.namespace(name)?.instance.clone()?;
+        (of != cluster.name && !sources.living.contains(&of)).then(|| (name.clone(), of))
+    });
+    kept.collect()
 }
 
 /// Claims that held data when they were last seen and are gone, with the UID they had.
@@ -162,6 +174,7 @@ pub async fn facts(
     let facts = Facts {
         suspect: missed,
         namespace: servers,
+        kept_namespaces: kept_namespaces(&sources, cluster),
         system_namespace: cluster
             .system_namespace
             .as_ref()

@@ -93,6 +93,7 @@ pub(super) fn unstartable(component: &Component, facts: &Facts) -> Option<&'stat
         // Stopping needs no key and no variables, and has to work when they are what is broken.
         _ if component.stopped => None,
         ApiKeyFact::Invalid { .. } => Some(API_KEY_INVALID),
+        ApiKeyFact::Taken { .. } => Some(reasons::CONFLICT_BEHIND),
         ApiKeyFact::Going { .. } => Some(reasons::CHILD_TERMINATING),
         _ => missing().then_some(REFERENCE_MISSING),
     }

@@ -1,6 +1,7 @@
 //! Finds what is wrong, from what applying did and what is live. Pure: the same view gives the same list.
 
 mod autoscalers;
+mod conflicts;
 mod pods;
 mod routes;
 mod volumes;
@@ -8,6 +9,7 @@ mod workloads;
 
 use serde_json::Value;
 
+pub use conflicts::World;
 pub use volumes::drop_consequences;
 
 use super::{
@@ -50,10 +52,11 @@ pub fn of_facts(
     facts: &Facts,
     namespaces: &[(String, NamespaceFact)],
     lost: &[(Key, String)],
-    secret: &Key,
+    (secret, field): (&Key, &str),
     cluster: &str,
 ) -> Vec<Problem> {
     let mut found = Vec::new();
+    found.extend(conflicts::of_namespaces(facts, cluster));
     for (name, fact) in namespaces {
         if *fact == NamespaceFact::Terminating {
             found.push(problem(
@@ -104,6 +107,9 @@ pub fn of_facts(
         }
     }
     found.extend(routes::of_taken(&facts.taken, cluster));
+    if let ApiKeyFact::Taken { whose, .. } = &facts.api_key {
+        found.push(conflicts::of_key(secret, field, whose, cluster));
+    }
     let key = match &facts.api_key {
         ApiKeyFact::Invalid { message } => Some((reasons::API_KEY_INVALID, message.as_str())),
         ApiKeyFact::Going { .. } => Some((reasons::CHILD_TERMINATING, KEY_GOING)),
@@ -117,19 +123,27 @@ pub fn of_facts(
 
 /// What applying could not do.
 #[must_use]
-pub fn of_outcome(outcome: &Outcome) -> Vec<Problem> {
-    outcome.steps.iter().filter_map(of_step).collect()
+pub fn of_outcome(outcome: &Outcome, world: World<'_>) -> Vec<Problem> {
+    let told = |step: &Step| {
+        let (severity, reason, message) = of_step(step)?;
+        Some(problem(severity, reason, step.object(), world.told(step, message)))
+    };
+    outcome.steps.iter().filter_map(told).collect()
 }
 
-fn of_step(step: &Step) -> Option<Problem> {
+fn of_step(step: &Step) -> Option<(Severity, &str, String)> {
     let (severity, reason, message) = match &step.result {
+        Result::Held(reason) if *reason == reasons::CONFLICT_BEHIND => {
+            (Severity::Error, *reason, "held back".to_owned())
+        }
         // Held workloads are explained by what holds them; waiting without a cause of its own is no problem.
         Result::InSync | Result::Created | Result::Updated | Result::Deleted | Result::Held(_) => {
             return None;
         }
         Result::Waiting { reason, .. } if *reason == reasons::PROGRESSING => return None,
         Result::Waiting { reason, message } => (Severity::Error, *reason, message.clone()),
-        Result::Conflict { message } => (Severity::Error, reasons::NAME_CONFLICT, message.clone()),
+        Result::Conflict { message, .. } => (Severity::Error, reasons::NAME_CONFLICT, message.clone()),
+        Result::Behind { message, .. } => (Severity::Error, reasons::CONFLICT_BEHIND, message.clone()),
         Result::Unserved => (
             Severity::Warning,
             reasons::CRD_NOT_INSTALLED,
@@ -141,13 +155,13 @@ fn of_step(step: &Step) -> Option<Problem> {
         }
         Result::Failed(error) => (Severity::Error, error.reason(), error.message()),
     };
-    Some(problem(severity, reason, step.object(), message))
+    Some((severity, reason, message))
 }
 
 /// Whether a step that did not settle leaves the declared state in force but for what a warning tells.
 #[must_use]
 pub fn is_mere_warning(step: &Step) -> bool {
-    of_step(step).is_some_and(|problem| problem.severity == Severity::Warning)
+    of_step(step).is_some_and(|(severity, ..)| severity == Severity::Warning)
 }
 
 /// Whether somebody has to act, in the words of applying.

@@ -26,7 +26,9 @@ reasons! {
     INVALID_SPEC = "InvalidSpec": "the resource cannot be carried out as it is; what runs is left as it is", "change the fields that the message names";
     INTERNAL_ERROR = "InternalError": "the operator failed on this resource; others are not affected", "report it with the message and the operator's log";
     NAME_CONFLICT = "NameConflict": "a child's name is taken by an object that is not ours; it is not touched", "delete or rename that object, or set another spec.nameOverride or namespace in a new resource";
+    CONFLICT_BEHIND = "ConflictBehind": "an object uses, selects, scales or routes to another one whose name is taken by an object that is not ours; it is not written, and where it acted on that one it was deleted", "resolve the NameConflict of the object that the message names; this one goes on by itself";
     DATA_VOLUME_LOST = "DataVolumeLost": "a claim that held data is gone; it is not replaced by an empty one", "restore a claim of that name with the labels that the message names, or give the data up with the annotation it names";
+    NAMESPACE_KEPT = "NamespaceKept": "the namespace was made for another LogPilotCluster, which is gone; it is used as it is, without this resource's labels and pod security", "take it over with the command in the message, or leave it as it is";
     NAMESPACE_TERMINATING = "NamespaceTerminating": "the namespace is being deleted; everything is made again when it is gone", "wait, or find what keeps it with kubectl get namespace -o yaml";
     CHILD_TERMINATING = "ChildTerminating": "a child is being deleted and has to be gone before it is made again", "wait; if it stays, look for finalizers on it";
     CONTESTED = "Contested": "somebody changes an object as often as the operator puts it right; it is put right ever more rarely", "end one of the two; kubectl get --show-managed-fields -o yaml names who wrote last";
@@ -105,6 +107,12 @@ macro_rules! hints {
 
 // The words are those of Kubernetes 1.36 (scheduler, kubelet, admission, autoscaler), of containerd, and our own.
 hints! {
+    NAME_CONFLICT {
+        "it may hold data": "do not delete it: use it or leave it, as the message says";
+        "to use its data here": "do not delete it: take it over with the command in the message, or set another spec.nameOverride or namespace in a new resource";
+        "unless the spec names it": "name it as the message says, or delete or rename it where nobody needs it";
+        "as after a restore from a backup": "delete it if nobody else uses it: it is made again as planned";
+    }
     IMAGE_PULL {
         "unauthorized": "create a pull Secret with kubectl create secret docker-registry, and name it in spec.imagePullSecrets";
         "denied": "create a pull Secret with kubectl create secret docker-registry, and name it in spec.imagePullSecrets; check the image's name";

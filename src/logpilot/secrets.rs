@@ -14,7 +14,15 @@ use super::{
 };
 use crate::{
     api,
-    engine::{backoff, error::Error, kind::Managed, plan::Key, writer::Writer},
+    engine::{
+        backoff,
+        child::Child,
+        error::Error,
+        kind::Managed,
+        owner::{Foreign, Owner, Ownership},
+        plan::Key,
+        writer::Writer,
+    },
 };
 
 /// Characters of a generated key: 40 of 62 are 238 bits.
@@ -102,6 +110,11 @@ fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
     if wanted.generated && is_going(secret, wanted) {
         return ApiKeyFact::Going { again: backoff::FIRST };
     }
+    if wanted.generated
+        && let Some(foreign) = foreign(secret, wanted)
+    {
+        return ApiKeyFact::Taken { secret: wanted.secret.clone(), whose: foreign.whose };
+    }
     let value = secret.pointer("/data").and_then(|data| data.get(&wanted.key)).and_then(Value::as_str);
     match value {
         // An empty key would open the server to an empty header.
@@ -128,6 +141,15 @@ fn is_going(secret: &Value, wanted: &Wanted) -> bool {
         owner["kind"] == api::KIND && owner["name"] == *wanted.owner && owner["uid"] != *wanted.salt
     };
     secret.pointer("/metadata/deletionTimestamp").is_some() || owners.into_iter().flatten().any(earlier)
+}
+
+/// Whose a Secret is that nobody named and that was not made for this resource: whoever made it knows its value.
+fn foreign(secret: &Value, wanted: &Wanted) -> Option<Foreign> {
+    let owner = Owner { kind: api::KIND, name: wanted.owner.clone(), uid: wanted.salt.clone() };
+    match owner.of(&Child::read(Secret::KIND, secret)?) {
+        Ownership::Foreign(foreign) => Some(foreign),
+        Ownership::Ours | Ownership::Earlier | Ownership::Lookalike => None,
+    }
 }
 
 /// Secret data is base64; k8s-openapi decodes it.
@@ -210,21 +232,55 @@ mod tests {
         assert!(!format!("{fact:?}").contains(&value.0));
         assert_eq!(value.0.len(), GENERATED);
         let encoded = serde_json::to_value(k8s_openapi::ByteString(value.0.clone().into_bytes())).unwrap();
-        let back = judge(Some(&json!({ "data": { "api-key": encoded } })), &wanted(true));
+        let mut made = of("uid");
+        made["data"]["api-key"] = encoded;
+        let back = judge(Some(&made), &wanted(true));
         assert_eq!(back, ApiKeyFact::Present { hash: hash.clone() });
+    }
+
+    /// As it was made for the resource with this UID.
+    fn of(uid: &str) -> Value {
+        json!({
+            "metadata": {
+                "name": "s", "namespace": "n", "uid": "its-own",
+                "ownerReferences": [{
+                    "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "name": "logs", "uid": uid,
+                    "controller": true,
+                }],
+            },
+            "data": { "api-key": "a2V5" },
+        })
+    }
+
+    /// Whoever made it knows the key, so that labels are no proof, and neither is a good value.
+    #[test]
+    fn a_secret_of_our_generated_name_that_is_foreign_is_no_key() {
+        let labels = |instance: &str| json!({ "app.kubernetes.io/managed-by": "logpilot-operator", "app.kubernetes.io/instance": instance });
+        let mut bare = of("uid");
+        bare["metadata"].as_object_mut().unwrap().remove("ownerReferences");
+        let mut restored = bare.clone();
+        restored["metadata"]["labels"] = labels("logs");
+        let mut kept = bare.clone();
+        kept["metadata"]["labels"] = labels("another");
+        let mut others = of("uid-2");
+        others["metadata"]["ownerReferences"][0]["name"] = json!("another");
+        for (secret, words) in [
+            (&bare, "not made by this operator"),
+            (&restored, "not made by this operator"),
+            (&kept, "belongs to LogPilotCluster 'another'"),
+            (&others, "controlled by LogPilotCluster 'another'"),
+        ] {
+            let fact = judge(Some(secret), &wanted(true));
+            assert!(matches!(&fact, ApiKeyFact::Taken { whose, .. } if whose.contains(words)), "{fact:?}");
+            assert!(
+                matches!(judge(Some(secret), &wanted(false)), ApiKeyFact::Present { .. }),
+                "named in the spec"
+            );
+        }
     }
 
     #[test]
     fn the_key_of_an_earlier_resource_of_the_name_goes_with_it() {
-        let of = |uid: &str| {
-            json!({
-                "metadata": { "ownerReferences": [{ "kind": "LogPilotCluster", "name": "logs", "uid": uid }] },
-                "data": { "api-key": "a2V5" },
-            })
-        };
-        let mut others = of("another");
-        others["metadata"]["ownerReferences"][0]["name"] = json!("another");
-        assert!(matches!(judge(Some(&others), &wanted(true)), ApiKeyFact::Present { .. }), "it stays");
         let going = ApiKeyFact::Going { again: backoff::FIRST };
         assert_eq!(judge(Some(&of("earlier")), &wanted(true)), going);
         assert!(matches!(judge(Some(&of("uid")), &wanted(true)), ApiKeyFact::Present { .. }));

@@ -7,6 +7,8 @@ mod configs;
 mod endpoints;
 mod volumes;
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::{api::apps::v1::Deployment, apimachinery::pkg::apis::meta::v1::Time};
 
 pub use changes::changes;
@@ -45,6 +47,8 @@ pub struct View<'a> {
     pub paused: bool,
     pub stopped: bool,
     pub facts: &'a Facts,
+    /// The names of all resources that there are.
+    pub living: &'a BTreeSet<String>,
     pub clock: &'a Clock,
 }
 
@@ -54,7 +58,13 @@ pub fn of(view: View<'_>) -> LogPilotClusterStatus {
     let before = view.before.clone();
     let now = Time(view.clock.now());
     let mut found = view.known.clone();
-    found.extend(problems::of_outcome(view.outcome));
+    let world = problems::World {
+        cluster: view.cr.metadata.name.as_deref().unwrap_or_default(),
+        living: view.living,
+        plan: view.plan,
+        facts: view.facts,
+    };
+    found.extend(problems::of_outcome(view.outcome, world));
     found.extend(problems::of_live(view.plan, view.snapshot, view.clock));
     problems::drop_consequences(&mut found);
     found.sort_by_key(|problem| problem.severity);

@@ -78,7 +78,10 @@ pub(super) fn annotations(component: &Component, facts: &Facts) -> StringMap {
     let hash = match &facts.api_key {
         // Known before the Secret is made, or the pods would roll as soon as it is seen.
         ApiKeyFact::Present { hash } | ApiKeyFact::Generate { hash, .. } => Some(hash.clone()),
-        ApiKeyFact::Unknown | ApiKeyFact::Invalid { .. } | ApiKeyFact::Going { .. } => None,
+        ApiKeyFact::Unknown
+        | ApiKeyFact::Invalid { .. }
+        | ApiKeyFact::Taken { .. }
+        | ApiKeyFact::Going { .. } => None,
     };
     all.extend(hash.map(|hash| (API_KEY_HASH.to_owned(), hash)));
     let references = facts.references.get(&component.name).map(|found| found.hash.clone());

@@ -74,6 +74,7 @@ pub(super) fn of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
                     && [
                         reasons::DEADLINE_EXCEEDED,
                         reasons::API_KEY_INVALID,
+                        reasons::NAME_CONFLICT,
                         reasons::REFERENCE_MISSING,
                         reasons::CONFIG_CHECK_FAILED,
                         reasons::QUOTA_EXCEEDED,

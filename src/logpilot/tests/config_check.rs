@@ -219,7 +219,7 @@ fn until_the_verdict_is_good_one_deployment_is_held_and_nothing_else_changes() {
 fn a_failed_check_is_an_error_of_its_job_and_one_under_way_is_none() {
     let told = |verdict| {
         let key = Key { namespace: None, name: "s".into() };
-        problems::of_facts(&facts(verdict), &[], &[], &key, "logpilot")
+        problems::of_facts(&facts(verdict), &[], &[], (&key, "api-key"), "logpilot")
     };
     assert_eq!(told(Verdict::Running), []);
     assert_eq!(told(Verdict::Good), []);

@@ -3,6 +3,8 @@
 mod backups;
 mod config;
 mod config_check;
+mod conflicts;
+mod dependencies;
 mod fuzz;
 mod gateway;
 mod golden;

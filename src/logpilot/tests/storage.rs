@@ -201,7 +201,7 @@ fn a_claim_without_a_volume_keeps_its_size_until_it_has_one(
         &facts,
         &[],
         &[],
-        &Key { namespace: None, name: "k".into() },
+        (&Key { namespace: None, name: "k".into() }, "api-key"),
         "logpilot",
     );
     assert_eq!(problems.len(), kept.map_or(0, |_| 2), "{problems:?}");

@@ -35,6 +35,8 @@ enum Act {
     Restart,
     Delete(usize),
     Edit(usize, usize, Edit),
+    /// Somebody puts an object of their own in the place of one of ours, and all settle.
+    Take(usize),
 }
 
 /// Restores need pods that run to their end, which nobody plays here.
@@ -66,11 +68,12 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (0_usize..40, fault()).prop_map(|(after, fault)| Act::Fault(after, fault)),
         1 => Just(Act::Restart),
         2 => any::<usize>().prop_map(Act::Delete),
+        1 => any::<usize>().prop_map(Act::Take),
         2 => (any::<usize>(), any::<usize>(), edit).prop_map(|(of, which, how)| Act::Edit(of, which, how)),
     ]
 }
 
-async fn carry_out(world: &mut World, judge: &Judge, act: &Act) {
+async fn carry_out(world: &mut World, judge: &Judge, act: &Act) -> Result<(), String> {
     let victim = |at: usize, world: &World| {
         let all = world.victims();
         (!all.is_empty()).then(|| all[at % all.len()].clone())
@@ -100,7 +103,15 @@ async fn carry_out(world: &mut World, judge: &Judge, act: &Act) {
                 world.edit(&id, *which, *how);
             }
         }
+        Act::Take(at) => {
+            if let Some(id) = victim(*at, world) {
+                world.take(&id);
+                world.quiet().await?;
+                world.nothing_acts_on_others()?;
+            }
+        }
     }
+    Ok(())
 }
 
 /// The end of an undisturbed run, which has to come at once.
@@ -162,10 +173,11 @@ async fn trial(
     let mut world = World::new(&judge.change(&base, first), schema, order);
     beside(&world, &["logpilot", "other"]);
     for act in acts {
-        carry_out(&mut world, judge, act).await;
+        carry_out(&mut world, judge, act).await?;
         blameless(&world)?;
     }
     world.server().fault = None;
+    world.release();
     let rounds = world.quiet().await?;
     blameless(&world)?;
     let wanted = reference(&world.spec(), schema).await?;
@@ -209,6 +221,15 @@ proptest! {
     fn whatever_happens_it_ends_where_an_undisturbed_one_ends(
         first in choices(), order in any::<u64>(), acts in prop::collection::vec(act(), 0..12),
     ) {
+        let ended = tried(&first, order, &acts);
+        prop_assert!(ended.is_ok(), "{}", ended.unwrap_err());
+    }
+
+    #[test]
+    fn nothing_of_ours_acts_on_what_somebody_put_in_its_place(
+        first in choices(), order in any::<u64>(), at in any::<usize>(), then in prop::collection::vec(act(), 0..3),
+    ) {
+        let acts: Vec<Act> = [Act::Reconcile, Act::Take(at)].into_iter().chain(then).collect();
         let ended = tried(&first, order, &acts);
         prop_assert!(ended.is_ok(), "{}", ended.unwrap_err());
     }

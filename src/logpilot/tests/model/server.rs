@@ -61,6 +61,8 @@ pub struct Server {
     pub dead: bool,
     /// The newest plan.
     pub planned: BTreeSet<Id>,
+    /// What each of its objects depends on.
+    pub depends: BTreeMap<Id, Vec<Id>>,
     pub violations: Vec<String>,
     pub log: Vec<String>,
     status: Option<jsonschema::Validator>,
@@ -324,12 +326,19 @@ impl Server {
         if found.body["metadata"]["ownerReferences"][0]["uid"] != self.cr["metadata"]["uid"] {
             say("it is somebody else's");
         }
-        if self.planned.contains(&(kind.plural, key.clone())) {
-            say("it is planned");
+        let behind = self.depends_on_others(&(kind.plural, key.clone()));
+        if self.planned.contains(&(kind.plural, key.clone())) && !behind {
+            self.violations.push(format!("deleted {} {key}: it is planned", kind.kind));
         }
         self.writes += 1;
         self.store(kind, key, None);
         Answer::Object(json!({}))
+    }
+
+    /// Whether something that an object depends on is somebody else's.
+    pub fn depends_on_others(&self, id: &Id) -> bool {
+        let foreign = |target: &Id| self.objects.get(target).is_some_and(|it| !self.ours(kind(target.0), it));
+        self.depends.get(id).is_some_and(|targets| targets.iter().any(foreign))
     }
 
     /// Made by the operator for this resource, as far as anybody can see.

@@ -13,7 +13,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{
-    fields::Leaves,
+    fields::{Leaves, Stored},
     server::{Id, Server, client, kind, somebody, us},
 };
 use crate::{
@@ -21,11 +21,12 @@ use crate::{
     engine::{
         FIELD_MANAGER, MANAGED_BY_LABEL,
         child::Child,
+        dependencies,
         dispatch::Reconciler,
         kind::Role,
         lease::Term,
         live::Live,
-        plan::{Key, Plan},
+        plan::{Key, Plan, Planned},
     },
     logpilot::{
         controller::{Controller, Planner},
@@ -53,6 +54,8 @@ pub struct World {
     /// Objects without our label when an operator began: none of its watches tells of them. While they are planned they are
     /// found by their names; afterwards it is the garbage collector that takes them, with their resource.
     unseen: BTreeSet<Id>,
+    /// Names that somebody else has.
+    taken: BTreeSet<Id>,
 }
 
 impl World {
@@ -64,7 +67,7 @@ impl World {
         });
         let server = Arc::new(Mutex::new(Server::new(cr, schema)));
         let operator = Operator::start(&server, order);
-        Self { server, operator, order, began: false, unseen: BTreeSet::new() }
+        Self { server, operator, order, began: false, unseen: BTreeSet::new(), taken: BTreeSet::new() }
     }
 
     pub fn server(&self) -> MutexGuard<'_, Server> {
@@ -182,6 +185,38 @@ impl World {
         owned.map(|(id, _)| id.clone()).filter(|id| kind(id.0).role == Role::Child).collect()
     }
 
+    /// Puts an object of somebody else in the place of one of ours.
+    pub fn take(&mut self, id: &Id) {
+        self.delete(id);
+        let mut stored = Stored::default();
+        let metadata = json!({ "name": id.1.name, "namespace": id.1.namespace });
+        stored
+            .update(&somebody(), |body| *body = json!({ "metadata": metadata, "spec": { "theirs": true } }));
+        self.server().store(kind(id.0), id.1.clone(), Some(stored));
+        self.taken.insert(id.clone());
+    }
+
+    /// What was taken is free again.
+    pub fn release(&mut self) {
+        for id in std::mem::take(&mut self.taken) {
+            self.delete(&id);
+        }
+    }
+
+    /// What runs goes on as it was begun, and everything else leaves what is not ours alone.
+    pub fn nothing_acts_on_others(&self) -> Result<(), String> {
+        let server = self.server();
+        let acts = |id: &Id| {
+            let runs = ["deployments", "jobs"].contains(&id.0);
+            let known = server.objects.get(id).is_some_and(|it| {
+                it.body["metadata"]["ownerReferences"][0]["uid"] == UID && !self.unseen.contains(id)
+            });
+            !runs && known && server.depends_on_others(id)
+        };
+        let acting: Vec<&Id> = server.depends.keys().filter(|id| acts(id)).collect();
+        if acting.is_empty() { Ok(()) } else { Err(format!("they act on what is not ours: {acting:?}")) }
+    }
+
     pub fn delete(&self, id: &Id) {
         self.server().store(kind(id.0), id.1.clone(), None);
     }
@@ -276,7 +311,15 @@ fn planner(server: Arc<Mutex<Server>>, order: u64) -> Planner {
     Arc::new(move |cluster, facts| {
         let made = plan::plan(&cluster, &facts);
         let planned = made.objects.iter().map(|planned| (planned.kind.plural, planned.key.clone())).collect();
-        server.lock().expect("unpoisoned").planned = planned;
+        let objects: Vec<_> = made.objects.iter().collect();
+        let id = |planned: &Planned| -> Id { (planned.kind.plural, planned.key.clone()) };
+        let targets = dependencies::of(&objects)
+            .into_iter()
+            .map(|targets| targets.into_iter().map(|target| id(objects[target])).collect());
+        let depends = objects.iter().map(|planned| id(planned)).zip(targets).collect();
+        let mut state = server.lock().expect("unpoisoned");
+        (state.planned, state.depends) = (planned, depends);
+        drop(state);
         Box::pin(async move { shuffled(made, order) })
     })
 }

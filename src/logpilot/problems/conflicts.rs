@@ -1,0 +1,114 @@
+//! What to do about a name that is taken: of an object that may hold data never that it be deleted.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use serde_json::Value;
+
+use super::{of_backups, problem};
+use crate::{
+    api::{
+        self,
+        status::{Problem, Severity},
+    },
+    engine::{
+        INSTANCE_LABEL,
+        kind::Managed,
+        live::Id,
+        outcome::{Result, Step},
+        plan::{Key, Plan},
+    },
+    logpilot::{
+        facts::{ApiKeyFact, Facts},
+        reasons,
+    },
+    objects::labels,
+};
+
+/// What the words for a conflict depend on.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The resource's name.
+    pub cluster: &'a str,
+    /// The names of all resources that there are.
+    pub living: &'a BTreeSet<String>,
+    pub plan: &'a Plan,
+    pub facts: &'a Facts,
+}
+
+impl World<'_> {
+    /// The message of a step with what to do, where that depends on more than the step.
+    pub(super) fn told(&self, step: &Step, message: String) -> String {
+        match &step.result {
+            Result::Conflict { instance, .. } if step.id.0 == PersistentVolumeClaim::KIND => {
+                format!("{message}; {}", self.of_claim(&step.id, instance.as_deref()))
+            }
+            Result::Conflict { .. } => {
+                format!("{message}; delete or rename it, or choose another name")
+            }
+            Result::Held(_) => match &self.facts.api_key {
+                ApiKeyFact::Taken { secret, .. } => {
+                    format!("held back: it depends on Secret {secret}, which is not ours")
+                }
+                _ => message,
+            },
+            _ => message,
+        }
+    }
+
+    fn of_claim(&self, id: &Id, instance: Option<&str>) -> String {
+        if let Some(old) = instance.filter(|old| !self.living.contains(*old)) {
+            let take = relabel("pvc", &id.1, self.cluster);
+            return format!(
+                "it was kept when {} '{old}' was deleted; to use its data here: {take}",
+                api::KIND
+            );
+        }
+        let planned = |place: &Id| {
+            self.plan.objects.iter().find(move |planned| (planned.kind, &planned.key) == (place.0, &place.1))
+        };
+        let shared = !self.plan.objects.iter().any(|planned| {
+            planned.kind == id.0 && component(&planned.body).is_some_and(|it| it != labels::BACKUP)
+        });
+        let field = match planned(id) {
+            Some(planned) if of_backups(planned) => "spec.backup.volume.existingClaim",
+            _ => "spec.storage.volume.existingClaim of a new resource",
+        };
+        let name = if shared { format!("to use it, name it in {field}; else ") } else { String::new() };
+        format!("it may hold data: {name}set another spec.nameOverride or spec.namespace in a new resource")
+    }
+}
+
+fn component(body: &Value) -> Option<&str> {
+    body.pointer("/metadata/labels")?.get(labels::COMPONENT)?.as_str()
+}
+
+/// Hands an object that outlived its resource over to another one.
+fn relabel(kind: &str, key: &Key, cluster: &str) -> String {
+    let namespace = key.namespace.as_ref().map(|it| format!(" -n {it}")).unwrap_or_default();
+    format!("kubectl label {kind} {}{namespace} {INSTANCE_LABEL}={cluster} --overwrite", key.name)
+}
+
+/// A Secret that nobody named, and that was not made for this resource.
+pub(super) fn of_key(secret: &Key, key: &str, whose: &str, cluster: &str) -> Problem {
+    let named =
+        format!(r#"{{"spec":{{"auth":{{"apiKeySecret":{{"name":"{}","key":"{key}"}}}}}}}}"#, secret.name);
+    let message = format!(
+        "exists and is not ours: {whose}; its value is not used as the API key unless the spec names it: kubectl patch \
+         lpc {cluster} --type merge -p '{named}'; without it a key is generated"
+    );
+    problem(Severity::Error, reasons::NAME_CONFLICT, format!("Secret {secret}"), message)
+}
+
+/// Namespaces that were kept for a resource that is gone, and are used as they are.
+pub(super) fn of_namespaces<'a>(facts: &'a Facts, cluster: &'a str) -> impl Iterator<Item = Problem> + 'a {
+    facts.kept_namespaces.iter().map(move |(name, old)| {
+        let take = relabel("namespace", &Key { namespace: None, name: name.clone() }, cluster);
+        let message = format!(
+            "was kept when {} '{old}' was deleted, and is used as it is, without the labels of this resource; to take \
+             it over: {take}",
+            api::KIND
+        );
+        problem(Severity::Warning, reasons::NAMESPACE_KEPT, format!("Namespace {name}"), message)
+    })
+}

@@ -1,0 +1,113 @@
+//! What users are told of names that are taken.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::{
+    api::status::Problem,
+    engine::{
+        outcome::{Outcome, Result, Step},
+        plan::Key,
+    },
+    logpilot::{
+        facts::ApiKeyFact,
+        plan::CONFIG_CHECKING,
+        problems::{self, World},
+        reasons,
+    },
+};
+
+fn told(spec: &str, kind: &str, name: &str, result: Result, living: &[&str], facts: &Facts) -> Problem {
+    let plan = plan(&cluster(spec), facts);
+    let planned = object(&plan, kind, name);
+    let step = Step { id: (planned.kind, planned.key.clone()), result };
+    let outcome = Outcome { steps: vec![step], ..Outcome::default() };
+    let living: BTreeSet<String> = living.iter().map(|name| (*name).to_owned()).collect();
+    let world = World { cluster: "logpilot", living: &living, plan: &plan, facts };
+    problems::of_outcome(&outcome, world).remove(0)
+}
+
+fn claim(spec: &str, name: &str, instance: Option<&str>, living: &[&str]) -> Problem {
+    let message = "exists and is not ours".to_owned();
+    let result = Result::Conflict { message, instance: instance.map(str::to_owned) };
+    told(spec, "PersistentVolumeClaim", name, result, living, &Facts::default())
+}
+
+#[test]
+fn a_claim_that_may_hold_data_is_never_to_be_deleted() {
+    let shared = "{ backup: {} }";
+    let own = "{ environment: Development, storage: { sharing: PerComponent } }";
+    for (spec, name, instance, living, words) in [
+        (shared, "logpilot-data", None, &[][..], "spec.storage.volume.existingClaim of a new resource"),
+        (shared, "logpilot-backup", None, &[], "name it in spec.backup.volume.existingClaim"),
+        (own, "logpilot-all-data", None, &[], "may hold data: set another spec.nameOverride"),
+        (shared, "logpilot-data", Some("old"), &["old"], "spec.storage.volume.existingClaim"),
+        (
+            shared,
+            "logpilot-data",
+            Some("old"),
+            &["logpilot"],
+            "kubectl label pvc logpilot-data -n logpilot app.kubernetes.io/instance=logpilot --overwrite",
+        ),
+    ] {
+        let problem = claim(spec, name, instance, living);
+        assert_eq!(problem.reason, "NameConflict");
+        assert!(problem.message.contains(words), "{problem:?}");
+        assert!(!problem.message.contains("delete or rename"), "{problem:?}");
+        assert!(problem.action.starts_with("do not delete it"), "{problem:?}");
+    }
+}
+
+#[test]
+fn another_object_is_to_be_deleted_or_renamed() {
+    let result = Result::Conflict { message: "exists and is not ours".into(), instance: None };
+    let problem = told("{}", "Service", "logpilot-all", result, &[], &Facts::default());
+    assert!(problem.message.contains("delete or rename it"), "{problem:?}");
+    assert!(problem.action.starts_with("delete or rename"), "{problem:?}");
+}
+
+#[test]
+fn servers_behind_a_foreign_key_name_it() {
+    let secret = Key { namespace: Some("logpilot".into()), name: "logpilot-api-key".into() };
+    let taken =
+        ApiKeyFact::Taken { secret: secret.clone(), whose: "it was not made by this operator".into() };
+    let facts = Facts { api_key: taken, ..Facts::default() };
+    let plan = plan(&cluster("{}"), &facts);
+    assert_eq!(object(&plan, "Deployment", "logpilot-all").held, Some(reasons::CONFLICT_BEHIND));
+    let held = Result::Held(reasons::CONFLICT_BEHIND);
+    let problem = told("{}", "Deployment", "logpilot-all", held, &[], &facts);
+    assert_eq!(problem.reason, "ConflictBehind");
+    assert!(problem.message.contains("Secret logpilot/logpilot-api-key"), "{problem:?}");
+    let known = problems::of_facts(&facts, &[], &[], (&secret, "api-key"), "logpilot");
+    let [problem] = known.as_slice() else { panic!("{known:?}") };
+    assert_eq!(problem.reason, "NameConflict");
+    let command = r#"kubectl patch lpc logpilot --type merge -p '{"spec":{"auth":{"apiKeySecret":{"name":"logpilot-api-key","key":"api-key"}}}}'"#;
+    assert!(problem.message.contains(command), "{problem:?}");
+    assert!(problem.action.starts_with("name it"), "{problem:?}");
+
+    let outcome = Outcome {
+        steps: vec![Step { id: (problem_kind(), secret), result: Result::Held(CONFIG_CHECKING) }],
+        ..Outcome::default()
+    };
+    let world = World { cluster: "logpilot", living: &BTreeSet::new(), plan: &plan, facts: &facts };
+    assert_eq!(
+        problems::of_outcome(&outcome, world),
+        [],
+        "what is held for another reason is told elsewhere"
+    );
+}
+
+fn problem_kind() -> &'static crate::engine::kind::Kind {
+    <k8s_openapi::api::apps::v1::Deployment as crate::engine::kind::Managed>::KIND
+}
+
+#[test]
+fn a_namespace_that_outlived_its_resource_can_be_taken_over() {
+    let facts = Facts { kept_namespaces: [("logs".to_owned(), "old".to_owned())].into(), ..Facts::default() };
+    let secret = Key { namespace: None, name: "k".into() };
+    let known = problems::of_facts(&facts, &[], &[], (&secret, "api-key"), "logpilot");
+    let [problem] = known.as_slice() else { panic!("{known:?}") };
+    assert_eq!(problem.reason, "NamespaceKept");
+    let command = "kubectl label namespace logs app.kubernetes.io/instance=logpilot --overwrite";
+    assert!(problem.message.contains(command), "{problem:?}");
+}

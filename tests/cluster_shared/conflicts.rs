@@ -1,0 +1,245 @@
+//! Names that are taken: nothing of ours uses or acts on what is not ours, and what can be taken back is.
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, api::DynamicObject};
+
+use super::*;
+
+/// What an object may be made again within, after the longest wait for a name.
+const RELEASED: Duration = Duration::from_secs(40);
+
+async fn namespace(case: &Case) {
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": case.ns() } });
+    cluster::apply(&case.client, &namespace).await;
+}
+
+/// A Deployment that somebody made by hand, under the name and the labels of ours.
+fn by_hand(case: &Case) -> Value {
+    let app = format!("{}-all", case.name);
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": { "name": app, "namespace": case.ns() },
+        "spec": {
+            "replicas": 1, "selector": { "matchLabels": { "app": app } },
+            "template": {
+                "metadata": { "labels": { "app": app } },
+                "spec": { "containers": [{ "name": "c", "image": IMAGE }] },
+            },
+        },
+    })
+}
+
+/// Everything that acts on a Deployment.
+fn acting(name: &str) -> Value {
+    let mut spec = quickstart();
+    spec["components"]["all"] = json!({ "autoscaling": { "minReplicas": 2, "maxReplicas": 4 }, "podDisruptionBudget": { "maxUnavailable": 1 } });
+    spec["monitoring"] = json!({ "serviceMonitor": {} });
+    spec["exposure"] =
+        json!({ "ingress": { "className": "nginx", "rules": [{ "host": format!("{name}.example.com") }] } });
+    spec
+}
+
+const ACTING: [&str; 4] = ["HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "Service"];
+
+async fn is_there(case: &Case, kind_name: &str, name: &str) -> bool {
+    kinds::get(&case.client, kind(kind_name), case.ns(), name).await.is_some()
+}
+
+/// Reason and message of the problem of an object.
+fn told(status: &Value, object: &str) -> (String, String) {
+    let all = status["problems"].as_array().into_iter().flatten();
+    let found = all.into_iter().find(|it| it["object"].as_str() == Some(object));
+    let text = |field: &str| found.and_then(|it| it[field].as_str()).unwrap_or_default().to_owned();
+    (text("reason"), text("message"))
+}
+
+async fn behind(case: &Case, object: &str) -> Value {
+    case.until(&format!("{object} is behind"), SOON, |status| told(status, object).0 == "ConflictBehind")
+        .await
+}
+
+#[tokio::test]
+async fn nothing_of_ours_acts_on_a_foreign_deployment() {
+    let case = case("behind").await;
+    namespace(&case).await;
+    cluster::apply(&case.client, &by_hand(&case)).await;
+    let running = |seen: &DynamicObject| seen.data.pointer("/status/readyReplicas") == Some(&json!(1));
+    let before = case.child_until("Deployment", "behind-all", "running", SOON, running).await;
+    case.apply(acting(&case.name)).await;
+    let status = behind(&case, "NetworkPolicy behind/behind-all").await;
+    assert_eq!(condition(&status, "Stalled"), ("True".into(), "NameConflict".into()));
+    assert_eq!(told(&status, "Deployment behind/behind-all").0, "NameConflict");
+    for name in ACTING {
+        let (reason, message) = told(&status, &format!("{name} behind/behind-all"));
+        assert_eq!(reason, "ConflictBehind", "{name}: {status:#}");
+        assert!(message.contains("Deployment behind/behind-all"), "{message}");
+        assert!(!is_there(&case, name, "behind-all").await, "{name}");
+    }
+    for name in ["Ingress", "ServiceMonitor"] {
+        assert!(!is_there(&case, name, "behind").await, "{name}");
+    }
+    kinds::assert_same(&case.child("Deployment", "behind-all").await, &before);
+    kinds::delete(&case.client, kind("Deployment"), case.ns(), "behind-all").await;
+    case.until("Ready", RELEASED, |status| condition(status, "Ready").0 == "True").await;
+    for name in ACTING {
+        assert!(is_there(&case, name, "behind-all").await, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_acted_on_a_replaced_deployment_is_withdrawn() {
+    let case = case("replaced").await;
+    case.apply(acting(&case.name)).await;
+    case.until("two pods", SOON, |status| status["pods"] == "2/2").await;
+    let mut paused = acting(&case.name);
+    paused["operation"] = json!({ "paused": true });
+    case.apply(paused).await;
+    case.until("paused", SOON, |status| status["summary"] == "Paused").await;
+    kinds::delete(&case.client, kind("Deployment"), case.ns(), "replaced-all").await;
+    case.gone("Deployment", "replaced-all", SOON).await;
+    cluster::apply(&case.client, &by_hand(&case)).await;
+    case.apply(acting(&case.name)).await;
+    for name in ACTING {
+        case.gone(name, "replaced-all", SOON).await;
+    }
+    // It leads to a Service that is not there, and to nothing that is somebody else's.
+    let status = behind(&case, "Ingress replaced/replaced").await;
+    assert!(is_there(&case, "Ingress", "replaced").await);
+    assert_eq!(told(&status, "Deployment replaced/replaced-all").0, "NameConflict");
+    kinds::delete(&case.client, kind("Deployment"), case.ns(), "replaced-all").await;
+    case.until("Ready", RELEASED, |status| condition(status, "Ready").0 == "True").await;
+}
+
+#[tokio::test]
+async fn a_foreign_claim_is_mounted_by_nothing_of_ours() {
+    let case = case("foreign-claim").await;
+    namespace(&case).await;
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": { "name": "foreign-claim-data", "namespace": case.ns() },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
+    });
+    cluster::apply(&case.client, &claim).await;
+    let mut spec = quickstart();
+    spec["backup"] = json!({});
+    case.apply(spec).await;
+    let status = behind(&case, "Deployment foreign-claim/foreign-claim-all").await;
+    let claim = "PersistentVolumeClaim foreign-claim/foreign-claim-data";
+    let (reason, message) = told(&status, claim);
+    assert_eq!(reason, "NameConflict");
+    assert!(message.contains("spec.storage.volume.existingClaim of a new resource"), "{message}");
+    assert!(!message.contains("delete"), "{message}");
+    let cron = told(&status, "CronJob foreign-claim/foreign-claim-backup");
+    assert!(cron.0 == "ConflictBehind" && cron.1.contains(claim), "{cron:?}");
+    assert!(!is_there(&case, "Deployment", "foreign-claim-all").await);
+    assert!(!is_there(&case, "CronJob", "foreign-claim-backup").await);
+    kinds::delete(&case.client, kind("PersistentVolumeClaim"), case.ns(), "foreign-claim-data").await;
+    case.until("Ready", RELEASED, |status| condition(status, "Ready").0 == "True").await;
+}
+
+#[tokio::test]
+async fn a_foreign_secret_is_the_key_only_where_it_is_named() {
+    let case = case("foreign-key").await;
+    namespace(&case).await;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": { "name": "foreign-key-api-key", "namespace": case.ns() },
+        "stringData": { "api-key": "known-to-somebody-else" },
+    });
+    cluster::apply(&case.client, &secret).await;
+    case.apply(quickstart()).await;
+    let status = behind(&case, "Deployment foreign-key/foreign-key-all").await;
+    assert_eq!(condition(&status, "Stalled"), ("True".into(), "NameConflict".into()));
+    let (reason, message) = told(&status, "Secret foreign-key/foreign-key-api-key");
+    assert!(reason == "NameConflict" && message.contains("kubectl patch lpc foreign-key"), "{message}");
+    assert!(!is_there(&case, "Deployment", "foreign-key-all").await);
+    let mut named = quickstart();
+    named["auth"] = json!({ "apiKeySecret": { "name": "foreign-key-api-key", "key": "api-key" } });
+    case.apply(named).await;
+    case.ready().await;
+}
+
+/// As a backup tool makes it again: with labels and annotations, without an owner, and as itself.
+async fn restore(case: &Case, kind_name: &str, name: &str) -> String {
+    let mut object = serde_json::to_value(case.child(kind_name, name).await).unwrap();
+    object["metadata"]
+        .as_object_mut()
+        .unwrap()
+        .retain(|field, _| ["name", "namespace", "labels", "annotations"].contains(&field.as_str()));
+    object.as_object_mut().unwrap().remove("status");
+    for field in ["clusterIP", "clusterIPs"] {
+        if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.remove(field);
+        }
+    }
+    kinds::delete(&case.client, kind(kind_name), case.ns(), name).await;
+    case.gone(kind_name, name, SOON).await;
+    uid(&cluster::apply(&case.client, &object).await)
+}
+
+#[tokio::test]
+async fn restored_children_are_taken_back_as_they_are() {
+    let case = case("taken-back").await;
+    let spec = everything(&case.name);
+    case.apply(spec.clone()).await;
+    case.ready().await;
+    let mut paused = spec.clone();
+    paused["operation"] = json!({ "paused": true });
+    case.apply(paused).await;
+    case.until("paused", SOON, |status| status["summary"] == "Paused").await;
+    let mut restored = Vec::new();
+    for kind in of_role(Role::Child) {
+        for child in case.children(kind).await {
+            let name = child.metadata.name.unwrap();
+            restored.push((kind.kind, name.clone(), restore(&case, kind.kind, &name).await));
+        }
+    }
+    let kinds_restored: std::collections::BTreeSet<&str> = restored.iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(
+        kinds_restored.len(),
+        of_role(Role::Child).count() - 1,
+        "all but PodMonitor: {kinds_restored:?}"
+    );
+    case.apply(spec).await;
+    let status = case.ready().await;
+    assert!(!problems(&status).contains("NameConflict"), "{status:#}");
+    for (kind_name, name, uid_before) in restored {
+        let now = case.child(kind_name, &name).await;
+        assert_eq!(uid(&now), uid_before, "{kind_name} {name}");
+        assert!(now.metadata.owner_references.is_some(), "{kind_name}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_kept_for_a_resource_that_is_gone_is_taken_over_as_told() {
+    let old = case("kept-old").await;
+    old.apply(quickstart()).await;
+    let claim = old.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
+    let renamed = case("kept-new").await;
+    let mut spec = quickstart();
+    spec["nameOverride"] = json!("kept-old");
+    spec["namespace"] = json!({ "name": "kept-old" });
+    // While the other one lives, it is in use.
+    renamed.apply(spec).await;
+    let object = "PersistentVolumeClaim kept-old/kept-old-data";
+    let status = renamed.until("the conflict", SOON, |status| told(status, object).0 == "NameConflict").await;
+    assert!(!told(&status, object).1.contains("kubectl label"), "{status:#}");
+    old.delete().await;
+    let command =
+        |what: &str| format!("kubectl label {what} app.kubernetes.io/instance=kept-new --overwrite");
+    let told_both = |status: &Value| {
+        told(status, object).1.contains(&command("pvc kept-old-data -n kept-old"))
+            && told(status, "Namespace kept-old").1.contains(&command("namespace kept-old"))
+    };
+    renamed.until("told how", RELEASED, told_both).await;
+    let began = Instant::now();
+    old.gone("Deployment", "kept-old-all", Duration::from_secs(60)).await;
+    println!("the garbage collector took {:?}", began.elapsed());
+    let over = json!({ "metadata": { "labels": { "app.kubernetes.io/instance": "kept-new" } } });
+    kinds::edit(&old.client, kind("PersistentVolumeClaim"), "kept-old", "kept-old-data", &over).await;
+    let namespaces: Api<Namespace> = Api::all(old.client.clone());
+    namespaces.patch("kept-old", &PatchParams::default(), &Patch::Merge(over)).await.unwrap();
+    let status = renamed.until("Ready", RELEASED, |status| condition(status, "Ready").0 == "True").await;
+    assert_eq!(status["volumes"][0]["uid"], claim.as_str());
+    assert!(!problems(&status).contains("NamespaceKept"), "{status:#}");
+}

@@ -1,0 +1,342 @@
+//! Nothing of ours uses, or acts on, an object that is not ours; and what was restored is taken back.
+
+use std::collections::BTreeSet;
+
+use logpilot_operator::{
+    api::LogPilotCluster,
+    engine::{live::Snapshot, outcome::Result, plan::Plan},
+    logpilot::{facts::Facts, plan::plan, validate::validate},
+};
+use serde_json::{Value, json};
+
+use super::server::{Answer, Call, OWNER_UID, World, stored};
+
+/// Everything that depends on something, and what it depends on.
+fn everything() -> Plan {
+    let cr: LogPilotCluster = serde_json::from_value(json!({
+        "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
+        "metadata": { "name": "logs", "uid": OWNER_UID },
+        "spec": {
+            "image": "danpung2/logpilot:1.2.0",
+            "components": { "all": {
+                "autoscaling": { "maxReplicas": 3 }, "loadBalancer": {}, "nodePort": {},
+                "podDisruptionBudget": { "maxUnavailable": 1 },
+            } },
+            "exposure": {
+                "ingress": { "rules": [{ "host": "a.example.com" }] },
+                "gateway": {
+                    "className": "envoy",
+                    "rules": [{ "host": "b.example.com" }, { "host": "c.example.com", "protocol": "Grpc" }],
+                },
+            },
+            "monitoring": { "serviceMonitor": {}, "rules": {}, "dashboards": {} },
+            "backup": {},
+            "restore": { "requestId": "r", "from": "logpilot-20260102T030001.000Z.db" },
+        },
+    }))
+    .unwrap();
+    let cluster = validate(&cr).unwrap();
+    plan(&cluster, &Facts::default())
+}
+
+fn path(plan: &Plan, name: &str) -> String {
+    let planned = plan.objects.iter().find(|planned| planned.to_string().starts_with(name)).unwrap();
+    let (kind, key) = (planned.kind, &planned.key);
+    let group = if kind.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", kind.group) };
+    format!("{group}/{}/namespaces/logs/{}/{}", kind.version, kind.plural, key.name)
+}
+
+/// Somebody else has these names; everything else can be made.
+fn taken(plan: &Plan, names: &[&str]) -> impl FnMut(&Call) -> Answer + Send + 'static {
+    let paths: Vec<String> = names.iter().map(|name| path(plan, name)).collect();
+    move |call| {
+        let foreign = paths.contains(&call.path);
+        let name = call.path.rsplit('/').next().unwrap().to_owned();
+        match call.method.as_str() {
+            "GET" if foreign => Answer::Object(json!({
+                "metadata": { "name": name, "namespace": "logs", "uid": "theirs", "resourceVersion": "5" },
+            })),
+            "GET" => Answer::Refusal(404, "NotFound", "no"),
+            "DELETE" => Answer::Object(json!({})),
+            _ if foreign && call.body["metadata"]["resourceVersion"] == "1" => {
+                Answer::Refusal(409, "Conflict", "the object has been modified")
+            }
+            _ => Answer::Object(stored(&call.body, "new-uid")),
+        }
+    }
+}
+
+/// `Kind name` of the objects that a step of this sort was made of.
+fn of(
+    outcome: &logpilot_operator::engine::outcome::Outcome,
+    is: impl Fn(&Result) -> bool,
+) -> BTreeSet<String> {
+    let steps = outcome.steps.iter().filter(|step| is(&step.result));
+    steps.map(|step| step.object().replace("logs/", "")).collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// What is taken, and what waits behind it: all that uses or acts on it, and what is behind that.
+fn behind(plan: &Plan) -> Vec<(&'static str, BTreeSet<String>)> {
+    let job = plan.objects.iter().find(|planned| planned.kind.kind == "Job").unwrap();
+    let restore = format!("Job {}", job.key.name);
+    let restore = restore.as_str();
+    let deployment = "Deployment logs-all";
+    let on_deployment = set(&[
+        "Service logs-all",
+        "Service logs-all-loadbalancer",
+        "Service logs-all-nodeport",
+        "HorizontalPodAutoscaler logs-all",
+        "PodDisruptionBudget logs-all",
+        "NetworkPolicy logs-all",
+    ]);
+    let on_service = set(&["Ingress logs", "HTTPRoute logs", "GRPCRoute logs", "ServiceMonitor logs"]);
+    let servers: BTreeSet<String> = on_deployment.union(&on_service).cloned().collect();
+    let with = |more: &[&str]| -> BTreeSet<String> { servers.union(&set(more)).cloned().collect() };
+    vec![
+        ("Deployment", servers.clone()),
+        ("PersistentVolumeClaim logs/logs-data", with(&[deployment, "CronJob logs-backup", restore])),
+        ("PersistentVolumeClaim logs/logs-backup", set(&["CronJob logs-backup", restore])),
+        ("ServiceAccount", with(&[deployment, "CronJob logs-backup", restore])),
+        ("ConfigMap logs/logs-all-config", with(&[deployment])),
+        ("Service logs/logs-all", on_service),
+        ("Gateway", set(&["HTTPRoute logs", "GRPCRoute logs"])),
+        ("Service logs/logs-all-loadbalancer", set(&[])),
+        ("PrometheusRule", set(&[])),
+        ("NetworkPolicy", set(&[])),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_behind_a_conflict_is_never_written() {
+    let plan = everything();
+    for (name, held) in behind(&plan) {
+        let world = World::new(taken(&plan, &[name]));
+        let outcome = world.apply(&plan).await;
+        let found = of(&outcome, |result| matches!(result, Result::Behind { .. }));
+        assert_eq!(found, held, "behind {name}");
+        assert_eq!(of(&outcome, |result| matches!(result, Result::Conflict { .. })).len(), 1, "{name}");
+        for step in outcome.steps.iter().filter(|step| matches!(step.result, Result::Behind { .. })) {
+            let Result::Behind { message, .. } = &step.result else { unreachable!() };
+            let path = path(&plan, &step.object());
+            let calls = world.calls.lock().unwrap();
+            assert!(!calls.iter().any(|call| call.method == "PATCH" && call.path == path), "{path}");
+            assert!(message.contains(name.split(' ').next().unwrap()), "{message}");
+        }
+        // Everything else is there.
+        let rest = outcome.steps.len() - found.len() - 1;
+        assert_eq!(of(&outcome, |result| *result == Result::Created).len(), rest, "{outcome:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_costs_one_read_of_each_name_behind_it() {
+    let plan = everything();
+    let world = World::new(taken(&plan, &["Gateway"]));
+    world.apply(&plan).await;
+    let lines = world.lines();
+    let reads: Vec<&String> = lines.iter().filter(|line| line.starts_with("GET")).collect();
+    assert_eq!(reads.len(), 3, "the Gateway, and the routes behind it: {reads:?}");
+    assert_eq!(lines.len() - reads.len(), plan.objects.len() - 2, "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_plan_without_conflicts_is_written_without_a_read() {
+    let plan = everything();
+    let world = World::new(taken(&plan, &[]));
+    assert!(world.apply(&plan).await.settled());
+    let lines = world.lines();
+    assert_eq!(lines.len(), plan.objects.len(), "{lines:#?}");
+    assert!(lines.iter().all(|line| line.starts_with("PATCH")), "{lines:#?}");
+    let place = |name: &str| lines.iter().position(|line| line.ends_with(&path(&plan, name))).unwrap();
+    let order = ["PersistentVolumeClaim", "Deployment", "Service logs/logs-all", "Ingress"].map(place);
+    assert!(order.is_sorted(), "{lines:#?}");
+    assert!(world.apply(&plan).await.settled());
+    assert_eq!(world.lines().len(), plan.objects.len(), "nothing is asked again");
+}
+
+/// Everything is there and ours, and then somebody else's object takes the place of one.
+#[tokio::test]
+async fn what_acts_on_a_foreign_object_is_withdrawn_and_what_runs_stays() {
+    let plan = everything();
+    for (name, gone) in [
+        (
+            "Deployment",
+            vec![
+                "Service logs/logs-all",
+                "Service logs/logs-all-loadbalancer",
+                "Service logs/logs-all-nodeport",
+                "HorizontalPodAutoscaler",
+                "PodDisruptionBudget",
+                "NetworkPolicy",
+            ],
+        ),
+        ("PersistentVolumeClaim logs/logs-data", vec!["CronJob"]),
+        ("ServiceAccount", vec!["CronJob"]),
+        ("Service logs/logs-all", vec!["Ingress", "HTTPRoute", "GRPCRoute", "ServiceMonitor"]),
+        ("Gateway", vec!["HTTPRoute", "GRPCRoute"]),
+        ("ConfigMap logs/logs-all-config", vec![]),
+    ] {
+        let world = World::new(taken(&plan, &[name]));
+        let at = path(&plan, name);
+        for planned in &plan.objects {
+            let own = path(&plan, &planned.to_string());
+            if own != at && planned.key.namespace.is_some() {
+                let uid = format!("uid-{}-{}", planned.kind.plural, planned.key.name);
+                world.knows(planned, &stored(&planned.body, &uid));
+            }
+        }
+        let outcome = world.apply(&plan).await;
+        let deleted: BTreeSet<String> =
+            world.lines().into_iter().filter(|line| line.starts_with("DELETE")).collect();
+        let wanted: BTreeSet<String> = gone.iter().map(|it| format!("DELETE {}", path(&plan, it))).collect();
+        assert_eq!(deleted, wanted, "behind {name}");
+        for call in world.calls.lock().unwrap().iter().filter(|call| call.method == "DELETE") {
+            let mut parts = call.path.rsplit('/');
+            let (object, plural) = (parts.next().unwrap(), parts.next().unwrap());
+            assert_eq!(call.body["preconditions"]["uid"], format!("uid-{plural}-{object}"));
+        }
+        assert!(!outcome.settled());
+        // Once is enough.
+        let asked = world.lines().len();
+        world.apply(&plan).await;
+        let more = world.lines().split_off(asked);
+        assert!(!more.iter().any(|line| line.starts_with("DELETE")), "{more:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_goes_by_itself_holds_nothing_back() {
+    let plan = everything();
+    let account = plan.objects.iter().find(|planned| planned.kind.kind == "ServiceAccount").unwrap();
+    let change = |change: &dyn Fn(&mut Value)| {
+        let mut live = stored(&account.body, "x");
+        change(&mut live["metadata"]);
+        live
+    };
+    for live in [
+        change(&|meta| meta["ownerReferences"][0]["uid"] = "earlier".into()),
+        change(&|meta| meta["deletionTimestamp"] = "2026-01-01T00:00:00Z".into()),
+    ] {
+        let world = World::new(taken(&plan, &[]));
+        world.knows(account, &live);
+        let outcome = world.apply(&plan).await;
+        assert_eq!(of(&outcome, |result| matches!(result, Result::Behind { .. })), set(&[]), "{live}");
+        assert_eq!(of(&outcome, |result| *result == Result::Created).len(), plan.objects.len() - 1);
+    }
+}
+
+/// The servers are held for reasons of their own, so that nothing tells whose their names are.
+#[tokio::test]
+async fn a_target_that_is_held_is_looked_at_before_anything_acts_on_it() {
+    let mut plan = everything();
+    for planned in plan.objects.iter_mut().filter(|planned| planned.kind.kind == "Deployment") {
+        planned.held = Some("ApiKeyInvalid");
+    }
+    let world = World::new(taken(&plan, &["Deployment"]));
+    let outcome = world.apply(&plan).await;
+    assert_eq!(of(&outcome, |it| matches!(it, Result::Conflict { .. })), set(&["Deployment logs-all"]));
+    assert!(of(&outcome, |it| matches!(it, Result::Behind { .. })).contains("NetworkPolicy logs-all"));
+
+    let world = World::new(taken(&plan, &[]));
+    let outcome = world.apply(&plan).await;
+    assert_eq!(of(&outcome, |it| *it == Result::Created).len(), plan.objects.len() - 1, "nobody has it");
+    let reads = world.lines().into_iter().filter(|line| line.starts_with("GET")).count();
+    assert_eq!(reads, 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_at_holds_back_what_acts_on_it() {
+    let mut plan = everything();
+    for planned in plan.objects.iter_mut().filter(|planned| planned.kind.kind == "Deployment") {
+        planned.held = Some("ApiKeyInvalid");
+    }
+    let mut answer = taken(&plan, &[]);
+    let world = World::new(move |call| match call.method.as_str() {
+        "GET" => Answer::Refusal(403, "Forbidden", "no"),
+        _ => answer(call),
+    });
+    let outcome = world.apply(&plan).await;
+    let waits = of(&outcome, |it| matches!(it, Result::Waiting { message, .. } if message.contains("whose")));
+    assert!(waits.contains("NetworkPolicy logs-all"), "{outcome:#?}");
+}
+
+/// As a backup tool leaves it: labels, annotations and content, and nobody's fields.
+fn restored(body: &Value) -> Value {
+    let mut live = stored(body, "restored-uid");
+    let meta = live["metadata"].as_object_mut().unwrap();
+    meta.remove("ownerReferences");
+    meta["managedFields"][0]["manager"] = "velero-server".into();
+    meta["labels"]["velero.io/restore-name"] = "r".into();
+    live
+}
+
+#[tokio::test]
+async fn restored_children_are_taken_back_where_their_content_is_planned() {
+    let plan = everything();
+    for planned in plan.objects.iter().filter(|planned| planned.key.namespace.is_some()) {
+        let mut alone = Plan::default();
+        alone.objects.push(planned.clone());
+        let live = restored(&planned.body);
+        let mut other = live.clone();
+        match planned.kind.kind {
+            "ConfigMap" => other["data"]["more"] = "x".into(),
+            "ServiceAccount" => other["metadata"]["labels"]["logpilot.io/cluster"] = "x".into(),
+            _ => other["spec"] = json!({ "other": true }),
+        }
+        for (live, differs) in [(live, false), (other, true)] {
+            let found = live.clone();
+            let world = World::new(move |call| match call.method.as_str() {
+                "GET" => Answer::Object(found.clone()),
+                _ => Answer::Object(stored(&call.body, "restored-uid")),
+            });
+            world.knows(planned, &live);
+            let outcome = world.apply(&alone).await;
+            let result = &outcome.steps[0].result;
+            match planned.kind.kind {
+                // It would run once more.
+                "Job" => assert!(matches!(result, Result::Conflict { .. }), "{planned}: {result:?}"),
+                // What holds data is ours by its labels.
+                "PersistentVolumeClaim" => assert_eq!(*result, Result::Updated, "{planned}"),
+                _ if differs => {
+                    let told = matches!(result, Result::Conflict { message, .. } if message.contains("differs from the plan"));
+                    assert!(told, "{planned}: {result:?}");
+                    assert_eq!(world.lines().len(), 1, "read, and not written");
+                }
+                _ => {
+                    assert_eq!(*result, Result::Updated, "{planned}");
+                    let write = world.call(1);
+                    assert_eq!(write.body["metadata"]["uid"], "restored-uid");
+                    assert_eq!(write.body["metadata"]["resourceVersion"], "7", "as it was judged");
+                    let snapshot: Snapshot = world.live.of("logs");
+                    assert!(snapshot.get(planned.kind, &planned.key).unwrap().digest.is_some());
+                    assert!(world.apply(&alone).await.settled(), "and ours from then on");
+                    assert_eq!(world.lines().len(), 2);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_impostor_with_our_labels_is_no_conflict_to_hide_behind() {
+    let plan = everything();
+    let deployment = plan.objects.iter().find(|planned| planned.kind.kind == "Deployment").unwrap();
+    let mut live = restored(&deployment.body);
+    live["spec"]["template"]["spec"]["containers"][0]["image"] = "theirs".into();
+    let (found, at) = (live.clone(), path(&plan, "Deployment"));
+    let mut answer = taken(&plan, &[]);
+    let world = World::new(move |call| match call.method.as_str() {
+        "GET" if call.path == at => Answer::Object(found.clone()),
+        _ => answer(call),
+    });
+    world.knows(deployment, &live);
+    let outcome = world.apply(&plan).await;
+    assert_eq!(of(&outcome, |it| matches!(it, Result::Conflict { .. })), set(&["Deployment logs-all"]));
+    assert!(
+        of(&outcome, |it| matches!(it, Result::Behind { .. })).contains("HorizontalPodAutoscaler logs-all")
+    );
+}
