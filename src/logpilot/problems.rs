@@ -1,6 +1,7 @@
 //! Finds what is wrong, from what applying did and what is live. Pure: the same view gives the same list.
 
 mod autoscalers;
+mod crash;
 mod pods;
 mod routes;
 mod volumes;
