@@ -313,6 +313,56 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_a_probe_killed_names_the_probe() {
+        let server = |exit_code: i64, ran: i64, state: Value| {
+            let live = json!({
+                "metadata": { "name": "p", "uid": "u", "creationTimestamp": at(NOW - 500) },
+                "spec": { "nodeName": "node-1", "containers": [{ "name": "s",
+                    "startupProbe": { "initialDelaySeconds": 10, "periodSeconds": 10, "failureThreshold": 10 },
+                    "livenessProbe": { "periodSeconds": 10 } }] },
+                "status": { "phase": "Running", "containerStatuses": [{ "name": "s", "restartCount": 2, "state": state,
+                    "lastState": { "terminated": { "exitCode": exit_code, "reason": "Error", "message": "Tomcat initialized",
+                        "startedAt": at(NOW - 400), "finishedAt": at(NOW - 400 + ran) } } }] },
+            });
+            let Detail::Pod(pod) = Detail::read(Pod::KIND, &live) else { panic!("not a pod") };
+            of_pod(&key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
+        };
+        let waits = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+        let runs = json!({ "running": {} });
+        for (exit_code, ran, state, words) in [
+            (
+                137,
+                141,
+                &waits,
+                "exit code 137 (Error), restarted twice: killed after 141 s by its startup probe",
+            ),
+            (
+                143,
+                111,
+                &waits,
+                "exit code 143 (Error), restarted twice: killed after 111 s by its startup probe",
+            ),
+            (
+                143,
+                60,
+                &waits,
+                "killed after 60 s by its liveness probe, which allows 3 failures in a row (30 s)",
+            ),
+            // Also while it starts again.
+            (143, 111, &runs, "killed after 111 s by its startup probe"),
+        ] {
+            let (reason, message) = server(exit_code, ran, state.clone()).unwrap();
+            let message = message.replace("2 times", "twice");
+            assert!(reason == "CrashLoopBackOff" && message.contains(words), "{message}");
+            assert!(
+                message.contains("kubectl get events -n n ") && message.ends_with("Tomcat initialized"),
+                "{message}"
+            );
+        }
+        assert_eq!(server(143, 5, runs), None, "stopped cleanly");
+    }
+
+    #[test]
     fn a_pod_on_its_way_or_stopped_cleanly_is_no_problem() {
         for status in [
             json!({ "phase": "Pending" }),
