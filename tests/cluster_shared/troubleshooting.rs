@@ -97,7 +97,7 @@ async fn report(case: &Case, pod: &str, status: &Value) {
 
 fn container(state: &Value) -> Value {
     let mut status =
-        json!({ "name": "logpilot-all", "image": IMAGE, "imageID": "", "ready": false, "restartCount": 0 });
+        json!({ "name": "logpilot", "image": IMAGE, "imageID": "", "ready": false, "restartCount": 0 });
     status.as_object_mut().unwrap().extend(state.as_object().unwrap().clone());
     json!({ "containerStatuses": [status], "conditions": [
         { "type": "ContainersReady", "status": "False", "reason": "ContainersNotReady" },
