@@ -1,15 +1,19 @@
 //! The command line.
 
-use std::{fs, io::Read, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    io::Read,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Parser, Subcommand};
 use kube::{Config, ResourceExt};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -25,6 +29,7 @@ use crate::{
     operator::{self, Operator},
     server,
     telemetry::{self, LogFormat},
+    termination,
 };
 
 /// Runs LogPilot on Kubernetes from one custom resource.
@@ -155,13 +160,15 @@ async fn reconcile(
         let identity = identity.unwrap_or_else(|| format!("{:016x}", rand::random::<u64>()));
         operator = operator.with_election(client, &namespace, identity);
     }
-    let listener =
-        TcpListener::bind(listen).await.map_err(|source| Failure::Listen { address: listen, source })?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Signal)?;
     let stop = CancellationToken::new();
+    let http = server::start(listen, operator.clone(), stop.clone())
+        .map_err(|source| Failure::Listen { address: listen, source })?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %listen, "started");
-    let http = tokio::spawn(server::serve(listener, operator.clone(), stop.clone()));
+    let vitals = Arc::clone(&operator.vitals);
+    let measured = Arc::clone(&vitals);
+    tokio::spawn(async move { measured.watch_delays().await });
     let work = operator.run(stop.clone());
     tokio::pin!(work);
     let ended = tokio::select! {
@@ -169,6 +176,13 @@ async fn reconcile(
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
+    // At once: a kubelet that waits no longer sends SIGKILL.
+    let why = match &ended {
+        Some(Ok(())) => "the watches ended".to_owned(),
+        Some(Err(lost)) => lost.to_string(),
+        None => "was told to end (SIGTERM or SIGINT)".to_owned(),
+    };
+    termination::write(Path::new(termination::LOG), &format!("{why}; {}", vitals.report()));
     if matches!(ended, Some(Ok(()))) {
         error!("the watches ended");
     }

@@ -12,3 +12,5 @@ pub mod objects;
 pub mod operator;
 pub mod server;
 pub mod telemetry;
+pub mod termination;
+pub mod vitals;

@@ -24,6 +24,7 @@ use crate::{
     logpilot::controller::{Controller, Planner},
     metrics::Metrics,
     objects::kinds::KINDS,
+    vitals::Vitals,
 };
 
 /// A running operator, as its health and metrics see it.
@@ -32,6 +33,7 @@ pub struct Operator {
     pub live: Arc<Live>,
     pub metrics: Arc<Metrics>,
     pub pulse: Arc<Pulse>,
+    pub vitals: Arc<Vitals>,
     store: store::Store<kube::api::DynamicObject>,
     client: Client,
     planner: Planner,
@@ -82,6 +84,7 @@ impl Operator {
             live: Arc::new(Live::default()),
             metrics: Arc::new(Metrics::default()),
             pulse: Arc::default(),
+            vitals: Arc::default(),
             store: writer.as_reader(),
             client,
             planner,

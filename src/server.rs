@@ -5,9 +5,11 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    thread,
     time::Duration,
 };
 
@@ -15,7 +17,8 @@ use axum::{Router, extract::State, http::StatusCode, routing::get, serve::Listen
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    runtime,
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::{Sleep, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -27,11 +30,30 @@ const PLACES: usize = 256;
 /// For one connection, from its beginning; less than a liveness probe's three periods.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Serves until cancelled.
+/// Serves until cancelled, on a thread of its own: a kubelet's probe is answered also while every other thread is busy with
+/// reconciles. What is sent back comes when it has ended.
 ///
 /// # Errors
-/// The listener failed.
-pub async fn serve(listener: TcpListener, operator: Operator, stop: CancellationToken) -> io::Result<()> {
+/// The address is not free, or there is no thread.
+pub fn start(
+    address: SocketAddr,
+    operator: Operator,
+    stop: CancellationToken,
+) -> io::Result<oneshot::Receiver<io::Result<()>>> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let (ended, end) = oneshot::channel();
+    thread::Builder::new().name("health".to_owned()).spawn(move || {
+        let served =
+            runtime.block_on(async { serve(TcpListener::from_std(listener)?, operator, stop).await });
+        // Nobody may be waiting any more.
+        let _ = ended.send(served);
+    })?;
+    Ok(end)
+}
+
+async fn serve(listener: TcpListener, operator: Operator, stop: CancellationToken) -> io::Result<()> {
     let routes = Router::new()
         .route("/livez", get(alive))
         .route("/readyz", get(ready))
@@ -43,12 +65,13 @@ pub async fn serve(listener: TcpListener, operator: Operator, stop: Cancellation
 
 /// An API server that is away or refuses is nothing that another process would do better with.
 async fn alive(State(operator): State<Operator>) -> (StatusCode, String) {
-    operator.pulse.stuck().map_or_else(
+    let problem = operator.pulse.stuck().map(|(resource, silent)| {
+        format!("the watch of {resource} is stuck: silent for {} s", silent.as_secs())
+    });
+    operator.vitals.answered(problem.clone());
+    problem.map_or_else(
         || (StatusCode::OK, "ok".to_owned()),
-        |(resource, silent)| {
-            let text = format!("the watch of {resource} is stuck: silent for {} s", silent.as_secs());
-            (StatusCode::SERVICE_UNAVAILABLE, text)
-        },
+        |problem| (StatusCode::SERVICE_UNAVAILABLE, problem),
     )
 }
 
@@ -80,7 +103,7 @@ impl Bounded {
 
 impl Listener for Bounded {
     type Io = Connection;
-    type Addr = std::net::SocketAddr;
+    type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         // Never closed, so that there is always a place in the end.
@@ -163,6 +186,29 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         let text = "the watch of services is stuck: silent for 601 s".to_owned();
         assert_eq!(alive(State(operator)).await, (StatusCode::SERVICE_UNAVAILABLE, text));
+    }
+
+    /// As with a CPU limit of less than one core: one thread for all reconciles.
+    #[tokio::test]
+    async fn livez_answers_while_reconciles_take_every_thread() {
+        let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let operator = Operator::new(kube::Client::try_from(nowhere).unwrap(), controller::planner());
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let end = start(free, operator, stop.clone()).unwrap();
+        // This test's runtime has one thread, and this is it.
+        let answer = thread::spawn(move || {
+            use std::io::{Read, Write};
+            let mut stream = std::net::TcpStream::connect(free).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).map(|_| answer)
+        });
+        let answer = answer.join().unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok"), "{answer}");
+        stop.cancel();
+        timeout(Duration::from_secs(5), end).await.unwrap().unwrap().unwrap();
     }
 
     #[tokio::test]

@@ -1,10 +1,6 @@
 //! `backup` and `restore` of the command line.
 
-use std::{
-    fs::File,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -16,6 +12,7 @@ use super::{
     place::{Access, Place},
     remote, restore as putting,
 };
+use crate::termination;
 
 #[derive(Debug, Args)]
 pub struct BackupArgs {
@@ -54,7 +51,7 @@ pub struct RestoreArgs {
 #[derive(Debug, Args)]
 struct Told {
     /// Where the kubelet reads a container's last words; not written where the file does not exist.
-    #[arg(long, default_value = "/dev/termination-log")]
+    #[arg(long, default_value = termination::LOG)]
     termination_log: PathBuf,
 }
 
@@ -94,9 +91,6 @@ fn tell(log: &Path, outcome: Result<impl serde::Serialize, Error>) -> Result<Str
         Ok(line) => line.clone(),
         Err(error) => error.to_string(),
     };
-    // The kubelet makes it; elsewhere there is nobody to read it.
-    if let Ok(mut file) = File::options().write(true).truncate(true).open(log) {
-        let _ = file.write_all(words.as_bytes());
-    }
+    termination::write(log, &words);
     outcome
 }

@@ -6,7 +6,11 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::kind::Kind;
-pub use super::pods::{Creating, Pod, Stage, Terminated};
+pub use super::{
+    last_words::LastWords,
+    pods::{Creating, Pod, Stage, Terminated},
+    probe_kill::{Probe, ProbeKill},
+};
 
 /// On a claim: the restores that were carried out on it. It stays when the cluster goes.
 pub const RESTORES: &str = "logpilot.io/restores";

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use k8s_openapi::{
@@ -15,7 +15,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use kube::{Api, Client, api::PostParams};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -25,6 +25,10 @@ use super::error::Error;
 pub const DURATION: Duration = Duration::from_secs(15);
 /// A leader that could not renew for so long stops writing: well before another one may start.
 pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
+/// A leader that was not answered for so long ends, so that another process tries with new connections. Until then it
+/// writes nothing and may still renew: a node short of processor, or an API server that is away for seconds, is nothing
+/// that a start would do better with, and a start reads everything again.
+pub const GIVE_UP: Duration = Duration::from_mins(1);
 /// Between two looks of one that waits, or after a renewal that failed.
 pub const RETRY: Duration = Duration::from_secs(2);
 /// Between two renewals.
@@ -39,7 +43,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 pub enum Lost {
     #[error("the Lease {lease} is held by '{holder}' now")]
     Taken { lease: String, holder: String },
-    #[error("the Lease {lease} could not be renewed for {} s: {cause}", RENEW_DEADLINE.as_secs())]
+    #[error("the Lease {lease} could not be renewed for {} s: {cause}", GIVE_UP.as_secs())]
     NotRenewed { lease: String, cause: String },
 }
 
@@ -91,6 +95,24 @@ enum Step {
     Wait { holder: String },
 }
 
+/// What a leader does whose Lease was last renewed so long ago.
+#[derive(Debug, PartialEq)]
+enum Unrenewed {
+    /// It still may write.
+    Leads,
+    /// Another one may lead by now: it writes nothing, and goes on trying.
+    Pauses,
+    Ends,
+}
+
+fn unrenewed(since: Duration) -> Unrenewed {
+    match since {
+        since if since + RETRY >= GIVE_UP => Unrenewed::Ends,
+        since if since + RETRY >= RENEW_DEADLINE => Unrenewed::Pauses,
+        _ => Unrenewed::Leads,
+    }
+}
+
 /// What is known of the Lease.
 struct Known {
     lease: Option<Lease>,
@@ -136,7 +158,7 @@ impl Elector {
 
     async fn contend(&self, known: &mut Known, leading: &watch::Sender<bool>) -> Lost {
         let mut renewed: Option<Instant> = None;
-        let mut failing = false;
+        let (mut failing, mut paused) = (false, false);
         loop {
             let asked = Instant::now();
             let round = self.round(known, renewed.is_some());
@@ -155,7 +177,10 @@ impl Elector {
                     if renewed.replace(asked).is_none() {
                         info!(lease = self.lease(), identity = self.identity, "leading");
                         leading.send_replace(true);
+                    } else if paused {
+                        info!(lease = self.lease(), "the Lease is renewed; writes go on");
                     }
+                    paused = false;
                     None
                 }
                 Err(error) => {
@@ -168,12 +193,15 @@ impl Elector {
             }
             failing = cause.is_some();
             let pause = match (renewed, cause) {
-                (Some(last), Some(cause)) => {
-                    if last.elapsed() + RETRY >= RENEW_DEADLINE {
-                        return Lost::NotRenewed { lease: self.lease(), cause };
+                (Some(last), Some(cause)) => match unrenewed(last.elapsed()) {
+                    Unrenewed::Ends => return Lost::NotRenewed { lease: self.lease(), cause },
+                    Unrenewed::Pauses if !paused => {
+                        warn!(lease = self.lease(), cause, "nothing is written until the Lease is renewed");
+                        paused = true;
+                        RETRY
                     }
-                    RETRY
-                }
+                    Unrenewed::Pauses | Unrenewed::Leads => RETRY,
+                },
                 (Some(_), None) => RENEW,
                 (None, _) => RETRY,
             };
@@ -271,6 +299,16 @@ fn decide(spec: Option<&LeaseSpec>, me: &str, unchanged_for: Duration) -> Step {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        convert::Infallible,
+        pin::pin,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::Value;
+
     use super::*;
 
     fn held_by(holder: &str, seconds: i32) -> LeaseSpec {
@@ -331,5 +369,111 @@ mod tests {
         assert!(!term.holds());
         term.set(Until::Over);
         assert!(!term.holds());
+    }
+
+    #[test]
+    fn a_leader_pauses_first_and_ends_much_later() {
+        for (silent, expected) in [
+            (0, Unrenewed::Leads),
+            (7, Unrenewed::Leads),
+            (8, Unrenewed::Pauses),
+            (57, Unrenewed::Pauses),
+            (58, Unrenewed::Ends),
+        ] {
+            assert_eq!(unrenewed(after(silent)), expected, "{silent} s");
+        }
+    }
+
+    /// An API server that keeps one Lease and can be away.
+    #[derive(Clone, Default)]
+    struct Server {
+        away: Arc<AtomicBool>,
+        lease: Arc<Mutex<Option<Value>>>,
+    }
+
+    impl Server {
+        fn client(&self) -> Client {
+            let server = self.clone();
+            let service = tower::service_fn(move |request: Request<Body>| {
+                let server = server.clone();
+                async move { Ok::<_, Infallible>(server.answer(request).await) }
+            });
+            Client::new(service, "default")
+        }
+
+        async fn answer(&self, request: Request<Body>) -> Response<Body> {
+            if self.away.load(Ordering::Relaxed) {
+                // As behind a network that swallows everything.
+                std::future::pending::<()>().await;
+            }
+            let (parts, body) = request.into_parts();
+            let body: Option<Value> = serde_json::from_slice(&body.collect_bytes().await.unwrap()).ok();
+            let mut lease = self.lease.lock().unwrap();
+            let version = |lease: &Value| lease["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+            let (code, answer) = match (parts.method.as_str(), lease.clone(), body) {
+                ("GET", Some(lease), _) => (200, lease),
+                ("GET", None, _) => (404, status(404, "NotFound")),
+                (_, Some(old), Some(new)) if version(&old) != version(&new) => (409, status(409, "Conflict")),
+                (_, old, new) => {
+                    let next = old.and_then(|old| version(&old)?.parse::<u64>().ok()).unwrap_or(0) + 1;
+                    let mut new = new.unwrap();
+                    new["metadata"]["resourceVersion"] = next.to_string().into();
+                    *lease = Some(new.clone());
+                    (200, new)
+                }
+            };
+            Response::builder().status(code).body(Body::from(answer.to_string().into_bytes())).unwrap()
+        }
+
+        fn take(&self, holder: &str) {
+            let mut lease = self.lease.lock().unwrap();
+            let lease = lease.as_mut().unwrap();
+            lease["spec"]["holderIdentity"] = holder.into();
+            lease["metadata"]["resourceVersion"] = "1000".into();
+        }
+    }
+
+    fn status(code: u16, reason: &str) -> Value {
+        serde_json::json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": reason })
+    }
+
+    /// Runs an election while the API server is away for so long; `meanwhile` happens before it is back. Gives whether it
+    /// might write at the end of that time and 5 s after it, and how it ended.
+    async fn away_for(seconds: u64, meanwhile: impl FnOnce(&Server)) -> (bool, bool, Option<Lost>) {
+        let (server, term) = (Server::default(), Term::default());
+        let elector = Elector::new(server.client(), "default", "lease", "me".to_owned(), term.clone());
+        let (leading, stop) = (watch::channel(false).0, CancellationToken::new());
+        let mut run = pin!(elector.run(&leading, &stop));
+        let mut lost = None;
+        let mut goes_on = async |seconds: u64| {
+            if lost.is_none() {
+                lost = tokio::time::timeout(after(seconds), &mut run).await.ok().map(Result::unwrap_err);
+            }
+            term.holds()
+        };
+        assert!(goes_on(1).await, "it leads");
+        server.away.store(true, Ordering::Relaxed);
+        let led_at_the_end = goes_on(seconds).await;
+        meanwhile(&server);
+        server.away.store(false, Ordering::Relaxed);
+        let leads_again = goes_on(7).await;
+        (led_at_the_end, leads_again, lost)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_outlives_an_api_server_that_is_away() {
+        let nothing = |_: &Server| {};
+        assert_eq!(away_for(3, nothing).await, (true, true, None));
+        assert_eq!(away_for(12, nothing).await, (false, true, None));
+        assert_eq!(away_for(45, nothing).await, (false, true, None));
+        let (led, leads, lost) = away_for(75, nothing).await;
+        assert!(!led && !leads && matches!(lost, Some(Lost::NotRenewed { .. })), "{lost:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_whose_lease_was_taken_meanwhile_ends() {
+        let (led, leads, lost) = away_for(30, |server| server.take("other")).await;
+        assert!(!led && !leads);
+        assert_eq!(lost, Some(Lost::Taken { lease: "default/lease".to_owned(), holder: "other".to_owned() }));
     }
 }

@@ -18,12 +18,14 @@ pub mod events;
 #[cfg(test)]
 mod fuzz;
 pub mod kind;
+pub mod last_words;
 pub mod lease;
 pub mod live;
 pub mod outcome;
 pub mod owner;
 pub mod plan;
 mod pods;
+pub mod probe_kill;
 pub mod prune;
 pub mod pulse;
 pub mod quantity;

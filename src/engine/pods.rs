@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::detail::{Cause, condition, config_maps, integer, string, timestamp};
+use super::{
+    detail::{Cause, condition, config_maps, integer, string, timestamp},
+    last_words::LastWords,
+    probe_kill::ProbeKill,
+};
 
 /// Times are in seconds since the epoch.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
@@ -54,15 +58,9 @@ pub struct Pod {
 pub struct Terminated {
     pub exit_code: i64,
     pub reason: String,
-    pub message: String,
-}
-
-impl Terminated {
-    /// What it said at last, after a colon; nothing where it said nothing.
-    #[must_use]
-    pub fn words(&self) -> String {
-        if self.message.is_empty() { String::new() } else { format!(": {}", self.message) }
-    }
+    pub words: LastWords,
+    /// The probe that had it killed.
+    pub killed_by: Option<ProbeKill>,
 }
 
 /// How far a node is with a pod that it was given.
@@ -97,10 +95,15 @@ pub(super) fn pod(live: &Value) -> Pod {
         .map(|end| Terminated {
             exit_code: integer(end, "/exitCode"),
             reason: string(end, "/reason"),
-            message: last_words(&string(end, "/message")),
+            words: LastWords::read(&string(end, "/message")),
+            killed_by: container.and_then(|it| {
+                ProbeKill::read(live, &string(it, "/name"), end, integer(it, "/restartCount"))
+            }),
         })
         // 143 is SIGTERM: the server's clean stop. Nobody stops the pod of a Job but its deadline.
-        .filter(|end| end.exit_code != 0 && (end.exit_code != 143 || job.is_some()));
+        .filter(|end| {
+            end.exit_code != 0 && (end.exit_code != 143 || job.is_some() || end.killed_by.is_some())
+        });
     Pod {
         component: label("app.kubernetes.io/component").unwrap_or_default(),
         claim: label("logpilot.io/data").unwrap_or_default(),
@@ -192,10 +195,4 @@ fn since(live: &Value, type_: &str, status: &str) -> i64 {
         .find(|it| string(it, "/type") == type_ && string(it, "/status") == status)
         .and_then(|it| timestamp(it, "/lastTransitionTime"))
         .map_or(0, Timestamp::as_second)
-}
-
-/// The end of a message, where a crash names its cause; at most 512 characters.
-fn last_words(message: &str) -> String {
-    let skip = message.chars().count().saturating_sub(512);
-    message.trim_end().chars().skip(skip).collect()
 }

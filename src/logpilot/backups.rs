@@ -178,8 +178,9 @@ fn success(ended: &Ended<'_>, snapshot: &Snapshot) -> BackupSuccess {
 
 pub(super) fn failure(ended: &Ended<'_>, snapshot: &Snapshot) -> String {
     let cause = &ended.end.cause;
-    let words =
-        pods(ended, snapshot).filter_map(|pod| pod.terminated.as_ref()).map(|end| end.message.clone());
+    let words = pods(ended, snapshot)
+        .filter_map(|pod| pod.terminated.as_ref())
+        .map(|end| end.words.text().to_owned());
     match words.filter(|words| !words.is_empty()).last() {
         Some(words) => format!("{} ({})", words, cause.reason),
         None => format!("{}: {}", cause.reason, cause.message),

@@ -102,7 +102,9 @@ fn told(cluster: &Cluster, end: &detail::JobEnd, pods: &[&detail::Pod]) -> Strin
     let last = |words: &dyn Fn(&detail::Pod) -> Option<String>| pods.iter().rev().find_map(|pod| words(pod));
     let ended = |pod: &detail::Pod| {
         let end = pod.terminated.as_ref()?;
-        Some(format!("exit code {} ({}){}", end.exit_code, end.reason, end.words()))
+        let words = end.words.text();
+        let colon = if words.is_empty() { "" } else { ": " };
+        Some(format!("exit code {} ({}){colon}{words}", end.exit_code, end.reason))
     };
     let waits =
         |pod: &detail::Pod| pod.waiting.as_ref().map(|cause| format!("{}: {}", cause.reason, cause.message));

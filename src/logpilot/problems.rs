@@ -2,6 +2,7 @@
 
 mod autoscalers;
 mod conflicts;
+mod crash;
 mod pods;
 mod routes;
 mod volumes;

@@ -49,7 +49,10 @@ reasons! {
     CRD_NOT_INSTALLED = "CrdNotInstalled": "an optional kind is asked for and its CRD is not installed; everything else runs", "install the CRD (it is used at once), or remove the block from the spec";
     CRD_OUTDATED = "CrdOutdated": "an event only: the installed CustomResourceDefinition is older than the operator, so that no status can be written", "kubectl apply --server-side -f crds/";
     IMAGE_PULL = "ImagePullBackOff": "the image cannot be pulled; running pods are kept", "check the image's name and tag, spec.imagePullSecrets and the registry";
-    CRASH_LOOP = "CrashLoopBackOff": "the server ends again and again; the message has its exit code and last words", "read the message and kubectl logs --previous, then check spec.config and env";
+    CRASH_LOOP = "CrashLoopBackOff": "the server ends again and again; the message has its exit code and the cause that it wrote, or the probe that ended it", "read the message and kubectl logs --previous, then check spec.config and env";
+    DATA_NOT_WRITABLE = "DataNotWritable": "the server may not write its data, and does not start", "let the pod's user or fsGroup (10001) write the volume: its files may be of another user, its driver may ignore fsGroup, or it is mounted read-only";
+    DATABASE_INVALID = "DatabaseInvalid": "the file in the place of the database is none, or is damaged; the server does not start", "restore a backup with spec.restore; to look at the file first, copy it away while spec.operation.stopped is true";
+    VOLUME_FULL = "VolumeFull": "the volume has no room left, and the server does not start", "raise spec.storage.volume.size where the StorageClass allows expansion, or delete what else is on the volume";
     OOM_KILLED = "OOMKilled": "the server needed more memory than its limit", "raise resources.limits.memory";
     CONTAINER_CONFIG = "CreateContainerConfigError": "a Secret or ConfigMap that the pod needs is missing", "create what the message names";
     CONTAINER_CREATING = "ContainerCreating": "a node has the pod and does not get its container made; the message says how far it is", "look at the pod's events with kubectl describe pod: a volume that cannot be attached or mounted, or the node's network";
@@ -127,8 +130,18 @@ hints! {
         "invalid reference format": "correct the image's name";
     }
     CRASH_LOOP {
-        "exit code 137": "something killed the server: kubectl describe pod tells whether a probe or the node's memory did";
-        "permission denied": "the volume has to let group 10001 write";
+        "none of its probes explains": "something killed the server: kubectl describe pod tells whether the node's memory did, or somebody";
+        "by its startup probe": "give it more CPU (resources.limits.cpu), or allow a longer start (probes.startup.failureThreshold)";
+        "by its liveness probe": "give it more CPU (resources.limits.cpu), or allow more (probes.liveness.timeoutSeconds, failureThreshold); a server that hung shows it in kubectl logs --previous";
+        "tell no cause": "read kubectl logs --previous; fewer frames leave room for the cause: spec.config.overlay with logging.exception-conversion-word: '%wEx{10}'";
+        "permission denied": "let the pod's user (10001) read what the message names";
+        "failed to bind properties": "correct the property that the message names, in spec.config or env";
+        "already in use": "look in env, patches and sidecars for what else has the port";
+        "filenotfoundexception": "mount the file that the message names, or correct its path in spec.config or env";
+        "nosuchfileexception": "mount the file that the message names, or correct its path in spec.config or env";
+        "outofmemoryerror": "raise resources.limits.memory, or the heap's share of it (-XX:MaxRAMPercentage in JAVA_TOOL_OPTIONS)";
+        "vm option": "correct JAVA_TOOL_OPTIONS, or args";
+        "heap size": "correct JAVA_TOOL_OPTIONS, or args";
         "its liveness or startup probe fails": "allow a longer start (probes.startup.failureThreshold) or give it more CPU; kubectl describe pod has the probe's answer";
     }
     NOT_READY {

@@ -2,7 +2,10 @@
 //! to do next. Each is brought about, found in `problems`, corrected, and gone. The table for users is
 //! docs/troubleshooting.md.
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::{
+    api::core::v1::{Node, Pod},
+    jiff::{SignedDuration, Timestamp},
+};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, DynamicObject, ListParams},
@@ -94,7 +97,7 @@ async fn report(case: &Case, pod: &str, status: &Value) {
 
 fn container(state: &Value) -> Value {
     let mut status =
-        json!({ "name": "logpilot-all", "image": IMAGE, "imageID": "", "ready": false, "restartCount": 0 });
+        json!({ "name": "logpilot", "image": IMAGE, "imageID": "", "ready": false, "restartCount": 0 });
     status.as_object_mut().unwrap().extend(state.as_object().unwrap().clone());
     json!({ "containerStatuses": [status], "conditions": [
         { "type": "ContainersReady", "status": "False", "reason": "ContainersNotReady" },
@@ -113,6 +116,24 @@ fn crashed(code: i32, reason: &str, words: &str) -> Value {
         "lastState": { "terminated": { "exitCode": code, "reason": reason, "message": words } },
     }))
 }
+
+/// Was killed after so many seconds.
+fn killed(code: i32, seconds: i64) -> Value {
+    let mut status = crashed(code, "Error", STARTED);
+    let began = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap();
+    let end = &mut status["containerStatuses"][0]["lastState"]["terminated"];
+    end["startedAt"] = json!(began);
+    end["finishedAt"] = json!(began + SignedDuration::from_secs(seconds));
+    status
+}
+
+/// The end of the log of a server that runs.
+const STARTED: &str = include_str!("../../src/engine/last_words/terminated.txt");
+/// The ends of logs of servers that do not start: 2,048 bytes, most of them stack frames.
+const NO_DATABASE: &str = include_str!("../../src/engine/last_words/sqlite_not_a_database.txt");
+const DENIED: &str = include_str!("../../src/engine/last_words/sqlite_denied.txt");
+const FULL: &str = include_str!("../../src/engine/last_words/sqlite_full.txt");
+const FRAMES: &str = include_str!("../../src/engine/last_words/yaml_broken.txt");
 
 /// Runs, and is not ready since this moment.
 fn unready(started: bool, containers: &str, since: &str) -> Value {
@@ -159,8 +180,53 @@ async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_
                 reasons::CRASH_LOOP,
                 at,
                 "exit code 1 (Error), restarted 3 times: Failed to bind",
-                "spec.config and env",
+                "spec.config or env",
             ),
+        ),
+        (
+            crashed(1, "Error", NO_DATABASE),
+            error(
+                reasons::DATABASE_INVALID,
+                at,
+                "restarted 3 times: org.sqlite.SQLiteException: [SQLITE_NOTADB] File opened that is not a database file",
+                "spec.restore",
+            ),
+        ),
+        (
+            crashed(1, "Error", DENIED),
+            error(
+                reasons::DATA_NOT_WRITABLE,
+                at,
+                "opening db: '/data/logpilot.db': Permission denied",
+                "fsGroup",
+            ),
+        ),
+        (
+            crashed(1, "Error", FULL),
+            error(reasons::VOLUME_FULL, at, "[SQLITE_FULL] Insertion failed", "spec.storage.volume.size"),
+        ),
+        (
+            crashed(1, "Error", FRAMES),
+            error(
+                reasons::CRASH_LOOP,
+                at,
+                "its last words tell no cause; kubectl logs --previous -n kubelet kubelet-all-",
+                "exception-conversion-word",
+            ),
+        ),
+        (
+            killed(137, 141),
+            error(
+                reasons::CRASH_LOOP,
+                at,
+                "killed after 141 s by its startup probe, which allows 110 s for a start; the probe's last answer: kubectl get \
+                 events -n kubelet --field-selector reason=Unhealthy,involvedObject.name=kubelet-all-",
+                "probes.startup.failureThreshold",
+            ),
+        ),
+        (
+            killed(143, 3600),
+            error(reasons::CRASH_LOOP, at, "killed after 3600 s by its liveness probe", "probes.liveness"),
         ),
         (
             crashed(143, "Error", ""),

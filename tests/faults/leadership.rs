@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fault_proxy::{Times, When};
 use local_cluster::wait_for;
-use logpilot_operator::engine::lease::{Lost, RENEW_DEADLINE};
+use logpilot_operator::engine::lease::{GIVE_UP, Lost, RENEW_DEADLINE};
 
 use tokio::sync::Mutex;
 
@@ -45,19 +45,24 @@ async fn one_renewal_may_fail_and_when_none_succeeds_another_one_leads() {
     let second = other.slot.world.start_candidate_behind(other.slot.config().await, "healthy").await;
     trial.hit(never).await;
     let began = Instant::now();
-    wait_for("the end", RENEW_DEADLINE * 2, async || first.lost().map(drop).ok_or("leads".to_owned()))
-        .await
-        .unwrap();
-    assert!(matches!(first.lost(), Some(Lost::NotRenewed { .. })), "{:?}", first.lost());
-    assert!(!first.leads());
-    let ended = began.elapsed();
+    wait_for("the last write", RENEW_DEADLINE * 2, async || {
+        if first.leads() { Err("leads".to_owned()) } else { Ok(()) }
+    })
+    .await
+    .unwrap();
+    let paused = began.elapsed();
     leads(&second, Duration::from_secs(30)).await;
+    let led = began.elapsed();
+    assert!(!first.leads());
+    wait_for("the end", GIVE_UP * 2, async || first.lost().map(drop).ok_or("runs".to_owned())).await.unwrap();
+    assert!(matches!(first.lost(), Some(Lost::NotRenewed { .. })), "{:?}", first.lost());
     println!(
-        "FIGURE a Lease that cannot be renewed: given up after {} s, led by another one after {} s",
-        ended.as_secs(),
+        "FIGURE a Lease that cannot be renewed: no write after {} s, led by another one after {} s, given up after {} s",
+        paused.as_secs(),
+        led.as_secs(),
         began.elapsed().as_secs()
     );
-    assert!(ended <= RENEW_DEADLINE + Duration::from_secs(2), "{ended:?}");
+    assert!(paused <= RENEW_DEADLINE + Duration::from_secs(2), "{paused:?}");
     second.kill();
     first.kill();
     trial.end().await;

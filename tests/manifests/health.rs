@@ -55,7 +55,7 @@ fn the_script_names_reasons_that_exist() {
     let script = script();
     let broken = script.split_once("broken = {").unwrap().1.split_once('}').unwrap().0;
     let named: Vec<&str> = broken.split(',').filter_map(|it| Some(it.split_once(" = ")?.0.trim())).collect();
-    assert_eq!(named.len(), 5, "{named:?}");
+    assert_eq!(named.len(), 8, "{named:?}");
     for reason in named.into_iter().chain(["Paused", "Stopped"]) {
         assert!(REASONS.iter().any(|it| it.name == reason), "{reason} is no reason of the operator");
         assert!(script.contains(reason));

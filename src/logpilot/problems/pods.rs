@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use serde_json::Value;
 
-use super::{SETTLING, is_of, problem};
+use super::{SETTLING, crash, is_of, problem};
 use crate::{
     api::status::{Problem, Severity},
     engine::{
@@ -14,7 +14,7 @@ use crate::{
         detail::{self, Creating, Detail, Stage},
         kind::Managed,
         live::Snapshot,
-        plan::{Plan, Planned},
+        plan::{Key, Plan, Planned},
     },
     logpilot::reasons,
     objects::labels,
@@ -62,7 +62,7 @@ pub(super) fn of_pods(plan: &Plan, snapshot: &Snapshot, clock: &Clock) -> Vec<Pr
                 of_deleted(pod, ends, workload.is_some_and(|it| is_short(it, snapshot)), clock)
             }
             _ if is_stray(child, pod) => Some(stray()),
-            (None, _) => of_pod(pod, workload.map_or(LONGEST_UNREADY, longest_unready), clock),
+            (None, _) => of_pod(&child.key, pod, workload.map_or(LONGEST_UNREADY, longest_unready), clock),
         };
         let Some(told) = told else { continue };
         groups
@@ -128,7 +128,7 @@ fn times(number: i64) -> String {
     if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
-fn of_pod(pod: &detail::Pod, longest_unready: i64, clock: &Clock) -> Option<Told> {
+fn of_pod(key: &Key, pod: &detail::Pod, longest_unready: i64, clock: &Clock) -> Option<Told> {
     if let Some(cause) = &pod.failed {
         let fresh = !clock.passed(EVICTION_TOLD, pod.unready_since.max(pod.created));
         return fresh.then(|| warning(&cause.reason, cause.message.clone()));
@@ -149,14 +149,14 @@ fn of_pod(pod: &detail::Pod, longest_unready: i64, clock: &Clock) -> Option<Told
         return of_creating(pod, creating, clock);
     }
     if let Some(waiting) = &pod.waiting {
-        return Some(of_waiting(pod, waiting));
+        return Some(of_waiting(key, pod, waiting));
     }
     // Between two crashes the container runs for a moment: the cause is still the cause.
     if let Some(end) = &pod.terminated
         && !pod.ready
         && pod.restarts > 0
     {
-        return Some(of_end(pod, end));
+        return Some(of_end(key, pod, end));
     }
     let unready =
         pod.phase == "Running" && pod.unready_since > 0 && clock.passed(longest_unready, pod.unready_since);
@@ -186,14 +186,14 @@ fn of_creating(pod: &detail::Pod, creating: &Creating, clock: &Clock) -> Option<
     Some(error(reasons::CONTAINER_CREATING, format!("{how_far}, for more than {LONGEST_CREATING} s")))
 }
 
-fn of_waiting(pod: &detail::Pod, waiting: &detail::Cause) -> Told {
+fn of_waiting(key: &Key, pod: &detail::Pod, waiting: &detail::Cause) -> Told {
     let message =
         if waiting.message.is_empty() { format!("image {}", pod.image) } else { waiting.message.clone() };
     match (waiting.reason.as_str(), &pod.terminated) {
         ("ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError", _) => {
             error(reasons::IMAGE_PULL, message)
         }
-        (reasons::CRASH_LOOP, Some(end)) => of_end(pod, end),
+        (reasons::CRASH_LOOP, Some(end)) => of_end(key, pod, end),
         (reasons::CRASH_LOOP, None) => {
             let often = times(pod.restarts);
             let why = "its liveness or startup probe fails, or it ends by itself";
@@ -203,10 +203,9 @@ fn of_waiting(pod: &detail::Pod, waiting: &detail::Cause) -> Told {
     }
 }
 
-fn of_end(pod: &detail::Pod, end: &detail::Terminated) -> Told {
-    let reason = if end.reason == reasons::OOM_KILLED { reasons::OOM_KILLED } else { reasons::CRASH_LOOP };
-    let (code, why, often) = (end.exit_code, &end.reason, times(pod.restarts));
-    error(reason, format!("exit code {code} ({why}), restarted {often}{}", end.words()))
+fn of_end(key: &Key, pod: &detail::Pod, end: &detail::Terminated) -> Told {
+    let (reason, message) = crash::describe(end, &times(pod.restarts), key);
+    error(reason, message)
 }
 
 #[cfg(test)]
@@ -215,7 +214,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::engine::plan::{Key, Replicas};
+    use crate::engine::plan::Replicas;
 
     const NOW: i64 = 1_800_000_000;
 
@@ -227,6 +226,10 @@ mod tests {
         Clock::at(Timestamp::from_second(NOW).unwrap())
     }
 
+    fn key() -> Key {
+        Key { namespace: Some("n".into()), name: "p".into() }
+    }
+
     /// What is said about a pod in this state.
     fn told(status: &Value) -> Option<(String, String)> {
         let made = at(NOW - 5);
@@ -235,7 +238,7 @@ mod tests {
             "spec": { "nodeName": status.get("phase").map(|_| "node-1") }, "status": status,
         });
         let Detail::Pod(pod) = Detail::read(Pod::KIND, &live) else { panic!("not a pod") };
-        of_pod(&pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
+        of_pod(&key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
     }
 
     fn waiting(reason: &str, message: &str) -> Value {
@@ -307,6 +310,56 @@ mod tests {
             assert_eq!(told_reason, reason, "{status}");
             assert!(told_words.contains(words), "{told_words}");
         }
+    }
+
+    #[test]
+    fn a_server_that_a_probe_killed_names_the_probe() {
+        let server = |exit_code: i64, ran: i64, state: Value| {
+            let live = json!({
+                "metadata": { "name": "p", "uid": "u", "creationTimestamp": at(NOW - 500) },
+                "spec": { "nodeName": "node-1", "containers": [{ "name": "s",
+                    "startupProbe": { "initialDelaySeconds": 10, "periodSeconds": 10, "failureThreshold": 10 },
+                    "livenessProbe": { "periodSeconds": 10 } }] },
+                "status": { "phase": "Running", "containerStatuses": [{ "name": "s", "restartCount": 2, "state": state,
+                    "lastState": { "terminated": { "exitCode": exit_code, "reason": "Error", "message": "Tomcat initialized",
+                        "startedAt": at(NOW - 400), "finishedAt": at(NOW - 400 + ran) } } }] },
+            });
+            let Detail::Pod(pod) = Detail::read(Pod::KIND, &live) else { panic!("not a pod") };
+            of_pod(&key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
+        };
+        let waits = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+        let runs = json!({ "running": {} });
+        for (exit_code, ran, state, words) in [
+            (
+                137,
+                141,
+                &waits,
+                "exit code 137 (Error), restarted twice: killed after 141 s by its startup probe",
+            ),
+            (
+                143,
+                111,
+                &waits,
+                "exit code 143 (Error), restarted twice: killed after 111 s by its startup probe",
+            ),
+            (
+                143,
+                60,
+                &waits,
+                "killed after 60 s by its liveness probe, which allows 3 failures in a row (30 s)",
+            ),
+            // Also while it starts again.
+            (143, 111, &runs, "killed after 111 s by its startup probe"),
+        ] {
+            let (reason, message) = server(exit_code, ran, state.clone()).unwrap();
+            let message = message.replace("2 times", "twice");
+            assert!(reason == "CrashLoopBackOff" && message.contains(words), "{message}");
+            assert!(
+                message.contains("kubectl get events -n n ") && message.ends_with("Tomcat initialized"),
+                "{message}"
+            );
+        }
+        assert_eq!(server(143, 5, runs), None, "stopped cleanly");
     }
 
     #[test]
@@ -404,7 +457,7 @@ mod tests {
         // Made 5 s ago, as all pods of this test.
         let long_ago = json!({ "metadata": {}, "status": evicted(NOW - EVICTION_TOLD) });
         let Detail::Pod(pod) = Detail::read(Pod::KIND, &long_ago) else { panic!("not a pod") };
-        assert_eq!(of_pod(&pod, LONGEST_UNREADY, &clock()), None);
+        assert_eq!(of_pod(&key(), &pod, LONGEST_UNREADY, &clock()), None);
     }
 
     #[test]

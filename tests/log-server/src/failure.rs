@@ -9,8 +9,69 @@ pub enum Failure {
     Bind { property: String, value: String, origin: String, target: &'static str, reason: String },
     /// What went wrong and what to do, as the banner shows it.
     Banner { description: String, action: String },
-    /// An exception with a stack trace, here its last cause alone.
+    /// An exception without its stack trace.
     Run(String),
+    /// An exception with its stack trace: the outermost one first, `cause` last, each with its frames.
+    Trace { trace: Trace, cause: String },
+}
+
+/// Where an exception comes from, and so which frames stand before and after it. They are those of Spring Boot 3.3.4 with
+/// HikariCP and sqlite-jdbc, as a program of two beans printed them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// The driver opens the database.
+    Open,
+    /// The pool sets a connection up.
+    Pragma,
+    /// The storage writes at its start.
+    Statement,
+    /// The storage of files.
+    File,
+    /// The web server's certificate.
+    KeyStore,
+    /// The JVM has no room left.
+    Heap,
+    /// One exception that nothing wraps: what is left of it after 2,048 bytes are frames.
+    Frames,
+}
+
+impl Trace {
+    /// Each with its name, and the cause that it mostly has.
+    pub const ALL: [(Self, &'static str, &'static str); 7] = [
+        (Self::Open, "open", "java.sql.SQLException: opening db: '/data/logpilot.db': Permission denied"),
+        (
+            Self::Pragma,
+            "pragma",
+            "org.sqlite.SQLiteException: [SQLITE_NOTADB] File opened that is not a database file (file is not a database)",
+        ),
+        (
+            Self::Statement,
+            "statement",
+            "org.sqlite.SQLiteException: [SQLITE_FULL] Insertion failed because database is full (database or disk is full)",
+        ),
+        (Self::File, "file", "java.nio.file.AccessDeniedException: /data/logs"),
+        (Self::KeyStore, "key-store", "java.io.FileNotFoundException: /nope.p12"),
+        (Self::Heap, "heap", ""),
+        (Self::Frames, "frames", ""),
+    ];
+
+    /// What is printed, with `{cause}` and `{message}`, which is the cause without its class.
+    fn template(self) -> &'static str {
+        match self {
+            Self::Open => include_str!("traces/open.txt"),
+            Self::Pragma => include_str!("traces/pragma.txt"),
+            Self::Statement => include_str!("traces/statement.txt"),
+            Self::File => include_str!("traces/file.txt"),
+            Self::KeyStore => include_str!("traces/key_store.txt"),
+            Self::Heap => include_str!("traces/heap.txt"),
+            Self::Frames => include_str!("traces/main.txt"),
+        }
+    }
+
+    fn print(self, cause: &str) -> String {
+        let message = cause.split_once(": ").map_or(cause, |(_, message)| message);
+        self.template().replace("{cause}", cause).replace("{message}", message)
+    }
 }
 
 impl Failure {
@@ -26,6 +87,9 @@ impl Failure {
             }
             Self::Banner { description, action } => banner(description, action),
             Self::Run(cause) => log::error(spring, &format!("Application run failed\n\n{cause}")),
+            Self::Trace { trace, cause } => {
+                log::error(spring, &format!("Application run failed\n\n{}", trace.print(cause)));
+            }
         }
     }
 }

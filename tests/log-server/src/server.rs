@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     actuator,
     app::App,
-    failure::Failure,
+    failure::{Failure, Trace},
     grpc,
     limit::Bucket,
     listen::Listening,
@@ -97,6 +97,16 @@ impl Signals {
 }
 
 fn crash(properties: &Properties, switches: &Switches) -> Result<(), Failure> {
+    if let Some((trace, cause)) = switches.end_with {
+        return Err(Failure::Trace { trace, cause: cause.to_owned() });
+    }
+    let key_store = properties.get("server.ssl.key-store").map(|found| found.value);
+    if let Some(path) = key_store.filter(|path| !Path::new(path.trim_start_matches("file:")).exists()) {
+        return Err(Failure::Trace {
+            trace: Trace::KeyStore,
+            cause: format!("java.io.FileNotFoundException: {path}"),
+        });
+    }
     let Some((name, bad)) = &switches.crash_on else { return Ok(()) };
     match properties.get(name) {
         Some(found) if bad.as_ref().is_none_or(|bad| *bad == found.value) => Err(Failure::Bind {

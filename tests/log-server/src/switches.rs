@@ -2,13 +2,17 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Trace};
 
 /// Every switch: its name and what it does. The help and the README show this list.
 pub const ALL: &[(&str, &str)] = &[
     ("LOG_SERVER_SLOW_START_SECONDS", "opens no port for so long"),
     ("LOG_SERVER_NEVER_READY", "true: readiness stays OUT_OF_SERVICE, liveness is UP"),
     ("LOG_SERVER_CRASH_ON", "PROPERTY or PROPERTY=VALUE: does not start with it, exit code 1"),
+    (
+        "LOG_SERVER_END_WITH",
+        "open, pragma, statement, file, key-store, heap or frames: does not start, ends with that stack trace",
+    ),
     ("LOG_SERVER_LEAK_MIB_PER_SECOND", "takes memory and never gives it back"),
     ("LOG_SERVER_EXIT_AT_ONCE", "true: ends on SIGTERM without answering what it is working on"),
     (
@@ -22,6 +26,7 @@ pub struct Switches {
     pub slow_start: Duration,
     pub never_ready: bool,
     pub crash_on: Option<(String, Option<String>)>,
+    pub end_with: Option<(Trace, &'static str)>,
     pub leak_mib: usize,
     pub exit_at_once: bool,
     pub storage_fault: Option<Fault>,
@@ -67,6 +72,10 @@ impl Switches {
                         None => (value.clone(), None),
                     });
                 }
+                "LOG_SERVER_END_WITH" => {
+                    let known = Trace::ALL.iter().find(|(_, name, _)| name == value).ok_or_else(refused)?;
+                    switches.end_with = Some((known.0, known.2));
+                }
                 "LOG_SERVER_LEAK_MIB_PER_SECOND" => {
                     switches.leak_mib = value.parse().map_err(|_| refused())?;
                 }
@@ -107,7 +116,11 @@ mod tests {
     #[test]
     fn every_switch_of_the_list_is_read() {
         for (name, _) in ALL {
-            let value = if name.ends_with("SECONDS") || name.ends_with("SECOND") { "1" } else { "true" };
+            let value = match *name {
+                "LOG_SERVER_END_WITH" => "heap",
+                name if name.ends_with("SECONDS") || name.ends_with("SECOND") => "1",
+                _ => "true",
+            };
             assert_ne!(read(name, value), Ok(Switches::default()), "{name}");
         }
     }
@@ -120,6 +133,7 @@ mod tests {
             ("LOG_SERVER_SLOW_START_SECONDS", "-1"),
             ("LOG_SERVER_LEAK_MIB_PER_SECOND", "1Mi"),
             ("LOG_SERVER_STORAGE_FAULT", "data/broken"),
+            ("LOG_SERVER_END_WITH", "true"),
         ] {
             assert!(read(name, value).is_err(), "{name}={value}");
         }

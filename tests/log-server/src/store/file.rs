@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{Broken, Entry, Storage, Stored};
-use crate::failure::Failure;
+use crate::failure::{Failure, Trace};
 
 pub struct Files {
     directory: PathBuf,
@@ -20,17 +20,15 @@ pub struct Files {
 
 impl Files {
     pub fn open(directory: &Path) -> Result<Self, Failure> {
-        let failed = |why: String| Failure::Run(format!("Failed to initialize file storage\n\n{why}"));
-        fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
         let file = directory.join(".offsets");
+        fs::create_dir_all(directory).map_err(|error| failure(directory, &error))?;
         let text = match fs::read_to_string(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => "{}".into(),
-            Err(error) => return Err(failed(error.to_string())),
+            Err(error) => return Err(failure(&file, &error)),
         };
-        fs::write(&file, &text)
-            .map_err(|_| failed(format!("java.nio.file.AccessDeniedException: {}", file.display())))?;
-        let offsets = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+        fs::write(&file, &text).map_err(|error| failure(&file, &error))?;
+        let offsets = serde_json::from_str(&text).map_err(|error| failure(&file, &io::Error::from(error)))?;
         Ok(Self { directory: directory.to_owned(), offsets: Mutex::new(offsets) })
     }
 
@@ -57,6 +55,20 @@ impl Files {
             .map(|(id, line)| Ok(Stored { entry: serde_json::from_str(line)?, id }))
             .collect()
     }
+}
+
+/// In the words of Java's file API.
+fn failure(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    let cause = match error.kind() {
+        ErrorKind::PermissionDenied => format!("java.nio.file.AccessDeniedException: {path}"),
+        ErrorKind::StorageFull => "java.io.IOException: No space left on device".to_owned(),
+        ErrorKind::ReadOnlyFilesystem => {
+            format!("java.nio.file.FileSystemException: {path}: Read-only file system")
+        }
+        _ => format!("java.io.IOException: {path}: {error}"),
+    };
+    Failure::Trace { trace: Trace::File, cause }
 }
 
 impl Storage for Files {

@@ -11,7 +11,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 
 use super::{Broken, Entry, Level, Storage, Stored};
-use crate::failure::Failure;
+use crate::failure::{Failure, Trace};
 
 /// How long a call waits for another process that writes: seen as an answer after 3.1 s.
 const BUSY: Duration = Duration::from_secs(3);
@@ -51,9 +51,9 @@ impl Sqlite {
             fs::create_dir_all(parent)
                 .map_err(|_| Failure::Run(format!("Failed to create directory: {}", parent.display())))?;
         }
-        let connect = || connect(path).map_err(|error| Failure::Run(why(path, &error)));
+        let connect = || connect(path).map_err(|error| failure(path, &error));
         let writer = connect()?;
-        writer.execute_batch(TABLES).map_err(|error| Failure::Run(why(path, &error)))?;
+        writer.execute_batch(TABLES).map_err(|error| failure(path, &error))?;
         let unclosed = |connection| Mutex::new(ManuallyDrop::new(connection));
         Ok(Self { writer: unclosed(writer), reader: unclosed(connect()?) })
     }
@@ -71,19 +71,35 @@ fn lock(connection: &Unclosed) -> Result<MutexGuard<'_, ManuallyDrop<Connection>
     connection.lock().map_err(|_| Broken("an earlier call ended in the middle".into()))
 }
 
-/// In the words of the pool and of the driver.
-fn why(path: &Path, error: &rusqlite::Error) -> String {
-    let path_text = path.display();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::CannotOpen) if path.is_dir() => {
-            format!("[SQLITE_CANTOPEN] Unable to open the database file ({path_text})")
-        }
+/// In the words of the driver, and with the frames of where it is met.
+fn failure(path: &Path, error: &rusqlite::Error) -> Failure {
+    let sqlite = |words: &str| format!("org.sqlite.SQLiteException: {words}");
+    let (trace, cause) = match error.sqlite_error_code() {
+        Some(ErrorCode::CannotOpen) if path.is_dir() => (
+            Trace::Pragma,
+            sqlite("[SQLITE_CANTOPEN] Unable to open the database file (unable to open database file)"),
+        ),
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            format!("Failed to initialize pool: opening db: '{path_text}': Permission denied")
+            let words = format!("opening db: '{}': Permission denied", path.display());
+            (Trace::Open, format!("java.sql.SQLException: {words}"))
         }
-        Some(ErrorCode::NotADatabase) => "[SQLITE_NOTADB] File opened that is not a database file".into(),
-        _ => format!("Failed to initialize pool: {error}"),
-    }
+        Some(ErrorCode::NotADatabase) => (
+            Trace::Pragma,
+            sqlite("[SQLITE_NOTADB] File opened that is not a database file (file is not a database)"),
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => (
+            Trace::Statement,
+            sqlite(
+                "[SQLITE_CORRUPT] The database disk image is malformed (database disk image is malformed)",
+            ),
+        ),
+        Some(ErrorCode::DiskFull) => (
+            Trace::Statement,
+            sqlite("[SQLITE_FULL] Insertion failed because database is full (database or disk is full)"),
+        ),
+        _ => (Trace::Statement, sqlite(&error.to_string())),
+    };
+    Failure::Trace { trace, cause }
 }
 
 impl Storage for Sqlite {

@@ -29,6 +29,58 @@ async fn a_bad_configuration_ends_the_start_with_1_and_says_why_last(
     assert!(server.lines.iter().any(|line| line.contains(said)), "{said}: {:#?}", server.lines);
 }
 
+/// What a kubelet keeps of the log.
+fn tail(server: &Server) -> String {
+    let log = server.lines.join("\n") + "\n";
+    let start = log.len().saturating_sub(2048);
+    String::from_utf8_lossy(&log.as_bytes()[start..]).into_owned()
+}
+
+#[rstest]
+#[case(
+    "open",
+    "\nCaused by: java.sql.SQLException: opening db: '/data/logpilot.db': Permission denied\n\tat "
+)]
+#[case("pragma", "\nCaused by: org.sqlite.SQLiteException: [SQLITE_NOTADB] ")]
+#[case("statement", "\nCaused by: org.sqlite.SQLiteException: [SQLITE_FULL] ")]
+#[case("file", "\nCaused by: java.nio.file.AccessDeniedException: /data/logs\n\tat ")]
+#[case("key-store", "\nCaused by: java.io.FileNotFoundException: /nope.p12\n\tat ")]
+#[case("heap", "\nCaused by: java.lang.OutOfMemoryError: Java heap space\n")]
+#[tokio::test]
+async fn stack_traces_end_with_their_root_cause(#[case] trace: &str, #[case] cause: &str) {
+    let mut server = Server::spawn(&[("LOG_SERVER_END_WITH", trace)]);
+    assert_eq!(server.exit().await.code(), Some(1), "{:#?}", server.lines);
+    let tail = tail(&server);
+    assert!(tail.contains(cause) && !tail.contains('{'), "{tail}");
+}
+
+#[tokio::test]
+async fn an_exception_that_nothing_wraps_leaves_frames_alone() {
+    let mut server = Server::spawn(&[("LOG_SERVER_END_WITH", "frames")]);
+    assert_eq!(server.exit().await.code(), Some(1));
+    let tail = tail(&server);
+    assert_eq!(tail.len(), 2048);
+    assert!(tail.lines().skip(1).all(|line| line.trim().is_empty() || line.starts_with("\tat ")), "{tail}");
+    assert!(server.lines.iter().any(|line| line.contains("ParserException")), "{:#?}", server.lines);
+}
+
+#[tokio::test]
+async fn data_that_cannot_be_used_ends_in_the_driver_s_words() {
+    for (env, cause) in [
+        (("LOGPILOT_SQLITE_PATH", "/dev/null/logpilot.db"), "Failed to create directory: /dev/null"),
+        (
+            ("LOGPILOT_SQLITE_PATH", "/proc/logpilot.db"),
+            "java.sql.SQLException: opening db: '/proc/logpilot.db': ",
+        ),
+        (("SERVER_SSL_KEY_STORE", "/nope.p12"), "java.io.FileNotFoundException: /nope.p12"),
+    ] {
+        let mut server = Server::spawn(&[env]);
+        assert_eq!(server.exit().await.code(), Some(1), "{env:?}");
+        let tail = tail(&server);
+        assert!(tail.contains(cause), "{env:?}: {tail}");
+    }
+}
+
 #[tokio::test]
 async fn broken_yaml_and_a_file_that_is_no_database_end_the_start() {
     let directory = tempfile::tempdir().unwrap();

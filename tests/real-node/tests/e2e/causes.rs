@@ -161,6 +161,72 @@ async fn a_server_that_never_starts() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn root_causes_behind_stack_frames() {
+    let world = shared().await;
+    if !world.misbehaves("a server that ends with a stack trace") {
+        return;
+    }
+    let (case, old) = serving(&world, "cause-trace").await;
+    for (trace, reason, words) in [
+        (
+            "pragma",
+            "DatabaseInvalid",
+            "org.sqlite.SQLiteException: [SQLITE_NOTADB] File opened that is not a database file",
+        ),
+        (
+            "open",
+            "DataNotWritable",
+            "java.sql.SQLException: opening db: '/data/logpilot.db': Permission denied",
+        ),
+        ("statement", "VolumeFull", "[SQLITE_FULL] Insertion failed because database is full"),
+        ("file", "DataNotWritable", "java.nio.file.AccessDeniedException: /data/logs"),
+        ("key-store", "CrashLoopBackOff", "java.io.FileNotFoundException: /nope.p12"),
+        ("heap", "CrashLoopBackOff", "java.lang.OutOfMemoryError: Java heap space"),
+        ("frames", "CrashLoopBackOff", "its last words tell no cause; kubectl logs --previous"),
+    ] {
+        let env = json!([{ "name": "LOG_SERVER_END_WITH", "value": trace }]);
+        case.patch(&component(&json!({ "env": env })));
+        let shown = case.until(trace, ROLLOUT, |status| {
+            let mut problems = status["problems"].as_array().into_iter().flatten();
+            problems.any(|it| {
+                it["reason"] == reason
+                    && it["message"].as_str().is_some_and(|message| message.contains(words))
+            })
+        });
+        let status = shown.await;
+        assert!(!status.to_string().contains(".java:"), "{status}");
+        println!("FIGURE {}: {trace} is {reason}", case.name);
+    }
+    still_serves(&case, &old).await;
+    heals(&case, &old, &component(&json!({ "env": null }))).await;
+    case.remove().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn a_server_that_its_startup_probe_ends() {
+    let world = shared().await;
+    if !world.misbehaves("a server that starts slowly") {
+        return;
+    }
+    let slow = json!({
+        "env": [{ "name": "LOG_SERVER_SLOW_START_SECONDS", "value": "600" }],
+        "probes": { "startup": { "initialDelaySeconds": 1, "periodSeconds": 1, "failureThreshold": 5 } },
+    });
+    let case = Case::new(&world, "cause-startup", &spec(&json!({ COMPONENT: quick(&slow) })));
+    let problem =
+        named(&case, "CrashLoopBackOff", |state| state["waiting"]["reason"] == "CrashLoopBackOff").await;
+    assert_words(&problem, &["by its startup probe, which allows 6 s for a start", "reason=Unhealthy"]);
+    // What the message asks for is there.
+    let message = problem["message"].as_str().unwrap();
+    let command = message.split("kubectl ").nth(1).unwrap().split(';').next().unwrap();
+    let answer = world.kubectl.must(command);
+    assert!(answer.contains("Startup probe failed"), "{answer}");
+    case.remove().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn a_server_that_needs_more_memory_than_it_may() {
     let world = shared().await;
     if !world.misbehaves("a server that leaks") {
@@ -189,7 +255,7 @@ async fn a_volume_without_room() {
     let mut small = spec(&json!({ COMPONENT: quick(&json!({})) }));
     small["storage"] = json!({ "volume": { "storageClassName": "small", "size": "1Gi" } });
     let case = Case::new(&world, "cause-volume", &small);
-    let problem = named(&case, "CrashLoopBackOff", ended).await;
+    let problem = named(&case, "VolumeFull", ended).await;
     drop(filler);
     assert_words(&problem, &["exit code 1", "full"]);
     let began = Instant::now();

@@ -26,13 +26,38 @@ async fn a_leader_whose_process_is_killed_in_the_middle_of_a_rollout_is_followed
     let world = alone().await;
     let Some(nodes) = world.nodes("a killed process") else { return };
     let kill = |_: &str| {
-        nodes.kill(&world.leader());
+        nodes.kill(&world.leader(), "SIGKILL");
         let last = world.lease()["renewTime"].clone();
         move |lease: &Value| lease["renewTime"] != last
     };
     rollout_goes_on(&world, "killed", kill).await;
     let restarts = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"].as_u64();
     assert_eq!(world.operator_pods().iter().filter_map(restarts).sum::<u64>(), 1, "one process was killed");
+}
+
+/// A kubelet that ends it for its probe sends the same signal.
+#[tokio::test]
+#[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
+async fn the_operator_says_why_it_ended() {
+    let world = alone().await;
+    let Some(nodes) = world.nodes("a process that is told to end") else { return };
+    world.operator_is_ready().await;
+    let leader = world.leader();
+    nodes.kill(&leader, "SIGTERM");
+    let name = leader["metadata"]["name"].as_str().unwrap();
+    let pod = format!("pod/{name} -n {OPERATOR_NAMESPACE}");
+    let message = |pod: &Value| {
+        let ended = &pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["message"];
+        ended.as_str().unwrap_or_default().to_owned()
+    };
+    let told = |pod: &Value| message(pod).contains("was told to end (SIGTERM or SIGINT); ran for ");
+    world.kubectl.until(&pod, "says why it ended", ROLLOUT, told).await;
+    let message = message(&world.kubectl.get(&pod).unwrap());
+    println!("FIGURE the operator's last words: {message}");
+    assert!(message.contains("/livez was answered ") && message.contains(" s ago: ok"), "{message}");
+    // Its count of restarts goes with it.
+    world.kubectl.must(&format!("delete {pod}"));
+    world.operator_is_ready().await;
 }
 
 #[tokio::test]

@@ -50,11 +50,11 @@ impl Nodes {
         }
     }
 
-    /// Kills a container as a crash would, without a word to the kubelet.
-    pub fn kill(&self, pod: &Value) {
+    /// Sends a signal to a container, without a word to the kubelet.
+    pub fn kill(&self, pod: &Value, signal: &str) {
         let id = pod["status"]["containerStatuses"][0]["containerID"].as_str().unwrap();
         let node = pod["spec"]["nodeName"].as_str().unwrap();
-        self.ctr(node, &["tasks", "kill", "--signal", "SIGKILL", id.trim_start_matches("containerd://")]);
+        self.ctr(node, &["tasks", "kill", "--signal", signal, id.trim_start_matches("containerd://")]);
     }
 
     /// The first process of a pod's container.
