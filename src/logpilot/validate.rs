@@ -12,6 +12,7 @@ mod limits;
 mod monitoring;
 mod network;
 mod patches;
+mod probes;
 mod resources;
 mod restore;
 mod storage;

@@ -111,7 +111,7 @@ pub fn spec(
         enable_service_links: Some(false),
         image_pull_secrets: pod::pull_secrets(cluster),
         // The servers' user and group: what SQLite makes beside the database must stay theirs to write.
-        security_context: Some(pod::security_context()),
+        security_context: Some(pod::security_context(&job.identity)),
         // Each try keeps its pod, and with it what it said.
         restart_policy: Some("Never".into()),
         node_selector: meta::non_empty(job.node_selector.clone()),

@@ -108,6 +108,46 @@ pub fn rolling_can_move() -> Rule {
     .field_path(".maxUnavailable")
 }
 
+/// At `securityContext`.
+pub fn platform_assigns_all() -> Rule {
+    forbidden(
+        "!has(self.assignedBy) || self.assignedBy != 'Platform' || !(has(self.runAsUser) || has(self.runAsGroup) || has(self.fsGroup))",
+        "may not be 'Platform' beside `runAsUser`, `runAsGroup` or `fsGroup`: with it the platform assigns all of them",
+    )
+    .field_path(".assignedBy")
+}
+
+/// At `spec`. The kubelet would start no container: every pod says that it is not root.
+pub fn no_root_where_restricted() -> Rule {
+    let root = "has(self.components[k].securityContext) && has(self.components[k].securityContext.runAsUser) && self.components[k].securityContext.runAsUser == 0";
+    forbidden(
+        format!(
+            "(has(self.__namespace__) && has(self.__namespace__.podSecurity) && self.__namespace__.podSecurity != 'Restricted') || !has(self.components) || !self.components.exists(k, {root})"
+        ),
+        "may not have `securityContext.runAsUser: 0`, which is root, while `namespace.podSecurity` is 'Restricted', the default; use another user",
+    )
+    .field_path(".components")
+}
+
+/// At `spec`. What one user writes, another could only read; and each start would hand the files over again.
+pub fn sharers_have_one_identity() -> Rule {
+    let number = |field: &str, default: &str| {
+        format!(
+            "(has(self.components[k].securityContext) && has(self.components[k].securityContext.{field}) ? self.components[k].securityContext.{field} : {default})"
+        )
+    };
+    let platform = "(has(self.components[k].securityContext) && has(self.components[k].securityContext.assignedBy) && self.components[k].securityContext.assignedBy == 'Platform' ? 1 : 0)";
+    let user = number("runAsUser", "10001");
+    let identity = format!("[{user}, {}, {platform}]", number("fsGroup", &user));
+    forbidden(
+        format!(
+            "!has(self.components) || (has(self.storage) && has(self.storage.sharing) && self.storage.sharing == 'PerComponent') || [self.components.filter(k, !has(self.components[k].enabled) || self.components[k].enabled).map(k, {identity})].all(all, all.all(one, one == all[0]))"
+        ),
+        "must have the same user and `fsGroup` in each `securityContext`, because they share a volume; or set `storage.sharing: PerComponent`",
+    )
+    .field_path(".components")
+}
+
 pub fn one_budget() -> Rule {
     forbidden(
         "!has(self.minAvailable) || !has(self.maxUnavailable)",
@@ -117,6 +157,13 @@ pub fn one_budget() -> Rule {
 
 // ---- probes -------------------------------------------------------------------------------------
 
+/// The mode of one probe: its own, else that of all.
+fn mode_of(probe: &str) -> String {
+    format!(
+        "(has(self.{probe}) && has(self.{probe}.mode) ? self.{probe}.mode : has(self.mode) ? self.mode : 'ActuatorGroups')"
+    )
+}
+
 pub fn exec_has_command() -> Rule {
     Rule::new("!has(self.mode) || self.mode != 'Exec' || has(self.command)")
         .message("must be given with `mode: Exec`, for example ['/bin/check', '--ready']")
@@ -125,11 +172,42 @@ pub fn exec_has_command() -> Rule {
 }
 
 pub fn command_only_with_exec() -> Rule {
+    let any = ["liveness", "readiness", "startup"].map(|probe| format!("{} == 'Exec'", mode_of(probe)));
     forbidden(
-        "!has(self.command) || (has(self.mode) && self.mode == 'Exec')",
+        format!("!has(self.command) || {}", any.join(" || ")),
         "may only be given with `mode: Exec`; set the mode or remove the command",
     )
     .field_path(".command")
+}
+
+/// A path, a port and a command each belong to some of the modes, and two modes have no default of their own.
+pub fn probe_says_what_its_mode_asks(probe: &str) -> Rule {
+    let mode = mode_of(probe);
+    let given = |field: &str| format!("(has(self.{probe}) && has(self.{probe}.{field}))");
+    let off = format!("(has(self.{probe}) && has(self.{probe}.enabled) && !self.{probe}.enabled)");
+    let no_path = format!("{mode} == 'Http' && !{off} && !{}", given("path"));
+    let path = format!("{} && {mode} in ['Tcp', 'Grpc', 'Exec']", given("path"));
+    let port = format!("{} && {mode} == 'Exec'", given("port"));
+    let command = format!("{} && {mode} != 'Exec'", given("command"));
+    // Mode Exec of all probes asks for its command itself.
+    let no_command = format!(
+        "{} && {mode} == 'Exec' && !{off} && !{} && !has(self.command)",
+        given("mode"),
+        given("command")
+    );
+    explained(
+        format!("!({no_path}) && !({path}) && !({port}) && !({command}) && !({no_command})"),
+        format!(
+            "{no_path} ? 'must have a `path` with mode Http, such as /actuator/health' : {path} ? 'may not have a `path`: only an HTTP probe asks for one; set `mode: Http` or remove it' : {port} ? 'may not have a `port` with mode Exec' : {command} ? 'may not have a `command`: only mode Exec runs one; set the mode or remove it' : 'must have a `command` with mode Exec, here or for all probes'"
+        ),
+    )
+    .field_path(format!(".{probe}"))
+}
+
+/// What stands in a request's first line.
+pub fn probe_path() -> Rule {
+    Rule::new("self.matches('^/[A-Za-z0-9/._~%&=?,:@+-]*$')")
+        .message("must start with '/' and consist of letters, digits and any of /._~%&=?,:@+-")
 }
 
 /// For `liveness` and `startup`, as in a Pod.
@@ -188,16 +266,17 @@ pub fn known_roles() -> Rule {
     )
 }
 
-/// CPU defaults differ by role, so this one cannot stand at `resources`.
+/// CPU defaults differ by role, so this one cannot stand at `resources`. A request without a limit has none.
 pub fn cpu_within_limit(role: &str) -> Rule {
-    let (request, limit) = if role == "all" { ("100m", "500m") } else { ("50m", "300m") };
+    let request = if role == "all" { "100m" } else { "50m" };
     let resources = format!("self['{role}'].resources");
     let given = |list: &str| format!("has({resources}.{list}) && has({resources}.{list}.cpu)");
     let requested = format!("({} ? string({resources}.requests.cpu) : '{request}')", given("requests"));
-    let limited = format!("({} ? string({resources}.limits.cpu) : '{limit}')", given("limits"));
+    let limited = format!("string({resources}.limits.cpu)");
     explained(
         format!(
-            "!('{role}' in self) || !has({resources}) || {}",
+            "!('{role}' in self) || !has({resources}) || !({}) || {}",
+            given("limits"),
             at_most(&requested, &limited)
         ),
         format!(
@@ -210,9 +289,27 @@ pub fn cpu_within_limit(role: &str) -> Rule {
 pub fn rest_has_no_grpc_probe() -> Rule {
     forbidden(
         "!('rest' in self) || !has(self['rest'].probes) || !has(self['rest'].probes.mode) || self['rest'].probes.mode != 'Grpc'",
-        "may not be 'Grpc': rest serves no gRPC; use 'ActuatorGroups', 'Actuator', 'Tcp' or 'Exec'",
+        "may not be 'Grpc': rest serves no gRPC; use 'ActuatorGroups', 'Actuator', 'Http', 'Tcp' or 'Exec'",
     )
     .field_path(".rest.probes.mode")
+}
+
+/// A probe of its own that asks the protocol which the role does not serve, by mode or by the port's name.
+pub fn role_can_answer_probe(role: &str, probe: &str) -> Rule {
+    let at = format!("self['{role}'].probes.{probe}");
+    let there = format!("'{role}' in self && has(self['{role}'].probes) && has({at})");
+    // Not by `==`: a port is a number or text.
+    let named = |port: &str| format!("(has({at}.port) && string({at}.port) == '{port}')");
+    let (bad, missing) = if role == "rest" {
+        (format!("((has({at}.mode) && {at}.mode == 'Grpc') || {})", named("grpc")), "gRPC")
+    } else {
+        (named("http"), "HTTP")
+    };
+    forbidden(
+        format!("!({there}) || !{bad}"),
+        &format!("may not ask for {missing}, which {role} does not serve; use the management port"),
+    )
+    .field_path(format!(".{role}.probes.{probe}"))
 }
 
 /// A port of a protocol that the role does not serve.

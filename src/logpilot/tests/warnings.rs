@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 
 use super::*;
-use crate::logpilot::warnings::{REASONS, effective, warnings};
+use crate::logpilot::{
+    effective,
+    warnings::{REASONS, warnings},
+};
 
 const FREE: &str =
     "storage: { volume: { accessMode: ReadWriteMany }, allowUnsafe: [SqliteOnSharedFilesystem] }";
@@ -102,8 +105,8 @@ fn a_problem_says_which_object_what_and_what_next() {
 
 #[test]
 fn the_values_in_effect_are_shown() {
-    let effective =
-        effective(&cluster("{ components: { all: {}, rest: { autoscaling: { maxReplicas: 10 } } } }"));
+    let spec = "{ components: { all: {}, rest: { autoscaling: { maxReplicas: 10 } } } }";
+    let effective = effective::of(&cluster(spec), &planned(spec));
     assert_eq!(effective.environment, "Production");
     let all = &effective.components["all"];
     assert_eq!((all.replicas.as_str(), all.cpu.as_str()), ("2", "100m/500m"));
