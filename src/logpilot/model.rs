@@ -444,8 +444,11 @@ pub struct Cors {
 /// One host and path, and the Service and port behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    pub host: String,
+    /// `None`: every host that no other rule names.
+    pub host: Option<String>,
     pub path: String,
+    /// What stands in the place of the path when the request arrives; without a `/` at the end, but for `/` itself.
+    pub rewrite: Option<String>,
     pub protocol: Protocol,
     pub service: String,
     pub port: i32,

@@ -9,6 +9,7 @@ mod bucket;
 mod component;
 mod exposure;
 mod limits;
+mod login;
 mod monitoring;
 mod network;
 mod patches;

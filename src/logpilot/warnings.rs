@@ -10,7 +10,7 @@ use super::{
     reasons::{
         CORS_UNSUPPORTED, DRAIN_BLOCKED, DRAIN_INTERRUPTS, GRPC_INGRESS_UNSUPPORTED,
         GRPC_PROBE_UNAUTHENTICATED, IMAGE_TAG_LATEST, MEMORY_LIMIT_LOW, RATE_LIMIT_UNSUPPORTED,
-        STARTUP_BUDGET_SHORT, STORAGE_SINGLE_NODE,
+        REWRITE_UNSUPPORTED, STARTUP_BUDGET_SHORT, STORAGE_SINGLE_NODE,
     },
 };
 use crate::{
@@ -56,6 +56,10 @@ pub const REASONS: &[(&str, &str)] = &[
     (
         RATE_LIMIT_UNSUPPORTED,
         "The ingress class is not known to limit requests by annotation; `rateLimit` has no effect.",
+    ),
+    (
+        REWRITE_UNSUPPORTED,
+        "The ingress class is not known to rewrite paths by annotation; requests arrive as they are.",
     ),
     (CORS_UNSUPPORTED, "The ingress class is not known to answer CORS by annotation; `cors` has no effect."),
     (
@@ -244,6 +248,16 @@ fn of_ingress(cluster: &Cluster) -> Vec<Problem> {
                 format!("{class} is not known to answer CORS requests; `cors` has no effect")
             },
             "Set `className: nginx`, or the controller's own annotation in `annotations`.",
+        ));
+    }
+    if !known && ingress.routes.iter().any(|route| route.rewrite.is_some()) {
+        found.push(warning(
+            REWRITE_UNSUPPORTED,
+            &object,
+            format!(
+                "{class} is not known to rewrite paths; requests arrive as they are, whatever `rewrite` says"
+            ),
+            "Set `className: nginx`, the controller's own annotation in `annotations`, or use `gateway`.",
         ));
     }
     if grpc && !(known && ingress.tls.is_some()) {

@@ -3,6 +3,7 @@
 mod backups;
 mod config;
 mod config_check;
+mod exposure;
 mod fields;
 mod fuzz;
 mod gateway;

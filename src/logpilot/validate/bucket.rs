@@ -65,20 +65,24 @@ fn refusal(endpoint: &str) -> Result<(), String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must not have a query or fragment: only the server's URL".into());
     }
-    let what = match url.host() {
-        None => return Err("has no host; use a URL such as 'https://minio.example.com:9000'".into()),
-        Some(Host::Domain(name)) => forbidden_name(name),
-        Some(Host::Ipv4(address)) => forbidden_address(address.into()),
-        Some(Host::Ipv6(address)) => {
-            forbidden_address(address.to_ipv4_mapped().map_or(address.into(), IpAddr::V4))
-        }
-    };
-    match what {
+    if url.host().is_none() {
+        return Err("has no host; use a URL such as 'https://minio.example.com:9000'".into());
+    }
+    match forbidden_host(url.host()) {
         Some(what) => Err(format!(
             "must not be {what} ('{}'): name the S3 server by its own address",
             url.host_str().unwrap_or_default()
         )),
         None => Ok(()),
+    }
+}
+
+/// What a host is, where nothing inside the cluster may be made to ask it.
+pub(super) fn forbidden_host(host: Option<Host<&str>>) -> Option<&'static str> {
+    match host? {
+        Host::Domain(name) => forbidden_name(name),
+        Host::Ipv4(address) => forbidden_address(address.into()),
+        Host::Ipv6(address) => forbidden_address(address.to_ipv4_mapped().map_or(address.into(), IpAddr::V4)),
     }
 }
 

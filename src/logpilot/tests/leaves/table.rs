@@ -591,6 +591,11 @@ pub const LEAVES: &[Leaf] = &[
         rule!("component: all, host: a.b, path: /c"),
     ),
     (
+        "exposure.ingress.rules[].rewrite",
+        rule!("component: all, host: a.b, path: /c"),
+        rule!("component: all, host: a.b, path: /c, rewrite: /"),
+    ),
+    (
         "exposure.ingress.rules[].component",
         rule!("component: all, host: a.b"),
         rule!("component: rest, host: a.b"),
@@ -671,6 +676,11 @@ pub const LEAVES: &[Leaf] = &[
         "exposure.gateway.rules[].path",
         gateway!("className: a, rules: [{ host: a.b, component: all }]"),
         gateway!("className: a, rules: [{ host: a.b, component: all, path: /c }]"),
+    ),
+    (
+        "exposure.gateway.rules[].rewrite",
+        gateway!("className: a, rules: [{ host: a.b, component: all, path: /c }]"),
+        gateway!("className: a, rules: [{ host: a.b, component: all, path: /c, rewrite: / }]"),
     ),
     (
         "exposure.gateway.rules[].component",
