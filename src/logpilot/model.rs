@@ -163,14 +163,20 @@ pub struct Bucket {
     pub endpoint: Option<String>,
     pub region: String,
     pub path_style: bool,
-    /// Secret with the key; only pods read it.
-    pub secret: String,
-    pub key_id_key: String,
-    pub secret_key_key: String,
+    /// `None`: the pods get keys for their ServiceAccount.
+    pub key: Option<BucketKey>,
     /// ConfigMap and key of the certificates that are trusted instead of the public ones.
     pub ca: Option<(String, String)>,
     /// Room for one copy: that of the data, where it is known.
     pub scratch: Option<Quantity>,
+}
+
+/// Secret with the key of a bucket; only pods read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketKey {
+    pub secret: String,
+    pub key_id_key: String,
+    pub secret_key_key: String,
 }
 
 /// A backup in the place of the data.

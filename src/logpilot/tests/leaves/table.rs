@@ -545,6 +545,11 @@ pub const LEAVES: &[Leaf] = &[
         s3!("bucket: abc, credentialsSecret: { name: a }, pathStyle: true"),
     ),
     (
+        "backup.s3.credentials",
+        s3!("bucket: abc, credentialsSecret: { name: a }"),
+        s3!("bucket: abc, credentials: WorkloadIdentity"),
+    ),
+    (
         "backup.s3.credentialsSecret.name",
         s3!("bucket: abc, credentialsSecret: { name: a }"),
         s3!("bucket: abc, credentialsSecret: { name: b }"),
