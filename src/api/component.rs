@@ -158,13 +158,7 @@ pub enum AssignedBy {
 /// Health checks of the server container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = rule::exec_has_command(),
-    validation = rule::command_only_with_exec(),
-    validation = rule::probe_says_what_its_mode_asks("liveness"),
-    validation = rule::probe_says_what_its_mode_asks("readiness"),
-    validation = rule::probe_says_what_its_mode_asks("startup")
-)]
+#[x_kube(validation = rule::exec_has_command(), validation = rule::command_only_with_exec())]
 pub struct Probes {
     /// `ActuatorGroups`: HTTP on the management port, `/actuator/health/liveness` and `/readiness`.
     /// `Actuator`: `/actuator/health` for every probe, so that a storage fault restarts the pod. `Tcp`: a
@@ -205,6 +199,7 @@ pub enum ProbeMode {
 /// One probe: what it asks, and its timing in seconds. Each value not given keeps its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::probe_says_what_its_mode_asks())]
 pub struct ProbeTimings {
     /// `false` leaves this probe out.
     pub enabled: Option<bool>,

@@ -131,17 +131,16 @@ pub fn no_root_where_restricted() -> Rule {
 
 /// At `spec`. What one user writes, another could only read; and each start would hand the files over again.
 pub fn sharers_have_one_identity() -> Rule {
-    let number = |field: &str, default: &str| {
-        format!(
-            "(has(self.components[k].securityContext) && has(self.components[k].securityContext.{field}) ? self.components[k].securityContext.{field} : {default})"
-        )
-    };
-    let platform = "(has(self.components[k].securityContext) && has(self.components[k].securityContext.assignedBy) && self.components[k].securityContext.assignedBy == 'Platform' ? 1 : 0)";
+    let number = |field: &str, default: &str| format!("(has(s.{field}) ? s.{field} : {default})");
     let user = number("runAsUser", "10001");
-    let identity = format!("[{user}, {}, {platform}]", number("fsGroup", &user));
+    let group = number("fsGroup", &user);
+    let platform = "(has(s.assignedBy) && s.assignedBy == 'Platform' ? 1 : 0)";
+    // As lists of none or one: an object that is not there has no other form.
+    let running = "self.components.filter(k, !has(self.components[k].enabled) || self.components[k].enabled)";
+    let given = "has(self.components[k].securityContext) ? [self.components[k].securityContext] : []";
     forbidden(
         format!(
-            "!has(self.components) || (has(self.storage) && has(self.storage.sharing) && self.storage.sharing == 'PerComponent') || [self.components.filter(k, !has(self.components[k].enabled) || self.components[k].enabled).map(k, {identity})].all(all, all.all(one, one == all[0]))"
+            "!has(self.components) || (has(self.storage) && has(self.storage.sharing) && self.storage.sharing == 'PerComponent') || [{running}.map(k, {given}).map(l, l.size() == 0 ? [10001, 10001, 0] : l.map(s, [{user}, {group}, {platform}])[0])].all(all, all.all(one, one == all[0]))"
         ),
         "must have the same user and `fsGroup` in each `securityContext`, because they share a volume; or set `storage.sharing: PerComponent`",
     )
@@ -157,11 +156,13 @@ pub fn one_budget() -> Rule {
 
 // ---- probes -------------------------------------------------------------------------------------
 
-/// The mode of one probe: its own, else that of all.
-fn mode_of(probe: &str) -> String {
-    format!(
-        "(has(self.{probe}) && has(self.{probe}.mode) ? self.{probe}.mode : has(self.mode) ? self.mode : 'ActuatorGroups')"
-    )
+/// Holds where a condition does of some probe of a block. Each is another type to CEL, so that no list can hold them.
+fn of_some_probe(block: &str, bad: impl Fn(&str) -> String) -> String {
+    let one = |probe: &str| {
+        let probe = format!("{block}.{probe}");
+        format!("(has({probe}) && {})", bad(&probe))
+    };
+    ["liveness", "readiness", "startup"].map(one).join(" || ")
 }
 
 pub fn exec_has_command() -> Rule {
@@ -172,36 +173,23 @@ pub fn exec_has_command() -> Rule {
 }
 
 pub fn command_only_with_exec() -> Rule {
-    let any = ["liveness", "readiness", "startup"].map(|probe| format!("{} == 'Exec'", mode_of(probe)));
+    let exec = of_some_probe("self", |probe| format!("has({probe}.mode) && {probe}.mode == 'Exec'"));
     forbidden(
-        format!("!has(self.command) || {}", any.join(" || ")),
+        format!("!has(self.command) || (has(self.mode) && self.mode == 'Exec') || {exec}"),
         "may only be given with `mode: Exec`; set the mode or remove the command",
     )
     .field_path(".command")
 }
 
-/// A path, a port and a command each belong to some of the modes, and two modes have no default of their own.
-pub fn probe_says_what_its_mode_asks(probe: &str) -> Rule {
-    let mode = mode_of(probe);
-    let given = |field: &str| format!("(has(self.{probe}) && has(self.{probe}.{field}))");
-    let off = format!("(has(self.{probe}) && has(self.{probe}.enabled) && !self.{probe}.enabled)");
-    let no_path = format!("{mode} == 'Http' && !{off} && !{}", given("path"));
-    let path = format!("{} && {mode} in ['Tcp', 'Grpc', 'Exec']", given("path"));
-    let port = format!("{} && {mode} == 'Exec'", given("port"));
-    let command = format!("{} && {mode} != 'Exec'", given("command"));
-    // Mode Exec of all probes asks for its command itself.
-    let no_command = format!(
-        "{} && {mode} == 'Exec' && !{off} && !{} && !has(self.command)",
-        given("mode"),
-        given("command")
-    );
-    explained(
-        format!("!({no_path}) && !({path}) && !({port}) && !({command}) && !({no_command})"),
+/// At a probe that has a mode of its own. What follows from the mode of all probes is the operator's to say.
+pub fn probe_says_what_its_mode_asks() -> Rule {
+    let off = "(has(self.enabled) && !self.enabled)";
+    forbidden(
         format!(
-            "{no_path} ? 'must have a `path` with mode Http, such as /actuator/health' : {path} ? 'may not have a `path`: only an HTTP probe asks for one; set `mode: Http` or remove it' : {port} ? 'may not have a `port` with mode Exec' : {command} ? 'may not have a `command`: only mode Exec runs one; set the mode or remove it' : 'must have a `command` with mode Exec, here or for all probes'"
+            "!has(self.mode) || ((self.mode != 'Http' || has(self.path) || {off}) && !(has(self.path) && self.mode in ['Tcp', 'Grpc', 'Exec']) && !(has(self.port) && self.mode == 'Exec') && (!has(self.command) || self.mode == 'Exec'))"
         ),
+        "must have a `path` with mode Http, and none with Tcp, Grpc and Exec; a `port` with all but Exec; a `command` with Exec alone",
     )
-    .field_path(format!(".{probe}"))
 }
 
 /// What stands in a request's first line.
@@ -295,21 +283,23 @@ pub fn rest_has_no_grpc_probe() -> Rule {
 }
 
 /// A probe of its own that asks the protocol which the role does not serve, by mode or by the port's name.
-pub fn role_can_answer_probe(role: &str, probe: &str) -> Rule {
-    let at = format!("self['{role}'].probes.{probe}");
-    let there = format!("'{role}' in self && has(self['{role}'].probes) && has({at})");
+pub fn role_can_answer_probes(role: &str) -> Rule {
+    let block = format!("self['{role}'].probes");
     // Not by `==`: a port is a number or text.
-    let named = |port: &str| format!("(has({at}.port) && string({at}.port) == '{port}')");
+    let named = |probe: &str, port: &str| format!("(has({probe}.port) && string({probe}.port) == '{port}')");
     let (bad, missing) = if role == "rest" {
-        (format!("((has({at}.mode) && {at}.mode == 'Grpc') || {})", named("grpc")), "gRPC")
+        let bad = |probe: &str| {
+            format!("((has({probe}.mode) && {probe}.mode == 'Grpc') || {})", named(probe, "grpc"))
+        };
+        (of_some_probe(&block, bad), "gRPC")
     } else {
-        (named("http"), "HTTP")
+        (of_some_probe(&block, |probe| named(probe, "http")), "HTTP")
     };
     forbidden(
-        format!("!({there}) || !{bad}"),
+        format!("!('{role}' in self) || !has({block}) || !({bad})"),
         &format!("may not ask for {missing}, which {role} does not serve; use the management port"),
     )
-    .field_path(format!(".{role}.probes.{probe}"))
+    .field_path(format!(".{role}.probes"))
 }
 
 /// A port of a protocol that the role does not serve.
