@@ -30,7 +30,7 @@ const TRUST: &str = "name the role in `serviceAccount.annotations`, and let its 
 pub enum Keys {
     /// Given, and good as long as the pod runs.
     Given(Credentials),
-    Lent(Lender),
+    Lent(Box<Lender>),
 }
 
 pub struct Lender {
@@ -78,7 +78,7 @@ impl Keys {
             ));
         };
         // Not the authority of a private S3 server: these have certificates of a public one.
-        Ok(Self::Lent(Lender { from, wire: Wire::new(None)?, held: RefCell::new(None) }))
+        Ok(Self::Lent(Box::new(Lender { from, wire: Wire::new(None)?, held: RefCell::new(None) })))
     }
 
     /// Keys that are good for the next request.

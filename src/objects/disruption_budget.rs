@@ -31,7 +31,6 @@ pub fn build(cluster: &Cluster, component: &Component) -> Option<PodDisruptionBu
             selector: Some(labels::pod_selector(component)),
             // A pod that is not ready serves nobody: keeping it would only block the drain that could help it.
             unhealthy_pod_eviction_policy: Some(policy(component.unhealthy_pods).into()),
-            ..PodDisruptionBudgetSpec::default()
         }),
         ..PodDisruptionBudget::default()
     })

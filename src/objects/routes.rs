@@ -169,10 +169,10 @@ fn by_host<M: PartialEq>(
 ) -> impl Iterator<Item = (ObjectMeta, RouteSpec<M>)> {
     let wanted = cluster.gateway.iter();
     wanted.flat_map(move |wanted| {
-        let of = move |host: &Option<&str>| {
+        let hosts = gateway::hosts(wanted).into_iter().filter(move |host| {
             wanted.routes.iter().any(|route| route.host.as_deref() == *host && route.protocol == protocol)
-        };
-        let hosts = gateway::hosts(wanted).into_iter().filter(of).enumerate();
+        });
+        let hosts = hosts.enumerate();
         hosts.map(move |(index, host)| {
             let spec = RouteSpec {
                 parent_refs: parents(cluster, wanted, host),
@@ -198,7 +198,7 @@ fn rules<M: PartialEq>(wanted: &Gateway, host: Option<&str>, to_match: fn(&Route
         };
         // What takes everything matches by having no match, and cannot share its rule with one that has.
         let matches = to_match(route);
-        let filters: Vec<_> = route.rewrite.iter().map(replaced).collect();
+        let filters: Vec<_> = route.rewrite.as_deref().map(replaced).into_iter().collect();
         let beside = rules.iter_mut().find(|rule| {
             rule.backend_refs.contains(&backend)
                 && rule.filters.is_empty()
@@ -214,8 +214,8 @@ fn rules<M: PartialEq>(wanted: &Gateway, host: Option<&str>, to_match: fn(&Route
     rules
 }
 
-fn replaced(prefix: &String) -> Filter {
-    let path = PathRewrite { type_: "ReplacePrefixMatch", replace_prefix_match: prefix.clone() };
+fn replaced(prefix: &str) -> Filter {
+    let path = PathRewrite { type_: "ReplacePrefixMatch", replace_prefix_match: prefix.to_owned() };
     Filter { type_: "URLRewrite", request_redirect: None, url_rewrite: Some(UrlRewrite { path }) }
 }
 

@@ -94,7 +94,7 @@ pub fn unique_locations() -> Rule {
 /// The target is a setting of a whole Ingress.
 pub fn one_rewrite() -> Rule {
     forbidden(
-        "self.filter(r, has(r.rewrite)).all(a, self.filter(r, has(r.rewrite))[0].rewrite == a.rewrite)",
+        "self.all(a, !has(a.rewrite) || self.all(b, !has(b.rewrite) || a.rewrite == b.rewrite))",
         "must have the same `rewrite` in each rule that has one: an Ingress has one target for all its paths; use `gateway` for several",
     )
 }

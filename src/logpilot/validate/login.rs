@@ -23,11 +23,10 @@ pub(super) fn judge(key: &str, value: &str) -> Result<(), Option<&'static str>> 
         return Ok(());
     }
     match key.strip_prefix(NGINX) {
-        Some("auth-url") if !is_url(value) => Err(Some(WORDS)),
+        Some("auth-url" | "auth-signin") if !is_url(value) => Err(Some(WORDS)),
         Some("auth-url") if is_asked_of_a_neighbour(value) => Err(Some(
             "must not contain the address of a cloud's metadata service, of the API server or of the pod itself",
         )),
-        Some("auth-signin") if !is_url(value) => Err(Some(WORDS)),
         Some("auth-response-headers") if !is_headers(value) => {
             Err(Some("must not contain anything but names of headers, with a comma between"))
         }
