@@ -15,6 +15,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "backup_s3/lender.rs"]
+mod lender;
 #[path = "backup_s3/server.rs"]
 mod server;
 
@@ -34,9 +36,12 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use lender::{Lender, Lends};
 use server::{BUCKET, Fault, KEY, SECRET, Server};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_logpilot-operator");
+/// The ServiceAccount's token.
+const PROOF: &str = "eyJh.pr00f.x";
 const MANIFEST: &str = ".json";
 /// Of a run that ended long ago.
 const OLD: &str = "logpilot-20250101T000000.000Z.db";
@@ -138,7 +143,7 @@ fn refused(command: &mut Command) -> String {
     let Output { status, stderr, stdout } = command.output().unwrap();
     assert_eq!(status.code(), Some(1), "{stdout:?}");
     let words = String::from_utf8(stderr).unwrap();
-    for hidden in [SECRET, "X-Amz-", "Signature="] {
+    for hidden in [SECRET, PROOF, lender::TOKEN, "X-Amz-", "Signature="] {
         assert!(!words.contains(hidden), "{words}");
     }
     words
@@ -410,4 +415,102 @@ fn what_a_shell_would_read_is_refused_or_inert() {
     odd.arg(format!("--region=$(touch {})", canary.display()));
     let _ = odd.output().unwrap();
     assert!(!canary.exists());
+}
+
+/// As the webhook of Amazon's Kubernetes leaves a pod of an annotated ServiceAccount.
+fn as_role<'a>(command: &'a mut Command, case: &Case, lender: &Lender) -> &'a mut Command {
+    let token = case.home.path().join("token");
+    fs::write(&token, format!("{PROOF}\n")).unwrap();
+    command
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/a")
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", token)
+        .env("AWS_ENDPOINT_URL_STS", &lender.url)
+}
+
+/// As Pod Identity leaves it.
+fn by_agent<'a>(command: &'a mut Command, case: &Case, lender: &Lender) -> &'a mut Command {
+    as_role(command, case, lender)
+        .env_remove("AWS_ROLE_ARN")
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/v1/credentials", lender.url))
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", case.home.path().join("token"))
+}
+
+#[test]
+fn the_role_of_a_service_account_lends_its_key() {
+    let (case, lender) = (Case::new(5), Lender::start(Lends::Minutes(60)));
+    let said = good(as_role(&mut case.backup(2), &case, &lender));
+    assert_eq!(lender.asked(), 1, "it is good for the whole run");
+    let with = lender.with();
+    for part in [
+        "Action=AssumeRoleWithWebIdentity",
+        "RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fa",
+        "RoleSessionName=logpilot-backup",
+        &format!("WebIdentityToken={PROOF}"),
+    ] {
+        assert!(with.split('&').any(|it| it == part), "{part} in {with}");
+    }
+    assert_eq!(
+        case.server.seen("PUT", ""),
+        case.server.seen("PUT", "X-Amz-Security-Token="),
+        "each is signed so"
+    );
+    good(as_role(&mut case.restore(&name(&said)), &case, &lender));
+}
+
+#[test]
+fn the_agent_of_a_node_lends_its_key() {
+    let (case, lender) = (Case::new(5), Lender::start(Lends::Minutes(60)));
+    let said = good(by_agent(&mut case.backup(2), &case, &lender));
+    assert_eq!((lender.asked(), lender.with().as_str()), (1, PROOF));
+    good(by_agent(&mut case.restore(&name(&said)), &case, &lender));
+}
+
+/// A copy may take longer than a key is good for.
+#[test]
+fn a_key_that_ends_soon_is_asked_for_again() {
+    let (case, lender) = (Case::new(5), Lender::start(Lends::Minutes(9)));
+    good(as_role(&mut case.backup(2), &case, &lender));
+    assert!(lender.asked() > 3, "{}", lender.asked());
+}
+
+#[test]
+fn a_lender_that_stumbles_is_asked_again() {
+    let case = Case::new(5);
+    for (status, code) in [(503, "ServiceUnavailable"), (400, "IDPCommunicationError")] {
+        let lender = Lender::start(Lends::After(status, code));
+        good(as_role(&mut case.backup(2), &case, &lender));
+        assert_eq!(lender.asked(), 2, "{code}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_lent_is_told_with_what_to_do() {
+    let case = Case::new(5);
+    let told = |lends: Lends, words: &[&str]| {
+        let lender = Lender::start(lends);
+        let said = refused(as_role(&mut case.backup(2), &case, &lender));
+        for word in words {
+            assert!(said.contains(word), "{word}: {said}");
+        }
+        assert_eq!(lender.asked(), 1, "another try would not help");
+    };
+    let role = "cannot assume arn:aws:iam::123456789012:role/a";
+    told(
+        Lends::Refuses(403, "AccessDenied"),
+        &[role, "AccessDenied (403)", "trust policy", "serviceAccount.annotations"],
+    );
+    told(Lends::Refuses(400, "InvalidIdentityToken"), &[role, "InvalidIdentityToken"]);
+    told(Lends::Odd, &[role, "no keys in it"]);
+    let lender = Lender::start(Lends::Odd);
+    let said = refused(by_agent(&mut case.backup(2), &case, &lender));
+    assert!(said.contains("Pod Identity") && said.contains("no keys in it"), "{said}");
+    let gone = case.home.path().join("gone");
+    let said =
+        refused(as_role(&mut case.backup(2), &case, &lender).env("AWS_WEB_IDENTITY_TOKEN_FILE", &gone));
+    assert!(said.contains("ServiceAccount's token") && said.contains("gone"), "{said}");
+    let mut nobody = case.backup(2);
+    let said = refused(nobody.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY"));
+    assert!(said.contains("there are no credentials") && said.contains("WorkloadIdentity"), "{said}");
 }

@@ -139,7 +139,9 @@ fn rules_know_the_defaults_that_are_applied() {
                 let given = resources(json!({ list: { name: default } }));
                 assert!(found(given).is_empty(), "{} {list}.{name}: {default}", role.name);
             }
-            let above = found(resources(json!({ "requests": { name: "100Gi" } })));
+            // A request of CPU without a limit has none.
+            let limits = if name == "cpu" { json!({ "cpu": limit }) } else { json!({}) };
+            let above = found(resources(json!({ "requests": { name: "100Gi" }, "limits": limits })));
             assert!(above.iter().any(|refusal| refusal.message.contains(&format!("'{limit}'"))), "{above:?}");
             let below =
                 found(resources(json!({ "limits": { name: if name == "cpu" { "1m" } else { "16Mi" } } })));

@@ -1,6 +1,7 @@
 //! Copies of the data: when, where to, how many.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -64,6 +65,7 @@ pub struct BackupVolume {
 /// A bucket of Amazon S3 or of a server that speaks its protocol. It is never made, and never emptied of what is others'.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::one_source_of_keys())]
 pub struct S3 {
     /// Name of the bucket.
     #[schemars(length(min = 3, max = 63))]
@@ -84,10 +86,20 @@ pub struct S3 {
     pub region: Option<String>,
     /// Whether the bucket stands in the URL's path, and not in front of the host. Default: true with an `endpoint`.
     pub path_style: Option<bool>,
-    /// The Secret with the key. Only the pods that copy read it.
-    pub credentials_secret: S3Credentials,
+    /// `Secret`: the key in `credentialsSecret`. `WorkloadIdentity`: the pods that copy get short-lived keys for their
+    /// ServiceAccount, by the annotation of a role in `serviceAccount.annotations` or by EKS Pod Identity. Default `Secret`.
+    pub credentials: Option<S3CredentialsFrom>,
+    /// The Secret with the key. Only the pods that copy read it. Not with `credentials: WorkloadIdentity`.
+    pub credentials_secret: Option<S3Credentials>,
     /// Certificates that are trusted instead of the public ones, for a private authority.
     pub ca_config_map: Option<CaConfigMap>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum S3CredentialsFrom {
+    #[default]
+    Secret,
+    WorkloadIdentity,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]

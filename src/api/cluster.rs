@@ -56,6 +56,8 @@ use super::{
 #[x_kube(
     validation = rules::identity::system_namespace_is_immutable(),
     validation = rules::identity::namespace_policy_needs_storage_policy(),
+    validation = rules::components::no_root_where_restricted(),
+    validation = rules::components::sharers_have_one_identity(),
     validation = rules::storage::file_has_one_pod(),
     validation = rules::storage::sqlite_stays_on_one_host(),
     validation = rules::storage::once_pod_has_one_pod(),
@@ -136,6 +138,8 @@ pub struct LogPilotClusterSpec {
         validation = rules::components::cpu_within_limit("rest"),
         validation = rules::components::cpu_within_limit("grpc"),
         validation = rules::components::rest_has_no_grpc_probe(),
+        validation = rules::components::role_can_answer_probes("rest"),
+        validation = rules::components::role_can_answer_probes("grpc"),
         validation = rules::components::role_serves("rest", "loadBalancer", "grpcPort", "gRPC", "httpPort"),
         validation = rules::components::role_serves("grpc", "loadBalancer", "httpPort", "HTTP", "grpcPort"),
         validation = rules::components::role_serves("rest", "nodePort", "grpc", "gRPC", "http"),

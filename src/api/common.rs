@@ -68,6 +68,27 @@ impl JsonSchema for IntOrPercent {
     }
 }
 
+/// A port of the server container, by name or number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ProbePort {
+    Number(i32),
+    /// `management`, `http` or `grpc`.
+    Name(String),
+}
+
+impl JsonSchema for ProbePort {
+    fn schema_name() -> Cow<'static, str> {
+        "ProbePort".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        super::schema::probe_port()
+    }
+}
+
 /// Names an object in the cluster's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct LocalReference {
@@ -109,7 +130,7 @@ pub struct ResourceList {
     pub ephemeral_storage: Option<Quantity>,
 }
 
-/// Compute resources of the server container. Each value not given keeps its default.
+/// Compute resources of the server container. Each value not given keeps its default, except the CPU limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
     validation = rules::components::memory_within_limit(),
@@ -118,7 +139,8 @@ pub struct ResourceList {
 pub struct Resources {
     /// What the scheduler sets aside for the pod.
     pub requests: Option<ResourceList>,
-    /// What the pod may use at most.
+    /// What the pod may use at most. Without `cpu` here there is no CPU limit where `requests.cpu` is given, unless
+    /// `spec.limits` asks every container for one.
     pub limits: Option<ResourceList>,
 }
 
@@ -142,8 +164,8 @@ pub struct EnvVar {
 /// Where a variable's value comes from: exactly one of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.secretKeyRef), has(self.configMapKeyRef), has(self.fieldRef)].exists_one(given, given)")
-    .message("must have exactly one of `secretKeyRef`, `configMapKeyRef` and `fieldRef`"))]
+#[x_kube(validation = Rule::new("[has(self.secretKeyRef), has(self.configMapKeyRef), has(self.fieldRef), has(self.resourceFieldRef)].exists_one(given, given)")
+    .message("must have exactly one of `secretKeyRef`, `configMapKeyRef`, `fieldRef` and `resourceFieldRef`"))]
 pub struct EnvVarSource {
     /// One key of a Secret.
     pub secret_key_ref: Option<KeyReference>,
@@ -151,6 +173,57 @@ pub struct EnvVarSource {
     pub config_map_key_ref: Option<KeyReference>,
     /// A field of the pod.
     pub field_ref: Option<FieldReference>,
+    /// A request or limit of the server container.
+    pub resource_field_ref: Option<ResourceFieldReference>,
+}
+
+/// A request or limit of the server container, as a whole number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::environment::divisor_fits())]
+pub struct ResourceFieldReference {
+    /// Such as `limits.memory`. A CPU limit that the container does not have is the node's processors.
+    pub resource: ResourceField,
+    /// The unit of the number, rounded up: `1m` or `1` for CPU; `1`, `1k` to `1E` or `1Ki` to `1Ei` for memory and disk.
+    /// Default `1`.
+    #[schemars(schema_with = "super::schema::divisor")]
+    #[serde(default)]
+    pub divisor: Option<Quantity>,
+    /// Only the server container of the component can be named, which is the default.
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = rules::dns_label())]
+    pub container_name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ResourceField {
+    #[serde(rename = "limits.cpu")]
+    LimitsCpu,
+    #[serde(rename = "limits.memory")]
+    LimitsMemory,
+    #[serde(rename = "limits.ephemeral-storage")]
+    LimitsEphemeralStorage,
+    #[serde(rename = "requests.cpu")]
+    RequestsCpu,
+    #[serde(rename = "requests.memory")]
+    RequestsMemory,
+    #[serde(rename = "requests.ephemeral-storage")]
+    RequestsEphemeralStorage,
+}
+
+impl ResourceField {
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LimitsCpu => "limits.cpu",
+            Self::LimitsMemory => "limits.memory",
+            Self::LimitsEphemeralStorage => "limits.ephemeral-storage",
+            Self::RequestsCpu => "requests.cpu",
+            Self::RequestsMemory => "requests.memory",
+            Self::RequestsEphemeralStorage => "requests.ephemeral-storage",
+        }
+    }
 }
 
 /// A field of the pod itself, such as `metadata.name`.
@@ -174,9 +247,20 @@ pub struct EnvFromSource {
     #[x_kube(validation = rules::environment::variable_name())]
     pub prefix: Option<String>,
     /// All keys of a ConfigMap.
-    pub config_map_ref: Option<LocalReference>,
+    pub config_map_ref: Option<SourceReference>,
     /// All keys of a Secret.
-    pub secret_ref: Option<LocalReference>,
+    pub secret_ref: Option<SourceReference>,
+}
+
+/// A Secret or ConfigMap in the cluster's namespace whose keys become variables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct SourceReference {
+    /// Name of the Secret or ConfigMap.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
+    pub name: String,
+    /// The pod starts even where the object is missing.
+    pub optional: Option<bool>,
 }
 
 /// Lets pods run on nodes with a matching taint.

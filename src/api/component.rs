@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     common::{
-        EnvFromSource, EnvVar, IntOrPercent, Quantity, Resources, StringMap, Toleration, TopologySpread,
+        EnvFromSource, EnvVar, IntOrPercent, ProbePort, Quantity, Resources, StringMap, Toleration,
+        TopologySpread,
     },
     rules::{self, components as rule},
 };
@@ -31,6 +32,8 @@ pub struct ComponentSpec {
     pub replicas: Option<i32>,
     /// CPU and memory of the server container.
     pub resources: Option<Resources>,
+    /// User and groups of the pods, and of those that back its data up, restore it or try its configuration.
+    pub security_context: Option<PodIdentity>,
     /// Health checks.
     pub probes: Option<Probes>,
     /// How pods are replaced.
@@ -123,6 +126,35 @@ pub enum StrategyType {
     Recreate,
 }
 
+/// User and groups of the pods. Components that share a volume have the same user and `fsGroup`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::platform_assigns_all())]
+pub struct PodIdentity {
+    /// `Platform` leaves user and groups out of the pods, for platforms that assign them, such as OpenShift.
+    /// Default `Operator`.
+    pub assigned_by: Option<AssignedBy>,
+    /// Default 10001. 0, which is root, only where `namespace.podSecurity` is not `Restricted`.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub run_as_user: Option<i64>,
+    /// Default: the number of the user.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub run_as_group: Option<i64>,
+    /// The group that owns the volumes. Default: the number of the user. With another group than before, the kubelet
+    /// hands all files of a volume over to it at the next start.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub fs_group: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AssignedBy {
+    /// The operator writes user and groups into the pods.
+    #[default]
+    Operator,
+    /// The platform's admission does.
+    Platform,
+}
+
 /// Health checks of the server container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -131,7 +163,8 @@ pub struct Probes {
     /// `ActuatorGroups`: HTTP on the management port, `/actuator/health/liveness` and `/readiness`.
     /// `Actuator`: `/actuator/health` for every probe, so that a storage fault restarts the pod. `Tcp`: a
     /// connection to the serving port. `Grpc`: the gRPC health protocol, which the server answers only to
-    /// callers with the API key. `Exec`: `command`. Default `ActuatorGroups`.
+    /// callers with the API key. `Http`: the `path` of each probe. `Exec`: `command`. Each probe may have a mode of its
+    /// own. Default `ActuatorGroups`.
     pub mode: Option<ProbeMode>,
     /// Command of mode `Exec`, run without a shell.
     #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]
@@ -157,16 +190,32 @@ pub enum ProbeMode {
     Tcp,
     /// The gRPC health protocol on the gRPC port. The server answers it only to callers with the API key.
     Grpc,
+    /// HTTP on the management port, or on `port`, to the `path` that the probe names.
+    Http,
     /// A command in the container.
     Exec,
 }
 
-/// Timing of one probe, in seconds. Each value not given keeps its default.
+/// One probe: what it asks, and its timing in seconds. Each value not given keeps its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::probe_says_what_its_mode_asks())]
 pub struct ProbeTimings {
     /// `false` leaves this probe out.
     pub enabled: Option<bool>,
+    /// As `probes.mode`, for this probe alone.
+    pub mode: Option<ProbeMode>,
+    /// What an HTTP probe asks for. Default: that of the mode; `Http` has none.
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = rule::probe_path())]
+    pub path: Option<String>,
+    /// `management`, `http`, `grpc` or a number. Default: the management port for HTTP, the serving port for `Tcp`, and
+    /// the gRPC port for `Grpc`.
+    #[serde(default)]
+    pub port: Option<ProbePort>,
+    /// Command of mode `Exec`, for this probe alone.
+    #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]
+    pub command: Option<Vec<String>>,
     /// Seconds from the container's start to the first check.
     #[schemars(range(min = 0, max = 3600))]
     pub initial_delay_seconds: Option<i32>,
@@ -272,6 +321,18 @@ pub struct PodDisruptionBudget {
     pub min_available: Option<IntOrPercent>,
     /// Pods that may go at once, as a number or a percentage. Not together with `minAvailable`.
     pub max_unavailable: Option<IntOrPercent>,
+    /// Pods that are not ready: `AlwaysAllow` lets a drain take them whatever the budget says, so that a broken pod blocks
+    /// none; `IfHealthyBudget` only while enough others are ready. Default `AlwaysAllow`.
+    pub unhealthy_pod_eviction_policy: Option<UnhealthyPodEviction>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UnhealthyPodEviction {
+    /// A drain may always take a pod that is not ready.
+    #[default]
+    AlwaysAllow,
+    /// Only while as many pods as the budget wants are ready.
+    IfHealthyBudget,
 }
 
 /// A Service of type LoadBalancer in front of the component.

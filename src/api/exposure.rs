@@ -21,6 +21,7 @@ pub struct Exposure {
 /// An Ingress, and a second one for gRPC rules: the backend protocol is a setting of a whole Ingress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rule::certificate_needs_host())]
 pub struct Ingress {
     /// `false` removes the Ingress and keeps its settings.
     pub enabled: Option<bool>,
@@ -35,13 +36,14 @@ pub struct Ingress {
         validation = rules::metadata::no_reserved_annotations(),
         validation = rule::no_dangerous_annotations(),
         validation = rule::no_owned_annotations(),
-        validation = rule::no_injected_values()
+        validation = rule::no_injected_values(),
+        validation = rule::no_injected_login()
     )]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub annotations: StringMap,
     /// Hosts and paths. Components have to be named where more than one runs.
     #[schemars(length(min = 1, max = 32))]
-    #[x_kube(validation = rule::unique_locations())]
+    #[x_kube(validation = rule::unique_locations(), validation = rule::one_rewrite())]
     pub rules: Vec<IngressRule>,
     /// TLS for every host of the rules.
     pub tls: Option<Tls>,
@@ -53,15 +55,22 @@ pub struct Ingress {
 
 /// One host and path, and the component that answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = rule::rewrite_only_http())]
 pub struct IngressRule {
-    /// A DNS name, optionally with one leading `*.`.
+    /// A DNS name, optionally with one leading `*.`. Default: every host that no other rule names, those of other
+    /// resources included.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rule::host_format())]
-    pub host: String,
+    pub host: Option<String>,
     /// A path prefix. Default `/`.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = rule::path_format())]
     pub path: Option<String>,
+    /// What the server sees in the place of `path`: with `/`, a request to `/logs/api` with path `/logs` arrives as `/api`.
+    /// Default: requests arrive as they are. Only for protocol Http.
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = rule::path_format())]
+    pub rewrite: Option<String>,
     /// `all`, `rest` or `grpc`. Default: the only component there is.
     pub component: Option<ComponentKey>,
     /// Default `Http`.

@@ -11,7 +11,12 @@ use super::{
 /// An HTTPRoute for each host of an HTTP rule, and a GRPCRoute for each host of a gRPC rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::one_kind_of_parent(), validation = rule::tls_needs_own_gateway())]
+#[x_kube(
+    validation = rule::one_kind_of_parent(),
+    validation = rule::tls_needs_own_gateway(),
+    validation = rule::any_host_has_one_protocol(),
+    validation = ingress::certificate_needs_host()
+)]
 pub struct Gateway {
     /// `false` removes the routes, and the Gateway made for them, and keeps the settings.
     pub enabled: Option<bool>,
@@ -29,7 +34,8 @@ pub struct Gateway {
     #[x_kube(
         validation = ingress::unique_locations(),
         validation = rule::one_protocol_per_host(),
-        validation = rule::grpc_path()
+        validation = rule::grpc_path(),
+        validation = rule::few_rewrites()
     )]
     pub rules: Vec<IngressRule>,
     /// TLS for every host of the rules, with `className`: port 443 ends it, and port 80 sends browsers there.

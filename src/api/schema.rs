@@ -46,6 +46,11 @@ pub fn quantity() -> Schema {
     })
 }
 
+/// The unit of a resource as a variable. Which there are is said by a rule that knows the resource.
+pub fn divisor(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "x-kubernetes-int-or-string": true, "maxLength": 8 })
+}
+
 /// Processor time. A whole number counts processors.
 pub fn cpu(_: &mut SchemaGenerator) -> Schema {
     at_least("1m", "'500m' or '2'", "'must be at least 1m, a thousandth of a processor'")
@@ -73,7 +78,19 @@ pub fn int_or_percent() -> Schema {
     })
 }
 
-/// As above; twice as many pods and more may be started at once.
+/// A port of the server container.
+pub fn probe_port() -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true,
+        "maxLength": 10,
+        "x-kubernetes-validations": [rule(
+            "self == string(self) ? self in ['management', 'http', 'grpc'] : self >= 1 && self <= 65535",
+            "must be 'management', 'http', 'grpc' or a number from 1 to 65535",
+        )],
+    })
+}
+
+/// As `int_or_percent`; twice as many pods and more may be started at once.
 pub fn surge(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "x-kubernetes-int-or-string": true,

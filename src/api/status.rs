@@ -271,6 +271,7 @@ pub struct EffectiveComponent {
     pub replicas: String,
     #[schemars(length(max = 64))]
     pub strategy: String,
+    /// Request and limit after patches, such as `100m/500m`; `none` where there is none.
     #[schemars(length(max = 64))]
     pub cpu: String,
     #[schemars(length(max = 64))]

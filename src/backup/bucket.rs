@@ -1,10 +1,10 @@
 //! Objects under one prefix of a bucket.
 
-use std::{env, fs, io, path::Path};
+use std::{fs, io, path::Path};
 
 use http::header;
 use rusty_s3::{
-    Bucket as Signer, Credentials, UrlStyle,
+    Bucket as Signer, UrlStyle,
     actions::{CompleteMultipartUploadResponse, CreateMultipartUpload, ListObjectsV2},
 };
 
@@ -12,6 +12,7 @@ use super::{
     Error,
     failure::{Failure, Step},
     files,
+    identity::Keys,
     place::Access,
     wire::{Content, Wire, patiently},
 };
@@ -24,7 +25,7 @@ const PARTS: u64 = 10_000;
 pub struct Bucket {
     wire: Wire,
     signer: Signer,
-    credentials: Credentials,
+    keys: Keys,
     /// Ends with `/`, or is empty.
     prefix: String,
 }
@@ -34,16 +35,7 @@ impl Bucket {
     pub fn new(name: &str, prefix: &str, access: &Access) -> Result<Self, Error> {
         let unusable =
             |cause: String, help| Error::Bucket { doing: "use", at: format!("s3://{name}"), cause, help };
-        // Of a file that `kubectl create secret` took over, the line's end is part of the value.
-        let given = |name: &str| {
-            env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-        };
-        let (Some(key), Some(secret)) = (given("AWS_ACCESS_KEY_ID"), given("AWS_SECRET_ACCESS_KEY")) else {
-            return Err(unusable(
-                "there are no credentials".into(),
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; in a cluster, the Secret's two keys must not be empty",
-            ));
-        };
+        let keys = Keys::of_environment(&access.region)?;
         let endpoint = match &access.endpoint {
             Some(endpoint) => Ok(endpoint.clone()),
             None => format!("https://s3.{}.amazonaws.com", access.region).parse(),
@@ -57,7 +49,7 @@ impl Bucket {
             })?;
         let wire = Wire::new(access.ca_file.as_deref())?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        Ok(Self { wire, signer, credentials: Credentials::new(key, secret), prefix })
+        Ok(Self { wire, signer, keys, prefix })
     }
 
     /// For people.
@@ -71,7 +63,8 @@ impl Bucket {
         let mut names = Vec::new();
         let mut next: Option<String> = None;
         loop {
-            let mut action = self.signer.list_objects_v2(Some(&self.credentials));
+            let keys = self.keys.now()?;
+            let mut action = self.signer.list_objects_v2(Some(&keys));
             action.with_prefix(self.prefix.as_str());
             action.with_delimiter("/");
             if let Some(token) = next.take() {
@@ -89,16 +82,16 @@ impl Bucket {
     }
 
     pub fn put(&self, name: &str, content: &[u8]) -> Result<(), Error> {
-        let key = self.key(name);
-        let action = self.signer.put_object(Some(&self.credentials), &key);
+        let (key, keys) = (self.key(name), self.keys.now()?);
+        let action = self.signer.put_object(Some(&keys), &key);
         self.wire.text(&self.step("write", name), &action, Content::Bytes(content))?;
         Ok(())
     }
 
     /// A small object. `None` where there is none.
     pub fn get(&self, name: &str) -> Result<Option<String>, Error> {
-        let key = self.key(name);
-        let action = self.signer.get_object(Some(&self.credentials), &key);
+        let (key, keys) = (self.key(name), self.keys.now()?);
+        let action = self.signer.get_object(Some(&keys), &key);
         absent_is_none(self.wire.text(&self.step("read", name), &action, Content::None))
     }
 
@@ -108,8 +101,8 @@ impl Bucket {
         name: &str,
         into: impl Fn() -> Result<W, Error>,
     ) -> Result<(u64, String), Error> {
-        let (key, step) = (self.key(name), self.step("read", name));
-        let action = self.signer.get_object(Some(&self.credentials), &key);
+        let (key, keys, step) = (self.key(name), self.keys.now()?, self.step("read", name));
+        let action = self.signer.get_object(Some(&keys), &key);
         let digest = patiently(|| {
             let into = into()?;
             let answer = self.wire.ask(&step, &action, Content::None)?;
@@ -120,15 +113,15 @@ impl Bucket {
 
     /// One that is not there is removed.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
-        let key = self.key(name);
-        let action = self.signer.delete_object(Some(&self.credentials), &key);
+        let (key, keys) = (self.key(name), self.keys.now()?);
+        let action = self.signer.delete_object(Some(&keys), &key);
         absent_is_none(self.wire.text(&self.step("remove", name), &action, Content::None)).map(drop)
     }
 
     /// Begins an upload and answers its number; nobody sees the object before [`Self::upload`] has ended.
     pub fn begin(&self, name: &str) -> Result<String, Error> {
-        let (key, step) = (self.key(name), self.step("write", name));
-        let action = self.signer.create_multipart_upload(Some(&self.credentials), &key);
+        let (key, keys, step) = (self.key(name), self.keys.now()?, self.step("write", name));
+        let action = self.signer.create_multipart_upload(Some(&keys), &key);
         let text = self.wire.text(&step, &action, Content::Bytes(b""))?;
         let answer = CreateMultipartUpload::parse_response(&text).map_err(|error| step.odd(&error))?;
         Ok(answer.upload_id().to_owned())
@@ -139,13 +132,15 @@ impl Bucket {
         let (key, step) = (self.key(name), self.step("write", name));
         let mut tags = Vec::new();
         for (number, (from, length)) in (1..).zip(parts(size)) {
-            let action = self.signer.upload_part(Some(&self.credentials), &key, number, upload);
+            let keys = self.keys.now()?;
+            let action = self.signer.upload_part(Some(&keys), &key, number, upload);
             let answer = patiently(|| self.wire.ask(&step, &action, Content::Part { file, from, length }))?;
             let tag = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
             tags.push(tag.ok_or_else(|| step.odd(&"a part was taken without an ETag"))?.to_owned());
         }
         let tags = || tags.iter().map(String::as_str);
-        let action = || self.signer.complete_multipart_upload(Some(&self.credentials), &key, upload, tags());
+        let keys = self.keys.now()?;
+        let action = || self.signer.complete_multipart_upload(Some(&keys), &key, upload, tags());
         let text = self.wire.text(&step, &action(), Content::Bytes(action().body().as_bytes()))?;
         // An error can come after the status, which is then that of a success.
         CompleteMultipartUploadResponse::parse(&text).map(drop).map_err(|_| step.refused(200, &text))
@@ -153,8 +148,8 @@ impl Bucket {
 
     /// Frees what was sent of an upload that will not be finished.
     pub fn abort(&self, name: &str, upload: &str) -> Result<(), Error> {
-        let key = self.key(name);
-        let action = self.signer.abort_multipart_upload(Some(&self.credentials), &key, upload);
+        let (key, keys) = (self.key(name), self.keys.now()?);
+        let action = self.signer.abort_multipart_upload(Some(&keys), &key, upload);
         absent_is_none(self.wire.text(&self.step("remove", name), &action, Content::None)).map(drop)
     }
 

@@ -43,6 +43,12 @@ impl Step {
 
     /// The server answered with an error.
     pub fn refused(&self, status: u16, body: &str) -> Error {
+        let code = between(body, "<Code>", "</Code>").unwrap_or_default();
+        self.refused_for(status, body, help(status, code))
+    }
+
+    /// As `refused`, with what to do.
+    pub fn refused_for(&self, status: u16, body: &str, help: &'static str) -> Error {
         let told = |open, close| -> String {
             let words = between(body, open, close).unwrap_or_default();
             words.chars().take(WORDS).map(|char| if char.is_control() { ' ' } else { char }).collect()
@@ -53,7 +59,7 @@ impl Step {
             (code, "") => format!("the server answers {code} ({status})"),
             (code, words) => format!("the server answers {code} ({status}): {words}"),
         };
-        self.failed(cause, help(status, &code))
+        self.failed(cause, help)
     }
 
     /// The server was not reached, or did not answer to the end.
@@ -103,6 +109,9 @@ fn help(status: u16, code: &str) -> &'static str {
         (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "NotSignedUp" | "InvalidToken") => {
             "the server does not know this key, or the secret is not the key's: correct the Secret of `backup.s3.credentialsSecret`"
         }
+        (_, "ExpiredToken") => {
+            "the keys of the workload identity have expired; the Job gets others when it tries again"
+        }
         (_, "RequestTimeTooSkewed" | "RequestExpired") => "set the clock of the node, or of the server",
         (301 | 307 | 308, _)
         | (_, "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException") => {
@@ -119,7 +128,7 @@ fn help(status: u16, code: &str) -> &'static str {
     }
 }
 
-fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
+pub(super) fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     text.split_once(open)?.1.split_once(close).map(|(inner, _)| inner)
 }
 

@@ -12,6 +12,7 @@ mod files;
 #[cfg(test)]
 mod fuzz;
 mod history;
+mod identity;
 mod manifest;
 mod place;
 mod remote;

@@ -16,7 +16,9 @@ pub enum Place {
 
 /// What else a bucket needs. The credentials come from the environment: arguments are seen by everybody on a node.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "With s3:// (credentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)")]
+#[command(
+    next_help_heading = "With s3:// (credentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, or the identity of the pod)"
+)]
 pub struct Access {
     /// The server, such as `https://minio.example:9000`. Default: Amazon's of the region.
     #[arg(long)]

@@ -80,6 +80,13 @@ impl Wire {
         patiently(|| body(self.ask(step, action, content)?).map_err(|error| step.unreached(&error)))
     }
 
+    /// A request that is none of S3, in one try: its status, and a small answer.
+    pub fn plain(&self, step: &Step, request: Request<Vec<u8>>) -> Result<(u16, String), Failure> {
+        let answer = self.0.run(request).map_err(|error| step.unreached(&error))?;
+        let status = answer.status().as_u16();
+        Ok((status, body(answer).map_err(|error| step.unreached(&error))?))
+    }
+
     /// One try.
     pub fn ask<'a, A: S3Action<'a>>(
         &self,

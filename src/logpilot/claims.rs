@@ -105,11 +105,12 @@ fn rules<'a>(
     at: (&'a str, &'a str),
     section: Option<&'a str>,
 ) -> impl Iterator<Item = Location<'a>> {
-    list(block, "rules").filter_map(move |rule| {
+    list(block, "rules").map(move |rule| {
         let path = text(rule, "/path").unwrap_or("/");
         // A prefix ends at a segment: `/a/` says the same as `/a`.
         let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
-        Some(Location { way, at, section, host: text(rule, "/host")?, path })
+        // Without a host it is for all that nobody names: only another one of these competes with it.
+        Location { way, at, section, host: text(rule, "/host").unwrap_or_default(), path }
     })
 }
 
@@ -229,9 +230,17 @@ mod tests {
                 ingress("nginx", &x),
             ),
             (ingress("nginx", &x), json!(null)),
+            (ingress("nginx", &x), ingress("nginx", &json!([{}]))),
         ] {
             assert!(by(&older, &younger).is_empty(), "{older} {younger}");
         }
+        let any = json!([{ "path": "/a" }]);
+        assert_eq!(
+            by(&ingress("nginx", &any), &ingress("nginx", &any)),
+            ["Ingress /a b"],
+            "every other host"
+        );
+        assert_eq!(by(&on("g", None, &any), &on("g", None, &any)), ["Gateway /a b"]);
         let default = json!({ "ingress": { "rules": x } });
         assert_eq!(by(&default, &default), ["Ingress x/ b"]);
     }

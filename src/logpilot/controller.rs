@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     again::{self, Again},
-    backups, claims,
+    backups, claims, effective,
     facts::{ApiKeyFact, Facts, NamespaceFact},
     gather, in_use,
     memory::Memory,
@@ -272,7 +272,7 @@ impl Controller {
             known,
             backups: backups.status,
             restore,
-            effective: Some(warnings::effective(cluster)),
+            effective: Some(effective::of(cluster, plan)),
             change: self.change(subject, clock),
             paused: cluster.paused,
             stopped: cluster.stopped,

@@ -85,6 +85,10 @@ pub const SHARED_CLAIM_SIZE: &str = "10Gi";
 pub const MEMORY_REQUEST: &str = "256Mi";
 pub const MEMORY_LIMIT: &str = "512Mi";
 
+/// Any user will do: the image is readable by all and writes only to mounted volumes. It must be a number,
+/// because the image names its user and the kubelet cannot see that a name is not root.
+pub const USER: i64 = 10001;
+
 /// Covers the preStop delay of 5 s and Spring's own 30 s for requests in flight.
 pub const GRACE_PERIOD_SECONDS: i64 = 45;
 

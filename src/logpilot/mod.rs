@@ -7,6 +7,7 @@ pub mod config;
 pub mod config_check;
 pub mod controller;
 pub mod defaults;
+pub mod effective;
 pub mod facts;
 pub mod gather;
 pub mod image;

@@ -10,10 +10,10 @@ use crate::{
     api::{
         cluster::{Environment, PodSecurity},
         common::{
-            DeletionPolicy, EnvFromSource, EnvVar, ImagePullPolicy, IntOrPercent, Quantity, ResourceList,
-            StringMap, Toleration, TopologySpread,
+            DeletionPolicy, EnvFromSource, EnvVar, ImagePullPolicy, IntOrPercent, ProbePort, Quantity,
+            ResourceList, StringMap, Toleration, TopologySpread,
         },
-        component::ScalingBehavior,
+        component::{ProbeMode, ScalingBehavior, UnhealthyPodEviction},
         exposure::{ComponentKey, HttpMethod, IssuerRef, Protocol},
         gateway::ParentRef,
         network::{Egress, Peer, PodPeer},
@@ -143,6 +143,8 @@ pub struct BackupJob {
     pub volume: Option<Claim>,
     pub node_selector: StringMap,
     pub tolerations: Vec<Toleration>,
+    /// Those of the servers: what is made beside the database must stay theirs to write.
+    pub identity: Identity,
 }
 
 /// Where the copies of one claim go.
@@ -161,14 +163,20 @@ pub struct Bucket {
     pub endpoint: Option<String>,
     pub region: String,
     pub path_style: bool,
-    /// Secret with the key; only pods read it.
-    pub secret: String,
-    pub key_id_key: String,
-    pub secret_key_key: String,
+    /// `None`: the pods get keys for their ServiceAccount.
+    pub key: Option<BucketKey>,
     /// ConfigMap and key of the certificates that are trusted instead of the public ones.
     pub ca: Option<(String, String)>,
     /// Room for one copy: that of the data, where it is known.
     pub scratch: Option<Quantity>,
+}
+
+/// Secret with the key of a bucket; only pods read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketKey {
+    pub secret: String,
+    pub key_id_key: String,
+    pub secret_key_key: String,
 }
 
 /// A backup in the place of the data.
@@ -231,8 +239,11 @@ pub struct Component {
     pub scale: Scale,
     pub rollout: Rollout,
     pub resources: Resources,
+    pub identity: Identity,
     pub probes: Probes,
     pub budget: Budget,
+    /// What a drain may do with pods that are not ready.
+    pub unhealthy_pods: UnhealthyPodEviction,
     pub config: ConfigFile,
     /// The claim that its pods mount.
     pub claim: String,
@@ -315,27 +326,50 @@ pub enum Rollout {
     },
 }
 
-/// Requests and limits with every default filled in.
+/// Requests and limits with every default filled in; a CPU limit may be none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
     pub requests: ResourceList,
     pub limits: ResourceList,
 }
 
+/// User and groups of a pod; `None` is what the platform assigns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    pub user: Option<i64>,
+    pub group: Option<i64>,
+    /// Owns the volumes.
+    pub fs_group: Option<i64>,
+}
+
 /// Health checks; `None` is a probe that was turned off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probes {
-    pub check: Check,
-    pub liveness: Option<Timing>,
-    pub readiness: Option<Timing>,
-    pub startup: Option<Timing>,
+    pub liveness: Option<Probe>,
+    pub readiness: Option<Probe>,
+    pub startup: Option<Probe>,
+}
+
+impl Probes {
+    /// Those that run.
+    pub fn all(&self) -> impl Iterator<Item = &Probe> {
+        [&self.liveness, &self.readiness, &self.startup].into_iter().flatten()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// By which `check` was chosen, for people.
+    pub mode: ProbeMode,
+    pub check: Check,
+    pub timing: Timing,
+}
+
+/// What a probe asks. Ports are names of the container's, or numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
-    ActuatorGroups,
-    Actuator,
-    Tcp,
+    Http { path: String, port: ProbePort },
+    Tcp { port: ProbePort },
     Grpc { port: i32 },
     Exec { command: Vec<String> },
 }
@@ -416,8 +450,11 @@ pub struct Cors {
 /// One host and path, and the Service and port behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    pub host: String,
+    /// `None`: every host that no other rule names.
+    pub host: Option<String>,
     pub path: String,
+    /// What stands in the place of the path when the request arrives; without a `/` at the end, but for `/` itself.
+    pub rewrite: Option<String>,
     pub protocol: Protocol,
     pub service: String,
     pub port: i32,

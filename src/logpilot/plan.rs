@@ -59,6 +59,7 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
         plan.add(network_policy::build(cluster, component));
     }
     plan.push(ingress::http(cluster), Replicas::Planned, taken(facts, Way::Ingress));
+    plan.push(ingress::rewritten(cluster), Replicas::Planned, taken(facts, Way::Ingress));
     plan.push(ingress::grpc(cluster), Replicas::Planned, taken(facts, Way::Ingress));
     plan.add(gateway::build(cluster));
     plan.push(routes::http(cluster), Replicas::Planned, taken(facts, Way::Gateway));

@@ -91,6 +91,7 @@ reasons! {
     QUOTA_TOO_SMALL = "QuotaTooSmall": "limits.quota has no room for the most pods that can run, those of an update included", "raise limits.quota, or lower replicas or resources";
     ENV_IGNORED = "EnvIgnored": "the server does not look at an environment variable, because its application.yml sets the property", "use the field that the message names, and remove the variable";
     CORS_UNSUPPORTED = "CorsUnsupported": "the ingress class has no CORS setting that the operator knows", "use class nginx, or set the class's own annotations";
+    REWRITE_UNSUPPORTED = "RewriteUnsupported": "the ingress class has no rewrite that the operator knows; requests arrive with their path as it is", "use class nginx, set the class's own annotations, or use exposure.gateway";
 }
 
 /// Words in a message that call for advice of their own.

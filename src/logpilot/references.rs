@@ -83,10 +83,10 @@ fn of(component: &Component) -> Vec<ReferenceOf> {
     }
     for source in &component.env_from {
         if let Some(from) = &source.secret_ref {
-            add(Secret::KIND, &from.name, None, false);
+            add(Secret::KIND, &from.name, None, from.optional == Some(true));
         }
         if let Some(from) = &source.config_map_ref {
-            add(ConfigMap::KIND, &from.name, None, false);
+            add(ConfigMap::KIND, &from.name, None, from.optional == Some(true));
         }
     }
     found

@@ -1,23 +1,23 @@
-//! What works, but not as somebody may expect: told, never refused. And the defaults that are in effect.
+//! What works, but not as somebody may expect: told, never refused.
 
 mod env;
 mod network;
 mod quota;
 
 use super::{
-    model::{Budget, Check, Cluster, Component, Rollout, Scale},
+    model::{Budget, Check, Cluster, Component},
     quantity,
     reasons::{
         CORS_UNSUPPORTED, DRAIN_BLOCKED, DRAIN_INTERRUPTS, GRPC_INGRESS_UNSUPPORTED,
         GRPC_PROBE_UNAUTHENTICATED, IMAGE_TAG_LATEST, MEMORY_LIMIT_LOW, RATE_LIMIT_UNSUPPORTED,
-        STARTUP_BUDGET_SHORT, STORAGE_SINGLE_NODE,
+        REWRITE_UNSUPPORTED, STARTUP_BUDGET_SHORT, STORAGE_SINGLE_NODE,
     },
 };
 use crate::{
     api::{
         common::{IntOrPercent, Quantity},
         exposure::Protocol,
-        status::{Effective, EffectiveComponent, Problem, Severity},
+        status::{Problem, Severity},
     },
     objects::ingress_nginx,
 };
@@ -57,6 +57,10 @@ pub const REASONS: &[(&str, &str)] = &[
         RATE_LIMIT_UNSUPPORTED,
         "The ingress class is not known to limit requests by annotation; `rateLimit` has no effect.",
     ),
+    (
+        REWRITE_UNSUPPORTED,
+        "The ingress class is not known to rewrite paths by annotation; requests arrive as they are.",
+    ),
     (CORS_UNSUPPORTED, "The ingress class is not known to answer CORS by annotation; `cors` has no effect."),
     (
         GRPC_INGRESS_UNSUPPORTED,
@@ -87,44 +91,6 @@ pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
     found.extend(quota::warning_of(cluster));
     found.extend(cluster.components.iter().flat_map(|component| env::warnings(cluster, component)));
     found
-}
-
-/// Values of the preset and of defaults that are in effect.
-#[must_use]
-pub fn effective(cluster: &Cluster) -> Effective {
-    let component = |component: &Component| {
-        let pair = |request: &Option<Quantity>, limit: &Option<Quantity>| {
-            let text = |given: &Option<Quantity>| given.as_ref().map(|it| it.0.clone()).unwrap_or_default();
-            format!("{}/{}", text(request), text(limit))
-        };
-        let resources = &component.resources;
-        let value = EffectiveComponent {
-            replicas: match &component.scale {
-                Scale::Fixed(replicas) => replicas.to_string(),
-                Scale::Autoscaled(scaler) => format!("{}-{}", scaler.min, scaler.max),
-            },
-            strategy: match component.rollout {
-                Rollout::Recreate => "Recreate",
-                Rollout::RollingUpdate { .. } => "RollingUpdate",
-            }
-            .into(),
-            cpu: pair(&resources.requests.cpu, &resources.limits.cpu),
-            memory: pair(&resources.requests.memory, &resources.limits.memory),
-            probes: match component.probes.check {
-                Check::ActuatorGroups => "ActuatorGroups",
-                Check::Actuator => "Actuator",
-                Check::Tcp => "Tcp",
-                Check::Grpc { .. } => "Grpc",
-                Check::Exec { .. } => "Exec",
-            }
-            .into(),
-        };
-        (component.role.name.to_owned(), value)
-    };
-    Effective {
-        environment: format!("{:?}", cluster.environment),
-        components: cluster.components.iter().map(component).collect(),
-    }
 }
 
 /// Names of the claims that pods mount, each once.
@@ -192,7 +158,7 @@ fn of_component(cluster: &Cluster, component: &Component) -> Vec<Problem> {
                 "Raise `resources.limits.cpu`, or `probes.startup.failureThreshold`.",
             )
         }),
-        matches!(component.probes.check, Check::Grpc { .. }).then(|| {
+        component.probes.all().any(|probe| matches!(probe.check, Check::Grpc { .. })).then(|| {
             warning(
                 GRPC_PROBE_UNAUTHENTICATED,
                 &object,
@@ -242,7 +208,7 @@ fn memory_low(limit: Option<&Quantity>) -> Option<String> {
 
 fn startup_short(component: &Component) -> Option<String> {
     let limit = component.resources.limits.cpu.as_ref()?;
-    let probe = component.probes.startup.as_ref()?;
+    let probe = &component.probes.startup.as_ref()?.timing;
     let budget = i128::from(probe.initial_delay) + i128::from(probe.period) * i128::from(probe.failures);
     let short = START_CPU_SECONDS * quantity::units(1) > budget * quantity::parse(limit)?;
     short.then(|| {
@@ -282,6 +248,16 @@ fn of_ingress(cluster: &Cluster) -> Vec<Problem> {
                 format!("{class} is not known to answer CORS requests; `cors` has no effect")
             },
             "Set `className: nginx`, or the controller's own annotation in `annotations`.",
+        ));
+    }
+    if !known && ingress.routes.iter().any(|route| route.rewrite.is_some()) {
+        found.push(warning(
+            REWRITE_UNSUPPORTED,
+            &object,
+            format!(
+                "{class} is not known to rewrite paths; requests arrive as they are, whatever `rewrite` says"
+            ),
+            "Set `className: nginx`, the controller's own annotation in `annotations`, or use `gateway`.",
         ));
     }
     if grpc && !(known && ingress.tls.is_some()) {

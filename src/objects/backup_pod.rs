@@ -12,7 +12,7 @@ use k8s_openapi::{
 };
 
 use super::{affinity, container, labels, meta, pod};
-use crate::logpilot::model::{BackupJob, Bucket, Cluster, Target};
+use crate::logpilot::model::{BackupJob, Bucket, BucketKey, Cluster, Target};
 
 /// Where the claims are mounted. The database stands where the server's configuration puts it.
 pub const DATABASE: &str = "/data/logpilot.db";
@@ -63,13 +63,18 @@ fn of_bucket(bucket: &Bucket) -> Store {
     Store {
         at: format!("s3://{}/{}", bucket.name, bucket.prefix),
         args,
-        env: vec![
-            secret("AWS_ACCESS_KEY_ID", &bucket.secret, &bucket.key_id_key),
-            secret("AWS_SECRET_ACCESS_KEY", &bucket.secret, &bucket.secret_key_key),
-        ],
+        // Without a key the platform's webhook adds what leads to one.
+        env: bucket.key.as_ref().map(of_key).unwrap_or_default(),
         volumes,
         mounts,
     }
+}
+
+fn of_key(key: &BucketKey) -> Vec<EnvVar> {
+    vec![
+        secret("AWS_ACCESS_KEY_ID", &key.secret, &key.key_id_key),
+        secret("AWS_SECRET_ACCESS_KEY", &key.secret, &key.secret_key_key),
+    ]
 }
 
 fn secret(variable: &str, name: &str, key: &str) -> EnvVar {
@@ -111,7 +116,7 @@ pub fn spec(
         enable_service_links: Some(false),
         image_pull_secrets: pod::pull_secrets(cluster),
         // The servers' user and group: what SQLite makes beside the database must stay theirs to write.
-        security_context: Some(pod::security_context()),
+        security_context: Some(pod::security_context(&job.identity)),
         // Each try keeps its pod, and with it what it said.
         restart_policy: Some("Never".into()),
         node_selector: meta::non_empty(job.node_selector.clone()),

@@ -29,6 +29,7 @@ pub fn build(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<Persiste
     let mut all = labels::shared(cluster);
     if let Some(role) = claim.role {
         all.insert(labels::COMPONENT.into(), role.name.into());
+        all.insert(labels::APP.into(), cluster.prefix.component(role.name));
     }
     let mut built = labelled(cluster, claim, all, facts);
     let restores = facts.restores.get(&claim.name).cloned();

@@ -13,7 +13,7 @@ use k8s_openapi::{
 use super::{env, pod, probes};
 use crate::{
     api::common::{ImagePullPolicy, ResourceList},
-    logpilot::model::{Cluster, Component},
+    logpilot::model::{Cluster, Component, Probes},
 };
 
 /// Seconds between leaving the Service and SIGTERM: endpoints and proxies need about this long to follow.
@@ -21,7 +21,7 @@ const DRAIN_SECONDS: i64 = 5;
 
 #[must_use]
 pub fn server(cluster: &Cluster, component: &Component) -> Container {
-    let probes = &component.probes;
+    let Probes { liveness, readiness, startup } = &component.probes;
     Container {
         name: component.role.container.into(),
         image: Some(component.image.to_string()),
@@ -30,9 +30,9 @@ pub fn server(cluster: &Cluster, component: &Component) -> Container {
         env_from: env::sources(component),
         ports: Some(ports(component)),
         resources: Some(resources(component)),
-        liveness_probe: probes::liveness(component, probes),
-        readiness_probe: probes::readiness(component, probes),
-        startup_probe: probes::startup(component, probes),
+        liveness_probe: probes::build(liveness.as_ref()),
+        readiness_probe: probes::build(readiness.as_ref()),
+        startup_probe: probes::build(startup.as_ref()),
         lifecycle: lifecycle(component),
         security_context: Some(security_context()),
         // A crash is then explained in the status by its last lines.

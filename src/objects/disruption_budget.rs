@@ -6,7 +6,10 @@ use k8s_openapi::{
 };
 
 use super::{labels, meta};
-use crate::logpilot::model::{Budget, Cluster, Component};
+use crate::{
+    api::component::UnhealthyPodEviction,
+    logpilot::model::{Budget, Cluster, Component},
+};
 
 /// None where it was turned off, and while the component is stopped; and, unless one was asked for, for a single pod and for pods bound to one
 /// node: there the replacement of an evicted pod stays Pending, and the budget would block the drain for ever.
@@ -26,8 +29,16 @@ pub fn build(cluster: &Cluster, component: &Component) -> Option<PodDisruptionBu
             min_available,
             max_unavailable,
             selector: Some(labels::pod_selector(component)),
-            ..PodDisruptionBudgetSpec::default()
+            // A pod that is not ready serves nobody: keeping it would only block the drain that could help it.
+            unhealthy_pod_eviction_policy: Some(policy(component.unhealthy_pods).into()),
         }),
         ..PodDisruptionBudget::default()
     })
+}
+
+fn policy(policy: UnhealthyPodEviction) -> &'static str {
+    match policy {
+        UnhealthyPodEviction::AlwaysAllow => "AlwaysAllow",
+        UnhealthyPodEviction::IfHealthyBudget => "IfHealthyBudget",
+    }
 }

@@ -1,8 +1,11 @@
 //! The server's environment. Settings are in `application.yml`; here is only what cannot or must not be there.
 
-use k8s_openapi::api::core::v1::{
-    ConfigMapEnvSource, ConfigMapKeySelector, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector,
-    SecretEnvSource, SecretKeySelector,
+use k8s_openapi::{
+    api::core::v1::{
+        ConfigMapEnvSource, ConfigMapKeySelector, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector,
+        ResourceFieldSelector, SecretEnvSource, SecretKeySelector,
+    },
+    apimachinery::pkg::api::resource::Quantity,
 };
 
 use super::meta;
@@ -54,11 +57,11 @@ pub fn sources(component: &Component) -> Option<Vec<EnvFromSource>> {
             config_map_ref: source
                 .config_map_ref
                 .as_ref()
-                .map(|reference| ConfigMapEnvSource { name: reference.name.clone(), optional: None }),
+                .map(|it| ConfigMapEnvSource { name: it.name.clone(), optional: it.optional }),
             secret_ref: source
                 .secret_ref
                 .as_ref()
-                .map(|reference| SecretEnvSource { name: reference.name.clone(), optional: None }),
+                .map(|it| SecretEnvSource { name: it.name.clone(), optional: it.optional }),
         })
         .collect();
     (!sources.is_empty()).then_some(sources)
@@ -92,6 +95,12 @@ fn value_source(source: &given::EnvVarSource) -> EnvVarSource {
             // Owned as a whole, so the default would come back as ours.
             api_version: Some("v1".into()),
             field_path: field.field_path.clone(),
+        }),
+        resource_field_ref: source.resource_field_ref.as_ref().map(|field| ResourceFieldSelector {
+            // Owned as a whole too, and 0 is stored where there is none; both mean 1.
+            divisor: Some(Quantity(field.divisor.as_ref().map_or("1", |given| &given.0).to_owned())),
+            resource: field.resource.name().into(),
+            container_name: field.container_name.clone(),
         }),
         ..EnvVarSource::default()
     }

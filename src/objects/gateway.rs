@@ -73,19 +73,19 @@ pub fn build(cluster: &Cluster) -> Option<Gateway> {
     let mut listeners = vec![listener(HTTP.into(), 80, "HTTP", None, None)];
     if let Some(tls) = tls {
         listeners.extend(hosts(wanted).into_iter().enumerate().map(|(index, host)| {
-            listener(https(index), 443, "HTTPS", Some(host.to_owned()), Some(termination(tls)))
+            listener(https(index), 443, "HTTPS", host.map(str::to_owned), Some(termination(tls)))
         }));
     }
     Some(Gateway { metadata, spec: GatewaySpec { gateway_class_name: class_name.clone(), listeners } })
 }
 
-/// Every host of the rules once, in the order in which they were given.
+/// Every host of the rules once, in the order in which they were given; `None` is every other host.
 #[must_use]
-pub fn hosts(wanted: &Wanted) -> Vec<&str> {
-    let mut hosts: Vec<&str> = Vec::new();
-    for route in &wanted.routes {
-        if !hosts.contains(&route.host.as_str()) {
-            hosts.push(&route.host);
+pub fn hosts(wanted: &Wanted) -> Vec<Option<&str>> {
+    let mut hosts: Vec<Option<&str>> = Vec::new();
+    for host in wanted.routes.iter().map(|route| route.host.as_deref()) {
+        if !hosts.contains(&host) {
+            hosts.push(host);
         }
     }
     hosts

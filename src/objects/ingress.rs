@@ -1,12 +1,15 @@
-//! Hosts and paths for clients outside the cluster. Two objects, because the protocol spoken to the backend
-//! is a setting of a whole Ingress.
+//! Hosts and paths for clients outside the cluster. Up to three objects, because the protocol spoken to the backend and
+//! what replaces a path are settings of a whole Ingress.
 
 use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend,
     IngressSpec, IngressTLS, ServiceBackendPort,
 };
 
-use super::{ingress_nginx, meta};
+use super::{
+    ingress_nginx::{self, Part},
+    meta,
+};
 use crate::{
     api::{
         common::StringMap,
@@ -15,32 +18,49 @@ use crate::{
     logpilot::model::{self, Cluster, Route},
 };
 
-/// None unless there is a rule for HTTP.
+/// None unless there is a rule for HTTP whose path stays.
 #[must_use]
 pub fn http(cluster: &Cluster) -> Option<Ingress> {
-    build(cluster, Protocol::Http, cluster.prefix.ingress())
+    build(cluster, Part::Http, cluster.prefix.ingress())
+}
+
+/// None unless a path is replaced, and the class can do that.
+#[must_use]
+pub fn rewritten(cluster: &Cluster) -> Option<Ingress> {
+    build(cluster, Part::Rewritten, cluster.prefix.rewrite_ingress())
 }
 
 /// None unless there is a rule for gRPC.
 #[must_use]
 pub fn grpc(cluster: &Cluster) -> Option<Ingress> {
-    build(cluster, Protocol::Grpc, cluster.prefix.grpc_ingress())
+    build(cluster, Part::Grpc, cluster.prefix.grpc_ingress())
 }
 
-fn build(cluster: &Cluster, protocol: Protocol, name: String) -> Option<Ingress> {
+/// The object that a route stands in.
+fn part(wanted: &model::Ingress, route: &Route) -> Part {
+    match route.protocol {
+        Protocol::Grpc => Part::Grpc,
+        Protocol::Http if route.rewrite.is_some() && ingress_nginx::speaks(wanted.class_name.as_deref()) => {
+            Part::Rewritten
+        }
+        Protocol::Http => Part::Http,
+    }
+}
+
+fn build(cluster: &Cluster, which: Part, name: String) -> Option<Ingress> {
     let wanted = cluster.ingress.as_ref()?;
-    let routes: Vec<_> = wanted.routes.iter().filter(|route| route.protocol == protocol).collect();
+    let routes: Vec<_> = wanted.routes.iter().filter(|route| part(wanted, route) == which).collect();
     if routes.is_empty() {
         return None;
     }
     let mut metadata = meta::shared(cluster, name);
-    meta::annotate(&mut metadata, annotations(wanted, protocol));
+    meta::annotate(&mut metadata, annotations(wanted, which));
     Some(Ingress {
         metadata,
         spec: Some(IngressSpec {
             ingress_class_name: wanted.class_name.clone(),
-            rules: Some(rules(&routes)),
-            tls: tls(wanted, protocol),
+            rules: Some(rules(&routes, which)),
+            tls: tls(wanted, which),
             default_backend: None,
         }),
         ..Ingress::default()
@@ -48,15 +68,15 @@ fn build(cluster: &Cluster, protocol: Protocol, name: String) -> Option<Ingress>
 }
 
 /// The user's over our defaults, what the typed fields ask for over both.
-fn annotations(wanted: &model::Ingress, protocol: Protocol) -> StringMap {
+fn annotations(wanted: &model::Ingress, which: Part) -> StringMap {
     let mut all = ingress_nginx::defaults(wanted);
     all.extend(wanted.annotations.clone());
-    all.extend(ingress_nginx::required(wanted, protocol));
+    all.extend(ingress_nginx::required(wanted, which));
     if let Some(issuer) = wanted
         .tls
         .as_ref()
         .and_then(|tls| tls.issuer.as_ref())
-        .filter(|_| asks_for_certificate(wanted, protocol))
+        .filter(|_| asks_for_certificate(wanted, which))
     {
         let key = match issuer.kind.unwrap_or_default() {
             IssuerKind::Issuer => "cert-manager.io/issuer",
@@ -67,41 +87,49 @@ fn annotations(wanted: &model::Ingress, protocol: Protocol) -> StringMap {
     all
 }
 
-/// cert-manager lets one Ingress own a certificate: the HTTP one where there is one.
-fn asks_for_certificate(wanted: &model::Ingress, protocol: Protocol) -> bool {
-    protocol == Protocol::Http || wanted.routes.iter().all(|route| route.protocol == Protocol::Grpc)
+/// cert-manager lets one Ingress own a certificate: the first that there is.
+fn asks_for_certificate(wanted: &model::Ingress, which: Part) -> bool {
+    wanted.routes.iter().all(|route| part(wanted, route) >= which)
 }
 
-/// The Ingress that asks for the certificate names the hosts of both, or it would not cover the other's.
-fn tls(wanted: &model::Ingress, protocol: Protocol) -> Option<Vec<IngressTLS>> {
+/// The Ingress that asks for the certificate names the hosts of all, or it would not cover the others'.
+fn tls(wanted: &model::Ingress, which: Part) -> Option<Vec<IngressTLS>> {
     let tls = wanted.tls.as_ref()?;
-    let every_host = tls.issuer.is_some() && asks_for_certificate(wanted, protocol);
+    let every_host = tls.issuer.is_some() && asks_for_certificate(wanted, which);
     let mut hosts: Vec<String> = Vec::new();
     for route in &wanted.routes {
-        if (every_host || route.protocol == protocol) && !hosts.contains(&route.host) {
-            hosts.push(route.host.clone());
+        if (every_host || part(wanted, route) == which)
+            && let Some(host) = route.host.as_ref().filter(|host| !hosts.contains(host))
+        {
+            hosts.push(host.clone());
         }
     }
-    Some(vec![IngressTLS { hosts: Some(hosts), secret_name: Some(tls.secret_name.clone()) }])
+    // Without one the certificate is that of every host.
+    let hosts = (!hosts.is_empty()).then_some(hosts);
+    Some(vec![IngressTLS { hosts, secret_name: Some(tls.secret_name.clone()) }])
 }
 
 /// One rule per host, in the order in which the hosts were given.
-fn rules(routes: &[&Route]) -> Vec<IngressRule> {
-    let mut rules: Vec<(String, Vec<HTTPIngressPath>)> = Vec::new();
+fn rules(routes: &[&Route], which: Part) -> Vec<IngressRule> {
+    let mut rules: Vec<(Option<String>, Vec<HTTPIngressPath>)> = Vec::new();
     for route in routes {
         match rules.iter_mut().find(|(host, _)| *host == route.host) {
-            Some((_, paths)) => paths.push(path(route)),
-            None => rules.push((route.host.clone(), vec![path(route)])),
+            Some((_, paths)) => paths.push(path(route, which)),
+            None => rules.push((route.host.clone(), vec![path(route, which)])),
         }
     }
-    let rule = |(host, paths)| IngressRule { host: Some(host), http: Some(HTTPIngressRuleValue { paths }) };
+    let rule = |(host, paths)| IngressRule { host, http: Some(HTTPIngressRuleValue { paths }) };
     rules.into_iter().map(rule).collect()
 }
 
-fn path(route: &Route) -> HTTPIngressPath {
+fn path(route: &Route, which: Part) -> HTTPIngressPath {
+    let (path, path_type) = match which {
+        Part::Rewritten => (ingress_nginx::captured(&route.path), "ImplementationSpecific"),
+        Part::Http | Part::Grpc => (route.path.clone(), "Prefix"),
+    };
     HTTPIngressPath {
-        path: Some(route.path.clone()),
-        path_type: "Prefix".into(),
+        path: Some(path),
+        path_type: path_type.into(),
         backend: IngressBackend {
             service: Some(IngressServiceBackend {
                 name: route.service.clone(),

@@ -54,11 +54,13 @@ pub fn with(cluster: &Cluster, own: &StringMap) -> StringMap {
     labels
 }
 
-/// Labels of an object that belongs to one component.
+/// Labels of an object that belongs to one component. With `app`, so that `kubectl get all -l app=logpilot-all` finds what
+/// it finds of hand-written manifests.
 #[must_use]
 pub fn of_component(cluster: &Cluster, component: &Component) -> StringMap {
     let mut labels = shared(cluster);
     labels.insert(COMPONENT.into(), component.role.name.into());
+    labels.insert(APP.into(), component.name.clone());
     labels
 }
 

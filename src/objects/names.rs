@@ -117,6 +117,12 @@ impl ClusterName {
         self.0.clone()
     }
 
+    /// Ingress of the rules whose path is replaced.
+    #[must_use]
+    pub fn rewrite_ingress(&self) -> String {
+        format!("{self}-rewrite")
+    }
+
     #[must_use]
     pub fn grpc_ingress(&self) -> String {
         format!("{self}-grpc")

@@ -14,7 +14,7 @@ use crate::{
     logpilot::{
         defaults::MANAGEMENT,
         facts::{ApiKeyFact, Facts},
-        model::{Cluster, Component},
+        model::{Cluster, Component, Identity},
         restart::RESTART,
     },
 };
@@ -29,9 +29,6 @@ pub(super) const CONFIG: &str = "config";
 pub(super) const DATA: &str = "data";
 pub(super) const TMP: &str = "tmp";
 
-/// Any user will do: the image is readable by all and writes only to mounted volumes. It must be a number,
-/// because the image names its user and the kubelet cannot see that a name is not root.
-const USER: i64 = 10001;
 /// Spring unpacks and Tomcat buffers there; without a bound a stray file fills the node.
 const SCRATCH_SIZE: &str = "256Mi";
 
@@ -61,7 +58,7 @@ pub(super) fn spec(cluster: &Cluster, component: &Component, data: Volume) -> Po
         // They would set LOGPILOT_GRPC_PORT=tcp://…, and the server exits on it.
         enable_service_links: Some(false),
         image_pull_secrets: pull_secrets(cluster),
-        security_context: Some(security_context()),
+        security_context: Some(security_context(&component.identity)),
         termination_grace_period_seconds: Some(component.grace_period_seconds),
         priority_class_name: component.priority_class_name.clone(),
         node_selector: meta::non_empty(component.node_selector.clone()),
@@ -105,12 +102,13 @@ pub(super) fn pull_secrets(cluster: &Cluster) -> Option<Vec<LocalObjectReference
 }
 
 /// The `restricted` Pod Security Standard, and a group that may write the data volume.
-pub(super) fn security_context() -> PodSecurityContext {
+pub(super) fn security_context(identity: &Identity) -> PodSecurityContext {
     PodSecurityContext {
-        run_as_non_root: Some(true),
-        run_as_user: Some(USER),
-        run_as_group: Some(USER),
-        fs_group: Some(USER),
+        // Root was asked for where it is not kept to that standard.
+        run_as_non_root: (identity.user != Some(0)).then_some(true),
+        run_as_user: identity.user,
+        run_as_group: identity.group,
+        fs_group: identity.fs_group,
         // Changing the owner of every file at each start takes minutes on a large volume.
         fs_group_change_policy: Some("OnRootMismatch".into()),
         seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),

@@ -86,7 +86,23 @@ pub struct MethodMatch {
 pub struct Filter {
     #[serde(rename = "type")]
     pub type_: &'static str,
-    pub request_redirect: Redirect,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_redirect: Option<Redirect>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url_rewrite: Option<UrlRewrite>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UrlRewrite {
+    pub path: PathRewrite,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PathRewrite {
+    #[serde(rename = "type")]
+    pub type_: &'static str,
+    pub replace_prefix_match: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -134,7 +150,11 @@ pub fn redirect(cluster: &Cluster) -> Option<HTTPRoute> {
             hostnames: Vec::new(),
             rules: vec![Rule {
                 matches: vec![path_match("/".into())],
-                filters: vec![Filter { type_: "RequestRedirect", request_redirect: redirect }],
+                filters: vec![Filter {
+                    type_: "RequestRedirect",
+                    request_redirect: Some(redirect),
+                    url_rewrite: None,
+                }],
                 backend_refs: Vec::new(),
             }],
         },
@@ -149,14 +169,14 @@ fn by_host<M: PartialEq>(
 ) -> impl Iterator<Item = (ObjectMeta, RouteSpec<M>)> {
     let wanted = cluster.gateway.iter();
     wanted.flat_map(move |wanted| {
-        let of = move |host: &&str| {
-            wanted.routes.iter().any(|route| route.host == *host && route.protocol == protocol)
-        };
-        let hosts = gateway::hosts(wanted).into_iter().filter(of).enumerate();
+        let hosts = gateway::hosts(wanted).into_iter().filter(move |host| {
+            wanted.routes.iter().any(|route| route.host.as_deref() == *host && route.protocol == protocol)
+        });
+        let hosts = hosts.enumerate();
         hosts.map(move |(index, host)| {
             let spec = RouteSpec {
                 parent_refs: parents(cluster, wanted, host),
-                hostnames: vec![host.to_owned()],
+                hostnames: host.into_iter().map(str::to_owned).collect(),
                 rules: rules(wanted, host, to_match),
             };
             (meta::shared(cluster, cluster.prefix.route(index)), spec)
@@ -165,10 +185,10 @@ fn by_host<M: PartialEq>(
 }
 
 /// One rule for each Service, with all its paths: a route has room for 16 rules and 64 matches in each, and which
-/// match wins does not depend on the rule it stands in.
-fn rules<M: PartialEq>(wanted: &Gateway, host: &str, to_match: fn(&Route) -> Vec<M>) -> Vec<Rule<M>> {
+/// match wins does not depend on the rule it stands in. A path that is replaced has one of its own.
+fn rules<M: PartialEq>(wanted: &Gateway, host: Option<&str>, to_match: fn(&Route) -> Vec<M>) -> Vec<Rule<M>> {
     let mut rules: Vec<Rule<M>> = Vec::new();
-    for route in wanted.routes.iter().filter(|route| route.host == host) {
+    for route in wanted.routes.iter().filter(|route| route.host.as_deref() == host) {
         let backend = BackendRef {
             group: "",
             kind: "Service",
@@ -178,15 +198,25 @@ fn rules<M: PartialEq>(wanted: &Gateway, host: &str, to_match: fn(&Route) -> Vec
         };
         // What takes everything matches by having no match, and cannot share its rule with one that has.
         let matches = to_match(route);
+        let filters: Vec<_> = route.rewrite.as_deref().map(replaced).into_iter().collect();
         let beside = rules.iter_mut().find(|rule| {
-            rule.backend_refs.contains(&backend) && !rule.matches.is_empty() && !matches.is_empty()
+            rule.backend_refs.contains(&backend)
+                && rule.filters.is_empty()
+                && filters.is_empty()
+                && !rule.matches.is_empty()
+                && !matches.is_empty()
         });
         match beside {
             Some(rule) => rule.matches.extend(matches),
-            None => rules.push(Rule { matches, filters: Vec::new(), backend_refs: vec![backend] }),
+            None => rules.push(Rule { matches, filters, backend_refs: vec![backend] }),
         }
     }
     rules
+}
+
+fn replaced(prefix: &str) -> Filter {
+    let path = PathRewrite { type_: "ReplacePrefixMatch", replace_prefix_match: prefix.to_owned() };
+    Filter { type_: "URLRewrite", request_redirect: None, url_rewrite: Some(UrlRewrite { path }) }
 }
 
 fn http_match(route: &Route) -> Vec<HttpMatch> {
@@ -204,7 +234,7 @@ fn grpc_match(route: &Route) -> Vec<GrpcMatch> {
     vec![GrpcMatch { method: MethodMatch { type_: "Exact", service, method: parts.next() } }]
 }
 
-fn parents(cluster: &Cluster, wanted: &Gateway, host: &str) -> Vec<ParentRef> {
+fn parents(cluster: &Cluster, wanted: &Gateway, host: Option<&str>) -> Vec<ParentRef> {
     match &wanted.parents {
         Parents::Own { tls, .. } => {
             let index = gateway::hosts(wanted).iter().position(|known| *known == host).unwrap_or_default();

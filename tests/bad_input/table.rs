@@ -164,7 +164,7 @@ struct Payloads {
 /// A field of the Ingress: where it is, and the spec with a text in it.
 type Field = (&'static str, Layer, fn(&str) -> Value);
 
-const OF_THE_INGRESS: [Field; 6] = [
+const OF_THE_INGRESS: [Field; 10] = [
     ("rules[0].host", Layer::Cel, |text| json!({ "rules": [{ "host": text }] })),
     ("rules[0].path", Layer::Cel, |text| json!({ "rules": [{ "host": "a.b", "path": text }] })),
     (
@@ -172,6 +172,14 @@ const OF_THE_INGRESS: [Field; 6] = [
         Layer::Cel,
         |text| json!({ "rules": [{ "host": "a.b" }], "annotations": { "nginx.ingress.kubernetes.io/x-forwarded-prefix": text } }),
     ),
+    (
+        "rules[0].rewrite",
+        Layer::Cel,
+        |text| json!({ "rules": [{ "host": "a.b", "path": "/x", "rewrite": text }] }),
+    ),
+    ("annotations", Layer::Cel, |text| login("auth-url", &format!("https://a/{text}"))),
+    ("annotations", Layer::Cel, |text| login("auth-signin", &format!("https://a/?rd={text}"))),
+    ("annotations", Layer::Cel, |text| login("auth-response-headers", text)),
     ("className", Layer::Cel, |text| json!({ "rules": [{ "host": "a.b" }], "className": text })),
     (
         "tls.secretName",
@@ -184,6 +192,11 @@ const OF_THE_INGRESS: [Field; 6] = [
         |text| json!({ "rules": [{ "host": "a.b" }], "cors": { "allowOrigins": [text] } }),
     ),
 ];
+
+fn login(name: &str, text: &str) -> Value {
+    let key = format!("nginx.ingress.kubernetes.io/{name}");
+    json!({ "rules": [{ "host": "a.b" }], "annotations": { key: text } })
+}
 
 const OF_BACKUPS: [Field; 7] = [
     ("backup.schedule", Layer::Cel, |text| json!({ "backup": { "schedule": text } })),

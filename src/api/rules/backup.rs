@@ -52,6 +52,15 @@ pub fn prefix() -> Rule {
     )
 }
 
+/// At `s3`. A Secret that is left out by mistake is not another way to get a key.
+pub fn one_source_of_keys() -> Rule {
+    Rule::new(
+        "has(self.credentialsSecret) != (has(self.credentials) && self.credentials == 'WorkloadIdentity')",
+    )
+    .message("must be given, or `credentials: WorkloadIdentity` instead of it; not both")
+    .field_path(".credentialsSecret")
+}
+
 /// Only its form: which hosts may be named is known to the operator.
 pub fn endpoint() -> Rule {
     Rule::new("self.matches('^https?://([A-Za-z0-9._-]+|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$')").message(

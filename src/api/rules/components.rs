@@ -108,6 +108,45 @@ pub fn rolling_can_move() -> Rule {
     .field_path(".maxUnavailable")
 }
 
+/// At `securityContext`.
+pub fn platform_assigns_all() -> Rule {
+    forbidden(
+        "!has(self.assignedBy) || self.assignedBy != 'Platform' || !(has(self.runAsUser) || has(self.runAsGroup) || has(self.fsGroup))",
+        "may not be 'Platform' beside `runAsUser`, `runAsGroup` or `fsGroup`: with it the platform assigns all of them",
+    )
+    .field_path(".assignedBy")
+}
+
+/// At `spec`. The kubelet would start no container: every pod says that it is not root.
+pub fn no_root_where_restricted() -> Rule {
+    let root = "has(self.components[k].securityContext) && has(self.components[k].securityContext.runAsUser) && self.components[k].securityContext.runAsUser == 0";
+    forbidden(
+        format!(
+            "(has(self.__namespace__) && has(self.__namespace__.podSecurity) && self.__namespace__.podSecurity != 'Restricted') || !has(self.components) || !self.components.exists(k, {root})"
+        ),
+        "may not have `securityContext.runAsUser: 0`, which is root, while `namespace.podSecurity` is 'Restricted', the default; use another user",
+    )
+    .field_path(".components")
+}
+
+/// At `spec`. What one user writes, another could only read; and each start would hand the files over again.
+pub fn sharers_have_one_identity() -> Rule {
+    let number = |field: &str, default: &str| format!("(has(s.{field}) ? s.{field} : {default})");
+    let user = number("runAsUser", "10001");
+    let group = number("fsGroup", &user);
+    let platform = "(has(s.assignedBy) && s.assignedBy == 'Platform' ? 1 : 0)";
+    // As lists of none or one: an object that is not there has no other form.
+    let running = "self.components.filter(k, !has(self.components[k].enabled) || self.components[k].enabled)";
+    let given = "has(self.components[k].securityContext) ? [self.components[k].securityContext] : []";
+    forbidden(
+        format!(
+            "!has(self.components) || (has(self.storage) && has(self.storage.sharing) && self.storage.sharing == 'PerComponent') || [{running}.map(k, {given}).map(l, l.size() == 0 ? [10001, 10001, 0] : l.map(s, [{user}, {group}, {platform}])[0])].all(all, all.all(one, one == all[0]))"
+        ),
+        "must have the same user and `fsGroup` in each `securityContext`, because they share a volume; or set `storage.sharing: PerComponent`",
+    )
+    .field_path(".components")
+}
+
 pub fn one_budget() -> Rule {
     forbidden(
         "!has(self.minAvailable) || !has(self.maxUnavailable)",
@@ -117,6 +156,15 @@ pub fn one_budget() -> Rule {
 
 // ---- probes -------------------------------------------------------------------------------------
 
+/// Holds where a condition does of some probe of a block. Each is another type to CEL, so that no list can hold them.
+fn of_some_probe(block: &str, bad: impl Fn(&str) -> String) -> String {
+    let one = |probe: &str| {
+        let probe = format!("{block}.{probe}");
+        format!("(has({probe}) && {})", bad(&probe))
+    };
+    ["liveness", "readiness", "startup"].map(one).join(" || ")
+}
+
 pub fn exec_has_command() -> Rule {
     Rule::new("!has(self.mode) || self.mode != 'Exec' || has(self.command)")
         .message("must be given with `mode: Exec`, for example ['/bin/check', '--ready']")
@@ -125,11 +173,29 @@ pub fn exec_has_command() -> Rule {
 }
 
 pub fn command_only_with_exec() -> Rule {
+    let exec = of_some_probe("self", |probe| format!("has({probe}.mode) && {probe}.mode == 'Exec'"));
     forbidden(
-        "!has(self.command) || (has(self.mode) && self.mode == 'Exec')",
+        format!("!has(self.command) || (has(self.mode) && self.mode == 'Exec') || {exec}"),
         "may only be given with `mode: Exec`; set the mode or remove the command",
     )
     .field_path(".command")
+}
+
+/// At a probe that has a mode of its own. What follows from the mode of all probes is the operator's to say.
+pub fn probe_says_what_its_mode_asks() -> Rule {
+    let off = "(has(self.enabled) && !self.enabled)";
+    forbidden(
+        format!(
+            "!has(self.mode) || ((self.mode != 'Http' || has(self.path) || {off}) && !(has(self.path) && self.mode in ['Tcp', 'Grpc', 'Exec']) && !(has(self.port) && self.mode == 'Exec') && (!has(self.command) || self.mode == 'Exec'))"
+        ),
+        "must have a `path` with mode Http, and none with Tcp, Grpc and Exec; a `port` with all but Exec; a `command` with Exec alone",
+    )
+}
+
+/// What stands in a request's first line.
+pub fn probe_path() -> Rule {
+    Rule::new("self.matches('^/[A-Za-z0-9/._~%&=?,:@+-]*$')")
+        .message("must start with '/' and consist of letters, digits and any of /._~%&=?,:@+-")
 }
 
 /// For `liveness` and `startup`, as in a Pod.
@@ -188,16 +254,17 @@ pub fn known_roles() -> Rule {
     )
 }
 
-/// CPU defaults differ by role, so this one cannot stand at `resources`.
+/// CPU defaults differ by role, so this one cannot stand at `resources`. A request without a limit has none.
 pub fn cpu_within_limit(role: &str) -> Rule {
-    let (request, limit) = if role == "all" { ("100m", "500m") } else { ("50m", "300m") };
+    let request = if role == "all" { "100m" } else { "50m" };
     let resources = format!("self['{role}'].resources");
     let given = |list: &str| format!("has({resources}.{list}) && has({resources}.{list}.cpu)");
     let requested = format!("({} ? string({resources}.requests.cpu) : '{request}')", given("requests"));
-    let limited = format!("({} ? string({resources}.limits.cpu) : '{limit}')", given("limits"));
+    let limited = format!("string({resources}.limits.cpu)");
     explained(
         format!(
-            "!('{role}' in self) || !has({resources}) || {}",
+            "!('{role}' in self) || !has({resources}) || !({}) || {}",
+            given("limits"),
             at_most(&requested, &limited)
         ),
         format!(
@@ -210,9 +277,29 @@ pub fn cpu_within_limit(role: &str) -> Rule {
 pub fn rest_has_no_grpc_probe() -> Rule {
     forbidden(
         "!('rest' in self) || !has(self['rest'].probes) || !has(self['rest'].probes.mode) || self['rest'].probes.mode != 'Grpc'",
-        "may not be 'Grpc': rest serves no gRPC; use 'ActuatorGroups', 'Actuator', 'Tcp' or 'Exec'",
+        "may not be 'Grpc': rest serves no gRPC; use 'ActuatorGroups', 'Actuator', 'Http', 'Tcp' or 'Exec'",
     )
     .field_path(".rest.probes.mode")
+}
+
+/// A probe of its own that asks the protocol which the role does not serve, by mode or by the port's name.
+pub fn role_can_answer_probes(role: &str) -> Rule {
+    let block = format!("self['{role}'].probes");
+    // Not by `==`: a port is a number or text.
+    let named = |probe: &str, port: &str| format!("(has({probe}.port) && string({probe}.port) == '{port}')");
+    let (bad, missing) = if role == "rest" {
+        let bad = |probe: &str| {
+            format!("((has({probe}.mode) && {probe}.mode == 'Grpc') || {})", named(probe, "grpc"))
+        };
+        (of_some_probe(&block, bad), "gRPC")
+    } else {
+        (of_some_probe(&block, |probe| named(probe, "http")), "HTTP")
+    };
+    forbidden(
+        format!("!('{role}' in self) || !has({block}) || !({bad})"),
+        &format!("may not ask for {missing}, which {role} does not serve; use the management port"),
+    )
+    .field_path(format!(".{role}.probes"))
 }
 
 /// A port of a protocol that the role does not serve.

@@ -31,12 +31,39 @@ pub fn unique_parents() -> Rule {
 /// A listener takes either kind of route for a host and refuses the younger one of the other kind.
 pub fn one_protocol_per_host() -> Rule {
     let grpc = |rule: &str| format!("(has({rule}.protocol) && {rule}.protocol == 'Grpc')");
-    let clash = format!("self.exists(b, a.host == b.host && {} != {})", grpc("a"), grpc("b"));
+    let clash = format!(
+        "has(a.host) && self.exists(b, has(b.host) && a.host == b.host && {} != {})",
+        grpc("a"),
+        grpc("b")
+    );
     explained(
         format!("!self.exists(a, {clash})"),
         format!(
             "\"host '%s' may not have rules for both Http and Grpc: a Gateway accepts one kind of route for a host; give one of them another host\".format([self.filter(a, {clash})[0].host])"
         ),
+    )
+}
+
+/// At `gateway`. Without a host a rule is for those of every other rule too, where they share a listener.
+pub fn any_host_has_one_protocol() -> Rule {
+    let grpc = |rule: &str| format!("(has({rule}.protocol) && {rule}.protocol == 'Grpc')");
+    forbidden(
+        format!(
+            "(has(self.className) && has(self.tls) && self.rules.all(r, !(!has(r.host) && {}))) || self.rules.all(a, has(a.host) || self.rules.all(b, {} == {}))",
+            grpc("r"),
+            grpc("a"),
+            grpc("b")
+        ),
+        "may not have a rule without `host` beside rules of the other protocol: a Gateway accepts one kind of route for a host; give it a host",
+    )
+    .field_path(".rules")
+}
+
+/// The Gateway API asks for a rule of its own for each path that is replaced, and a route has room for 16.
+pub fn few_rewrites() -> Rule {
+    forbidden(
+        "self.filter(r, has(r.rewrite)).size() <= 12",
+        "may have a `rewrite` in at most 12 rules: each needs a rule of its own in its route; use `parentRefs` and routes of your own for more",
     )
 }
 
@@ -53,12 +80,14 @@ pub fn grpc_path() -> Rule {
 /// Two ways in for one host would fight over its name and its certificate.
 pub fn one_way_per_host() -> Rule {
     let on = |way: &str| format!("has(self.{way}) && (!has(self.{way}.enabled) || self.{way}.enabled)");
-    let shared = "self.ingress.rules.exists(b, a.host == b.host)";
+    // Without a host it is every host's, on either way.
+    let host = |rule: &str| format!("(has({rule}.host) ? {rule}.host : '')");
+    let shared = format!("self.ingress.rules.exists(b, {} == {})", host("a"), host("b"));
     let both = format!("{} && {}", on("ingress"), on("gateway"));
     explained(
         format!("!({both}) || !self.gateway.rules.exists(a, {shared})"),
         format!(
-            "\"`ingress` and `gateway` may not both be enabled for host '%s'; remove it from one of them\".format([self.gateway.rules.filter(a, {shared})[0].host])"
+            "\"`ingress` and `gateway` may not both be enabled for host '%s'; remove it from one of them\".format([self.gateway.rules.filter(a, {shared}).map(a, has(a.host) ? a.host : '*')[0]])"
         ),
     )
     .field_path(".gateway.rules")

@@ -16,12 +16,19 @@ pub fn path_format() -> Rule {
     )
 }
 
-/// Snippets, mirrors and external authentication write into the controller's configuration; they
-/// have been its way to code execution (CVE-2021-25742, CVE-2025-1974, CVE-2026-24512). Several controllers have them,
-/// `-snippets` is one of them, `config-` another's. An alias takes hosts past the rules.
+/// Snippets and mirrors write into the controller's configuration; they have been its way to code execution
+/// (CVE-2021-25742, CVE-2025-1974, CVE-2026-24512). Several controllers have them, `-snippets` is one of them, `config-`
+/// another's. An alias takes hosts past the rules. Authentication is such a setting too, and any prefix may be that of an
+/// nginx; allowed are the load balancers of AWS, which are none, and what [`LOGIN`] can judge.
 /// `validate/exposure.rs` says the same, for patches and for what is older than a rule.
-const DANGEROUS: &str =
-    "k.matches('/(.*-snippets?|mirror-.*|auth-.*|modsecurity-.*|config-.*|server-alias)$')";
+const DANGEROUS: &str = "(k.matches('/(.*-snippets?|mirror-.*|modsecurity-.*|config-.*|server-alias)$') || k.matches('/auth-') && !k.matches('^(alb[.]ingress[.]kubernetes[.]io/auth-[a-z-]+|nginx[.]ingress[.]kubernetes[.]io/auth-(url|signin|response-headers))$'))";
+
+/// Authentication by a server of one's own, such as oauth2-proxy: nginx asks `auth-url`, sends browsers to `auth-signin`, and
+/// passes `auth-response-headers` on. The values stand in nginx.conf without quotes (CVE-2025-24514), so that nothing but
+/// a URL with a few known variables, or names of headers, is let through.
+const LOGIN: &str = "k.matches('^nginx[.]ingress[.]kubernetes[.]io/auth-(url|signin|response-headers)$')";
+const LOGIN_URL: &str = "'^(https?|[$]scheme)://([A-Za-z0-9.-]+|[$]host)(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?([?]([A-Za-z0-9._~/=&:%-]|[$](host|scheme|request_uri|escaped_request_uri)\\\\b)*)?$'";
+const LOGIN_HEADERS: &str = "'^[A-Za-z0-9-]+(, ?[A-Za-z0-9-]+)*$'";
 
 /// Annotations that a typed field writes: two sources of one setting would fight.
 const OWNED: &str = "k.matches('^(kubernetes.io/ingress.class|cert-manager.io/(cluster-issuer|issuer|issuer-kind|issuer-group)|nginx.ingress.kubernetes.io/(enable-cors|cors-.*|rate-limit|limit-.*|backend-protocol|grpc-backend))$')";
@@ -47,7 +54,7 @@ pub fn no_owned_annotations() -> Rule {
 /// Values of nginx annotations end up in nginx.conf, where a backslash takes the end of a string away; those of haproxy in
 /// a file of lines.
 pub fn no_injected_values() -> Rule {
-    const INJECTED: &str = "(k.contains('nginx') && self[k].matches('[\\n\\r{};\"\\'`$#\\\\\\\\]') || k.contains('haproxy') && self[k].matches('[\\n\\r]'))";
+    const INJECTED: &str = "(k.contains('nginx') && !k.matches('/auth-') && self[k].matches('[\\n\\r{};\"\\'`$#\\\\\\\\]') || k.contains('haproxy') && self[k].matches('[\\n\\r]'))";
     explained(
         format!("!self.exists(k, {INJECTED})"),
         format!(
@@ -56,13 +63,58 @@ pub fn no_injected_values() -> Rule {
     )
 }
 
+pub fn no_injected_login() -> Rule {
+    let bad = format!(
+        "{LOGIN} && !(k.endsWith('-headers') ? self[k].matches({LOGIN_HEADERS}) : self[k].matches({LOGIN_URL}))"
+    );
+    explained(
+        format!("!self.exists(k, {bad})"),
+        format!(
+            "'the value of annotation ' + strings.quote(self.filter(k, {bad})[0]) + ' must be a URL such as https://$host/oauth2/auth with none but the variables $host and $scheme, and in the query $request_uri and $escaped_request_uri; or, of auth-response-headers, names of headers'"
+        ),
+    )
+}
+
 /// nginx gives a location to the older Ingress and ignores the other, whatever its protocol.
 pub fn unique_locations() -> Rule {
     let path = |rule: &str| format!("(has({rule}.path) ? {rule}.path : '/')");
+    let host = |rule: &str| format!("(has({rule}.host) ? {rule}.host : '')");
     forbidden(
-        format!("self.all(a, self.exists_one(b, a.host == b.host && {} == {}))", path("a"), path("b")),
+        format!(
+            "self.all(a, self.exists_one(b, {} == {} && {} == {}))",
+            host("a"),
+            host("b"),
+            path("a"),
+            path("b")
+        ),
         "must not name the same host and path twice (the default path is '/'), not for two protocols either; give one of them another host or path",
     )
+}
+
+/// The target is a setting of a whole Ingress.
+pub fn one_rewrite() -> Rule {
+    forbidden(
+        "self.all(a, !has(a.rewrite) || self.all(b, !has(b.rewrite) || a.rewrite == b.rewrite))",
+        "must have the same `rewrite` in each rule that has one: an Ingress has one target for all its paths; use `gateway` for several",
+    )
+}
+
+/// At a rule. The path of a gRPC request is its method.
+pub fn rewrite_only_http() -> Rule {
+    forbidden(
+        "!has(self.rewrite) || !has(self.protocol) || self.protocol != 'Grpc'",
+        "may only be given for protocol Http: the path of a gRPC request names its method",
+    )
+    .field_path(".rewrite")
+}
+
+/// At `ingress` and `gateway`. cert-manager reads the names of a certificate from the hosts.
+pub fn certificate_needs_host() -> Rule {
+    forbidden(
+        "!has(self.tls) || !has(self.tls.issuerRef) || self.rules.exists(r, has(r.host))",
+        "may only be given with a `host` in some rule: a certificate is for names; remove `issuerRef` and use a Secret that is there",
+    )
+    .field_path(".tls.issuerRef")
 }
 
 // ---- rules of the spec: which component answers --------------------------------------------------

@@ -23,6 +23,7 @@ pub(super) fn of_taken(taken: &[Taken], cluster: &str) -> impl Iterator<Item = P
             others => format!(" (and {others} more)"),
         };
         let kind = api::KIND;
+        let host = if host.is_empty() { "*" } else { host };
         let message = format!(
             "spec.exposure.{field}: host '{host}' path '{path}' is already used by {kind} '{by}'{others}"
         );

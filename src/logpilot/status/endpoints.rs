@@ -20,9 +20,10 @@ pub(super) fn url(view: &View<'_>) -> Option<String> {
         .plan
         .objects
         .iter()
-        .find(|planned| planned.kind == Ingress::KIND && planned.held.is_none())
-        .and_then(|planned| {
-            let host = planned.body.pointer("/spec/rules/0/host")?.as_str()?;
+        .filter(|planned| planned.kind == Ingress::KIND && planned.held.is_none())
+        .find_map(|planned| {
+            let rules = planned.body.pointer("/spec/rules")?.as_array()?;
+            let host = rules.iter().find_map(|rule| rule.get("host")?.as_str())?;
             let scheme = if planned.body.pointer("/spec/tls").is_some() { "https" } else { "http" };
             Some(format!("{scheme}://{host}"))
         });
@@ -36,10 +37,11 @@ pub(super) fn url(view: &View<'_>) -> Option<String> {
 
 /// Whether somebody else's Gateway ends TLS is not known, so its host stands without a scheme.
 fn gateway_url(plan: &Plan) -> Option<String> {
-    let first = |kind| plan.objects.iter().find(|planned| planned.kind == kind && planned.held.is_none());
-    let route = first(HTTPRoute::KIND).or_else(|| first(GRPCRoute::KIND))?;
-    let host = route.body.pointer("/spec/hostnames/0")?.as_str()?;
-    Some(match first(Gateway::KIND) {
+    let all =
+        |kind| plan.objects.iter().filter(move |planned| planned.kind == kind && planned.held.is_none());
+    let mut routes = all(HTTPRoute::KIND).chain(all(GRPCRoute::KIND));
+    let host = routes.find_map(|route| route.body.pointer("/spec/hostnames/0")?.as_str())?;
+    Some(match all(Gateway::KIND).next() {
         Some(gateway) if gateway.body.pointer("/spec/listeners/1").is_some() => format!("https://{host}"),
         Some(_) => format!("http://{host}"),
         None => host.to_owned(),

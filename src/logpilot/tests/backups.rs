@@ -332,3 +332,25 @@ fn a_backup_pod_whose_secret_is_missing_is_told_with_the_secrets_name() {
     assert_eq!(only.object, "Pod logpilot/logpilot-backup-1-abcde");
     assert_eq!(only.severity, crate::api::status::Severity::Warning, "servers run without a backup");
 }
+
+/// Nothing names a Secret, and the pods run as the ServiceAccount that the role is given to.
+#[test]
+fn pods_with_an_identity_need_no_secret() {
+    let plan = planned(
+        "{ serviceAccount: { annotations: { eks.amazonaws.com/role-arn: r } }, backup: { s3: { bucket: abc, credentials: \
+         WorkloadIdentity } }, restore: { requestId: a, from: logpilot-20260102T030405.678Z.db } }",
+    );
+    let cron =
+        &object(&plan, "CronJob", "logpilot-backup").body["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    let job = plan.objects.iter().find(|planned| planned.kind.kind == "Job").expect("the restore's");
+    for pod in [cron, &job.body["spec"]["template"]["spec"]] {
+        assert!(pod["containers"][0].get("env").is_none(), "{pod}");
+        assert_eq!(pod["serviceAccountName"], "logpilot");
+    }
+    let account = &object(&plan, "ServiceAccount", "logpilot").body;
+    assert_eq!(account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"], "r");
+    for s3 in ["bucket: abc", "bucket: abc, credentials: WorkloadIdentity, credentialsSecret: { name: a }"] {
+        let found = violations(&format!("{{ backup: {{ s3: {{ {s3} }} }} }}"));
+        assert_eq!(found[0].path, "spec.backup.s3.credentialsSecret", "{found:?}");
+    }
+}

@@ -11,11 +11,8 @@ use super::{
 use crate::{
     cases::cases,
     logpilot::{
-        claims, config, config_check,
-        image::Image,
-        patches,
-        schedule::Schedule,
-        warnings::{effective, warnings},
+        claims, config, config_check, effective, image::Image, patches, schedule::Schedule,
+        warnings::warnings,
     },
 };
 
@@ -29,9 +26,9 @@ fn taken(object: Value) -> Option<Result<Cluster, Vec<Violation>>> {
     if let Ok(cluster) = &cluster {
         for config_checks in [config_check::all(cluster), std::collections::BTreeMap::new()] {
             let made = plan(cluster, &Facts { config_checks, ..Facts::default() });
-            let _ = patches::unmatched(cluster, &made);
+            let _ = (patches::unmatched(cluster, &made), effective::of(cluster, &made));
         }
-        let _ = (warnings(cluster), effective(cluster));
+        let _ = warnings(cluster);
     }
     Some(cluster)
 }

@@ -27,7 +27,12 @@ fn ingress(annotations: &Value, patch: &Value) -> Value {
 #[case::snippets("nginx.org/server-snippets", "x")]
 #[case::haproxy("haproxy-ingress.github.io/config-backend", "x")]
 #[case::haproxy_snippet("haproxy.org/backend-config-snippet", "x")]
-#[case::login("nginx.ingress.kubernetes.io/auth-url", "http://x")]
+#[case::login("nginx.ingress.kubernetes.io/auth-url", "http://x/#;}")]
+#[case::login_variable("nginx.ingress.kubernetes.io/auth-signin", "https://x/?a=$http_x")]
+#[case::login_headers("nginx.ingress.kubernetes.io/auth-response-headers", "X; }")]
+#[case::login_prefix("custom.example.com/auth-url", "https://x")]
+#[case::login_of_the_node("nginx.ingress.kubernetes.io/auth-url", "http://169.254.169.254/")]
+#[case::haproxy_login("haproxy-ingress.github.io/auth-url", "http://x")]
 #[case::certificate("nginx.ingress.kubernetes.io/auth-tls-match-cn", "CN=x")]
 #[case::mirror("nginx.ingress.kubernetes.io/mirror-target", "http://x")]
 #[case::firewall("nginx.ingress.kubernetes.io/modsecurity-snippet", "x")]
@@ -61,6 +66,10 @@ fn what_writes_into_the_ingress_controller_is_refused_however_it_comes(
 fn an_annotation_that_writes_nothing_is_taken_however_it_comes() {
     let harmless = json!({
         "nginx.ingress.kubernetes.io/proxy-body-size": "8m", "example.com/json": "{\"a\": \"b\"}",
+        "alb.ingress.kubernetes.io/auth-idp-oidc": "{\"issuer\":\"https://example.com\"}",
+        "nginx.ingress.kubernetes.io/auth-url": "https://$host/oauth2/auth",
+        "nginx.ingress.kubernetes.io/auth-signin": "https://$host/oauth2/start?rd=$escaped_request_uri",
+        "traefik.ingress.kubernetes.io/router.middlewares": "auth-login@kubernetescrd",
         "alb.ingress.kubernetes.io/actions.x": "{\"type\":\"redirect\"}", "haproxy.org/path-rewrite": "(.*) /a\\1",
     });
     let patch = json!({ "metadata": { "annotations": harmless } });

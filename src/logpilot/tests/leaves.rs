@@ -9,10 +9,7 @@ pub(super) use table::LEAVES;
 use super::*;
 use crate::{
     api::crd::crd,
-    logpilot::{
-        config_check,
-        warnings::{effective, warnings},
-    },
+    logpilot::{config_check, effective, warnings::warnings},
 };
 
 /// Fields that change nothing in the plan by design.
@@ -25,7 +22,7 @@ fn seen(spec: &str) -> String {
     // Bodies one by one: a plan itself prints names only.
     let bodies: Vec<_> =
         plan.objects.iter().map(|it| (it.to_string(), &it.body, it.replicas, it.held)).collect();
-    format!("{bodies:?} {:?} {:?}", warnings(&cluster), effective(&cluster).environment)
+    format!("{bodies:?} {:?} {:?}", warnings(&cluster), effective::of(&cluster, &plan).environment)
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod config;
 mod config_check;
 mod conflicts;
 mod dependencies;
+mod exposure;
+mod fields;
 mod fuzz;
 mod gateway;
 mod golden;

@@ -171,7 +171,7 @@ fn every_violation_is_told_at_once() {
 image: 'a b'
 namespace: { name: kube-public }
 components:
-  all: { replicas: 1, autoscaling: { minReplicas: 3, maxReplicas: 2 }, resources: { requests: { cpu: 9, memory: 9Gi } } }
+  all: { replicas: 1, autoscaling: { minReplicas: 3, maxReplicas: 2 }, resources: { requests: { cpu: 9, memory: 9Gi }, limits: { cpu: 8 } } }
   rest: { probes: { mode: Exec } }
 storage: { backend: File }
 config: { overlay: { server: { port: 1 } } }

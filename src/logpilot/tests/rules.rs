@@ -179,8 +179,9 @@ fn restricted(pod: &Value) -> Vec<String> {
     }
     let context = &pod["securityContext"];
     check(context["runAsNonRoot"] == true, "runAsNonRoot");
-    check(context["runAsUser"].as_i64().is_some_and(|user| user > 0), "runAsUser");
-    check(context["fsGroup"].as_i64().is_some_and(|group| group > 0), "fsGroup");
+    // A platform that assigns one assigns both.
+    check(context["runAsUser"].is_null() || context["runAsUser"].as_i64() > Some(0), "runAsUser");
+    check(context["fsGroup"].is_null() == context["runAsUser"].is_null(), "fsGroup");
     check(context["seccompProfile"]["type"] == "RuntimeDefault", "seccompProfile");
     check(context.get("sysctls").is_none(), "sysctls");
     for volume in list(&pod["volumes"]) {

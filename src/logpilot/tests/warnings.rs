@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 
 use super::*;
-use crate::logpilot::warnings::{REASONS, effective, warnings};
+use crate::logpilot::{
+    effective,
+    warnings::{REASONS, warnings},
+};
 
 const FREE: &str =
     "storage: { volume: { accessMode: ReadWriteMany }, allowUnsafe: [SqliteOnSharedFilesystem] }";
@@ -54,6 +57,8 @@ fn with_ingress(ingress: &str) -> String {
 #[case::grpc_probe(one("probes: { mode: Grpc }"), &["GrpcProbeUnauthenticated"])]
 #[case::nginx(with_ingress("className: nginx, rules: [{ host: a.b }], cors: {}, rateLimit: { requestsPerSecond: 1 }"), &[])]
 #[case::other(with_ingress("className: traefik, rules: [{ host: a.b }], cors: {}, rateLimit: { requestsPerSecond: 1 }"), &["RateLimitUnsupported", "CorsUnsupported"])]
+#[case::rewrite(with_ingress("className: nginx, rules: [{ host: a.b, path: /x, rewrite: / }]"), &[])]
+#[case::rewrite_other(with_ingress("className: traefik, rules: [{ host: a.b, path: /x, rewrite: / }]"), &["RewriteUnsupported"])]
 #[case::unnamed(with_ingress("rules: [{ host: a.b }], rateLimit: { requestsPerSecond: 1 }"), &["RateLimitUnsupported"])]
 #[case::switched_off(with_ingress("rules: [{ host: a.b }], cors: { enabled: false }, rateLimit: { enabled: false, requestsPerSecond: 1 }"), &[])]
 #[case::grpc(with_ingress("className: nginx, rules: [{ host: a.b, protocol: Grpc }], tls: { secretName: t }"), &[])]
@@ -87,7 +92,7 @@ fn every_reason_is_in_the_table_once_and_every_entry_says_something() {
     for (name, meaning) in REASONS {
         assert!(name.chars().all(|char| char.is_ascii_alphanumeric()) && meaning.ends_with('.'), "{name}");
     }
-    let everything = "{ image: 'a:latest', components: { all: { probes: { mode: Grpc }, podDisruptionBudget: { minAvailable: 1 }, resources: { limits: { cpu: 100m, memory: 256Mi } }, env: [{ name: LOGPILOT_SQLITE_POOL_SIZE, value: '1' }] }, rest: {} }, networkPolicy: { clients: [] }, limits: { quota: { pods: 1 } }, exposure: { ingress: { className: x, rules: [{ host: a.b, component: all, protocol: Grpc }], cors: {}, rateLimit: { requestsPerSecond: 1 } } } }";
+    let everything = "{ image: 'a:latest', components: { all: { probes: { mode: Grpc }, podDisruptionBudget: { minAvailable: 1 }, resources: { limits: { cpu: 100m, memory: 256Mi } }, env: [{ name: LOGPILOT_SQLITE_POOL_SIZE, value: '1' }] }, rest: {} }, networkPolicy: { clients: [] }, limits: { quota: { pods: 1 } }, exposure: { ingress: { className: x, rules: [{ host: a.b, component: all, protocol: Grpc }, { host: c.d, component: all, rewrite: / }], cors: {}, rateLimit: { requestsPerSecond: 1 } } } }";
     let told: BTreeSet<_> = reasons(everything).into_iter().collect();
     assert_eq!(told, names.into_iter().map(|name| (*name).to_owned()).collect());
 }
@@ -102,8 +107,8 @@ fn a_problem_says_which_object_what_and_what_next() {
 
 #[test]
 fn the_values_in_effect_are_shown() {
-    let effective =
-        effective(&cluster("{ components: { all: {}, rest: { autoscaling: { maxReplicas: 10 } } } }"));
+    let spec = "{ components: { all: {}, rest: { autoscaling: { maxReplicas: 10 } } } }";
+    let effective = effective::of(&cluster(spec), &planned(spec));
     assert_eq!(effective.environment, "Production");
     let all = &effective.components["all"];
     assert_eq!((all.replicas.as_str(), all.cpu.as_str()), ("2", "100m/500m"));

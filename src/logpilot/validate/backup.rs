@@ -96,6 +96,12 @@ pub(super) fn resolve(
             volume,
             node_selector: node_selector(components, claim),
             tolerations: tolerations(components, claim),
+            // Those that mount one claim agree.
+            identity: components
+                .iter()
+                .find(|component| component.claim == claim)
+                .map(|component| component.identity.clone())
+                .unwrap_or_default(),
         }
     };
     let jobs = match storage.sharing {

@@ -9,8 +9,8 @@ use url::{Host, Url};
 
 use super::Objections;
 use crate::{
-    api::backup::S3,
-    logpilot::model::{Bucket, Claim, Role},
+    api::backup::{S3, S3CredentialsFrom},
+    logpilot::model::{Bucket, BucketKey, Claim, Role},
     objects::names::ClusterName,
 };
 
@@ -24,6 +24,12 @@ pub(super) fn check(given: &S3, objections: &mut Objections) {
     if let Some(why) = objection {
         objections.add("spec.backup.s3.endpoint", why);
     }
+    let by_identity = given.credentials == Some(S3CredentialsFrom::WorkloadIdentity);
+    objections.unless(
+        given.credentials_secret.is_some() != by_identity,
+        "spec.backup.s3.credentialsSecret",
+        "must be given, or `credentials: WorkloadIdentity` instead of it; not both",
+    );
 }
 
 pub(super) fn resolve(
@@ -32,7 +38,6 @@ pub(super) fn resolve(
     data: Option<&Claim>,
 ) -> Bucket {
     let base = given.prefix.clone().unwrap_or_else(|| format!("{namespace}/{prefix}"));
-    let credentials = &given.credentials_secret;
     let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.to_owned());
     Bucket {
         name: given.bucket.clone(),
@@ -41,9 +46,11 @@ pub(super) fn resolve(
         region: or(&given.region, REGION),
         // A name with a dot fits no certificate of Amazon's as part of a host.
         path_style: given.path_style.unwrap_or(given.endpoint.is_some() || given.bucket.contains('.')),
-        secret: credentials.name.clone(),
-        key_id_key: or(&credentials.access_key_id_key, KEY_ID_KEY),
-        secret_key_key: or(&credentials.secret_access_key_key, SECRET_KEY_KEY),
+        key: given.credentials_secret.as_ref().map(|credentials| BucketKey {
+            secret: credentials.name.clone(),
+            key_id_key: or(&credentials.access_key_id_key, KEY_ID_KEY),
+            secret_key_key: or(&credentials.secret_access_key_key, SECRET_KEY_KEY),
+        }),
         ca: given.ca_config_map.as_ref().map(|ca| (ca.name.clone(), or(&ca.key, CA_KEY))),
         scratch: data.map(|claim| claim.size.clone()),
     }
@@ -65,20 +72,24 @@ fn refusal(endpoint: &str) -> Result<(), String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must not have a query or fragment: only the server's URL".into());
     }
-    let what = match url.host() {
-        None => return Err("has no host; use a URL such as 'https://minio.example.com:9000'".into()),
-        Some(Host::Domain(name)) => forbidden_name(name),
-        Some(Host::Ipv4(address)) => forbidden_address(address.into()),
-        Some(Host::Ipv6(address)) => {
-            forbidden_address(address.to_ipv4_mapped().map_or(address.into(), IpAddr::V4))
-        }
-    };
-    match what {
+    if url.host().is_none() {
+        return Err("has no host; use a URL such as 'https://minio.example.com:9000'".into());
+    }
+    match forbidden_host(url.host()) {
         Some(what) => Err(format!(
             "must not be {what} ('{}'): name the S3 server by its own address",
             url.host_str().unwrap_or_default()
         )),
         None => Ok(()),
+    }
+}
+
+/// What a host is, where nothing inside the cluster may be made to ask it.
+pub(super) fn forbidden_host(host: Option<Host<&str>>) -> Option<&'static str> {
+    match host? {
+        Host::Domain(name) => forbidden_name(name),
+        Host::Ipv4(address) => forbidden_address(address.into()),
+        Host::Ipv6(address) => forbidden_address(address.to_ipv4_mapped().map_or(address.into(), IpAddr::V4)),
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::{Objections, resources};
+use super::{Objections, limits, probes, resources};
 use crate::{
     api::{
-        cluster::LogPilotClusterSpec,
-        component::{self as given, ComponentSpec, ProbeMode, StrategyType},
+        cluster::{LogPilotClusterSpec, PodSecurity},
+        component::{self as given, AssignedBy, ComponentSpec, StrategyType},
         exposure::ComponentKey,
         storage::Storage,
     },
     logpilot::{
         config, defaults,
         image::Image,
-        model::{Autoscaler, Budget, Check, Component, LoadBalancer, NodePort, Probes, Role, Rollout, Scale},
+        model::{Autoscaler, Budget, Component, Identity, LoadBalancer, NodePort, Role, Rollout, Scale},
         restart::Restart,
     },
     objects::names::ClusterName,
@@ -34,6 +34,7 @@ pub(super) fn resolve(
     let config =
         config::file(prefix, role, &spec.config.clone().unwrap_or_default(), backend.unwrap_or_default());
     owned_variables(given, &path, objections);
+    own_container(role, given, &path, objections);
     let component = Component {
         role,
         name: prefix.component(role.name),
@@ -43,10 +44,17 @@ pub(super) fn resolve(
             role,
             &format!("{path}.resources"),
             given.resources.as_ref(),
+            limits::cpu_is_limited(spec),
             objections,
         ),
-        probes: probes(role, given.probes.as_ref(), &path, objections),
+        identity: identity(spec, given, &path, objections),
+        probes: probes::resolve(role, given.probes.as_ref(), &format!("{path}.probes"), objections),
         budget: budget(given.pod_disruption_budget.as_ref(), &path, objections),
+        unhealthy_pods: given
+            .pod_disruption_budget
+            .as_ref()
+            .and_then(|budget| budget.unhealthy_pod_eviction_policy)
+            .unwrap_or_default(),
         config,
         claim: String::new(),
         co_scheduled: false,
@@ -116,6 +124,54 @@ fn owned_variables(given: &ComponentSpec, path: &str, objections: &mut Objection
     }
 }
 
+/// A pod has no other container, and one that is not there keeps the server from starting.
+fn own_container(role: &Role, given: &ComponentSpec, path: &str, objections: &mut Objections) {
+    for variable in given.env.iter().flatten() {
+        let reference = variable.value_from.as_ref().and_then(|source| source.resource_field_ref.as_ref());
+        let Some(name) = reference.and_then(|reference| reference.container_name.as_ref()) else { continue };
+        objections.unless(
+            name == role.container,
+            format!("{path}.env[{}].valueFrom.resourceFieldRef.containerName", variable.name),
+            format!(
+                "'{name}' is no container of the pod; the server's is '{}', or leave it out",
+                role.container
+            ),
+        );
+    }
+}
+
+/// `runAsNonRoot` keeps root from starting, and Restricted asks for it.
+fn identity(
+    spec: &LogPilotClusterSpec,
+    given: &ComponentSpec,
+    path: &str,
+    objections: &mut Objections,
+) -> Identity {
+    let given = given.security_context.clone().unwrap_or_default();
+    let path = format!("{path}.securityContext");
+    if given.assigned_by == Some(AssignedBy::Platform) {
+        objections.unless(
+            given.run_as_user.or(given.run_as_group).or(given.fs_group).is_none(),
+            format!("{path}.assignedBy"),
+            "'Platform' assigns user and groups; remove `runAsUser`, `runAsGroup` and `fsGroup`, or use 'Operator'",
+        );
+        return Identity::default();
+    }
+    let user = given.run_as_user.unwrap_or(defaults::USER);
+    let namespace = spec.namespace.as_ref();
+    let security = namespace.and_then(|namespace| namespace.pod_security).unwrap_or_default();
+    objections.unless(
+        user != 0 || security != PodSecurity::Restricted,
+        format!("{path}.runAsUser"),
+        "may not be 0, which is root, while `spec.namespace.podSecurity` is 'Restricted'; use another user",
+    );
+    Identity {
+        user: Some(user),
+        group: Some(given.run_as_group.unwrap_or(user)),
+        fs_group: Some(given.fs_group.unwrap_or(user)),
+    }
+}
+
 fn scale(
     spec: &LogPilotClusterSpec,
     key: ComponentKey,
@@ -163,43 +219,6 @@ fn rollout(given: &ComponentSpec, path: &str, objections: &mut Objections) -> Ro
     Rollout::RollingUpdate {
         max_surge: strategy.max_surge.unwrap_or_else(defaults::max_surge),
         max_unavailable: strategy.max_unavailable.unwrap_or_else(defaults::max_unavailable),
-    }
-}
-
-fn probes(role: &Role, given: Option<&given::Probes>, path: &str, objections: &mut Objections) -> Probes {
-    let given = given.cloned().unwrap_or_default();
-    let mode = given.mode.unwrap_or_default();
-    let check = match mode {
-        ProbeMode::ActuatorGroups => Check::ActuatorGroups,
-        ProbeMode::Actuator => Check::Actuator,
-        ProbeMode::Tcp => Check::Tcp,
-        ProbeMode::Grpc => {
-            objections.unless(
-                role.grpc.is_some(),
-                format!("{path}.probes.mode"),
-                "'Grpc' needs a gRPC port, which this component does not open; use 'ActuatorGroups'",
-            );
-            Check::Grpc { port: defaults::GRPC.number }
-        }
-        ProbeMode::Exec => {
-            objections.unless(
-                given.command.as_ref().is_some_and(|command| !command.is_empty()),
-                format!("{path}.probes.command"),
-                "must be given with mode 'Exec'",
-            );
-            Check::Exec { command: given.command.clone().unwrap_or_default() }
-        }
-    };
-    objections.unless(
-        given.command.is_none() || mode == ProbeMode::Exec,
-        format!("{path}.probes.command"),
-        "is only used with mode 'Exec'; set `mode: Exec` or remove it",
-    );
-    Probes {
-        check,
-        liveness: defaults::liveness(given.liveness.as_ref()),
-        readiness: defaults::readiness(given.readiness.as_ref()),
-        startup: defaults::startup(given.startup.as_ref()),
     }
 }
 

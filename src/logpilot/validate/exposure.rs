@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Objections;
+use super::{Objections, login};
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
@@ -31,6 +31,13 @@ pub(super) fn ingress(
         }
     }
     let routes = routes(&given.rules, "spec.exposure.ingress.rules", components, objections);
+    let targets: BTreeSet<_> = routes.iter().filter_map(|route| route.rewrite.as_ref()).collect();
+    objections.unless(
+        targets.len() < 2,
+        "spec.exposure.ingress.rules",
+        "must have the same `rewrite` in each rule that has one; use `gateway` for several",
+    );
+    named_certificate(&given.rules, given.tls.as_ref(), "spec.exposure.ingress", objections);
     let cors = given.cors.as_ref().filter(|cors| cors.enabled != Some(false));
     let limit = given.rate_limit.as_ref().filter(|limit| limit.enabled != Some(false));
     Some(Ingress {
@@ -51,11 +58,18 @@ pub(super) fn ingress(
 /// the same; patches know no rules, and an object may be older than one.
 pub(super) fn annotation(key: &str, value: &str) -> Option<&'static str> {
     let (_, name) = key.split_once('/')?;
-    let writes = ["mirror-", "auth-", "modsecurity-", "config-"].iter().any(|start| name.starts_with(start))
+    let login = name.strip_prefix("auth-").map(|_| login::judge(key, value));
+    let writes = ["mirror-", "modsecurity-", "config-"].iter().any(|start| name.starts_with(start))
         || ["-snippet", "-snippets"].iter().any(|end| name.ends_with(end))
-        || name == "server-alias";
+        || name == "server-alias"
+        || matches!(login, Some(Err(None)));
     if writes {
         return Some("may not be set: it writes into the ingress controller's configuration; remove it");
+    }
+    match login {
+        Some(Err(why)) => return why,
+        Some(Ok(())) => return None,
+        None => {}
     }
     let breaks = value.contains(['\n', '\r']);
     let ends = value.contains(['{', '}', ';', '"', '\'', '`', '$', '#', '\\']);
@@ -91,7 +105,17 @@ pub(super) fn gateway(
         }
     };
     let routes = routes(&given.rules, "spec.exposure.gateway.rules", components, objections);
+    named_certificate(&given.rules, given.tls.as_ref(), "spec.exposure.gateway", objections);
     Some(Gateway { parents, routes })
+}
+
+/// cert-manager reads the names of a certificate from the hosts.
+fn named_certificate(rules: &[IngressRule], tls: Option<&GivenTls>, at: &str, objections: &mut Objections) {
+    objections.unless(
+        tls.is_none_or(|tls| tls.issuer_ref.is_none()) || rules.iter().any(|rule| rule.host.is_some()),
+        format!("{at}.tls.issuerRef"),
+        "needs a `host` in some rule, because a certificate is for names; remove it and use a Secret that is there",
+    );
 }
 
 fn tls(given: &GivenTls) -> Tls {
@@ -112,7 +136,11 @@ fn routes(
         objections.unless(
             seen.insert((route.host.clone(), route.path.clone())),
             path,
-            format!("host '{}' with path '{}' is there twice; remove one", route.host, route.path),
+            format!(
+                "host '{}' with path '{}' is there twice; remove one",
+                route.host.as_deref().unwrap_or("*"),
+                route.path
+            ),
         );
         routes.push(route);
     }
@@ -146,6 +174,11 @@ fn route(
             found?
         }
     };
+    objections.unless(
+        rule.rewrite.is_none() || protocol == Protocol::Http,
+        format!("{path}.rewrite"),
+        "is only for protocol Http: the path of a gRPC request names its method",
+    );
     let Some(port) = component.role.port(protocol) else {
         let (speaks, other) = match protocol {
             Protocol::Http => ("HTTP", "Grpc"),
@@ -163,6 +196,10 @@ fn route(
     Some(Route {
         host: rule.host.clone(),
         path: rule.path.clone().unwrap_or_else(|| "/".to_owned()),
+        rewrite: rule.rewrite.as_deref().map(|rewrite| match rewrite.trim_end_matches('/') {
+            "" => "/".to_owned(),
+            other => other.to_owned(),
+        }),
         protocol,
         service: component.name.clone(),
         port: port.number,

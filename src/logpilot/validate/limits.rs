@@ -30,6 +30,17 @@ pub(super) fn resolve(spec: &LogPilotClusterSpec, objections: &mut Objections) -
     }
 }
 
+/// Whether the namespace's own limits ask every container for a CPU limit: the LimitRange would give one to a container
+/// without, and the quota refuse its pods.
+pub(super) fn cpu_is_limited(spec: &LogPilotClusterSpec) -> bool {
+    let Some(limits) = &spec.limits else { return false };
+    let on = |enabled: Option<bool>| enabled != Some(false);
+    limits.defaults.as_ref().is_some_and(|defaults| on(defaults.enabled))
+        || limits.quota.as_ref().is_some_and(|quota| {
+            on(quota.enabled) && quota.limits.as_ref().is_some_and(|limits| limits.cpu.is_some())
+        })
+}
+
 fn limit_range(given: LimitDefaults, objections: &mut Objections) -> LimitRange {
     let or =
         |given: Option<Quantity>, default: &str| Some(given.unwrap_or_else(|| Quantity(default.to_owned())));

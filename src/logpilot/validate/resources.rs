@@ -18,21 +18,25 @@ pub(super) fn resolve(
     role: &Role,
     path: &str,
     given: Option<&Given>,
+    cpu_is_limited: bool,
     objections: &mut Objections,
 ) -> Resources {
     let given = given.cloned().unwrap_or_default();
     let requests = given.requests.unwrap_or_default();
     let limits = given.limits.unwrap_or_default();
+    // Who gives a request and no limit wants none; a default one would throttle what the request was chosen for. Memory
+    // keeps its limit: the JVM makes its heap by it.
+    let unlimited = requests.cpu.is_some() && limits.cpu.is_none() && !cpu_is_limited;
     let cpu = Pair {
         resource: "cpu",
         request: Value::of(requests.cpu.as_ref(), role.cpu_request),
-        limit: Value::of(limits.cpu.as_ref(), role.cpu_limit),
+        limit: (!unlimited).then(|| Value::of(limits.cpu.as_ref(), role.cpu_limit)),
         least: LEAST_CPU,
     };
     let memory = Pair {
         resource: "memory",
         request: Value::of(requests.memory.as_ref(), defaults::MEMORY_REQUEST),
-        limit: Value::of(limits.memory.as_ref(), defaults::MEMORY_LIMIT),
+        limit: Some(Value::of(limits.memory.as_ref(), defaults::MEMORY_LIMIT)),
         least: LEAST_MEMORY,
     };
     cpu.check(path, objections);
@@ -45,8 +49,8 @@ pub(super) fn resolve(
             ephemeral_storage: requests.ephemeral_storage,
         },
         limits: ResourceList {
-            cpu: Some(cpu.limit.quantity),
-            memory: Some(memory.limit.quantity),
+            cpu: cpu.limit.map(|limit| limit.quantity),
+            memory: memory.limit.map(|limit| limit.quantity),
             ephemeral_storage: limits.ephemeral_storage,
         },
     }
@@ -56,7 +60,7 @@ pub(super) fn resolve(
 struct Pair {
     resource: &'static str,
     request: Value,
-    limit: Value,
+    limit: Option<Value>,
     least: i128,
 }
 
@@ -99,6 +103,7 @@ impl Pair {
         let request_path = format!("{path}.requests.{resource}");
         let limit_path = format!("{path}.limits.{resource}");
         let requested = request.amount(&request_path, *least, objections);
+        let Some(limit) = limit else { return };
         let limited = limit.amount(&limit_path, *least, objections);
         if requested.zip(limited).is_none_or(|(requested, limited)| requested <= limited) {
             return;

@@ -168,8 +168,16 @@ fn place(
 ) {
     let mut selector = StringMap::new();
     let mut objected = BTreeSet::new();
+    let mut owner = None;
     for component in mounting {
         let path = format!("spec.components.{}", component.role.name);
+        let identity = (component.identity.user, component.identity.fs_group);
+        objections.unless(
+            *owner.get_or_insert(identity) == identity,
+            format!("{path}.securityContext"),
+            "must have the user and `fsGroup` of the other components, because they share a volume: what one \
+             writes, the other could only read",
+        );
         component.co_scheduled = verdict.co_scheduled;
         if verdict.recreate {
             let given = spec.components.get(&component.role.key);

@@ -96,7 +96,35 @@ pub const LEAVES: &[Leaf] = &[
         "{}",
         all!("resources: { limits: { ephemeral-storage: 1Gi } }"),
     ),
+    ("components.*.securityContext.assignedBy", "{}", all!("securityContext: { assignedBy: Platform }")),
+    ("components.*.securityContext.runAsUser", "{}", all!("securityContext: { runAsUser: 1000 }")),
+    ("components.*.securityContext.runAsGroup", "{}", all!("securityContext: { runAsGroup: 1000 }")),
+    ("components.*.securityContext.fsGroup", "{}", all!("securityContext: { fsGroup: 1000 }")),
     ("components.*.probes.mode", "{}", all!("probes: { mode: Tcp }")),
+    ("components.*.probes.liveness.mode", "{}", all!("probes: { liveness: { mode: Tcp } }")),
+    ("components.*.probes.liveness.path", "{}", all!("probes: { liveness: { path: /a } }")),
+    ("components.*.probes.liveness.port", "{}", all!("probes: { liveness: { port: http } }")),
+    (
+        "components.*.probes.liveness.command",
+        all!("probes: { liveness: { mode: Exec, command: [a] } }"),
+        all!("probes: { liveness: { mode: Exec, command: [b] } }"),
+    ),
+    ("components.*.probes.readiness.mode", "{}", all!("probes: { readiness: { mode: Tcp } }")),
+    ("components.*.probes.readiness.path", "{}", all!("probes: { readiness: { path: /a } }")),
+    ("components.*.probes.readiness.port", "{}", all!("probes: { readiness: { port: http } }")),
+    (
+        "components.*.probes.readiness.command",
+        all!("probes: { readiness: { mode: Exec, command: [a] } }"),
+        all!("probes: { readiness: { mode: Exec, command: [b] } }"),
+    ),
+    ("components.*.probes.startup.mode", "{}", all!("probes: { startup: { mode: Tcp } }")),
+    ("components.*.probes.startup.path", "{}", all!("probes: { startup: { path: /a } }")),
+    ("components.*.probes.startup.port", "{}", all!("probes: { startup: { port: http } }")),
+    (
+        "components.*.probes.startup.command",
+        all!("probes: { startup: { mode: Exec, command: [a] } }"),
+        all!("probes: { startup: { mode: Exec, command: [b] } }"),
+    ),
     (
         "components.*.probes.command",
         all!("probes: { mode: Exec, command: [a] }"),
@@ -289,6 +317,11 @@ pub const LEAVES: &[Leaf] = &[
         all!("podDisruptionBudget: { maxUnavailable: 1 }"),
         all!("podDisruptionBudget: { maxUnavailable: 50% }"),
     ),
+    (
+        "components.*.podDisruptionBudget.unhealthyPodEvictionPolicy",
+        all!("podDisruptionBudget: { minAvailable: 1 }"),
+        all!("podDisruptionBudget: { minAvailable: 1, unhealthyPodEvictionPolicy: IfHealthyBudget }"),
+    ),
     ("components.*.env[].name", all!("env: [{ name: A, value: x }]"), all!("env: [{ name: B, value: x }]")),
     ("components.*.env[].value", all!("env: [{ name: A, value: x }]"), all!("env: [{ name: A, value: y }]")),
     (
@@ -327,6 +360,25 @@ pub const LEAVES: &[Leaf] = &[
         all!("env: [{ name: A, valueFrom: { fieldRef: { fieldPath: spec.nodeName } } }]"),
     ),
     (
+        "components.*.env[].valueFrom.resourceFieldRef.resource",
+        all!("env: [{ name: A, valueFrom: { resourceFieldRef: { resource: limits.memory } } }]"),
+        all!("env: [{ name: A, valueFrom: { resourceFieldRef: { resource: requests.memory } } }]"),
+    ),
+    (
+        "components.*.env[].valueFrom.resourceFieldRef.divisor",
+        all!("env: [{ name: A, valueFrom: { resourceFieldRef: { resource: limits.memory } } }]"),
+        all!(
+            "env: [{ name: A, valueFrom: { resourceFieldRef: { resource: limits.memory, divisor: 1Mi } } }]"
+        ),
+    ),
+    (
+        "components.*.env[].valueFrom.resourceFieldRef.containerName",
+        all!("env: [{ name: A, valueFrom: { resourceFieldRef: { resource: limits.memory } } }]"),
+        all!(
+            "env: [{ name: A, valueFrom: { resourceFieldRef: { resource: limits.memory, containerName: logpilot } } }]"
+        ),
+    ),
+    (
         "components.*.envFrom[].prefix",
         all!("envFrom: [{ secretRef: { name: a } }]"),
         all!("envFrom: [{ prefix: P_, secretRef: { name: a } }]"),
@@ -335,6 +387,16 @@ pub const LEAVES: &[Leaf] = &[
         "components.*.envFrom[].configMapRef.name",
         all!("envFrom: [{ configMapRef: { name: a } }]"),
         all!("envFrom: [{ configMapRef: { name: b } }]"),
+    ),
+    (
+        "components.*.envFrom[].configMapRef.optional",
+        all!("envFrom: [{ configMapRef: { name: a } }]"),
+        all!("envFrom: [{ configMapRef: { name: a, optional: true } }]"),
+    ),
+    (
+        "components.*.envFrom[].secretRef.optional",
+        all!("envFrom: [{ secretRef: { name: a } }]"),
+        all!("envFrom: [{ secretRef: { name: a, optional: true } }]"),
     ),
     (
         "components.*.envFrom[].secretRef.name",
@@ -483,6 +545,11 @@ pub const LEAVES: &[Leaf] = &[
         s3!("bucket: abc, credentialsSecret: { name: a }, pathStyle: true"),
     ),
     (
+        "backup.s3.credentials",
+        s3!("bucket: abc, credentialsSecret: { name: a }"),
+        s3!("bucket: abc, credentials: WorkloadIdentity"),
+    ),
+    (
         "backup.s3.credentialsSecret.name",
         s3!("bucket: abc, credentialsSecret: { name: a }"),
         s3!("bucket: abc, credentialsSecret: { name: b }"),
@@ -527,6 +594,11 @@ pub const LEAVES: &[Leaf] = &[
         "exposure.ingress.rules[].path",
         rule!("component: all, host: a.b"),
         rule!("component: all, host: a.b, path: /c"),
+    ),
+    (
+        "exposure.ingress.rules[].rewrite",
+        rule!("component: all, host: a.b, path: /c"),
+        rule!("component: all, host: a.b, path: /c, rewrite: /"),
     ),
     (
         "exposure.ingress.rules[].component",
@@ -609,6 +681,11 @@ pub const LEAVES: &[Leaf] = &[
         "exposure.gateway.rules[].path",
         gateway!("className: a, rules: [{ host: a.b, component: all }]"),
         gateway!("className: a, rules: [{ host: a.b, component: all, path: /c }]"),
+    ),
+    (
+        "exposure.gateway.rules[].rewrite",
+        gateway!("className: a, rules: [{ host: a.b, component: all, path: /c }]"),
+        gateway!("className: a, rules: [{ host: a.b, component: all, path: /c, rewrite: / }]"),
     ),
     (
         "exposure.gateway.rules[].component",

@@ -11,8 +11,15 @@ pub type Leaves = BTreeMap<Path, Value>;
 pub type Manager = (String, &'static str, &'static str);
 
 /// Owned as a whole.
-const ATOMIC: [&str; 6] =
-    ["selector", "labelSelector", "nodeSelector", "secretKeyRef", "configMapKeyRef", "fieldRef"];
+const ATOMIC: [&str; 7] = [
+    "selector",
+    "labelSelector",
+    "nodeSelector",
+    "secretKeyRef",
+    "configMapKeyRef",
+    "fieldRef",
+    "resourceFieldRef",
+];
 /// The server's own, and what says which object it is.
 const IDENTITY: [&str; 6] =
     ["name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp"];

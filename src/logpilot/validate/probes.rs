@@ -1,0 +1,162 @@
+//! Health checks: what each probe asks, once its mode is known.
+
+use super::Objections;
+use crate::{
+    api::{
+        common::ProbePort,
+        component::{self as given, ProbeMode, ProbeTimings},
+    },
+    logpilot::{
+        defaults,
+        model::{Check, Probe, Probes, Role, Timing},
+    },
+};
+
+const HEALTH: &str = "/actuator/health";
+/// Startup asks what liveness asks: it guards against restarts, not against traffic.
+const LIVENESS: &str = "/actuator/health/liveness";
+const READINESS: &str = "/actuator/health/readiness";
+
+pub(super) fn resolve(
+    role: &Role,
+    given: Option<&given::Probes>,
+    path: &str,
+    objections: &mut Objections,
+) -> Probes {
+    let given = given.cloned().unwrap_or_default();
+    let mode = given.mode.unwrap_or_default();
+    objections.unless(
+        mode != ProbeMode::Grpc || role.grpc.is_some(),
+        format!("{path}.mode"),
+        "'Grpc' needs a gRPC port, which this component does not open; use 'ActuatorGroups'",
+    );
+    let probes = [&given.liveness, &given.readiness, &given.startup];
+    let modes = probes.map(|probe| probe.as_ref().and_then(|probe| probe.mode).unwrap_or(mode));
+    let command = given.command.as_deref().unwrap_or_default();
+    objections.unless(
+        mode != ProbeMode::Exec || !command.is_empty(),
+        format!("{path}.command"),
+        "must be given with mode 'Exec'",
+    );
+    objections.unless(
+        given.command.is_none() || modes.contains(&ProbeMode::Exec),
+        format!("{path}.command"),
+        "is only used with mode 'Exec'; set `mode: Exec` or remove it",
+    );
+    let mut one = |name: &str, of: &Option<ProbeTimings>, timing: Option<Timing>, group| {
+        let of = of.clone().unwrap_or_default();
+        let asked = Asked { role, mode: of.mode.unwrap_or(mode), group, command };
+        let check =
+            asked.check(&of, (of.mode.is_none(), timing.is_none()), &format!("{path}.{name}"), objections);
+        timing.map(|timing| Probe { mode: asked.mode, check, timing })
+    };
+    Probes {
+        liveness: one("liveness", &given.liveness, defaults::liveness(given.liveness.as_ref()), LIVENESS),
+        readiness: one(
+            "readiness",
+            &given.readiness,
+            defaults::readiness(given.readiness.as_ref()),
+            READINESS,
+        ),
+        startup: one("startup", &given.startup, defaults::startup(given.startup.as_ref()), LIVENESS),
+    }
+}
+
+/// One probe, before what it says of itself.
+struct Asked<'a> {
+    role: &'a Role,
+    mode: ProbeMode,
+    /// The health group that it asks for.
+    group: &'static str,
+    /// Of all probes.
+    command: &'a [String],
+}
+
+impl Asked<'_> {
+    /// What the mode of all probes lacks was objected to there.
+    fn check(
+        &self,
+        given: &ProbeTimings,
+        (of_all, off): (bool, bool),
+        path: &str,
+        objections: &mut Objections,
+    ) -> Check {
+        let mode = self.mode;
+        let http = matches!(mode, ProbeMode::ActuatorGroups | ProbeMode::Actuator | ProbeMode::Http);
+        objections.unless(
+            http || given.path.is_none(),
+            format!("{path}.path"),
+            "is only used by an HTTP probe; set `mode: Http` or remove it",
+        );
+        objections.unless(
+            mode != ProbeMode::Http || given.path.is_some() || off,
+            format!("{path}.path"),
+            "must be given with mode 'Http', such as '/actuator/health'",
+        );
+        objections.unless(
+            mode == ProbeMode::Exec || given.command.is_none(),
+            format!("{path}.command"),
+            "is only used with mode 'Exec'; set `mode: Exec` or remove it",
+        );
+        objections.unless(
+            mode != ProbeMode::Exec || given.port.is_none(),
+            format!("{path}.port"),
+            "is not used with mode 'Exec'; remove it",
+        );
+        let port = given.port.as_ref().and_then(|port| self.port(port, path, objections));
+        let management = || ProbePort::Name(defaults::MANAGEMENT.name.to_owned());
+        let serving = || ProbePort::Name(self.role.serving.name.to_owned());
+        let asks = |default: &str, port: Option<ProbePort>| Check::Http {
+            path: given.path.clone().unwrap_or_else(|| default.to_owned()),
+            port: port.unwrap_or_else(management),
+        };
+        match mode {
+            ProbeMode::ActuatorGroups => asks(self.group, port),
+            ProbeMode::Actuator | ProbeMode::Http => asks(HEALTH, port),
+            ProbeMode::Tcp => Check::Tcp { port: port.unwrap_or_else(serving) },
+            ProbeMode::Grpc => {
+                objections.unless(
+                    of_all || self.role.grpc.is_some(),
+                    format!("{path}.mode"),
+                    "'Grpc' needs a gRPC port, which this component does not open; use 'ActuatorGroups'",
+                );
+                // The kubelet takes a number only.
+                Check::Grpc { port: port.map_or(defaults::GRPC.number, |port| self.number(&port)) }
+            }
+            ProbeMode::Exec => {
+                let command = given.command.clone().unwrap_or_else(|| self.command.to_vec());
+                objections.unless(
+                    of_all || off || !command.is_empty(),
+                    format!("{path}.command"),
+                    "must be given with mode 'Exec', here or for all probes",
+                );
+                Check::Exec { command }
+            }
+        }
+    }
+
+    /// `None` after an objection.
+    fn port(&self, given: &ProbePort, path: &str, objections: &mut Objections) -> Option<ProbePort> {
+        let good = match given {
+            ProbePort::Number(number) => (1..=65535).contains(number),
+            ProbePort::Name(name) => self.role.ports.iter().any(|port| port.name == name),
+        };
+        let names: Vec<_> = self.role.ports.iter().map(|port| port.name).collect();
+        objections.unless(
+            good,
+            format!("{path}.port"),
+            format!("must be a port of this component ({}) or a number from 1 to 65535", names.join(", ")),
+        );
+        good.then(|| given.clone())
+    }
+
+    fn number(&self, port: &ProbePort) -> i32 {
+        match port {
+            ProbePort::Number(number) => *number,
+            ProbePort::Name(name) => {
+                let named = self.role.ports.iter().find(|port| port.name == name);
+                named.map_or(defaults::GRPC.number, |port| port.number)
+            }
+        }
+    }
+}
