@@ -1,6 +1,5 @@
 //! Bad inputs are refused where they are written, with the path, the value and what to do instead;
-//! good ones are not. Without a server: structure by a JSON Schema validator, rules by kube-rs' CEL
-//! evaluator. The same table runs against a real API server in the cluster suite (`online.rs`).
+//! good ones are not. Without a server, by the judge that `plan` uses. The same table runs against a real API server in the cluster suite (`online.rs`).
 
 #[path = "bad_input/offline.rs"]
 mod offline;
@@ -12,6 +11,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use logpilot_operator::{
     api::{LogPilotCluster, cluster::Environment},
     logpilot::defaults::{self, ALL, GRPC_ONLY, REST},
+    manifest::plain_path,
 };
 use offline::{Judge, Refusal};
 use serde_json::json;
@@ -41,7 +41,7 @@ fn every_bad_input_is_refused_at_its_field_with_words_that_help() {
             }
             continue;
         }
-        let path = Row::plain_path(&row.path);
+        let path = plain_path(&row.path);
         let refused = found.iter().any(|refusal| {
             refusal.layer == row.layer
                 && refusal.path == path
@@ -89,9 +89,10 @@ fn no_good_input_is_refused() {
 /// One undecodable object would stop a typed watch: what passes the schema must be readable.
 #[test]
 fn what_passes_the_schema_can_be_decoded() {
+    let judge = Judge::new();
     let operators = rows().into_iter().filter(|row| row.layer == Layer::Operator);
     for row in valid_rows().into_iter().chain(operators) {
-        let stored = offline::without_null(&row.object(Row::NAME));
+        let stored = judge.stored(&row.object(Row::NAME));
         let decoded = serde_json::from_value::<LogPilotCluster>(stored);
         assert!(decoded.is_ok(), "{}: {decoded:?}", row.label());
     }
