@@ -37,6 +37,8 @@ mod kustomize;
 mod rbac;
 #[path = "manifests/rbac_used.rs"]
 mod rbac_used;
+#[path = "manifests/reading.rs"]
+mod reading;
 #[path = "manifests/security.rs"]
 mod security;
 

@@ -71,8 +71,11 @@ fn of_looks(text: &str) -> Result<Value, String> {
 }
 
 fn number(text: &str) -> Option<Number> {
+    let digit = |char: char| char.is_ascii_digit();
     match text.chars().next()? {
-        '.' => float(text),
+        '.' if text.split('_').all(|part| part.ends_with(digit) && !part.is_empty()) => {
+            float(&text.replace('_', ""))
+        }
         '+' | '-' | '0'..='9' => {
             let plain = text.replace('_', "");
             integer(&plain).or_else(|| if is_float(&plain) { float(&plain) } else { None })
@@ -145,11 +148,11 @@ fn float(text: &str) -> Option<Number> {
 
 /// A float as the server reads it: one without a fraction is written as an integer on the way.
 pub fn whole(value: f64) -> Option<Number> {
-    if value.fract() == 0.0 && value.abs() < LONGEST_WHOLE {
-        #[allow(clippy::cast_possible_truncation, reason = "it is below 1e21 and has no fraction")]
-        if let Ok(value) = i64::try_from(value as i128) {
-            return Some(value.into());
-        }
+    if value.fract() == 0.0
+        && value.abs() < LONGEST_WHOLE
+        && let Ok(value) = value.to_string().parse::<i64>()
+    {
+        return Some(value.into());
     }
     // None where it is not finite: goyaml takes such a number for text.
     Number::from_f64(value)
@@ -198,6 +201,8 @@ mod tests {
             ("0x", json!("0x")),
             ("1_000", json!(1000)),
             ("_1", json!("_1")),
+            (".5_0", json!(0.5)),
+            ("._5", json!("._5")),
             ("+7", json!(7)),
             ("1:30", json!("1:30")),
             ("190:20:30", json!("190:20:30")),
@@ -206,6 +211,7 @@ mod tests {
             ("1.0", json!(1)),
             ("1.", json!(1)),
             (".5", json!(0.5)),
+            (".5e1", json!(5)),
             ("1.5", json!(1.5)),
             ("1.5.0", json!("1.5.0")),
             (".", json!(".")),
@@ -213,6 +219,9 @@ mod tests {
             ("1e400", json!("1e400")),
             ("9223372036854775807", json!(i64::MAX)),
             ("9223372036854775808", json!(9_223_372_036_854_775_808.0)),
+            // The shortest digits of the float, which is one more than fits.
+            ("-9223372036854775809", json!(-9_223_372_036_854_775_808.0)),
+            ("-9223372036854775808", json!(i64::MIN)),
             ("1.2.0", json!("1.2.0")),
             ("500m", json!("500m")),
         ] {

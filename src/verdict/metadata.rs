@@ -54,7 +54,8 @@ pub fn check_type(object: &Value, found: &mut Vec<Refusal>) {
     }
 }
 
-/// What the API server says of `metadata` when an object is created.
+/// What the API server says of `metadata` when an object is created. It drops a namespace, which Kustomize gives to
+/// every kind that it does not know.
 pub fn check(object: &Value, found: &mut Vec<Refusal>) {
     let schema = schema();
     let mut metadata = object.get("metadata").cloned().unwrap_or_else(|| json!({}));
@@ -77,11 +78,6 @@ pub fn check(object: &Value, found: &mut Vec<Refusal>) {
             ),
         ),
         _ => {}
-    }
-    if metadata["namespace"].as_str().is_some_and(|it| !it.is_empty()) {
-        let message =
-            "is not allowed: the resource is cluster-scoped; `spec.namespace.name` is the servers' namespace";
-        refuse("metadata.namespace", message.to_owned());
     }
     if metadata["generation"].as_i64().is_some_and(|it| it < 0) {
         refuse("metadata.generation", "must be greater than or equal to 0".to_owned());

@@ -85,7 +85,10 @@ impl Judge {
         let object = self.stored(object);
         if !found.iter().any(|refusal| refusal.blocking) {
             let existing = existing.map(|it| self.stored(it));
-            found.extend(rules::check(&self.rules, &object, existing.as_ref()));
+            // One mistake, one message: a value out of its bounds often breaks the rule of the same field too.
+            let refused: Vec<String> = found.iter().map(|it| plain_path(&it.path)).collect();
+            let of_rules = rules::check(&self.rules, &object, existing.as_ref());
+            found.extend(of_rules.into_iter().filter(|it| !refused.contains(&plain_path(&it.path))));
         }
         found
     }
