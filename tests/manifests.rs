@@ -33,6 +33,8 @@ mod health;
 mod install;
 #[path = "manifests/kustomize.rs"]
 mod kustomize;
+#[path = "manifests/plan.rs"]
+mod plan;
 #[path = "manifests/rbac.rs"]
 mod rbac;
 #[path = "manifests/rbac_used.rs"]

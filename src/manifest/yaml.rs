@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use libyaml_safer::{Event, EventData, Parser};
+use libyaml_safer::{Event, EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle};
 use serde_json::{Map, Value};
 
 use super::{
@@ -46,7 +46,7 @@ pub fn document(text: &str, before: usize) -> Result<Option<Document>, SyntaxErr
     let mut bytes = text.as_bytes();
     let mut parser = Parser::new();
     parser.set_input_string(&mut bytes);
-    let mut composer = Composer { parser, before, anchors: HashMap::new(), open: HashSet::new() };
+    let mut composer = Composer { parser, before, anchors: HashMap::new(), open: HashSet::new(), flow: 0 };
     let Some(root) = composer.root()? else { return Ok(None) };
     let mut builder = Builder { places: Places::new(root.place), repeated: Vec::new(), nodes: 0, aliased: 0 };
     let value = builder.value(&root, "", false)?;
@@ -60,6 +60,8 @@ struct Composer<'b, 'r> {
     anchors: HashMap<String, Rc<Node>>,
     /// Anchors whose value is being read.
     open: HashSet<String>,
+    /// How many `[` and `{` are open.
+    flow: usize,
 }
 
 impl Composer<'_, '_> {
@@ -108,26 +110,36 @@ impl Composer<'_, '_> {
                 let target = target.ok_or_else(|| failed(format!("there is no anchor '{anchor}' above")))?;
                 (None, Content::Alias(target))
             }
-            EventData::Scalar { anchor, tag, value, plain_implicit, .. } => {
+            EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
+                // goyaml ends such a text at the question mark, and finds no comma behind it.
+                if self.flow > 0 && style == ScalarStyle::Plain && value.contains('?') {
+                    return Err(failed(format!(
+                        "within [ ] or {{ }} a text with '?' needs quotes: '{value}'"
+                    )));
+                }
                 let tag = tag.unwrap_or_default();
                 (anchor, Content::Scalar { text: value, tag, plain: plain_implicit })
             }
-            EventData::SequenceStart { anchor, .. } => {
+            EventData::SequenceStart { anchor, style, .. } => {
                 self.open.extend(anchor.clone());
+                self.flow += usize::from(style == SequenceStyle::Flow);
                 let mut items = Vec::new();
                 while let Some(event) = self.unless_end()? {
                     items.push(self.node(event, depth + 1)?);
                 }
+                self.flow -= usize::from(style == SequenceStyle::Flow);
                 (anchor, Content::List(items))
             }
-            EventData::MappingStart { anchor, .. } => {
+            EventData::MappingStart { anchor, style, .. } => {
                 self.open.extend(anchor.clone());
+                self.flow += usize::from(style == MappingStyle::Flow);
                 let mut fields = Vec::new();
                 while let Some(event) = self.unless_end()? {
                     let key = self.node(event, depth + 1)?;
                     let event = self.next()?;
                     fields.push((key, self.node(event, depth + 1)?));
                 }
+                self.flow -= usize::from(style == MappingStyle::Flow);
                 (anchor, Content::Mapping(fields))
             }
             _ => return Err(failed("expected a value".to_owned())),

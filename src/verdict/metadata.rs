@@ -65,9 +65,10 @@ pub fn check(object: &Value, found: &mut Vec<Refusal>) {
     structure::prune_null(&mut metadata, &schema);
     let at = found.len();
     structure::check(&metadata, &schema, "metadata", found);
-    if found.iter().skip(at).any(|refusal| refusal.layer != Layer::Strict) {
+    if found.len() > at {
         return;
     }
+    structure::unknown_fields(&metadata, &schema, "metadata", found);
     let mut refuse = |path: &str, message: String| found.push(Refusal::new(Layer::Schema, path, message));
     match metadata["name"].as_str().unwrap_or_default() {
         "" => refuse("metadata.name", "is required".to_owned()),

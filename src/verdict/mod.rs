@@ -77,12 +77,9 @@ impl Judge {
         let mut found = Vec::new();
         metadata::check_type(object, &mut found);
         metadata::check(object, &mut found);
-        let mut whole = object.clone();
-        structure::prune_null(&mut whole, &self.structure);
-        structure::check(&whole, &self.structure, "", &mut found);
-        // A status is dropped when an object is created, once its fields are known to exist.
-        found.retain(|it| it.layer == Layer::Strict || !within(&it.path, "status"));
+        structure::unknown_fields(object, &self.structure, "", &mut found);
         let object = self.stored(object);
+        structure::check(&object, &self.structure, "", &mut found);
         if !found.iter().any(|refusal| refusal.blocking) {
             let existing = existing.map(|it| self.stored(it));
             // One mistake, one message: a value out of its bounds often breaks the rule of the same field too.
@@ -111,6 +108,7 @@ impl Judge {
     /// The API server's refusals, and those of the operator at fields that the API server does not refuse already.
     pub fn judge(&self, object: &Value) -> Result<Cluster, Vec<Refusal>> {
         let mut found = self.refusals(object, None);
+        one_message_each(&mut found);
         let decoded = serde_json::from_value::<LogPilotCluster>(self.stored(object));
         let resource = match decoded {
             Ok(resource) => resource,
@@ -135,6 +133,13 @@ impl Judge {
             }
         }
     }
+}
+
+/// A mapping in the place of a text is one mistake, not one for each of its fields.
+fn one_message_each(found: &mut Vec<Refusal>) {
+    let mistyped: Vec<String> =
+        found.iter().filter(|it| it.layer == Layer::Schema).map(|it| it.path.clone()).collect();
+    found.retain(|it| it.layer != Layer::Strict || !mistyped.iter().any(|path| within(&it.path, path)));
 }
 
 /// Whether a path is another one, or below it.

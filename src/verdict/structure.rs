@@ -32,7 +32,32 @@ pub fn prune_null(value: &mut Value, schema: &Value) {
     }
 }
 
-/// Everything that is wrong with the structure of `value`.
+/// Fields that the schema does not have. As on the server, those of a mapping where there should be none count too.
+pub fn unknown_fields(value: &Value, schema: &Value, path: &str, found: &mut Vec<Refusal>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = child(path, name);
+                if let Some(schema) = field(schema, name) {
+                    unknown_fields(value, schema, &path, found);
+                } else if schema["x-kubernetes-preserve-unknown-fields"] != true {
+                    let known = schema["properties"].as_object().into_iter().flatten();
+                    let hint = nearest(name, known.map(|(name, _)| name.as_str()));
+                    let hint = hint.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default();
+                    found.push(Refusal::new(Layer::Strict, &path, format!("unknown field \"{path}\"{hint}")));
+                }
+            }
+        }
+        Value::Array(items) if schema["x-kubernetes-preserve-unknown-fields"] != true => {
+            for (index, value) in items.iter().enumerate() {
+                unknown_fields(value, &schema["items"], &item(path, index), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Everything that is wrong with the types and values of `value`; its fields are known.
 pub fn check(value: &Value, schema: &Value, path: &str, found: &mut Vec<Refusal>) {
     let at = found.len();
     type_of(value, schema, path, found);
@@ -200,18 +225,9 @@ fn of_object(fields: &Map<String, Value>, schema: &Value, path: &str, found: &mu
             found.push(Refusal::new(Layer::Schema, &child(path, name), "is required").blocking());
         }
     }
-    let known = schema["properties"].as_object();
     for (name, value) in fields {
-        let path = child(path, name);
-        match field(schema, name) {
-            Some(schema) => check(value, schema, &path, found),
-            None if schema["x-kubernetes-preserve-unknown-fields"] == true => {}
-            None => {
-                let names = known.into_iter().flat_map(|it| it.keys().map(String::as_str));
-                let hint =
-                    nearest(name, names).map(|it| format!("; did you mean `{it}`?")).unwrap_or_default();
-                found.push(Refusal::new(Layer::Strict, &path, format!("unknown field \"{path}\"{hint}")));
-            }
+        if let Some(schema) = field(schema, name) {
+            check(value, schema, &child(path, name), found);
         }
     }
 }

@@ -121,6 +121,14 @@ fn everything_is_said_at_once() {
     assert_eq!(said(&object).len(), 3, "{:#?}", said(&object));
 }
 
+#[test]
+fn a_mapping_for_a_text_is_one_mistake() {
+    let object = with("/spec/image", json!({ "repository": "a", "tag": "b" }));
+    assert_eq!(said(&object), ["spec.image: must be text, not a mapping"]);
+    assert_eq!(Judge::new().refusals(&object, None).len(), 3);
+    assert_eq!(said(&with("/spec/nothing", Value::Null)).len(), 1);
+}
+
 /// As on the server: a value whose type is wrong cannot be asked about.
 #[test]
 fn rules_wait_for_the_right_types() {
