@@ -1,6 +1,22 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+
+proptest! {
+    /// Whatever the bytes, there is an answer.
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in any::<Vec<u8>>()) {
+        let _ = read(&bytes);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "[-a-c0-9 :?,#&*!|>'\"%@`{}\\[\\]<~.\\n\\t]{0,60}") {
+        for document in read(text.as_bytes()).unwrap_or_default() {
+            prop_assert!(document.places.start().line >= 1);
+        }
+    }
+}
 
 fn one(text: &str) -> Document {
     let mut found = read(text.as_bytes()).unwrap();

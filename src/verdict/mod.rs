@@ -75,6 +75,10 @@ impl Judge {
     #[must_use]
     pub fn refusals(&self, object: &Value, existing: Option<&Value>) -> Vec<Refusal> {
         let mut found = Vec::new();
+        if !object.is_object() {
+            let message = "must be a mapping with apiVersion, kind, metadata and spec";
+            return vec![Refusal::new(Layer::Schema, "", message)];
+        }
         metadata::check_type(object, &mut found);
         metadata::check(object, &mut found);
         structure::unknown_fields(object, &self.structure, "", &mut found);

@@ -114,6 +114,13 @@ fn each_fault_is_named_with_its_path() {
 }
 
 #[test]
+fn what_is_no_mapping_is_refused_once() {
+    for value in [json!([1]), json!("text"), json!(1)] {
+        assert_eq!(said(&value), [": must be a mapping with apiVersion, kind, metadata and spec"]);
+    }
+}
+
+#[test]
 fn everything_is_said_at_once() {
     let mut object = with("/spec/replica", json!(1));
     object["spec"]["components"] = json!({ "all": { "replicas": -1 } });

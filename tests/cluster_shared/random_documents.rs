@@ -1,5 +1,11 @@
 //! Documents that are nearly right: good resources with one to three changes that the schema suggests or that people make.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bounds of the schema are small whole numbers"
+)]
+
 use logpilot_operator::api;
 use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::{Map, Value, json};

@@ -21,7 +21,7 @@ use super::{
 
 const COLLECTION: &str = "/apis/logpilot.io/v1alpha1/logpilotclusters";
 const AT_ONCE: usize = 16;
-const RANDOM: usize = 600;
+const RANDOM: usize = 2000;
 
 /// Where the two may differ, with the reason. A path ends the comparison of what lies below it.
 const DIFFERENCES: [(&str, &str); 1] = [(
