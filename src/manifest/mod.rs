@@ -62,10 +62,9 @@ fn decode(bytes: &[u8]) -> String {
         String::from_utf16_lossy(&units)
     };
     match bytes {
-        [0xEF, 0xBB, 0xBF, text @ ..] => String::from_utf8_lossy(text).into_owned(),
         [0xFF, 0xFE, text @ ..] => wide(text, u16::from_le_bytes),
         [0xFE, 0xFF, text @ ..] => wide(text, u16::from_be_bytes),
-        text => String::from_utf8_lossy(text).into_owned(),
+        [0xEF, 0xBB, 0xBF, text @ ..] | text => String::from_utf8_lossy(text).into_owned(),
     }
 }
 
@@ -117,8 +116,11 @@ fn split(text: &str, before: usize) -> Result<Vec<(String, usize)>, SyntaxError>
 
 /// The objects of a list, or the object itself.
 fn items(document: Document) -> Vec<Document> {
-    let is_list = document.value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
-    let Some(items) = document.value["items"].as_array().filter(|_| is_list) else { return vec![document] };
+    let kind = document.value.get("kind").and_then(Value::as_str);
+    let items = document.value.get("items").and_then(Value::as_array);
+    let Some(items) = items.filter(|_| kind.is_some_and(|it| it.ends_with("List"))) else {
+        return vec![document];
+    };
     let of = |index| document.places.below(&places::item("items", index));
     let repeated = |index| {
         let prefix = places::item("items", index);

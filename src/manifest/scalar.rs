@@ -30,9 +30,10 @@ pub fn resolve(scalar: Scalar) -> Result<Value, String> {
     let Some(kind) = tag.strip_prefix("tag:yaml.org,2002:") else { return Ok(text.into()) };
     let refused = || Err(format!("cannot read '{text}' as !!{kind}"));
     match (kind, of_looks(text)?) {
-        ("bool", value @ Value::Bool(_)) | ("null", value @ Value::Null) => Ok(value),
-        ("int", Value::Number(number)) if !looks_like_float(text) => Ok(Value::Number(number)),
-        ("float", value @ Value::Number(_)) => Ok(value),
+        ("bool", value @ Value::Bool(_))
+        | ("null", value @ Value::Null)
+        | ("float", value @ Value::Number(_)) => Ok(value),
+        ("int", value @ Value::Number(_)) if !looks_like_float(text) => Ok(value),
         ("bool" | "null" | "int" | "float", _) => refused(),
         // The content of `!!binary` would reach the server decoded. No field of the resource holds bytes.
         ("binary", _) => Err("!!binary is not supported; write the text itself".to_owned()),

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -123,7 +125,7 @@ fn aliases_cannot_grow_without_bound() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..9 {
         let below = format!("*a{}, ", level - 1).repeat(9);
-        text.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+        writeln!(text, "a{level}: &a{level} [{below}]").unwrap();
     }
     assert!(refused(&text).message.contains("aliasing"));
 }

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::{Layer, Refusal, structure};
 use crate::{
     api::{GROUP, KIND, VERSION},
-    manifest::places::child,
     objects::names::{is_label_value, is_qualified_name, is_subdomain},
 };
 
@@ -69,64 +68,82 @@ pub fn check(object: &Value, found: &mut Vec<Refusal>) {
         return;
     }
     structure::unknown_fields(&metadata, &schema, "metadata", found);
-    let mut refuse = |path: &str, message: String| found.push(Refusal::new(Layer::Schema, path, message));
+    found.extend(
+        [name, generation, labels, annotations, finalizers, owners].iter().flat_map(|of| of(&metadata)),
+    );
+}
+
+fn refusal(field: &str, message: impl Into<String>) -> Refusal {
+    Refusal::new(Layer::Schema, &format!("metadata.{field}"), message)
+}
+
+fn name(metadata: &Value) -> Vec<Refusal> {
     match metadata["name"].as_str().unwrap_or_default() {
-        "" => refuse("metadata.name", "is required".to_owned()),
-        name if !is_subdomain(name) => refuse(
-            "metadata.name",
+        "" => vec![refusal("name", "is required").blocking()],
+        name if !is_subdomain(name) => vec![refusal(
+            "name",
             format!(
-                "'{name}' must be lower-case letters, digits, '-' and '.', at most 253, with a letter or digit at both ends"
+                "'{name}' must be at most 253 lower-case letters, digits, '-' and '.', with a letter or digit at both ends"
             ),
-        ),
-        _ => {}
+        )],
+        _ => Vec::new(),
     }
-    if metadata["generation"].as_i64().is_some_and(|it| it < 0) {
-        refuse("metadata.generation", "must be greater than or equal to 0".to_owned());
-    }
-    let pairs = |field: &str| {
-        let fields = metadata[field].as_object().into_iter().flatten();
-        fields
-            .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
-            .collect::<Vec<_>>()
-    };
-    for (key, value) in pairs("labels") {
-        if !is_qualified_name(&key) {
-            refuse("metadata.labels", not_qualified(&key));
+}
+
+fn generation(metadata: &Value) -> Vec<Refusal> {
+    let negative = metadata["generation"].as_i64().filter(|it| *it < 0);
+    negative.into_iter().map(|_| refusal("generation", "must be greater than or equal to 0")).collect()
+}
+
+fn labels(metadata: &Value) -> Vec<Refusal> {
+    let mut found = Vec::new();
+    for (key, value) in pairs(&metadata["labels"]) {
+        if !is_qualified_name(key) {
+            found.push(refusal("labels", not_qualified(key)));
         }
-        if !is_label_value(&value) {
-            refuse(
-                "metadata.labels",
+        if !is_label_value(value) {
+            found.push(refusal(
+                "labels",
                 format!(
-                    "the value of '{key}' must be at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends: '{value}'"
+                    "the value '{value}' of '{key}' must be at most 63 letters, digits, '-', '_' and '.', with a letter or \
+                     digit at both ends"
                 ),
-            );
+            ));
         }
     }
-    let annotations = pairs("annotations");
-    for (key, _) in &annotations {
-        if !is_qualified_name(&key.to_lowercase()) {
-            refuse("metadata.annotations", not_qualified(key));
-        }
-    }
-    let size: usize = annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
+    found
+}
+
+fn annotations(metadata: &Value) -> Vec<Refusal> {
+    let annotations = &metadata["annotations"];
+    let keys = pairs(annotations).map(|(key, _)| key).filter(|key| !is_qualified_name(&key.to_lowercase()));
+    let mut found: Vec<_> = keys.map(|key| refusal("annotations", not_qualified(key))).collect();
+    let size: usize = pairs(annotations).map(|(key, value)| key.len() + value.len()).sum();
     if size > ANNOTATION_BYTES {
-        refuse(
-            "metadata.annotations",
-            format!("must have at most {ANNOTATION_BYTES} bytes in all, not {size}"),
-        );
+        let message = format!("must have at most {ANNOTATION_BYTES} bytes in all, not {size}");
+        found.push(refusal("annotations", message).blocking());
     }
-    for finalizer in metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if !is_qualified_name(finalizer) {
-            refuse("metadata.finalizers", not_qualified(finalizer));
-        }
-    }
+    found
+}
+
+fn finalizers(metadata: &Value) -> Vec<Refusal> {
+    let names = metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    names.filter(|it| !is_qualified_name(it)).map(|it| refusal("finalizers", not_qualified(it))).collect()
+}
+
+fn owners(metadata: &Value) -> Vec<Refusal> {
+    let mut found = Vec::new();
     for owner in metadata["ownerReferences"].as_array().into_iter().flatten() {
-        for field in ["apiVersion", "kind", "name", "uid"] {
-            if owner[field].as_str().unwrap_or_default().is_empty() {
-                refuse(&child("metadata.ownerReferences", field), "must not be empty".to_owned());
-            }
-        }
+        let empty = |name: &&str| owner[*name].as_str().unwrap_or_default().is_empty();
+        let fields = ["apiVersion", "kind", "name", "uid"].into_iter().filter(empty);
+        found.extend(fields.map(|name| refusal(&format!("ownerReferences.{name}"), "must not be empty")));
     }
+    found
+}
+
+fn pairs(map: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let fields = map.as_object().into_iter().flatten();
+    fields.map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()))
 }
 
 fn not_qualified(key: &str) -> String {

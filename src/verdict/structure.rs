@@ -207,7 +207,7 @@ fn unique(items: &[Value], schema: &Value, path: &str, found: &mut Vec<Refusal>)
     if !schema["x-kubernetes-list-type"].is_string() {
         return;
     }
-    let key = schema["x-kubernetes-list-map-keys"][0].as_str();
+    let key = schema["x-kubernetes-list-map-keys"].get(0).and_then(Value::as_str);
     let keys: Vec<&Value> = items.iter().map(|it| key.map_or(it, |key| &it[key])).collect();
     for (index, of) in keys.iter().enumerate() {
         if keys.iter().take(index).filter(|it| *it == of).count() == 1 {

@@ -139,8 +139,7 @@ fn anchors_lists_marks_and_octals_are_read() {
     let octal = resource("  components:\n    all: {replicas: 02}\n  storage: {backend: Sqlite}\n");
     assert_eq!(replicas(octal.as_bytes()), 2);
     assert_eq!(replicas(&[b"\xEF\xBB\xBF", octal.as_bytes()].concat()), 2);
-    let item = octal.lines().map(|line| format!("  {line}\n")).collect::<String>();
-    let list = format!("apiVersion: v1\nkind: List\nitems:\n-{}", &item[1..]);
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n- {}", octal.replace('\n', "\n  "));
     assert_eq!(replicas(list.as_bytes()), 2);
     let merged = resource("  components:\n    all: &all {replicas: 0x2}\n    rest:\n      <<: *all\n");
     let output = plan(merged.as_bytes());
