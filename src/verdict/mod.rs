@@ -86,10 +86,7 @@ impl Judge {
         structure::check(&object, &self.structure, "", &mut found);
         if !found.iter().any(|refusal| refusal.blocking) {
             let existing = existing.map(|it| self.stored(it));
-            // One mistake, one message: a value out of its bounds often breaks the rule of the same field too.
-            let refused: Vec<String> = found.iter().map(|it| plain_path(&it.path)).collect();
-            let of_rules = rules::check(&self.rules, &object, existing.as_ref());
-            found.extend(of_rules.into_iter().filter(|it| !refused.contains(&plain_path(&it.path))));
+            found.extend(rules::check(&self.rules, &object, existing.as_ref()));
         }
         found
     }
@@ -139,16 +136,26 @@ impl Judge {
     }
 }
 
-/// A mapping in the place of a text is one mistake, not one for each of its fields.
+/// Keeps one message for each mistake. A mapping in the place of a text has no known field either; a value out of its
+/// bounds often breaks the rule of the same field, whose words help more.
 fn one_message_each(found: &mut Vec<Refusal>) {
-    let mistyped: Vec<String> =
-        found.iter().filter(|it| it.layer == Layer::Schema).map(|it| it.path.clone()).collect();
-    found.retain(|it| it.layer != Layer::Strict || !mistyped.iter().any(|path| within(&it.path, path)));
+    let of = |layer| -> Vec<String> {
+        found.iter().filter(|it| it.layer == layer).map(|it| plain_path(&it.path)).collect()
+    };
+    let (by_schema, by_rule) = (of(Layer::Schema), of(Layer::Rule));
+    found.retain(|it| {
+        let path = plain_path(&it.path);
+        match it.layer {
+            Layer::Strict => !by_schema.iter().any(|above| within(&path, above)),
+            Layer::Schema => !by_rule.contains(&path),
+            Layer::Rule | Layer::Operator => true,
+        }
+    });
 }
 
 /// Whether a path is another one, or below it.
 fn within(path: &str, other: &str) -> bool {
-    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The schema of the definition to install.
