@@ -1,8 +1,9 @@
 //! The command line.
 
+mod plan;
+mod print;
+
 use std::{
-    fs,
-    io::Read,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -10,22 +11,16 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use kube::{Config, ResourceExt};
-use serde::Deserialize;
-use serde_json::Value;
+use kube::Config;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::{
-    api::{self, LogPilotCluster},
+    api,
     backup::{self, BackupArgs, RestoreArgs},
-    engine::{kind::Role, lease::Lost, plan::Plan},
-    logpilot::{
-        config, controller,
-        facts::{ApiKeyFact, Facts, Hidden},
-        plan, validate,
-    },
+    engine::lease::Lost,
+    logpilot::controller,
     operator::{self, Operator},
     server,
     telemetry::{self, LogFormat},
@@ -64,11 +59,12 @@ enum Command {
     },
     /// Prints the CustomResourceDefinition.
     Crd,
-    /// Prints every object that would be made, in apply order, without a cluster.
+    /// Prints every object that would be made, in apply order, or everything that speaks against it. Needs no cluster.
+    #[command(after_help = plan::HELP)]
     Plan {
-        /// A file with one or more LogPilotClusters; `-` is standard input.
-        #[arg(short, long)]
-        file: PathBuf,
+        /// A manifest with one or more LogPilotClusters, or a directory of them; `-` is standard input. May be repeated.
+        #[arg(short, long = "file", value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
     },
     /// Copies a SQLite database while servers write it, verifies the copy, and keeps the newest few.
     Backup(BackupArgs),
@@ -79,14 +75,8 @@ enum Command {
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("{}: {source}", .path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{}: {source}", .path.display())]
-    Parse { path: PathBuf, source: serde_yaml::Error },
-    #[error("{}: there is no {} in it", .path.display(), api::KIND)]
-    Empty { path: PathBuf },
-    #[error("{name}: the resource is not valid:\n{}", .violations.join("\n"))]
-    Invalid { name: String, violations: Vec<String> },
+    #[error("{0}")]
+    Refused(plan::Refused),
     #[error("cannot print: {0}")]
     Print(serde_yaml::Error),
     #[error("no cluster: {0}; set KUBECONFIG, or run in a pod with a service account")]
@@ -112,7 +102,10 @@ pub async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
-            ExitCode::FAILURE
+            match failure {
+                Failure::Refused(_) => ExitCode::from(plan::REFUSED),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -136,10 +129,12 @@ async fn run(command: Command) -> Result<(), Failure> {
             print!("{}", api::crd::yaml().map_err(Failure::Print)?);
             Ok(())
         }
-        Command::Plan { file } => {
-            for cr in read(&file)? {
-                print!("{}", print_plan(&cr)?);
+        Command::Plan { files } => {
+            let plan::Shown { plans, warnings } = plan::plan(&files).map_err(Failure::Refused)?;
+            for warning in warnings {
+                eprintln!("warning: {warning}");
             }
+            print!("{plans}");
             Ok(())
         }
     }
@@ -196,59 +191,4 @@ async fn reconcile(
     let _ = tokio::time::timeout(std::time::Duration::from_secs(2), http).await;
     info!("stopped");
     ended.map_err(Failure::Lost)
-}
-
-fn read(path: &PathBuf) -> Result<Vec<LogPilotCluster>, Failure> {
-    let failed = |source| Failure::Read { path: path.clone(), source };
-    let text = if path.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(failed)?;
-        text
-    } else {
-        fs::read_to_string(path).map_err(failed)?
-    };
-    let parsed = |source| Failure::Parse { path: path.clone(), source };
-    let mut found = Vec::new();
-    for document in serde_yaml::Deserializer::from_str(&text) {
-        let value = serde_yaml::Value::deserialize(document).map_err(parsed)?;
-        if value.get("kind").and_then(serde_yaml::Value::as_str) == Some(api::KIND) {
-            found.push(serde_yaml::from_value(value).map_err(parsed)?);
-        }
-    }
-    if found.is_empty() { Err(Failure::Empty { path: path.clone() }) } else { Ok(found) }
-}
-
-/// The plan of a resource as YAML documents, in apply order, secrets hidden.
-fn print_plan(cr: &LogPilotCluster) -> Result<String, Failure> {
-    let cluster = validate::validate(cr).map_err(|violations| Failure::Invalid {
-        name: cr.name_any(),
-        violations: violations.iter().map(|it| format!("  {}: {}", it.path, it.message)).collect(),
-    })?;
-    Ok(to_yaml(&plan::plan(&cluster, &without_cluster())))
-}
-
-/// A world in which nothing exists yet; the key that would be generated is not.
-fn without_cluster() -> Facts {
-    let value = Hidden("(generated when applied)".to_owned());
-    Facts {
-        api_key: ApiKeyFact::Generate { value, hash: "(of the generated key)".to_owned() },
-        ..Facts::default()
-    }
-}
-
-fn to_yaml(plan: &Plan) -> String {
-    let mut text = String::new();
-    for planned in plan.in_apply_order() {
-        let mut body = planned.body.clone();
-        if planned.kind.role == Role::Once {
-            for field in ["data", "stringData"] {
-                if let Some(data) = body.get_mut(field).and_then(Value::as_object_mut) {
-                    data.values_mut().for_each(|value| *value = "(hidden)".into());
-                }
-            }
-        }
-        text.push_str("---\n");
-        text.push_str(&config::render(&body));
-    }
-    text
 }

@@ -35,6 +35,8 @@ mod network;
 mod operation;
 #[path = "cluster_shared/protection.rs"]
 mod protection;
+#[path = "cluster_shared/random_documents.rs"]
+mod random_documents;
 #[path = "cluster_shared/ready.rs"]
 mod ready;
 #[path = "cluster_shared/restore.rs"]
@@ -43,8 +45,13 @@ mod restore;
 mod rights;
 #[path = "cluster_shared/stolen_token.rs"]
 mod stolen_token;
+#[path = "bad_input/table.rs"]
+#[allow(dead_code, reason = "bad_input uses the rest")]
+mod table;
 #[path = "cluster_shared/troubleshooting.rs"]
 mod troubleshooting;
+#[path = "cluster_shared/verdicts.rs"]
+mod verdicts;
 
 use std::time::{Duration, Instant};
 

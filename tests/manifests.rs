@@ -35,10 +35,14 @@ mod health;
 mod install;
 #[path = "manifests/kustomize.rs"]
 mod kustomize;
+#[path = "manifests/plan.rs"]
+mod plan;
 #[path = "manifests/rbac.rs"]
 mod rbac;
 #[path = "manifests/rbac_used.rs"]
 mod rbac_used;
+#[path = "manifests/reading.rs"]
+mod reading;
 #[path = "manifests/security.rs"]
 mod security;
 

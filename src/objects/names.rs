@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 const ROLE: usize = "grpc".len();
 /// Longest a label value and a DNS-1035 name may be.
 const LABEL: usize = 63;
+/// Longest name of most objects.
+const SUBDOMAIN: usize = 253;
 /// Hexadecimal digits of a hash in a name: 40 bits, far more than the few revisions kept at once need.
 const HASH: usize = 10;
 
@@ -239,6 +241,28 @@ pub fn is_label_value(text: &str) -> bool {
         && text.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.'))
 }
 
+/// Whether a text may be the name of most objects: labels in lower case, with dots between them.
+#[must_use]
+pub fn is_subdomain(text: &str) -> bool {
+    let letter = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit();
+    let label = |label: &str| {
+        label.starts_with(letter)
+            && label.ends_with(letter)
+            && label.chars().all(|it| letter(it) || it == '-')
+    };
+    text.len() <= SUBDOMAIN && text.split('.').all(label)
+}
+
+/// Whether a text may be the key of a label or the name of a finalizer.
+#[must_use]
+pub fn is_qualified_name(text: &str) -> bool {
+    let (domain, name) = match text.split_once('/') {
+        Some((domain, name)) => (Some(domain), name),
+        None => (None, text),
+    };
+    !name.is_empty() && is_label_value(name) && domain.is_none_or(is_subdomain)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -290,6 +314,21 @@ mod tests {
     fn claims_that_differ_only_at_the_end_stay_apart() {
         let long = "c".repeat(200);
         assert_ne!(claim_label(&format!("{long}a")), claim_label(&format!("{long}b")));
+    }
+
+    #[test]
+    fn qualified_names_follow_kubernetes() {
+        for good in ["app", "a.b/c_D.e-1", "1", "0.a/x"] {
+            assert!(is_qualified_name(good), "{good}");
+        }
+        for bad in ["", "/", "a/", "/a", "A.b/c", "a/b/c", "a b", "-a", &format!("a/{}", "b".repeat(64))] {
+            assert!(!is_qualified_name(bad), "{bad}");
+        }
+        for (text, good) in
+            [("a.b", true), ("a..b", false), ("a.", false), ("", false), ("A", false), ("a-", false)]
+        {
+            assert_eq!(is_subdomain(text), good, "{text}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use kube::{
     api::{DeleteParams, PostParams},
     core::{Request, Status},
 };
-use logpilot_operator::api::LogPilotCluster;
+use logpilot_operator::{api::LogPilotCluster, manifest::plain_path};
 use serde_json::{Value, json};
 
 use super::table::{Layer, Row, rows, valid_rows};
@@ -75,8 +75,8 @@ fn judge(row: &Row, refusal: Option<&Status>) -> Result<(), String> {
     }
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let mut texts: Vec<(String, &str)> =
-        causes.map(|cause| (Row::plain_path(&cause.field), cause.message.as_str())).collect();
-    let path = Row::plain_path(&row.path);
+        causes.map(|cause| (plain_path(&cause.field), cause.message.as_str())).collect();
+    let path = plain_path(&row.path);
     if row.layer == Layer::Strict && status.message.contains(&format!("\"{}\"", row.path)) {
         texts = vec![(path.clone(), status.message.as_str())];
     }

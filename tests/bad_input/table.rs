@@ -63,12 +63,6 @@ impl Row {
         self.before.as_ref().map(|patch| over_base(patch, name))
     }
 
-    /// The API server writes `components.[rest]` where a rule points below a map, and
-    /// `components[rest]` elsewhere; other validators write `components.rest`.
-    pub fn plain_path(path: &str) -> String {
-        path.replace(".[", ".").replace('[', ".").replace(']', "")
-    }
-
     pub fn label(&self) -> String {
         format!("{} ({})", self.id, self.what)
     }

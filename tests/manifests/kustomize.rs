@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{documents, examples::planned, offline::Judge, read, root};
 
 /// The control plane's kubectl, or the one that KUBECTL names; none is built for this.
-fn kubectl() -> Option<PathBuf> {
+pub fn kubectl() -> Option<PathBuf> {
     if let Some(given) = env::var_os("KUBECTL").filter(|it| !it.is_empty()) {
         return Some(given.into());
     }

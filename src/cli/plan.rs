@@ -1,0 +1,161 @@
+//! `plan`: what manifests would make, or everything that speaks against them, with file, line and path.
+
+use std::{
+    fmt, fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use super::print;
+use crate::{
+    api::{GROUP, KIND},
+    logpilot::warnings::warnings,
+    manifest::{self, Document, Place},
+    verdict::Judge,
+};
+
+/// Exit code where the input is refused: clap's own for a command line that cannot be understood.
+pub const REFUSED: u8 = 2;
+
+pub const HELP: &str = "\
+The input is read as kubectl reads it and judged as the API server judges it with strict field validation, then as the
+operator does. Objects of other kinds are passed over. Warnings go to standard error.
+
+Exit codes:
+  0  every resource is accepted; its objects are printed
+  2  something is refused or cannot be read; nothing is printed but why
+  1  any other failure";
+
+/// What manifests would make.
+#[derive(Debug)]
+pub struct Shown {
+    /// YAML documents in apply order.
+    pub plans: String,
+    pub warnings: Vec<String>,
+}
+
+/// Why manifests are refused, in the order of the text.
+#[derive(Debug)]
+pub struct Refused(Vec<String>);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.join("\nerror: "))
+    }
+}
+
+/// The plans of every resource in the files, or everything that speaks against any of them.
+///
+/// # Errors
+/// One line for each reason, with the file, the line and the column.
+pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
+    let mut inputs = Vec::new();
+    let mut refused = Vec::new();
+    for path in files {
+        match contents(path) {
+            Ok(contents) => inputs.extend(contents),
+            Err(error) => refused.push(format!("{}: {error}", name(path))),
+        }
+    }
+    let judge = Judge::new();
+    let mut shown = Shown { plans: String::new(), warnings: Vec::new() };
+    let mut resources = 0;
+    for (path, bytes) in &inputs {
+        match manifest::read(bytes) {
+            Ok(documents) => {
+                for document in documents.iter().filter(|it| is_meant(it)) {
+                    resources += 1;
+                    match judge_one(&judge, document) {
+                        Ok(accepted) => {
+                            shown.plans.push_str(&accepted.plans);
+                            let start = document.places.start();
+                            let warnings = accepted.warnings.iter().map(|it| line(path, start, it));
+                            shown.warnings.extend(warnings);
+                        }
+                        Err(reasons) => {
+                            refused.extend(reasons.iter().map(|(place, why)| line(path, *place, why)));
+                        }
+                    }
+                }
+            }
+            Err(error) => refused.push(line(path, error.place, &error.message)),
+        }
+    }
+    if resources == 0 && refused.is_empty() {
+        let names: Vec<_> = files.iter().map(|it| name(it)).collect();
+        refused.push(format!("{}: there is no {KIND} in it", names.join(", ")));
+    }
+    if refused.is_empty() { Ok(shown) } else { Err(Refused(refused)) }
+}
+
+/// Ours by its kind or by its group, whichever of the two is misspelt; or nobody's, as one of the two is missing.
+fn is_meant(document: &Document) -> bool {
+    let text = |field: &str| document.value.get(field).and_then(|it| it.as_str());
+    match (text("apiVersion"), text("kind")) {
+        (Some(version), Some(kind)) => {
+            version.split('/').next() == Some(GROUP) || kind.eq_ignore_ascii_case(KIND)
+        }
+        _ => true,
+    }
+}
+
+fn judge_one(judge: &Judge, document: &Document) -> Result<Shown, Vec<(Place, String)>> {
+    let judged = judge.judge(&document.value);
+    let repeated = document.repeated.iter().map(|it| {
+        let why = "is given twice; kubectl would take the last one and say nothing";
+        (it.place, format!("{}: {why}", it.path))
+    });
+    let mut reasons: Vec<_> = repeated.collect();
+    if let Err(refusals) = &judged {
+        reasons.extend(refusals.iter().map(|it| {
+            let path = document.places.pretty(&it.path);
+            let why = if path.is_empty() { it.message.clone() } else { format!("{path}: {}", it.message) };
+            (document.places.of(&it.path), why)
+        }));
+    }
+    match judged {
+        Ok(cluster) if reasons.is_empty() => Ok(Shown {
+            plans: print::plan(&cluster),
+            warnings: warnings(&cluster)
+                .into_iter()
+                .map(|it| format!("{}: {}: {}. {}", it.reason, it.object, it.message, it.action))
+                .collect(),
+        }),
+        _ => {
+            reasons.sort();
+            reasons.dedup();
+            Err(reasons)
+        }
+    }
+}
+
+fn line(path: &Path, place: Place, what: &str) -> String {
+    format!("{}:{}:{}: {what}", name(path), place.line, place.column)
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn name(path: &Path) -> String {
+    if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() }
+}
+
+/// The bytes of a file, or of each manifest of a directory.
+fn contents(path: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
+    if is_stdin(path) {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes)?;
+        return Ok(vec![(path.to_owned(), bytes)]);
+    }
+    let mut files = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = fs::read_dir(path)?.map(|entry| entry.map(|it| it.path()));
+        let is_manifest = |path: &PathBuf| {
+            path.extension().is_some_and(|it| ["yaml", "yml", "json"].iter().any(|known| it == *known))
+        };
+        files = entries.filter(|it| it.as_ref().map_or(true, is_manifest)).collect::<io::Result<_>>()?;
+        files.sort();
+    }
+    files.into_iter().map(|path| fs::read(&path).map(|bytes| (path, bytes))).collect()
+}

@@ -1,0 +1,142 @@
+//! Manifests as kubectl reads them: text in, documents with the places of their fields out. No file and no client here.
+
+pub mod places;
+mod scalar;
+mod yaml;
+
+use serde_json::Value;
+
+pub use places::{Place, Places, plain_path};
+
+/// One object of a manifest.
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub value: Value,
+    pub places: Places,
+    /// Fields that are given more than once.
+    pub repeated: Vec<Repeated>,
+}
+
+/// A field that stands above with another value, or the same. kubectl takes the last one.
+#[derive(Clone, Debug)]
+pub struct Repeated {
+    pub path: String,
+    pub place: Place,
+}
+
+/// A text that kubectl cannot read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{}: {message}", .place.line, .place.column)]
+pub struct SyntaxError {
+    pub place: Place,
+    pub message: String,
+}
+
+/// Every object of a manifest. Lists are taken apart; empty documents are left out.
+///
+/// # Errors
+/// What kubectl cannot read either, where it is.
+pub fn read(bytes: &[u8]) -> Result<Vec<Document>, SyntaxError> {
+    let text = decode(bytes);
+    let mut documents = Vec::new();
+    let (mut rest, mut before) = (text.as_str(), 0);
+    // A stream of JSON objects needs no separator. From the first one that is none, it is YAML.
+    while rest.trim_start().starts_with('{') {
+        let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+        let Some(Ok(value)) = stream.next() else { break };
+        let (object, remaining) = rest.split_at(stream.byte_offset());
+        documents.push(of_json(object, before, value));
+        before += object.matches('\n').count();
+        rest = remaining;
+    }
+    for (text, before) in split(rest, before)? {
+        documents.extend(yaml::document(&text, before)?);
+    }
+    Ok(documents.into_iter().flat_map(items).collect())
+}
+
+/// UTF-8 unless a byte-order mark says otherwise; the mark is none of the text.
+fn decode(bytes: &[u8]) -> String {
+    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().copied().map(unit).collect();
+        String::from_utf16_lossy(&units)
+    };
+    match bytes {
+        [0xFF, 0xFE, text @ ..] => wide(text, u16::from_le_bytes),
+        [0xFE, 0xFF, text @ ..] => wide(text, u16::from_be_bytes),
+        [0xEF, 0xBB, 0xBF, text @ ..] | text => String::from_utf8_lossy(text).into_owned(),
+    }
+}
+
+/// Values are JSON's, places are those of the same text read as YAML, which JSON nearly always is.
+fn of_json(text: &str, before: usize, value: Value) -> Document {
+    let value = with_whole_numbers(value);
+    match yaml::document(text, before) {
+        Ok(Some(document)) => Document { value, ..document },
+        _ => Document {
+            value,
+            places: Places::new(Place { line: before + 1, column: 1 }),
+            repeated: Vec::new(),
+        },
+    }
+}
+
+/// kubectl writes `1.0` as `1` before it sends it.
+fn with_whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().and_then(scalar::whole).map_or(Value::Number(number), Value::Number)
+        }
+        Value::Array(items) => items.into_iter().map(with_whole_numbers).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (name, with_whole_numbers(value))).collect()
+        }
+        other => other,
+    }
+}
+
+/// The documents between lines that begin with `---`, each with how many lines of the file are above it.
+fn split(text: &str, before: usize) -> Result<Vec<(String, usize)>, SyntaxError> {
+    let mut documents = vec![(String::new(), before)];
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        if let Some(after) = line.strip_prefix("---") {
+            let after = after.trim();
+            if !after.is_empty() && !after.starts_with('#') {
+                let place = Place { line: before + number + 1, column: 1 };
+                let message = format!("only a comment may follow '---' on its line, not '{after}'");
+                return Err(SyntaxError { place, message });
+            }
+            documents.push((String::new(), before + number + 1));
+        } else if let Some((document, _)) = documents.last_mut() {
+            document.push_str(line);
+        }
+    }
+    Ok(documents)
+}
+
+/// The objects of a list, or the object itself.
+fn items(document: Document) -> Vec<Document> {
+    let kind = document.value.get("kind").and_then(Value::as_str);
+    let items = document.value.get("items").and_then(Value::as_array);
+    let Some(items) = items.filter(|_| kind.is_some_and(|it| it.ends_with("List"))) else {
+        return vec![document];
+    };
+    let of = |index| document.places.below(&places::item("items", index));
+    let repeated = |index| {
+        let prefix = places::item("items", index);
+        let within = |it: &Repeated| {
+            let path = it.path.strip_prefix(&prefix)?.trim_start_matches('.').to_owned();
+            Some(Repeated { path, place: it.place })
+        };
+        document.repeated.iter().filter_map(within).collect()
+    };
+    let item = |(index, value): (usize, &Value)| Document {
+        value: value.clone(),
+        places: of(index),
+        repeated: repeated(index),
+    };
+    items.iter().enumerate().map(item).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Where in a file each field stands.
+
+use std::collections::HashMap;
+
+/// A place in a text; both count from one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub line: usize,
+    pub column: usize,
+}
+
+/// The places of a document's fields, by their paths.
+#[derive(Clone, Debug)]
+pub struct Places {
+    start: Place,
+    fields: HashMap<String, (String, Place)>,
+}
+
+impl Places {
+    pub(super) fn new(start: Place) -> Self {
+        Self { start, fields: HashMap::new() }
+    }
+
+    pub(super) fn add(&mut self, path: &str, place: Place) {
+        self.fields.insert(plain_path(path), (path.to_owned(), place));
+    }
+
+    /// The field's place, or that of the nearest field above it, where it is missing.
+    #[must_use]
+    pub fn of(&self, path: &str) -> Place {
+        let mut plain = plain_path(path);
+        loop {
+            if let Some((_, place)) = self.fields.get(&plain) {
+                return *place;
+            }
+            match plain.rfind('.') {
+                Some(end) => plain.truncate(end),
+                None => return self.start,
+            }
+        }
+    }
+
+    /// The places of the fields below one, by their paths from there.
+    pub(super) fn below(&self, path: &str) -> Self {
+        let prefix = format!("{}.", plain_path(path));
+        let fields = self.fields.iter().filter_map(|(plain, (pretty, place))| {
+            let plain = plain.strip_prefix(&prefix)?;
+            let pretty = pretty.strip_prefix(path)?.trim_start_matches('.');
+            Some((plain.to_owned(), (pretty.to_owned(), *place)))
+        });
+        Self { start: self.of(path), fields: fields.collect() }
+    }
+
+    /// Where the document begins.
+    #[must_use]
+    pub fn start(&self) -> Place {
+        self.start
+    }
+
+    /// The path as it is written here, whatever notation it comes in.
+    #[must_use]
+    pub fn pretty(&self, path: &str) -> String {
+        self.fields.get(&plain_path(path)).map_or_else(|| path.to_owned(), |(pretty, _)| pretty.clone())
+    }
+}
+
+/// The path of a field below another one. Keys that a path cannot show by themselves stand in brackets.
+#[must_use]
+pub fn child(path: &str, key: &str) -> String {
+    let word = key.chars().all(|char| char.is_ascii_alphanumeric() || "_-".contains(char)) && !key.is_empty();
+    match (path, word) {
+        ("", _) => key.to_owned(),
+        (_, true) => format!("{path}.{key}"),
+        (_, false) => format!("{path}[{key}]"),
+    }
+}
+
+/// The path of an item of a list.
+#[must_use]
+pub fn item(path: &str, index: usize) -> String {
+    format!("{path}[{index}]")
+}
+
+/// One notation for comparisons. The API server writes `components.[rest]` where a rule points below a map and
+/// `components[rest]` elsewhere; others write `components.rest`.
+#[must_use]
+pub fn plain_path(path: &str) -> String {
+    path.trim_start_matches('.').replace(".[", ".").replace('[', ".").replace([']', '\''], "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_all_notations_are_one() {
+        for path in
+            ["spec.components.[all].env[0]", "spec.components[all].env[0]", ".spec.components.all.env.0"]
+        {
+            assert_eq!(plain_path(path), "spec.components.all.env.0");
+        }
+        assert_eq!(child("metadata.labels", "a.b/c"), "metadata.labels[a.b/c]");
+        assert_eq!(child("spec", "image"), "spec.image");
+    }
+
+    #[test]
+    fn a_missing_field_is_at_the_one_above() {
+        let mut places = Places::new(Place { line: 1, column: 1 });
+        places.add("spec", Place { line: 4, column: 1 });
+        assert_eq!(places.of("spec.image"), Place { line: 4, column: 1 });
+        assert_eq!(places.of("metadata.name"), Place { line: 1, column: 1 });
+    }
+}

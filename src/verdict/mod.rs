@@ -1,0 +1,179 @@
+//! The API server's verdict on a resource, without one: strict field validation, schema, rules; then the operator's own.
+//! No client here.
+//!
+//! A verdict is that on a new object. Rules about changes are asked where the earlier object is given.
+
+mod metadata;
+mod rules;
+mod structure;
+
+use kube::core::cel::{CompiledSchema, compile_schema};
+use serde_json::{Value, json};
+
+use crate::{
+    api::LogPilotCluster,
+    logpilot::{model::Cluster, validate},
+    manifest::plain_path,
+};
+
+/// Who refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// Strict field validation: a field that does not exist, or stands there twice.
+    Strict,
+    /// Types, bounds, values, keys of lists, `metadata`.
+    Schema,
+    /// A CEL rule of the definition.
+    Rule,
+    /// The operator, of what the API server accepts.
+    Operator,
+}
+
+/// Why an object is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub layer: Layer,
+    /// Such as `spec.components.all.env[0].value`.
+    pub path: String,
+    pub message: String,
+    /// The rule's text, for rules.
+    pub rule: Option<String>,
+    /// Rules are not asked about an object with such a fault: they could not be evaluated.
+    blocking: bool,
+}
+
+impl Refusal {
+    fn new(layer: Layer, path: &str, message: impl Into<String>) -> Self {
+        Self { layer, path: path.to_owned(), message: message.into(), rule: None, blocking: false }
+    }
+
+    fn blocking(self) -> Self {
+        Self { blocking: true, ..self }
+    }
+}
+
+/// The definition, ready to judge objects.
+pub struct Judge {
+    structure: Value,
+    rules: CompiledSchema,
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Judge {
+    #[must_use]
+    pub fn new() -> Self {
+        let schema = schema();
+        Self { rules: compile_schema(&schema), structure: of_the_definition(&schema) }
+    }
+
+    /// Everything that the API server would say against `object`.
+    #[must_use]
+    pub fn refusals(&self, object: &Value, existing: Option<&Value>) -> Vec<Refusal> {
+        let mut found = Vec::new();
+        if !object.is_object() {
+            let message = "must be a mapping with apiVersion, kind, metadata and spec";
+            return vec![Refusal::new(Layer::Schema, "", message)];
+        }
+        metadata::check_type(object, &mut found);
+        metadata::check(object, &mut found);
+        structure::unknown_fields(object, &self.structure, "", &mut found);
+        let object = self.stored(object);
+        structure::check(&object, &self.structure, "", &mut found);
+        if !found.iter().any(|refusal| refusal.blocking) {
+            let existing = existing.map(|it| self.stored(it));
+            found.extend(rules::check(&self.rules, &object, existing.as_ref()));
+        }
+        found
+    }
+
+    /// The object as it would be stored: without `null` where it means "not given", and without `status`, which only
+    /// the operator writes.
+    #[must_use]
+    pub fn stored(&self, object: &Value) -> Value {
+        let mut object = object.clone();
+        structure::prune_null(&mut object, &self.structure);
+        if let Some(fields) = object.as_object_mut() {
+            fields.remove("status");
+        }
+        object
+    }
+
+    /// What the resource asks for, or everything that speaks against it.
+    ///
+    /// # Errors
+    /// The API server's refusals, and those of the operator at fields that the API server does not refuse already.
+    pub fn judge(&self, object: &Value) -> Result<Cluster, Vec<Refusal>> {
+        let mut found = self.refusals(object, None);
+        one_message_each(&mut found);
+        let decoded = serde_json::from_value::<LogPilotCluster>(self.stored(object));
+        let resource = match decoded {
+            Ok(resource) => resource,
+            Err(error) if found.is_empty() => {
+                return Err(vec![Refusal::new(Layer::Operator, "", format!("cannot be decoded: {error}"))]);
+            }
+            Err(_) => return Err(found),
+        };
+        match validate::validate(&resource) {
+            Ok(cluster) if found.is_empty() => Ok(cluster),
+            Ok(_) => Err(found),
+            Err(violations) => {
+                let refused: Vec<String> = found.iter().map(|it| plain_path(&it.path)).collect();
+                let known = |path: &str| {
+                    let path = plain_path(path);
+                    refused.iter().any(|other| within(&path, other) || within(other, &path))
+                };
+                let new = violations.into_iter().filter(|it| !known(&it.path));
+                let refusals = new.map(|it| Refusal::new(Layer::Operator, &it.path, it.message));
+                found.extend(refusals);
+                Err(found)
+            }
+        }
+    }
+}
+
+/// Keeps one message for each mistake. A mapping in the place of a text has no known field either; a value out of its
+/// bounds often breaks the rule of the same field, whose words help more.
+fn one_message_each(found: &mut Vec<Refusal>) {
+    let of = |layer| -> Vec<String> {
+        found.iter().filter(|it| it.layer == layer).map(|it| plain_path(&it.path)).collect()
+    };
+    let (by_schema, by_rule) = (of(Layer::Schema), of(Layer::Rule));
+    found.retain(|it| {
+        let path = plain_path(&it.path);
+        match it.layer {
+            Layer::Strict => !by_schema.iter().any(|above| within(&path, above)),
+            Layer::Schema => !by_rule.contains(&path),
+            Layer::Rule | Layer::Operator => true,
+        }
+    });
+}
+
+/// Whether a path is another one, or below it.
+fn within(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The schema of the definition to install.
+fn schema() -> Value {
+    let crd = serde_json::to_value(crate::api::crd()).unwrap_or_default();
+    crd.pointer("/spec/versions/0/schema/openAPIV3Schema").cloned().unwrap_or_default()
+}
+
+/// The schema without what is the API server's own to check, and checked in `metadata`.
+fn of_the_definition(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Some(properties) = schema.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        for field in ["apiVersion", "kind", "metadata"] {
+            properties.insert(field.to_owned(), json!({ "x-kubernetes-preserve-unknown-fields": true }));
+        }
+    }
+    schema
+}
+
+#[cfg(test)]
+mod tests;
