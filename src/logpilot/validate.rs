@@ -21,6 +21,7 @@ use std::fmt;
 use super::{
     config, defaults,
     model::{ApiKey, Cluster, ServersNamespace},
+    properties,
     restart::Restart,
 };
 use crate::{
@@ -264,7 +265,7 @@ fn config_overlay(spec: &LogPilotClusterSpec, objections: &mut Objections) {
             config::OVERLAY_BYTES
         ),
     );
-    for overlap in config::overlaps(given) {
+    for overlap in properties::overlaps(given) {
         objections.add(format!("spec.config.overlay.{}", overlap.path), overlap.why);
     }
     if let Some(pool) = &given.sqlite_pool {
