@@ -870,6 +870,8 @@ async fn the_api_key_must_be_there_and_not_empty_and_rolls_the_pods_when_it_chan
     cluster::apply(&case.client, &secret("")).await;
     // Looked at every 10 s while a rollout is held for it.
     case.until("an empty key", SOON, |status| message(status, "Stalled").contains("empty")).await;
+    cluster::apply(&case.client, &secret("canary-0\n")).await;
+    case.until("a line break", SOON, |status| message(status, "Stalled").contains("printf %s")).await;
     cluster::apply(&case.client, &secret("canary-1")).await;
     case.ready().await;
     let hash = async || {

@@ -84,7 +84,8 @@ pub enum LogLevel {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Auth {
-    /// A Secret in the cluster's namespace. Not given: one is generated once and never shown.
+    /// A Secret in the cluster's namespace. Not given: one is generated once and never shown. A changed key is read within 5
+    /// minutes, and at once after an edit of the spec or of the annotation `logpilot.io/refresh`.
     pub api_key_secret: Option<ApiKeySecret>,
 }
 

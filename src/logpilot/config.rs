@@ -1,4 +1,4 @@
-//! The server's `application.yml`: the one source of its settings, and who owns which of them.
+//! The server's `application.yml`: the one source of its settings. `properties` says which of them only the operator sets.
 //!
 //! Real property names only. The short variables that the image documents are placeholders in its built-in
 //! file, so a setting that stands here silently disables its variable: nothing is set in both places.
@@ -8,32 +8,16 @@ use serde_json::{Map, Value, json};
 use super::{
     defaults,
     model::{ConfigFile, Role},
+    properties::relaxed,
 };
 use crate::{
     api::{
-        OWNED_VARIABLES,
         config::{Config, ServerRateLimit, SqlitePool},
         exposure::Protocol,
         storage::Backend,
     },
     objects::names::{ClusterName, short_hash},
 };
-
-/// Properties that only the operator sets, and what to use instead. A name covers everything below it.
-pub const OWNED_PROPERTIES: &[(&str, &str)] = &[
-    ("server.port", "the HTTP port is fixed; set the port of a Service or Ingress instead"),
-    ("management.server.port", "the management port is fixed: probes and metrics use it"),
-    ("grpc.server.port", "the gRPC port is fixed; set the port of a Service or Ingress instead"),
-    ("logpilot.server.protocol", "choose the component instead: `spec.components.rest`, `.grpc` or `.all`"),
-    ("logpilot.server.api-key", "use `spec.auth.apiKeySecret`: a key in a ConfigMap can be read by many"),
-    ("logpilot.storage", "use `spec.storage` and `spec.config.sqlitePool`"),
-    // What is imported, and a profile's part, would win over everything here.
-    ("spring.config", "this file is the configuration: write it here"),
-    ("spring.profiles", "choose the component instead: `spec.components.rest`, `.grpc` or `.all`"),
-];
-
-/// Variables with options of Java, of which `-D` sets a property that beats variables and the file.
-pub const JAVA_OPTIONS: &[&str] = &["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
 
 /// The largest overlay, as JSON.
 pub const OVERLAY_BYTES: usize = 64 * 1024;
@@ -179,110 +163,4 @@ fn descend<'a>(base: &'a mut Map<String, Value>, key: &str) -> Option<(&'a mut M
     let (head, rest) = key.split_once('.')?;
     let name = same_property(base, head)?;
     Some((base.get_mut(&name)?.as_object_mut()?, rest.to_owned()))
-}
-
-/// A property in the overlay that is not its to set: the path as it was written, why, and what to do instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Overlap {
-    pub path: String,
-    pub why: String,
-}
-
-/// Why this property may not be set: the operator owns it, as `instead` says, or nobody could say which one it is, as Spring takes
-/// what follows a bracket without its other half for part of one name or of another.
-fn objection(name: &str, instead: Option<&str>) -> Option<String> {
-    match instead {
-        Some(instead) => Some(format!("is set by the operator and may not be set here; {instead}")),
-        None if !brackets_match(name) => {
-            Some("has a bracket without its other half; write the name without brackets".to_owned())
-        }
-        None => None,
-    }
-}
-
-/// What to use instead of a variable that the operator owns, in any spelling.
-#[must_use]
-pub fn owned_variable(name: &str) -> Option<&'static str> {
-    // Spring reads a variable's underscores as dots, in a row and at its ends too.
-    let property = |name: &str| relaxed(&name.replace('_', "."));
-    let name = property(name);
-    let owner = |(owned, _): &&(&str, &str)| within(&name, &property(owned));
-    OWNED_VARIABLES.iter().find(owner).map(|(_, instead)| *instead)
-}
-
-/// The property that an option of Java sets though the operator owns it, why it may not, and what to do instead.
-#[must_use]
-pub fn owned_option(options: &str) -> Option<(&str, String)> {
-    options.split_whitespace().find_map(|option| {
-        let set = option.trim_matches(['"', '\'']).strip_prefix("-D")?;
-        let property = set.split_once('=').map_or(set, |(property, _)| property);
-        let name = relaxed(property);
-        let owner = |(owned, _): &&(&str, &str)| within(&name, &relaxed(owned));
-        let instead = OWNED_PROPERTIES.iter().find(owner).map(|(_, instead)| *instead);
-        objection(property, instead).map(|why| (property, why))
-    })
-}
-
-/// Properties of the overlay that the operator or a typed field owns.
-#[must_use]
-pub fn overlaps(config: &Config) -> Vec<Overlap> {
-    let owned: Vec<_> = OWNED_PROPERTIES
-        .iter()
-        .map(|(name, instead)| (relaxed(name), (*instead).to_owned()))
-        .chain(config.log_levels.keys().map(|logger| {
-            let instead = format!("`spec.config.logLevels` already sets `{logger}`");
-            (relaxed(&format!("logging.level.{logger}")), instead)
-        }))
-        .collect();
-    let mut found = Vec::new();
-    walk(&config.overlay, "", &mut |path, value| {
-        let name = relaxed(path);
-        // At or below an owned property; or above one, where a scalar would wipe it out.
-        let hit =
-            owned.iter().find(|(owned, _)| within(&name, owned) || !value.is_object() && below(owned, &name));
-        let Some(why) = objection(path, hit.map(|(_, instead)| instead.as_str())) else { return false };
-        found.push(Overlap { path: path.to_owned(), why });
-        true
-    });
-    found
-}
-
-/// It is the property, or one below it.
-fn within(name: &str, property: &str) -> bool {
-    name == property || below(name, property)
-}
-
-fn below(name: &str, parent: &str) -> bool {
-    name.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'))
-}
-
-/// Visits every property with its path; goes no deeper where the visitor returns true.
-fn walk(map: &Map<String, Value>, parent: &str, visit: &mut impl FnMut(&str, &Value) -> bool) {
-    for (key, value) in map {
-        let path = if parent.is_empty() { key.clone() } else { format!("{parent}.{key}") };
-        if !visit(&path, value)
-            && let Value::Object(below) = value
-        {
-            walk(below, &path, visit);
-        }
-    }
-}
-
-/// A property's name as Spring compares it: case means nothing, nor does what is neither a letter of ASCII nor a digit, and
-/// `a[b]` is `a.b`. Source: `adapt` and `equals` of
-/// org.springframework.boot.context.properties.source.ConfigurationPropertyName
-fn relaxed(name: &str) -> String {
-    let parts = name.split(['.', '[', ']']).map(|part| {
-        part.chars().flat_map(char::to_lowercase).filter(char::is_ascii_alphanumeric).collect::<String>()
-    });
-    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
-}
-
-fn brackets_match(name: &str) -> bool {
-    let mut depth = 0;
-    let opened = name.chars().all(|char| {
-        depth += i32::from(char == '[') - i32::from(char == ']');
-        depth >= 0
-    });
-    opened && depth == 0
 }

@@ -234,7 +234,7 @@ impl Controller {
         });
         if made {
             let wanted = gather::api_key(cluster);
-            self.secrets.made(&cluster.name, &wanted, subject.cr.metadata.generation, value);
+            self.secrets.made(&cluster.name, &wanted, &gather::moment(&subject.cr), value);
         } else {
             self.secrets.forget(&cluster.name);
         }

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use super::model::{Component, Restore};
+use super::{
+    model::{Component, Restore},
+    reasons,
+};
 use crate::{api::common::Quantity, engine::plan::Key};
 
 /// A value that is never printed: not in logs, status, events or panics.
@@ -77,14 +80,35 @@ pub struct References {
     /// Changes when a value does, and rolls the pods.
     pub hash: String,
     pub missing: Vec<Missing>,
+    pub refused: Vec<Refused>,
 }
 
 impl References {
-    /// Whether a new pod could not start.
+    /// Whether a new pod could not start, or may not.
     #[must_use]
     pub fn hold(&self) -> bool {
-        self.missing.iter().any(|missing| !missing.optional)
+        self.held().is_some()
     }
+
+    /// Why a new pod could not start, or may not: a reason of the status.
+    #[must_use]
+    pub fn held(&self) -> Option<&'static str> {
+        let missing = self.missing.iter().any(|missing| !missing.optional);
+        let refused = self.refused.iter().any(|refused| refused.reason == reasons::REFERENCE_INVALID);
+        missing
+            .then_some(reasons::REFERENCE_MISSING)
+            .or_else(|| refused.then_some(reasons::REFERENCE_INVALID))
+    }
+}
+
+/// An object that variables refer to brings one that has no effect, or that the server may not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// `ReferenceInvalid`, which holds the component, or `EnvIgnored`.
+    pub reason: &'static str,
+    /// `Secret namespace/name`.
+    pub object: String,
+    pub message: String,
 }
 
 /// An object that a variable refers to, or a key of it, is not there.

@@ -8,10 +8,11 @@ use kube::ResourceExt;
 use super::{
     ACCEPT_DATA_LOSS, config_check,
     facts::{ApiKeyFact, Facts, HeldSize, NamespaceFact, OperatorImage, RestoreJob, Taken},
+    looks::Moment,
     model::Cluster,
     quantity, reasons,
     references::{Asked, References},
-    replicas, restore,
+    replicas, restart, restore,
     secrets::{Secrets, Wanted},
 };
 use crate::{
@@ -24,7 +25,11 @@ use crate::{
         plan::Key,
         writer::Writer,
     },
+    objects::names::short_hash,
 };
+
+/// Annotation on the resource: each new value has what the resource refers to read at once.
+pub const REFRESH: &str = "logpilot.io/refresh";
 
 /// Where facts come from.
 pub struct Sources<'a> {
@@ -107,6 +112,17 @@ pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, He
     held.collect()
 }
 
+/// When the user last asked for a look at what the resource refers to.
+#[must_use]
+pub fn moment(cr: &LogPilotCluster) -> Moment {
+    let asks = |key: &str| key == REFRESH || restart::asks(key);
+    let asked = cr.annotations().iter().filter(|(key, _)| asks(key));
+    Moment {
+        generation: cr.metadata.generation,
+        asked: asked.map(|(key, value)| (key.clone(), short_hash(value.as_bytes()))).collect(),
+    }
+}
+
 /// Which Secret holds the API key.
 #[must_use]
 pub fn api_key(cluster: &Cluster) -> Wanted {
@@ -152,12 +168,12 @@ pub async fn facts(
     let unpulled =
         !cluster.image_pull_secrets.is_empty() && waits(snapshot, &[reasons::IMAGE_PULL, "ErrImagePull"]);
     let missed = suspect || unpulled;
-    let generation = cr.metadata.generation;
+    let moment = &moment(cr);
     let references = if servers == NamespaceFact::Terminating {
         BTreeMap::new()
     } else {
         let nothing_there = servers == NamespaceFact::Absent;
-        let asked = Asked { cluster, generation, suspect: missed, nothing_there };
+        let asked = Asked { cluster, moment, suspect: missed, nothing_there };
         sources.references.look(sources.writer, asked).await?
     };
     let wanted = api_key(cluster);
@@ -168,7 +184,7 @@ pub async fn facts(
             super::secrets::fresh(&wanted)
         }
         NamespaceFact::Terminating => ApiKeyFact::Unknown,
-        _ => sources.secrets.look(sources.writer, &cluster.name, &wanted, generation, suspect).await?,
+        _ => sources.secrets.look(sources.writer, &cluster.name, &wanted, moment, suspect).await?,
     };
     let last = replicas::remembered(cluster, before, snapshot);
     let facts = Facts {

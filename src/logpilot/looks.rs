@@ -1,7 +1,7 @@
 //! What was read by name for each resource, where no watch tells of a change: believed for a while, then read again.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -15,10 +15,18 @@ pub const REFRESH_HELD: Duration = Duration::from_secs(10);
 /// What is looked at again after a while is too old a little earlier.
 const OLD_BY_THEN: f64 = 0.9;
 
+/// When a user last asked for a look: by an edit of the spec, or by an annotation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    pub generation: Option<i64>,
+    /// The annotations that ask for one, with hashes of their values: those may be of any length.
+    pub asked: BTreeMap<String, String>,
+}
+
 struct Look<W, F> {
     wanted: W,
     found: F,
-    generation: Option<i64>,
+    moment: Moment,
     at: Instant,
     keep: Duration,
 }
@@ -43,29 +51,21 @@ impl<W, F> Default for Looks<W, F> {
 impl<W: PartialEq, F: Clone> Looks<W, F> {
     /// What the last look found, if it was for the same. `suspect`: a pod says that something it needs is missing.
     #[must_use]
-    pub fn last(&self, cluster: &str, wanted: &W, generation: Option<i64>, suspect: bool) -> Option<Last<F>> {
+    pub fn last(&self, cluster: &str, wanted: &W, moment: &Moment, suspect: bool) -> Option<Last<F>> {
         let looks = self.lock();
         let look = looks.get(cluster).filter(|look| look.wanted == *wanted)?;
         let keep = if suspect { look.keep.min(REFRESH_HELD) } else { look.keep };
-        // An edit of the spec is the moment at which a user expects a look.
-        let old = look.generation != generation || look.at.elapsed() >= keep;
+        let old = look.moment != *moment || look.at.elapsed() >= keep;
         Some(Last { found: look.found.clone(), old })
     }
 
     /// `held`: after how long it is looked at again, where it holds something up.
-    pub fn remember(
-        &self,
-        cluster: &str,
-        wanted: W,
-        generation: Option<i64>,
-        found: F,
-        held: Option<Duration>,
-    ) {
+    pub fn remember(&self, cluster: &str, wanted: W, moment: &Moment, found: F, held: Option<Duration>) {
         let keep = held.map_or_else(
             || REFRESH.mul_f64(rand::rng().random_range(0.75..=1.0)),
             |again| again.mul_f64(OLD_BY_THEN),
         );
-        let look = Look { wanted, found, generation, at: Instant::now(), keep };
+        let look = Look { wanted, found, moment: moment.clone(), at: Instant::now(), keep };
         self.lock().insert(cluster.to_owned(), look);
     }
 
@@ -83,9 +83,13 @@ impl<W: PartialEq, F: Clone> Looks<W, F> {
 mod tests {
     use super::*;
 
+    fn edit(generation: i64) -> Moment {
+        Moment { generation: Some(generation), ..Moment::default() }
+    }
+
     fn looked(held: Option<Duration>, ago: Duration) -> Looks<&'static str, u8> {
         let looks = Looks::default();
-        looks.remember("c", "w", Some(1), 7, held);
+        looks.remember("c", "w", &edit(1), 7, held);
         looks.lock().get_mut("c").unwrap().at = Instant::now().checked_sub(ago).unwrap();
         looks
     }
@@ -93,17 +97,19 @@ mod tests {
     #[test]
     fn a_look_is_believed_for_what_it_was_made_for_and_until_the_spec_changes() {
         let looks = looked(None, Duration::ZERO);
-        assert_eq!(looks.last("c", &"w", Some(1), false), Some(Last { found: 7, old: false }));
-        assert_eq!(looks.last("c", &"w", Some(2), false), Some(Last { found: 7, old: true }));
-        assert_eq!(looks.last("c", &"v", Some(1), false), None);
-        assert_eq!(looks.last("d", &"w", Some(1), false), None);
+        assert_eq!(looks.last("c", &"w", &edit(1), false), Some(Last { found: 7, old: false }));
+        assert_eq!(looks.last("c", &"w", &edit(2), false), Some(Last { found: 7, old: true }));
+        assert_eq!(looks.last("c", &"v", &edit(1), false), None);
+        assert_eq!(looks.last("d", &"w", &edit(1), false), None);
+        let asked = Moment { asked: [("a".to_owned(), "1".to_owned())].into(), ..edit(1) };
+        assert_eq!(looks.last("c", &"w", &asked, false), Some(Last { found: 7, old: true }));
         looks.forget("c");
-        assert_eq!(looks.last("c", &"w", Some(1), false), None);
+        assert_eq!(looks.last("c", &"w", &edit(1), false), None);
     }
 
     #[test]
     fn it_is_old_before_the_time_at_which_it_is_looked_at_again() {
-        let old = |held, ago, suspect| looked(held, ago).last("c", &"w", Some(1), suspect).unwrap().old;
+        let old = |held, ago, suspect| looked(held, ago).last("c", &"w", &edit(1), suspect).unwrap().old;
         let (held, second) = (Some(REFRESH_HELD), Duration::from_secs(1));
         assert!(old(None, REFRESH, false) && !old(None, REFRESH.mul_f64(0.7), false));
         assert!(old(None, REFRESH_HELD, true), "a pod misses something");

@@ -17,10 +17,6 @@ use crate::{
 /// Why the servers are held back while the API key cannot be used: an empty one would open them to everybody.
 pub const API_KEY_INVALID: &str = "ApiKeyInvalid";
 
-/// Why the servers of a component are held back while something its variables refer to is missing: a new pod could
-/// not start, and the old ones work.
-pub const REFERENCE_MISSING: &str = super::reasons::REFERENCE_MISSING;
-
 /// Why the servers of a component are held back while nobody knows whether one starts with their new configuration, or
 /// where none does.
 pub use super::reasons::{CONFIG_CHECK_FAILED, CONFIG_CHECKING};
@@ -89,13 +85,13 @@ fn held(component: &Component, facts: &Facts) -> Option<&'static str> {
 
 /// Why a new pod could not start, whatever its configuration.
 pub(super) fn unstartable(component: &Component, facts: &Facts) -> Option<&'static str> {
-    let missing = || facts.references.get(&component.name).is_some_and(References::hold);
+    let held = || facts.references.get(&component.name).and_then(References::held);
     match facts.api_key {
         // Stopping needs no key and no variables, and has to work when they are what is broken.
         _ if component.stopped => None,
         ApiKeyFact::Invalid { .. } => Some(API_KEY_INVALID),
         ApiKeyFact::Taken { .. } => Some(reasons::CONFLICT_BEHIND),
         ApiKeyFact::Going { .. } => Some(reasons::CHILD_TERMINATING),
-        _ => missing().then_some(REFERENCE_MISSING),
+        _ => held(),
     }
 }

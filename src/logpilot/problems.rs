@@ -101,6 +101,11 @@ pub fn of_facts(
             missing.message.clone(),
         ));
     }
+    for refused in facts.references.values().flat_map(|references| &references.refused) {
+        let holds = refused.reason == reasons::REFERENCE_INVALID;
+        let severity = if holds { Severity::Error } else { Severity::Warning };
+        found.push(problem(severity, refused.reason, refused.object.clone(), refused.message.clone()));
+    }
     for check in facts.config_checks.values() {
         if let Verdict::Bad { message } = &check.verdict {
             let object = check.object.clone();

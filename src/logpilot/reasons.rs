@@ -32,8 +32,9 @@ reasons! {
     NAMESPACE_TERMINATING = "NamespaceTerminating": "the namespace is being deleted; everything is made again when it is gone", "wait, or find what keeps it with kubectl get namespace -o yaml";
     CHILD_TERMINATING = "ChildTerminating": "a child is being deleted and has to be gone before it is made again", "wait; if it stays, look for finalizers on it";
     CONTESTED = "Contested": "somebody changes an object as often as the operator puts it right; it is put right ever more rarely", "end one of the two; kubectl get --show-managed-fields -o yaml names who wrote last";
-    API_KEY_INVALID = "ApiKeyInvalid": "the API key's Secret is missing, has no such key, or is empty; workloads are held", "create the Secret with a non-empty key; it is looked at every 10 s";
+    API_KEY_INVALID = "ApiKeyInvalid": "the API key's Secret is missing, has no such key, or holds one that no client can send; workloads are held", "write the key as the message says; it is looked at every 10 s";
     REFERENCE_MISSING = "ReferenceMissing": "a Secret or ConfigMap that the spec refers to is missing, or a key of it; unless it is optional, as a pull Secret is, the component is left as it is", "create what the message names; it is looked at every 10 s while a component waits for it";
+    REFERENCE_INVALID = "ReferenceInvalid": "a Secret or ConfigMap that variables refer to sets what the operator sets, such as a port or the API key; the component is left as it is", "remove what the message names from that object; it is looked at every 10 s";
     CONFIG_CHECKING = "ConfigChecking": "a changed configuration is tried in a Job before it reaches the pods, which run as before", "wait; the Job that the message names ends within spec.config.check.timeoutSeconds";
     CONFIG_CHECK_FAILED = "ConfigCheckFailed": "no server became ready with the changed configuration; the old pods keep serving", "correct or revert spec.config; to try the same again delete the Job; spec.config.check.enabled: false turns the check off";
     FORBIDDEN = "Forbidden": "the operator lacks a right", "grant the verb on the resource that the message names to the operator's ClusterRole";
@@ -89,7 +90,7 @@ reasons! {
     PATCH_UNMATCHED = "PatchUnmatched": "a patch names an object that is not generated, and changes nothing", "correct target.kind and target.name of the patch, or remove it";
     CLIENTS_MAY_BE_CUT = "ClientsMayBeCut": "the network policy keeps out the traffic of an Ingress, load balancer or node port that the spec asks for", "set networkPolicy.ingressController, or add the clients to networkPolicy.clients";
     QUOTA_TOO_SMALL = "QuotaTooSmall": "limits.quota has no room for the most pods that can run, those of an update included", "raise limits.quota, or lower replicas or resources";
-    ENV_IGNORED = "EnvIgnored": "the server does not look at an environment variable, because its application.yml sets the property", "use the field that the message names, and remove the variable";
+    ENV_IGNORED = "EnvIgnored": "an environment variable has no effect, because application.yml or a variable of the operator wins over it", "do what the message names, and remove the variable";
     CORS_UNSUPPORTED = "CorsUnsupported": "the ingress class has no CORS setting that the operator knows", "use class nginx, or set the class's own annotations";
     REWRITE_UNSUPPORTED = "RewriteUnsupported": "the ingress class has no rewrite that the operator knows; requests arrive with their path as it is", "use class nginx, set the class's own annotations, or use exposure.gateway";
 }

@@ -2,6 +2,8 @@
 //! A variable is read once, when its container starts, so a change has to roll the pods. Pull Secrets are looked at
 //! beside them, because a kubelet that does not find one says nothing and pulls without it.
 
+mod brought;
+
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -10,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     facts::{Missing, References as Fact},
-    looks::{Looks, REFRESH_HELD},
+    looks::{Looks, Moment, REFRESH_HELD},
     model::{Cluster, Component},
     secrets::fingerprint,
 };
@@ -104,7 +106,7 @@ pub struct References {
 /// Whose references are looked at.
 pub struct Asked<'a> {
     pub cluster: &'a Cluster,
-    pub generation: Option<i64>,
+    pub moment: &'a Moment,
     /// A pod says that something it needs is missing.
     pub suspect: bool,
     /// The namespace is not there yet, so nothing is in it: no read needed.
@@ -127,7 +129,7 @@ impl References {
             self.forget(&cluster.name);
             return Ok(judge(cluster, &wanted, &Objects::new()));
         }
-        if let Some(last) = self.looks.last(&cluster.name, &wanted, asked.generation, asked.suspect)
+        if let Some(last) = self.looks.last(&cluster.name, &wanted, asked.moment, asked.suspect)
             && !last.old
         {
             return Ok(last.found);
@@ -135,7 +137,7 @@ impl References {
         let objects = read(writer, &cluster.namespace.name, &wanted).await?;
         let found = judge(cluster, &wanted, &objects);
         let held = found.values().any(Fact::hold).then_some(REFRESH_HELD);
-        self.looks.remember(&cluster.name, wanted, asked.generation, found.clone(), held);
+        self.looks.remember(&cluster.name, wanted, asked.moment, found.clone(), held);
         Ok(found)
     }
 
@@ -161,7 +163,11 @@ async fn read(writer: &Writer, namespace: &str, wanted: &Wanted) -> Result<Objec
 }
 
 fn judge(cluster: &Cluster, wanted: &Wanted, objects: &Objects) -> BTreeMap<String, Fact> {
-    let fact = |references: &Vec<ReferenceOf>| {
+    let refused = |name: &String| {
+        let component = cluster.components.iter().find(|component| component.name == *name);
+        component.map(|component| brought::refused(cluster, component, objects)).unwrap_or_default()
+    };
+    let fact = |name: &String, references: &Vec<ReferenceOf>| {
         let mut content = Vec::new();
         let mut missing: Vec<Missing> = Vec::new();
         for ReferenceOf(reference) in references {
@@ -182,9 +188,9 @@ fn judge(cluster: &Cluster, wanted: &Wanted, objects: &Objects) -> BTreeMap<Stri
         }
         missing.dedup();
         let content = serde_json::to_vec(&content).unwrap_or_default();
-        Fact { hash: fingerprint(&cluster.uid, &content), missing }
+        Fact { hash: fingerprint(&cluster.uid, &content), missing, refused: refused(name) }
     };
-    wanted.iter().map(|(component, references)| (component.clone(), fact(references))).collect()
+    wanted.iter().map(|(name, references)| (name.clone(), fact(name, references))).collect()
 }
 
 fn absent(cluster: &Cluster, reference: &Reference, exists: bool) -> Missing {

@@ -11,6 +11,13 @@ use crate::objects::names::short_hash;
 /// Restarts every component.
 pub const RESTART: &str = "logpilot.io/restart";
 
+/// Whether an annotation of the resource asks for a restart. New pods read their Secrets, so the operator does too: or the pods
+/// would roll once more when it saw the change.
+#[must_use]
+pub fn asks(key: &str) -> bool {
+    key.strip_prefix(RESTART).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
 /// Hashes of the values of the two annotations, where they are there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restart {
@@ -66,5 +73,14 @@ mod tests {
         let annotations = [("logpilot.io/restart-rest", "1")];
         assert_eq!(asked(&annotations, &ALL).token(None), None);
         assert!(asked(&annotations, &REST).token(None).is_some());
+    }
+
+    #[test]
+    fn an_annotation_of_a_restart_asks_for_a_look() {
+        for (key, looks) in
+            [(RESTART, true), ("logpilot.io/restart-rest", true), ("logpilot.io/restarted", false)]
+        {
+            assert_eq!(asks(key), looks, "{key}");
+        }
     }
 }

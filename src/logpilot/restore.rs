@@ -85,6 +85,16 @@ pub struct World<'a> {
     pub now: Timestamp,
 }
 
+/// As if one were asked for, for what must be known of its Job before there is one.
+#[must_use]
+pub fn any(cluster: &Cluster) -> Option<Restore> {
+    let first = || {
+        let claim = cluster.backup.as_ref()?.jobs.first()?.claim.clone();
+        Some(Restore { request_id: "any".to_owned(), from: String::new(), component: None, claim })
+    };
+    cluster.restore.clone().or_else(first)
+}
+
 /// Where the restore stands that runs, or else the one that is asked for.
 #[must_use]
 pub fn of(world: World<'_>) -> State {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     facts::{ApiKeyFact, Hidden},
-    looks::{Looks, REFRESH_HELD},
+    looks::{Looks, Moment, REFRESH_HELD},
 };
 use crate::{
     api,
@@ -27,6 +27,9 @@ use crate::{
 
 /// Characters of a generated key: 40 of 62 are 238 bits.
 const GENERATED: usize = 40;
+
+/// The longest API key in bytes. Tomcat reads 8 KiB of headers, of which others take some.
+const LONGEST: usize = 8000;
 
 /// Which Secret, which key in it, and what to do where there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +60,10 @@ impl Secrets {
         writer: &Writer,
         cluster: &str,
         wanted: &Wanted,
-        generation: Option<i64>,
+        moment: &Moment,
         suspect: bool,
     ) -> Result<ApiKeyFact, Error> {
-        let before = match self.looks.last(cluster, wanted, generation, suspect) {
+        let before = match self.looks.last(cluster, wanted, moment, suspect) {
             // A key that was to be generated is asked for again until it is written.
             Some(last) if !last.old && !matches!(last.found, ApiKeyFact::Generate { .. }) => {
                 return Ok(last.found);
@@ -69,14 +72,14 @@ impl Secrets {
         };
         let found = writer.get(Secret::KIND, &wanted.secret).await?;
         let fact = still(judge(found.as_ref(), wanted), before.as_ref());
-        self.remember(cluster, wanted, generation, fact.clone());
+        self.remember(cluster, wanted, moment, fact.clone());
         Ok(fact)
     }
 
     /// A generated key was written: it is known now without a read.
-    pub fn made(&self, cluster: &str, wanted: &Wanted, generation: Option<i64>, value: &Hidden) {
+    pub fn made(&self, cluster: &str, wanted: &Wanted, moment: &Moment, value: &Hidden) {
         let hash = fingerprint(&wanted.salt, value.0.as_bytes());
-        self.remember(cluster, wanted, generation, ApiKeyFact::Present { hash });
+        self.remember(cluster, wanted, moment, ApiKeyFact::Present { hash });
     }
 
     /// Forgets a cluster, so that the next look reads.
@@ -84,22 +87,26 @@ impl Secrets {
         self.looks.forget(cluster);
     }
 
-    fn remember(&self, cluster: &str, wanted: &Wanted, generation: Option<i64>, fact: ApiKeyFact) {
+    fn remember(&self, cluster: &str, wanted: &Wanted, moment: &Moment, fact: ApiKeyFact) {
         let held = match fact {
             ApiKeyFact::Present { .. } => None,
             ApiKeyFact::Going { again } => Some(again),
             _ => Some(REFRESH_HELD),
         };
-        self.looks.remember(cluster, wanted.clone(), generation, fact, held);
+        self.looks.remember(cluster, wanted.clone(), moment, fact, held);
     }
 }
 
 fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
-    let invalid = |what: &str| ApiKeyFact::Invalid {
-        message: format!(
-            "Secret {} {what}; the pods are left as they are until it has a non-empty key '{}'",
-            wanted.secret, wanted.key
-        ),
+    let invalid = |what: &str| {
+        let Wanted { secret: Key { namespace, name }, key, .. } = wanted;
+        let namespace = namespace.as_deref().unwrap_or_default();
+        let message = format!(
+            "Secret {} {what}; the pods are left as they are until it has a key '{key}' that clients can send; write one with: \
+             kubectl create secret generic {name} -n {namespace} --from-literal={key}=VALUE --dry-run=client -o yaml | kubectl apply -f -",
+            wanted.secret
+        );
+        ApiKeyFact::Invalid { message }
     };
     let Some(secret) = found else {
         if wanted.generated {
@@ -117,10 +124,41 @@ fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
     }
     let value = secret.pointer("/data").and_then(|data| data.get(&wanted.key)).and_then(Value::as_str);
     match value {
-        // An empty key would open the server to an empty header.
-        Some("") => invalid(&format!("has an empty key '{}'", wanted.key)),
-        Some(encoded) => ApiKeyFact::Present { hash: fingerprint(&wanted.salt, &decode(encoded)) },
+        Some(encoded) => {
+            let value = decode(encoded);
+            match unsendable(&value) {
+                Some(why) => invalid(&format!("has a key '{}' that {why}", wanted.key)),
+                None => ApiKeyFact::Present { hash: fingerprint(&wanted.salt, &value) },
+            }
+        }
         None => invalid(&format!("has no key '{}'", wanted.key)),
+    }
+}
+
+/// Why no client can present this key: it comes in a header of HTTP, or in metadata of gRPC. Without a word of the key itself.
+///
+/// Tomcat drops blanks at both ends of a header's value, and a header with a control character; metadata of gRPC is visible ASCII
+/// and blanks. Sources: `parseHeader` of org.apache.coyote.http11.Http11InputBuffer; the gRPC protocol over HTTP/2
+fn unsendable(key: &[u8]) -> Option<&'static str> {
+    match key {
+        // It would open the server to an empty header.
+        [] => Some("is empty"),
+        key if key.iter().all(u8::is_ascii_whitespace) => Some("consists of blanks alone"),
+        [.., b'\n' | b'\r'] => {
+            Some("ends with a line break, which no header can carry; `echo` adds one, `printf %s` does not")
+        }
+        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => {
+            Some("begins or ends with a blank, which servers cut off from a header")
+        }
+        key if !key.iter().all(|byte| (b' '..=b'~').contains(byte)) => {
+            Some("has characters other than visible ASCII, which no header carries unchanged")
+        }
+        key if key.len() > LONGEST => Some("is longer than the 8 KiB of headers that the server reads"),
+        // Spring expands it, so that the server would wait for another key.
+        key if key.windows(2).any(|pair| pair == b"${") => {
+            Some("has '${' in it, which the server takes for a reference to another property")
+        }
+        _ => None,
     }
 }
 
@@ -153,7 +191,7 @@ fn foreign(secret: &Value, wanted: &Wanted) -> Option<Foreign> {
 }
 
 /// Secret data is base64; k8s-openapi decodes it.
-fn decode(encoded: &str) -> Vec<u8> {
+pub(super) fn decode(encoded: &str) -> Vec<u8> {
     serde_json::from_value::<k8s_openapi::ByteString>(Value::from(encoded))
         .map(|bytes| bytes.0)
         .unwrap_or_default()
@@ -193,6 +231,7 @@ impl ApiKeyFact {
 mod tests {
     use std::time::Duration;
 
+    use rstest::rstest;
     use serde_json::json;
 
     use super::*;
@@ -215,8 +254,43 @@ mod tests {
         };
         assert!(message(None).contains("does not exist"));
         assert!(message(Some(json!({ "data": {} }))).contains("has no key 'api-key'"));
-        assert!(message(Some(json!({ "data": { "api-key": "" } }))).contains("empty key"));
+        assert!(message(Some(json!({ "data": { "api-key": "" } }))).contains("is empty"));
         assert!(message(Some(json!({ "data": { "api-key": "a2V5" } }))).contains("Present"));
+    }
+
+    #[rstest]
+    #[case::blanks(b" \t\n", "blanks alone")]
+    #[case::line_break(b"canary\n", "printf %s")]
+    #[case::windows_line_break(b"canary\r\n", "printf %s")]
+    #[case::leading_blank(b" canary", "blank")]
+    #[case::trailing_blank(b"canary ", "blank")]
+    #[case::trailing_tab(b"canary\t", "blank")]
+    #[case::leading_line_break(b"\ncanary", "visible ASCII")]
+    #[case::line_break_inside(b"can\nary", "visible ASCII")]
+    #[case::nul(b"canary\0", "visible ASCII")]
+    #[case::not_ascii("canary\u{e9}".as_bytes(), "visible ASCII")]
+    #[case::binary(&[0xff, 0xfe, 0x00, 0x41], "visible ASCII")]
+    #[case::long(&[b'a'; 8001], "8 KiB")]
+    #[case::placeholder(b"canary${HOME}", "'${'")]
+    fn a_key_that_no_client_can_send_is_invalid(#[case] key: &[u8], #[case] why: &str) {
+        let encoded = serde_json::to_value(k8s_openapi::ByteString(key.to_vec())).unwrap();
+        let fact = judge(Some(&json!({ "data": { "api-key": encoded } })), &wanted(false));
+        let ApiKeyFact::Invalid { message } = fact else { panic!("{fact:?}") };
+        assert!(message.contains(why), "{message}");
+        assert!(
+            message.contains("kubectl create secret generic s -n n --from-literal=api-key=VALUE"),
+            "{message}"
+        );
+        assert!(!message.contains("canary"), "{message}");
+    }
+
+    #[rstest]
+    #[case(b"a")]
+    #[case(b"two words")]
+    #[case(b"!#$%&'*+-.^_`|~{}()<>@,;:\\\"/[]?=")]
+    #[case(&[b'a'; 8000])]
+    fn a_key_that_a_header_carries_is_good(#[case] key: &[u8]) {
+        assert_eq!(unsendable(key), None);
     }
 
     #[test]

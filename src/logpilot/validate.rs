@@ -23,6 +23,7 @@ use std::fmt;
 use super::{
     config, defaults,
     model::{ApiKey, Cluster, ServersNamespace},
+    properties,
     restart::Restart,
 };
 use crate::{
@@ -266,7 +267,7 @@ fn config_overlay(spec: &LogPilotClusterSpec, objections: &mut Objections) {
             config::OVERLAY_BYTES
         ),
     );
-    for overlap in config::overlaps(given) {
+    for overlap in properties::overlaps(given) {
         objections.add(format!("spec.config.overlay.{}", overlap.path), overlap.why);
     }
     if let Some(pool) = &given.sqlite_pool {

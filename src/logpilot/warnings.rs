@@ -22,7 +22,7 @@ use crate::{
     objects::ingress_nginx,
 };
 
-pub use env::ENV_IGNORED;
+pub use env::{ENV_IGNORED, instead};
 pub use network::CLIENTS_MAY_BE_CUT;
 pub use quota::QUOTA_TOO_SMALL;
 

@@ -16,6 +16,11 @@ use crate::{
 
 pub const API_KEY: &str = "LOGPILOT_SERVER_API_KEY";
 pub const CONFIG_LOCATION: &str = "SPRING_CONFIG_ADDITIONAL_LOCATION";
+const SHUTDOWN: &str = "SERVER_SHUTDOWN";
+pub const JAVA_OPTIONS: &str = "JAVA_TOOL_OPTIONS";
+
+/// The operator's variables. They hide those of their names that `envFrom` brings.
+pub const OURS: [&str; 4] = [CONFIG_LOCATION, API_KEY, SHUTDOWN, JAVA_OPTIONS];
 
 /// Ours first, then the user's. An entry of the user's with a name of ours replaces it; names that may not
 /// be replaced were refused before.
@@ -36,9 +41,9 @@ pub fn variables(cluster: &Cluster, component: &Component) -> Vec<EnvVar> {
             value: None,
         },
         // Without it a stored request's answer is lost at SIGTERM, and the client's retry doubles it.
-        literal("SERVER_SHUTDOWN", "graceful"),
+        literal(SHUTDOWN, "graceful"),
         // The JVM's default heap is a quarter of the limit: too little for the reads of a busy server.
-        literal("JAVA_TOOL_OPTIONS", "-XX:MaxRAMPercentage=50"),
+        literal(JAVA_OPTIONS, "-XX:MaxRAMPercentage=50"),
     ];
     let replaced = |name: &str| component.env.iter().any(|given| given.name == name);
     ours.into_iter()

@@ -1,5 +1,7 @@
 //! Stopping and starting, restarts by annotation, and what variables refer to.
 
+use local_cluster::audit::AuditEvent;
+
 use super::*;
 
 #[tokio::test]
@@ -168,4 +170,111 @@ async fn what_variables_refer_to_must_be_there_and_rolls_the_pods_when_it_change
     assert!(!case.status().await.to_string().contains("canary"));
     assert!(!case.child("Deployment", "refers-all").await.data.to_string().contains("canary"));
     assert!(!case.world.log_of("").contains("canary-a"), "a value is in the log");
+}
+
+#[tokio::test]
+async fn a_changed_key_is_read_at_once_by_annotation() {
+    let case = case("rotate").await;
+    let spec = json!({
+        "image": IMAGE, "auth": { "apiKeySecret": { "name": "clients", "key": "token" } },
+        "components": { "all": { "replicas": 1, "envFrom": [{ "configMapRef": { "name": "settings" } }] } },
+    });
+    let secret = |value: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "clients", "namespace": case.ns() },
+            "stringData": { "token": value },
+        })
+    };
+    let map = |value: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings", "namespace": case.ns() },
+            "data": { "A": value },
+        })
+    };
+    case.apply(spec).await;
+    case.until("the key to be missed", SOON, |status| problems(status).contains("ApiKeyInvalid")).await;
+    cluster::apply(&case.client, &map("1")).await;
+    cluster::apply(&case.client, &secret("canary-1")).await;
+    let status = case.ready().await;
+    assert!(message(&status, "Applied").contains("logpilot.io/refresh"), "{status:#}");
+    let hashes = async || {
+        let object = case.child("Deployment", "rotate-all").await;
+        let annotations = &object.data["spec"]["template"]["metadata"]["annotations"];
+        (annotations["logpilot.io/api-key-hash"].clone(), annotations["logpilot.io/references-hash"].clone())
+    };
+    // The resource itself may be read for its status.
+    let looks = |requests: &[AuditEvent]| {
+        reads(requests).iter().filter(|it| ["secrets", "configmaps"].contains(&it.resource.as_str())).count()
+    };
+    let rolled = async |before: &(Value, Value), times: &str| {
+        // Long before the key would be read of itself.
+        wait_for("new hashes", Duration::from_secs(20), async || {
+            let seen = hashes().await;
+            if seen == *before { Err(format!("{seen:?}")) } else { Ok(()) }
+        })
+        .await
+        .unwrap();
+        case.ready().await;
+        assert_eq!(revision(&case, "rotate-all").await, times);
+        hashes().await
+    };
+    let first = hashes().await;
+    cluster::apply(&case.client, &secret("canary-2")).await;
+    // Another annotation has a reconcile, and no read.
+    let since = case.world.marker().await;
+    case.annotate("note", "1").await;
+    case.annotate("logpilot.io/restart-rest", "1").await;
+    case.annotate("logpilot.io/refresh", "1").await;
+    let second = rolled(&first, "2").await;
+    assert!(second.0 != first.0 && second.1 == first.1, "the key alone: {first:?} {second:?}");
+    if since.is_some() {
+        let requests = case.requests(since.as_ref()).await;
+        assert!((2..=4).contains(&looks(&requests)), "two objects for each that asks: {requests:#?}");
+    }
+    // New pods and the new values are one rollout.
+    cluster::apply(&case.client, &secret("canary-3")).await;
+    cluster::apply(&case.client, &map("2")).await;
+    case.annotate("logpilot.io/restart", "1").await;
+    let third = rolled(&second, "3").await;
+    assert!(third.0 != second.0 && third.1 != second.1, "{second:?} {third:?}");
+    let since = case.world.marker().await;
+    case.annotate("logpilot.io/refresh", "1").await;
+    case.annotate("note", "2").await;
+    case.annotate("logpilot.io/refresh", "2").await;
+    wait_for("a read without a change", SOON, async || {
+        let seen = looks(&case.requests(since.as_ref()).await);
+        if seen == 2 || since.is_none() { Ok(()) } else { Err(format!("{seen} reads")) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(hashes().await, third);
+    assert!(!case.status().await.to_string().contains("canary"));
+}
+
+#[tokio::test]
+async fn what_an_object_brings_is_judged_like_env() {
+    let case = case("brings").await;
+    let spec = json!({
+        "image": IMAGE,
+        "components": { "all": { "replicas": 1, "envFrom": [{ "secretRef": { "name": "settings" } }] } },
+    });
+    let secret = |data: Value| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "settings", "namespace": case.ns() },
+            "stringData": data,
+        })
+    };
+    case.apply(spec).await;
+    case.reason("Stalled", "True", "ReferenceMissing").await;
+    let bad = "-Dcanary=1 -Dlogpilot.server.api-key=";
+    cluster::apply(&case.client, &secret(json!({ "JDK_JAVA_OPTIONS": bad }))).await;
+    let status = case.reason("Stalled", "True", "ReferenceInvalid").await;
+    let told = message(&status, "Stalled");
+    assert!(told.contains("Secret brings/settings") && told.contains("auth.apiKeySecret"), "{told}");
+    assert!(!status.to_string().contains("canary"), "{status:#}");
+    assert!(kinds::get(&case.client, kind("Deployment"), case.ns(), "brings-all").await.is_none(), "held");
+    let good = json!({ "JDK_JAVA_OPTIONS": "-Xmx200m", "JAVA_TOOL_OPTIONS": "-Xms100m" });
+    cluster::apply(&case.client, &secret(good)).await;
+    let status = case.ready().await;
+    assert!(problems(&status).contains("EnvIgnored"), "{status:#}");
 }

@@ -1,7 +1,9 @@
 //! What the problems and the workloads say together.
 
+use kube::ResourceExt;
+
 use super::{
-    super::{facts::Verdict, problems, reasons},
+    super::{facts::Verdict, gather, problems, reasons},
     View,
     components::Workload,
 };
@@ -62,7 +64,7 @@ pub(super) fn of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
             "Applied",
             true,
             reasons::APPLIED,
-            format!("{} objects are as planned", view.plan.objects.len()),
+            format!("{} objects are as planned{}", view.plan.objects.len(), reads(view)),
         )
     });
 
@@ -76,6 +78,7 @@ pub(super) fn of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
                         reasons::API_KEY_INVALID,
                         reasons::NAME_CONFLICT,
                         reasons::REFERENCE_MISSING,
+                        reasons::REFERENCE_INVALID,
                         reasons::CONFIG_CHECK_FAILED,
                         reasons::QUOTA_EXCEEDED,
                         reasons::ADMISSION_DENIED,
@@ -110,6 +113,20 @@ pub(super) fn of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
         wanted.push(condition("Warning", true, &first.reason, message));
     }
     wanted
+}
+
+/// When a change of what is not watched is seen, where the spec names such objects.
+fn reads(view: &View<'_>) -> String {
+    let key = view.cr.spec.auth.as_ref().is_some_and(|auth| auth.api_key_secret.is_some());
+    if !key && view.facts.references.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; Secrets and ConfigMaps that the spec names are read again within 5 minutes, or at once with: \
+         kubectl annotate lpc {} {}=\"$(date)\" --overwrite",
+        view.cr.name_any(),
+        gather::REFRESH
+    )
 }
 
 /// What a change waits for, and its reason.

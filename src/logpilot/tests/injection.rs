@@ -143,7 +143,7 @@ fn hostile_text_is_data_wherever_it_is_taken() {
 }
 
 #[rstest]
-#[case::import("spring.config.import", "this file is the configuration")]
+#[case::import("spring.config.import", "is the configuration")]
 #[case::profile("spring.profiles.active", "choose the component")]
 fn the_overlay_brings_no_other_configuration(#[case] property: &str, #[case] instead: &str) {
     let found =

@@ -25,6 +25,7 @@ mod replicas;
 mod requeue;
 mod restore;
 mod rules;
+mod server_pods;
 mod specs;
 mod storage;
 mod warnings;

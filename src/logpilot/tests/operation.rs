@@ -50,7 +50,7 @@ fn stopping_needs_no_key_and_no_variables() {
 
 fn missing(optional: bool) -> References {
     let missing = Missing { object: "Secret logpilot/s".into(), message: String::new(), optional };
-    References { hash: "0123456789abcdef".into(), missing: vec![missing] }
+    References { hash: "0123456789abcdef".into(), missing: vec![missing], ..References::default() }
 }
 
 #[test]

@@ -176,19 +176,20 @@ fn a_patched_pod_has_to_stay_restricted_where_its_namespace_is() {
 #[test]
 fn the_key_of_the_server_cannot_be_patched_away() {
     let container = container();
-    for (type_, containers) in [
-        ("Merge", "[{ name: other, image: 'a:1' }]".to_owned()),
+    for (type_, containers, path) in [
+        ("Merge", "[{ name: other, image: 'a:1' }]".to_owned(), "containers"),
         (
             "Strategic",
             format!("[{{ name: {container}, env: [{{ name: LOGPILOT_SERVER_API_KEY, $patch: delete }}] }}]"),
+            "containers[0].env[LOGPILOT_SERVER_API_KEY]",
         ),
     ] {
         let spec = format!(
             "{{ namespace: {{ podSecurity: Privileged }}, patches: [{{ target: {{ kind: Deployment, name: logpilot-all }}, type: {type_}, patch: {{ spec: {{ template: {{ spec: {{ containers: {containers} }} }} }} }} }}] }}"
         );
         let found = violations(&spec);
-        assert_eq!(found[0].path, "spec.patches[0].patch.spec.template.spec.containers", "{found:?}");
-        assert!(found[0].message.contains("LOGPILOT_SERVER_API_KEY"), "{found:?}");
+        assert_eq!(found[0].path, format!("spec.patches[0].patch.spec.template.spec.{path}"), "{found:?}");
+        assert!(found[0].to_string().contains("LOGPILOT_SERVER_API_KEY"), "{found:?}");
     }
 }
 

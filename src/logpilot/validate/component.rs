@@ -12,6 +12,7 @@ use crate::{
     },
     logpilot::{
         config, defaults,
+        environment::{Source, Variable, of_variables},
         image::Image,
         model::{Autoscaler, Budget, Component, Identity, LoadBalancer, NodePort, Role, Rollout, Scale},
         restart::Restart,
@@ -111,16 +112,12 @@ fn image(
 }
 
 fn owned_variables(given: &ComponentSpec, path: &str, objections: &mut Objections) {
-    for variable in given.env.iter().flatten() {
-        let at = format!("{path}.env[{}]", variable.name);
-        if let Some(instead) = config::owned_variable(&variable.name) {
-            objections.add(at.clone(), format!("is the operator's and may not be set here; use {instead}"));
-        }
-        let options =
-            variable.value.as_deref().filter(|_| config::JAVA_OPTIONS.contains(&variable.name.as_str()));
-        if let Some((property, why)) = options.and_then(config::owned_option) {
-            objections.add(at, format!("may not set '{property}': it {why}"));
-        }
+    let variables: Vec<Variable<'_>> = given.env.iter().flatten().map(Variable::from).collect();
+    // What an object brings is judged when it was read.
+    let brought = given.env_from.as_ref().map(|_| &Source::Later);
+    for finding in of_variables(&variables, brought) {
+        let name = finding.variable.as_deref().unwrap_or_default();
+        objections.add(format!("{path}.env[{name}]"), finding.message());
     }
 }
 

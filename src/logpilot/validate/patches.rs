@@ -12,12 +12,12 @@ use crate::{
     engine::kind::{Managed, Role},
     logpilot::{
         config_check,
-        facts::Facts,
+        facts::{Facts, RestoreJob},
         model::Cluster,
         patches::{DIRECTIVE, lay_over, targets},
-        plan, pod_security,
+        plan, pod_security, restore, server_pod,
     },
-    objects::{env, kinds, labels},
+    objects::{kinds, labels},
 };
 
 /// As large as the overlay may be.
@@ -104,7 +104,8 @@ pub(super) fn check(cluster: &Cluster, objections: &mut Objections) {
         return;
     }
     // What is planned at times only counts too.
-    let facts = Facts { config_checks: config_check::all(cluster), ..Facts::default() };
+    let restore = restore::any(cluster).map_or(RestoreJob::None, RestoreJob::Planned);
+    let facts = Facts { config_checks: config_check::all(cluster), restore, ..Facts::default() };
     let mut plan = plan::generated(cluster, &facts);
     for (index, patch) in cluster.patches.iter().enumerate() {
         let at = format!("spec.patches[{index}]");
@@ -259,12 +260,8 @@ fn pods(cluster: &Cluster, (old, new): (&Value, &Value), at: &str, objections: &
         let pointer = format!("/{}", path.replace('.', "/"));
         let (Some(old), Some(new)) = (old.pointer(&pointer), new.pointer(&pointer)) else { continue };
         let at = format!("{at}.{path}");
-        for name in [env::API_KEY, env::CONFIG_LOCATION] {
-            objections.unless(
-                variable(old, name) == variable(new, name),
-                format!("{at}.containers"),
-                format!("must keep the variable {name} of the server: without it the server would run open, or with another configuration"),
-            );
+        for (field, why) in server_pod::violations(cluster, old, new) {
+            objections.add(format!("{at}.{field}"), why);
         }
         objections.unless(
             !has_token(new),
@@ -325,13 +322,4 @@ fn texts_of<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         Value::Object(fields) => fields.values().for_each(|field| texts_of(field, found)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-fn variable<'a>(pod: &'a Value, name: &str) -> Vec<&'a Value> {
-    let list =
-        |value: &'a Value, field: &str| value.get(field).and_then(Value::as_array).into_iter().flatten();
-    list(pod, "containers")
-        .flat_map(|container| list(container, "env"))
-        .filter(|variable| variable.get("name").and_then(Value::as_str) == Some(name))
-        .collect()
 }

@@ -24,9 +24,15 @@ const IGNORED: &[(&str, &str)] = &[
     ("LOGPILOT_RATE_LIMIT_REFILL_DURATION_SECONDS", "`config.serverRateLimit.refillSeconds`"),
 ];
 
+/// What to use instead of a variable that the server does not look at.
+#[must_use]
+pub fn instead(variable: &str) -> Option<&'static str> {
+    IGNORED.iter().find(|(name, _)| *name == variable).map(|(_, instead)| *instead)
+}
+
 pub fn warnings(cluster: &Cluster, component: &Component) -> Vec<Problem> {
     let ignored = component.env.iter().filter_map(|variable| {
-        let (name, instead) = IGNORED.iter().find(|(name, _)| *name == variable.name)?;
+        let (name, instead) = (&variable.name, instead(&variable.name)?);
         Some(warning(
             ENV_IGNORED,
             &object(cluster, "Deployment", &component.name),

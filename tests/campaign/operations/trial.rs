@@ -29,10 +29,11 @@ use super::{
 const UNDER_WAY: [&str; 5] =
     ["Progressing", "ConfigChecking", "Restoring", "ChildTerminating", "NamespaceTerminating"];
 /// Reasons for which what runs is left as it is, so that a new resource has less; and a quota counts what a past leaves.
-const HOLDING: [&str; 7] = [
+const HOLDING: [&str; 8] = [
     "InvalidSpec",
     "Paused",
     "ReferenceMissing",
+    "ReferenceInvalid",
     "ApiKeyInvalid",
     "ConfigCheckFailed",
     "RouteConflict",
@@ -319,7 +320,7 @@ fn lasting(reason: &str) -> Duration {
     match reason {
         "Stopped" | "InvalidSpec" => Duration::ZERO,
         // Looked at every 10 s.
-        "ReferenceMissing" | "ApiKeyInvalid" => Duration::from_secs(16),
+        "ReferenceMissing" | "ReferenceInvalid" | "ApiKeyInvalid" => Duration::from_secs(16),
         "NotReady" | "VolumePending" | "Unschedulable" => Duration::from_secs(6),
         _ => Duration::from_secs(3),
     }

@@ -1,0 +1,301 @@
+//! Which properties of the server only the operator sets, and how Spring spells them. Every way in which a value reaches the
+//! server is judged by this one table: `config.overlay`, variables, options of Java and arguments. Pure.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+
+use crate::api::{OWNED_VARIABLES, config::Config};
+
+/// A property that only the operator sets.
+#[derive(Clone, Debug)]
+pub struct Owned {
+    /// It covers everything below it.
+    pub name: &'static str,
+    keeps: Keeps,
+    /// What to use instead, or why there is nothing.
+    pub instead: &'static str,
+}
+
+/// Which values change nothing of what the operator relies on.
+#[derive(Clone, Copy, Debug)]
+enum Keeps {
+    Nothing,
+    /// One of these, in the spelling of [`relaxed`].
+    Values(&'static [&'static str]),
+    /// A list with all of these endpoints, or with `*`.
+    Endpoints(&'static [&'static str]),
+    /// A list without any of these endpoints, and without `*`.
+    NotEndpoints(&'static [&'static str]),
+    /// A text that does not contain this.
+    Without(&'static str),
+}
+
+/// What is known of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known<'a> {
+    Text(&'a str),
+    /// Read from an object later, and judged again then.
+    Later,
+    Never,
+}
+
+const HTTP_PORT: &str = "the HTTP port is fixed; set the port of a Service or Ingress instead";
+const GRPC_PORT: &str = "the gRPC port is fixed; set the port of a Service or Ingress instead";
+const MANAGEMENT_PORT: &str = "the management port is fixed: probes and metrics use it";
+const ADDRESS: &str = "the server listens on every address of its pod: Services, probes and metrics use it";
+const TLS: &str = "clients speak TLS to an Ingress or Gateway; use `tls` of `spec.exposure`";
+const MANAGEMENT_PATH: &str = "probes and metrics use the paths below `/actuator` of the management port";
+const ENDPOINT: &str = "probes need the endpoint `health`, and metrics need `prometheus`";
+const METRICS: &str =
+    "metrics are read from the endpoint `prometheus`; choose what is read in `spec.monitoring`";
+const COMPONENT: &str = "choose the component instead: `spec.components.rest`, `.grpc` or `.all`";
+const OVERLAY: &str = "`spec.config.overlay` is the configuration: write it there";
+const SHUTDOWN: &str =
+    "a server that stops at once loses answers; use `terminationGracePeriodSeconds` of the component";
+
+const TRUE: Keeps = Keeps::Values(&["true"]);
+/// Health and metrics are read only.
+const READABLE: Keeps = Keeps::Values(&["unrestricted", "readonly"]);
+const NEEDED: &[&str] = &["health", "prometheus"];
+
+const fn owned(name: &'static str, keeps: Keeps, instead: &'static str) -> Owned {
+    Owned { name, keeps, instead }
+}
+
+/// Source of the names from `management`: the application properties of Spring Boot 3.3 to 3.5.
+pub const OWNED_PROPERTIES: &[Owned] = &[
+    owned("server.port", Keeps::Nothing, HTTP_PORT),
+    owned("server.address", Keeps::Values(&["0.0.0.0"]), ADDRESS),
+    owned("server.ssl", Keeps::Nothing, TLS),
+    owned("server.shutdown", Keeps::Values(&["graceful"]), SHUTDOWN),
+    owned("grpc.server.port", Keeps::Nothing, GRPC_PORT),
+    owned("grpc.server.address", Keeps::Values(&["0.0.0.0"]), ADDRESS),
+    owned("grpc.server.security", Keeps::Nothing, TLS),
+    owned("management.server.port", Keeps::Nothing, MANAGEMENT_PORT),
+    owned("management.server.address", Keeps::Values(&["0.0.0.0"]), ADDRESS),
+    owned("management.server.base-path", Keeps::Nothing, MANAGEMENT_PATH),
+    owned("management.server.ssl", Keeps::Nothing, MANAGEMENT_PORT),
+    owned("management.endpoints.web.base-path", Keeps::Nothing, MANAGEMENT_PATH),
+    owned("management.endpoints.web.path-mapping.health", Keeps::Nothing, MANAGEMENT_PATH),
+    owned("management.endpoints.web.path-mapping.prometheus", Keeps::Nothing, MANAGEMENT_PATH),
+    owned("management.endpoints.web.exposure.include", Keeps::Endpoints(NEEDED), ENDPOINT),
+    owned("management.endpoints.web.exposure.exclude", Keeps::NotEndpoints(NEEDED), ENDPOINT),
+    owned("management.endpoints.enabled-by-default", TRUE, ENDPOINT),
+    owned("management.endpoints.access.default", READABLE, ENDPOINT),
+    owned("management.endpoints.access.max-permitted", READABLE, ENDPOINT),
+    owned("management.endpoint.health.enabled", TRUE, ENDPOINT),
+    owned("management.endpoint.health.access", READABLE, ENDPOINT),
+    owned("management.endpoint.prometheus.enabled", TRUE, ENDPOINT),
+    owned("management.endpoint.prometheus.access", READABLE, ENDPOINT),
+    owned("management.endpoint.health.probes.enabled", TRUE, ENDPOINT),
+    owned("management.health.probes.enabled", TRUE, ENDPOINT),
+    owned("management.prometheus.metrics.export.enabled", TRUE, METRICS),
+    owned("management.defaults.metrics.export.enabled", TRUE, METRICS),
+    owned("spring.main.web-application-type", Keeps::Values(&["servlet"]), MANAGEMENT_PORT),
+    // The groups of the probes are there on this platform only.
+    owned("spring.main.cloud-platform", Keeps::Values(&["kubernetes"]), ENDPOINT),
+    owned("spring.main.register-shutdown-hook", TRUE, SHUTDOWN),
+    owned("spring.autoconfigure.exclude", Keeps::Without(".actuate."), ENDPOINT),
+    owned("logpilot.server.protocol", Keeps::Nothing, COMPONENT),
+    owned(
+        "logpilot.server.api-key",
+        Keeps::Nothing,
+        "use `spec.auth.apiKeySecret`: a key that stands elsewhere can be read by many",
+    ),
+    owned("logpilot.storage", Keeps::Nothing, "use `spec.storage` and `spec.config.sqlitePool`"),
+    // What is imported, a profile's part, and this JSON would win over everything here.
+    owned("spring.config", Keeps::Nothing, OVERLAY),
+    owned("spring.profiles", Keeps::Nothing, COMPONENT),
+    owned("spring.application.json", Keeps::Nothing, OVERLAY),
+];
+
+impl Owned {
+    /// Whether a value changes nothing of what the operator relies on.
+    #[must_use]
+    pub fn is_kept(&self, value: Known<'_>) -> bool {
+        let text = match (value, self.keeps) {
+            (_, Keeps::Nothing) | (Known::Never, _) => return false,
+            (Known::Later, _) => return true,
+            // A placeholder could stand for anything.
+            (Known::Text(text), _) if text.contains("${") => return false,
+            (Known::Text(text), _) => text,
+        };
+        let mut items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        let all = |item: &str| item == "*";
+        match self.keeps {
+            Keeps::Nothing => false,
+            Keeps::Values(kept) => kept.contains(&relaxed(text).as_str()),
+            Keeps::Endpoints(needed) => {
+                let items: Vec<&str> = items.collect();
+                let has = |name: &&str| items.iter().any(|item| relaxed(item) == **name);
+                items.iter().any(|item| all(item)) || needed.iter().all(has)
+            }
+            Keeps::NotEndpoints(needed) => {
+                !items.any(|item| all(item) || needed.contains(&relaxed(item).as_str()))
+            }
+            Keeps::Without(part) => !text.contains(part),
+        }
+    }
+}
+
+/// Why something may not be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The property that the operator owns, as the table spells it, where it is one.
+    pub owned: Option<&'static str>,
+    /// What follows the name of what is set: `is set by the operator and may not be set here; …`.
+    pub why: String,
+}
+
+impl Refusal {
+    #[must_use]
+    pub fn other(why: &str) -> Self {
+        Self { owned: None, why: why.to_owned() }
+    }
+
+    fn of(owned: Option<&'static str>, instead: &str) -> Self {
+        Self { owned, why: format!("is set by the operator and may not be set here; {instead}") }
+    }
+}
+
+type Spelled<T> = LazyLock<Vec<([String; 2], T)>>;
+
+/// The table, as names are compared. The second spelling is that of variables, which may have an underscore for a dash.
+static SPELLED: Spelled<&Owned> =
+    LazyLock::new(|| OWNED_PROPERTIES.iter().map(|owned| (spellings(owned.name), owned)).collect());
+
+/// The same for variables that are placeholders in the server's own file, and other names of the operator's.
+static SPELLED_VARIABLES: Spelled<&(&str, &str)> = LazyLock::new(|| {
+    OWNED_VARIABLES.iter().map(|variable| (spellings(&variable.0.replace('_', ".")), variable)).collect()
+});
+
+fn spellings(name: &str) -> [String; 2] {
+    [relaxed(name), relaxed(&name.replace('-', "."))]
+}
+
+/// Why this property may not have this value: the operator owns it, or nobody could say which one it is, as Spring takes what
+/// follows a bracket without its other half for part of one name or of another.
+#[must_use]
+pub fn refusal(name: &str, value: Known<'_>) -> Option<Refusal> {
+    let name_of = relaxed(name);
+    let owner = SPELLED.iter().find(|([owned, _], row)| within(&name_of, owned) && !row.is_kept(value));
+    match owner {
+        Some((_, row)) => Some(Refusal::of(Some(row.name), row.instead)),
+        None => unclear(name),
+    }
+}
+
+fn unclear(name: &str) -> Option<Refusal> {
+    let why = "has a bracket without its other half; write the name without brackets";
+    (!brackets_match(name)).then(|| Refusal::other(why))
+}
+
+/// Why this variable may not have this value. Spring reads its underscores as dots, in a row and at its ends too, and a dash
+/// of a property as an underscore or as nothing.
+#[must_use]
+pub fn refused_variable(name: &str, value: Known<'_>) -> Option<Refusal> {
+    let given = spellings(&name.replace('_', "."));
+    let is = |owned: &[String; 2]| given.iter().any(|given| owned.iter().any(|owned| within(given, owned)));
+    if let Some((_, (owned, instead))) = SPELLED_VARIABLES.iter().find(|(spelled, _)| is(spelled)) {
+        return Some(Refusal::of(Some(owned), &format!("use {instead}")));
+    }
+    let property = SPELLED.iter().find(|(spelled, owned)| is(spelled) && !owned.is_kept(value));
+    property.map(|(_, owned)| Refusal::of(Some(owned.name), owned.instead))
+}
+
+/// A property in the overlay that is not its to set: the path as it was written, why, and what to do instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    pub path: String,
+    pub why: String,
+}
+
+/// Properties of the overlay that the operator or a typed field owns.
+#[must_use]
+pub fn overlaps(config: &Config) -> Vec<Overlap> {
+    let levels: Vec<(String, &String)> = config
+        .log_levels
+        .keys()
+        .map(|logger| (relaxed(&format!("logging.level.{logger}")), logger))
+        .collect();
+    let mut found = Vec::new();
+    walk(&config.overlay, "", &mut |path, key, value| {
+        let name = relaxed(path);
+        // At or below an owned property; or above one, where a scalar would wipe it out. A key without a letter that Spring
+        // compares is one of its own.
+        let wipes = !value.is_object() && key.is_ascii() && !relaxed(key).is_empty();
+        let hit = |owned: &str| within(&name, owned) || wipes && below(owned, &name);
+        let text = text(value);
+        let known = text.as_deref().map_or(Known::Never, Known::Text);
+        let kept = |spelled: &str, owned: &Owned| name == spelled && owned.is_kept(known);
+        let owner = SPELLED.iter().find(|([spelled, _], owned)| hit(spelled) && !kept(spelled, owned));
+        let level = || levels.iter().find(|(spelled, _)| hit(spelled));
+        let refusal = match owner {
+            Some((_, row)) => Some(Refusal::of(Some(row.name), row.instead)),
+            None => level()
+                .map(|(_, logger)| {
+                    Refusal::of(None, &format!("`spec.config.logLevels` already sets `{logger}`"))
+                })
+                .or_else(|| unclear(path)),
+        };
+        let Some(Refusal { why, .. }) = refusal else { return false };
+        found.push(Overlap { path: path.to_owned(), why });
+        true
+    });
+    found
+}
+
+/// A scalar as Spring reads it, and a list of them as it joins them. None for what has properties below it.
+#[must_use]
+pub fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some(String::new()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) => Some(items.iter().map(text).collect::<Option<Vec<_>>>()?.join(",")),
+        Value::Object(_) => None,
+    }
+}
+
+/// It is the property, or one below it.
+fn within(name: &str, property: &str) -> bool {
+    name == property || below(name, property)
+}
+
+fn below(name: &str, parent: &str) -> bool {
+    name.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Visits every property with its path and key; goes no deeper where the visitor returns true.
+fn walk(map: &Map<String, Value>, parent: &str, visit: &mut impl FnMut(&str, &str, &Value) -> bool) {
+    for (key, value) in map {
+        let path = if parent.is_empty() { key.clone() } else { format!("{parent}.{key}") };
+        if !visit(&path, key, value)
+            && let Value::Object(below) = value
+        {
+            walk(below, &path, visit);
+        }
+    }
+}
+
+/// A property's name as Spring compares it: case means nothing, nor does what is neither a letter of ASCII nor a digit, and
+/// `a[b]` is `a.b`. Source: `adapt` and `equals` of
+/// org.springframework.boot.context.properties.source.ConfigurationPropertyName
+#[must_use]
+pub fn relaxed(name: &str) -> String {
+    let parts = name.split(['.', '[', ']']).map(|part| {
+        part.chars().flat_map(char::to_lowercase).filter(char::is_ascii_alphanumeric).collect::<String>()
+    });
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+}
+
+fn brackets_match(name: &str) -> bool {
+    let mut depth = 0;
+    let opened = name.chars().all(|char| {
+        depth += i32::from(char == '[') - i32::from(char == ']');
+        depth >= 0
+    });
+    opened && depth == 0
+}

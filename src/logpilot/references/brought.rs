@@ -1,0 +1,229 @@
+//! What the objects behind `envFrom` and `valueFrom` bring: judged as a variable that is written out, without a word of a value.
+
+use std::{borrow::Cow, collections::BTreeSet};
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use serde_json::Value;
+
+use super::Objects;
+use crate::{
+    api::common::{EnvFromSource, EnvVar},
+    engine::{kind::Managed, writer::named},
+    logpilot::{
+        environment::{Source, Variable, of_variables},
+        facts::Refused,
+        model::{Cluster, Component},
+        reasons::{ENV_IGNORED, REFERENCE_INVALID},
+        secrets::decode,
+        warnings::instead,
+    },
+    objects::env::{JAVA_OPTIONS, OURS},
+};
+
+/// A variable, and the object that brings it; none for a value that is written out.
+struct Brought<'a> {
+    variable: Variable<'a>,
+    object: Option<String>,
+}
+
+/// What the variables of a component set though the operator owns it, and what has no effect.
+pub(super) fn refused(cluster: &Cluster, component: &Component, objects: &Objects) -> Vec<Refused> {
+    let mut found = Vec::new();
+    let mut variables: Vec<Brought<'_>> = Vec::new();
+    // The user's own hides what a source brings, which is what it is for.
+    let written: BTreeSet<&str> = component.env.iter().map(|given| given.name.as_str()).collect();
+    let sources = component.env_from.iter().flat_map(|from| of_source(cluster, from, objects));
+    for from in sources.filter(|from| !written.contains(from.variable.name.as_ref())) {
+        if OURS.contains(&from.variable.name.as_ref()) {
+            found.push(hidden(&from));
+        } else {
+            // The last source wins.
+            variables.retain(|known| known.variable.name != from.variable.name);
+            variables.push(from);
+        }
+    }
+    let sources = variables.len();
+    variables.extend(component.env.iter().map(|given| of_entry(cluster, given, objects)));
+    let judged: Vec<Variable<'_>> = variables.iter().map(|brought| brought.variable.clone()).collect();
+    let findings = of_variables(&judged, None);
+    let is_refused = |brought: &&Brought<'_>| {
+        findings.iter().any(|finding| finding.variable.as_deref() == Some(brought.variable.name.as_ref()))
+    };
+    found.extend(variables.iter().take(sources).filter(|brought| !is_refused(brought)).filter_map(ignored));
+    found.extend(findings.iter().map(|finding| {
+        let name = finding.variable.as_deref().unwrap_or_default();
+        let origin = variables.iter().find(|brought| brought.variable.name == name);
+        let object = origin.and_then(|brought| brought.object.clone());
+        let object =
+            object.unwrap_or_else(|| format!("Deployment {}", cluster.key(component.name.as_str())));
+        let message = format!(
+            "the variable {name} of component {}, which {object} sets, {}; the pods are left as they are until it does not",
+            component.role.name,
+            finding.hidden(),
+        );
+        Refused { reason: REFERENCE_INVALID, object, message }
+    }));
+    found
+}
+
+/// A placeholder of the server's own file, of which application.yml sets the property.
+fn ignored(brought: &Brought<'_>) -> Option<Refused> {
+    let instead = instead(&brought.variable.name)?;
+    let why = format!("the generated application.yml sets the property; use {instead}");
+    Some(without_effect(brought, &why))
+}
+
+fn hidden(brought: &Brought<'_>) -> Refused {
+    without_effect(
+        brought,
+        if brought.variable.name == JAVA_OPTIONS {
+            "the operator sets it itself; name it in `env` of the component, with `valueFrom`, to replace the operator's"
+        } else {
+            "the operator sets it itself; remove it"
+        },
+    )
+}
+
+fn without_effect(brought: &Brought<'_>, why: &str) -> Refused {
+    let object = brought.object.clone().unwrap_or_default();
+    let message = format!("the variable {} that {object} brings has no effect: {why}", brought.variable.name);
+    Refused { reason: ENV_IGNORED, object, message }
+}
+
+/// Every key, behind the prefix.
+fn of_source<'a>(cluster: &Cluster, from: &EnvFromSource, objects: &'a Objects) -> Vec<Brought<'a>> {
+    let prefix = from.prefix.as_deref().unwrap_or_default();
+    let secret = from.secret_ref.as_ref().map(|from| (Secret::KIND, &from.name));
+    let map = from.config_map_ref.as_ref().map(|from| (ConfigMap::KIND, &from.name));
+    let sources = secret.into_iter().chain(map);
+    let keys = sources.flat_map(|(kind, name)| {
+        let object = named(kind, &cluster.key(name));
+        let data = data(objects, kind.plural, name).and_then(Value::as_object).into_iter().flatten();
+        data.map(move |(key, value)| Brought {
+            variable: Variable { name: format!("{prefix}{key}").into(), source: text(kind.plural, value) },
+            object: Some(object.clone()),
+        })
+    });
+    keys.collect()
+}
+
+fn of_entry<'a>(cluster: &Cluster, given: &'a EnvVar, objects: &'a Objects) -> Brought<'a> {
+    let mut variable = Variable::from(given);
+    let from = given.value_from.as_ref();
+    let secret = from.and_then(|from| from.secret_key_ref.as_ref()).map(|from| (Secret::KIND, from));
+    let map = from.and_then(|from| from.config_map_key_ref.as_ref()).map(|from| (ConfigMap::KIND, from));
+    let Some((kind, from)) = secret.or(map) else { return Brought { variable, object: None } };
+    // One that is missing is reported as that, and sets nothing.
+    let value = data(objects, kind.plural, &from.name).and_then(|data| data.get(&from.key));
+    variable.source = value.map_or(Source::Later, |value| text(kind.plural, value));
+    Brought { variable, object: Some(named(kind, &cluster.key(&from.name))) }
+}
+
+fn data<'a>(objects: &'a Objects, plural: &'static str, name: &str) -> Option<&'a Value> {
+    objects.get(&(plural, name.to_owned()))?.as_ref()?.get("data")
+}
+
+fn text<'a>(plural: &str, value: &'a Value) -> Source<'a> {
+    let given = value.as_str().unwrap_or_default();
+    Source::Text(if plural == Secret::KIND.plural {
+        Cow::Owned(String::from_utf8_lossy(&decode(given)).into_owned())
+    } else {
+        Cow::Borrowed(given)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{api::LogPilotCluster, logpilot::validate::validate};
+
+    /// What is wrong where the component refers to a ConfigMap `m` and a Secret `s` with this data.
+    fn found(all: &Value, data: &Value) -> Vec<Refused> {
+        let cr: LogPilotCluster = serde_json::from_value(json!({
+            "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "metadata": { "name": "c", "uid": "u" },
+            "spec": { "image": "a:1", "components": { "all": all } },
+        }))
+        .unwrap();
+        let cluster = validate(&cr).unwrap();
+        let encode = |value: &Value| {
+            let bytes = value.as_str().unwrap().as_bytes().to_vec();
+            serde_json::to_value(k8s_openapi::ByteString(bytes)).unwrap()
+        };
+        let secret: serde_json::Map<String, Value> =
+            data.as_object().unwrap().iter().map(|(key, value)| (key.clone(), encode(value))).collect();
+        let objects: Objects = [
+            (("configmaps", "m".to_owned()), Some(json!({ "data": data }))),
+            (("secrets", "s".to_owned()), Some(json!({ "data": secret }))),
+        ]
+        .into();
+        refused(&cluster, &cluster.components[0], &objects)
+    }
+
+    #[rstest]
+    #[case::port("", "SERVER_PORT", "1", "loadBalancer")]
+    #[case::prefix("SERVER_", "PORT", "1", "loadBalancer")]
+    #[case::json("", "SPRING_APPLICATION_JSON", "{}", "overlay")]
+    #[case::key("", "logpilot_server_apikey", "canary", "auth.apiKeySecret")]
+    #[case::java("", "JDK_JAVA_OPTIONS", "-Dcanary=1 -Dserver.port=1", "'server.port'")]
+    #[case::probes("", "MANAGEMENT_ENDPOINT_HEALTH_PROBES_ENABLED", "false", "health")]
+    #[case::path("", "MANAGEMENT_ENDPOINTS_WEB_BASE_PATH", "/canary", "/actuator")]
+    fn a_source_brings_nothing_of_ours(
+        #[case] prefix: &str,
+        #[case] key: &str,
+        #[case] value: &str,
+        #[case] instead: &str,
+    ) {
+        for (kind, name, object) in [("secretRef", "s", "Secret c/s"), ("configMapRef", "m", "ConfigMap c/m")]
+        {
+            let all = json!({ "envFrom": [{ "prefix": prefix, kind: { "name": name } }] });
+            let found = found(&all, &json!({ key: value, "OTHER": "-Dserver.port=1" }));
+            let [one] = found.as_slice() else { panic!("{found:?}") };
+            assert_eq!((one.reason, one.object.as_str()), (REFERENCE_INVALID, object));
+            assert!(one.message.contains(instead) && one.message.contains(key), "{one:?}");
+            assert!(!one.message.contains("canary"), "{one:?}");
+        }
+    }
+
+    #[test]
+    fn one_key_brings_no_option_of_ours() {
+        let from = |name: &str| json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": "s", "key": "k" } } });
+        let judged = |env: Value, value: &str| found(&json!({ "env": env }), &json!({ "k": value }));
+        let bad = "-Dlogpilot.server.api-key=";
+        let found = judged(json!([from("JAVA_TOOL_OPTIONS")]), bad);
+        assert_eq!((found[0].reason, found[0].object.as_str()), (REFERENCE_INVALID, "Secret c/s"));
+        let referred = json!([from("X"), { "name": "JAVA_TOOL_OPTIONS", "value": "-Xmx1g $(X)" }]);
+        assert_eq!(judged(referred.clone(), bad)[0].reason, REFERENCE_INVALID);
+        assert_eq!(judged(referred, "-Xms1g"), []);
+        assert_eq!(judged(json!([from("OTHER")]), bad), []);
+    }
+
+    #[test]
+    fn what_our_own_variable_hides_is_reported() {
+        let all = json!({ "envFrom": [{ "configMapRef": { "name": "m" } }] });
+        let found = found(&all, &json!({ "JAVA_TOOL_OPTIONS": "-Dserver.port=1", "X": "1" }));
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((one.reason, one.object.as_str()), (ENV_IGNORED, "ConfigMap c/m"));
+        assert!(one.message.contains("valueFrom"), "{one:?}");
+    }
+
+    #[test]
+    fn a_placeholder_of_the_servers_file_is_reported() {
+        let all = json!({ "envFrom": [{ "secretRef": { "name": "s" } }] });
+        let found = found(&all, &json!({ "LOGPILOT_RATE_LIMIT_CAPACITY": "7" }));
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(one.reason, ENV_IGNORED);
+        assert!(one.message.contains("config.serverRateLimit.capacity"), "{one:?}");
+    }
+
+    #[test]
+    fn what_the_users_own_variable_hides_is_nothing() {
+        let all = json!({
+            "envFrom": [{ "configMapRef": { "name": "m" } }],
+            "env": [{ "name": "JAVA_TOOL_OPTIONS", "value": "-Xmx1g" }],
+        });
+        assert_eq!(found(&all, &json!({ "JAVA_TOOL_OPTIONS": "-Dserver.port=1" })), []);
+    }
+}
