@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::kind::Kind;
 pub use super::pods::{Creating, Pod, Stage, Terminated};
+use super::{digest, kind::Kind};
 
 /// On a claim: the restores that were carried out on it. It stays when the cluster goes.
 pub const RESTORES: &str = "logpilot.io/restores";
@@ -84,6 +84,8 @@ pub struct Deployment {
     pub failure: Option<Cause>,
     /// `Progressing=False`: the deadline passed.
     pub stuck: Option<Cause>,
+    /// Its rollout is paused; by this manager, where one is known.
+    pub paused: Option<String>,
 }
 
 impl Deployment {
@@ -128,7 +130,10 @@ pub struct Claim {
     pub provisioner: Option<String>,
     /// Text of the annotation [`RESTORES`].
     pub restores: Option<String>,
-    /// `Resizing`, `FileSystemResizePending` or an error of it.
+    /// When its requests were last written, in seconds since the epoch; 0 where that is not known.
+    pub asked: i64,
+    /// How far Kubernetes is with another size: `Resizing`, `FileSystemResizePending`, an error, or what it says of the
+    /// allocated size.
     pub resizing: Option<Cause>,
 }
 
@@ -191,6 +196,10 @@ fn deployment(live: &Value) -> Deployment {
         unavailable: integer(live, "/status/unavailableReplicas"),
         failure: condition(live, "ReplicaFailure", "True"),
         stuck: condition(live, "Progressing", "False"),
+        paused: live.pointer("/spec/paused").and_then(Value::as_bool).filter(|paused| *paused).map(|_| {
+            let mut owners = digest::field_owners(live, "/f:spec/f:paused");
+            owners.next().map(|owner| owner.manager.to_owned()).unwrap_or_default()
+        }),
     }
 }
 
@@ -250,12 +259,27 @@ fn claim(live: &Value) -> Claim {
         class: text("/spec/storageClassName"),
         provisioner: annotation(live, PROVISIONER),
         restores: annotation(live, RESTORES),
-        resizing: ["ControllerResizeError", "NodeResizeError", "Resizing", "FileSystemResizePending"]
-            .iter()
-            .find_map(|type_| {
-                condition(live, type_, "True").map(|cause| Cause { reason: (*type_).to_owned(), ..cause })
-            }),
+        asked: digest::field_owners(live, "/f:spec/f:resources/f:requests/f:storage")
+            .filter_map(|owner| owner.time.parse::<Timestamp>().ok())
+            .max()
+            .map_or(0, Timestamp::as_second),
+        resizing: resizing(live),
     }
+}
+
+/// An error before what goes on, and a condition, which has words, before a bare state.
+fn resizing(live: &Value) -> Option<Cause> {
+    let told = |types: &[&str]| {
+        types.iter().find_map(|type_| {
+            condition(live, type_, "True").map(|cause| Cause { reason: (*type_).to_owned(), ..cause })
+        })
+    };
+    let state = Some(string(live, "/status/allocatedResourceStatuses/storage")).filter(|it| !it.is_empty());
+    let state = state.map(|reason| Cause { reason, message: String::new() });
+    told(&["ControllerResizeError", "NodeResizeError"])
+        .or_else(|| state.clone().filter(|state| state.reason.ends_with("Infeasible")))
+        .or_else(|| told(&["Resizing", "FileSystemResizePending"]))
+        .or(state)
 }
 
 fn slice(live: &Value) -> Detail {

@@ -136,6 +136,11 @@ fn of_pod(pod: &detail::Pod, longest_unready: i64, clock: &Clock) -> Option<Told
     if let Some((message, since)) = &pod.unschedulable {
         return clock.passed(SETTLING, *since).then(|| error(reasons::UNSCHEDULABLE, message.clone()));
     }
+    if let Some((gates, since)) = &pod.gated {
+        let message =
+            format!("the scheduler does not look at it behind the scheduling gates {}", gates.join(", "));
+        return clock.passed(LONGEST_UNSEEN, *since).then(|| error(reasons::SCHEDULING_GATED, message));
+    }
     if pod.phase == "Pending" && pod.node.is_none() && !pod.scheduled {
         let unseen = clock.passed(LONGEST_UNSEEN, pod.created);
         return unseen.then(|| error(reasons::UNSCHEDULABLE, "no scheduler has looked at it"));

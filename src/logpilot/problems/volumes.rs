@@ -5,10 +5,23 @@ use serde_json::Value;
 
 use super::{SETTLING, error, is_backup, warning};
 use crate::{
-    api::status::Problem,
-    engine::{child::Child, clock::Clock, detail::Claim, kind::Managed, plan::Plan},
-    logpilot::reasons,
+    api::{common::Quantity, status::Problem},
+    engine::{
+        child::Child,
+        clock::Clock,
+        detail::{Cause, Claim},
+        kind::Managed,
+        plan::Plan,
+        quantity,
+    },
+    logpilot::{
+        facts::{HeldSize, HeldWhy},
+        reasons,
+    },
 };
+
+/// Seconds in which a resizer says that it has begun: it answers to the event of the new size.
+const LONGEST_UNRESIZED: i64 = 120;
 
 const WAITS: &str = "waits for the first pod";
 
@@ -16,14 +29,48 @@ pub(super) fn of_claim(child: &Child, claim: &Claim, plan: &Plan, clock: &Clock)
     let pending = claim.phase == "Pending";
     // That of the backups waits for the first one, and no server waits for it. A class may wait for the first pod,
     // and none is wanted.
-    if claim.phase != "Lost" && is_backup(child, plan) || pending && !wants_pods(plan) {
+    if pending && (is_backup(child, plan) || !wants_pods(plan)) {
         return None;
     }
     if claim.phase == "Lost" || pending && clock.passed(SETTLING, claim.created) {
         return Some(error(child, reasons::VOLUME_PENDING, format!("claim is {}", unbound(claim))));
     }
-    let cause = claim.resizing.as_ref()?;
-    Some(warning(child, reasons::VOLUME_RESIZE, format!("{}: {}", cause.reason, cause.message)))
+    let told = resize(claim, clock)?;
+    Some(warning(child, reasons::VOLUME_RESIZE, told))
+}
+
+/// How far another size is; that nobody has begun with it, once a provisioner had the time to.
+fn resize(claim: &Claim, clock: &Clock) -> Option<String> {
+    let sizes = |claim: &Claim| {
+        let [asked, has] = [&claim.requested, &claim.capacity].map(|size| size.clone().unwrap_or_default());
+        format!("asks for {asked} and has {has}")
+    };
+    if let Some(cause) = &claim.resizing {
+        let Cause { reason, message } = cause;
+        let words = if message.is_empty() { String::new() } else { format!(": {message}") };
+        return Some(format!("{}: {reason}{words}", sizes(claim)));
+    }
+    let number = |size: &Option<String>| size.as_deref().and_then(quantity::nano);
+    let waits = number(&claim.requested)? > number(&claim.capacity)?;
+    (waits && clock.passed(LONGEST_UNRESIZED, claim.asked)).then(|| {
+        let provisioner = claim.provisioner.as_deref().unwrap_or("the provisioner of its storage class");
+        format!("{}, and {provisioner} has not begun to resize it within {LONGEST_UNRESIZED} s", sizes(claim))
+    })
+}
+
+/// Why a claim asks for another size than the declared one.
+pub(super) fn held(held: &HeldSize) -> String {
+    let (now, declared) = (&held.now.0, &held.declared.0);
+    match &held.why {
+        HeldWhy::NoVolume => format!(
+            "has no volume yet, and its size is only changed when it has: it asks for {now} until then, for {declared} \
+             afterwards"
+        ),
+        HeldWhy::Capacity(Quantity(capacity)) => format!(
+            "cannot have {declared}, because its volume has {capacity} and no volume shrinks: it asks for {now}; \
+             Kubernetes takes sizes above {capacity}, also smaller ones than were asked for before"
+        ),
+    }
 }
 
 /// What can be told from the claim alone. The volume controller names a provisioner once it has found the class, and
@@ -52,6 +99,13 @@ pub fn drop_consequences(found: &mut Vec<Problem>) {
     if found.iter().any(|problem| nowhere(problem) && !about_volumes(problem)) {
         found.retain(|it| it.reason != reasons::VOLUME_PENDING || !it.message.ends_with(WAITS));
     }
+    // Others scale past the storage again and again: that is why the Deployment is contested.
+    let beyond: Vec<String> = found
+        .iter()
+        .filter(|problem| problem.reason == reasons::SCALED_BEYOND_STORAGE)
+        .map(|problem| problem.object.clone())
+        .collect();
+    found.retain(|problem| problem.reason != reasons::CONTESTED || !beyond.contains(&problem.object));
     // A pod that waits for a volume is no problem of its own where the volume is one.
     let volume = [reasons::VOLUME_PENDING, reasons::DATA_VOLUME_LOST];
     if found.iter().any(|problem| volume.contains(&problem.reason.as_str())) {

@@ -1,22 +1,47 @@
 //! Why pods are not made.
 
-use super::error;
+use serde_json::Value;
+
+use super::{error, warning};
 use crate::{
     api::status::Problem,
     engine::{
         child::Child,
         detail::{Cause, Deployment, ReplicaSet},
+        error::resource_refusal,
+        plan::Plan,
     },
     logpilot::reasons,
 };
 
-pub(super) fn of_deployment(child: &Child, deployment: &Deployment) -> Option<Problem> {
+pub(super) fn of_deployment(child: &Child, deployment: &Deployment, plan: &Plan) -> Option<Problem> {
+    if let Some(manager) = &deployment.paused {
+        return Some(of_paused(child, deployment, manager, plan));
+    }
     let (reason, cause) = match (&deployment.failure, &deployment.stuck) {
         (Some(cause), _) => (refusal(cause), cause),
         (None, Some(cause)) => (reasons::DEADLINE_EXCEEDED, cause),
         (None, None) => return None,
     };
     Some(error(child, reason, cause.message.clone()))
+}
+
+/// Nothing of a change reaches the pods, and Kubernetes sets no deadline. The field belongs to whoever paused it.
+fn of_paused(child: &Child, deployment: &Deployment, manager: &str, plan: &Plan) -> Problem {
+    let planned = plan.objects.iter().find(|planned| planned.kind == child.kind && planned.key == child.key);
+    let by_patch = planned
+        .is_some_and(|planned| planned.body.pointer("/spec/paused").and_then(Value::as_bool) == Some(true));
+    let who = match manager {
+        _ if by_patch => "by spec.patches; take `paused` out of the patch".to_owned(),
+        manager => {
+            let by = if manager.is_empty() { String::new() } else { format!("by '{manager}'; ") };
+            let name = &child.key.name;
+            let namespace = child.key.namespace.as_deref().unwrap_or_default();
+            format!("{by}release it with: kubectl rollout resume deployment/{name} -n {namespace}")
+        }
+    };
+    let tell = if deployment.complete() { warning } else { error };
+    tell(child, reasons::ROLLOUT_PAUSED, format!("its rollout is paused {who}"))
 }
 
 /// A ReplicaSet tells of a refusal before its Deployment does.
@@ -27,12 +52,8 @@ pub(super) fn of_replica_set(child: &Child, set: &ReplicaSet) -> Option<Problem>
 
 /// Why pods cannot be created.
 fn refusal(cause: &Cause) -> &'static str {
-    // The quota's own words, and those of the admission that fills in and bounds what a container takes.
-    let limits = ["usage per Container is", "usage per Pod is", "limit to request ratio per"];
-    if cause.message.contains("exceeded quota") || cause.message.contains("failed quota") {
-        reasons::QUOTA_EXCEEDED
-    } else if limits.iter().any(|words| cause.message.contains(words)) {
-        reasons::LIMIT_RANGE
+    if let Some(reason) = resource_refusal(&cause.message) {
+        reason
     } else if cause.message.contains("PodSecurity")
         || cause.message.contains("admission")
         || cause.message.contains("denied")
