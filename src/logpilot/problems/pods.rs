@@ -330,6 +330,24 @@ mod tests {
     }
 
     #[test]
+    fn scheduling_gates_are_named_when_they_stay() {
+        let told = |since: i64| {
+            let live = json!({
+                "metadata": { "name": "p", "uid": "u", "creationTimestamp": at(NOW - 500) },
+                "spec": { "schedulingGates": [{ "name": "example.com/queue" }, { "name": "b" }] },
+                "status": { "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False",
+                    "reason": "SchedulingGated", "message": "x", "lastTransitionTime": at(since) }] },
+            });
+            let Detail::Pod(pod) = Detail::read(Pod::KIND, &live) else { panic!("not a pod") };
+            of_pod(&pod, LONGEST_UNREADY, &clock())
+        };
+        assert_eq!(told(NOW - LONGEST_UNSEEN + 1), None);
+        let told = told(NOW - LONGEST_UNSEEN).unwrap();
+        assert_eq!((told.reason.as_str(), told.severity), ("SchedulingGated", Severity::Error));
+        assert!(told.message.ends_with("example.com/queue, b"), "{}", told.message);
+    }
+
+    #[test]
     fn a_pod_that_stays_unready_longer_than_its_probes_allow_is_a_problem() {
         let unready = |since: i64, started: bool| {
             json!({ "phase": "Running",

@@ -122,8 +122,11 @@ fn wants_pods(plan: &Plan) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::{api::core::v1::PersistentVolumeClaim, jiff::Timestamp};
+    use serde_json::json;
+
     use super::*;
-    use crate::{api::status::Severity, logpilot::problems::problem};
+    use crate::{api::status::Severity, engine::detail::Detail, logpilot::problems::problem};
 
     #[test]
     fn a_claim_tells_what_it_waits_for() {
@@ -139,6 +142,67 @@ mod tests {
             "Pending: p has made no volume of storage class c"
         );
         assert_eq!(claim("Lost", Some("c"), Some("p")), "Lost (storage class c)");
+    }
+
+    #[test]
+    fn a_resize_that_nobody_carries_out_is_named() {
+        let now = 1_800_000_000;
+        let told = |status: Value, seconds_ago: i64| {
+            let asked = Timestamp::from_second(now - seconds_ago).unwrap().to_string();
+            let mut status = status;
+            status["phase"] = "Bound".into();
+            status["capacity"] = json!({ "storage": "10Gi" });
+            let live = json!({
+                "metadata": { "name": "c", "uid": "u",
+                    "annotations": { "volume.kubernetes.io/storage-provisioner": "disks.example.com" },
+                    "managedFields": [{ "manager": "logpilot-operator", "operation": "Apply", "time": asked,
+                        "fieldsV1": { "f:spec": { "f:resources": { "f:requests": { "f:storage": {} } } } } }] },
+                "spec": { "resources": { "requests": { "storage": "10Ti" } } }, "status": status,
+            });
+            let Detail::Claim(claim) = Detail::read(PersistentVolumeClaim::KIND, &live) else { panic!() };
+            resize(&claim, &Clock::at(Timestamp::from_second(now).unwrap()))
+        };
+        let state = |state: &str| json!({ "allocatedResourceStatuses": { "storage": state } });
+        let condition = |type_: &str, message: &str| json!({ "conditions": [{ "type": type_, "status": "True", "message": message }] });
+        let mut both = state("ControllerResizeInfeasible");
+        both["conditions"] = condition("Resizing", "goes on")["conditions"].clone();
+        for (status, ago, words) in [
+            (json!({}), LONGEST_UNRESIZED - 1, None),
+            (json!({}), LONGEST_UNRESIZED, Some("disks.example.com has not begun to resize it within 120 s")),
+            (condition("Resizing", ""), 0, Some("Resizing")),
+            (
+                condition("FileSystemResizePending", "waits for a pod"),
+                0,
+                Some("FileSystemResizePending: waits"),
+            ),
+            (condition("ControllerResizeError", "no such size"), 0, Some("ControllerResizeError: no such")),
+            (condition("NodeResizeError", "full"), 0, Some("NodeResizeError: full")),
+            (state("ControllerResizeInProgress"), 0, Some("ControllerResizeInProgress")),
+            (state("NodeResizePending"), 0, Some("NodeResizePending")),
+            (state("NodeResizeInfeasible"), 0, Some("NodeResizeInfeasible")),
+            (both, 0, Some("ControllerResizeInfeasible")),
+        ] {
+            let found = told(status.clone(), ago);
+            assert_eq!(found.is_some(), words.is_some(), "{status} {found:?}");
+            if let (Some(found), Some(words)) = (found, words) {
+                assert!(found.starts_with("asks for 10Ti and has 10Gi"), "{found}");
+                assert!(found.contains(words), "{found}");
+            }
+        }
+        assert!(reasons::action(reasons::VOLUME_RESIZE, "p has not begun to").contains("resizer"));
+    }
+
+    #[test]
+    fn what_is_scaled_past_its_storage_is_not_also_contested() {
+        let told = |reason, object: &str| problem(Severity::Error, reason, object.into(), "words");
+        let mut found = vec![
+            told(reasons::CONTESTED, "Deployment n/a"),
+            told(reasons::SCALED_BEYOND_STORAGE, "Deployment n/a"),
+            told(reasons::CONTESTED, "Service n/a"),
+        ];
+        drop_consequences(&mut found);
+        let left: Vec<_> = found.iter().map(|it| (it.reason.as_str(), it.object.as_str())).collect();
+        assert_eq!(left, [("ScaledBeyondStorage", "Deployment n/a"), ("Contested", "Service n/a")]);
     }
 
     #[test]

@@ -66,7 +66,48 @@ fn refusal(cause: &Cause) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::apps::v1::Deployment as Workload;
+    use serde_json::json;
+
     use super::*;
+    use crate::{
+        api::status::Severity,
+        engine::{
+            detail::Detail,
+            kind::Managed,
+            plan::{Key, Planned, Replicas},
+        },
+    };
+
+    #[test]
+    fn a_paused_rollout_names_who_paused_it() {
+        let told = |paused: bool, manager: &str, updated: i64, patched: bool| {
+            let live = json!({
+                "metadata": { "name": "d", "namespace": "n", "uid": "u", "managedFields": [
+                    { "manager": manager, "operation": "Update", "fieldsV1": { "f:spec": { "f:paused": {} } } },
+                ] },
+                "spec": { "replicas": 2, "paused": paused },
+                "status": { "updatedReplicas": updated, "availableReplicas": 2, "replicas": 2 },
+            });
+            let child = Child::read(Workload::KIND, &live).unwrap();
+            let Detail::Deployment(deployment) = &child.detail else { panic!("not a Deployment") };
+            let key = Key { namespace: Some("n".into()), name: "d".into() };
+            let body = json!({ "spec": { "paused": patched } });
+            let planned =
+                Planned { kind: Workload::KIND, key, body, replicas: Replicas::Planned, held: None };
+            of_deployment(&child, deployment, &Plan { objects: vec![planned] })
+        };
+        assert_eq!(told(false, "kubectl-rollout", 0, false), None);
+        let stuck = told(true, "kubectl-rollout", 0, false).unwrap();
+        assert_eq!((stuck.severity, stuck.reason.as_str()), (Severity::Error, "RolloutPaused"));
+        for words in ["paused by 'kubectl-rollout'", "kubectl rollout resume deployment/d -n n"] {
+            assert!(stuck.message.contains(words), "{}", stuck.message);
+        }
+        // Nothing waits for it yet.
+        assert_eq!(told(true, "kubectl-rollout", 2, false).unwrap().severity, Severity::Warning);
+        let patched = told(true, "logpilot-operator", 0, true).unwrap().message;
+        assert!(patched.contains("spec.patches") && !patched.contains("resume"), "{patched}");
+    }
 
     #[test]
     fn who_refuses_pods_is_told_by_its_words() {
@@ -77,6 +118,10 @@ mod tests {
                 reasons::QUOTA_EXCEEDED,
             ),
             ("maximum memory usage per Container is 64Mi, but limit is 512Mi", reasons::LIMIT_RANGE),
+            (
+                "maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 2Gi",
+                reasons::LIMIT_RANGE,
+            ),
             (
                 "cpu max limit to request ratio per Container is 2, but provided ratio is 5",
                 reasons::LIMIT_RANGE,
