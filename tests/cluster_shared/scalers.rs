@@ -43,7 +43,7 @@ async fn a_foreign_autoscaler_decides_only_while_it_exists() {
     case.ready().await;
     bring(&case, "theirs-scale-rest", 1, 2).await;
     runs(&case, "2/2").await;
-    case.apply(spec("1.2.1", 3)).await;
+    case.apply(spec("1.2.1", 5)).await;
     runs(&case, "2/2").await;
     take_away(&case).await;
     for replicas in [3, 1] {

@@ -59,13 +59,13 @@ const RETRIES: usize = 10;
 /// The classes that every local control plane has.
 pub(crate) async fn create_classes(client: &Client) -> Result<()> {
     let classes: Api<StorageClass> = Api::all(client.clone());
-    for class in [
-        class(STANDARD, PROVISIONER, true),
-        class(NO_EXPANSION, PROVISIONER, false),
-        class(NEVER_GROWS, PROVISIONER, true),
-        class(NEVER, NOBODY, true),
+    for (name, provisioner, expansion) in [
+        (STANDARD, PROVISIONER, true),
+        (NO_EXPANSION, PROVISIONER, false),
+        (NEVER_GROWS, PROVISIONER, true),
+        (NEVER, NOBODY, true),
     ] {
-        let name = class.name_any();
+        let class = class(name, provisioner, expansion);
         classes.create(&PostParams::default(), &class).await.during(format!("create StorageClass {name}"))?;
     }
     Ok(())
