@@ -268,6 +268,44 @@ async fn a_number_of_pods_that_an_autoscaler_took_over_is_left_to_it() {
 }
 
 #[tokio::test]
+async fn a_number_of_pods_that_others_scale_is_left_to_them() {
+    let mut plan = Plan::default();
+    plan.push([deployment(Some(3))], Replicas::AutoscaledByOthers, None);
+    let world = World::new(done);
+    // Something else of it has drifted; the number is not ours.
+    let mut theirs = plan.objects[0].body.clone();
+    theirs["spec"]["paused"] = true.into();
+    theirs["spec"].as_object_mut().unwrap().remove("replicas");
+    let mut live = stored(&theirs, "its-uid");
+    live["spec"]["replicas"] = 7.into();
+    world.knows(&plan.objects[0], &live);
+    assert_eq!(results(world.apply(&plan).await), [Result::Updated]);
+    assert!(world.call(0).body["spec"].get("replicas").is_none(), "{:?}", world.call(0));
+    assert_eq!(world.lines().len(), 1);
+}
+
+/// It was not seen when the plan was made, so nobody asked whose its number is.
+#[tokio::test]
+async fn a_number_that_others_hold_is_not_written_before_it_is_known() {
+    let mut plan = Plan::default();
+    plan.push([deployment(Some(3))], Replicas::Planned, None);
+    let mut theirs = plan.objects[0].body.clone();
+    theirs["spec"].as_object_mut().unwrap().remove("replicas");
+    let mut live = stored(&theirs, "its-uid");
+    live["spec"]["replicas"] = 7.into();
+    let world = World::new(move |call: &Call| match call.method.as_str() {
+        "GET" => Answer::Object(live.clone()),
+        _ => Answer::Refusal(409, "Conflict", "the object has been modified"),
+    });
+    let result = results(world.apply(&plan).await).remove(0);
+    assert!(
+        matches!(&result, Result::Waiting { message, .. } if message.contains("planning again")),
+        "{result:?}"
+    );
+    assert_eq!(world.lines().len(), 2, "one try and one read: {:?}", world.lines());
+}
+
+#[tokio::test]
 async fn an_immutable_config_map_with_other_data_is_made_again() {
     let plan = plan_of(config("c"));
     let world = World::new(|call| match call.method.as_str() {
@@ -361,6 +399,13 @@ async fn each_refusal_has_its_meaning() {
         (404, "NotFound", "namespaces \"logs\" not found", "NotFound", LookAgain),
         (413, "RequestEntityTooLarge", "Request entity too large", "TooLarge", NeedsHelp),
         (422, "Invalid", "spec.ports: Required value", "Invalid", NeedsHelp),
+        (
+            422,
+            "Invalid",
+            "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity",
+            "VolumeResize",
+            NeedsHelp,
+        ),
         (
             500,
             "",

@@ -43,8 +43,12 @@ pub enum Detail {
     CronJob {
         made: Option<Timestamp>,
     },
-    /// How it ended, where it did.
-    Job(Option<JobEnd>),
+    Job {
+        /// How it ended, where it did.
+        end: Option<JobEnd>,
+        /// Who suspended it, where that is known, and since when in seconds since the epoch.
+        suspended: Option<(String, i64)>,
+    },
     Namespace {
         terminating: bool,
         stuck: Option<String>,
@@ -155,7 +159,7 @@ impl Detail {
             "Gateway" => super::routes::gateway(live),
             "HTTPRoute" | "GRPCRoute" => super::routes::route(live),
             "CronJob" => Self::CronJob { made: timestamp(live, "/metadata/creationTimestamp") },
-            "Job" => Self::Job(job_end(live)),
+            "Job" => Self::Job { end: job_end(live), suspended: suspended(live) },
             "Namespace" => Self::Namespace {
                 terminating: string(live, "/status/phase") == "Terminating"
                     || live.pointer("/metadata/deletionTimestamp").is_some(),
@@ -237,6 +241,15 @@ fn job_end(live: &Value) -> Option<JobEnd> {
         at: timestamp(live, "/status/completionTime").or_else(|| timestamp(end, "/lastTransitionTime"))?,
         cause: Cause { reason: string(end, "/reason"), message: string(end, "/message") },
     })
+}
+
+/// A Job that is suspended runs nothing until somebody releases it.
+fn suspended(live: &Value) -> Option<(String, i64)> {
+    live.pointer("/spec/suspend").and_then(Value::as_bool).filter(|suspend| *suspend)?;
+    let mut owners = digest::field_owners(live, "/f:spec/f:suspend");
+    let manager = owners.next().map(|owner| owner.manager.to_owned()).unwrap_or_default();
+    let made = timestamp(live, "/metadata/creationTimestamp").map_or(0, Timestamp::as_second);
+    Some((manager, super::pods::since(live, "Suspended", "True").max(made)))
 }
 
 pub(super) fn timestamp(live: &Value, pointer: &str) -> Option<Timestamp> {

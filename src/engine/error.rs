@@ -128,6 +128,8 @@ impl Error {
                 {
                     "AdmissionDenied"
                 }
+                // The volume grew meanwhile, or the cluster does not take a request back.
+                422 if message.contains("field can not be less than") => "VolumeResize",
                 422 | 400 => "Invalid",
                 429 | 500..=599 => "ApiUnavailable",
                 404 if reason == "NotFound" => "NotFound",

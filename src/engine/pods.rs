@@ -194,7 +194,7 @@ fn lost(live: &Value) -> bool {
 }
 
 /// Since when a condition is as said, in seconds since the epoch; 0 where it is not.
-fn since(live: &Value, type_: &str, status: &str) -> i64 {
+pub(super) fn since(live: &Value, type_: &str, status: &str) -> i64 {
     let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
     conditions
         .into_iter()

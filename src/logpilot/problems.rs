@@ -189,7 +189,14 @@ fn of_child(child: &Child, plan: &Plan, clock: &Clock) -> Option<Problem> {
     if let Detail::ReplicaSet(set) = &child.detail {
         return workloads::of_replica_set(child, set);
     }
-    if !plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key) {
+    let is_planned =
+        plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);
+    // That of a backup is made by its CronJob, and no other follows while it has not ended.
+    if let Detail::Job { end: None, suspended: Some((manager, since)) } = &child.detail {
+        let waits = clock.passed(workloads::LONGEST_SUSPENDED, *since);
+        return waits.then(|| workloads::of_suspended(child, manager, is_planned));
+    }
+    if !is_planned {
         return None;
     }
     match &child.detail {

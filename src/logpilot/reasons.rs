@@ -64,6 +64,7 @@ reasons! {
     DEADLINE_EXCEEDED = "ProgressDeadlineExceeded": "a rollout made no progress in time; old pods keep serving", "look at the problems of its pods; a corrected or reverted spec heals it";
     ROLLOUT_PAUSED = "RolloutPaused": "somebody paused the rollout of a Deployment, so that changes do not reach its pods; the operator leaves that field to its owner", "kubectl rollout resume deployment/NAME -n NAMESPACE, once whoever paused it agrees";
     SCHEDULING_GATED = "SchedulingGated": "scheduling gates keep a pod from the scheduler", "find what removes the gate that the message names, such as a queue or a policy; kubectl edit pod can remove it, and one from spec.patches has to go there";
+    JOB_SUSPENDED = "JobSuspended": "a Job of a backup, a restore or a configuration check is suspended and runs nothing", "let the queue that suspended it admit it, or release it with the command of the message";
     SCALED_BEYOND_STORAGE = "ScaledBeyondStorage": "others scale a Deployment past the pods that its storage allows; the number of the spec is written back each time", "delete that autoscaler with kubectl delete hpa, or set its maxReplicas to what the storage allows; more pods need storage.backend Sqlite and accessMode ReadWriteOnce in a new resource";
     NOT_READY = "NotReady": "pods run but are not ready", "look at the readiness probe's events with kubectl describe pod";
     BACKUP_FAILED = "BackupFailed": "the newest backup failed; those before it are untouched, and the servers are not affected", "read the message, then kubectl create job --from=cronjob/… to try again";
@@ -159,6 +160,7 @@ hints! {
         "resizeerror": "set a size in the spec that the storage can give, above what the volume has; kubectl describe pvc has the provisioner's answer";
         "infeasible": "set a size in the spec that the storage can give, above what the volume has; kubectl describe pvc has the provisioner's answer";
         "has not begun": "look at the resizer of that provisioner (external-resizer of a CSI driver), or set the size back: any size above what the volume has is taken";
+        "noderesizepending": "wait for a pod to mount the volume: the kubelet grows the filesystem then; some drivers need kubectl rollout restart";
         "filesystemresizepending": "wait for a pod to mount the volume: the kubelet grows the filesystem then; some drivers need kubectl rollout restart";
         "must support resize": "set the size in the spec back to what the volume has, or allow expansion in the StorageClass";
     }

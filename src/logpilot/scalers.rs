@@ -103,10 +103,14 @@ pub fn judge(cluster: &Cluster, snapshot: &Snapshot, found: &Found) -> Judged {
                 Backend::File => "File storage".to_owned(),
                 Backend::Sqlite => format!("{:?} storage", cluster.storage.access_mode),
             };
+            let most = component.scale.most();
+            let then = if cluster.paused {
+                "nothing is written back while spec.operation.paused is true".to_owned()
+            } else {
+                format!("the operator writes {most} back")
+            };
             let message = format!(
-                "{who}, and {storage} in PersistentVolumeClaim '{claim}' has room for {room} here: the operator writes \
-                 {} back",
-                component.scale.most()
+                "{who}, and {storage} in PersistentVolumeClaim '{claim}' has room for {room} here: {then}"
             );
             let deployment = cluster.key(&component.name);
             judged.beyond.insert(component.name.clone(), BeyondStorage { deployment, message, now });
@@ -206,4 +210,66 @@ fn foreign(cluster: &Cluster, all: &[Value]) -> Found {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{api::LogPilotCluster, logpilot::validate::validate};
+
+    fn cluster() -> Cluster {
+        let resource: LogPilotCluster = serde_json::from_value(json!({
+            "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
+            "metadata": { "name": "logpilot", "uid": "u" },
+            "spec": { "image": "danpung2/logpilot:1.2.0", "components": { "all": {}, "rest": {} } },
+        }))
+        .unwrap();
+        validate(&resource).unwrap()
+    }
+
+    fn scaler(name: &str, target: &Value, most: i32) -> Value {
+        json!({ "metadata": { "name": name }, "spec": { "maxReplicas": most, "scaleTargetRef": target } })
+    }
+
+    fn deployment(name: &str) -> Value {
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": name })
+    }
+
+    fn owned(mut scaler: Value, api_version: &str, kind: &str) -> Value {
+        scaler["metadata"]["ownerReferences"] =
+            json!([{ "apiVersion": api_version, "kind": kind, "name": "x" }]);
+        scaler
+    }
+
+    #[test]
+    fn only_autoscalers_of_others_that_target_a_component_count() {
+        let target = deployment("logpilot-all");
+        let other_kind = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "logpilot-all" });
+        let other_group =
+            json!({ "apiVersion": "example.com/v1", "kind": "Deployment", "name": "logpilot-all" });
+        for scaler in [
+            scaler("a", &deployment("elsewhere"), 5),
+            scaler("a", &other_kind, 5),
+            scaler("a", &other_group, 5),
+            owned(scaler("a", &target, 5), "logpilot.io/v1alpha1", "LogPilotCluster"),
+        ] {
+            assert_eq!(foreign(&cluster(), std::slice::from_ref(&scaler)), Found::new(), "{scaler}");
+        }
+        let found =
+            foreign(&cluster(), &[scaler("a", &target, 5), scaler("b", &target, 9), scaler("c", &target, 7)]);
+        assert_eq!(found["logpilot-all"].name, "b", "the one that may scale highest");
+        assert_eq!((found.len(), found["logpilot-all"].scales_to_zero), (1, false));
+    }
+
+    #[test]
+    fn zero_pods_are_the_wish_of_some_autoscalers() {
+        let target = deployment("logpilot-rest");
+        let mut idle = scaler("a", &target, 5);
+        idle["spec"]["minReplicas"] = 0.into();
+        for scaler in [idle, owned(scaler("keda-hpa-a", &target, 5), "keda.sh/v1alpha1", "ScaledObject")] {
+            assert!(foreign(&cluster(), &[scaler])["logpilot-rest"].scales_to_zero);
+        }
+    }
 }

@@ -6,6 +6,7 @@ use super::{error, warning};
 use crate::{
     api::status::Problem,
     engine::{
+        FIELD_MANAGER,
         child::Child,
         detail::{Cause, Deployment, ReplicaSet},
         error::resource_refusal,
@@ -44,6 +45,24 @@ fn of_paused(child: &Child, deployment: &Deployment, manager: &str, plan: &Plan)
     tell(child, reasons::ROLLOUT_PAUSED, format!("its rollout is paused {who}"))
 }
 
+/// Seconds for which a Job may be suspended before that is a problem: a queue admits what it has room for at once.
+pub(super) const LONGEST_SUSPENDED: i64 = 30;
+
+/// Servers run without a backup; a restore and a configuration that is tried hold them.
+pub(super) fn of_suspended(child: &Child, manager: &str, is_planned: bool) -> Problem {
+    // Who makes a Job has the field, also where a webhook set it.
+    let by = match manager {
+        "" | FIELD_MANAGER | "kube-controller-manager" => String::new(),
+        manager => format!(" by '{manager}'"),
+    };
+    let (name, namespace) = (&child.key.name, child.key.namespace.as_deref().unwrap_or_default());
+    let tell = if is_planned { error } else { warning };
+    let release = format!(
+        "kubectl patch job {name} -n {namespace} --type=merge -p '{{\"spec\":{{\"suspend\":false}}}}'"
+    );
+    tell(child, reasons::JOB_SUSPENDED, format!("is suspended{by}; release it with: {release}"))
+}
+
 /// A ReplicaSet tells of a refusal before its Deployment does.
 pub(super) fn of_replica_set(child: &Child, set: &ReplicaSet) -> Option<Problem> {
     let cause = set.failure.as_ref().filter(|_| set.replicas > 0)?;
@@ -66,18 +85,51 @@ fn refusal(cause: &Cause) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::apps::v1::Deployment as Workload;
+    use k8s_openapi::{
+        api::{apps::v1::Deployment as Workload, batch::v1::Job},
+        jiff::Timestamp,
+    };
     use serde_json::json;
 
     use super::*;
     use crate::{
         api::status::Severity,
         engine::{
+            clock::Clock,
             detail::Detail,
             kind::Managed,
             plan::{Key, Planned, Replicas},
         },
     };
+
+    #[test]
+    fn a_suspended_job_names_its_release() {
+        let made = 1_800_000_000;
+        let told = |suspend: bool, manager: &str, ago: i64| {
+            let at = Timestamp::from_second(made).unwrap().to_string();
+            let live = json!({
+                "metadata": { "name": "j", "namespace": "n", "uid": "u", "creationTimestamp": at, "managedFields": [
+                    { "manager": manager, "operation": "Update", "fieldsV1": { "f:spec": { "f:suspend": {} } } },
+                ] },
+                "spec": { "suspend": suspend },
+                "status": { "conditions": [{ "type": "Suspended", "status": if suspend { "True" } else { "False" } }] },
+            });
+            let child = Child::read(Job::KIND, &live).unwrap();
+            let clock = Clock::at(Timestamp::from_second(made + ago).unwrap());
+            super::super::of_child(&child, &Plan::default(), &clock)
+        };
+        assert_eq!(told(false, "kubectl-patch", LONGEST_SUSPENDED), None);
+        assert_eq!(told(true, "kubectl-patch", LONGEST_SUSPENDED - 1), None);
+        let found = told(true, "kubectl-patch", LONGEST_SUSPENDED).unwrap();
+        assert_eq!((found.severity, found.reason.as_str()), (Severity::Warning, "JobSuspended"));
+        assert!(
+            found
+                .message
+                .starts_with("is suspended by 'kubectl-patch'; release it with: kubectl patch job j -n n")
+        );
+        let by_webhook = told(true, "kube-controller-manager", LONGEST_SUSPENDED).unwrap();
+        assert!(by_webhook.message.starts_with("is suspended; "), "{}", by_webhook.message);
+    }
 
     #[test]
     fn a_paused_rollout_names_who_paused_it() {
