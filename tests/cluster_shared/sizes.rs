@@ -64,7 +64,7 @@ async fn a_volume_that_is_there_keeps_its_size() {
     .await;
     case.apply(sized(class, "5Gi")).await;
     let claim = "PersistentVolumeClaim sizes-grown/sizes-grown-data";
-    let held = "cannot have 5Gi, because its volume has 20Gi";
+    let held = "asks for 20Gi instead of 5Gi: its volume has 20Gi";
     told(&case, warning(reasons::VOLUME_RESIZE, claim, held, "to what the volume has")).await;
     asks(&case, "20Gi").await;
     assert_eq!(condition(&case.status().await, "Ready").0, "True");

@@ -67,8 +67,8 @@ pub(super) fn held(held: &HeldSize) -> String {
              afterwards"
         ),
         HeldWhy::Capacity(Quantity(capacity)) => format!(
-            "cannot have {declared}, because its volume has {capacity} and no volume shrinks: it asks for {now}; \
-             Kubernetes takes sizes above {capacity}, also smaller ones than were asked for before"
+            "asks for {now} instead of {declared}: its volume has {capacity} and no volume shrinks; Kubernetes takes \
+             sizes above {capacity}, also smaller ones than were asked for before"
         ),
     }
 }
