@@ -14,5 +14,5 @@ pub mod operator;
 pub mod server;
 pub mod telemetry;
 pub mod termination;
-pub mod vitals;
 pub mod verdict;
+pub mod vitals;

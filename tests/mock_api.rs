@@ -273,6 +273,44 @@ async fn a_number_of_pods_that_an_autoscaler_took_over_is_left_to_it() {
 }
 
 #[tokio::test]
+async fn a_number_of_pods_that_others_scale_is_left_to_them() {
+    let mut plan = Plan::default();
+    plan.push([deployment(Some(3))], Replicas::AutoscaledByOthers, None);
+    let world = World::new(done);
+    // Something else of it has drifted; the number is not ours.
+    let mut theirs = plan.objects[0].body.clone();
+    theirs["spec"]["paused"] = true.into();
+    theirs["spec"].as_object_mut().unwrap().remove("replicas");
+    let mut live = stored(&theirs, "its-uid");
+    live["spec"]["replicas"] = 7.into();
+    world.knows(&plan.objects[0], &live);
+    assert_eq!(results(world.apply(&plan).await), [Result::Updated]);
+    assert!(world.call(0).body["spec"].get("replicas").is_none(), "{:?}", world.call(0));
+    assert_eq!(world.lines().len(), 1);
+}
+
+/// It was not seen when the plan was made, so nobody asked whose its number is.
+#[tokio::test]
+async fn a_number_that_others_hold_is_not_written_before_it_is_known() {
+    let mut plan = Plan::default();
+    plan.push([deployment(Some(3))], Replicas::Planned, None);
+    let mut theirs = plan.objects[0].body.clone();
+    theirs["spec"].as_object_mut().unwrap().remove("replicas");
+    let mut live = stored(&theirs, "its-uid");
+    live["spec"]["replicas"] = 7.into();
+    let world = World::new(move |call: &Call| match call.method.as_str() {
+        "GET" => Answer::Object(live.clone()),
+        _ => Answer::Refusal(409, "Conflict", "the object has been modified"),
+    });
+    let result = results(world.apply(&plan).await).remove(0);
+    assert!(
+        matches!(&result, Result::Waiting { message, .. } if message.contains("planning again")),
+        "{result:?}"
+    );
+    assert_eq!(world.lines().len(), 2, "one try and one read: {:?}", world.lines());
+}
+
+#[tokio::test]
 async fn an_immutable_config_map_with_other_data_is_made_again() {
     let plan = plan_of(config("c"));
     let world = World::new(|call| match call.method.as_str() {
@@ -299,10 +337,80 @@ async fn each_refusal_has_its_meaning() {
         (401, "Unauthorized", "Unauthorized", "Forbidden", NeedsHelp),
         (403, "Forbidden", "configmaps is forbidden: User cannot patch", "Forbidden", NeedsHelp),
         (403, "Forbidden", "exceeded quota: small, requested: configmaps=1", "QuotaExceeded", NeedsHelp),
+        (
+            403,
+            "Forbidden",
+            "deployments.apps \"d\" is forbidden: User \"system:serviceaccount:o:o\" cannot patch resource \"deployments\" in API group \"apps\" in the namespace \"n\"",
+            "Forbidden",
+            NeedsHelp,
+        ),
+        (
+            403,
+            "Forbidden",
+            "persistentvolumeclaims \"c\" is forbidden: minimum storage usage per PersistentVolumeClaim is 20Gi, but request is 10Gi",
+            "LimitRangeExceeded",
+            NeedsHelp,
+        ),
+        (
+            403,
+            "Forbidden",
+            "persistentvolumeclaims \"c\" is forbidden: maximum storage usage per PersistentVolumeClaim is 5Gi, but request is 10Gi",
+            "LimitRangeExceeded",
+            NeedsHelp,
+        ),
+        (
+            403,
+            "Forbidden",
+            "persistentvolumeclaims \"c\" is forbidden: insufficient quota to consume: gold.storageclass.storage.k8s.io/requests.storage",
+            "QuotaExceeded",
+            NeedsHelp,
+        ),
+        (
+            403,
+            "Forbidden",
+            "persistentvolumeclaims \"c\" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize",
+            "VolumeResize",
+            NeedsHelp,
+        ),
+        (
+            403,
+            "Forbidden",
+            "services \"s\" is forbidden: Use of external IPs is denied by admission control",
+            "AdmissionDenied",
+            NeedsHelp,
+        ),
+        (
+            403,
+            "Forbidden",
+            "configmaps \"c\" is forbidden: a plugin that nobody knows",
+            "AdmissionDenied",
+            NeedsHelp,
+        ),
+        (
+            403,
+            "Forbidden",
+            "configmaps \"c\" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>",
+            "Forbidden",
+            NeedsHelp,
+        ),
+        (
+            403,
+            "Forbidden",
+            "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+            "AdmissionDenied",
+            NeedsHelp,
+        ),
         (403, "Forbidden", "pods \"a\" is forbidden: violates PodSecurity", "AdmissionDenied", NeedsHelp),
         (404, "NotFound", "namespaces \"logs\" not found", "NotFound", LookAgain),
         (413, "RequestEntityTooLarge", "Request entity too large", "TooLarge", NeedsHelp),
         (422, "Invalid", "spec.ports: Required value", "Invalid", NeedsHelp),
+        (
+            422,
+            "Invalid",
+            "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity",
+            "VolumeResize",
+            NeedsHelp,
+        ),
         (
             500,
             "",

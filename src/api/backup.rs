@@ -48,7 +48,8 @@ pub struct Retention {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::existing_claim_is_used_as_it_is())]
 pub struct BackupVolume {
-    /// Holds `retention.count` copies and one more. Default `20Gi`. May grow, never shrink.
+    /// Holds `retention.count` copies and one more. Default `20Gi`.
+    /// May grow. A smaller size is taken while the volume is not that large yet; no volume shrinks.
     #[schemars(schema_with = "super::schema::memory")]
     #[serde(default)]
     pub size: Option<Quantity>,

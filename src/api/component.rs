@@ -98,7 +98,7 @@ pub struct ComponentSpec {
 /// Size of a component's own claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ComponentVolume {
-    /// May grow, never shrink.
+    /// May grow. A smaller size is taken while the volume is not that large yet; no volume shrinks.
     #[schemars(schema_with = "super::schema::memory")]
     pub size: Quantity,
 }

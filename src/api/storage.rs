@@ -57,7 +57,8 @@ pub enum UnsafeStorage {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::existing_claim_is_used_as_it_is())]
 pub struct Volume {
-    /// Default `10Gi` (`5Gi` for rest and grpc with `PerComponent`). May grow, never shrink.
+    /// Default `10Gi` (`5Gi` for rest and grpc with `PerComponent`).
+    /// May grow. A smaller size is taken while the volume is not that large yet; no volume shrinks.
     #[schemars(schema_with = "super::schema::memory")]
     #[serde(default)]
     pub size: Option<Quantity>,

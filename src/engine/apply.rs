@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
 };
 
 use futures::{StreamExt, stream};
@@ -12,11 +13,12 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use super::{
+    backoff,
     child::Child,
     content,
     decide::{
-        Decision, Normalised, conflict, contested, decide, earlier, live_body, new_body, terminating,
-        without_replicas,
+        Decision, Normalised, conflict, contested, decide, earlier, is_undecided, live_body, new_body,
+        terminating, without_replicas,
     },
     dependencies, digest,
     error::{Disposition, Error},
@@ -24,7 +26,7 @@ use super::{
     live::{Id, Live, Snapshot},
     outcome::{Outcome, Result, Step},
     owner::{Owner, Ownership},
-    plan::{Plan, Planned},
+    plan::{Plan, Planned, Replicas},
     rests::{Rests, Why},
     standing::{Obstacle, Standing, lookalike},
     writer::{Precondition, Writer},
@@ -32,6 +34,8 @@ use super::{
 
 /// Writes in flight for one resource, so that one large plan leaves room for others.
 const IN_FLIGHT: usize = 8;
+/// The longest pause between two repairs of a number of pods that the data depends on: an autoscaler scales every 15 s.
+const ENFORCED: Duration = Duration::from_secs(10);
 
 /// What applying needs beside the plan.
 pub struct Applier<'a> {
@@ -118,16 +122,20 @@ impl Applier<'_> {
             _ if unanswered.load(Relaxed) => wait("waits: another request was not answered".to_owned()),
             decision => {
                 let carry_out = || self.carry_out(decision, planned, snapshot);
-                self.unless_resting(&id, digest::desired(&planned.body), carry_out).await
+                let longest =
+                    if planned.replicas == Replicas::Enforced { ENFORCED } else { backoff::LONGEST };
+                self.unless_resting(&id, digest::desired(&planned.body), longest, carry_out).await
             }
         }
     }
 
-    /// Tries something, but not again what was refused, or put right once too often, a moment ago.
+    /// Tries something, but not again what was refused, or put right once too often, a moment ago. `longest` bounds the
+    /// pause after too many repairs.
     pub(super) async fn unless_resting<Try: Future<Output = Result>>(
         &self,
         id: &Id,
         wanted: u64,
+        longest: Duration,
         attempt: impl FnOnce() -> Try,
     ) -> Result {
         match self.rests.resting(&self.owner.name, id, wanted) {
@@ -136,7 +144,7 @@ impl Applier<'_> {
             None => {}
         }
         let result = attempt().await;
-        self.rests.tried(&self.owner.name, id, wanted, &result);
+        self.rests.tried(&self.owner.name, id, wanted, longest, &result);
         result
     }
 
@@ -217,7 +225,7 @@ impl Applier<'_> {
         match self.owner.of(&child) {
             Ownership::Ours | Ownership::Lookalike if child.deleting => Ok(terminating(planned)),
             // What the next waves are planned for was seen otherwise than it is.
-            Ownership::Ours if planned.kind.wave == 0 => {
+            Ownership::Ours if planned.kind.wave == 0 || is_undecided(planned, &child) => {
                 self.live.seen(child);
                 let message = "exists already, though it was not seen; planning again".to_owned();
                 Ok(Result::Waiting { reason: "Progressing", message })

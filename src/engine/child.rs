@@ -27,8 +27,9 @@ pub struct Child {
     pub digest: Option<u64>,
     /// Our entry owns `spec.replicas`.
     pub owns_replicas: bool,
-    /// An autoscaler's entry owns `spec.replicas`.
-    pub autoscaled: bool,
+    /// The other manager that owns `spec.replicas`, with its subresource. It says who scaled last, not whether that
+    /// autoscaler still exists.
+    pub scaled_by: Option<String>,
     /// Our mark that replicas were handed to an autoscaler of the plan.
     pub handed_over: bool,
     pub replicas: Option<i64>,
@@ -48,6 +49,8 @@ pub struct Controller {
 /// apart from an autoscaler that somebody else brought.
 pub const HANDED_OVER: (&str, &str) = ("logpilot.io/replicas", "autoscaled");
 
+const REPLICAS: &str = "/f:spec/f:replicas";
+
 impl Child {
     /// Reduces a live object. `None` where it has no name or UID, which no stored object lacks.
     #[must_use]
@@ -65,12 +68,13 @@ impl Child {
             instance: label(INSTANCE_LABEL).filter(|_| managed).map(str::to_owned),
             deleting: live.pointer("/metadata/deletionTimestamp").is_some(),
             digest: digest::owned(live, FIELD_MANAGER),
-            owns_replicas: digest::owns_replicas(live, |manager, operation, subresource| {
-                manager == FIELD_MANAGER && operation == "Apply" && subresource.is_empty()
-            }),
-            autoscaled: digest::owns_replicas(live, |manager, _, subresource| {
-                manager == "kube-controller-manager" && subresource == "scale"
-            }),
+            owns_replicas: digest::field_owners(live, REPLICAS).any(|owner| owner.applies_as(FIELD_MANAGER)),
+            scaled_by: digest::field_owners(live, REPLICAS)
+                .find(|owner| !owner.applies_as(FIELD_MANAGER))
+                .map(|owner| match owner.subresource {
+                    "" => owner.manager.to_owned(),
+                    subresource => format!("{} (subresource {subresource})", owner.manager),
+                }),
             handed_over: live
                 .pointer("/metadata/annotations")
                 .and_then(|annotations| annotations.get(HANDED_OVER.0))
@@ -85,6 +89,12 @@ impl Child {
     #[must_use]
     pub fn is_controlled_by(&self, uid: &str) -> bool {
         self.controller.as_ref().is_some_and(|controller| controller.uid == uid)
+    }
+
+    /// Whether the number of pods is not ours, though no autoscaler of a plan was given it.
+    #[must_use]
+    pub fn is_scaled_by_others(&self) -> bool {
+        self.replicas.is_some() && !self.owns_replicas && !self.handed_over
     }
 
     /// Whether two readings of one object mean the same to us: an event that changes nothing else starts nothing.

@@ -135,32 +135,32 @@ pub(super) fn conflict(foreign: Foreign) -> Result {
 /// Dropping a field that only we own resets it to its default (1): until an autoscaler has taken the number over, it is
 /// written as it is.
 pub(super) fn live_body(planned: &Planned, child: &Child) -> (Value, bool) {
-    let autoscaler_elsewhere = child.autoscaled && !child.handed_over;
-    // Zero is meant: an autoscaler lets a workload of zero alone, so that nobody is at odds with us.
-    let some = |replicas: &Value| replicas.as_i64() != Some(0);
-    let autoscaled = matches!(planned.replicas, Replicas::Autoscaled { .. })
-        || (autoscaler_elsewhere && planned.body.pointer("/spec/replicas").is_some_and(some));
-    // For the same reason one that we set to zero would stay there when it is handed over.
     let kept = match planned.replicas {
+        Replicas::Planned | Replicas::Enforced => return (planned.body.clone(), false),
+        // An autoscaler lets a workload of zero alone: one that we set to zero would stay there when it is handed over.
         Replicas::Autoscaled { initial } => {
             child.replicas.filter(|live| *live > 0).or(Some(i64::from(initial)))
         }
-        Replicas::Planned => child.replicas,
+        Replicas::AutoscaledByOthers => child.replicas,
     };
-    match (autoscaled, child.owns_replicas) {
-        (false, _) => (planned.body.clone(), false),
-        (true, true) => (planned_body(planned, kept), true),
-        (true, false) => (without_replicas(planned), false),
-    }
+    if child.owns_replicas { (planned_body(planned, kept), true) } else { (without_replicas(planned), false) }
+}
+
+/// Whether others hold the number of pods of an object that the plan was made without: who they are was not asked.
+pub(super) fn is_undecided(planned: &Planned, child: &Child) -> bool {
+    planned.replicas == Replicas::Planned
+        && child.is_scaled_by_others()
+        && planned.body.pointer("/spec/replicas").and_then(Value::as_i64).is_some_and(|planned| planned > 0)
 }
 
 /// The body for an object that has to be made: under an autoscaler it starts where the last one was.
 pub(super) fn new_body(planned: &Planned, last: Option<i64>) -> Value {
     match planned.replicas {
-        Replicas::Planned => planned.body.clone(),
+        Replicas::Planned | Replicas::Enforced => planned.body.clone(),
         Replicas::Autoscaled { initial } => {
             planned_body(planned, last.filter(|last| *last > 0).or(Some(i64::from(initial))))
         }
+        Replicas::AutoscaledByOthers => planned_body(planned, last),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::kind::Kind;
+use super::{digest, kind::Kind};
 pub use super::{
     last_words::LastWords,
     pods::{Creating, Pod, Stage, Terminated},
@@ -47,8 +47,12 @@ pub enum Detail {
     CronJob {
         made: Option<Timestamp>,
     },
-    /// How it ended, where it did.
-    Job(Option<JobEnd>),
+    Job {
+        /// How it ended, where it did.
+        end: Option<JobEnd>,
+        /// Who suspended it, where that is known, and since when in seconds since the epoch.
+        suspended: Option<(String, i64)>,
+    },
     Namespace {
         terminating: bool,
         stuck: Option<String>,
@@ -88,6 +92,8 @@ pub struct Deployment {
     pub failure: Option<Cause>,
     /// `Progressing=False`: the deadline passed.
     pub stuck: Option<Cause>,
+    /// Its rollout is paused; by this manager, where one is known.
+    pub paused: Option<String>,
 }
 
 impl Deployment {
@@ -132,7 +138,10 @@ pub struct Claim {
     pub provisioner: Option<String>,
     /// Text of the annotation [`RESTORES`].
     pub restores: Option<String>,
-    /// `Resizing`, `FileSystemResizePending` or an error of it.
+    /// When its requests were last written, in seconds since the epoch; 0 where that is not known.
+    pub asked: i64,
+    /// How far Kubernetes is with another size: `Resizing`, `FileSystemResizePending`, an error, or what it says of the
+    /// allocated size.
     pub resizing: Option<Cause>,
 }
 
@@ -154,7 +163,7 @@ impl Detail {
             "Gateway" => super::routes::gateway(live),
             "HTTPRoute" | "GRPCRoute" => super::routes::route(live),
             "CronJob" => Self::CronJob { made: timestamp(live, "/metadata/creationTimestamp") },
-            "Job" => Self::Job(job_end(live)),
+            "Job" => Self::Job { end: job_end(live), suspended: suspended(live) },
             "Namespace" => Self::Namespace {
                 terminating: string(live, "/status/phase") == "Terminating"
                     || live.pointer("/metadata/deletionTimestamp").is_some(),
@@ -195,6 +204,10 @@ fn deployment(live: &Value) -> Deployment {
         unavailable: integer(live, "/status/unavailableReplicas"),
         failure: condition(live, "ReplicaFailure", "True"),
         stuck: condition(live, "Progressing", "False"),
+        paused: live.pointer("/spec/paused").and_then(Value::as_bool).filter(|paused| *paused).map(|_| {
+            let mut owners = digest::field_owners(live, "/f:spec/f:paused");
+            owners.next().map(|owner| owner.manager.to_owned()).unwrap_or_default()
+        }),
     }
 }
 
@@ -234,6 +247,15 @@ fn job_end(live: &Value) -> Option<JobEnd> {
     })
 }
 
+/// A Job that is suspended runs nothing until somebody releases it.
+fn suspended(live: &Value) -> Option<(String, i64)> {
+    live.pointer("/spec/suspend").and_then(Value::as_bool).filter(|suspend| *suspend)?;
+    let mut owners = digest::field_owners(live, "/f:spec/f:suspend");
+    let manager = owners.next().map(|owner| owner.manager.to_owned()).unwrap_or_default();
+    let made = timestamp(live, "/metadata/creationTimestamp").map_or(0, Timestamp::as_second);
+    Some((manager, super::pods::since(live, "Suspended", "True").max(made)))
+}
+
 pub(super) fn timestamp(live: &Value, pointer: &str) -> Option<Timestamp> {
     live.pointer(pointer)?.as_str()?.parse().ok()
 }
@@ -254,12 +276,27 @@ fn claim(live: &Value) -> Claim {
         class: text("/spec/storageClassName"),
         provisioner: annotation(live, PROVISIONER),
         restores: annotation(live, RESTORES),
-        resizing: ["ControllerResizeError", "NodeResizeError", "Resizing", "FileSystemResizePending"]
-            .iter()
-            .find_map(|type_| {
-                condition(live, type_, "True").map(|cause| Cause { reason: (*type_).to_owned(), ..cause })
-            }),
+        asked: digest::field_owners(live, "/f:spec/f:resources/f:requests/f:storage")
+            .filter_map(|owner| owner.time.parse::<Timestamp>().ok())
+            .max()
+            .map_or(0, Timestamp::as_second),
+        resizing: resizing(live),
     }
+}
+
+/// An error before what goes on, and a condition, which has words, before a bare state.
+fn resizing(live: &Value) -> Option<Cause> {
+    let told = |types: &[&str]| {
+        types.iter().find_map(|type_| {
+            condition(live, type_, "True").map(|cause| Cause { reason: (*type_).to_owned(), ..cause })
+        })
+    };
+    let state = Some(string(live, "/status/allocatedResourceStatuses/storage")).filter(|it| !it.is_empty());
+    let state = state.map(|reason| Cause { reason, message: String::new() });
+    told(&["ControllerResizeError", "NodeResizeError"])
+        .or_else(|| state.clone().filter(|state| state.reason.ends_with("Infeasible")))
+        .or_else(|| told(&["Resizing", "FileSystemResizePending"]))
+        .or(state)
 }
 
 fn slice(live: &Value) -> Detail {

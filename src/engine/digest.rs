@@ -40,15 +40,40 @@ pub fn applied_fields<'a>(live: &'a Value, manager: &str) -> Option<&'a Value> {
         .get("fieldsV1")
 }
 
-/// Whether some entry that passes `who` owns `spec.replicas`.
-#[must_use]
-pub fn owns_replicas(live: &Value, who: impl Fn(&str, &str, &str) -> bool) -> bool {
+/// One entry of `managedFields`, without its fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldOwner<'a> {
+    pub manager: &'a str,
+    pub operation: &'a str,
+    /// Empty for the object itself.
+    pub subresource: &'a str,
+    /// When the manager last changed what it owns, as RFC 3339.
+    pub time: &'a str,
+}
+
+impl FieldOwner<'_> {
+    /// Whether the field was applied by `manager`, subresources aside.
+    #[must_use]
+    pub fn applies_as(&self, manager: &str) -> bool {
+        self.manager == manager && self.operation == "Apply" && self.subresource.is_empty()
+    }
+}
+
+/// Every owner of a field, which is given as a pointer into `FieldsV1`, such as `/f:spec/f:replicas`.
+pub fn field_owners<'a>(live: &'a Value, field: &'a str) -> impl Iterator<Item = FieldOwner<'a>> {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
-    entries.into_iter().flatten().any(|entry| {
-        let part = |name| text(entry, name).unwrap_or_default();
-        who(part("manager"), part("operation"), part("subresource"))
-            && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()
-    })
+    let owners = entries.into_iter().flatten();
+    owners.filter(move |entry| entry.get("fieldsV1").and_then(|fields| fields.pointer(field)).is_some()).map(
+        |entry| {
+            let part = |name| text(entry, name).unwrap_or_default();
+            FieldOwner {
+                manager: part("manager"),
+                operation: part("operation"),
+                subresource: part("subresource"),
+                time: part("time"),
+            }
+        },
+    )
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
@@ -281,13 +306,19 @@ mod tests {
     }
 
     #[test]
-    fn ownership_of_replicas_is_read_from_the_scale_entry() {
+    fn owners_of_a_field_are_read_from_its_entries() {
+        let scaled = json!({ "f:spec": { "f:replicas": {} } });
         let live = json!({ "metadata": { "managedFields": [
-            { "manager": "kube-controller-manager", "operation": "Update", "subresource": "scale", "fieldsV1": { "f:spec": { "f:replicas": {} } } },
+            { "manager": "kube-controller-manager", "operation": "Update", "subresource": "scale",
+                "time": "2026-11-30T10:00:00Z", "fieldsV1": scaled },
+            { "manager": US, "operation": "Apply", "fieldsV1": { "f:spec": { "f:selector": {} } } },
         ] } });
-        assert!(
-            owns_replicas(&live, |manager, _, sub| manager == "kube-controller-manager" && sub == "scale")
-        );
-        assert!(!owns_replicas(&live, |manager, _, _| manager == US));
+        let owners: Vec<_> = field_owners(&live, "/f:spec/f:replicas").collect();
+        let [owner] = owners.as_slice() else { panic!("one owner: {owners:?}") };
+        assert_eq!((owner.manager, owner.subresource), ("kube-controller-manager", "scale"));
+        assert_eq!(owner.time, "2026-11-30T10:00:00Z");
+        assert!(!owner.applies_as("kube-controller-manager"));
+        assert!(field_owners(&live, "/f:spec/f:selector").all(|owner| owner.applies_as(US)));
+        assert_eq!(field_owners(&json!({}), "/f:spec").count(), 0);
     }
 }

@@ -119,17 +119,8 @@ impl Error {
             Self::Timeout { .. } | Self::Transport { .. } => "ApiUnavailable",
             Self::Refused { .. } if self.undeclared() => "Invalid",
             Self::Refused { code, reason, message, .. } => match code {
-                // Growing a claim of a class that does not allow it is refused with this code.
-                403 if message.contains("must support resize") => "VolumeResize",
-                403 if message.contains("exceeded quota") => "QuotaExceeded",
-                403 if message.contains("because it is being terminated") => "NamespaceTerminating",
-                403 if message.contains("denied request")
-                    || message.contains("admission")
-                    || message.contains("violates PodSecurity") =>
-                {
-                    "AdmissionDenied"
-                }
-                401 | 403 => "Forbidden",
+                401 => "Forbidden",
+                403 => refusal(message),
                 413 => "TooLarge",
                 // Webhooks and policies answer with codes of their own choice, and name themselves.
                 _ if message.contains("admission webhook")
@@ -137,12 +128,61 @@ impl Error {
                 {
                     "AdmissionDenied"
                 }
+                // The volume grew meanwhile, or the cluster does not take a request back.
+                422 if message.contains("field can not be less than") => "VolumeResize",
                 422 | 400 => "Invalid",
                 429 | 500..=599 => "ApiUnavailable",
                 404 if reason == "NotFound" => "NotFound",
                 _ => "ApplyFailed",
             },
         }
+    }
+}
+
+/// Who refuses with the code 403, by the words of Kubernetes 1.36: rights are one of many, and only they are granted.
+fn refusal(message: &str) -> &'static str {
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    // The authorizer names the user and what it cannot do; a plugin about owner references asks for rights too.
+    if says(&["cannot set an ownerRef", "cannot set blockOwnerDeletion"])
+        || message.contains(": User ") && message.contains(" cannot ")
+    {
+        "Forbidden"
+    } else if message.contains("because it is being terminated") {
+        "NamespaceTerminating"
+    } else if message.contains("must support resize") {
+        // Growing a claim of a class that does not allow it.
+        "VolumeResize"
+    } else if let Some(reason) = resource_refusal(message) {
+        reason
+    } else if says(&[
+        "is forbidden: ",
+        "denied request",
+        "denied the request",
+        "admission",
+        "violates PodSecurity",
+    ]) {
+        // Every other admission plugin begins like this, policies and webhooks name themselves.
+        "AdmissionDenied"
+    } else {
+        "Forbidden"
+    }
+}
+
+/// Which bound of the namespace a refusal speaks of: that of all objects together, or that of one.
+#[must_use]
+pub fn resource_refusal(message: &str) -> Option<&'static str> {
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    if says(&["exceeded quota", "failed quota", "insufficient quota", "status unknown for quota"]) {
+        Some("QuotaExceeded")
+    } else if says(&[
+        "usage per Container is",
+        "usage per Pod is",
+        "usage per PersistentVolumeClaim is",
+        "limit to request ratio per",
+    ]) {
+        Some("LimitRangeExceeded")
+    } else {
+        None
     }
 }
 

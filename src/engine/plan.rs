@@ -31,6 +31,10 @@ pub enum Replicas {
     Planned,
     /// An autoscaler of the plan: the body says nothing, and `initial` is where a new workload starts.
     Autoscaled { initial: i32 },
+    /// An autoscaler that others brought: the body says what the plan would have, and the live number stays.
+    AutoscaledByOthers,
+    /// The plan, and at once: more pods than it says would harm the data. The pause between two repairs stays short.
+    Enforced,
 }
 
 /// One object of a plan.

@@ -37,6 +37,8 @@ pub struct Pod {
     pub unschedulable: Option<(String, i64)>,
     /// The scheduler has answered, or somebody keeps it from looking.
     pub scheduled: bool,
+    /// Names of the gates that keep the scheduler from looking; since when.
+    pub gated: Option<(Vec<String>, i64)>,
     /// A node has it, and its containers are not made yet.
     pub creating: Option<Creating>,
     /// Why it ended as a whole: `Evicted`, `NodeShutdown`…
@@ -88,6 +90,7 @@ pub(super) fn pod(live: &Value) -> Pod {
     let label = |name: &str| labels?.get(name)?.as_str().map(str::to_owned);
     let job = label("batch.kubernetes.io/job-name");
     let phase = string(live, "/status/phase");
+    let created = timestamp(live, "/metadata/creationTimestamp").map_or(0, Timestamp::as_second);
     let terminated = container
         .and_then(|status| {
             status.pointer("/state/terminated").or_else(|| status.pointer("/lastState/terminated"))
@@ -109,7 +112,7 @@ pub(super) fn pod(live: &Value) -> Pod {
         claim: label("logpilot.io/data").unwrap_or_default(),
         config_maps: config_maps(live, "/spec/volumes"),
         node: live.pointer("/spec/nodeName").and_then(Value::as_str).map(str::to_owned),
-        created: timestamp(live, "/metadata/creationTimestamp").map_or(0, Timestamp::as_second),
+        created,
         ready: condition(live, "Ready", "True").is_some(),
         unready_since: since(live, "Ready", "False"),
         started: container.and_then(|status| status.get("started")).and_then(Value::as_bool).unwrap_or(false),
@@ -123,6 +126,13 @@ pub(super) fn pod(live: &Value) -> Pod {
             .filter(|cause| cause.reason == "Unschedulable")
             .map(|cause| (cause.message, since(live, "PodScheduled", "False"))),
         scheduled: ["True", "False"].iter().any(|status| condition(live, "PodScheduled", status).is_some()),
+        gated: condition(live, "PodScheduled", "False")
+            .filter(|cause| cause.reason == "SchedulingGated")
+            .map(|_| {
+                let gates = live.pointer("/spec/schedulingGates").and_then(Value::as_array);
+                let names = gates.into_iter().flatten().map(|gate| string(gate, "/name")).collect();
+                (names, since(live, "PodScheduled", "False").max(created))
+            }),
         creating: creating(live, container),
         failed: (phase == "Failed")
             .then(|| Cause {
@@ -187,7 +197,7 @@ fn lost(live: &Value) -> bool {
 }
 
 /// Since when a condition is as said, in seconds since the epoch; 0 where it is not.
-fn since(live: &Value, type_: &str, status: &str) -> i64 {
+pub(super) fn since(live: &Value, type_: &str, status: &str) -> i64 {
     let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
     conditions
         .into_iter()

@@ -7,6 +7,7 @@ use tracing::info;
 
 use super::{
     apply::{Applier, failed, replaced},
+    backoff,
     child::Child,
     error::Error,
     kind::{Kind, Role},
@@ -75,7 +76,7 @@ impl Applier<'_> {
             Err(error) if replaced(&error) => Result::InSync,
             Err(error) => failed(error),
         };
-        let result = self.unless_resting(&id, GONE, delete).await;
+        let result = self.unless_resting(&id, GONE, backoff::LONGEST, delete).await;
         Step { id, result }
     }
 

@@ -21,8 +21,8 @@ pub const CALM: Duration = Duration::from_mins(1);
 
 /// Before the next repair, after so many of them.
 #[must_use]
-pub fn pause(repairs: u32) -> Option<Duration> {
-    repairs.checked_sub(REPAIRS).map(|over| backoff::wait(over, backoff::LONGEST))
+pub fn pause(repairs: u32, longest: Duration) -> Option<Duration> {
+    repairs.checked_sub(REPAIRS).map(|over| backoff::wait(over, longest))
 }
 
 /// Why an object is not written now.
@@ -74,8 +74,8 @@ impl Rests {
         (rest.wanted == wanted && Instant::now() < rest.until).then(|| rest.why.clone())
     }
 
-    /// Notes what came of a try.
-    pub fn tried(&self, owner: &str, id: &Id, wanted: u64, result: &Result) {
+    /// Notes what came of a try. `longest` bounds the pause after too many repairs.
+    pub fn tried(&self, owner: &str, id: &Id, wanted: u64, longest: Duration, result: &Result) {
         let mut known = self.lock();
         let resting = &mut known.entry(owner.to_owned()).or_default().resting;
         let before = resting.remove(id).filter(|before| before.wanted == wanted);
@@ -90,7 +90,7 @@ impl Rests {
             Result::Updated => {
                 let contested = |before: &Rest| before.why == Why::Contested && now < before.until + CALM;
                 let times = before.filter(contested).map_or(1, |before| before.times.saturating_add(1));
-                let until = now + pause(times).unwrap_or_default();
+                let until = now + pause(times, longest).unwrap_or_default();
                 Rest { wanted, why: Why::Contested, times, until }
             }
             _ => return,
@@ -148,7 +148,7 @@ mod tests {
         rests.begin("a", Some(1));
         assert_eq!(rests.resting("a", &id, 1), None);
         for _ in 0..4 {
-            rests.tried("a", &id, 1, &refused(403));
+            rests.tried("a", &id, 1, backoff::LONGEST, &refused(403));
         }
         assert_eq!(rests.resting("a", &id, 1), Some(why(403)));
         let rest = rests.rest("a", &id).unwrap();
@@ -157,9 +157,9 @@ mod tests {
         assert_eq!(rests.resting("a", &id, 1), Some(why(403)), "the same spec");
         assert_eq!(rests.resting("a", &id, 2), None, "another body");
         assert_eq!(rests.resting("b", &id, 1), None, "another resource");
-        rests.tried("a", &id, 1, &refused(500));
+        rests.tried("a", &id, 1, backoff::LONGEST, &refused(500));
         assert_eq!(rests.resting("a", &id, 1), None, "may succeed by itself");
-        rests.tried("a", &id, 1, &refused(403));
+        rests.tried("a", &id, 1, backoff::LONGEST, &refused(403));
         assert!(rests.rest("a", &id).unwrap() <= Duration::from_secs(1), "begins anew");
         rests.begin("a", Some(2));
         assert_eq!((rests.resting("a", &id, 1), rests.rest("a", &id)), (None, None));
@@ -172,11 +172,11 @@ mod tests {
         let (rests, id) = (Rests::default(), id());
         rests.begin("a", Some(1));
         for _ in 1..REPAIRS {
-            rests.tried("a", &id, 1, &Result::Updated);
+            rests.tried("a", &id, 1, backoff::LONGEST, &Result::Updated);
             assert_eq!(rests.resting("a", &id, 1), None);
         }
         for longest in [1, 2, 4] {
-            rests.tried("a", &id, 1, &Result::Updated);
+            rests.tried("a", &id, 1, backoff::LONGEST, &Result::Updated);
             assert_eq!(rests.resting("a", &id, 1), Some(Why::Contested));
             let rest = rests.rest("a", &id).unwrap();
             assert!(
@@ -185,23 +185,34 @@ mod tests {
             );
         }
         assert_eq!(rests.resting("a", &id, 2), None, "another body");
-        rests.tried("a", &id, 1, &refused(403));
+        rests.tried("a", &id, 1, backoff::LONGEST, &refused(403));
         assert!(rests.rest("a", &id).unwrap() <= Duration::from_secs(1), "a pause of its own");
-        rests.tried("a", &id, 1, &Result::Updated);
+        rests.tried("a", &id, 1, backoff::LONGEST, &Result::Updated);
         assert_eq!(rests.resting("a", &id, 1), None, "begins anew");
-        rests.tried("a", &id, 1, &Result::Created);
+        rests.tried("a", &id, 1, backoff::LONGEST, &Result::Created);
         assert_eq!(rests.rest("a", &id), None, "made again, not changed");
+    }
+
+    /// The pause of what the data depends on stays short.
+    #[test]
+    fn the_pause_of_a_contested_object_is_bounded() {
+        let (rests, id, longest) = (Rests::default(), id(), Duration::from_secs(10));
+        for _ in 0..REPAIRS + 12 {
+            rests.tried("a", &id, 1, longest, &Result::Updated);
+        }
+        let rest = rests.rest("a", &id).unwrap();
+        assert!(rest > longest / 2 && rest <= longest, "{rest:?}");
     }
 
     #[test]
     fn what_stayed_right_for_a_while_is_no_longer_contested() {
         let (rests, id) = (Rests::default(), id());
         for _ in 0..=REPAIRS {
-            rests.tried("a", &id, 1, &Result::Updated);
+            rests.tried("a", &id, 1, backoff::LONGEST, &Result::Updated);
         }
         let earlier = Instant::now().checked_sub(CALM).unwrap();
         rests.lock().get_mut("a").unwrap().resting.get_mut(&id).unwrap().until = earlier;
-        rests.tried("a", &id, 1, &Result::Updated);
+        rests.tried("a", &id, 1, backoff::LONGEST, &Result::Updated);
         assert_eq!(rests.resting("a", &id, 1), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     apply::{Applier, failed},
+    backoff,
     child::Child,
     content,
     decide::conflict,
@@ -106,7 +107,7 @@ impl Applier<'_> {
                     Ok(()) => behind(true),
                     Err(error) => failed(error),
                 };
-                self.unless_resting(&id, GONE, withdraw).await
+                self.unless_resting(&id, GONE, backoff::LONGEST, withdraw).await
             }
             Ownership::Foreign(foreign) => conflict(foreign),
             _ => behind(false),

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use kube::core::{
     Request,
-    params::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions},
+    params::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -129,6 +129,19 @@ impl Writer {
     pub async fn get(&self, kind: &'static Kind, key: &Key) -> Result<Option<Value>, Error> {
         let request = Request::new(collection(kind, key)).get(&key.name, &GetParams::default());
         found(self.send("get", &named(kind, key), READ_DEADLINE, request).await)
+    }
+
+    /// Reads every object of a kind in a namespace, whoever made it.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub async fn list(&self, kind: &'static Kind, namespace: &str) -> Result<Vec<Value>, Error> {
+        let key = Key { namespace: Some(namespace.to_owned()), name: String::new() };
+        let request = Request::new(collection(kind, &key)).list(&ListParams::default());
+        let object = format!("{} in namespace {namespace}", kind.plural);
+        let mut list = self.send("list", &object, READ_DEADLINE, request).await?;
+        let items = list.get_mut("items").map(Value::take);
+        Ok(items.and_then(|items| items.as_array().cloned()).unwrap_or_default())
     }
 
     /// Deletes one object, if it is still the one with this UID. Gone already is as good.

@@ -111,7 +111,7 @@ fn ended<'a>(job: &BackupJob, snapshot: &'a Snapshot) -> Vec<Ended<'a>> {
             child.controller.as_ref().is_some_and(|owner| owner.kind == "CronJob" && owner.name == job.name)
         })
         .filter_map(|child| match &child.detail {
-            Detail::Job(Some(end)) => Some(Ended { job: child, end }),
+            Detail::Job { end: Some(end), .. } => Some(Ended { job: child, end }),
             _ => None,
         })
         .collect();

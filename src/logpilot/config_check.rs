@@ -92,7 +92,7 @@ fn verdict(cluster: &Cluster, key: &Key, snapshot: &Snapshot) -> Verdict {
         .collect();
     match &job.detail {
         _ if pods.iter().any(|pod| pod.ready) => Verdict::Good,
-        Detail::Job(Some(end)) => Verdict::Bad { message: told(cluster, end, &pods) },
+        Detail::Job { end: Some(end), .. } => Verdict::Bad { message: told(cluster, end, &pods) },
         _ => Verdict::Running,
     }
 }

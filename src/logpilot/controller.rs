@@ -23,6 +23,7 @@ use super::{
     report::Reporter,
     requeue::Requeue,
     restore,
+    scalers::Scalers,
     secrets::Secrets,
     status::{self, View},
     validate, warnings,
@@ -75,6 +76,7 @@ pub struct Controller {
     pub(super) backoff: Backoff,
     secrets: Secrets,
     references: References,
+    scalers: Scalers,
     requeue: Requeue,
     pub(super) memory: Memory,
     pub(super) reporter: Reporter,
@@ -112,6 +114,7 @@ impl Controller {
             backoff: Backoff::default(),
             secrets: Secrets::default(),
             references: References::default(),
+            scalers: Scalers::default(),
             requeue: Requeue::default(),
             memory: Memory::default(),
         }
@@ -173,6 +176,7 @@ impl Controller {
             writer: &subject.writer,
             secrets: &self.secrets,
             references: &self.references,
+            scalers: &self.scalers,
             operator_image: self.operator_image.as_deref(),
             namespace_shared: claims::shared(&subject.object, others()),
             restore,
@@ -366,6 +370,7 @@ impl Reconciler for Controller {
         self.memory.forget(name);
         self.secrets.forget(name);
         self.references.forget(name);
+        self.scalers.forget(name);
         self.requeue.forget(name);
         self.reporter.forget(name);
         self.metrics.forget(name);

@@ -47,12 +47,41 @@ pub enum NamespaceFact {
     Terminating,
 }
 
-/// Another size than the one that is declared: Kubernetes changes the size of a claim only once it has a volume.
+/// A claim asks for another size than the one that is declared, because Kubernetes would refuse that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldSize {
     pub claim: Key,
+    /// What it asks for meanwhile.
     pub now: Quantity,
     pub declared: Quantity,
+    pub why: HeldWhy,
+}
+
+/// Why a claim cannot have its declared size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeldWhy {
+    /// Kubernetes changes the size of a claim only once it has a volume.
+    NoVolume,
+    /// Its volume has this capacity, and no volume shrinks.
+    Capacity(Quantity),
+}
+
+/// An autoscaler of others that targets a component's Deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignScaler {
+    pub name: String,
+    /// The most pods that it may ask for.
+    pub most: i32,
+    pub scales_to_zero: bool,
+}
+
+/// Others scale a Deployment past what its storage allows, or may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BeyondStorage {
+    pub deployment: Key,
+    pub message: String,
+    /// More pods than allowed are asked for now; otherwise an autoscaler may ask for them.
+    pub now: bool,
 }
 
 /// The API key that clients must present.
@@ -185,7 +214,7 @@ pub struct Facts {
     pub api_key: ApiKeyFact,
     /// Claims that held data and are gone: not made again until the user says so.
     pub lost_claims: BTreeSet<String>,
-    /// Of claims without a volume, by their names.
+    /// Of claims that cannot have their declared size, by their names.
     pub held_sizes: BTreeMap<String, HeldSize>,
     /// What the variables of each component refer to, by the Deployment's name, and the pull Secrets, by the
     /// ServiceAccount's; nothing where they refer to nothing.
@@ -203,11 +232,21 @@ pub struct Facts {
     pub operator_image: OperatorImage,
     /// Replicas last seen of each Deployment, for one that has to be made again under an autoscaler.
     pub last_replicas: BTreeMap<String, i32>,
+    /// Deployments whose number of pods an autoscaler of others decides.
+    pub autoscaled_by_others: BTreeSet<String>,
+    /// What others scale past its storage, by the Deployment's name.
+    pub beyond_storage: BTreeMap<String, BeyondStorage>,
     /// What the ports of each Service have on the nodes now.
     pub node_ports: BTreeMap<String, BTreeMap<i64, i64>>,
 }
 
 impl Facts {
+    /// Whether others run more pods of a component than its storage allows, so that its number is written back at once.
+    #[must_use]
+    pub fn is_enforced(&self, component: &Component) -> bool {
+        self.beyond_storage.get(&component.name).is_some_and(|beyond| beyond.now)
+    }
+
     /// How the trial of a component's configuration is; stopping waits for none.
     #[must_use]
     pub fn config_check(&self, component: &Component) -> Option<&ConfigCheck> {

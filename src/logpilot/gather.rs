@@ -7,12 +7,13 @@ use kube::ResourceExt;
 
 use super::{
     ACCEPT_DATA_LOSS, config_check,
-    facts::{ApiKeyFact, Facts, HeldSize, NamespaceFact, OperatorImage, RestoreJob, Taken},
+    facts::{ApiKeyFact, Facts, HeldSize, HeldWhy, NamespaceFact, OperatorImage, RestoreJob, Taken},
     looks::Moment,
     model::Cluster,
     quantity, reasons,
     references::{Asked, References},
     replicas, restart, restore,
+    scalers::{self, Scalers},
     secrets::{Secrets, Wanted},
 };
 use crate::{
@@ -37,6 +38,7 @@ pub struct Sources<'a> {
     pub writer: &'a Writer,
     pub secrets: &'a Secrets,
     pub references: &'a References,
+    pub scalers: &'a Scalers,
     pub operator_image: Option<&'a str>,
     /// Another resource names the same namespace.
     pub namespace_shared: bool,
@@ -96,7 +98,7 @@ pub fn lost_claims(
         .collect()
 }
 
-/// Claims that wait for a volume, and whose declared size they cannot have before.
+/// Claims that cannot have their declared size: those without a volume, and those whose volume is larger.
 #[must_use]
 pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, HeldSize> {
     let held = cluster.storage.claims.iter().chain(cluster.backup_volumes()).filter_map(|declared| {
@@ -104,10 +106,9 @@ pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, He
         let Detail::Claim(live) = &snapshot.get(PersistentVolumeClaim::KIND, &claim)?.detail else {
             return None;
         };
-        let now = Quantity(live.requested.clone().filter(|_| live.phase == "Pending")?);
+        let (now, why) = held_size(live, &declared.size)?;
         let declared = declared.size.clone();
-        (quantity::parse(&now) != quantity::parse(&declared))
-            .then(|| (claim.name.clone(), HeldSize { claim, now, declared }))
+        Some((claim.name.clone(), HeldSize { claim, now, declared, why }))
     });
     held.collect()
 }
@@ -121,6 +122,29 @@ pub fn moment(cr: &LogPilotCluster) -> Moment {
         generation: cr.metadata.generation,
         asked: asked.map(|(key, value)| (key.clone(), short_hash(value.as_bytes()))).collect(),
     }
+}
+
+/// What a claim asks for instead of its declared size, and why; `None` where it may ask for that.
+///
+/// Kubernetes takes a smaller request than the last one while that is not carried out, if it is larger than the capacity in
+/// the claim's status (`RecoverVolumeExpansionFailure`, on by default since 1.32).
+fn held_size(live: &detail::Claim, declared: &Quantity) -> Option<(Quantity, HeldWhy)> {
+    let requested = Quantity(live.requested.clone()?);
+    let [asked, wish] = [&requested, declared].map(quantity::parse);
+    if live.phase == "Pending" {
+        return (asked != wish).then_some((requested, HeldWhy::NoVolume));
+    }
+    if wish >= asked {
+        return None;
+    }
+    // Without a capacity nothing is known of the volume, which then counts as large as it was asked for.
+    let capacity = live.capacity.clone().map_or_else(|| requested.clone(), Quantity);
+    let has = quantity::parse(&capacity);
+    if wish > has {
+        return None;
+    }
+    let least = quantity::above(&capacity).filter(|least| has < asked && quantity::parse(least) < asked);
+    Some((least.unwrap_or(requested), HeldWhy::Capacity(capacity)))
 }
 
 /// Which Secret holds the API key.
@@ -186,6 +210,11 @@ pub async fn facts(
         NamespaceFact::Terminating => ApiKeyFact::Unknown,
         _ => sources.secrets.look(sources.writer, &cluster.name, &wanted, moment, suspect).await?,
     };
+    let scalers = match servers {
+        NamespaceFact::Absent | NamespaceFact::Terminating => scalers::Found::new(),
+        _ => sources.scalers.look(sources.writer, cluster, moment, snapshot).await?,
+    };
+    let scaled = scalers::judge(cluster, snapshot, &scalers);
     let last = replicas::remembered(cluster, before, snapshot);
     let facts = Facts {
         suspect: missed,
@@ -216,6 +245,8 @@ pub async fn facts(
             .map(|component| (component.name.clone(), component.restart.clone()))
             .collect(),
         config_checks: BTreeMap::new(),
+        autoscaled_by_others: scaled.left,
+        beyond_storage: scaled.beyond,
         node_ports: node_ports(snapshot),
     };
     Ok(Facts { config_checks: config_check::of(cluster, &facts, snapshot), ..facts })

@@ -11,7 +11,10 @@ use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
 use super::again::LOOK_AGAIN;
-use crate::engine::rests::{self, CALM};
+use crate::engine::{
+    backoff,
+    rests::{self, CALM},
+};
 
 /// A change of counts alone is written at most this often.
 pub const COUNTS: Duration = Duration::from_secs(2);
@@ -29,7 +32,7 @@ struct Written {
 impl Written {
     /// Nothing had to be put right for so long that it is no longer contested.
     fn calm(&self) -> bool {
-        self.repaired.elapsed() >= CALM + rests::pause(self.repairs).unwrap_or_default()
+        self.repaired.elapsed() >= CALM + rests::pause(self.repairs, backoff::LONGEST).unwrap_or_default()
     }
 }
 
@@ -82,8 +85,8 @@ impl Memory {
     #[must_use]
     pub fn contested(&self, object: &DynamicObject, wanted: &Value) -> Option<Duration> {
         let written = self.of(object).filter(|_| self.is_foreign(object))?;
-        let pause =
-            rests::pause(written.repairs).filter(|_| timeless(&written.status) == timeless(wanted))?;
+        let pause = rests::pause(written.repairs, backoff::LONGEST)
+            .filter(|_| timeless(&written.status) == timeless(wanted))?;
         pause.checked_sub(written.at.elapsed())
     }
 
@@ -108,7 +111,7 @@ impl Memory {
             repairs,
             repaired,
         };
-        let contested = rests::pause(written.repairs).is_some();
+        let contested = rests::pause(written.repairs, backoff::LONGEST).is_some();
         self.note(object, |entry| entry.written = Some(written));
         contested
     }
@@ -179,7 +182,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::{backoff, rests::REPAIRS};
+    use crate::engine::rests::REPAIRS;
 
     fn resource(version: u64, status: &Value) -> DynamicObject {
         serde_json::from_value(json!({

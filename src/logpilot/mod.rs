@@ -31,6 +31,7 @@ pub mod report;
 pub mod requeue;
 pub mod restart;
 pub mod restore;
+pub mod scalers;
 pub mod schedule;
 pub mod secrets;
 pub mod server_pod;

@@ -104,6 +104,8 @@ pub struct Storage {
     pub claims: Vec<Claim>,
     /// A claim of the user's that is used instead.
     pub existing_claim: Option<String>,
+    /// A claim carries one pod and no more.
+    pub one_pod: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -82,15 +82,12 @@ pub fn of_facts(
         ));
     }
     for held in facts.held_sizes.values() {
-        found.push(problem(
-            Severity::Warning,
-            reasons::VOLUME_RESIZE,
-            format!("PersistentVolumeClaim {}", held.claim),
-            format!(
-                "has no volume yet, and its size is only changed when it has: it asks for {} until then, for {} afterwards",
-                held.now.0, held.declared.0
-            ),
-        ));
+        let object = format!("PersistentVolumeClaim {}", held.claim);
+        found.push(problem(Severity::Warning, reasons::VOLUME_RESIZE, object, volumes::held(held)));
+    }
+    for beyond in facts.beyond_storage.values() {
+        let object = format!("Deployment {}", beyond.deployment);
+        found.push(problem(Severity::Error, reasons::SCALED_BEYOND_STORAGE, object, beyond.message.clone()));
     }
     for missing in facts.references.values().flat_map(|references| &references.missing) {
         let severity = if missing.optional { Severity::Warning } else { Severity::Error };
@@ -206,16 +203,24 @@ pub fn of_live(plan: &Plan, snapshot: &Snapshot, clock: &Clock) -> Vec<Problem> 
     }
     found
 }
+
 fn of_child(child: &Child, plan: &Plan, clock: &Clock) -> Option<Problem> {
     // A ReplicaSet is the Deployment controller's.
     if let Detail::ReplicaSet(set) = &child.detail {
         return workloads::of_replica_set(child, set);
     }
-    if !plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key) {
+    let is_planned =
+        plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);
+    // That of a backup is made by its CronJob, and no other follows while it has not ended.
+    if let Detail::Job { end: None, suspended: Some((manager, since)) } = &child.detail {
+        let waits = clock.passed(workloads::LONGEST_SUSPENDED, *since);
+        return waits.then(|| workloads::of_suspended(child, manager, is_planned));
+    }
+    if !is_planned {
         return None;
     }
     match &child.detail {
-        Detail::Deployment(deployment) => workloads::of_deployment(child, deployment),
+        Detail::Deployment(deployment) => workloads::of_deployment(child, deployment, plan),
         Detail::Claim(claim) => volumes::of_claim(child, claim, plan, clock),
         Detail::Autoscaler { unable, inactive } => {
             autoscalers::of_autoscaler(child, unable.as_ref(), inactive.as_ref())

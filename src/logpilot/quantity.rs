@@ -10,6 +10,15 @@ pub fn parse(quantity: &Quantity) -> Option<i128> {
     quantity::nano(&quantity.0)
 }
 
+/// A little more than this, as Kubernetes asks for where "more than" is its rule: one MiB, which volumes are made in at least.
+#[must_use]
+pub fn above(quantity: &Quantity) -> Option<Quantity> {
+    const MEBI: i128 = units(1024 * 1024);
+    let more = parse(quantity)?.checked_add(MEBI)?;
+    let text = if more % MEBI == 0 { format!("{}Mi", more / MEBI) } else { format!("{}", more / units(1)) };
+    Some(Quantity(text))
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -34,6 +43,13 @@ mod tests {
     #[case("1E", units(1_000_000_000_000_000_000))]
     fn reads_a_quantity(#[case] text: &str, #[case] nano: i128) {
         assert_eq!(parse(&Quantity(text.into())), Some(nano));
+    }
+
+    #[rstest]
+    #[case("10Gi", "10241Mi")]
+    #[case("10G", "10001048576")]
+    fn a_little_more_is_one_mebibyte(#[case] text: &str, #[case] more: &str) {
+        assert_eq!(above(&Quantity(text.into())), Some(Quantity(more.into())));
     }
 
     #[rstest]

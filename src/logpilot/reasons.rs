@@ -39,7 +39,7 @@ reasons! {
     CONFIG_CHECK_FAILED = "ConfigCheckFailed": "no server became ready with the changed configuration; the old pods keep serving", "correct or revert spec.config; to try the same again delete the Job; spec.config.check.enabled: false turns the check off";
     FORBIDDEN = "Forbidden": "the operator lacks a right", "grant the verb on the resource that the message names to the operator's ClusterRole";
     QUOTA_EXCEEDED = "QuotaExceeded": "a ResourceQuota refuses objects or pods", "raise the quota, or lower replicas or resources";
-    LIMIT_RANGE = "LimitRangeExceeded": "a LimitRange of the namespace refuses the pods", "change resources to what the message asks for, or the LimitRange";
+    LIMIT_RANGE = "LimitRangeExceeded": "a LimitRange of the namespace refuses the pods or a PVC", "change resources to what the message asks for, or the LimitRange";
     ADMISSION_DENIED = "AdmissionDenied": "an admission policy or webhook refuses an object", "follow the policy's message, or exempt the namespace";
     INVALID = "Invalid": "the API server refuses an object as invalid", "change the field that the message names";
     TOO_LARGE = "TooLarge": "an object exceeds the API server's size limit", "make spec.config smaller";
@@ -65,9 +65,13 @@ reasons! {
     TERMINATING_STUCK = "TerminatingStuck": "a deleted pod has not gone in its time, and keeps its volume and its name", "look at its node; where that is gone for good: kubectl delete pod --force";
     POD_STRAY = "PodStray": "a pod has the labels of a server and belongs to no workload, as after its labels were changed; it may still write the data", "delete it with kubectl delete pod once it is not needed";
     VOLUME_PENDING = "VolumePending": "a claim has no volume", "check the StorageClass and its provisioner with kubectl describe pvc";
-    VOLUME_RESIZE = "VolumeResize": "a claim is not yet as large as declared", "wait; if it stays, check that the StorageClass allows expansion";
+    VOLUME_RESIZE = "VolumeResize": "a PVC does not have the declared size; the message has what it asks for and what it has", "wait; if it stays, check that the StorageClass allows expansion";
     REPLICA_FAILURE = "ReplicaFailure": "pods cannot be created", "the message is the API server's answer to the ReplicaSet";
     DEADLINE_EXCEEDED = "ProgressDeadlineExceeded": "a rollout made no progress in time; old pods keep serving", "look at the problems of its pods; a corrected or reverted spec heals it";
+    ROLLOUT_PAUSED = "RolloutPaused": "somebody paused the rollout of a Deployment, so that changes do not reach its pods; the operator leaves that field to its owner", "kubectl rollout resume deployment/NAME -n NAMESPACE, once whoever paused it agrees";
+    SCHEDULING_GATED = "SchedulingGated": "scheduling gates keep a pod from the scheduler", "find what removes the gate that the message names, such as a queue or a policy; kubectl edit pod can remove it, and one from spec.patches has to go there";
+    JOB_SUSPENDED = "JobSuspended": "a Job of a backup, a restore or a configuration check is suspended and runs nothing", "let the queue that suspended it admit it, or release it with the command of the message";
+    SCALED_BEYOND_STORAGE = "ScaledBeyondStorage": "others scale a Deployment past the pods that its storage allows; the number of the spec is written back each time", "delete that autoscaler with kubectl delete hpa, or set its maxReplicas to what the storage allows; more pods need storage.backend Sqlite and accessMode ReadWriteOnce in a new resource";
     NOT_READY = "NotReady": "pods run but are not ready", "look at the readiness probe's events with kubectl describe pod";
     BACKUP_FAILED = "BackupFailed": "the newest backup failed; those before it are untouched, and the servers are not affected", "read the message, then kubectl create job --from=cronjob/… to try again";
     BACKUP_OLD = "BackupOld": "a backup was due and there is none", "look at the CronJob and its Jobs with kubectl describe; spec.backup.suspend ends this warning";
@@ -174,7 +178,20 @@ hints! {
         "has made no volume": "look at that provisioner's pods and log: kubectl describe pvc has its answer";
         "is lost": "its PersistentVolume is gone: bring that back, or delete the claim and restore a backup";
     }
+    VOLUME_RESIZE {
+        "no volume shrinks": "set the size in the spec to what the volume has, or above; for a smaller volume create another LogPilotCluster and restore a backup into it";
+        "resizeerror": "set a size in the spec that the storage can give, above what the volume has; kubectl describe pvc has the provisioner's answer";
+        "infeasible": "set a size in the spec that the storage can give, above what the volume has; kubectl describe pvc has the provisioner's answer";
+        "has not begun": "look at the resizer of that provisioner (external-resizer of a CSI driver), or set the size back: any size above what the volume has is taken";
+        "noderesizepending": "wait for a pod to mount the volume: the kubelet grows the filesystem then; some drivers need kubectl rollout restart";
+        "filesystemresizepending": "wait for a pod to mount the volume: the kubelet grows the filesystem then; some drivers need kubectl rollout restart";
+        "must support resize": "set the size in the spec back to what the volume has, or allow expansion in the StorageClass";
+    }
+    LIMIT_RANGE {
+        "per persistentvolumeclaim": "set storage.volume.size, the component's, or backup.volume.size to what the message asks for, or change the LimitRange: kubectl get limitrange -n NAMESPACE";
+    }
     QUOTA_EXCEEDED {
+        "requests.storage": "raise the quota for requests.storage, or lower the size of the volume";
         "must specify": "set resources for every container, or spec.limits.defaults";
     }
     ADMISSION_DENIED {

@@ -161,7 +161,7 @@ impl World<'_> {
         };
         let job = self.job(request);
         let end = job.and_then(|job| match &job.detail {
-            Detail::Job(end) => end.as_ref(),
+            Detail::Job { end, .. } => end.as_ref(),
             _ => None,
         });
         let alive = self.pods(request).next().is_some();

@@ -17,13 +17,15 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deploym
     if let Some(version) = version(component) {
         metadata.labels.get_or_insert_default().insert(labels::VERSION.into(), version);
     }
+    // An autoscaler of ours lets its number be written back, and goes on from there.
+    let enforced = facts.is_enforced(component);
     let replicas = match component.scale {
         // Unmarked, so that the number is ours again: an autoscaler lets a workload of zero alone.
         _ if component.stopped => Some(0),
         Scale::Fixed(replicas) => Some(replicas),
         Scale::Autoscaled(_) => {
             meta::annotate(&mut metadata, [(HANDED_OVER.0.into(), HANDED_OVER.1.into())]);
-            None
+            enforced.then(|| component.scale.most())
         }
     };
     Deployment {
@@ -49,6 +51,10 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deploym
 pub fn replicas(component: &Component, facts: &Facts) -> Replicas {
     match &component.scale {
         _ if component.stopped => Replicas::Planned,
+        _ if facts.is_enforced(component) => Replicas::Enforced,
+        Scale::Fixed(_) if facts.autoscaled_by_others.contains(&component.name) => {
+            Replicas::AutoscaledByOthers
+        }
         Scale::Fixed(_) => Replicas::Planned,
         Scale::Autoscaled(scaler) => Replicas::Autoscaled {
             initial: facts

@@ -87,7 +87,8 @@ kinds! {
     Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 2, Child,
         "spec.exposure.ingress.";
     HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 2, Child,
-        "spec.components.*.autoscaling.";
+        "spec.components.*.autoscaling. Autoscalers of other owners are listed where another client scaled a Deployment: while \
+        one of them targets it, the number of pods is left to that autoscaler.";
     PodDisruptionBudget:     "policy",                "v1", "poddisruptionbudgets",     namespaced, always,   wave 2, Child,
         "Created where more than one pod can run on more than one node.";
     Gateway:                 GATEWAY_API,             "v1", "gateways",                 namespaced, optional, wave 2, Child,

@@ -16,7 +16,7 @@ use super::*;
 
 /// One row of the table: how a problem begins, and what its texts hold.
 #[derive(Clone, Copy)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     severity: &'a str,
     reason: &'a str,
     object: &'a str,
@@ -24,11 +24,16 @@ struct Row<'a> {
     advice: &'a str,
 }
 
-const fn error<'a>(reason: &'a str, object: &'a str, words: &'a str, advice: &'a str) -> Row<'a> {
+pub(super) const fn error<'a>(reason: &'a str, object: &'a str, words: &'a str, advice: &'a str) -> Row<'a> {
     Row { severity: "Error", reason, object, words, advice }
 }
 
-const fn warning<'a>(reason: &'a str, object: &'a str, words: &'a str, advice: &'a str) -> Row<'a> {
+pub(super) const fn warning<'a>(
+    reason: &'a str,
+    object: &'a str,
+    words: &'a str,
+    advice: &'a str,
+) -> Row<'a> {
     Row { severity: "Warning", ..error(reason, object, words, advice) }
 }
 
@@ -48,11 +53,11 @@ impl Row<'_> {
 }
 
 /// Waits until a status tells this; gives the problem.
-async fn told(case: &Case, row: Row<'_>) -> Value {
+pub(super) async fn told(case: &Case, row: Row<'_>) -> Value {
     told_within(case, row, SOON).await
 }
 
-async fn told_within(case: &Case, row: Row<'_>, deadline: Duration) -> Value {
+pub(super) async fn told_within(case: &Case, row: Row<'_>, deadline: Duration) -> Value {
     let Row { severity, reason, object, words, advice } = row;
     let what = format!("{severity} {reason} of {object}: '{words}', and to do: '{advice}'");
     let status = case.until(&what, deadline, |status| row.of(status).is_some()).await;
@@ -63,7 +68,7 @@ async fn told_within(case: &Case, row: Row<'_>, deadline: Duration) -> Value {
 }
 
 /// Waits until all is well and the reason is gone.
-async fn healed(case: &Case, reason: &str) {
+pub(super) async fn healed(case: &Case, reason: &str) {
     case.until(&format!("no more {reason}"), Duration::from_secs(40), |status| {
         condition(status, "Ready").0 == "True" && !problems(status).contains(reason)
     })
@@ -380,7 +385,7 @@ async fn a_pod_without_a_node_tells_what_the_nodes_lack_and_what_to_change() {
     case.delete_node(&node).await;
 }
 
-fn on_class(class: &str) -> Value {
+pub(super) fn on_class(class: &str) -> Value {
     let mut spec = quickstart();
     spec["storage"] = json!({ "volume": { "storageClassName": class } });
     spec
@@ -523,7 +528,7 @@ async fn pods_that_are_refused_tell_who_refuses_them_and_come_when_it_does_not_a
 }
 
 /// Deletes what was applied.
-async fn remove(case: &Case, manifest: &Value) {
+pub(super) async fn remove(case: &Case, manifest: &Value) {
     let object: DynamicObject = serde_json::from_value(manifest.clone()).unwrap();
     let types = object.types.clone().unwrap();
     let resource = kube::api::ApiResource::from_gvk(&kube::api::GroupVersionKind::try_from(&types).unwrap());

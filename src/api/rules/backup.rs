@@ -2,7 +2,7 @@
 
 use kube::core::Rule;
 
-use super::{at_most, explained, forbidden};
+use super::forbidden;
 
 /// One field of a cron expression: values, ranges and steps, joined by commas.
 fn field(value: &str) -> String {
@@ -129,20 +129,6 @@ pub fn existing_claim_is_another() -> Rule {
 const NO_CLAIM_OF_OURS: &str = "!has(self.backup) || !has(oldSelf.backup) || has(self.backup.s3) || has(oldSelf.backup.s3) || (has(self.backup.volume) && has(self.backup.volume.existingClaim)) || (has(oldSelf.backup.volume) && has(oldSelf.backup.volume.existingClaim))";
 
 /// A transition rule. Where backups were off before, nothing is known of a claim, and the API server decides.
-pub fn size_never_shrinks() -> Rule {
-    let size = |spec: &str| {
-        format!(
-            "(has({spec}.backup) && has({spec}.backup.volume) && has({spec}.backup.volume.size) ? string({spec}.backup.volume.size) : '20Gi')"
-        )
-    };
-    let (new, old) = (size("self"), size("oldSelf"));
-    explained(
-        format!("{NO_CLAIM_OF_OURS} || {}", at_most(&old, &new)),
-        format!("\"must not decrease (was '%s', now '%s'): volumes cannot shrink; name another claim with `existingClaim`\".format([{old}, {new}])"),
-    )
-    .field_path(".backup.volume.size")
-}
-
 pub fn class_is_immutable() -> Rule {
     let class = |spec: &str| {
         format!(

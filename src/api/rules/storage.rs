@@ -5,7 +5,7 @@
 
 use kube::core::Rule;
 
-use super::{at_most, explained, forbidden};
+use super::{explained, forbidden};
 
 fn backend(spec: &str) -> String {
     format!("(has({spec}.storage) && has({spec}.storage.backend) ? {spec}.storage.backend : 'Sqlite')")
@@ -231,50 +231,4 @@ pub fn existing_claim_is_immutable() -> Rule {
     Rule::new(same_or_absent("existingClaim"))
         .message("is immutable, also where it was not given at first: another claim holds other data; create another cluster for it")
         .field_path(".storage.volume.existingClaim")
-}
-
-/// The claim's size for a component, as text: its own, the common one, or the default.
-fn size(spec: &str, key: &str) -> String {
-    let common = |default: &str| {
-        format!(
-            "(has({spec}.storage) && has({spec}.storage.volume) && has({spec}.storage.volume.size) ? string({spec}.storage.volume.size) : {default})"
-        )
-    };
-    if key.is_empty() {
-        return common("'10Gi'");
-    }
-    format!(
-        "(has({spec}.components) && {key} in {spec}.components && has({spec}.components[{key}].volume) ? string({spec}.components[{key}].volume.size) : {})",
-        common(&format!("({key} == 'all' ? '10Gi' : '5Gi')"))
-    )
-}
-
-pub fn size_never_shrinks() -> Rule {
-    let (new, old) = (size("self", ""), size("oldSelf", ""));
-    explained(
-        format!("{} != 'Shared' || {}", sharing("self"), at_most(&old, &new)),
-        format!(
-            "\"must not decrease (was '%s', now '%s'): volumes cannot shrink; create another cluster and restore into it\".format([{old}, {new}])"
-        ),
-    )
-    .field_path(".storage.volume.size")
-}
-
-pub fn component_sizes_never_shrink() -> Rule {
-    let keys = |spec: &str| {
-        format!(
-            "(has({spec}.components) && {spec}.components.size() > 0 ? {spec}.components.map(k, k) : ['all'])"
-        )
-    };
-    forbidden(
-        format!(
-            "{} != 'PerComponent' || {}.all(k, !(k in {}) || {})",
-            sharing("self"),
-            keys("self"),
-            keys("oldSelf"),
-            at_most(&size("oldSelf", "k"), &size("self", "k"))
-        ),
-        "the size of a component's volume must not decrease (`components.….volume.size`, else `storage.volume.size`, else 10Gi for all and 5Gi for rest and grpc): volumes cannot shrink; create another cluster and restore into it",
-    )
-    .field_path(".storage.volume.size")
 }

@@ -136,6 +136,11 @@ fn of_pod(key: &Key, pod: &detail::Pod, longest_unready: i64, clock: &Clock) -> 
     if let Some((message, since)) = &pod.unschedulable {
         return clock.passed(SETTLING, *since).then(|| error(reasons::UNSCHEDULABLE, message.clone()));
     }
+    if let Some((gates, since)) = &pod.gated {
+        let message =
+            format!("the scheduler does not look at it behind the scheduling gates {}", gates.join(", "));
+        return clock.passed(LONGEST_UNSEEN, *since).then(|| error(reasons::SCHEDULING_GATED, message));
+    }
     if pod.phase == "Pending" && pod.node.is_none() && !pod.scheduled {
         let unseen = clock.passed(LONGEST_UNSEEN, pod.created);
         return unseen.then(|| error(reasons::UNSCHEDULABLE, "no scheduler has looked at it"));
@@ -375,6 +380,24 @@ mod tests {
         ] {
             assert_eq!(told(&status), None, "{status}");
         }
+    }
+
+    #[test]
+    fn scheduling_gates_are_named_when_they_stay() {
+        let told = |since: i64| {
+            let live = json!({
+                "metadata": { "name": "p", "uid": "u", "creationTimestamp": at(NOW - 500) },
+                "spec": { "schedulingGates": [{ "name": "example.com/queue" }, { "name": "b" }] },
+                "status": { "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False",
+                    "reason": "SchedulingGated", "message": "x", "lastTransitionTime": at(since) }] },
+            });
+            let Detail::Pod(pod) = Detail::read(Pod::KIND, &live) else { panic!("not a pod") };
+            of_pod(&key(), &pod, LONGEST_UNREADY, &clock())
+        };
+        assert_eq!(told(NOW - LONGEST_UNSEEN + 1), None);
+        let told = told(NOW - LONGEST_UNSEEN).unwrap();
+        assert_eq!((told.reason.as_str(), told.severity), ("SchedulingGated", Severity::Error));
+        assert!(told.message.ends_with("example.com/queue, b"), "{}", told.message);
     }
 
     #[test]

@@ -5,10 +5,23 @@ use serde_json::Value;
 
 use super::{SETTLING, error, is_backup, warning};
 use crate::{
-    api::status::Problem,
-    engine::{child::Child, clock::Clock, detail::Claim, kind::Managed, plan::Plan},
-    logpilot::reasons,
+    api::{common::Quantity, status::Problem},
+    engine::{
+        child::Child,
+        clock::Clock,
+        detail::{Cause, Claim},
+        kind::Managed,
+        plan::Plan,
+        quantity,
+    },
+    logpilot::{
+        facts::{HeldSize, HeldWhy},
+        reasons,
+    },
 };
+
+/// Seconds in which a resizer says that it has begun: it answers to the event of the new size.
+const LONGEST_UNRESIZED: i64 = 120;
 
 const WAITS: &str = "waits for the first pod";
 
@@ -16,14 +29,48 @@ pub(super) fn of_claim(child: &Child, claim: &Claim, plan: &Plan, clock: &Clock)
     let pending = claim.phase == "Pending";
     // That of the backups waits for the first one, and no server waits for it. A class may wait for the first pod,
     // and none is wanted.
-    if claim.phase != "Lost" && is_backup(child, plan) || pending && !wants_pods(plan) {
+    if pending && (is_backup(child, plan) || !wants_pods(plan)) {
         return None;
     }
     if claim.phase == "Lost" || pending && clock.passed(SETTLING, claim.created) {
         return Some(error(child, reasons::VOLUME_PENDING, format!("claim is {}", unbound(claim))));
     }
-    let cause = claim.resizing.as_ref()?;
-    Some(warning(child, reasons::VOLUME_RESIZE, format!("{}: {}", cause.reason, cause.message)))
+    let told = resize(claim, clock)?;
+    Some(warning(child, reasons::VOLUME_RESIZE, told))
+}
+
+/// How far another size is; that nobody has begun with it, once a provisioner had the time to.
+fn resize(claim: &Claim, clock: &Clock) -> Option<String> {
+    let sizes = |claim: &Claim| {
+        let [asked, has] = [&claim.requested, &claim.capacity].map(|size| size.clone().unwrap_or_default());
+        format!("asks for {asked} and has {has}")
+    };
+    if let Some(cause) = &claim.resizing {
+        let Cause { reason, message } = cause;
+        let words = if message.is_empty() { String::new() } else { format!(": {message}") };
+        return Some(format!("{}: {reason}{words}", sizes(claim)));
+    }
+    let number = |size: &Option<String>| size.as_deref().and_then(quantity::nano);
+    let waits = number(&claim.requested)? > number(&claim.capacity)?;
+    (waits && clock.passed(LONGEST_UNRESIZED, claim.asked)).then(|| {
+        let provisioner = claim.provisioner.as_deref().unwrap_or("the provisioner of its storage class");
+        format!("{}, and {provisioner} has not begun to resize it within {LONGEST_UNRESIZED} s", sizes(claim))
+    })
+}
+
+/// Why a claim asks for another size than the declared one.
+pub(super) fn held(held: &HeldSize) -> String {
+    let (now, declared) = (&held.now.0, &held.declared.0);
+    match &held.why {
+        HeldWhy::NoVolume => format!(
+            "has no volume yet, and its size is only changed when it has: it asks for {now} until then, for {declared} \
+             afterwards"
+        ),
+        HeldWhy::Capacity(Quantity(capacity)) => format!(
+            "asks for {now} instead of {declared}: its volume has {capacity} and no volume shrinks; Kubernetes takes \
+             sizes above {capacity}, also smaller ones than were asked for before"
+        ),
+    }
 }
 
 /// What can be told from the claim alone. The volume controller names a provisioner once it has found the class, and
@@ -52,6 +99,13 @@ pub fn drop_consequences(found: &mut Vec<Problem>) {
     if found.iter().any(|problem| nowhere(problem) && !about_volumes(problem)) {
         found.retain(|it| it.reason != reasons::VOLUME_PENDING || !it.message.ends_with(WAITS));
     }
+    // Others scale past the storage again and again: that is why the Deployment is contested.
+    let beyond: Vec<String> = found
+        .iter()
+        .filter(|problem| problem.reason == reasons::SCALED_BEYOND_STORAGE)
+        .map(|problem| problem.object.clone())
+        .collect();
+    found.retain(|problem| problem.reason != reasons::CONTESTED || !beyond.contains(&problem.object));
     // A pod that waits for a volume is no problem of its own where the volume is one.
     let volume = [reasons::VOLUME_PENDING, reasons::DATA_VOLUME_LOST];
     if found.iter().any(|problem| volume.contains(&problem.reason.as_str())) {
@@ -68,8 +122,11 @@ fn wants_pods(plan: &Plan) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::{api::core::v1::PersistentVolumeClaim, jiff::Timestamp};
+    use serde_json::json;
+
     use super::*;
-    use crate::{api::status::Severity, logpilot::problems::problem};
+    use crate::{api::status::Severity, engine::detail::Detail, logpilot::problems::problem};
 
     #[test]
     fn a_claim_tells_what_it_waits_for() {
@@ -85,6 +142,67 @@ mod tests {
             "Pending: p has made no volume of storage class c"
         );
         assert_eq!(claim("Lost", Some("c"), Some("p")), "Lost (storage class c)");
+    }
+
+    #[test]
+    fn a_resize_that_nobody_carries_out_is_named() {
+        let now = 1_800_000_000;
+        let told = |status: Value, seconds_ago: i64| {
+            let asked = Timestamp::from_second(now - seconds_ago).unwrap().to_string();
+            let mut status = status;
+            status["phase"] = "Bound".into();
+            status["capacity"] = json!({ "storage": "10Gi" });
+            let live = json!({
+                "metadata": { "name": "c", "uid": "u",
+                    "annotations": { "volume.kubernetes.io/storage-provisioner": "disks.example.com" },
+                    "managedFields": [{ "manager": "logpilot-operator", "operation": "Apply", "time": asked,
+                        "fieldsV1": { "f:spec": { "f:resources": { "f:requests": { "f:storage": {} } } } } }] },
+                "spec": { "resources": { "requests": { "storage": "10Ti" } } }, "status": status,
+            });
+            let Detail::Claim(claim) = Detail::read(PersistentVolumeClaim::KIND, &live) else { panic!() };
+            resize(&claim, &Clock::at(Timestamp::from_second(now).unwrap()))
+        };
+        let state = |state: &str| json!({ "allocatedResourceStatuses": { "storage": state } });
+        let condition = |type_: &str, message: &str| json!({ "conditions": [{ "type": type_, "status": "True", "message": message }] });
+        let mut both = state("ControllerResizeInfeasible");
+        both["conditions"] = condition("Resizing", "goes on")["conditions"].clone();
+        for (status, ago, words) in [
+            (json!({}), LONGEST_UNRESIZED - 1, None),
+            (json!({}), LONGEST_UNRESIZED, Some("disks.example.com has not begun to resize it within 120 s")),
+            (condition("Resizing", ""), 0, Some("Resizing")),
+            (
+                condition("FileSystemResizePending", "waits for a pod"),
+                0,
+                Some("FileSystemResizePending: waits"),
+            ),
+            (condition("ControllerResizeError", "no such size"), 0, Some("ControllerResizeError: no such")),
+            (condition("NodeResizeError", "full"), 0, Some("NodeResizeError: full")),
+            (state("ControllerResizeInProgress"), 0, Some("ControllerResizeInProgress")),
+            (state("NodeResizePending"), 0, Some("NodeResizePending")),
+            (state("NodeResizeInfeasible"), 0, Some("NodeResizeInfeasible")),
+            (both, 0, Some("ControllerResizeInfeasible")),
+        ] {
+            let found = told(status.clone(), ago);
+            assert_eq!(found.is_some(), words.is_some(), "{status} {found:?}");
+            if let (Some(found), Some(words)) = (found, words) {
+                assert!(found.starts_with("asks for 10Ti and has 10Gi"), "{found}");
+                assert!(found.contains(words), "{found}");
+            }
+        }
+        assert!(reasons::action(reasons::VOLUME_RESIZE, "p has not begun to").contains("resizer"));
+    }
+
+    #[test]
+    fn what_is_scaled_past_its_storage_is_not_also_contested() {
+        let told = |reason, object: &str| problem(Severity::Error, reason, object.into(), "words");
+        let mut found = vec![
+            told(reasons::CONTESTED, "Deployment n/a"),
+            told(reasons::SCALED_BEYOND_STORAGE, "Deployment n/a"),
+            told(reasons::CONTESTED, "Service n/a"),
+        ];
+        drop_consequences(&mut found);
+        let left: Vec<_> = found.iter().map(|it| (it.reason.as_str(), it.object.as_str())).collect();
+        assert_eq!(left, [("ScaledBeyondStorage", "Deployment n/a"), ("Contested", "Service n/a")]);
     }
 
     #[test]

@@ -1,22 +1,66 @@
 //! Why pods are not made.
 
-use super::error;
+use serde_json::Value;
+
+use super::{error, warning};
 use crate::{
     api::status::Problem,
     engine::{
+        FIELD_MANAGER,
         child::Child,
         detail::{Cause, Deployment, ReplicaSet},
+        error::resource_refusal,
+        plan::Plan,
     },
     logpilot::reasons,
 };
 
-pub(super) fn of_deployment(child: &Child, deployment: &Deployment) -> Option<Problem> {
+pub(super) fn of_deployment(child: &Child, deployment: &Deployment, plan: &Plan) -> Option<Problem> {
+    if let Some(manager) = &deployment.paused {
+        return Some(of_paused(child, deployment, manager, plan));
+    }
     let (reason, cause) = match (&deployment.failure, &deployment.stuck) {
         (Some(cause), _) => (refusal(cause), cause),
         (None, Some(cause)) => (reasons::DEADLINE_EXCEEDED, cause),
         (None, None) => return None,
     };
     Some(error(child, reason, cause.message.clone()))
+}
+
+/// Nothing of a change reaches the pods, and Kubernetes sets no deadline. The field belongs to whoever paused it.
+fn of_paused(child: &Child, deployment: &Deployment, manager: &str, plan: &Plan) -> Problem {
+    let planned = plan.objects.iter().find(|planned| planned.kind == child.kind && planned.key == child.key);
+    let by_patch = planned
+        .is_some_and(|planned| planned.body.pointer("/spec/paused").and_then(Value::as_bool) == Some(true));
+    let who = match manager {
+        _ if by_patch => "by spec.patches; take `paused` out of the patch".to_owned(),
+        manager => {
+            let by = if manager.is_empty() { String::new() } else { format!("by '{manager}'; ") };
+            let name = &child.key.name;
+            let namespace = child.key.namespace.as_deref().unwrap_or_default();
+            format!("{by}release it with: kubectl rollout resume deployment/{name} -n {namespace}")
+        }
+    };
+    let tell = if deployment.complete() { warning } else { error };
+    tell(child, reasons::ROLLOUT_PAUSED, format!("its rollout is paused {who}"))
+}
+
+/// Seconds for which a Job may be suspended before that is a problem: a queue admits what it has room for at once.
+pub(super) const LONGEST_SUSPENDED: i64 = 30;
+
+/// Servers run without a backup; a restore and a configuration that is tried hold them.
+pub(super) fn of_suspended(child: &Child, manager: &str, is_planned: bool) -> Problem {
+    // Who makes a Job has the field, also where a webhook set it.
+    let by = match manager {
+        "" | FIELD_MANAGER | "kube-controller-manager" => String::new(),
+        manager => format!(" by '{manager}'"),
+    };
+    let (name, namespace) = (&child.key.name, child.key.namespace.as_deref().unwrap_or_default());
+    let tell = if is_planned { error } else { warning };
+    let release = format!(
+        "kubectl patch job {name} -n {namespace} --type=merge -p '{{\"spec\":{{\"suspend\":false}}}}'"
+    );
+    tell(child, reasons::JOB_SUSPENDED, format!("is suspended{by}; release it with: {release}"))
 }
 
 /// A ReplicaSet tells of a refusal before its Deployment does.
@@ -27,12 +71,8 @@ pub(super) fn of_replica_set(child: &Child, set: &ReplicaSet) -> Option<Problem>
 
 /// Why pods cannot be created.
 fn refusal(cause: &Cause) -> &'static str {
-    // The quota's own words, and those of the admission that fills in and bounds what a container takes.
-    let limits = ["usage per Container is", "usage per Pod is", "limit to request ratio per"];
-    if cause.message.contains("exceeded quota") || cause.message.contains("failed quota") {
-        reasons::QUOTA_EXCEEDED
-    } else if limits.iter().any(|words| cause.message.contains(words)) {
-        reasons::LIMIT_RANGE
+    if let Some(reason) = resource_refusal(&cause.message) {
+        reason
     } else if cause.message.contains("PodSecurity")
         || cause.message.contains("admission")
         || cause.message.contains("denied")
@@ -45,7 +85,81 @@ fn refusal(cause: &Cause) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::{
+        api::{apps::v1::Deployment as Workload, batch::v1::Job},
+        jiff::Timestamp,
+    };
+    use serde_json::json;
+
     use super::*;
+    use crate::{
+        api::status::Severity,
+        engine::{
+            clock::Clock,
+            detail::Detail,
+            kind::Managed,
+            plan::{Key, Planned, Replicas},
+        },
+    };
+
+    #[test]
+    fn a_suspended_job_names_its_release() {
+        let made = 1_800_000_000;
+        let told = |suspend: bool, manager: &str, ago: i64| {
+            let at = Timestamp::from_second(made).unwrap().to_string();
+            let live = json!({
+                "metadata": { "name": "j", "namespace": "n", "uid": "u", "creationTimestamp": at, "managedFields": [
+                    { "manager": manager, "operation": "Update", "fieldsV1": { "f:spec": { "f:suspend": {} } } },
+                ] },
+                "spec": { "suspend": suspend },
+                "status": { "conditions": [{ "type": "Suspended", "status": if suspend { "True" } else { "False" } }] },
+            });
+            let child = Child::read(Job::KIND, &live).unwrap();
+            let clock = Clock::at(Timestamp::from_second(made + ago).unwrap());
+            super::super::of_child(&child, &Plan::default(), &clock)
+        };
+        assert_eq!(told(false, "kubectl-patch", LONGEST_SUSPENDED), None);
+        assert_eq!(told(true, "kubectl-patch", LONGEST_SUSPENDED - 1), None);
+        let found = told(true, "kubectl-patch", LONGEST_SUSPENDED).unwrap();
+        assert_eq!((found.severity, found.reason.as_str()), (Severity::Warning, "JobSuspended"));
+        assert!(
+            found
+                .message
+                .starts_with("is suspended by 'kubectl-patch'; release it with: kubectl patch job j -n n")
+        );
+        let by_webhook = told(true, "kube-controller-manager", LONGEST_SUSPENDED).unwrap();
+        assert!(by_webhook.message.starts_with("is suspended; "), "{}", by_webhook.message);
+    }
+
+    #[test]
+    fn a_paused_rollout_names_who_paused_it() {
+        let told = |paused: bool, manager: &str, updated: i64, patched: bool| {
+            let live = json!({
+                "metadata": { "name": "d", "namespace": "n", "uid": "u", "managedFields": [
+                    { "manager": manager, "operation": "Update", "fieldsV1": { "f:spec": { "f:paused": {} } } },
+                ] },
+                "spec": { "replicas": 2, "paused": paused },
+                "status": { "updatedReplicas": updated, "availableReplicas": 2, "replicas": 2 },
+            });
+            let child = Child::read(Workload::KIND, &live).unwrap();
+            let Detail::Deployment(deployment) = &child.detail else { panic!("not a Deployment") };
+            let key = Key { namespace: Some("n".into()), name: "d".into() };
+            let body = json!({ "spec": { "paused": patched } });
+            let planned =
+                Planned { kind: Workload::KIND, key, body, replicas: Replicas::Planned, held: None };
+            of_deployment(&child, deployment, &Plan { objects: vec![planned] })
+        };
+        assert_eq!(told(false, "kubectl-rollout", 0, false), None);
+        let stuck = told(true, "kubectl-rollout", 0, false).unwrap();
+        assert_eq!((stuck.severity, stuck.reason.as_str()), (Severity::Error, "RolloutPaused"));
+        for words in ["paused by 'kubectl-rollout'", "kubectl rollout resume deployment/d -n n"] {
+            assert!(stuck.message.contains(words), "{}", stuck.message);
+        }
+        // Nothing waits for it yet.
+        assert_eq!(told(true, "kubectl-rollout", 2, false).unwrap().severity, Severity::Warning);
+        let patched = told(true, "logpilot-operator", 0, true).unwrap().message;
+        assert!(patched.contains("spec.patches") && !patched.contains("resume"), "{patched}");
+    }
 
     #[test]
     fn who_refuses_pods_is_told_by_its_words() {
@@ -56,6 +170,10 @@ mod tests {
                 reasons::QUOTA_EXCEEDED,
             ),
             ("maximum memory usage per Container is 64Mi, but limit is 512Mi", reasons::LIMIT_RANGE),
+            (
+                "maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 2Gi",
+                reasons::LIMIT_RANGE,
+            ),
             (
                 "cpu max limit to request ratio per Container is 2, but provided ratio is 5",
                 reasons::LIMIT_RANGE,

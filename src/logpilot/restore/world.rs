@@ -52,7 +52,7 @@ impl World<'_> {
         left.extend(
             self.snapshot
                 .of_kind(Job::KIND)
-                .filter(|child| child.detail == Detail::Job(None))
+                .filter(|child| matches!(child.detail, Detail::Job { end: None, .. }))
                 .filter(|child| {
                     let owner = child.controller.as_ref().filter(|owner| owner.kind == "CronJob");
                     owner.is_some_and(|owner| copies.iter().any(|job| job.name == owner.name))

@@ -84,6 +84,8 @@ pub(super) fn of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
                         reasons::ADMISSION_DENIED,
                         reasons::ROUTE_NOT_ACCEPTED,
                         reasons::ROUTE_CONFLICT,
+                        reasons::ROLLOUT_PAUSED,
+                        reasons::SCALED_BEYOND_STORAGE,
                     ]
                     .contains(&problem.reason.as_str())
             })

@@ -14,7 +14,7 @@ fn print(plan: &Plan) -> String {
     for planned in plan.in_apply_order() {
         let replicas = match planned.replicas {
             Replicas::Planned => String::new(),
-            autoscaled @ Replicas::Autoscaled { .. } => format!(" {autoscaled:?}"),
+            autoscaled => format!(" {autoscaled:?}"),
         };
         writeln!(text, "--- # {planned}{replicas}").expect("to memory");
         text.push_str(&serde_yaml::to_string(&planned.body).expect("YAML"));

@@ -209,3 +209,54 @@ fn a_claim_without_a_volume_keeps_its_size_until_it_has_one(
         problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains("for 10Gi afterwards"))
     );
 }
+
+/// What a claim asks for that declares 10Gi, by what it asked for before and what its volume has: a wish that was not carried
+/// out is taken back, to more than the volume has, as Kubernetes asks.
+#[rstest]
+#[case("10Ti", Some("5Gi"), "10Gi", false)]
+#[case("10Ti", Some("10Gi"), "10241Mi", true)]
+#[case("10Ti", Some("20Gi"), "20481Mi", true)]
+// It was carried out, or more than that.
+#[case("20Gi", Some("20Gi"), "20Gi", true)]
+#[case("20Gi", Some("21Gi"), "20Gi", true)]
+#[case("10241Mi", Some("11Gi"), "10241Mi", true)]
+// The least that Kubernetes takes stays what it is.
+#[case("10241Mi", Some("10Gi"), "10241Mi", true)]
+#[case("20Gi", None, "20Gi", true)]
+#[case("5Gi", Some("5Gi"), "10Gi", false)]
+#[case("10Gi", Some("100Gi"), "10Gi", false)]
+#[case("10240Mi", Some("10Gi"), "10Gi", false)]
+fn a_smaller_size_goes_as_far_as_the_volume(
+    #[case] requested: &str,
+    #[case] capacity: Option<&str>,
+    #[case] asked: &str,
+    #[case] told: bool,
+) {
+    let claim = |name: &str| {
+        json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name },
+            "spec": { "resources": { "requests": { "storage": requested } } },
+            "status": { "phase": "Bound", "capacity": capacity.map(|size| json!({ "storage": size })) } })
+    };
+    let names = ["logpilot-all-data", "logpilot-rest-data", "logpilot-all-backup", "logpilot-rest-backup"];
+    let snapshot = super::backups::world(&names.map(claim));
+    let cluster = cluster(
+        "{ storage: { sharing: PerComponent, volume: { size: 10Gi } }, backup: { volume: { size: 10Gi } }, \
+           components: { all: {}, rest: { volume: { size: 10Gi } } } }",
+    );
+    let held_sizes = crate::logpilot::gather::held_sizes(&cluster, &snapshot);
+    let facts = Facts { held_sizes, ..Facts::default() };
+    let plan = plan(&cluster, &facts);
+    for name in names {
+        let size =
+            &object(&plan, "PersistentVolumeClaim", name).body["spec"]["resources"]["requests"]["storage"];
+        assert_eq!(size, asked, "{name}");
+    }
+    let key = Key { namespace: None, name: "k".into() };
+    let problems = crate::logpilot::problems::of_facts(&facts, &[], &[], (&key, "api-key"), "logpilot");
+    assert_eq!(problems.len(), if told { names.len() } else { 0 }, "{problems:?}");
+    let range = format!("Kubernetes takes sizes above {}", capacity.unwrap_or(requested));
+    assert!(
+        problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains(&range)),
+        "{problems:?}"
+    );
+}

@@ -89,7 +89,8 @@ pub(super) fn resolve(
             Err(refusal) => refuse(refusal, &claim, pods, objections),
         }
     }
-    Storage { backend, sharing, access_mode, claims, existing_claim: volume.existing_claim }
+    let one_pod = decide(backend, access_mode, 2, &accepted).is_err();
+    Storage { backend, sharing, access_mode, claims, existing_claim: volume.existing_claim, one_pod }
 }
 
 fn claims(

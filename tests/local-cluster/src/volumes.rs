@@ -38,6 +38,8 @@ use crate::{Error, Result, access::client_from, error::Context};
 pub const STANDARD: &str = "standard";
 /// Its volumes do not grow.
 pub const NO_EXPANSION: &str = "no-expansion";
+/// Its volumes may grow and nobody makes them, as where the resizer is away.
+pub const NEVER_GROWS: &str = "never-grows";
 /// Nobody provisions for it: its claims stay Pending.
 pub const NEVER: &str = "never";
 
@@ -57,12 +59,13 @@ const RETRIES: usize = 10;
 /// The classes that every local control plane has.
 pub(crate) async fn create_classes(client: &Client) -> Result<()> {
     let classes: Api<StorageClass> = Api::all(client.clone());
-    for class in [
-        class(STANDARD, PROVISIONER, true),
-        class(NO_EXPANSION, PROVISIONER, false),
-        class(NEVER, NOBODY, true),
+    for (name, provisioner, expansion) in [
+        (STANDARD, PROVISIONER, true),
+        (NO_EXPANSION, PROVISIONER, false),
+        (NEVER_GROWS, PROVISIONER, true),
+        (NEVER, NOBODY, true),
     ] {
-        let name = class.name_any();
+        let class = class(name, provisioner, expansion);
         classes.create(&PostParams::default(), &class).await.during(format!("create StorageClass {name}"))?;
     }
     Ok(())
@@ -168,9 +171,17 @@ async fn settle_claim(
                 created => created.map(drop),
             }
         }
+        (Some(_), _) if is_stuck(claim) => Ok(()),
         (Some(volume), _) => grow(client, claim, volume).await,
         (None, None) => Ok(()),
     }
+}
+
+/// Whether its volume has a size and nobody gives it another.
+fn is_stuck(claim: &PersistentVolumeClaim) -> bool {
+    let class = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref());
+    let capacity = claim.status.as_ref().and_then(|status| status.capacity.as_ref());
+    class == Some(NEVER_GROWS) && capacity.is_some()
 }
 
 /// The API server refuses a larger request where the class forbids it, so a request that differs may be granted.

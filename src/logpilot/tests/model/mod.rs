@@ -2,6 +2,7 @@
 //! asks for nothing that may never be asked for, and then is silent.
 
 mod fields;
+mod scalers;
 mod server;
 mod world;
 

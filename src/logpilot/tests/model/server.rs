@@ -16,6 +16,7 @@ use crate::{
         FIELD_MANAGER, MANAGED_BY_LABEL,
         kind::{Kind, Role},
         plan::Key,
+        quantity::nano,
     },
     objects::kinds::KINDS,
 };
@@ -59,6 +60,8 @@ pub struct Server {
     /// Strikes the write after so many others.
     pub fault: Option<(usize, Fault)>,
     pub dead: bool,
+    /// Lists beside those of the watches.
+    pub lists: usize,
     /// The newest plan.
     pub planned: BTreeSet<Id>,
     /// What each of its objects depends on.
@@ -232,6 +235,12 @@ impl Server {
             return Answer::Refusal(404, "NotFound", "namespaces not found".into());
         }
         match (call.method.as_str(), found) {
+            ("GET", None) if name.is_empty() => {
+                self.lists += 1;
+                let of = |(id, _): &(&Id, &Stored)| id.0 == kind.plural && id.1.namespace == key.namespace;
+                let items: Vec<Value> = self.objects.iter().filter(of).map(|(_, it)| it.json()).collect();
+                Answer::Object(json!({ "items": items }))
+            }
             ("GET" | "DELETE", None) => Answer::Refusal(404, "NotFound", "not found".into()),
             ("GET", Some(found)) => Answer::Object(found.json()),
             ("POST", Some(_)) => Answer::Refusal(409, "AlreadyExists", "already exists".into()),
@@ -298,7 +307,12 @@ impl Server {
             "ConfigMap" => fixed("/data") && stored.body["immutable"] == true,
             _ => false,
         };
-        if immutable {
+        let size = |body: &Value| {
+            let size = body.pointer("/spec/resources/requests/storage").and_then(Value::as_str);
+            size.and_then(nano).unwrap_or_default()
+        };
+        let shrinks = before.as_ref().is_some_and(|before| size(&stored.body) < size(&before.body));
+        if immutable || shrinks && kind.kind == "PersistentVolumeClaim" {
             self.violations.push(format!("changed what cannot be changed of {} {key}", kind.kind));
             return Answer::Refusal(422, "Invalid", "field is immutable".into());
         }

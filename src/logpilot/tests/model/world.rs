@@ -166,7 +166,9 @@ impl World {
                 leaves.retain(|path, _| {
                     let replicas = path.last().is_some_and(|step| step == "f:replicas");
                     let left = replicas && id.0 == "deployments" && scaled(&id.1.name);
-                    !(left || path.contains(&format!("f:{API_KEY_HASH}")))
+                    // No volume shrinks, whatever its size was before.
+                    let size = id.0 == "persistentvolumeclaims" && path.contains(&"f:resources".to_owned());
+                    !(left || size || path.contains(&format!("f:{API_KEY_HASH}")))
                 });
                 (id.clone(), leaves)
             })
