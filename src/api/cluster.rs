@@ -85,7 +85,11 @@ use super::{
     validation = rules::ingress::component_is_named("ingress"),
     validation = rules::ingress::component_is_named("gateway"),
     validation = rules::ingress::component_serves_protocol("ingress"),
-    validation = rules::ingress::component_serves_protocol("gateway")
+    validation = rules::ingress::component_serves_protocol("gateway"),
+    validation = rules::presence::components_are_kept(),
+    validation = rules::presence::clients_are_kept(),
+    validation = rules::presence::backups_are_kept(),
+    validation = rules::presence::protection_is_kept()
 )]
 pub struct LogPilotClusterSpec {
     /// Prefix of every child's name. Default: the resource's name. Immutable.
@@ -128,9 +132,11 @@ pub struct LogPilotClusterSpec {
     pub common_annotations: StringMap,
     /// The pods' ServiceAccount; no token of it is mounted.
     pub service_account: Option<ServiceAccount>,
-    /// The server roles to run, by key: `all`, `rest`, `grpc`. None given means `all: {}`.
+    /// The server roles to run, by key: `all`, `rest`, `grpc`. Left out, it means `all: {}`; a component with
+    /// its defaults needs its braces, as in `rest: {}`.
     #[schemars(schema_with = "super::schema::components")]
     #[x_kube(
+        validation = rules::presence::some_component(),
         validation = rules::components::known_roles(),
         validation = rules::components::cpu_within_limit("all"),
         validation = rules::components::cpu_within_limit("rest"),

@@ -11,7 +11,11 @@ use super::{
 /// An HTTPRoute for each host of an HTTP rule, and a GRPCRoute for each host of a gRPC rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::one_kind_of_parent(), validation = rule::tls_needs_own_gateway())]
+#[x_kube(
+    validation = rule::one_kind_of_parent(),
+    validation = rule::tls_needs_own_gateway(),
+    validation = rules::presence::tls_is_kept(" || has(self.parentRefs)")
+)]
 pub struct Gateway {
     /// `false` removes the routes, and the Gateway made for them, and keeps the settings.
     pub enabled: Option<bool>,

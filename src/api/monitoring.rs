@@ -11,7 +11,11 @@ use super::{
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::monitoring::one_monitor())]
+#[x_kube(
+    validation = rules::monitoring::one_monitor(),
+    validation = rules::monitoring::interval_suits_alerts("serviceMonitor"),
+    validation = rules::monitoring::interval_suits_alerts("podMonitor")
+)]
 pub struct Monitoring {
     /// A ServiceMonitor for the Prometheus operator.
     pub service_monitor: Option<Monitor>,
