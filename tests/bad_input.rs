@@ -2,8 +2,12 @@
 //! good ones are not. Without a server: structure by a JSON Schema validator, rules by kube-rs' CEL
 //! evaluator. The same table runs against a real API server in the cluster suite (`online.rs`).
 
+#[path = "bad_input/blocks.rs"]
+mod blocks;
 #[path = "bad_input/offline.rs"]
 mod offline;
+#[path = "bad_input/presence.rs"]
+mod presence;
 #[path = "bad_input/table.rs"]
 mod table;
 
