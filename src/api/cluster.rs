@@ -107,7 +107,8 @@ pub struct LogPilotClusterSpec {
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = rules::image_format(), validation = rules::image_version())]
     pub image: String,
-    /// Mirror prefix put before every image, for air-gapped sites.
+    /// Mirror prefix put before every image of the servers, for air-gapped sites. Backups, restores and checks of them run
+    /// the operator's own image, as its installation names it: mirror that one in the operator's Deployment.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::image_registry())]
     pub image_registry: Option<String>,
@@ -170,7 +171,8 @@ pub struct LogPilotClusterSpec {
     /// Limits of the namespace: defaults for containers, and a quota.
     pub limits: Option<Limits>,
     /// With `true` an admission policy refuses to delete this resource, the claims made for it, and its namespace
-    /// where the operator made that. Default `false`.
+    /// where the operator made that. The policy is part of `install.yaml` (`config/admission`): without it this is a label
+    /// and no more. Default `false`.
     pub deletion_protection: Option<bool>,
     /// What the operator does with the cluster, apart from what it should be.
     pub operation: Option<Operation>,
@@ -188,7 +190,8 @@ pub struct Namespace {
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = rules::dns_label(), validation = rules::allowed_namespace())]
     pub name: Option<String>,
-    /// Labels of a namespace that the operator makes.
+    /// Labels of a namespace that the operator makes. One that is there already and lacks them is reported as
+    /// `SettingIgnored`.
     #[schemars(schema_with = "super::schema::labels")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]

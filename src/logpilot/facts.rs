@@ -150,6 +150,8 @@ pub struct Facts {
     pub namespace: NamespaceFact,
     /// Meaningless where no system namespace is named.
     pub system_namespace: NamespaceFact,
+    /// Settings of the namespace that one which is not ours lacks.
+    pub namespace_ignored: Vec<String>,
     /// Another cluster lives in the namespace: a policy of Delete is held back. Not looked for without one.
     pub namespace_shared: bool,
     /// What this cluster wants and an older one has.

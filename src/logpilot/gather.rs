@@ -24,6 +24,7 @@ use crate::{
         plan::Key,
         writer::Writer,
     },
+    objects,
 };
 
 /// Where facts come from.
@@ -51,6 +52,15 @@ pub fn namespace(live: &Live, cluster: &Cluster, name: &str) -> NamespaceFact {
         }
         Some(child) if child.instance.as_deref() == Some(&cluster.name) => NamespaceFact::Ours,
         Some(_) => NamespaceFact::Foreign,
+    }
+}
+
+fn namespace_ignored(live: &Live, cluster: &Cluster, fact: NamespaceFact) -> Vec<String> {
+    match live.namespace(&cluster.namespace.name).map(|child| child.detail.clone()) {
+        Some(Detail::Namespace { labels, .. }) if fact == NamespaceFact::Foreign => {
+            objects::namespace::ignored(cluster, &labels)
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -166,6 +176,7 @@ pub async fn facts(
             .system_namespace
             .as_ref()
             .map_or(NamespaceFact::Absent, |name| namespace(sources.live, cluster, name)),
+        namespace_ignored: namespace_ignored(sources.live, cluster, servers),
         namespace_shared: sources.namespace_shared,
         taken: sources.taken,
         api_key,

@@ -86,6 +86,10 @@ reasons! {
     QUOTA_TOO_SMALL = "QuotaTooSmall": "limits.quota has no room for the most pods that can run, those of an update included", "raise limits.quota, or lower replicas or resources";
     ENV_IGNORED = "EnvIgnored": "the server does not look at an environment variable, because its application.yml sets the property", "use the field that the message names, and remove the variable";
     CORS_UNSUPPORTED = "CorsUnsupported": "the ingress class has no CORS setting that the operator knows", "use class nginx, or set the class's own annotations";
+    SETTING_IGNORED = "SettingIgnored": "a setting of the spec has no effect, because of another one or of what is there already; the message names both", "remove the setting, or change what stands in its way";
+    SCRAPED_TWICE = "ScrapedTwice": "a monitor and scrape annotations are both on; a Prometheus that follows both counts every pod twice", "set enabled: false in monitoring.scrapeAnnotations or in the monitor";
+    SCRAPE_INTERVAL_LONG = "ScrapeIntervalLong": "the pods are scraped too rarely for the alerts and objectives that are asked for", "set interval of the monitor to 4m or less";
+    SCRATCH_LIMITED = "ScratchLimited": "the namespace's limits bound the disk of backups and restores whose need is not known", "set limits.defaults.limits.ephemeral-storage above the size of the data, or leave it out";
 }
 
 /// Words in a message that call for advice of their own.
