@@ -28,6 +28,7 @@ use std::{
     process::Command,
 };
 
+use logpilot_operator::exposition::Format;
 use rules::{dashboards, everything, expressions, of_cluster, of_operator};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -156,6 +157,22 @@ fn every_alert_fires_when_it_should_and_not_otherwise() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.concat());
+}
+
+/// In the format that a client without preferences gets, and as a name by itself ends.
+#[test]
+fn the_operators_metrics_pass_the_linter() {
+    let directory = directory("metrics");
+    let text = Format::Text.written(names::of_operator());
+    fs::write(directory.join("metrics.txt"), &text).expect("written");
+    let file = fs::File::open(directory.join("metrics.txt")).expect("a file");
+    let Ok(output) = Command::new("promtool").args(["check", "metrics"]).stdin(file).output() else {
+        println!("skipped: promtool is not in PATH");
+        return;
+    };
+    let said =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success(), "{said}\n{text}");
 }
 
 /// With windows of 5 minutes they never had two samples to compare, and a single failed scrape was an outage.

@@ -44,6 +44,35 @@ async fn a_null_block_is_stored_as_left_out() {
     assert!(alike > 80, "{alike}");
 }
 
+/// An existing namespace is never changed, and what is asked of it and missing is named until it is there.
+#[tokio::test]
+async fn settings_of_an_existing_namespace_are_reported() {
+    let case = case("settled").await;
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": case.name, "labels": { "team": "a" } },
+    });
+    cluster::apply(&case.client, &namespace).await;
+    let mut spec = quickstart();
+    spec["namespace"] = json!({ "labels": { "team": "b", "tier": "logs" }, "podSecurity": "Baseline" });
+    case.apply(spec).await;
+    let named = |status: &Value| {
+        let all = status["problems"].as_array()?;
+        let found = all.iter().find(|problem| problem["reason"] == "SettingIgnored");
+        found.map(|problem| problem["message"].as_str().unwrap().to_owned())
+    };
+    let status = case.until("named", SOON, |status| named(status).is_some()).await;
+    let message = named(&status).unwrap();
+    for part in ["team=b", "tier=logs", "pod-security.kubernetes.io/enforce=baseline"] {
+        assert!(message.contains(part), "{message}");
+    }
+    let labels = json!({ "team": "b", "tier": "logs", "pod-security.kubernetes.io/enforce": "baseline" });
+    let patch = json!({ "metadata": { "labels": labels } });
+    kinds::edit(&case.client, kind("Namespace"), "", &case.name, &patch).await;
+    case.until("no longer named", REPAIR, |status| named(status).is_none()).await;
+    case.ready().await;
+    case.delete().await;
+}
+
 #[tokio::test]
 async fn a_null_in_free_form_is_kept() {
     let client = shared_operator().await.client().await;

@@ -26,11 +26,12 @@ pub fn some_component() -> Rule {
         .reason(Reason::FieldValueRequired)
 }
 
-/// At `spec`, like all below that compare blocks which may be gone. An empty map has its own rule.
+/// At `spec`, like all below that compare blocks which may be gone. An empty map has its own rule, and `all` alone is what
+/// runs where nothing is named.
 pub fn components_are_kept() -> Rule {
     explained(
-        "!has(oldSelf.components) || oldSelf.components.size() == 0 || has(self.components)",
-        "[oldSelf.components.map(k, k)[0]].map(k, 'may not be left out once a component was named: that means `all: {}`, and there was ' + k + '; write `' + k + ': {}` for a component with its defaults')[0]",
+        "!has(oldSelf.components) || has(self.components) || oldSelf.components.all(k, k == 'all')",
+        "[oldSelf.components.filter(k, k != 'all')[0]].map(k, 'may not be left out once a component was named: that means `all: {}`, and there was ' + k + '; write `' + k + ': {}` for a component with its defaults')[0]",
     )
     .reason(Reason::FieldValueRequired)
     .field_path(".components")
