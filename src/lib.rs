@@ -6,6 +6,7 @@ pub mod backup;
 mod cases;
 pub mod cli;
 pub mod engine;
+pub mod exposition;
 pub mod logpilot;
 pub mod manifest;
 pub mod metrics;

@@ -131,6 +131,9 @@ impl Default for Metrics {
             "1 where this operator writes, 0 where it stands by",
             metrics.leader.clone(),
         );
+        metrics
+            .started
+            .set(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()));
         Self { registry, ..metrics }
     }
 }
@@ -147,10 +150,6 @@ impl Metrics {
 
     pub fn watch_failed(&self, resource: &'static str) {
         self.watch_failures.get_or_create(&Watched { resource }).inc();
-    }
-
-    pub fn started(&self, seconds: f64) {
-        self.started.set(seconds);
     }
 
     /// What a resource's status says now, whether it had to be written or not.
@@ -186,7 +185,7 @@ impl Metrics {
         }
     }
 
-    /// The text exposition, with the sizes of the moment.
+    /// In the format of OpenMetrics, with the sizes of the moment.
     #[must_use]
     pub fn render(
         &self,
@@ -218,7 +217,10 @@ fn count(number: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::exposition::Format;
 
     fn shown(metrics: &Metrics, clusters: usize) -> Vec<String> {
         let text = metrics.render(clusters, 0, true, &[]);
@@ -229,6 +231,37 @@ mod tests {
         let mut lines = [of("clusters{"), of("longest_not_ready_seconds"), of("problems{")].concat();
         lines.sort();
         lines
+    }
+
+    #[test]
+    fn the_start_is_now_and_not_1970() {
+        let text = Metrics::default().render(0, 0, true, &[]);
+        let line = text.lines().find_map(|line| line.strip_prefix("logpilot_operator_start_time_seconds "));
+        let started: f64 = line.unwrap().parse().unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        assert!(started <= now && now - started < 60.0, "{started} at {now}");
+    }
+
+    #[test]
+    fn the_document_has_every_metric_and_no_other() {
+        let metrics = Metrics::default();
+        metrics.reconciled("finished", 0.1);
+        metrics.wrote("Deployment", "created");
+        metrics.watch_failed("pods");
+        metrics.judged("bad", Judged { not_ready_since: Some(0), reasons: vec!["Unschedulable"] });
+        let text = Format::Text.written(metrics.render(1, 1, true, &[("pods", Duration::ZERO)]));
+        let told: BTreeSet<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        let document = include_str!("../docs/monitoring.md");
+        let rows = document.lines().filter_map(|line| line.strip_prefix("| `logpilot_operator_"));
+        let named: BTreeSet<String> = rows
+            .filter_map(|row| Some(format!("logpilot_operator_{}", row.split(['{', '`']).next()?)))
+            .collect();
+        assert_eq!(
+            told,
+            named.iter().map(String::as_str).collect(),
+            "metrics, and rows of docs/monitoring.md"
+        );
     }
 
     #[test]

@@ -13,7 +13,16 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::State, http::StatusCode, routing::get, serve::Listener};
+use axum::{
+    Router,
+    extract::State,
+    http::{
+        HeaderMap, HeaderName, StatusCode,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
+    routing::get,
+    serve::Listener,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -23,7 +32,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::operator::Operator;
+use crate::{exposition::Format, operator::Operator};
 
 /// Far fewer than the files a process may have open, and some 20 KiB each.
 const PLACES: usize = 256;
@@ -83,9 +92,14 @@ async fn ready(State(operator): State<Operator>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn metrics(State(operator): State<Operator>) -> String {
+async fn metrics(
+    State(operator): State<Operator>,
+    headers: HeaderMap,
+) -> ([(HeaderName, &'static str); 1], String) {
+    let format = Format::preferred(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
     let silences = operator.pulse.silences();
-    operator.metrics.render(operator.clusters(), operator.live.len(), operator.leads(), &silences)
+    let text = operator.metrics.render(operator.clusters(), operator.live.len(), operator.leads(), &silences);
+    ([(CONTENT_TYPE, format.content_type())], format.written(text))
 }
 
 /// A listener with so many places, each for so long.
@@ -178,7 +192,7 @@ mod tests {
         let _watching = operator.pulse.watching("services");
         tokio::time::advance(STUCK).await;
         assert_eq!(alive(State(operator.clone())).await, (StatusCode::OK, "ok".to_owned()));
-        let told = metrics(State(operator.clone())).await;
+        let (_, told) = metrics(State(operator.clone()), HeaderMap::new()).await;
         assert!(
             told.contains("logpilot_operator_watch_silence_seconds{resource=\"services\"} 600"),
             "{told}"
@@ -209,6 +223,19 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok"), "{answer}");
         stop.cancel();
         timeout(Duration::from_secs(5), end).await.unwrap().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn metrics_say_what_format_they_are_in() {
+        let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let operator = Operator::new(kube::Client::try_from(nowhere).unwrap(), controller::planner());
+        let accept = |types: &'static str| HeaderMap::from_iter([(ACCEPT, types.parse().unwrap())]);
+        let (headers, text) = metrics(State(operator.clone()), HeaderMap::new()).await;
+        assert_eq!(headers, [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")]);
+        assert!(!text.contains("# EOF") && text.contains("# TYPE logpilot_operator_leader gauge"), "{text}");
+        let (headers, text) = metrics(State(operator), accept("application/openmetrics-text")).await;
+        assert_eq!(headers, [(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")]);
+        assert!(text.ends_with("# EOF\n"), "{text}");
     }
 
     #[tokio::test]

@@ -14,6 +14,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "bad_input/blocks.rs"]
+mod blocks;
 #[path = "cluster_shared/canary.rs"]
 mod canary;
 #[path = "cluster_shared/claims.rs"]
@@ -33,6 +35,8 @@ mod impostors;
 mod network;
 #[path = "cluster_shared/operation.rs"]
 mod operation;
+#[path = "cluster_shared/presence.rs"]
+mod presence;
 #[path = "cluster_shared/protection.rs"]
 mod protection;
 #[path = "cluster_shared/random_documents.rs"]

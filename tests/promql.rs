@@ -28,6 +28,7 @@ use std::{
     process::Command,
 };
 
+use logpilot_operator::exposition::Format;
 use rules::{dashboards, everything, expressions, of_cluster, of_operator};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -52,6 +53,11 @@ struct Case {
 
 const POD: &str = r#"namespace="logpilot",pod="logpilot-all-7c9f-ab12c""#;
 const CALL: &str = r#"namespace="logpilot",pod="logpilot-all-7c9f-ab12c",grpc_method="logpilot.LogService/SendLog",grpc_status="OK""#;
+
+/// Cases of a scrape every 4 minutes.
+fn rare_cases() -> Vec<Cases> {
+    serde_yaml::from_str(include_str!("promql/rarely.yaml")).expect("rarely.yaml")
+}
 
 fn cases() -> Vec<Cases> {
     serde_yaml::from_str(include_str!("promql/cases.yaml")).expect("cases.yaml")
@@ -106,7 +112,7 @@ fn every_rule_is_one_that_prometheus_accepts() {
 }
 
 /// A file of promtool's for one alert.
-fn test_of(cases: &Cases, rules: &str) -> Value {
+fn test_of(cases: &Cases, rules: &str, interval: &str) -> Value {
     let firing =
         cases.fires.iter().map(|case| (case, true)).chain(cases.quiet.iter().map(|case| (case, false)));
     let tests: Vec<_> = firing
@@ -123,7 +129,7 @@ fn test_of(cases: &Cases, rules: &str) -> Value {
             let expected = if fires { json!([{ "labels": "{}", "value": 1 }]) } else { json!([]) };
             json!({
                 "name": format!("{}: {}", cases.alert, case.what),
-                "interval": "1m",
+                "interval": interval,
                 "input_series": series,
                 "promql_expr_test": [{ "expr": format!("max({alert})"), "eval_time": case.at, "exp_samples": expected }],
             })
@@ -143,9 +149,42 @@ fn every_alert_fires_when_it_should_and_not_otherwise() {
             sources.iter().find(|groups| rules::of(groups).iter().any(|rule| rule["alert"] == *cases.alert));
         write(&directory.join(format!("{}.rules.yaml", cases.alert)), source.expect("an alert of these"));
         let file = format!("{}.yaml", cases.alert);
-        write(&directory.join(&file), &test_of(&cases, &format!("{}.rules.yaml", cases.alert)));
+        write(&directory.join(&file), &test_of(&cases, &format!("{}.rules.yaml", cases.alert), "1m"));
         let Some((good, text)) = promtool(&directory, &["test", "rules", &file]) else { return };
         println!("{}: {} cases", cases.alert, cases.fires.len() + cases.quiet.len());
+        if !good {
+            wrong.push(text);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.concat());
+}
+
+/// In the format that a client without preferences gets, and as a name by itself ends.
+#[test]
+fn the_operators_metrics_pass_the_linter() {
+    let directory = directory("metrics");
+    let text = Format::Text.written(names::of_operator());
+    fs::write(directory.join("metrics.txt"), &text).expect("written");
+    let file = fs::File::open(directory.join("metrics.txt")).expect("a file");
+    let Ok(output) = Command::new("promtool").args(["check", "metrics"]).stdin(file).output() else {
+        println!("skipped: promtool is not in PATH");
+        return;
+    };
+    let said =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success(), "{said}\n{text}");
+}
+
+/// With windows of 5 minutes they never had two samples to compare, and a single failed scrape was an outage.
+#[test]
+fn alerts_follow_a_rare_scrape() {
+    let directory = directory("rarely");
+    let mut wrong = Vec::new();
+    write(&directory.join("rules.yaml"), &of_cluster(rules::RARELY));
+    for cases in rare_cases() {
+        let file = format!("{}.yaml", cases.alert);
+        write(&directory.join(&file), &test_of(&cases, "rules.yaml", "4m"));
+        let Some((good, text)) = promtool(&directory, &["test", "rules", &file]) else { return };
         if !good {
             wrong.push(text);
         }

@@ -84,7 +84,11 @@ use super::{
     validation = rules::ingress::component_is_named("ingress"),
     validation = rules::ingress::component_is_named("gateway"),
     validation = rules::ingress::component_serves_protocol("ingress"),
-    validation = rules::ingress::component_serves_protocol("gateway")
+    validation = rules::ingress::component_serves_protocol("gateway"),
+    validation = rules::presence::components_are_kept(),
+    validation = rules::presence::clients_are_kept(),
+    validation = rules::presence::backups_are_kept(),
+    validation = rules::presence::protection_is_kept()
 )]
 pub struct LogPilotClusterSpec {
     /// Prefix of every child's name. Default: the resource's name. Immutable.
@@ -102,7 +106,8 @@ pub struct LogPilotClusterSpec {
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = rules::image_format(), validation = rules::image_version())]
     pub image: String,
-    /// Mirror prefix put before every image, for air-gapped sites.
+    /// Mirror prefix put before every image of the servers, for air-gapped sites. Backups, restores and checks of them run
+    /// the operator's own image, as its installation names it: mirror that one in the operator's Deployment.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::image_registry())]
     pub image_registry: Option<String>,
@@ -127,9 +132,11 @@ pub struct LogPilotClusterSpec {
     pub common_annotations: StringMap,
     /// The pods' ServiceAccount; no token of it is mounted.
     pub service_account: Option<ServiceAccount>,
-    /// The server roles to run, by key: `all`, `rest`, `grpc`. None given means `all: {}`.
+    /// The server roles to run, by key: `all`, `rest`, `grpc`. Left out, it means `all: {}`; a component with
+    /// its defaults needs its braces, as in `rest: {}`.
     #[schemars(schema_with = "super::schema::components")]
     #[x_kube(
+        validation = rules::presence::some_component(),
         validation = rules::components::known_roles(),
         validation = rules::components::cpu_within_limit("all"),
         validation = rules::components::cpu_within_limit("rest"),
@@ -165,7 +172,8 @@ pub struct LogPilotClusterSpec {
     /// Limits of the namespace: defaults for containers, and a quota.
     pub limits: Option<Limits>,
     /// With `true` an admission policy refuses to delete this resource, the claims made for it, and its namespace
-    /// where the operator made that. Default `false`.
+    /// where the operator made that. The policy is part of `install.yaml` (`config/admission`): without it this is a label
+    /// and no more. Default `false`.
     pub deletion_protection: Option<bool>,
     /// What the operator does with the cluster, apart from what it should be.
     pub operation: Option<Operation>,
@@ -183,7 +191,8 @@ pub struct Namespace {
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = rules::dns_label(), validation = rules::allowed_namespace())]
     pub name: Option<String>,
-    /// Labels of a namespace that the operator makes.
+    /// Labels of a namespace that the operator makes. One that is there already and lacks them is reported as
+    /// `SettingIgnored`.
     #[schemars(schema_with = "super::schema::labels")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]

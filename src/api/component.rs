@@ -79,7 +79,7 @@ pub struct ComponentSpec {
     /// Taints that the pods tolerate.
     #[schemars(length(max = 32))]
     pub tolerations: Option<Vec<Toleration>>,
-    /// How the pods spread over zones or nodes.
+    /// How the pods spread over zones or nodes. Left out: over both, where they may; `[]`: not at all.
     #[schemars(length(max = 8))]
     #[x_kube(validation = rule::spread_once())]
     pub topology_spread: Option<Vec<TopologySpread>>,
@@ -338,7 +338,11 @@ pub enum UnhealthyPodEviction {
 /// A Service of type LoadBalancer in front of the component.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::load_balancer_class_is_kept())]
+#[x_kube(
+    validation = rule::load_balancer_class_is_kept(),
+    validation = rules::presence::source_ranges_are_kept(),
+    validation = rules::presence::some_source_range()
+)]
 pub struct LoadBalancer {
     /// `false` removes the Service and keeps its settings.
     pub enabled: Option<bool>,
@@ -352,7 +356,7 @@ pub struct LoadBalancer {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::metadata::qualified_name())]
     pub class: Option<String>,
-    /// Clients that may connect, as CIDR blocks. Default: everyone.
+    /// Clients that may connect, as CIDR blocks; at least one. Left out: everyone.
     #[schemars(schema_with = "super::schema::cidrs")]
     #[serde(default)]
     pub source_ranges: Option<Vec<String>>,

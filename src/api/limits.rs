@@ -17,7 +17,8 @@ pub struct Limits {
     pub quota: Option<Quota>,
 }
 
-/// A LimitRange. The servers always say what they need, so it concerns other pods of the namespace.
+/// A LimitRange. The servers, backups and restores say what they need of processor and memory, and of the disk where the
+/// default is less than that, so it concerns other pods of the namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
     validation = rule::cpu_within_limit(),

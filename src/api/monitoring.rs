@@ -11,7 +11,11 @@ use super::{
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::monitoring::one_monitor())]
+#[x_kube(
+    validation = rules::monitoring::one_monitor(),
+    validation = rules::monitoring::interval_suits_alerts("serviceMonitor"),
+    validation = rules::monitoring::interval_suits_alerts("podMonitor")
+)]
 pub struct Monitoring {
     /// A ServiceMonitor for the Prometheus operator.
     pub service_monitor: Option<Monitor>,
@@ -34,7 +38,7 @@ pub struct Monitoring {
 pub struct Monitor {
     /// `false` removes the monitor and keeps its settings.
     pub enabled: Option<bool>,
-    /// Default `30s`.
+    /// Default `30s`. At most `4m` where `rules` or `slo` are on; their windows follow it.
     #[schemars(length(max = 16))]
     #[x_kube(validation = rules::duration())]
     pub interval: Option<String>,
@@ -49,7 +53,8 @@ pub struct Monitor {
     pub labels: StringMap,
 }
 
-/// `prometheus.io/scrape`, `port` and `path` on every pod. `podAnnotations` of the same names win.
+/// `prometheus.io/scrape`, `port` and `path` on every pod. `podAnnotations` of the same names win. Beside a monitor every
+/// pod is counted twice by a Prometheus that follows both (`ScrapedTwice`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ScrapeAnnotations {
     /// `false` takes the annotations away, which rolls the pods.

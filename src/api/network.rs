@@ -68,6 +68,7 @@ pub struct PodPeer {
 /// Selects by labels; `{}` selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::presence::some_label())]
 pub struct Selector {
     /// Every one of these must be there with this value.
     #[schemars(schema_with = "super::schema::labels")]

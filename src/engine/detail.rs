@@ -56,6 +56,8 @@ pub enum Detail {
     Namespace {
         terminating: bool,
         stuck: Option<String>,
+        /// What an existing one has, to be held against what is asked for.
+        labels: BTreeMap<String, String>,
     },
     /// A Gateway is refused or not programmed, or its controller has not looked at it.
     Gateway {
@@ -170,6 +172,7 @@ impl Detail {
                 stuck: condition(live, "NamespaceContentRemaining", "True")
                     .or_else(|| condition(live, "NamespaceFinalizersRemaining", "True"))
                     .map(|cause| cause.message),
+                labels: labels(live),
             },
             _ => Self::None,
         }
@@ -209,6 +212,15 @@ fn deployment(live: &Value) -> Deployment {
             owners.next().map(|owner| owner.manager.to_owned()).unwrap_or_default()
         }),
     }
+}
+
+fn labels(live: &Value) -> BTreeMap<String, String> {
+    let labels = live.pointer("/metadata/labels").and_then(Value::as_object);
+    labels
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 /// That a pod, or the pods of a workload, mount.

@@ -207,6 +207,8 @@ pub struct Facts {
     pub system_namespace: NamespaceFact,
     /// Namespaces that were made for another resource, by name; that one is gone.
     pub kept_namespaces: BTreeMap<String, String>,
+    /// Settings of the namespace that one which is not ours lacks.
+    pub namespace_ignored: Vec<String>,
     /// Another cluster lives in the namespace: a policy of Delete is held back. Not looked for without one.
     pub namespace_shared: bool,
     /// What this cluster wants and an older one has.

@@ -26,7 +26,7 @@ use crate::{
         plan::Key,
         writer::Writer,
     },
-    objects::names::short_hash,
+    objects::{self, names::short_hash},
 };
 
 /// Annotation on the resource: each new value has what the resource refers to read at once.
@@ -71,6 +71,15 @@ fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String,
         (of != cluster.name && !sources.living.contains(&of)).then(|| (name.clone(), of))
     });
     kept.collect()
+}
+
+fn namespace_ignored(live: &Live, cluster: &Cluster, fact: NamespaceFact) -> Vec<String> {
+    match live.namespace(&cluster.namespace.name).map(|child| child.detail.clone()) {
+        Some(Detail::Namespace { labels, .. }) if fact == NamespaceFact::Foreign => {
+            objects::namespace::ignored(cluster, &labels)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Claims that held data when they were last seen and are gone, with the UID they had.
@@ -224,6 +233,7 @@ pub async fn facts(
             .system_namespace
             .as_ref()
             .map_or(NamespaceFact::Absent, |name| namespace(sources.live, cluster, name)),
+        namespace_ignored: namespace_ignored(sources.live, cluster, servers),
         namespace_shared: sources.namespace_shared,
         taken: sources.taken,
         api_key,

@@ -83,6 +83,8 @@ pub struct ServersNamespace {
     pub name: String,
     pub labels: StringMap,
     pub pod_security: PodSecurity,
+    /// The level was written down, and is no default.
+    pub pod_security_asked: bool,
     pub deletion_policy: DeletionPolicy,
 }
 

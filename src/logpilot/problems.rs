@@ -68,6 +68,17 @@ pub fn of_facts(
             ));
         }
     }
+    if let ([(namespace, _), ..], false) = (namespaces, facts.namespace_ignored.is_empty()) {
+        found.push(problem(
+            Severity::Warning,
+            reasons::SETTING_IGNORED,
+            format!("Namespace {namespace}"),
+            format!(
+                "was there before this resource and is never changed, so that {} has no effect; set it on the namespace itself, or remove it from the spec",
+                facts.namespace_ignored.join(", ")
+            ),
+        ));
+    }
     for (claim, uid) in lost {
         found.push(problem(
             Severity::Error,

@@ -97,6 +97,10 @@ reasons! {
     ENV_IGNORED = "EnvIgnored": "an environment variable has no effect, because application.yml or a variable of the operator wins over it", "do what the message names, and remove the variable";
     CORS_UNSUPPORTED = "CorsUnsupported": "the ingress class has no CORS setting that the operator knows", "use class nginx, or set the class's own annotations";
     REWRITE_UNSUPPORTED = "RewriteUnsupported": "the ingress class has no rewrite that the operator knows; requests arrive with their path as it is", "use class nginx, set the class's own annotations, or use exposure.gateway";
+    SETTING_IGNORED = "SettingIgnored": "a setting of the spec has no effect, because of another one or of what is there already; the message names both", "remove the setting, or change what stands in its way";
+    SCRAPED_TWICE = "ScrapedTwice": "a monitor and scrape annotations are both on; a Prometheus that follows both counts every pod twice", "set enabled: false in monitoring.scrapeAnnotations or in the monitor";
+    SCRAPE_INTERVAL_LONG = "ScrapeIntervalLong": "the pods are scraped too rarely for the alerts and objectives that are asked for", "set interval of the monitor to 4m or less";
+    SCRATCH_LIMITED = "ScratchLimited": "the namespace's limits bound the disk of backups and restores whose need is not known", "set limits.defaults.limits.ephemeral-storage above the size of the data, or leave it out";
 }
 
 /// Words in a message that call for advice of their own.

@@ -216,7 +216,13 @@ fn namespace(name: &str, spec: &LogPilotClusterSpec, objections: &mut Objections
             "'Delete' would take `spec.storage.volume.existingClaim` along, which is not the operator's; use 'Retain'",
         );
     }
-    ServersNamespace { name, labels, pod_security: pod_security.unwrap_or_default(), deletion_policy }
+    ServersNamespace {
+        name,
+        labels,
+        pod_security: pod_security.unwrap_or_default(),
+        pod_security_asked: pod_security.is_some(),
+        deletion_policy,
+    }
 }
 
 fn system_namespace(spec: &LogPilotClusterSpec, objections: &mut Objections) -> Option<String> {

@@ -1,6 +1,7 @@
 //! What works, but not as somebody may expect: told, never refused.
 
 mod env;
+mod ignored;
 mod network;
 mod quota;
 
@@ -23,6 +24,7 @@ use crate::{
 };
 
 pub use env::{ENV_IGNORED, instead};
+pub use ignored::{SCRAPE_INTERVAL_LONG, SCRAPED_TWICE, SCRATCH_LIMITED, SETTING_IGNORED};
 pub use network::CLIENTS_MAY_BE_CUT;
 pub use quota::QUOTA_TOO_SMALL;
 
@@ -72,6 +74,13 @@ pub const REASONS: &[(&str, &str)] = &[
     ),
     (QUOTA_TOO_SMALL, "The quota has no room for the most pods that can run, those of an update included."),
     (ENV_IGNORED, "The server does not look at an environment variable, because its file sets the property."),
+    (SETTING_IGNORED, "A setting has no effect, because of another one or of what is there already."),
+    (
+        SCRAPED_TWICE,
+        "A monitor and scrape annotations are both on; a Prometheus that follows both counts pods twice.",
+    ),
+    (SCRAPE_INTERVAL_LONG, "Scrapes are too far apart for the alerts and objectives that are asked for."),
+    (SCRATCH_LIMITED, "The namespace's limits bound the disk of backups whose need is not known."),
 ];
 
 /// Resident memory under large reads passes 286 MiB even where the heap is small.
@@ -89,6 +98,7 @@ pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
     found.extend(of_ingress(cluster));
     found.extend(network::warnings(cluster));
     found.extend(quota::warning_of(cluster));
+    found.extend(ignored::warnings(cluster));
     found.extend(cluster.components.iter().flat_map(|component| env::warnings(cluster, component)));
     found
 }

@@ -1,6 +1,6 @@
 //! The alerts. Each has a section in docs/runbooks.md, and a test in which it fires and one in which it does not.
 
-use std::iter;
+use std::{borrow::Cow, iter};
 
 use super::{
     prometheus_rule::{Group, Rule},
@@ -23,7 +23,7 @@ const RUNBOOKS: &str = "docs/runbooks.md";
 pub(super) struct Alert {
     pub name: &'static str,
     pub severity: &'static str,
-    pub for_: &'static str,
+    pub for_: Cow<'static, str>,
     pub expr: String,
     pub summary: &'static str,
     pub description: String,
@@ -74,7 +74,7 @@ pub(super) fn rule(cluster: &Cluster, wanted: &Alerting, alert: Alert) -> Rule {
     Rule {
         alert: Some(alert.name.into()),
         expr: alert.expr,
-        for_: Some(alert.for_.into()),
+        for_: Some(alert.for_.into_owned()),
         labels,
         annotations,
         record: None,
@@ -103,7 +103,7 @@ fn usage(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
         Alert {
             name: "LogPilotHighMemoryUsage",
             severity: "warning",
-            for_: "5m",
+            for_: "5m".into(),
             expr: against(
                 format!("container_memory_working_set_bytes{{{containers}}}"),
                 "memory",
@@ -117,7 +117,7 @@ fn usage(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
         Alert {
             name: "LogPilotHighCPUUsage",
             severity: "warning",
-            for_: "5m",
+            for_: "5m".into(),
             expr: against(
                 format!("rate(container_cpu_usage_seconds_total{{{containers}}}[5m])"),
                 "cpu",
@@ -134,14 +134,18 @@ fn usage(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
 }
 
 /// A pod that is starting is down for up to 110 s, its startup probe's time, and a scrape later is seen as up.
+const STARTING_SECONDS: u64 = 110;
+
 fn presence(cluster: &Cluster) -> Vec<Alert> {
     let Some(pods) = promql::pods(cluster, |_| true) else { return Vec::new() };
     let deployments = promql::deployments(cluster);
+    let down =
+        cluster.monitoring.interval_seconds().saturating_add(STARTING_SECONDS).div_ceil(60).clamp(3, 6);
     let mut alerts = vec![
         Alert {
             name: "LogPilotPodDown",
             severity: "critical",
-            for_: "3m",
+            for_: format!("{down}m").into(),
             expr: format!("up{{{pods}}} == 0"),
             summary: "LogPilot pod is down",
             description: "Pod {{ $labels.pod }} does not answer on its management port.".into(),
@@ -149,7 +153,7 @@ fn presence(cluster: &Cluster) -> Vec<Alert> {
         Alert {
             name: "LogPilotUnavailable",
             severity: "critical",
-            for_: "3m",
+            for_: "3m".into(),
             expr: format!(
                 "(kube_deployment_status_replicas_available{{{deployments}}} == 0) and on (namespace, deployment) (kube_deployment_spec_replicas{{{deployments}}} > 0)"
             ),
@@ -162,7 +166,7 @@ fn presence(cluster: &Cluster) -> Vec<Alert> {
         alerts.push(Alert {
             name: "LogPilotMetricsMissing",
             severity: "warning",
-            for_: "10m",
+            for_: "10m".into(),
             expr: format!(
                 "absent(up{{{pods}}}) unless on () (sum(kube_deployment_spec_replicas{{{deployments}}}) == 0)"
             ),
@@ -181,7 +185,7 @@ fn storage(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
     vec![Alert {
         name: "LogPilotStorageNearlyFull",
         severity: "warning",
-        for_: "10m",
+        for_: "10m".into(),
         expr: format!(
             "max by (namespace, persistentvolumeclaim) (kubelet_volume_stats_used_bytes{{{claims}}} / (kubelet_volume_stats_capacity_bytes{{{claims}}} > 0)) > {}",
             percent(thresholds.storage_percent)
@@ -194,12 +198,13 @@ fn storage(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
 
 fn rest(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
     let Some(requests) = promql::rest(cluster) else { return Vec::new() };
-    let rate = |metric: &str, more: &str| format!("sum(rate({metric}{{{requests}{more}}}[5m]))");
+    let window = promql::window(cluster);
+    let rate = |metric: &str, more: &str| format!("sum(rate({metric}{{{requests}{more}}}[{window}]))");
     vec![
         Alert {
             name: "LogPilotHighErrorRate",
             severity: "warning",
-            for_: "5m",
+            for_: "5m".into(),
             expr: format!(
                 "{} / {} > {}",
                 rate("http_server_requests_seconds_count", ",status=~\"5..\""),
@@ -212,7 +217,7 @@ fn rest(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
         Alert {
             name: "LogPilotHighLatency",
             severity: "warning",
-            for_: "5m",
+            for_: "5m".into(),
             expr: format!(
                 "{} / {} > {}",
                 rate("http_server_requests_seconds_sum", ""),
@@ -227,13 +232,14 @@ fn rest(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
 
 fn grpc(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
     let Some(calls) = promql::grpc(cluster) else { return Vec::new() };
+    let window = promql::window(cluster);
     let count =
-        |more: &str| format!("sum(rate(grpc_server_call_duration_seconds_count{{{calls}{more}}}[5m]))");
+        |more: &str| format!("sum(rate(grpc_server_call_duration_seconds_count{{{calls}{more}}}[{window}]))");
     vec![
         Alert {
             name: "LogPilotHighGrpcErrorRate",
             severity: "warning",
-            for_: "5m",
+            for_: "5m".into(),
             expr: format!(
                 "{} / {} > {}",
                 count(&format!(",{GRPC_FAULTS}")),
@@ -246,9 +252,9 @@ fn grpc(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
         Alert {
             name: "LogPilotHighGrpcLatency",
             severity: "warning",
-            for_: "5m",
+            for_: "5m".into(),
             expr: format!(
-                "histogram_quantile(0.99, sum by (le) (rate(grpc_server_call_duration_seconds_bucket{{{calls}}}[5m]))) > {}",
+                "histogram_quantile(0.99, sum by (le) (rate(grpc_server_call_duration_seconds_bucket{{{calls}}}[{window}]))) > {}",
                 seconds(thresholds.grpc_latency_milliseconds)
             ),
             summary: "LogPilot gRPC calls are slow",
@@ -260,12 +266,14 @@ fn grpc(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
 /// Compared with the day before: a cluster that nobody sends to has not stopped.
 fn ingest(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
     let Some(pods) = promql::pods(cluster, |_| true) else { return Vec::new() };
-    let minutes = thresholds.ingest_stopped_minutes;
+    // A shorter time than some scrapes take says nothing.
+    let minutes =
+        u64::from(thresholds.ingest_stopped_minutes.unsigned_abs()).max(cluster.monitoring.window_minutes());
     let received = |window: &str| format!("sum(increase(logpilot_logs_received_total{{{pods}}}[{window}]");
     vec![Alert {
         name: "LogPilotIngestStopped",
         severity: "warning",
-        for_: "5m",
+        for_: "5m".into(),
         expr: format!(
             "({})) == 0) and ({} offset {minutes}m)) > 0)",
             received(&format!("{minutes}m")),

@@ -11,7 +11,7 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 
-use super::{affinity, container, labels, meta, pod};
+use super::{affinity, container, disk, labels, meta, pod};
 use crate::logpilot::model::{BackupJob, Bucket, BucketKey, Cluster, Target};
 
 /// Where the claims are mounted. The database stands where the server's configuration puts it.
@@ -110,7 +110,7 @@ pub fn spec(
     args: impl IntoIterator<Item = String>,
     store: Store,
 ) -> PodSpec {
-    PodSpec {
+    let pod = PodSpec {
         service_account_name: Some(cluster.prefix.service_account()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
@@ -151,7 +151,8 @@ pub fn spec(
                 .collect(),
         ),
         ..PodSpec::default()
-    }
+    };
+    disk::stated(cluster, pod)
 }
 
 fn claim(name: &str, claim: &str) -> Volume {

@@ -15,6 +15,7 @@ pub mod cron_job;
 pub mod dashboard;
 pub mod dashboard_panels;
 pub mod deployment;
+pub mod disk;
 pub mod disruption_budget;
 pub mod env;
 pub mod gateway;

@@ -14,7 +14,8 @@ use crate::{
     },
 };
 
-const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+/// Label of a namespace: the Pod Security Standard that is enforced in it.
+pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
 /// None where the namespace is somebody else's, or is being deleted: nothing can be made in it then.
 #[must_use]
@@ -54,11 +55,31 @@ pub fn of_system(cluster: &Cluster, facts: &Facts) -> Option<Namespace> {
     Some(Namespace { metadata, ..Namespace::default() })
 }
 
+/// What is asked for of the namespace and an existing one, which has these labels, does not have: it is never changed.
+#[must_use]
+pub fn ignored(cluster: &Cluster, there: &StringMap) -> Vec<String> {
+    let wanted = &cluster.namespace;
+    let lacking = |(key, value): &(&String, &String)| there.get(*key) != Some(*value);
+    let labels = wanted.labels.iter().filter(lacking);
+    let mut found: Vec<String> =
+        labels.map(|(key, value)| format!("`namespace.labels` {key}={value}")).collect();
+    let level = level(wanted.pod_security);
+    if wanted.pod_security_asked && there.get(ENFORCE).map(String::as_str) != Some(level) {
+        found.push(format!("`namespace.podSecurity` ({ENFORCE}={level})"));
+    }
+    if wanted.deletion_policy == DeletionPolicy::Delete {
+        found.push("`namespace.deletionPolicy: Delete`".to_owned());
+    }
+    found
+}
+
 fn ours(fact: NamespaceFact) -> bool {
     matches!(fact, NamespaceFact::Absent | NamespaceFact::Ours)
 }
 
-fn level(security: PodSecurity) -> &'static str {
+/// Value of [`ENFORCE`].
+#[must_use]
+pub fn level(security: PodSecurity) -> &'static str {
     match security {
         PodSecurity::Privileged => "privileged",
         PodSecurity::Baseline => "baseline",

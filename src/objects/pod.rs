@@ -8,7 +8,7 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
 
-use super::{affinity, container, labels, meta, service_monitor::METRICS_PATH};
+use super::{affinity, container, disk, labels, meta, service_monitor::METRICS_PATH};
 use crate::{
     api::common::StringMap,
     logpilot::{
@@ -26,7 +26,7 @@ pub const API_KEY_HASH: &str = "logpilot.io/api-key-hash";
 pub const REFERENCES_HASH: &str = "logpilot.io/references-hash";
 
 pub(super) const CONFIG: &str = "config";
-pub(super) const DATA: &str = "data";
+pub(crate) const DATA: &str = "data";
 pub(super) const TMP: &str = "tmp";
 
 /// Spring unpacks and Tomcat buffers there; without a bound a stray file fills the node.
@@ -51,8 +51,8 @@ pub fn template(cluster: &Cluster, component: &Component, facts: &Facts) -> PodT
 }
 
 /// What the pods of a component are wherever they run, with data from this volume.
-pub(super) fn spec(cluster: &Cluster, component: &Component, data: Volume) -> PodSpec {
-    PodSpec {
+pub(crate) fn spec(cluster: &Cluster, component: &Component, data: Volume) -> PodSpec {
+    let pod = PodSpec {
         service_account_name: Some(cluster.prefix.service_account()),
         automount_service_account_token: Some(false),
         // They would set LOGPILOT_GRPC_PORT=tcp://…, and the server exits on it.
@@ -66,7 +66,8 @@ pub(super) fn spec(cluster: &Cluster, component: &Component, data: Volume) -> Po
         containers: vec![container::server(cluster, component)],
         volumes: Some(vec![config(component), data, scratch(TMP)]),
         ..PodSpec::default()
-    }
+    };
+    disk::stated(cluster, pod)
 }
 
 /// The user's annotations, and what rolls the pods when it changes.
@@ -127,7 +128,7 @@ fn config(component: &Component) -> Volume {
     }
 }
 
-fn claim(component: &Component) -> Volume {
+pub(crate) fn claim(component: &Component) -> Volume {
     Volume {
         name: DATA.into(),
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
@@ -139,7 +140,7 @@ fn claim(component: &Component) -> Volume {
 }
 
 /// Goes with its pod.
-pub(super) fn scratch(name: &str) -> Volume {
+pub(crate) fn scratch(name: &str) -> Volume {
     Volume {
         name: name.into(),
         empty_dir: Some(EmptyDirVolumeSource {

@@ -78,6 +78,12 @@ pub fn grpc(cluster: &Cluster) -> Option<String> {
     Some(format!("{},grpc_method=~\"logpilot[.]LogService/.+\"", pods(cluster, |it| it.role.grpc.is_some())?))
 }
 
+/// The shortest window that a rule about the servers' own metrics looks back over.
+#[must_use]
+pub fn window(cluster: &Cluster) -> String {
+    format!("{}m", cluster.monitoring.window_minutes())
+}
+
 /// gRPC status codes that are the server's fault.
 pub const GRPC_FAULTS: &str = "grpc_status=~\"UNKNOWN|DEADLINE_EXCEEDED|INTERNAL|UNAVAILABLE|DATA_LOSS\"";
 

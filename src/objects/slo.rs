@@ -16,11 +16,13 @@ use crate::{
 };
 
 const ERRORS: &str = "logpilot:slo_errors:ratio_rate";
-/// 1 while requests take longer on average than the objective allows, 0 while they do not.
-const SLOW: &str = "logpilot:rest_slow:bool5m";
+/// 1 while requests take longer on average than the objective allows, 0 while they do not. The window follows.
+const SLOW: &str = "logpilot:rest_slow:bool";
 
 /// Windows that are recorded at every evaluation, and those that are worth it less often: they read days of samples.
-const SHORT: &[&str] = &["5m", "30m", "1h", "2h", "6h"];
+/// The shortest one is [`SHORTEST`], or longer where scrapes are far apart.
+const SHORT: &[&str] = &[SHORTEST, "30m", "1h", "2h", "6h"];
+const SHORTEST: &str = "5m";
 const LONG: &[&str] = &["1d", "3d"];
 /// Below the 5 minutes after which Prometheus forgets a series.
 const LONG_INTERVAL: &str = "2m";
@@ -28,7 +30,7 @@ const LONG_INTERVAL: &str = "2m";
 /// Short window, long window, tenths of the burn rate, how long, severity. 14.4 uses 2 % of the budget in an hour, 6
 /// uses 5 % in six, 3 uses 10 % in a day, 1 uses 10 % in three days.
 const BURNS: &[(&str, &str, u32, &str, &str)] = &[
-    ("5m", "1h", 144, "2m", "critical"),
+    (SHORTEST, "1h", 144, "2m", "critical"),
     ("30m", "6h", 60, "15m", "critical"),
     ("2h", "1d", 30, "1h", "warning"),
     ("6h", "3d", 10, "3h", "warning"),
@@ -40,13 +42,14 @@ struct Indicator {
     objective: Percent,
     errors: Box<dyn Fn(&str) -> String>,
     /// A series that the share is made from.
-    before: Option<(&'static str, String)>,
+    before: Option<(String, String)>,
 }
 
 /// Nothing unless asked for; only the interfaces that a component serves.
 #[must_use]
 pub fn groups(cluster: &Cluster, wanted: &Alerting) -> Vec<Group> {
     let Some(slo) = &wanted.slo else { return Vec::new() };
+    let shortest = promql::window(cluster);
     let mut indicators = Vec::new();
     if let Some(requests) = promql::rest(cluster) {
         indicators.extend(rest(cluster, &requests, &slo.rest));
@@ -60,13 +63,14 @@ pub fn groups(cluster: &Cluster, wanted: &Alerting) -> Vec<Group> {
     let recorded = |windows: &[&str], first: bool| -> Vec<Rule> {
         let before = indicators.iter().filter_map(|it| it.before.as_ref()).filter(|_| first);
         let before = before.map(|(name, expr)| Rule {
-            record: Some((*name).to_owned()),
+            record: Some(name.clone()),
             expr: expr.clone(),
             labels: alerts::identity(cluster),
             ..Rule::default()
         });
         let shares = indicators.iter().flat_map(|it| {
             windows.iter().map(|window| {
+                let window = actual(window, &shortest);
                 let mut labels = alerts::identity(cluster);
                 labels.insert("slo".into(), it.name.into());
                 Rule {
@@ -89,16 +93,24 @@ pub fn groups(cluster: &Cluster, wanted: &Alerting) -> Vec<Group> {
         Group {
             name: "logpilot.slo.alerts".into(),
             interval: None,
-            rules: indicators.iter().flat_map(|it| burns(cluster, wanted, it)).collect(),
+            rules: indicators.iter().flat_map(|it| burns(cluster, wanted, it, &shortest)).collect(),
         },
     ]
 }
 
+/// The window that stands for one of the table.
+fn actual<'a>(window: &'a str, shortest: &'a str) -> &'a str {
+    if window == SHORTEST { shortest } else { window }
+}
+
 fn rest(cluster: &Cluster, requests: &str, objectives: &Objectives) -> Vec<Indicator> {
+    let shortest = promql::window(cluster);
+    let name = format!("{SLOW}{shortest}");
     let limit = decimal(objectives.latency_milliseconds.unsigned_abs(), 3);
-    let rate = |metric: &str| format!("sum(rate(http_server_requests_seconds_{metric}{{{requests}}}[5m]))");
+    let rate =
+        |metric: &str| format!("sum(rate(http_server_requests_seconds_{metric}{{{requests}}}[{shortest}]))");
     let slow = format!("{} / ({} > 0) > bool {limit}", rate("sum"), rate("count"));
-    let recorded = selector(cluster, None);
+    let recorded = format!("{name}{{{}}}", selector(cluster, None));
     let requests = requests.to_owned();
     vec![
         Indicator {
@@ -116,8 +128,8 @@ fn rest(cluster: &Cluster, requests: &str, objectives: &Objectives) -> Vec<Indic
         Indicator {
             name: "rest-latency",
             objective: objectives.latency,
-            errors: Box::new(move |window| format!("avg_over_time({SLOW}{{{recorded}}}[{window}])")),
-            before: Some((SLOW, slow)),
+            errors: Box::new(move |window| format!("avg_over_time({recorded}[{window}])")),
+            before: Some((name, slow)),
         },
     ]
 }
@@ -165,7 +177,7 @@ fn selector(cluster: &Cluster, slo: Option<&str>) -> String {
         .join(",")
 }
 
-fn burns(cluster: &Cluster, wanted: &Alerting, indicator: &Indicator) -> Vec<Rule> {
+fn burns(cluster: &Cluster, wanted: &Alerting, indicator: &Indicator, shortest: &str) -> Vec<Rule> {
     let series = selector(cluster, Some(indicator.name));
     let budget = decimal(100_000_u32.saturating_sub(indicator.objective.0), 5);
     let one = |(short, long, tenths, for_, severity): &(
@@ -175,6 +187,7 @@ fn burns(cluster: &Cluster, wanted: &Alerting, indicator: &Indicator) -> Vec<Rul
         &'static str,
         &'static str,
     )| {
+        let short = actual(short, shortest);
         let over =
             |window: &str| format!("{ERRORS}{window}{{{series}}} > {} * {budget}", decimal(*tenths, 1));
         let mut rule = alerts::rule(
@@ -183,7 +196,7 @@ fn burns(cluster: &Cluster, wanted: &Alerting, indicator: &Indicator) -> Vec<Rul
             Alert {
                 name: "LogPilotErrorBudgetBurn",
                 severity,
-                for_,
+                for_: (*for_).into(),
                 expr: format!("{} and {}", over(long), over(short)),
                 summary: "LogPilot uses up its error budget",
                 description: format!(
@@ -196,7 +209,7 @@ fn burns(cluster: &Cluster, wanted: &Alerting, indicator: &Indicator) -> Vec<Rul
         rule.labels.extend([
             ("slo".to_owned(), indicator.name.to_owned()),
             ("long_window".to_owned(), (*long).to_owned()),
-            ("short_window".to_owned(), (*short).to_owned()),
+            ("short_window".to_owned(), short.to_owned()),
         ]);
         rule
     };

@@ -104,7 +104,11 @@ pub fn all() -> Vec<Workload> {
         Workload {
             name: "features off",
             from: Some(everything()),
-            to: modes(),
+            // What protects is turned off and not left out.
+            to: with(
+                modes(),
+                &json!({ "backup": { "enabled": false }, "networkPolicy": { "clients": [{ "namespaceSelector": {} }] } }),
+            ),
             again: false,
             upgrade: false,
         },

@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use super::{go, read};
 
-/// The API server bounds an object near 1.5 MiB, and `kubectl apply` keeps a copy of it in an annotation.
+/// The API server bounds an object near 1.5 MiB, and `kubectl apply` keeps a copy of it, as JSON without white space, in an
+/// annotation. The indentation of the file counts nowhere.
 const LIMIT: usize = 256 * 1024;
 
 #[derive(Deserialize)]
@@ -31,7 +32,6 @@ fn the_definition_fits_and_its_rules_are_cheap() {
     let yaml = read(FILE);
     let json = serde_json::to_string(&logpilot_operator::api::crd::crd()).unwrap();
     println!("CRD: {} bytes as YAML, {} as JSON, of {LIMIT}", yaml.len(), json.len());
-    assert!(yaml.len() < LIMIT, "as YAML");
     assert!(json.len() < LIMIT, "as JSON");
 
     let file = format!("{}/{FILE}", env!("CARGO_MANIFEST_DIR"));

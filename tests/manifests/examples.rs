@@ -191,3 +191,54 @@ fn the_table_of_examples_names_each() {
         assert!(table.contains(&format!("]({name})")), "examples/README.md does not name {name}");
     }
 }
+
+/// As yamllint has it by default: two spaces before a comment that follows something.
+#[test]
+fn comments_stand_apart_from_what_they_follow() {
+    let mut near = Vec::new();
+    for file in files_below(&["examples", "config"]) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let before = comment(line).map(|at| &line[..at]);
+            if before.is_some_and(|before| !before.trim().is_empty() && !before.ends_with("  ")) {
+                near.push(format!("{}:{}: {line}", file.display(), number + 1));
+            }
+        }
+    }
+    assert!(near.is_empty(), "{}", near.join("\n"));
+    assert_eq!(comment("a: 'b # c' # d"), Some(11));
+}
+
+/// Where a line's comment begins.
+fn comment(line: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut last = ' ';
+    for (at, char) in line.char_indices() {
+        match (char, quote) {
+            ('#', None) if last == ' ' => return Some(at),
+            ('\'' | '"', None) => quote = Some(char),
+            (_, Some(open)) if char == open => quote = None,
+            _ => {}
+        }
+        last = char;
+    }
+    None
+}
+
+fn files_below(directories: &[&str]) -> Vec<std::path::PathBuf> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut open: Vec<_> = directories.iter().map(|name| root.join(name)).collect();
+    let mut found = Vec::new();
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(found.len() > 40, "{}", found.len());
+    found
+}

@@ -8,6 +8,8 @@ use k8s_openapi::{
         admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
         apps::v1::Deployment,
         core::v1::{Container, Namespace, PodSpec, ServiceAccount},
+        networking::v1::NetworkPolicy,
+        policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::LabelSelector, util::intstr::IntOrString},
 };
@@ -49,6 +51,8 @@ fn the_install_manifest_has_everything_but_the_crd() {
             "ClusterRoleBinding",
             "Deployment",
             "Namespace",
+            "NetworkPolicy",
+            "PodDisruptionBudget",
             "Role",
             "RoleBinding",
             "ServiceAccount",
@@ -56,6 +60,33 @@ fn the_install_manifest_has_everything_but_the_crd() {
             "ValidatingAdmissionPolicyBinding",
         ]
     );
+}
+
+/// Both select the operator's pods and no others. The way out stays open: the API server's address differs by installation.
+#[test]
+fn others_reach_one_port_and_drains_take_one_pod() {
+    let text = read("install.yaml");
+    let labels = deployment().spec.unwrap().selector.match_labels;
+    let policy: NetworkPolicy = object(&text, "NetworkPolicy", NAME);
+    assert_eq!(policy.metadata.namespace.as_deref(), Some(NAMESPACE));
+    let spec = policy.spec.unwrap();
+    assert_eq!(spec.pod_selector.unwrap().match_labels, labels);
+    assert_eq!(
+        (spec.policy_types.unwrap().as_slice(), spec.egress),
+        (["Ingress".to_owned()].as_slice(), None)
+    );
+    let ports: Vec<_> = spec.ingress.unwrap().into_iter().flat_map(|rule| rule.ports.unwrap()).collect();
+    assert_eq!(ports.len(), 1);
+    let served = container().ports.unwrap()[0].container_port;
+    assert_eq!(ports[0].port, Some(IntOrString::Int(served)));
+
+    let budget: PodDisruptionBudget = object(&text, "PodDisruptionBudget", NAME);
+    assert_eq!(budget.metadata.namespace.as_deref(), Some(NAMESPACE));
+    let spec = budget.spec.unwrap();
+    assert_eq!(spec.selector.unwrap().match_labels, labels);
+    // It lets one go whatever their number.
+    assert_eq!((spec.max_unavailable, spec.min_available), (Some(IntOrString::Int(1)), None));
+    assert_eq!(spec.unhealthy_pod_eviction_policy.as_deref(), Some("AlwaysAllow"));
 }
 
 /// The restricted profile of the Pod Security Standards, control by control, and what we promise beyond it.

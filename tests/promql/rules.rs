@@ -23,6 +23,11 @@ pub const OBJECTIVES: &str = "
 components: { all: {}, rest: {}, grpc: {} }
 monitoring: { slo: {} }";
 
+/// Both, scraped as rarely as alerts allow.
+pub const RARELY: &str = "
+components: { all: {}, rest: {}, grpc: {} }
+monitoring: { serviceMonitor: { interval: 4m }, rules: { thresholds: { ingestStoppedMinutes: 5 } }, slo: {} }";
+
 /// Other shapes: one interface, claims of their own, other numbers, a page for runbooks.
 const OTHERS: &[(&str, &str)] = &[
     ("rest", "{ components: { rest: { replicas: 1 } }, monitoring: { rules: {}, slo: {}, dashboards: {} } }"),
@@ -68,6 +73,7 @@ pub fn of_operator() -> Value {
 pub fn everything() -> Vec<(String, Value)> {
     let mut all =
         vec![("everything".to_owned(), of_cluster(EVERYTHING)), ("operator".to_owned(), of_operator())];
+    all.push(("rarely".to_owned(), of_cluster(RARELY)));
     all.extend(OTHERS.iter().map(|(name, spec)| ((*name).to_owned(), of_cluster(spec))));
     all
 }

@@ -86,6 +86,7 @@ fn unusual() -> Vec<(&'static str, Value)> {
             ),
         ),
         ("a schedule", with("backup", json!({ "schedule": "0 3 * * *", "timeZone": "Etc/UTC" }))),
+        ("no schedule any more", with("backup", json!({ "enabled": false }))),
         (
             "limits in other units",
             with(

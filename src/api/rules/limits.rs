@@ -37,7 +37,13 @@ pub fn ephemeral_storage_within_limit() -> Rule {
 }
 
 pub fn some_quota() -> Rule {
-    Rule::new("has(self.pods) || has(self.requests) || has(self.limits) || has(self.persistentVolumeClaims) || has(self.storage)")
+    // A list whose amounts are all without a value is left empty.
+    let amounts = |list: &str| {
+        format!(
+            "(has(self.{list}) && (has(self.{list}.cpu) || has(self.{list}.memory) || has(self.{list}.ephemeral__dash__storage)))"
+        )
+    };
+    Rule::new(format!("has(self.pods) || {} || {} || has(self.persistentVolumeClaims) || has(self.storage)", amounts("requests"), amounts("limits")))
         .message("must have at least one of `pods`, `requests`, `limits`, `persistentVolumeClaims` and `storage`; a quota of nothing bounds nothing")
         .reason(Reason::FieldValueRequired)
 }

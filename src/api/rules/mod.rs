@@ -18,6 +18,7 @@ pub mod metadata;
 pub mod monitoring;
 pub mod network;
 pub mod patches;
+pub mod presence;
 pub mod restore;
 pub mod storage;
 

@@ -58,3 +58,26 @@ pub fn page_url() -> Rule {
         "must be the address of a page, such as 'https://docs.example.com/runbooks', without '#': each alert adds its own section",
     )
 }
+
+/// The longest interval that alerts can work with. A Prometheus forgets a series 5 minutes after its last sample, so
+/// that what is scraped more rarely is missing in between, and absent is what some alerts are about.
+pub const LONGEST_INTERVAL: &str = "4m";
+
+/// At `monitoring`. Alerts and objectives ask for several samples in their windows.
+pub fn interval_suits_alerts(monitor: &str) -> Rule {
+    let on =
+        |block: &str| format!("(has(self.{block}) && (!has(self.{block}.enabled) || self.{block}.enabled))");
+    let interval = format!("self.{monitor}.interval");
+    explained(
+        format!(
+            "!({} || {}) || !{} || !has({interval}) || !{interval}.matches('^[1-9][0-9]{{0,4}}(s|m|h)$') || duration({interval}) <= duration('{LONGEST_INTERVAL}')",
+            on("rules"),
+            on("slo"),
+            on(monitor)
+        ),
+        format!(
+            "\"must be at most {LONGEST_INTERVAL} where `rules` or `slo` are on, was '\" + {interval} + \"': Prometheus forgets a series after 5 minutes without a sample; shorten it, or set `enabled: false` in `rules` and `slo`\""
+        ),
+    )
+    .field_path(format!(".{monitor}.interval"))
+}

@@ -61,6 +61,14 @@ fn with_ingress(ingress: &str) -> String {
 #[case::rewrite_other(with_ingress("className: traefik, rules: [{ host: a.b, path: /x, rewrite: / }]"), &["RewriteUnsupported"])]
 #[case::unnamed(with_ingress("rules: [{ host: a.b }], rateLimit: { requestsPerSecond: 1 }"), &["RateLimitUnsupported"])]
 #[case::switched_off(with_ingress("rules: [{ host: a.b }], cors: { enabled: false }, rateLimit: { enabled: false, requestsPerSecond: 1 }"), &[])]
+#[case::spread_on_one_node(one("topologySpread: [{ topologyKey: zone }]"), &["SettingIgnored"])]
+#[case::spread_off(one("topologySpread: []"), &[])]
+#[case::scraped_twice("{ components: { all: { replicas: 1 } }, monitoring: { serviceMonitor: {}, scrapeAnnotations: {} } }".into(), &["ScrapedTwice"])]
+#[case::scraped_twice_by_hand("{ components: { all: { replicas: 1, podAnnotations: { prometheus.io/scrape: 'true' } } }, monitoring: { podMonitor: {} } }".into(), &["ScrapedTwice"])]
+#[case::scraped_once("{ components: { all: { replicas: 1, podAnnotations: { prometheus.io/scrape: 'false' } } }, monitoring: { podMonitor: {}, scrapeAnnotations: {} } }".into(), &[])]
+#[case::scraped_rarely("{ components: { all: { replicas: 1 } }, monitoring: { serviceMonitor: { interval: 1h }, slo: {} } }".into(), &["ScrapeIntervalLong"])]
+#[case::scraped_rarely_for_graphs("{ components: { all: { replicas: 1 } }, monitoring: { serviceMonitor: { interval: 1h } } }".into(), &[])]
+#[case::scratch_of_unknown_size("{ components: { all: { replicas: 1 } }, storage: { volume: { existingClaim: mine } }, backup: { s3: { bucket: copies, credentialsSecret: { name: a } } }, limits: { defaults: { limits: { ephemeral-storage: 1Gi } } } }".into(), &["ScratchLimited"])]
 #[case::grpc(with_ingress("className: nginx, rules: [{ host: a.b, protocol: Grpc }], tls: { secretName: t }"), &[])]
 #[case::grpc_bare(with_ingress("className: nginx, rules: [{ host: a.b, protocol: Grpc }]"), &["GrpcIngressUnsupported"])]
 #[case::grpc_other(with_ingress("className: traefik, rules: [{ host: a.b, protocol: Grpc }], tls: { secretName: t }"), &["GrpcIngressUnsupported"])]
@@ -92,7 +100,7 @@ fn every_reason_is_in_the_table_once_and_every_entry_says_something() {
     for (name, meaning) in REASONS {
         assert!(name.chars().all(|char| char.is_ascii_alphanumeric()) && meaning.ends_with('.'), "{name}");
     }
-    let everything = "{ image: 'a:latest', components: { all: { probes: { mode: Grpc }, podDisruptionBudget: { minAvailable: 1 }, resources: { limits: { cpu: 100m, memory: 256Mi } }, env: [{ name: LOGPILOT_SQLITE_POOL_SIZE, value: '1' }] }, rest: {} }, networkPolicy: { clients: [] }, limits: { quota: { pods: 1 } }, exposure: { ingress: { className: x, rules: [{ host: a.b, component: all, protocol: Grpc }, { host: c.d, component: all, rewrite: / }], cors: {}, rateLimit: { requestsPerSecond: 1 } } } }";
+    let everything = "{ image: 'a:latest', components: { all: { probes: { mode: Grpc }, podDisruptionBudget: { minAvailable: 1 }, resources: { limits: { cpu: 100m, memory: 256Mi } }, env: [{ name: LOGPILOT_SQLITE_POOL_SIZE, value: '1' }], topologySpread: [{ topologyKey: zone }] }, rest: {} }, networkPolicy: { clients: [] }, limits: { quota: { pods: 1 }, defaults: { limits: { ephemeral-storage: 1Gi } } }, storage: { volume: { existingClaim: mine } }, backup: { s3: { bucket: copies, credentialsSecret: { name: a } } }, monitoring: { serviceMonitor: { interval: 1h }, scrapeAnnotations: {}, rules: {} }, exposure: { ingress: { className: x, rules: [{ host: a.b, component: all, protocol: Grpc }, { host: c.d, component: all, rewrite: / }], cors: {}, rateLimit: { requestsPerSecond: 1 } } } }";
     let told: BTreeSet<_> = reasons(everything).into_iter().collect();
     assert_eq!(told, names.into_iter().map(|name| (*name).to_owned()).collect());
 }

@@ -10,7 +10,7 @@ use crate::{
     },
     logpilot::{
         defaults,
-        monitoring::{Alerting, Monitor, Monitoring, Objectives, Slo, Thresholds},
+        monitoring::{Alerting, Monitor, Monitoring, Objectives, Slo, Thresholds, seconds},
     },
 };
 
@@ -54,18 +54,6 @@ fn monitor(given: Option<&monitoring::Monitor>, path: &str, objections: &mut Obj
         format!("'{scrape_timeout}' must not be longer than `interval`, which is '{interval}'"),
     );
     Some(Monitor { interval, scrape_timeout, labels: given.labels.clone() })
-}
-
-/// Seconds of a duration such as `30s`, `5m` or `1h`.
-fn seconds(duration: &str) -> Option<u64> {
-    let (number, unit) = duration.split_at_checked(duration.len().checked_sub(1)?)?;
-    let number: u64 = number.parse().ok()?;
-    Some(match unit {
-        "s" => number,
-        "m" => number * 60,
-        "h" => number * 3600,
-        _ => return None,
-    })
 }
 
 /// `None` where neither alerts nor objectives are wanted.

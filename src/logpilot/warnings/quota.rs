@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::{api::core::v1::PodSpec, apimachinery::pkg::api::resource};
+
 use super::{object, pods, warning};
 use crate::{
     api::{common::Quantity, status::Problem},
@@ -9,6 +11,7 @@ use crate::{
         model::{Cluster, Component, Rollout},
         quantity,
     },
+    objects::{backup_pod, pod},
 };
 
 pub use crate::logpilot::reasons::QUOTA_TOO_SMALL;
@@ -36,31 +39,48 @@ pub fn warning_of(cluster: &Cluster) -> Option<Problem> {
     })
 }
 
-/// What the most pods that can run ask for, the surge of an update and its trial included, and the claims.
+/// What the most pods that can run ask for, the surge of an update, its trial and a backup included, and the claims.
 fn needed(cluster: &Cluster) -> BTreeMap<&'static str, i128> {
     let mut sum = BTreeMap::new();
-    let mut add = |name: &'static str, amount: Option<&Quantity>, times: i32| {
-        let amount = amount.and_then(quantity::parse).unwrap_or(0);
-        *sum.entry(name).or_insert(0) += amount * i128::from(times);
+    let mut add = |name: &'static str, amount: i128| *sum.entry(name).or_insert(0) += amount;
+    let one = quantity::units(1);
+    let mut pods = |pod: &PodSpec, count: i32| {
+        let count = i128::from(count);
+        add("pods", one * count);
+        for resources in pod.containers.iter().filter_map(|container| container.resources.as_ref()) {
+            for (name, requests, limits) in COUNTED {
+                add(requests, amount(resources.requests.as_ref(), name) * count);
+                add(limits, amount(resources.limits.as_ref(), name) * count);
+            }
+        }
     };
-    let one = Quantity("1".into());
     for component in &cluster.components {
+        pods(&pod::spec(cluster, component, pod::claim(component)), most(component));
         // What tries a configuration still runs when the first new pod comes.
-        let count = most(component) + i32::from(cluster.config_check_seconds.is_some());
-        let (requests, limits) = (&component.resources.requests, &component.resources.limits);
-        add("pods", Some(&one), count);
-        add("requests.cpu", requests.cpu.as_ref(), count);
-        add("requests.memory", requests.memory.as_ref(), count);
-        add("requests.ephemeral-storage", requests.ephemeral_storage.as_ref(), count);
-        add("limits.cpu", limits.cpu.as_ref(), count);
-        add("limits.memory", limits.memory.as_ref(), count);
-        add("limits.ephemeral-storage", limits.ephemeral_storage.as_ref(), count);
+        if cluster.config_check_seconds.is_some() {
+            pods(&pod::spec(cluster, component, pod::scratch(pod::DATA)), 1);
+        }
     }
-    for claim in &cluster.storage.claims {
-        add("persistentvolumeclaims", Some(&one), 1);
-        add("requests.storage", Some(&claim.size), 1);
+    for job in cluster.backup.iter().flat_map(|backup| &backup.jobs) {
+        pods(&backup_pod::spec(cluster, job, "", "", [], backup_pod::store(job)), 1);
+    }
+    for claim in cluster.storage.claims.iter().chain(cluster.backup_volumes()) {
+        add("persistentvolumeclaims", one);
+        add("requests.storage", quantity::parse(&claim.size).unwrap_or(0));
     }
     sum
+}
+
+/// Of a container, and as a quota has them.
+const COUNTED: [(&str, &str, &str); 3] = [
+    ("cpu", "requests.cpu", "limits.cpu"),
+    ("memory", "requests.memory", "limits.memory"),
+    ("ephemeral-storage", "requests.ephemeral-storage", "limits.ephemeral-storage"),
+];
+
+fn amount(list: Option<&BTreeMap<String, resource::Quantity>>, name: &str) -> i128 {
+    let found = list.and_then(|list| list.get(name));
+    found.and_then(|found| quantity::parse(&Quantity(found.0.clone()))).unwrap_or(0)
 }
 
 fn most(component: &Component) -> i32 {

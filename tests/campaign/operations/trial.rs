@@ -42,12 +42,17 @@ const HOLDING: [&str; 8] = [
 /// Reasons of a resource that a quota gives less than it wants.
 const OF_A_QUOTA: [&str; 2] = ["QuotaExceeded", "ReplicaFailure"];
 /// Leaves of which the first spec cannot come back: a claim does not shrink, and has its class for ever.
-const NO_WAY_BACK: [&str; 5] = [
+/// What protects is not given up by leaving it out.
+const NO_WAY_BACK: [&str; 9] = [
     "storage.volume.size",
     "backup.volume.size",
     "components.*.volume.size",
     "meaning: growing volume",
     "limits.quota.storage",
+    "components.*.loadBalancer.sourceRanges",
+    "deletionProtection",
+    "exposure.ingress.cors.allowOrigins",
+    "meaning: everything",
 ];
 /// Leaves that are not tried on a new resource: a slot's operator sees one namespace.
 const ELSEWHERE: [&str; 2] = ["namespace.name", "systemNamespace.name"];

@@ -1,0 +1,90 @@
+//! Settings that are without effect, or that count twice, because of another one.
+
+use super::{object, warning};
+use crate::{
+    api::status::Problem,
+    logpilot::{
+        model::{Cluster, Component},
+        monitoring::seconds,
+    },
+    objects::{backup_pod, disk},
+};
+
+pub use crate::logpilot::reasons::{SCRAPE_INTERVAL_LONG, SCRAPED_TWICE, SCRATCH_LIMITED, SETTING_IGNORED};
+
+/// As the rule on `spec.monitoring` has it; a stored resource may be older than that.
+const LONGEST_INTERVAL: u64 = 240;
+
+pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
+    let spread = cluster.components.iter().filter_map(|component| spread(cluster, component));
+    spread.chain(scraped_twice(cluster)).chain(interval(cluster)).chain(scratch(cluster)).collect()
+}
+
+fn spread(cluster: &Cluster, component: &Component) -> Option<Problem> {
+    let given = component.topology_spread.as_ref().is_some_and(|list| !list.is_empty());
+    (given && component.co_scheduled).then(|| {
+        warning(
+            SETTING_IGNORED,
+            &object(cluster, "Deployment", &component.name),
+            format!(
+                "`components.{}.topologySpread` has no effect: pods that share a volume run on one node",
+                component.role.name
+            ),
+            "Remove it, or use `storage.sharing: PerComponent` with one pod each.",
+        )
+    })
+}
+
+fn scraped_twice(cluster: &Cluster) -> Option<Problem> {
+    let (kind, name) = match (&cluster.monitoring.service_monitor, &cluster.monitoring.pod_monitor) {
+        (Some(_), _) => ("ServiceMonitor", cluster.prefix.service_monitor()),
+        (None, Some(_)) => ("PodMonitor", cluster.prefix.pod_monitor()),
+        (None, None) => return None,
+    };
+    let annotated = |component: &Component| {
+        component.pod_annotations.get("prometheus.io/scrape").map(|value| value == "true")
+    };
+    let also = |component: &Component| annotated(component).unwrap_or(cluster.monitoring.scrape_annotations);
+    cluster.components.iter().any(also).then(|| {
+        let namespace = cluster.system_namespace.as_ref().unwrap_or(&cluster.namespace.name);
+        warning(
+            SCRAPED_TWICE,
+            &format!("{kind} {namespace}/{name}"),
+            format!(
+                "the pods have a {kind} and `prometheus.io/scrape` annotations: a Prometheus that follows both counts each of them twice"
+            ),
+            "Keep one: set `enabled: false` in `monitoring.scrapeAnnotations`, or in the monitor.",
+        )
+    })
+}
+
+fn interval(cluster: &Cluster) -> Option<Problem> {
+    let monitoring = &cluster.monitoring;
+    monitoring.alerting.as_ref()?;
+    let monitor = monitoring.service_monitor.as_ref().or(monitoring.pod_monitor.as_ref())?;
+    (seconds(&monitor.interval)? > LONGEST_INTERVAL).then(|| {
+        warning(
+            SCRAPE_INTERVAL_LONG,
+            &object(cluster, "PrometheusRule", &cluster.prefix.prometheus_rule()),
+            format!(
+                "a scrape every {} is too rare for alerts: Prometheus forgets a series after 5 minutes, so that some alerts never fire and others do without a cause",
+                monitor.interval
+            ),
+            "Set `interval` of the monitor to 4m or less, or `enabled: false` in `monitoring.rules` and `slo`.",
+        )
+    })
+}
+
+/// A bucket's scratch space has a bound where the size of the data is known.
+fn scratch(cluster: &Cluster) -> Option<Problem> {
+    let job = cluster.backup.as_ref()?.jobs.iter().find(|job| {
+        let pod = backup_pod::spec(cluster, job, "", "", [], backup_pod::store(job));
+        disk::unbounded(cluster, &pod)
+    })?;
+    Some(warning(
+        SCRATCH_LIMITED,
+        &object(cluster, "CronJob", &job.name),
+        "`limits` of the namespace bound `ephemeral-storage`, and how much of it a copy of an existing claim needs is not known: a backup or restore that writes more is evicted, and without a default none starts".into(),
+        "Set `limits.defaults.limits.ephemeral-storage` above the size of the data, or leave it out.",
+    ))
+}

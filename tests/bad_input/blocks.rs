@@ -1,0 +1,93 @@
+//! Every optional block, map and list of the spec, with a spec that has it. Used without a server by `presence.rs` and
+//! against one by the cluster suite.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where its table is broken, and JSON that is not there reads as null"
+)]
+#![allow(dead_code, reason = "each suite uses its part")]
+
+#[path = "../campaign/operations/leaves.rs"]
+mod leaves;
+#[path = "../../src/logpilot/tests/leaves/table.rs"]
+mod table;
+
+use serde_json::{Value, json};
+
+use leaves::{SCHEMA, pointer, with, without};
+
+/// A block that may be left out.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// Such as `components.*.loadBalancer.sourceRanges`.
+    pub path: String,
+    spec: Value,
+    at: Vec<String>,
+    list: bool,
+}
+
+impl Block {
+    /// The spec without the block.
+    pub fn absent(&self) -> Value {
+        without(&self.spec, &self.at)
+    }
+
+    /// With nothing in it: `{}` or `[]`.
+    pub fn empty(&self) -> Value {
+        with(&self.spec, &self.at, if self.list { json!([]) } else { json!({}) })
+    }
+
+    /// With nothing behind its key.
+    pub fn null(&self) -> Value {
+        with(&self.spec, &self.at, Value::Null)
+    }
+
+    /// Where a JSON pointer finds it.
+    pub fn pointer(&self) -> String {
+        pointer(&self.at)
+    }
+}
+
+/// All of them, in the schema's order.
+pub fn blocks() -> Vec<Block> {
+    let (leaves, _) = leaves::leaves();
+    let mut optional = Vec::new();
+    collect(&SCHEMA, "", true, &mut optional);
+    let found: Vec<_> = optional
+        .into_iter()
+        .map(|(path, list)| {
+            let depth = path.split('.').map(|part| if part.ends_with("[]") { 2 } else { 1 }).sum::<usize>();
+            let leaf = leaves.iter().find(|leaf| {
+                leaf.path == path
+                    || leaf.path.starts_with(&format!("{path}."))
+                    || leaf.path.starts_with(&format!("{path}["))
+            });
+            let leaf = leaf.unwrap_or_else(|| panic!("{path} has no leaf in the table"));
+            let at = leaf.at.iter().take(depth).cloned().collect();
+            Block { path, spec: leaf.other.clone(), at, list }
+        })
+        .collect();
+    assert!(found.len() > 100, "{}", found.len());
+    found
+}
+
+fn collect(schema: &Value, path: &str, required: bool, found: &mut Vec<(String, bool)>) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    let list = schema["type"] == "array";
+    if !required && (list || schema["type"] == "object") {
+        found.push((path.to_owned(), list));
+    }
+    let needed =
+        |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|it| it == name));
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        collect(property, &below(name), needed(name), found);
+    }
+    if schema["items"]["type"] == "object" {
+        collect(&schema["items"], &format!("{path}[]"), true, found);
+    }
+    if schema["additionalProperties"]["type"] == "object" {
+        collect(&schema["additionalProperties"], &below("*"), true, found);
+    }
+}
