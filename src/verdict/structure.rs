@@ -90,9 +90,7 @@ fn type_of(value: &Value, schema: &Value, path: &str, found: &mut Vec<Refusal>) 
     let given = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() && number.as_f64().is_some_and(|it| it.fract() != 0.0) => {
-            "number"
-        }
+        Value::Number(number) if number.is_f64() && !number.as_f64().is_some_and(is_whole) => "number",
         Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "array",
@@ -120,6 +118,12 @@ fn type_of(value: &Value, schema: &Value, path: &str, found: &mut Vec<Refusal>) 
         let message = format!("must be {wanted}, not {}{hint}", shown(value, given));
         found.push(Refusal::new(Layer::Schema, path, message).blocking());
     }
+}
+
+/// Whether the server takes a float for an integer: beyond 53 bits it could not tell.
+fn is_whole(number: f64) -> bool {
+    const MOST: f64 = 9_007_199_254_740_991.0;
+    number.fract() == 0.0 && number.abs() <= MOST
 }
 
 fn words(type_: &str) -> &'static str {

@@ -77,6 +77,11 @@ fn each_fault_is_named_with_its_path() {
         ),
         (
             "/spec/components/all/replicas",
+            json!(1e30),
+            "spec.components.all.replicas: must be an integer, not 1e",
+        ),
+        (
+            "/spec/components/all/replicas",
             json!(-1),
             "spec.components.all.replicas: must be greater than or equal to 0, not -1",
         ),
