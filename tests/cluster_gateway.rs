@@ -203,7 +203,7 @@ async fn patches_reach_the_objects_once_and_go_with_the_spec() {
             "target": { "kind": "Deployment", "name": "patched-all" }, "type": "Strategic",
             "patch": { "spec": { "template": { "spec": {
                 "hostAliases": [{ "ip": "10.0.0.10", "hostnames": ["legacy.example.com"] }],
-                "enableServiceLinks": null,
+                "affinity": null,
             } } } },
         },
         { "target": { "kind": "Service", "name": "patched-rest" }, "patch": { "metadata": { "labels": { "a": "b" } } } },
@@ -216,7 +216,7 @@ async fn patches_reach_the_objects_once_and_go_with_the_spec() {
     let pod = |object: &kube::api::DynamicObject| object.data["spec"]["template"]["spec"].clone();
     let seen = pod(&case.child("Deployment", "patched-all").await);
     assert_eq!(seen["hostAliases"][0]["ip"], "10.0.0.10");
-    assert!(seen.get("enableServiceLinks").is_none(), "removed by null: {seen:#}");
+    assert!(seen.get("affinity").is_none(), "removed by null: {seen:#}");
     if since.is_some() {
         let requests = case.requests(since.as_ref()).await;
         assert_eq!(
@@ -270,16 +270,16 @@ async fn what_a_patch_removes_stays_removed_when_kubectl_applies_it() {
         std::fs::remove_file(file).unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    let links = async || {
+    let affinity = async || {
         case.child("Deployment", "kubectl-all").await.data["spec"]["template"]["spec"]
-            .get("enableServiceLinks")
+            .get("affinity")
             .cloned()
     };
     apply(json!({ "spec": { "minReadySeconds": 1 } }));
     case.ready().await;
-    assert_eq!(links().await, Some(json!(false)));
+    assert_eq!(affinity().await.map(|it| it.get("podAffinity").is_some()), Some(true));
     // A `null` would be gone here: the API server takes it out of what it merges.
-    apply(json!({ "spec": { "template": { "spec": { "enableServiceLinks": { "$patch": "delete" } } } } }));
+    apply(json!({ "spec": { "template": { "spec": { "affinity": { "$patch": "delete" } } } } }));
     case.ready().await;
-    assert_eq!(links().await, None);
+    assert_eq!(affinity().await, None);
 }

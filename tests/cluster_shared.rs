@@ -961,7 +961,7 @@ async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_on
 
 #[tokio::test]
 async fn paused_writes_nothing_and_still_tells_the_truth() {
-    let case = case("paused").await;
+    let case = case("on-pause").await;
     case.apply(quickstart()).await;
     case.ready().await;
     let mut spec = quickstart();
@@ -970,7 +970,7 @@ async fn paused_writes_nothing_and_still_tells_the_truth() {
     case.apply(spec.clone()).await;
     case.until("Paused", SOON, |status| status["summary"] == "Paused").await;
     let since = case.world.marker().await;
-    kinds::delete(&case.client, kind("Deployment"), case.ns(), "paused-all").await;
+    kinds::delete(&case.client, kind("Deployment"), case.ns(), "on-pause-all").await;
     case.until("not ready", SOON, |status| condition(status, "Ready").0 == "False").await;
     let requests = case.requests(since.as_ref()).await;
     assert_eq!(writes(&requests).len(), 0, "{requests:#?}");
