@@ -196,14 +196,14 @@ async fn a_gateway_that_cannot_be_set_up_is_told_in_its_controllers_words() {
 #[tokio::test]
 async fn patches_reach_the_objects_once_and_go_with_the_spec() {
     let case = case("patched").await;
-    let base = json!({ "image": IMAGE, "components": { "all": { "replicas": 1 } } });
+    let base = json!({ "image": IMAGE, "components": { "all": { "replicas": 1, "tolerations": [{ "key": "dedicated", "operator": "Exists" }] } } });
     let mut spec = base.clone();
     spec["patches"] = json!([
         {
             "target": { "kind": "Deployment", "name": "patched-all" }, "type": "Strategic",
             "patch": { "spec": { "template": { "spec": {
                 "hostAliases": [{ "ip": "10.0.0.10", "hostnames": ["legacy.example.com"] }],
-                "affinity": null,
+                "tolerations": null,
             } } } },
         },
         { "target": { "kind": "Service", "name": "patched-rest" }, "patch": { "metadata": { "labels": { "a": "b" } } } },
@@ -216,7 +216,7 @@ async fn patches_reach_the_objects_once_and_go_with_the_spec() {
     let pod = |object: &kube::api::DynamicObject| object.data["spec"]["template"]["spec"].clone();
     let seen = pod(&case.child("Deployment", "patched-all").await);
     assert_eq!(seen["hostAliases"][0]["ip"], "10.0.0.10");
-    assert!(seen.get("affinity").is_none(), "removed by null: {seen:#}");
+    assert!(seen.get("tolerations").is_none(), "removed by null: {seen:#}");
     if since.is_some() {
         let requests = case.requests(since.as_ref()).await;
         assert_eq!(
@@ -255,7 +255,7 @@ async fn what_a_patch_removes_stays_removed_when_kubectl_applies_it() {
     };
     let apply = |patch: Value| {
         let manifest = case.manifest(&json!({
-            "image": IMAGE, "components": { "all": { "replicas": 1 } },
+            "image": IMAGE, "components": { "all": { "replicas": 1, "tolerations": [{ "key": "dedicated", "operator": "Exists" }] } },
             "patches": [{ "target": { "kind": "Deployment", "name": "kubectl-all" }, "type": "Strategic", "patch": patch }],
         }));
         let file = std::env::temp_dir().join(format!("patched-{}.json", std::process::id()));
@@ -270,16 +270,16 @@ async fn what_a_patch_removes_stays_removed_when_kubectl_applies_it() {
         std::fs::remove_file(file).unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    let affinity = async || {
+    let tolerations = async || {
         case.child("Deployment", "kubectl-all").await.data["spec"]["template"]["spec"]
-            .get("affinity")
+            .get("tolerations")
             .cloned()
     };
     apply(json!({ "spec": { "minReadySeconds": 1 } }));
     case.ready().await;
-    assert_eq!(affinity().await.map(|it| it.get("podAffinity").is_some()), Some(true));
+    assert_eq!(tolerations().await.map(|it| it[0]["key"].clone()), Some(json!("dedicated")));
     // A `null` would be gone here: the API server takes it out of what it merges.
-    apply(json!({ "spec": { "template": { "spec": { "affinity": { "$patch": "delete" } } } } }));
+    apply(json!({ "spec": { "template": { "spec": { "tolerations": { "$patch": "delete" } } } } }));
     case.ready().await;
-    assert_eq!(affinity().await, None);
+    assert_eq!(tolerations().await, None);
 }
