@@ -19,7 +19,7 @@ use tracing::{error, info};
 use crate::{
     api,
     backup::{self, BackupArgs, RestoreArgs},
-    engine::lease::Lost,
+    engine::lease::LeadershipLost,
     logpilot::controller,
     operator::{self, Operator},
     server,
@@ -90,7 +90,7 @@ enum Failure {
     #[error("nothing was restored: {0}")]
     Restore(backup::Error),
     #[error("{0}; ends, and starts again behind the one that leads")]
-    Lost(Lost),
+    LeadershipLost(LeadershipLost),
     #[error("cannot wait for signals: {0}")]
     Signal(std::io::Error),
 }
@@ -190,5 +190,5 @@ async fn reconcile(
     // Open connections of scrapers may not hold the end up.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(2), http).await;
     info!("stopped");
-    ended.map_err(Failure::Lost)
+    ended.map_err(Failure::LeadershipLost)
 }

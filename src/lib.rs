@@ -2,8 +2,6 @@
 
 pub mod api;
 pub mod backup;
-#[cfg(test)]
-mod cases;
 pub mod cli;
 pub mod engine;
 pub mod exposition;
@@ -15,5 +13,7 @@ pub mod operator;
 pub mod server;
 pub mod telemetry;
 pub mod termination;
+#[cfg(test)]
+mod test_support;
 pub mod verdict;
 pub mod vitals;

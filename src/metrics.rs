@@ -144,7 +144,7 @@ impl Metrics {
         self.duration.observe(seconds);
     }
 
-    pub fn wrote(&self, kind: &'static str, operation: &'static str) {
+    pub fn record_write(&self, kind: &'static str, operation: &'static str) {
         self.writes.get_or_create(&Write { kind, operation }).inc();
     }
 
@@ -246,7 +246,7 @@ mod tests {
     fn the_document_has_every_metric_and_no_other() {
         let metrics = Metrics::default();
         metrics.reconciled("finished", 0.1);
-        metrics.wrote("Deployment", "created");
+        metrics.record_write("Deployment", "created");
         metrics.watch_failed("pods");
         metrics.judged("bad", Judged { not_ready_since: Some(0), reasons: vec!["Unschedulable"] });
         let text = Format::Text.written(metrics.render(1, 1, true, &[("pods", Duration::ZERO)]));

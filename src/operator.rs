@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api,
     engine::{
-        deadline,
-        dispatch::Dispatch,
-        lease::{Elector, Lost, Term},
-        live::Live,
-        pulse::Pulse,
+        cache::ObjectCache,
+        client_timeout,
+        controller::ControllerRuntime,
+        lease::{Elector, Leadership, LeadershipLost},
+        watch_liveness::WatchLiveness,
         watches::Watches,
     },
     logpilot::controller::{Controller, Planner},
@@ -30,15 +30,15 @@ use crate::{
 /// A running operator, as its health and metrics see it.
 #[derive(Clone)]
 pub struct Operator {
-    pub live: Arc<Live>,
+    pub cache: Arc<ObjectCache>,
     pub metrics: Arc<Metrics>,
-    pub pulse: Arc<Pulse>,
+    pub pulse: Arc<WatchLiveness>,
     pub vitals: Arc<Vitals>,
     store: store::Store<kube::api::DynamicObject>,
     client: Client,
     planner: Planner,
     image: Option<String>,
-    term: Term,
+    term: Leadership,
     election: Option<Arc<Elector>>,
     parts: Arc<std::sync::Mutex<Option<Parts>>>,
 }
@@ -66,7 +66,7 @@ pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     // kube repeats 429, 503 and 504 for minutes before its caller sees them; what to do about each is decided here.
     config.default_retry = false;
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
-    Client::try_from(config).map(deadline::bounded)
+    Client::try_from(config).map(client_timeout::bounded)
 }
 
 fn resource() -> ApiResource {
@@ -81,7 +81,7 @@ impl Operator {
     pub fn new(client: Client, planner: Planner) -> Self {
         let writer = store::Writer::new(resource());
         Self {
-            live: Arc::new(Live::default()),
+            cache: Arc::new(ObjectCache::default()),
             metrics: Arc::new(Metrics::default()),
             pulse: Arc::default(),
             vitals: Arc::default(),
@@ -89,7 +89,7 @@ impl Operator {
             client,
             planner,
             image: None,
-            term: Term::default(),
+            term: Leadership::default(),
             election: None,
             parts: Arc::new(std::sync::Mutex::new(Some(Parts {
                 writer,
@@ -116,14 +116,14 @@ impl Operator {
     /// Whether it may write now.
     #[must_use]
     pub fn leads(&self) -> bool {
-        self.term.holds()
+        self.term.may_write()
     }
 
     /// The resources were listed, and every kind was, or is known not to be for now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let listed = self.store.wait_until_ready().now_or_never();
-        listed.is_some_and(|listed| listed.is_ok()) && Watches::covered(KINDS, &self.live)
+        listed.is_some_and(|listed| listed.is_ok()) && Watches::covered(KINDS, &self.cache)
     }
 
     /// Resources known.
@@ -136,7 +136,7 @@ impl Operator {
     ///
     /// # Errors
     /// Another operator leads now.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), Lost> {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), LeadershipLost> {
         let taken = self.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let Some(Parts { writer, triggers: (trigger, triggers), progress: (ticks, progress) }) = taken else {
             return Ok(());
@@ -145,7 +145,7 @@ impl Operator {
         let watches = Watches {
             client: self.client.clone(),
             kinds: KINDS,
-            live: Arc::clone(&self.live),
+            cache: Arc::clone(&self.cache),
             triggers: trigger,
             metrics: Arc::clone(&self.metrics),
             pulse: Arc::clone(&self.pulse),
@@ -153,18 +153,18 @@ impl Operator {
         };
         let mut controller = Controller::new(
             self.client.clone(),
-            Arc::clone(&self.live),
+            Arc::clone(&self.cache),
             Arc::clone(&self.metrics),
             self.planner,
             self.store,
             self.term,
         );
         controller.operator_image.clone_from(&self.image);
-        let dispatch = Dispatch {
+        let dispatch = ControllerRuntime {
             client: self.client,
             resource: resource(),
             kinds: KINDS,
-            live: self.live,
+            cache: self.cache,
             metrics: self.metrics,
             pulse: self.pulse,
             store: writer,

@@ -98,7 +98,8 @@ async fn metrics(
 ) -> ([(HeaderName, &'static str); 1], String) {
     let format = Format::preferred(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
     let silences = operator.pulse.silences();
-    let text = operator.metrics.render(operator.clusters(), operator.live.len(), operator.leads(), &silences);
+    let text =
+        operator.metrics.render(operator.clusters(), operator.cache.len(), operator.leads(), &silences);
     ([(CONTENT_TYPE, format.content_type())], format.written(text))
 }
 
@@ -183,7 +184,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{engine::pulse::STUCK, logpilot::controller};
+    use crate::{engine::watch_liveness::STUCK, logpilot::controller};
 
     #[tokio::test(start_paused = true)]
     async fn a_process_with_a_watch_that_is_stuck_is_not_alive() {

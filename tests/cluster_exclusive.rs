@@ -44,7 +44,9 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use local_cluster::{Component, wait_for};
-use logpilot_operator::{api, engine::kind::Role, logpilot::controller::planner, objects::kinds::KINDS};
+use logpilot_operator::{
+    api, engine::kind::Management, logpilot::controller::planner, objects::kinds::KINDS,
+};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -417,7 +419,9 @@ async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
         _ => json!({}),
     };
     let parameters = PatchParams::apply("pin").force();
-    for kind in KINDS.iter().filter(|kind| matches!(kind.role, Role::Child | Role::Kept)) {
+    for kind in
+        KINDS.iter().filter(|kind| matches!(kind.management, Management::Managed | Management::Retained))
+    {
         let api = kinds::api(&client, kind, "preconditions");
         let body = |extra: Value| {
             let mut body = minimal(kind.kind);

@@ -74,8 +74,8 @@ use cluster::{
 use kube::api::{Patch, PatchParams};
 use local_cluster::wait_for;
 use logpilot_operator::{
-    engine::kind::{Kind, Role},
-    objects::kinds::of_role,
+    engine::kind::{Kind, Management},
+    objects::kinds::of_management,
 };
 use serde_json::{Value, json};
 
@@ -177,7 +177,7 @@ async fn every_child_that_is_deleted_comes_back_by_one_write_and_no_read() {
     let case = case("deleted").await;
     case.apply(everything(&case.name)).await;
     case.ready().await;
-    for kind in of_role(Role::Child) {
+    for kind in of_management(Management::Managed) {
         with_monitor_of(&case, kind).await;
         for before in case.children(kind).await {
             let name = before.metadata.name.clone().unwrap();
@@ -278,7 +278,7 @@ async fn every_child_that_is_changed_by_hand_is_repaired_by_one_write_and_no_rea
     let case = case("changed").await;
     case.apply(everything(&case.name)).await;
     case.ready().await;
-    for kind in of_role(Role::Child) {
+    for kind in of_management(Management::Managed) {
         with_monitor_of(&case, kind).await;
         let Some(before) = case.children(kind).await.into_iter().next() else { panic!("no {}", kind.kind) };
         let name = before.metadata.name.clone().unwrap();
@@ -784,7 +784,7 @@ async fn a_deleted_cluster_leaves_only_its_data_and_its_namespace_and_finds_them
     let claim = case.child("PersistentVolumeClaim", "kept-data").await;
     let namespace = case.child("Namespace", case.ns()).await;
     case.delete().await;
-    for kind in of_role(Role::Child) {
+    for kind in of_management(Management::Managed) {
         wait_for(format!("every {} to go", kind.kind), Duration::from_secs(90), async || {
             match case.children(kind).await.len() {
                 0 => Ok(()),

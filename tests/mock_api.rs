@@ -18,14 +18,14 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use logpilot_operator::engine::{
+    api_client::Resource,
+    cache::Snapshot,
     child::Child,
     error::{Disposition, Error},
     kind::Managed,
-    live::Snapshot,
-    outcome::{Outcome, Result, Step},
+    outcome::{AppliedObject, ApplyResult, Outcome},
     plan::{Key, Plan, Planned, Replicas},
-    prune::superfluous,
-    writer::Resource,
+    prune::orphaned,
 };
 use serde_json::{Value, json};
 use server::{Answer, Call, OWNER_UID, World, plan_of, server, stored};
@@ -71,12 +71,12 @@ fn done(call: &Call) -> Answer {
     Answer::Object(if call.method == "DELETE" { json!({}) } else { stored(&call.body, "new-uid") })
 }
 
-fn results(outcome: Outcome) -> Vec<Result> {
+fn results(outcome: Outcome) -> Vec<ApplyResult> {
     outcome.steps.into_iter().map(|step| step.result).collect()
 }
 
 /// What came of applying one ConfigMap to a server that answers so.
-async fn applied(answer: impl FnMut(&Call) -> Answer + Send + 'static) -> (World, Result) {
+async fn applied(answer: impl FnMut(&Call) -> Answer + Send + 'static) -> (World, ApplyResult) {
     let world = World::new(answer);
     let mut outcome = world.apply(&plan_of(config("c"))).await;
     (world, outcome.steps.remove(0).result)
@@ -95,11 +95,12 @@ async fn nothing_is_written_before_its_namespace_is() {
     });
     // Its namespace got no answer: everything else waits.
     assert_eq!(world.lines().len(), 1);
-    let waiting = outcome.steps.iter().filter(|step| matches!(step.result, Result::Waiting { .. })).count();
+    let waiting =
+        outcome.steps.iter().filter(|step| matches!(step.result, ApplyResult::Waiting { .. })).count();
     assert_eq!(waiting, 2, "{outcome:#?}");
 
     let world = World::new(done);
-    assert_eq!(results(world.apply(&plan).await), vec![Result::Created; 3]);
+    assert_eq!(results(world.apply(&plan).await), vec![ApplyResult::Created; 3]);
     assert_eq!(world.lines()[0], "PATCH /api/v1/namespaces/logs");
     assert_eq!(world.lines().len(), 3);
 }
@@ -124,8 +125,12 @@ async fn a_namespace_that_is_there_though_nobody_saw_it_holds_the_plan_back() {
         _ => done(call),
     });
     let first = results(world.apply(&plan).await);
-    assert!(first.iter().all(|result| matches!(result, Result::Waiting { .. })), "{first:?}");
-    assert_eq!(results(world.apply(&plan).await), [Result::InSync, Result::Created], "it is known now");
+    assert!(first.iter().all(|result| matches!(result, ApplyResult::Waiting { .. })), "{first:?}");
+    assert_eq!(
+        results(world.apply(&plan).await),
+        [ApplyResult::InSync, ApplyResult::Created],
+        "it is known now"
+    );
 }
 
 /// Pods name the hash of the key: another key in the next round would replace them all.
@@ -140,7 +145,7 @@ async fn nothing_that_names_a_generated_key_is_written_before_the_key_is() {
     let outcome = results(world.apply(&plan).await);
     assert_eq!(world.lines(), ["POST /api/v1/namespaces/logs/secrets"]);
     assert!(
-        matches!(&outcome[1], Result::Waiting { message, .. } if message.contains("Secret logs/api-key")),
+        matches!(&outcome[1], ApplyResult::Waiting { message, .. } if message.contains("Secret logs/api-key")),
         "{outcome:?}"
     );
 }
@@ -148,7 +153,7 @@ async fn nothing_that_names_a_generated_key_is_written_before_the_key_is() {
 #[tokio::test]
 async fn an_unknown_object_is_made_only_where_there_is_none() {
     let (world, result) = applied(done).await;
-    assert_eq!(result, Result::Created);
+    assert_eq!(result, ApplyResult::Created);
     let call = world.call(0);
     assert_eq!(call.line(), "PATCH /api/v1/namespaces/logs/configmaps/c");
     assert_eq!(call.content_type, "application/apply-patch+yaml");
@@ -159,7 +164,7 @@ async fn an_unknown_object_is_made_only_where_there_is_none() {
     assert_eq!(world.lines().len(), 1, "no read before the write");
 
     // Its answer is the newest view: another round has nothing to do.
-    assert_eq!(results(world.apply(&plan_of(config("c"))).await), [Result::InSync]);
+    assert_eq!(results(world.apply(&plan_of(config("c"))).await), [ApplyResult::InSync]);
     assert_eq!(world.lines().len(), 1);
 }
 
@@ -168,9 +173,9 @@ async fn what_disappears_after_it_was_planned_is_not_made_before_it_is_missed() 
     let plan = plan_of(config("c"));
     let world = World::new(done);
     let child = world.knows(&plan.objects[0], &stored(&plan.objects[0].body, "its-uid"));
-    let planned_from = world.live.of(&world.owner.name);
-    world.live.left(&child);
-    assert_eq!(results(world.applier().apply(&plan, &planned_from).await), [Result::InSync]);
+    let planned_from = world.cache.snapshot(&world.owner.name);
+    world.cache.remove(&child);
+    assert_eq!(results(world.applier().apply(&plan, &planned_from).await), [ApplyResult::InSync]);
     assert!(world.lines().is_empty(), "a claim made here would be an empty volume in place of lost data");
 }
 
@@ -179,14 +184,14 @@ async fn a_known_object_is_written_only_as_itself_and_only_where_it_differs() {
     let plan = plan_of(config("c"));
     let world = World::new(done);
     world.knows(&plan.objects[0], &stored(&plan.objects[0].body, "its-uid"));
-    assert_eq!(results(world.apply(&plan).await), [Result::InSync]);
+    assert_eq!(results(world.apply(&plan).await), [ApplyResult::InSync]);
     assert!(world.lines().is_empty());
 
     let mut drifted = stored(&plan.objects[0].body, "its-uid");
     drifted["data"]["a"] = "2".into();
     drifted["metadata"]["resourceVersion"] = "8".into();
     world.knows(&plan.objects[0], &drifted);
-    assert_eq!(results(world.apply(&plan).await), [Result::Updated]);
+    assert_eq!(results(world.apply(&plan).await), [ApplyResult::Updated]);
     let call = world.call(0);
     assert_eq!(call.body["metadata"]["uid"], "its-uid");
     assert!(call.body["metadata"].get("resourceVersion").is_none());
@@ -198,13 +203,13 @@ async fn a_known_object_is_written_only_as_itself_and_only_where_it_differs() {
 async fn a_secret_is_posted_once_and_never_patched() {
     let secret = Secret { metadata: meta("key"), ..Secret::default() };
     let world = World::new(done);
-    assert_eq!(results(world.apply(&plan_of(secret.clone())).await), [Result::Created]);
+    assert_eq!(results(world.apply(&plan_of(secret.clone())).await), [ApplyResult::Created]);
     assert_eq!(world.lines(), ["POST /api/v1/namespaces/logs/secrets"]);
     assert_eq!(world.call(0).query["fieldManager"], "logpilot-operator");
 
     let world = World::new(|_| Answer::Refusal(409, "AlreadyExists", "secrets \"key\" already exists"));
     let result = results(world.apply(&plan_of(secret)).await).remove(0);
-    assert!(matches!(result, Result::Waiting { .. }), "{result:?}");
+    assert!(matches!(result, ApplyResult::Waiting { .. }), "{result:?}");
     assert_eq!(world.lines().len(), 1, "one that exists is left as it is");
 }
 
@@ -225,7 +230,7 @@ async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
         json!({ "metadata": { "name": "c", "namespace": NAMESPACE, "uid": "x", "resourceVersion": "5" } });
     let (world, result) = applied(answer(foreign)).await;
     assert!(
-        matches!(&result, Result::Conflict { message, .. } if message.contains("not ours")),
+        matches!(&result, ApplyResult::Conflict { message, .. } if message.contains("not ours")),
         "{result:?}"
     );
     let path = "/api/v1/namespaces/logs/configmaps/c";
@@ -233,14 +238,14 @@ async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
 
     // Our own create, whose answer was lost.
     let (world, result) = applied(answer(stored(&body, "x"))).await;
-    assert_eq!(result, Result::InSync);
+    assert_eq!(result, ApplyResult::InSync);
     assert_eq!(world.lines(), [format!("PATCH {path}"), format!("GET {path}")]);
 
     // Ours, and changed meanwhile.
     let mut drifted = stored(&body, "x");
     drifted["data"]["a"] = "2".into();
     let (world, result) = applied(answer(drifted)).await;
-    assert_eq!(result, Result::Updated);
+    assert_eq!(result, ApplyResult::Updated);
     assert_eq!(world.call(2).body["metadata"]["uid"], "x");
 }
 
@@ -261,14 +266,14 @@ async fn a_number_of_pods_that_an_autoscaler_took_over_is_left_to_it() {
     ours["spec"]["replicas"] = 3.into();
     ours["spec"]["paused"] = true.into();
     world.knows(&plan.objects[0], &stored(&ours, "its-uid"));
-    assert_eq!(results(world.apply(&plan).await), [Result::Updated]);
+    assert_eq!(results(world.apply(&plan).await), [ApplyResult::Updated]);
     assert_eq!(world.call(0).body["spec"]["replicas"], 3, "dropped, it would fall to 1");
     assert_eq!(world.call(1).query["force"], "true");
     assert!(world.call(1).body["spec"].get("replicas").is_none(), "{:?}", world.call(1));
 
     // One that has to be made again starts where the plan says.
     let world = World::new(done);
-    assert_eq!(results(world.apply(&plan).await), [Result::Created]);
+    assert_eq!(results(world.apply(&plan).await), [ApplyResult::Created]);
     assert_eq!(world.call(0).body["spec"]["replicas"], 2);
 }
 
@@ -284,7 +289,7 @@ async fn a_number_of_pods_that_others_scale_is_left_to_them() {
     let mut live = stored(&theirs, "its-uid");
     live["spec"]["replicas"] = 7.into();
     world.knows(&plan.objects[0], &live);
-    assert_eq!(results(world.apply(&plan).await), [Result::Updated]);
+    assert_eq!(results(world.apply(&plan).await), [ApplyResult::Updated]);
     assert!(world.call(0).body["spec"].get("replicas").is_none(), "{:?}", world.call(0));
     assert_eq!(world.lines().len(), 1);
 }
@@ -304,7 +309,7 @@ async fn a_number_that_others_hold_is_not_written_before_it_is_known() {
     });
     let result = results(world.apply(&plan).await).remove(0);
     assert!(
-        matches!(&result, Result::Waiting { message, .. } if message.contains("planning again")),
+        matches!(&result, ApplyResult::Waiting { message, .. } if message.contains("planning again")),
         "{result:?}"
     );
     assert_eq!(world.lines().len(), 2, "one try and one read: {:?}", world.lines());
@@ -322,7 +327,7 @@ async fn an_immutable_config_map_with_other_data_is_made_again() {
     let mut other = stored(&plan.objects[0].body, "its-uid");
     other["data"]["a"] = "2".into();
     world.knows(&plan.objects[0], &other);
-    assert_eq!(results(world.apply(&plan).await), [Result::Created]);
+    assert_eq!(results(world.apply(&plan).await), [ApplyResult::Created]);
     assert_eq!(world.call(1).method, "DELETE");
     assert_eq!(world.call(1).body["preconditions"]["uid"], "its-uid");
     assert_eq!(world.call(2).body["metadata"]["resourceVersion"], "1");
@@ -331,92 +336,92 @@ async fn an_immutable_config_map_with_other_data_is_made_again() {
 /// Code, reason and message of a refusal; the status reason and disposition that it has for us.
 #[tokio::test]
 async fn each_refusal_has_its_meaning() {
-    use Disposition::{LookAgain, NeedsHelp, Retry};
+    use Disposition::{Refresh, Retry, UserAction};
     let table: &[(u16, &str, &str, &str, Disposition)] = &[
-        (400, "BadRequest", "strict decoding error", "Invalid", NeedsHelp),
-        (401, "Unauthorized", "Unauthorized", "Forbidden", NeedsHelp),
-        (403, "Forbidden", "configmaps is forbidden: User cannot patch", "Forbidden", NeedsHelp),
-        (403, "Forbidden", "exceeded quota: small, requested: configmaps=1", "QuotaExceeded", NeedsHelp),
+        (400, "BadRequest", "strict decoding error", "Invalid", UserAction),
+        (401, "Unauthorized", "Unauthorized", "Forbidden", UserAction),
+        (403, "Forbidden", "configmaps is forbidden: User cannot patch", "Forbidden", UserAction),
+        (403, "Forbidden", "exceeded quota: small, requested: configmaps=1", "QuotaExceeded", UserAction),
         (
             403,
             "Forbidden",
             "deployments.apps \"d\" is forbidden: User \"system:serviceaccount:o:o\" cannot patch resource \"deployments\" in API group \"apps\" in the namespace \"n\"",
             "Forbidden",
-            NeedsHelp,
+            UserAction,
         ),
         (
             403,
             "Forbidden",
             "persistentvolumeclaims \"c\" is forbidden: minimum storage usage per PersistentVolumeClaim is 20Gi, but request is 10Gi",
             "LimitRangeExceeded",
-            NeedsHelp,
+            UserAction,
         ),
         (
             403,
             "Forbidden",
             "persistentvolumeclaims \"c\" is forbidden: maximum storage usage per PersistentVolumeClaim is 5Gi, but request is 10Gi",
             "LimitRangeExceeded",
-            NeedsHelp,
+            UserAction,
         ),
         (
             403,
             "Forbidden",
             "persistentvolumeclaims \"c\" is forbidden: insufficient quota to consume: gold.storageclass.storage.k8s.io/requests.storage",
             "QuotaExceeded",
-            NeedsHelp,
+            UserAction,
         ),
         (
             403,
             "Forbidden",
             "persistentvolumeclaims \"c\" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize",
             "VolumeResize",
-            NeedsHelp,
+            UserAction,
         ),
         (
             403,
             "Forbidden",
             "services \"s\" is forbidden: Use of external IPs is denied by admission control",
             "AdmissionDenied",
-            NeedsHelp,
+            UserAction,
         ),
         (
             403,
             "Forbidden",
             "configmaps \"c\" is forbidden: a plugin that nobody knows",
             "AdmissionDenied",
-            NeedsHelp,
+            UserAction,
         ),
         (
             403,
             "Forbidden",
             "configmaps \"c\" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>",
             "Forbidden",
-            NeedsHelp,
+            UserAction,
         ),
         (
             403,
             "Forbidden",
             "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
             "AdmissionDenied",
-            NeedsHelp,
+            UserAction,
         ),
-        (403, "Forbidden", "pods \"a\" is forbidden: violates PodSecurity", "AdmissionDenied", NeedsHelp),
-        (404, "NotFound", "namespaces \"logs\" not found", "NotFound", LookAgain),
-        (413, "RequestEntityTooLarge", "Request entity too large", "TooLarge", NeedsHelp),
-        (422, "Invalid", "spec.ports: Required value", "Invalid", NeedsHelp),
+        (403, "Forbidden", "pods \"a\" is forbidden: violates PodSecurity", "AdmissionDenied", UserAction),
+        (404, "NotFound", "namespaces \"logs\" not found", "NotFound", Refresh),
+        (413, "RequestEntityTooLarge", "Request entity too large", "TooLarge", UserAction),
+        (422, "Invalid", "spec.ports: Required value", "Invalid", UserAction),
         (
             422,
             "Invalid",
             "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity",
             "VolumeResize",
-            NeedsHelp,
+            UserAction,
         ),
         (
             500,
             "",
             "failed to create typed patch object: .x: field not declared in schema",
             "Invalid",
-            NeedsHelp,
+            UserAction,
         ),
         (500, "InternalError", "failed calling webhook", "ApiUnavailable", Retry),
         (500, "InternalError", "admission webhook \"x\" denied the request", "AdmissionDenied", Retry),
@@ -425,7 +430,7 @@ async fn each_refusal_has_its_meaning() {
     ];
     for (code, reason, message, wanted, disposition) in table.iter().copied() {
         let (world, result) = applied(move |_| Answer::Refusal(code, reason, message)).await;
-        let Result::Failed(error) = result else { panic!("{code} {message}: {result:?}") };
+        let ApplyResult::Failed(error) = result else { panic!("{code} {message}: {result:?}") };
         assert_eq!((error.reason(), error.disposition()), (wanted, disposition), "{code} {message}");
         assert!(error.to_string().starts_with("apply ConfigMap logs/c: "), "{error}");
         assert_eq!(world.lines().len(), 1, "{code}: who calls decides when to try again");
@@ -437,17 +442,17 @@ async fn no_answer_is_an_error_after_a_while_and_a_wait_that_was_asked_for_is_ke
     let started = tokio::time::Instant::now();
     let (_, result) = applied(|_| Answer::Silence).await;
     assert!(
-        matches!(&result, Result::Failed(error @ Error::Timeout { .. }) if error.reason() == "ApiUnavailable")
+        matches!(&result, ApplyResult::Failed(error @ Error::Timeout { .. }) if error.reason() == "ApiUnavailable")
     );
     assert!(started.elapsed() < Duration::from_secs(16), "{:?}", started.elapsed());
 
-    let (_, result) = applied(|_| Answer::Broken).await;
-    let Result::Failed(error @ Error::Transport { .. }) = result else { panic!("{result:?}") };
+    let (_, result) = applied(|_| Answer::ReconcileFailure).await;
+    let ApplyResult::Failed(error @ Error::Transport { .. }) = result else { panic!("{result:?}") };
     assert_eq!(error.disposition(), Disposition::Retry);
     assert!(error.to_string().contains("connection reset"), "{error}");
 
     let (_, result) = applied(|_| Answer::Later(429, 7)).await;
-    let Result::Failed(error) = result else { panic!("{result:?}") };
+    let ApplyResult::Failed(error) = result else { panic!("{result:?}") };
     assert_eq!(
         (error.retry_after(), error.disposition()),
         (Some(Duration::from_secs(7)), Disposition::Retry)
@@ -457,7 +462,7 @@ async fn no_answer_is_an_error_after_a_while_and_a_wait_that_was_asked_for_is_ke
     let terminating =
         "forbidden: unable to create new content in namespace logs because it is being terminated";
     let (_, result) = applied(move |_| Answer::Refusal(403, "Forbidden", terminating)).await;
-    assert!(matches!(&result, Result::Waiting { reason: "NamespaceTerminating", .. }), "{result:?}");
+    assert!(matches!(&result, ApplyResult::Waiting { reason: "NamespaceTerminating", .. }), "{result:?}");
 }
 
 /// A plan of dozens would else outlast the reconcile's own deadline, and nobody would be told why.
@@ -470,8 +475,8 @@ async fn after_the_first_one_without_an_answer_nothing_more_is_asked() {
     let outcome = results(world.apply(&plan).await);
     assert!(started.elapsed() < Duration::from_secs(31), "{:?}", started.elapsed());
     assert!(world.lines().len() < 16, "{} of 30 were asked", world.lines().len());
-    assert!(outcome.iter().all(|result| !result.settled()), "{outcome:?}");
-    assert!(outcome.iter().any(|result| matches!(result, Result::Failed(Error::Timeout { .. }))));
+    assert!(outcome.iter().all(|result| !result.is_settled()), "{outcome:?}");
+    assert!(outcome.iter().any(|result| matches!(result, ApplyResult::Failed(Error::Timeout { .. }))));
 }
 
 #[tokio::test]
@@ -497,23 +502,27 @@ async fn a_delete_names_the_object_that_was_meant() {
     };
 
     let world = World::new(|_| Answer::Object(json!({})));
-    assert_eq!(prune(&world).await, Result::Deleted);
+    assert_eq!(prune(&world).await, ApplyResult::Deleted);
     let call = world.call(0);
     assert_eq!(call.line(), "DELETE /api/v1/namespaces/logs/configmaps/c");
     assert_eq!(call.body["preconditions"], json!({ "uid": "its-uid" }));
     assert_eq!(call.body["propagationPolicy"], "Background");
 
-    assert_eq!(prune(&World::new(refused(404, "NotFound", "no"))).await, Result::Deleted, "gone already");
+    assert_eq!(
+        prune(&World::new(refused(404, "NotFound", "no"))).await,
+        ApplyResult::Deleted,
+        "gone already"
+    );
     let other = "Precondition failed: UID in precondition: its-uid, UID in object meta: another";
     assert_eq!(
         prune(&World::new(refused(409, "Conflict", other))).await,
-        Result::InSync,
+        ApplyResult::InSync,
         "another one has its name"
     );
     let again = prune(&World::new(refused(409, "Conflict", "the object has been modified"))).await;
-    assert!(matches!(again, Result::Waiting { reason: "Progressing", .. }), "still there: {again:?}");
+    assert!(matches!(again, ApplyResult::Waiting { reason: "Progressing", .. }), "still there: {again:?}");
     let forbidden = prune(&World::new(refused(403, "Forbidden", "no"))).await;
-    assert!(matches!(forbidden, Result::Failed(_)), "{forbidden:?}");
+    assert!(matches!(forbidden, ApplyResult::Failed(_)), "{forbidden:?}");
 }
 
 #[tokio::test]
@@ -539,18 +548,18 @@ async fn what_may_only_have_lost_its_label_is_looked_at_before_it_is_deleted() {
             ("GET", Some(found)) => Answer::Object(found.clone()),
             _ => Answer::Object(json!({})),
         });
-        world.live.attend("logs");
+        world.cache.track("logs");
         world.knows(&old, &live);
-        world.live.left(&Child::read(old.kind, &live).unwrap());
+        world.cache.remove(&Child::read(old.kind, &live).unwrap());
         let (plan, done) = (Plan::default(), Outcome::default());
-        let superfluous = |snapshot: &Snapshot| -> Vec<Child> {
-            superfluous(&plan, &done, snapshot, &world.owner, |_| false).into_iter().cloned().collect()
+        let orphaned = |snapshot: &Snapshot| -> Vec<Child> {
+            orphaned(&plan, &done, snapshot, &world.owner, |_| false).into_iter().cloned().collect()
         };
-        let snapshot = world.live.of("logs");
-        let lost = superfluous(&snapshot);
+        let snapshot = world.cache.snapshot("logs");
+        let lost = orphaned(&snapshot);
         world.applier().prune(lost.iter().collect(), &snapshot).await;
         assert_eq!(world.lines(), asked);
-        assert_eq!(superfluous(&world.live.of("logs")), [], "and once is enough");
+        assert_eq!(orphaned(&world.cache.snapshot("logs")), [], "and once is enough");
     }
 }
 
@@ -596,11 +605,11 @@ async fn only_what_is_ours_and_not_planned_is_pruned() {
     let service = Service { metadata: meta("old"), ..Service::default() };
     add(&plan_of(service).objects[0], "8", &|_| {});
 
-    let snapshot = world.live.of("logs");
+    let snapshot = world.cache.snapshot("logs");
     assert!(snapshot.children.len() >= 7, "{:?}", snapshot.children.keys());
     let names = |outcome: &Outcome| -> Vec<String> {
         let keep = |child: &Child| child.key.name == "in-use";
-        superfluous(&plan, outcome, &snapshot, &world.owner, keep).iter().map(ToString::to_string).collect()
+        orphaned(&plan, outcome, &snapshot, &world.owner, keep).iter().map(ToString::to_string).collect()
     };
     assert_eq!(names(&Outcome::default()), ["ConfigMap logs/old", "Service logs/old"]);
 
@@ -608,7 +617,10 @@ async fn only_what_is_ours_and_not_planned_is_pruned() {
     let failed = |kind| {
         let key = Key { namespace: Some(NAMESPACE.into()), name: "x".into() };
         let error = Error::Timeout { verb: "apply", object: "x".into(), deadline: Duration::from_secs(15) };
-        Outcome { steps: vec![Step { id: (kind, key), result: Result::Failed(error) }], ..Outcome::default() }
+        Outcome {
+            steps: vec![AppliedObject { id: (kind, key), result: ApplyResult::Failed(error) }],
+            ..Outcome::default()
+        }
     };
     assert_eq!(names(&failed(Service::KIND)), ["ConfigMap logs/old"]);
     assert!(names(&failed(Deployment::KIND)).is_empty());

@@ -6,11 +6,10 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{
-    Error,
-    bucket::Bucket,
-    copy,
-    place::{Access, Place},
-    remote, restore as putting,
+    Error, copy,
+    location::{Access, Location},
+    restore as putting, s3_backup,
+    s3_bucket::Bucket,
 };
 use crate::termination;
 
@@ -21,7 +20,7 @@ pub struct BackupArgs {
     database: PathBuf,
     /// Directory for the backups, or `s3://bucket/prefix`.
     #[arg(long)]
-    to: Place,
+    to: Location,
     /// Backups that stay, this one included; older ones are removed after it was verified.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
@@ -35,7 +34,7 @@ pub struct BackupArgs {
 pub struct RestoreArgs {
     /// The backup, a file or `s3://bucket/prefix/name`; its manifest stands beside it.
     #[arg(long)]
-    from: Place,
+    from: Location,
     /// The database to replace. No server may be using it.
     #[arg(long)]
     database: PathBuf,
@@ -62,9 +61,9 @@ struct Told {
 pub fn backup(args: &BackupArgs) -> Result<String, Error> {
     let (database, keep, now) = (&args.database, usize::from(args.keep), Timestamp::now());
     let taken = match &args.to {
-        Place::Path(directory) => copy::take(database, directory, keep, now),
-        Place::Bucket { bucket, key } => Bucket::new(bucket, key, &args.access)
-            .and_then(|bucket| remote::take(database, &bucket, &args.access.scratch, keep, now)),
+        Location::Path(directory) => copy::take(database, directory, keep, now),
+        Location::Bucket { bucket, key } => Bucket::new(bucket, key, &args.access)
+            .and_then(|bucket| s3_backup::take(database, &bucket, &args.access.scratch, keep, now)),
     };
     tell(&args.told.termination_log, taken)
 }
@@ -77,9 +76,9 @@ pub fn restore(args: &RestoreArgs) -> Result<String, Error> {
     let request = args.request_id.as_deref();
     let put = |backup: &Path| putting::put_back(backup, &args.database, request, Timestamp::now());
     let restored = match &args.from {
-        Place::Path(backup) => put(backup),
-        Place::Bucket { bucket, key } => {
-            remote::put_back((bucket, key), &args.access, &args.database, request, put)
+        Location::Path(backup) => put(backup),
+        Location::Bucket { bucket, key } => {
+            s3_backup::put_back((bucket, key), &args.access, &args.database, request, put)
         }
     };
     tell(&args.told.termination_log, restored)

@@ -5,24 +5,24 @@ use std::io;
 use super::Error;
 
 /// How one try failed.
-pub enum Failure {
+pub enum S3Error {
     /// Another try may go well.
-    Again(Error),
+    Retryable(Error),
     /// What was asked for is not there.
-    Absent(Error),
-    For(Error),
+    NotFound(Error),
+    Permanent(Error),
 }
 
-impl From<Error> for Failure {
+impl From<Error> for S3Error {
     fn from(error: Error) -> Self {
-        Self::For(error)
+        Self::Permanent(error)
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl From<S3Error> for Error {
+    fn from(failure: S3Error) -> Self {
         match failure {
-            Failure::Again(error) | Failure::Absent(error) | Failure::For(error) => error,
+            S3Error::Retryable(error) | S3Error::NotFound(error) | S3Error::Permanent(error) => error,
         }
     }
 }
@@ -31,12 +31,12 @@ impl From<Failure> for Error {
 const WORDS: usize = 200;
 
 /// What is being done, and to what: the words of its errors.
-pub struct Step {
+pub struct S3Operation {
     pub doing: &'static str,
     pub at: String,
 }
 
-impl Step {
+impl S3Operation {
     fn failed(&self, cause: impl Into<String>, help: &'static str) -> Error {
         Error::Bucket { doing: self.doing, at: self.at.clone(), cause: cause.into(), help }
     }
@@ -63,20 +63,20 @@ impl Step {
     }
 
     /// The server was not reached, or did not answer to the end.
-    pub fn unreached(&self, error: &ureq::Error) -> Failure {
+    pub fn unreached(&self, error: &ureq::Error) -> S3Error {
         const PRIVATE: &str = "a certificate of a private authority needs `backup.s3.caConfigMap`";
         match error {
-            ureq::Error::Rustls(error) => Failure::For(self.failed(error.to_string(), PRIVATE)),
+            ureq::Error::Rustls(error) => S3Error::Permanent(self.failed(error.to_string(), PRIVATE)),
             // The handshake's errors come as those of the socket.
             ureq::Error::Io(error) if error.to_string().contains("certificate") => {
-                Failure::For(self.failed(error.to_string(), PRIVATE))
+                S3Error::Permanent(self.failed(error.to_string(), PRIVATE))
             }
             // Its text would be the whole URL.
-            ureq::Error::BadUri(_) => Failure::For(self.failed("the endpoint makes no URL", "correct the endpoint")),
-            ureq::Error::HostNotFound => Failure::Again(
+            ureq::Error::BadUri(_) => S3Error::Permanent(self.failed("the endpoint makes no URL", "correct the endpoint")),
+            ureq::Error::HostNotFound => S3Error::Retryable(
                 self.failed("the endpoint's host has no address", "check the host in the endpoint"),
             ),
-            error => Failure::Again(self.failed(
+            error => S3Error::Retryable(self.failed(
                 error.to_string(),
                 "check the endpoint and its port, that the server is up, and that NetworkPolicies let the pod out to it",
             )),
@@ -84,10 +84,12 @@ impl Step {
     }
 
     /// An answer was not read to its end, or could not be kept.
-    pub fn unread(&self, error: io::Error) -> Failure {
+    pub fn unread(&self, error: io::Error) -> S3Error {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Failure::For(self.failed(error.to_string(), "the scratch directory needs room for one copy"))
+                S3Error::Permanent(
+                    self.failed(error.to_string(), "the scratch directory needs room for one copy"),
+                )
             }
             _ => self.unreached(&ureq::Error::Io(error)),
         }
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_with_its_code_and_what_to_do_and_nothing_else_of_the_answer() {
-        let step = Step { doing: "write", at: "s3://b/x".into() };
+        let step = S3Operation { doing: "write", at: "s3://b/x".into() };
         let told = |status, body: &str| step.refused(status, body).to_string();
         let body = "<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><AWSAccessKeyId>AKIA</AWSAccessKeyId></Error>";
         let words = told(403, body);

@@ -7,8 +7,11 @@ use proptest::prelude::*;
 use rusty_s3::actions::{CompleteMultipartUploadResponse, CreateMultipartUpload, ListObjectsV2};
 use serde_json::{Value, json};
 
-use super::{failure::Step, files, history::History, manifest::Manifest, place::Place, wire::Wire};
-use crate::cases::cases;
+use super::{
+    failure::S3Operation, files, history::History, location::Location, manifest::Manifest,
+    s3_client::S3Client,
+};
+use crate::test_support::proptest_config;
 
 const NAME: &str = "logpilot-20260102T030405.678Z.db";
 
@@ -72,7 +75,7 @@ fn a_manifest_that_counts_more_rows_than_a_number_holds_is_read() {
 }
 
 proptest! {
-    #![proptest_config(cases(256))]
+    #![proptest_config(proptest_config(256))]
 
     #[test]
     fn only_names_that_are_made_here_are_backups(text in any::<String>(), near in "logpilot-[0-9TZ./]{20,22}\\.db", second in 0_i64..253_402_300_799) {
@@ -101,17 +104,17 @@ proptest! {
     #[test]
     fn nothing_leads_out_of_a_bucket(text in any::<String>(), near in "s3://[a-zA-Z0-9./_%?~-]{0,24}") {
         for text in [text, near] {
-            if let Ok(Place::Bucket { bucket, key }) = text.parse::<Place>() {
+            if let Ok(Location::Bucket { bucket, key }) = text.parse::<Location>() {
                 prop_assert!((3..=63).contains(&bucket.len()));
                 prop_assert!(!key.split('/').any(|part| part == ".." || part == "."), "{key}");
-                prop_assert_eq!(format!("s3://{bucket}/{key}").parse(), Ok(Place::Bucket { bucket, key }));
+                prop_assert_eq!(format!("s3://{bucket}/{key}").parse(), Ok(Location::Bucket { bucket, key }));
             }
         }
     }
 
     #[test]
     fn any_answer_of_a_bucket_is_told_in_few_words(status in any::<u16>(), answer in answer()) {
-        let told = Step { doing: "read", at: "s3://b/x".into() }.refused(status, &answer).to_string();
+        let told = S3Operation { doing: "read", at: "s3://b/x".into() }.refused(status, &answer).to_string();
         prop_assert!(told.chars().count() < 600, "{} characters", told.chars().count());
         prop_assert!(!told.contains(char::is_control), "{told:?}");
         let _ = ListObjectsV2::parse_response(&answer);
@@ -133,6 +136,6 @@ proptest! {
         }
         let ca = home.path().join("ca.pem");
         fs::write(&ca, &pem).unwrap();
-        prop_assert!(Wire::new(Some(&ca)).is_err() || pem.contains("BEGIN"));
+        prop_assert!(S3Client::new(Some(&ca)).is_err() || pem.contains("BEGIN"));
     }
 }

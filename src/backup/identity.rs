@@ -14,8 +14,8 @@ use url::{Host, Url, form_urlencoded};
 
 use super::{
     Error,
-    failure::{Failure, Step, between},
-    wire::{Wire, patiently},
+    failure::{S3Error, S3Operation, between},
+    s3_client::{S3Client, with_retries},
 };
 
 /// Left of a key when another one is asked for.
@@ -35,7 +35,7 @@ pub enum Keys {
 
 pub struct Lender {
     from: Source,
-    wire: Wire,
+    wire: S3Client,
     held: RefCell<Option<Held>>,
 }
 
@@ -48,7 +48,7 @@ struct Held {
 #[derive(Debug, PartialEq, Eq)]
 enum Source {
     /// The token service, for a role.
-    Role { at: Url, role: String, session: String, token: String },
+    Management { at: Url, role: String, session: String, token: String },
     /// The agent of the node.
     Agent { at: Url, token: String },
 }
@@ -78,7 +78,7 @@ impl Keys {
             ));
         };
         // Not the authority of a private S3 server: these have certificates of a public one.
-        Ok(Self::Lent(Box::new(Lender { from, wire: Wire::new(None)?, held: RefCell::new(None) })))
+        Ok(Self::Lent(Box::new(Lender { from, wire: S3Client::new(None)?, held: RefCell::new(None) })))
     }
 
     /// Keys that are good for the next request.
@@ -99,7 +99,7 @@ impl Lender {
         }
         // Read each time: the kubelet replaces it.
         let lent = match &self.from {
-            Source::Role { at, role, session, token } => self.of_role(at, (role, session), token),
+            Source::Management { at, role, session, token } => self.of_management(at, (role, session), token),
             Source::Agent { at, token } => self.of_agent(at, token),
         }?;
         let keys = lent.keys.clone();
@@ -107,8 +107,8 @@ impl Lender {
         Ok(keys)
     }
 
-    fn of_role(&self, at: &Url, (role, session): (&str, &str), token: &str) -> Result<Held, Error> {
-        let step = Step { doing: "assume", at: role.to_owned() };
+    fn of_management(&self, at: &Url, (role, session): (&str, &str), token: &str) -> Result<Held, Error> {
+        let step = S3Operation { doing: "assume", at: role.to_owned() };
         let token = read(token)?;
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("Action", "AssumeRoleWithWebIdentity")
@@ -117,13 +117,13 @@ impl Lender {
             .append_pair("RoleSessionName", session)
             .append_pair("WebIdentityToken", token.trim())
             .finish();
-        let text = patiently(|| {
+        let text = with_retries(|| {
             let request = Request::builder()
                 .method(Method::POST)
                 .uri(at.as_str())
                 .header(header::CONTENT_TYPE, FORM)
                 .body(form.clone().into_bytes());
-            self.ask(&step, request)
+            self.send(&step, request)
         })?;
         let told =
             |field: &str| between(&text, &format!("<{field}>"), &format!("</{field}>")).map(str::to_owned);
@@ -140,21 +140,21 @@ impl Lender {
             token: Option<String>,
             expiration: Option<String>,
         }
-        let step = Step { doing: "use", at: "the Pod Identity of this ServiceAccount".to_owned() };
+        let step = S3Operation { doing: "use", at: "the Pod Identity of this ServiceAccount".to_owned() };
         let token = read(token)?;
-        let text = patiently(|| {
+        let text = with_retries(|| {
             let request = Request::builder()
                 .uri(at.as_str())
                 .header(header::AUTHORIZATION, token.trim())
                 .body(Vec::new());
-            self.ask(&step, request)
+            self.send(&step, request)
         })?;
         let answer: Answer = serde_json::from_str(&text).map_err(|_| strange(&step))?;
         held(answer.access_key_id, answer.secret_access_key, answer.token, answer.expiration)
             .ok_or_else(|| strange(&step))
     }
 
-    fn ask(&self, step: &Step, request: http::Result<Request<Vec<u8>>>) -> Result<String, Failure> {
+    fn send(&self, step: &S3Operation, request: http::Result<Request<Vec<u8>>>) -> Result<String, S3Error> {
         let request = request.map_err(|_| strange(step))?;
         let (status, text) = self.wire.plain(step, request)?;
         if (200..300).contains(&status) {
@@ -163,7 +163,7 @@ impl Lender {
         let error = step.refused_for(status, &text, TRUST);
         // The service could not reach the cluster's issuer: it says itself that another try may go well.
         let passing = status == 429 || status >= 500 || text.contains("<Code>IDPCommunicationError<");
-        Err(if passing { Failure::Again(error) } else { Failure::For(error) })
+        Err(if passing { S3Error::Retryable(error) } else { S3Error::Permanent(error) })
     }
 }
 
@@ -177,7 +177,7 @@ fn source(given: impl Fn(&str) -> Option<String>, region: &str) -> Result<Option
         let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         let at = given("AWS_ENDPOINT_URL_STS").unwrap_or_else(|| format!("https://sts.{region}.{domain}"));
         let session = given("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| SESSION.to_owned());
-        return Ok(Some(Source::Role { at: url(&at)?, role, session, token }));
+        return Ok(Some(Source::Management { at: url(&at)?, role, session, token }));
     }
     let agent =
         (given("AWS_CONTAINER_CREDENTIALS_FULL_URI"), given("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"));
@@ -219,7 +219,7 @@ fn unusable(cause: &str, help: &'static str) -> Error {
 }
 
 /// Nothing of the answer is told: it may hold keys.
-fn strange(step: &Step) -> Error {
+fn strange(step: &S3Operation) -> Error {
     Error::Bucket {
         doing: step.doing,
         at: step.at.clone(),
@@ -243,7 +243,7 @@ mod tests {
     fn role(extra: (&'static str, &'static str)) -> String {
         let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/t");
         match found(&[("AWS_ROLE_ARN", "arn"), token, extra]) {
-            Ok(Some(Source::Role { at, .. })) => at.to_string(),
+            Ok(Some(Source::Management { at, .. })) => at.to_string(),
             other => panic!("{other:?}"),
         }
     }

@@ -4,7 +4,6 @@
 //! A copy of the file alone is empty: what was written since the last checkpoint is in the write-ahead log
 //! beside it. So SQLite itself copies, inside one read transaction, while servers write.
 
-mod bucket;
 mod command;
 mod copy;
 mod failure;
@@ -13,14 +12,15 @@ mod files;
 mod fuzz;
 mod history;
 mod identity;
+mod location;
 mod manifest;
-mod place;
-mod remote;
 mod restore;
 mod retention;
+mod s3_backup;
+mod s3_bucket;
+mod s3_client;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 use std::{io, path::PathBuf};
 

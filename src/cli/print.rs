@@ -4,10 +4,10 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use crate::{
-    engine::kind::Role,
+    engine::kind::Management,
     logpilot::{
         config,
-        facts::{ApiKeyFact, Facts, Hidden},
+        facts::{ApiKeyFact, Facts, Redacted},
         model::Cluster,
         plan,
     },
@@ -24,7 +24,7 @@ pub fn plan(cluster: &Cluster) -> String {
     let mut text = String::new();
     for planned in plan::plan(cluster, &without_cluster(cluster)).in_apply_order() {
         let mut body = planned.body.clone();
-        if planned.kind.role == Role::Once {
+        if planned.kind.management == Management::CreateOnly {
             hide(&mut body);
         }
         text.push_str("---\n");
@@ -37,7 +37,7 @@ pub fn plan(cluster: &Cluster) -> String {
 fn without_cluster(cluster: &Cluster) -> Facts {
     let hash = HASH.to_owned();
     let api_key = if cluster.api_key.generated {
-        ApiKeyFact::Generate { value: Hidden(PLACEHOLDER.to_owned()), hash }
+        ApiKeyFact::Generate { value: Redacted(PLACEHOLDER.to_owned()), hash }
     } else {
         ApiKeyFact::Present { hash }
     };

@@ -13,23 +13,24 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use super::{
+    api_client::{ApiClient, Precondition},
     backoff,
+    cache::{Id, ObjectCache, Snapshot},
     child::Child,
     content,
     decide::{
-        Decision, Normalised, conflict, contested, decide, earlier, is_undecided, live_body, new_body,
-        terminating, without_replicas,
+        AcceptedDivergence, Decision, conflict, contested, decide, earlier, is_undecided, live_body,
+        new_body, terminating, without_replicas,
     },
-    dependencies, digest,
+    dependencies,
     error::{Disposition, Error},
-    kind::Role,
-    live::{Id, Live, Snapshot},
-    outcome::{Outcome, Result, Step},
+    fingerprint,
+    kind::Management,
+    outcome::{AppliedObject, ApplyResult, Outcome},
     owner::{Owner, Ownership},
     plan::{Plan, Planned, Replicas},
-    rests::{Rests, Why},
     standing::{Obstacle, Standing, lookalike},
-    writer::{Precondition, Writer},
+    write_backoff::{Why, WriteBackoff},
 };
 
 /// Writes in flight for one resource, so that one large plan leaves room for others.
@@ -39,10 +40,10 @@ const ENFORCED: Duration = Duration::from_secs(10);
 
 /// What applying needs beside the plan.
 pub struct Applier<'a> {
-    pub writer: &'a Writer,
-    pub live: &'a Live,
-    pub normalised: &'a Normalised,
-    pub rests: &'a Rests,
+    pub writer: &'a ApiClient,
+    pub cache: &'a ObjectCache,
+    pub normalised: &'a AcceptedDivergence,
+    pub rests: &'a WriteBackoff,
     pub owner: &'a Owner,
 }
 
@@ -57,14 +58,16 @@ impl Applier<'_> {
         let used: BTreeSet<usize> = dependencies.iter().flatten().copied().collect();
         // Each of dozens would wait as long, and the reconcile be given up before it could say why.
         let unanswered = AtomicBool::new(false);
-        let mut done: BTreeMap<usize, (Step, Standing)> = BTreeMap::new();
+        let mut done: BTreeMap<usize, (AppliedObject, Standing)> = BTreeMap::new();
         for batch in dependencies::batches(&objects, &dependencies) {
             let mut steps = Vec::new();
             for place in batch {
                 let Some(planned) = objects.get(place) else { continue };
                 let before = done.values().filter(|(step, _)| step.id.0.wave < planned.kind.wave);
-                let missing =
-                    before.map(|(step, _)| step).find(|step| !step.result.settled()).map(Step::object);
+                let missing = before
+                    .map(|(step, _)| step)
+                    .find(|step| !step.result.is_settled())
+                    .map(AppliedObject::object);
                 let targets = dependencies.get(place).into_iter().flatten();
                 let obstacle = Obstacle::of(
                     targets.filter_map(|target| Some((*objects.get(*target)?, &done.get(target)?.1))),
@@ -86,22 +89,22 @@ impl Applier<'_> {
         (missing, obstacle): (Option<String>, Option<Obstacle>),
         used: bool,
         unanswered: &AtomicBool,
-    ) -> (Step, Standing) {
+    ) -> (AppliedObject, Standing) {
         let id: Id = (planned.kind, planned.key.clone());
         let answered = || !unanswered.load(Relaxed);
         let result = match (&missing, &obstacle) {
             (None, Some(obstacle)) if answered() => self.withhold(planned, snapshot, obstacle).await,
             _ => self.write(planned, snapshot, missing.as_deref(), unanswered).await,
         };
-        if matches!(result, Result::Failed(Error::Timeout { .. })) {
+        if matches!(result, ApplyResult::Failed(Error::Timeout { .. })) {
             unanswered.store(true, Relaxed);
         }
         if !used {
-            return (Step { id, result }, Standing::Free);
+            return (AppliedObject { id, result }, Standing::Free);
         }
         let ask = missing.is_none() && answered();
         let (result, standing) = self.standing(planned, snapshot, result, obstacle.as_ref(), ask).await;
-        (Step { id, result }, standing)
+        (AppliedObject { id, result }, standing)
     }
 
     async fn write(
@@ -110,61 +113,61 @@ impl Applier<'_> {
         snapshot: &Snapshot,
         missing: Option<&str>,
         unanswered: &AtomicBool,
-    ) -> Result {
-        let wait = |message: String| Result::Waiting { reason: "Progressing", message };
+    ) -> ApplyResult {
+        let wait = |message: String| ApplyResult::Waiting { reason: "Progressing", message };
         let id: Id = (planned.kind, planned.key.clone());
         let decision = match missing {
-            Some(missing) => Decision::Nothing(wait(format!("waits for {missing}"))),
+            Some(missing) => Decision::Skip(wait(format!("waits for {missing}"))),
             None => decide(planned, snapshot, self.owner, self.normalised),
         };
         match decision {
-            Decision::Nothing(result) => result,
+            Decision::Skip(result) => result,
             _ if unanswered.load(Relaxed) => wait("waits: another request was not answered".to_owned()),
             decision => {
                 let carry_out = || self.carry_out(decision, planned, snapshot);
                 let longest =
                     if planned.replicas == Replicas::Enforced { ENFORCED } else { backoff::LONGEST };
-                self.unless_resting(&id, digest::desired(&planned.body), longest, carry_out).await
+                self.unless_backing_off(&id, fingerprint::of_desired(&planned.body), longest, carry_out).await
             }
         }
     }
 
     /// Tries something, but not again what was refused, or put right once too often, a moment ago. `longest` bounds the
     /// pause after too many repairs.
-    pub(super) async fn unless_resting<Try: Future<Output = Result>>(
+    pub(super) async fn unless_backing_off<Try: Future<Output = ApplyResult>>(
         &self,
         id: &Id,
         wanted: u64,
         longest: Duration,
         attempt: impl FnOnce() -> Try,
-    ) -> Result {
-        match self.rests.resting(&self.owner.name, id, wanted) {
-            Some(Why::Refused(error)) => return Result::Failed(error),
+    ) -> ApplyResult {
+        match self.rests.blocked_reason(&self.owner.name, id, wanted) {
+            Some(Why::Refused(error)) => return ApplyResult::Failed(error),
             Some(Why::Contested) => return contested(),
             None => {}
         }
         let result = attempt().await;
-        self.rests.tried(&self.owner.name, id, wanted, longest, &result);
+        self.rests.record(&self.owner.name, id, wanted, longest, &result);
         result
     }
 
-    async fn carry_out(&self, decision: Decision, planned: &Planned, snapshot: &Snapshot) -> Result {
+    async fn carry_out(&self, decision: Decision, planned: &Planned, snapshot: &Snapshot) -> ApplyResult {
         let result = match decision {
-            Decision::Nothing(result) => return result,
-            Decision::Post => match self.writer.create(planned).await {
-                Ok(_) => Ok(Result::Created),
+            Decision::Skip(result) => return result,
+            Decision::CreateOnce => match self.writer.create(planned).await {
+                Ok(_) => Ok(ApplyResult::Created),
                 Err(error) => Err(error),
             },
-            Decision::Make => self.make(planned, snapshot).await,
-            Decision::Replace => self.clear(planned, snapshot).await,
-            Decision::Look => self.look(planned, None).await,
+            Decision::Create => self.create(planned, snapshot).await,
+            Decision::Recreate => self.delete_for_recreate(planned, snapshot).await,
+            Decision::Look => self.resolve_conflict(planned, None).await,
             Decision::Update { uid, body, replicas_at_stake, version } => {
                 self.update(planned, body, &uid, replicas_at_stake.then_some(version)).await
             }
         };
         match result {
             Ok(result) => {
-                if result.wrote() {
+                if result.is_write() {
                     info!(object = %planned, owner = %self.owner.name, "{}", verb(&result));
                 }
                 result
@@ -174,28 +177,32 @@ impl Applier<'_> {
     }
 
     /// Deletes what has to be made again, which it is when it is gone.
-    async fn clear(&self, planned: &Planned, snapshot: &Snapshot) -> std::result::Result<Result, Error> {
-        let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Ok(Result::InSync) };
+    async fn delete_for_recreate(
+        &self,
+        planned: &Planned,
+        snapshot: &Snapshot,
+    ) -> Result<ApplyResult, Error> {
+        let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Ok(ApplyResult::InSync) };
         self.delete(child).await?;
-        Ok(Result::Deleted)
+        Ok(ApplyResult::Deleted)
     }
 
     /// This one and no later one of its name; it counts as on its way out from then on.
-    pub(super) async fn delete(&self, child: &Child) -> std::result::Result<(), Error> {
+    pub(super) async fn delete(&self, child: &Child) -> Result<(), Error> {
         self.writer.delete(child.kind, &child.key, &child.uid).await?;
-        self.live.deleting(child);
+        self.cache.mark_deleting(child);
         Ok(())
     }
 
     /// Creates an object that is not known to exist.
-    async fn make(&self, planned: &Planned, snapshot: &Snapshot) -> std::result::Result<Result, Error> {
+    async fn create(&self, planned: &Planned, snapshot: &Snapshot) -> Result<ApplyResult, Error> {
         let id: Id = (planned.kind, planned.key.clone());
         let gone = snapshot.gone.get(&id);
         let body = new_body(planned, gone.and_then(|gone| gone.replicas));
         let refused = match self.writer.apply(planned, body.clone(), Precondition::Absent, true).await {
             Ok(answer) => {
                 self.record(planned, &body, &answer);
-                return Ok(Result::Created);
+                return Ok(ApplyResult::Created);
             }
             Err(error) if error.code() == Some(409) => error,
             Err(error) => return Err(error),
@@ -205,20 +212,24 @@ impl Applier<'_> {
             match self.writer.apply(planned, body.clone(), Precondition::Uid(&gone.uid), true).await {
                 Ok(answer) => {
                     self.record(planned, &body, &answer);
-                    return Ok(Result::Updated);
+                    return Ok(ApplyResult::Updated);
                 }
                 Err(error) if replaced(&error) => {}
                 Err(error) => return Err(error),
             }
         }
-        self.look(planned, Some(refused)).await
+        self.resolve_conflict(planned, Some(refused)).await
     }
 
     /// One read decides about an object that exists and is not known to be ours; `refused` says that it could not be made.
-    async fn look(&self, planned: &Planned, refused: Option<Error>) -> std::result::Result<Result, Error> {
+    async fn resolve_conflict(
+        &self,
+        planned: &Planned,
+        refused: Option<Error>,
+    ) -> Result<ApplyResult, Error> {
         let gone = || {
             let message = "is gone; looking again".to_owned();
-            refused.clone().map_or(Ok(Result::Waiting { reason: "Progressing", message }), Err)
+            refused.clone().map_or(Ok(ApplyResult::Waiting { reason: "Progressing", message }), Err)
         };
         let Some(live) = self.writer.get(planned.kind, &planned.key).await? else { return gone() };
         let Some(child) = Child::read(planned.kind, &live) else { return gone() };
@@ -226,21 +237,22 @@ impl Applier<'_> {
             Ownership::Ours | Ownership::Lookalike if child.deleting => Ok(terminating(planned)),
             // What the next waves are planned for was seen otherwise than it is.
             Ownership::Ours if planned.kind.wave == 0 || is_undecided(planned, &child) => {
-                self.live.seen(child);
+                self.cache.upsert(child);
                 let message = "exists already, though it was not seen; planning again".to_owned();
-                Ok(Result::Waiting { reason: "Progressing", message })
+                Ok(ApplyResult::Waiting { reason: "Progressing", message })
             }
             Ownership::Ours => {
                 let (body, replicas_at_stake) = live_body(planned, &child);
-                let in_sync = planned.kind.role == Role::Run || child.digest == Some(digest::desired(&body));
-                self.live.seen(child.clone());
+                let in_sync = planned.kind.management == Management::RunToCompletion
+                    || child.digest == Some(fingerprint::of_desired(&body));
+                self.cache.upsert(child.clone());
                 if in_sync {
                     // Our own create, whose answer was lost.
-                    return Ok(Result::InSync);
+                    return Ok(ApplyResult::InSync);
                 }
                 self.update(planned, body, &child.uid, replicas_at_stake.then_some(child.version)).await
             }
-            Ownership::Earlier => Ok(earlier()),
+            Ownership::PreviousOwner => Ok(earlier()),
             Ownership::Lookalike => {
                 if let Some(path) = content::difference(&planned.body, &live) {
                     return Ok(conflict(lookalike(&path)));
@@ -251,7 +263,7 @@ impl Applier<'_> {
                 let answer = self.writer.apply(planned, body.clone(), judged, true).await?;
                 self.record(planned, &body, &answer);
                 info!(object = %planned, owner = %self.owner.name, "taken back: it has our labels and says what is planned");
-                Ok(Result::Updated)
+                Ok(ApplyResult::Updated)
             }
             Ownership::Foreign(foreign) => Ok(conflict(foreign)),
         }
@@ -265,12 +277,12 @@ impl Applier<'_> {
         body: Value,
         uid: &str,
         at_version: Option<u64>,
-    ) -> std::result::Result<Result, Error> {
+    ) -> Result<ApplyResult, Error> {
         let force = at_version.is_none();
         let error = match self.writer.apply(planned, body.clone(), Precondition::Uid(uid), force).await {
             Ok(answer) => {
                 self.record(planned, &body, &answer);
-                return Ok(Result::Updated);
+                return Ok(ApplyResult::Updated);
             }
             Err(error) => error,
         };
@@ -287,7 +299,7 @@ impl Applier<'_> {
             };
             let answer = self.writer.apply(planned, body.clone(), precondition, true).await?;
             self.record(planned, &body, &answer);
-            return Ok(Result::Updated);
+            return Ok(ApplyResult::Updated);
         }
         if planned.kind.kind == "ConfigMap"
             && error.code() == Some(422)
@@ -297,7 +309,7 @@ impl Applier<'_> {
             self.writer.delete(planned.kind, &planned.key, uid).await?;
             let answer = self.writer.apply(planned, body.clone(), Precondition::Absent, true).await?;
             self.record(planned, &body, &answer);
-            return Ok(Result::Created);
+            return Ok(ApplyResult::Created);
         }
         Err(error)
     }
@@ -305,19 +317,19 @@ impl Applier<'_> {
     /// Takes the answer to a write as the newest view, so that its event is no news.
     fn record(&self, planned: &Planned, body: &Value, answer: &Value) {
         let Some(child) = Child::read(planned.kind, answer) else { return };
-        let pair = (digest::desired(body), child.digest);
+        let pair = (fingerprint::of_desired(body), child.digest);
         let id: Id = (planned.kind, planned.key.clone());
-        if pair.1 != Some(pair.0) && self.normalised.learn(id, pair) {
+        if pair.1 != Some(pair.0) && self.normalised.insert(id, pair) {
             warn!(object = %planned, "the API server stores this object otherwise than it was written; it is not written again until the plan changes");
         }
-        self.live.seen(child);
+        self.cache.upsert(child);
     }
 }
 
-fn verb(result: &Result) -> &'static str {
+fn verb(result: &ApplyResult) -> &'static str {
     match result {
-        Result::Created => "created",
-        Result::Deleted => "deleted",
+        ApplyResult::Created => "created",
+        ApplyResult::Deleted => "deleted",
         _ => "updated",
     }
 }
@@ -332,12 +344,12 @@ pub(super) fn replaced(error: &Error) -> bool {
 }
 
 /// What an object's step comes to after an error: what passes by itself is waited for.
-pub(super) fn failed(error: Error) -> Result {
-    if replaced(&error) || (error.disposition() == Disposition::LookAgain && error.code() != Some(404)) {
-        return Result::Waiting { reason: "Progressing", message: format!("{error}; looking again") };
+pub(super) fn failed(error: Error) -> ApplyResult {
+    if replaced(&error) || (error.disposition() == Disposition::Refresh && error.code() != Some(404)) {
+        return ApplyResult::Waiting { reason: "Progressing", message: format!("{error}; looking again") };
     }
     if error.reason() == "NamespaceTerminating" {
-        return Result::Waiting { reason: "NamespaceTerminating", message: error.message() };
+        return ApplyResult::Waiting { reason: "NamespaceTerminating", message: error.message() };
     }
-    Result::Failed(error)
+    ApplyResult::Failed(error)
 }

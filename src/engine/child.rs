@@ -7,7 +7,10 @@ use kube::api::{DynamicObject, ObjectMeta};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL, detail::Detail, digest, kind::Kind, plan::Key};
+use super::{
+    FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL, fingerprint, health::ObservedStatus, kind::Kind,
+    plan::Key,
+};
 
 /// A live object, reduced.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
@@ -33,7 +36,7 @@ pub struct Child {
     /// Our mark that replicas were handed to an autoscaler of the plan.
     pub handed_over: bool,
     pub replicas: Option<i64>,
-    pub detail: Detail,
+    pub detail: ObservedStatus,
 }
 
 /// The controlling owner reference.
@@ -67,9 +70,10 @@ impl Child {
             controller: controller(live),
             instance: label(INSTANCE_LABEL).filter(|_| managed).map(str::to_owned),
             deleting: live.pointer("/metadata/deletionTimestamp").is_some(),
-            digest: digest::owned(live, FIELD_MANAGER),
-            owns_replicas: digest::field_owners(live, REPLICAS).any(|owner| owner.applies_as(FIELD_MANAGER)),
-            scaled_by: digest::field_owners(live, REPLICAS)
+            digest: fingerprint::of_owned_fields(live, FIELD_MANAGER),
+            owns_replicas: fingerprint::field_owners(live, REPLICAS)
+                .any(|owner| owner.applies_as(FIELD_MANAGER)),
+            scaled_by: fingerprint::field_owners(live, REPLICAS)
                 .find(|owner| !owner.applies_as(FIELD_MANAGER))
                 .map(|owner| match owner.subresource {
                     "" => owner.manager.to_owned(),
@@ -81,7 +85,7 @@ impl Child {
                 .and_then(Value::as_str)
                 == Some(HANDED_OVER.1),
             replicas: live.pointer("/spec/replicas").and_then(Value::as_i64),
-            detail: Detail::read(kind, live),
+            detail: ObservedStatus::read(kind, live),
         })
     }
 

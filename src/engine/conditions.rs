@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// A condition before it has a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct DesiredCondition {
     pub type_: &'static str,
     pub status: bool,
     pub reason: String,
@@ -18,7 +18,7 @@ const LONGEST_MESSAGE: usize = 2048;
 #[must_use]
 pub fn merge(
     before: &[Condition],
-    wanted: Vec<Wanted>,
+    wanted: Vec<DesiredCondition>,
     generation: Option<i64>,
     now: &Time,
 ) -> Vec<Condition> {
@@ -50,8 +50,8 @@ mod tests {
         Time(k8s_openapi::jiff::Timestamp::from_second(second).unwrap())
     }
 
-    fn ready(status: bool, reason: &str) -> Wanted {
-        Wanted { type_: "Ready", status, reason: reason.into(), message: String::new() }
+    fn ready(status: bool, reason: &str) -> DesiredCondition {
+        DesiredCondition { type_: "Ready", status, reason: reason.into(), message: String::new() }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{OWNER_GROUP, digest::holds_quantity, quantity::nano};
+use super::{OWNER_GROUP, fingerprint::holds_quantity, quantity::nano};
 
 /// Maps that mean something else with one entry more: what is selected, and what a program reads as a whole.
 const WHOLE: [&str; 7] =

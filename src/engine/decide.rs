@@ -9,27 +9,27 @@ use std::{
 use serde_json::Value;
 
 use super::{
+    cache::{Id, Snapshot, SyncState},
     child::Child,
-    digest,
-    kind::{Kind, Role},
-    live::{Coverage, Id, Snapshot},
-    outcome::{CONTESTED, Result},
+    fingerprint,
+    kind::{Kind, Management},
+    outcome::{ApplyResult, CONTESTED},
     owner::{Foreign, Owner, Ownership},
     plan::{Planned, Replicas},
 };
 
 /// Objects that the API server stores otherwise than we write them, so that they are not written for ever.
 #[derive(Default)]
-pub struct Normalised {
+pub struct AcceptedDivergence {
     pairs: Mutex<HashMap<Id, (u64, Option<u64>)>>,
 }
 
-impl Normalised {
-    fn known(&self, id: &Id, pair: (u64, Option<u64>)) -> bool {
+impl AcceptedDivergence {
+    fn contains(&self, id: &Id, pair: (u64, Option<u64>)) -> bool {
         self.pairs.lock().unwrap_or_else(PoisonError::into_inner).get(id) == Some(&pair)
     }
 
-    pub(super) fn learn(&self, id: Id, pair: (u64, Option<u64>)) -> bool {
+    pub(super) fn insert(&self, id: Id, pair: (u64, Option<u64>)) -> bool {
         self.pairs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, pair) != Some(pair)
     }
 }
@@ -37,9 +37,9 @@ impl Normalised {
 /// What to do about one planned object, decided from what is known.
 #[derive(Debug, PartialEq)]
 pub(super) enum Decision {
-    Nothing(Result),
-    Post,
-    Make,
+    Skip(ApplyResult),
+    CreateOnce,
+    Create,
     Update {
         uid: String,
         body: Value,
@@ -47,7 +47,7 @@ pub(super) enum Decision {
         version: u64,
     },
     /// To be made again: what it is made of cannot be changed.
-    Replace,
+    Recreate,
     /// To be read: its content says whether it is ours.
     Look,
 }
@@ -56,68 +56,74 @@ pub(super) fn decide(
     planned: &Planned,
     snapshot: &Snapshot,
     owner: &Owner,
-    normalised: &Normalised,
+    normalised: &AcceptedDivergence,
 ) -> Decision {
     if let Some(reason) = planned.held {
-        return Decision::Nothing(Result::Held(reason));
+        return Decision::Skip(ApplyResult::Held(reason));
     }
-    if planned.kind.role == Role::Once {
-        return Decision::Post;
+    if planned.kind.management == Management::CreateOnly {
+        return Decision::CreateOnce;
     }
     match snapshot.coverage(planned.kind) {
         // What is written on an old view is written under a precondition all the same.
-        Coverage::Listed | Coverage::Outdated(_) => {}
-        Coverage::Unserved => return Decision::Nothing(Result::Unserved),
-        Coverage::Unknown => {
-            return Decision::Nothing(not_listed(planned.kind, "the first list is under way"));
+        SyncState::Synced | SyncState::Stale(_) => {}
+        SyncState::NotServed => return Decision::Skip(ApplyResult::Unserved),
+        SyncState::Pending => {
+            return Decision::Skip(not_listed(planned.kind, "the first list is under way"));
         }
-        Coverage::Refused(why) => return Decision::Nothing(not_listed(planned.kind, &why)),
+        SyncState::Failing(why) => return Decision::Skip(not_listed(planned.kind, &why)),
     }
-    let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Decision::Make };
+    let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Decision::Create };
     match owner.of(child) {
-        Ownership::Ours if child.deleting => Decision::Nothing(terminating(planned)),
+        Ownership::Ours if child.deleting => Decision::Skip(terminating(planned)),
         // It runs to its end as it was made.
-        Ownership::Ours if planned.kind.role == Role::Run && !snapshot.has_not_begun(&planned.key.name) => {
-            Decision::Nothing(Result::InSync)
+        Ownership::Ours
+            if planned.kind.management == Management::RunToCompletion
+                && !snapshot.has_not_begun(&planned.key.name) =>
+        {
+            Decision::Skip(ApplyResult::InSync)
         }
         Ownership::Ours => {
             let (body, replicas_at_stake) = live_body(planned, child);
-            let wanted = digest::desired(&body);
+            let wanted = fingerprint::of_desired(&body);
             let id: Id = (planned.kind, planned.key.clone());
-            if child.digest == Some(wanted) || normalised.known(&id, (wanted, child.digest)) {
-                Decision::Nothing(Result::InSync)
-            } else if planned.kind.role == Role::Run {
-                Decision::Replace
+            if child.digest == Some(wanted) || normalised.contains(&id, (wanted, child.digest)) {
+                Decision::Skip(ApplyResult::InSync)
+            } else if planned.kind.management == Management::RunToCompletion {
+                Decision::Recreate
             } else {
                 Decision::Update { uid: child.uid.clone(), body, replicas_at_stake, version: child.version }
             }
         }
-        Ownership::Earlier => Decision::Nothing(earlier()),
+        Ownership::PreviousOwner => Decision::Skip(earlier()),
         Ownership::Lookalike => Decision::Look,
-        Ownership::Foreign(foreign) => Decision::Nothing(conflict(foreign)),
+        Ownership::Foreign(foreign) => Decision::Skip(conflict(foreign)),
     }
 }
 
-fn not_listed(kind: &Kind, why: &str) -> Result {
-    Result::Waiting { reason: "WatchFailing", message: format!("{} cannot be listed: {why}", kind.plural) }
+fn not_listed(kind: &Kind, why: &str) -> ApplyResult {
+    ApplyResult::Waiting {
+        reason: "WatchFailing",
+        message: format!("{} cannot be listed: {why}", kind.plural),
+    }
 }
 
-pub(super) fn contested() -> Result {
+pub(super) fn contested() -> ApplyResult {
     let message = "somebody changes it as often as it is put right: it is put right ever more rarely, every 5 minutes \
                    at last; its managedFields name who did";
-    Result::Waiting { reason: CONTESTED, message: message.to_owned() }
+    ApplyResult::Waiting { reason: CONTESTED, message: message.to_owned() }
 }
 
-pub(super) fn terminating(planned: &Planned) -> Result {
-    let message = match planned.kind.role {
-        Role::Kept => "is being deleted; what it holds goes when nothing uses it any more",
+pub(super) fn terminating(planned: &Planned) -> ApplyResult {
+    let message = match planned.kind.management {
+        Management::Retained => "is being deleted; what it holds goes when nothing uses it any more",
         _ => "is being deleted; it is made again when it is gone",
     };
-    Result::Waiting { reason: "ChildTerminating", message: message.to_owned() }
+    ApplyResult::Waiting { reason: "ChildTerminating", message: message.to_owned() }
 }
 
-pub(super) fn earlier() -> Result {
-    Result::Waiting {
+pub(super) fn earlier() -> ApplyResult {
+    ApplyResult::Waiting {
         reason: "ChildTerminating",
         message:
             "is of an earlier resource of this name; the garbage collector takes it, then it is made anew"
@@ -125,9 +131,9 @@ pub(super) fn earlier() -> Result {
     }
 }
 
-pub(super) fn conflict(foreign: Foreign) -> Result {
+pub(super) fn conflict(foreign: Foreign) -> ApplyResult {
     let Foreign { whose, instance } = foreign;
-    Result::Conflict { message: format!("exists and is not ours: {whose}"), instance }
+    ApplyResult::Conflict { message: format!("exists and is not ours: {whose}"), instance }
 }
 
 /// The body for an object that exists, and whether it writes a number of pods that an autoscaler may be changing.

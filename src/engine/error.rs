@@ -29,15 +29,15 @@ pub enum Disposition {
     /// Another try may succeed by itself.
     Retry,
     /// The state is not what we thought: look again, then decide.
-    LookAgain,
+    Refresh,
     /// Somebody has to change something (rights, policy, quota, the object); tried again with backoff.
-    NeedsHelp,
+    UserAction,
 }
 
 impl Error {
     /// Wraps a client error with what was being done to what.
     #[must_use]
-    pub fn of(verb: &'static str, object: String, error: &kube::Error) -> Self {
+    pub fn from_kube(verb: &'static str, object: String, error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::Refused {
                 verb,
@@ -84,7 +84,7 @@ impl Error {
 
     /// A field that the kind does not have, or of another type. The API server answers 500 to it.
     #[must_use]
-    pub fn undeclared(&self) -> bool {
+    pub fn is_unknown_field(&self) -> bool {
         self.code() == Some(500) && self.message().contains("failed to create typed patch object")
     }
 
@@ -92,11 +92,11 @@ impl Error {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Timeout { .. } | Self::Transport { .. } => Disposition::Retry,
-            Self::Refused { .. } if self.undeclared() => Disposition::NeedsHelp,
+            Self::Refused { .. } if self.is_unknown_field() => Disposition::UserAction,
             Self::Refused { code, .. } => match code {
-                404 | 409 | 410 => Disposition::LookAgain,
+                404 | 409 | 410 => Disposition::Refresh,
                 429 | 500..=599 => Disposition::Retry,
-                _ => Disposition::NeedsHelp,
+                _ => Disposition::UserAction,
             },
         }
     }
@@ -117,7 +117,7 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Timeout { .. } | Self::Transport { .. } => "ApiUnavailable",
-            Self::Refused { .. } if self.undeclared() => "Invalid",
+            Self::Refused { .. } if self.is_unknown_field() => "Invalid",
             Self::Refused { code, reason, message, .. } => match code {
                 401 => "Forbidden",
                 403 => refusal(message),
@@ -188,7 +188,7 @@ pub fn resource_refusal(message: &str) -> Option<&'static str> {
 
 /// Whether no connection was made, so that nothing was sent either.
 #[must_use]
-pub fn nobody_there(error: &kube::Error) -> bool {
+pub fn is_connection_refused(error: &kube::Error) -> bool {
     causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|error| {
         matches!(
             error.kind(),

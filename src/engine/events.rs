@@ -13,7 +13,7 @@ use kube::{
 };
 use tracing::debug;
 
-use super::{FIELD_MANAGER, writer::WRITE_DEADLINE};
+use super::{FIELD_MANAGER, api_client::WRITE_DEADLINE};
 
 /// Within this an event of the same object and reason is not repeated.
 const QUIET: Duration = Duration::from_mins(10);

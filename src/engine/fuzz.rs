@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{FIELD_MANAGER, child::Child, digest, quantity::nano};
-use crate::{cases::cases, objects::kinds::KINDS};
+use super::{FIELD_MANAGER, child::Child, fingerprint, quantity::nano};
+use crate::{objects::kinds::KINDS, test_support::proptest_config};
 
 /// Names of fields that are looked for, and of some that are not.
 const NAMES: &[&str] = &[
@@ -139,7 +139,7 @@ fn object() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(cases(400))]
+    #![proptest_config(proptest_config(400))]
 
     #[test]
     fn any_object_is_read(object in object(), odd in value()) {
@@ -160,12 +160,12 @@ proptest! {
             ] }));
             Value::Object(live)
         };
-        prop_assert_eq!(digest::owned(&live(&object), FIELD_MANAGER), digest::owned(&live(&object), FIELD_MANAGER));
+        prop_assert_eq!(fingerprint::of_owned_fields(&live(&object), FIELD_MANAGER), fingerprint::of_owned_fields(&live(&object), FIELD_MANAGER));
         // A field that is null says nothing, as on the server.
         let mut more = object.as_object().cloned().unwrap_or_else(Map::new);
-        let before = digest::desired(&Value::Object(more.clone()));
+        let before = fingerprint::of_desired(&Value::Object(more.clone()));
         more.entry("absent").or_insert(Value::Null);
-        prop_assert_eq!(digest::desired(&Value::Object(more)), before);
+        prop_assert_eq!(fingerprint::of_desired(&Value::Object(more)), before);
     }
 
     #[test]

@@ -16,43 +16,43 @@ pub struct Kind {
     pub optional: bool,
     /// Apply order: 0 before 1. All of one wave are written in parallel.
     pub wave: u8,
-    pub role: Role,
+    pub management: Management,
     /// Why the operator has rights on this kind, in Markdown. Kinds of one group and purpose share a rule of its role.
     pub purpose: &'static str,
 }
 
 /// What the operator does with objects of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
+pub enum Management {
     /// Made, repaired and pruned.
-    Child,
+    Managed,
     /// Made and repaired but never deleted by us: it holds data.
-    Kept,
+    Retained,
     /// Made once by POST; never listed, watched, changed or deleted: it holds a secret.
-    Once,
+    CreateOnly,
     /// Made once, then left to run to its end as it was made; pruned when no longer planned: a Job, whose template
     /// cannot be changed. Others make objects of such a kind too.
-    Run,
+    RunToCompletion,
     /// Only read.
-    Observed,
+    ReadOnly,
 }
 
-impl Role {
+impl Management {
     /// The verbs a kind of this role needs, and no others.
     #[must_use]
     pub fn verbs(self) -> &'static [&'static str] {
         match self {
-            Self::Child | Self::Run => &["create", "delete", "get", "list", "patch", "watch"],
-            Self::Kept => &["create", "get", "list", "patch", "watch"],
-            Self::Once => &["create", "get"],
-            Self::Observed => &["list", "watch"],
+            Self::Managed | Self::RunToCompletion => &["create", "delete", "get", "list", "patch", "watch"],
+            Self::Retained => &["create", "get", "list", "patch", "watch"],
+            Self::CreateOnly => &["create", "get"],
+            Self::ReadOnly => &["list", "watch"],
         }
     }
 
     /// Whether objects of this role are kept in the live map.
     #[must_use]
     pub fn watched(self) -> bool {
-        !matches!(self, Self::Once)
+        !matches!(self, Self::CreateOnly)
     }
 }
 

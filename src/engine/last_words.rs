@@ -58,11 +58,11 @@ struct Line<'a> {
     text: &'a str,
     /// What is left of it, where the kubelet cut its beginning off.
     partial: bool,
-    role: Role<'a>,
+    role: Management<'a>,
 }
 
 #[derive(PartialEq)]
-enum Role<'a> {
+enum Management<'a> {
     Blank,
     /// A stack frame, or the number of those left out.
     Frame,
@@ -88,7 +88,9 @@ impl<'a> Line<'a> {
     /// As a part of a message.
     fn words(&self) -> String {
         let words = match self.role {
-            Role::Cause(words) | Role::Wrapper(words) | Role::Log { message: words, .. } => words,
+            Management::Cause(words)
+            | Management::Wrapper(words)
+            | Management::Log { message: words, .. } => words,
             _ => self.text.trim_start_matches(['#', '\t', ' ']),
         };
         // Where nothing was taken off the beginning of the line, it may be the middle of a word.
@@ -101,31 +103,31 @@ impl<'a> Line<'a> {
     }
 }
 
-fn role(text: &str, partial: bool) -> Role<'_> {
+fn role(text: &str, partial: bool) -> Management<'_> {
     let trimmed = text.trim_start();
     if trimmed.is_empty() || trimmed == "#" {
-        return Role::Blank;
+        return Management::Blank;
     }
     if is_frame(trimmed) || partial && is_end_of_frame(trimmed) {
-        return Role::Frame;
+        return Management::Frame;
     }
     if is_noise(trimmed) {
-        return Role::Noise;
+        return Management::Noise;
     }
     if let Some((error, message)) = log_line(text) {
-        return Role::Log { error, message };
+        return Management::Log { error, message };
     }
     // Those of suppressed exceptions are indented.
     if let Some(cause) = text.strip_prefix(CAUSED_BY).or_else(|| cut_cause(text).filter(|_| partial)) {
-        return Role::Cause(cause);
+        return Management::Cause(cause);
     }
     if let Some(wrapper) = text.strip_prefix("Wrapped by: ") {
-        return Role::Wrapper(wrapper);
+        return Management::Wrapper(wrapper);
     }
     if is_exception(text) {
-        return Role::Cause(text);
+        return Management::Cause(text);
     }
-    jvm_error(text).map_or(Role::Text, Role::Cause)
+    jvm_error(text).map_or(Management::Text, Management::Cause)
 }
 
 /// What follows the rest of a `Caused by: ` that was cut.
@@ -218,10 +220,13 @@ fn failure_analysis(lines: &[Line<'_>]) -> Option<String> {
     let (before, after) = lines.split_at_checked(action)?;
     let description = before.iter().rposition(|line| line.is("Description:")).map_or(0, |title| title + 1);
     let joined = |lines: &[Line<'_>]| {
-        let told = lines.iter().filter(|line| !matches!(line.role, Role::Blank | Role::Frame | Role::Noise));
+        let told = lines
+            .iter()
+            .filter(|line| !matches!(line.role, Management::Blank | Management::Frame | Management::Noise));
         told.map(Line::words).collect::<Vec<_>>().join(" ")
     };
-    let end = after.iter().position(|line| matches!(line.role, Role::Log { .. })).unwrap_or(after.len());
+    let end =
+        after.iter().position(|line| matches!(line.role, Management::Log { .. })).unwrap_or(after.len());
     let action = shorten(&joined(after.get(1..end)?), MAX_ACTION_CHARS);
     let description = without_middle(&joined(before.get(description..)?), MAX_CHARS - MAX_ACTION_CHARS - 16);
     Some(match (description.is_empty(), action.is_empty()) {
@@ -237,37 +242,38 @@ fn failure_analysis(lines: &[Line<'_>]) -> Option<String> {
 fn exception(lines: &[Line<'_>]) -> Option<String> {
     let last = lines
         .iter()
-        .rposition(|line| matches!(line.role, Role::Cause(_)))
-        .or_else(|| lines.iter().position(|line| matches!(line.role, Role::Wrapper(_))))
+        .rposition(|line| matches!(line.role, Management::Cause(_)))
+        .or_else(|| lines.iter().position(|line| matches!(line.role, Management::Wrapper(_))))
         // The beginning of the root cause is cut off, and its frames follow.
         .or_else(|| cut_message(lines))?;
     let (_, from) = lines.split_at_checked(last)?;
     // A log that goes on after an exception tells its end itself.
-    if from.iter().any(|line| matches!(line.role, Role::Log { error: true, .. })) {
+    if from.iter().any(|line| matches!(line.role, Management::Log { error: true, .. })) {
         return None;
     }
     let first = from.first()?.words();
-    let more = from.iter().skip(1).take_while(|line| line.role == Role::Text);
+    let more = from.iter().skip(1).take_while(|line| line.role == Management::Text);
     Some(more.fold(first, |all, line| format!("{all} {}", line.words().trim_start())))
 }
 
 /// The first line, where it is what is left of a message that has frames.
 fn cut_message(lines: &[Line<'_>]) -> Option<usize> {
     let [first, second, ..] = lines else { return None };
-    (first.partial && first.role == Role::Text && second.role == Role::Frame).then_some(0)
+    (first.partial && first.role == Management::Text && second.role == Management::Frame).then_some(0)
 }
 
 /// The last error of a log, else its last line; all there is of what has no log lines.
 fn last_lines(lines: &[Line<'_>]) -> LastWords {
-    let is_log = |line: &Line<'_>| matches!(line.role, Role::Log { .. });
-    let error = |line: &Line<'_>| matches!(line.role, Role::Log { error: true, .. });
+    let is_log = |line: &Line<'_>| matches!(line.role, Management::Log { .. });
+    let error = |line: &Line<'_>| matches!(line.role, Management::Log { error: true, .. });
     let Some(last) = lines.iter().rposition(error).or_else(|| lines.iter().rposition(is_log)) else {
-        let told = lines.iter().filter(|line| matches!(line.role, Role::Text));
+        let told = lines.iter().filter(|line| matches!(line.role, Management::Text));
         let words = told.map(Line::words).collect::<Vec<_>>().join(" ");
         return if words.is_empty() { LastWords::Nothing } else { LastWords::Cause(last_chars(&words)) };
     };
     let (_, from) = lines.split_at(last);
-    let more = from.iter().skip(1).take_while(|line| !is_log(line)).filter(|line| line.role == Role::Text);
+    let more =
+        from.iter().skip(1).take_while(|line| !is_log(line)).filter(|line| line.role == Management::Text);
     let words = from.iter().take(1).chain(more).map(Line::words).collect::<Vec<_>>().join(" ");
     let words = shorten(words.trim(), MAX_CHARS);
     if from.first().is_some_and(error) { LastWords::Cause(words) } else { LastWords::LogLine(words) }

@@ -40,7 +40,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 
 /// Why leadership ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Lost {
+pub enum LeadershipLost {
     #[error("the Lease {lease} is held by '{holder}' now")]
     Taken { lease: String, holder: String },
     #[error("the Lease {lease} could not be renewed for {} s: {cause}", GIVE_UP.as_secs())]
@@ -49,30 +49,30 @@ pub enum Lost {
 
 /// How long this process may write. Cheap to ask before every request.
 #[derive(Clone, Default)]
-pub struct Term(Arc<Mutex<Until>>);
+pub struct Leadership(Arc<Mutex<Validity>>);
 
 #[derive(Default)]
-enum Until {
+enum Validity {
     /// There is no election.
     #[default]
-    Always,
+    Unconditional,
     /// By the clock of this process, which goes on while it is stopped.
-    Moment(Instant),
-    Over,
+    Expires(Instant),
+    Lost,
 }
 
-impl Term {
+impl Leadership {
     /// Whether a write may start now.
     #[must_use]
-    pub fn holds(&self) -> bool {
+    pub fn may_write(&self) -> bool {
         match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Until::Always => true,
-            Until::Moment(moment) => Instant::now() < moment,
-            Until::Over => false,
+            Validity::Unconditional => true,
+            Validity::Expires(moment) => Instant::now() < moment,
+            Validity::Lost => false,
         }
     }
 
-    fn set(&self, until: Until) {
+    fn set(&self, until: Validity) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 }
@@ -83,12 +83,12 @@ pub struct Elector {
     namespace: String,
     name: &'static str,
     identity: String,
-    term: Term,
+    term: Leadership,
 }
 
 /// What to do about the Lease as it is.
 #[derive(Debug, PartialEq)]
-enum Step {
+enum LeaseAction {
     Create,
     Take,
     Renew,
@@ -128,8 +128,14 @@ impl Elector {
     ///
     /// `client` is not shared with the work: what waits behind that may not delay a renewal.
     #[must_use]
-    pub fn new(client: Client, namespace: &str, name: &'static str, identity: String, term: Term) -> Self {
-        term.set(Until::Over);
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        name: &'static str,
+        identity: String,
+        term: Leadership,
+    ) -> Self {
+        term.set(Validity::Lost);
         Self {
             api: Api::namespaced(client, namespace),
             namespace: namespace.to_owned(),
@@ -143,20 +149,24 @@ impl Elector {
     ///
     /// # Errors
     /// Leadership was lost: the process has to end, since what it was doing is another one's work now.
-    pub async fn run(&self, leading: &watch::Sender<bool>, stop: &CancellationToken) -> Result<(), Lost> {
+    pub async fn run(
+        &self,
+        leading: &watch::Sender<bool>,
+        stop: &CancellationToken,
+    ) -> Result<(), LeadershipLost> {
         let mut known = Known { lease: None, sure: false, since: Instant::now() };
         let result = tokio::select! {
             lost = self.contend(&mut known, leading) => Err(lost),
             () = stop.cancelled() => Ok(()),
         };
-        self.term.set(Until::Over);
+        self.term.set(Validity::Lost);
         if result.is_ok() && *leading.borrow() {
             self.release(known.lease).await;
         }
         result
     }
 
-    async fn contend(&self, known: &mut Known, leading: &watch::Sender<bool>) -> Lost {
+    async fn contend(&self, known: &mut Known, leading: &watch::Sender<bool>) -> LeadershipLost {
         let mut renewed: Option<Instant> = None;
         let (mut failing, mut paused) = (false, false);
         loop {
@@ -166,14 +176,14 @@ impl Elector {
                 let object = format!("Lease {}", self.lease());
                 Err(Error::Timeout { verb: "renew", object, deadline: REQUEST_DEADLINE })
             }) {
-                Ok(Step::Wait { holder }) => {
+                Ok(LeaseAction::Wait { holder }) => {
                     if renewed.is_some() {
-                        return Lost::Taken { lease: self.lease(), holder };
+                        return LeadershipLost::Taken { lease: self.lease(), holder };
                     }
                     None
                 }
                 Ok(_) => {
-                    self.term.set(Until::Moment(asked + RENEW_DEADLINE));
+                    self.term.set(Validity::Expires(asked + RENEW_DEADLINE));
                     if renewed.replace(asked).is_none() {
                         info!(lease = self.lease(), identity = self.identity, "leading");
                         leading.send_replace(true);
@@ -194,7 +204,7 @@ impl Elector {
             failing = cause.is_some();
             let pause = match (renewed, cause) {
                 (Some(last), Some(cause)) => match unrenewed(last.elapsed()) {
-                    Unrenewed::Ends => return Lost::NotRenewed { lease: self.lease(), cause },
+                    Unrenewed::Ends => return LeadershipLost::NotRenewed { lease: self.lease(), cause },
                     Unrenewed::Pauses if !paused => {
                         warn!(lease = self.lease(), cause, "nothing is written until the Lease is renewed");
                         paused = true;
@@ -210,7 +220,7 @@ impl Elector {
     }
 
     /// Looks, where nothing is known, and writes, where it is ours to write.
-    async fn round(&self, known: &mut Known, leading: bool) -> Result<Step, Error> {
+    async fn round(&self, known: &mut Known, leading: bool) -> Result<LeaseAction, Error> {
         if !leading || !known.sure {
             let lease = self.api.get_opt(self.name).await.map_err(|error| self.failed("get", &error))?;
             let version =
@@ -223,9 +233,9 @@ impl Elector {
         let spec = known.lease.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
         let step = decide(spec.as_ref(), &self.identity, known.since.elapsed());
         let written = match step {
-            Step::Wait { .. } => return Ok(step),
-            Step::Create => self.api.create(&PostParams::default(), &self.claimed(None)).await,
-            Step::Take | Step::Renew => {
+            LeaseAction::Wait { .. } => return Ok(step),
+            LeaseAction::Create => self.api.create(&PostParams::default(), &self.claimed(None)).await,
+            LeaseAction::Take | LeaseAction::Renew => {
                 self.api.replace(self.name, &PostParams::default(), &self.claimed(known.lease.clone())).await
             }
         };
@@ -236,7 +246,7 @@ impl Elector {
             }
             // Somebody was faster: the next look says who.
             Err(kube::Error::Api(status)) if status.code == 409 && !leading => {
-                Ok(Step::Wait { holder: String::new() })
+                Ok(LeaseAction::Wait { holder: String::new() })
             }
             Err(error) => Err(self.failed("update", &error)),
         }
@@ -277,7 +287,7 @@ impl Elector {
     }
 
     fn failed(&self, verb: &'static str, error: &kube::Error) -> Error {
-        Error::of(verb, format!("Lease {}", self.lease()), error)
+        Error::from_kube(verb, format!("Lease {}", self.lease()), error)
     }
 
     fn lease(&self) -> String {
@@ -285,15 +295,15 @@ impl Elector {
     }
 }
 
-fn decide(spec: Option<&LeaseSpec>, me: &str, unchanged_for: Duration) -> Step {
-    let Some(spec) = spec else { return Step::Create };
+fn decide(spec: Option<&LeaseSpec>, me: &str, unchanged_for: Duration) -> LeaseAction {
+    let Some(spec) = spec else { return LeaseAction::Create };
     let duration = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
     let duration = duration.map_or(DURATION, Duration::from_secs).min(LONGEST);
     match spec.holder_identity.as_deref() {
-        None | Some("") => Step::Take,
-        Some(holder) if holder == me => Step::Renew,
-        Some(_) if unchanged_for > duration => Step::Take,
-        Some(holder) => Step::Wait { holder: holder.to_owned() },
+        None | Some("") => LeaseAction::Take,
+        Some(holder) if holder == me => LeaseAction::Renew,
+        Some(_) if unchanged_for > duration => LeaseAction::Take,
+        Some(holder) => LeaseAction::Wait { holder: holder.to_owned() },
     }
 }
 
@@ -325,17 +335,17 @@ mod tests {
 
     #[test]
     fn a_lease_that_is_absent_free_or_ours_is_written_at_once() {
-        assert_eq!(decide(None, "a", after(0)), Step::Create);
-        assert_eq!(decide(Some(&LeaseSpec::default()), "a", after(0)), Step::Take);
-        assert_eq!(decide(Some(&held_by("", 15)), "a", after(0)), Step::Take);
-        assert_eq!(decide(Some(&held_by("a", 15)), "a", after(0)), Step::Renew);
+        assert_eq!(decide(None, "a", after(0)), LeaseAction::Create);
+        assert_eq!(decide(Some(&LeaseSpec::default()), "a", after(0)), LeaseAction::Take);
+        assert_eq!(decide(Some(&held_by("", 15)), "a", after(0)), LeaseAction::Take);
+        assert_eq!(decide(Some(&held_by("a", 15)), "a", after(0)), LeaseAction::Renew);
     }
 
     #[test]
     fn another_one_is_waited_for_until_it_was_silent_for_its_own_duration() {
-        let wait = Step::Wait { holder: "b".to_owned() };
+        let wait = LeaseAction::Wait { holder: "b".to_owned() };
         assert_eq!(decide(Some(&held_by("b", 15)), "a", after(15)), wait);
-        assert_eq!(decide(Some(&held_by("b", 15)), "a", after(16)), Step::Take);
+        assert_eq!(decide(Some(&held_by("b", 15)), "a", after(16)), LeaseAction::Take);
         assert_eq!(decide(Some(&held_by("b", 30)), "a", after(16)), wait);
     }
 
@@ -347,28 +357,32 @@ mod tests {
         };
         let now = Timestamp::now().as_second();
         for renewed in [0, now - 3600, now + 3600, now + 400 * 24 * 3600] {
-            let wait = Step::Wait { holder: "b".to_owned() };
+            let wait = LeaseAction::Wait { holder: "b".to_owned() };
             assert_eq!(decide(Some(&written(renewed)), "a", after(1)), wait, "renewed at {renewed}");
-            assert_eq!(decide(Some(&written(renewed)), "a", after(16)), Step::Take, "renewed at {renewed}");
+            assert_eq!(
+                decide(Some(&written(renewed)), "a", after(16)),
+                LeaseAction::Take,
+                "renewed at {renewed}"
+            );
         }
     }
 
     #[test]
     fn a_duration_that_somebody_invented_keeps_nobody_out_for_ever() {
-        assert_eq!(decide(Some(&held_by("b", i32::MAX)), "a", after(61)), Step::Take);
-        assert_eq!(decide(Some(&held_by("b", -1)), "a", after(16)), Step::Take);
+        assert_eq!(decide(Some(&held_by("b", i32::MAX)), "a", after(61)), LeaseAction::Take);
+        assert_eq!(decide(Some(&held_by("b", -1)), "a", after(16)), LeaseAction::Take);
     }
 
     #[test]
     fn a_term_is_open_without_an_election_and_ends_by_the_clock() {
-        let term = Term::default();
-        assert!(term.holds());
-        term.set(Until::Moment(Instant::now() + after(60)));
-        assert!(term.clone().holds());
-        term.set(Until::Moment(Instant::now()));
-        assert!(!term.holds());
-        term.set(Until::Over);
-        assert!(!term.holds());
+        let term = Leadership::default();
+        assert!(term.may_write());
+        term.set(Validity::Expires(Instant::now() + after(60)));
+        assert!(term.clone().may_write());
+        term.set(Validity::Expires(Instant::now()));
+        assert!(!term.may_write());
+        term.set(Validity::Lost);
+        assert!(!term.may_write());
     }
 
     #[test]
@@ -439,8 +453,8 @@ mod tests {
 
     /// Runs an election while the API server is away for so long; `meanwhile` happens before it is back. Gives whether it
     /// might write at the end of that time and 5 s after it, and how it ended.
-    async fn away_for(seconds: u64, meanwhile: impl FnOnce(&Server)) -> (bool, bool, Option<Lost>) {
-        let (server, term) = (Server::default(), Term::default());
+    async fn away_for(seconds: u64, meanwhile: impl FnOnce(&Server)) -> (bool, bool, Option<LeadershipLost>) {
+        let (server, term) = (Server::default(), Leadership::default());
         let elector = Elector::new(server.client(), "default", "lease", "me".to_owned(), term.clone());
         let (leading, stop) = (watch::channel(false).0, CancellationToken::new());
         let mut run = pin!(elector.run(&leading, &stop));
@@ -449,7 +463,7 @@ mod tests {
             if lost.is_none() {
                 lost = tokio::time::timeout(after(seconds), &mut run).await.ok().map(Result::unwrap_err);
             }
-            term.holds()
+            term.may_write()
         };
         assert!(goes_on(1).await, "it leads");
         server.away.store(true, Ordering::Relaxed);
@@ -467,13 +481,16 @@ mod tests {
         assert_eq!(away_for(12, nothing).await, (false, true, None));
         assert_eq!(away_for(45, nothing).await, (false, true, None));
         let (led, leads, lost) = away_for(75, nothing).await;
-        assert!(!led && !leads && matches!(lost, Some(Lost::NotRenewed { .. })), "{lost:?}");
+        assert!(!led && !leads && matches!(lost, Some(LeadershipLost::NotRenewed { .. })), "{lost:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_leader_whose_lease_was_taken_meanwhile_ends() {
         let (led, leads, lost) = away_for(30, |server| server.take("other")).await;
         assert!(!led && !leads);
-        assert_eq!(lost, Some(Lost::Taken { lease: "default/lease".to_owned(), holder: "other".to_owned() }));
+        assert_eq!(
+            lost,
+            Some(LeadershipLost::Taken { lease: "default/lease".to_owned(), holder: "other".to_owned() })
+        );
     }
 }

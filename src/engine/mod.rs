@@ -1,41 +1,39 @@
 //! Applies a plan to a cluster and keeps it applied. Knows no product: what to make is a [`plan::Plan`],
 //! which kinds exist is a table of [`kind::Kind`].
 
+pub mod api_client;
 pub mod apply;
 pub mod backoff;
+pub mod cache;
 pub mod child;
-pub mod clock;
+pub mod circuit_breaker;
+pub mod client_timeout;
 pub mod conditions;
 mod content;
-pub mod deadline;
+pub mod controller;
+pub mod deadlines;
 pub mod decide;
 pub mod dependencies;
-pub mod detail;
-pub mod digest;
-pub mod dispatch;
 pub mod error;
 pub mod events;
+pub mod fingerprint;
 #[cfg(test)]
 mod fuzz;
+pub mod health;
 pub mod kind;
 pub mod last_words;
 pub mod lease;
-pub mod live;
 pub mod outcome;
 pub mod owner;
 pub mod plan;
-mod pods;
 pub mod probe_kill;
 pub mod prune;
-pub mod pulse;
 pub mod quantity;
-pub mod reach;
 pub mod relist;
-pub mod rests;
-mod routes;
 mod standing;
+pub mod watch_liveness;
 pub mod watches;
-pub mod writer;
+pub mod write_backoff;
 
 /// Name under which the operator owns fields, and value of the managed-by label.
 pub const FIELD_MANAGER: &str = "logpilot-operator";

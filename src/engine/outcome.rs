@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{error::Error, live::Id, writer::named};
+use super::{api_client::named, cache::Id, error::Error};
 
 /// Why an object waits that somebody changes as often as it is put right.
 pub const CONTESTED: &str = "Contested";
 
 /// What came of one planned object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Result {
+pub enum ApplyResult {
     InSync,
     Created,
     Updated,
@@ -38,33 +38,33 @@ pub enum Result {
     Failed(Error),
 }
 
-impl Result {
+impl ApplyResult {
     #[must_use]
-    pub fn wrote(&self) -> bool {
+    pub fn is_write(&self) -> bool {
         matches!(self, Self::Created | Self::Updated | Self::Deleted | Self::Behind { withdrawn: true, .. })
     }
 
     /// Refused, or put right once too often: tried again when its own time comes.
     #[must_use]
-    pub fn rests(&self) -> bool {
+    pub fn is_backing_off(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Waiting { reason: CONTESTED, .. })
     }
 
     /// As planned now, or not possible on this cluster by its nature.
     #[must_use]
-    pub fn settled(&self) -> bool {
+    pub fn is_settled(&self) -> bool {
         matches!(self, Self::InSync | Self::Created | Self::Updated | Self::Deleted | Self::Unserved)
     }
 }
 
 /// One object and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct AppliedObject {
     pub id: Id,
-    pub result: Result,
+    pub result: ApplyResult,
 }
 
-impl Step {
+impl AppliedObject {
     #[must_use]
     pub fn object(&self) -> String {
         named(self.id.0, &self.id.1)
@@ -74,14 +74,14 @@ impl Step {
 /// Everything that applying a plan did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    pub steps: Vec<Step>,
+    pub steps: Vec<AppliedObject>,
     /// When the first of those that rest may be tried again.
     pub again: Option<Duration>,
 }
 
 impl Outcome {
     #[must_use]
-    pub fn settled(&self) -> bool {
-        self.steps.iter().all(|step| step.result.settled())
+    pub fn is_settled(&self) -> bool {
+        self.steps.iter().all(|step| step.result.is_settled())
     }
 }

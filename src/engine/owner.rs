@@ -1,6 +1,6 @@
 //! Whose a live object is, decided from what is kept of it. Foreign objects are never written over.
 
-use super::{OWNER_GROUP, child::Child, kind::Role};
+use super::{OWNER_GROUP, child::Child, kind::Management};
 
 /// The resource that a plan belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Owner {
 pub enum Ownership {
     Ours,
     /// Made for an earlier resource of the same name: the garbage collector takes it, then it is made anew.
-    Earlier,
+    PreviousOwner,
     /// Its labels say ours and nothing else does, as after a restore from a backup: its content decides.
     Lookalike,
     Foreign(Foreign),
@@ -41,7 +41,11 @@ impl Owner {
                     && controller.api_version.starts_with(OWNER_GROUP) =>
             {
                 // What holds data is taken over with its data, whatever policy an earlier resource had for it.
-                if child.kind.role == Role::Kept { Ownership::Ours } else { Ownership::Earlier }
+                if child.kind.management == Management::Retained {
+                    Ownership::Ours
+                } else {
+                    Ownership::PreviousOwner
+                }
             }
             Some(controller) => {
                 foreign(format!("it is controlled by {} '{}'", controller.kind, controller.name), None)
@@ -50,7 +54,7 @@ impl Owner {
                 // Without our entry in managedFields the labels alone prove nothing, but for what outlives us on purpose.
                 Some(instance)
                     if *instance == self.name
-                        && (child.digest.is_some() || child.kind.role == Role::Kept) =>
+                        && (child.digest.is_some() || child.kind.management == Management::Retained) =>
                 {
                     Ownership::Ours
                 }
@@ -58,7 +62,7 @@ impl Owner {
                     foreign(format!("it belongs to {} '{instance}'", self.kind), Some(instance.clone()))
                 }
                 // Never a Job, which would run once more, and never a Secret.
-                Some(_) if child.kind.role == Role::Child => Ownership::Lookalike,
+                Some(_) if child.kind.management == Management::Managed => Ownership::Lookalike,
                 _ => foreign("it was not made by this operator".to_owned(), None),
             },
         }

@@ -3,13 +3,13 @@
 use super::{
     apply::{Applier, failed},
     backoff,
+    cache::{Id, Snapshot},
     child::Child,
     content,
     decide::conflict,
     error::Error,
-    kind::{Kind, Role},
-    live::{Id, Snapshot},
-    outcome::Result,
+    kind::{Kind, Management},
+    outcome::ApplyResult,
     owner::{Foreign, Ownership},
     plan::Planned,
     prune::GONE,
@@ -72,7 +72,7 @@ impl Obstacle {
 
 /// What runs goes on as it was begun. Everything else would act on what is not ours, and is taken away from it.
 fn runs(kind: &Kind) -> bool {
-    kind.role != Role::Child || kind.kind == "Deployment"
+    kind.management != Management::Managed || kind.kind == "Deployment"
 }
 
 impl Applier<'_> {
@@ -82,12 +82,12 @@ impl Applier<'_> {
         planned: &Planned,
         snapshot: &Snapshot,
         obstacle: &Obstacle,
-    ) -> Result {
+    ) -> ApplyResult {
         let message = obstacle.message();
         if let Obstacle::Unknown { .. } = obstacle {
-            return Result::Waiting { reason: "Progressing", message };
+            return ApplyResult::Waiting { reason: "Progressing", message };
         }
-        let behind = |withdrawn| Result::Behind { message: message.clone(), withdrawn };
+        let behind = |withdrawn| ApplyResult::Behind { message: message.clone(), withdrawn };
         let child = match snapshot.get(planned.kind, &planned.key) {
             Some(child) => Some(Child::clone(child)),
             // Its own name may be taken too, and then that is what its owner has to know.
@@ -107,7 +107,7 @@ impl Applier<'_> {
                     Ok(()) => behind(true),
                     Err(error) => failed(error),
                 };
-                self.unless_resting(&id, GONE, backoff::LONGEST, withdraw).await
+                self.unless_backing_off(&id, GONE, backoff::LONGEST, withdraw).await
             }
             Ownership::Foreign(foreign) => conflict(foreign),
             _ => behind(false),
@@ -120,29 +120,29 @@ impl Applier<'_> {
         &self,
         planned: &Planned,
         snapshot: &Snapshot,
-        result: Result,
+        result: ApplyResult,
         obstacle: Option<&Obstacle>,
         ask: bool,
-    ) -> (Result, Standing) {
+    ) -> (ApplyResult, Standing) {
         let known = snapshot
             .get(planned.kind, &planned.key)
-            .is_some_and(|child| matches!(self.owner.of(child), Ownership::Ours | Ownership::Earlier));
+            .is_some_and(|child| matches!(self.owner.of(child), Ownership::Ours | Ownership::PreviousOwner));
         let free = match &result {
-            Result::Conflict { .. } => return (result, Standing::Foreign),
-            Result::Behind { withdrawn, .. } if *withdrawn || !known => {
+            ApplyResult::Conflict { .. } => return (result, Standing::Foreign),
+            ApplyResult::Behind { withdrawn, .. } if *withdrawn || !known => {
                 let root = obstacle.map(Obstacle::root).unwrap_or_default().to_owned();
                 return (result, Standing::Held(root));
             }
-            Result::Waiting { reason, .. } => {
+            ApplyResult::Waiting { reason, .. } => {
                 known || ["ChildTerminating", "NamespaceTerminating"].contains(reason)
             }
-            Result::Held(_) | Result::Failed(_) => known,
+            ApplyResult::Held(_) | ApplyResult::Failed(_) => known,
             _ => true,
         };
-        if free || planned.kind.role == Role::Once {
+        if free || planned.kind.management == Management::CreateOnly {
             return (result, Standing::Free);
         }
-        if !ask || matches!(result, Result::Failed(Error::Timeout { .. })) {
+        if !ask || matches!(result, ApplyResult::Failed(Error::Timeout { .. })) {
             return (result, Standing::Unknown);
         }
         match self.verdict(planned).await {
@@ -153,7 +153,7 @@ impl Applier<'_> {
     }
 
     /// Whose the object of a planned name is, by one read.
-    async fn verdict(&self, planned: &Planned) -> std::result::Result<Verdict, Error> {
+    async fn verdict(&self, planned: &Planned) -> Result<Verdict, Error> {
         let found = self.writer.get(planned.kind, &planned.key).await?;
         let Some(live) = found else { return Ok(Verdict::Absent) };
         let Some(child) = Child::read(planned.kind, &live) else { return Ok(Verdict::Absent) };
@@ -163,7 +163,7 @@ impl Applier<'_> {
                 Some(path) => Verdict::Foreign(lookalike(&path)),
                 None => Verdict::Ours(Box::new(child)),
             },
-            Ownership::Ours | Ownership::Earlier => Verdict::Ours(Box::new(child)),
+            Ownership::Ours | Ownership::PreviousOwner => Verdict::Ours(Box::new(child)),
         })
     }
 }

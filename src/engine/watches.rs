@@ -26,11 +26,11 @@ use tracing::{debug, info, warn};
 
 use super::{
     FIELD_MANAGER, MANAGED_BY_LABEL,
+    cache::{ObjectCache, SyncState},
     child::{Child, Raw},
     kind::Kind,
-    live::{Coverage, Live},
-    pulse::{Pulse, Watching},
     relist,
+    watch_liveness::{WatchLiveness, Watching},
 };
 use crate::metrics::Metrics;
 
@@ -58,10 +58,10 @@ pub enum Trigger {
 pub struct Watches {
     pub client: Client,
     pub kinds: &'static [&'static Kind],
-    pub live: Arc<Live>,
+    pub cache: Arc<ObjectCache>,
     pub triggers: mpsc::UnboundedSender<Trigger>,
     pub metrics: Arc<Metrics>,
-    pub pulse: Arc<Pulse>,
+    pub pulse: Arc<WatchLiveness>,
     /// Ticks whenever the coverage of a kind changes; see [`Watches::covered`].
     pub progress: watch::Sender<u64>,
 }
@@ -70,7 +70,7 @@ impl Watches {
     /// Runs until cancelled.
     pub async fn run(self, stop: CancellationToken) {
         let tasks = TaskTracker::new();
-        for kind in self.kinds.iter().copied().filter(|kind| kind.role.watched() && !kind.optional) {
+        for kind in self.kinds.iter().copied().filter(|kind| kind.management.watched() && !kind.optional) {
             tasks.spawn(self.clone().watch(kind, stop.clone()));
         }
         self.follow_crds(&tasks, &stop).await;
@@ -80,8 +80,11 @@ impl Watches {
 
     /// Whether every kind was listed, or is known not to be for now: only then does a plan mean anything.
     #[must_use]
-    pub fn covered(kinds: &[&'static Kind], live: &Live) -> bool {
-        kinds.iter().filter(|kind| kind.role.watched()).all(|kind| live.coverage(kind) != Coverage::Unknown)
+    pub fn covered(kinds: &[&'static Kind], cache: &ObjectCache) -> bool {
+        kinds
+            .iter()
+            .filter(|kind| kind.management.watched())
+            .all(|kind| cache.coverage(kind) != SyncState::Pending)
     }
 
     async fn watch(self, kind: &'static Kind, stop: CancellationToken) {
@@ -102,7 +105,7 @@ impl Watches {
                 Ok(Event::InitDone) => {
                     let names: Vec<String> = list.iter().map(|child| child.key.name.clone()).collect();
                     refusals = 0;
-                    let changed = self.live.listed(kind, std::mem::take(&mut list));
+                    let changed = self.cache.replace_all(kind, std::mem::take(&mut list));
                     self.notify(kind, changed, names);
                     self.tick();
                 }
@@ -110,14 +113,14 @@ impl Watches {
                     if let Some(child) = Child::read(kind, &raw.body) {
                         let name = child.key.name.clone();
                         let news = kind.kind != "Namespace"
-                            || self.live.namespace(&name).is_none_or(|old| !old.same_as(&child));
-                        let changed = self.live.seen(child);
+                            || self.cache.namespace(&name).is_none_or(|old| !old.same_as(&child));
+                        let changed = self.cache.upsert(child);
                         self.notify(kind, changed, news.then_some(name));
                     }
                 }
                 Ok(Event::Delete(raw)) => {
                     if let Some(child) = Child::read(kind, &raw.body) {
-                        let changed = self.live.left(&child);
+                        let changed = self.cache.remove(&child);
                         self.notify(kind, changed, Some(child.key.name));
                     }
                 }
@@ -145,7 +148,7 @@ impl Watches {
     fn failed(&self, kind: &'static Kind, error: &watcher::Error, forbidden: bool) {
         self.metrics.watch_failed(kind.plural);
         let message = explain(error);
-        if self.live.refused(kind, &message, forbidden) {
+        if self.cache.mark_failing(kind, &message, forbidden) {
             warn!(kind = kind.kind, %message, "cannot be listed; trying again");
             let _ = self.triggers.send(Trigger::All);
             self.tick();
@@ -205,9 +208,9 @@ impl Watches {
                     self.metrics.watch_failed(DEFINITIONS);
                     // Whether optional kinds are served is then unknown; nothing else waits for it.
                     for kind in optional.values() {
-                        if self.live.coverage(kind) == Coverage::Unknown {
+                        if self.cache.coverage(kind) == SyncState::Pending {
                             let why = format!("{DEFINITIONS}: {}", explain(&error));
-                            self.live.refused(kind, &why, false);
+                            self.cache.mark_failing(kind, &why, false);
                         }
                     }
                     self.tick();
@@ -241,8 +244,8 @@ impl Watches {
 
     /// The API server does not serve an optional kind, or not in our version.
     fn absent(&self, kind: &'static Kind) {
-        if self.live.coverage(kind) != Coverage::Unserved {
-            self.live.unserved(kind);
+        if self.cache.coverage(kind) != SyncState::NotServed {
+            self.cache.mark_not_served(kind);
             let _ = self.triggers.send(Trigger::All);
             self.tick();
         }

@@ -22,11 +22,11 @@ use super::{
 use crate::{
     api::status::{BackupResult, BackupStatus, BackupSuccess, Problem, Severity},
     engine::{
+        cache::Snapshot,
         child::Child,
-        clock::Clock,
-        detail::{self, Detail},
+        deadlines::DeadlineTracker,
+        health::{self, ObservedStatus},
         kind::Managed,
-        live::Snapshot,
     },
 };
 
@@ -46,12 +46,12 @@ pub fn oldest(status: &[BackupStatus]) -> Option<Time> {
 
 /// Nothing where no backups are asked for. What is known of the last one outlives its Job.
 #[must_use]
-pub fn of(
+pub fn observe(
     cluster: &Cluster,
     facts: &Facts,
     before: &[BackupStatus],
     snapshot: &Snapshot,
-    clock: &Clock,
+    clock: &DeadlineTracker,
 ) -> Backups {
     let mut all = Backups { status: Vec::new(), problems: Vec::new() };
     let Some(backup) = &cluster.backup else { return all };
@@ -79,13 +79,13 @@ pub fn of(
             ));
         }
         let made = snapshot.get(CronJob::KIND, &key).and_then(|child| match &child.detail {
-            Detail::CronJob { made } => *made,
+            ObservedStatus::CronJob { made } => *made,
             _ => None,
         });
         let newest = status.last_success.as_ref().map(|success| success.time.0).or(made);
         if let (Some(schedule), Some(newest), false) = (&schedule, newest, backup.suspend)
             && let Some(late) = schedule.late(newest)
-            && clock.passed(0, late.as_second())
+            && clock.expired(0, late.as_second())
         {
             let what =
                 if status.last_success.is_some() { "the newest backup is of" } else { "there is none since" };
@@ -100,7 +100,7 @@ pub fn of(
 /// A Job that ended.
 pub(super) struct Ended<'a> {
     pub(super) job: &'a Arc<Child>,
-    pub(super) end: &'a detail::JobEnd,
+    pub(super) end: &'a health::JobEnd,
 }
 
 /// Oldest first.
@@ -111,7 +111,7 @@ fn ended<'a>(job: &BackupJob, snapshot: &'a Snapshot) -> Vec<Ended<'a>> {
             child.controller.as_ref().is_some_and(|owner| owner.kind == "CronJob" && owner.name == job.name)
         })
         .filter_map(|child| match &child.detail {
-            Detail::Job { end: Some(end), .. } => Some(Ended { job: child, end }),
+            ObservedStatus::Job { end: Some(end), .. } => Some(Ended { job: child, end }),
             _ => None,
         })
         .collect();
@@ -152,13 +152,13 @@ fn status(
 }
 
 /// The last words of the pod that did it.
-pub(super) fn said(ended: &Ended<'_>, snapshot: &Snapshot) -> Option<Value> {
+pub(super) fn job_output(ended: &Ended<'_>, snapshot: &Snapshot) -> Option<Value> {
     pods(ended, snapshot).find_map(|pod| serde_json::from_str(pod.said.as_deref()?).ok())
 }
 
 /// What the pod said is the line that `logpilot-operator backup` writes.
 fn success(ended: &Ended<'_>, snapshot: &Snapshot) -> BackupSuccess {
-    let said = said(ended, snapshot).unwrap_or_default();
+    let said = job_output(ended, snapshot).unwrap_or_default();
     let available = said.get("available").and_then(Value::as_array);
     BackupSuccess {
         time: Time(ended.end.at),
@@ -187,9 +187,9 @@ pub(super) fn failure(ended: &Ended<'_>, snapshot: &Snapshot) -> String {
     }
 }
 
-fn pods<'a>(ended: &'a Ended<'_>, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a detail::Pod> {
+fn pods<'a>(ended: &'a Ended<'_>, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a health::Pod> {
     snapshot.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
-        Detail::Pod(pod) if pod.job.as_ref() == Some(&ended.job.key.name) => Some(&**pod),
+        ObservedStatus::Pod(pod) if pod.job.as_ref() == Some(&ended.job.key.name) => Some(&**pod),
         _ => None,
     })
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     defaults,
-    model::{ConfigFile, Role},
+    model::{ConfigFile, ServerRole},
     properties::relaxed,
 };
 use crate::{
@@ -24,7 +24,7 @@ pub const OVERLAY_BYTES: usize = 64 * 1024;
 
 /// The file of one component, and the ConfigMap it is in.
 #[must_use]
-pub fn file(prefix: &ClusterName, role: &Role, config: &Config, backend: Backend) -> ConfigFile {
+pub fn file(prefix: &ClusterName, role: &ServerRole, config: &Config, backend: Backend) -> ConfigFile {
     let text = render(&properties(role, config, backend));
     let hash = short_hash(text.as_bytes());
     ConfigFile { name: prefix.config(role.name, &hash), text, hash }
@@ -32,7 +32,7 @@ pub fn file(prefix: &ClusterName, role: &Role, config: &Config, backend: Backend
 
 /// Everything the file says.
 #[must_use]
-pub fn properties(role: &Role, config: &Config, backend: Backend) -> Value {
+pub fn properties(role: &ServerRole, config: &Config, backend: Backend) -> Value {
     let mut properties = generated(role, config, backend);
     merge(&mut properties, &config.overlay);
     Value::Object(properties)
@@ -78,7 +78,7 @@ fn quoted(json: &str) -> String {
     json.chars().map(escape).collect()
 }
 
-fn generated(role: &Role, config: &Config, backend: Backend) -> Map<String, Value> {
+fn generated(role: &ServerRole, config: &Config, backend: Backend) -> Map<String, Value> {
     let rate = config.server_rate_limit.clone().unwrap_or_default();
     let mut all = Map::new();
     let mut set = |key: &str, value: Value| all.insert(key.to_owned(), value);
@@ -105,7 +105,7 @@ fn generated(role: &Role, config: &Config, backend: Backend) -> Map<String, Valu
 }
 
 /// -1 closes a listener. Without it the server opens gRPC in `rest` too.
-fn port(role: &Role, protocol: Protocol) -> i32 {
+fn port(role: &ServerRole, protocol: Protocol) -> i32 {
     role.port(protocol).map_or(-1, |port| port.number)
 }
 

@@ -11,29 +11,29 @@ use k8s_openapi::api::{
 use kube::ResourceExt;
 
 use super::{
-    facts::{ConfigCheck, Facts, Verdict},
+    facts::{CheckVerdict, ConfigCheck, Facts},
     model::{Cluster, Component},
     plan,
 };
 use crate::{
     engine::{
+        cache::Snapshot,
         child::Child,
-        detail::{self, Detail},
+        health::{self, ObservedStatus},
         kind::Managed,
-        live::Snapshot,
         plan::Key,
     },
-    objects::config_check,
+    objects::config_check_job,
 };
 
 /// By the Deployment's name; nothing for a component whose configuration need not be tried.
 #[must_use]
-pub fn of(cluster: &Cluster, facts: &Facts, snapshot: &Snapshot) -> BTreeMap<String, ConfigCheck> {
+pub fn evaluate(cluster: &Cluster, facts: &Facts, snapshot: &Snapshot) -> BTreeMap<String, ConfigCheck> {
     let components = cluster.components.iter();
     let needed = components.filter(|component| is_needed(cluster, component, facts, snapshot));
     needed
         .filter_map(|component| {
-            let job = config_check::job(cluster, component, facts)?;
+            let job = config_check_job::job(cluster, component, facts)?;
             let key = Key { namespace: job.namespace(), name: job.name_any() };
             let check =
                 ConfigCheck { object: format!("Job {key}"), verdict: verdict(cluster, &key, snapshot) };
@@ -44,8 +44,8 @@ pub fn of(cluster: &Cluster, facts: &Facts, snapshot: &Snapshot) -> BTreeMap<Str
 
 /// As if every component's were tried just now, for what must be known of the Jobs before there is one.
 #[must_use]
-pub fn all(cluster: &Cluster) -> BTreeMap<String, ConfigCheck> {
-    let check = ConfigCheck { object: String::new(), verdict: Verdict::Running };
+pub fn all_pending(cluster: &Cluster) -> BTreeMap<String, ConfigCheck> {
+    let check = ConfigCheck { object: String::new(), verdict: CheckVerdict::Running };
     cluster.components.iter().map(|component| (component.name.clone(), check.clone())).collect()
 }
 
@@ -56,8 +56,8 @@ fn is_needed(cluster: &Cluster, component: &Component, facts: &Facts, snapshot: 
         is_ours(cluster, deployment) && !deployment.deleting && deployment.replicas != Some(0)
     };
     let names = |child: &Arc<Child>| match &child.detail {
-        Detail::Deployment(live) => live.config_maps.contains(&component.config.name),
-        Detail::ReplicaSet(set) => {
+        ObservedStatus::Deployment(live) => live.config_maps.contains(&component.config.name),
+        ObservedStatus::ReplicaSet(set) => {
             set.deployment.as_ref() == Some(&component.name)
                 && set.config_maps.contains(&component.config.name)
         }
@@ -66,7 +66,7 @@ fn is_needed(cluster: &Cluster, component: &Component, facts: &Facts, snapshot: 
     cluster.config_check_seconds.is_some()
         && !component.stopped
         // Its pod could not start either.
-        && plan::unstartable(component, facts).is_none()
+        && plan::block_reason(component, facts).is_none()
         && snapshot
             .get(Deployment::KIND, &key)
             .is_some_and(|deployment| runs(deployment) && !names(deployment))
@@ -78,37 +78,39 @@ fn is_ours(cluster: &Cluster, child: &Child) -> bool {
 }
 
 /// A server that was ready once is all that is asked for.
-fn verdict(cluster: &Cluster, key: &Key, snapshot: &Snapshot) -> Verdict {
+fn verdict(cluster: &Cluster, key: &Key, snapshot: &Snapshot) -> CheckVerdict {
     let job = snapshot.get(Job::KIND, key).filter(|job| is_ours(cluster, job) && !job.deleting);
-    let Some(job) = job else { return Verdict::Running };
+    let Some(job) = job else { return CheckVerdict::Running };
     let of_job = |child: &&Arc<Child>| child.controller.as_ref().is_some_and(|owner| owner.uid == job.uid);
-    let pods: Vec<&detail::Pod> = snapshot
+    let pods: Vec<&health::Pod> = snapshot
         .of_kind(Pod::KIND)
         .filter(of_job)
         .filter_map(|child| match &child.detail {
-            Detail::Pod(pod) => Some(&**pod),
+            ObservedStatus::Pod(pod) => Some(&**pod),
             _ => None,
         })
         .collect();
     match &job.detail {
-        _ if pods.iter().any(|pod| pod.ready) => Verdict::Good,
-        Detail::Job { end: Some(end), .. } => Verdict::Bad { message: told(cluster, end, &pods) },
-        _ => Verdict::Running,
+        _ if pods.iter().any(|pod| pod.ready) => CheckVerdict::Good,
+        ObservedStatus::Job { end: Some(end), .. } => {
+            CheckVerdict::Bad { message: failure_message(cluster, end, &pods) }
+        }
+        _ => CheckVerdict::Running,
     }
 }
 
 /// The server's own words, where there are any.
-fn told(cluster: &Cluster, end: &detail::JobEnd, pods: &[&detail::Pod]) -> String {
-    let last = |words: &dyn Fn(&detail::Pod) -> Option<String>| pods.iter().rev().find_map(|pod| words(pod));
-    let ended = |pod: &detail::Pod| {
+fn failure_message(cluster: &Cluster, end: &health::JobEnd, pods: &[&health::Pod]) -> String {
+    let last = |words: &dyn Fn(&health::Pod) -> Option<String>| pods.iter().rev().find_map(|pod| words(pod));
+    let ended = |pod: &health::Pod| {
         let end = pod.terminated.as_ref()?;
         let words = end.words.text();
         let colon = if words.is_empty() { "" } else { ": " };
         Some(format!("exit code {} ({}){colon}{words}", end.exit_code, end.reason))
     };
     let waits =
-        |pod: &detail::Pod| pod.waiting.as_ref().map(|cause| format!("{}: {}", cause.reason, cause.message));
-    let nowhere = |pod: &detail::Pod| {
+        |pod: &health::Pod| pod.waiting.as_ref().map(|cause| format!("{}: {}", cause.reason, cause.message));
+    let nowhere = |pod: &health::Pod| {
         pod.unschedulable.as_ref().map(|(message, _)| format!("Unschedulable: {message}"))
     };
     let cause = last(&ended).or_else(|| last(&waits)).or_else(|| last(&nowhere)).unwrap_or_else(|| {

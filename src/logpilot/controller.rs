@@ -12,40 +12,40 @@ use kube::{
 use serde_json::Value;
 
 use super::{
-    again::{self, Again},
-    backups, claims, effective,
+    api_key::ApiKeyReader,
+    backups, config_retention, contention, effective,
+    env_references::ReferenceReader,
     facts::{ApiKeyFact, Facts, NamespaceFact},
-    gather, in_use,
-    memory::Memory,
+    gather,
     model::Cluster,
     patches, plan, problems, reasons,
-    references::References,
     report::Reporter,
-    requeue::Requeue,
+    requeue_after::{self, RequeueAfter},
     restore,
     scalers::Scalers,
-    secrets::Secrets,
     status::{self, View},
+    status_history::StatusHistory,
+    unschedulable_eviction::StuckPodEvictor,
     validate, warnings,
 };
 use crate::{
     api::{self, LogPilotCluster, LogPilotClusterStatus, status::LastChange},
     engine::{
+        api_client::ApiClient,
         apply::Applier,
         backoff::Backoff,
-        clock::Clock,
-        decide::Normalised,
-        dispatch::{Broken, Reconciler},
+        cache::{ObjectCache, Snapshot},
+        controller::{ReconcileFailure, Reconciler},
+        deadlines::DeadlineTracker,
+        decide::AcceptedDivergence,
         error::Error,
         kind::Managed,
-        lease::Term,
-        live::{Live, Snapshot},
-        outcome::{Outcome, Result as Applied},
+        lease::Leadership,
+        outcome::{ApplyResult, Outcome},
         owner::Owner,
         plan::Plan,
         prune,
-        rests::Rests,
-        writer::Writer,
+        write_backoff::WriteBackoff,
     },
     metrics::Metrics,
 };
@@ -63,22 +63,22 @@ pub fn planner() -> Planner {
 const AT_ONCE: Duration = Duration::from_millis(50);
 
 pub struct Controller {
-    pub writer: Writer,
-    pub live: Arc<Live>,
+    pub writer: ApiClient,
+    pub cache: Arc<ObjectCache>,
     pub metrics: Arc<Metrics>,
     pub planner: Planner,
     /// The operator's own image, which backups run.
     pub operator_image: Option<String>,
     /// All resources, for what one of them has to know of the others.
     pub store: Store<DynamicObject>,
-    normalised: Normalised,
-    rests: Rests,
+    normalised: AcceptedDivergence,
+    rests: WriteBackoff,
     pub(super) backoff: Backoff,
-    secrets: Secrets,
-    references: References,
+    secrets: ApiKeyReader,
+    references: ReferenceReader,
     scalers: Scalers,
-    requeue: Requeue,
-    pub(super) memory: Memory,
+    requeue: StuckPodEvictor,
+    pub(super) memory: StatusHistory,
     pub(super) reporter: Reporter,
 }
 
@@ -87,43 +87,43 @@ pub(super) struct Subject {
     pub(super) object: Arc<DynamicObject>,
     cr: LogPilotCluster,
     pub(super) before: LogPilotClusterStatus,
-    writer: Writer,
+    writer: ApiClient,
 }
 
 impl Controller {
     #[must_use]
     pub fn new(
         client: Client,
-        live: Arc<Live>,
+        cache: Arc<ObjectCache>,
         metrics: Arc<Metrics>,
         planner: Planner,
         store: Store<DynamicObject>,
-        term: Term,
+        term: Leadership,
     ) -> Self {
-        let writer = Writer::new(client.clone(), term);
+        let writer = ApiClient::new(client.clone(), term);
         Self {
             reporter: Reporter::new(client, writer.clone(), Arc::clone(&metrics)),
             writer,
-            live,
+            cache,
             metrics,
             planner,
             operator_image: None,
             store,
-            normalised: Normalised::default(),
-            rests: Rests::default(),
+            normalised: AcceptedDivergence::default(),
+            rests: WriteBackoff::default(),
             backoff: Backoff::default(),
-            secrets: Secrets::default(),
-            references: References::default(),
+            secrets: ApiKeyReader::default(),
+            references: ReferenceReader::default(),
             scalers: Scalers::default(),
-            requeue: Requeue::default(),
-            memory: Memory::default(),
+            requeue: StuckPodEvictor::default(),
+            memory: StatusHistory::default(),
         }
     }
 
     async fn run(&self, subject: &Subject) -> Action {
         let mut cluster = match validate::validate(&subject.cr) {
             Ok(cluster) => cluster,
-            Err(violations) => return self.refuse(subject, &violations).await,
+            Err(violations) => return self.report_invalid(subject, &violations).await,
         };
         let snapshot = self.snapshot(&cluster);
         let restore = self.restore(subject, &cluster, &snapshot);
@@ -131,12 +131,12 @@ impl Controller {
         let cluster = Arc::new(cluster);
         let facts = match self.gather(subject, &cluster, &restore, &snapshot).await {
             Ok(facts) => Arc::new(facts),
-            Err(error) => return self.fail(subject, &error).await,
+            Err(error) => return self.report_error(subject, &error).await,
         };
         let plan = (self.planner)(Arc::clone(&cluster), Arc::clone(&facts)).await;
         let outcome = self.carry_out(subject, &cluster, &facts, &plan, &snapshot).await;
         let again = restore.look_again;
-        let clock = Clock::at(Timestamp::now());
+        let clock = DeadlineTracker::at(Timestamp::now());
         let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), restore, &clock);
         let told = self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
         let at_once = (again && told.is_none()).then_some(AT_ONCE);
@@ -146,7 +146,7 @@ impl Controller {
 
     /// What is there of a resource now.
     fn snapshot(&self, cluster: &Cluster) -> Snapshot {
-        self.live.of(&cluster.name).running_in(&cluster.namespace.name)
+        self.cache.snapshot(&cluster.name).running_in(&cluster.namespace.name)
     }
 
     /// The names of all resources that there are.
@@ -156,7 +156,7 @@ impl Controller {
 
     fn restore(&self, subject: &Subject, cluster: &Cluster, snapshot: &Snapshot) -> restore::State {
         let (image, before) = (self.operator_image.is_some(), subject.before.restore.as_ref());
-        restore::of(restore::World { cluster, image, before, snapshot, now: Timestamp::now() })
+        restore::advance(restore::World { cluster, image, before, snapshot, now: Timestamp::now() })
     }
 
     async fn gather(
@@ -172,15 +172,15 @@ impl Controller {
             all.iter().map(AsRef::as_ref).filter(other)
         };
         let sources = gather::Sources {
-            live: &self.live,
+            cache: &self.cache,
             writer: &subject.writer,
             secrets: &self.secrets,
             references: &self.references,
             scalers: &self.scalers,
             operator_image: self.operator_image.as_deref(),
-            namespace_shared: claims::shared(&subject.object, others()),
+            namespace_shared: contention::namespace_is_shared(&subject.object, others()),
             restore,
-            taken: claims::taken(&subject.object, others()),
+            taken: contention::route_conflicts(&subject.object, others()),
             living: self.living(),
         };
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
@@ -202,7 +202,7 @@ impl Controller {
         self.rests.begin(&cluster.name, subject.cr.metadata.generation);
         let applier = Applier {
             writer: &subject.writer,
-            live: &self.live,
+            cache: &self.cache,
             normalised: &self.normalised,
             rests: &self.rests,
             owner: &owner,
@@ -210,22 +210,22 @@ impl Controller {
         let mut outcome = applier.apply(plan, snapshot).await;
         self.note_generated_key(subject, cluster, facts, &outcome);
         let snapshot = self.snapshot(cluster);
-        let in_use = in_use::configs(&snapshot);
-        let superfluous = prune::superfluous(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
-        outcome.steps.extend(applier.prune(superfluous, &snapshot).await);
-        let evicted = self.requeue.carry_out(&subject.writer, &self.live, cluster, &snapshot).await;
+        let in_use = config_retention::configs(&snapshot);
+        let orphaned = prune::orphaned(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
+        outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
+        let evicted = self.requeue.carry_out(&subject.writer, &self.cache, cluster, &snapshot).await;
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);
-        let held_up = outcome.steps.iter().filter(|step| step.result.rests());
+        let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
         outcome.again = held_up.filter_map(|step| self.rests.rest(&cluster.name, &step.id)).min();
         for step in &outcome.steps {
             let operation = match step.result {
-                Applied::Created => "create",
-                Applied::Updated => "update",
-                Applied::Deleted | Applied::Behind { withdrawn: true, .. } => "delete",
+                ApplyResult::Created => "create",
+                ApplyResult::Updated => "update",
+                ApplyResult::Deleted | ApplyResult::Behind { withdrawn: true, .. } => "delete",
                 _ => continue,
             };
-            self.metrics.wrote(step.id.0.kind, operation);
+            self.metrics.record_write(step.id.0.kind, operation);
         }
         outcome
     }
@@ -234,11 +234,11 @@ impl Controller {
     fn note_generated_key(&self, subject: &Subject, cluster: &Cluster, facts: &Facts, outcome: &Outcome) {
         let ApiKeyFact::Generate { value, .. } = &facts.api_key else { return };
         let made = outcome.steps.iter().any(|step| {
-            step.id.0 == k8s_openapi::api::core::v1::Secret::KIND && step.result == Applied::Created
+            step.id.0 == k8s_openapi::api::core::v1::Secret::KIND && step.result == ApplyResult::Created
         });
         if made {
             let wanted = gather::api_key(cluster);
-            self.secrets.made(&cluster.name, &wanted, &gather::moment(&subject.cr), value);
+            self.secrets.record_created(&cluster.name, &wanted, &gather::moment(&subject.cr), value);
         } else {
             self.secrets.forget(&cluster.name);
         }
@@ -251,22 +251,22 @@ impl Controller {
         facts: &Facts,
         (plan, outcome): (&Plan, &Outcome),
         restore: restore::State,
-        clock: &Clock,
+        clock: &DeadlineTracker,
     ) -> LogPilotClusterStatus {
         let snapshot = self.snapshot(cluster);
         let wanted = gather::api_key(cluster);
         let living = self.living();
-        let backups = backups::of(cluster, facts, &subject.before.backups, &snapshot, clock);
+        let backups = backups::observe(cluster, facts, &subject.before.backups, &snapshot, clock);
         let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
         namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
         let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
         let mut known =
-            problems::of_facts(facts, &namespaces, &lost, (&wanted.secret, &wanted.key), &cluster.name);
+            problems::fact_problems(facts, &namespaces, &lost, (&wanted.secret, &wanted.key), &cluster.name);
         known.extend(warnings::warnings(cluster));
         known.extend(patches::unmatched(cluster, plan));
         known.extend(backups.problems);
         known.extend(restore.problems.iter().cloned());
-        status::of(View {
+        status::build(View {
             cr: &subject.cr,
             before: &subject.before,
             namespace: &cluster.namespace.name,
@@ -287,7 +287,7 @@ impl Controller {
     }
 
     /// What the newest generation changed, told once.
-    fn change(&self, subject: &Subject, clock: &Clock) -> Option<LastChange> {
+    fn change(&self, subject: &Subject, clock: &DeadlineTracker) -> Option<LastChange> {
         let generation = subject.cr.metadata.generation?;
         let previous = self.memory.previous_spec(&subject.object);
         if subject.before.last_change.as_ref().is_some_and(|change| change.generation == generation) {
@@ -310,7 +310,7 @@ impl Controller {
         told: impl Iterator<Item = Duration>,
     ) -> Action {
         let name = subject.object.name_any();
-        let Again { mut waits, failed, asked } = again::of(facts, outcome);
+        let RequeueAfter { mut waits, failed, asked } = requeue_after::collect(facts, outcome);
         waits.extend(told);
         match failed {
             Some(longest) => {
@@ -329,7 +329,7 @@ impl Controller {
             serde_json::from_value(self.memory.status(&object)).unwrap_or_default();
         let decoded = serde_json::to_value(&*object).and_then(serde_json::from_value::<LogPilotCluster>);
         match decoded {
-            Ok(cr) => Ok(Subject { object, cr, before, writer: self.writer.lane() }),
+            Ok(cr) => Ok(Subject { object, cr, before, writer: self.writer.for_resource() }),
             Err(error) => Err((object, error)),
         }
     }
@@ -345,28 +345,32 @@ impl Reconciler for Controller {
         if let Some(wait) = self.memory.missing(&object) {
             return Action::requeue(wait);
         }
-        self.live.attend(&object.name_any());
+        self.cache.track(&object.name_any());
         match self.subject(object) {
             Ok(subject) => self.run(&subject).await,
             Err((object, error)) => {
-                self.report_broken(&object, reasons::INVALID_SPEC, format!("spec cannot be read: {error}"))
-                    .await
+                self.report_internal_error(
+                    &object,
+                    reasons::INVALID_SPEC,
+                    format!("spec cannot be read: {error}"),
+                )
+                .await
             }
         }
     }
 
-    async fn broken(&self, object: Arc<DynamicObject>, how: Broken) -> Action {
+    async fn on_failure(&self, object: Arc<DynamicObject>, how: ReconcileFailure) -> Action {
         let message = match how {
-            Broken::Panicked(message) => format!("the operator failed on this resource: {message}"),
-            Broken::TimedOut => {
+            ReconcileFailure::Panicked(message) => format!("the operator failed on this resource: {message}"),
+            ReconcileFailure::TimedOut => {
                 "a reconcile of this resource did not end in time and was given up".to_owned()
             }
         };
-        self.report_broken(&object, reasons::INTERNAL_ERROR, message).await
+        self.report_internal_error(&object, reasons::INTERNAL_ERROR, message).await
     }
 
-    fn gone(&self, name: &str) {
-        self.live.forget(name);
+    fn on_deleted(&self, name: &str) {
+        self.cache.forget(name);
         self.memory.forget(name);
         self.secrets.forget(name);
         self.references.forget(name);
@@ -379,18 +383,18 @@ impl Reconciler for Controller {
     }
 
     fn namespaces(&self, object: &DynamicObject) -> Vec<String> {
-        claims::namespaces(object).map(str::to_owned).collect()
+        contention::namespaces(object).map(str::to_owned).collect()
     }
 
-    fn claims(&self, object: &DynamicObject) -> Vec<String> {
-        claims::of(object)
+    fn contention_keys(&self, object: &DynamicObject) -> Vec<String> {
+        contention::contention_keys(object)
     }
 
-    fn heeds(&self, object: &DynamicObject) -> Vec<String> {
-        claims::heeded(object)
+    fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<String> {
+        contention::watched_keys(object)
     }
 
-    fn status_is_foreign(&self, object: &DynamicObject) -> bool {
+    fn status_changed_externally(&self, object: &DynamicObject) -> bool {
         self.memory.is_foreign(object)
     }
 }

@@ -3,7 +3,7 @@
 //! "Seed" is the hand-written manifests that the operator replaces; values of the server were measured on
 //! version 1.2.0.
 
-use super::model::{Port, Role, Timing};
+use super::model::{Port, ProbeTiming, ServerRole};
 use crate::api::{
     cluster::Environment, common::IntOrPercent, component::ProbeTimings, exposure::ComponentKey,
 };
@@ -21,7 +21,7 @@ pub const BACKUPS_KEPT: i32 = 7;
 /// Seven copies and one more of a data volume that is a quarter full.
 pub const BACKUP_CLAIM_SIZE: &str = "20Gi";
 
-pub static ALL: Role = Role {
+pub static ALL: ServerRole = ServerRole {
     key: ComponentKey::All,
     name: "all",
     container: "logpilot",
@@ -33,7 +33,7 @@ pub static ALL: Role = Role {
     cpu_limit: "500m",
     claim_size: "10Gi",
 };
-pub static REST: Role = Role {
+pub static REST: ServerRole = ServerRole {
     key: ComponentKey::Rest,
     name: "rest",
     container: "logpilot-rest",
@@ -46,7 +46,7 @@ pub static REST: Role = Role {
     claim_size: "5Gi",
 };
 /// Its container's name is nowhere in the seed; it follows the other two.
-pub static GRPC_ONLY: Role = Role {
+pub static GRPC_ONLY: ServerRole = ServerRole {
     key: ComponentKey::Grpc,
     name: "grpc",
     container: "logpilot-grpc",
@@ -60,7 +60,7 @@ pub static GRPC_ONLY: Role = Role {
 };
 
 #[must_use]
-pub fn role(key: ComponentKey) -> &'static Role {
+pub fn role(key: ComponentKey) -> &'static ServerRole {
     match key {
         ComponentKey::All => &ALL,
         ComponentKey::Rest => &REST,
@@ -107,27 +107,30 @@ pub const MIN_REPLICAS: i32 = 2;
 pub const TARGET_CPU: i32 = 70;
 
 /// Probe timings of the seed; the startup probe allows 10 + 10 × 10 s.
-const LIVENESS: Timing = Timing { initial_delay: 30, period: 10, timeout: 5, failures: 3, successes: None };
-const READINESS: Timing = Timing { initial_delay: 10, period: 5, timeout: 3, failures: 3, successes: None };
-const STARTUP: Timing = Timing { initial_delay: 10, period: 10, timeout: 5, failures: 10, successes: None };
+const LIVENESS: ProbeTiming =
+    ProbeTiming { initial_delay: 30, period: 10, timeout: 5, failures: 3, successes: None };
+const READINESS: ProbeTiming =
+    ProbeTiming { initial_delay: 10, period: 5, timeout: 3, failures: 3, successes: None };
+const STARTUP: ProbeTiming =
+    ProbeTiming { initial_delay: 10, period: 10, timeout: 5, failures: 10, successes: None };
 
 #[must_use]
-pub fn liveness(given: Option<&ProbeTimings>) -> Option<Timing> {
+pub fn liveness(given: Option<&ProbeTimings>) -> Option<ProbeTiming> {
     timing(given, LIVENESS)
 }
 #[must_use]
-pub fn readiness(given: Option<&ProbeTimings>) -> Option<Timing> {
+pub fn readiness(given: Option<&ProbeTimings>) -> Option<ProbeTiming> {
     timing(given, READINESS)
 }
 #[must_use]
-pub fn startup(given: Option<&ProbeTimings>) -> Option<Timing> {
+pub fn startup(given: Option<&ProbeTimings>) -> Option<ProbeTiming> {
     timing(given, STARTUP)
 }
 
 /// `None` where the probe is turned off.
-fn timing(given: Option<&ProbeTimings>, default: Timing) -> Option<Timing> {
+fn timing(given: Option<&ProbeTimings>, default: ProbeTiming) -> Option<ProbeTiming> {
     let Some(given) = given else { return Some(default) };
-    (given.enabled != Some(false)).then(|| Timing {
+    (given.enabled != Some(false)).then(|| ProbeTiming {
         initial_delay: given.initial_delay_seconds.unwrap_or(default.initial_delay),
         period: given.period_seconds.unwrap_or(default.period),
         timeout: given.timeout_seconds.unwrap_or(default.timeout),

@@ -14,9 +14,9 @@ use crate::{api::common::Quantity, engine::plan::Key};
 
 /// A value that is never printed: not in logs, status, events or panics.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Hidden(pub String);
+pub struct Redacted(pub String);
 
-impl fmt::Debug for Hidden {
+impl fmt::Debug for Redacted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("(hidden)")
     }
@@ -49,7 +49,7 @@ pub enum NamespaceFact {
 
 /// A claim asks for another size than the one that is declared, because Kubernetes would refuse that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldSize {
+pub struct PendingResize {
     pub claim: Key,
     /// What it asks for meanwhile.
     pub now: Quantity,
@@ -93,11 +93,11 @@ pub enum ApiKeyFact {
     /// The Secret is there and good; the hash of its value rolls the pods when it changes.
     Present { hash: String },
     /// No Secret is named and none was generated yet: make it with this value.
-    Generate { value: Hidden, hash: String },
+    Generate { value: Redacted, hash: String },
     /// The Secret cannot be used: workloads are held. `reason` is a status reason, `message` says what to do.
     Invalid { message: String },
     /// Nobody named the Secret, and it was not made for this resource: its value is no key of ours. `whose` says more.
-    Taken { secret: Key, whose: String },
+    RouteConflict { secret: Key, whose: String },
     /// It was generated for an earlier resource of the name, and goes with it: workloads wait for one of their own.
     /// Looked at again after this.
     Going { again: Duration },
@@ -105,14 +105,14 @@ pub enum ApiKeyFact {
 
 /// What the variables of one component refer to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct References {
+pub struct ResolvedReferences {
     /// Changes when a value does, and rolls the pods.
     pub hash: String,
     pub missing: Vec<Missing>,
     pub refused: Vec<Refused>,
 }
 
-impl References {
+impl ResolvedReferences {
     /// Whether a new pod could not start, or may not.
     #[must_use]
     pub fn hold(&self) -> bool {
@@ -155,12 +155,12 @@ pub struct Missing {
 pub struct ConfigCheck {
     /// `Job namespace/name`.
     pub object: String,
-    pub verdict: Verdict,
+    pub verdict: CheckVerdict,
 }
 
 /// What is known of a configuration that is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CheckVerdict {
     Running,
     /// A server became ready with it.
     Good,
@@ -172,15 +172,15 @@ pub enum Verdict {
 
 /// How clients outside the cluster come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum ExposureKind {
     Ingress,
     Gateway,
 }
 
 /// A host and path that is wanted and that an older resource has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
-    pub way: Way,
+pub struct RouteConflict {
+    pub way: ExposureKind,
     pub host: String,
     pub path: String,
     /// Name of the resource that has it.
@@ -212,15 +212,15 @@ pub struct Facts {
     /// Another cluster lives in the namespace: a policy of Delete is held back. Not looked for without one.
     pub namespace_shared: bool,
     /// What this cluster wants and an older one has.
-    pub taken: Vec<Taken>,
+    pub taken: Vec<RouteConflict>,
     pub api_key: ApiKeyFact,
     /// Claims that held data and are gone: not made again until the user says so.
     pub lost_claims: BTreeSet<String>,
     /// Of claims that cannot have their declared size, by their names.
-    pub held_sizes: BTreeMap<String, HeldSize>,
+    pub held_sizes: BTreeMap<String, PendingResize>,
     /// What the variables of each component refer to, by the Deployment's name, and the pull Secrets, by the
     /// ServiceAccount's; nothing where they refer to nothing.
-    pub references: BTreeMap<String, References>,
+    pub references: BTreeMap<String, ResolvedReferences>,
     /// Configurations that have not run yet and are tried first, by the Deployment's name.
     pub config_checks: BTreeMap<String, ConfigCheck>,
     pub restore: RestoreJob,

@@ -6,25 +6,28 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use kube::ResourceExt;
 
 use super::{
-    ACCEPT_DATA_LOSS, config_check,
-    facts::{ApiKeyFact, Facts, HeldSize, HeldWhy, NamespaceFact, OperatorImage, RestoreJob, Taken},
-    looks::Moment,
+    ACCEPT_DATA_LOSS,
+    api_key::{ApiKeyReader, SecretQuery},
+    config_check,
+    env_references::{ReferenceReader, ReferenceRequest},
+    facts::{
+        ApiKeyFact, Facts, HeldWhy, NamespaceFact, OperatorImage, PendingResize, RestoreJob, RouteConflict,
+    },
     model::Cluster,
-    quantity, reasons,
-    references::{Asked, References},
-    replicas, restart, restore,
+    quantity,
+    read_cache::Moment,
+    reasons, replicas, restart, restore,
     scalers::{self, Scalers},
-    secrets::{Secrets, Wanted},
 };
 use crate::{
     api::{LogPilotCluster, LogPilotClusterStatus, common::Quantity},
     engine::{
-        detail::{self, Detail},
+        api_client::ApiClient,
+        cache::{ObjectCache, Snapshot},
         error::Error,
+        health::{self, ObservedStatus},
         kind::Managed,
-        live::{Live, Snapshot},
         plan::Key,
-        writer::Writer,
     },
     objects::{self, names::short_hash},
 };
@@ -34,27 +37,28 @@ pub const REFRESH: &str = "logpilot.io/refresh";
 
 /// Where facts come from.
 pub struct Sources<'a> {
-    pub live: &'a Live,
-    pub writer: &'a Writer,
-    pub secrets: &'a Secrets,
-    pub references: &'a References,
+    pub cache: &'a ObjectCache,
+    pub writer: &'a ApiClient,
+    pub secrets: &'a ApiKeyReader,
+    pub references: &'a ReferenceReader,
     pub scalers: &'a Scalers,
     pub operator_image: Option<&'a str>,
     /// Another resource names the same namespace.
     pub namespace_shared: bool,
     pub restore: &'a restore::State,
-    pub taken: Vec<Taken>,
+    pub taken: Vec<RouteConflict>,
     /// The names of all resources that there are.
     pub living: BTreeSet<String>,
 }
 
 /// Whose a namespace is, for this cluster.
 #[must_use]
-pub fn namespace(live: &Live, cluster: &Cluster, name: &str) -> NamespaceFact {
-    match live.namespace(name) {
+pub fn namespace(cache: &ObjectCache, cluster: &Cluster, name: &str) -> NamespaceFact {
+    match cache.namespace(name) {
         None => NamespaceFact::Absent,
         Some(child)
-            if child.deleting || matches!(child.detail, Detail::Namespace { terminating: true, .. }) =>
+            if child.deleting
+                || matches!(child.detail, ObservedStatus::Namespace { terminating: true, .. }) =>
         {
             NamespaceFact::Terminating
         }
@@ -67,15 +71,15 @@ pub fn namespace(live: &Live, cluster: &Cluster, name: &str) -> NamespaceFact {
 fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String, String> {
     let named = [Some(&cluster.namespace.name), cluster.system_namespace.as_ref()];
     let kept = named.into_iter().flatten().filter_map(|name| {
-        let of = sources.live.namespace(name)?.instance.clone()?;
+        let of = sources.cache.namespace(name)?.instance.clone()?;
         (of != cluster.name && !sources.living.contains(&of)).then(|| (name.clone(), of))
     });
     kept.collect()
 }
 
-fn namespace_ignored(live: &Live, cluster: &Cluster, fact: NamespaceFact) -> Vec<String> {
-    match live.namespace(&cluster.namespace.name).map(|child| child.detail.clone()) {
-        Some(Detail::Namespace { labels, .. }) if fact == NamespaceFact::Foreign => {
+fn namespace_ignored(cache: &ObjectCache, cluster: &Cluster, fact: NamespaceFact) -> Vec<String> {
+    match cache.namespace(&cluster.namespace.name).map(|child| child.detail.clone()) {
+        Some(ObservedStatus::Namespace { labels, .. }) if fact == NamespaceFact::Foreign => {
             objects::namespace::ignored(cluster, &labels)
         }
         _ => Vec::new(),
@@ -109,15 +113,15 @@ pub fn lost_claims(
 
 /// Claims that cannot have their declared size: those without a volume, and those whose volume is larger.
 #[must_use]
-pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, HeldSize> {
+pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, PendingResize> {
     let held = cluster.storage.claims.iter().chain(cluster.backup_volumes()).filter_map(|declared| {
         let claim = cluster.key(&declared.name);
-        let Detail::Claim(live) = &snapshot.get(PersistentVolumeClaim::KIND, &claim)?.detail else {
+        let ObservedStatus::Claim(live) = &snapshot.get(PersistentVolumeClaim::KIND, &claim)?.detail else {
             return None;
         };
         let (now, why) = held_size(live, &declared.size)?;
         let declared = declared.size.clone();
-        Some((claim.name.clone(), HeldSize { claim, now, declared, why }))
+        Some((claim.name.clone(), PendingResize { claim, now, declared, why }))
     });
     held.collect()
 }
@@ -137,7 +141,7 @@ pub fn moment(cr: &LogPilotCluster) -> Moment {
 ///
 /// Kubernetes takes a smaller request than the last one while that is not carried out, if it is larger than the capacity in
 /// the claim's status (`RecoverVolumeExpansionFailure`, on by default since 1.32).
-fn held_size(live: &detail::Claim, declared: &Quantity) -> Option<(Quantity, HeldWhy)> {
+fn held_size(live: &health::Claim, declared: &Quantity) -> Option<(Quantity, HeldWhy)> {
     let requested = Quantity(live.requested.clone()?);
     let [asked, wish] = [&requested, declared].map(quantity::parse);
     if live.phase == "Pending" {
@@ -158,8 +162,8 @@ fn held_size(live: &detail::Claim, declared: &Quantity) -> Option<(Quantity, Hel
 
 /// Which Secret holds the API key.
 #[must_use]
-pub fn api_key(cluster: &Cluster) -> Wanted {
-    Wanted {
+pub fn api_key(cluster: &Cluster) -> SecretQuery {
+    SecretQuery {
         secret: cluster.key(&cluster.api_key.secret),
         key: cluster.api_key.key.clone(),
         generated: cluster.api_key.generated,
@@ -170,15 +174,15 @@ pub fn api_key(cluster: &Cluster) -> Wanted {
 
 /// Whether a pod's container waits for one of these reasons.
 fn waits(snapshot: &Snapshot, reasons: &[&str]) -> bool {
-    let waiting = |pod: &detail::Pod| {
+    let waiting = |pod: &health::Pod| {
         pod.waiting.as_ref().is_some_and(|cause| reasons.contains(&cause.reason.as_str()))
     };
-    snapshot.of_kind(Pod::KIND).any(|child| matches!(&child.detail, Detail::Pod(pod) if waiting(pod)))
+    snapshot.of_kind(Pod::KIND).any(|child| matches!(&child.detail, ObservedStatus::Pod(pod) if waiting(pod)))
 }
 
 fn node_ports(snapshot: &Snapshot) -> BTreeMap<String, BTreeMap<i64, i64>> {
     let services = snapshot.of_kind(Service::KIND).filter_map(|child| match &child.detail {
-        Detail::Service { node_ports, .. } => Some((child.key.name.clone(), node_ports.clone())),
+        ObservedStatus::Service { node_ports, .. } => Some((child.key.name.clone(), node_ports.clone())),
         _ => None,
     });
     services.collect()
@@ -195,7 +199,7 @@ pub async fn facts(
     before: &LogPilotClusterStatus,
     snapshot: &Snapshot,
 ) -> Result<Facts, Error> {
-    let servers = namespace(sources.live, cluster, &cluster.namespace.name);
+    let servers = namespace(sources.cache, cluster, &cluster.namespace.name);
     let suspect = waits(snapshot, &[reasons::CONTAINER_CONFIG]);
     // A kubelet does not say that it pulled without the login it was to use.
     let unpulled =
@@ -206,22 +210,22 @@ pub async fn facts(
         BTreeMap::new()
     } else {
         let nothing_there = servers == NamespaceFact::Absent;
-        let asked = Asked { cluster, moment, suspect: missed, nothing_there };
-        sources.references.look(sources.writer, asked).await?
+        let asked = ReferenceRequest { cluster, moment, suspect: missed, nothing_there };
+        sources.references.fetch(sources.writer, asked).await?
     };
     let wanted = api_key(cluster);
     let api_key = match servers {
         // Nothing is in a namespace that does not exist: no read needed.
         NamespaceFact::Absent if wanted.generated => {
             sources.secrets.forget(&cluster.name);
-            super::secrets::fresh(&wanted)
+            super::api_key::generate_new(&wanted)
         }
         NamespaceFact::Terminating => ApiKeyFact::Unknown,
-        _ => sources.secrets.look(sources.writer, &cluster.name, &wanted, moment, suspect).await?,
+        _ => sources.secrets.fetch(sources.writer, &cluster.name, &wanted, moment, suspect).await?,
     };
     let scalers = match servers {
         NamespaceFact::Absent | NamespaceFact::Terminating => scalers::Found::new(),
-        _ => sources.scalers.look(sources.writer, cluster, moment, snapshot).await?,
+        _ => sources.scalers.fetch(sources.writer, cluster, moment, snapshot).await?,
     };
     let scaled = scalers::judge(cluster, snapshot, &scalers);
     let last = replicas::remembered(cluster, before, snapshot);
@@ -232,8 +236,8 @@ pub async fn facts(
         system_namespace: cluster
             .system_namespace
             .as_ref()
-            .map_or(NamespaceFact::Absent, |name| namespace(sources.live, cluster, name)),
-        namespace_ignored: namespace_ignored(sources.live, cluster, servers),
+            .map_or(NamespaceFact::Absent, |name| namespace(sources.cache, cluster, name)),
+        namespace_ignored: namespace_ignored(sources.cache, cluster, servers),
         namespace_shared: sources.namespace_shared,
         taken: sources.taken,
         api_key,
@@ -259,5 +263,5 @@ pub async fn facts(
         beyond_storage: scaled.beyond,
         node_ports: node_ports(snapshot),
     };
-    Ok(Facts { config_checks: config_check::of(cluster, &facts, snapshot), ..facts })
+    Ok(Facts { config_checks: config_check::evaluate(cluster, &facts, snapshot), ..facts })
 }

@@ -114,7 +114,7 @@ pub struct Storage {
 pub struct Claim {
     pub name: String,
     /// The component it belongs to; `None` where all share it.
-    pub role: Option<&'static Role>,
+    pub role: Option<&'static ServerRole>,
     pub size: Quantity,
     pub storage_class_name: Option<String>,
     pub access_mode: AccessMode,
@@ -142,7 +142,7 @@ pub struct BackupJob {
     pub name: String,
     /// The claim that holds the data.
     pub claim: String,
-    pub target: Target,
+    pub target: BackupTarget,
     /// The target, where it is a claim and ours to make.
     pub volume: Option<Claim>,
     pub node_selector: StringMap,
@@ -153,7 +153,7 @@ pub struct BackupJob {
 
 /// Where the copies of one claim go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum BackupTarget {
     Claim(String),
     Bucket(Box<Bucket>),
 }
@@ -198,7 +198,7 @@ pub struct Restore {
 
 /// What the name of a component stands for. There are three, in [`super::defaults`].
 #[derive(Debug, PartialEq, Eq)]
-pub struct Role {
+pub struct ServerRole {
     pub key: ComponentKey,
     /// `all`, `rest` or `grpc`: the last part of names, and the `component` label.
     pub name: &'static str,
@@ -214,7 +214,7 @@ pub struct Role {
     pub claim_size: &'static str,
 }
 
-impl Role {
+impl ServerRole {
     /// The port of a protocol, where the component serves it.
     #[must_use]
     pub fn port(&self, protocol: Protocol) -> Option<&'static Port> {
@@ -236,7 +236,7 @@ pub struct Port {
 /// One server role that runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Component {
-    pub role: &'static Role,
+    pub role: &'static ServerRole,
     /// `L-{c}`: its Deployment, ClusterIP Service, autoscaler, disruption budget, policy, and its `app` label.
     pub name: String,
     pub image: Image,
@@ -245,7 +245,7 @@ pub struct Component {
     pub resources: Resources,
     pub identity: Identity,
     pub probes: Probes,
-    pub budget: Budget,
+    pub budget: PdbPolicy,
     /// What a drain may do with pods that are not ready.
     pub unhealthy_pods: UnhealthyPodEviction,
     pub config: ConfigFile,
@@ -365,13 +365,13 @@ impl Probes {
 pub struct Probe {
     /// By which `check` was chosen, for people.
     pub mode: ProbeMode,
-    pub check: Check,
-    pub timing: Timing,
+    pub check: ProbeType,
+    pub timing: ProbeTiming,
 }
 
 /// What a probe asks. Ports are names of the container's, or numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Check {
+pub enum ProbeType {
     Http { path: String, port: ProbePort },
     Tcp { port: ProbePort },
     Grpc { port: i32 },
@@ -380,7 +380,7 @@ pub enum Check {
 
 /// In seconds and counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Timing {
+pub struct ProbeTiming {
     pub initial_delay: i32,
     pub period: i32,
     pub timeout: i32,
@@ -389,7 +389,7 @@ pub struct Timing {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Budget {
+pub enum PdbPolicy {
     /// Nothing was said: one pod at a time, where that cannot block a drain.
     Default,
     Off,
@@ -424,13 +424,13 @@ pub struct Ingress {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
-    pub parents: Parents,
+    pub parents: GatewayParents,
     pub routes: Vec<Route>,
 }
 
 /// What the routes of the Gateway API hang on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Parents {
+pub enum GatewayParents {
     /// A Gateway that we make.
     Own { class_name: String, tls: Option<Tls> },
     /// Somebody else's.

@@ -15,7 +15,7 @@ use crate::{
         status::{Problem, Severity},
     },
     engine::{
-        kind::{Managed, Role},
+        kind::{Managed, Management},
         plan::{Plan, Planned},
     },
     objects::names,
@@ -68,10 +68,12 @@ pub fn unmatched(cluster: &Cluster, plan: &Plan) -> Vec<Problem> {
 #[must_use]
 pub fn targets(patch: &ObjectPatch, planned: &Planned) -> bool {
     let name = &planned.key.name;
-    let named = match planned.kind.role {
-        Role::Once => false,
+    let named = match planned.kind.management {
+        Management::CreateOnly => false,
         // Whatever it tries: its hash is not known when the patch is written.
-        Role::Run => *name == patch.target.name || names::without_hash(name) == Some(&patch.target.name),
+        Management::RunToCompletion => {
+            *name == patch.target.name || names::without_hash(name) == Some(&patch.target.name)
+        }
         _ => *name == patch.target.name,
     };
     named && planned.kind.kind == patch.target.kind

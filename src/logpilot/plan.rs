@@ -1,16 +1,17 @@
 //! What a cluster is made of. A table of contents: whether an object exists is said in its builder's first lines.
 
 use super::{
-    facts::{ApiKeyFact, Facts, References, Verdict, Way},
+    facts::{ApiKeyFact, CheckVerdict, ExposureKind, Facts, ResolvedReferences},
     model::{Cluster, Component},
     patches, reasons,
 };
 use crate::{
     engine::plan::{Plan, Replicas},
     objects::{
-        claim, config_check, config_map, cron_job, dashboard, deployment, disruption_budget, gateway,
-        ingress, limit_range, namespace, network_policy, pod_autoscaler, pod_monitor, prometheus_rule,
-        resource_quota, restore_job, routes, secret, service, service_account, service_monitor,
+        config_check_job, config_map, cron_job, dashboard, deployment, gateway, horizontal_pod_autoscaler,
+        ingress, limit_range, namespace, network_policy, persistent_volume_claim, pod_disruption_budget,
+        pod_monitor, prometheus_rule, resource_quota, restore_job, routes, secret, service, service_account,
+        service_monitor,
     },
 };
 
@@ -35,32 +36,34 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     plan.add(namespace::of_system(cluster, facts));
     plan.add([service_account::build(cluster)]);
     plan.add(secret::api_key(cluster, facts));
-    plan.add(cluster.storage.claims.iter().filter_map(|it| claim::build(cluster, it, facts)));
-    plan.add(cluster.backup_volumes().map(|it| claim::of_backups(cluster, it, facts)));
+    plan.add(
+        cluster.storage.claims.iter().filter_map(|it| persistent_volume_claim::build(cluster, it, facts)),
+    );
+    plan.add(cluster.backup_volumes().map(|it| persistent_volume_claim::of_backups(cluster, it, facts)));
     plan.add(cron_job::build(cluster, facts));
     plan.add(restore_job::build(cluster, facts));
     for component in &cluster.components {
         plan.add([config_map::build(cluster, component)]);
-        plan.add(config_check::build(cluster, component, facts));
+        plan.add(config_check_job::build(cluster, component, facts));
         plan.push(
             [deployment::build(cluster, component, facts)],
             deployment::replicas(component, facts),
-            held(component, facts),
+            hold_reason(component, facts),
         );
         plan.add([service::cluster_ip(cluster, component)]);
         plan.add(service::load_balancer(cluster, component));
         plan.add(service::node_port(cluster, component, facts));
-        plan.add(pod_autoscaler::build(cluster, component));
-        plan.add(disruption_budget::build(cluster, component));
+        plan.add(horizontal_pod_autoscaler::build(cluster, component));
+        plan.add(pod_disruption_budget::build(cluster, component));
         plan.add(network_policy::build(cluster, component));
     }
-    plan.push(ingress::http(cluster), Replicas::Planned, taken(facts, Way::Ingress));
-    plan.push(ingress::rewritten(cluster), Replicas::Planned, taken(facts, Way::Ingress));
-    plan.push(ingress::grpc(cluster), Replicas::Planned, taken(facts, Way::Ingress));
+    plan.push(ingress::http(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
+    plan.push(ingress::rewritten(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
+    plan.push(ingress::grpc(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
     plan.add(gateway::build(cluster));
-    plan.push(routes::http(cluster), Replicas::Planned, taken(facts, Way::Gateway));
+    plan.push(routes::http(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Gateway));
     plan.add(routes::redirect(cluster));
-    plan.push(routes::grpc(cluster), Replicas::Planned, taken(facts, Way::Gateway));
+    plan.push(routes::grpc(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Gateway));
     plan.add(service_monitor::build(cluster));
     plan.add(pod_monitor::build(cluster));
     plan.add(prometheus_rule::build(cluster));
@@ -71,26 +74,26 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
 }
 
 /// A second route for a host and path would take requests from the first, or be ignored without a word.
-fn taken(facts: &Facts, way: Way) -> Option<&'static str> {
+fn route_hold(facts: &Facts, way: ExposureKind) -> Option<&'static str> {
     facts.taken.iter().any(|taken| taken.way == way).then_some(reasons::ROUTE_CONFLICT)
 }
 
-fn held(component: &Component, facts: &Facts) -> Option<&'static str> {
-    unstartable(component, facts).or_else(|| match facts.config_check(component)?.verdict {
-        Verdict::Running => Some(CONFIG_CHECKING),
-        Verdict::Bad { .. } => Some(CONFIG_CHECK_FAILED),
-        Verdict::Good => None,
+fn hold_reason(component: &Component, facts: &Facts) -> Option<&'static str> {
+    block_reason(component, facts).or_else(|| match facts.config_check(component)?.verdict {
+        CheckVerdict::Running => Some(CONFIG_CHECKING),
+        CheckVerdict::Bad { .. } => Some(CONFIG_CHECK_FAILED),
+        CheckVerdict::Good => None,
     })
 }
 
 /// Why a new pod could not start, whatever its configuration.
-pub(super) fn unstartable(component: &Component, facts: &Facts) -> Option<&'static str> {
-    let held = || facts.references.get(&component.name).and_then(References::held);
+pub(super) fn block_reason(component: &Component, facts: &Facts) -> Option<&'static str> {
+    let held = || facts.references.get(&component.name).and_then(ResolvedReferences::held);
     match facts.api_key {
         // Stopping needs no key and no variables, and has to work when they are what is broken.
         _ if component.stopped => None,
         ApiKeyFact::Invalid { .. } => Some(API_KEY_INVALID),
-        ApiKeyFact::Taken { .. } => Some(reasons::CONFLICT_BEHIND),
+        ApiKeyFact::RouteConflict { .. } => Some(reasons::CONFLICT_BEHIND),
         ApiKeyFact::Going { .. } => Some(reasons::CHILD_TERMINATING),
         _ => held(),
     }

@@ -11,22 +11,22 @@ mod workloads;
 use serde_json::Value;
 
 pub use conflicts::World;
-pub use volumes::drop_consequences;
+pub use volumes::remove_secondary_problems;
 
 use super::{
-    facts::{ApiKeyFact, Facts, NamespaceFact, Verdict},
+    facts::{ApiKeyFact, CheckVerdict, Facts, NamespaceFact},
     reasons::{self, action},
 };
 use crate::{
     api::status::{Problem, Severity},
     engine::{
         FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL,
+        cache::{Snapshot, SyncState},
         child::Child,
-        clock::Clock,
-        detail::Detail,
+        deadlines::DeadlineTracker,
         error::Disposition,
-        live::{Coverage, Snapshot},
-        outcome::{Outcome, Result, Step},
+        health::ObservedStatus,
+        outcome::{AppliedObject, ApplyResult, Outcome},
         plan::{Key, Plan, Planned},
     },
     objects::labels,
@@ -49,7 +49,7 @@ pub fn problem(severity: Severity, reason: &str, object: String, message: impl I
 
 /// Facts that stand in the way before anything is written.
 #[must_use]
-pub fn of_facts(
+pub fn fact_problems(
     facts: &Facts,
     namespaces: &[(String, NamespaceFact)],
     lost: &[(Key, String)],
@@ -115,13 +115,13 @@ pub fn of_facts(
         found.push(problem(severity, refused.reason, refused.object.clone(), refused.message.clone()));
     }
     for check in facts.config_checks.values() {
-        if let Verdict::Bad { message } = &check.verdict {
+        if let CheckVerdict::Bad { message } = &check.verdict {
             let object = check.object.clone();
             found.push(problem(Severity::Error, reasons::CONFIG_CHECK_FAILED, object, message));
         }
     }
-    found.extend(routes::of_taken(&facts.taken, cluster));
-    if let ApiKeyFact::Taken { whose, .. } = &facts.api_key {
+    found.extend(routes::route_conflict_problems(&facts.taken, cluster));
+    if let ApiKeyFact::RouteConflict { whose, .. } = &facts.api_key {
         found.push(conflicts::of_key(secret, field, whose, cluster));
     }
     let key = match &facts.api_key {
@@ -137,54 +137,58 @@ pub fn of_facts(
 
 /// What applying could not do.
 #[must_use]
-pub fn of_outcome(outcome: &Outcome, world: World<'_>) -> Vec<Problem> {
-    let told = |step: &Step| {
-        let (severity, reason, message) = of_step(step)?;
+pub fn outcome_problems(outcome: &Outcome, world: World<'_>) -> Vec<Problem> {
+    let told = |step: &AppliedObject| {
+        let (severity, reason, message) = object_outcome_problem(step)?;
         Some(problem(severity, reason, step.object(), world.told(step, message)))
     };
     outcome.steps.iter().filter_map(told).collect()
 }
 
-fn of_step(step: &Step) -> Option<(Severity, &str, String)> {
+fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, String)> {
     let (severity, reason, message) = match &step.result {
-        Result::Held(reason) if *reason == reasons::CONFLICT_BEHIND => {
+        ApplyResult::Held(reason) if *reason == reasons::CONFLICT_BEHIND => {
             (Severity::Error, *reason, "held back".to_owned())
         }
         // Held workloads are explained by what holds them; waiting without a cause of its own is no problem.
-        Result::InSync | Result::Created | Result::Updated | Result::Deleted | Result::Held(_) => {
+        ApplyResult::InSync
+        | ApplyResult::Created
+        | ApplyResult::Updated
+        | ApplyResult::Deleted
+        | ApplyResult::Held(_) => {
             return None;
         }
-        Result::Waiting { reason, .. } if *reason == reasons::PROGRESSING => return None,
-        Result::Waiting { reason, message } => (Severity::Error, *reason, message.clone()),
-        Result::Conflict { message, .. } => (Severity::Error, reasons::NAME_CONFLICT, message.clone()),
-        Result::Behind { message, .. } => (Severity::Error, reasons::CONFLICT_BEHIND, message.clone()),
-        Result::Unserved => (
+        ApplyResult::Waiting { reason, .. } if *reason == reasons::PROGRESSING => return None,
+        ApplyResult::Waiting { reason, message } => (Severity::Error, *reason, message.clone()),
+        ApplyResult::Conflict { message, .. } => (Severity::Error, reasons::NAME_CONFLICT, message.clone()),
+        ApplyResult::Behind { message, .. } => (Severity::Error, reasons::CONFLICT_BEHIND, message.clone()),
+        ApplyResult::Unserved => (
             Severity::Warning,
             reasons::CRD_NOT_INSTALLED,
             format!("{} is not installed, or does not serve {}", step.id.0.crd_name(), step.id.0.version),
         ),
         // The pods run as they are; only the volume is smaller than declared.
-        Result::Failed(error) if error.reason() == reasons::VOLUME_RESIZE => {
+        ApplyResult::Failed(error) if error.reason() == reasons::VOLUME_RESIZE => {
             (Severity::Warning, reasons::VOLUME_RESIZE, error.message())
         }
-        Result::Failed(error) => (Severity::Error, error.reason(), error.message()),
+        ApplyResult::Failed(error) => (Severity::Error, error.reason(), error.message()),
     };
     Some((severity, reason, message))
 }
 
 /// Whether a step that did not settle leaves the declared state in force but for what a warning tells.
 #[must_use]
-pub fn is_mere_warning(step: &Step) -> bool {
-    of_step(step).is_some_and(|(severity, ..)| severity == Severity::Warning)
+pub fn is_warning_only(step: &AppliedObject) -> bool {
+    object_outcome_problem(step).is_some_and(|(severity, ..)| severity == Severity::Warning)
 }
 
 /// Whether somebody has to act, in the words of applying.
 #[must_use]
-pub fn needs_help(outcome: &Outcome) -> bool {
+pub fn requires_user_action(outcome: &Outcome) -> bool {
     outcome.steps.iter().any(|step| match &step.result {
-        Result::Conflict { .. } => true,
-        Result::Failed(error) => {
-            error.disposition() == Disposition::NeedsHelp && error.reason() != reasons::VOLUME_RESIZE
+        ApplyResult::Conflict { .. } => true,
+        ApplyResult::Failed(error) => {
+            error.disposition() == Disposition::UserAction && error.reason() != reasons::VOLUME_RESIZE
         }
         _ => false,
     })
@@ -192,18 +196,16 @@ pub fn needs_help(outcome: &Outcome) -> bool {
 
 /// What is wrong with the live objects of a plan.
 #[must_use]
-pub fn of_live(plan: &Plan, snapshot: &Snapshot, clock: &Clock) -> Vec<Problem> {
-    let mut found = pods::of_pods(plan, snapshot, clock);
+pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) -> Vec<Problem> {
+    let mut found = pods::pod_problems(plan, snapshot, clock);
     for child in snapshot.children.values().filter(|child| !child.deleting) {
-        found.extend(of_child(child, plan, clock));
+        found.extend(object_problem(child, plan, clock));
     }
     for kind in crate::objects::kinds::KINDS {
         let (error, words, why) = match snapshot.coverage(kind) {
-            Coverage::Refused(why) => (!kind.optional, "cannot be listed", why),
-            Coverage::Outdated(why) => {
-                (false, "cannot be watched any more, and what changes is not seen", why)
-            }
-            Coverage::Unknown | Coverage::Listed | Coverage::Unserved => continue,
+            SyncState::Failing(why) => (!kind.optional, "cannot be listed", why),
+            SyncState::Stale(why) => (false, "cannot be watched any more, and what changes is not seen", why),
+            SyncState::Pending | SyncState::Synced | SyncState::NotServed => continue,
         };
         found.push(problem(
             if error { Severity::Error } else { Severity::Warning },
@@ -215,29 +217,33 @@ pub fn of_live(plan: &Plan, snapshot: &Snapshot, clock: &Clock) -> Vec<Problem> 
     found
 }
 
-fn of_child(child: &Child, plan: &Plan, clock: &Clock) -> Option<Problem> {
+fn object_problem(child: &Child, plan: &Plan, clock: &DeadlineTracker) -> Option<Problem> {
     // A ReplicaSet is the Deployment controller's.
-    if let Detail::ReplicaSet(set) = &child.detail {
-        return workloads::of_replica_set(child, set);
+    if let ObservedStatus::ReplicaSet(set) = &child.detail {
+        return workloads::replica_set_problem(child, set);
     }
     let is_planned =
         plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);
     // That of a backup is made by its CronJob, and no other follows while it has not ended.
-    if let Detail::Job { end: None, suspended: Some((manager, since)) } = &child.detail {
-        let waits = clock.passed(workloads::LONGEST_SUSPENDED, *since);
+    if let ObservedStatus::Job { end: None, suspended: Some((manager, since)) } = &child.detail {
+        let waits = clock.expired(workloads::LONGEST_SUSPENDED, *since);
         return waits.then(|| workloads::of_suspended(child, manager, is_planned));
     }
     if !is_planned {
         return None;
     }
     match &child.detail {
-        Detail::Deployment(deployment) => workloads::of_deployment(child, deployment, plan),
-        Detail::Claim(claim) => volumes::of_claim(child, claim, plan, clock),
-        Detail::Autoscaler { unable, inactive } => {
-            autoscalers::of_autoscaler(child, unable.as_ref(), inactive.as_ref())
+        ObservedStatus::Deployment(deployment) => workloads::deployment_problem(child, deployment, plan),
+        ObservedStatus::Claim(claim) => volumes::claim_problem(child, claim, plan, clock),
+        ObservedStatus::Autoscaler { unable, inactive } => {
+            autoscalers::autoscaler_problem(child, unable.as_ref(), inactive.as_ref())
         }
-        Detail::Gateway { unable, unseen } => routes::of_gateway(child, unable.as_ref(), *unseen),
-        Detail::Route { refused, unseen } => routes::of_route(child, refused.as_ref(), unseen.as_deref()),
+        ObservedStatus::Gateway { unable, unseen } => {
+            routes::gateway_problem(child, unable.as_ref(), *unseen)
+        }
+        ObservedStatus::Route { refused, unseen } => {
+            routes::route_problem(child, refused.as_ref(), unseen.as_deref())
+        }
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use super::model::{Cluster, Component, Scale};
 use crate::{
     api::LogPilotClusterStatus,
-    engine::{kind::Managed, live::Snapshot},
+    engine::{cache::Snapshot, kind::Managed},
 };
 
 /// What is remembered of the numbers that an autoscaler decides; a fixed number is in the spec.

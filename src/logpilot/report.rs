@@ -7,18 +7,18 @@ use kube::{Client, ResourceExt, api::DynamicObject};
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::{again::LOOK_AGAIN, memory::Memory, reasons};
+use super::{reasons, requeue_after::LOOK_AGAIN, status_history::StatusHistory};
 use crate::{
     api::{
         self, LogPilotClusterStatus,
         status::{RestorePhase, RestoreStatus, Severity},
     },
     engine::{
+        api_client::{ApiClient, Resource},
         backoff::Backoff,
         error::Error,
         events::{Events, Note},
-        outcome::Step,
-        writer::{Resource, Writer},
+        outcome::AppliedObject,
     },
     metrics::{Judged, Metrics},
     objects::kinds::KINDS,
@@ -32,7 +32,7 @@ const WHO: &str = "it is put right ever more rarely; kubectl get logpilotcluster
                    who wrote last";
 
 pub struct Reporter {
-    writer: Writer,
+    writer: ApiClient,
     events: Events,
     metrics: Arc<Metrics>,
     backoff: Backoff,
@@ -40,7 +40,7 @@ pub struct Reporter {
 
 impl Reporter {
     #[must_use]
-    pub fn new(client: Client, writer: Writer, metrics: Arc<Metrics>) -> Self {
+    pub fn new(client: Client, writer: ApiClient, metrics: Arc<Metrics>) -> Self {
         Self { writer, events: Events::new(client), metrics, backoff: Backoff::default() }
     }
 
@@ -48,7 +48,7 @@ impl Reporter {
     /// where something is left to be written.
     pub async fn report(
         &self,
-        memory: &Memory,
+        memory: &StatusHistory,
         object: &DynamicObject,
         before: &LogPilotClusterStatus,
         status: &LogPilotClusterStatus,
@@ -70,7 +70,7 @@ impl Reporter {
         match self.write(memory, object, &wanted).await {
             Ok(Some(answer)) => {
                 self.backoff.succeeded(&name);
-                if memory.wrote(object, &answer) {
+                if memory.is_write(object, &answer) {
                     warn!(%name, "somebody changes the status as often as it is written: {WHO}");
                 }
                 self.tell(object, before, status).await;
@@ -81,7 +81,7 @@ impl Reporter {
                 info!(%name, "status not written: the resource was deleted meanwhile");
                 Some(memory.miss(object))
             }
-            Err(error) if error.undeclared() => {
+            Err(error) if error.is_unknown_field() => {
                 // Nothing of the status can be written, so that an event is the only place to say so.
                 warn!(%name, %error, "status not written: {OLDER}");
                 let note = Note {
@@ -102,7 +102,7 @@ impl Reporter {
     /// The resource as it is with this status; `None` where it is gone, whether or not there is another one of its name.
     async fn write(
         &self,
-        memory: &Memory,
+        memory: &StatusHistory,
         object: &DynamicObject,
         wanted: &Value,
     ) -> Result<Option<Value>, Error> {
@@ -111,7 +111,7 @@ impl Reporter {
         let resource =
             Resource { api_version: &api_version, kind: api::KIND, plural: api::PLURAL, name: &name };
         // In no other resource's way.
-        let writer = self.writer.lane();
+        let writer = self.writer.for_resource();
         let version = memory.version(object);
         let refusal = match writer.status(&resource, Some(version), wanted).await {
             Err(error) if error.code() == Some(409) => error,
@@ -134,11 +134,11 @@ impl Reporter {
     }
 
     /// Tells why pods were evicted that never ran.
-    pub async fn requeued(&self, object: &DynamicObject, steps: &[Step]) {
-        for step in steps.iter().filter(|step| step.result.wrote()) {
+    pub async fn requeued(&self, object: &DynamicObject, steps: &[AppliedObject]) {
+        for step in steps.iter().filter(|step| step.result.is_write()) {
             let note = Note {
                 warning: false,
-                reason: reasons::POD_REQUEUED.to_owned(),
+                reason: reasons::STUCK_POD_EVICTED.to_owned(),
                 message: format!(
                     "evicted {}, which never ran: it waited for pods of its volume that are gone; another one is placed at once",
                     step.object()

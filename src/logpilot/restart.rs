@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::Role;
+use super::model::ServerRole;
 use crate::objects::names::short_hash;
 
 /// Restarts every component.
@@ -28,7 +28,7 @@ pub struct Restart {
 impl Restart {
     /// What the resource's annotations ask for: `logpilot.io/restart`, and `logpilot.io/restart-rest` and its like.
     #[must_use]
-    pub fn asked(annotations: Option<&BTreeMap<String, String>>, role: &Role) -> Self {
+    pub fn asked(annotations: Option<&BTreeMap<String, String>>, role: &ServerRole) -> Self {
         let hash = |key: &str| annotations?.get(key).map(|value| short_hash(value.as_bytes()));
         Self { all: hash(RESTART), own: hash(&format!("{RESTART}-{}", role.name)) }
     }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use crate::logpilot::defaults::{ALL, REST};
 
-    fn asked(annotations: &[(&str, &str)], role: &Role) -> Restart {
+    fn asked(annotations: &[(&str, &str)], role: &ServerRole) -> Restart {
         let annotations = annotations.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         Restart::asked(Some(&annotations), role)
     }

@@ -30,10 +30,10 @@ use super::{
 use crate::{
     api::status::{Problem, RestorePhase, RestoreStatus, Severity},
     engine::{
+        cache::{Snapshot, SyncState},
         child::Child,
-        detail::{Detail, JobEnd},
+        health::{JobEnd, ObservedStatus},
         kind::Managed,
-        live::{Coverage, Snapshot},
     },
 };
 
@@ -97,21 +97,26 @@ pub fn any(cluster: &Cluster) -> Option<Restore> {
 
 /// Where the restore stands that runs, or else the one that is asked for.
 #[must_use]
-pub fn of(world: World<'_>) -> State {
+pub fn advance(world: World<'_>) -> State {
     let asked = world.cluster.restore.as_ref();
     let running =
         world.before.filter(|before| !before.phase.ended()).and_then(|before| world.running(before));
     let Some(request) = running.as_ref().or(asked) else {
         // What was not begun is forgotten; what ended stays told.
         let status = world.before.filter(|before| before.phase.ended()).cloned();
-        return State { status, stopped: world.haunted(), records: world.records(None), ..State::default() };
+        return State {
+            status,
+            stopped: world.claims_with_restore_pods(),
+            records: world.records(None),
+            ..State::default()
+        };
     };
     let mut state = world.step(request);
     let over = state.status.as_ref().filter(|status| status.phase.ended());
     state.records = world.records(over.map(|status| (request.claim.as_str(), status)));
     if over.is_some()
         && let Some(next) = asked.filter(|asked| asked.request_id != request.request_id)
-        && world.recorded(next).is_none()
+        && world.recorded_phase(next).is_none()
     {
         // Or the servers would come and go in between.
         state.stopped.insert(next.claim.clone());
@@ -161,7 +166,7 @@ impl World<'_> {
         };
         let job = self.job(request);
         let end = job.and_then(|job| match &job.detail {
-            Detail::Job { end, .. } => end.as_ref(),
+            ObservedStatus::Job { end, .. } => end.as_ref(),
             _ => None,
         });
         let alive = self.pods(request).next().is_some();
@@ -179,7 +184,7 @@ impl World<'_> {
             job: kept().filter(|_| {
                 self.cluster.restore.as_ref().is_some_and(|asked| asked.request_id == request.request_id)
             }),
-            stopped: self.haunted(),
+            stopped: self.claims_with_restore_pods(),
             ..State::default()
         };
         match (known.filter(|known| known.phase.ended()), job, end) {
@@ -187,7 +192,7 @@ impl World<'_> {
             (_, Some(job), Some(end)) if !alive => over(self.ended(known, (job, end), status)),
             (_, Some(_), _) => running(Some(request.clone())),
             _ if alive => running(None),
-            _ => match self.recorded(request) {
+            _ => match self.recorded_phase(request) {
                 Some(phase) => over(status(phase, "was carried out before on this claim, as its annotation says, and is not again; another requestId restores again".to_owned())),
                 None => self.begin(request, known, status, stopping, running),
             },
@@ -227,12 +232,12 @@ impl World<'_> {
         }
         if let Some(kind) = [Pod::KIND, Deployment::KIND, Job::KIND, PersistentVolumeClaim::KIND]
             .into_iter()
-            .find(|kind| self.snapshot.coverage(kind) != Coverage::Listed)
+            .find(|kind| self.snapshot.coverage(kind) != SyncState::Synced)
         {
             let waits = status(RestorePhase::Pending, format!("waits: {} cannot be listed", kind.plural));
             return State { status: Some(waits), ..State::default() };
         }
-        let left = self.left(request);
+        let left = self.remaining_users(request);
         match (left.is_empty(), begun.is_some()) {
             (true, true) => running(Some(request.clone())),
             (true, false) => State {
@@ -262,7 +267,7 @@ impl World<'_> {
             let told = told.cloned().unwrap_or_else(fresh);
             return RestoreStatus { completion_time: Some(Time(end.at)), ..told };
         }
-        let Some(said) = backups::said(&ended, self.snapshot) else {
+        let Some(said) = backups::job_output(&ended, self.snapshot) else {
             let unheard = "the backup is in the place of the database; what its pod said is not known";
             let fresh = || status(RestorePhase::Succeeded, unheard.to_owned());
             return RestoreStatus {

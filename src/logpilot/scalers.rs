@@ -10,12 +10,14 @@ use serde_json::Value;
 
 use super::{
     facts::{BeyondStorage, ForeignScaler},
-    looks::{Looks, Moment},
     model::{Cluster, Component, Scale},
+    read_cache::{Moment, ReadCache},
 };
 use crate::{
     api::{self, storage::Backend},
-    engine::{OWNER_GROUP, child::Child, error::Error, kind::Managed, live::Snapshot, writer::Writer},
+    engine::{
+        OWNER_GROUP, api_client::ApiClient, cache::Snapshot, child::Child, error::Error, kind::Managed,
+    },
 };
 
 /// Autoscalers by the Deployment that they target.
@@ -24,7 +26,7 @@ pub type Found = BTreeMap<String, ForeignScaler>;
 /// The autoscalers that were found for each resource.
 #[derive(Default)]
 pub struct Scalers {
-    looks: Looks<String, Found>,
+    looks: ReadCache<String, Found>,
 }
 
 impl Scalers {
@@ -34,9 +36,9 @@ impl Scalers {
     ///
     /// # Errors
     /// The autoscalers could not be listed.
-    pub async fn look(
+    pub async fn fetch(
         &self,
-        writer: &Writer,
+        writer: &ApiClient,
         cluster: &Cluster,
         moment: &Moment,
         snapshot: &Snapshot,

@@ -20,10 +20,10 @@ use crate::{
         status::{BackupStatus, ComponentStatus, Effective, LastChange, Problem, Severity},
     },
     engine::{
-        clock::Clock,
-        conditions::{Wanted, merge},
+        cache::Snapshot,
+        conditions::{DesiredCondition, merge},
+        deadlines::DeadlineTracker,
         kind::Managed,
-        live::Snapshot,
         outcome::Outcome,
         plan::Plan,
     },
@@ -49,12 +49,12 @@ pub struct View<'a> {
     pub facts: &'a Facts,
     /// The names of all resources that there are.
     pub living: &'a BTreeSet<String>,
-    pub clock: &'a Clock,
+    pub clock: &'a DeadlineTracker,
 }
 
 /// The status of a resource that was planned.
 #[must_use]
-pub fn of(view: View<'_>) -> LogPilotClusterStatus {
+pub fn build(view: View<'_>) -> LogPilotClusterStatus {
     let before = view.before.clone();
     let now = Time(view.clock.now());
     let mut found = view.known.clone();
@@ -64,9 +64,9 @@ pub fn of(view: View<'_>) -> LogPilotClusterStatus {
         plan: view.plan,
         facts: view.facts,
     };
-    found.extend(problems::of_outcome(view.outcome, world));
-    found.extend(problems::of_live(view.plan, view.snapshot, view.clock));
-    problems::drop_consequences(&mut found);
+    found.extend(problems::outcome_problems(view.outcome, world));
+    found.extend(problems::live_problems(view.plan, view.snapshot, view.clock));
+    problems::remove_secondary_problems(&mut found);
     found.sort_by_key(|problem| problem.severity);
     found.dedup();
     let deployments: Vec<components::Workload> = view
@@ -76,7 +76,7 @@ pub fn of(view: View<'_>) -> LogPilotClusterStatus {
         .filter(|planned| planned.kind == Deployment::KIND)
         .map(|planned| components::workload(planned, &view))
         .collect();
-    let wanted = conditions::of(&view, &found, &deployments);
+    let wanted = conditions::derive(&view, &found, &deployments);
     let ready = wanted.iter().find(|condition| condition.type_ == "Ready");
     let summary = if view.paused {
         reasons::PAUSED.to_owned()
@@ -128,8 +128,12 @@ pub fn rejected(
     now: &Time,
 ) -> LogPilotClusterStatus {
     let message = problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; ");
-    let condition =
-        |type_, status| Wanted { type_, status, reason: reason.to_owned(), message: message.clone() };
+    let condition = |type_, status| DesiredCondition {
+        type_,
+        status,
+        reason: reason.to_owned(),
+        message: message.clone(),
+    };
     let wanted = vec![condition("Ready", false), condition("Accepted", false), condition("Stalled", true)];
     LogPilotClusterStatus {
         conditions: merge(&before.conditions, wanted, generation, now),

@@ -56,16 +56,16 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Collects objections, so that the user sees all of them at once.
+/// Collects violations, so that the user sees all of them at once.
 #[derive(Debug, Default)]
-struct Objections(Vec<Violation>);
+struct Violations(Vec<Violation>);
 
-impl Objections {
+impl Violations {
     fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(Violation { path: path.into(), message: message.into() });
     }
 
-    fn unless(&mut self, good: bool, path: impl Into<String>, message: impl Into<String>) {
+    fn require(&mut self, good: bool, path: impl Into<String>, message: impl Into<String>) {
         if !good {
             self.add(path, message);
         }
@@ -77,48 +77,48 @@ impl Objections {
 /// # Errors
 /// Everything that is wrong with it, in the order of the spec.
 pub fn validate(cr: &LogPilotCluster) -> Result<Cluster, Vec<Violation>> {
-    let mut objections = Objections::default();
-    let cluster = resolve(cr, &mut objections);
+    let mut violations = Violations::default();
+    let cluster = resolve(cr, &mut violations);
     // Patches are judged by what they change, which has to be right by itself first.
-    if let Some(cluster) = cluster.as_ref().filter(|_| objections.0.is_empty()) {
-        patches::check(cluster, &mut objections);
+    if let Some(cluster) = cluster.as_ref().filter(|_| violations.0.is_empty()) {
+        patches::check(cluster, &mut violations);
     }
     match cluster {
-        Some(cluster) if objections.0.is_empty() => Ok(cluster),
-        _ => Err(objections.0),
+        Some(cluster) if violations.0.is_empty() => Ok(cluster),
+        _ => Err(violations.0),
     }
 }
 
 /// `None` only where an objection was made that leaves nothing to go on with.
-fn resolve(cr: &LogPilotCluster, objections: &mut Objections) -> Option<Cluster> {
+fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster> {
     let spec = &cr.spec;
     let name = cr.metadata.name.clone().unwrap_or_default();
-    let prefix = prefix(&name, spec, objections)?;
-    let namespace = namespace(&name, spec, objections);
-    let system_namespace = system_namespace(spec, objections);
-    config_overlay(spec, objections);
+    let prefix = prefix(&name, spec, violations)?;
+    let namespace = namespace(&name, spec, violations);
+    let system_namespace = system_namespace(spec, violations);
+    config_overlay(spec, violations);
 
     let wanted = enabled(spec);
-    objections.unless(
+    violations.require(
         !wanted.is_empty(),
         "spec.components",
         "every component is turned off; enable one of `all`, `rest`, `grpc`",
     );
     let mut components: Vec<_> = wanted
         .iter()
-        .filter_map(|(key, component)| component::resolve(spec, &prefix, *key, component, objections))
+        .filter_map(|(key, component)| component::resolve(spec, &prefix, *key, component, violations))
         .collect();
     for component in &mut components {
         component.restart = Restart::asked(cr.metadata.annotations.as_ref(), component.role);
     }
-    let storage = storage::resolve(spec, &prefix, &mut components, objections);
-    let backup = backup::resolve(spec, &prefix, &namespace.name, &components, &storage, objections);
-    let restore = restore::resolve(spec, &components, &storage, backup.as_ref(), objections);
-    let ingress = exposure::ingress(spec, &components, objections);
-    let gateway = exposure::gateway(spec, &components, objections);
-    let monitoring = monitoring::resolve(spec, objections);
-    let network_policy = network::resolve(spec, system_namespace.as_deref(), ingress.as_ref(), objections);
-    let limits::Resolved { limit_range, quota } = limits::resolve(spec, objections);
+    let storage = storage::resolve(spec, &prefix, &mut components, violations);
+    let backup = backup::resolve(spec, &prefix, &namespace.name, &components, &storage, violations);
+    let restore = restore::resolve(spec, &components, &storage, backup.as_ref(), violations);
+    let ingress = exposure::ingress(spec, &components, violations);
+    let gateway = exposure::gateway(spec, &components, violations);
+    let monitoring = monitoring::resolve(spec, violations);
+    let network_policy = network::resolve(spec, system_namespace.as_deref(), ingress.as_ref(), violations);
+    let limits::Resolved { limit_range, quota } = limits::resolve(spec, violations);
 
     Some(Cluster {
         uid: cr.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()),
@@ -172,18 +172,18 @@ fn enabled(spec: &LogPilotClusterSpec) -> Vec<(ComponentKey, ComponentSpec)> {
         .collect()
 }
 
-fn prefix(name: &str, spec: &LogPilotClusterSpec, objections: &mut Objections) -> Option<ClusterName> {
+fn prefix(name: &str, spec: &LogPilotClusterSpec, violations: &mut Violations) -> Option<ClusterName> {
     let (path, text) = match &spec.name_override {
         Some(text) => ("spec.nameOverride", text.as_str()),
         None => ("metadata.name", name),
     };
-    objections.unless(
+    violations.require(
         is_label_value(name) && !name.is_empty(),
         "metadata.name",
         format!("'{name}' must be no more than 63 characters and end with a letter or digit: it is the value of a label"),
     );
     let prefix = ClusterName::parse(text);
-    objections.unless(
+    violations.require(
         prefix.is_some(),
         path,
         format!(
@@ -195,22 +195,22 @@ fn prefix(name: &str, spec: &LogPilotClusterSpec, objections: &mut Objections) -
     prefix
 }
 
-fn namespace(name: &str, spec: &LogPilotClusterSpec, objections: &mut Objections) -> ServersNamespace {
+fn namespace(name: &str, spec: &LogPilotClusterSpec, violations: &mut Violations) -> ServersNamespace {
     let Namespace { name: given, labels, pod_security, deletion_policy } =
         spec.namespace.clone().unwrap_or_default();
     let path = if given.is_some() { "spec.namespace.name" } else { "metadata.name" };
     let name = given.unwrap_or_else(|| name.to_owned());
-    usable_namespace(&name, path, objections);
+    check_namespace(&name, path, violations);
     let deletion_policy = deletion_policy.unwrap_or_default();
     if deletion_policy == DeletionPolicy::Delete {
         let volume = spec.storage.as_ref().and_then(|storage| storage.volume.as_ref());
         let volume_policy = volume.and_then(|volume| volume.deletion_policy).unwrap_or_default();
-        objections.unless(
+        violations.require(
             volume_policy == DeletionPolicy::Delete,
             "spec.namespace.deletionPolicy",
             "'Delete' would take the data volume along; set `spec.storage.volume.deletionPolicy: Delete` too, or 'Retain'",
         );
-        objections.unless(
+        violations.require(
             volume.is_none_or(|volume| volume.existing_claim.is_none()),
             "spec.namespace.deletionPolicy",
             "'Delete' would take `spec.storage.volume.existingClaim` along, which is not the operator's; use 'Retain'",
@@ -225,19 +225,19 @@ fn namespace(name: &str, spec: &LogPilotClusterSpec, objections: &mut Objections
     }
 }
 
-fn system_namespace(spec: &LogPilotClusterSpec, objections: &mut Objections) -> Option<String> {
+fn system_namespace(spec: &LogPilotClusterSpec, violations: &mut Violations) -> Option<String> {
     let name = spec.system_namespace.as_ref()?.name.clone();
-    usable_namespace(&name, "spec.systemNamespace.name", objections);
+    check_namespace(&name, "spec.systemNamespace.name", violations);
     Some(name)
 }
 
-fn usable_namespace(name: &str, path: &str, objections: &mut Objections) {
-    objections.unless(
+fn check_namespace(name: &str, path: &str, violations: &mut Violations) {
+    violations.require(
         is_dns_1123_label(name),
         path,
         format!("'{name}' must be a lower-case DNS label of at most 63 characters"),
     );
-    objections.unless(
+    violations.require(
         !name.starts_with("kube-") && name != OPERATOR_NAMESPACE,
         path,
         format!("'{name}' belongs to Kubernetes or to the operator; choose another namespace"),
@@ -262,10 +262,10 @@ fn config_check_seconds(spec: &LogPilotClusterSpec) -> Option<i64> {
         .then(|| check.timeout_seconds.unwrap_or(defaults::CONFIG_CHECK_SECONDS).into())
 }
 
-fn config_overlay(spec: &LogPilotClusterSpec, objections: &mut Objections) {
+fn config_overlay(spec: &LogPilotClusterSpec, violations: &mut Violations) {
     let Some(given) = &spec.config else { return };
     let size = serde_json::to_vec(&given.overlay).map_or(0, |json| json.len());
-    objections.unless(
+    violations.require(
         size <= config::OVERLAY_BYTES,
         "spec.config.overlay",
         format!(
@@ -274,11 +274,11 @@ fn config_overlay(spec: &LogPilotClusterSpec, objections: &mut Objections) {
         ),
     );
     for overlap in properties::overlaps(given) {
-        objections.add(format!("spec.config.overlay.{}", overlap.path), overlap.why);
+        violations.add(format!("spec.config.overlay.{}", overlap.path), overlap.why);
     }
     if let Some(pool) = &given.sqlite_pool {
         let maximum = pool.maximum_size.unwrap_or(defaults::POOL_MAXIMUM);
-        objections.unless(
+        violations.require(
             pool.minimum_idle.is_none_or(|idle| idle <= maximum),
             "spec.config.sqlitePool.minimumIdle",
             format!("must not be greater than `maximumSize`, which is {maximum}"),

@@ -6,7 +6,7 @@ mod network;
 mod quota;
 
 use super::{
-    model::{Budget, Check, Cluster, Component},
+    model::{Cluster, Component, PdbPolicy, ProbeType},
     quantity,
     reasons::{
         CORS_UNSUPPORTED, DRAIN_BLOCKED, DRAIN_INTERRUPTS, GRPC_INGRESS_UNSUPPORTED,
@@ -129,7 +129,7 @@ fn storage(cluster: &Cluster, claim: &str) -> Vec<Problem> {
         "Accept it, or use `replicas: 1`; SQLite cannot be spread over nodes.",
     )];
     // A budget that somebody asked for has a warning of its own where it blocks.
-    if bound.iter().any(|component| matches!(component.budget, Budget::Default | Budget::Off)) {
+    if bound.iter().any(|component| matches!(component.budget, PdbPolicy::Default | PdbPolicy::Off)) {
         found.push(warning(
             DRAIN_INTERRUPTS,
             &object,
@@ -168,7 +168,7 @@ fn of_component(cluster: &Cluster, component: &Component) -> Vec<Problem> {
                 "Raise `resources.limits.cpu`, or `probes.startup.failureThreshold`.",
             )
         }),
-        component.probes.all().any(|probe| matches!(probe.check, Check::Grpc { .. })).then(|| {
+        component.probes.all().any(|probe| matches!(probe.check, ProbeType::Grpc { .. })).then(|| {
             warning(
                 GRPC_PROBE_UNAUTHENTICATED,
                 &object,
@@ -187,9 +187,9 @@ fn of_component(cluster: &Cluster, component: &Component) -> Vec<Problem> {
 fn drain_blocked(component: &Component) -> Option<String> {
     let most = component.scale.most();
     let may_go = match &component.budget {
-        Budget::Default | Budget::Off => return None,
-        Budget::MinAvailable(count) => most - pods(count, most),
-        Budget::MaxUnavailable(count) => pods(count, most),
+        PdbPolicy::Default | PdbPolicy::Off => return None,
+        PdbPolicy::MinAvailable(count) => most - pods(count, most),
+        PdbPolicy::MaxUnavailable(count) => pods(count, most),
     };
     if component.co_scheduled && may_go < most {
         return Some(format!(

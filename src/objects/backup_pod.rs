@@ -12,7 +12,7 @@ use k8s_openapi::{
 };
 
 use super::{affinity, container, disk, labels, meta, pod};
-use crate::logpilot::model::{BackupJob, Bucket, BucketKey, Cluster, Target};
+use crate::logpilot::model::{BackupJob, BackupTarget, Bucket, BucketKey, Cluster};
 
 /// Where the claims are mounted. The database stands where the server's configuration puts it.
 pub const DATABASE: &str = "/data/logpilot.db";
@@ -38,14 +38,14 @@ pub struct Store {
 #[must_use]
 pub fn store(job: &BackupJob) -> Store {
     match &job.target {
-        Target::Claim(name) => Store {
+        BackupTarget::Claim(name) => Store {
             at: BACKUPS_PATH.into(),
             args: Vec::new(),
             env: Vec::new(),
             volumes: vec![claim(BACKUPS, name)],
             mounts: vec![container::mount(BACKUPS, BACKUPS_PATH, false)],
         },
-        Target::Bucket(bucket) => of_bucket(bucket),
+        BackupTarget::Bucket(bucket) => of_bucket(bucket),
     }
 }
 

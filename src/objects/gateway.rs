@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::meta;
 use crate::{
     api::exposure::IssuerKind,
-    logpilot::model::{Cluster, Gateway as Wanted, Parents, Tls},
+    logpilot::model::{Cluster, Gateway as Wanted, GatewayParents, Tls},
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -67,7 +67,7 @@ pub const HTTP: &str = "http";
 #[must_use]
 pub fn build(cluster: &Cluster) -> Option<Gateway> {
     let wanted = cluster.gateway.as_ref()?;
-    let Parents::Own { class_name, tls } = &wanted.parents else { return None };
+    let GatewayParents::Own { class_name, tls } = &wanted.parents else { return None };
     let mut metadata = meta::shared(cluster, cluster.prefix.gateway());
     meta::annotate(&mut metadata, tls.as_ref().and_then(issuer));
     let mut listeners = vec![listener(HTTP.into(), 80, "HTTP", None, None)];

@@ -23,10 +23,7 @@ use super::{
     routes::{GRPCRoute, HTTPRoute},
     service_monitor::ServiceMonitor,
 };
-use crate::engine::kind::{
-    Kind, Managed,
-    Role::{self, Child, Kept, Observed, Once, Run},
-};
+use crate::engine::kind::{Kind, Managed, Management};
 
 const CORE: &str = "";
 /// Also named inside routes, as the group of their parents.
@@ -45,7 +42,7 @@ const MONITORING: &str = "spec.monitoring, where the Prometheus operator's CRDs 
     alert rules.";
 
 macro_rules! kinds {
-    ($($type:ident: $group:expr, $version:literal, $plural:literal, $scope:ident, $presence:ident, wave $wave:literal, $role:ident, $purpose:expr;)*) => {
+    ($($type:ident: $group:expr, $version:literal, $plural:literal, $scope:ident, $presence:ident, wave $wave:literal, $management:ident, $purpose:expr;)*) => {
         $(impl Managed for $type {
             const KIND: &'static Kind = &Kind {
                 group: $group,
@@ -55,7 +52,7 @@ macro_rules! kinds {
                 namespaced: kinds!(@$scope),
                 optional: kinds!(@$presence),
                 wave: $wave,
-                role: $role,
+                management: Management::$management,
                 purpose: $purpose,
             };
         })*
@@ -69,63 +66,63 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Namespace:               CORE,                    "v1", "namespaces",               cluster,    always,   wave 0, Kept,
+    Namespace:               CORE,                    "v1", "namespaces",               cluster,    always,   wave 0, Retained,
         HOLDS_DATA;
-    ServiceAccount:          CORE,                    "v1", "serviceaccounts",          namespaced, always,   wave 2, Child,
+    ServiceAccount:          CORE,                    "v1", "serviceaccounts",          namespaced, always,   wave 2, Managed,
         POD_DEPENDENCIES;
-    Secret:                  CORE,                    "v1", "secrets",                  namespaced, always,   wave 1, Once,
+    Secret:                  CORE,                    "v1", "secrets",                  namespaced, always,   wave 1, CreateOnly,
         "The generated API key is created once. A Secret that the spec names, a pull Secret, and one \
          that a variable refers to are read by name. `list` or `watch` would expose every Secret.";
-    ConfigMap:               CORE,                    "v1", "configmaps",               namespaced, always,   wave 2, Child,
+    ConfigMap:               CORE,                    "v1", "configmaps",               namespaced, always,   wave 2, Managed,
         POD_DEPENDENCIES;
-    PersistentVolumeClaim:   CORE,                    "v1", "persistentvolumeclaims",   namespaced, always,   wave 2, Kept,
+    PersistentVolumeClaim:   CORE,                    "v1", "persistentvolumeclaims",   namespaced, always,   wave 2, Retained,
         HOLDS_DATA;
-    Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 2, Child,
+    Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 2, Managed,
         "The servers, one Deployment for each component.";
-    Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 2, Child,
+    Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 2, Managed,
         POD_DEPENDENCIES;
-    Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 2, Child,
+    Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 2, Managed,
         "spec.exposure.ingress.";
-    HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 2, Child,
+    HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 2, Managed,
         "spec.components.*.autoscaling. Autoscalers of other owners are listed where another client scaled a Deployment: while \
         one of them targets it, the number of pods is left to that autoscaler.";
-    PodDisruptionBudget:     "policy",                "v1", "poddisruptionbudgets",     namespaced, always,   wave 2, Child,
+    PodDisruptionBudget:     "policy",                "v1", "poddisruptionbudgets",     namespaced, always,   wave 2, Managed,
         "Created where more than one pod can run on more than one node.";
-    Gateway:                 GATEWAY_API,             "v1", "gateways",                 namespaced, optional, wave 2, Child,
+    Gateway:                 GATEWAY_API,             "v1", "gateways",                 namespaced, optional, wave 2, Managed,
         GATEWAY_ROUTES;
-    HTTPRoute:               GATEWAY_API,             "v1", "httproutes",               namespaced, optional, wave 2, Child,
+    HTTPRoute:               GATEWAY_API,             "v1", "httproutes",               namespaced, optional, wave 2, Managed,
         GATEWAY_ROUTES;
-    GRPCRoute:               GATEWAY_API,             "v1", "grpcroutes",               namespaced, optional, wave 2, Child,
+    GRPCRoute:               GATEWAY_API,             "v1", "grpcroutes",               namespaced, optional, wave 2, Managed,
         GATEWAY_ROUTES;
-    NetworkPolicy:           "networking.k8s.io",     "v1", "networkpolicies",          namespaced, always,   wave 2, Child,
+    NetworkPolicy:           "networking.k8s.io",     "v1", "networkpolicies",          namespaced, always,   wave 2, Managed,
         "Which clients may connect to the servers, and what the servers may connect to. On unless \
          spec.networkPolicy.enabled is false.";
-    LimitRange:              CORE,                    "v1", "limitranges",              namespaced, always,   wave 2, Child,
+    LimitRange:              CORE,                    "v1", "limitranges",              namespaced, always,   wave 2, Managed,
         NAMESPACE_LIMITS;
-    ResourceQuota:           CORE,                    "v1", "resourcequotas",           namespaced, always,   wave 2, Child,
+    ResourceQuota:           CORE,                    "v1", "resourcequotas",           namespaced, always,   wave 2, Managed,
         NAMESPACE_LIMITS;
-    ServiceMonitor:          "monitoring.coreos.com", "v1", "servicemonitors",          namespaced, optional, wave 2, Child,
+    ServiceMonitor:          "monitoring.coreos.com", "v1", "servicemonitors",          namespaced, optional, wave 2, Managed,
         MONITORING;
-    PodMonitor:              "monitoring.coreos.com", "v1", "podmonitors",              namespaced, optional, wave 2, Child,
+    PodMonitor:              "monitoring.coreos.com", "v1", "podmonitors",              namespaced, optional, wave 2, Managed,
         MONITORING;
-    PrometheusRule:          "monitoring.coreos.com", "v1", "prometheusrules",          namespaced, optional, wave 2, Child,
+    PrometheusRule:          "monitoring.coreos.com", "v1", "prometheusrules",          namespaced, optional, wave 2, Managed,
         MONITORING;
-    CronJob:                 "batch",                 "v1", "cronjobs",                 namespaced, always,   wave 2, Child,
+    CronJob:                 "batch",                 "v1", "cronjobs",                 namespaced, always,   wave 2, Managed,
         "spec.backup: scheduled copies of the data.";
-    ReplicaSet:              "apps",                  "v1", "replicasets",              namespaced, always,   wave 2, Observed,
+    ReplicaSet:              "apps",                  "v1", "replicasets",              namespaced, always,   wave 2, ReadOnly,
         "Pruning: which ConfigMaps a rollback or a running pod still needs. Status: why pods cannot \
          be created.";
-    Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 2, Observed,
+    Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 2, ReadOnly,
         "Status: why pods do not run. Selected by label.";
-    Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 2, Run,
+    Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 2, RunToCompletion,
         "spec.restore and spec.config.check, and the result of the last backup. Other Jobs of the \
          namespace belong to the CronJob controller or to users: the operator deletes only Jobs that \
          it created, by UID.";
-    EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 2, Observed,
+    EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 2, ReadOnly,
         "Status: which pods receive traffic.";
 }
 
 /// The kinds of one role.
-pub fn of_role(role: Role) -> impl Iterator<Item = &'static Kind> {
-    KINDS.iter().copied().filter(move |kind| kind.role == role)
+pub fn of_management(management: Management) -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().copied().filter(move |kind| kind.management == management)
 }

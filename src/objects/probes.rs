@@ -7,7 +7,7 @@ use k8s_openapi::{
 
 use crate::{
     api::common::ProbePort,
-    logpilot::model::{Check, Probe},
+    logpilot::model::{Probe, ProbeType},
 };
 
 /// None where the user turned it off.
@@ -24,18 +24,18 @@ pub fn build(probe: Option<&Probe>) -> Option<Built> {
         ..Built::default()
     };
     match check {
-        Check::Http { path, port } => {
+        ProbeType::Http { path, port } => {
             built.http_get = Some(HTTPGetAction {
                 path: Some(path.clone()),
                 port: number_or_name(port),
                 ..HTTPGetAction::default()
             });
         }
-        Check::Tcp { port } => {
+        ProbeType::Tcp { port } => {
             built.tcp_socket = Some(TCPSocketAction { port: number_or_name(port), host: None });
         }
-        Check::Grpc { port } => built.grpc = Some(GRPCAction { port: *port, service: None }),
-        Check::Exec { command } => built.exec = Some(ExecAction { command: Some(command.clone()) }),
+        ProbeType::Grpc { port } => built.grpc = Some(GRPCAction { port: *port, service: None }),
+        ProbeType::Exec { command } => built.exec = Some(ExecAction { command: Some(command.clone()) }),
     }
     Some(built)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{gateway, kinds::GATEWAY_API, meta};
 use crate::{
     api::exposure::Protocol,
-    logpilot::model::{Cluster, Gateway, Parents, Route},
+    logpilot::model::{Cluster, Gateway, GatewayParents, Route},
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -141,7 +141,7 @@ pub fn grpc(cluster: &Cluster) -> Vec<GRPCRoute> {
 #[must_use]
 pub fn redirect(cluster: &Cluster) -> Option<HTTPRoute> {
     let wanted = cluster.gateway.as_ref()?;
-    let Parents::Own { tls: Some(_), .. } = &wanted.parents else { return None };
+    let GatewayParents::Own { tls: Some(_), .. } = &wanted.parents else { return None };
     let redirect = Redirect { scheme: "https", status_code: 301 };
     Some(HTTPRoute {
         metadata: meta::shared(cluster, cluster.prefix.redirect_route()),
@@ -236,12 +236,12 @@ fn grpc_match(route: &Route) -> Vec<GrpcMatch> {
 
 fn parents(cluster: &Cluster, wanted: &Gateway, host: Option<&str>) -> Vec<ParentRef> {
     match &wanted.parents {
-        Parents::Own { tls, .. } => {
+        GatewayParents::Own { tls, .. } => {
             let index = gateway::hosts(wanted).iter().position(|known| *known == host).unwrap_or_default();
             let section = if tls.is_some() { gateway::https(index) } else { gateway::HTTP.into() };
             vec![own_parent(cluster, section)]
         }
-        Parents::Existing(given) => given
+        GatewayParents::Existing(given) => given
             .iter()
             .map(|parent| ParentRef {
                 namespace: parent.namespace.clone(),

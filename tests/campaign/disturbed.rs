@@ -8,7 +8,7 @@ use kube::{Api, api::ListParams};
 use local_cluster::wait_for;
 use logpilot_operator::{
     api,
-    engine::{INSTANCE_LABEL, kind::Role},
+    engine::{INSTANCE_LABEL, kind::Management},
     objects::kinds::KINDS,
 };
 use serde_json::{Value, json};
@@ -95,7 +95,7 @@ pub fn plans(reference: &Reference, seed: usize) -> Vec<Plan> {
         }
     }
     let written = |resource: &&str| reference.written.contains(*resource);
-    let kinds = KINDS.iter().filter(|kind| kind.role.watched()).map(|kind| kind.plural);
+    let kinds = KINDS.iter().filter(|kind| kind.management.watched()).map(|kind| kind.plural);
     for (place, resource) in kinds.chain([api::PLURAL]).filter(written).enumerate() {
         if (place + seed).is_multiple_of(6) {
             let (name, fault) = &watches[(place / 6 + seed) % watches.len()];
@@ -165,7 +165,7 @@ async fn prepared(slot: &Slot, workload: &Workload) -> (Case, Running) {
     let operator = slot.operator(IMAGE).await;
     if let Some(from) = &workload.from {
         case.apply(named(from, &case.name)).await;
-        slot.settled(&case, from).await.unwrap();
+        slot.is_settled(&case, from).await.unwrap();
     }
     (case, operator)
 }
@@ -177,11 +177,11 @@ pub async fn reference(slot: &Slot, workload: &Workload) -> Reference {
         let (case, mut operator) = prepared(slot, workload).await;
         let before = slot.proxy.count(|_| true);
         change(&case, workload).await;
-        slot.settled(&case, &workload.to).await.unwrap();
+        slot.is_settled(&case, &workload.to).await.unwrap();
         if workload.upgrade {
             operator.kill();
             operator = slot.operator(image_after(workload)).await;
-            slot.settled(&case, &workload.to).await.unwrap();
+            slot.is_settled(&case, &workload.to).await.unwrap();
         }
         let state = end_state::read(&case.client, &case.name).await;
         let history = slot.witness.history(&case.client, &case.name).await;
@@ -260,7 +260,7 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
             operator.crash();
             slot.proxy.lift(rule);
             if matches!(plan.disturbance, Disturbance::Stale) {
-                for kind in KINDS.iter().filter(|kind| kind.role.watched()) {
+                for kind in KINDS.iter().filter(|kind| kind.management.watched()) {
                     let when = When::of("list", kind.plural);
                     slot.proxy.rule(Rule { when, times: Times::First(1), then: Fault::Replay });
                 }
@@ -286,7 +286,7 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
         Disturbance::Answered { .. } | Disturbance::Watch { .. } => {
             operators.push(operator);
             if workload.upgrade {
-                slot.settled(&case, &workload.to).await.unwrap();
+                slot.is_settled(&case, &workload.to).await.unwrap();
                 operators.drain(..).for_each(Running::kill);
                 operators.push(slot.operator(image_after(workload)).await);
             }
@@ -295,7 +295,7 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
     let ended = if matches!(plan.disturbance, Disturbance::Deleted) {
         gone(slot, &case).await
     } else {
-        slot.settled(&case, &workload.to).await
+        slot.is_settled(&case, &workload.to).await
     };
     match ended {
         Err(error) => outcome.violations.push(error),
@@ -331,7 +331,7 @@ fn write_of_each(moment: Moment, nth: u64) -> Times {
 async fn reached(slot: &Slot, case: &Case, workload: &Workload, rule: RuleId) -> bool {
     tokio::select! {
         hit = slot.proxy.wait_for(rule, CONVERGED) => hit,
-        _ = slot.settled(case, &workload.to) => slot.proxy.acted(rule) > 0,
+        _ = slot.is_settled(case, &workload.to) => slot.proxy.acted(rule) > 0,
     }
 }
 
@@ -340,7 +340,10 @@ async fn gone(slot: &Slot, case: &Case) -> Result<(), String> {
     let selector = format!("{INSTANCE_LABEL}={}", case.name);
     let labelled = ListParams::default().labels(&selector);
     wait_for("the objects of a deleted resource to go", CONVERGED, async || {
-        for kind in KINDS.iter().filter(|kind| matches!(kind.role, Role::Child | Role::Run)) {
+        for kind in KINDS
+            .iter()
+            .filter(|kind| matches!(kind.management, Management::Managed | Management::RunToCompletion))
+        {
             match kinds::api(&case.client, kind, case.ns()).list(&labelled).await {
                 Ok(list) if list.items.is_empty() => {}
                 Ok(list) => return Err(format!("{} {}", list.items.len(), kind.plural)),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube::{Client, api::ListParams};
-use logpilot_operator::{engine::kind::Role, objects::kinds::KINDS};
+use logpilot_operator::{engine::kind::Management, objects::kinds::KINDS};
 use serde_json::Value;
 
 use super::{
@@ -18,7 +18,7 @@ pub type EndState = BTreeMap<String, Value>;
 pub async fn read(client: &Client, name: &str) -> EndState {
     let mut leaves = EndState::new();
     let selected = ListParams::default().labels(&format!("logpilot.io/cluster={name}"));
-    for kind in KINDS.iter().filter(|kind| kind.role != Role::Observed) {
+    for kind in KINDS.iter().filter(|kind| kind.management != Management::ReadOnly) {
         let beside = MONITORING.contains(&kind.plural).then(|| system_namespace(name));
         let mut items = Vec::new();
         for namespace in [name.to_owned()].into_iter().chain(beside) {

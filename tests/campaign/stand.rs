@@ -92,7 +92,7 @@ impl Slot {
     pub fn narrow(&self, name: &str) {
         let named = |resource| behind::only(resource, "fieldSelector", format!("metadata.name={name}"));
         let labelled = |resource| behind::only(resource, "labelSelector", format!("{INSTANCE_LABEL}={name}"));
-        let kinds = KINDS.iter().filter(|kind| kind.role.watched() && kind.plural != "namespaces");
+        let kinds = KINDS.iter().filter(|kind| kind.management.watched() && kind.plural != "namespaces");
         let mut narrow = vec![named(api::PLURAL), named("namespaces")];
         narrow.extend(kinds.map(|kind| labelled(kind.plural)));
         self.proxy.narrow(narrow);
@@ -109,7 +109,7 @@ impl Slot {
     }
 
     /// Until the newest spec is in force, every pod runs it, and nothing is sent any more.
-    pub async fn settled(&self, case: &Case, spec: &Value) -> Result<(), String> {
+    pub async fn is_settled(&self, case: &Case, spec: &Value) -> Result<(), String> {
         let stopped = spec.pointer("/operation/stopped").is_some_and(|stopped| stopped == true);
         let there = |status: &Value| {
             let ready = if stopped {

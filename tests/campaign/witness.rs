@@ -77,7 +77,7 @@ impl Witness {
     async fn begin(self: Arc<Self>, client: Client) {
         let managed = format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}");
         let mut watched = vec![(cluster::resource(), WatchParams::default())];
-        for kind in KINDS.iter().filter(|kind| kind.role.watched() && !kind.optional) {
+        for kind in KINDS.iter().filter(|kind| kind.management.watched() && !kind.optional) {
             watched.push((cluster::kinds::resource(kind), WatchParams::default().labels(&managed)));
         }
         for (resource, parameters) in watched {

@@ -30,7 +30,7 @@ use local_cluster::{
 };
 use logpilot_operator::{
     api,
-    engine::lease::Lost,
+    engine::lease::LeadershipLost,
     logpilot::controller::{self, Planner},
     objects::kinds::KINDS,
     operator::{self, Operator},
@@ -187,7 +187,7 @@ impl World {
 fn spawn(config: kube::Config, planner: Planner, identity: Option<&'static str>, image: &str) -> Running {
     let image = image.to_owned();
     let (stop, crash) = (CancellationToken::new(), CancellationToken::new());
-    let (operator, ended): (Arc<OnceLock<Operator>>, Arc<OnceLock<Lost>>) = <_>::default();
+    let (operator, ended): (Arc<OnceLock<Operator>>, Arc<OnceLock<LeadershipLost>>) = <_>::default();
     let thread = std::thread::spawn({
         let (stop, crash) = (stop.clone(), crash.clone());
         let (operator, ended) = (Arc::clone(&operator), Arc::clone(&ended));
@@ -219,7 +219,7 @@ pub struct Running {
     stop: CancellationToken,
     crash: CancellationToken,
     operator: Arc<OnceLock<Operator>>,
-    ended: Arc<OnceLock<Lost>>,
+    ended: Arc<OnceLock<LeadershipLost>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -250,7 +250,7 @@ impl Running {
     }
 
     /// Why it ended by itself, where it did.
-    pub fn lost(&self) -> Option<&Lost> {
+    pub fn lost(&self) -> Option<&LeadershipLost> {
         self.ended.get()
     }
 

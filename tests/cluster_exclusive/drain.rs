@@ -10,7 +10,7 @@ use kube::{
 };
 use local_cluster::{audit::Marker, nodes};
 use logpilot_operator::{
-    engine::{kind::Managed, lease::Term, plan::Key, writer::Writer},
+    engine::{api_client::ApiClient, kind::Managed, lease::Leadership, plan::Key},
     logpilot::reasons,
 };
 
@@ -150,7 +150,7 @@ async fn pods_of_one_volume_follow_a_drain_at_once_by_one_eviction() {
         assert_eq!(evictions(&case, since.as_ref()).await, 1);
     }
     let events: Api<Event> = Api::namespaced(case.client.clone(), "default");
-    let field = format!("regarding.name={},reason={}", case.name, reasons::POD_REQUEUED);
+    let field = format!("regarding.name={},reason={}", case.name, reasons::STUCK_POD_EVICTED);
     let told = events.list(&ListParams::default().fields(&field)).await.unwrap().items;
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(told[0].note.as_ref().unwrap().contains("Pod follow/follow-"), "{told:#?}");
@@ -259,7 +259,7 @@ async fn an_eviction_that_is_late_takes_no_pod() {
     case.ready().await;
     let pod = until(&case, "that runs", 1, |pod| node_of(pod).is_some()).await.remove(0);
     let key = Key { namespace: Some(case.ns().to_owned()), name: pod.name_any() };
-    let writer = Writer::new(case.client.clone(), Term::default());
+    let writer = ApiClient::new(case.client.clone(), Leadership::default());
     let version: u64 = pod.resource_version().unwrap().parse().unwrap();
     let evict =
         async |uid: &str, version| writer.evict(Pod::KIND, &key, uid, version).await.unwrap_err().code();

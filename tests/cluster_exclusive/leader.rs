@@ -8,7 +8,7 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams},
 };
 use local_cluster::wait_for;
-use logpilot_operator::{engine::lease::Lost, operator::LEASE};
+use logpilot_operator::{engine::lease::LeadershipLost, operator::LEASE};
 use serde_json::json;
 
 use super::{
@@ -98,6 +98,9 @@ async fn a_lease_that_is_gone_is_made_again_and_one_that_is_taken_ends_the_proce
         .unwrap();
     assert!(!operator.leads());
     let expected = format!("{OPERATOR_NAMESPACE}/{LEASE}");
-    assert_eq!(operator.lost(), Some(&Lost::Taken { lease: expected, holder: "somebody".to_owned() }));
+    assert_eq!(
+        operator.lost(),
+        Some(&LeadershipLost::Taken { lease: expected, holder: "somebody".to_owned() })
+    );
     no_lease(&client).await;
 }

@@ -188,7 +188,7 @@ async fn restored_children_are_taken_back_as_they_are() {
     case.apply(paused).await;
     case.until("paused", SOON, |status| status["summary"] == "Paused").await;
     let mut restored = Vec::new();
-    for kind in of_role(Role::Child) {
+    for kind in of_management(Management::Managed) {
         for child in case.children(kind).await {
             let name = child.metadata.name.unwrap();
             restored.push((kind.kind, name.clone(), restore(&case, kind.kind, &name).await));
@@ -197,7 +197,7 @@ async fn restored_children_are_taken_back_as_they_are() {
     let kinds_restored: std::collections::BTreeSet<&str> = restored.iter().map(|(kind, ..)| *kind).collect();
     assert_eq!(
         kinds_restored.len(),
-        of_role(Role::Child).count() - 1,
+        of_management(Management::Managed).count() - 1,
         "all but PodMonitor: {kinds_restored:?}"
     );
     case.apply(spec).await;

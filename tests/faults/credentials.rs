@@ -71,6 +71,6 @@ async fn a_token_and_an_authority_that_are_written_anew_are_followed_and_no_stra
     assert!(told.is_empty(), "{told:#?}");
     trial.slot.proxy.present(next);
     trial.back(&lost, SOON).await;
-    trial.settled(&quickstart()).await;
+    trial.is_settled(&quickstart()).await;
     trial.end().await;
 }

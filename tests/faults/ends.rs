@@ -60,7 +60,7 @@ async fn operators_that_die_one_after_the_other_make_progress_and_tell_it_once()
         trial.crash();
         trial.restart(Vec::new()).await;
     }
-    trial.settled(&quickstart()).await;
+    trial.is_settled(&quickstart()).await;
     let deployment = trial.case.child("Deployment", &format!("{}-all", trial.case.name)).await;
     assert_eq!(deployment.metadata.annotations.unwrap()["deployment.kubernetes.io/revision"], "1");
     let events: Api<Event> = Api::namespaced(trial.case.client.clone(), "default");
@@ -97,7 +97,7 @@ async fn an_operator_that_is_told_to_end_does_so_in_the_middle_of_a_rollout() {
         "the next one need not wait"
     );
     trial.restart(Vec::new()).await;
-    trial.settled(&with_replicas(3)).await;
+    trial.is_settled(&with_replicas(3)).await;
     trial.end().await;
 }
 
@@ -117,7 +117,7 @@ async fn a_leader_that_stood_still_ends_without_a_write() {
     other.slot.narrow(&trial.case.name);
     let second = other.slot.world.start_candidate_behind(other.slot.config().await, "second").await;
     leads(&second, Duration::from_secs(30)).await;
-    other.slot.settled(&trial.case, &with_replicas(2)).await.unwrap();
+    other.slot.is_settled(&trial.case, &with_replicas(2)).await.unwrap();
     let before = trial.slot.proxy.count(|_| true);
     // Something to do, that only one of them may do.
     trial.case.apply(with_replicas(3)).await;
@@ -126,7 +126,7 @@ async fn a_leader_that_stood_still_ends_without_a_write() {
     let ours = |record: &Record| record.asked.writes() && record.asked.resource != "leases";
     let written: Vec<Record> = trial.requests(|_| true).split_off(before).into_iter().filter(ours).collect();
     assert!(written.is_empty(), "{written:#?}");
-    other.slot.settled(&trial.case, &with_replicas(3)).await.unwrap();
+    other.slot.is_settled(&trial.case, &with_replicas(3)).await.unwrap();
     second.kill();
     trial.end().await;
     other.end().await;

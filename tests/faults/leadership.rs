@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fault_proxy::{Times, When};
 use local_cluster::wait_for;
-use logpilot_operator::engine::lease::{GIVE_UP, Lost, RENEW_DEADLINE};
+use logpilot_operator::engine::lease::{GIVE_UP, LeadershipLost, RENEW_DEADLINE};
 
 use tokio::sync::Mutex;
 
@@ -55,7 +55,7 @@ async fn one_renewal_may_fail_and_when_none_succeeds_another_one_leads() {
     let led = began.elapsed();
     assert!(!first.leads());
     wait_for("the end", GIVE_UP * 2, async || first.lost().map(drop).ok_or("runs".to_owned())).await.unwrap();
-    assert!(matches!(first.lost(), Some(Lost::NotRenewed { .. })), "{:?}", first.lost());
+    assert!(matches!(first.lost(), Some(LeadershipLost::NotRenewed { .. })), "{:?}", first.lost());
     println!(
         "FIGURE a Lease that cannot be renewed: no write after {} s, led by another one after {} s, given up after {} s",
         paused.as_secs(),

@@ -68,7 +68,7 @@ async fn a_status_that_is_under_way_is_not_told_of_the_next_resource_of_the_name
 async fn a_status_that_an_edit_overtakes_is_told_at_once() {
     let trial = told_late(500).await;
     trial.case.annotate("example.com/note", "overtaken").await;
-    trial.settled(&with_replicas(2)).await;
+    trial.is_settled(&with_replicas(2)).await;
     let told = trial.requests(|record| record.asked.resource == api::PLURAL);
     let late = told.iter().position(|record| record.fault.is_some()).unwrap();
     let then: Vec<_> = told[late..].iter().map(|it| (it.asked.verb.as_str(), it.status)).take(3).collect();
@@ -107,7 +107,7 @@ async fn the_pause_that_the_api_server_asks_for_is_kept() {
     assert!(attempts.iter().all(|gap| *gap >= Duration::from_millis(2900)), "{attempts:?}");
     trial.slot.proxy.lift(rule);
     trial.back(&lost, SOON).await;
-    trial.settled(&quickstart()).await;
+    trial.is_settled(&quickstart()).await;
     trial.end().await;
 }
 
@@ -119,7 +119,7 @@ async fn conflicts_are_met_with_growing_pauses() {
     let before = trial.slot.proxy.count(|_| true);
     let lost = trial.lose("NetworkPolicy").await;
     trial.back(&lost, SOON).await;
-    trial.settled(&quickstart()).await;
+    trial.is_settled(&quickstart()).await;
     let attempts = gaps(&trial.attempts("networkpolicies", before));
     // Each try is two writes, as a new object and as the one that was known, and an event may have hurried one of them.
     assert!(attempts.len() <= 8, "{attempts:?}");
@@ -180,7 +180,7 @@ async fn children_that_are_refused_hold_up_no_other_and_are_told() {
     for rule in rules {
         trial.slot.proxy.lift(rule);
     }
-    trial.settled(&spec).await;
+    trial.is_settled(&spec).await;
     trial.end().await;
 }
 
@@ -237,7 +237,7 @@ async fn a_policy_of_the_cluster_that_denies_a_child_is_quoted() {
     let bindings = kube::Api::<kube::api::DynamicObject>::all_with(client.clone(), &resource);
     bindings.delete(&binding.metadata.name.unwrap(), &DeleteParams::default()).await.unwrap();
     trial.back(&lost, SOON).await;
-    trial.settled(&quickstart()).await;
+    trial.is_settled(&quickstart()).await;
     trial.end().await;
 }
 
@@ -293,7 +293,7 @@ async fn outage(seconds: u64) {
     trial.slot.proxy.lift(away);
     let (before, began) = (trial.slot.proxy.count(|_| true), Instant::now());
     trial.back(&lost, SOON).await;
-    trial.settled(&with_replicas(2)).await;
+    trial.is_settled(&with_replicas(2)).await;
     let took = began.elapsed();
     let requests = trial.slot.proxy.count(|_| true) - before;
     trial.slot.proxy.forget();

@@ -36,7 +36,7 @@ async fn what_is_in_a_secret_is_in_no_request() {
     let told = |status: &Value| status.to_string().contains("has no key 'api-key'");
     trial.case.until("the key to be missed", SOON, told).await;
     secret("api-key", first).await;
-    trial.settled(&spec).await;
+    trial.is_settled(&spec).await;
     // What is refused is told with its reason: in the status, and in an event.
     let refusal = trial.rule(When::of("patch", "deployments"), Times::Every, refused(422, "Invalid"));
     secret("api-key", next).await;
@@ -45,7 +45,7 @@ async fn what_is_in_a_secret_is_in_no_request() {
     trial.hit(refusal).await;
     trial.slot.proxy.lift(refusal);
     trial.case.annotate("look", "once more").await;
-    trial.settled(&spec).await;
+    trial.is_settled(&spec).await;
 
     let said = |of: &dyn Fn(&String) -> bool| -> Vec<Record> {
         trial.requests(|record| record.heard.iter().any(of))

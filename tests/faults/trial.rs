@@ -20,7 +20,7 @@ pub struct Trial {
 }
 
 /// A child that somebody deleted.
-pub struct Lost {
+pub struct LeadershipLost {
     kind: &'static str,
     name: String,
     uid: String,
@@ -50,11 +50,11 @@ impl Trial {
     /// Changes the spec and waits until it is in force and everything is silent.
     pub async fn apply(&self, spec: &Value) {
         self.case.apply(spec.clone()).await;
-        self.settled(spec).await;
+        self.is_settled(spec).await;
     }
 
-    pub async fn settled(&self, spec: &Value) {
-        self.slot.settled(&self.case, spec).await.unwrap();
+    pub async fn is_settled(&self, spec: &Value) {
+        self.slot.is_settled(&self.case, spec).await.unwrap();
     }
 
     /// Another operator in place of this one.
@@ -102,15 +102,15 @@ impl Trial {
     }
 
     /// Somebody deletes the first child of a kind.
-    pub async fn lose(&self, kind: &'static str) -> Lost {
+    pub async fn lose(&self, kind: &'static str) -> LeadershipLost {
         let row = kinds::kind(kind);
         let child = self.case.children(row).await.into_iter().next().unwrap_or_else(|| panic!("no {kind}"));
         kinds::delete(&self.case.client, row, self.case.ns(), &child.name_any()).await;
-        Lost { kind, name: child.name_any(), uid: child.uid().unwrap(), at: Instant::now() }
+        LeadershipLost { kind, name: child.name_any(), uid: child.uid().unwrap(), at: Instant::now() }
     }
 
     /// How long it took until another one was there.
-    pub async fn back(&self, lost: &Lost, within: Duration) -> Duration {
+    pub async fn back(&self, lost: &LeadershipLost, within: Duration) -> Duration {
         self.case
             .child_until(lost.kind, &lost.name, "made again", within, |child| {
                 child.uid().as_ref() != Some(&lost.uid)

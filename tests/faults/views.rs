@@ -34,7 +34,7 @@ async fn a_list_whose_second_page_expired_is_begun_again() {
     trial.slot.proxy.forget();
     let when = When::of("list", "configmaps");
     trial.restart(vec![Rule { when, times: Times::Nth(2), then: refused(410, "Expired") }]).await;
-    trial.settled(&quickstart()).await;
+    trial.is_settled(&quickstart()).await;
     let pages = trial.requests(|record| record.asked.verb == "list" && record.asked.resource == "configmaps");
     assert_eq!(pages.iter().map(|page| page.status).collect::<Vec<_>>(), [200, 410, 200, 200]);
     // That a page was refused may be told, on the resource and in an event.
@@ -67,7 +67,7 @@ async fn shown_old(lists: impl Iterator<Item = &'static str>) {
     trial.apply(&with_replicas(3)).await;
     let lost = trial.lose("Service").await;
     trial.back(&lost, super::cluster::case::SOON).await;
-    trial.settled(&with_replicas(3)).await;
+    trial.is_settled(&with_replicas(3)).await;
     let before = children(&trial).await;
     let sent = trial.requests(|_| true).len();
     let old = lists.map(|resource| Rule {
@@ -76,7 +76,7 @@ async fn shown_old(lists: impl Iterator<Item = &'static str>) {
         then: Fault::Replay,
     });
     trial.restart(old.collect()).await;
-    trial.settled(&with_replicas(3)).await;
+    trial.is_settled(&with_replicas(3)).await;
     let records = trial.requests(|_| true);
     assert!(records[sent..].iter().any(|record| record.fault.is_some()), "nothing was old");
     let deleted = records[sent..].iter().find(|record| record.asked.verb == "delete");
@@ -89,5 +89,5 @@ async fn shown_old(lists: impl Iterator<Item = &'static str>) {
 
 #[tokio::test]
 async fn old_lists_of_children_undo_nothing() {
-    shown_old(KINDS.iter().filter(|kind| kind.role.watched()).map(|kind| kind.plural)).await;
+    shown_old(KINDS.iter().filter(|kind| kind.management.watched()).map(|kind| kind.plural)).await;
 }

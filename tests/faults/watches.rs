@@ -6,8 +6,8 @@ use fault_proxy::{Fault, Rule, Times, When};
 use futures::future::join_all;
 use logpilot_operator::{
     api,
-    engine::{kind::Role, relist::RELIST, watches::WATCH_TIMEOUT},
-    logpilot::{again::LOOK_AGAIN, memory::COUNTS},
+    engine::{kind::Management, relist::RELIST, watches::WATCH_TIMEOUT},
+    logpilot::{requeue_after::LOOK_AGAIN, status_history::COUNTS},
     objects::kinds::KINDS,
 };
 use serde_json::{Value, json};
@@ -23,7 +23,8 @@ use super::{
 const NOTICED: Duration = Duration::from_secs(125);
 
 fn watched() -> Vec<&'static str> {
-    let kinds = KINDS.iter().filter(|kind| kind.role.watched() && !kind.optional).map(|kind| kind.plural);
+    let kinds =
+        KINDS.iter().filter(|kind| kind.management.watched() && !kind.optional).map(|kind| kind.plural);
     kinds.chain([api::PLURAL]).collect()
 }
 
@@ -77,7 +78,7 @@ async fn a_watch_and_a_list_that_are_never_answered_are_given_up() {
         watch.as_secs(),
         list.as_secs()
     );
-    trial.settled(&quickstart()).await;
+    trial.is_settled(&quickstart()).await;
     trial.end().await;
 }
 
@@ -105,7 +106,7 @@ async fn watches_that_are_all_cut_and_refused_thrice_come_back() {
 /// Deletes a child of each kind but this one; the longest repair.
 async fn repairs(trial: &Trial, but: &str) -> Duration {
     let mut longest = Duration::ZERO;
-    for kind in KINDS.iter().filter(|kind| kind.role == Role::Child && kind.plural != but) {
+    for kind in KINDS.iter().filter(|kind| kind.management == Management::Managed && kind.plural != but) {
         // A Namespace takes everything with it; the Gateway API is not installed here.
         if kind.kind == "Namespace"
             || kind.group == "gateway.networking.k8s.io"
@@ -168,7 +169,7 @@ async fn what_is_deleted_behind_a_watch_that_is_away_or_expired_is_made_again() 
     for lost in &lost {
         trial.back(lost, SOON).await;
     }
-    trial.settled(&quickstart()).await;
+    trial.is_settled(&quickstart()).await;
     let records = trial.requests(|_| true);
     let lists = |resource| {
         let of =

@@ -30,7 +30,7 @@ fn rules() -> Vec<Rule> {
         .map(|&(group, resource, verbs, purpose)| Rule { group, resources: vec![resource], verbs, purpose })
         .collect();
     for kind in KINDS {
-        let (group, verbs, purpose) = (kind.group, kind.role.verbs(), kind.purpose);
+        let (group, verbs, purpose) = (kind.group, kind.management.verbs(), kind.purpose);
         let same = |rule: &&mut Rule| (rule.group, rule.verbs, rule.purpose) == (group, verbs, purpose);
         match rules.iter_mut().find(same) {
             Some(rule) => rule.resources.push(kind.plural),

@@ -13,7 +13,7 @@ use super::{documents, object, read, security};
 
 /// Rights in addition to those of the kind table: group, resource, verbs, purpose.
 pub const OWN: &[(&str, &str, &[&str], &str)] = &[
-    // The reflector of `engine/dispatch.rs`, and `Writer::identity`.
+    // The reflector of `engine/controller.rs`, and `ApiClient::identity`.
     (
         GROUP,
         PLURAL,
@@ -21,7 +21,7 @@ pub const OWN: &[(&str, &str, &[&str], &str)] = &[
         "The resources that the operator works for. It never writes their spec. A single one is read where another client \
          wrote it while its status was being written.",
     ),
-    // `Writer::status`.
+    // `ApiClient::status`.
     (
         GROUP,
         "logpilotclusters/status",
@@ -43,7 +43,7 @@ pub const OWN: &[(&str, &str, &[&str], &str)] = &[
         "Events on a change of a condition, on the resource and on the object concerned. A repetition within 10 minutes is \
          not sent, so no event is ever patched.",
     ),
-    // `Writer::evict`, of pods that wait for pods that are gone.
+    // `ApiClient::evict`, of pods that wait for pods that are gone.
     (
         "",
         "pods/eviction",
@@ -72,7 +72,7 @@ pub fn right(group: &str, resource: &str, verb: &str) -> Right {
 }
 
 fn needed() -> BTreeSet<Right> {
-    let kinds = KINDS.iter().map(|kind| (kind.group, kind.plural, kind.role.verbs()));
+    let kinds = KINDS.iter().map(|kind| (kind.group, kind.plural, kind.management.verbs()));
     kinds
         .chain(OWN.iter().map(|&(group, resource, verbs, _)| (group, resource, verbs)))
         .flat_map(|(group, plural, verbs)| verbs.iter().map(move |verb| right(group, plural, verb)))

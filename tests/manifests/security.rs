@@ -79,7 +79,7 @@ fn the_policy_around_the_operator_covers_every_kind_it_writes() {
     let writes = |verbs: &[&str]| verbs.iter().any(|verb| ["create", "patch", "delete"].contains(verb));
     let wanted: BTreeSet<(String, String)> = KINDS
         .iter()
-        .filter(|kind| writes(kind.role.verbs()))
+        .filter(|kind| writes(kind.management.verbs()))
         .map(|kind| (kind.group.to_owned(), kind.plural.to_owned()))
         .chain([(String::new(), "pods/eviction".to_owned())])
         .collect();

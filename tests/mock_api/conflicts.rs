@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use logpilot_operator::{
     api::LogPilotCluster,
-    engine::{live::Snapshot, outcome::Result, plan::Plan},
+    engine::{cache::Snapshot, outcome::ApplyResult, plan::Plan},
     logpilot::{facts::Facts, plan::plan, validate::validate},
 };
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ fn taken(plan: &Plan, names: &[&str]) -> impl FnMut(&Call) -> Answer + Send + 's
 /// `Kind name` of the objects that a step of this sort was made of.
 fn of(
     outcome: &logpilot_operator::engine::outcome::Outcome,
-    is: impl Fn(&Result) -> bool,
+    is: impl Fn(&ApplyResult) -> bool,
 ) -> BTreeSet<String> {
     let steps = outcome.steps.iter().filter(|step| is(&step.result));
     steps.map(|step| step.object().replace("logs/", "")).collect()
@@ -116,11 +116,11 @@ async fn what_is_behind_a_conflict_is_never_written() {
     for (name, held) in behind(&plan) {
         let world = World::new(taken(&plan, &[name]));
         let outcome = world.apply(&plan).await;
-        let found = of(&outcome, |result| matches!(result, Result::Behind { .. }));
+        let found = of(&outcome, |result| matches!(result, ApplyResult::Behind { .. }));
         assert_eq!(found, held, "behind {name}");
-        assert_eq!(of(&outcome, |result| matches!(result, Result::Conflict { .. })).len(), 1, "{name}");
-        for step in outcome.steps.iter().filter(|step| matches!(step.result, Result::Behind { .. })) {
-            let Result::Behind { message, .. } = &step.result else { unreachable!() };
+        assert_eq!(of(&outcome, |result| matches!(result, ApplyResult::Conflict { .. })).len(), 1, "{name}");
+        for step in outcome.steps.iter().filter(|step| matches!(step.result, ApplyResult::Behind { .. })) {
+            let ApplyResult::Behind { message, .. } = &step.result else { unreachable!() };
             let path = path(&plan, &step.object());
             let calls = world.calls.lock().unwrap();
             assert!(!calls.iter().any(|call| call.method == "PATCH" && call.path == path), "{path}");
@@ -128,7 +128,7 @@ async fn what_is_behind_a_conflict_is_never_written() {
         }
         // Everything else is there.
         let rest = outcome.steps.len() - found.len() - 1;
-        assert_eq!(of(&outcome, |result| *result == Result::Created).len(), rest, "{outcome:#?}");
+        assert_eq!(of(&outcome, |result| *result == ApplyResult::Created).len(), rest, "{outcome:#?}");
     }
 }
 
@@ -147,14 +147,14 @@ async fn a_conflict_costs_one_read_of_each_name_behind_it() {
 async fn a_plan_without_conflicts_is_written_without_a_read() {
     let plan = everything();
     let world = World::new(taken(&plan, &[]));
-    assert!(world.apply(&plan).await.settled());
+    assert!(world.apply(&plan).await.is_settled());
     let lines = world.lines();
     assert_eq!(lines.len(), plan.objects.len(), "{lines:#?}");
     assert!(lines.iter().all(|line| line.starts_with("PATCH")), "{lines:#?}");
     let place = |name: &str| lines.iter().position(|line| line.ends_with(&path(&plan, name))).unwrap();
     let order = ["PersistentVolumeClaim", "Deployment", "Service logs/logs-all", "Ingress"].map(place);
     assert!(order.is_sorted(), "{lines:#?}");
-    assert!(world.apply(&plan).await.settled());
+    assert!(world.apply(&plan).await.is_settled());
     assert_eq!(world.lines().len(), plan.objects.len(), "nothing is asked again");
 }
 
@@ -199,7 +199,7 @@ async fn what_acts_on_a_foreign_object_is_withdrawn_and_what_runs_stays() {
             let (object, plural) = (parts.next().unwrap(), parts.next().unwrap());
             assert_eq!(call.body["preconditions"]["uid"], format!("uid-{plural}-{object}"));
         }
-        assert!(!outcome.settled());
+        assert!(!outcome.is_settled());
         // Once is enough.
         let asked = world.lines().len();
         world.apply(&plan).await;
@@ -224,8 +224,8 @@ async fn what_goes_by_itself_holds_nothing_back() {
         let world = World::new(taken(&plan, &[]));
         world.knows(account, &live);
         let outcome = world.apply(&plan).await;
-        assert_eq!(of(&outcome, |result| matches!(result, Result::Behind { .. })), set(&[]), "{live}");
-        assert_eq!(of(&outcome, |result| *result == Result::Created).len(), plan.objects.len() - 1);
+        assert_eq!(of(&outcome, |result| matches!(result, ApplyResult::Behind { .. })), set(&[]), "{live}");
+        assert_eq!(of(&outcome, |result| *result == ApplyResult::Created).len(), plan.objects.len() - 1);
     }
 }
 
@@ -238,12 +238,12 @@ async fn a_target_that_is_held_is_looked_at_before_anything_acts_on_it() {
     }
     let world = World::new(taken(&plan, &["Deployment"]));
     let outcome = world.apply(&plan).await;
-    assert_eq!(of(&outcome, |it| matches!(it, Result::Conflict { .. })), set(&["Deployment logs-all"]));
-    assert!(of(&outcome, |it| matches!(it, Result::Behind { .. })).contains("NetworkPolicy logs-all"));
+    assert_eq!(of(&outcome, |it| matches!(it, ApplyResult::Conflict { .. })), set(&["Deployment logs-all"]));
+    assert!(of(&outcome, |it| matches!(it, ApplyResult::Behind { .. })).contains("NetworkPolicy logs-all"));
 
     let world = World::new(taken(&plan, &[]));
     let outcome = world.apply(&plan).await;
-    assert_eq!(of(&outcome, |it| *it == Result::Created).len(), plan.objects.len() - 1, "nobody has it");
+    assert_eq!(of(&outcome, |it| *it == ApplyResult::Created).len(), plan.objects.len() - 1, "nobody has it");
     let reads = world.lines().into_iter().filter(|line| line.starts_with("GET")).count();
     assert_eq!(reads, 1);
 }
@@ -260,7 +260,8 @@ async fn what_cannot_be_looked_at_holds_back_what_acts_on_it() {
         _ => answer(call),
     });
     let outcome = world.apply(&plan).await;
-    let waits = of(&outcome, |it| matches!(it, Result::Waiting { message, .. } if message.contains("whose")));
+    let waits =
+        of(&outcome, |it| matches!(it, ApplyResult::Waiting { message, .. } if message.contains("whose")));
     assert!(waits.contains("NetworkPolicy logs-all"), "{outcome:#?}");
 }
 
@@ -298,22 +299,22 @@ async fn restored_children_are_taken_back_where_their_content_is_planned() {
             let result = &outcome.steps[0].result;
             match planned.kind.kind {
                 // It would run once more.
-                "Job" => assert!(matches!(result, Result::Conflict { .. }), "{planned}: {result:?}"),
+                "Job" => assert!(matches!(result, ApplyResult::Conflict { .. }), "{planned}: {result:?}"),
                 // What holds data is ours by its labels.
-                "PersistentVolumeClaim" => assert_eq!(*result, Result::Updated, "{planned}"),
+                "PersistentVolumeClaim" => assert_eq!(*result, ApplyResult::Updated, "{planned}"),
                 _ if differs => {
-                    let told = matches!(result, Result::Conflict { message, .. } if message.contains("differs from the plan"));
+                    let told = matches!(result, ApplyResult::Conflict { message, .. } if message.contains("differs from the plan"));
                     assert!(told, "{planned}: {result:?}");
                     assert_eq!(world.lines().len(), 1, "read, and not written");
                 }
                 _ => {
-                    assert_eq!(*result, Result::Updated, "{planned}");
+                    assert_eq!(*result, ApplyResult::Updated, "{planned}");
                     let write = world.call(1);
                     assert_eq!(write.body["metadata"]["uid"], "restored-uid");
                     assert_eq!(write.body["metadata"]["resourceVersion"], "7", "as it was judged");
-                    let snapshot: Snapshot = world.live.of("logs");
+                    let snapshot: Snapshot = world.cache.snapshot("logs");
                     assert!(snapshot.get(planned.kind, &planned.key).unwrap().digest.is_some());
-                    assert!(world.apply(&alone).await.settled(), "and ours from then on");
+                    assert!(world.apply(&alone).await.is_settled(), "and ours from then on");
                     assert_eq!(world.lines().len(), 2);
                 }
             }
@@ -335,8 +336,9 @@ async fn an_impostor_with_our_labels_is_no_conflict_to_hide_behind() {
     });
     world.knows(deployment, &live);
     let outcome = world.apply(&plan).await;
-    assert_eq!(of(&outcome, |it| matches!(it, Result::Conflict { .. })), set(&["Deployment logs-all"]));
+    assert_eq!(of(&outcome, |it| matches!(it, ApplyResult::Conflict { .. })), set(&["Deployment logs-all"]));
     assert!(
-        of(&outcome, |it| matches!(it, Result::Behind { .. })).contains("HorizontalPodAutoscaler logs-all")
+        of(&outcome, |it| matches!(it, ApplyResult::Behind { .. }))
+            .contains("HorizontalPodAutoscaler logs-all")
     );
 }

@@ -10,17 +10,17 @@ use http::{Request, Response};
 use kube::client::Body;
 use logpilot_operator::engine::{
     FIELD_MANAGER,
+    api_client::ApiClient,
     apply::Applier,
+    cache::ObjectCache,
     child::Child,
-    decide::Normalised,
+    decide::AcceptedDivergence,
     kind::Managed,
-    lease::Term,
-    live::Live,
+    lease::Leadership,
     outcome::Outcome,
     owner::Owner,
     plan::{Plan, Planned},
-    rests::Rests,
-    writer::Writer,
+    write_backoff::WriteBackoff,
 };
 use serde_json::{Map, Value, json};
 use tower_test::mock;
@@ -69,7 +69,7 @@ pub enum Answer {
     Refusal(u16, &'static str, &'static str),
     /// A refusal that says how many seconds to wait.
     Later(u16, u32),
-    Broken,
+    ReconcileFailure,
     Silence,
 }
 
@@ -81,7 +81,7 @@ pub fn lines(calls: &Calls) -> Vec<String> {
 }
 
 /// A writer whose requests `answer` gets, one after the other.
-pub fn server(mut answer: impl FnMut(&Call) -> Answer + Send + 'static) -> (Writer, Calls) {
+pub fn server(mut answer: impl FnMut(&Call) -> Answer + Send + 'static) -> (ApiClient, Calls) {
     let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
     let calls = Calls::default();
     let seen = Arc::clone(&calls);
@@ -101,12 +101,12 @@ pub fn server(mut answer: impl FnMut(&Call) -> Answer + Send + 'static) -> (Writ
                     status["details"] = json!({ "retryAfterSeconds": seconds });
                     respond.send_response(response(code, &status));
                 }
-                Answer::Broken => respond.send_error("connection reset"),
+                Answer::ReconcileFailure => respond.send_error("connection reset"),
                 Answer::Silence => unanswered.push(respond),
             }
         }
     });
-    (Writer::new(kube::Client::new(service, "default"), Term::default()), calls)
+    (ApiClient::new(kube::Client::new(service, "default"), Leadership::default()), calls)
 }
 
 fn response(code: u16, body: &Value) -> Response<Body> {
@@ -122,11 +122,11 @@ fn status(code: u16, reason: &str, message: &str) -> Value {
 
 /// Everything that applying needs, with an empty world that was listed.
 pub struct World {
-    pub writer: Writer,
+    pub writer: ApiClient,
     pub calls: Calls,
-    pub live: Live,
-    pub normalised: Normalised,
-    pub rests: Rests,
+    pub cache: ObjectCache,
+    pub normalised: AcceptedDivergence,
+    pub rests: WriteBackoff,
     pub owner: Owner,
 }
 
@@ -135,18 +135,25 @@ pub const OWNER_UID: &str = "owner-uid";
 impl World {
     pub fn new(answer: impl FnMut(&Call) -> Answer + Send + 'static) -> Self {
         let (writer, calls) = server(answer);
-        let live = Live::default();
-        for kind in logpilot_operator::objects::kinds::KINDS.iter().filter(|kind| kind.role.watched()) {
-            live.listed(kind, Vec::new());
+        let cache = ObjectCache::default();
+        for kind in logpilot_operator::objects::kinds::KINDS.iter().filter(|kind| kind.management.watched()) {
+            cache.replace_all(kind, Vec::new());
         }
         let owner = Owner { kind: "LogPilotCluster", name: "logs".into(), uid: OWNER_UID.into() };
-        Self { writer, calls, live, normalised: Normalised::default(), rests: Rests::default(), owner }
+        Self {
+            writer,
+            calls,
+            cache,
+            normalised: AcceptedDivergence::default(),
+            rests: WriteBackoff::default(),
+            owner,
+        }
     }
 
     pub fn applier(&self) -> Applier<'_> {
         Applier {
             writer: &self.writer,
-            live: &self.live,
+            cache: &self.cache,
             normalised: &self.normalised,
             rests: &self.rests,
             owner: &self.owner,
@@ -154,13 +161,13 @@ impl World {
     }
 
     pub async fn apply(&self, plan: &Plan) -> Outcome {
-        self.applier().apply(plan, &self.live.of(&self.owner.name)).await
+        self.applier().apply(plan, &self.cache.snapshot(&self.owner.name)).await
     }
 
     /// Puts an object where the watches would have.
     pub fn knows(&self, planned: &Planned, live: &Value) -> Child {
         let child = Child::read(planned.kind, live).unwrap();
-        self.live.seen(child.clone());
+        self.cache.upsert(child.clone());
         child
     }
 

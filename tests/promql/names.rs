@@ -27,7 +27,7 @@ pub fn of_operator() -> String {
     let metrics = Metrics::default();
     metrics.judged("a", Judged { not_ready_since: Some(0), reasons: vec!["Other"] });
     metrics.reconciled("finished", 1.0);
-    metrics.wrote("Deployment", "created");
+    metrics.record_write("Deployment", "created");
     metrics.watch_failed("services");
     metrics.render(1, 1, true, &[("services", Duration::ZERO)])
 }

@@ -7,7 +7,7 @@ use kube::{
     api::{DeleteParams, DynamicObject, Preconditions},
 };
 use local_cluster::wait_for;
-use logpilot_operator::{engine::kind::Role, objects::kinds::of_role};
+use logpilot_operator::{engine::kind::Management, objects::kinds::of_management};
 use serde_json::{Value, json};
 
 use super::{
@@ -48,7 +48,7 @@ async fn a_resource_that_is_made_again_at_once_has_children_of_its_own_and_its_d
     .unwrap();
     let secrets = kinds::api(&case.client, kind("Secret"), case.ns());
     wait_for("children of the second one", COLLECTED, async || {
-        for kind in of_role(Role::Child).filter(|kind| !kind.optional) {
+        for kind in of_management(Management::Managed).filter(|kind| !kind.optional) {
             for child in case.children(kind).await {
                 if owner(&child) != Some(&second) {
                     return Err(format!("{} {:?} of {:?}", kind.kind, child.metadata.name, owner(&child)));

@@ -34,7 +34,7 @@ impl Fleet {
         let world = world().await;
         let (proxy, kubeconfig) = behind::start(world).await;
         let marked = |resource| behind::only(resource, "labelSelector", format!("{MARK}={mark}"));
-        let children = KINDS.iter().filter(|kind| kind.role.watched() && kind.plural != "namespaces");
+        let children = KINDS.iter().filter(|kind| kind.management.watched() && kind.plural != "namespaces");
         proxy.narrow(children.map(|kind| marked(kind.plural)).chain([marked(api::PLURAL)]).collect());
         Self { world, client: world.client().await, proxy, kubeconfig, mark }
     }
@@ -117,7 +117,7 @@ impl Fleet {
     /// Until nothing of it is left in a namespace.
     pub async fn empty(&self, namespace: &str, within: Duration) {
         let some = self.marked().limit(1);
-        for kind in KINDS.iter().filter(|kind| kind.role.watched() && kind.namespaced) {
+        for kind in KINDS.iter().filter(|kind| kind.management.watched() && kind.namespaced) {
             let api = kinds::api(&self.client, kind, namespace);
             wait_for(format!("{namespace} without {}", kind.plural), within, async || {
                 match api.list(&some).await {

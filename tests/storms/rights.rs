@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fault_proxy::{Fault, Reply, Rule, RuleId, Times, When};
 use logpilot_operator::{
-    engine::kind::{Kind, Role},
-    objects::kinds::of_role,
+    engine::kind::{Kind, Management},
+    objects::kinds::of_management,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -100,7 +100,7 @@ async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers(
 ) {
     let Some(_turn) = super::beside_others().await else { return };
     let (fleet, operator, case) = applied(name).await;
-    let all: Vec<_> = of_role(Role::Child).filter(|kind| !kind.optional).collect();
+    let all: Vec<_> = of_management(Management::Managed).filter(|kind| !kind.optional).collect();
     let some = ["PodDisruptionBudget", "Service"];
     let chosen = all.into_iter().filter(|kind| size(some.contains(&kind.kind), true));
     for kind in chosen.skip(part).step_by(2) {

@@ -3,11 +3,11 @@
 use super::warning;
 use crate::{
     api::status::Problem,
-    engine::{child::Child, detail::Cause},
+    engine::{child::Child, health::Cause},
     logpilot::reasons,
 };
 
-pub(super) fn of_autoscaler(
+pub(super) fn autoscaler_problem(
     child: &Child,
     unable: Option<&Cause>,
     inactive: Option<&Cause>,

@@ -13,9 +13,9 @@ use crate::{
     },
     engine::{
         INSTANCE_LABEL,
+        cache::Id,
         kind::Managed,
-        live::Id,
-        outcome::{Result, Step},
+        outcome::{AppliedObject, ApplyResult},
         plan::{Key, Plan},
     },
     logpilot::{
@@ -38,16 +38,16 @@ pub struct World<'a> {
 
 impl World<'_> {
     /// The message of a step with what to do, where that depends on more than the step.
-    pub(super) fn told(&self, step: &Step, message: String) -> String {
+    pub(super) fn told(&self, step: &AppliedObject, message: String) -> String {
         match &step.result {
-            Result::Conflict { instance, .. } if step.id.0 == PersistentVolumeClaim::KIND => {
+            ApplyResult::Conflict { instance, .. } if step.id.0 == PersistentVolumeClaim::KIND => {
                 format!("{message}; {}", self.of_claim(&step.id, instance.as_deref()))
             }
-            Result::Conflict { .. } => {
+            ApplyResult::Conflict { .. } => {
                 format!("{message}; delete or rename it, or choose another name")
             }
-            Result::Held(_) => match &self.facts.api_key {
-                ApiKeyFact::Taken { secret, .. } => {
+            ApplyResult::Held(_) => match &self.facts.api_key {
+                ApiKeyFact::RouteConflict { secret, .. } => {
                     format!("held back: it depends on Secret {secret}, which is not ours")
                 }
                 _ => message,

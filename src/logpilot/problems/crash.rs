@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{
-        detail::{LastWords, Probe, ProbeKill, Terminated},
+        health::{LastWords, Probe, ProbeKill, Terminated},
         plan::Key,
     },
     logpilot::reasons,

@@ -9,11 +9,11 @@ use super::{SETTLING, crash, is_of, problem};
 use crate::{
     api::status::{Problem, Severity},
     engine::{
+        cache::Snapshot,
         child::Child,
-        clock::Clock,
-        detail::{self, Creating, Detail, Stage},
+        deadlines::DeadlineTracker,
+        health::{self, Creating, ObservedStatus, Stage},
         kind::Managed,
-        live::Snapshot,
         plan::{Key, Plan, Planned},
     },
     logpilot::reasons,
@@ -51,18 +51,20 @@ fn warning(reason: &str, message: impl Into<String>) -> Told {
 }
 
 /// One problem per component and cause, told by its first pod, with the number of others.
-pub(super) fn of_pods(plan: &Plan, snapshot: &Snapshot, clock: &Clock) -> Vec<Problem> {
+pub(super) fn pod_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) -> Vec<Problem> {
     let mut groups: BTreeMap<(String, String), (Problem, usize)> = BTreeMap::new();
     for child in snapshot.of_kind(Pod::KIND) {
-        let Detail::Pod(pod) = &child.detail else { continue };
+        let ObservedStatus::Pod(pod) = &child.detail else { continue };
         let workload =
             plan.objects.iter().find(|it| it.kind == Deployment::KIND && is_of(it, &pod.component));
         let told = match (pod.ends, workload) {
             (Some(ends), _) => {
-                of_deleted(pod, ends, workload.is_some_and(|it| is_short(it, snapshot)), clock)
+                deletion_problem(pod, ends, workload.is_some_and(|it| is_short(it, snapshot)), clock)
             }
             _ if is_stray(child, pod) => Some(stray()),
-            (None, _) => of_pod(&child.key, pod, workload.map_or(LONGEST_UNREADY, longest_unready), clock),
+            (None, _) => {
+                pod_problem(&child.key, pod, workload.map_or(LONGEST_UNREADY, longest_unready), clock)
+            }
         };
         let Some(told) = told else { continue };
         groups
@@ -96,12 +98,12 @@ fn longest_unready(workload: &Planned) -> i64 {
 /// Whether a workload has fewer pods than are wanted.
 fn is_short(workload: &Planned, snapshot: &Snapshot) -> bool {
     snapshot.get(workload.kind, &workload.key).is_some_and(|child| match &child.detail {
-        Detail::Deployment(live) => live.updated < live.desired || live.available < live.desired,
+        ObservedStatus::Deployment(live) => live.updated < live.desired || live.available < live.desired,
         _ => false,
     })
 }
 
-fn is_stray(child: &Child, pod: &detail::Pod) -> bool {
+fn is_stray(child: &Child, pod: &health::Pod) -> bool {
     child.controller.is_none() && !matches!(pod.phase.as_str(), "Succeeded" | "Failed")
 }
 
@@ -110,8 +112,8 @@ fn stray() -> Told {
 }
 
 /// A pod that stays holds its volume, which may keep the next one from starting.
-fn of_deleted(pod: &detail::Pod, ends: i64, short: bool, clock: &Clock) -> Option<Told> {
-    if !clock.passed(LONGEST_TERMINATING, ends) {
+fn deletion_problem(pod: &health::Pod, ends: i64, short: bool, clock: &DeadlineTracker) -> Option<Told> {
+    if !clock.expired(LONGEST_TERMINATING, ends) {
         return None;
     }
     let why = match (pod.finalizers.as_slice(), &pod.node) {
@@ -128,21 +130,21 @@ fn times(number: i64) -> String {
     if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
-fn of_pod(key: &Key, pod: &detail::Pod, longest_unready: i64, clock: &Clock) -> Option<Told> {
+fn pod_problem(key: &Key, pod: &health::Pod, longest_unready: i64, clock: &DeadlineTracker) -> Option<Told> {
     if let Some(cause) = &pod.failed {
-        let fresh = !clock.passed(EVICTION_TOLD, pod.unready_since.max(pod.created));
+        let fresh = !clock.expired(EVICTION_TOLD, pod.unready_since.max(pod.created));
         return fresh.then(|| warning(&cause.reason, cause.message.clone()));
     }
     if let Some((message, since)) = &pod.unschedulable {
-        return clock.passed(SETTLING, *since).then(|| error(reasons::UNSCHEDULABLE, message.clone()));
+        return clock.expired(SETTLING, *since).then(|| error(reasons::UNSCHEDULABLE, message.clone()));
     }
     if let Some((gates, since)) = &pod.gated {
         let message =
             format!("the scheduler does not look at it behind the scheduling gates {}", gates.join(", "));
-        return clock.passed(LONGEST_UNSEEN, *since).then(|| error(reasons::SCHEDULING_GATED, message));
+        return clock.expired(LONGEST_UNSEEN, *since).then(|| error(reasons::SCHEDULING_GATED, message));
     }
     if pod.phase == "Pending" && pod.node.is_none() && !pod.scheduled {
-        let unseen = clock.passed(LONGEST_UNSEEN, pod.created);
+        let unseen = clock.expired(LONGEST_UNSEEN, pod.created);
         return unseen.then(|| error(reasons::UNSCHEDULABLE, "no scheduler has looked at it"));
     }
     if pod.lost {
@@ -151,20 +153,20 @@ fn of_pod(key: &Key, pod: &detail::Pod, longest_unready: i64, clock: &Clock) -> 
         return Some(error(reasons::NODE_LOST, message));
     }
     if let Some(creating) = &pod.creating {
-        return of_creating(pod, creating, clock);
+        return creation_problem(pod, creating, clock);
     }
     if let Some(waiting) = &pod.waiting {
-        return Some(of_waiting(key, pod, waiting));
+        return Some(waiting_problem(key, pod, waiting));
     }
     // Between two crashes the container runs for a moment: the cause is still the cause.
     if let Some(end) = &pod.terminated
         && !pod.ready
         && pod.restarts > 0
     {
-        return Some(of_end(key, pod, end));
+        return Some(termination_problem(key, pod, end));
     }
     let unready =
-        pod.phase == "Running" && pod.unready_since > 0 && clock.passed(longest_unready, pod.unready_since);
+        pod.phase == "Running" && pod.unready_since > 0 && clock.expired(longest_unready, pod.unready_since);
     unready.then(|| {
         let probe = if pod.started { "readiness" } else { "startup" };
         // Not how long by now: a number that grows would be a status that changes.
@@ -175,8 +177,8 @@ fn of_pod(key: &Key, pod: &detail::Pod, longest_unready: i64, clock: &Clock) -> 
     })
 }
 
-fn of_creating(pod: &detail::Pod, creating: &Creating, clock: &Clock) -> Option<Told> {
-    if !clock.passed(LONGEST_CREATING, creating.since) {
+fn creation_problem(pod: &health::Pod, creating: &Creating, clock: &DeadlineTracker) -> Option<Told> {
+    if !clock.expired(LONGEST_CREATING, creating.since) {
         return None;
     }
     let node = pod.node.as_deref().unwrap_or_default();
@@ -191,14 +193,14 @@ fn of_creating(pod: &detail::Pod, creating: &Creating, clock: &Clock) -> Option<
     Some(error(reasons::CONTAINER_CREATING, format!("{how_far}, for more than {LONGEST_CREATING} s")))
 }
 
-fn of_waiting(key: &Key, pod: &detail::Pod, waiting: &detail::Cause) -> Told {
+fn waiting_problem(key: &Key, pod: &health::Pod, waiting: &health::Cause) -> Told {
     let message =
         if waiting.message.is_empty() { format!("image {}", pod.image) } else { waiting.message.clone() };
     match (waiting.reason.as_str(), &pod.terminated) {
         ("ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError", _) => {
             error(reasons::IMAGE_PULL, message)
         }
-        (reasons::CRASH_LOOP, Some(end)) => of_end(key, pod, end),
+        (reasons::CRASH_LOOP, Some(end)) => termination_problem(key, pod, end),
         (reasons::CRASH_LOOP, None) => {
             let often = times(pod.restarts);
             let why = "its liveness or startup probe fails, or it ends by itself";
@@ -208,7 +210,7 @@ fn of_waiting(key: &Key, pod: &detail::Pod, waiting: &detail::Cause) -> Told {
     }
 }
 
-fn of_end(key: &Key, pod: &detail::Pod, end: &detail::Terminated) -> Told {
+fn termination_problem(key: &Key, pod: &health::Pod, end: &health::Terminated) -> Told {
     let (reason, message) = crash::describe(end, &times(pod.restarts), key);
     error(reason, message)
 }
@@ -227,8 +229,8 @@ mod tests {
         Timestamp::from_second(second).unwrap().to_string()
     }
 
-    fn clock() -> Clock {
-        Clock::at(Timestamp::from_second(NOW).unwrap())
+    fn clock() -> DeadlineTracker {
+        DeadlineTracker::at(Timestamp::from_second(NOW).unwrap())
     }
 
     fn key() -> Key {
@@ -242,8 +244,8 @@ mod tests {
             "metadata": { "name": "p", "uid": "u", "creationTimestamp": made },
             "spec": { "nodeName": status.get("phase").map(|_| "node-1") }, "status": status,
         });
-        let Detail::Pod(pod) = Detail::read(Pod::KIND, &live) else { panic!("not a pod") };
-        of_pod(&key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
+        let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &live) else { panic!("not a pod") };
+        pod_problem(&key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
     }
 
     fn waiting(reason: &str, message: &str) -> Value {
@@ -329,8 +331,10 @@ mod tests {
                     "lastState": { "terminated": { "exitCode": exit_code, "reason": "Error", "message": "Tomcat initialized",
                         "startedAt": at(NOW - 400), "finishedAt": at(NOW - 400 + ran) } } }] },
             });
-            let Detail::Pod(pod) = Detail::read(Pod::KIND, &live) else { panic!("not a pod") };
-            of_pod(&key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
+            let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &live) else {
+                panic!("not a pod")
+            };
+            pod_problem(&key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
         };
         let waits = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
         let runs = json!({ "running": {} });
@@ -391,8 +395,10 @@ mod tests {
                 "status": { "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False",
                     "reason": "SchedulingGated", "message": "x", "lastTransitionTime": at(since) }] },
             });
-            let Detail::Pod(pod) = Detail::read(Pod::KIND, &live) else { panic!("not a pod") };
-            of_pod(&key(), &pod, LONGEST_UNREADY, &clock())
+            let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &live) else {
+                panic!("not a pod")
+            };
+            pod_problem(&key(), &pod, LONGEST_UNREADY, &clock())
         };
         assert_eq!(told(NOW - LONGEST_UNSEEN + 1), None);
         let told = told(NOW - LONGEST_UNSEEN).unwrap();
@@ -479,25 +485,27 @@ mod tests {
         assert_eq!(told(&evicted(NOW - 1)).unwrap().0, "Evicted");
         // Made 5 s ago, as all pods of this test.
         let long_ago = json!({ "metadata": {}, "status": evicted(NOW - EVICTION_TOLD) });
-        let Detail::Pod(pod) = Detail::read(Pod::KIND, &long_ago) else { panic!("not a pod") };
-        assert_eq!(of_pod(&key(), &pod, LONGEST_UNREADY, &clock()), None);
+        let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &long_ago) else {
+            panic!("not a pod")
+        };
+        assert_eq!(pod_problem(&key(), &pod, LONGEST_UNREADY, &clock()), None);
     }
 
     #[test]
     fn a_deleted_pod_that_stays_is_told_with_what_keeps_it() {
-        let pod = |finalizers: &[&str]| detail::Pod {
+        let pod = |finalizers: &[&str]| health::Pod {
             node: Some("node-1".into()),
             finalizers: finalizers.iter().map(|it| (*it).to_owned()).collect(),
-            ..detail::Pod::default()
+            ..health::Pod::default()
         };
         let late = NOW - LONGEST_TERMINATING;
-        assert_eq!(of_deleted(&pod(&[]), late + 1, true, &clock()), None);
-        let told = of_deleted(&pod(&[]), late, true, &clock()).unwrap();
+        assert_eq!(deletion_problem(&pod(&[]), late + 1, true, &clock()), None);
+        let told = deletion_problem(&pod(&[]), late, true, &clock()).unwrap();
         assert!(
             told.severity == Severity::Error && told.message.contains("Node node-1 does not confirm"),
             "{told:?}"
         );
-        let told = of_deleted(&pod(&["a/b"]), late, false, &clock()).unwrap();
+        let told = deletion_problem(&pod(&["a/b"]), late, false, &clock()).unwrap();
         assert!(told.severity == Severity::Warning && told.message.ends_with("a/b"), "{told:?}");
     }
 }

@@ -6,32 +6,37 @@ use crate::{
         self,
         status::{Problem, Severity},
     },
-    engine::{child::Child, detail::Cause},
+    engine::{child::Child, health::Cause},
     logpilot::{
-        facts::{Taken, Way},
+        facts::{ExposureKind, RouteConflict},
         reasons,
     },
 };
 
 /// One problem for each way in that an older resource is in the way of, told by its first location.
-pub(super) fn of_taken(taken: &[Taken], cluster: &str) -> impl Iterator<Item = Problem> {
-    [(Way::Ingress, "ingress"), (Way::Gateway, "gateway")].into_iter().filter_map(move |(way, field)| {
-        let mut all = taken.iter().filter(|taken| taken.way == way);
-        let Taken { host, path, by, .. } = all.next()?;
-        let others = match all.count() {
-            0 => String::new(),
-            others => format!(" (and {others} more)"),
-        };
-        let kind = api::KIND;
-        let host = if host.is_empty() { "*" } else { host };
-        let message = format!(
-            "spec.exposure.{field}: host '{host}' path '{path}' is already used by {kind} '{by}'{others}"
-        );
-        Some(problem(Severity::Error, reasons::ROUTE_CONFLICT, format!("{kind} {cluster}"), message))
-    })
+pub(super) fn route_conflict_problems(
+    taken: &[RouteConflict],
+    cluster: &str,
+) -> impl Iterator<Item = Problem> {
+    [(ExposureKind::Ingress, "ingress"), (ExposureKind::Gateway, "gateway")].into_iter().filter_map(
+        move |(way, field)| {
+            let mut all = taken.iter().filter(|taken| taken.way == way);
+            let RouteConflict { host, path, by, .. } = all.next()?;
+            let others = match all.count() {
+                0 => String::new(),
+                others => format!(" (and {others} more)"),
+            };
+            let kind = api::KIND;
+            let host = if host.is_empty() { "*" } else { host };
+            let message = format!(
+                "spec.exposure.{field}: host '{host}' path '{path}' is already used by {kind} '{by}'{others}"
+            );
+            Some(problem(Severity::Error, reasons::ROUTE_CONFLICT, format!("{kind} {cluster}"), message))
+        },
+    )
 }
 
-pub(super) fn of_gateway(child: &Child, unable: Option<&Cause>, unseen: bool) -> Option<Problem> {
+pub(super) fn gateway_problem(child: &Child, unable: Option<&Cause>, unseen: bool) -> Option<Problem> {
     match unable {
         Some(cause) => Some(error(
             child,
@@ -46,7 +51,7 @@ pub(super) fn of_gateway(child: &Child, unable: Option<&Cause>, unseen: bool) ->
     }
 }
 
-pub(super) fn of_route(child: &Child, refused: Option<&Cause>, unseen: Option<&str>) -> Option<Problem> {
+pub(super) fn route_problem(child: &Child, refused: Option<&Cause>, unseen: Option<&str>) -> Option<Problem> {
     match refused {
         Some(cause) => {
             Some(error(child, reasons::ROUTE_NOT_ACCEPTED, format!("{}: {}", cause.reason, cause.message)))

@@ -8,14 +8,14 @@ use crate::{
     api::{common::Quantity, status::Problem},
     engine::{
         child::Child,
-        clock::Clock,
-        detail::{Cause, Claim},
+        deadlines::DeadlineTracker,
+        health::{Cause, Claim},
         kind::Managed,
         plan::Plan,
         quantity,
     },
     logpilot::{
-        facts::{HeldSize, HeldWhy},
+        facts::{HeldWhy, PendingResize},
         reasons,
     },
 };
@@ -25,14 +25,19 @@ const LONGEST_UNRESIZED: i64 = 120;
 
 const WAITS: &str = "waits for the first pod";
 
-pub(super) fn of_claim(child: &Child, claim: &Claim, plan: &Plan, clock: &Clock) -> Option<Problem> {
+pub(super) fn claim_problem(
+    child: &Child,
+    claim: &Claim,
+    plan: &Plan,
+    clock: &DeadlineTracker,
+) -> Option<Problem> {
     let pending = claim.phase == "Pending";
     // That of the backups waits for the first one, and no server waits for it. A class may wait for the first pod,
     // and none is wanted.
     if pending && (is_backup(child, plan) || !wants_pods(plan)) {
         return None;
     }
-    if claim.phase == "Lost" || pending && clock.passed(SETTLING, claim.created) {
+    if claim.phase == "Lost" || pending && clock.expired(SETTLING, claim.created) {
         return Some(error(child, reasons::VOLUME_PENDING, format!("claim is {}", unbound(claim))));
     }
     let told = resize(claim, clock)?;
@@ -40,7 +45,7 @@ pub(super) fn of_claim(child: &Child, claim: &Claim, plan: &Plan, clock: &Clock)
 }
 
 /// How far another size is; that nobody has begun with it, once a provisioner had the time to.
-fn resize(claim: &Claim, clock: &Clock) -> Option<String> {
+fn resize(claim: &Claim, clock: &DeadlineTracker) -> Option<String> {
     let sizes = |claim: &Claim| {
         let [asked, has] = [&claim.requested, &claim.capacity].map(|size| size.clone().unwrap_or_default());
         format!("asks for {asked} and has {has}")
@@ -52,14 +57,14 @@ fn resize(claim: &Claim, clock: &Clock) -> Option<String> {
     }
     let number = |size: &Option<String>| size.as_deref().and_then(quantity::nano);
     let waits = number(&claim.requested)? > number(&claim.capacity)?;
-    (waits && clock.passed(LONGEST_UNRESIZED, claim.asked)).then(|| {
+    (waits && clock.expired(LONGEST_UNRESIZED, claim.asked)).then(|| {
         let provisioner = claim.provisioner.as_deref().unwrap_or("the provisioner of its storage class");
         format!("{}, and {provisioner} has not begun to resize it within {LONGEST_UNRESIZED} s", sizes(claim))
     })
 }
 
 /// Why a claim asks for another size than the declared one.
-pub(super) fn held(held: &HeldSize) -> String {
+pub(super) fn held(held: &PendingResize) -> String {
     let (now, declared) = (&held.now.0, &held.declared.0);
     match &held.why {
         HeldWhy::NoVolume => format!(
@@ -89,7 +94,7 @@ fn unbound(claim: &Claim) -> String {
 }
 
 /// Where two problems have one cause, the other one goes.
-pub fn drop_consequences(found: &mut Vec<Problem>) {
+pub fn remove_secondary_problems(found: &mut Vec<Problem>) {
     let about_volumes = |problem: &Problem| {
         let message = problem.message.to_lowercase();
         message.contains("persistentvolumeclaim") || message.contains("storageclass")
@@ -126,7 +131,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{api::status::Severity, engine::detail::Detail, logpilot::problems::problem};
+    use crate::{api::status::Severity, engine::health::ObservedStatus, logpilot::problems::problem};
 
     #[test]
     fn a_claim_tells_what_it_waits_for() {
@@ -159,8 +164,11 @@ mod tests {
                         "fieldsV1": { "f:spec": { "f:resources": { "f:requests": { "f:storage": {} } } } } }] },
                 "spec": { "resources": { "requests": { "storage": "10Ti" } } }, "status": status,
             });
-            let Detail::Claim(claim) = Detail::read(PersistentVolumeClaim::KIND, &live) else { panic!() };
-            resize(&claim, &Clock::at(Timestamp::from_second(now).unwrap()))
+            let ObservedStatus::Claim(claim) = ObservedStatus::read(PersistentVolumeClaim::KIND, &live)
+            else {
+                panic!()
+            };
+            resize(&claim, &DeadlineTracker::at(Timestamp::from_second(now).unwrap()))
         };
         let state = |state: &str| json!({ "allocatedResourceStatuses": { "storage": state } });
         let condition = |type_: &str, message: &str| json!({ "conditions": [{ "type": type_, "status": "True", "message": message }] });
@@ -200,7 +208,7 @@ mod tests {
             told(reasons::SCALED_BEYOND_STORAGE, "Deployment n/a"),
             told(reasons::CONTESTED, "Service n/a"),
         ];
-        drop_consequences(&mut found);
+        remove_secondary_problems(&mut found);
         let left: Vec<_> = found.iter().map(|it| (it.reason.as_str(), it.object.as_str())).collect();
         assert_eq!(left, [("ScaledBeyondStorage", "Deployment n/a"), ("Contested", "Service n/a")]);
     }
@@ -210,7 +218,7 @@ mod tests {
         let left = |claim: &str, pod: &str| {
             let told = |reason, message: &str| problem(Severity::Error, reason, "x".into(), message);
             let mut found = vec![told(reasons::VOLUME_PENDING, claim), told(reasons::UNSCHEDULABLE, pod)];
-            drop_consequences(&mut found);
+            remove_secondary_problems(&mut found);
             found.into_iter().map(|problem| problem.reason).collect::<Vec<_>>()
         };
         let waits = format!("storage class c does not exist, makes no volumes, or {WAITS}");

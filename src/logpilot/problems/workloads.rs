@@ -8,14 +8,14 @@ use crate::{
     engine::{
         FIELD_MANAGER,
         child::Child,
-        detail::{Cause, Deployment, ReplicaSet},
         error::resource_refusal,
+        health::{Cause, Deployment, ReplicaSet},
         plan::Plan,
     },
     logpilot::reasons,
 };
 
-pub(super) fn of_deployment(child: &Child, deployment: &Deployment, plan: &Plan) -> Option<Problem> {
+pub(super) fn deployment_problem(child: &Child, deployment: &Deployment, plan: &Plan) -> Option<Problem> {
     if let Some(manager) = &deployment.paused {
         return Some(of_paused(child, deployment, manager, plan));
     }
@@ -64,7 +64,7 @@ pub(super) fn of_suspended(child: &Child, manager: &str, is_planned: bool) -> Pr
 }
 
 /// A ReplicaSet tells of a refusal before its Deployment does.
-pub(super) fn of_replica_set(child: &Child, set: &ReplicaSet) -> Option<Problem> {
+pub(super) fn replica_set_problem(child: &Child, set: &ReplicaSet) -> Option<Problem> {
     let cause = set.failure.as_ref().filter(|_| set.replicas > 0)?;
     Some(error(child, refusal(cause), cause.message.clone()))
 }
@@ -95,8 +95,8 @@ mod tests {
     use crate::{
         api::status::Severity,
         engine::{
-            clock::Clock,
-            detail::Detail,
+            deadlines::DeadlineTracker,
+            health::ObservedStatus,
             kind::Managed,
             plan::{Key, Planned, Replicas},
         },
@@ -115,8 +115,8 @@ mod tests {
                 "status": { "conditions": [{ "type": "Suspended", "status": if suspend { "True" } else { "False" } }] },
             });
             let child = Child::read(Job::KIND, &live).unwrap();
-            let clock = Clock::at(Timestamp::from_second(made + ago).unwrap());
-            super::super::of_child(&child, &Plan::default(), &clock)
+            let clock = DeadlineTracker::at(Timestamp::from_second(made + ago).unwrap());
+            super::super::object_problem(&child, &Plan::default(), &clock)
         };
         assert_eq!(told(false, "kubectl-patch", LONGEST_SUSPENDED), None);
         assert_eq!(told(true, "kubectl-patch", LONGEST_SUSPENDED - 1), None);
@@ -142,12 +142,12 @@ mod tests {
                 "status": { "updatedReplicas": updated, "availableReplicas": 2, "replicas": 2 },
             });
             let child = Child::read(Workload::KIND, &live).unwrap();
-            let Detail::Deployment(deployment) = &child.detail else { panic!("not a Deployment") };
+            let ObservedStatus::Deployment(deployment) = &child.detail else { panic!("not a Deployment") };
             let key = Key { namespace: Some("n".into()), name: "d".into() };
             let body = json!({ "spec": { "paused": patched } });
             let planned =
                 Planned { kind: Workload::KIND, key, body, replicas: Replicas::Planned, held: None };
-            of_deployment(&child, deployment, &Plan { objects: vec![planned] })
+            deployment_problem(&child, deployment, &Plan { objects: vec![planned] })
         };
         assert_eq!(told(false, "kubectl-rollout", 0, false), None);
         let stuck = told(true, "kubectl-rollout", 0, false).unwrap();

@@ -16,7 +16,7 @@ use crate::{
     api::status::{RestorePhase, RestoreStatus},
     engine::{
         child::Child,
-        detail::{self, Detail},
+        health::{self, ObservedStatus},
         kind::Managed,
         plan::Key,
     },
@@ -29,12 +29,12 @@ const REMEMBERED: usize = 16;
 
 impl World<'_> {
     /// What still uses the data.
-    pub(super) fn left(&self, request: &Restore) -> Vec<String> {
+    pub(super) fn remaining_users(&self, request: &Restore) -> Vec<String> {
         let namespace = &self.cluster.namespace.name;
         let users: Vec<&Component> =
             self.cluster.components.iter().filter(|component| component.claim == request.claim).collect();
         let mut left: Vec<String> = self
-            .alive()
+            .active_pods()
             .filter(|(_, pod)| {
                 pod.component == labels::RESTORE || users.iter().any(|user| user.role.name == pod.component)
             })
@@ -43,7 +43,9 @@ impl World<'_> {
         left.extend(users.iter().filter_map(|user| {
             let key = Key { namespace: Some(namespace.clone()), name: user.name.clone() };
             match &self.snapshot.get(Deployment::KIND, &key)?.detail {
-                Detail::Deployment(live) if live.observed && live.desired == 0 && live.total == 0 => None,
+                ObservedStatus::Deployment(live) if live.observed && live.desired == 0 && live.total == 0 => {
+                    None
+                }
                 _ => Some(format!("Deployment {key}")),
             }
         }));
@@ -52,7 +54,7 @@ impl World<'_> {
         left.extend(
             self.snapshot
                 .of_kind(Job::KIND)
-                .filter(|child| matches!(child.detail, Detail::Job { end: None, .. }))
+                .filter(|child| matches!(child.detail, ObservedStatus::Job { end: None, .. }))
                 .filter(|child| {
                     let owner = child.controller.as_ref().filter(|owner| owner.kind == "CronJob");
                     owner.is_some_and(|owner| copies.iter().any(|job| job.name == owner.name))
@@ -72,15 +74,15 @@ impl World<'_> {
         self.snapshot.get(Job::KIND, &self.key(request)).filter(ours)
     }
 
-    pub(super) fn pods(&self, request: &Restore) -> impl Iterator<Item = &detail::Pod> {
+    pub(super) fn pods(&self, request: &Restore) -> impl Iterator<Item = &health::Pod> {
         let name = self.key(request).name;
-        self.alive().map(|(_, pod)| pod).filter(move |pod| pod.job.as_ref() == Some(&name))
+        self.active_pods().map(|(_, pod)| pod).filter(move |pod| pod.job.as_ref() == Some(&name))
     }
 
     /// Pods whose containers may run, those on their way out included.
-    pub(super) fn alive(&self) -> impl Iterator<Item = (&Arc<Child>, &detail::Pod)> {
+    pub(super) fn active_pods(&self) -> impl Iterator<Item = (&Arc<Child>, &health::Pod)> {
         self.snapshot.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
-            Detail::Pod(pod) if !matches!(pod.phase.as_str(), "Succeeded" | "Failed") => {
+            ObservedStatus::Pod(pod) if !matches!(pod.phase.as_str(), "Succeeded" | "Failed") => {
                 Some((child, pod.as_ref()))
             }
             _ => None,
@@ -88,8 +90,8 @@ impl World<'_> {
     }
 
     /// Every claim, while the pod of a restore is there that nobody asks for any more.
-    pub(super) fn haunted(&self) -> BTreeSet<String> {
-        let there = self.alive().any(|(_, pod)| pod.component == labels::RESTORE);
+    pub(super) fn claims_with_restore_pods(&self) -> BTreeSet<String> {
+        let there = self.active_pods().any(|(_, pod)| pod.component == labels::RESTORE);
         let claims = self.cluster.components.iter().filter(|_| there);
         claims.map(|component| component.claim.clone()).collect()
     }
@@ -97,13 +99,13 @@ impl World<'_> {
     fn record(&self, claim: &str) -> Vec<(String, RestorePhase)> {
         let key = self.cluster.key(claim);
         match self.snapshot.get(PersistentVolumeClaim::KIND, &key).map(|child| &child.detail) {
-            Some(Detail::Claim(live)) => live.restores.as_deref().map(read).unwrap_or_default(),
+            Some(ObservedStatus::Claim(live)) => live.restores.as_deref().map(read).unwrap_or_default(),
             _ => Vec::new(),
         }
     }
 
     /// How a request ended, as the claim has it.
-    pub(super) fn recorded(&self, request: &Restore) -> Option<RestorePhase> {
+    pub(super) fn recorded_phase(&self, request: &Restore) -> Option<RestorePhase> {
         let all = self.record(&request.claim);
         all.into_iter().find(|(id, _)| *id == request.request_id).map(|(_, phase)| phase)
     }

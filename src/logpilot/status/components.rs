@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::status::ComponentStatus,
-    engine::{detail::Detail, plan::Planned},
+    engine::{health::ObservedStatus, plan::Planned},
 };
 
 pub(super) struct Workload {
@@ -52,7 +52,7 @@ pub(super) fn workload(planned: &Planned, view: &View<'_>) -> Workload {
     };
     let mut complete = false;
     if let Some(child) = view.snapshot.get(planned.kind, &planned.key)
-        && let Detail::Deployment(live) = &child.detail
+        && let ObservedStatus::Deployment(live) = &child.detail
     {
         status.desired = small(live.desired);
         status.updated = small(live.updated);
@@ -61,7 +61,7 @@ pub(super) fn workload(planned: &Planned, view: &View<'_>) -> Workload {
         complete = !child.deleting && live.complete();
     }
     (status.configs, status.config_rolled_out) =
-        configs::of(config, &planned.key, &status.name, status.desired, view.snapshot);
+        configs::observe(config, &planned.key, &status.name, status.desired, view.snapshot);
     Workload { status, complete }
 }
 

@@ -3,17 +3,17 @@
 use kube::ResourceExt;
 
 use super::{
-    super::{facts::Verdict, gather, problems, reasons},
+    super::{facts::CheckVerdict, gather, problems, reasons},
     View,
     components::Workload,
 };
 use crate::{
     api::status::{Problem, Severity},
-    engine::conditions::Wanted,
+    engine::conditions::DesiredCondition,
 };
 
-pub(super) fn of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> Vec<Wanted> {
-    let condition = |type_, status, reason: &str, message: String| Wanted {
+pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> Vec<DesiredCondition> {
+    let condition = |type_, status, reason: &str, message: String| DesiredCondition {
         type_,
         status,
         reason: reason.to_owned(),
@@ -21,10 +21,10 @@ pub(super) fn of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
     };
     let mut wanted = Vec::new();
     let first_error = found.iter().find(|problem| problem.severity == Severity::Error);
-    let unsettled = view.outcome.steps.iter().find(|step| !step.result.settled());
+    let unsettled = view.outcome.steps.iter().find(|step| !step.result.is_settled());
     let applied = unsettled.is_none() && !view.paused;
     let in_force =
-        view.outcome.steps.iter().all(|step| step.result.settled() || problems::is_mere_warning(step));
+        view.outcome.steps.iter().all(|step| step.result.is_settled() || problems::is_warning_only(step));
     let complete = workloads.iter().all(|workload| workload.complete);
     let (waiting, progress) = waits_for(view, workloads);
     let cause = |fallback: &str, message: String| match first_error {
@@ -70,7 +70,7 @@ pub(super) fn of(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> 
 
     let lost = first_error.is_some_and(|problem| problem.reason == reasons::DATA_VOLUME_LOST);
     let stuck = first_error.filter(|_| {
-        lost || problems::needs_help(view.outcome)
+        lost || problems::requires_user_action(view.outcome)
             || found.iter().any(|problem| {
                 problem.severity == Severity::Error
                     && [
@@ -135,7 +135,7 @@ fn reads(view: &View<'_>) -> String {
 fn waits_for(view: &View<'_>, workloads: &[Workload]) -> (&'static str, String) {
     let checks = view.facts.config_checks.iter();
     let tried: Vec<_> = checks
-        .filter(|(_, check)| check.verdict == Verdict::Running && !view.paused)
+        .filter(|(_, check)| check.verdict == CheckVerdict::Running && !view.paused)
         .map(|(name, check)| {
             format!("{name} is left as it is while {} tries its new configuration", check.object)
         })

@@ -9,7 +9,7 @@ use k8s_openapi::api::{
 
 use crate::{
     api::status::ConfigStatus,
-    engine::{detail::Detail, kind::Managed, live::Snapshot, plan::Key},
+    engine::{cache::Snapshot, health::ObservedStatus, kind::Managed, plan::Key},
 };
 
 /// How many are named; `revisionHistoryLimit` bounds how many there are.
@@ -26,7 +26,7 @@ struct Config {
 
 /// The configurations of a component, the planned one first and then from new to old; and whether every pod that is
 /// wanted runs the planned one, and none another.
-pub(super) fn of(
+pub(super) fn observe(
     planned: &str,
     deployment: &Key,
     component: &str,
@@ -41,14 +41,14 @@ pub(super) fn of(
         all.entry(child.key.name.clone()).or_default().kept = !child.deleting;
     }
     for child in snapshot.of_kind(ReplicaSet::KIND) {
-        let Detail::ReplicaSet(set) = &child.detail else { continue };
+        let ObservedStatus::ReplicaSet(set) = &child.detail else { continue };
         for name in set.config_maps.iter().filter(|name| here(&child.key) && ours(name)) {
             let config = all.entry(name.clone()).or_default();
             config.revision = config.revision.max(set.revision);
         }
     }
     for child in snapshot.of_kind(Pod::KIND) {
-        let Detail::Pod(pod) = &child.detail else { continue };
+        let ObservedStatus::Pod(pod) = &child.detail else { continue };
         // One that is being ended runs until it is gone.
         if pod.component == component && pod.phase == "Running" {
             for name in pod.config_maps.iter().filter(|name| ours(name)) {
@@ -115,7 +115,7 @@ mod tests {
     /// `name:pods` of each, and whether the planned one, `c`, is rolled out to two pods.
     fn told(objects: Vec<(&'static Kind, Value)>) -> (String, bool) {
         let key = Key { namespace: Some("n".into()), name: "l-all".into() };
-        let (configs, rolled_out) = of(&format!("{MINE}c"), &key, "all", 2, &snapshot(objects));
+        let (configs, rolled_out) = observe(&format!("{MINE}c"), &key, "all", 2, &snapshot(objects));
         let told = configs.iter().map(|it| format!("{}:{}", it.name.strip_prefix(MINE).unwrap(), it.pods));
         (told.collect::<Vec<_>>().join(" "), rolled_out)
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::View;
 use crate::{
     api::status::{Endpoint, EndpointPort},
-    engine::{detail::Detail, kind::Managed, plan::Plan},
+    engine::{health::ObservedStatus, kind::Managed, plan::Plan},
     objects::{
         gateway::Gateway,
         routes::{GRPCRoute, HTTPRoute},
@@ -29,7 +29,7 @@ pub(super) fn url(view: &View<'_>) -> Option<String> {
         });
     gateway.or(ingress).or_else(|| {
         view.snapshot.of_kind(Service::KIND).find_map(|child| match &child.detail {
-            Detail::Service { address, .. } => address.clone(),
+            ObservedStatus::Service { address, .. } => address.clone(),
             _ => None,
         })
     })
@@ -59,7 +59,7 @@ pub(super) fn of_services(view: &View<'_>) -> Vec<Endpoint> {
                 .snapshot
                 .of_kind(EndpointSlice::KIND)
                 .filter_map(|child| match &child.detail {
-                    Detail::Slice { service, ready } if *service == planned.key.name => Some(*ready),
+                    ObservedStatus::Slice { service, ready } if *service == planned.key.name => Some(*ready),
                     _ => None,
                 })
                 // One pod stands in one slice per address family; the largest is the number of pods.

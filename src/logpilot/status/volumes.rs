@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{super::problems, View};
 use crate::{
     api::status::VolumeStatus,
-    engine::{detail::Detail, kind::Managed},
+    engine::{health::ObservedStatus, kind::Managed},
 };
 
 pub(super) fn summary(view: &View<'_>) -> Option<String> {
@@ -18,7 +18,7 @@ pub(super) fn summary(view: &View<'_>) -> Option<String> {
         .map(|planned| {
             let (phase, size) = match view.snapshot.get(planned.kind, &planned.key).map(|child| &child.detail)
             {
-                Some(Detail::Claim(claim)) => (claim.phase.clone(), claim.capacity.clone()),
+                Some(ObservedStatus::Claim(claim)) => (claim.phase.clone(), claim.capacity.clone()),
                 _ => ("Pending".to_owned(), None),
             };
             let size = size.or_else(|| {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::{
     api::status::{BackupResult, BackupStatus},
-    engine::{child::Child, clock::Clock, kind::Kind, live::Snapshot},
+    engine::{cache::Snapshot, child::Child, deadlines::DeadlineTracker, kind::Kind},
     logpilot::{
         backups::{self, Backups},
         facts::OperatorImage,
@@ -21,8 +21,8 @@ pub(super) fn at(text: &str) -> Timestamp {
 }
 
 /// That many seconds after what has no time of its own.
-pub(super) fn seconds_in(seconds: i64) -> Clock {
-    Clock::at(Timestamp::from_second(seconds).expect("a time"))
+pub(super) fn seconds_in(seconds: i64) -> DeadlineTracker {
+    DeadlineTracker::at(Timestamp::from_second(seconds).expect("a time"))
 }
 
 fn kind(name: &str) -> &'static Kind {
@@ -74,11 +74,11 @@ pub(super) fn pod(job: &str, exit_code: i32, message: &str) -> Value {
 const SAID: &str = r#"{"file":"logpilot-20260102T030001.000Z.db","takenAt":"2026-01-02T03:00:01Z","size":8192,"sha256":"00","rows":12,"durationMillis":5,"available":["logpilot-20260102T030001.000Z.db","../x"],"pruned":0}"#;
 
 fn seen(spec: &str, before: &[BackupStatus], objects: &[Value], now: &str) -> Backups {
-    seen_by(&Clock::at(at(now)), spec, before, objects)
+    seen_by(&DeadlineTracker::at(at(now)), spec, before, objects)
 }
 
-fn seen_by(clock: &Clock, spec: &str, before: &[BackupStatus], objects: &[Value]) -> Backups {
-    backups::of(&cluster(spec), &Facts::default(), before, &world(objects), clock)
+fn seen_by(clock: &DeadlineTracker, spec: &str, before: &[BackupStatus], objects: &[Value]) -> Backups {
+    backups::observe(&cluster(spec), &Facts::default(), before, &world(objects), clock)
 }
 
 fn reasons(backups: &Backups) -> Vec<&str> {
@@ -158,7 +158,7 @@ fn without_the_operators_image_there_is_no_cron_job_and_a_warning() {
     let plan = plan(&cluster, &facts);
     assert!(names(&plan, "CronJob").is_empty());
     assert_eq!(names(&plan, "PersistentVolumeClaim").len(), 2, "what holds backups stays");
-    let told = backups::of(&cluster, &facts, &[], &Snapshot::default(), &seconds_in(0));
+    let told = backups::observe(&cluster, &facts, &[], &Snapshot::default(), &seconds_in(0));
     assert_eq!(reasons(&told), ["BackupImageUnknown"]);
 }
 
@@ -170,7 +170,7 @@ fn the_newest_backup_is_told_and_outlives_its_job() {
         job("logpilot-backup-1", "Complete", "2026-01-02T02:00:05Z"),
         pod("logpilot-backup-1", 0, SAID),
     ];
-    let clock = Clock::at(at("2026-01-02T10:00:00Z"));
+    let clock = DeadlineTracker::at(at("2026-01-02T10:00:00Z"));
     let first = seen_by(&clock, spec, &[], &objects);
     assert_eq!(reasons(&first), [""; 0]);
     let status = &first.status[0];
@@ -209,7 +209,7 @@ fn a_failed_backup_is_a_warning_with_what_its_pod_said() {
     // The pod that failed makes no server unready, and a new success ends it.
     let plan = planned("{ backup: {} }");
     assert!(
-        problems::of_live(&plan, &world(&objects), &seconds_in(0))
+        problems::live_problems(&plan, &world(&objects), &seconds_in(0))
             .iter()
             .all(|problem| problem.reason != "CrashLoopBackOff")
     );
@@ -227,7 +227,7 @@ fn a_backup_that_was_due_and_did_not_come_is_told_when_it_had_time_to_end() {
     assert_eq!(reasons(&seen(spec, &[], &old, "2026-01-03T05:00:00Z")), ["BackupOld"]);
     // None yet: from when the CronJob was made.
     let fresh = [cron_job()];
-    let clock = Clock::at(at("2026-01-01T04:00:00Z"));
+    let clock = DeadlineTracker::at(at("2026-01-01T04:00:00Z"));
     assert_eq!(reasons(&seen_by(&clock, spec, &[], &fresh)), [""; 0]);
     assert_eq!(clock.next(), Some(Duration::from_hours(1)));
     assert_eq!(reasons(&seen(spec, &[], &fresh, "2026-01-01T05:00:00Z")), ["BackupOld"]);
@@ -242,7 +242,7 @@ fn a_backup_claim_that_waits_for_its_first_pod_is_no_problem() {
     let plan = planned("{ backup: {} }");
     let claim = |name: &str, phase: &str| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name }, "status": { "phase": phase } });
     let told = |objects: &[Value]| {
-        let found = problems::of_live(&plan, &world(objects), &seconds_in(60));
+        let found = problems::live_problems(&plan, &world(objects), &seconds_in(60));
         found.into_iter().filter(|it| it.reason == "VolumePending").count()
     };
     assert_eq!(told(&[claim("logpilot-backup", "Pending")]), 0);
@@ -307,8 +307,11 @@ fn pods_of_one_component_with_one_cause_are_one_problem_that_counts_them() {
             "status": { "containerStatuses": [{ "state": { "waiting": { "reason": "ErrImagePull", "message": "no" } } }] } })
     };
     let pods = [failing("a", "all"), failing("b", "all"), failing("c", "rest")];
-    let told =
-        problems::of_live(&planned("{ components: { all: {}, rest: {} } }"), &world(&pods), &seconds_in(0));
+    let told = problems::live_problems(
+        &planned("{ components: { all: {}, rest: {} } }"),
+        &world(&pods),
+        &seconds_in(0),
+    );
     let words: Vec<_> = told.iter().map(|it| it.message.as_str()).collect();
     assert_eq!(words, ["no (and 1 more pods)", "no"]);
 }
@@ -323,7 +326,7 @@ fn a_backup_pod_whose_secret_is_missing_is_told_with_the_secrets_name() {
     pod["status"] = json!({ "phase": "Pending", "containerStatuses": [{ "restartCount": 0, "image": "i:1",
         "state": { "waiting": { "reason": "CreateContainerConfigError", "message": "secret \"minio\" not found" } } }] });
     let plan = planned("{ backup: { s3: { bucket: abc, credentialsSecret: { name: minio } } } }");
-    let told = problems::of_live(&plan, &world(&[pod]), &seconds_in(0));
+    let told = problems::live_problems(&plan, &world(&[pod]), &seconds_in(0));
     let [only] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!(
         (only.reason.as_str(), only.message.as_str()),

@@ -10,23 +10,23 @@ use rstest::rstest;
 use super::*;
 use crate::{
     engine::{
+        cache::{ObjectCache, Snapshot},
         child::Child,
-        detail::Detail,
+        health::ObservedStatus,
         kind::{Kind, Managed},
-        live::{Live, Snapshot},
-        outcome::{Outcome, Result as Applied, Step},
+        outcome::{AppliedObject, ApplyResult, Outcome},
         owner::Owner,
         plan::Key,
-        prune::superfluous,
+        prune::orphaned,
     },
     logpilot::{
-        config_check::{all, of},
-        facts::{ApiKeyFact, ConfigCheck, Verdict},
+        config_check::{all_pending, evaluate},
+        facts::{ApiKeyFact, CheckVerdict, ConfigCheck},
         patches::unmatched,
         pod_security, problems,
         warnings::warnings,
     },
-    objects::{config_check, labels},
+    objects::{config_check_job, labels},
 };
 
 const CHECKED: &str = "{ environment: Development, config: { check: { timeoutSeconds: 120 } } }";
@@ -60,16 +60,18 @@ fn replica_set(deployment: &str, config: &str) -> Child {
     let mut set = mounting(config);
     set["metadata"] = json!({ "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "Deployment", "name": deployment, "uid": "d", "controller": true }] });
     let set = child(ReplicaSet::KIND, &format!("{deployment}-{config}"), ("d", "Deployment"), &set);
-    assert!(matches!(&set.detail, Detail::ReplicaSet(it) if it.deployment.as_deref() == Some(deployment)));
+    assert!(
+        matches!(&set.detail, ObservedStatus::ReplicaSet(it) if it.deployment.as_deref() == Some(deployment))
+    );
     set
 }
 
 fn view(children: impl IntoIterator<Item = Child>) -> Snapshot {
-    let live = Live::default();
+    let cache = ObjectCache::default();
     for child in children {
-        live.seen(child);
+        cache.upsert(child);
     }
-    live.of("logpilot")
+    cache.snapshot("logpilot")
 }
 
 /// The name of the ConfigMap that is planned.
@@ -78,7 +80,7 @@ fn wanted() -> String {
 }
 
 fn tried(spec: &str, facts: &Facts, children: impl IntoIterator<Item = Child>) -> bool {
-    !of(&cluster(spec), facts, &view(children)).is_empty()
+    !evaluate(&cluster(spec), facts, &view(children)).is_empty()
 }
 
 #[test]
@@ -112,9 +114,9 @@ fn nothing_is_tried(#[case] spec: &str, #[case] facts: Facts) {
 }
 
 /// What is known of the check with a Job in this state and its pod in that one.
-fn verdict(job: &Value, pod: Option<(&str, Value)>) -> Verdict {
+fn verdict(job: &Value, pod: Option<(&str, Value)>) -> CheckVerdict {
     let cluster = cluster(CHECKED);
-    let name = config_check::job(&cluster, &cluster.components[0], &Facts::default())
+    let name = config_check_job::job(&cluster, &cluster.components[0], &Facts::default())
         .and_then(|job| job.metadata.name)
         .expect("a name");
     let mut children = vec![deployment("old", 2), child(Job::KIND, &name, OURS, job)];
@@ -124,7 +126,7 @@ fn verdict(job: &Value, pod: Option<(&str, Value)>) -> Verdict {
         child(Pod::KIND, "pod", (if owner == "this" { &name } else { owner }, "Job"), &rest)
     });
     children.extend(pod);
-    let found = of(&cluster, &Facts::default(), &view(children));
+    let found = evaluate(&cluster, &Facts::default(), &view(children));
     let check = found.get("logpilot-all").expect("it is tried");
     assert_eq!(check.object, format!("Job logpilot/{name}"));
     check.verdict.clone()
@@ -146,11 +148,14 @@ fn state(state: &Value) -> Value {
 
 #[test]
 fn a_pod_that_was_ready_is_the_verdict_whatever_comes_of_its_job() {
-    assert_eq!(verdict(&json!({}), Some(("this", ready("True")))), Verdict::Good);
-    assert_eq!(verdict(&ended("Failed", "DeadlineExceeded"), Some(("this", ready("True")))), Verdict::Good);
-    assert_eq!(verdict(&json!({}), Some(("this", ready("False")))), Verdict::Running);
-    assert_eq!(verdict(&json!({}), None), Verdict::Running);
-    assert_eq!(verdict(&json!({}), Some(("an earlier one", ready("True")))), Verdict::Running);
+    assert_eq!(verdict(&json!({}), Some(("this", ready("True")))), CheckVerdict::Good);
+    assert_eq!(
+        verdict(&ended("Failed", "DeadlineExceeded"), Some(("this", ready("True")))),
+        CheckVerdict::Good
+    );
+    assert_eq!(verdict(&json!({}), Some(("this", ready("False")))), CheckVerdict::Running);
+    assert_eq!(verdict(&json!({}), None), CheckVerdict::Running);
+    assert_eq!(verdict(&json!({}), Some(("an earlier one", ready("True")))), CheckVerdict::Running);
 }
 
 #[rstest]
@@ -181,14 +186,14 @@ fn a_job_that_ended_without_a_ready_pod_says_why(
     #[case] pod: Option<Value>,
     #[case] words: &str,
 ) {
-    let Verdict::Bad { message } = verdict(&ended(type_, reason), pod.map(|pod| ("this", pod))) else {
+    let CheckVerdict::Bad { message } = verdict(&ended(type_, reason), pod.map(|pod| ("this", pod))) else {
         panic!("not bad");
     };
     let start = "no server became ready with the new configuration within 120 s: ";
     assert_eq!(message, format!("{start}{words} the old pods keep serving"));
 }
 
-fn facts(verdict: Verdict) -> Facts {
+fn facts(verdict: CheckVerdict) -> Facts {
     let check = ConfigCheck { object: "Job logpilot/j".into(), verdict };
     Facts { config_checks: [("logpilot-all".to_owned(), check)].into(), ..Facts::default() }
 }
@@ -199,9 +204,9 @@ fn until_the_verdict_is_good_one_deployment_is_held_and_nothing_else_changes() {
     let before = planned(spec);
     assert_eq!(names(&before, "Job"), [""; 0]);
     for (verdict, held) in [
-        (Verdict::Running, Some("ConfigChecking")),
-        (Verdict::Bad { message: String::new() }, Some("ConfigCheckFailed")),
-        (Verdict::Good, None),
+        (CheckVerdict::Running, Some("ConfigChecking")),
+        (CheckVerdict::Bad { message: String::new() }, Some("ConfigCheckFailed")),
+        (CheckVerdict::Good, None),
     ] {
         let mut after = plan(&cluster(spec), &facts(verdict));
         assert_eq!(names(&after, "Job").len(), 1);
@@ -219,11 +224,11 @@ fn until_the_verdict_is_good_one_deployment_is_held_and_nothing_else_changes() {
 fn a_failed_check_is_an_error_of_its_job_and_one_under_way_is_none() {
     let told = |verdict| {
         let key = Key { namespace: None, name: "s".into() };
-        problems::of_facts(&facts(verdict), &[], &[], (&key, "api-key"), "logpilot")
+        problems::fact_problems(&facts(verdict), &[], &[], (&key, "api-key"), "logpilot")
     };
-    assert_eq!(told(Verdict::Running), []);
-    assert_eq!(told(Verdict::Good), []);
-    let found = told(Verdict::Bad { message: "why".into() });
+    assert_eq!(told(CheckVerdict::Running), []);
+    assert_eq!(told(CheckVerdict::Good), []);
+    let found = told(CheckVerdict::Bad { message: "why".into() });
     assert_eq!(
         found
             .iter()
@@ -237,7 +242,7 @@ fn a_failed_check_is_an_error_of_its_job_and_one_under_way_is_none() {
 /// The Job that tries the first component's configuration.
 fn job(spec: &str, facts: &Facts) -> Planned {
     let cluster = cluster(spec);
-    let facts = Facts { config_checks: all(&cluster), ..facts.clone() };
+    let facts = Facts { config_checks: all_pending(&cluster), ..facts.clone() };
     plan(&cluster, &facts).objects.into_iter().find(|planned| planned.kind.kind == "Job").expect("a Job")
 }
 
@@ -360,13 +365,15 @@ fn a_job_that_is_of_no_use_goes_while_the_deployment_is_held_and_what_old_pods_u
     let owner = Owner { kind: "LogPilotCluster", name: "logpilot".into(), uid: OURS.0.into() };
     let pruned = |result| {
         let key = Key { namespace: Some("logpilot".into()), name: "logpilot-all".into() };
-        let outcome =
-            Outcome { steps: vec![Step { id: (Deployment::KIND, key), result }], ..Outcome::default() };
-        superfluous(&planned(CHECKED), &outcome, &snapshot, &owner, |_| false)
+        let outcome = Outcome {
+            steps: vec![AppliedObject { id: (Deployment::KIND, key), result }],
+            ..Outcome::default()
+        };
+        orphaned(&planned(CHECKED), &outcome, &snapshot, &owner, |_| false)
             .into_iter()
             .map(|child| child.kind.kind)
             .collect::<Vec<_>>()
     };
-    assert_eq!(pruned(Applied::Held("ConfigChecking")), ["Job"]);
-    assert_eq!(pruned(Applied::Updated), ["ConfigMap", "Job"]);
+    assert_eq!(pruned(ApplyResult::Held("ConfigChecking")), ["Job"]);
+    assert_eq!(pruned(ApplyResult::Updated), ["ConfigMap", "Job"]);
 }

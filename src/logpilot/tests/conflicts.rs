@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     api::status::Problem,
     engine::{
-        outcome::{Outcome, Result, Step},
+        outcome::{AppliedObject, ApplyResult, Outcome},
         plan::Key,
     },
     logpilot::{
@@ -17,19 +17,19 @@ use crate::{
     },
 };
 
-fn told(spec: &str, kind: &str, name: &str, result: Result, living: &[&str], facts: &Facts) -> Problem {
+fn told(spec: &str, kind: &str, name: &str, result: ApplyResult, living: &[&str], facts: &Facts) -> Problem {
     let plan = plan(&cluster(spec), facts);
     let planned = object(&plan, kind, name);
-    let step = Step { id: (planned.kind, planned.key.clone()), result };
+    let step = AppliedObject { id: (planned.kind, planned.key.clone()), result };
     let outcome = Outcome { steps: vec![step], ..Outcome::default() };
     let living: BTreeSet<String> = living.iter().map(|name| (*name).to_owned()).collect();
     let world = World { cluster: "logpilot", living: &living, plan: &plan, facts };
-    problems::of_outcome(&outcome, world).remove(0)
+    problems::outcome_problems(&outcome, world).remove(0)
 }
 
 fn claim(spec: &str, name: &str, instance: Option<&str>, living: &[&str]) -> Problem {
     let message = "exists and is not ours".to_owned();
-    let result = Result::Conflict { message, instance: instance.map(str::to_owned) };
+    let result = ApplyResult::Conflict { message, instance: instance.map(str::to_owned) };
     told(spec, "PersistentVolumeClaim", name, result, living, &Facts::default())
 }
 
@@ -60,7 +60,7 @@ fn a_claim_that_may_hold_data_is_never_to_be_deleted() {
 
 #[test]
 fn another_object_is_to_be_deleted_or_renamed() {
-    let result = Result::Conflict { message: "exists and is not ours".into(), instance: None };
+    let result = ApplyResult::Conflict { message: "exists and is not ours".into(), instance: None };
     let problem = told("{}", "Service", "logpilot-all", result, &[], &Facts::default());
     assert!(problem.message.contains("delete or rename it"), "{problem:?}");
     assert!(problem.action.starts_with("delete or rename"), "{problem:?}");
@@ -69,16 +69,18 @@ fn another_object_is_to_be_deleted_or_renamed() {
 #[test]
 fn servers_behind_a_foreign_key_name_it() {
     let secret = Key { namespace: Some("logpilot".into()), name: "logpilot-api-key".into() };
-    let taken =
-        ApiKeyFact::Taken { secret: secret.clone(), whose: "it was not made by this operator".into() };
+    let taken = ApiKeyFact::RouteConflict {
+        secret: secret.clone(),
+        whose: "it was not made by this operator".into(),
+    };
     let facts = Facts { api_key: taken, ..Facts::default() };
     let plan = plan(&cluster("{}"), &facts);
     assert_eq!(object(&plan, "Deployment", "logpilot-all").held, Some(reasons::CONFLICT_BEHIND));
-    let held = Result::Held(reasons::CONFLICT_BEHIND);
+    let held = ApplyResult::Held(reasons::CONFLICT_BEHIND);
     let problem = told("{}", "Deployment", "logpilot-all", held, &[], &facts);
     assert_eq!(problem.reason, "ConflictBehind");
     assert!(problem.message.contains("Secret logpilot/logpilot-api-key"), "{problem:?}");
-    let known = problems::of_facts(&facts, &[], &[], (&secret, "api-key"), "logpilot");
+    let known = problems::fact_problems(&facts, &[], &[], (&secret, "api-key"), "logpilot");
     let [problem] = known.as_slice() else { panic!("{known:?}") };
     assert_eq!(problem.reason, "NameConflict");
     let command = r#"kubectl patch lpc logpilot --type merge -p '{"spec":{"auth":{"apiKeySecret":{"name":"logpilot-api-key","key":"api-key"}}}}'"#;
@@ -86,12 +88,15 @@ fn servers_behind_a_foreign_key_name_it() {
     assert!(problem.action.starts_with("name it"), "{problem:?}");
 
     let outcome = Outcome {
-        steps: vec![Step { id: (problem_kind(), secret), result: Result::Held(CONFIG_CHECKING) }],
+        steps: vec![AppliedObject {
+            id: (problem_kind(), secret),
+            result: ApplyResult::Held(CONFIG_CHECKING),
+        }],
         ..Outcome::default()
     };
     let world = World { cluster: "logpilot", living: &BTreeSet::new(), plan: &plan, facts: &facts };
     assert_eq!(
-        problems::of_outcome(&outcome, world),
+        problems::outcome_problems(&outcome, world),
         [],
         "what is held for another reason is told elsewhere"
     );
@@ -105,7 +110,7 @@ fn problem_kind() -> &'static crate::engine::kind::Kind {
 fn a_namespace_that_outlived_its_resource_can_be_taken_over() {
     let facts = Facts { kept_namespaces: [("logs".to_owned(), "old".to_owned())].into(), ..Facts::default() };
     let secret = Key { namespace: None, name: "k".into() };
-    let known = problems::of_facts(&facts, &[], &[], (&secret, "api-key"), "logpilot");
+    let known = problems::fact_problems(&facts, &[], &[], (&secret, "api-key"), "logpilot");
     let [problem] = known.as_slice() else { panic!("{known:?}") };
     assert_eq!(problem.reason, "NamespaceKept");
     let command = "kubectl label namespace logs app.kubernetes.io/instance=logpilot --overwrite";

@@ -7,7 +7,7 @@ use crate::engine::dependencies;
 fn lines(spec: &str) -> Vec<String> {
     let facts = Facts {
         api_key: crate::logpilot::facts::ApiKeyFact::Generate {
-            value: crate::logpilot::facts::Hidden("k".into()),
+            value: crate::logpilot::facts::Redacted("k".into()),
             hash: "h".into(),
         },
         ..Facts::default()

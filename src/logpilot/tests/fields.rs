@@ -68,7 +68,7 @@ fn one_identity_for_every_pod_of_the_data(
          components: {{ all: {{ securityContext: {{ {given} }} }} }} }}"
     );
     let cluster = cluster(&spec);
-    let facts = Facts { config_checks: config_check::all(&cluster), ..Facts::default() };
+    let facts = Facts { config_checks: config_check::all_pending(&cluster), ..Facts::default() };
     let plan = plan(&cluster, &facts);
     let mut kinds = Vec::new();
     for planned in &plan.objects {
@@ -214,7 +214,7 @@ fn every_object_of_a_component_has_its_app_label() {
         "{ config: { check: {} }, storage: { sharing: PerComponent }, components: { all: { replicas: 1, \
          podDisruptionBudget: {}, loadBalancer: {}, nodePort: {} }, rest: { autoscaling: { maxReplicas: 2 } } } }",
     );
-    let facts = Facts { config_checks: config_check::all(&cluster), ..Facts::default() };
+    let facts = Facts { config_checks: config_check::all_pending(&cluster), ..Facts::default() };
     let mut kinds = std::collections::BTreeSet::new();
     for planned in &plan(&cluster, &facts).objects {
         let labels = &planned.body["metadata"]["labels"];

@@ -9,26 +9,26 @@ use super::{
     *,
 };
 use crate::{
-    cases::cases,
     logpilot::{
-        claims, config, config_check, effective,
+        config, config_check, contention, effective,
         image::Image,
         patches,
         properties::{self, Known},
         schedule::Schedule,
         warnings::warnings,
     },
+    test_support::proptest_config,
 };
 
 /// Everything that is done with a spec before a request is sent.
 fn taken(object: Value) -> Option<Result<Cluster, Vec<Violation>>> {
     let loose: DynamicObject = serde_json::from_value(object.clone()).ok()?;
-    claims::of(&loose);
-    claims::taken(&loose, [&loose].into_iter());
+    contention::contention_keys(&loose);
+    contention::route_conflicts(&loose, [&loose].into_iter());
     let cr: LogPilotCluster = serde_json::from_value(object).ok()?;
     let cluster = validate(&cr);
     if let Ok(cluster) = &cluster {
-        for config_checks in [config_check::all(cluster), std::collections::BTreeMap::new()] {
+        for config_checks in [config_check::all_pending(cluster), std::collections::BTreeMap::new()] {
             let made = plan(cluster, &Facts { config_checks, ..Facts::default() });
             let _ = (patches::unmatched(cluster, &made), effective::of(cluster, &made));
         }
@@ -38,7 +38,7 @@ fn taken(object: Value) -> Option<Result<Cluster, Vec<Violation>>> {
 }
 
 proptest! {
-    #![proptest_config(cases(160))]
+    #![proptest_config(proptest_config(160))]
 
     #[test]
     fn any_resource_is_planned_or_refused_with_a_path(spec in near(&schema()["properties"]["spec"]), name in "[a-z]{1,8}|.{0,70}") {
@@ -96,7 +96,7 @@ fn spelled(property: &str, letters: &[(bool, &str)], places: &[u8], value: Value
 }
 
 proptest! {
-    #![proptest_config(cases(1000))]
+    #![proptest_config(proptest_config(1000))]
 
     #[test]
     fn what_the_operator_owns_is_refused_in_every_spelling(
@@ -138,7 +138,7 @@ fn yaml_1_1() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(cases(2000))]
+    #![proptest_config(proptest_config(2000))]
 
     #[test]
     fn whatever_yaml_1_1_takes_for_no_text_is_quoted(text in yaml_1_1()) {
@@ -265,7 +265,7 @@ fn expression() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(cases(300))]
+    #![proptest_config(proptest_config(300))]
 
     #[test]
     fn a_schedule_that_is_accepted_is_what_the_cron_job_does(

@@ -30,7 +30,7 @@ fn print(objects: &[&Planned]) -> String {
 
 fn rendered(cr: &LogPilotCluster) -> Plan {
     let cluster = validate(cr).expect("a valid resource");
-    plan(&cluster, &Facts { config_checks: config_check::all(&cluster), ..Facts::default() })
+    plan(&cluster, &Facts { config_checks: config_check::all_pending(&cluster), ..Facts::default() })
 }
 
 /// The objects of a spec that differ from those of the default one, and the names of those that it lacks.

@@ -18,7 +18,8 @@ const ELSEWHERE: &[&str] = &["operation.paused"];
 /// Everything a user can see of a spec before it runs.
 fn seen(spec: &str) -> String {
     let cluster = cluster(spec);
-    let plan = plan(&cluster, &Facts { config_checks: config_check::all(&cluster), ..Facts::default() });
+    let plan =
+        plan(&cluster, &Facts { config_checks: config_check::all_pending(&cluster), ..Facts::default() });
     // Bodies one by one: a plan itself prints names only.
     let bodies: Vec<_> =
         plan.objects.iter().map(|it| (it.to_string(), &it.body, it.replicas, it.held)).collect();

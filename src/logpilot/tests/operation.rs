@@ -3,9 +3,9 @@
 use super::*;
 use crate::{
     api::{LogPilotClusterStatus, status::ComponentStatus},
-    engine::{child::Child, kind::Managed, live::Live, plan::Replicas},
+    engine::{cache::ObjectCache, child::Child, kind::Managed, plan::Replicas},
     logpilot::{
-        facts::{ApiKeyFact, Missing, References},
+        facts::{ApiKeyFact, Missing, ResolvedReferences},
         replicas::{Remembered, remembered},
         validate::validate,
     },
@@ -48,9 +48,13 @@ fn stopping_needs_no_key_and_no_variables() {
     assert_eq!(held("{}"), Some("ApiKeyInvalid"));
 }
 
-fn missing(optional: bool) -> References {
+fn missing(optional: bool) -> ResolvedReferences {
     let missing = Missing { object: "Secret logpilot/s".into(), message: String::new(), optional };
-    References { hash: "0123456789abcdef".into(), missing: vec![missing], ..References::default() }
+    ResolvedReferences {
+        hash: "0123456789abcdef".into(),
+        missing: vec![missing],
+        ..ResolvedReferences::default()
+    }
 }
 
 #[test]
@@ -93,17 +97,17 @@ fn a_restart_reaches_the_pods_and_outlives_its_annotation() {
 
 /// What is remembered with so many live pods of `rest` (`None`: no Deployment), and this in the status.
 fn seen(spec: &str, live: Option<i64>, told: &ComponentStatus) -> Remembered {
-    let world = Live::default();
+    let world = ObjectCache::default();
     if let Some(replicas) = live {
         let owner = json!({ "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "name": "logpilot", "uid": "1", "controller": true });
         let deployment = json!({
             "metadata": { "name": "logpilot-rest", "namespace": "logpilot", "uid": "u", "ownerReferences": [owner] },
             "spec": { "replicas": replicas },
         });
-        world.seen(Child::read(Deployment::KIND, &deployment).expect("a child"));
+        world.upsert(Child::read(Deployment::KIND, &deployment).expect("a child"));
     }
     let before = LogPilotClusterStatus { components: vec![told.clone()], ..LogPilotClusterStatus::default() };
-    remembered(&cluster(spec), &before, &world.of("logpilot"))
+    remembered(&cluster(spec), &before, &world.snapshot("logpilot"))
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::*;
 use crate::{
     engine::plan::Replicas,
-    logpilot::facts::{ApiKeyFact, Hidden, NamespaceFact},
+    logpilot::facts::{ApiKeyFact, NamespaceFact, Redacted},
 };
 
 /// Every object in apply order, with what the engine knows besides.
@@ -211,7 +211,7 @@ fn a_node_port_that_moves_takes_nothing_from_the_other_port() {
 #[test]
 fn a_generated_key_is_in_its_secret_and_nowhere_else() {
     let facts = Facts {
-        api_key: ApiKeyFact::Generate { value: Hidden("s3cr3t-value".into()), hash: "abcdef0123".into() },
+        api_key: ApiKeyFact::Generate { value: Redacted("s3cr3t-value".into()), hash: "abcdef0123".into() },
         ..Facts::default()
     };
     let plan = plan(&cluster("{}"), &facts);
@@ -231,7 +231,7 @@ fn the_pods_do_not_roll_when_a_generated_key_is_first_seen() {
         object(&plan, "Deployment", "logpilot-all").body["spec"]["template"].clone()
     };
     let hash = "abcdef0123".to_owned();
-    let made = template(ApiKeyFact::Generate { value: Hidden("k".into()), hash: hash.clone() });
+    let made = template(ApiKeyFact::Generate { value: Redacted("k".into()), hash: hash.clone() });
     assert_eq!(made, template(ApiKeyFact::Present { hash }));
     assert_eq!(made["metadata"]["annotations"]["logpilot.io/api-key-hash"], "abcdef0123");
 }
@@ -248,7 +248,7 @@ fn a_key_that_cannot_be_used_holds_the_servers_and_nothing_else() {
 #[test]
 fn a_named_key_is_never_made() {
     let facts = Facts {
-        api_key: ApiKeyFact::Generate { value: Hidden("k".into()), hash: "h".into() },
+        api_key: ApiKeyFact::Generate { value: Redacted("k".into()), hash: "h".into() },
         ..Facts::default()
     };
     let plan = plan(&cluster("{ auth: { apiKeySecret: { name: mine } } }"), &facts);

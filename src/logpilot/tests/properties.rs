@@ -10,21 +10,21 @@ use super::{
     *,
 };
 use crate::{
-    cases::cases,
     logpilot::{
         config_check,
-        facts::{ApiKeyFact, Hidden},
+        facts::{ApiKeyFact, Redacted},
         pod_security,
         warnings::warnings,
     },
+    test_support::proptest_config,
 };
 
 const CANARY: &str = "canary-5b0a6f";
 
 /// What planning may know at its fullest: a key that is to be made, and every configuration on trial.
 fn facts(cluster: &Cluster) -> Facts {
-    let key = ApiKeyFact::Generate { value: Hidden(CANARY.into()), hash: "hash".into() };
-    Facts { api_key: key, config_checks: config_check::all(cluster), ..Facts::default() }
+    let key = ApiKeyFact::Generate { value: Redacted(CANARY.into()), hash: "hash".into() };
+    Facts { api_key: key, config_checks: config_check::all_pending(cluster), ..Facts::default() }
 }
 
 /// The pods that an object makes.
@@ -126,7 +126,7 @@ fn sorted(value: &Value) -> Value {
 }
 
 proptest! {
-    #![proptest_config(cases(256))]
+    #![proptest_config(proptest_config(256))]
 
     #[test]
     fn every_plan_is_deterministic_and_keeps_the_rules(
@@ -153,7 +153,7 @@ proptest! {
 
 proptest! {
     // Each asks the rules up to ten times.
-    #![proptest_config(cases(64))]
+    #![proptest_config(proptest_config(64))]
 
     #[test]
     fn a_plan_is_whole_and_keeps_its_secret(choices in choices(10)) {

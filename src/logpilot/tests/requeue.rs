@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    engine::{child::Child, kind::Managed, live::Snapshot},
-    logpilot::requeue::Requeue,
+    engine::{cache::Snapshot, child::Child, kind::Managed},
+    logpilot::unschedulable_eviction::StuckPodEvictor,
     objects::labels,
 };
 
@@ -52,14 +52,14 @@ fn world(pods: &[Value]) -> Snapshot {
 const SHARED: &str = "{ components: { all: { replicas: 2 }, rest: {}, grpc: {} } }";
 
 /// Claim and pod of each eviction that is due.
-fn due(requeue: &Requeue, spec: &str, pods: &[Value]) -> Vec<String> {
+fn due(requeue: &StuckPodEvictor, spec: &str, pods: &[Value]) -> Vec<String> {
     let snapshot = world(pods);
     let due = requeue.due(&cluster(spec), &snapshot);
     due.into_iter().map(|(claim, child)| format!("{claim}: {}", child.key.name)).collect()
 }
 
 fn at_first_sight(spec: &str, pods: &[Value]) -> Vec<String> {
-    due(&Requeue::default(), spec, pods)
+    due(&StuckPodEvictor::default(), spec, pods)
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_pod_that_no_eviction_would_help_stays() {
 
 #[test]
 fn a_volume_s_pods_have_one_eviction_until_one_of_them_had_a_node() {
-    let requeue = Requeue::default();
+    let requeue = StuckPodEvictor::default();
     let waiting = |name: &str| [refused(name, NEAR)];
     assert_eq!(due(&requeue, SHARED, &waiting("all-2")), ["logpilot-data: all-2"]);
     assert_eq!(due(&requeue, SHARED, &waiting("all-2")).len(), 1, "it was not carried out");

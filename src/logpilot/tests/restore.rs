@@ -10,7 +10,7 @@ use crate::{
         status::{ComponentStatus, RestorePhase, RestoreStatus, Severity},
     },
     engine::{
-        live::{Coverage, Snapshot},
+        cache::{Snapshot, SyncState},
         plan::Replicas,
     },
     logpilot::{
@@ -49,7 +49,7 @@ impl Scene {
 
     fn snapshot(&self) -> Snapshot {
         let mut snapshot = world(&self.objects);
-        snapshot.coverage = KINDS.iter().map(|kind| (*kind, Coverage::Listed)).collect();
+        snapshot.coverage = KINDS.iter().map(|kind| (*kind, SyncState::Synced)).collect();
         snapshot
     }
 
@@ -60,7 +60,7 @@ impl Scene {
 
     fn look_at(&self, snapshot: &Snapshot) -> State {
         let (cluster, before, image) = (cluster(&self.spec), self.status.as_ref(), self.image);
-        restore::of(World { cluster: &cluster, image, before, snapshot, now: at(NOW) })
+        restore::advance(World { cluster: &cluster, image, before, snapshot, now: at(NOW) })
     }
 
     /// What is decided, and written.
@@ -238,7 +238,7 @@ fn a_restore_whose_pod_cannot_run_is_an_error_for_servers_wait_for_it() {
         { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes" },
     ] });
     waiting["metadata"]["ownerReferences"] = json!([{ "apiVersion": "batch/v1", "kind": "Job", "name": name("a"), "uid": "j", "controller": true }]);
-    let told = problems::of_live(&planned(&asking("a")), &world(&[waiting]), &seconds_in(60));
+    let told = problems::live_problems(&planned(&asking("a")), &world(&[waiting]), &seconds_in(60));
     let told: Vec<_> = told.iter().map(|it| (it.reason.as_str(), it.severity)).collect();
     assert_eq!(told, [("Unschedulable", Severity::Error)]);
 }

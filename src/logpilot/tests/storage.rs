@@ -197,7 +197,7 @@ fn a_claim_without_a_volume_keeps_its_size_until_it_has_one(
             &object(&plan, "PersistentVolumeClaim", name).body["spec"]["resources"]["requests"]["storage"];
         assert_eq!(asked, kept.unwrap_or("10Gi"), "{name}");
     }
-    let problems = crate::logpilot::problems::of_facts(
+    let problems = crate::logpilot::problems::fact_problems(
         &facts,
         &[],
         &[],
@@ -252,7 +252,7 @@ fn a_smaller_size_goes_as_far_as_the_volume(
         assert_eq!(size, asked, "{name}");
     }
     let key = Key { namespace: None, name: "k".into() };
-    let problems = crate::logpilot::problems::of_facts(&facts, &[], &[], (&key, "api-key"), "logpilot");
+    let problems = crate::logpilot::problems::fact_problems(&facts, &[], &[], (&key, "api-key"), "logpilot");
     assert_eq!(problems.len(), if told { names.len() } else { 0 }, "{problems:?}");
     let range = format!("Kubernetes takes sizes above {}", capacity.unwrap_or(requested));
     assert!(

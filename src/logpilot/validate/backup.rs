@@ -1,6 +1,6 @@
 //! What is backed up, from where to where. The API server has refused the same combinations, where it could see them.
 
-use super::Objections;
+use super::Violations;
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
@@ -9,7 +9,7 @@ use crate::{
     },
     logpilot::{
         defaults,
-        model::{Backup, BackupJob, Claim, Component, Role, Storage, Target},
+        model::{Backup, BackupJob, BackupTarget, Claim, Component, ServerRole, Storage},
         schedule::Schedule,
     },
     objects::names::ClusterName,
@@ -22,55 +22,55 @@ pub(super) fn resolve(
     namespace: &str,
     components: &[Component],
     storage: &Storage,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Option<Backup> {
     let given = spec.backup.clone().filter(|backup| backup.enabled != Some(false))?;
     let schedule = given.schedule.unwrap_or_else(|| defaults::BACKUP_SCHEDULE.to_owned());
     let time_zone = given.time_zone.unwrap_or_else(|| defaults::BACKUP_TIME_ZONE.to_owned());
     match Schedule::time_zone(&time_zone) {
-        Err(why) => objections.add("spec.backup.timeZone", why),
+        Err(why) => violations.add("spec.backup.timeZone", why),
         Ok(()) => {
             if let Err(why) = Schedule::parse(&schedule, &time_zone) {
-                objections.add("spec.backup.schedule", why);
+                violations.add("spec.backup.schedule", why);
             }
         }
     }
-    objections.unless(
+    violations.require(
         storage.backend == Backend::Sqlite,
         "spec.backup",
         "needs `spec.storage.backend: Sqlite`, which can be copied while it is written; remove `backup`, and use snapshots of the volume",
     );
-    objections.unless(
+    violations.require(
         storage.access_mode != AccessMode::ReadWriteOncePod,
         "spec.backup",
         "the pod that copies cannot mount a 'ReadWriteOncePod' volume beside the server; use 'ReadWriteOnce', or remove `backup`",
     );
-    objections.unless(
+    violations.require(
         given.s3.is_none() || given.volume.is_none(),
         "spec.backup.s3",
         "may not be given with `volume`: backups go to one of the two",
     );
     if let Some(s3) = &given.s3 {
-        super::bucket::check(s3, objections);
+        super::bucket::check(s3, violations);
     }
     let volume = given.volume.unwrap_or_default();
     if let Some(size) = &volume.size {
-        super::storage::positive(size, "spec.backup.volume.size", objections);
+        super::storage::check_min_size(size, "spec.backup.volume.size", violations);
     }
     if let Some(existing) = &volume.existing_claim {
         let path = "spec.backup.volume.existingClaim";
-        objections.unless(
+        violations.require(
             storage.sharing == Sharing::Shared,
             path,
             "is only used with `spec.storage.sharing: Shared`: components on different nodes cannot write to one claim",
         );
-        objections.unless(
+        violations.require(
             components.iter().all(|component| component.claim != *existing),
             path,
             format!("'{existing}' is the claim of the data: what destroys the data would destroy its backups; name another one"),
         );
     }
-    let job = |role: Option<&'static Role>, claim: &str| {
+    let job = |role: Option<&'static ServerRole>, claim: &str| {
         let own = Claim {
             name: prefix.backup(role.map(|role| role.name)),
             role,
@@ -84,10 +84,10 @@ pub(super) fn resolve(
             (Some(s3), _) => {
                 let scratch = storage.claims.iter().find(|data| data.name == claim);
                 let bucket = super::bucket::resolve(s3, (namespace, prefix, role), scratch);
-                (Target::Bucket(Box::new(bucket)), None)
+                (BackupTarget::Bucket(Box::new(bucket)), None)
             }
-            (None, Some(existing)) => (Target::Claim(existing.clone()), None),
-            (None, None) => (Target::Claim(name.clone()), Some(own)),
+            (None, Some(existing)) => (BackupTarget::Claim(existing.clone()), None),
+            (None, None) => (BackupTarget::Claim(name.clone()), Some(own)),
         };
         BackupJob {
             name,

@@ -7,10 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::Objections;
+use super::Violations;
 use crate::{
     api::backup::{S3, S3CredentialsFrom},
-    logpilot::model::{Bucket, BucketKey, Claim, Role},
+    logpilot::model::{Bucket, BucketKey, Claim, ServerRole},
     objects::names::ClusterName,
 };
 
@@ -19,13 +19,13 @@ const KEY_ID_KEY: &str = "access-key-id";
 const SECRET_KEY_KEY: &str = "secret-access-key";
 const CA_KEY: &str = "ca.crt";
 
-pub(super) fn check(given: &S3, objections: &mut Objections) {
+pub(super) fn check(given: &S3, violations: &mut Violations) {
     let objection = given.endpoint.as_deref().and_then(|endpoint| refusal(endpoint).err());
     if let Some(why) = objection {
-        objections.add("spec.backup.s3.endpoint", why);
+        violations.add("spec.backup.s3.endpoint", why);
     }
     let by_identity = given.credentials == Some(S3CredentialsFrom::WorkloadIdentity);
-    objections.unless(
+    violations.require(
         given.credentials_secret.is_some() != by_identity,
         "spec.backup.s3.credentialsSecret",
         "must be given, or `credentials: WorkloadIdentity` instead of it; not both",
@@ -34,7 +34,7 @@ pub(super) fn check(given: &S3, objections: &mut Objections) {
 
 pub(super) fn resolve(
     given: &S3,
-    (namespace, prefix, role): (&str, &ClusterName, Option<&'static Role>),
+    (namespace, prefix, role): (&str, &ClusterName, Option<&'static ServerRole>),
     data: Option<&Claim>,
 ) -> Bucket {
     let base = given.prefix.clone().unwrap_or_else(|| format!("{namespace}/{prefix}"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Objections, limits, probes, resources};
+use super::{Violations, limits, probes, resources};
 use crate::{
     api::{
         cluster::{LogPilotClusterSpec, PodSecurity},
@@ -14,7 +14,9 @@ use crate::{
         config, defaults,
         environment::{Source, Variable, of_variables},
         image::Image,
-        model::{Autoscaler, Budget, Component, Identity, LoadBalancer, NodePort, Role, Rollout, Scale},
+        model::{
+            Autoscaler, Component, Identity, LoadBalancer, NodePort, PdbPolicy, Rollout, Scale, ServerRole,
+        },
         restart::Restart,
     },
     objects::names::ClusterName,
@@ -26,31 +28,31 @@ pub(super) fn resolve(
     prefix: &ClusterName,
     key: ComponentKey,
     given: &ComponentSpec,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Option<Component> {
     let role = defaults::role(key);
     let path = format!("spec.components.{}", role.name);
-    let image = image(spec, given, &path, objections);
+    let image = image(spec, given, &path, violations);
     let backend = spec.storage.as_ref().and_then(|Storage { backend, .. }| *backend);
     let config =
         config::file(prefix, role, &spec.config.clone().unwrap_or_default(), backend.unwrap_or_default());
-    owned_variables(given, &path, objections);
-    own_container(role, given, &path, objections);
+    owned_variables(given, &path, violations);
+    own_container(role, given, &path, violations);
     let component = Component {
         role,
         name: prefix.component(role.name),
-        scale: scale(spec, key, given, &path, objections),
-        rollout: rollout(given, &path, objections),
+        scale: scale(spec, key, given, &path, violations),
+        rollout: rollout(given, &path, violations),
         resources: resources::resolve(
             role,
             &format!("{path}.resources"),
             given.resources.as_ref(),
             limits::cpu_is_limited(spec),
-            objections,
+            violations,
         ),
-        identity: identity(spec, given, &path, objections),
-        probes: probes::resolve(role, given.probes.as_ref(), &format!("{path}.probes"), objections),
-        budget: budget(given.pod_disruption_budget.as_ref(), &path, objections),
+        identity: identity(spec, given, &path, violations),
+        probes: probes::resolve(role, given.probes.as_ref(), &format!("{path}.probes"), violations),
+        budget: budget(given.pod_disruption_budget.as_ref(), &path, violations),
         unhealthy_pods: given
             .pod_disruption_budget
             .as_ref()
@@ -65,7 +67,7 @@ pub(super) fn resolve(
         pod_annotations: given.pod_annotations.clone(),
         node_selector: given.node_selector.clone(),
         tolerations: given.tolerations.clone().unwrap_or_default(),
-        topology_spread: spread(given, &path, objections),
+        topology_spread: spread(given, &path, violations),
         priority_class_name: given.priority_class_name.clone(),
         grace_period_seconds: given
             .termination_grace_period_seconds
@@ -73,8 +75,8 @@ pub(super) fn resolve(
         min_ready_seconds: given.min_ready_seconds,
         progress_deadline_seconds: given.progress_deadline_seconds,
         revision_history_limit: given.revision_history_limit,
-        load_balancer: load_balancer(role, given.load_balancer.as_ref(), &path, objections),
-        node_port: node_port(role, given.node_port.as_ref(), &path, objections),
+        load_balancer: load_balancer(role, given.load_balancer.as_ref(), &path, violations),
+        node_port: node_port(role, given.node_port.as_ref(), &path, violations),
         restart: Restart::default(),
         stopped: spec.operation.as_ref().and_then(|operation| operation.stopped) == Some(true),
         image: image?,
@@ -86,20 +88,20 @@ fn image(
     spec: &LogPilotClusterSpec,
     given: &ComponentSpec,
     path: &str,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Option<Image> {
     let (path, text) = match &given.image {
         Some(text) => (format!("{path}.image"), text),
         None => ("spec.image".to_owned(), &spec.image),
     };
     let image = Image::parse(text);
-    let seen = objections.0.iter().any(|objection| objection.path == path);
+    let seen = violations.0.iter().any(|objection| objection.path == path);
     match image {
-        None if !seen => objections.add(
+        None if !seen => violations.add(
             path,
             format!("'{text}' must be an image reference such as 'danpung2/logpilot:1.2.0', without scheme or spaces"),
         ),
-        Some(ref image) if !image.is_pinned() && !seen => objections.add(
+        Some(ref image) if !image.is_pinned() && !seen => violations.add(
             path,
             format!("'{text}' needs a tag or a digest: without one nobody can tell which version runs"),
         ),
@@ -111,22 +113,22 @@ fn image(
     })
 }
 
-fn owned_variables(given: &ComponentSpec, path: &str, objections: &mut Objections) {
+fn owned_variables(given: &ComponentSpec, path: &str, violations: &mut Violations) {
     let variables: Vec<Variable<'_>> = given.env.iter().flatten().map(Variable::from).collect();
     // What an object brings is judged when it was read.
     let brought = given.env_from.as_ref().map(|_| &Source::Later);
     for finding in of_variables(&variables, brought) {
         let name = finding.variable.as_deref().unwrap_or_default();
-        objections.add(format!("{path}.env[{name}]"), finding.message());
+        violations.add(format!("{path}.env[{name}]"), finding.message());
     }
 }
 
 /// A pod has no other container, and one that is not there keeps the server from starting.
-fn own_container(role: &Role, given: &ComponentSpec, path: &str, objections: &mut Objections) {
+fn own_container(role: &ServerRole, given: &ComponentSpec, path: &str, violations: &mut Violations) {
     for variable in given.env.iter().flatten() {
         let reference = variable.value_from.as_ref().and_then(|source| source.resource_field_ref.as_ref());
         let Some(name) = reference.and_then(|reference| reference.container_name.as_ref()) else { continue };
-        objections.unless(
+        violations.require(
             name == role.container,
             format!("{path}.env[{}].valueFrom.resourceFieldRef.containerName", variable.name),
             format!(
@@ -142,12 +144,12 @@ fn identity(
     spec: &LogPilotClusterSpec,
     given: &ComponentSpec,
     path: &str,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Identity {
     let given = given.security_context.clone().unwrap_or_default();
     let path = format!("{path}.securityContext");
     if given.assigned_by == Some(AssignedBy::Platform) {
-        objections.unless(
+        violations.require(
             given.run_as_user.or(given.run_as_group).or(given.fs_group).is_none(),
             format!("{path}.assignedBy"),
             "'Platform' assigns user and groups; remove `runAsUser`, `runAsGroup` and `fsGroup`, or use 'Operator'",
@@ -157,7 +159,7 @@ fn identity(
     let user = given.run_as_user.unwrap_or(defaults::USER);
     let namespace = spec.namespace.as_ref();
     let security = namespace.and_then(|namespace| namespace.pod_security).unwrap_or_default();
-    objections.unless(
+    violations.require(
         user != 0 || security != PodSecurity::Restricted,
         format!("{path}.runAsUser"),
         "may not be 0, which is root, while `spec.namespace.podSecurity` is 'Restricted'; use another user",
@@ -174,19 +176,19 @@ fn scale(
     key: ComponentKey,
     given: &ComponentSpec,
     path: &str,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Scale {
     let Some(auto) = given.autoscaling.as_ref().filter(|auto| auto.enabled != Some(false)) else {
         let default = defaults::replicas(spec.environment.unwrap_or_default(), key);
         return Scale::Fixed(given.replicas.unwrap_or(default));
     };
-    objections.unless(
+    violations.require(
         given.replicas.is_none(),
         format!("{path}.replicas"),
         "may not be given together with `autoscaling`; use `autoscaling.minReplicas`",
     );
     let min = auto.min_replicas.unwrap_or(defaults::MIN_REPLICAS.min(auto.max_replicas));
-    objections.unless(
+    violations.require(
         min <= auto.max_replicas,
         format!("{path}.autoscaling.maxReplicas"),
         format!("must be at least `minReplicas`, which is {min}"),
@@ -202,11 +204,11 @@ fn scale(
     })
 }
 
-fn rollout(given: &ComponentSpec, path: &str, objections: &mut Objections) -> Rollout {
+fn rollout(given: &ComponentSpec, path: &str, violations: &mut Violations) -> Rollout {
     let strategy = given.strategy.clone().unwrap_or_default();
     let settings = strategy.max_surge.is_some() || strategy.max_unavailable.is_some();
     if strategy.type_ == Some(StrategyType::Recreate) {
-        objections.unless(
+        violations.require(
             !settings,
             format!("{path}.strategy"),
             "`maxSurge` and `maxUnavailable` mean nothing with type 'Recreate'; remove them",
@@ -219,23 +221,23 @@ fn rollout(given: &ComponentSpec, path: &str, objections: &mut Objections) -> Ro
     }
 }
 
-fn budget(given: Option<&given::PodDisruptionBudget>, path: &str, objections: &mut Objections) -> Budget {
-    let Some(given) = given else { return Budget::Default };
+fn budget(given: Option<&given::PodDisruptionBudget>, path: &str, violations: &mut Violations) -> PdbPolicy {
+    let Some(given) = given else { return PdbPolicy::Default };
     if given.enabled == Some(false) {
-        return Budget::Off;
+        return PdbPolicy::Off;
     }
     match (&given.min_available, &given.max_unavailable) {
         (Some(_), Some(_)) => {
-            objections.add(
+            violations.add(
                 format!("{path}.podDisruptionBudget"),
                 "`minAvailable` and `maxUnavailable` may not be given together; keep one",
             );
-            Budget::Off
+            PdbPolicy::Off
         }
-        (Some(count), None) => Budget::MinAvailable(count.clone()),
-        (None, Some(count)) => Budget::MaxUnavailable(count.clone()),
+        (Some(count), None) => PdbPolicy::MinAvailable(count.clone()),
+        (None, Some(count)) => PdbPolicy::MaxUnavailable(count.clone()),
         // An empty block asks for a budget, so it is explicit: also where none would be made by default.
-        (None, None) => Budget::MaxUnavailable(crate::api::common::IntOrPercent::Int(1)),
+        (None, None) => PdbPolicy::MaxUnavailable(crate::api::common::IntOrPercent::Int(1)),
     }
 }
 
@@ -243,13 +245,13 @@ fn budget(given: Option<&given::PodDisruptionBudget>, path: &str, objections: &m
 fn spread(
     given: &ComponentSpec,
     path: &str,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Option<Vec<crate::api::common::TopologySpread>> {
     let list = given.topology_spread.clone()?;
     let mut seen = BTreeSet::new();
     for spread in &list {
         let hard = spread.when_unsatisfiable == Some(crate::api::common::WhenUnsatisfiable::DoNotSchedule);
-        objections.unless(
+        violations.require(
             seen.insert((spread.topology_key.clone(), hard)),
             format!("{path}.topologySpread"),
             format!("has '{}' twice with the same `whenUnsatisfiable`; keep one", spread.topology_key),
@@ -259,18 +261,18 @@ fn spread(
 }
 
 fn load_balancer(
-    role: &Role,
+    role: &ServerRole,
     given: Option<&given::LoadBalancer>,
     path: &str,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Option<LoadBalancer> {
     let given = given.filter(|given| given.enabled != Some(false))?;
     let path = format!("{path}.loadBalancer");
-    served(role.http.is_some(), given.http_port, &format!("{path}.httpPort"), "HTTP", objections);
-    served(role.grpc.is_some(), given.grpc_port, &format!("{path}.grpcPort"), "gRPC", objections);
+    served(role.http.is_some(), given.http_port, &format!("{path}.httpPort"), "HTTP", violations);
+    served(role.grpc.is_some(), given.grpc_port, &format!("{path}.grpcPort"), "gRPC", violations);
     let http_port = given.http_port.unwrap_or(defaults::LOAD_BALANCER_HTTP_PORT);
     let grpc_port = given.grpc_port.unwrap_or(defaults::GRPC.number);
-    objections.unless(
+    violations.require(
         http_port != grpc_port || role.http.is_none() || role.grpc.is_none(),
         format!("{path}.grpcPort"),
         format!("must differ from `httpPort`, which is {http_port}"),
@@ -285,16 +287,16 @@ fn load_balancer(
 }
 
 fn node_port(
-    role: &Role,
+    role: &ServerRole,
     given: Option<&given::NodePort>,
     path: &str,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Option<NodePort> {
     let given = given.filter(|given| given.enabled != Some(false))?;
     let path = format!("{path}.nodePort");
-    served(role.http.is_some(), given.http, &format!("{path}.http"), "HTTP", objections);
-    served(role.grpc.is_some(), given.grpc, &format!("{path}.grpc"), "gRPC", objections);
-    objections.unless(
+    served(role.http.is_some(), given.http, &format!("{path}.http"), "HTTP", violations);
+    served(role.grpc.is_some(), given.grpc, &format!("{path}.grpc"), "gRPC", violations);
+    violations.require(
         given.http.is_none() || given.http != given.grpc,
         format!("{path}.grpc"),
         "must differ from `http`",
@@ -302,8 +304,8 @@ fn node_port(
     Some(NodePort { http: given.http, grpc: given.grpc })
 }
 
-fn served(serves: bool, given: Option<i32>, path: &str, protocol: &str, objections: &mut Objections) {
-    objections.unless(
+fn served(serves: bool, given: Option<i32>, path: &str, protocol: &str, violations: &mut Violations) {
+    violations.require(
         serves || given.is_none(),
         path,
         format!("this component does not serve {protocol}; remove it"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Objections, login};
+use super::{Violations, login};
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
@@ -10,14 +10,14 @@ use crate::{
     },
     logpilot::{
         defaults,
-        model::{Component, Cors, Gateway, Ingress, Parents, Route, Tls},
+        model::{Component, Cors, Gateway, GatewayParents, Ingress, Route, Tls},
     },
 };
 
 pub(super) fn ingress(
     spec: &LogPilotClusterSpec,
     components: &[Component],
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Option<Ingress> {
     let given = spec.exposure.as_ref()?.ingress.as_ref()?;
     if given.enabled == Some(false) {
@@ -27,17 +27,17 @@ pub(super) fn ingress(
     let own = given.annotations.iter().map(|pair| ("spec.exposure.ingress.annotations", pair));
     for (at, (key, value)) in of_all.chain(own) {
         if let Some(why) = annotation(key, value) {
-            objections.add(format!("{at}.{key}"), why);
+            violations.add(format!("{at}.{key}"), why);
         }
     }
-    let routes = routes(&given.rules, "spec.exposure.ingress.rules", components, objections);
+    let routes = routes(&given.rules, "spec.exposure.ingress.rules", components, violations);
     let targets: BTreeSet<_> = routes.iter().filter_map(|route| route.rewrite.as_ref()).collect();
-    objections.unless(
+    violations.require(
         targets.len() < 2,
         "spec.exposure.ingress.rules",
         "must have the same `rewrite` in each rule that has one; use `gateway` for several",
     );
-    named_certificate(&given.rules, given.tls.as_ref(), "spec.exposure.ingress", objections);
+    named_certificate(&given.rules, given.tls.as_ref(), "spec.exposure.ingress", violations);
     let cors = given.cors.as_ref().filter(|cors| cors.enabled != Some(false));
     let limit = given.rate_limit.as_ref().filter(|limit| limit.enabled != Some(false));
     Some(Ingress {
@@ -85,7 +85,7 @@ pub(super) fn ends_its_place(path: &str) -> bool {
 pub(super) fn gateway(
     spec: &LogPilotClusterSpec,
     components: &[Component],
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Option<Gateway> {
     let given = spec.exposure.as_ref()?.gateway.as_ref()?;
     if given.enabled == Some(false) {
@@ -93,25 +93,25 @@ pub(super) fn gateway(
     }
     let parents = match (&given.class_name, &given.parent_refs) {
         (Some(class_name), None) => {
-            Parents::Own { class_name: class_name.clone(), tls: given.tls.as_ref().map(tls) }
+            GatewayParents::Own { class_name: class_name.clone(), tls: given.tls.as_ref().map(tls) }
         }
-        (None, Some(parents)) => Parents::Existing(parents.clone()),
+        (None, Some(parents)) => GatewayParents::Existing(parents.clone()),
         _ => {
-            objections.add(
+            violations.add(
                 "spec.exposure.gateway",
                 "must have exactly one of `className`, which makes a Gateway, and `parentRefs`, which uses those that are there",
             );
             return None;
         }
     };
-    let routes = routes(&given.rules, "spec.exposure.gateway.rules", components, objections);
-    named_certificate(&given.rules, given.tls.as_ref(), "spec.exposure.gateway", objections);
+    let routes = routes(&given.rules, "spec.exposure.gateway.rules", components, violations);
+    named_certificate(&given.rules, given.tls.as_ref(), "spec.exposure.gateway", violations);
     Some(Gateway { parents, routes })
 }
 
 /// cert-manager reads the names of a certificate from the hosts.
-fn named_certificate(rules: &[IngressRule], tls: Option<&GivenTls>, at: &str, objections: &mut Objections) {
-    objections.unless(
+fn named_certificate(rules: &[IngressRule], tls: Option<&GivenTls>, at: &str, violations: &mut Violations) {
+    violations.require(
         tls.is_none_or(|tls| tls.issuer_ref.is_none()) || rules.iter().any(|rule| rule.host.is_some()),
         format!("{at}.tls.issuerRef"),
         "needs a `host` in some rule, because a certificate is for names; remove it and use a Secret that is there",
@@ -126,14 +126,14 @@ fn routes(
     rules: &[IngressRule],
     at: &str,
     components: &[Component],
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Vec<Route> {
     let mut seen = BTreeSet::new();
     let mut routes = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
         let path = format!("{at}[{index}]");
-        let Some(route) = route(rule, &path, components, objections) else { continue };
-        objections.unless(
+        let Some(route) = route(rule, &path, components, violations) else { continue };
+        violations.require(
             seen.insert((route.host.clone(), route.path.clone())),
             path,
             format!(
@@ -152,13 +152,13 @@ fn route(
     rule: &IngressRule,
     path: &str,
     components: &[Component],
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Option<Route> {
     let protocol = rule.protocol.unwrap_or_default();
     let component = match (rule.component, components) {
         (None, [only]) => only,
         (None, _) => {
-            objections
+            violations
                 .add(format!("{path}.component"), "must be given where there is not exactly one component");
             return None;
         }
@@ -166,7 +166,7 @@ fn route(
             let found = components.iter().find(|component| component.role.key == key);
             if found.is_none() {
                 let name = defaults::role(key).name;
-                objections.add(
+                violations.add(
                     format!("{path}.component"),
                     format!("'{name}' does not run; add `spec.components.{name}` or name another"),
                 );
@@ -174,7 +174,7 @@ fn route(
             found?
         }
     };
-    objections.unless(
+    violations.require(
         rule.rewrite.is_none() || protocol == Protocol::Http,
         format!("{path}.rewrite"),
         "is only for protocol Http: the path of a gRPC request names its method",
@@ -184,7 +184,7 @@ fn route(
             Protocol::Http => ("HTTP", "Grpc"),
             Protocol::Grpc => ("gRPC", "Http"),
         };
-        objections.add(
+        violations.add(
             format!("{path}.protocol"),
             format!(
                 "component '{}' does not serve {speaks}; use '{other}' or another component",

@@ -1,6 +1,6 @@
 //! Limits of the namespace, with defaults.
 
-use super::Objections;
+use super::Violations;
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
@@ -19,13 +19,13 @@ pub(super) struct Resolved {
     pub quota: Option<Quota>,
 }
 
-pub(super) fn resolve(spec: &LogPilotClusterSpec, objections: &mut Objections) -> Resolved {
+pub(super) fn resolve(spec: &LogPilotClusterSpec, violations: &mut Violations) -> Resolved {
     let given = spec.limits.clone().unwrap_or_default();
     Resolved {
         limit_range: given
             .defaults
             .filter(|given| given.enabled != Some(false))
-            .map(|given| limit_range(given, objections)),
+            .map(|given| limit_range(given, violations)),
         quota: given.quota.filter(|given| given.enabled != Some(false)).and_then(quota),
     }
 }
@@ -41,7 +41,7 @@ pub(super) fn cpu_is_limited(spec: &LogPilotClusterSpec) -> bool {
         })
 }
 
-fn limit_range(given: LimitDefaults, objections: &mut Objections) -> LimitRange {
+fn limit_range(given: LimitDefaults, violations: &mut Violations) -> LimitRange {
     let or =
         |given: Option<Quantity>, default: &str| Some(given.unwrap_or_else(|| Quantity(default.to_owned())));
     let requests = given.requests.unwrap_or_default();
@@ -66,7 +66,7 @@ fn limit_range(given: LimitDefaults, objections: &mut Objections) -> LimitRange 
     for (name, request, limit) in pairs {
         let amount = |quantity: &Option<Quantity>| quantity.as_ref().and_then(quantity::parse);
         // The API server refuses the LimitRange otherwise.
-        objections.unless(
+        violations.require(
             amount(request).zip(amount(limit)).is_none_or(|(request, limit)| request <= limit),
             format!("spec.limits.defaults.requests.{name}"),
             format!(

@@ -1,6 +1,6 @@
 //! Monitors, alerts and dashboards.
 
-use super::Objections;
+use super::Violations;
 use crate::{
     api::{
         alerting::{GrpcObjectives, RestObjectives, Rules},
@@ -14,12 +14,12 @@ use crate::{
     },
 };
 
-pub(super) fn resolve(spec: &LogPilotClusterSpec, objections: &mut Objections) -> Monitoring {
+pub(super) fn resolve(spec: &LogPilotClusterSpec, violations: &mut Violations) -> Monitoring {
     let Some(given) = &spec.monitoring else { return Monitoring::default() };
     let service_monitor =
-        monitor(given.service_monitor.as_ref(), "spec.monitoring.serviceMonitor", objections);
-    let pod_monitor = monitor(given.pod_monitor.as_ref(), "spec.monitoring.podMonitor", objections);
-    objections.unless(
+        monitor(given.service_monitor.as_ref(), "spec.monitoring.serviceMonitor", violations);
+    let pod_monitor = monitor(given.pod_monitor.as_ref(), "spec.monitoring.podMonitor", violations);
+    violations.require(
         service_monitor.is_none() || pod_monitor.is_none(),
         "spec.monitoring.podMonitor",
         "may not be given together with `serviceMonitor`: every pod would be counted twice",
@@ -28,7 +28,7 @@ pub(super) fn resolve(spec: &LogPilotClusterSpec, objections: &mut Objections) -
         service_monitor,
         pod_monitor,
         scrape_annotations: given.scrape_annotations.as_ref().is_some_and(|it| on(it.enabled)),
-        alerting: alerting(given, objections),
+        alerting: alerting(given, violations),
         dashboards: given.dashboards.as_ref().filter(|it| on(it.enabled)).map(|it| it.labels.clone()),
     }
 }
@@ -38,7 +38,7 @@ fn on(enabled: Option<bool>) -> bool {
     enabled != Some(false)
 }
 
-fn monitor(given: Option<&monitoring::Monitor>, path: &str, objections: &mut Objections) -> Option<Monitor> {
+fn monitor(given: Option<&monitoring::Monitor>, path: &str, violations: &mut Violations) -> Option<Monitor> {
     let given = given.filter(|it| on(it.enabled))?;
     let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.into());
     let interval = or(&given.interval, defaults::SCRAPE_INTERVAL);
@@ -48,7 +48,7 @@ fn monitor(given: Option<&monitoring::Monitor>, path: &str, objections: &mut Obj
         // The default gives way to a short interval.
         scrape_timeout.clone_from(&interval);
     }
-    objections.unless(
+    violations.require(
         !longer || given.scrape_timeout.is_none(),
         format!("{path}.scrapeTimeout"),
         format!("'{scrape_timeout}' must not be longer than `interval`, which is '{interval}'"),
@@ -57,7 +57,7 @@ fn monitor(given: Option<&monitoring::Monitor>, path: &str, objections: &mut Obj
 }
 
 /// `None` where neither alerts nor objectives are wanted.
-fn alerting(given: &monitoring::Monitoring, objections: &mut Objections) -> Option<Alerting> {
+fn alerting(given: &monitoring::Monitoring, violations: &mut Violations) -> Option<Alerting> {
     let wanted = given.rules.as_ref().filter(|it| on(it.enabled));
     let slo = given
         .slo
@@ -69,8 +69,8 @@ fn alerting(given: &monitoring::Monitoring, objections: &mut Objections) -> Opti
     }
     // Objectives without alerts still take the labels that alerts would have.
     let common = given.rules.clone().unwrap_or_default();
-    harmless(&common.alert_labels, "spec.monitoring.rules.alertLabels", objections);
-    harmless(&common.alert_annotations, "spec.monitoring.rules.alertAnnotations", objections);
+    check_alert_texts(&common.alert_labels, "spec.monitoring.rules.alertLabels", violations);
+    check_alert_texts(&common.alert_annotations, "spec.monitoring.rules.alertAnnotations", violations);
     Some(Alerting {
         thresholds: wanted.map(thresholds),
         labels: common.labels,
@@ -82,13 +82,13 @@ fn alerting(given: &monitoring::Monitoring, objections: &mut Objections) -> Opti
 }
 
 /// One bad name or template makes Prometheus refuse the whole file of rules, those of others included.
-fn harmless(texts: &StringMap, path: &str, objections: &mut Objections) {
+fn check_alert_texts(texts: &StringMap, path: &str, violations: &mut Violations) {
     for (key, value) in texts {
         let name = !key.starts_with(|first: char| first.is_ascii_digit())
             && !key.is_empty()
             && key.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
-        objections.unless(name, path, format!("key '{key}' must be a Prometheus label name such as 'team'"));
-        objections.unless(
+        violations.require(name, path, format!("key '{key}' must be a Prometheus label name such as 'team'"));
+        violations.require(
             !value.contains("{{"),
             path,
             format!("value of '{key}' must not contain '{{{{': Prometheus would run it as a template"),

@@ -1,6 +1,6 @@
 //! Who may talk to the servers, with the peers that nobody named.
 
-use super::Objections;
+use super::Violations;
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
@@ -20,7 +20,7 @@ pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     system_namespace: Option<&str>,
     ingress: Option<&Ingress>,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Option<NetworkPolicy> {
     let given = spec.network_policy.clone().unwrap_or_default();
     if given.enabled == Some(false) {
@@ -29,11 +29,11 @@ pub(super) fn resolve(
     let egress = given.egress.unwrap_or_default();
     let clients = given.clients.iter().flatten().enumerate();
     for (index, peer) in clients {
-        check(peer, &format!("spec.networkPolicy.clients[{index}]"), objections);
+        check(peer, &format!("spec.networkPolicy.clients[{index}]"), violations);
     }
     for (index, rule) in egress.iter().enumerate() {
         for (peer, to) in rule.to.iter().enumerate() {
-            check(to, &format!("spec.networkPolicy.egress[{index}].to[{peer}]"), objections);
+            check(to, &format!("spec.networkPolicy.egress[{index}].to[{peer}]"), violations);
         }
     }
     let nginx = ingress.is_some_and(|ingress| ingress_nginx::speaks(ingress.class_name.as_deref()));
@@ -46,8 +46,8 @@ pub(super) fn resolve(
 }
 
 /// A peer that says both or nothing would let in more than it reads like.
-fn check(peer: &Peer, path: &str, objections: &mut Objections) {
-    objections.unless(
+fn check(peer: &Peer, path: &str, violations: &mut Violations) {
+    violations.require(
         peer.cidr.is_some() != (peer.namespace_selector.is_some() || peer.pod_selector.is_some()),
         path,
         "must have either `cidr`, or `namespaceSelector` and `podSelector` or one of them",

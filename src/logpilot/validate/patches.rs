@@ -3,13 +3,13 @@
 use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Map, Value};
 
-use super::{Objections, exposure};
+use super::{Violations, exposure};
 use crate::{
     api::{
         cluster::PodSecurity,
         patches::{ObjectPatch, PatchType},
     },
-    engine::kind::{Managed, Role},
+    engine::kind::{Managed, Management},
     logpilot::{
         config_check,
         facts::{Facts, RestoreJob},
@@ -99,50 +99,55 @@ fn templates(kind: &str) -> &'static [&'static [&'static str]] {
     }
 }
 
-pub(super) fn check(cluster: &Cluster, objections: &mut Objections) {
+pub(super) fn check(cluster: &Cluster, violations: &mut Violations) {
     if cluster.patches.is_empty() {
         return;
     }
     // What is planned at times only counts too.
     let restore = restore::any(cluster).map_or(RestoreJob::None, RestoreJob::Planned);
-    let facts = Facts { config_checks: config_check::all(cluster), restore, ..Facts::default() };
+    let facts = Facts { config_checks: config_check::all_pending(cluster), restore, ..Facts::default() };
     let mut plan = plan::generated(cluster, &facts);
     for (index, patch) in cluster.patches.iter().enumerate() {
         let at = format!("spec.patches[{index}]");
-        if !named_well(patch, &at, objections) {
+        if !named_well(patch, &at, violations) {
             continue;
         }
         let at = format!("{at}.patch");
-        let before = objections.0.len();
-        protected(patch, &at, objections);
-        directives(patch, &at, objections);
+        let before = violations.0.len();
+        protected(patch, &at, violations);
+        directives(patch, &at, violations);
         let target = plan.objects.iter_mut().find(|planned| targets(patch, planned));
-        if let (Some(planned), true) = (target, objections.0.len() == before) {
+        if let (Some(planned), true) = (target, violations.0.len() == before) {
             let old = planned.body.clone();
             lay_over(&mut planned.body, patch);
-            pods(cluster, (&old, &planned.body), &at, objections);
+            pods(cluster, (&old, &planned.body), &at, violations);
             if planned.kind == Ingress::KIND {
-                ingress((&old, &planned.body), &at, objections);
+                ingress((&old, &planned.body), &at, violations);
             }
         }
     }
 }
 
-fn named_well(patch: &ObjectPatch, at: &str, objections: &mut Objections) -> bool {
+fn named_well(patch: &ObjectPatch, at: &str, violations: &mut Violations) -> bool {
     let size = serde_json::to_vec(&patch.patch).map_or(0, |json| json.len());
-    objections.unless(
+    violations.require(
         size <= BYTES,
         format!("{at}.patch"),
         format!("has {size} bytes as JSON and must have at most {BYTES}"),
     );
     let mut generated: Vec<&str> = kinds::KINDS
         .iter()
-        .filter(|kind| matches!(kind.role, Role::Child | Role::Kept | Role::Run))
+        .filter(|kind| {
+            matches!(
+                kind.management,
+                Management::Managed | Management::Retained | Management::RunToCompletion
+            )
+        })
         .map(|kind| kind.kind)
         .collect();
     generated.sort_unstable();
     let known = generated.contains(&patch.target.kind.as_str());
-    objections.unless(
+    violations.require(
         known,
         format!("{at}.target.kind"),
         format!("'{}' may not be patched; use one of {}", patch.target.kind, generated.join(", ")),
@@ -150,19 +155,19 @@ fn named_well(patch: &ObjectPatch, at: &str, objections: &mut Objections) -> boo
     known && size <= BYTES
 }
 
-fn protected(patch: &ObjectPatch, at: &str, objections: &mut Objections) {
+fn protected(patch: &ObjectPatch, at: &str, violations: &mut Violations) {
     let gone = |value: &Value| fields(value).is_none();
     if patch.patch.contains_key(DIRECTIVE) || patch.patch.get("spec").is_some_and(gone) {
-        objections.add(format!("{at}.spec"), "may not be removed or replaced as a whole");
+        violations.add(format!("{at}.spec"), "may not be removed or replaced as a whole");
         return;
     }
     for template in templates(&patch.target.kind) {
         let below = template.iter().try_fold(&patch.patch, |below, step| below.get(*step).and_then(fields));
         let at = format!("{at}.{}", template.join("."));
         match below {
-            Some(below) => metadata(below, &at, objections),
+            Some(below) => metadata(below, &at, violations),
             None if mentions(&patch.patch, template) => {
-                objections.add(at, "may not be removed or replaced as a whole");
+                violations.add(at, "may not be removed or replaced as a whole");
                 return;
             }
             None => {}
@@ -170,18 +175,18 @@ fn protected(patch: &ObjectPatch, at: &str, objections: &mut Objections) {
     }
     for (kind, path, why) in PROTECTED {
         if kind.is_none_or(|kind| kind == patch.target.kind) && mentions(&patch.patch, path) {
-            objections.add(format!("{at}.{}", path.join(".")), format!("may not be patched: it {why}"));
+            violations.add(format!("{at}.{}", path.join(".")), format!("may not be patched: it {why}"));
         }
     }
-    metadata(&patch.patch, at, objections);
+    metadata(&patch.patch, at, violations);
 }
 
 /// Labels and annotations that are not ours may change, and nothing else.
-fn metadata(object: &Map<String, Value>, at: &str, objections: &mut Objections) {
+fn metadata(object: &Map<String, Value>, at: &str, violations: &mut Violations) {
     let Some(given) = object.get("metadata") else { return };
     let at = format!("{at}.metadata");
     let Some(given) = fields(given) else {
-        objections.add(at, "may not be removed or replaced");
+        violations.add(at, "may not be removed or replaced");
         return;
     };
     for (name, value) in given {
@@ -189,7 +194,7 @@ fn metadata(object: &Map<String, Value>, at: &str, objections: &mut Objections) 
             "labels" => |key| labels::is_reserved(key) || key.starts_with("pod-security.kubernetes.io/"),
             "annotations" => |key| key.starts_with("logpilot.io/") || key.starts_with("argocd.argoproj.io/"),
             _ => {
-                objections.add(
+                violations.add(
                     format!("{at}.{name}"),
                     "may not be patched: only `labels` and `annotations` of metadata may",
                 );
@@ -197,11 +202,11 @@ fn metadata(object: &Map<String, Value>, at: &str, objections: &mut Objections) 
             }
         };
         let Some(pairs) = fields(value) else {
-            objections.add(format!("{at}.{name}"), "may not be removed or replaced: some are the operator's");
+            violations.add(format!("{at}.{name}"), "may not be removed or replaced: some are the operator's");
             continue;
         };
         for key in pairs.keys().filter(|key| reserved(key)) {
-            objections.add(format!("{at}.{name}.{key}"), "may not be patched: it is the operator's");
+            violations.add(format!("{at}.{name}.{key}"), "may not be patched: it is the operator's");
         }
     }
 }
@@ -225,13 +230,13 @@ fn mentions(changes: &Map<String, Value>, path: &[&str]) -> bool {
 }
 
 /// A directive that nobody knows would be written to the object as a field.
-fn directives(patch: &ObjectPatch, at: &str, objections: &mut Objections) {
+fn directives(patch: &ObjectPatch, at: &str, violations: &mut Violations) {
     let strategic = patch.type_ == Some(PatchType::Strategic);
     for (path, how) in found_directives(&Value::Object(patch.patch.clone()), at) {
         if !strategic {
-            objections.add(path, format!("'{DIRECTIVE}' means something with `type: Strategic` only"));
+            violations.add(path, format!("'{DIRECTIVE}' means something with `type: Strategic` only"));
         } else if !matches!(how.as_str(), Some("delete" | "replace")) {
-            objections.add(path, format!("'{DIRECTIVE}' must be 'delete' or 'replace'"));
+            violations.add(path, format!("'{DIRECTIVE}' must be 'delete' or 'replace'"));
         }
     }
 }
@@ -255,15 +260,15 @@ fn found_directives(value: &Value, at: &str) -> Vec<(String, Value)> {
 }
 
 /// What a patch does to the pods that an object makes.
-fn pods(cluster: &Cluster, (old, new): (&Value, &Value), at: &str, objections: &mut Objections) {
+fn pods(cluster: &Cluster, (old, new): (&Value, &Value), at: &str, violations: &mut Violations) {
     for path in ["spec.template.spec", "spec.jobTemplate.spec.template.spec"] {
         let pointer = format!("/{}", path.replace('.', "/"));
         let (Some(old), Some(new)) = (old.pointer(&pointer), new.pointer(&pointer)) else { continue };
         let at = format!("{at}.{path}");
         for (field, why) in server_pod::violations(cluster, old, new) {
-            objections.add(format!("{at}.{field}"), why);
+            violations.add(format!("{at}.{field}"), why);
         }
-        objections.unless(
+        violations.require(
             !has_token(new),
             format!("{at}.automountServiceAccountToken"),
             "must stay false, and no volume may have a ServiceAccount's token: pods that the operator makes have none",
@@ -274,7 +279,7 @@ fn pods(cluster: &Cluster, (old, new): (&Value, &Value), at: &str, objections: &
         let known = pod_security::violations(old);
         for (field, why) in pod_security::violations(new) {
             let new = !known.iter().any(|(known, _)| *known == field);
-            objections.unless(
+            violations.require(
                 !new,
                 format!("{at}.{field}"),
                 format!("{why} where `namespace.podSecurity` is Restricted: the pods would be refused; set that to Baseline or Privileged, or change the patch"),
@@ -296,19 +301,19 @@ fn has_token(pod: &Value) -> bool {
 }
 
 /// What a patch brings to an Ingress that its rules would refuse.
-fn ingress((old, new): (&Value, &Value), at: &str, objections: &mut Objections) {
+fn ingress((old, new): (&Value, &Value), at: &str, violations: &mut Violations) {
     let annotations = |body: &Value| body.pointer("/metadata/annotations").and_then(fields).cloned();
     let known = annotations(old).unwrap_or_default();
     for (key, value) in annotations(new).unwrap_or_default() {
         let added = known.get(&key) != Some(&value);
         let why = exposure::annotation(&key, value.as_str().unwrap_or_default()).filter(|_| added);
         if let Some(why) = why {
-            objections.add(format!("{at}.metadata.annotations.{key}"), why);
+            violations.add(format!("{at}.metadata.annotations.{key}"), why);
         }
     }
     let mut texts = Vec::new();
     texts_of(new.pointer("/spec").unwrap_or(&Value::Null), &mut texts);
-    objections.unless(
+    violations.require(
         !texts.into_iter().any(exposure::ends_its_place),
         format!("{at}.spec"),
         "must have no text with spaces, quotes or any of {};#: it ends up in the ingress controller's configuration",

@@ -1,6 +1,6 @@
 //! Health checks: what each probe asks, once its mode is known.
 
-use super::Objections;
+use super::Violations;
 use crate::{
     api::{
         common::ProbePort,
@@ -8,7 +8,7 @@ use crate::{
     },
     logpilot::{
         defaults,
-        model::{Check, Probe, Probes, Role, Timing},
+        model::{Probe, ProbeTiming, ProbeType, Probes, ServerRole},
     },
 };
 
@@ -18,14 +18,14 @@ const LIVENESS: &str = "/actuator/health/liveness";
 const READINESS: &str = "/actuator/health/readiness";
 
 pub(super) fn resolve(
-    role: &Role,
+    role: &ServerRole,
     given: Option<&given::Probes>,
     path: &str,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Probes {
     let given = given.cloned().unwrap_or_default();
     let mode = given.mode.unwrap_or_default();
-    objections.unless(
+    violations.require(
         mode != ProbeMode::Grpc || role.grpc.is_some(),
         format!("{path}.mode"),
         "'Grpc' needs a gRPC port, which this component does not open; use 'ActuatorGroups'",
@@ -33,21 +33,21 @@ pub(super) fn resolve(
     let probes = [&given.liveness, &given.readiness, &given.startup];
     let modes = probes.map(|probe| probe.as_ref().and_then(|probe| probe.mode).unwrap_or(mode));
     let command = given.command.as_deref().unwrap_or_default();
-    objections.unless(
+    violations.require(
         mode != ProbeMode::Exec || !command.is_empty(),
         format!("{path}.command"),
         "must be given with mode 'Exec'",
     );
-    objections.unless(
+    violations.require(
         given.command.is_none() || modes.contains(&ProbeMode::Exec),
         format!("{path}.command"),
         "is only used with mode 'Exec'; set `mode: Exec` or remove it",
     );
-    let mut one = |name: &str, of: &Option<ProbeTimings>, timing: Option<Timing>, group| {
+    let mut one = |name: &str, of: &Option<ProbeTimings>, timing: Option<ProbeTiming>, group| {
         let of = of.clone().unwrap_or_default();
         let asked = Asked { role, mode: of.mode.unwrap_or(mode), group, command };
         let check =
-            asked.check(&of, (of.mode.is_none(), timing.is_none()), &format!("{path}.{name}"), objections);
+            asked.check(&of, (of.mode.is_none(), timing.is_none()), &format!("{path}.{name}"), violations);
         timing.map(|timing| Probe { mode: asked.mode, check, timing })
     };
     Probes {
@@ -64,7 +64,7 @@ pub(super) fn resolve(
 
 /// One probe, before what it says of itself.
 struct Asked<'a> {
-    role: &'a Role,
+    role: &'a ServerRole,
     mode: ProbeMode,
     /// The health group that it asks for.
     group: &'static str,
@@ -79,70 +79,70 @@ impl Asked<'_> {
         given: &ProbeTimings,
         (of_all, off): (bool, bool),
         path: &str,
-        objections: &mut Objections,
-    ) -> Check {
+        violations: &mut Violations,
+    ) -> ProbeType {
         let mode = self.mode;
         let http = matches!(mode, ProbeMode::ActuatorGroups | ProbeMode::Actuator | ProbeMode::Http);
-        objections.unless(
+        violations.require(
             http || given.path.is_none(),
             format!("{path}.path"),
             "is only used by an HTTP probe; set `mode: Http` or remove it",
         );
-        objections.unless(
+        violations.require(
             mode != ProbeMode::Http || given.path.is_some() || off,
             format!("{path}.path"),
             "must be given with mode 'Http', such as '/actuator/health'",
         );
-        objections.unless(
+        violations.require(
             mode == ProbeMode::Exec || given.command.is_none(),
             format!("{path}.command"),
             "is only used with mode 'Exec'; set `mode: Exec` or remove it",
         );
-        objections.unless(
+        violations.require(
             mode != ProbeMode::Exec || given.port.is_none(),
             format!("{path}.port"),
             "is not used with mode 'Exec'; remove it",
         );
-        let port = given.port.as_ref().and_then(|port| self.port(port, path, objections));
+        let port = given.port.as_ref().and_then(|port| self.port(port, path, violations));
         let management = || ProbePort::Name(defaults::MANAGEMENT.name.to_owned());
         let serving = || ProbePort::Name(self.role.serving.name.to_owned());
-        let asks = |default: &str, port: Option<ProbePort>| Check::Http {
+        let asks = |default: &str, port: Option<ProbePort>| ProbeType::Http {
             path: given.path.clone().unwrap_or_else(|| default.to_owned()),
             port: port.unwrap_or_else(management),
         };
         match mode {
             ProbeMode::ActuatorGroups => asks(self.group, port),
             ProbeMode::Actuator | ProbeMode::Http => asks(HEALTH, port),
-            ProbeMode::Tcp => Check::Tcp { port: port.unwrap_or_else(serving) },
+            ProbeMode::Tcp => ProbeType::Tcp { port: port.unwrap_or_else(serving) },
             ProbeMode::Grpc => {
-                objections.unless(
+                violations.require(
                     of_all || self.role.grpc.is_some(),
                     format!("{path}.mode"),
                     "'Grpc' needs a gRPC port, which this component does not open; use 'ActuatorGroups'",
                 );
                 // The kubelet takes a number only.
-                Check::Grpc { port: port.map_or(defaults::GRPC.number, |port| self.number(&port)) }
+                ProbeType::Grpc { port: port.map_or(defaults::GRPC.number, |port| self.number(&port)) }
             }
             ProbeMode::Exec => {
                 let command = given.command.clone().unwrap_or_else(|| self.command.to_vec());
-                objections.unless(
+                violations.require(
                     of_all || off || !command.is_empty(),
                     format!("{path}.command"),
                     "must be given with mode 'Exec', here or for all probes",
                 );
-                Check::Exec { command }
+                ProbeType::Exec { command }
             }
         }
     }
 
     /// `None` after an objection.
-    fn port(&self, given: &ProbePort, path: &str, objections: &mut Objections) -> Option<ProbePort> {
+    fn port(&self, given: &ProbePort, path: &str, violations: &mut Violations) -> Option<ProbePort> {
         let good = match given {
             ProbePort::Number(number) => (1..=65535).contains(number),
             ProbePort::Name(name) => self.role.ports.iter().any(|port| port.name == name),
         };
         let names: Vec<_> = self.role.ports.iter().map(|port| port.name).collect();
-        objections.unless(
+        violations.require(
             good,
             format!("{path}.port"),
             format!("must be a port of this component ({}) or a number from 1 to 65535", names.join(", ")),

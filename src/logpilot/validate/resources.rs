@@ -1,11 +1,11 @@
 //! Requests and limits after defaults. Nothing is raised silently: a request above its limit is an objection.
 
-use super::Objections;
+use super::Violations;
 use crate::{
     api::common::{Quantity, ResourceList, Resources as Given},
     logpilot::{
         defaults,
-        model::{Resources, Role},
+        model::{Resources, ServerRole},
         quantity,
     },
 };
@@ -15,11 +15,11 @@ const LEAST_MEMORY: i128 = quantity::units(16 * 1024 * 1024);
 const LEAST_CPU: i128 = quantity::units(1) / 1000;
 
 pub(super) fn resolve(
-    role: &Role,
+    role: &ServerRole,
     path: &str,
     given: Option<&Given>,
     cpu_is_limited: bool,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Resources {
     let given = given.cloned().unwrap_or_default();
     let requests = given.requests.unwrap_or_default();
@@ -39,9 +39,9 @@ pub(super) fn resolve(
         limit: Some(Value::of(limits.memory.as_ref(), defaults::MEMORY_LIMIT)),
         least: LEAST_MEMORY,
     };
-    cpu.check(path, objections);
-    memory.check(path, objections);
-    ephemeral(path, &requests, &limits, objections);
+    cpu.check(path, violations);
+    memory.check(path, violations);
+    ephemeral(path, &requests, &limits, violations);
     Resources {
         requests: ResourceList {
             cpu: Some(cpu.request.quantity),
@@ -83,12 +83,12 @@ impl Value {
     }
 
     /// `None` after an objection.
-    fn amount(&self, path: &str, least: i128, objections: &mut Objections) -> Option<i128> {
+    fn amount(&self, path: &str, least: i128, violations: &mut Violations) -> Option<i128> {
         let Some(amount) = quantity::parse(&self.quantity) else {
-            objections.add(path, format!("{} must be a quantity such as '512Mi' or '250m'", self.quoted()));
+            violations.add(path, format!("{} must be a quantity such as '512Mi' or '250m'", self.quoted()));
             return None;
         };
-        objections.unless(
+        violations.require(
             amount >= least,
             path,
             format!("{} is too small to be meant; 'm' means a thousandth, 'Mi' 1,048,576", self.quoted()),
@@ -98,24 +98,24 @@ impl Value {
 }
 
 impl Pair {
-    fn check(&self, path: &str, objections: &mut Objections) {
+    fn check(&self, path: &str, violations: &mut Violations) {
         let Self { resource, request, limit, least } = self;
         let request_path = format!("{path}.requests.{resource}");
         let limit_path = format!("{path}.limits.{resource}");
-        let requested = request.amount(&request_path, *least, objections);
+        let requested = request.amount(&request_path, *least, violations);
         let Some(limit) = limit else { return };
-        let limited = limit.amount(&limit_path, *least, objections);
+        let limited = limit.amount(&limit_path, *least, violations);
         if requested.zip(limited).is_none_or(|(requested, limited)| requested <= limited) {
             return;
         }
         // At what the user wrote: the default on the other side is what it contradicts.
         if request.given {
-            objections.add(
+            violations.add(
                 request_path,
                 format!("must be at most `limits.{resource}`, which is {}; set both", limit.quoted()),
             );
         } else {
-            objections.add(
+            violations.add(
                 limit_path,
                 format!("must be at least `requests.{resource}`, which is {}; set both", request.quoted()),
             );
@@ -123,11 +123,11 @@ impl Pair {
     }
 }
 
-fn ephemeral(path: &str, requests: &ResourceList, limits: &ResourceList, objections: &mut Objections) {
+fn ephemeral(path: &str, requests: &ResourceList, limits: &ResourceList, violations: &mut Violations) {
     let mut value = |kind: &str, given: &Option<Quantity>| {
         let given = given.as_ref()?;
         let value = quantity::parse(given);
-        objections.unless(
+        violations.require(
             value.is_some_and(|value| value > 0),
             format!("{path}.{kind}.ephemeral-storage"),
             format!("'{}' must be a quantity such as '1Gi'", given.0),
@@ -137,7 +137,7 @@ fn ephemeral(path: &str, requests: &ResourceList, limits: &ResourceList, objecti
     let request = value("requests", &requests.ephemeral_storage);
     let limit = value("limits", &limits.ephemeral_storage);
     if let (Some(request), Some(limit)) = (request, limit) {
-        objections.unless(
+        violations.require(
             request <= limit,
             format!("{path}.requests.ephemeral-storage"),
             "must be at most `limits.ephemeral-storage`",

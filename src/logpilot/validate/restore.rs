@@ -1,6 +1,6 @@
 //! Which data a restore replaces. The API server has refused the same, where it could see it.
 
-use super::Objections;
+use super::Violations;
 use crate::{
     api::{cluster::LogPilotClusterSpec, storage::Sharing},
     backup::is_backup_name,
@@ -14,20 +14,20 @@ pub(super) fn resolve(
     components: &[Component],
     storage: &Storage,
     backup: Option<&Backup>,
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Option<Restore> {
     let given = spec.restore.clone()?;
-    objections.unless(
+    violations.require(
         backup.is_some(),
         "spec.restore",
         "needs `spec.backup`, which says where the backups are; with `backup.suspend: true` no new one is taken",
     );
-    objections.unless(
+    violations.require(
         is_label_value(&given.request_id) && !given.request_id.is_empty(),
         "spec.restore.requestId",
         "must be letters, digits, '-', '_' and '.', at most 63, starting and ending with a letter or digit",
     );
-    objections.unless(
+    violations.require(
         is_backup_name(&given.from),
         "spec.restore.from",
         "must be the file name of a backup; those that there are stand in `status.backups[].lastSuccess.available`",
@@ -37,21 +37,21 @@ pub(super) fn resolve(
         (Sharing::Shared, None) => components.first(),
         (Sharing::PerComponent, Some(key)) => components.iter().find(|component| component.role.key == key),
         (Sharing::Shared, Some(_)) => {
-            objections.add(
+            violations.add(
                 path,
                 "may only be given with `storage.sharing: PerComponent`: all components share the data",
             );
             return None;
         }
         (Sharing::PerComponent, None) => {
-            objections.add(
+            violations.add(
                 path,
                 "must be given with `storage.sharing: PerComponent`: each component has data of its own",
             );
             return None;
         }
     };
-    objections.unless(whose.is_some(), path, "does not run; name a component that does");
+    violations.require(whose.is_some(), path, "does not run; name a component that does");
     Some(Restore {
         request_id: given.request_id,
         from: given.from,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Objections;
+use super::Violations;
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
@@ -20,7 +20,7 @@ use crate::{
 
 /// What a row of the table says about the pods that mount one claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct StorageVerdict {
     /// They must all run on one node.
     pub co_scheduled: bool,
     /// An old pod must have stopped before a new one starts.
@@ -42,24 +42,24 @@ pub(super) fn decide(
     mode: AccessMode,
     pods: i32,
     accepted: &[UnsafeStorage],
-) -> Result<Verdict, Refusal> {
+) -> Result<StorageVerdict, Refusal> {
     let many = pods > 1;
     let accepts = |risk| accepted.contains(&risk);
     match (backend, mode) {
         (_, AccessMode::ReadWriteOncePod) if many => Err(Refusal::OnePodVolume),
-        (_, AccessMode::ReadWriteOncePod) => Ok(Verdict { co_scheduled: false, recreate: true }),
+        (_, AccessMode::ReadWriteOncePod) => Ok(StorageVerdict { co_scheduled: false, recreate: true }),
         (Backend::Sqlite, AccessMode::ReadWriteMany) if accepts(UnsafeStorage::SqliteOnSharedFilesystem) => {
-            Ok(Verdict { co_scheduled: false, recreate: false })
+            Ok(StorageVerdict { co_scheduled: false, recreate: false })
         }
         (Backend::Sqlite, AccessMode::ReadWriteMany) if many => Err(Refusal::SqliteOnSharedFilesystem),
         // A single pod too: its surge pod goes to the same node, so that two hosts never write.
-        (Backend::Sqlite, _) => Ok(Verdict { co_scheduled: true, recreate: false }),
+        (Backend::Sqlite, _) => Ok(StorageVerdict { co_scheduled: true, recreate: false }),
         (Backend::File, mode) if accepts(UnsafeStorage::FileStorageSharedByPods) => {
-            Ok(Verdict { co_scheduled: mode == AccessMode::ReadWriteOnce, recreate: false })
+            Ok(StorageVerdict { co_scheduled: mode == AccessMode::ReadWriteOnce, recreate: false })
         }
         (Backend::File, _) if many => Err(Refusal::FileSharedByPods),
         // A surge pod would deliver everything twice.
-        (Backend::File, _) => Ok(Verdict { co_scheduled: false, recreate: true }),
+        (Backend::File, _) => Ok(StorageVerdict { co_scheduled: false, recreate: true }),
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     prefix: &ClusterName,
     components: &mut [Component],
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Storage {
     let given = spec.storage.clone().unwrap_or_default();
     let volume = given.volume.unwrap_or_default();
@@ -76,7 +76,7 @@ pub(super) fn resolve(
     let backend = given.backend.unwrap_or_default();
     let access_mode = volume.access_mode.unwrap_or_default();
 
-    let claims = claims(spec, prefix, sharing, &volume, components, objections);
+    let claims = claims(spec, prefix, sharing, &volume, components, violations);
     let accepted = given.allow_unsafe.unwrap_or_default();
     let mut pods: BTreeMap<String, i32> = BTreeMap::new();
     for component in components.iter() {
@@ -85,8 +85,8 @@ pub(super) fn resolve(
     for (claim, pods) in pods {
         let mounting: Vec<_> = components.iter_mut().filter(|component| component.claim == claim).collect();
         match decide(backend, access_mode, pods, &accepted) {
-            Ok(verdict) => place(spec, mounting, verdict, objections),
-            Err(refusal) => refuse(refusal, &claim, pods, objections),
+            Ok(verdict) => place(spec, mounting, verdict, violations),
+            Err(refusal) => refuse(refusal, &claim, pods, violations),
         }
     }
     let one_pod = decide(backend, access_mode, 2, &accepted).is_err();
@@ -99,7 +99,7 @@ fn claims(
     sharing: Sharing,
     volume: &Volume,
     components: &mut [Component],
-    objections: &mut Objections,
+    violations: &mut Violations,
 ) -> Vec<Claim> {
     let claim = |name: String, role, size: Option<Quantity>, default: &str| Claim {
         name,
@@ -110,7 +110,7 @@ fn claims(
         deletion_policy: volume.deletion_policy.unwrap_or_default(),
     };
     if let Some(size) = &volume.size {
-        positive(size, "spec.storage.volume.size", objections);
+        check_min_size(size, "spec.storage.volume.size", violations);
     }
     let mut own = Vec::new();
     for component in components.iter_mut() {
@@ -121,13 +121,13 @@ fn claims(
             .get(&role.key)
             .and_then(|given| given.volume.as_ref())
             .map(|volume| volume.size.clone());
-        objections.unless(
+        violations.require(
             size.is_none() || sharing == Sharing::PerComponent,
             path.clone(),
             "is only used with `spec.storage.sharing: PerComponent`; set `spec.storage.volume.size` instead",
         );
         if let Some(size) = &size {
-            positive(size, &format!("{path}.size"), objections);
+            check_min_size(size, &format!("{path}.size"), violations);
         }
         component.claim = match (sharing, &volume.existing_claim) {
             (Sharing::PerComponent, _) => prefix.component_data(role.name),
@@ -142,7 +142,7 @@ fn claims(
         }
         (Sharing::Shared, Some(_)) => Vec::new(),
         (Sharing::PerComponent, existing) => {
-            objections.unless(
+            violations.require(
                 existing.is_none(),
                 "spec.storage.volume.existingClaim",
                 "is only used with `sharing: Shared`: one claim cannot be each component's own",
@@ -152,8 +152,8 @@ fn claims(
     }
 }
 
-pub(super) fn positive(size: &Quantity, path: &str, objections: &mut Objections) {
-    objections.unless(
+pub(super) fn check_min_size(size: &Quantity, path: &str, violations: &mut Violations) {
+    violations.require(
         quantity::parse(size).is_some_and(|size| size >= quantity::units(1024 * 1024)),
         path,
         format!("'{}' must be a quantity of at least 1Mi, such as '10Gi'", size.0),
@@ -164,8 +164,8 @@ pub(super) fn positive(size: &Quantity, path: &str, objections: &mut Objections)
 fn place(
     spec: &LogPilotClusterSpec,
     mounting: Vec<&mut Component>,
-    verdict: Verdict,
-    objections: &mut Objections,
+    verdict: StorageVerdict,
+    violations: &mut Violations,
 ) {
     let mut selector = StringMap::new();
     let mut objected = BTreeSet::new();
@@ -173,7 +173,7 @@ fn place(
     for component in mounting {
         let path = format!("spec.components.{}", component.role.name);
         let identity = (component.identity.user, component.identity.fs_group);
-        objections.unless(
+        violations.require(
             *owner.get_or_insert(identity) == identity,
             format!("{path}.securityContext"),
             "must have the user and `fsGroup` of the other components, because they share a volume: what one \
@@ -187,7 +187,7 @@ fn place(
                 Some(type_) => type_ == StrategyType::RollingUpdate,
                 None => strategy.max_surge.is_some() || strategy.max_unavailable.is_some(),
             };
-            objections.unless(
+            violations.require(
                 !rolling,
                 format!("{path}.strategy"),
                 "must be 'Recreate' on this storage: the old pod must stop before the new one may use the volume; \
@@ -201,7 +201,7 @@ fn place(
         for (key, value) in &component.node_selector {
             let other = selector.insert(key.clone(), value.clone());
             if other.is_some_and(|other| other != *value) && objected.insert(key.clone()) {
-                objections.add(
+                violations.add(
                     format!("{path}.nodeSelector"),
                     format!(
                         "'{key}' differs from that of another component, but all pods that mount the same \
@@ -215,7 +215,7 @@ fn place(
             .iter()
             .flatten()
             .any(|spread| spread.when_unsatisfiable == Some(WhenUnsatisfiable::DoNotSchedule));
-        objections.unless(
+        violations.require(
             !hard,
             format!("{path}.topologySpread"),
             "'DoNotSchedule' contradicts the storage: all pods that mount the claim must run on one node; \
@@ -224,7 +224,7 @@ fn place(
     }
 }
 
-fn refuse(refusal: Refusal, claim: &str, pods: i32, objections: &mut Objections) {
+fn refuse(refusal: Refusal, claim: &str, pods: i32, violations: &mut Violations) {
     let (path, message) = match refusal {
         Refusal::OnePodVolume => (
             "spec.storage.volume.accessMode",
@@ -250,5 +250,5 @@ fn refuse(refusal: Refusal, claim: &str, pods: i32, objections: &mut Objections)
             ),
         ),
     };
-    objections.add(path, message);
+    violations.add(path, message);
 }

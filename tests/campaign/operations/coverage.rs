@@ -14,7 +14,7 @@ use super::{
 };
 
 #[derive(Default)]
-struct Coverage {
+struct SyncState {
     judged: usize,
     refused: usize,
     /// Refused by a rule, although each field alone is as its schema says.
@@ -31,9 +31,9 @@ struct Coverage {
     named: BTreeMap<String, BTreeSet<String>>,
 }
 
-static COVERAGE: Mutex<Option<Coverage>> = Mutex::new(None);
+static COVERAGE: Mutex<Option<SyncState>> = Mutex::new(None);
 
-fn note(note: impl FnOnce(&mut Coverage)) {
+fn note(note: impl FnOnce(&mut SyncState)) {
     note(COVERAGE.lock().unwrap().get_or_insert_default());
 }
 

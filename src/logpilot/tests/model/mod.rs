@@ -20,7 +20,7 @@ use super::{
     leaves::LEAVES,
     specs::{Choice, Judge, schema},
 };
-use crate::cases::cases;
+use crate::test_support::proptest_config;
 
 /// What happens to an operator.
 #[derive(Clone, Debug)]
@@ -216,7 +216,7 @@ fn tried(first: &[Choice], order: u64, acts: &[Act]) -> Result<usize, String> {
 }
 
 proptest! {
-    #![proptest_config(cases(10))]
+    #![proptest_config(proptest_config(10))]
 
     #[test]
     fn whatever_happens_it_ends_where_an_undisturbed_one_ends(

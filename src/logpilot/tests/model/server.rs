@@ -14,7 +14,7 @@ use super::fields::{Manager, Path, Refusal, Stored};
 use crate::{
     engine::{
         FIELD_MANAGER, MANAGED_BY_LABEL,
-        kind::{Kind, Role},
+        kind::{Kind, Management},
         plan::Key,
         quantity::nano,
     },
@@ -334,7 +334,7 @@ impl Server {
         if found.body["metadata"]["uid"] != uid {
             return conflict("Precondition failed: UID in precondition: x, UID in object meta: y");
         }
-        if matches!(kind.role, Role::Kept | Role::Once | Role::Observed) {
+        if matches!(kind.management, Management::Retained | Management::CreateOnly | Management::ReadOnly) {
             say("it is kept");
         }
         if found.body["metadata"]["ownerReferences"][0]["uid"] != self.cr["metadata"]["uid"] {
@@ -359,7 +359,7 @@ impl Server {
     fn ours(&self, kind: &Kind, found: &Stored) -> bool {
         let controller = &found.body["metadata"]["ownerReferences"][0]["uid"];
         *controller == self.cr["metadata"]["uid"]
-            || (kind.role == Role::Kept || found.owners.contains_key(&us()))
+            || (kind.management == Management::Retained || found.owners.contains_key(&us()))
                 && found.body["metadata"]["labels"][MANAGED_BY_LABEL] == FIELD_MANAGER
             // Stripped of its labels, and known all the same.
             || controller.is_null() && found.owners.contains_key(&us())

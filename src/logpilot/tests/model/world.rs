@@ -20,12 +20,12 @@ use crate::{
     api,
     engine::{
         FIELD_MANAGER, MANAGED_BY_LABEL,
+        cache::ObjectCache,
         child::Child,
+        controller::Reconciler,
         dependencies,
-        dispatch::Reconciler,
-        kind::Role,
-        lease::Term,
-        live::Live,
+        kind::Management,
+        lease::Leadership,
         plan::{Key, Plan, Planned},
     },
     logpilot::{
@@ -40,7 +40,7 @@ pub const UID: &str = "11111111-2222-3333-4444-555555555555";
 pub const NAME: &str = "logpilot";
 
 struct Operator {
-    live: Arc<Live>,
+    cache: Arc<ObjectCache>,
     controller: Controller,
 }
 
@@ -108,7 +108,7 @@ impl World {
     pub fn deliver(&self, most: usize) {
         for _ in 0..most {
             let Some((kind, old, new)) = self.server().events.pop_front() else { return };
-            if !kind.role.watched() {
+            if !kind.management.watched() {
                 continue;
             }
             let selected = |live: &&Value| {
@@ -116,10 +116,10 @@ impl World {
             };
             match (old.as_ref().filter(selected), new.as_ref().filter(selected)) {
                 (_, Some(new)) => {
-                    self.operator.live.seen(Child::read(kind, new).expect("a child"));
+                    self.operator.cache.upsert(Child::read(kind, new).expect("a child"));
                 }
                 (Some(old), None) => {
-                    self.operator.live.left(&Child::read(kind, old).expect("a child"));
+                    self.operator.cache.remove(&Child::read(kind, old).expect("a child"));
                 }
                 (None, None) => {}
             }
@@ -177,14 +177,15 @@ impl World {
 
     /// What an operator may leave though it is not planned.
     pub fn may_stay(&self, id: &Id) -> bool {
-        self.unseen.contains(id) || matches!(kind(id.0).role, Role::Kept | Role::Once)
+        self.unseen.contains(id)
+            || matches!(kind(id.0).management, Management::Retained | Management::CreateOnly)
     }
 
     /// Objects that somebody may change or delete without harm to data.
     pub fn victims(&self) -> Vec<Id> {
         let server = self.server();
         let owned = server.objects.iter().filter(|(_, it)| it.owners.contains_key(&us()));
-        owned.map(|(id, _)| id.clone()).filter(|id| kind(id.0).role == Role::Child).collect()
+        owned.map(|(id, _)| id.clone()).filter(|id| kind(id.0).management == Management::Managed).collect()
     }
 
     /// Puts an object of somebody else in the place of one of ours.
@@ -282,29 +283,29 @@ fn at<'a>(value: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
 
 impl Operator {
     fn start(server: &Arc<Mutex<Server>>, order: u64) -> Self {
-        let live = Arc::new(Live::default());
+        let cache = Arc::new(ObjectCache::default());
         let mut state = server.lock().expect("unpoisoned");
         state.events.clear();
-        for kind in KINDS.iter().filter(|kind| kind.role.watched()) {
+        for kind in KINDS.iter().filter(|kind| kind.management.watched()) {
             let all = state.objects.iter().filter(|(id, it)| {
                 let labels = &it.body["metadata"]["labels"];
                 id.0 == kind.plural && (kind.kind == "Namespace" || labels[MANAGED_BY_LABEL] == FIELD_MANAGER)
             });
-            live.listed(kind, all.filter_map(|(_, it)| Child::read(kind, &it.json())).collect());
+            cache.replace_all(kind, all.filter_map(|(_, it)| Child::read(kind, &it.json())).collect());
         }
         drop(state);
         let resource = GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND);
         let store = StoreWriter::new(ApiResource::from_gvk_with_plural(&resource, api::PLURAL)).as_reader();
         let mut controller = Controller::new(
             client(server),
-            Arc::clone(&live),
+            Arc::clone(&cache),
             Arc::new(Metrics::default()),
             planner(Arc::clone(server), order),
             store,
-            Term::default(),
+            Leadership::default(),
         );
         controller.operator_image = Some("logpilot-operator:1".into());
-        Self { live, controller }
+        Self { cache, controller }
     }
 }
 

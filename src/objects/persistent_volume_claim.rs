@@ -13,7 +13,7 @@ use crate::{
         common::{DeletionPolicy, StringMap},
         storage::AccessMode,
     },
-    engine::detail::RESTORES,
+    engine::health::RESTORES,
     logpilot::{
         facts::Facts,
         model::{Claim, Cluster},

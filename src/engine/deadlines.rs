@@ -7,13 +7,13 @@ use k8s_openapi::jiff::Timestamp;
 
 /// Stands still while one state is judged.
 #[derive(Debug)]
-pub struct Clock {
+pub struct DeadlineTracker {
     now: Timestamp,
     /// Seconds since the epoch.
     next: Cell<Option<i64>>,
 }
 
-impl Clock {
+impl DeadlineTracker {
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         Self { now, next: Cell::new(None) }
@@ -26,7 +26,7 @@ impl Clock {
 
     /// Whether so many seconds have passed since a moment, in seconds since the epoch; notes when they will have.
     #[must_use]
-    pub fn passed(&self, seconds: i64, since: i64) -> bool {
+    pub fn expired(&self, seconds: i64, since: i64) -> bool {
         let moment = since.saturating_add(seconds);
         if self.now.as_second() >= moment {
             return true;
@@ -49,21 +49,21 @@ mod tests {
 
     #[test]
     fn the_earliest_limit_that_is_still_to_come_is_noted() {
-        let clock = Clock::at(Timestamp::from_millisecond(100_250).unwrap());
-        assert!(clock.passed(3, 97));
+        let clock = DeadlineTracker::at(Timestamp::from_millisecond(100_250).unwrap());
+        assert!(clock.expired(3, 97));
         assert_eq!(clock.next(), None, "what has passed is not waited for");
-        assert!(!clock.passed(30, 90));
-        assert!(!clock.passed(3, 98));
-        assert!(!clock.passed(130, 50));
+        assert!(!clock.expired(30, 90));
+        assert!(!clock.expired(3, 98));
+        assert!(!clock.expired(130, 50));
         assert_eq!(clock.next(), Some(Duration::from_millis(750)));
-        let then = Clock::at(clock.now() + Duration::from_millis(750));
-        assert!(then.passed(3, 98));
+        let then = DeadlineTracker::at(clock.now() + Duration::from_millis(750));
+        assert!(then.expired(3, 98));
     }
 
     #[test]
     fn a_moment_beyond_all_times_is_never_reached() {
-        let clock = Clock::at(Timestamp::from_second(1).unwrap());
-        assert!(!clock.passed(1, i64::MAX));
+        let clock = DeadlineTracker::at(Timestamp::from_second(1).unwrap());
+        assert!(!clock.expired(1, i64::MAX));
         assert!(clock.next().unwrap() > Duration::from_hours(24 * 365));
     }
 }

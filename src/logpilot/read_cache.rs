@@ -23,7 +23,7 @@ pub struct Moment {
     pub asked: BTreeMap<String, String>,
 }
 
-struct Look<W, F> {
+struct CachedRead<W, F> {
     wanted: W,
     found: F,
     moment: Moment,
@@ -32,31 +32,31 @@ struct Look<W, F> {
 }
 
 /// The last look for each resource: what was asked, and what was found.
-pub struct Looks<W, F>(Mutex<HashMap<String, Look<W, F>>>);
+pub struct ReadCache<W, F>(Mutex<HashMap<String, CachedRead<W, F>>>);
 
 /// What the last look found.
 #[derive(Debug, PartialEq)]
-pub struct Last<F> {
+pub struct LastRead<F> {
     pub found: F,
     /// It is to be read again.
     pub old: bool,
 }
 
-impl<W, F> Default for Looks<W, F> {
+impl<W, F> Default for ReadCache<W, F> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<W: PartialEq, F: Clone> Looks<W, F> {
+impl<W: PartialEq, F: Clone> ReadCache<W, F> {
     /// What the last look found, if it was for the same. `suspect`: a pod says that something it needs is missing.
     #[must_use]
-    pub fn last(&self, cluster: &str, wanted: &W, moment: &Moment, suspect: bool) -> Option<Last<F>> {
+    pub fn last(&self, cluster: &str, wanted: &W, moment: &Moment, suspect: bool) -> Option<LastRead<F>> {
         let looks = self.lock();
         let look = looks.get(cluster).filter(|look| look.wanted == *wanted)?;
         let keep = if suspect { look.keep.min(REFRESH_HELD) } else { look.keep };
         let old = look.moment != *moment || look.at.elapsed() >= keep;
-        Some(Last { found: look.found.clone(), old })
+        Some(LastRead { found: look.found.clone(), old })
     }
 
     /// `held`: after how long it is looked at again, where it holds something up.
@@ -65,7 +65,7 @@ impl<W: PartialEq, F: Clone> Looks<W, F> {
             || REFRESH.mul_f64(rand::rng().random_range(0.75..=1.0)),
             |again| again.mul_f64(OLD_BY_THEN),
         );
-        let look = Look { wanted, found, moment: moment.clone(), at: Instant::now(), keep };
+        let look = CachedRead { wanted, found, moment: moment.clone(), at: Instant::now(), keep };
         self.lock().insert(cluster.to_owned(), look);
     }
 
@@ -74,7 +74,7 @@ impl<W: PartialEq, F: Clone> Looks<W, F> {
         self.lock().remove(cluster);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Look<W, F>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, CachedRead<W, F>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -87,8 +87,8 @@ mod tests {
         Moment { generation: Some(generation), ..Moment::default() }
     }
 
-    fn looked(held: Option<Duration>, ago: Duration) -> Looks<&'static str, u8> {
-        let looks = Looks::default();
+    fn looked(held: Option<Duration>, ago: Duration) -> ReadCache<&'static str, u8> {
+        let looks = ReadCache::default();
         looks.remember("c", "w", &edit(1), 7, held);
         looks.lock().get_mut("c").unwrap().at = Instant::now().checked_sub(ago).unwrap();
         looks
@@ -97,12 +97,12 @@ mod tests {
     #[test]
     fn a_look_is_believed_for_what_it_was_made_for_and_until_the_spec_changes() {
         let looks = looked(None, Duration::ZERO);
-        assert_eq!(looks.last("c", &"w", &edit(1), false), Some(Last { found: 7, old: false }));
-        assert_eq!(looks.last("c", &"w", &edit(2), false), Some(Last { found: 7, old: true }));
+        assert_eq!(looks.last("c", &"w", &edit(1), false), Some(LastRead { found: 7, old: false }));
+        assert_eq!(looks.last("c", &"w", &edit(2), false), Some(LastRead { found: 7, old: true }));
         assert_eq!(looks.last("c", &"v", &edit(1), false), None);
         assert_eq!(looks.last("d", &"w", &edit(1), false), None);
         let asked = Moment { asked: [("a".to_owned(), "1".to_owned())].into(), ..edit(1) };
-        assert_eq!(looks.last("c", &"w", &asked, false), Some(Last { found: 7, old: true }));
+        assert_eq!(looks.last("c", &"w", &asked, false), Some(LastRead { found: 7, old: true }));
         looks.forget("c");
         assert_eq!(looks.last("c", &"w", &edit(1), false), None);
     }

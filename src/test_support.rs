@@ -5,7 +5,7 @@ use proptest::test_runner::{Config, RngSeed};
 /// `usual` cases; `PROPTEST_CASES` scales them against proptest's own 256, so that 5120 tries twenty times as many.
 /// `PROPTEST_RNG_SEED` tries the cases of a run again.
 #[must_use]
-pub fn cases(usual: u32) -> Config {
+pub fn proptest_config(usual: u32) -> Config {
     let given = Config::default();
     let seed = match given.rng_seed {
         RngSeed::Fixed(seed) => seed,

@@ -10,11 +10,11 @@ use rusty_s3::{
 
 use super::{
     Error,
-    failure::{Failure, Step},
+    failure::{S3Error, S3Operation},
     files,
     identity::Keys,
-    place::Access,
-    wire::{Content, Wire, patiently},
+    location::Access,
+    s3_client::{Content, S3Client, with_retries},
 };
 
 /// Of one part of an upload, in bytes.
@@ -23,7 +23,7 @@ const PART: u64 = 16 << 20;
 const PARTS: u64 = 10_000;
 
 pub struct Bucket {
-    wire: Wire,
+    wire: S3Client,
     signer: Signer,
     keys: Keys,
     /// Ends with `/`, or is empty.
@@ -47,7 +47,7 @@ impl Bucket {
             .map_err(|error| {
                 unusable(error.to_string(), "correct the endpoint and the region, or use the path style")
             })?;
-        let wire = Wire::new(access.ca_file.as_deref())?;
+        let wire = S3Client::new(access.ca_file.as_deref())?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         Ok(Self { wire, signer, keys, prefix })
     }
@@ -103,9 +103,9 @@ impl Bucket {
     ) -> Result<(u64, String), Error> {
         let (key, keys, step) = (self.key(name), self.keys.now()?, self.step("read", name));
         let action = self.signer.get_object(Some(&keys), &key);
-        let digest = patiently(|| {
+        let digest = with_retries(|| {
             let into = into()?;
-            let answer = self.wire.ask(&step, &action, Content::None)?;
+            let answer = self.wire.send(&step, &action, Content::None)?;
             files::digest(answer.into_body().into_reader(), into).map_err(|error| step.unread(error))
         })?;
         Ok(digest)
@@ -134,7 +134,8 @@ impl Bucket {
         for (number, (from, length)) in (1..).zip(parts(size)) {
             let keys = self.keys.now()?;
             let action = self.signer.upload_part(Some(&keys), &key, number, upload);
-            let answer = patiently(|| self.wire.ask(&step, &action, Content::Part { file, from, length }))?;
+            let answer =
+                with_retries(|| self.wire.send(&step, &action, Content::Part { file, from, length }))?;
             let tag = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
             tags.push(tag.ok_or_else(|| step.odd(&"a part was taken without an ETag"))?.to_owned());
         }
@@ -157,14 +158,14 @@ impl Bucket {
         format!("{}{name}", self.prefix)
     }
 
-    fn step(&self, doing: &'static str, name: &str) -> Step {
-        Step { doing, at: self.at(name) }
+    fn step(&self, doing: &'static str, name: &str) -> S3Operation {
+        S3Operation { doing, at: self.at(name) }
     }
 }
 
-fn absent_is_none(answer: Result<String, Failure>) -> Result<Option<String>, Error> {
+fn absent_is_none(answer: Result<String, S3Error>) -> Result<Option<String>, Error> {
     match answer {
-        Err(Failure::Absent(_)) => Ok(None),
+        Err(S3Error::NotFound(_)) => Ok(None),
         other => Ok(Some(other?)),
     }
 }

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use super::{
     facts::{self, ApiKeyFact, Facts},
-    looks, reasons,
+    read_cache, reasons,
 };
 use crate::engine::{
     backoff,
     error::Disposition,
-    outcome::{Outcome, Result},
+    outcome::{ApplyResult, Outcome},
 };
 
 /// Waiting for something that sends no event of its own is looked at again after this.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Pauses, of which the shortest counts.
-pub struct Again {
+pub struct RequeueAfter {
     pub waits: Vec<Duration>,
     /// How long the growing pause may become, where something failed.
     pub failed: Option<Duration>,
@@ -26,35 +26,37 @@ pub struct Again {
 
 /// What an outcome leaves to wait for.
 #[must_use]
-pub fn of(facts: &Facts, outcome: &Outcome) -> Again {
+pub fn collect(facts: &Facts, outcome: &Outcome) -> RequeueAfter {
     let mut waits = vec![match facts.api_key {
-        ApiKeyFact::Invalid { .. } | ApiKeyFact::Taken { .. } => looks::REFRESH_HELD,
+        ApiKeyFact::Invalid { .. } | ApiKeyFact::RouteConflict { .. } => read_cache::REFRESH_HELD,
         ApiKeyFact::Going { again } => again,
-        _ if facts.suspect || facts.references.values().any(facts::References::hold) => looks::REFRESH_HELD,
-        _ => looks::REFRESH,
+        _ if facts.suspect || facts.references.values().any(facts::ResolvedReferences::hold) => {
+            read_cache::REFRESH_HELD
+        }
+        _ => read_cache::REFRESH,
     }];
     waits.extend(outcome.again);
     let (mut waiting, mut failed, mut asked) = (None, None, None);
     for step in &outcome.steps {
         match &step.result {
-            Result::Conflict { .. } => waiting = waiting.or(Some(backoff::LONGEST_FOR_NAME)),
+            ApplyResult::Conflict { .. } => waiting = waiting.or(Some(backoff::LONGEST_FOR_NAME)),
             // Has a time of its own.
-            Result::Failed(error)
-                if outcome.again.is_some() && error.disposition() == Disposition::NeedsHelp => {}
-            Result::Failed(error) => {
+            ApplyResult::Failed(error)
+                if outcome.again.is_some() && error.disposition() == Disposition::UserAction => {}
+            ApplyResult::Failed(error) => {
                 // What fails for good does not slow down what was only away.
                 let longest = backoff::longest(error);
                 failed = Some(failed.map_or(longest, |other: Duration| other.min(longest)));
                 asked = asked.max(error.retry_after());
             }
-            Result::Waiting { reason, .. } if *reason == reasons::PROGRESSING => {
+            ApplyResult::Waiting { reason, .. } if *reason == reasons::PROGRESSING => {
                 waiting = waiting.or(Some(LOOK_AGAIN));
             }
-            Result::Waiting { .. } => waits.push(LOOK_AGAIN),
+            ApplyResult::Waiting { .. } => waits.push(LOOK_AGAIN),
             _ => {}
         }
     }
-    Again { waits, failed: failed.or(waiting), asked }
+    RequeueAfter { waits, failed: failed.or(waiting), asked }
 }
 
 #[cfg(test)]
@@ -62,9 +64,9 @@ mod tests {
     use k8s_openapi::api::core::v1::Pod;
 
     use super::*;
-    use crate::engine::{error::Error, kind::Managed, outcome::Step, plan::Key};
+    use crate::engine::{error::Error, kind::Managed, outcome::AppliedObject, plan::Key};
 
-    fn refused(code: u16, retry_after: Option<u32>) -> Step {
+    fn refused(code: u16, retry_after: Option<u32>) -> AppliedObject {
         let error = Error::Refused {
             verb: "apply",
             object: "Pod a/b".to_owned(),
@@ -74,23 +76,23 @@ mod tests {
             retry_after,
         };
         let key = Key { namespace: Some("a".to_owned()), name: "b".to_owned() };
-        Step { id: (Pod::KIND, key), result: Result::Failed(error) }
+        AppliedObject { id: (Pod::KIND, key), result: ApplyResult::Failed(error) }
     }
 
     /// Who writes a Secret says so to nobody here.
     #[test]
     fn what_pods_miss_is_read_again_soon() {
-        let first = |suspect| of(&Facts { suspect, ..Facts::default() }, &Outcome::default()).waits;
-        assert_eq!(first(false), [looks::REFRESH]);
-        assert_eq!(first(true), [looks::REFRESH_HELD]);
+        let first = |suspect| collect(&Facts { suspect, ..Facts::default() }, &Outcome::default()).waits;
+        assert_eq!(first(false), [read_cache::REFRESH]);
+        assert_eq!(first(true), [read_cache::REFRESH_HELD]);
         let going = Facts { api_key: ApiKeyFact::Going { again: backoff::FIRST }, ..Facts::default() };
-        assert_eq!(of(&going, &Outcome::default()).waits, [backoff::FIRST]);
+        assert_eq!(collect(&going, &Outcome::default()).waits, [backoff::FIRST]);
     }
 
     #[test]
     fn what_was_only_away_is_tried_sooner_than_what_is_wrong_and_no_sooner_than_asked() {
         let after = |steps| {
-            let again = of(&Facts::default(), &Outcome { steps, ..Outcome::default() });
+            let again = collect(&Facts::default(), &Outcome { steps, ..Outcome::default() });
             (again.failed, again.asked)
         };
         assert_eq!(after(Vec::new()), (None, None));

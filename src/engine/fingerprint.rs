@@ -11,7 +11,7 @@ use super::quantity::nano;
 
 /// Digest of a desired object: what an apply of `body` would make ours.
 #[must_use]
-pub fn desired(body: &Value) -> u64 {
+pub fn of_desired(body: &Value) -> u64 {
     let mut body = body.clone();
     strip_identity(&mut body);
     digest(&body)
@@ -19,7 +19,7 @@ pub fn desired(body: &Value) -> u64 {
 
 /// Digest of the part of a live object that `manager` applied; `None` where it applied nothing.
 #[must_use]
-pub fn owned(live: &Value, manager: &str) -> Option<u64> {
+pub fn of_owned_fields(live: &Value, manager: &str) -> Option<u64> {
     let fields = applied_fields(live, manager)?;
     let mut ours = extract(live, fields).unwrap_or_else(|| Value::Object(Map::new()));
     strip_identity(&mut ours);
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_we_applied_is_in_sync_whatever_others_added() {
-        assert_eq!(owned(&live(), US), Some(desired(&planned())));
+        assert_eq!(of_owned_fields(&live(), US), Some(of_desired(&planned())));
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
         let mut live = live();
         // Another manager's update takes the field over, as the API server records it.
         *live.pointer_mut("/spec/template/spec/containers/1/image").unwrap() = "other".into();
-        assert_ne!(owned(&live, US), Some(desired(&planned())));
+        assert_ne!(of_owned_fields(&live, US), Some(of_desired(&planned())));
     }
 
     #[test]
@@ -276,14 +276,14 @@ mod tests {
             .as_object_mut()
             .unwrap()
             .remove("image");
-        assert_ne!(owned(&live(), US), Some(desired(&planned)));
+        assert_ne!(of_owned_fields(&live(), US), Some(of_desired(&planned)));
     }
 
     #[test]
     fn an_object_we_never_applied_has_no_digest() {
         let mut live = live();
         live.pointer_mut("/metadata").unwrap().as_object_mut().unwrap().remove("managedFields");
-        assert_eq!(owned(&live, US), None);
+        assert_eq!(of_owned_fields(&live, US), None);
     }
 
     #[test]

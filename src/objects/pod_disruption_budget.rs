@@ -8,7 +8,7 @@ use k8s_openapi::{
 use super::{labels, meta};
 use crate::{
     api::component::UnhealthyPodEviction,
-    logpilot::model::{Budget, Cluster, Component},
+    logpilot::model::{Cluster, Component, PdbPolicy},
 };
 
 /// None where it was turned off, and while the component is stopped; and, unless one was asked for, for a single pod and for pods bound to one
@@ -16,12 +16,12 @@ use crate::{
 #[must_use]
 pub fn build(cluster: &Cluster, component: &Component) -> Option<PodDisruptionBudget> {
     let (min_available, max_unavailable) = match &component.budget {
-        Budget::Off => return None,
+        PdbPolicy::Off => return None,
         _ if component.stopped => return None,
-        Budget::Default if component.co_scheduled || component.scale.most() < 2 => return None,
-        Budget::Default => (None, Some(IntOrString::Int(1))),
-        Budget::MinAvailable(count) => (Some(count.into()), None),
-        Budget::MaxUnavailable(count) => (None, Some(count.into())),
+        PdbPolicy::Default if component.co_scheduled || component.scale.most() < 2 => return None,
+        PdbPolicy::Default => (None, Some(IntOrString::Int(1))),
+        PdbPolicy::MinAvailable(count) => (Some(count.into()), None),
+        PdbPolicy::MaxUnavailable(count) => (None, Some(count.into())),
     };
     Some(PodDisruptionBudget {
         metadata: meta::of_component(cluster, component, component.name.clone()),

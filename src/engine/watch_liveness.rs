@@ -15,7 +15,7 @@ use super::relist::RELIST;
 pub const STUCK: Duration = RELIST.saturating_mul(2);
 
 #[derive(Default)]
-pub struct Pulse(Mutex<BTreeMap<&'static str, Beat>>);
+pub struct WatchLiveness(Mutex<BTreeMap<&'static str, Beat>>);
 
 #[derive(Clone, Copy)]
 struct Beat {
@@ -25,11 +25,11 @@ struct Beat {
 
 /// One watch, for as long as it is kept up.
 pub struct Watching {
-    pulse: Arc<Pulse>,
+    pulse: Arc<WatchLiveness>,
     resource: &'static str,
 }
 
-impl Pulse {
+impl WatchLiveness {
     fn beats(&self) -> MutexGuard<'_, BTreeMap<&'static str, Beat>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,7 +82,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_fails_lives_and_one_that_is_silent_for_long_is_stuck() {
-        let pulse = Arc::new(Pulse::default());
+        let pulse = Arc::new(WatchLiveness::default());
         let (failing, silent) = (pulse.watching("pods"), pulse.watching("services"));
         tokio::time::advance(STUCK).await;
         assert_eq!(pulse.stuck(), None);

@@ -17,13 +17,13 @@ use tracing::info;
 use super::model::Cluster;
 use crate::{
     engine::{
+        api_client::ApiClient,
+        cache::{ObjectCache, Snapshot},
         child::Child,
-        detail::{self, Detail},
         error::Disposition,
+        health::{self, ObservedStatus},
         kind::Managed,
-        live::{Live, Snapshot},
-        outcome::{Result as Applied, Step},
-        writer::Writer,
+        outcome::{AppliedObject, ApplyResult},
     },
     objects::names::claim_label,
 };
@@ -34,7 +34,7 @@ const NEAR: &str = "didn't match pod affinity rules";
 
 /// For each resource, the claims for which it was tried since one of their pods had a node.
 #[derive(Default)]
-pub struct Requeue {
+pub struct StuckPodEvictor {
     tried: Mutex<HashMap<String, BTreeSet<String>>>,
 }
 
@@ -49,29 +49,29 @@ enum Pods<'a> {
     Wait,
 }
 
-impl Requeue {
+impl StuckPodEvictor {
     /// Evicts what is due. Answers only what has to be known: that it was done, or why it could not be.
     pub async fn carry_out(
         &self,
-        writer: &Writer,
-        live: &Live,
+        writer: &ApiClient,
+        cache: &ObjectCache,
         cluster: &Cluster,
         snapshot: &Snapshot,
-    ) -> Vec<Step> {
+    ) -> Vec<AppliedObject> {
         let mut steps = Vec::new();
         for (claim, child) in self.due(cluster, snapshot) {
             let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
                 Ok(()) => {
                     info!(object = %child, owner = %cluster.name, "evicted: refused for the sake of pods that are gone");
                     self.done(&cluster.name, &claim);
-                    live.deleting(child);
-                    Applied::Deleted
+                    cache.mark_deleting(child);
+                    ApplyResult::Deleted
                 }
                 // It has a node by now, or is gone: its own event tells.
-                Err(error) if error.disposition() == Disposition::LookAgain => continue,
-                Err(error) => Applied::Failed(error),
+                Err(error) if error.disposition() == Disposition::Refresh => continue,
+                Err(error) => ApplyResult::Failed(error),
             };
-            steps.push(Step { id: (child.kind, child.key.clone()), result });
+            steps.push(AppliedObject { id: (child.kind, child.key.clone()), result });
         }
         steps
     }
@@ -112,7 +112,7 @@ impl Requeue {
 fn pods<'a>(claim: &str, snapshot: &'a Snapshot) -> Pods<'a> {
     let mut refused = None;
     for child in snapshot.of_kind(Pod::KIND) {
-        let Detail::Pod(pod) = &child.detail else { continue };
+        let ObservedStatus::Pod(pod) = &child.detail else { continue };
         // The scheduler forgets a pod that has ended.
         if pod.claim != claim || matches!(pod.phase.as_str(), "Succeeded" | "Failed") {
             continue;
@@ -128,7 +128,7 @@ fn pods<'a>(claim: &str, snapshot: &'a Snapshot) -> Pods<'a> {
 }
 
 /// Only what a ReplicaSet makes comes again.
-fn is_refused(child: &Child, pod: &detail::Pod) -> bool {
+fn is_refused(child: &Child, pod: &health::Pod) -> bool {
     !child.deleting
         && child.controller.as_ref().is_some_and(|controller| controller.kind == "ReplicaSet")
         && pod.unschedulable.as_ref().is_some_and(|(message, _)| message.contains(NEAR))

@@ -2,18 +2,18 @@
 
 use serde_json::Value;
 
-use super::detail::{Cause, Detail, integer, string};
+use super::{Cause, ObservedStatus, integer, string};
 
-pub fn gateway(live: &Value) -> Detail {
+pub fn gateway(live: &Value) -> ObservedStatus {
     let conditions = live.pointer("/status/conditions");
     let generation = integer(live, "/metadata/generation");
     let [accepted, programmed] =
         ["Accepted", "Programmed"].map(|type_| verdict(conditions, type_, generation));
-    let unseen = accepted == Verdict::Unseen || programmed == Verdict::Unseen;
-    Detail::Gateway { unable: accepted.cause().or(programmed.cause()), unseen }
+    let unseen = accepted == RouteVerdict::Unseen || programmed == RouteVerdict::Unseen;
+    ObservedStatus::Gateway { unable: accepted.cause().or(programmed.cause()), unseen }
 }
 
-pub fn route(live: &Value) -> Detail {
+pub fn route(live: &Value) -> ObservedStatus {
     let generation = integer(live, "/metadata/generation");
     let own = string(live, "/metadata/namespace");
     let list = |pointer: &str| live.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -21,7 +21,7 @@ pub fn route(live: &Value) -> Detail {
     let (mut refused, mut unseen) = (None, None);
     for parent in list("/spec/parentRefs") {
         let wanted = Parent::read(&parent, &own);
-        let verdicts: Vec<Verdict> = answers
+        let verdicts: Vec<RouteVerdict> = answers
             .iter()
             .filter(|answer| {
                 answer.get("parentRef").map(|it| Parent::read(it, &own)).as_ref() == Some(&wanted)
@@ -29,16 +29,16 @@ pub fn route(live: &Value) -> Detail {
             .map(|answer| {
                 let conditions = answer.get("conditions");
                 match verdict(conditions, "Accepted", generation) {
-                    Verdict::Good => verdict(conditions, "ResolvedRefs", generation),
+                    RouteVerdict::Good => verdict(conditions, "ResolvedRefs", generation),
                     other => other,
                 }
             })
             .collect();
         // More than one controller may answer for a Gateway; one that takes the route is enough.
-        if verdicts.contains(&Verdict::Good) {
+        if verdicts.contains(&RouteVerdict::Good) {
             continue;
         }
-        match verdicts.into_iter().find_map(Verdict::cause) {
+        match verdicts.into_iter().find_map(RouteVerdict::cause) {
             Some(cause) => {
                 refused.get_or_insert(Cause {
                     message: format!("Gateway {}: {}", wanted.name(), cause.message),
@@ -50,19 +50,19 @@ pub fn route(live: &Value) -> Detail {
             }
         }
     }
-    Detail::Route { refused, unseen }
+    ObservedStatus::Route { refused, unseen }
 }
 
 /// What a condition says about the newest generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Verdict {
+enum RouteVerdict {
     Good,
     Bad(Cause),
     /// Not there, unknown, or about an older generation.
     Unseen,
 }
 
-impl Verdict {
+impl RouteVerdict {
     fn cause(self) -> Option<Cause> {
         match self {
             Self::Bad(cause) => Some(cause),
@@ -71,20 +71,20 @@ impl Verdict {
     }
 }
 
-fn verdict(conditions: Option<&Value>, type_: &str, generation: i64) -> Verdict {
+fn verdict(conditions: Option<&Value>, type_: &str, generation: i64) -> RouteVerdict {
     let all = conditions.and_then(Value::as_array);
     let found = all.into_iter().flatten().find(|condition| string(condition, "/type") == type_);
-    let Some(condition) = found else { return Verdict::Unseen };
+    let Some(condition) = found else { return RouteVerdict::Unseen };
     // A controller that does not say which generation it looked at is believed.
     let observed = condition.get("observedGeneration").and_then(Value::as_i64).unwrap_or(generation);
     match condition.get("status").and_then(Value::as_str) {
-        _ if observed < generation => Verdict::Unseen,
-        Some("True") => Verdict::Good,
-        Some("False") => Verdict::Bad(Cause {
+        _ if observed < generation => RouteVerdict::Unseen,
+        Some("True") => RouteVerdict::Good,
+        Some("False") => RouteVerdict::Bad(Cause {
             reason: string(condition, "/reason"),
             message: string(condition, "/message"),
         }),
-        _ => Verdict::Unseen,
+        _ => RouteVerdict::Unseen,
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
         json!({ "type": type_, "status": status, "observedGeneration": generation, "reason": format!("{type_}Reason"), "message": "words" })
     }
 
-    fn route_with(parents: &Value) -> Detail {
+    fn route_with(parents: &Value) -> ObservedStatus {
         route(&json!({
             "metadata": { "namespace": "logs", "generation": 2 },
             "spec": { "parentRefs": [{ "name": "shared", "namespace": "infra", "sectionName": "https" }] },
@@ -136,17 +136,23 @@ mod tests {
     #[test]
     fn a_route_is_good_when_its_gateway_accepts_it_and_finds_the_backend() {
         let good = json!([condition("Accepted", "True", 2), condition("ResolvedRefs", "True", 2)]);
-        assert_eq!(route_with(&answer("infra", &good)), Detail::Route { refused: None, unseen: None });
+        assert_eq!(
+            route_with(&answer("infra", &good)),
+            ObservedStatus::Route { refused: None, unseen: None }
+        );
         // Without a word on the generation the controller is believed.
         let mut silent = good.clone();
         for condition in silent.as_array_mut().unwrap() {
             condition.as_object_mut().unwrap().remove("observedGeneration");
         }
-        assert_eq!(route_with(&answer("infra", &silent)), Detail::Route { refused: None, unseen: None });
+        assert_eq!(
+            route_with(&answer("infra", &silent)),
+            ObservedStatus::Route { refused: None, unseen: None }
+        );
         // One of two controllers is enough.
         let mut both = answer("infra", &json!([condition("Accepted", "False", 2)]));
         both.as_array_mut().unwrap().extend(answer("infra", &good).as_array().unwrap().clone());
-        assert_eq!(route_with(&both), Detail::Route { refused: None, unseen: None });
+        assert_eq!(route_with(&both), ObservedStatus::Route { refused: None, unseen: None });
     }
 
     #[test]
@@ -155,7 +161,7 @@ mod tests {
             json!([condition("Accepted", "False", 2)]),
             json!([condition("Accepted", "True", 2), condition("ResolvedRefs", "False", 2)]),
         ] {
-            let Detail::Route { refused: Some(cause), unseen: None } =
+            let ObservedStatus::Route { refused: Some(cause), unseen: None } =
                 route_with(&answer("infra", &conditions))
             else {
                 panic!("{conditions}")
@@ -167,7 +173,7 @@ mod tests {
 
     #[test]
     fn silence_and_answers_about_an_older_generation_are_no_answer() {
-        let waits = Detail::Route { refused: None, unseen: Some("infra/shared".into()) };
+        let waits = ObservedStatus::Route { refused: None, unseen: Some("infra/shared".into()) };
         let old = json!([condition("Accepted", "True", 1), condition("ResolvedRefs", "True", 1)]);
         let half = json!([condition("Accepted", "True", 2)]);
         let elsewhere = json!([condition("Accepted", "True", 2), condition("ResolvedRefs", "True", 2)]);
@@ -199,8 +205,8 @@ mod tests {
                 condition("Programmed", programmed, 1)
             ]));
             let unable = bad.map(|type_| Cause { reason: format!("{type_}Reason"), message: "words".into() });
-            assert_eq!(seen, Detail::Gateway { unable, unseen });
+            assert_eq!(seen, ObservedStatus::Gateway { unable, unseen });
         }
-        assert_eq!(gateway_with(json!(null)), Detail::Gateway { unable: None, unseen: true });
+        assert_eq!(gateway_with(json!(null)), ObservedStatus::Gateway { unable: None, unseen: true });
     }
 }

@@ -9,19 +9,19 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
-    facts::{ApiKeyFact, Hidden},
-    looks::{Looks, Moment, REFRESH_HELD},
+    facts::{ApiKeyFact, Redacted},
+    read_cache::{Moment, REFRESH_HELD, ReadCache},
 };
 use crate::{
     api,
     engine::{
+        api_client::ApiClient,
         backoff,
         child::Child,
         error::Error,
         kind::Managed,
         owner::{Foreign, Owner, Ownership},
         plan::Key,
-        writer::Writer,
     },
 };
 
@@ -33,7 +33,7 @@ const LONGEST: usize = 8000;
 
 /// Which Secret, which key in it, and what to do where there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct SecretQuery {
     pub secret: Key,
     pub key: String,
     /// Nobody named it: it is made where it does not exist.
@@ -46,20 +46,20 @@ pub struct Wanted {
 
 /// What is known of each cluster's Secret.
 #[derive(Default)]
-pub struct Secrets {
-    looks: Looks<Wanted, ApiKeyFact>,
+pub struct ApiKeyReader {
+    looks: ReadCache<SecretQuery, ApiKeyFact>,
 }
 
-impl Secrets {
+impl ApiKeyReader {
     /// The fact about a cluster's key, read again where the spec changed, a pod misses it, or it is old.
     ///
     /// # Errors
     /// The read failed; nothing is known then.
-    pub async fn look(
+    pub async fn fetch(
         &self,
-        writer: &Writer,
+        writer: &ApiClient,
         cluster: &str,
-        wanted: &Wanted,
+        wanted: &SecretQuery,
         moment: &Moment,
         suspect: bool,
     ) -> Result<ApiKeyFact, Error> {
@@ -71,13 +71,13 @@ impl Secrets {
             last => last.map(|last| last.found),
         };
         let found = writer.get(Secret::KIND, &wanted.secret).await?;
-        let fact = still(judge(found.as_ref(), wanted), before.as_ref());
+        let fact = with_growing_delay(evaluate(found.as_ref(), wanted), before.as_ref());
         self.remember(cluster, wanted, moment, fact.clone());
         Ok(fact)
     }
 
     /// A generated key was written: it is known now without a read.
-    pub fn made(&self, cluster: &str, wanted: &Wanted, moment: &Moment, value: &Hidden) {
+    pub fn record_created(&self, cluster: &str, wanted: &SecretQuery, moment: &Moment, value: &Redacted) {
         let hash = fingerprint(&wanted.salt, value.0.as_bytes());
         self.remember(cluster, wanted, moment, ApiKeyFact::Present { hash });
     }
@@ -87,7 +87,7 @@ impl Secrets {
         self.looks.forget(cluster);
     }
 
-    fn remember(&self, cluster: &str, wanted: &Wanted, moment: &Moment, fact: ApiKeyFact) {
+    fn remember(&self, cluster: &str, wanted: &SecretQuery, moment: &Moment, fact: ApiKeyFact) {
         let held = match fact {
             ApiKeyFact::Present { .. } => None,
             ApiKeyFact::Going { again } => Some(again),
@@ -97,9 +97,9 @@ impl Secrets {
     }
 }
 
-fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
+fn evaluate(found: Option<&Value>, wanted: &SecretQuery) -> ApiKeyFact {
     let invalid = |what: &str| {
-        let Wanted { secret: Key { namespace, name }, key, .. } = wanted;
+        let SecretQuery { secret: Key { namespace, name }, key, .. } = wanted;
         let namespace = namespace.as_deref().unwrap_or_default();
         let message = format!(
             "Secret {} {what}; the pods are left as they are until it has a key '{key}' that clients can send; write one with: \
@@ -110,7 +110,7 @@ fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
     };
     let Some(secret) = found else {
         if wanted.generated {
-            return fresh(wanted);
+            return generate_new(wanted);
         }
         return invalid("does not exist");
     };
@@ -120,7 +120,7 @@ fn judge(found: Option<&Value>, wanted: &Wanted) -> ApiKeyFact {
     if wanted.generated
         && let Some(foreign) = foreign(secret, wanted)
     {
-        return ApiKeyFact::Taken { secret: wanted.secret.clone(), whose: foreign.whose };
+        return ApiKeyFact::RouteConflict { secret: wanted.secret.clone(), whose: foreign.whose };
     }
     let value = secret.pointer("/data").and_then(|data| data.get(&wanted.key)).and_then(Value::as_str);
     match value {
@@ -163,7 +163,7 @@ fn unsendable(key: &[u8]) -> Option<&'static str> {
 }
 
 /// The garbage collector takes a Secret within a second, if nothing keeps it: looked at ever more rarely.
-fn still(fact: ApiKeyFact, before: Option<&ApiKeyFact>) -> ApiKeyFact {
+fn with_growing_delay(fact: ApiKeyFact, before: Option<&ApiKeyFact>) -> ApiKeyFact {
     match (fact, before) {
         (ApiKeyFact::Going { .. }, Some(ApiKeyFact::Going { again })) => {
             ApiKeyFact::Going { again: (*again * 2).min(REFRESH_HELD) }
@@ -173,7 +173,7 @@ fn still(fact: ApiKeyFact, before: Option<&ApiKeyFact>) -> ApiKeyFact {
 }
 
 /// Whether it is being deleted, or was made for an earlier resource of the name, so that it will be.
-fn is_going(secret: &Value, wanted: &Wanted) -> bool {
+fn is_going(secret: &Value, wanted: &SecretQuery) -> bool {
     let owners = secret.pointer("/metadata/ownerReferences").and_then(Value::as_array);
     let earlier = |owner: &Value| {
         owner["kind"] == api::KIND && owner["name"] == *wanted.owner && owner["uid"] != *wanted.salt
@@ -182,11 +182,11 @@ fn is_going(secret: &Value, wanted: &Wanted) -> bool {
 }
 
 /// Whose a Secret is that nobody named and that was not made for this resource: whoever made it knows its value.
-fn foreign(secret: &Value, wanted: &Wanted) -> Option<Foreign> {
+fn foreign(secret: &Value, wanted: &SecretQuery) -> Option<Foreign> {
     let owner = Owner { kind: api::KIND, name: wanted.owner.clone(), uid: wanted.salt.clone() };
     match owner.of(&Child::read(Secret::KIND, secret)?) {
         Ownership::Foreign(foreign) => Some(foreign),
-        Ownership::Ours | Ownership::Earlier | Ownership::Lookalike => None,
+        Ownership::Ours | Ownership::PreviousOwner | Ownership::Lookalike => None,
     }
 }
 
@@ -199,12 +199,12 @@ pub(super) fn decode(encoded: &str) -> Vec<u8> {
 
 /// A new key to be made where there is none.
 #[must_use]
-pub fn fresh(wanted: &Wanted) -> ApiKeyFact {
+pub fn generate_new(wanted: &SecretQuery) -> ApiKeyFact {
     ApiKeyFact::generate(&wanted.salt, random_key())
 }
 
-fn random_key() -> Hidden {
-    Hidden(rand::rng().sample_iter(Alphanumeric).take(GENERATED).map(char::from).collect())
+fn random_key() -> Redacted {
+    Redacted(rand::rng().sample_iter(Alphanumeric).take(GENERATED).map(char::from).collect())
 }
 
 /// Changes when the value does, and tells nothing about it: 64 bits of a salted SHA-256.
@@ -221,7 +221,7 @@ pub fn fingerprint(salt: &str, value: &[u8]) -> String {
 impl ApiKeyFact {
     /// A key to be made.
     #[must_use]
-    pub fn generate(salt: &str, value: Hidden) -> Self {
+    pub fn generate(salt: &str, value: Redacted) -> Self {
         let hash = fingerprint(salt, value.0.as_bytes());
         Self::Generate { value, hash }
     }
@@ -236,8 +236,8 @@ mod tests {
 
     use super::*;
 
-    fn wanted(generated: bool) -> Wanted {
-        Wanted {
+    fn wanted(generated: bool) -> SecretQuery {
+        SecretQuery {
             secret: Key { namespace: Some("n".into()), name: "s".into() },
             key: "api-key".into(),
             generated,
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_secret_must_have_the_key_and_a_value() {
-        let message = |found: Option<Value>| match judge(found.as_ref(), &wanted(false)) {
+        let message = |found: Option<Value>| match evaluate(found.as_ref(), &wanted(false)) {
             ApiKeyFact::Invalid { message } => message,
             other => format!("{other:?}"),
         };
@@ -274,7 +274,7 @@ mod tests {
     #[case::placeholder(b"canary${HOME}", "'${'")]
     fn a_key_that_no_client_can_send_is_invalid(#[case] key: &[u8], #[case] why: &str) {
         let encoded = serde_json::to_value(k8s_openapi::ByteString(key.to_vec())).unwrap();
-        let fact = judge(Some(&json!({ "data": { "api-key": encoded } })), &wanted(false));
+        let fact = evaluate(Some(&json!({ "data": { "api-key": encoded } })), &wanted(false));
         let ApiKeyFact::Invalid { message } = fact else { panic!("{fact:?}") };
         assert!(message.contains(why), "{message}");
         assert!(
@@ -295,20 +295,20 @@ mod tests {
 
     #[test]
     fn only_a_secret_nobody_named_is_generated() {
-        assert!(matches!(judge(None, &wanted(true)), ApiKeyFact::Generate { .. }));
-        assert!(matches!(judge(None, &wanted(false)), ApiKeyFact::Invalid { .. }));
+        assert!(matches!(evaluate(None, &wanted(true)), ApiKeyFact::Generate { .. }));
+        assert!(matches!(evaluate(None, &wanted(false)), ApiKeyFact::Invalid { .. }));
     }
 
     #[test]
     fn a_generated_key_is_never_printed_and_hashes_like_the_one_read_back() {
-        let fact = judge(None, &wanted(true));
+        let fact = evaluate(None, &wanted(true));
         let ApiKeyFact::Generate { value, hash } = &fact else { panic!("{fact:?}") };
         assert!(!format!("{fact:?}").contains(&value.0));
         assert_eq!(value.0.len(), GENERATED);
         let encoded = serde_json::to_value(k8s_openapi::ByteString(value.0.clone().into_bytes())).unwrap();
         let mut made = of("uid");
         made["data"]["api-key"] = encoded;
-        let back = judge(Some(&made), &wanted(true));
+        let back = evaluate(Some(&made), &wanted(true));
         assert_eq!(back, ApiKeyFact::Present { hash: hash.clone() });
     }
 
@@ -344,10 +344,13 @@ mod tests {
             (&kept, "belongs to LogPilotCluster 'another'"),
             (&others, "controlled by LogPilotCluster 'another'"),
         ] {
-            let fact = judge(Some(secret), &wanted(true));
-            assert!(matches!(&fact, ApiKeyFact::Taken { whose, .. } if whose.contains(words)), "{fact:?}");
+            let fact = evaluate(Some(secret), &wanted(true));
             assert!(
-                matches!(judge(Some(secret), &wanted(false)), ApiKeyFact::Present { .. }),
+                matches!(&fact, ApiKeyFact::RouteConflict { whose, .. } if whose.contains(words)),
+                "{fact:?}"
+            );
+            assert!(
+                matches!(evaluate(Some(secret), &wanted(false)), ApiKeyFact::Present { .. }),
                 "named in the spec"
             );
         }
@@ -356,23 +359,23 @@ mod tests {
     #[test]
     fn the_key_of_an_earlier_resource_of_the_name_goes_with_it() {
         let going = ApiKeyFact::Going { again: backoff::FIRST };
-        assert_eq!(judge(Some(&of("earlier")), &wanted(true)), going);
-        assert!(matches!(judge(Some(&of("uid")), &wanted(true)), ApiKeyFact::Present { .. }));
-        assert!(matches!(judge(Some(&of("earlier")), &wanted(false)), ApiKeyFact::Present { .. }));
+        assert_eq!(evaluate(Some(&of("earlier")), &wanted(true)), going);
+        assert!(matches!(evaluate(Some(&of("uid")), &wanted(true)), ApiKeyFact::Present { .. }));
+        assert!(matches!(evaluate(Some(&of("earlier")), &wanted(false)), ApiKeyFact::Present { .. }));
         let mut deleted = of("uid");
         deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-        assert_eq!(judge(Some(&deleted), &wanted(true)), going);
+        assert_eq!(evaluate(Some(&deleted), &wanted(true)), going);
     }
 
     #[test]
     fn a_key_that_goes_is_soon_looked_for_and_one_that_stays_ever_more_rarely() {
         let seconds = |again| ApiKeyFact::Going { again: Duration::from_secs(again) };
         let present = ApiKeyFact::Present { hash: String::new() };
-        assert_eq!(still(seconds(1), None), seconds(1));
-        assert_eq!(still(seconds(1), Some(&present)), seconds(1), "gone once more");
+        assert_eq!(with_growing_delay(seconds(1), None), seconds(1));
+        assert_eq!(with_growing_delay(seconds(1), Some(&present)), seconds(1), "gone once more");
         for (before, now) in [(1, 2), (2, 4), (8, 10), (10, 10)] {
-            assert_eq!(still(seconds(1), Some(&seconds(before))), seconds(now));
+            assert_eq!(with_growing_delay(seconds(1), Some(&seconds(before))), seconds(now));
         }
-        assert_eq!(still(present.clone(), Some(&seconds(8))), present);
+        assert_eq!(with_growing_delay(present.clone(), Some(&seconds(8))), present);
     }
 }

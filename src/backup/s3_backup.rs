@@ -16,16 +16,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Error,
-    bucket::Bucket,
     copy::{self, Taken},
     files,
+    location::Access,
     manifest::Manifest,
-    place::Access,
     restore::{self, Restored},
+    s3_bucket::Bucket,
 };
 
 /// A note that is older is of a run that has ended, however it did: Jobs have 6 hours.
-const FORSAKEN: SignedDuration = SignedDuration::from_hours(24);
+const ABANDONED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// Copies into the scratch directory, verifies, uploads, verifies again, and only then removes all but the
 /// newest `keep`.
@@ -37,7 +37,7 @@ pub fn take(
     now: Timestamp,
 ) -> Result<Taken, Error> {
     // Before anything is copied: it also shows that the bucket can be reached.
-    sweep(bucket, now)?;
+    clean_abandoned(bucket, now)?;
     let copy = scratch.join(files::name(now));
     let taken = copy::verified(database, &copy, files::name(now), now).and_then(|manifest| {
         store(bucket, &copy, &manifest)?;
@@ -105,45 +105,45 @@ fn store(bucket: &Bucket, copy: &Path, manifest: &Manifest) -> Result<(), Error>
     let name = manifest.file.as_str();
     let upload = bucket.begin(name)?;
     let stored = bucket
-        .put(&note(name), upload.as_bytes())
+        .put(&upload_marker(name), upload.as_bytes())
         .and_then(|()| bucket.upload(name, &upload, copy))
         .and_then(|()| bucket.digest(name, || Ok(io::sink())))
         .and_then(|found| manifest.fits(&found, &PathBuf::from(bucket.at(name))))
-        .and_then(|()| bucket.put(&described(name), &manifest.text()));
+        .and_then(|()| bucket.put(&manifest_name(name), &manifest.text()));
     match stored {
         Ok(()) => {
             // It is good without: what is left of a note says that it is no more needed.
-            let _ = bucket.remove(&note(name));
+            let _ = bucket.remove(&upload_marker(name));
             Ok(())
         }
         Err(error) => {
-            let _ = undo(bucket, name, &upload);
+            let _ = roll_back(bucket, name, &upload);
             Err(error)
         }
     }
 }
 
 /// Removes all that may be there of a backup, and its note last.
-fn undo(bucket: &Bucket, name: &str, upload: &str) -> Result<(), Error> {
+fn roll_back(bucket: &Bucket, name: &str, upload: &str) -> Result<(), Error> {
     // One that was finished cannot be aborted; not every server answers that it is not there.
     if !upload.is_empty() && !bucket.list()?.iter().any(|other| other == name) {
         bucket.abort(name, upload)?;
     }
-    bucket.remove(&described(name))?;
+    bucket.remove(&manifest_name(name))?;
     bucket.remove(name)?;
-    bucket.remove(&note(name))
+    bucket.remove(&upload_marker(name))
 }
 
 /// Ends what runs began that never will.
-fn sweep(bucket: &Bucket, now: Timestamp) -> Result<(), Error> {
-    let forsaken = files::name(now - FORSAKEN);
+fn clean_abandoned(bucket: &Bucket, now: Timestamp) -> Result<(), Error> {
+    let forsaken = files::name(now - ABANDONED_AFTER);
     let names = bucket.list()?;
-    for name in names.iter().filter_map(|name| noted(name)).filter(|name| **name < *forsaken) {
-        if names.contains(&described(name)) {
-            bucket.remove(&note(name))?;
-        } else if let Some(upload) = bucket.get(&note(name))? {
+    for name in names.iter().filter_map(|name| marker_target(name)).filter(|name| **name < *forsaken) {
+        if names.contains(&manifest_name(name)) {
+            bucket.remove(&upload_marker(name))?;
+        } else if let Some(upload) = bucket.get(&upload_marker(name))? {
             // Its note stays where this fails, and no new backup has to wait for it.
-            let _ = undo(bucket, name, &upload);
+            let _ = roll_back(bucket, name, &upload);
         }
     }
     Ok(())
@@ -171,27 +171,27 @@ fn prune(bucket: &Bucket, keep: usize) -> Result<Vec<String>, Error> {
     let mut all = list(bucket)?;
     let gone = all.split_off(keep.min(all.len()));
     for name in &gone {
-        bucket.put(&note(name), b"")?;
-        undo(bucket, name, "")?;
+        bucket.put(&upload_marker(name), b"")?;
+        roll_back(bucket, name, "")?;
     }
     Ok(gone)
 }
 
 fn manifest(bucket: &Bucket, name: &str) -> Result<Option<Manifest>, Error> {
-    let at = PathBuf::from(bucket.at(&described(name)));
-    bucket.get(&described(name))?.map(|text| Manifest::read(&text, name, &at)).transpose()
+    let at = PathBuf::from(bucket.at(&manifest_name(name)));
+    bucket.get(&manifest_name(name))?.map(|text| Manifest::read(&text, name, &at)).transpose()
 }
 
-fn described(name: &str) -> String {
+fn manifest_name(name: &str) -> String {
     format!("{name}.json")
 }
 
-fn note(name: &str) -> String {
+fn upload_marker(name: &str) -> String {
     format!(".{name}{}", files::PART)
 }
 
 /// The backup that a note is about.
-fn noted(note: &str) -> Option<&str> {
+fn marker_target(note: &str) -> Option<&str> {
     let name = note.strip_prefix('.')?.strip_suffix(files::PART)?;
     files::is_backup_name(name).then_some(name)
 }

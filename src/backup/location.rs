@@ -9,7 +9,7 @@ const SCHEME: &str = "s3://";
 
 /// A path, or `s3://bucket/key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     Path(PathBuf),
     Bucket { bucket: String, key: String },
 }
@@ -36,7 +36,7 @@ pub struct Access {
     pub scratch: PathBuf,
 }
 
-impl FromStr for Place {
+impl FromStr for Location {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -78,11 +78,12 @@ mod tests {
 
     #[test]
     fn a_bucket_is_told_from_a_path_and_nothing_leads_out_of_it() {
-        let bucket = |bucket: &str, key: &str| Ok(Place::Bucket { bucket: bucket.into(), key: key.into() });
+        let bucket =
+            |bucket: &str, key: &str| Ok(Location::Bucket { bucket: bucket.into(), key: key.into() });
         assert_eq!("s3://abc".parse(), bucket("abc", ""));
         assert_eq!("s3://a.b-c/".parse(), bucket("a.b-c", ""));
         assert_eq!("s3://abc/x/y_1/".parse(), bucket("abc", "x/y_1"));
-        assert_eq!("/backups/$(x)".parse(), Ok(Place::Path("/backups/$(x)".into())));
+        assert_eq!("/backups/$(x)".parse(), Ok(Location::Path("/backups/$(x)".into())));
         for bad in [
             "s3://",
             "s3://ab",
@@ -99,7 +100,7 @@ mod tests {
             "s3://abc/x?y",
             "s3://abc/%2e%2e",
         ] {
-            assert!(bad.parse::<Place>().is_err(), "{bad}");
+            assert!(bad.parse::<Location>().is_err(), "{bad}");
         }
     }
 }

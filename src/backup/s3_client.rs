@@ -17,7 +17,7 @@ use ureq::{
 
 use super::{
     Error,
-    failure::{Failure, Step},
+    failure::{S3Error, S3Operation},
 };
 
 /// Before each further try.
@@ -45,9 +45,9 @@ pub enum Content<'a> {
     },
 }
 
-pub struct Wire(Agent);
+pub struct S3Client(Agent);
 
-impl Wire {
+impl S3Client {
     /// `ca` are certificates that are trusted instead of the public ones.
     pub fn new(ca: Option<&Path>) -> Result<Self, Error> {
         let mut tls = TlsConfig::builder();
@@ -73,27 +73,27 @@ impl Wire {
     /// A small answer.
     pub fn text<'a>(
         &self,
-        step: &Step,
+        step: &S3Operation,
         action: &impl S3Action<'a>,
         content: Content<'_>,
-    ) -> Result<String, Failure> {
-        patiently(|| body(self.ask(step, action, content)?).map_err(|error| step.unreached(&error)))
+    ) -> Result<String, S3Error> {
+        with_retries(|| body(self.send(step, action, content)?).map_err(|error| step.unreached(&error)))
     }
 
     /// A request that is none of S3, in one try: its status, and a small answer.
-    pub fn plain(&self, step: &Step, request: Request<Vec<u8>>) -> Result<(u16, String), Failure> {
+    pub fn plain(&self, step: &S3Operation, request: Request<Vec<u8>>) -> Result<(u16, String), S3Error> {
         let answer = self.0.run(request).map_err(|error| step.unreached(&error))?;
         let status = answer.status().as_u16();
         Ok((status, body(answer).map_err(|error| step.unreached(&error))?))
     }
 
     /// One try.
-    pub fn ask<'a, A: S3Action<'a>>(
+    pub fn send<'a, A: S3Action<'a>>(
         &self,
-        step: &Step,
+        step: &S3Operation,
         action: &A,
         content: Content<'_>,
-    ) -> Result<Response<Body>, Failure> {
+    ) -> Result<Response<Body>, S3Error> {
         let request = Request::builder().method(A::METHOD.to_str()).uri(action.sign(SIGNED).as_str());
         let odd = |error| step.odd(&error);
         let (length, mut reader): (u64, Box<dyn Read>) = match content {
@@ -120,17 +120,17 @@ impl Wire {
         let error = step.refused(status.as_u16(), &text);
         Err(match status.as_u16() {
             // A bucket that is not there is more than an object that is not there.
-            404 if !text.contains("<Code>NoSuchBucket<") => Failure::Absent(error),
-            429 | 500.. => Failure::Again(error),
-            _ => Failure::For(error),
+            404 if !text.contains("<Code>NoSuchBucket<") => S3Error::NotFound(error),
+            429 | 500.. => S3Error::Retryable(error),
+            _ => S3Error::Permanent(error),
         })
     }
 }
 
-pub fn patiently<T>(mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+pub fn with_retries<T>(mut attempt: impl FnMut() -> Result<T, S3Error>) -> Result<T, S3Error> {
     for pause in PAUSES {
         match attempt() {
-            Err(Failure::Again(_)) => thread::sleep(pause),
+            Err(S3Error::Retryable(_)) => thread::sleep(pause),
             other => return other,
         }
     }

@@ -5,11 +5,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::{
-    detail::{Cause, condition, config_maps, integer, string, timestamp},
-    last_words::LastWords,
-    probe_kill::ProbeKill,
-};
+use super::{Cause, condition, config_maps, integer, string, timestamp};
+use crate::engine::{last_words::LastWords, probe_kill::ProbeKill};
 
 /// Times are in seconds since the epoch.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]

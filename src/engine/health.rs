@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::{digest, kind::Kind};
+use super::{fingerprint, kind::Kind};
+
+mod pod;
+mod route;
 pub use super::{
     last_words::LastWords,
-    pods::{Creating, Pod, Stage, Terminated},
     probe_kill::{Probe, ProbeKill},
 };
+pub use pod::{Creating, Pod, Stage, Terminated};
 
 /// On a claim: the restores that were carried out on it. It stays when the cluster goes.
 pub const RESTORES: &str = "logpilot.io/restores";
@@ -20,7 +23,7 @@ const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 
 /// Readiness of one object, by kind.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Detail {
+pub enum ObservedStatus {
     #[default]
     None,
     Deployment(Deployment),
@@ -147,14 +150,14 @@ pub struct Claim {
     pub resizing: Option<Cause>,
 }
 
-impl Detail {
+impl ObservedStatus {
     /// Reads what status needs; kinds not named here need nothing.
     #[must_use]
     pub fn read(kind: &Kind, live: &Value) -> Self {
         match kind.kind {
             "Deployment" => Self::Deployment(deployment(live)),
             "ReplicaSet" => Self::ReplicaSet(replica_set(live)),
-            "Pod" => Self::Pod(Box::new(super::pods::pod(live))),
+            "Pod" => Self::Pod(Box::new(pod::pod(live))),
             "PersistentVolumeClaim" => Self::Claim(claim(live)),
             "EndpointSlice" => slice(live),
             "Service" => Self::Service { address: address(live), node_ports: node_ports(live) },
@@ -162,8 +165,8 @@ impl Detail {
                 unable: condition(live, "AbleToScale", "False"),
                 inactive: condition(live, "ScalingActive", "False"),
             },
-            "Gateway" => super::routes::gateway(live),
-            "HTTPRoute" | "GRPCRoute" => super::routes::route(live),
+            "Gateway" => route::gateway(live),
+            "HTTPRoute" | "GRPCRoute" => route::route(live),
             "CronJob" => Self::CronJob { made: timestamp(live, "/metadata/creationTimestamp") },
             "Job" => Self::Job { end: job_end(live), suspended: suspended(live) },
             "Namespace" => Self::Namespace {
@@ -208,7 +211,7 @@ fn deployment(live: &Value) -> Deployment {
         failure: condition(live, "ReplicaFailure", "True"),
         stuck: condition(live, "Progressing", "False"),
         paused: live.pointer("/spec/paused").and_then(Value::as_bool).filter(|paused| *paused).map(|_| {
-            let mut owners = digest::field_owners(live, "/f:spec/f:paused");
+            let mut owners = fingerprint::field_owners(live, "/f:spec/f:paused");
             owners.next().map(|owner| owner.manager.to_owned()).unwrap_or_default()
         }),
     }
@@ -262,10 +265,10 @@ fn job_end(live: &Value) -> Option<JobEnd> {
 /// A Job that is suspended runs nothing until somebody releases it.
 fn suspended(live: &Value) -> Option<(String, i64)> {
     live.pointer("/spec/suspend").and_then(Value::as_bool).filter(|suspend| *suspend)?;
-    let mut owners = digest::field_owners(live, "/f:spec/f:suspend");
+    let mut owners = fingerprint::field_owners(live, "/f:spec/f:suspend");
     let manager = owners.next().map(|owner| owner.manager.to_owned()).unwrap_or_default();
     let made = timestamp(live, "/metadata/creationTimestamp").map_or(0, Timestamp::as_second);
-    Some((manager, super::pods::since(live, "Suspended", "True").max(made)))
+    Some((manager, pod::since(live, "Suspended", "True").max(made)))
 }
 
 pub(super) fn timestamp(live: &Value, pointer: &str) -> Option<Timestamp> {
@@ -288,7 +291,7 @@ fn claim(live: &Value) -> Claim {
         class: text("/spec/storageClassName"),
         provisioner: annotation(live, PROVISIONER),
         restores: annotation(live, RESTORES),
-        asked: digest::field_owners(live, "/f:spec/f:resources/f:requests/f:storage")
+        asked: fingerprint::field_owners(live, "/f:spec/f:resources/f:requests/f:storage")
             .filter_map(|owner| owner.time.parse::<Timestamp>().ok())
             .max()
             .map_or(0, Timestamp::as_second),
@@ -311,7 +314,7 @@ fn resizing(live: &Value) -> Option<Cause> {
         .or(state)
 }
 
-fn slice(live: &Value) -> Detail {
+fn slice(live: &Value) -> ObservedStatus {
     let endpoints = live.get("endpoints").and_then(Value::as_array);
     let ready = endpoints
         .into_iter()
@@ -319,7 +322,7 @@ fn slice(live: &Value) -> Detail {
         // A missing condition means ready, as the EndpointSlice API says.
         .filter(|endpoint| endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true))
         .count();
-    Detail::Slice {
+    ObservedStatus::Slice {
         service: live
             .pointer("/metadata/labels")
             .and_then(|labels| labels.get("kubernetes.io/service-name"))

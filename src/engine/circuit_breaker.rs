@@ -15,7 +15,7 @@ const FAILURES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-pub struct Reach {
+pub struct CircuitBreaker {
     state: watch::Sender<State>,
 }
 
@@ -33,7 +33,7 @@ impl State {
     }
 }
 
-impl Reach {
+impl CircuitBreaker {
     /// Waits while the API server is away, until somebody has asked; whether to send.
     pub async fn wait(&self) -> bool {
         let mut states = self.state.subscribe();
@@ -99,15 +99,15 @@ mod tests {
 
     use super::*;
 
-    fn away() -> Arc<Reach> {
-        let reach = Arc::new(Reach::default());
+    fn away() -> Arc<CircuitBreaker> {
+        let reach = Arc::new(CircuitBreaker::default());
         (0..FAILURES).for_each(|_| reach.refused());
         reach
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_few_refused_connections_are_nothing_and_an_answer_forgets_them() {
-        let (reach, began) = (Reach::default(), Instant::now());
+        let (reach, began) = (CircuitBreaker::default(), Instant::now());
         for _ in 0..3 {
             (1..FAILURES).for_each(|_| reach.refused());
             assert!(reach.wait().await);

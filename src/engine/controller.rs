@@ -24,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::{
+    cache::ObjectCache,
     kind::Kind,
-    live::Live,
-    pulse::{Pulse, Watching},
+    watch_liveness::{WatchLiveness, Watching},
     watches::{self, Trigger, Watches},
 };
 use crate::metrics::Metrics;
@@ -42,7 +42,7 @@ const RESOURCES: &str = "resources";
 
 /// How a reconcile broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Broken {
+pub enum ReconcileFailure {
     Panicked(String),
     TimedOut,
 }
@@ -52,23 +52,27 @@ pub trait Reconciler: Send + Sync + 'static {
     /// Brings one resource to its declared state; answers when to look again without a change.
     fn reconcile(&self, object: Arc<DynamicObject>) -> impl Future<Output = Action> + Send;
     /// A reconcile did not come to its end.
-    fn broken(&self, object: Arc<DynamicObject>, how: Broken) -> impl Future<Output = Action> + Send;
+    fn on_failure(
+        &self,
+        object: Arc<DynamicObject>,
+        how: ReconcileFailure,
+    ) -> impl Future<Output = Action> + Send;
     /// The resource is gone.
-    fn gone(&self, name: &str);
+    fn on_deleted(&self, name: &str);
     /// The namespaces whose coming and going concerns a resource.
     fn namespaces(&self, object: &DynamicObject) -> Vec<String>;
     /// What a resource may have to share with another or leave to it.
-    fn claims(&self, object: &DynamicObject) -> Vec<String>;
+    fn contention_keys(&self, object: &DynamicObject) -> Vec<String>;
     /// Those of its claims of which it matters to it who else has them: it is looked at again when one of those comes,
     /// changes or goes.
-    fn heeds(&self, object: &DynamicObject) -> Vec<String>;
+    fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<String>;
     /// Somebody else changed the status that we wrote.
-    fn status_is_foreign(&self, object: &DynamicObject) -> bool;
+    fn status_changed_externally(&self, object: &DynamicObject) -> bool;
 }
 
 /// What starts a reconcile of a resource when it differs.
 #[derive(PartialEq)]
-struct Essence {
+struct TriggerState {
     uid: Option<String>,
     generation: Option<i64>,
     deleting: bool,
@@ -78,7 +82,7 @@ struct Essence {
     heeds: Vec<String>,
 }
 
-impl Essence {
+impl TriggerState {
     fn of(object: &DynamicObject, reconciler: &impl Reconciler) -> Self {
         Self {
             uid: object.uid(),
@@ -86,20 +90,20 @@ impl Essence {
             deleting: object.metadata.deletion_timestamp.is_some(),
             annotations: object.annotations().clone(),
             labels: object.labels().clone(),
-            claims: reconciler.claims(object),
-            heeds: reconciler.heeds(object),
+            claims: reconciler.contention_keys(object),
+            heeds: reconciler.watched_contention_keys(object),
         }
     }
 }
 
 /// The queue between watches and reconciles of one kind of resource.
-pub struct Dispatch {
+pub struct ControllerRuntime {
     pub client: Client,
     pub resource: ApiResource,
     pub kinds: &'static [&'static Kind],
-    pub live: Arc<Live>,
+    pub cache: Arc<ObjectCache>,
     pub metrics: Arc<Metrics>,
-    pub pulse: Arc<Pulse>,
+    pub pulse: Arc<WatchLiveness>,
     pub store: StoreWriter<DynamicObject>,
     pub triggers: mpsc::UnboundedReceiver<Trigger>,
     pub progress: watch::Receiver<u64>,
@@ -107,14 +111,14 @@ pub struct Dispatch {
     pub leading: watch::Receiver<bool>,
 }
 
-impl Dispatch {
+impl ControllerRuntime {
     /// Runs until cancelled.
     pub async fn run<R: Reconciler>(self, reconciler: Arc<R>, stop: CancellationToken) {
         let Self {
             client,
             resource,
             kinds,
-            live,
+            cache,
             metrics,
             pulse,
             store,
@@ -136,10 +140,10 @@ impl Dispatch {
         );
         let translate = translate(triggers, reader.clone(), queue, resource.clone(), Arc::clone(&reconciler));
         let started = {
-            let (live, reader, resource) = (Arc::clone(&live), reader.clone(), resource.clone());
+            let (cache, reader, resource) = (Arc::clone(&cache), reader.clone(), resource.clone());
             async move {
                 // The senders live as long as the process.
-                let _ = progress.wait_for(|_| Watches::covered(kinds, &live)).await;
+                let _ = progress.wait_for(|_| Watches::covered(kinds, &cache)).await;
                 if !*leading.borrow() {
                     // What is asked for meanwhile is the leader's work; all is looked at when it becomes ours.
                     tokio::select! {
@@ -170,7 +174,7 @@ impl Dispatch {
                     let action = guarded(Arc::clone(&reconciler), Arc::clone(&object), metrics).await;
                     if there.get(&ObjectRef::from_obj_with(&*object, resource)).is_none() {
                         // It went meanwhile: what was learnt of it since then would be kept for ever.
-                        reconciler.gone(&object.name_any());
+                        reconciler.on_deleted(&object.name_any());
                     }
                     action
                 }
@@ -211,21 +215,21 @@ async fn guarded<R: Reconciler>(
             metrics.reconciled("finished", started.elapsed().as_secs_f64());
             return Ok(action);
         }
-        Ok(Err(join)) => Broken::Panicked(panic_message(join)),
+        Ok(Err(join)) => ReconcileFailure::Panicked(panic_message(join)),
         Err(_) => {
             abort.abort();
-            Broken::TimedOut
+            ReconcileFailure::TimedOut
         }
     };
     error!(%name, ?how, "reconcile broke");
     metrics.reconciled(
         match how {
-            Broken::Panicked(_) => "panicked",
-            Broken::TimedOut => "timed_out",
+            ReconcileFailure::Panicked(_) => "panicked",
+            ReconcileFailure::TimedOut => "timed_out",
         },
         started.elapsed().as_secs_f64(),
     );
-    let report = tokio::spawn(async move { reconciler.broken(object, how).await });
+    let report = tokio::spawn(async move { reconciler.on_failure(object, how).await });
     Ok(report.await.unwrap_or_else(|_| Action::requeue(super::backoff::LONGEST)))
 }
 
@@ -254,18 +258,18 @@ async fn watch_resources<R: Reconciler>(
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let stream = reflector(store, watches::kept_up(api, watches::any(), watching));
     pin_mut!(stream);
-    let mut known: HashMap<String, Essence> = HashMap::new();
+    let mut known: HashMap<String, TriggerState> = HashMap::new();
     let mut failing = false;
     // Answers what the object claimed and claims now, where it is news.
-    let enqueue = |object: &DynamicObject, known: &mut HashMap<String, Essence>| {
-        let essence = Essence::of(object, &*reconciler);
+    let enqueue = |object: &DynamicObject, known: &mut HashMap<String, TriggerState>| {
+        let essence = TriggerState::of(object, &*reconciler);
         let name = object.name_any();
         let before = known.get(&name);
         if before.is_some_and(|before| before.uid != essence.uid) {
             // Deleted and made again between two events: nothing of the old one may be remembered.
-            reconciler.gone(&name);
+            reconciler.on_deleted(&name);
         }
-        if before != Some(&essence) || reconciler.status_is_foreign(object) {
+        if before != Some(&essence) || reconciler.status_changed_externally(object) {
             // The receiver ends only with the process.
             let _ = queue.send(ObjectRef::from_obj_with(object, resource.clone()));
         }
@@ -276,7 +280,7 @@ async fn watch_resources<R: Reconciler>(
         }
         claims
     };
-    let neighbours = |name: &str, claims: &[String], known: &HashMap<String, Essence>| {
+    let neighbours = |name: &str, claims: &[String], known: &HashMap<String, TriggerState>| {
         for (other, essence) in known.iter().filter(|_| !claims.is_empty()) {
             if other != name && essence.heeds.iter().any(|claim| claims.contains(claim)) {
                 let _ = queue.send(ObjectRef::new_with(other, resource.clone()));
@@ -293,7 +297,7 @@ async fn watch_resources<R: Reconciler>(
             Ok(Event::Delete(object)) => {
                 let name = object.name_any();
                 let claims = known.remove(&name).map(|essence| essence.claims).unwrap_or_default();
-                reconciler.gone(&name);
+                reconciler.on_deleted(&name);
                 neighbours(&name, &claims, &known);
                 false
             }
@@ -305,7 +309,7 @@ async fn watch_resources<R: Reconciler>(
                 known.retain(|name, essence| {
                     let keep = present.contains(name);
                     if !keep {
-                        reconciler.gone(name);
+                        reconciler.on_deleted(name);
                         claims.append(&mut essence.claims);
                     }
                     keep

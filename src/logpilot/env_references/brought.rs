@@ -8,13 +8,13 @@ use serde_json::Value;
 use super::Objects;
 use crate::{
     api::common::{EnvFromSource, EnvVar},
-    engine::{kind::Managed, writer::named},
+    engine::{api_client::named, kind::Managed},
     logpilot::{
+        api_key::decode,
         environment::{Source, Variable, of_variables},
         facts::Refused,
         model::{Cluster, Component},
         reasons::{ENV_IGNORED, REFERENCE_INVALID},
-        secrets::decode,
         warnings::instead,
     },
     objects::env::{JAVA_OPTIONS, OURS},

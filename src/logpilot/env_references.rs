@@ -11,16 +11,16 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde_json::Value;
 
 use super::{
-    facts::{Missing, References as Fact},
-    looks::{Looks, Moment, REFRESH_HELD},
+    api_key::fingerprint,
+    facts::{Missing, ResolvedReferences},
     model::{Cluster, Component},
-    secrets::fingerprint,
+    read_cache::{Moment, REFRESH_HELD, ReadCache},
 };
 use crate::engine::{
+    api_client::{ApiClient, named},
     error::Error,
     kind::{Kind, Managed},
     plan::Key,
-    writer::{Writer, named},
 };
 
 /// Reads in flight for one resource.
@@ -43,7 +43,7 @@ const LOGINS: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
 
 /// The references of every component, by its Deployment's name, and the pull Secrets, by the ServiceAccount's, whose
 /// they are as a rule; what has none is left out.
-pub type Wanted = BTreeMap<String, Vec<ReferenceOf>>;
+pub type ReferenceQuery = BTreeMap<String, Vec<ReferenceOf>>;
 
 /// A reference of a component. Opaque: only this module reads what it names.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,8 +51,8 @@ pub struct ReferenceOf(Reference);
 
 /// What a cluster's components refer to.
 #[must_use]
-pub fn wanted(cluster: &Cluster) -> Wanted {
-    let all = cluster.components.iter().map(|component| (component.name.clone(), of(component)));
+pub fn wanted(cluster: &Cluster) -> ReferenceQuery {
+    let all = cluster.components.iter().map(|component| (component.name.clone(), references_of(component)));
     let all = all.chain([(cluster.prefix.service_account(), pull_secrets(cluster))]);
     all.filter(|(_, references)| !references.is_empty()).collect()
 }
@@ -69,7 +69,7 @@ fn pull_secrets(cluster: &Cluster) -> Vec<ReferenceOf> {
     cluster.image_pull_secrets.iter().map(|name| ReferenceOf(one(name))).collect()
 }
 
-fn of(component: &Component) -> Vec<ReferenceOf> {
+fn references_of(component: &Component) -> Vec<ReferenceOf> {
     let mut found = Vec::new();
     let mut add = |kind, name: &str, key: Option<&String>, optional| {
         let key = key.cloned();
@@ -99,12 +99,12 @@ type Objects = BTreeMap<(&'static str, String), Option<Value>>;
 
 /// What is known of each cluster's references.
 #[derive(Default)]
-pub struct References {
-    looks: Looks<Wanted, BTreeMap<String, Fact>>,
+pub struct ReferenceReader {
+    looks: ReadCache<ReferenceQuery, BTreeMap<String, ResolvedReferences>>,
 }
 
 /// Whose references are looked at.
-pub struct Asked<'a> {
+pub struct ReferenceRequest<'a> {
     pub cluster: &'a Cluster,
     pub moment: &'a Moment,
     /// A pod says that something it needs is missing.
@@ -113,12 +113,16 @@ pub struct Asked<'a> {
     pub nothing_there: bool,
 }
 
-impl References {
+impl ReferenceReader {
     /// The facts about a cluster's references, read again where the spec changed, a pod misses one, or they are old.
     ///
     /// # Errors
     /// A read failed; nothing is known then.
-    pub async fn look(&self, writer: &Writer, asked: Asked<'_>) -> Result<BTreeMap<String, Fact>, Error> {
+    pub async fn fetch(
+        &self,
+        writer: &ApiClient,
+        asked: ReferenceRequest<'_>,
+    ) -> Result<BTreeMap<String, ResolvedReferences>, Error> {
         let cluster = asked.cluster;
         let wanted = wanted(cluster);
         if wanted.is_empty() {
@@ -127,7 +131,7 @@ impl References {
         }
         if asked.nothing_there {
             self.forget(&cluster.name);
-            return Ok(judge(cluster, &wanted, &Objects::new()));
+            return Ok(resolve(cluster, &wanted, &Objects::new()));
         }
         if let Some(last) = self.looks.last(&cluster.name, &wanted, asked.moment, asked.suspect)
             && !last.old
@@ -135,8 +139,8 @@ impl References {
             return Ok(last.found);
         }
         let objects = read(writer, &cluster.namespace.name, &wanted).await?;
-        let found = judge(cluster, &wanted, &objects);
-        let held = found.values().any(Fact::hold).then_some(REFRESH_HELD);
+        let found = resolve(cluster, &wanted, &objects);
+        let held = found.values().any(ResolvedReferences::hold).then_some(REFRESH_HELD);
         self.looks.remember(&cluster.name, wanted, asked.moment, found.clone(), held);
         Ok(found)
     }
@@ -148,7 +152,7 @@ impl References {
 }
 
 /// Each object once, however many variables refer to it.
-async fn read(writer: &Writer, namespace: &str, wanted: &Wanted) -> Result<Objects, Error> {
+async fn read(writer: &ApiClient, namespace: &str, wanted: &ReferenceQuery) -> Result<Objects, Error> {
     let names: BTreeMap<(&'static str, String), &'static Kind> = wanted
         .values()
         .flatten()
@@ -162,7 +166,11 @@ async fn read(writer: &Writer, namespace: &str, wanted: &Wanted) -> Result<Objec
     stream::iter(reads).buffer_unordered(IN_FLIGHT).try_collect().await
 }
 
-fn judge(cluster: &Cluster, wanted: &Wanted, objects: &Objects) -> BTreeMap<String, Fact> {
+fn resolve(
+    cluster: &Cluster,
+    wanted: &ReferenceQuery,
+    objects: &Objects,
+) -> BTreeMap<String, ResolvedReferences> {
     let refused = |name: &String| {
         let component = cluster.components.iter().find(|component| component.name == *name);
         component.map(|component| brought::refused(cluster, component, objects)).unwrap_or_default()
@@ -181,19 +189,19 @@ fn judge(cluster: &Cluster, wanted: &Wanted, objects: &Objects) -> BTreeMap<Stri
                 None => object.map(|_| data.cloned().unwrap_or(Value::Null)),
             };
             if seen.is_none() {
-                missing.push(absent(cluster, reference, object.is_some()));
+                missing.push(missing_reference(cluster, reference, object.is_some()));
             }
             // As JSON, so that one value cannot pass for two. Keys of a map are in order.
             content.push(serde_json::json!([id.0, id.1, reference.key, seen]));
         }
         missing.dedup();
         let content = serde_json::to_vec(&content).unwrap_or_default();
-        Fact { hash: fingerprint(&cluster.uid, &content), missing, refused: refused(name) }
+        ResolvedReferences { hash: fingerprint(&cluster.uid, &content), missing, refused: refused(name) }
     };
     wanted.iter().map(|(name, references)| (name.clone(), fact(name, references))).collect()
 }
 
-fn absent(cluster: &Cluster, reference: &Reference, exists: bool) -> Missing {
+fn missing_reference(cluster: &Cluster, reference: &Reference, exists: bool) -> Missing {
     let key = cluster.key(&reference.name);
     let object = named(reference.kind, &key);
     let what = match &reference.key {
@@ -246,8 +254,8 @@ mod tests {
             .into()
     }
 
-    fn seen(cluster: &Cluster, objects: &Objects) -> Fact {
-        let all = judge(cluster, &wanted(cluster), objects);
+    fn seen(cluster: &Cluster, objects: &Objects) -> ResolvedReferences {
+        let all = resolve(cluster, &wanted(cluster), objects);
         assert_eq!(all.keys().collect::<Vec<_>>(), ["c-all"], "rest refers to nothing");
         all["c-all"].clone()
     }
@@ -288,16 +296,16 @@ mod tests {
         ] {
             let cluster = with(&["login"]);
             let facts =
-                judge(&cluster, &wanted(&cluster), &[(("secrets", "login".to_owned()), found)].into());
+                resolve(&cluster, &wanted(&cluster), &[(("secrets", "login".to_owned()), found)].into());
             let told = &facts["c"];
             assert!(told.missing[0].message.starts_with(words), "{told:?}");
             assert!(!told.hold());
         }
         let objects: Objects = [(("secrets", "login".to_owned()), Some(login))].into();
         let cluster = with(&["login"]);
-        let facts = judge(&cluster, &wanted(&cluster), &objects);
+        let facts = resolve(&cluster, &wanted(&cluster), &objects);
         assert_eq!(facts["c"].missing, []);
-        let without = judge(&with(&[]), &wanted(&with(&[])), &objects);
+        let without = resolve(&with(&[]), &wanted(&with(&[])), &objects);
         assert_eq!(facts["c-all"], without["c-all"], "the pods are as they were");
     }
 

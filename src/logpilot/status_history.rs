@@ -10,10 +10,10 @@ use std::{
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
-use super::again::LOOK_AGAIN;
+use super::requeue_after::LOOK_AGAIN;
 use crate::engine::{
     backoff,
-    rests::{self, CALM},
+    write_backoff::{self, CALM},
 };
 
 /// A change of counts alone is written at most this often.
@@ -32,7 +32,8 @@ struct Written {
 impl Written {
     /// Nothing had to be put right for so long that it is no longer contested.
     fn calm(&self) -> bool {
-        self.repaired.elapsed() >= CALM + rests::pause(self.repairs, backoff::LONGEST).unwrap_or_default()
+        self.repaired.elapsed()
+            >= CALM + write_backoff::pause(self.repairs, backoff::LONGEST).unwrap_or_default()
     }
 }
 
@@ -48,9 +49,9 @@ struct Entry {
 }
 
 #[derive(Default)]
-pub struct Memory(Mutex<HashMap<String, Entry>>);
+pub struct StatusHistory(Mutex<HashMap<String, Entry>>);
 
-impl Memory {
+impl StatusHistory {
     /// The newest status there is: the resource's own, or what we wrote after that view of it.
     #[must_use]
     pub fn status(&self, object: &DynamicObject) -> Value {
@@ -85,13 +86,13 @@ impl Memory {
     #[must_use]
     pub fn contested(&self, object: &DynamicObject, wanted: &Value) -> Option<Duration> {
         let written = self.of(object).filter(|_| self.is_foreign(object))?;
-        let pause = rests::pause(written.repairs, backoff::LONGEST)
+        let pause = write_backoff::pause(written.repairs, backoff::LONGEST)
             .filter(|_| timeless(&written.status) == timeless(wanted))?;
         pause.checked_sub(written.at.elapsed())
     }
 
     /// A status was written; `answer` is the resource as the API server returned it. Whether somebody changes it as often.
-    pub fn wrote(&self, object: &DynamicObject, answer: &Value) -> bool {
+    pub fn is_write(&self, object: &DynamicObject, answer: &Value) -> bool {
         let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         let status = answer.get("status").cloned().unwrap_or(Value::Null);
         let now = Instant::now();
@@ -111,7 +112,7 @@ impl Memory {
             repairs,
             repaired,
         };
-        let contested = rests::pause(written.repairs, backoff::LONGEST).is_some();
+        let contested = write_backoff::pause(written.repairs, backoff::LONGEST).is_some();
         self.note(object, |entry| entry.written = Some(written));
         contested
     }
@@ -182,7 +183,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::rests::REPAIRS;
+    use crate::engine::write_backoff::REPAIRS;
 
     fn resource(version: u64, status: &Value) -> DynamicObject {
         serde_json::from_value(json!({
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_resource_that_is_gone_unseen_counts_as_gone_for_a_while_and_the_next_of_its_name_does_not() {
-        let (memory, gone) = (Memory::default(), resource(1, &Value::Null));
+        let (memory, gone) = (StatusHistory::default(), resource(1, &Value::Null));
         assert_eq!(memory.missing(&gone), None);
         assert_eq!(memory.miss(&gone), LOOK_AGAIN);
         assert!(memory.missing(&resource(2, &Value::Null)).is_some_and(|wait| wait <= LOOK_AGAIN));
@@ -215,10 +216,10 @@ mod tests {
 
     #[test]
     fn a_status_that_others_change_again_and_again_is_put_right_ever_more_rarely() {
-        let memory = Memory::default();
+        let memory = StatusHistory::default();
         let write = |version: u64, status: &Value| {
             let answer = serde_json::to_value(resource(version, status)).unwrap();
-            memory.wrote(&resource(version - 1, &Value::Null), &answer)
+            memory.is_write(&resource(version - 1, &Value::Null), &answer)
         };
         assert!(!write(1, &status("Ready", 0)));
         for time in 0..u64::from(REPAIRS) {

@@ -11,11 +11,11 @@ use tokio::sync::Semaphore;
 
 use super::{
     FIELD_MANAGER,
-    error::{Error, nobody_there},
+    circuit_breaker::CircuitBreaker,
+    error::{Error, is_connection_refused},
     kind::Kind,
-    lease::Term,
+    lease::Leadership,
     plan::{Key, Planned},
-    reach::Reach,
 };
 
 /// A read answers within this or is given up.
@@ -58,24 +58,24 @@ impl fmt::Display for Resource<'_> {
 }
 
 #[derive(Clone)]
-pub struct Writer {
+pub struct ApiClient {
     client: kube::Client,
     own: Arc<Semaphore>,
     shared: Arc<Semaphore>,
-    reach: Arc<Reach>,
-    term: Term,
+    reach: Arc<CircuitBreaker>,
+    term: Leadership,
 }
 
-impl Writer {
+impl ApiClient {
     #[must_use]
-    pub fn new(client: kube::Client, term: Term) -> Self {
+    pub fn new(client: kube::Client, term: Leadership) -> Self {
         let (own, shared) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(IN_FLIGHT)));
         Self { client, own, shared, reach: Arc::default(), term }
     }
 
     /// The way of one resource: a request of its own at any time, whatever holds the shared ones.
     #[must_use]
-    pub fn lane(&self) -> Self {
+    pub fn for_resource(&self) -> Self {
         Self { own: Arc::new(Semaphore::new(1)), ..self.clone() }
     }
 
@@ -245,12 +245,12 @@ impl Writer {
             if !self.reach.wait().await {
                 return Err(not_sent("the API server cannot be reached"));
             }
-            if !self.term.holds() {
+            if !self.term.may_write() {
                 return Err(not_sent("another operator may be leading now"));
             }
             let answer = self.client.request::<Value>(request).await;
             match &answer {
-                Err(error) if nobody_there(error) => self.reach.refused(),
+                Err(error) if is_connection_refused(error) => self.reach.refused(),
                 _ => self.reach.answered(),
             }
             answer
@@ -279,7 +279,7 @@ async fn within(
 ) -> Result<Value, Error> {
     match tokio::time::timeout(deadline, answer).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Error::of(verb, object.to_string(), &error)),
+        Ok(Err(error)) => Err(Error::from_kube(verb, object.to_string(), &error)),
         Err(_) => Err(Error::Timeout { verb, object: object.to_string(), deadline }),
     }
 }
@@ -305,8 +305,8 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_sent_once_another_may_be_leading() {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
-        let (client, term) = (kube::Client::try_from(nowhere).unwrap(), Term::default());
-        let writer = Writer::new(client.clone(), term.clone());
+        let (client, term) = (kube::Client::try_from(nowhere).unwrap(), Leadership::default());
+        let writer = ApiClient::new(client.clone(), term.clone());
         let send = async || {
             let request = http::Request::get("/").body(Vec::new()).unwrap();
             writer.send("get", &"x", READ_DEADLINE, Ok(request)).await.unwrap_err().to_string()
@@ -327,11 +327,16 @@ mod tests {
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         for (address, asked) in [(nobody, 4), (open, 20)] {
             let config = kube::Config::new(format!("http://{address}").parse().unwrap());
-            let writer = Writer::new(kube::Client::try_from(config).unwrap(), Term::default());
+            let writer = ApiClient::new(kube::Client::try_from(config).unwrap(), Leadership::default());
             let mut sent = 0;
             let ask = async || {
                 let request = http::Request::get("/").body(Vec::new()).unwrap();
-                writer.lane().send("get", &"x", READ_DEADLINE, Ok(request)).await.unwrap_err().to_string()
+                writer
+                    .for_resource()
+                    .send("get", &"x", READ_DEADLINE, Ok(request))
+                    .await
+                    .unwrap_err()
+                    .to_string()
             };
             for _ in 0..3 {
                 sent += usize::from(!ask().await.contains("not sent"));

@@ -11,8 +11,8 @@ use k8s_openapi::api::core::v1::Pod;
 
 use super::{
     child::Child,
-    detail::Detail,
-    kind::{Kind, Managed, Role},
+    health::ObservedStatus,
+    kind::{Kind, Managed, Management},
     plan::Key,
 };
 
@@ -21,18 +21,18 @@ pub type Id = (&'static Kind, Key);
 
 /// How far the watch of one kind is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Coverage {
+pub enum SyncState {
     /// No list has completed: absence means nothing yet.
     #[default]
-    Unknown,
+    Pending,
     /// A list completed once; what is not here does not exist.
-    Listed,
+    Synced,
     /// The API server does not serve this optional kind.
-    Unserved,
+    NotServed,
     /// The list fails; the message says why.
-    Refused(String),
+    Failing(String),
     /// A list completed once, and no other may follow: what is known grows old. The message says why.
-    Outdated(String),
+    Stale(String),
 }
 
 /// The children of one resource at one moment.
@@ -41,11 +41,11 @@ pub struct Snapshot {
     pub children: BTreeMap<(&'static str, Key), Arc<Child>>,
     /// Children that left their watch, as they were: deleted, or without the label that it goes by.
     pub gone: HashMap<Id, Arc<Child>>,
-    pub coverage: HashMap<&'static Kind, Coverage>,
+    pub coverage: HashMap<&'static Kind, SyncState>,
 }
 
 /// Losses that are remembered of one resource.
-const MOST_GONE: usize = 1024;
+const MAX_REMEMBERED_DELETIONS: usize = 1024;
 
 impl Snapshot {
     #[must_use]
@@ -61,7 +61,7 @@ impl Snapshot {
     #[must_use]
     pub fn has_not_begun(&self, job: &str) -> bool {
         let mut pods = self.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
-            Detail::Pod(pod) if pod.job.as_deref() == Some(job) => Some(pod),
+            ObservedStatus::Pod(pod) if pod.job.as_deref() == Some(job) => Some(pod),
             _ => None,
         });
         let first = pods.next();
@@ -69,7 +69,7 @@ impl Snapshot {
     }
 
     #[must_use]
-    pub fn coverage(&self, kind: &'static Kind) -> Coverage {
+    pub fn coverage(&self, kind: &'static Kind) -> SyncState {
         self.coverage.get(kind).cloned().unwrap_or_default()
     }
 
@@ -77,7 +77,9 @@ impl Snapshot {
     /// are, and anybody may write those where he may make pods.
     #[must_use]
     pub fn running_in(mut self, namespace: &str) -> Self {
-        let by_label = |child: &Child| matches!(child.kind.role, Role::Observed | Role::Run);
+        let by_label = |child: &Child| {
+            matches!(child.kind.management, Management::ReadOnly | Management::RunToCompletion)
+        };
         self.children
             .retain(|(_, key), child| !by_label(child) || key.namespace.as_deref() == Some(namespace));
         self
@@ -88,50 +90,50 @@ impl Snapshot {
 pub type Owner = String;
 
 #[derive(Default)]
-pub struct Live {
+pub struct ObjectCache {
     inner: Mutex<Inner>,
 }
 
 #[derive(Default)]
 struct Inner {
-    owners: HashMap<Owner, Family>,
+    owners: HashMap<Owner, ResourceObjects>,
     owner_of: HashMap<Id, Owner>,
     /// Every namespace, ours or not: a plan must know whose the ones are that it names.
     namespaces: HashMap<String, Arc<Child>>,
-    coverage: HashMap<&'static Kind, Coverage>,
+    coverage: HashMap<&'static Kind, SyncState>,
     /// Resources that live, whose losses are worth remembering; each with the UIDs of what was being deleted already when it
     /// was first looked at.
-    attended: HashMap<Owner, HashSet<String>>,
+    tracked: HashMap<Owner, HashSet<String>>,
     /// At which version an object left its watch, by UID: an answer to a write may come after the event of a deletion
     /// that followed it, and must not bring the object back.
-    buried: HashMap<String, (u64, Instant)>,
+    tombstones: HashMap<String, (u64, Instant)>,
 }
 
 /// An answer comes within the deadline of its request, which is far less than this.
-const LATE: Duration = Duration::from_mins(2);
+const LATE_RESPONSE_WINDOW: Duration = Duration::from_mins(2);
 /// From so many on the old ones are cleared away.
-const MOST_BURIED: usize = 1024;
+const MAX_TOMBSTONES: usize = 1024;
 
 #[derive(Default)]
-struct Family {
+struct ResourceObjects {
     children: BTreeMap<(&'static str, Key), Arc<Child>>,
     gone: HashMap<Id, Arc<Child>>,
 }
 
-impl Live {
+impl ObjectCache {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Every critical section leaves the maps whole, so a poisoned lock is still good.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a live object in; answers the resources whose view changed.
-    pub fn seen(&self, child: Child) -> Vec<Owner> {
-        self.lock().seen(child)
+    pub fn upsert(&self, child: Child) -> Vec<Owner> {
+        self.lock().upsert(child)
     }
 
     /// We deleted an object, or found it deleted: not to be deleted twice, in view or out of it. The event may have been
     /// faster than the answer to the delete, and then the object must not come back.
-    pub fn deleting(&self, child: &Child) {
+    pub fn mark_deleting(&self, child: &Child) {
         let mut inner = self.lock();
         let id: Id = (child.kind, child.key.clone());
         let Some(owner) = inner.owner_of.get(&id).cloned() else {
@@ -150,26 +152,26 @@ impl Live {
     }
 
     /// An object left its watch; answers the resources whose view changed.
-    pub fn left(&self, child: &Child) -> Vec<Owner> {
+    pub fn remove(&self, child: &Child) -> Vec<Owner> {
         let mut inner = self.lock();
-        inner.bury(child);
-        inner.left(child.kind, &child.key, &child.uid)
+        inner.record_tombstone(child);
+        inner.remove(child.kind, &child.key, &child.uid)
     }
 
     /// Replaces everything of a kind by a complete list; answers the resources whose view changed.
-    pub fn listed(&self, kind: &'static Kind, list: Vec<Child>) -> Vec<Owner> {
+    pub fn replace_all(&self, kind: &'static Kind, list: Vec<Child>) -> Vec<Owner> {
         let mut inner = self.lock();
         let mut changed = Vec::new();
         let present: HashSet<Key> = list.iter().map(|child| child.key.clone()).collect();
         for (key, uid) in inner.known(kind) {
             if !present.contains(&key) {
-                changed.extend(inner.left(kind, &key, &uid));
+                changed.extend(inner.remove(kind, &key, &uid));
             }
         }
         for child in list {
-            changed.extend(inner.seen(child));
+            changed.extend(inner.upsert(child));
         }
-        if inner.coverage.insert(kind, Coverage::Listed) != Some(Coverage::Listed) {
+        if inner.coverage.insert(kind, SyncState::Synced) != Some(SyncState::Synced) {
             changed.extend(inner.owners.keys().cloned());
         }
         changed
@@ -177,34 +179,34 @@ impl Live {
 
     /// Notes why a kind cannot be listed; answers whether that is news. After a complete list what was listed stays
     /// the best view there is, and only a right that is gone is worth a word: `forbidden`.
-    pub fn refused(&self, kind: &'static Kind, message: &str, forbidden: bool) -> bool {
+    pub fn mark_failing(&self, kind: &'static Kind, message: &str, forbidden: bool) -> bool {
         let mut inner = self.lock();
         let coverage = inner.coverage.entry(kind).or_default();
         let now = match coverage {
-            Coverage::Listed | Coverage::Outdated(_) if forbidden => Coverage::Outdated(message.to_owned()),
-            Coverage::Listed | Coverage::Outdated(_) => return false,
-            _ => Coverage::Refused(message.to_owned()),
+            SyncState::Synced | SyncState::Stale(_) if forbidden => SyncState::Stale(message.to_owned()),
+            SyncState::Synced | SyncState::Stale(_) => return false,
+            _ => SyncState::Failing(message.to_owned()),
         };
         std::mem::replace(coverage, now.clone()) != now
     }
 
     /// An optional kind is not served (any more); its objects went with it.
-    pub fn unserved(&self, kind: &'static Kind) {
+    pub fn mark_not_served(&self, kind: &'static Kind) {
         let mut inner = self.lock();
         for (key, uid) in inner.known(kind) {
-            inner.left(kind, &key, &uid);
+            inner.remove(kind, &key, &uid);
         }
-        inner.coverage.insert(kind, Coverage::Unserved);
+        inner.coverage.insert(kind, SyncState::NotServed);
     }
 
     #[must_use]
-    pub fn coverage(&self, kind: &'static Kind) -> Coverage {
+    pub fn coverage(&self, kind: &'static Kind) -> SyncState {
         self.lock().coverage.get(kind).cloned().unwrap_or_default()
     }
 
     /// The children of one resource now.
     #[must_use]
-    pub fn of(&self, owner: &str) -> Snapshot {
+    pub fn snapshot(&self, owner: &str) -> Snapshot {
         let inner = self.lock();
         let family = inner.owners.get(owner);
         Snapshot {
@@ -220,19 +222,19 @@ impl Live {
     }
 
     /// A resource lives: what it loses from now on is remembered.
-    pub fn attend(&self, owner: &str) {
+    pub fn track(&self, owner: &str) {
         let mut inner = self.lock();
-        if !inner.attended.contains_key(owner) {
+        if !inner.tracked.contains_key(owner) {
             let children = inner.owners.get(owner).into_iter().flat_map(|family| family.children.values());
             let dying = children.filter(|child| child.deleting).map(|child| child.uid.clone()).collect();
-            inner.attended.insert(owner.to_owned(), dying);
+            inner.tracked.insert(owner.to_owned(), dying);
         }
     }
 
     /// Forgets a resource that is gone; children that outlive it leave as their own events come.
     pub fn forget(&self, owner: &str) {
         let mut inner = self.lock();
-        inner.attended.remove(owner);
+        inner.tracked.remove(owner);
         if let Some(family) = inner.owners.get_mut(owner) {
             family.gone.clear();
             if family.children.is_empty() {
@@ -268,21 +270,21 @@ impl Inner {
         known
     }
 
-    fn bury(&mut self, child: &Child) {
+    fn record_tombstone(&mut self, child: &Child) {
         // Only what we write can have a late answer.
-        if child.kind.role == Role::Observed {
+        if child.kind.management == Management::ReadOnly {
             return;
         }
         let now = Instant::now();
-        if self.buried.len() >= MOST_BURIED {
-            self.buried.retain(|_, (_, at)| now.duration_since(*at) < LATE);
+        if self.tombstones.len() >= MAX_TOMBSTONES {
+            self.tombstones.retain(|_, (_, at)| now.duration_since(*at) < LATE_RESPONSE_WINDOW);
         }
-        self.buried.insert(child.uid.clone(), (child.version, now));
+        self.tombstones.insert(child.uid.clone(), (child.version, now));
     }
 
-    fn seen(&mut self, child: Child) -> Vec<Owner> {
+    fn upsert(&mut self, child: Child) -> Vec<Owner> {
         // An object that only lost its label comes back with a newer version.
-        if self.buried.get(&child.uid).is_some_and(|(version, _)| child.version <= *version) {
+        if self.tombstones.get(&child.uid).is_some_and(|(version, _)| child.version <= *version) {
             return Vec::new();
         }
         let id: Id = (child.kind, child.key.clone());
@@ -333,7 +335,7 @@ impl Inner {
         self.owner_of.insert(id, owner.to_owned());
     }
 
-    fn left(&mut self, kind: &'static Kind, key: &Key, uid: &str) -> Vec<Owner> {
+    fn remove(&mut self, kind: &'static Kind, key: &Key, uid: &str) -> Vec<Owner> {
         if kind.kind == "Namespace" {
             self.namespaces.remove(&key.name);
         }
@@ -347,20 +349,22 @@ impl Inner {
         };
         family.children.remove(&place);
         // Memory of what is gone is for the kinds we keep in shape; pods, Jobs and their like come and go.
-        let attended = self.attended.get(&owner);
+        let tracked = self.tracked.get(&owner);
         // Nor is what an earlier resource of the name left behind a loss of this one.
-        if attended.is_some_and(|dying| !dying.contains(uid))
-            && !matches!(kind.role, Role::Observed | Role::Run)
+        if tracked.is_some_and(|dying| !dying.contains(uid))
+            && !matches!(kind.management, Management::ReadOnly | Management::RunToCompletion)
         {
             // Each configuration leaves one, and whoever writes our labels any number.
-            if family.gone.len() >= MOST_GONE {
-                family.gone.retain(|(kind, _), gone| kind.role == Role::Kept || gone.replicas.is_some());
+            if family.gone.len() >= MAX_REMEMBERED_DELETIONS {
+                family.gone.retain(|(kind, _), gone| {
+                    kind.management == Management::Retained || gone.replicas.is_some()
+                });
             }
-            if family.gone.len() < MOST_GONE {
+            if family.gone.len() < MAX_REMEMBERED_DELETIONS {
                 family.gone.insert(id.clone(), child);
             }
         }
-        if attended.is_none() && family.children.is_empty() {
+        if tracked.is_none() && family.children.is_empty() {
             self.owners.remove(&owner);
         }
         self.owner_of.remove(&id);
@@ -408,159 +412,159 @@ mod tests {
         Key { namespace: Some("n".into()), name: "d".into() }
     }
 
-    fn live() -> Live {
-        let live = Live::default();
-        live.attend("cr");
-        live
+    fn known() -> ObjectCache {
+        let cache = ObjectCache::default();
+        cache.track("cr");
+        cache
     }
 
     #[test]
     fn the_echo_of_our_own_write_and_what_is_older_start_nothing() {
-        let live = live();
-        assert_eq!(live.seen(child("a", 5, 2)), ["cr"]);
-        assert!(live.seen(child("a", 5, 2)).is_empty(), "the echo");
-        assert!(live.seen(child("a", 7, 2)).is_empty(), "a newer version that means the same");
-        assert!(live.seen(child("a", 6, 1)).is_empty(), "older than what was seen");
-        assert_eq!(live.of("cr").get(Deployment::KIND, &key()).unwrap().replicas, Some(2));
-        assert_eq!(live.seen(child("a", 8, 3)), ["cr"]);
+        let cache = known();
+        assert_eq!(cache.upsert(child("a", 5, 2)), ["cr"]);
+        assert!(cache.upsert(child("a", 5, 2)).is_empty(), "the echo");
+        assert!(cache.upsert(child("a", 7, 2)).is_empty(), "a newer version that means the same");
+        assert!(cache.upsert(child("a", 6, 1)).is_empty(), "older than what was seen");
+        assert_eq!(cache.snapshot("cr").get(Deployment::KIND, &key()).unwrap().replicas, Some(2));
+        assert_eq!(cache.upsert(child("a", 8, 3)), ["cr"]);
     }
 
     #[test]
     fn a_late_deletion_of_a_replaced_object_does_not_take_its_successor() {
-        let live = live();
-        live.seen(child("a", 5, 2));
-        live.seen(child("b", 9, 2));
-        assert!(live.left(&child("a", 6, 2)).is_empty());
-        assert_eq!(live.of("cr").get(Deployment::KIND, &key()).unwrap().uid, "b");
+        let cache = known();
+        cache.upsert(child("a", 5, 2));
+        cache.upsert(child("b", 9, 2));
+        assert!(cache.remove(&child("a", 6, 2)).is_empty());
+        assert_eq!(cache.snapshot("cr").get(Deployment::KIND, &key()).unwrap().uid, "b");
     }
 
     #[test]
     fn an_answer_that_comes_after_the_event_of_a_deletion_brings_nothing_back() {
-        let live = live();
-        live.seen(child("a", 5, 2));
-        live.left(&child("a", 8, 2));
-        assert!(live.seen(child("a", 6, 2)).is_empty(), "our write, answered late");
-        assert!(live.seen(Child { deleting: true, ..child("a", 5, 2) }).is_empty(), "our own delete");
-        assert!(live.of("cr").children.is_empty());
-        assert_eq!(live.seen(child("a", 9, 2)), ["cr"], "it had only lost its label");
+        let cache = known();
+        cache.upsert(child("a", 5, 2));
+        cache.remove(&child("a", 8, 2));
+        assert!(cache.upsert(child("a", 6, 2)).is_empty(), "our write, answered late");
+        assert!(cache.upsert(Child { deleting: true, ..child("a", 5, 2) }).is_empty(), "our own delete");
+        assert!(cache.snapshot("cr").children.is_empty());
+        assert_eq!(cache.upsert(child("a", 9, 2)), ["cr"], "it had only lost its label");
     }
 
     #[test]
     fn what_is_gone_is_remembered_while_its_resource_lives() {
-        let live = live();
-        live.seen(child("a", 5, 7));
-        assert_eq!(live.left(&child("a", 6, 7)), ["cr"]);
-        let gone = live.of("cr").gone.get(&(Deployment::KIND, key())).cloned();
+        let cache = known();
+        cache.upsert(child("a", 5, 7));
+        assert_eq!(cache.remove(&child("a", 6, 7)), ["cr"]);
+        let gone = cache.snapshot("cr").gone.get(&(Deployment::KIND, key())).cloned();
         let gone = gone.unwrap();
         assert_eq!((gone.uid.as_str(), gone.replicas, gone.deleting), ("a", Some(7), false));
-        live.deleting(&gone);
-        assert!(live.of("cr").gone[&(Deployment::KIND, key())].deleting, "nor is it deleted again");
-        live.seen(child("b", 9, 2));
-        assert!(live.of("cr").gone.is_empty(), "a successor ends the memory");
-        live.forget("cr");
-        assert_eq!(live.left(&child("b", 10, 2)), ["cr"]);
-        assert!(live.of("cr").gone.is_empty());
-        assert!(live.lock().owners.is_empty(), "nothing is kept of a resource that is gone");
+        cache.mark_deleting(&gone);
+        assert!(cache.snapshot("cr").gone[&(Deployment::KIND, key())].deleting, "nor is it deleted again");
+        cache.upsert(child("b", 9, 2));
+        assert!(cache.snapshot("cr").gone.is_empty(), "a successor ends the memory");
+        cache.forget("cr");
+        assert_eq!(cache.remove(&child("b", 10, 2)), ["cr"]);
+        assert!(cache.snapshot("cr").gone.is_empty());
+        assert!(cache.lock().owners.is_empty(), "nothing is kept of a resource that is gone");
     }
 
     #[test]
     fn what_was_on_its_way_out_before_a_resource_came_is_not_missed_by_it() {
-        let live = Live::default();
-        live.seen(Child { deleting: true, ..child("a", 5, 7) });
-        live.attend("cr");
-        assert_eq!(live.left(&child("a", 6, 7)), ["cr"]);
-        assert!(live.of("cr").gone.is_empty());
-        live.seen(child("b", 7, 2));
-        live.left(&child("b", 8, 2));
-        assert_eq!(live.of("cr").gone.len(), 1, "its own is");
+        let cache = ObjectCache::default();
+        cache.upsert(Child { deleting: true, ..child("a", 5, 7) });
+        cache.track("cr");
+        assert_eq!(cache.remove(&child("a", 6, 7)), ["cr"]);
+        assert!(cache.snapshot("cr").gone.is_empty());
+        cache.upsert(child("b", 7, 2));
+        cache.remove(&child("b", 8, 2));
+        assert_eq!(cache.snapshot("cr").gone.len(), 1, "its own is");
     }
 
     #[test]
     fn a_complete_list_takes_out_what_is_not_in_it_and_says_that_the_kind_is_known() {
-        let live = live();
-        live.seen(child("a", 5, 2));
-        assert_eq!(live.coverage(Deployment::KIND), Coverage::Unknown);
-        assert!(live.refused(Deployment::KIND, "forbidden", true));
-        assert!(!live.refused(Deployment::KIND, "forbidden", true), "the same reason is no news");
-        assert!(live.listed(Deployment::KIND, Vec::new()).contains(&"cr".to_owned()));
-        assert!(live.of("cr").children.is_empty());
+        let cache = known();
+        cache.upsert(child("a", 5, 2));
+        assert_eq!(cache.coverage(Deployment::KIND), SyncState::Pending);
+        assert!(cache.mark_failing(Deployment::KIND, "forbidden", true));
+        assert!(!cache.mark_failing(Deployment::KIND, "forbidden", true), "the same reason is no news");
+        assert!(cache.replace_all(Deployment::KIND, Vec::new()).contains(&"cr".to_owned()));
+        assert!(cache.snapshot("cr").children.is_empty());
         assert!(
-            !live.refused(Deployment::KIND, "down", false),
+            !cache.mark_failing(Deployment::KIND, "down", false),
             "a failure after a complete list changes nothing"
         );
-        assert_eq!(live.coverage(Deployment::KIND), Coverage::Listed);
-        assert!(live.refused(Deployment::KIND, "forbidden", true), "a right that is gone is news");
-        assert_eq!(live.coverage(Deployment::KIND), Coverage::Outdated("forbidden".into()));
-        assert!(!live.refused(Deployment::KIND, "down", false));
+        assert_eq!(cache.coverage(Deployment::KIND), SyncState::Synced);
+        assert!(cache.mark_failing(Deployment::KIND, "forbidden", true), "a right that is gone is news");
+        assert_eq!(cache.coverage(Deployment::KIND), SyncState::Stale("forbidden".into()));
+        assert!(!cache.mark_failing(Deployment::KIND, "down", false));
         assert!(
-            live.listed(Deployment::KIND, Vec::new()).contains(&"cr".to_owned()),
+            cache.replace_all(Deployment::KIND, Vec::new()).contains(&"cr".to_owned()),
             "it may be listed again"
         );
-        assert_eq!(live.coverage(Deployment::KIND), Coverage::Listed);
+        assert_eq!(cache.coverage(Deployment::KIND), SyncState::Synced);
     }
 
     #[test]
     fn an_object_whose_labels_are_stripped_stays_its_owner_s() {
-        let live = live();
-        live.seen(child("a", 5, 2));
+        let cache = known();
+        cache.upsert(child("a", 5, 2));
         let mut stripped = object("a", 6, 2);
         stripped["metadata"]["labels"] = json!({});
-        assert_eq!(live.seen(Child::read(Deployment::KIND, &stripped).unwrap()), ["cr"]);
-        assert!(live.of("cr").get(Deployment::KIND, &key()).is_some());
+        assert_eq!(cache.upsert(Child::read(Deployment::KIND, &stripped).unwrap()), ["cr"]);
+        assert!(cache.snapshot("cr").get(Deployment::KIND, &key()).is_some());
     }
 
     #[test]
     fn namespaces_are_known_whoever_owns_them_and_pods_leave_no_memory() {
-        let live = live();
+        let cache = known();
         let namespace = json!({ "metadata": { "name": "theirs", "uid": "x", "resourceVersion": "1" } });
         let namespace = Child::read(Namespace::KIND, &namespace).unwrap();
-        assert!(live.seen(namespace.clone()).is_empty());
-        assert!(live.namespace("theirs").is_some());
-        live.left(&namespace);
-        assert!(live.namespace("theirs").is_none());
+        assert!(cache.upsert(namespace.clone()).is_empty());
+        assert!(cache.namespace("theirs").is_some());
+        cache.remove(&namespace);
+        assert!(cache.namespace("theirs").is_none());
         let pod = Child::read(Pod::KIND, &object("p", 3, 0)).unwrap();
-        live.seen(pod.clone());
-        live.left(&pod);
-        assert!(live.of("cr").gone.is_empty());
+        cache.upsert(pod.clone());
+        cache.remove(&pod);
+        assert!(cache.snapshot("cr").gone.is_empty());
     }
 
     #[test]
     fn pods_of_another_namespace_do_not_count_whatever_their_labels_say() {
-        let live = live();
+        let cache = known();
         let with = |kind: &'static Kind, uid: &str, namespace: &str| {
             let mut object = object(uid, 3, 0);
             object["metadata"]["namespace"] = json!(namespace);
             object["metadata"]["name"] = json!(uid);
             Child::read(kind, &object).unwrap()
         };
-        live.seen(with(Pod::KIND, "ours", "n"));
-        live.seen(with(Pod::KIND, "theirs", "m"));
-        live.seen(with(Job::KIND, "a-restore", "m"));
+        cache.upsert(with(Pod::KIND, "ours", "n"));
+        cache.upsert(with(Pod::KIND, "theirs", "m"));
+        cache.upsert(with(Job::KIND, "a-restore", "m"));
         // A monitor in the system namespace.
-        live.seen(with(Deployment::KIND, "elsewhere", "m"));
+        cache.upsert(with(Deployment::KIND, "elsewhere", "m"));
         let names: Vec<String> =
-            live.of("cr").running_in("n").children.keys().map(|(_, key)| key.name.clone()).collect();
+            cache.snapshot("cr").running_in("n").children.keys().map(|(_, key)| key.name.clone()).collect();
         assert_eq!(names, ["elsewhere", "ours"]);
     }
 
     #[test]
     fn what_is_made_and_deleted_without_end_is_not_remembered_without_end() {
-        let live = live();
+        let cache = known();
         let lose = |kind: &'static Kind, name: &str| {
             let mut object = object(name, 3, 0);
             object["metadata"]["name"] = json!(name);
             object["spec"] = json!({});
             let child = Child::read(kind, &object).unwrap();
-            live.seen(child.clone());
-            live.left(&child);
+            cache.upsert(child.clone());
+            cache.remove(&child);
         };
         lose(PersistentVolumeClaim::KIND, "data");
-        for number in 0..=MOST_GONE {
+        for number in 0..=MAX_REMEMBERED_DELETIONS {
             lose(ConfigMap::KIND, &format!("c{number}"));
         }
         lose(PersistentVolumeClaim::KIND, "more");
-        let gone = live.of("cr").gone;
-        assert!(gone.len() <= MOST_GONE, "{}", gone.len());
+        let gone = cache.snapshot("cr").gone;
+        assert!(gone.len() <= MAX_REMEMBERED_DELETIONS, "{}", gone.len());
         let claims = gone.keys().filter(|(kind, _)| *kind == PersistentVolumeClaim::KIND);
         assert_eq!(claims.count(), 2, "what held data is remembered");
     }

@@ -7,7 +7,7 @@ use k8s_openapi::api::{
     core::v1::ConfigMap,
 };
 
-use crate::engine::{child::Child, detail::Detail, kind::Managed, live::Snapshot};
+use crate::engine::{cache::Snapshot, child::Child, health::ObservedStatus, kind::Managed};
 
 /// ConfigMaps that running or remembered pods use.
 pub struct InUse {
@@ -30,13 +30,13 @@ pub fn configs(snapshot: &Snapshot) -> InUse {
     let names = snapshot
         .of_kind(ReplicaSet::KIND)
         .filter_map(|child| match &child.detail {
-            Detail::ReplicaSet(set) => Some(set.config_maps.iter().cloned()),
+            ObservedStatus::ReplicaSet(set) => Some(set.config_maps.iter().cloned()),
             _ => None,
         })
         .flatten()
         .collect();
     let unsure = snapshot
         .of_kind(Deployment::KIND)
-        .any(|child| matches!(&child.detail, Detail::Deployment(deployment) if !deployment.observed));
+        .any(|child| matches!(&child.detail, ObservedStatus::Deployment(deployment) if !deployment.observed));
     InUse { names, unsure }
 }

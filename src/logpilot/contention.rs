@@ -4,12 +4,12 @@
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use super::facts::{Taken, Way};
+use super::facts::{ExposureKind, RouteConflict};
 
 /// A host and path at what answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Location<'a> {
-    way: Way,
+    way: ExposureKind,
     /// The class of an Ingress (none is the cluster's default, whichever that is), or namespace and name of a Gateway.
     at: (&'a str, &'a str),
     /// A listener of the Gateway; none is all of them.
@@ -31,21 +31,24 @@ pub fn namespaces(object: &DynamicObject) -> impl Iterator<Item = &str> {
 }
 
 /// Everything that another resource may claim too.
-pub fn of(object: &DynamicObject) -> Vec<String> {
-    namespaces(object).map(str::to_owned).chain(places(object)).collect()
+pub fn contention_keys(object: &DynamicObject) -> Vec<String> {
+    namespaces(object).map(str::to_owned).chain(route_keys(object)).collect()
 }
 
 /// What is looked at again when another resource that claims it comes, changes or goes. Of a namespace only by who deletes it
 /// with its resource: hundreds may share one, and each would be looked at for each change of another.
 #[must_use]
-pub fn heeded(object: &DynamicObject) -> Vec<String> {
+pub fn watched_keys(object: &DynamicObject) -> Vec<String> {
     let own = deletes(object).then(|| namespace(object).to_owned());
-    own.into_iter().chain(places(object)).collect()
+    own.into_iter().chain(route_keys(object)).collect()
 }
 
 /// Whether another resource is in the namespace that would be deleted with this one. Of a fleet nobody is asked where none
 /// would be.
-pub fn shared<'a>(own: &DynamicObject, mut others: impl Iterator<Item = &'a DynamicObject>) -> bool {
+pub fn namespace_is_shared<'a>(
+    own: &DynamicObject,
+    mut others: impl Iterator<Item = &'a DynamicObject>,
+) -> bool {
     deletes(own) && others.any(|other| namespaces(other).any(|name| name == namespace(own)))
 }
 
@@ -53,7 +56,7 @@ fn deletes(object: &DynamicObject) -> bool {
     text(&object.data, "/spec/namespace/deletionPolicy") == Some("Delete")
 }
 
-fn places(object: &DynamicObject) -> impl Iterator<Item = String> {
+fn route_keys(object: &DynamicObject) -> impl Iterator<Item = String> {
     let words = |Location { way, at: (class, name), host, path, .. }: Location<'_>| {
         format!("{way:?} {class} {name} {host}{path}")
     };
@@ -62,7 +65,10 @@ fn places(object: &DynamicObject) -> impl Iterator<Item = String> {
 
 /// What an older resource has already; the younger one waits. Of one age, the first by name has it. Nobody is asked where
 /// nothing is wanted.
-pub fn taken<'a>(own: &DynamicObject, others: impl Iterator<Item = &'a DynamicObject>) -> Vec<Taken> {
+pub fn route_conflicts<'a>(
+    own: &DynamicObject,
+    others: impl Iterator<Item = &'a DynamicObject>,
+) -> Vec<RouteConflict> {
     let wanted = locations(own);
     if wanted.is_empty() {
         return Vec::new();
@@ -74,26 +80,26 @@ pub fn taken<'a>(own: &DynamicObject, others: impl Iterator<Item = &'a DynamicOb
     let clash = |own: Location<'_>| {
         let (_, by) = held.iter().find(|(theirs, _)| theirs.competes(&own))?;
         let Location { way, host, path, .. } = own;
-        Some(Taken { way, host: host.to_owned(), path: path.to_owned(), by: name(by).to_owned() })
+        Some(RouteConflict { way, host: host.to_owned(), path: path.to_owned(), by: name(by).to_owned() })
     };
     wanted.into_iter().filter_map(clash).collect()
 }
 
 fn locations(object: &DynamicObject) -> Vec<Location<'_>> {
     let block = |pointer: &str| {
-        let block = below(&object.data, pointer)?;
+        let block = field_at(&object.data, pointer)?;
         (block.get("enabled").and_then(Value::as_bool) != Some(false)).then_some(block)
     };
     let ingress = block("/spec/exposure/ingress").into_iter().flat_map(|ingress| {
         let class = text(ingress, "/className").unwrap_or_default();
-        rules(ingress, Way::Ingress, (class, ""), None)
+        rules(ingress, ExposureKind::Ingress, (class, ""), None)
     });
     // A Gateway of one's own has an address of its own.
     let gateway = block("/spec/exposure/gateway").into_iter().flat_map(move |gateway| {
         list(gateway, "parentRefs").flat_map(move |parent| {
             let at = text(parent, "/namespace").unwrap_or_else(|| namespace(object));
             let at = (at, text(parent, "/name").unwrap_or_default());
-            rules(gateway, Way::Gateway, at, text(parent, "/sectionName"))
+            rules(gateway, ExposureKind::Gateway, at, text(parent, "/sectionName"))
         })
     });
     ingress.chain(gateway).collect()
@@ -101,7 +107,7 @@ fn locations(object: &DynamicObject) -> Vec<Location<'_>> {
 
 fn rules<'a>(
     block: &'a Value,
-    way: Way,
+    way: ExposureKind,
     at: (&'a str, &'a str),
     section: Option<&'a str>,
 ) -> impl Iterator<Item = Location<'a>> {
@@ -127,11 +133,11 @@ fn namespace(object: &DynamicObject) -> &str {
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
-    below(value, pointer)?.as_str()
+    field_at(value, pointer)?.as_str()
 }
 
 /// Every reconcile asks every resource: no name here needs what `Value::pointer` copies each of them for.
-fn below<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+fn field_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
     pointer.split('/').skip(1).try_fold(value, |value, field| value.get(field))
 }
 
@@ -159,11 +165,11 @@ mod tests {
     /// Who has what the younger of two wants.
     fn by(older: &Value, younger: &Value) -> Vec<String> {
         let (older, younger) = (resource("b", 1, older), resource("a", 2, younger));
-        assert!(taken(&older, [&younger].into_iter()).is_empty(), "the older one is not touched");
+        assert!(route_conflicts(&older, [&younger].into_iter()).is_empty(), "the older one is not touched");
         // Whoever lets go of it must reach whoever waits for it.
-        let found = taken(&younger, [&older].into_iter());
-        let shared = of(&older).iter().any(|claim| heeded(&younger).contains(claim));
-        assert!(found.is_empty() || shared, "{:?} {:?}", of(&older), heeded(&younger));
+        let found = route_conflicts(&younger, [&older].into_iter());
+        let shared = contention_keys(&older).iter().any(|claim| watched_keys(&younger).contains(claim));
+        assert!(found.is_empty() || shared, "{:?} {:?}", contention_keys(&older), watched_keys(&younger));
         found.iter().map(|it| format!("{:?} {}{} {}", it.way, it.host, it.path, it.by)).collect()
     }
 
@@ -175,9 +181,9 @@ mod tests {
             made.data["spec"]["namespace"] = json!({ "name": "shared", "deletionPolicy": policy });
             made
         };
-        assert_eq!(of(&within("Retain")), ["shared"]);
-        assert_eq!(heeded(&within("Retain")), [""; 0]);
-        assert_eq!(heeded(&within("Delete")), ["shared"]);
+        assert_eq!(contention_keys(&within("Retain")), ["shared"]);
+        assert_eq!(watched_keys(&within("Retain")), [""; 0]);
+        assert_eq!(watched_keys(&within("Delete")), ["shared"]);
     }
 
     #[test]
@@ -190,7 +196,7 @@ mod tests {
             };
             let (own, other, asked) = (of("a", 2), of("b", 1), Cell::new(0));
             let others = || std::iter::once(&other).inspect(|_| asked.set(asked.get() + 1));
-            (shared(&own, others()), taken(&own, others()).len(), asked.get())
+            (namespace_is_shared(&own, others()), route_conflicts(&own, others()).len(), asked.get())
         };
         let wanting = ingress("nginx", &json!([{ "host": "x" }]));
         assert_eq!(asked("Retain", &json!({})), (false, 0, 0));
@@ -198,7 +204,7 @@ mod tests {
         assert_eq!(asked("Retain", &wanting), (false, 1, 1));
         let mut alone = resource("a", 1, &json!({}));
         alone.data["spec"]["namespace"] = json!({ "deletionPolicy": "Delete" });
-        assert!(!shared(&alone, [&resource("b", 2, &json!({}))].into_iter()));
+        assert!(!namespace_is_shared(&alone, [&resource("b", 2, &json!({}))].into_iter()));
     }
 
     fn ingress(class: &str, rules: &Value) -> Value {
@@ -265,8 +271,9 @@ mod tests {
     fn of_one_age_the_first_by_name_has_it_and_the_oldest_is_named() {
         let want = ingress("nginx", &json!([{ "host": "x" }]));
         let [a, b, c] = [("a", 5), ("b", 5), ("c", 1)].map(|(name, second)| resource(name, second, &want));
-        let who =
-            |own, others: [&DynamicObject; 2]| taken(own, others.into_iter()).first().map(|it| it.by.clone());
+        let who = |own, others: [&DynamicObject; 2]| {
+            route_conflicts(own, others.into_iter()).first().map(|it| it.by.clone())
+        };
         assert_eq!(who(&b, [&a, &c]).as_deref(), Some("c"));
         assert_eq!(who(&b, [&a, &b]).as_deref(), Some("a"), "oneself is no other");
         assert_eq!(who(&c, [&a, &b]), None);
