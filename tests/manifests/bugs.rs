@@ -27,12 +27,12 @@ fn wrong(list: &List, text: &str, sources: &str) -> Vec<String> {
     let rows = docs::rows(text, list.header);
     let mut wrong = Vec::new();
     for row in &rows {
-        let [.., test, seen] = row.as_slice() else { continue };
+        let [.., named, seen] = row.as_slice() else { continue };
         let is_name = |word: &&str| {
             word.contains('_')
                 && word.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_')
         };
-        let tests: Vec<_> = test.split([' ', ',']).filter(is_name).collect();
+        let tests: Vec<_> = named.split([' ', ',']).filter(is_name).collect();
         if tests.is_empty() {
             wrong.push(format!("'{}' has no test", row[0]));
         }
