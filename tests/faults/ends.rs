@@ -38,7 +38,8 @@ async fn elected(trial: &mut Trial) -> (Process, NamedTempFile) {
     let client = &trial.case.client;
     no_lease(client).await;
     let kubeconfig = kubeconfig(&trial.slot);
-    let process = Process::start_with(kubeconfig.path(), &ELECTED).await;
+    let process =
+        Process::start_with(env!("CARGO_BIN_EXE_logpilot-operator"), kubeconfig.path(), &ELECTED).await;
     wait_for("the election", SOON, async || holder(client).await.map(drop).ok_or("nobody".to_owned()))
         .await
         .unwrap();

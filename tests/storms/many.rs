@@ -82,7 +82,8 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
         return;
     };
     let kubeconfig = plane.write_kubeconfig("storms", &fleet.kubeconfig).unwrap();
-    let (program, started) = (Process::start(&kubeconfig).await, Instant::now());
+    let (program, started) =
+        (Process::start(env!("CARGO_BIN_EXE_logpilot-operator"), &kubeconfig).await, Instant::now());
     let alone = program.resident();
     let began = Instant::now();
     fleet.make(count, |_| quickstart()).await;
@@ -124,7 +125,7 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
     );
     drop(program);
     fleet.proxy.forget();
-    let program = Process::start(&kubeconfig).await;
+    let program = Process::start(env!("CARGO_BIN_EXE_logpilot-operator"), &kubeconfig).await;
     fleet.quiet(QUIET, Duration::from_secs(60)).await;
     let written: Vec<_> =
         fleet.sent().iter().filter(|record| record.asked.writes()).map(behind::shown).collect();

@@ -7,7 +7,8 @@ use super::*;
 
 fn payloads() -> Vec<String> {
     let lists: std::collections::BTreeMap<String, Vec<String>> =
-        serde_yaml::from_str(include_str!("../../../tests/bad_input/payloads.yaml")).expect("lists of texts");
+        serde_yaml::from_str(include_str!("../../../testing/harness/src/bad_input/payloads.yaml"))
+            .expect("lists of texts");
     let all: Vec<_> = lists.into_values().flatten().collect();
     assert!(all.len() >= 70, "{}", all.len());
     all

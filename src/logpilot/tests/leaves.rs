@@ -1,10 +1,8 @@
 //! Every field of the spec changes something that a user can see: an object or a warning.
 
-mod table;
-
 use std::collections::BTreeSet;
 
-pub(super) use table::LEAVES;
+pub(super) use harness::leaf_table::LEAVES;
 
 use super::*;
 use crate::{

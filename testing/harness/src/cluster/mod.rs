@@ -1,8 +1,6 @@
 //! What the cluster suites share: one control plane, the operator running in this process with its own
 //! ServiceAccount's token, and one case (a resource and its namespace) per test.
 
-#![allow(dead_code, reason = "each suite uses its part")]
-
 pub mod behind;
 pub mod case;
 pub mod kinds;
@@ -78,7 +76,7 @@ pub async fn world() -> &'static World {
                 // What the product writes is let through, in every suite.
                 "admission/operator_reach.yaml",
             ] {
-                let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config").join(file);
+                let path = crate::root().join("config").join(file);
                 let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 for manifest in documents(&text) {
                     if manifest.pointer("/kind").is_some_and(|kind| kind == "ServiceAccount") {
@@ -111,13 +109,11 @@ impl World {
     }
 
     pub async fn marker(&self) -> Option<Marker> {
-        match self.env.control_plane() {
-            Some(plane) => Some(plane.audit_marker().await.unwrap()),
-            None => {
-                eprintln!("requests are not counted on a given cluster: it has no audit log to read");
-                None
-            }
-        }
+        let Some(plane) = self.env.control_plane() else {
+            eprintln!("requests are not counted on a given cluster: it has no audit log to read");
+            return None;
+        };
+        Some(plane.audit_marker().await.unwrap())
     }
 
     /// The operator's requests since a marker.
@@ -398,8 +394,7 @@ pub fn documents(text: &str) -> Vec<serde_json::Value> {
 }
 
 fn log_file() -> PathBuf {
-    let path =
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("operator-{}.log", std::process::id()));
+    let path = crate::scratch().join(format!("operator-{}.log", std::process::id()));
     let file = File::create(&path).unwrap();
     let _ = tracing_subscriber::fmt()
         .with_env_filter("info,logpilot_operator=debug")

@@ -17,35 +17,17 @@
     reason = "a test that cannot go on fails"
 )]
 
-mod cluster;
-#[path = "faults/credentials.rs"]
 mod credentials;
-#[path = "faults/ends.rs"]
 mod ends;
-#[path = "faults/leadership.rs"]
 mod leadership;
-#[path = "faults/limits.rs"]
 mod limits;
-#[path = "storms/process.rs"]
-#[allow(dead_code, reason = "storms use the rest")]
-mod process;
-#[path = "faults/requests.rs"]
 mod requests;
-#[path = "faults/secrets.rs"]
 mod secrets;
-#[path = "campaign/stand.rs"]
-#[allow(dead_code, reason = "the campaign uses the rest")]
-mod stand;
-#[path = "faults/trial.rs"]
 mod trial;
-#[path = "faults/views.rs"]
 mod views;
-#[path = "faults/watches.rs"]
 mod watches;
-#[path = "campaign/witness.rs"]
-#[allow(dead_code, reason = "the campaign uses the rest")]
-mod witness;
 
+use harness::{cluster, process, stand};
 use serde_json::{Value, json};
 
 fn quickstart() -> Value {

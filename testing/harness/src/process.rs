@@ -22,14 +22,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it and waits until it has listed everything.
-    pub async fn start(kubeconfig: &Path) -> Self {
-        Self::start_with(kubeconfig, &[]).await
+    /// Starts the program at this path, which cargo tells test programs only, and waits until it has listed everything.
+    pub async fn start(program: &str, kubeconfig: &Path) -> Self {
+        Self::start_with(program, kubeconfig, &[]).await
     }
 
-    pub async fn start_with(kubeconfig: &Path, arguments: &[&str]) -> Self {
+    pub async fn start_with(program: &str, kubeconfig: &Path, arguments: &[&str]) -> Self {
         let port = Port::free(Ipv4Addr::LOCALHOST).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_logpilot-operator"))
+        let child = Command::new(program)
             .args(["run", "--listen", &format!("127.0.0.1:{port}")])
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
@@ -38,7 +38,7 @@ impl Process {
             .spawn()
             .unwrap();
         let process = Self { child, port };
-        wait_for("the program to be ready", Duration::from_secs(60), async || {
+        wait_for("the program to be ready", Duration::from_mins(1), async || {
             match process.get("/readyz").await {
                 Ok(answer) if answer.starts_with("HTTP/1.0 200") => Ok(()),
                 Ok(answer) => Err(answer),

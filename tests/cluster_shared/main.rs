@@ -14,55 +14,29 @@
     reason = "a test that cannot go on fails"
 )]
 
-#[path = "bad_input/blocks.rs"]
-mod blocks;
-#[path = "cluster_shared/canary.rs"]
 mod canary;
-#[path = "cluster_shared/claims.rs"]
 mod claims;
-mod cluster;
-#[path = "cluster_shared/config_check.rs"]
 mod config_check;
-#[path = "cluster_shared/conflicts.rs"]
 mod conflicts;
-#[path = "cluster_shared/definition.rs"]
 mod definition;
-#[path = "cluster_shared/examples.rs"]
 mod examples;
-#[path = "cluster_shared/impostors.rs"]
 mod impostors;
-#[path = "cluster_shared/network.rs"]
 mod network;
-#[path = "cluster_shared/operation.rs"]
 mod operation;
-#[path = "cluster_shared/presence.rs"]
 mod presence;
-#[path = "cluster_shared/protection.rs"]
 mod protection;
-#[path = "cluster_shared/random_documents.rs"]
 mod random_documents;
-#[path = "cluster_shared/ready.rs"]
 mod ready;
-#[path = "cluster_shared/restore.rs"]
 mod restore;
-#[path = "cluster_shared/rights.rs"]
 mod rights;
-#[path = "cluster_shared/scalers.rs"]
 mod scalers;
-#[path = "cluster_shared/sizes.rs"]
 mod sizes;
-#[path = "cluster_shared/stalls.rs"]
 mod stalls;
-#[path = "cluster_shared/stolen_token.rs"]
 mod stolen_token;
-#[path = "bad_input/table.rs"]
-#[allow(dead_code, reason = "bad_input uses the rest")]
-mod table;
-#[path = "cluster_shared/troubleshooting.rs"]
 mod troubleshooting;
-#[path = "cluster_shared/verdicts.rs"]
 mod verdicts;
 
+use harness::{bad_input::table, blocks, cluster};
 use std::time::{Duration, Instant};
 
 use cluster::{

@@ -18,25 +18,15 @@
     reason = "a test that cannot go on fails"
 )]
 
-#[path = "storms/actors.rs"]
 mod actors;
-mod cluster;
-#[path = "storms/edits.rs"]
 mod edits;
-#[path = "storms/failures.rs"]
 mod failures;
-#[path = "storms/fleet.rs"]
 mod fleet;
-#[path = "storms/many.rs"]
 mod many;
-#[path = "storms/process.rs"]
-#[allow(dead_code, reason = "faults use the rest")]
-mod process;
-#[path = "storms/rights.rs"]
 mod rights;
-#[path = "storms/values.rs"]
 mod values;
 
+use harness::{cluster, process};
 use std::time::Duration;
 
 use serde_json::{Value, json};

@@ -19,7 +19,7 @@ use logpilot_operator::{
 };
 use serde_json::Value;
 
-use super::cluster::{self, World};
+use crate::cluster::{self, World};
 
 /// Kinds whose objects are kept; of others only that they came, changed or went.
 const JUDGED: [&str; 3] = [api::KIND, "Deployment", "EndpointSlice"];

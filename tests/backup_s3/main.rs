@@ -15,9 +15,7 @@
     reason = "a test that cannot go on fails"
 )]
 
-#[path = "backup_s3/lender.rs"]
 mod lender;
-#[path = "backup_s3/server.rs"]
 mod server;
 
 use std::{

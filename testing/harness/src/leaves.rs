@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use logpilot_operator::api;
 use serde_json::{Value, json};
 
-use super::table::LEAVES;
+use crate::leaf_table::LEAVES;
 
 const IMAGE: &str = "danpung2/logpilot:1.2.0";
 
@@ -115,6 +115,7 @@ pub fn without(spec: &Value, at: &[String]) -> Value {
     spec
 }
 
+#[cfg(test)]
 mod tests {
     use super::*;
 

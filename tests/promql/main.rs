@@ -16,9 +16,7 @@
     reason = "a test that cannot go on fails"
 )]
 
-#[path = "promql/names.rs"]
 mod names;
-#[path = "promql/rules.rs"]
 mod rules;
 
 use std::{
@@ -56,11 +54,11 @@ const CALL: &str = r#"namespace="logpilot",pod="logpilot-all-7c9f-ab12c",grpc_me
 
 /// Cases of a scrape every 4 minutes.
 fn rare_cases() -> Vec<Cases> {
-    serde_yaml::from_str(include_str!("promql/rarely.yaml")).expect("rarely.yaml")
+    serde_yaml::from_str(include_str!("rarely.yaml")).expect("rarely.yaml")
 }
 
 fn cases() -> Vec<Cases> {
-    serde_yaml::from_str(include_str!("promql/cases.yaml")).expect("cases.yaml")
+    serde_yaml::from_str(include_str!("cases.yaml")).expect("cases.yaml")
 }
 
 /// Runs promtool; `None` where it is not installed.
@@ -232,7 +230,7 @@ fn an_alert_says_what_is_wrong_and_where_to_read_on() {
 
 #[test]
 fn every_alert_has_cases_and_a_runbook() {
-    let runbooks = include_str!("../docs/runbooks.md");
+    let runbooks = include_str!("../../docs/runbooks.md");
     let all = everything();
     let alerts: BTreeSet<&str> = all
         .iter()

@@ -3,9 +3,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
-#[path = "mock_api/conflicts.rs"]
 mod conflicts;
-#[path = "mock_api/server.rs"]
 mod server;
 
 use std::time::Duration;

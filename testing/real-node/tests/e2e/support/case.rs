@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Client, OPERATOR, OPERATOR_NAMESPACE, ROLLOUT, SOON, World};
 
-/// Holds tests/log-server's client.
+/// Holds testing/log-server's client.
 pub const CLIENT_IMAGE: &str = "log-client:1";
 /// Port of the server, and so of its Services.
 const HTTP: u16 = 8080;

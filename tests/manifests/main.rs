@@ -8,44 +8,23 @@
     reason = "a test stops where it cannot go on"
 )]
 
-#[path = "bad_input/offline.rs"]
-#[allow(dead_code, reason = "bad_input uses the rest")]
-mod offline;
-#[path = "bad_input/table.rs"]
-#[allow(dead_code, reason = "bad_input uses the rest")]
-mod table;
-
-#[path = "manifests/bugs.rs"]
 mod bugs;
-#[path = "manifests/crd_size.rs"]
 mod crd_size;
-#[path = "manifests/docs.rs"]
 mod docs;
-#[path = "manifests/examples.rs"]
 mod examples;
-#[path = "manifests/faults.rs"]
 mod faults;
-#[path = "manifests/generated.rs"]
 mod generated;
-#[path = "manifests/go.rs"]
 mod go;
-#[path = "manifests/health.rs"]
 mod health;
-#[path = "manifests/install.rs"]
 mod install;
-#[path = "manifests/kustomize.rs"]
 mod kustomize;
-#[path = "manifests/plan.rs"]
 mod plan;
-#[path = "manifests/rbac.rs"]
 mod rbac;
-#[path = "manifests/rbac_used.rs"]
 mod rbac_used;
-#[path = "manifests/reading.rs"]
 mod reading;
-#[path = "manifests/security.rs"]
 mod security;
 
+use harness::bad_input::offline;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -86,6 +65,7 @@ fn sources() -> String {
     let mut sources = String::new();
     collect(&root().join("src"), &mut sources);
     collect(&root().join("tests"), &mut sources);
+    collect(&root().join("testing"), &mut sources);
     sources
 }
 

@@ -14,18 +14,12 @@
     reason = "a test that cannot go on fails"
 )]
 
-mod cluster;
-#[path = "cluster_exclusive/drain.rs"]
 mod drain;
-#[path = "cluster_exclusive/leader.rs"]
 mod leader;
-#[path = "bad_input/online.rs"]
 mod online;
-#[path = "cluster_exclusive/surface.rs"]
 mod surface;
-#[path = "bad_input/table.rs"]
-mod table;
 
+use harness::{bad_input::table, cluster};
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},

@@ -2,28 +2,18 @@
 //! next. What cannot be is refused at its field. What can be is carried out, or its status names why not. Back at its first
 //! spec a resource is as it was, and wherever it is, it is as one that was made so.
 
-#[path = "operations/chance.rs"]
 mod chance;
-#[path = "operations/compare.rs"]
 mod compare;
-#[path = "operations/coverage.rs"]
 mod coverage;
-#[path = "operations/leaves.rs"]
-mod leaves;
-#[path = "operations/meaning.rs"]
 mod meaning;
-#[path = "operations/mutations.rs"]
 mod mutations;
-#[path = "../../src/logpilot/tests/leaves/table.rs"]
-mod table;
-#[path = "operations/trial.rs"]
 mod trial;
-#[path = "operations/walks.rs"]
 mod walks;
 
 use chance::Chance;
 pub use coverage::report;
 use futures::{StreamExt, stream};
+use harness::leaves;
 use kube::{
     Api, Client,
     api::{DynamicObject, PostParams},

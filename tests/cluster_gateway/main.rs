@@ -16,8 +16,7 @@
     reason = "a test that cannot go on fails"
 )]
 
-mod cluster;
-
+use harness::cluster;
 use std::time::Duration;
 
 use cluster::{

@@ -87,7 +87,7 @@ pub fn valid_rows() -> Vec<Row> {
 
 /// The files under examples/, one row for each cluster in them.
 fn examples() -> Vec<Row> {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
     let mut rows = Vec::new();
     for entry in std::fs::read_dir(directory).expect("examples/ is there") {
         let path = entry.expect("examples/ can be listed").path();

@@ -3,7 +3,6 @@
 
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of a test")]
 
-#[path = "install/hardened.rs"]
 mod hardened;
 
 use std::{process::Command, time::Duration};

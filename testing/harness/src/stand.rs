@@ -18,7 +18,7 @@ use local_cluster::wait_for;
 use logpilot_operator::{api, engine::INSTANCE_LABEL, objects::kinds::KINDS};
 use serde_json::Value;
 
-use super::{
+use crate::{
     cluster::{
         Running, World, behind,
         case::{Case, condition},
@@ -28,7 +28,7 @@ use super::{
 };
 
 /// From a disturbance to the state as it should be; includes what pods take to become ready.
-pub const CONVERGED: Duration = Duration::from_secs(60);
+pub const CONVERGED: Duration = Duration::from_mins(1);
 /// No request for so long is silence.
 const QUIET: Duration = Duration::from_millis(400);
 /// After the longest storm of refusals, the operator rests for so long at most.

@@ -17,22 +17,13 @@
     reason = "a test that cannot go on fails"
 )]
 
-mod cluster;
-#[path = "campaign/disturbed.rs"]
 mod disturbed;
-#[path = "campaign/end_state.rs"]
 mod end_state;
-#[path = "campaign/monitor.rs"]
 mod monitor;
-#[path = "campaign/operations.rs"]
 mod operations;
-#[path = "campaign/stand.rs"]
-mod stand;
-#[path = "campaign/witness.rs"]
-mod witness;
-#[path = "campaign/workload.rs"]
 mod workload;
 
+use harness::{cluster, stand, witness};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, VecDeque},

@@ -1,15 +1,9 @@
 //! Bad inputs are refused where they are written, with the path, the value and what to do instead;
 //! good ones are not. Without a server, by the judge that `plan` uses. The same table runs against a real API server in the cluster suite (`online.rs`).
 
-#[path = "bad_input/blocks.rs"]
-mod blocks;
-#[path = "bad_input/offline.rs"]
-mod offline;
-#[path = "bad_input/presence.rs"]
 mod presence;
-#[path = "bad_input/table.rs"]
-mod table;
 
+use harness::{bad_input::offline, bad_input::table, blocks};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,

@@ -1,22 +1,9 @@
 //! Every optional block, map and list of the spec, with a spec that has it. Used without a server by `presence.rs` and
 //! against one by the cluster suite.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test stops where its table is broken, and JSON that is not there reads as null"
-)]
-#![allow(dead_code, reason = "each suite uses its part")]
-
-#[path = "../campaign/operations/leaves.rs"]
-mod leaves;
-#[path = "../../src/logpilot/tests/leaves/table.rs"]
-mod table;
-
 use serde_json::{Value, json};
 
-use leaves::{SCHEMA, pointer, with, without};
+use crate::leaves::{self, SCHEMA, pointer, with, without};
 
 /// A block that may be left out.
 #[derive(Clone, Debug)]
