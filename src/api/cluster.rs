@@ -47,6 +47,7 @@ use super::{
     printcolumn(name = "Status", type_ = "string", json_path = ".status.summary"),
     printcolumn(name = "Problems", type_ = "integer", json_path = ".status.problemCount"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Warnings", type_ = "integer", json_path = ".status.warningCount", priority = 1),
     printcolumn(name = "Components", type_ = "string", json_path = ".status.componentSummary", priority = 1),
     printcolumn(name = "Storage", type_ = "string", json_path = ".status.storageSummary", priority = 1),
     printcolumn(name = "LastBackup", type_ = "date", json_path = ".status.lastBackup", priority = 1),

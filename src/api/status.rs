@@ -33,6 +33,9 @@ pub struct LogPilotClusterStatus {
     pub summary: Option<String>,
     /// Problems of severity Error; warnings are not counted.
     pub problem_count: i32,
+    /// Problems of severity Warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning_count: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub component_summary: Option<String>,

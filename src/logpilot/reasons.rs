@@ -237,13 +237,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_warning_has_its_row() {
-        for (reason, _) in crate::logpilot::warnings::REASONS {
-            assert!(REASONS.iter().any(|row| row.name == *reason), "{reason}");
-        }
-    }
-
-    #[test]
     fn words_of_the_message_call_for_their_own_advice_and_others_for_the_reason_s() {
         let told = |message: &str| action(UNSCHEDULABLE, message);
         let both =

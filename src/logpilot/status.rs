@@ -93,7 +93,8 @@ pub fn build(view: View<'_>) -> LogPilotClusterStatus {
         pods: Some(format!("{}/{}", sum(|status| status.ready), sum(|status| status.desired))),
         version: Some(components::version(&deployments)),
         summary: Some(summary),
-        problem_count: errors(&found),
+        problem_count: count(&found, Severity::Error),
+        warning_count: some(count(&found, Severity::Warning)),
         component_summary: Some(
             deployments
                 .iter()
@@ -139,13 +140,19 @@ pub fn rejected(
         conditions: merge(&before.conditions, wanted, generation, now),
         observed_generation: generation,
         summary: Some(reason.to_owned()),
-        problem_count: errors(&problems),
+        problem_count: count(&problems, Severity::Error),
+        warning_count: some(count(&problems, Severity::Warning)),
         problems: problems.into_iter().take(32).collect(),
         ..before
     }
 }
 
-fn errors(problems: &[Problem]) -> i32 {
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    i32::try_from(errors).unwrap_or(i32::MAX)
+fn count(problems: &[Problem], severity: Severity) -> i32 {
+    let found = problems.iter().filter(|problem| problem.severity == severity).count();
+    i32::try_from(found).unwrap_or(i32::MAX)
+}
+
+/// None where there is nothing to show: a status without warnings stays as it was.
+fn some(count: i32) -> Option<i32> {
+    (count > 0).then_some(count)
 }

@@ -28,61 +28,6 @@ pub use ignored::{SCRAPE_INTERVAL_LONG, SCRAPED_TWICE, SCRATCH_LIMITED, SETTING_
 pub use network::CLIENTS_MAY_BE_CUT;
 pub use quota::QUOTA_TOO_SMALL;
 
-/// Every reason of this file, with what it means.
-pub const REASONS: &[(&str, &str)] = &[
-    (
-        STORAGE_SINGLE_NODE,
-        "All pods that mount the volume run on one node; more replicas bring throughput, not availability.",
-    ),
-    (
-        DRAIN_INTERRUPTS,
-        "Draining the node that holds the volume stops every pod at once until the volume has moved.",
-    ),
-    (DRAIN_BLOCKED, "The disruption budget will refuse the last eviction of a drain for ever."),
-    (
-        IMAGE_TAG_LATEST,
-        "The image is tagged `latest`: what runs cannot be told, and cannot be rolled back to.",
-    ),
-    (
-        MEMORY_LIMIT_LOW,
-        "The memory limit is below 320Mi; the server takes 206 to 381 MiB under load and may be killed.",
-    ),
-    (
-        STARTUP_BUDGET_SHORT,
-        "At this CPU limit the server may start more slowly than the startup probe allows, and be restarted for ever.",
-    ),
-    (
-        GRPC_PROBE_UNAUTHENTICATED,
-        "The gRPC health service answers only callers with the API key, which the kubelet cannot send.",
-    ),
-    (
-        RATE_LIMIT_UNSUPPORTED,
-        "The ingress class is not known to limit requests by annotation; `rateLimit` has no effect.",
-    ),
-    (
-        REWRITE_UNSUPPORTED,
-        "The ingress class is not known to rewrite paths by annotation; requests arrive as they are.",
-    ),
-    (CORS_UNSUPPORTED, "The ingress class is not known to answer CORS by annotation; `cors` has no effect."),
-    (
-        GRPC_INGRESS_UNSUPPORTED,
-        "The Ingress may not carry gRPC: the class is not known to speak it to a backend, or TLS is missing.",
-    ),
-    (
-        CLIENTS_MAY_BE_CUT,
-        "The network policy keeps out the traffic of an Ingress, load balancer or node port that the spec asks for.",
-    ),
-    (QUOTA_TOO_SMALL, "The quota has no room for the most pods that can run, those of an update included."),
-    (ENV_IGNORED, "The server does not look at an environment variable, because its file sets the property."),
-    (SETTING_IGNORED, "A setting has no effect, because of another one or of what is there already."),
-    (
-        SCRAPED_TWICE,
-        "A monitor and scrape annotations are both on; a Prometheus that follows both counts pods twice.",
-    ),
-    (SCRAPE_INTERVAL_LONG, "Scrapes are too far apart for the alerts and objectives that are asked for."),
-    (SCRATCH_LIMITED, "The namespace's limits bound the disk of backups whose need is not known."),
-];
-
 /// Resident memory under large reads passes 286 MiB even where the heap is small.
 const LEAST_MEMORY: i128 = quantity::units(320 * 1024 * 1024);
 /// CPU-seconds from start to ready: 13 were measured at limits from 100m to 300m; the rest is margin for a
