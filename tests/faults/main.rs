@@ -1,6 +1,6 @@
 //! What stands between an operator and its API server breaks: requests fail in every way there is, watches lie or fall
 //! silent, the Lease cannot be renewed. Each test has a proxy, an operator and a resource of its own, and side by side
-//! they share one API server. docs/faults.md says which fault is tried where.
+//! they share one API server. docs/dev/fault-catalogue.md says which fault is tried where.
 //!
 //! What takes minutes by its nature runs where CAMPAIGN=full.
 

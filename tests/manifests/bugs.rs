@@ -11,7 +11,7 @@ struct List {
 }
 
 const BUGS: List = List {
-    file: "docs/reliability.md",
+    file: "docs/dev/campaign-log.md",
     header: "| Bug | Test | Seen failing |",
     seen: &["before", "without"],
 };

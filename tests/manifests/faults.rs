@@ -1,4 +1,4 @@
-//! docs/faults.md: every fault of the catalogue has a row, and every test that it names exists.
+//! docs/dev/fault-catalogue.md: every fault of the catalogue has a row, and every test that it names exists.
 
 use super::{docs::cells, read};
 
@@ -41,8 +41,8 @@ fn wrong(text: &str, source: impl Fn(&str) -> String) -> Vec<String> {
 
 #[test]
 fn every_fault_has_a_test_that_exists() {
-    let wrong = wrong(&read("docs/faults.md"), read);
-    assert!(wrong.is_empty(), "docs/faults.md: {wrong:#?}");
+    let wrong = wrong(&read("docs/dev/fault-catalogue.md"), read);
+    assert!(wrong.is_empty(), "docs/dev/fault-catalogue.md: {wrong:#?}");
 }
 
 #[test]
