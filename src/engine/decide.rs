@@ -116,7 +116,7 @@ pub(super) fn contested() -> ApplyResult {
 
 pub(super) fn terminating(planned: &Planned) -> ApplyResult {
     let message = match planned.kind.management {
-        Management::Retained => "is being deleted; what it holds goes when nothing uses it any more",
+        Management::Retained => "is being deleted: its data is lost as soon as no pod uses it",
         _ => "is being deleted; it is made again when it is gone",
     };
     ApplyResult::Waiting { reason: "ChildTerminating", message: message.to_owned() }
@@ -133,7 +133,7 @@ pub(super) fn earlier() -> ApplyResult {
 
 pub(super) fn conflict(foreign: Foreign) -> ApplyResult {
     let Foreign { whose, instance } = foreign;
-    ApplyResult::Conflict { message: format!("exists and is not ours: {whose}"), instance }
+    ApplyResult::Conflict { message: format!("the name is taken by another object: {whose}"), instance }
 }
 
 /// The body for an object that exists, and whether it writes a number of pods that an autoscaler may be changing.

@@ -63,7 +63,7 @@ impl Owner {
                 }
                 // Never a Job, which would run once more, and never a Secret.
                 Some(_) if child.kind.management == Management::Managed => Ownership::Lookalike,
-                _ => foreign("it was not made by this operator".to_owned(), None),
+                _ => foreign("it was not created by this operator".to_owned(), None),
             },
         }
     }

@@ -61,9 +61,13 @@ impl Obstacle {
 
     fn message(&self) -> String {
         match self {
-            Self::Foreign { target } => format!("held back: it depends on {target}, which is not ours"),
+            Self::Foreign { target } => {
+                format!("held back: it depends on {target}, which this operator did not create")
+            }
             Self::Held { target, root } => {
-                format!("held back: it depends on {target}, which is held back because {root} is not ours")
+                format!(
+                    "held back: it depends on {target}, which is held back because this operator did not create {root}"
+                )
             }
             Self::Unknown { target } => format!("waits until it is known whose {target} is"),
         }

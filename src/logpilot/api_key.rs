@@ -120,7 +120,7 @@ fn evaluate(found: Option<&Value>, wanted: &SecretQuery) -> ApiKeyFact {
     if wanted.generated
         && let Some(foreign) = foreign(secret, wanted)
     {
-        return ApiKeyFact::RouteConflict { secret: wanted.secret.clone(), whose: foreign.whose };
+        return ApiKeyFact::Foreign { secret: wanted.secret.clone(), whose: foreign.whose };
     }
     let value = secret.pointer("/data").and_then(|data| data.get(&wanted.key)).and_then(Value::as_str);
     match value {
@@ -339,16 +339,13 @@ mod tests {
         let mut others = of("uid-2");
         others["metadata"]["ownerReferences"][0]["name"] = json!("another");
         for (secret, words) in [
-            (&bare, "not made by this operator"),
-            (&restored, "not made by this operator"),
+            (&bare, "not created by this operator"),
+            (&restored, "not created by this operator"),
             (&kept, "belongs to LogPilotCluster 'another'"),
             (&others, "controlled by LogPilotCluster 'another'"),
         ] {
             let fact = evaluate(Some(secret), &wanted(true));
-            assert!(
-                matches!(&fact, ApiKeyFact::RouteConflict { whose, .. } if whose.contains(words)),
-                "{fact:?}"
-            );
+            assert!(matches!(&fact, ApiKeyFact::Foreign { whose, .. } if whose.contains(words)), "{fact:?}");
             assert!(
                 matches!(evaluate(Some(secret), &wanted(false)), ApiKeyFact::Present { .. }),
                 "named in the spec"

@@ -97,7 +97,7 @@ pub enum ApiKeyFact {
     /// The Secret cannot be used: workloads are held. `reason` is a status reason, `message` says what to do.
     Invalid { message: String },
     /// Nobody named the Secret, and it was not made for this resource: its value is no key of ours. `whose` says more.
-    RouteConflict { secret: Key, whose: String },
+    Foreign { secret: Key, whose: String },
     /// It was generated for an earlier resource of the name, and goes with it: workloads wait for one of their own.
     /// Looked at again after this.
     Going { again: Duration },

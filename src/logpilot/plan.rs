@@ -93,7 +93,7 @@ pub(super) fn block_reason(component: &Component, facts: &Facts) -> Option<&'sta
         // Stopping needs no key and no variables, and has to work when they are what is broken.
         _ if component.stopped => None,
         ApiKeyFact::Invalid { .. } => Some(API_KEY_INVALID),
-        ApiKeyFact::RouteConflict { .. } => Some(reasons::CONFLICT_BEHIND),
+        ApiKeyFact::Foreign { .. } => Some(reasons::CONFLICT_BEHIND),
         ApiKeyFact::Going { .. } => Some(reasons::CHILD_TERMINATING),
         _ => held(),
     }

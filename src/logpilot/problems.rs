@@ -121,7 +121,7 @@ pub fn fact_problems(
         }
     }
     found.extend(routes::route_conflict_problems(&facts.taken, cluster));
-    if let ApiKeyFact::RouteConflict { whose, .. } = &facts.api_key {
+    if let ApiKeyFact::Foreign { whose, .. } = &facts.api_key {
         found.push(conflicts::of_key(secret, field, whose, cluster));
     }
     let key = match &facts.api_key {

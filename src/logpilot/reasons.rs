@@ -25,7 +25,7 @@ reasons! {
     STOPPED = "Stopped": "spec.operation.stopped is true: no pods run; the data and everything else is kept", "set it to false to start";
     INVALID_SPEC = "InvalidSpec": "the resource cannot be carried out as it is; what runs is left as it is", "change the fields that the message names";
     INTERNAL_ERROR = "InternalError": "the operator failed on this resource; others are not affected", "report it with the message and the operator's log";
-    NAME_CONFLICT = "NameConflict": "a child's name is taken by an object that is not ours; it is not touched", "delete or rename that object, or set another spec.nameOverride or namespace in a new resource";
+    NAME_CONFLICT = "NameConflict": "the name of a planned object is taken by an object that this operator did not create; that object is not changed", "set another spec.nameOverride or namespace in a new resource, or delete the other object if nothing needs it";
     CONFLICT_BEHIND = "ConflictBehind": "an object is held back because it uses, selects, scales or routes to another object whose name is taken; if it already acted on that object, it was deleted", "resolve the NameConflict of the object that the message names; this object is then written automatically";
     DATA_VOLUME_LOST = "DataVolumeLost": "a claim that held data is gone; it is not replaced by an empty one", "restore a claim of that name with the labels that the message names, or give the data up with the annotation it names";
     NAMESPACE_KEPT = "NamespaceKept": "the namespace was created for another LogPilotCluster that no longer exists; it is used unchanged, without this resource's labels and pod security", "take it over with the command in the message, or leave it unchanged";
@@ -120,6 +120,9 @@ macro_rules! hints {
 
 // The words are those of Kubernetes 1.36 (scheduler, kubelet, admission, autoscaler), of containerd, and our own.
 hints! {
+    CHILD_TERMINATING {
+        "its data is lost": "copy the data or take a backup before its pods stop (kubectl create job --from=cronjob/L-backup NAME); do not restart pods, and do not remove the PVC's finalizers: they protect the data";
+    }
     NAME_CONFLICT {
         "it may hold data": "do not delete it: use it or leave it, as the message says";
         "to use its data here": "do not delete it: take it over with the command in the message, or set another spec.nameOverride or namespace in a new resource";

@@ -28,7 +28,7 @@ pub struct RequeueAfter {
 #[must_use]
 pub fn collect(facts: &Facts, outcome: &Outcome) -> RequeueAfter {
     let mut waits = vec![match facts.api_key {
-        ApiKeyFact::Invalid { .. } | ApiKeyFact::RouteConflict { .. } => read_cache::REFRESH_HELD,
+        ApiKeyFact::Invalid { .. } | ApiKeyFact::Foreign { .. } => read_cache::REFRESH_HELD,
         ApiKeyFact::Going { again } => again,
         _ if facts.suspect || facts.references.values().any(facts::ResolvedReferences::hold) => {
             read_cache::REFRESH_HELD

@@ -66,7 +66,7 @@ struct Placed {
     grid_pos: Position,
     datasource: Source,
     field_config: FieldConfig,
-    targets: Vec<BackupTarget>,
+    targets: Vec<Query>,
 }
 
 #[derive(Serialize)]
@@ -100,7 +100,7 @@ struct Defaults {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BackupTarget {
+struct Query {
     ref_id: String,
     datasource: Source,
     expr: String,
@@ -179,7 +179,7 @@ fn place(panels: Vec<Panel>) -> Vec<Placed> {
             field_config: FieldConfig { defaults: Defaults { unit: panel.unit, min: 0 }, overrides: [] },
             targets: ('A'..)
                 .zip(panel.queries)
-                .map(|(id, (legend, expr))| BackupTarget {
+                .map(|(id, (legend, expr))| Query {
                     ref_id: id.into(),
                     datasource: SOURCE,
                     expr,

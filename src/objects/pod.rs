@@ -78,7 +78,7 @@ pub(super) fn annotations(component: &Component, facts: &Facts) -> StringMap {
         ApiKeyFact::Present { hash } | ApiKeyFact::Generate { hash, .. } => Some(hash.clone()),
         ApiKeyFact::Unknown
         | ApiKeyFact::Invalid { .. }
-        | ApiKeyFact::RouteConflict { .. }
+        | ApiKeyFact::Foreign { .. }
         | ApiKeyFact::Going { .. } => None,
     };
     all.extend(hash.map(|hash| (API_KEY_HASH.to_owned(), hash)));

@@ -43,7 +43,10 @@ pub fn unknown_fields(value: &Value, schema: &Value, path: &str, found: &mut Vec
                 } else if schema["x-kubernetes-preserve-unknown-fields"] != true {
                     let known = schema["properties"].as_object().into_iter().flatten();
                     let hint = nearest(name, known.map(|(name, _)| name.as_str()));
-                    let hint = hint.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default();
+                    let hint = hint
+                        .map(|it| format!("; did you mean `{it}`?"))
+                        .or_else(|| elsewhere(name, schema))
+                        .unwrap_or_default();
                     found.push(Refusal::new(Layer::Strict, &path, format!("unknown field \"{path}\"{hint}")));
                 }
             }
@@ -55,6 +58,15 @@ pub fn unknown_fields(value: &Value, schema: &Value, path: &str, found: &mut Vec
         }
         _ => {}
     }
+}
+
+/// A field that stands one level too high: the entries of a map beside it have it.
+fn elsewhere(name: &str, schema: &Value) -> Option<String> {
+    let maps = schema["properties"].as_object()?.iter();
+    let (map, _) = maps
+        .filter(|(_, schema)| !schema["additionalProperties"]["properties"][name].is_null())
+        .min_by_key(|(map, _)| map.as_str())?;
+    Some(format!("; it is a field of each entry of `{map}`"))
 }
 
 /// Everything that is wrong with the types and values of `value`; its fields are known.

@@ -64,6 +64,11 @@ fn each_fault_is_named_with_its_path() {
         ("/apiVersion", json!("logpilot.io/v1"), "apiVersion: 'logpilot.io/v1' is not served"),
         ("/kind", json!("LogpilotCluster"), "kind: 'LogpilotCluster' is not served"),
         ("/spec/replica", json!(3), "spec.replica: unknown field \"spec.replica\""),
+        (
+            "/spec/replicas",
+            json!(3),
+            "spec.replicas: unknown field \"spec.replicas\"; it is a field of each entry of `components`",
+        ),
         ("/spec/imagee", json!("x"), "spec.imagee: unknown field \"spec.imagee\"; did you mean `image`?"),
         (
             "/spec/components/all/livenessProbe",

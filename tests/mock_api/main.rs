@@ -228,7 +228,7 @@ async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
         json!({ "metadata": { "name": "c", "namespace": NAMESPACE, "uid": "x", "resourceVersion": "5" } });
     let (world, result) = applied(answer(foreign)).await;
     assert!(
-        matches!(&result, ApplyResult::Conflict { message, .. } if message.contains("not ours")),
+        matches!(&result, ApplyResult::Conflict { message, .. } if message.contains("taken by another object")),
         "{result:?}"
     );
     let path = "/api/v1/namespaces/logs/configmaps/c";

@@ -44,11 +44,13 @@ impl World<'_> {
                 format!("{message}; {}", self.of_claim(&step.id, instance.as_deref()))
             }
             ApplyResult::Conflict { .. } => {
-                format!("{message}; delete or rename it, or choose another name")
+                format!(
+                    "{message}; set another spec.nameOverride or namespace, or delete the object if nothing needs it"
+                )
             }
             ApplyResult::Held(_) => match &self.facts.api_key {
-                ApiKeyFact::RouteConflict { secret, .. } => {
-                    format!("held back: it depends on Secret {secret}, which is not ours")
+                ApiKeyFact::Foreign { secret, .. } => {
+                    format!("held back: it depends on Secret {secret}, which this operator did not create")
                 }
                 _ => message,
             },
@@ -94,7 +96,7 @@ pub(super) fn of_key(secret: &Key, key: &str, whose: &str, cluster: &str) -> Pro
     let named =
         format!(r#"{{"spec":{{"auth":{{"apiKeySecret":{{"name":"{}","key":"{key}"}}}}}}}}"#, secret.name);
     let message = format!(
-        "exists and is not ours: {whose}; its value is not used as the API key unless the spec names it: kubectl patch \
+        "the name is taken by another object: {whose}; its value is not used as the API key unless the spec names it: kubectl patch \
          lpc {cluster} --type merge -p '{named}'; without it a key is generated"
     );
     problem(Severity::Error, reasons::NAME_CONFLICT, format!("Secret {secret}"), message)

@@ -28,7 +28,7 @@ fn told(spec: &str, kind: &str, name: &str, result: ApplyResult, living: &[&str]
 }
 
 fn claim(spec: &str, name: &str, instance: Option<&str>, living: &[&str]) -> Problem {
-    let message = "exists and is not ours".to_owned();
+    let message = "the name is taken by another object".to_owned();
     let result = ApplyResult::Conflict { message, instance: instance.map(str::to_owned) };
     told(spec, "PersistentVolumeClaim", name, result, living, &Facts::default())
 }
@@ -53,26 +53,28 @@ fn a_claim_that_may_hold_data_is_never_to_be_deleted() {
         let problem = claim(spec, name, instance, living);
         assert_eq!(problem.reason, "NameConflict");
         assert!(problem.message.contains(words), "{problem:?}");
-        assert!(!problem.message.contains("delete or rename"), "{problem:?}");
+        assert!(!problem.message.contains("delete the object"), "{problem:?}");
         assert!(problem.action.starts_with("do not delete it"), "{problem:?}");
     }
 }
 
 #[test]
-fn another_object_is_to_be_deleted_or_renamed() {
-    let result = ApplyResult::Conflict { message: "exists and is not ours".into(), instance: None };
+fn another_name_is_advised_before_a_deletion() {
+    let result =
+        ApplyResult::Conflict { message: "the name is taken by another object".into(), instance: None };
     let problem = told("{}", "Service", "logpilot-all", result, &[], &Facts::default());
-    assert!(problem.message.contains("delete or rename it"), "{problem:?}");
-    assert!(problem.action.starts_with("delete or rename"), "{problem:?}");
+    assert!(
+        problem.message.contains("set another spec.nameOverride or namespace, or delete the object"),
+        "{problem:?}"
+    );
+    assert!(problem.action.starts_with("set another spec.nameOverride"), "{problem:?}");
 }
 
 #[test]
 fn servers_behind_a_foreign_key_name_it() {
     let secret = Key { namespace: Some("logpilot".into()), name: "logpilot-api-key".into() };
-    let taken = ApiKeyFact::RouteConflict {
-        secret: secret.clone(),
-        whose: "it was not made by this operator".into(),
-    };
+    let taken =
+        ApiKeyFact::Foreign { secret: secret.clone(), whose: "it was not created by this operator".into() };
     let facts = Facts { api_key: taken, ..Facts::default() };
     let plan = plan(&cluster("{}"), &facts);
     assert_eq!(object(&plan, "Deployment", "logpilot-all").held, Some(reasons::CONFLICT_BEHIND));
