@@ -63,12 +63,9 @@ impl Events {
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         sent.retain(|_, at| now.duration_since(*at) < QUIET);
-        let who = format!(
-            "{}/{}/{}",
-            regarding.kind.as_deref().unwrap_or_default(),
-            regarding.namespace.as_deref().unwrap_or_default(),
-            regarding.name.as_deref().unwrap_or_default()
-        );
+        // The UID too: a resource that was deleted and made again has events of its own.
+        let parts = [&regarding.kind, &regarding.namespace, &regarding.name, &regarding.uid];
+        let who = parts.map(|part| part.as_deref().unwrap_or_default()).join("/");
         match sent.entry((who, reason.to_owned())) {
             std::collections::hash_map::Entry::Occupied(_) => false,
             std::collections::hash_map::Entry::Vacant(place) => {
@@ -76,5 +73,29 @@ impl Events {
                 true
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_test::mock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_repetition_is_no_news_and_a_new_resource_is() {
+        let (service, _handle) =
+            mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
+        let events = Events::new(Client::new(service, "default"));
+        let of = |uid: &str| ObjectReference {
+            kind: Some("LogPilotCluster".to_owned()),
+            name: Some("logs".to_owned()),
+            uid: Some(uid.to_owned()),
+            ..ObjectReference::default()
+        };
+        assert!(events.is_news(&of("a"), "Ready"));
+        assert!(!events.is_news(&of("a"), "Ready"), "told a moment ago");
+        assert!(events.is_news(&of("a"), "Stopped"));
+        assert!(events.is_news(&of("b"), "Ready"), "made again under the same name");
     }
 }
