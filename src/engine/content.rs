@@ -10,6 +10,48 @@ use super::{OWNER_GROUP, fingerprint::holds_quantity, quantity::nano};
 const WHOLE: [&str; 7] =
     ["matchLabels", "selector", "podSelector", "namespaceSelector", "nodeSelector", "data", "binaryData"];
 
+/// Maps that decide what runs, and what is sent where: a field that nobody planned, such as a command, an init container or
+/// an external address, is a difference.
+const CLOSED: [&str; 3] = ["spec", "containers", "initContainers"];
+
+/// Fields of those maps that the API server or a controller fills in where nobody sets them.
+const FILLED_IN: [&str; 34] = [
+    "allocateLoadBalancerNodePorts",
+    "backoffLimit",
+    "behavior",
+    "clusterIP",
+    "clusterIPs",
+    "completionMode",
+    "completions",
+    "concurrencyPolicy",
+    "dnsPolicy",
+    "enableServiceLinks",
+    "externalTrafficPolicy",
+    "failedJobsHistoryLimit",
+    "healthCheckNodePort",
+    "imagePullPolicy",
+    "ingressClassName",
+    "internalTrafficPolicy",
+    "ipFamilies",
+    "ipFamilyPolicy",
+    "minReplicas",
+    "parallelism",
+    "podReplacementPolicy",
+    "policyTypes",
+    "progressDeadlineSeconds",
+    "replicas",
+    "restartPolicy",
+    "revisionHistoryLimit",
+    "schedulerName",
+    "serviceAccount",
+    "sessionAffinity",
+    "strategy",
+    "successfulJobsHistoryLimit",
+    "suspend",
+    "terminationMessagePath",
+    "type",
+];
+
 /// Where a live object first says something else than a planned body; `None` where it says all of it. Fields that the plan
 /// does not mention are the API server's or others', as they are for every object that we keep.
 #[must_use]
@@ -57,6 +99,7 @@ fn below(name: &str, planned: &Value, live: Option<&Value>, parent: &str) -> Opt
                 .iter()
                 .filter(|(key, _)| !(name == "annotations" && is_ours(key)))
                 .find_map(|(key, value)| below(key, value, live.get(key), name))
+                .or_else(|| if CLOSED.contains(&name) { unplanned(planned, live) } else { None })
                 .map(|path| format!(".{name}{path}"))
         }
         (Value::Array(planned), Some(Value::Array(live))) => {
@@ -76,6 +119,15 @@ fn below(name: &str, planned: &Value, live: Option<&Value>, parent: &str) -> Opt
         }
         _ => here(),
     }
+}
+
+/// The first field that nobody planned and nobody fills in.
+fn unplanned(planned: &Map<String, Value>, live: &Map<String, Value>) -> Option<String> {
+    let extra = |(key, value): &(&String, &Value)| {
+        let nothing = is_empty(value) || value.as_object().is_some_and(Map::is_empty);
+        !planned.contains_key(key.as_str()) && !FILLED_IN.contains(&key.as_str()) && !nothing
+    };
+    live.iter().find(extra).map(|(key, _)| format!(".{key}"))
 }
 
 fn is_ours(annotation: &str) -> bool {
@@ -165,6 +217,17 @@ mod tests {
         ] {
             let mut live = restored();
             *live.pointer_mut(&pointer).unwrap() = value;
+            assert_eq!(difference(&planned(), &live).as_deref(), Some(path));
+        }
+        for (pointer, key, path) in [
+            (format!("{pod}/containers/0"), "command", "spec.template.spec.containers[0].command"),
+            (format!("{pod}/containers/0"), "envFrom", "spec.template.spec.containers[0].envFrom"),
+            (pod.to_owned(), "initContainers", "spec.template.spec.initContainers"),
+            (pod.to_owned(), "nodeName", "spec.template.spec.nodeName"),
+            ("/spec".to_owned(), "externalIPs", "spec.externalIPs"),
+        ] {
+            let mut live = restored();
+            live.pointer_mut(&pointer).unwrap()[key] = json!(["x"]);
             assert_eq!(difference(&planned(), &live).as_deref(), Some(path));
         }
         let mut sidecar = restored();

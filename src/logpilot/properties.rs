@@ -88,6 +88,7 @@ pub const OWNED_PROPERTIES: &[Owned] = &[
     owned("management.endpoint.health.access", READABLE, ENDPOINT),
     owned("management.endpoint.prometheus.enabled", TRUE, ENDPOINT),
     owned("management.endpoint.prometheus.access", READABLE, ENDPOINT),
+    owned("management.endpoint.health.status.http-mapping", Keeps::Nothing, ENDPOINT),
     owned("management.endpoint.health.probes.enabled", TRUE, ENDPOINT),
     owned("management.health.probes.enabled", TRUE, ENDPOINT),
     owned("management.prometheus.metrics.export.enabled", TRUE, METRICS),

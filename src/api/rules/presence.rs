@@ -42,7 +42,7 @@ pub fn clients_are_kept() -> Rule {
     let (new, old) = ("self.networkPolicy", "oldSelf.networkPolicy");
     kept(
         format!(
-            "!has({old}) || {} || !has({old}.clients) || {old}.clients.exists(c, has(c.cidr) && c.cidr == '0.0.0.0/0') \
+            "!has({old}) || {} || !has({old}.clients) || {old}.clients.exists(c, has(c.cidr) && c.cidr == '0.0.0.0/0' && !has(c.except)) \
              || (has({new}) && (has({new}.clients) || {}))",
             off(old),
             off(new)
@@ -87,7 +87,7 @@ pub fn source_ranges_are_kept() -> Rule {
 /// At `loadBalancer`. `networkPolicy.clients: []` is nobody, and a Service knows no such list.
 pub fn some_source_range() -> Rule {
     forbidden(
-        "!has(self.sourceRanges) || self.sourceRanges.size() > 0",
+        format!("{} || !has(self.sourceRanges) || self.sourceRanges.size() > 0", off("self")),
         "must name at least one block: an empty list would let everyone connect; write `[0.0.0.0/0]` for everyone, or `enabled: false` for nobody",
     )
     .field_path(".sourceRanges")

@@ -377,6 +377,7 @@ fn patches_of_jobs_are_judged_though_none_is_planned_now(
 #[case("management.server.address", "127.0.0.1", "every address")]
 #[case("management.server.base-path", "/x", "/actuator")]
 #[case("management.server.ssl.enabled", "true", "management port")]
+#[case("management.endpoint.health.status.http-mapping.up", "503", "`health`")]
 #[case("management.endpoint.health.probes.enabled", "false", "`health`")]
 #[case("management.health.probes.enabled", "false", "`health`")]
 #[case("management.endpoints.enabled-by-default", "false", "`health`")]
