@@ -15,7 +15,7 @@ const WHOLE: [&str; 7] =
 const CLOSED: [&str; 3] = ["spec", "containers", "initContainers"];
 
 /// Fields of those maps that the API server or a controller fills in where nobody sets them.
-const FILLED_IN: [&str; 34] = [
+const FILLED_IN: [&str; 37] = [
     "allocateLoadBalancerNodePorts",
     "backoffLimit",
     "behavior",
@@ -43,12 +43,15 @@ const FILLED_IN: [&str; 34] = [
     "restartPolicy",
     "revisionHistoryLimit",
     "schedulerName",
+    "securityContext",
     "serviceAccount",
     "sessionAffinity",
     "strategy",
     "successfulJobsHistoryLimit",
     "suspend",
+    "terminationGracePeriodSeconds",
     "terminationMessagePath",
+    "terminationMessagePolicy",
     "type",
 ];
 

@@ -69,6 +69,15 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_of_any_component_asks() {
+        for (key, wanted) in
+            [(RESTART, true), ("logpilot.io/restart-rest", true), ("logpilot.io/restarted", false)]
+        {
+            assert_eq!(asks(key), wanted, "{key}");
+        }
+    }
+
+    #[test]
     fn one_component_can_be_restarted_alone() {
         let annotations = [("logpilot.io/restart-rest", "1")];
         assert_eq!(asked(&annotations, &ALL).token(None), None);

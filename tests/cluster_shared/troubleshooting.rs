@@ -490,7 +490,7 @@ async fn pods_that_are_refused_tell_who_refuses_them_and_come_when_it_does_not_a
                 reasons::LIMIT_RANGE,
                 set,
                 "maximum memory usage per Container is 64Mi",
-                "change resources",
+                "change the resources",
             ),
         ),
         (
