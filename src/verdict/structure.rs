@@ -64,7 +64,9 @@ pub fn unknown_fields(value: &Value, schema: &Value, path: &str, found: &mut Vec
 fn elsewhere(name: &str, schema: &Value) -> Option<String> {
     let maps = schema["properties"].as_object()?.iter();
     let (map, _) = maps
-        .filter(|(_, schema)| !schema["additionalProperties"]["properties"][name].is_null())
+        .filter(|(_, schema)| {
+            schema.pointer("/additionalProperties/properties").is_some_and(|it| it.get(name).is_some())
+        })
         .min_by_key(|(map, _)| map.as_str())?;
     Some(format!("; it is a field of each entry of `{map}`"))
 }
