@@ -11,7 +11,7 @@ use crate::{
     engine::{api_client::named, kind::Managed},
     logpilot::{
         api_key::decode,
-        environment::{Source, Variable, of_variables},
+        environment::{Finding, Source, Variable, of_variables},
         facts::Refused,
         model::{Cluster, Component},
         reasons::{ENV_IGNORED, REFERENCE_INVALID},
@@ -24,46 +24,64 @@ use crate::{
 struct Brought<'a> {
     variable: Variable<'a>,
     object: Option<String>,
+    /// The object, or its key, is not there: it sets nothing.
+    missing: bool,
 }
 
 /// What the variables of a component set though the operator owns it, and what has no effect.
+///
+/// As the kubelet reads them: sources first, then the entries of `env` in their order. An entry replaces what a source brings
+/// from its own place on, and only where its value exists; entries before it still refer to the source's.
 pub(super) fn refused(cluster: &Cluster, component: &Component, objects: &Objects) -> Vec<Refused> {
     let mut found = Vec::new();
-    let mut variables: Vec<Brought<'_>> = Vec::new();
-    // The user's own hides what a source brings, which is what it is for.
-    let written: BTreeSet<&str> = component.env.iter().map(|given| given.name.as_str()).collect();
-    let sources = component.env_from.iter().flat_map(|from| of_source(cluster, from, objects));
-    for from in sources.filter(|from| !written.contains(from.variable.name.as_ref())) {
-        if OURS.contains(&from.variable.name.as_ref()) {
+    let mut sources: Vec<Brought<'_>> = Vec::new();
+    let is_named = |name: &str| component.env.iter().any(|given| given.name == name);
+    for from in component.env_from.iter().flat_map(|from| of_source(cluster, from, objects)) {
+        let name = from.variable.name.as_ref();
+        if OURS.contains(&name) && !is_named(name) {
             found.push(hidden(&from));
         } else {
             // The last source wins.
-            variables.retain(|known| known.variable.name != from.variable.name);
-            variables.push(from);
+            sources.retain(|known| known.variable.name != from.variable.name);
+            sources.push(from);
         }
     }
-    let sources = variables.len();
-    variables.extend(component.env.iter().map(|given| of_entry(cluster, given, objects)));
-    let judged: Vec<Variable<'_>> = variables.iter().map(|brought| brought.variable.clone()).collect();
-    let findings = of_variables(&judged, None);
-    let is_refused = |brought: &&Brought<'_>| {
-        findings.iter().any(|finding| finding.variable.as_deref() == Some(brought.variable.name.as_ref()))
+    let entries: Vec<Brought<'_>> =
+        component.env.iter().map(|given| of_entry(cluster, given, objects)).collect();
+    let replaced: BTreeSet<&str> =
+        entries.iter().filter(|entry| !entry.missing).map(|entry| entry.variable.name.as_ref()).collect();
+    let judged = |all: &mut dyn Iterator<Item = &Brought<'_>>| -> Vec<Finding> {
+        of_variables(&all.map(|brought| brought.variable.clone()).collect::<Vec<_>>(), None)
     };
-    found.extend(variables.iter().take(sources).filter(|brought| !is_refused(brought)).filter_map(ignored));
-    found.extend(findings.iter().map(|finding| {
-        let name = finding.variable.as_deref().unwrap_or_default();
-        let origin = variables.iter().find(|brought| brought.variable.name == name);
+    let of_sources = judged(&mut sources.iter());
+    // The same findings for the sources first: nothing that follows changes what they are.
+    let of_entries = judged(&mut sources.iter().chain(&entries)).into_iter().skip(of_sources.len());
+    let of_sources: Vec<_> =
+        of_sources.into_iter().filter(|finding| !replaced.contains(named_by(finding))).collect();
+    let without_finding = |brought: &&Brought<'_>| {
+        let name = brought.variable.name.as_ref();
+        !replaced.contains(name) && !of_sources.iter().any(|finding| named_by(finding) == name)
+    };
+    found.extend(sources.iter().filter(without_finding).filter_map(ignored));
+    let refusal = |finding: &Finding, origins: &[Brought<'_>]| {
+        let name = named_by(finding);
+        let origin = origins.iter().find(|brought| brought.variable.name == name);
         let object = origin.and_then(|brought| brought.object.clone());
-        let object =
-            object.unwrap_or_else(|| format!("Deployment {}", cluster.key(component.name.as_str())));
+        let object = object.unwrap_or_else(|| format!("Deployment {}", cluster.key(component.name.as_str())));
         let message = format!(
             "the variable {name} of component {}, which {object} sets, {}; the pods are left as they are until it does not",
             component.role.name,
             finding.hidden(),
         );
         Refused { reason: REFERENCE_INVALID, object, message }
-    }));
+    };
+    found.extend(of_sources.iter().map(|finding| refusal(finding, &sources)));
+    found.extend(of_entries.map(|finding| refusal(&finding, &entries)));
     found
+}
+
+fn named_by(finding: &Finding) -> &str {
+    finding.variable.as_deref().unwrap_or_default()
 }
 
 /// A placeholder of the server's own file, of which application.yml sets the property.
@@ -102,6 +120,7 @@ fn of_source<'a>(cluster: &Cluster, from: &EnvFromSource, objects: &'a Objects) 
         data.map(move |(key, value)| Brought {
             variable: Variable { name: format!("{prefix}{key}").into(), source: text(kind.plural, value) },
             object: Some(object.clone()),
+            missing: false,
         })
     });
     keys.collect()
@@ -112,11 +131,14 @@ fn of_entry<'a>(cluster: &Cluster, given: &'a EnvVar, objects: &'a Objects) -> B
     let from = given.value_from.as_ref();
     let secret = from.and_then(|from| from.secret_key_ref.as_ref()).map(|from| (Secret::KIND, from));
     let map = from.and_then(|from| from.config_map_key_ref.as_ref()).map(|from| (ConfigMap::KIND, from));
-    let Some((kind, from)) = secret.or(map) else { return Brought { variable, object: None } };
+    let Some((kind, from)) = secret.or(map) else {
+        return Brought { variable, object: None, missing: false };
+    };
     // One that is missing is reported as that, and sets nothing.
     let value = data(objects, kind.plural, &from.name).and_then(|data| data.get(&from.key));
     variable.source = value.map_or(Source::Later, |value| text(kind.plural, value));
-    Brought { variable, object: Some(named(kind, &cluster.key(&from.name))) }
+    let missing = value.is_none();
+    Brought { variable, object: Some(named(kind, &cluster.key(&from.name))), missing }
 }
 
 fn data<'a>(objects: &'a Objects, plural: &'static str, name: &str) -> Option<&'a Value> {
@@ -225,5 +247,42 @@ mod tests {
             "env": [{ "name": "JAVA_TOOL_OPTIONS", "value": "-Xmx1g" }],
         });
         assert_eq!(found(&all, &json!({ "JAVA_TOOL_OPTIONS": "-Dserver.port=1" })), []);
+    }
+
+    /// The kubelet fills `$(X)` from a source where the entry of that name comes later.
+    #[test]
+    fn a_later_entry_hides_no_source_from_an_earlier_one() {
+        let all = |first: &str, second: &str| {
+            let entry = |name: &str| match name {
+                "X" => json!({ "name": "X", "value": "harmless" }),
+                name => json!({ "name": name, "value": "-Xmx256m $(X)" }),
+            };
+            json!({ "envFrom": [{ "configMapRef": { "name": "m" } }], "env": [entry(first), entry(second)] })
+        };
+        let data = json!({ "X": "-Dlogpilot.server.api-key=" });
+        let found = found(&all("JAVA_TOOL_OPTIONS", "X"), &data);
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert!(one.reason == REFERENCE_INVALID && one.message.contains("JAVA_TOOL_OPTIONS"), "{one:?}");
+        assert_eq!(
+            self::found(&all("X", "JAVA_TOOL_OPTIONS"), &data),
+            [],
+            "replaced before it is referred to"
+        );
+    }
+
+    #[test]
+    fn a_missing_key_hides_no_source() {
+        let all = |key: &str| {
+            let from = json!({ "configMapKeyRef": { "name": "m", "key": key, "optional": true } });
+            json!({
+                "envFrom": [{ "configMapRef": { "name": "m" } }],
+                "env": [{ "name": "JAVA_TOOL_OPTIONS", "valueFrom": from }],
+            })
+        };
+        let data = json!({ "JAVA_TOOL_OPTIONS": "-Dlogpilot.server.api-key=", "OPTIONS": "-Xmx1g" });
+        assert_eq!(found(&all("OPTIONS"), &data), []);
+        let found = found(&all("ABSENT"), &data);
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((one.reason, one.object.as_str()), (REFERENCE_INVALID, "ConfigMap c/m"));
     }
 }
