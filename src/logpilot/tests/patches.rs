@@ -104,6 +104,15 @@ fn a_secret_is_out_of_reach_of_a_stored_patch_too() {
     "spec.template.spec.affinity.podAffinity",
     "one node"
 )]
+#[case::schedule("CronJob", "{ spec: { schedule: '@every 1s' } }", "spec.schedule", "`backup.schedule`")]
+#[case::time_zone("CronJob", "{ spec: { timeZone: UTC } }", "spec.timeZone", "`backup.timeZone`")]
+#[case::suspended("CronJob", "{ spec: { suspend: true } }", "spec.suspend", "`backup.suspend`")]
+#[case::side_by_side(
+    "CronJob",
+    "{ spec: { concurrencyPolicy: Allow } }",
+    "spec.concurrencyPolicy",
+    "at once"
+)]
 #[case::service_selector("Service", "{ spec: { selector: { a: b } } }", "spec.selector", "frozen")]
 #[case::external_name("Service", "{ spec: { type: ExternalName } }", "spec.type", "`loadBalancer`")]
 #[case::external_ips(

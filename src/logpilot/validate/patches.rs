@@ -49,6 +49,14 @@ const PROTECTED: &[(Option<&str>, &[&str], &str)] = &[
         &["spec", "type"],
         "has fields of its own; use `loadBalancer` or `nodePort` of the component",
     ),
+    (Some("CronJob"), &["spec", "schedule"], "decides which backups are kept; use `backup.schedule`"),
+    (Some("CronJob"), &["spec", "timeZone"], "has a field of its own; use `backup.timeZone`"),
+    (Some("CronJob"), &["spec", "suspend"], "has a field of its own; use `backup.suspend`"),
+    (
+        Some("CronJob"),
+        &["spec", "concurrencyPolicy"],
+        "keeps two backups from pruning at once; it has to stay as it is",
+    ),
     (Some("Service"), &["spec", "clusterIP"], "cannot be changed"),
     (Some("Service"), &["spec", "clusterIPs"], "cannot be changed"),
     (
