@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     facts::{self, ApiKeyFact, Facts},
-    read_cache, reasons,
+    read_cache, reasons, scalers,
 };
 use crate::engine::{
     backoff,
@@ -36,6 +36,9 @@ pub fn collect(facts: &Facts, outcome: &Outcome) -> RequeueAfter {
         _ => read_cache::REFRESH,
     }];
     waits.extend(outcome.again);
+    if !facts.autoscaled_by_others.is_empty() || !facts.beyond_storage.is_empty() {
+        waits.push(scalers::REFRESH);
+    }
     let (mut waiting, mut failed, mut asked) = (None, None, None);
     for step in &outcome.steps {
         match &step.result {
@@ -87,6 +90,12 @@ mod tests {
         assert_eq!(first(true), [read_cache::REFRESH_HELD]);
         let going = Facts { api_key: ApiKeyFact::Going { again: backoff::FIRST }, ..Facts::default() };
         assert_eq!(collect(&going, &Outcome::default()).waits, [backoff::FIRST]);
+    }
+
+    #[test]
+    fn a_foreign_autoscaler_is_looked_for_again() {
+        let facts = Facts { autoscaled_by_others: ["d".to_owned()].into(), ..Facts::default() };
+        assert_eq!(collect(&facts, &Outcome::default()).waits, [read_cache::REFRESH, scalers::REFRESH]);
     }
 
     #[test]

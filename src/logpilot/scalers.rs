@@ -3,7 +3,10 @@
 //! `managedFields` only says who scaled last, so the autoscalers of the namespace are listed. They are not ours, so no watch
 //! tells of them. Nothing is read while every number is the operator's own: an idle operator stays silent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use k8s_openapi::api::{apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler};
 use serde_json::Value;
@@ -19,6 +22,10 @@ use crate::{
         OWNER_GROUP, api_client::ApiClient, cache::Snapshot, child::Child, error::Error, kind::Managed,
     },
 };
+
+/// While an autoscaler decides, the list is read again after this: its deletion sends no event, and the number of the spec has to
+/// apply within 5 minutes.
+pub const REFRESH: Duration = Duration::from_mins(2);
 
 /// Autoscalers by the Deployment that they target.
 pub type Found = BTreeMap<String, ForeignScaler>;
@@ -57,7 +64,7 @@ impl Scalers {
         if found.is_empty() {
             self.forget(&cluster.name);
         } else {
-            self.looks.remember(&cluster.name, namespace.clone(), moment, found.clone(), None);
+            self.looks.remember(&cluster.name, namespace.clone(), moment, found.clone(), Some(REFRESH));
         }
         Ok(found)
     }
