@@ -4,7 +4,10 @@
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use super::facts::{ExposureKind, RouteConflict};
+use super::{
+    facts::{ExposureKind, RouteConflict},
+    json::list,
+};
 
 /// A host and path at what answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,10 +142,6 @@ fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
 /// Every reconcile asks every resource: no name here needs what `Value::pointer` copies each of them for.
 fn field_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
     pointer.split('/').skip(1).try_fold(value, |value, field| value.get(field))
-}
-
-fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
 #[cfg(test)]

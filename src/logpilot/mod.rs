@@ -15,6 +15,7 @@ pub mod facts;
 mod failure_report;
 pub mod gather;
 pub mod image;
+mod json;
 pub mod model;
 pub mod monitoring;
 pub mod patches;

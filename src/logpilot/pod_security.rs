@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use super::json::list;
+
 /// Volume types that are allowed.
 const VOLUMES: [&str; 9] = [
     "configMap",
@@ -131,10 +133,6 @@ fn of_context(context: &Value) -> impl Iterator<Item = (&'static str, &'static s
 
 fn is(value: &Value, pointer: &str, wanted: bool) -> bool {
     value.pointer(pointer) == Some(&Value::Bool(wanted))
-}
-
-fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     environment::{Finding, Source, Variable, of_arguments, of_variables},
+    json::list,
     model::Cluster,
 };
 use crate::api::storage::Backend;
@@ -297,10 +298,6 @@ fn names(container: &Value) -> Vec<&str> {
 
 fn entries<'a>(container: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Value> {
     list(container, "env").filter(move |entry| text(entry, "name") == name)
-}
-
-fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
