@@ -63,10 +63,12 @@ campaign: ## everything that can stand in the operator's way, at each of its wri
 	@# The fleet leaves 40,000 objects behind: it has an API server of its own, so that nobody measures on what is left. The
 	@# tests of faults wait more than they compute: they run beside the trials, before which they have the processor.
 	@failed=; export CAMPAIGN=full $(SIDE_BY_SIDE); began=$$SECONDS; faults=$(TARGET)/campaign-faults.log; \
-	$(CAMPAIGN) --no-run --lib --test campaign --test faults --test storms; \
+	$(CAMPAIGN) --no-run --lib --test campaign --test faults --test storms --test cluster_shared; \
 	$(CAMPAIGN) --lib || failed=1; \
 	$(CAMPAIGN) --test storms -- --nocapture --test-threads=16 --skip a_fleet_is_made || failed=1; \
 	$(CAMPAIGN) --test storms -- --nocapture a_fleet_is_made || failed=1; \
+	LOGPILOT_SEED=$${CAMPAIGN_SEED:-$$(date +%s)} LOGPILOT_DOCUMENTS=20000 \
+	  $(CAMPAIGN) --test cluster_shared -- --nocapture plan_and_api_server_agree_on_random_documents || failed=1; \
 	$(CAMPAIGN) --test faults -- --nocapture --test-threads=8 >$$faults 2>&1 & beside=$$!; \
 	nice -n 10 $(CAMPAIGN) --test campaign -- --nocapture || failed=1; \
 	wait $$beside || failed=1; cat $$faults; \

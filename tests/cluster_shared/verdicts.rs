@@ -22,6 +22,7 @@ use super::{
 const COLLECTION: &str = "/apis/logpilot.io/v1alpha1/logpilotclusters";
 const AT_ONCE: usize = 16;
 const RANDOM: usize = 2000;
+const SEED: u64 = 11_533_366_063_897_939_677;
 
 /// Where the two may differ, with the reason. A path ends the comparison of what lies below it.
 const DIFFERENCES: [(&str, &str); 1] = [(
@@ -43,12 +44,13 @@ async fn plan_and_api_server_agree_on_every_input() {
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// `LOGPILOT_SEED` repeats a run, `LOGPILOT_DOCUMENTS` makes it longer.
+/// The default seed keeps the result of a commit the same on each run. `LOGPILOT_SEED` selects other documents and
+/// `LOGPILOT_DOCUMENTS` more of them; `make campaign` does both.
 #[tokio::test]
 async fn plan_and_api_server_agree_on_random_documents() {
     let client = shared_operator().await.client().await;
     let number = |name: &str| env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
-    let seed = number("LOGPILOT_SEED").unwrap_or_else(rand::random);
+    let seed = number("LOGPILOT_SEED").unwrap_or(SEED);
     let count = number("LOGPILOT_DOCUMENTS").map_or(RANDOM, |it| usize::try_from(it).unwrap());
     println!("LOGPILOT_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -155,6 +157,9 @@ async fn send(client: &Client, text: &str) -> Option<Status> {
     request.headers_mut().insert("content-type", "application/yaml".parse().unwrap());
     match client.request_text(request).await {
         Ok(_) => None,
+        // A random document can have the name of another test's resource. The API server looks for the name last, when
+        // everything else about the object is in order.
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => None,
         Err(kube::Error::Api(status)) => Some(*status),
         Err(error) => panic!("{error}"),
     }
