@@ -30,6 +30,7 @@ pub mod probe_kill;
 pub mod prune;
 pub mod quantity;
 pub mod relist;
+pub mod requeue;
 mod standing;
 pub mod watch_liveness;
 pub mod watches;

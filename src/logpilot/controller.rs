@@ -13,14 +13,14 @@ use serde_json::Value;
 
 use super::{
     api_key::ApiKeyReader,
-    backups, config_retention, contention, effective,
+    backups, config_check, config_retention, contention, effective,
     env_references::ReferenceReader,
     facts::{ApiKeyFact, Facts, NamespaceFact},
     gather,
     model::Cluster,
     patches, plan, problems, reasons,
     report::Reporter,
-    requeue_after::{self, RequeueAfter},
+    requeue_after::{self, Failed},
     restore,
     scalers::Scalers,
     status::{self, View},
@@ -45,6 +45,7 @@ use crate::{
         owner::Owner,
         plan::Plan,
         prune,
+        requeue::Requeue,
         write_backoff::WriteBackoff,
     },
     metrics::Metrics,
@@ -59,8 +60,8 @@ pub fn planner() -> Planner {
     Arc::new(|cluster, facts| Box::pin(async move { plan::plan(&cluster, &facts) }))
 }
 
-/// What only waited for the status to be written.
-const AT_ONCE: Duration = Duration::from_millis(50);
+/// The next step of a restore starts as soon as the status of this one is written.
+const REQUEUE_AFTER_STATUS_WRITE: Duration = Duration::from_millis(50);
 
 pub struct Controller {
     pub writer: ApiClient,
@@ -120,28 +121,35 @@ impl Controller {
         }
     }
 
-    async fn run(&self, subject: &Subject) -> Action {
+    async fn run(&self, subject: &Subject, requeue: &mut Requeue) {
         let mut cluster = match validate::validate(&subject.cr) {
             Ok(cluster) => cluster,
-            Err(violations) => return self.report_invalid(subject, &violations).await,
+            Err(violations) => return self.report_invalid(subject, &violations, requeue).await,
         };
         let snapshot = self.snapshot(&cluster);
         let restore = self.restore(subject, &cluster, &snapshot);
         restore.stop(&mut cluster);
         let cluster = Arc::new(cluster);
         let facts = match self.gather(subject, &cluster, &restore, &snapshot).await {
-            Ok(facts) => Arc::new(facts),
-            Err(error) => return self.report_error(subject, &error).await,
+            Ok(facts) => facts,
+            Err(error) => return self.report_error(subject, &error, requeue).await,
         };
+        let config_checks = config_check::evaluate(&cluster, &facts, &snapshot);
+        let facts = Arc::new(Facts { config_checks, ..facts });
         let plan = (self.planner)(Arc::clone(&cluster), Arc::clone(&facts)).await;
         let outcome = self.carry_out(subject, &cluster, &facts, &plan, &snapshot).await;
         let again = restore.look_again;
         let clock = DeadlineTracker::at(Timestamp::now());
         let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), restore, &clock);
-        let told = self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
-        let at_once = (again && told.is_none()).then_some(AT_ONCE);
-        let waits = told.into_iter().chain(at_once).chain(clock.next());
-        self.next(subject, &facts, &outcome, waits)
+        let written =
+            self.reporter.report(&self.memory, &subject.object, &subject.before, &status, requeue).await;
+        if again && written {
+            requeue.at_most(REQUEUE_AFTER_STATUS_WRITE, "the restore goes on");
+        }
+        if let Some(wait) = clock.next() {
+            requeue.at_most(wait, "a time limit expires");
+        }
+        self.retry_failures(subject, &facts, &outcome, requeue);
     }
 
     /// What is there of a resource now.
@@ -254,14 +262,9 @@ impl Controller {
         clock: &DeadlineTracker,
     ) -> LogPilotClusterStatus {
         let snapshot = self.snapshot(cluster);
-        let wanted = gather::api_key(cluster);
         let living = self.living();
         let backups = backups::observe(cluster, facts, &subject.before.backups, &snapshot, clock);
-        let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
-        namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
-        let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
-        let mut known =
-            problems::fact_problems(facts, &namespaces, &lost, (&wanted.secret, &wanted.key), &cluster.name);
+        let mut known = problems::fact_problems(cluster, facts);
         known.extend(warnings::warnings(cluster));
         known.extend(patches::unmatched(cluster, plan));
         known.extend(backups.problems);
@@ -301,24 +304,15 @@ impl Controller {
         Some(LastChange { generation, changes, time: Time(clock.now()) })
     }
 
-    /// When to look again without a change.
-    fn next(
-        &self,
-        subject: &Subject,
-        facts: &Facts,
-        outcome: &Outcome,
-        told: impl Iterator<Item = Duration>,
-    ) -> Action {
+    fn retry_failures(&self, subject: &Subject, facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) {
         let name = subject.object.name_any();
-        let RequeueAfter { mut waits, failed, asked } = requeue_after::collect(facts, outcome);
-        waits.extend(told);
-        match failed {
-            Some(longest) => {
-                waits.push(self.backoff.failed(&name, longest).max(asked.unwrap_or_default()));
+        match requeue_after::collect(facts, outcome, requeue) {
+            Some(Failed { longest, at_least }) => {
+                let wait = self.backoff.failed(&name, longest).max(at_least);
+                requeue.at_most(wait, "an object was not written");
             }
             None => self.backoff.succeeded(&name),
         }
-        waits.into_iter().min().map_or_else(Action::await_change, Action::requeue)
     }
 
     fn subject(
@@ -345,18 +339,17 @@ impl Reconciler for Controller {
         if let Some(wait) = self.memory.missing(&object) {
             return Action::requeue(wait);
         }
-        self.cache.track(&object.name_any());
+        let name = object.name_any();
+        self.cache.track(&name);
+        let mut requeue = Requeue::default();
         match self.subject(object) {
-            Ok(subject) => self.run(&subject).await,
+            Ok(subject) => self.run(&subject, &mut requeue).await,
             Err((object, error)) => {
-                self.report_internal_error(
-                    &object,
-                    reasons::INVALID_SPEC,
-                    format!("spec cannot be read: {error}"),
-                )
-                .await
+                let message = format!("spec cannot be read: {error}");
+                self.report_internal_error(&object, reasons::INVALID_SPEC, message, &mut requeue).await;
             }
         }
+        requeue.into_action(&name)
     }
 
     async fn on_failure(&self, object: Arc<DynamicObject>, how: ReconcileFailure) -> Action {
@@ -366,7 +359,9 @@ impl Reconciler for Controller {
                 "a reconcile of this resource did not end in time and was given up".to_owned()
             }
         };
-        self.report_internal_error(&object, reasons::INTERNAL_ERROR, message).await
+        let mut requeue = Requeue::default();
+        self.report_internal_error(&object, reasons::INTERNAL_ERROR, message, &mut requeue).await;
+        requeue.into_action(&object.name_any())
     }
 
     fn on_deleted(&self, name: &str) {

@@ -214,8 +214,8 @@ pub struct Facts {
     /// What this cluster wants and an older one has.
     pub taken: Vec<RouteConflict>,
     pub api_key: ApiKeyFact,
-    /// Claims that held data and are gone: not made again until the user says so.
-    pub lost_claims: BTreeSet<String>,
+    /// Claims that held data and are gone, with the UIDs they had: not made again until the user says so.
+    pub lost_claims: BTreeMap<String, String>,
     /// Of claims that cannot have their declared size, by their names.
     pub held_sizes: BTreeMap<String, PendingResize>,
     /// What the variables of each component refer to, by the Deployment's name, and the pull Secrets, by the

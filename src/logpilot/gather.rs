@@ -8,7 +8,6 @@ use kube::ResourceExt;
 use super::{
     ACCEPT_DATA_LOSS,
     api_key::{ApiKeyReader, SecretQuery},
-    config_check,
     env_references::{ReferenceReader, ReferenceRequest},
     facts::{
         ApiKeyFact, Facts, HeldWhy, NamespaceFact, OperatorImage, PendingResize, RestoreJob, RouteConflict,
@@ -27,7 +26,6 @@ use crate::{
         error::Error,
         health::{self, ObservedStatus},
         kind::Managed,
-        plan::Key,
     },
     objects::{self, names::short_hash},
 };
@@ -87,13 +85,12 @@ fn namespace_ignored(cache: &ObjectCache, cluster: &Cluster, fact: NamespaceFact
 }
 
 /// Claims that held data when they were last seen and are gone, with the UID they had.
-#[must_use]
-pub fn lost_claims(
+fn lost_claims(
     cr: &LogPilotCluster,
     cluster: &Cluster,
     before: &LogPilotClusterStatus,
     snapshot: &Snapshot,
-) -> Vec<(Key, String)> {
+) -> BTreeMap<String, String> {
     let accepted = cr.annotations().get(ACCEPT_DATA_LOSS);
     let claims = cluster.storage.claims.iter().filter_map(|claim| {
         let key = cluster.key(&claim.name);
@@ -102,13 +99,11 @@ pub fn lost_claims(
         // One that went before its UID could be reported was seen all the same.
         let seen = snapshot.gone.get(&(PersistentVolumeClaim::KIND, key.clone())).map(|gone| &gone.uid);
         let uid = seen.or(reported)?.clone();
-        Some((key, uid))
-    });
-    claims
-        .filter(|(_, uid)| accepted != Some(uid))
         // A claim of that name with our labels is the data, restored: its UID is taken over.
-        .filter(|(key, _)| snapshot.get(PersistentVolumeClaim::KIND, key).is_none())
-        .collect()
+        let lost = accepted != Some(&uid) && snapshot.get(PersistentVolumeClaim::KIND, &key).is_none();
+        lost.then(|| (claim.name.clone(), uid))
+    });
+    claims.collect()
 }
 
 /// Claims that cannot have their declared size: those without a volume, and those whose volume is larger.
@@ -229,7 +224,7 @@ pub async fn facts(
     };
     let scaled = scalers::judge(cluster, snapshot, &scalers);
     let last = replicas::remembered(cluster, before, snapshot);
-    let facts = Facts {
+    Ok(Facts {
         suspect: missed,
         namespace: servers,
         kept_namespaces: kept_namespaces(&sources, cluster),
@@ -241,10 +236,7 @@ pub async fn facts(
         namespace_shared: sources.namespace_shared,
         taken: sources.taken,
         api_key,
-        lost_claims: lost_claims(cr, cluster, before, snapshot)
-            .into_iter()
-            .map(|(key, _)| key.name)
-            .collect::<BTreeSet<_>>(),
+        lost_claims: lost_claims(cr, cluster, before, snapshot),
         held_sizes: held_sizes(cluster, snapshot),
         references,
         operator_image: OperatorImage(sources.operator_image.map(str::to_owned)),
@@ -262,6 +254,5 @@ pub async fn facts(
         autoscaled_by_others: scaled.left,
         beyond_storage: scaled.beyond,
         node_ports: node_ports(snapshot),
-    };
-    Ok(Facts { config_checks: config_check::evaluate(cluster, &facts, snapshot), ..facts })
+    })
 }

@@ -15,6 +15,7 @@ pub use volumes::remove_secondary_problems;
 
 use super::{
     facts::{ApiKeyFact, CheckVerdict, Facts, NamespaceFact},
+    model::Cluster,
     reasons::{self, action},
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
         error::Disposition,
         health::ObservedStatus,
         outcome::{AppliedObject, ApplyResult, Outcome},
-        plan::{Key, Plan, Planned},
+        plan::{Plan, Planned},
     },
     objects::labels,
 };
@@ -49,17 +50,13 @@ pub fn problem(severity: Severity, reason: &str, object: String, message: impl I
 
 /// Facts that stand in the way before anything is written.
 #[must_use]
-pub fn fact_problems(
-    facts: &Facts,
-    namespaces: &[(String, NamespaceFact)],
-    lost: &[(Key, String)],
-    (secret, field): (&Key, &str),
-    cluster: &str,
-) -> Vec<Problem> {
+pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
     let mut found = Vec::new();
-    found.extend(conflicts::of_namespaces(facts, cluster));
-    for (name, fact) in namespaces {
-        if *fact == NamespaceFact::Terminating {
+    found.extend(conflicts::of_namespaces(facts, &cluster.name));
+    let servers = Some(&cluster.namespace.name).zip(Some(facts.namespace));
+    let system = cluster.system_namespace.as_ref().zip(Some(facts.system_namespace));
+    for (name, fact) in servers.into_iter().chain(system) {
+        if fact == NamespaceFact::Terminating {
             found.push(problem(
                 Severity::Error,
                 reasons::NAMESPACE_TERMINATING,
@@ -68,26 +65,28 @@ pub fn fact_problems(
             ));
         }
     }
-    if let ([(namespace, _), ..], false) = (namespaces, facts.namespace_ignored.is_empty()) {
+    if !facts.namespace_ignored.is_empty() {
         found.push(problem(
             Severity::Warning,
             reasons::SETTING_IGNORED,
-            format!("Namespace {namespace}"),
+            format!("Namespace {}", cluster.namespace.name),
             format!(
                 "was there before this resource and is never changed, so that {} has no effect; set it on the namespace itself, or remove it from the spec",
                 facts.namespace_ignored.join(", ")
             ),
         ));
     }
-    for (claim, uid) in lost {
+    let name = &cluster.name;
+    for (claim, uid) in &facts.lost_claims {
+        let claim = cluster.key(claim);
         found.push(problem(
             Severity::Error,
             reasons::DATA_VOLUME_LOST,
             format!("PersistentVolumeClaim {claim}"),
             format!(
                 "held data (UID {uid}) and is gone; restore a claim of that name with the labels \
-                 {MANAGED_BY_LABEL}={FIELD_MANAGER} and {INSTANCE_LABEL}={cluster}, or give the data up with: \
-                 kubectl annotate lpc {cluster} {}={uid}",
+                 {MANAGED_BY_LABEL}={FIELD_MANAGER} and {INSTANCE_LABEL}={name}, or give the data up with: \
+                 kubectl annotate lpc {name} {}={uid}",
                 super::ACCEPT_DATA_LOSS
             ),
         ));
@@ -120,9 +119,10 @@ pub fn fact_problems(
             found.push(problem(Severity::Error, reasons::CONFIG_CHECK_FAILED, object, message));
         }
     }
-    found.extend(routes::route_conflict_problems(&facts.taken, cluster));
+    found.extend(routes::route_conflict_problems(&facts.taken, name));
+    let secret = cluster.key(&cluster.api_key.secret);
     if let ApiKeyFact::Foreign { whose, .. } = &facts.api_key {
-        found.push(conflicts::of_key(secret, field, whose, cluster));
+        found.push(conflicts::of_key(&secret, &cluster.api_key.key, whose, name));
     }
     let key = match &facts.api_key {
         ApiKeyFact::Invalid { message } => Some((reasons::API_KEY_INVALID, message.as_str())),

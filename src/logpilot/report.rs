@@ -1,6 +1,6 @@
 //! Writes the status where it differs, then tells what changed in events.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, ResourceExt, api::DynamicObject};
@@ -19,6 +19,7 @@ use crate::{
         error::Error,
         events::{Events, Note},
         outcome::AppliedObject,
+        requeue::Requeue,
     },
     metrics::{Judged, Metrics},
     objects::kinds::KINDS,
@@ -44,27 +45,30 @@ impl Reporter {
         Self { writer, events: Events::new(client), metrics, backoff: Backoff::default() }
     }
 
-    /// One patch, only on a difference; a change of counts alone waits its turn. Answers after how long to come again
-    /// where something is left to be written.
+    /// Writes the status in one patch, only where it differs. A change of counts alone is delayed. Returns whether the
+    /// status is up to date; otherwise the resource is requeued for it.
     pub async fn report(
         &self,
         memory: &StatusHistory,
         object: &DynamicObject,
         before: &LogPilotClusterStatus,
         status: &LogPilotClusterStatus,
-    ) -> Option<Duration> {
+        requeue: &mut Requeue,
+    ) -> bool {
         self.metrics.judged(&object.name_any(), judged(status));
         let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
         if wanted == memory.status(object) {
-            return None;
+            return true;
         }
         if only_counts(before, status)
             && let Some(wait) = memory.too_soon(object)
         {
-            return Some(wait);
+            requeue.at_most(wait, "a change of counts is written at intervals");
+            return false;
         }
         if let Some(wait) = memory.contested(object, &wanted) {
-            return Some(wait);
+            requeue.at_most(wait, "another client changes the status");
+            return false;
         }
         let name = object.name_any();
         match self.write(memory, object, &wanted).await {
@@ -74,12 +78,12 @@ impl Reporter {
                     warn!(%name, "somebody changes the status as often as it is written: {WHO}");
                 }
                 self.tell(object, before, status).await;
-                None
+                return true;
             }
             // Its own event ends it; until then nothing more is made for it.
             Ok(None) => {
                 info!(%name, "status not written: the resource was deleted meanwhile");
-                Some(memory.miss(object))
+                requeue.at_most(memory.miss(object), "the resource was deleted");
             }
             Err(error) if error.is_unknown_field() => {
                 // Nothing of the status can be written, so that an event is the only place to say so.
@@ -90,13 +94,14 @@ impl Reporter {
                     message: OLDER.to_owned(),
                 };
                 self.events.publish(&regarding(object), note).await;
-                Some(LOOK_AGAIN)
+                requeue.at_most(LOOK_AGAIN, "the CustomResourceDefinition is older than the operator");
             }
             Err(error) => {
                 warn!(%name, %error, "status not written");
-                Some(self.backoff.after(&name, &error))
+                requeue.at_most(self.backoff.after(&name, &error), "the status was not written");
             }
         }
+        false
     }
 
     /// The resource as it is with this status; `None` where it is gone, whether or not there is another one of its name.

@@ -23,7 +23,7 @@ use crate::{
 /// None for a claim that held data and is gone: an empty one in its place would hide the loss.
 #[must_use]
 pub fn build(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<PersistentVolumeClaim> {
-    if facts.lost_claims.contains(&claim.name) {
+    if facts.lost_claims.contains_key(&claim.name) {
         return None;
     }
     let mut all = labels::shared(cluster);

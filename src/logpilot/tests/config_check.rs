@@ -222,10 +222,7 @@ fn until_the_verdict_is_good_one_deployment_is_held_and_nothing_else_changes() {
 
 #[test]
 fn a_failed_check_is_an_error_of_its_job_and_one_under_way_is_none() {
-    let told = |verdict| {
-        let key = Key { namespace: None, name: "s".into() };
-        problems::fact_problems(&facts(verdict), &[], &[], (&key, "api-key"), "logpilot")
-    };
+    let told = |verdict| problems::fact_problems(&cluster("{}"), &facts(verdict));
     assert_eq!(told(CheckVerdict::Running), []);
     assert_eq!(told(CheckVerdict::Good), []);
     let found = told(CheckVerdict::Bad { message: "why".into() });

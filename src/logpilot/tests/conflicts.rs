@@ -82,7 +82,7 @@ fn servers_behind_a_foreign_key_name_it() {
     let problem = told("{}", "Deployment", "logpilot-all", held, &[], &facts);
     assert_eq!(problem.reason, "ConflictBehind");
     assert!(problem.message.contains("Secret logpilot/logpilot-api-key"), "{problem:?}");
-    let known = problems::fact_problems(&facts, &[], &[], (&secret, "api-key"), "logpilot");
+    let known = problems::fact_problems(&cluster("{}"), &facts);
     let [problem] = known.as_slice() else { panic!("{known:?}") };
     assert_eq!(problem.reason, "NameConflict");
     let command = r#"kubectl patch lpc logpilot --type merge -p '{"spec":{"auth":{"apiKeySecret":{"name":"logpilot-api-key","key":"api-key"}}}}'"#;
@@ -111,8 +111,7 @@ fn problem_kind() -> &'static crate::engine::kind::Kind {
 #[test]
 fn a_namespace_that_outlived_its_resource_can_be_taken_over() {
     let facts = Facts { kept_namespaces: [("logs".to_owned(), "old".to_owned())].into(), ..Facts::default() };
-    let secret = Key { namespace: None, name: "k".into() };
-    let known = problems::fact_problems(&facts, &[], &[], (&secret, "api-key"), "logpilot");
+    let known = problems::fact_problems(&cluster("{}"), &facts);
     let [problem] = known.as_slice() else { panic!("{known:?}") };
     assert_eq!(problem.reason, "NamespaceKept");
     let command = "kubectl label namespace logs app.kubernetes.io/instance=logpilot --overwrite";

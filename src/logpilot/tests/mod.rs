@@ -27,6 +27,7 @@ mod restore;
 mod rules;
 mod server_pods;
 mod specs;
+mod status_writes;
 mod storage;
 mod warnings;
 
