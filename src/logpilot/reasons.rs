@@ -1,5 +1,5 @@
 //! Every reason that conditions and problems use: what it means and what to do about it.
-//! The README's table is held against this one by a test.
+//! `make generate` writes the table of `docs/reasons.md` from it.
 
 /// Reason, meaning, what to do next.
 pub struct Reason {
