@@ -64,6 +64,7 @@ fn sources() -> String {
     }
     let mut sources = String::new();
     collect(&root().join("src"), &mut sources);
+    collect(&root().join("crates"), &mut sources);
     collect(&root().join("tests"), &mut sources);
     collect(&root().join("testing"), &mut sources);
     sources

@@ -239,7 +239,7 @@ fn every_cut_of_a_trace_gives_a_cause_or_nothing() {
 }
 
 proptest::proptest! {
-    #![proptest_config(crate::test_support::proptest_config(20))]
+    #![proptest_config(test_support::proptest_config(20))]
     #[test]
     fn any_text_is_reduced_to_a_short_line(text in "([a-zA-Z:.# \\-\\n\\t\"é…]|Caused by: |at |Action:\n|Description:\n|\\.\\.\\. 5 more|ERROR --- x : ){0,300}") {
         match LastWords::read(&text) {

@@ -11,7 +11,7 @@ use super::{
     failure::S3Operation, files, history::History, location::Location, manifest::Manifest,
     s3_client::S3Client,
 };
-use crate::test_support::proptest_config;
+use test_support::proptest_config;
 
 const NAME: &str = "logpilot-20260102T030405.678Z.db";
 

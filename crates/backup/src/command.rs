@@ -11,7 +11,6 @@ use super::{
     restore as putting, s3_backup,
     s3_bucket::Bucket,
 };
-use crate::termination;
 
 #[derive(Debug, Args)]
 pub struct BackupArgs {
@@ -26,8 +25,6 @@ pub struct BackupArgs {
     keep: u16,
     #[command(flatten)]
     access: Access,
-    #[command(flatten)]
-    told: Told,
 }
 
 #[derive(Debug, Args)]
@@ -43,15 +40,6 @@ pub struct RestoreArgs {
     request_id: Option<String>,
     #[command(flatten)]
     access: Access,
-    #[command(flatten)]
-    told: Told,
-}
-
-#[derive(Debug, Args)]
-struct Told {
-    /// Where the kubelet reads a container's last words; not written where the file does not exist.
-    #[arg(long, default_value = termination::LOG)]
-    termination_log: PathBuf,
 }
 
 /// Takes a backup; answers a line of JSON.
@@ -65,7 +53,7 @@ pub fn backup(args: &BackupArgs) -> Result<String, Error> {
         Location::Bucket { bucket, key } => Bucket::new(bucket, key, &args.access)
             .and_then(|bucket| s3_backup::take(database, &bucket, &args.access.scratch, keep, now)),
     };
-    tell(&args.told.termination_log, taken)
+    taken.map(|taken| line(&taken))
 }
 
 /// Restores a backup; answers a line of JSON.
@@ -81,15 +69,9 @@ pub fn restore(args: &RestoreArgs) -> Result<String, Error> {
             s3_backup::put_back((bucket, key), &args.access, &args.database, request, put)
         }
     };
-    tell(&args.told.termination_log, restored)
+    restored.map(|restored| line(&restored))
 }
 
-fn tell(log: &Path, outcome: Result<impl serde::Serialize, Error>) -> Result<String, Error> {
-    let outcome = outcome.map(|done| serde_json::to_string(&done).unwrap_or_default());
-    let words = match &outcome {
-        Ok(line) => line.clone(),
-        Err(error) => error.to_string(),
-    };
-    termination::write(log, &words);
-    outcome
+fn line(done: &impl serde::Serialize) -> String {
+    serde_json::to_string(done).unwrap_or_default()
 }
