@@ -886,9 +886,7 @@ async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_on
     case.ready().await;
     let maps = async || case.children(kind("ConfigMap")).await.len();
     assert_eq!(maps().await, 1);
-    let revision = async || {
-        case.child("Deployment", "config-all").await.metadata.annotations.unwrap()["deployment.kubernetes.io/revision"].clone()
-    };
+    let revision = async || operation::revision(&case, "config-all").await;
     let mut spec = quickstart();
     spec["config"] =
         json!({ "overlay": { "spring": { "jackson": { "serialization": { "indent-output": true } } } } });

@@ -23,6 +23,7 @@ mod rbac;
 mod rbac_used;
 mod reading;
 mod security;
+mod suites;
 
 use harness::bad_input::offline;
 use std::{
