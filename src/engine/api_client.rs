@@ -319,6 +319,7 @@ mod tests {
 
     /// A port that nobody listens on, as while an API server is replaced; and one that closes at once, as a proxy does that
     /// took the connection: what became of that request is not known, and the next one may fare better.
+    /// Fault catalogue: F15.
     #[tokio::test]
     async fn what_cannot_be_reached_is_asked_by_one_for_all() {
         let closing = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

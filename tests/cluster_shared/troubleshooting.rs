@@ -571,6 +571,7 @@ async fn an_autoscaler_that_does_not_scale_tells_what_it_lacks() {
     healed(&case, reasons::METRICS_UNAVAILABLE).await;
 }
 
+/// Fault catalogue: F56.
 #[tokio::test]
 async fn a_service_keeps_its_pods_whoever_relabels_them_and_the_stray_pod_is_told() {
     let case = case("relabelled").await;

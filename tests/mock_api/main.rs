@@ -211,6 +211,7 @@ async fn a_secret_is_posted_once_and_never_patched() {
     assert_eq!(world.lines().len(), 1, "one that exists is left as it is");
 }
 
+/// Fault catalogue: F12.
 #[tokio::test]
 async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
     let answer = |found: Value| {
@@ -247,6 +248,7 @@ async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
     assert_eq!(world.call(2).body["metadata"]["uid"], "x");
 }
 
+/// Fault catalogue: F17.
 #[tokio::test]
 async fn a_number_of_pods_that_an_autoscaler_took_over_is_left_to_it() {
     let mut plan = Plan::default();
