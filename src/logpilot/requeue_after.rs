@@ -28,7 +28,8 @@ pub struct RequeueAfter {
 #[must_use]
 pub fn collect(facts: &Facts, outcome: &Outcome) -> RequeueAfter {
     let mut waits = vec![match facts.api_key {
-        ApiKeyFact::Invalid { .. } | ApiKeyFact::Foreign { .. } => read_cache::REFRESH_HELD,
+        ApiKeyFact::Invalid { .. } => read_cache::REFRESH_HELD,
+        ApiKeyFact::Foreign { .. } => backoff::LONGEST_FOR_NAME,
         ApiKeyFact::Going { again } => again,
         _ if facts.suspect || facts.references.values().any(facts::ResolvedReferences::hold) => {
             read_cache::REFRESH_HELD
@@ -90,6 +91,14 @@ mod tests {
         assert_eq!(first(true), [read_cache::REFRESH_HELD]);
         let going = Facts { api_key: ApiKeyFact::Going { again: backoff::FIRST }, ..Facts::default() };
         assert_eq!(collect(&going, &Outcome::default()).waits, [backoff::FIRST]);
+    }
+
+    #[test]
+    fn a_foreign_key_is_looked_at_like_a_name() {
+        let secret = Key { namespace: Some("a".to_owned()), name: "b".to_owned() };
+        let whose = "somebody's".to_owned();
+        let foreign = Facts { api_key: ApiKeyFact::Foreign { secret, whose }, ..Facts::default() };
+        assert_eq!(collect(&foreign, &Outcome::default()).waits, [backoff::LONGEST_FOR_NAME]);
     }
 
     #[test]

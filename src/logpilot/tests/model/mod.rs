@@ -20,7 +20,7 @@ use super::{
     leaves::LEAVES,
     specs::{Choice, Judge, schema},
 };
-use crate::test_support::proptest_config;
+use crate::{engine::backoff, test_support::proptest_config};
 
 /// What happens to an operator.
 #[derive(Clone, Debug)]
@@ -179,6 +179,8 @@ async fn trial(
     }
     world.server().fault = None;
     world.release();
+    // The release of a name is seen by a look alone.
+    tokio::time::advance(backoff::LONGEST_FOR_NAME).await;
     let rounds = world.quiet().await?;
     blameless(&world)?;
     let wanted = reference(&world.spec(), schema).await?;
