@@ -144,6 +144,7 @@ impl Applier<'_> {
         match self.rests.blocked_reason(&self.owner.name, id, wanted) {
             Some(Why::Refused(error)) => return ApplyResult::Failed(error),
             Some(Why::Contested) => return contested(),
+            Some(Why::Known(result)) => return result,
             None => {}
         }
         let result = attempt().await;

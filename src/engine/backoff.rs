@@ -48,6 +48,12 @@ impl Backoff {
         wait
     }
 
+    /// Failures since the last success.
+    #[must_use]
+    pub fn failures(&self, name: &str) -> u32 {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied().unwrap_or_default()
+    }
+
     /// Counts this failure; answers its wait, which is no shorter than the API server asked for.
     pub fn after(&self, name: &str, error: &Error) -> Duration {
         self.failed(name, longest(error)).max(error.retry_after().unwrap_or_default())

@@ -10,7 +10,7 @@ use super::{fingerprint, kind::Kind};
 mod pod;
 mod route;
 pub use super::{
-    last_words::LastWords,
+    last_words::{AFTERWARDS, LastWords},
     probe_kill::{Probe, ProbeKill},
 };
 pub use pod::{Creating, Pod, Stage, Terminated};

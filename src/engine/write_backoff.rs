@@ -1,11 +1,13 @@
 //! Objects that are not written again before their time, whatever else happens to their resource: the API server refused
-//! them, or somebody changes them as often as they are put right.
+//! them, somebody changes them as often as they are put right, or their name is taken.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::{
     backoff,
@@ -30,6 +32,8 @@ pub fn pause(repairs: u32, longest: Duration) -> Option<Duration> {
 pub enum Why {
     Refused(Error),
     Contested,
+    /// The last look at its name came to this: a conflict, or nothing that has to be known of an object that is held back.
+    Known(ApplyResult),
 }
 
 struct Rest {
@@ -82,8 +86,8 @@ impl WriteBackoff {
         let now = Instant::now();
         let rest = match result {
             ApplyResult::Failed(error) if error.disposition() == Disposition::UserAction => {
-                let before =
-                    before.filter(|before| before.why != Why::Contested).map_or(0, |before| before.times);
+                let refused = |before: &Rest| matches!(before.why, Why::Refused(_));
+                let before = before.filter(refused).map_or(0, |before| before.times);
                 let until = now + backoff::wait(before, backoff::LONGEST);
                 Rest { wanted, why: Why::Refused(error.clone()), times: before.saturating_add(1), until }
             }
@@ -92,6 +96,13 @@ impl WriteBackoff {
                 let times = before.filter(contested).map_or(1, |before| before.times.saturating_add(1));
                 let until = now + pause(times, longest).unwrap_or_default();
                 Rest { wanted, why: Why::Contested, times, until }
+            }
+            // The release of a name sends no event, and what is behind it is read by name as well.
+            ApplyResult::Conflict { .. } | ApplyResult::Behind { withdrawn: false, .. } => {
+                let known = |before: &Rest| matches!(before.why, Why::Known(_));
+                let times = before.filter(known).map_or(0, |before| before.times);
+                let until = now + backoff::wait(times, backoff::LONGEST_FOR_NAME);
+                Rest { wanted, why: Why::Known(result.clone()), times: times.saturating_add(1), until }
             }
             _ => return,
         };

@@ -91,6 +91,7 @@ impl ApiKeyReader {
         let held = match fact {
             ApiKeyFact::Present { .. } => None,
             ApiKeyFact::Going { again } => Some(again),
+            ApiKeyFact::Foreign { .. } => Some(backoff::LONGEST_FOR_NAME),
             _ => Some(REFRESH_HELD),
         };
         self.looks.remember(cluster, wanted.clone(), moment, fact, held);

@@ -209,6 +209,8 @@ pub struct Facts {
     pub kept_namespaces: BTreeMap<String, String>,
     /// Settings of the namespace that one which is not ours lacks.
     pub namespace_ignored: Vec<String>,
+    /// The namespace is not ours, and the limits of this resource hold for all of it.
+    pub limits_shared: bool,
     /// Another cluster lives in the namespace: a policy of Delete is held back. Not looked for without one.
     pub namespace_shared: bool,
     /// What this cluster wants and an older one has.

@@ -84,6 +84,11 @@ fn namespace_ignored(cache: &ObjectCache, cluster: &Cluster, fact: NamespaceFact
     }
 }
 
+/// Whether a LimitRange or a ResourceQuota of the plan acts on a namespace that others may use.
+fn limits_shared(cluster: &Cluster, fact: NamespaceFact) -> bool {
+    fact == NamespaceFact::Foreign && (cluster.limit_range.is_some() || cluster.quota.is_some())
+}
+
 /// Claims that held data when they were last seen and are gone, with the UID they had.
 fn lost_claims(
     cr: &LogPilotCluster,
@@ -233,6 +238,7 @@ pub async fn facts(
             .as_ref()
             .map_or(NamespaceFact::Absent, |name| namespace(sources.cache, cluster, name)),
         namespace_ignored: namespace_ignored(sources.cache, cluster, servers),
+        limits_shared: limits_shared(cluster, servers),
         namespace_shared: sources.namespace_shared,
         taken: sources.taken,
         api_key,

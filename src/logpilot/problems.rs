@@ -76,6 +76,15 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
             ),
         ));
     }
+    if facts.limits_shared {
+        found.push(problem(
+            Severity::Warning,
+            reasons::LIMITS_SHARED,
+            format!("Namespace {}", cluster.namespace.name),
+            "was there before this resource, so that the LimitRange and ResourceQuota of spec.limits also apply to pods of \
+             other users in it",
+        ));
+    }
     let name = &cluster.name;
     for (claim, uid) in &facts.lost_claims {
         let claim = cluster.key(claim);
@@ -220,7 +229,12 @@ pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) 
 fn object_problem(child: &Child, plan: &Plan, clock: &DeadlineTracker) -> Option<Problem> {
     // A ReplicaSet is the Deployment controller's.
     if let ObservedStatus::ReplicaSet(set) = &child.detail {
-        return workloads::replica_set_problem(child, set);
+        let of_plan = |name: &String| {
+            plan.objects.iter().any(|it| it.kind.kind == "Deployment" && it.key.name == *name)
+        };
+        // Another workload may have copied the labels of a pod template.
+        let is_ours = set.deployment.as_ref().is_none_or(of_plan);
+        return workloads::replica_set_problem(child, set).filter(|_| is_ours);
     }
     let is_planned =
         plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);

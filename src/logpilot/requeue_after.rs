@@ -28,8 +28,11 @@ pub struct Failed {
 /// Requeues for what an outcome leaves to wait for.
 pub fn collect(facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) -> Option<Failed> {
     match facts.api_key {
-        ApiKeyFact::Invalid { .. } | ApiKeyFact::Foreign { .. } => {
+        ApiKeyFact::Invalid { .. } => {
             requeue.at_most(read_cache::REFRESH_HELD, "the API key blocks a rollout");
+        }
+        ApiKeyFact::Foreign { .. } => {
+            requeue.at_most(backoff::LONGEST_FOR_NAME, "the name of the API key's Secret is taken");
         }
         ApiKeyFact::Going { again } => requeue.at_most(again, "the Secret of an earlier resource is deleted"),
         _ if facts.suspect || facts.references.values().any(facts::ResolvedReferences::hold) => {
@@ -101,6 +104,14 @@ mod tests {
         assert_eq!(after(Facts { suspect: true, ..Facts::default() }), read_cache::REFRESH_HELD);
         let going = Facts { api_key: ApiKeyFact::Going { again: backoff::FIRST }, ..Facts::default() };
         assert_eq!(after(going), backoff::FIRST);
+    }
+
+    #[test]
+    fn a_foreign_key_is_looked_at_like_a_name() {
+        let secret = Key { namespace: Some("a".to_owned()), name: "b".to_owned() };
+        let whose = "somebody's".to_owned();
+        let foreign = Facts { api_key: ApiKeyFact::Foreign { secret, whose }, ..Facts::default() };
+        assert_eq!(requeue_after(&foreign), backoff::LONGEST_FOR_NAME);
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::engine::{
 
 /// A change of counts alone is written at most this often.
 pub const COUNTS: Duration = Duration::from_secs(2);
+/// The same, while another client changes an object as often as the operator reverts it: the counts go back and forth.
+pub const COUNTS_CONTESTED: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 struct Written {
@@ -76,10 +78,10 @@ impl StatusHistory {
         })
     }
 
-    /// How long a change of counts has to wait.
+    /// How long a change of counts has to wait, where one is written at most so often.
     #[must_use]
-    pub fn too_soon(&self, object: &DynamicObject) -> Option<Duration> {
-        COUNTS.checked_sub(self.of(object)?.at.elapsed())
+    pub fn too_soon(&self, object: &DynamicObject, pause: Duration) -> Option<Duration> {
+        pause.checked_sub(self.of(object)?.at.elapsed())
     }
 
     /// How long this status has to wait, where somebody changes it as often as it is written.

@@ -230,8 +230,17 @@ async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_
             ),
         ),
         (
-            killed(143, 3600),
-            error(reasons::CRASH_LOOP, at, "killed after 3600 s by its liveness probe", "probes.liveness"),
+            killed(143, 180),
+            error(reasons::CRASH_LOOP, at, "killed after 180 s by its liveness probe", "probes.liveness"),
+        ),
+        (
+            killed(137, 3600),
+            error(
+                reasons::CRASH_LOOP,
+                at,
+                "does not explain: kubectl get events -n kubelet --field-selector involvedObject.name=kubelet-all-",
+                "Killing and Unhealthy",
+            ),
         ),
         (
             crashed(143, "Error", ""),

@@ -64,7 +64,8 @@ pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload])
             "Applied",
             true,
             reasons::APPLIED,
-            format!("{} objects are as planned{}", view.plan.objects.len(), reads(view)),
+            // Without their number, which changes with what is kept for a rollback.
+            format!("every object is as planned{}", reads(view)),
         )
     });
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    api::status::Problem,
+    api::status::{Problem, Severity},
     engine::{
         outcome::{AppliedObject, ApplyResult, Outcome},
         plan::Key,
@@ -116,4 +116,17 @@ fn a_namespace_that_outlived_its_resource_can_be_taken_over() {
     assert_eq!(problem.reason, "NamespaceKept");
     let command = "kubectl label namespace logs app.kubernetes.io/instance=logpilot --overwrite";
     assert!(problem.message.contains(command), "{problem:?}");
+}
+
+#[test]
+fn limits_in_a_foreign_namespace_are_a_warning() {
+    let found = |limits_shared| {
+        let facts = Facts { limits_shared, ..Facts::default() };
+        problems::fact_problems(&cluster("{ namespace: { name: logs } }"), &facts)
+    };
+    assert_eq!(found(false), []);
+    let found = found(true);
+    let [problem] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((problem.reason.as_str(), problem.object.as_str()), ("LimitsShared", "Namespace logs"));
+    assert_eq!(problem.severity, Severity::Warning);
 }
