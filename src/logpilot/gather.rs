@@ -12,6 +12,7 @@ use super::{
     env_references::{ReferenceReader, ReferenceRequest},
     facts::{
         ApiKeyFact, Facts, HeldWhy, NamespaceFact, OperatorImage, PendingResize, RestoreJob, RouteConflict,
+        SharedPlace,
     },
     model::Cluster,
     quantity,
@@ -47,6 +48,7 @@ pub struct Sources<'a> {
     pub namespace_shared: bool,
     pub restore: &'a restore::State,
     pub taken: Vec<RouteConflict>,
+    pub shared: Vec<SharedPlace>,
     /// The names of all resources that there are.
     pub living: BTreeSet<String>,
 }
@@ -240,6 +242,7 @@ pub async fn facts(
         namespace_ignored: namespace_ignored(sources.cache, cluster, servers),
         namespace_shared: sources.namespace_shared,
         taken: sources.taken,
+        shared: sources.shared,
         api_key,
         lost_claims: lost_claims(cr, cluster, before, snapshot)
             .into_iter()

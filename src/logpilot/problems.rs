@@ -3,6 +3,7 @@
 mod autoscalers;
 mod conflicts;
 mod crash;
+mod places;
 mod pods;
 mod routes;
 mod volumes;
@@ -121,6 +122,7 @@ pub fn fact_problems(
         }
     }
     found.extend(routes::route_conflict_problems(&facts.taken, cluster));
+    found.extend(places::shared_place_problems(&facts.shared));
     if let ApiKeyFact::Foreign { whose, .. } = &facts.api_key {
         found.push(conflicts::of_key(secret, field, whose, cluster));
     }
