@@ -73,7 +73,7 @@ pub struct S3 {
     #[x_kube(validation = rule::bucket())]
     pub bucket: String,
     /// What the names of the backups begin with, before a `/`. Default: the namespace and the name of the cluster.
-    /// No other cluster may use it. With `storage.sharing: PerComponent` the component's name follows.
+    /// Where another cluster has the same, each counts and removes only its own. With `storage.sharing: PerComponent` the component's name follows.
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(validation = rule::prefix())]
     pub prefix: Option<String>,

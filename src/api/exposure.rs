@@ -21,7 +21,7 @@ pub struct Exposure {
 /// An Ingress, and a second one for gRPC rules: the backend protocol is a setting of a whole Ingress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::certificate_needs_host(), validation = rules::presence::tls_is_kept(""))]
+#[x_kube(validation = rule::certificate_needs_host(), validation = rules::presence::tls_is_kept_on_ingress())]
 pub struct Ingress {
     /// `false` removes the Ingress and keeps its settings.
     pub enabled: Option<bool>,

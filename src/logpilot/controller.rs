@@ -15,7 +15,7 @@ use super::{
     api_key::ApiKeyReader,
     backups, config_check, config_retention, contention, effective,
     env_references::ReferenceReader,
-    facts::{ApiKeyFact, Facts, NamespaceFact},
+    facts::{ApiKeyFact, Facts, NamespaceFact, SharedPlace},
     gather,
     model::Cluster,
     patches, plan, problems, reasons,
@@ -127,10 +127,14 @@ impl Controller {
             Err(violations) => return self.report_invalid(subject, &violations, requeue).await,
         };
         let snapshot = self.snapshot(&cluster);
-        let restore = self.restore(subject, &cluster, &snapshot);
+        let shared = contention::shared_places(
+            &subject.object,
+            self.store.state().iter().map(AsRef::as_ref).filter(|other| is_another(other, &cluster)),
+        );
+        let restore = self.restore(subject, &cluster, &snapshot, &shared);
         restore.stop(&mut cluster);
         let cluster = Arc::new(cluster);
-        let facts = match self.gather(subject, &cluster, &restore, &snapshot).await {
+        let facts = match self.gather(subject, &cluster, (&restore, shared), &snapshot).await {
             Ok(facts) => facts,
             Err(error) => return self.report_error(subject, &error, requeue).await,
         };
@@ -162,23 +166,26 @@ impl Controller {
         self.store.state().iter().map(|object| object.name_any()).collect()
     }
 
-    fn restore(&self, subject: &Subject, cluster: &Cluster, snapshot: &Snapshot) -> restore::State {
+    fn restore(
+        &self,
+        subject: &Subject,
+        cluster: &Cluster,
+        snapshot: &Snapshot,
+        shared: &[SharedPlace],
+    ) -> restore::State {
         let (image, before) = (self.operator_image.is_some(), subject.before.restore.as_ref());
-        restore::advance(restore::World { cluster, image, before, snapshot, now: Timestamp::now() })
+        restore::advance(restore::World { cluster, image, before, snapshot, shared, now: Timestamp::now() })
     }
 
     async fn gather(
         &self,
         subject: &Subject,
         cluster: &Cluster,
-        restore: &restore::State,
+        (restore, shared): (&restore::State, Vec<SharedPlace>),
         snapshot: &Snapshot,
     ) -> Result<Facts, Error> {
         let all = self.store.state();
-        let others = || {
-            let other = |it: &&DynamicObject| it.metadata.name.as_ref() != Some(&cluster.name);
-            all.iter().map(AsRef::as_ref).filter(other)
-        };
+        let others = || all.iter().map(AsRef::as_ref).filter(|other| is_another(other, cluster));
         let sources = gather::Sources {
             cache: &self.cache,
             writer: &subject.writer,
@@ -189,6 +196,7 @@ impl Controller {
             namespace_shared: contention::namespace_is_shared(&subject.object, others()),
             restore,
             taken: contention::route_conflicts(&subject.object, others()),
+            shared,
             living: self.living(),
         };
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
@@ -327,6 +335,10 @@ impl Controller {
             Err(error) => Err((object, error)),
         }
     }
+}
+
+fn is_another(object: &DynamicObject, cluster: &Cluster) -> bool {
+    object.metadata.name.as_ref() != Some(&cluster.name)
 }
 
 impl Reconciler for Controller {

@@ -11,6 +11,7 @@ use super::{
     env_references::{ReferenceReader, ReferenceRequest},
     facts::{
         ApiKeyFact, Facts, HeldWhy, NamespaceFact, OperatorImage, PendingResize, RestoreJob, RouteConflict,
+        SharedPlace,
     },
     model::Cluster,
     quantity,
@@ -45,6 +46,7 @@ pub struct Sources<'a> {
     pub namespace_shared: bool,
     pub restore: &'a restore::State,
     pub taken: Vec<RouteConflict>,
+    pub shared: Vec<SharedPlace>,
     /// The names of all resources that there are.
     pub living: BTreeSet<String>,
 }
@@ -241,6 +243,7 @@ pub async fn facts(
         limits_shared: limits_shared(cluster, servers),
         namespace_shared: sources.namespace_shared,
         taken: sources.taken,
+        shared: sources.shared,
         api_key,
         lost_claims: lost_claims(cr, cluster, before, snapshot),
         held_sizes: held_sizes(cluster, snapshot),

@@ -3,6 +3,7 @@
 mod autoscalers;
 mod conflicts;
 mod crash;
+mod places;
 mod pods;
 mod routes;
 mod volumes;
@@ -129,6 +130,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
         }
     }
     found.extend(routes::route_conflict_problems(&facts.taken, name));
+    found.extend(places::shared_place_problems(&facts.shared));
     let secret = cluster.key(&cluster.api_key.secret);
     if let ApiKeyFact::Foreign { whose, .. } = &facts.api_key {
         found.push(conflicts::of_key(&secret, &cluster.api_key.key, whose, name));

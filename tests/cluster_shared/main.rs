@@ -23,6 +23,7 @@ mod examples;
 mod impostors;
 mod network;
 mod operation;
+mod places;
 mod presence;
 mod protection;
 mod random_documents;

@@ -106,11 +106,33 @@ pub fn origins_are_kept() -> Rule {
     )
 }
 
-/// At `ingress` and `gateway`. `elsewhere` holds where TLS ends somewhere else.
-pub fn tls_is_kept(elsewhere: &str) -> Rule {
+/// Annotations that name the certificate of a load balancer, which ends TLS itself.
+const CERTIFICATES: &str = "['alb.ingress.kubernetes.io/certificate-arn', 'appgw.ingress.kubernetes.io/appgw-ssl-certificate', 'ingress.gcp.kubernetes.io/pre-shared-cert', 'networking.gke.io/managed-certificates']";
+/// The load balancer of AWS finds a certificate by the host, where it listens for HTTPS.
+const LISTENERS: &str = "'alb.ingress.kubernetes.io/listen-ports'";
+
+/// At `ingress`. An edit that moves TLS to a load balancer says so with its certificate; one that only leaves `tls` out may be a
+/// key with nothing behind it.
+pub fn tls_is_kept_on_ingress() -> Rule {
+    tls_is_kept(
+        &format!(
+            "(has(self.annotations) && ({CERTIFICATES}.exists(k, k in self.annotations && self.annotations[k] != '') || ({LISTENERS} in self.annotations && self.annotations[{LISTENERS}].contains('HTTPS'))))"
+        ),
+        "where a load balancer ends TLS, name its certificate in the same edit, with an annotation such as `alb.ingress.kubernetes.io/certificate-arn`, or `alb.ingress.kubernetes.io/listen-ports` with HTTPS; ",
+    )
+}
+
+/// At `gateway`. On a Gateway of others TLS is that one's.
+pub fn tls_is_kept_on_gateway() -> Rule {
+    tls_is_kept("has(self.parentRefs)", "")
+}
+
+fn tls_is_kept(elsewhere: &str, how: &str) -> Rule {
     kept(
-        format!("{} || {} || !has(oldSelf.tls) || has(self.tls){elsewhere}", off("self"), off("oldSelf")),
-        "may not be left out while this is on: clients would send the API key in clear text; set `enabled: false`, then take `tls` away, then turn it on again",
+        format!("{} || {} || !has(oldSelf.tls) || has(self.tls) || {elsewhere}", off("self"), off("oldSelf")),
+        &format!(
+            "may not be left out while this is on: clients would send the API key in clear text; {how}to go without TLS, set `enabled: false` and leave `tls` out in one edit, then take `enabled: false` away in the next"
+        ),
         ".tls",
     )
 }

@@ -38,10 +38,23 @@ fn a_claim_that_may_hold_data_is_never_to_be_deleted() {
     let shared = "{ backup: {} }";
     let own = "{ environment: Development, storage: { sharing: PerComponent } }";
     for (spec, name, instance, living, words) in [
-        (shared, "logpilot-data", None, &[][..], "spec.storage.volume.existingClaim of a new resource"),
+        (
+            shared,
+            "logpilot-data",
+            None,
+            &[][..],
+            "spec.storage.volume.existingClaim of a new resource in place of this one",
+        ),
         (shared, "logpilot-backup", None, &[], "name it in spec.backup.volume.existingClaim"),
         (own, "logpilot-all-data", None, &[], "may hold data: set another spec.nameOverride"),
-        (shared, "logpilot-data", Some("old"), &["old"], "spec.storage.volume.existingClaim"),
+        (
+            shared,
+            "logpilot-data",
+            Some("old"),
+            &["old"],
+            "LogPilotCluster 'old' uses it: set another spec.nameOverride",
+        ),
+        (shared, "logpilot-backup", Some("old"), &["old"], "LogPilotCluster 'old' uses it"),
         (
             shared,
             "logpilot-data",

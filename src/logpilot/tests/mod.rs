@@ -18,6 +18,7 @@ mod monitoring;
 mod network;
 mod operation;
 mod patches;
+mod places;
 mod plans;
 mod properties;
 mod refusals;
