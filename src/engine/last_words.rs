@@ -279,8 +279,8 @@ fn exception(lines: &[Line<'_>]) -> Option<String> {
     else {
         return Some(root);
     };
-    let room = MAX_CHARS - AFTERWARDS.len() - error.chars().count();
-    Some(format!("{}{AFTERWARDS}{error}", shorten(&root, room)))
+    let left = MAX_CHARS - AFTERWARDS.len() - error.chars().count();
+    Some(format!("{}{AFTERWARDS}{error}", shorten(&root, left)))
 }
 
 /// Whether the log went on after an exception that was logged below ERROR. What the JVM says itself, and what a thread did

@@ -435,7 +435,7 @@ mod tests {
             "{found:?}"
         );
         // A storm of problems is no storm of events.
-        let many = (0..20).map(|number| found_of(number)).collect();
+        let many = (0..20).map(found_of).collect();
         assert_eq!(told(&status(1, vec![], vec![]), &status(1, vec![], many)).len(), MOST_NEWS);
     }
 

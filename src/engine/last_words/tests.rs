@@ -211,7 +211,8 @@ fn other_shapes_of_an_end_are_read() {
 
 /// The last 2,048 bytes, as a kubelet keeps them.
 fn kept(text: &str) -> &str {
-    let start = (text.len().saturating_sub(2048)..).find(|start| text.is_char_boundary(*start)).unwrap();
+    let start =
+        (text.len().saturating_sub(2048)..=text.len()).find(|start| text.is_char_boundary(*start)).unwrap();
     &text[start..]
 }
 
