@@ -77,7 +77,7 @@ pub const LEAVES: &[Leaf] = &[
     ("serviceAccount.annotations", "{}", "{ serviceAccount: { annotations: { a: b } } }"),
     (
         "components.*.enabled",
-        "{ components: { all: {}, rest: {} } }",
+        "{ components: { all: {}, rest: { enabled: true } } }",
         "{ components: { all: {}, rest: { enabled: false } } }",
     ),
     ("components.*.image", "{}", all!("image: 'b:1'")),
@@ -447,7 +447,11 @@ pub const LEAVES: &[Leaf] = &[
         "{ storage: { volume: { accessMode: ReadWriteMany }, allowUnsafe: [SqliteOnSharedFilesystem] }, components: { all: { topologySpread: [{ topologyKey: a, whenUnsatisfiable: DoNotSchedule }] } } }",
     ),
     ("components.*.priorityClassName", "{}", all!("priorityClassName: a")),
-    ("components.*.loadBalancer.enabled", all!("loadBalancer: {}"), all!("loadBalancer: { enabled: false }")),
+    (
+        "components.*.loadBalancer.enabled",
+        all!("loadBalancer: { enabled: true }"),
+        all!("loadBalancer: { enabled: false }"),
+    ),
     ("components.*.loadBalancer.httpPort", all!("loadBalancer: {}"), all!("loadBalancer: { httpPort: 81 }")),
     ("components.*.loadBalancer.grpcPort", all!("loadBalancer: {}"), all!("loadBalancer: { grpcPort: 81 }")),
     ("components.*.loadBalancer.class", all!("loadBalancer: {}"), all!("loadBalancer: { class: a.b/c }")),
@@ -461,7 +465,11 @@ pub const LEAVES: &[Leaf] = &[
         all!("loadBalancer: {}"),
         all!("loadBalancer: { annotations: { a: b } }"),
     ),
-    ("components.*.nodePort.enabled", all!("nodePort: {}"), all!("nodePort: { enabled: false }")),
+    (
+        "components.*.nodePort.enabled",
+        all!("nodePort: { enabled: true }"),
+        all!("nodePort: { enabled: false }"),
+    ),
     ("components.*.nodePort.http", all!("nodePort: {}"), all!("nodePort: { http: 30080 }")),
     ("components.*.nodePort.grpc", all!("nodePort: {}"), all!("nodePort: { grpc: 30051 }")),
     (
@@ -574,7 +582,7 @@ pub const LEAVES: &[Leaf] = &[
         s3!("bucket: abc, credentialsSecret: { name: a }, caConfigMap: { name: a }"),
         s3!("bucket: abc, credentialsSecret: { name: a }, caConfigMap: { name: a, key: b }"),
     ),
-    ("backup.suspend", "{ backup: {} }", "{ backup: { suspend: true } }"),
+    ("backup.suspend", "{ backup: { suspend: false } }", "{ backup: { suspend: true } }"),
     ("restore.requestId", restore!("requestId: a"), restore!("requestId: b")),
     (
         "restore.from",
@@ -625,7 +633,11 @@ pub const LEAVES: &[Leaf] = &[
         ingress!("tls: { secretName: a, issuerRef: { name: i } }"),
         ingress!("tls: { secretName: a, issuerRef: { name: j } }"),
     ),
-    ("exposure.ingress.cors.enabled", ingress!("cors: {}"), ingress!("cors: { enabled: false }")),
+    (
+        "exposure.ingress.cors.enabled",
+        ingress!("cors: { enabled: true }"),
+        ingress!("cors: { enabled: false }"),
+    ),
     (
         "exposure.ingress.cors.allowOrigins",
         ingress!("cors: {}"),
@@ -649,7 +661,7 @@ pub const LEAVES: &[Leaf] = &[
     ),
     (
         "exposure.gateway.enabled",
-        gateway!("className: a, rules: [{ host: a.b, component: all }]"),
+        gateway!("className: a, enabled: true, rules: [{ host: a.b, component: all }]"),
         gateway!("className: a, enabled: false, rules: [{ host: a.b, component: all }]"),
     ),
     (
@@ -1013,5 +1025,5 @@ pub const LEAVES: &[Leaf] = &[
         "{ limits: { quota: { pods: 9, limits: { ephemeral-storage: 9Gi } } } }",
     ),
     ("deletionProtection", "{}", "{ deletionProtection: true }"),
-    ("operation.stopped", "{}", "{ operation: { stopped: true } }"),
+    ("operation.stopped", "{ operation: { stopped: false } }", "{ operation: { stopped: true } }"),
 ];

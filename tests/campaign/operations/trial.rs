@@ -42,8 +42,8 @@ const HOLDING: [&str; 8] = [
 /// Reasons of a resource that a quota gives less than it wants.
 const OF_A_QUOTA: [&str; 2] = ["QuotaExceeded", "ReplicaFailure"];
 /// Leaves of which the first spec cannot come back: a claim does not shrink, and has its class for ever.
-/// What protects is not given up by leaving it out.
-const NO_WAY_BACK: [&str; 9] = [
+/// What protects is not given up by leaving it out, and nobody is let in by it.
+const NO_WAY_BACK: [&str; 27] = [
     "storage.volume.size",
     "backup.volume.size",
     "components.*.volume.size",
@@ -53,6 +53,24 @@ const NO_WAY_BACK: [&str; 9] = [
     "deletionProtection",
     "exposure.ingress.cors.allowOrigins",
     "meaning: everything",
+    "meaning: no Secret",
+    "auth.apiKeySecret.name",
+    "auth.apiKeySecret.key",
+    "backup.s3.endpoint",
+    "backup.s3.prefix",
+    "backup.volume.existingClaim",
+    "exposure.gateway.parentRefs[].sectionName",
+    "exposure.gateway.rules[].path",
+    "exposure.ingress.className",
+    "exposure.ingress.rules[].path",
+    "networkPolicy.clients[].except",
+    "networkPolicy.clients[].namespaceSelector.matchLabels",
+    "networkPolicy.clients[].podSelector.matchLabels",
+    "networkPolicy.egress[].to[].except",
+    "networkPolicy.egress[].to[].namespaceSelector.matchLabels",
+    "networkPolicy.egress[].to[].podSelector.matchLabels",
+    "networkPolicy.ingressController.namespaceSelector.matchLabels",
+    "networkPolicy.monitoring.namespaceSelector.matchLabels",
 ];
 /// Leaves that are not tried on a new resource: a slot's operator sees one namespace.
 const ELSEWHERE: [&str; 2] = ["namespace.name", "systemNamespace.name"];
