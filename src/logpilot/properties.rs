@@ -162,12 +162,13 @@ impl Refusal {
     }
 
     /// For a value above properties that the operator owns: whatever it is, it would take their place.
-    fn above(owned: &'static str) -> Self {
+    fn above(owned: &Owned) -> Self {
         let why = format!(
-            "stands above `{owned}`, which only the operator sets: a value here, an empty one too, would take its place; set \
-             the properties below it one by one, or remove it"
+            "stands above `{}`, which only the operator sets: a value here, an empty one too, would take its place; set what is \
+             below it one by one, or remove it; {}",
+            owned.name, owned.instead
         );
-        Self { owned: Some(owned), why }
+        Self { owned: Some(owned.name), why }
     }
 
     fn of(owned: Option<&'static str>, instead: &str) -> Self {
@@ -248,7 +249,7 @@ pub fn overlaps(config: &Config) -> Vec<Overlap> {
         let owner = SPELLED.iter().find(|([spelled, _], owned)| hit(spelled) && !kept(spelled, owned));
         let level = || levels.iter().find(|(spelled, _)| hit(spelled));
         let refusal = match owner {
-            Some(([spelled, _], row)) if !within(&name, spelled) => Some(Refusal::above(row.name)),
+            Some(([spelled, _], row)) if !within(&name, spelled) => Some(Refusal::above(row)),
             Some((_, row)) => Some(Refusal::of(Some(row.name), row.instead)),
             None => level()
                 .map(|(_, logger)| {

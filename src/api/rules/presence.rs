@@ -80,7 +80,7 @@ pub fn monitoring_peer_is_kept() -> Rule {
             off(old),
             off(new)
         ),
-        "may not be left out once it was given: that opens the management port to a whole namespace, and closes it to who scrapes now; write the default as `{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}`, or with the system namespace where one is named",
+        "may not be left out once it was given: that opens the management port to a whole namespace, and perhaps closes it to your Prometheus; write the default as `{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}`, or with the system namespace where one is named",
         ".networkPolicy.monitoring",
     )
 }
@@ -255,7 +255,7 @@ pub fn origins_are_kept() -> Rule {
 pub fn tls_is_kept(elsewhere: &str) -> Rule {
     kept(
         format!("{} || {} || !has(oldSelf.tls) || has(self.tls){elsewhere}", off("self"), off("oldSelf")),
-        "may not be left out while this is on: clients would send the API key in clear text; set `enabled: false`, then take `tls` away, then turn it on again",
+        "may not be left out while this is on: clients would send the API key in clear text; set `enabled: false`, then remove `tls`, then set `enabled: true`",
         ".tls",
     )
 }

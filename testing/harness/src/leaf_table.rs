@@ -81,7 +81,7 @@ pub const LEAVES: &[Leaf] = &[
         "{ components: { all: {}, rest: { enabled: false } } }",
     ),
     ("components.*.image", "{}", all!("image: 'b:1'")),
-    ("components.*.replicas", "{}", all!("replicas: 1")),
+    ("components.*.replicas", all!("replicas: 2"), all!("replicas: 1")),
     ("components.*.resources.requests.cpu", "{}", all!("resources: { requests: { cpu: 200m } }")),
     ("components.*.resources.requests.memory", "{}", all!("resources: { requests: { memory: 300Mi } }")),
     (
@@ -519,7 +519,11 @@ pub const LEAVES: &[Leaf] = &[
     ("backup.enabled", "{ backup: {} }", "{ backup: { enabled: false } }"),
     ("backup.schedule", "{ backup: {} }", "{ backup: { schedule: '0 4 * * *' } }"),
     ("backup.timeZone", "{ backup: {} }", "{ backup: { timeZone: Asia/Seoul } }"),
-    ("backup.retention.count", "{ backup: {} }", "{ backup: { retention: { count: 1 } } }"),
+    (
+        "backup.retention.count",
+        "{ backup: { retention: { count: 7 } } }",
+        "{ backup: { retention: { count: 1 } } }",
+    ),
     ("backup.volume.size", "{ backup: {} }", "{ backup: { volume: { size: 21Gi } } }"),
     (
         "backup.volume.storageClassName",

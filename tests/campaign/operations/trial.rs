@@ -447,7 +447,12 @@ pub fn own(spec: &Value, name: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use harness::{bad_input::offline::Judge, leaves};
+
+    use super::{
+        super::{meaning::MEANINGS, mutations::operations},
+        *,
+    };
 
     #[test]
     fn two_at_the_bound_have_ports_of_their_own() {
@@ -460,5 +465,37 @@ mod tests {
             assert_eq!(of(ports.clone(), "c1"), json!({ "components": { "all": { "nodePort": ports } } }));
         }
         assert_eq!(apart(&json!({}), "c1"), json!({}));
+    }
+
+    /// Asked of the rules alone, so that nobody has to wait for a campaign to know.
+    #[test]
+    fn only_the_listed_leaves_have_no_way_back() {
+        let judge = Judge::new();
+        let object = |spec: &Value| {
+            json!({
+                "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "metadata": { "name": "a" }, "spec": spec,
+            })
+        };
+        let refused = |spec: &Value, before: Option<&Value>| {
+            !judge.refusals(&object(spec), before.map(object).as_ref()).is_empty()
+        };
+        let leaves = leaves::leaves().0;
+        let mut ways = Vec::new();
+        for operation in operations(&leaves) {
+            let one = leaves.iter().find(|leaf| leaf.path == operation.leaf).unwrap().one.clone();
+            ways.push((operation.leaf, one, operation.spec));
+        }
+        for (name, one, others) in MEANINGS {
+            ways.extend(others.iter().map(|other| (format!("meaning: {name}"), spec(one), spec(other))));
+        }
+        let closed: BTreeSet<String> = ways
+            .into_iter()
+            .filter(|(_, one, other)| !refused(other, Some(one)) && refused(one, Some(other)))
+            .map(|(leaf, ..)| leaf)
+            .collect();
+        let listed = NO_WAY_BACK.map(str::to_owned);
+        let unlisted: Vec<_> = closed.iter().filter(|it| !listed.contains(it)).collect();
+        assert_eq!(unlisted, [""; 0], "not in NO_WAY_BACK");
+        println!("{} leaves without a way back", closed.len());
     }
 }
