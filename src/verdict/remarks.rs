@@ -25,19 +25,24 @@ pub fn remarks(object: &Value, structure: &Value) -> Vec<Remark> {
              for a block with its defaults",
         ))
         .collect();
-    if object["metadata"]["namespace"].as_str().is_some_and(|it| !it.is_empty()) {
+    if object.pointer("/metadata/namespace").and_then(Value::as_str).is_some_and(|it| !it.is_empty()) {
         found.push(remark(
             "is dropped: the resource itself is in no namespace; `spec.namespace.name` says where the servers run",
         )("metadata.namespace".to_owned()));
     }
-    let spec = &object["spec"];
     let mut kept = Vec::new();
-    empty(&spec["config"]["overlay"], "spec.config.overlay", &mut kept);
+    // Where the whole field is null it is dropped, which is said above.
+    if let Some(overlay) = object.pointer("/spec/config/overlay").filter(|it| it.is_object()) {
+        empty(overlay, "spec.config.overlay", &mut kept);
+    }
     found.extend(kept.drain(..).map(remark(
         "is null, which `kubectl apply` drops unless it is `--server-side`; write `''` for an empty value",
     )));
-    for (index, patch) in spec["patches"].as_array().into_iter().flatten().enumerate() {
-        empty(&patch["patch"], &format!("{}.patch", item("spec.patches", index)), &mut kept);
+    let patches = object.pointer("/spec/patches").and_then(Value::as_array);
+    for (index, patch) in patches.into_iter().flatten().enumerate() {
+        if let Some(patch) = patch.get("patch") {
+            empty(patch, &format!("{}.patch", item("spec.patches", index)), &mut kept);
+        }
     }
     found.extend(kept.into_iter().map(remark(
         "is null, which `kubectl apply` drops unless it is `--server-side`; use `type: Strategic` with `$patch: delete` in \
@@ -49,7 +54,6 @@ pub fn remarks(object: &Value, structure: &Value) -> Vec<Remark> {
 /// The paths of every `null` in free form.
 fn empty(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
-        Value::Null if path.ends_with(".overlay") || path.ends_with(".patch") => {}
         Value::Null => found.push(path.to_owned()),
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(index, value)| empty(value, &item(path, index), found));
