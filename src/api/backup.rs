@@ -13,7 +13,15 @@ use super::{
 /// `kubectl create job --from=cronjob/…-backup` takes one at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::one_target())]
+#[x_kube(
+    validation = rule::one_target(),
+    validation = rules::presence::retention_is_kept(),
+    validation = rules::presence::bucket_is_kept(),
+    validation = rules::presence::bucket_setting_is_kept("prefix", "backups would go elsewhere in the bucket, and those that there are would be out of sight", "`NAMESPACE/NAME`"),
+    validation = rules::presence::bucket_setting_is_kept("endpoint", "backups and the key would go to Amazon", "`https://s3.REGION.amazonaws.com`"),
+    validation = rules::presence::backup_claim_is_kept(),
+    validation = rules::presence::suspension_is_kept()
+)]
 pub struct Backup {
     /// Default true. With false no backup is taken; those that exist stay.
     pub enabled: Option<bool>,

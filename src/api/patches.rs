@@ -14,7 +14,7 @@ pub struct ObjectPatch {
     pub target: PatchTarget,
     /// `Merge` (default): objects are merged, `null` removes, a list replaces the list. `Strategic`: lists of containers,
     /// variables, ports, volumes and listeners are merged by name, port or path too, and `$patch: delete` in an object
-    /// removes it. Prefer that to `null`, which `kubectl apply` drops from an update unless it is `--server-side`.
+    /// removes it. Prefer that to `null`, which `kubectl apply` drops unless it is `--server-side`.
     #[serde(rename = "type")]
     pub type_: Option<PatchType>,
     /// Laid over the object, at most 64 KiB. What has a field of its own, or keeps the cluster together, may not be

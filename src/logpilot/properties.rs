@@ -1,7 +1,7 @@
 //! Which properties of the server only the operator sets, and how Spring spells them. Every way in which a value reaches the
 //! server is judged by this one table: `config.overlay`, variables, options of Java and arguments. Pure.
 
-use std::sync::LazyLock;
+use std::{net::IpAddr, sync::LazyLock};
 
 use serde_json::{Map, Value};
 
@@ -23,6 +23,8 @@ enum Keeps {
     Nothing,
     /// One of these, in the spelling of [`relaxed`].
     Values(&'static [&'static str]),
+    /// An address that stands for all of a pod, or one of these words for them.
+    EveryAddress(&'static [&'static str]),
     /// A list with all of these endpoints, or with `*`.
     Endpoints(&'static [&'static str]),
     /// A list without any of these endpoints, and without `*`.
@@ -66,14 +68,14 @@ const fn owned(name: &'static str, keeps: Keeps, instead: &'static str) -> Owned
 /// Source of the names from `management`: the application properties of Spring Boot 3.3 to 3.5.
 pub const OWNED_PROPERTIES: &[Owned] = &[
     owned("server.port", Keeps::Nothing, HTTP_PORT),
-    owned("server.address", Keeps::Values(&["0.0.0.0"]), ADDRESS),
+    owned("server.address", Keeps::EveryAddress(&[]), ADDRESS),
     owned("server.ssl", Keeps::Nothing, TLS),
     owned("server.shutdown", Keeps::Values(&["graceful"]), SHUTDOWN),
     owned("grpc.server.port", Keeps::Nothing, GRPC_PORT),
-    owned("grpc.server.address", Keeps::Values(&["0.0.0.0"]), ADDRESS),
+    owned("grpc.server.address", Keeps::EveryAddress(&["*"]), ADDRESS),
     owned("grpc.server.security", Keeps::Nothing, TLS),
     owned("management.server.port", Keeps::Nothing, MANAGEMENT_PORT),
-    owned("management.server.address", Keeps::Values(&["0.0.0.0"]), ADDRESS),
+    owned("management.server.address", Keeps::EveryAddress(&[]), ADDRESS),
     owned("management.server.base-path", Keeps::Nothing, MANAGEMENT_PATH),
     owned("management.server.ssl", Keeps::Nothing, MANAGEMENT_PORT),
     owned("management.endpoints.web.base-path", Keeps::Nothing, MANAGEMENT_PATH),
@@ -127,6 +129,10 @@ impl Owned {
         match self.keeps {
             Keeps::Nothing => false,
             Keeps::Values(kept) => kept.contains(&relaxed(text).as_str()),
+            Keeps::EveryAddress(words) => {
+                let text = text.trim();
+                words.contains(&text) || text.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
+            }
             Keeps::Endpoints(needed) => {
                 let items: Vec<&str> = items.collect();
                 let has = |name: &&str| items.iter().any(|item| relaxed(item) == **name);
@@ -153,6 +159,16 @@ impl Refusal {
     #[must_use]
     pub fn other(why: &str) -> Self {
         Self { owned: None, why: why.to_owned() }
+    }
+
+    /// For a value above properties that the operator owns: whatever it is, it would take their place.
+    fn above(owned: &Owned) -> Self {
+        let why = format!(
+            "stands above `{}`, which only the operator sets: a value here, an empty one too, would take its place; set what is \
+             below it one by one, or remove it; {}",
+            owned.name, owned.instead
+        );
+        Self { owned: Some(owned.name), why }
     }
 
     fn of(owned: Option<&'static str>, instead: &str) -> Self {
@@ -233,6 +249,7 @@ pub fn overlaps(config: &Config) -> Vec<Overlap> {
         let owner = SPELLED.iter().find(|([spelled, _], owned)| hit(spelled) && !kept(spelled, owned));
         let level = || levels.iter().find(|(spelled, _)| hit(spelled));
         let refusal = match owner {
+            Some(([spelled, _], row)) if !within(&name, spelled) => Some(Refusal::above(row)),
             Some((_, row)) => Some(Refusal::of(Some(row.name), row.instead)),
             None => level()
                 .map(|(_, logger)| {

@@ -10,14 +10,38 @@ use crate::manifest::places::{child, item};
 /// A suggestion must be this near: a third of the letters may differ.
 const NEAR: usize = 3;
 
+/// Whether a field is dropped by the API server before it looks.
+fn is_dropped(value: &Value, schema: &Value, name: &str) -> bool {
+    value.is_null() && field(schema, name).is_some_and(|schema| schema["nullable"] != true)
+}
+
+/// The paths of what `prune_null` drops.
+pub fn nulls(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = child(path, name);
+                if is_dropped(value, schema, name) {
+                    found.push(path);
+                } else if let Some(schema) = field(schema, name) {
+                    nulls(value, schema, &path, found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                nulls(value, &schema["items"], &item(path, index), found);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Drops what is `null` and may not be, as the API server does before it looks: it means "not given".
 pub fn prune_null(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, value| {
-                let below = field(schema, name);
-                !(value.is_null() && below.is_some_and(|schema| schema["nullable"] != true))
-            });
+            fields.retain(|name, value| !is_dropped(value, schema, name));
             for (name, value) in fields {
                 if let Some(schema) = field(schema, name) {
                     prune_null(value, schema);

@@ -96,12 +96,13 @@ async fn what_acted_on_a_replaced_deployment_is_withdrawn() {
     case.until("two pods", SOON, |status| status["pods"] == "2/2").await;
     let mut paused = acting(&case.name);
     paused["operation"] = json!({ "paused": true });
-    case.apply(paused).await;
+    case.apply(paused.clone()).await;
     case.until("paused", SOON, |status| status["summary"] == "Paused").await;
     kinds::delete(&case.client, kind("Deployment"), case.ns(), "replaced-all").await;
     case.gone("Deployment", "replaced-all", SOON).await;
     cluster::apply(&case.client, &by_hand(&case)).await;
-    case.apply(acting(&case.name)).await;
+    paused["operation"] = json!({ "paused": false });
+    case.apply(paused).await;
     for name in ACTING {
         case.gone(name, "replaced-all", SOON).await;
     }
@@ -264,7 +265,7 @@ async fn restored_children_are_taken_back_as_they_are() {
     case.ready().await;
     let mut paused = spec.clone();
     paused["operation"] = json!({ "paused": true });
-    case.apply(paused).await;
+    case.apply(paused.clone()).await;
     case.until("paused", SOON, |status| status["summary"] == "Paused").await;
     let mut restored = Vec::new();
     for kind in of_management(Management::Managed) {
@@ -279,7 +280,8 @@ async fn restored_children_are_taken_back_as_they_are() {
         of_management(Management::Managed).count() - 1,
         "all but PodMonitor: {kinds_restored:?}"
     );
-    case.apply(spec).await;
+    paused["operation"] = json!({ "paused": false });
+    case.apply(paused).await;
     let status = case.ready().await;
     assert!(!problems(&status).contains("NameConflict"), "{status:#}");
     for (kind_name, name, uid_before) in restored {

@@ -61,7 +61,7 @@ pub fn load_balancer_class_is_kept() -> Rule {
     explained(
         format!("{} || {} || {} == {}", off("self"), off("oldSelf"), class("self"), class("oldSelf")),
         format!(
-            "\"is immutable while there is a load balancer (was '\" + {} + \"'): set `enabled: false` with the new class, wait until the Service is gone, then take it away; the address changes\"",
+            "\"is immutable while there is a load balancer (was '\" + {} + \"'): set `enabled: false` with the new class, wait until the Service is gone, then set `enabled: true`; the address changes\"",
             class("oldSelf")
         ),
     )

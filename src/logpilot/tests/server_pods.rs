@@ -439,6 +439,8 @@ fn what_probes_need_is_refused_whatever_way_it_takes(
 /// What changes nothing of it.
 #[rstest]
 #[case("{ management.endpoints.web.exposure.include: '*' }")]
+#[case("{ server.address: 0.0.0.0, management.server.address: '0:0::0', grpc.server.address: '*' }")]
+#[case("{ server: { address: '::' }, grpc: { server: { address: '::' } } }")]
 #[case("{ management.endpoints.web.exposure.include: [health, prometheus, env] }")]
 #[case("{ management.endpoints.web.exposure.include: 'env, Health ,prometheus' }")]
 #[case("{ management.endpoints.web.exposure.exclude: [env, beans] }")]
