@@ -16,7 +16,7 @@ use k8s_openapi::api::{
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-use crate::structure::{self, Layer};
+use crate::structure;
 
 /// The release of Kubernetes whose fields are known.
 pub const RELEASE: &str = "1.36";
@@ -48,17 +48,20 @@ static SCHEMAS: LazyLock<HashMap<&'static str, LazyLock<Value>>> = LazyLock::new
 #[must_use]
 pub fn faults(kind: &str, object: &Value) -> Vec<(String, String)> {
     let Some(schema) = SCHEMAS.get(kind) else { return Vec::new() };
-    let mut found = Vec::new();
-    structure::unknown_fields(object, schema, "", &mut found);
+    let (mut unknown, mut found) = (Vec::new(), Vec::new());
+    structure::unknown_fields(object, schema, "", &mut unknown);
     let mut object = object.clone();
     structure::prune_null(&mut object, schema);
     structure::check(&object, schema, "", &mut found);
-    let told = found.into_iter().map(|fault| {
-        let release = format!(" of Kubernetes {RELEASE}, which this operator knows");
-        let strict = if fault.layer == Layer::Strict { release.as_str() } else { "" };
-        (fault.path, format!("{}{strict}", fault.message))
+    // A mapping in the place of a list has no known field either.
+    let within = |path: &str, above: &str| {
+        path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    unknown.retain(|fault| !found.iter().any(|above| within(&fault.path, &above.path)));
+    let unknown = unknown.into_iter().map(|fault| {
+        (fault.path, format!("{} (Kubernetes {RELEASE}, as the operator knows it)", fault.message))
     });
-    told.collect()
+    unknown.chain(found.into_iter().map(|fault| (fault.path, fault.message))).collect()
 }
 
 /// The schema of a type, without references and descriptions.
@@ -116,7 +119,7 @@ mod tests {
     #[test]
     fn a_quantity_is_a_text_or_a_number() {
         let pod = |cpu: Value| {
-            json!({ "spec": { "selector": {}, "template": { "spec": { "containers": [
+            json!({ "metadata": {}, "spec": { "selector": {}, "template": { "spec": { "containers": [
                 { "name": "a", "resources": { "limits": { "cpu": cpu } } },
             ] } } } })
         };

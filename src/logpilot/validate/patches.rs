@@ -3,6 +3,7 @@
 
 mod identity;
 mod objects;
+mod operations;
 mod pods;
 mod protected;
 
@@ -16,7 +17,7 @@ use crate::{
         config_check,
         facts::{Facts, RestoreJob},
         model::Cluster,
-        patches::{DIRECTIVE, lay_over, targets},
+        patches::{DIRECTIVE, Failure, lay_over, targets},
         plan, restore,
     },
     objects::{kinds, schemas},
@@ -42,19 +43,22 @@ pub(super) fn check(cluster: &Cluster, violations: &mut Violations) {
         if !named_well(patch, &at, violations) {
             continue;
         }
-        let at = format!("{at}.patch");
         let before = violations.0.len();
-        protected::check(patch, &at, violations);
-        directives(patch, &at, violations);
+        if patch.type_ == Some(PatchType::Json6902) {
+            operations::protected(patch, &at, violations);
+        } else {
+            protected::check(&patch.target.kind, &patch.patch, &format!("{at}.patch"), violations);
+            directives(patch, &format!("{at}.patch"), violations);
+        }
         let target = plan.objects.iter_mut().find(|planned| targets(patch, planned));
         if let (Some(planned), true) = (target, violations.0.len() == before) {
             let old = planned.body.clone();
-            lay_over(&mut planned.body, patch);
+            if let Err(Failure { operation, why }) = lay_over(&mut planned.body, patch) {
+                violations.add(format!("{at}.operations[{operation}]"), why);
+                continue;
+            }
             let found = of_object(cluster, planned.kind.kind, &old, &planned.body);
-            violations.0.extend(found.into_iter().map(|(path, message)| {
-                let path = if path.is_empty() { at.clone() } else { format!("{at}.{path}") };
-                Violation { path, message }
-            }));
+            violations.0.extend(found.into_iter().map(|(path, message)| told(patch, &at, &path, message)));
         }
     }
     if violations.0.is_empty() {
@@ -62,15 +66,26 @@ pub(super) fn check(cluster: &Cluster, violations: &mut Violations) {
     }
 }
 
+/// An objection to the object as it is patched. Operations have no such path, so that the words have it.
+fn told(patch: &ObjectPatch, at: &str, path: &str, message: String) -> Violation {
+    if patch.type_ == Some(PatchType::Json6902) {
+        return Violation { path: format!("{at}.operations"), message: format!("`{path}` {message}") };
+    }
+    Violation { path: format!("{at}.patch.{path}"), message }
+}
+
 /// Everything that a patch brings to an object though the API server or a field of the spec would refuse it.
 fn of_object(cluster: &Cluster, kind: &str, old: &Value, new: &Value) -> Found {
-    let found = new_ones(schemas::faults(kind, old), schemas::faults(kind, new));
-    if !found.is_empty() {
-        // What has the wrong shape cannot be asked for more.
-        return found;
-    }
+    let mut shape = new_ones(schemas::faults(kind, old), schemas::faults(kind, new));
     let mut found = pods::violations(cluster, kind, old, new);
     found.extend(objects::violations(kind, old, new));
+    if !shape.is_empty() {
+        // What has the wrong shape cannot be asked for more; where both speak of a field, the rule's words help more.
+        let at = |found: &Found, path: &str| found.iter().any(|(other, _)| other == path);
+        found.retain(|(path, _)| at(&shape, path));
+        shape.retain(|(path, _)| !at(&found, path));
+        found.extend(shape);
+    }
     found
 }
 
@@ -81,10 +96,14 @@ fn new_ones(before: Found, mut after: Found) -> Found {
 }
 
 fn named_well(patch: &ObjectPatch, at: &str, violations: &mut Violations) -> bool {
-    let size = serde_json::to_vec(&patch.patch).map_or(0, |json| json.len());
+    let (field, json) = match &patch.operations {
+        Some(operations) => ("operations", serde_json::to_vec(operations)),
+        None => ("patch", serde_json::to_vec(&patch.patch)),
+    };
+    let size = json.map_or(0, |json| json.len());
     violations.require(
         size <= BYTES,
-        format!("{at}.patch"),
+        format!("{at}.{field}"),
         format!("has {size} bytes as JSON and must have at most {BYTES}"),
     );
     let mut generated: Vec<&str> = kinds::KINDS

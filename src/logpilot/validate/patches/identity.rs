@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{super::Violations, pods};
+use super::{super::Violations, pods, told};
 use crate::{
     api::patches::ObjectPatch,
     engine::plan::Plan,
@@ -26,13 +26,12 @@ pub(super) fn check(patches: &[ObjectPatch], (generated, plan): (&Plan, &Plan), 
             pods.iter().any(|(_, other)| differs(other) && claims(other).any(|other| other == *claim))
         });
         let last = patches.iter().enumerate().rev().find(|(_, patch)| targets(patch, after));
-        let (Some(claim), Some((index, _))) = (shared, last) else { continue };
-        violations.add(
-            format!("spec.patches[{index}].patch.{path}.securityContext"),
-            format!(
-                "must have the user and `fsGroup` of the other pods of claim '{claim}': what one writes, the others could only read; use `securityContext` of the component, which all of them follow"
-            ),
+        let (Some(claim), Some((index, patch))) = (shared, last) else { continue };
+        let why = format!(
+            "must have the user and `fsGroup` of the other pods of claim '{claim}': what one writes, the others could only read; use `securityContext` of the component, which all of them follow"
         );
+        let at = format!("spec.patches[{index}]");
+        violations.0.push(told(patch, &at, &format!("{path}.securityContext"), why));
     }
 }
 

@@ -15,7 +15,6 @@ pub(super) fn violations(kind: &str, old: &Value, new: &Value) -> Found {
         "Service" => new_ones(management_outside(old), management_outside(new)),
         "NetworkPolicy" => new_ones(management_open(old), management_open(new)),
         "Ingress" => ingress(old, new),
-        "HTTPRoute" => new_paths(old, new),
         "ServiceMonitor" => endpoints("endpoints", old, new),
         "PodMonitor" => endpoints("podMetricsEndpoints", old, new),
         _ => Found::new(),
@@ -27,7 +26,8 @@ fn rollout(body: &Value) -> Found {
     let mut found = Found::new();
     let ready = number("minReadySeconds").unwrap_or_default();
     let deadline = number("progressDeadlineSeconds").unwrap_or(PROGRESS_DEADLINE_SECONDS);
-    if ready >= deadline {
+    // A deadline of its own fault is named below.
+    if ready >= deadline && deadline > 0 {
         let why = format!("must be greater than `minReadySeconds` ({ready}); the default is 600");
         found.push(("spec.progressDeadlineSeconds".to_owned(), why));
     }
@@ -111,14 +111,12 @@ fn ingress(old: &Value, new: &Value) -> Found {
         let why = "must have no text with spaces, quotes or any of {};#: it ends up in the ingress controller's configuration";
         found.push(("spec".to_owned(), why.to_owned()));
     }
-    let known: Vec<_> = places(old).into_iter().map(|(_, place)| place).collect();
-    for (at, (host, path)) in places(new) {
-        if !known.contains(&(host.clone(), path.clone())) {
-            let why = format!(
-                "may not add '{host}{path}': hosts and paths are compared with those of other resources; use `exposure.ingress.rules`"
-            );
-            found.push((at, why));
-        }
+    let known: Vec<&str> = hosts(old).collect();
+    for (index, host) in hosts(new).enumerate().filter(|(_, host)| !known.contains(host)) {
+        let why = format!(
+            "'{host}' is no host of `exposure.ingress.rules`: hosts are compared with those of other resources; add it there"
+        );
+        found.push((format!("spec.rules[{index}].host"), why));
     }
     if new.pointer("/spec/defaultBackend").is_some_and(|backend| !backend.is_null()) {
         let why = "may not be patched: it would answer for every host; use a rule without `host` in `exposure.ingress.rules`";
@@ -127,22 +125,10 @@ fn ingress(old: &Value, new: &Value) -> Found {
     found
 }
 
-type Place = (String, String);
-
-/// Each host with a path of it, and where it stands.
-fn places(body: &Value) -> Vec<(String, Place)> {
-    let text =
-        |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut found = Vec::new();
-    let rules = body.get("spec").into_iter().flat_map(|spec| list(spec, "rules")).enumerate();
-    for (rule_index, rule) in rules {
-        let paths = rule.get("http").into_iter().flat_map(|http| list(http, "paths")).enumerate();
-        for (index, path) in paths {
-            let at = format!("spec.rules[{rule_index}].http.paths[{index}]");
-            found.push((at, (text(rule, "host"), text(path, "path"))));
-        }
-    }
-    found
+/// The host of each rule; empty for one that answers for all that nobody names.
+fn hosts(body: &Value) -> impl Iterator<Item = &str> {
+    let rules = body.get("spec").into_iter().flat_map(|spec| list(spec, "rules"));
+    rules.map(|rule| rule.get("host").and_then(Value::as_str).unwrap_or_default())
 }
 
 fn texts_of<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
@@ -152,33 +138,6 @@ fn texts_of<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         Value::Object(fields) => fields.values().for_each(|field| texts_of(field, found)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-/// Paths that a route had not.
-fn new_paths(old: &Value, new: &Value) -> Found {
-    let paths = |body: &Value| -> Vec<(String, Option<String>)> {
-        let rules = body.get("spec").into_iter().flat_map(|spec| list(spec, "rules")).enumerate();
-        rules
-            .flat_map(|(rule_index, rule)| {
-                let one = |(index, it): (usize, &Value)| {
-                    let path = it.pointer("/path/value").and_then(Value::as_str).map(ToOwned::to_owned);
-                    (format!("spec.rules[{rule_index}].matches[{index}].path"), path)
-                };
-                list(rule, "matches").enumerate().map(one).collect::<Vec<_>>()
-            })
-            .collect()
-    };
-    let known: Vec<_> = paths(old).into_iter().map(|(_, path)| path).collect();
-    let added = paths(new).into_iter().filter(|(_, path)| !known.contains(path));
-    added
-        .map(|(at, path)| {
-            let path = path.unwrap_or_else(|| "/".to_owned());
-            let why = format!(
-                "may not add '{path}': paths are compared with those of other resources; use `exposure.gateway.rules`"
-            );
-            (at, why)
-        })
-        .collect()
 }
 
 /// The endpoint that alerts and dashboards are made for.

@@ -11,9 +11,7 @@ use crate::{
 
 /// Where the pod of an object stands.
 pub(super) const PODS: [&str; 2] = ["spec.template.spec", "spec.jobTemplate.spec.template.spec"];
-/// Each probe, and the field that switches it off.
-const PROBES: [(&str, &str); 3] =
-    [("livenessProbe", "liveness"), ("readinessProbe", "readiness"), ("startupProbe", "startup")];
+const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
 /// Numbers of a probe, with the bounds of the fields of the same name.
 const TIMINGS: [(&str, i64, i64); 5] = [
     ("initialDelaySeconds", 0, 3600),
@@ -141,22 +139,18 @@ fn image(planned: &Value, patched: &Value) -> Option<(String, String)> {
     Image::objection(image).map(|why| ("image".to_owned(), why))
 }
 
+/// One that is taken away is one that the component's field switches off.
 fn probes(planned: &Value, patched: &Value) -> Found {
-    let mut found = Found::new();
-    for (field, name) in PROBES {
-        let (before, after) = (given(planned, field), given(patched, field));
-        let Some(probe) = after.filter(|after| before != Some(*after)) else {
-            if before.is_some() && after.is_none() {
-                let why =
-                    format!("may not be removed here; use `probes.{name}.enabled: false` of the component");
-                found.push((field.to_owned(), why));
-            }
-            continue;
-        };
-        let faults = one_probe(name, probe, patched);
-        found.extend(faults.into_iter().map(|(below, why)| (format!("{field}.{below}"), why)));
-    }
-    found
+    let changed = |field: &&str| given(planned, field) != given(patched, field);
+    PROBES
+        .into_iter()
+        .filter(changed)
+        .flat_map(|field| {
+            let faults =
+                given(patched, field).map(|probe| one_probe(field, probe, patched)).unwrap_or_default();
+            faults.into_iter().map(move |(below, why)| (format!("{field}.{below}"), why))
+        })
+        .collect()
 }
 
 fn one_probe(name: &str, probe: &Value, container: &Value) -> Found {
@@ -170,7 +164,7 @@ fn one_probe(name: &str, probe: &Value, container: &Value) -> Found {
         found.push(((*second).to_owned(), why));
     }
     for (field, least, most) in TIMINGS {
-        let most = if field == "successThreshold" && name != "readiness" { 1 } else { most };
+        let most = if field == "successThreshold" && name != "readinessProbe" { 1 } else { most };
         if number(probe, field).is_some_and(|seconds| !(least..=most).contains(&seconds)) {
             let why = if most == 1 {
                 "must be 1 for liveness and startup probes".to_owned()

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::Violations;
-use crate::{api::patches::ObjectPatch, logpilot::patches::DIRECTIVE, objects::labels};
+use crate::{logpilot::patches::DIRECTIVE, objects::labels};
 
 /// Kind (none: every kind), path, and what to do instead.
 const PROTECTED: &[(Option<&str>, &[&str], &str)] = &[
@@ -138,30 +138,31 @@ fn templates(kind: &str) -> &'static [&'static [&'static str]] {
     }
 }
 
-pub(super) fn check(patch: &ObjectPatch, at: &str, violations: &mut Violations) {
+/// `changes`: what is patched of an object of this kind; a leaf that is no mapping stands for all of it.
+pub(super) fn check(kind: &str, changes: &Map<String, Value>, at: &str, violations: &mut Violations) {
     let gone = |value: &Value| fields(value).is_none();
-    if patch.patch.contains_key(DIRECTIVE) || patch.patch.get("spec").is_some_and(gone) {
+    if changes.contains_key(DIRECTIVE) || changes.get("spec").is_some_and(gone) {
         violations.add(format!("{at}.spec"), "may not be removed or replaced as a whole");
         return;
     }
-    for template in templates(&patch.target.kind) {
-        let below = template.iter().try_fold(&patch.patch, |below, step| below.get(*step).and_then(fields));
+    for template in templates(kind) {
+        let below = template.iter().try_fold(changes, |below, step| below.get(*step).and_then(fields));
         let at = format!("{at}.{}", template.join("."));
         match below {
             Some(below) => metadata(below, &at, violations),
-            None if mentions(&patch.patch, template) => {
+            None if mentions(changes, template) => {
                 violations.add(at, "may not be removed or replaced as a whole");
                 return;
             }
             None => {}
         }
     }
-    for (kind, path, why) in PROTECTED {
-        if kind.is_none_or(|kind| kind == patch.target.kind) && mentions(&patch.patch, path) {
+    for (of, path, why) in PROTECTED {
+        if of.is_none_or(|of| of == kind) && mentions(changes, path) {
             violations.add(format!("{at}.{}", path.join(".")), format!("may not be patched: it {why}"));
         }
     }
-    metadata(&patch.patch, at, violations);
+    metadata(changes, at, violations);
 }
 
 /// Labels and annotations that are not ours may change, and nothing else.
