@@ -46,7 +46,7 @@ pub struct Operation {
     pub from: Option<String>,
     /// What `add`, `replace` and `test` need.
     #[schemars(schema_with = "super::schema::anything")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
 }
 
