@@ -58,7 +58,7 @@ pub(super) fn check(cluster: &Cluster, violations: &mut Violations) {
                 continue;
             }
             let found = of_object(cluster, planned.kind.kind, &old, &planned.body);
-            violations.0.extend(found.into_iter().map(|(path, message)| told(patch, &at, &path, message)));
+            violations.0.extend(found.into_iter().map(|(field, why)| told(patch, &at, &field, &why)));
         }
     }
     if violations.0.is_empty() {
@@ -67,16 +67,16 @@ pub(super) fn check(cluster: &Cluster, violations: &mut Violations) {
 }
 
 /// An objection to the object as it is patched. Operations have no such path, so that the words have it.
-fn told(patch: &ObjectPatch, at: &str, path: &str, message: String) -> Violation {
+fn told(patch: &ObjectPatch, at: &str, field: &str, why: &str) -> Violation {
     if patch.type_ == Some(PatchType::Json6902) {
-        return Violation { path: format!("{at}.operations"), message: format!("`{path}` {message}") };
+        return Violation { path: format!("{at}.operations"), message: format!("`{field}` {why}") };
     }
-    Violation { path: format!("{at}.patch.{path}"), message }
+    Violation { path: format!("{at}.patch.{field}"), message: why.to_owned() }
 }
 
 /// Everything that a patch brings to an object though the API server or a field of the spec would refuse it.
 fn of_object(cluster: &Cluster, kind: &str, old: &Value, new: &Value) -> Found {
-    let mut shape = new_ones(schemas::faults(kind, old), schemas::faults(kind, new));
+    let mut shape = new_ones(&schemas::faults(kind, old), schemas::faults(kind, new));
     let mut found = pods::violations(cluster, kind, old, new);
     found.extend(objects::violations(kind, old, new));
     if !shape.is_empty() {
@@ -90,7 +90,7 @@ fn of_object(cluster: &Cluster, kind: &str, old: &Value, new: &Value) -> Found {
 }
 
 /// Those that were not there before.
-fn new_ones(before: Found, mut after: Found) -> Found {
+fn new_ones(before: &[(String, String)], mut after: Found) -> Found {
     after.retain(|found| !before.contains(found));
     after
 }

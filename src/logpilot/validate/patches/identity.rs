@@ -15,7 +15,7 @@ pub(super) fn check(patches: &[ObjectPatch], (generated, plan): (&Plan, &Plan), 
     let pods: Vec<(&'static str, &Value)> =
         plan.objects.iter().filter_map(|planned| pods::of(&planned.body)).collect();
     for (before, after) in generated.objects.iter().zip(&plan.objects) {
-        let (Some((_, old)), Some((path, new))) = (pods::of(&before.body), pods::of(&after.body)) else {
+        let (Some((_, old)), Some((pod, new))) = (pods::of(&before.body), pods::of(&after.body)) else {
             continue;
         };
         if identity(old) == identity(new) {
@@ -31,7 +31,7 @@ pub(super) fn check(patches: &[ObjectPatch], (generated, plan): (&Plan, &Plan), 
             "must have the user and `fsGroup` of the other pods of claim '{claim}': what one writes, the others could only read; use `securityContext` of the component, which all of them follow"
         );
         let at = format!("spec.patches[{index}]");
-        violations.0.push(told(patch, &at, &format!("{path}.securityContext"), why));
+        violations.0.push(told(patch, &at, &format!("{pod}.securityContext"), &why));
     }
 }
 

@@ -11,9 +11,9 @@ const PROGRESS_DEADLINE_SECONDS: i64 = 600;
 /// Everything that is wrong with a patched object, by path below it.
 pub(super) fn violations(kind: &str, old: &Value, new: &Value) -> Found {
     match kind {
-        "Deployment" => new_ones(rollout(old), rollout(new)),
-        "Service" => new_ones(management_outside(old), management_outside(new)),
-        "NetworkPolicy" => new_ones(management_open(old), management_open(new)),
+        "Deployment" => new_ones(&rollout(old), rollout(new)),
+        "Service" => new_ones(&management_outside(old), management_outside(new)),
+        "NetworkPolicy" => new_ones(&management_open(old), management_open(new)),
         "Ingress" => ingress(old, new),
         "ServiceMonitor" => endpoints("endpoints", old, new),
         "PodMonitor" => endpoints("podMetricsEndpoints", old, new),

@@ -15,12 +15,12 @@ pub(super) fn protected(patch: &ObjectPatch, at: &str, violations: &mut Violatio
         for (field, pointer) in pointers(operation) {
             let mut found = Violations::default();
             rules::check(&patch.target.kind, &mention(pointer), "", &mut found);
-            let path = format!("{at}.operations[{index}].{field}");
+            let place = format!("{at}.operations[{index}].{field}");
             violations.0.extend(
                 found
                     .0
                     .into_iter()
-                    .map(|violation| Violation { path: path.clone(), message: violation.message }),
+                    .map(|violation| Violation { path: place.clone(), message: violation.message }),
             );
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn violations(cluster: &Cluster, kind: &str, old: &Value, new: &Value
         found.extend(restricted(old, new));
     }
     found.extend(lifetime(kind, old, new));
-    found.extend(new_ones(placement(cluster, kind, old), placement(cluster, kind, new)));
+    found.extend(new_ones(&placement(cluster, kind, old), placement(cluster, kind, new)));
     for (index, container) in list(new, "containers").enumerate() {
         let name = container.get("name");
         let Some(planned) = list(old, "containers").find(|planned| planned.get("name") == name) else {
@@ -52,7 +52,7 @@ pub(super) fn violations(cluster: &Cluster, kind: &str, old: &Value, new: &Value
             .into_iter()
             .chain(image(planned, container))
             .chain(probes(planned, container))
-            .chain(new_ones(resources(planned), resources(container)));
+            .chain(new_ones(&resources(planned), resources(container)));
         found.extend(judged.map(|(field, why)| (format!("containers[{index}].{field}"), why)));
     }
     found.into_iter().map(|(field, why)| (format!("{path}.{field}"), why)).collect()
