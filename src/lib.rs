@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod objects;
 pub mod operator;
 pub mod server;
+pub mod structure;
 pub mod telemetry;
 pub mod termination;
 pub mod verdict;

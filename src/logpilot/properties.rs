@@ -31,6 +31,8 @@ enum Keeps {
     NotEndpoints(&'static [&'static str]),
     /// A text that does not contain this.
     Without(&'static str),
+    /// A time of at least one second.
+    Seconds,
 }
 
 /// What is known of a value.
@@ -51,6 +53,8 @@ const MANAGEMENT_PATH: &str = "probes and metrics use the paths below `/actuator
 const ENDPOINT: &str = "probes need the endpoint `health`, and metrics need `prometheus`";
 const METRICS: &str =
     "metrics are read from the endpoint `prometheus`; choose what is read in `spec.monitoring`";
+const MEASURED: &str =
+    "alerts, objectives and dashboards read these metrics; choose what is read in `spec.monitoring`";
 const COMPONENT: &str = "choose the component instead: `spec.components.rest`, `.grpc` or `.all`";
 const OVERLAY: &str = "`spec.config.overlay` is the configuration: write it there";
 const SHUTDOWN: &str =
@@ -99,6 +103,18 @@ pub const OWNED_PROPERTIES: &[Owned] = &[
     // The groups of the probes are there on this platform only.
     owned("spring.main.cloud-platform", Keeps::Values(&["kubernetes"]), ENDPOINT),
     owned("spring.main.register-shutdown-hook", TRUE, SHUTDOWN),
+    owned("spring.lifecycle.timeout-per-shutdown-phase", Keeps::Seconds, SHUTDOWN),
+    // Names of metrics, each with everything below it.
+    owned("management.metrics.enable.all", TRUE, MEASURED),
+    owned("management.metrics.enable.http", TRUE, MEASURED),
+    owned("management.metrics.enable.grpc", TRUE, MEASURED),
+    owned("management.metrics.enable.jvm", TRUE, MEASURED),
+    owned("management.metrics.enable.process", TRUE, MEASURED),
+    owned("management.metrics.enable.logpilot", TRUE, MEASURED),
+    owned("management.observations.enable.all", TRUE, MEASURED),
+    owned("management.observations.enable.http", TRUE, MEASURED),
+    owned("management.observations.enable.grpc", TRUE, MEASURED),
+    owned("management.observations.http.server.requests.name", Keeps::Nothing, MEASURED),
     owned("spring.autoconfigure.exclude", Keeps::Without(".actuate."), ENDPOINT),
     owned("logpilot.server.protocol", Keeps::Nothing, COMPONENT),
     owned(
@@ -142,6 +158,7 @@ impl Owned {
                 !items.any(|item| all(item) || needed.contains(&relaxed(item).as_str()))
             }
             Keeps::Without(part) => !text.contains(part),
+            Keeps::Seconds => is_a_second(text),
         }
     }
 }
@@ -275,6 +292,28 @@ pub fn text(value: &Value) -> Option<String> {
         Value::Array(items) => Some(items.iter().map(text).collect::<Option<Vec<_>>>()?.join(",")),
         Value::Object(_) => None,
     }
+}
+
+/// Whether a time, as Spring reads it, is one second or more: `10s`, `PT10S`, and milliseconds where no unit is given.
+fn is_a_second(text: &str) -> bool {
+    let text = text.trim();
+    let lower = text.to_ascii_lowercase();
+    let (iso, number) = match lower.strip_prefix("pt") {
+        Some(number) => (true, number),
+        None => (false, lower.as_str()),
+    };
+    let unit = number.trim_start_matches(|char: char| char.is_ascii_digit());
+    let amount = number.strip_suffix(unit).and_then(|digits| digits.parse::<u64>().ok()).unwrap_or_default();
+    let milliseconds = match (iso, unit.chars().next()) {
+        (false, None) => 1,
+        (false, Some('m')) if unit == "ms" => 1,
+        (_, Some('s')) => 1_000,
+        (_, Some('m')) => 60_000,
+        (_, Some('h')) => 3_600_000,
+        (false, Some('d')) => 86_400_000,
+        _ => 0,
+    };
+    amount.saturating_mul(milliseconds) >= 1_000
 }
 
 /// It is the property, or one below it.

@@ -37,6 +37,7 @@ pub mod promql;
 pub mod resource_quota;
 pub mod restore_job;
 pub mod routes;
+pub mod schemas;
 pub mod secret;
 pub mod service;
 pub mod service_account;

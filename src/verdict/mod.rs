@@ -6,54 +6,19 @@
 mod metadata;
 mod remarks;
 mod rules;
-mod structure;
 
 use kube::core::cel::{CompiledSchema, compile_schema};
 use serde_json::{Value, json};
 
+pub use crate::structure::{Layer, Refusal};
 use crate::{
     api::LogPilotCluster,
     logpilot::{model::Cluster, validate},
     manifest::{places::item, plain_path},
+    structure,
 };
 
 pub use remarks::Remark;
-
-/// Who refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Layer {
-    /// Strict field validation: a field that does not exist, or stands there twice.
-    Strict,
-    /// Types, bounds, values, keys of lists, `metadata`.
-    Schema,
-    /// A CEL rule of the definition.
-    Rule,
-    /// The operator, of what the API server accepts.
-    Operator,
-}
-
-/// Why an object is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub layer: Layer,
-    /// Such as `spec.components.all.env[0].value`.
-    pub path: String,
-    pub message: String,
-    /// The rule's text, for rules.
-    pub rule: Option<String>,
-    /// Rules are not asked about an object with such a fault: they could not be evaluated.
-    blocking: bool,
-}
-
-impl Refusal {
-    fn new(layer: Layer, path: &str, message: impl Into<String>) -> Self {
-        Self { layer, path: path.to_owned(), message: message.into(), rule: None, blocking: false }
-    }
-
-    fn blocking(self) -> Self {
-        Self { blocking: true, ..self }
-    }
-}
 
 /// The definition, ready to judge objects.
 pub struct Judge {

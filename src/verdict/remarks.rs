@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::{metadata, structure};
+use super::metadata;
 use crate::manifest::places::{child, item};
+use crate::structure;
 
 /// Something that is accepted and means nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod model;
 mod monitoring;
 mod network;
 mod operation;
+mod patch_rules;
 mod patches;
 mod places;
 mod plans;

@@ -55,6 +55,11 @@ macro_rules! own_restore {
 macro_rules! patch {
     ($($text:tt)*) => { concat!("{ patches: [{ ", $($text)*, " }] }") };
 }
+macro_rules! operations {
+    ($($text:tt)*) => {
+        patch!("target: { kind: Deployment, name: logpilot-all }, type: Json6902, operations: [", $($text)*, "]")
+    };
+}
 
 pub const LEAVES: &[Leaf] = &[
     ("nameOverride", "{}", "{ nameOverride: other }"),
@@ -759,6 +764,34 @@ pub const LEAVES: &[Leaf] = &[
         "patches[].patch",
         patch!("target: { kind: Deployment, name: logpilot-all }, patch: { metadata: { labels: { a: b } } }"),
         patch!("target: { kind: Deployment, name: logpilot-all }, patch: { metadata: { labels: { a: c } } }"),
+    ),
+    (
+        "patches[].operations[].op",
+        operations!(
+            "{ op: add, path: /metadata/labels/a, value: b }, { op: copy, from: /metadata/labels/a, path: /metadata/labels/c }"
+        ),
+        operations!(
+            "{ op: add, path: /metadata/labels/a, value: b }, { op: move, from: /metadata/labels/a, path: /metadata/labels/c }"
+        ),
+    ),
+    (
+        "patches[].operations[].path",
+        operations!("{ op: add, path: /metadata/labels/a, value: b }"),
+        operations!("{ op: add, path: /metadata/labels/c, value: b }"),
+    ),
+    (
+        "patches[].operations[].from",
+        operations!(
+            "{ op: add, path: /metadata/labels/a, value: b }, { op: add, path: /metadata/labels/c, value: d }, { op: copy, from: /metadata/labels/a, path: /metadata/labels/e }"
+        ),
+        operations!(
+            "{ op: add, path: /metadata/labels/a, value: b }, { op: add, path: /metadata/labels/c, value: d }, { op: copy, from: /metadata/labels/c, path: /metadata/labels/e }"
+        ),
+    ),
+    (
+        "patches[].operations[].value",
+        operations!("{ op: add, path: /metadata/labels/a, value: b }"),
+        operations!("{ op: add, path: /metadata/labels/a, value: c }"),
     ),
     (
         "monitoring.serviceMonitor.enabled",

@@ -1,11 +1,46 @@
 //! Structure, as the API server checks it: `null` is dropped, then types, bounds, values, fields and keys of lists.
-//! As much of the schema's language as the definition uses.
+//! As much of the schema's language as the definition and the built-in kinds use.
 
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::{Layer, Refusal};
 use crate::manifest::places::{child, item};
+
+/// Who refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// Strict field validation: a field that does not exist, or stands there twice.
+    Strict,
+    /// Types, bounds, values, keys of lists, `metadata`.
+    Schema,
+    /// A CEL rule of the definition.
+    Rule,
+    /// The operator, of what the API server accepts.
+    Operator,
+}
+
+/// Why an object is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub layer: Layer,
+    /// Such as `spec.components.all.env[0].value`.
+    pub path: String,
+    pub message: String,
+    /// The rule's text, for rules.
+    pub rule: Option<String>,
+    /// Rules are not asked about an object with such a fault: they could not be evaluated.
+    pub(crate) blocking: bool,
+}
+
+impl Refusal {
+    pub(crate) fn new(layer: Layer, path: &str, message: impl Into<String>) -> Self {
+        Self { layer, path: path.to_owned(), message: message.into(), rule: None, blocking: false }
+    }
+
+    pub(crate) fn blocking(self) -> Self {
+        Self { blocking: true, ..self }
+    }
+}
 
 /// A suggestion must be this near: a third of the letters may differ.
 const NEAR: usize = 3;
