@@ -13,7 +13,7 @@ use kube::{
 };
 use tracing::debug;
 
-use super::{FIELD_MANAGER, api_client::WRITE_DEADLINE};
+use super::api_client::WRITE_DEADLINE;
 
 /// Within this an event of the same object and reason is not repeated.
 const QUIET: Duration = Duration::from_mins(10);
@@ -33,8 +33,8 @@ pub struct Note {
 
 impl Events {
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        let reporter = Reporter { controller: FIELD_MANAGER.into(), instance: None };
+    pub fn new(client: Client, controller: &str) -> Self {
+        let reporter = Reporter { controller: controller.to_owned(), instance: None };
         Self { recorder: Recorder::new(client, reporter), sent: Mutex::default() }
     }
 
@@ -86,9 +86,9 @@ mod tests {
     async fn a_repetition_is_no_news_and_a_new_resource_is() {
         let (service, _handle) =
             mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
-        let events = Events::new(Client::new(service, "default"));
+        let events = Events::new(Client::new(service, "default"), "toy-operator");
         let of = |uid: &str| ObjectReference {
-            kind: Some("LogPilotCluster".to_owned()),
+            kind: Some("Toy".to_owned()),
             name: Some("logs".to_owned()),
             uid: Some(uid.to_owned()),
             ..ObjectReference::default()

@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Cause, condition, config_maps, integer, string, timestamp};
-use crate::engine::{last_words::LastWords, probe_kill::ProbeKill};
+use crate::{kind::Domain, last_words::LastWords, probe_kill::ProbeKill};
 
 /// Times are in seconds since the epoch.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
@@ -81,7 +81,7 @@ pub enum Stage {
     Unknown,
 }
 
-pub(super) fn pod(live: &Value) -> Pod {
+pub(super) fn pod(live: &Value, domain: &Domain) -> Pod {
     let container = container(live);
     let labels = live.pointer("/metadata/labels");
     let label = |name: &str| labels?.get(name)?.as_str().map(str::to_owned);
@@ -106,7 +106,7 @@ pub(super) fn pod(live: &Value) -> Pod {
         });
     Pod {
         component: label("app.kubernetes.io/component").unwrap_or_default(),
-        claim: label("logpilot.io/data").unwrap_or_default(),
+        claim: label(domain.volume_label).unwrap_or_default(),
         config_maps: config_maps(live, "/spec/volumes"),
         node: live.pointer("/spec/nodeName").and_then(Value::as_str).map(str::to_owned),
         created,
