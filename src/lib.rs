@@ -1,10 +1,10 @@
 //! Runs LogPilot on Kubernetes from one custom resource.
 
 pub use backup;
+pub use engine;
 
 pub mod api;
 pub mod cli;
-pub mod engine;
 pub mod exposition;
 pub mod logpilot;
 pub mod manifest;

@@ -26,7 +26,7 @@ use crate::{
         requeue::Requeue,
     },
     metrics::{Judged, Metrics},
-    objects::kinds::KINDS,
+    objects::{kinds::KINDS, labels::FIELD_MANAGER},
 };
 
 /// After an upgrade of the operator alone.
@@ -49,7 +49,7 @@ pub struct Reporter {
 impl Reporter {
     #[must_use]
     pub fn new(client: Client, writer: ApiClient, metrics: Arc<Metrics>) -> Self {
-        Self { writer, events: Events::new(client), metrics, backoff: Backoff::default() }
+        Self { writer, events: Events::new(client, FIELD_MANAGER), metrics, backoff: Backoff::default() }
     }
 
     /// Writes the status in one patch, only where it differs. A change of counts alone is delayed. Returns whether the
@@ -120,8 +120,13 @@ impl Reporter {
     ) -> Result<Option<Value>, Error> {
         let (name, uid) = (object.name_any(), object.uid().unwrap_or_default());
         let api_version = format!("{}/{}", api::GROUP, api::VERSION);
-        let resource =
-            Resource { api_version: &api_version, kind: api::KIND, plural: api::PLURAL, name: &name };
+        let resource = Resource {
+            api_version: &api_version,
+            kind: api::KIND,
+            plural: api::PLURAL,
+            name: &name,
+            field_manager: FIELD_MANAGER,
+        };
         // In no other resource's way.
         let writer = self.writer.for_resource();
         let version = memory.version(object);

@@ -103,7 +103,7 @@ fn a_row_and_its_tests_must_agree() {
     let ids: Vec<_> = (3..=FAULTS).map(|number| format!("F{number:02}")).collect();
     let marked = |ids: &str| format!("    /// Why.\n    {MARK}{ids}.\n    #[test]\n    fn b() {{}}\n");
     assert!(named("tests/a/x.rs", &marked(&ids.join(", ")), &mut tests).is_empty());
-    assert!(named("src/engine/x.rs", &marked("F04, F99"), &mut tests).is_empty());
+    assert!(named("crates/engine/src/x.rs", &marked("F04, F99"), &mut tests).is_empty());
     assert_eq!(
         named("src/y.rs", &format!("{MARK}F04.\nfn helper() {{}}\n"), &mut tests),
         ["src/y.rs: '/// Fault catalogue: F04.' stands at no test"]

@@ -18,6 +18,7 @@ mod go;
 mod health;
 mod install;
 mod kustomize;
+mod packages;
 mod plan;
 mod rbac;
 mod rbac_used;

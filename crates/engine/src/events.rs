@@ -8,7 +8,7 @@ use kube::{
 };
 use tracing::debug;
 
-use super::{FIELD_MANAGER, api_client::WRITE_DEADLINE};
+use super::api_client::WRITE_DEADLINE;
 
 pub struct Events {
     recorder: Recorder,
@@ -29,8 +29,8 @@ pub struct Note {
 
 impl Events {
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        let reporter = Reporter { controller: FIELD_MANAGER.into(), instance: None };
+    pub fn new(client: Client, controller: &str) -> Self {
+        let reporter = Reporter { controller: controller.to_owned(), instance: None };
         Self { recorder: Recorder::new(client, reporter) }
     }
 

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::{fingerprint, kind::Kind};
+use super::{
+    fingerprint,
+    kind::{Domain, Kind},
+};
 
 mod pod;
 mod route;
@@ -14,9 +17,6 @@ pub use super::{
     probe_kill::{Probe, ProbeKill},
 };
 pub use pod::{Creating, Pod, Stage, Terminated};
-
-/// On a claim: the restores that were carried out on it. It stays when the cluster goes.
-pub const RESTORES: &str = "logpilot.io/restores";
 
 /// On a claim, by the volume controller.
 const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
@@ -141,7 +141,7 @@ pub struct Claim {
     pub class: Option<String>,
     /// Who has to make the volume: known once the class exists and the volume is not put off.
     pub provisioner: Option<String>,
-    /// Text of the annotation [`RESTORES`].
+    /// Text of the annotation [`Domain::restores_annotation`].
     pub restores: Option<String>,
     /// When its requests were last written, in seconds since the epoch; 0 where that is not known.
     pub asked: i64,
@@ -157,8 +157,8 @@ impl ObservedStatus {
         match kind.kind {
             "Deployment" => Self::Deployment(deployment(live)),
             "ReplicaSet" => Self::ReplicaSet(replica_set(live)),
-            "Pod" => Self::Pod(Box::new(pod::pod(live))),
-            "PersistentVolumeClaim" => Self::Claim(claim(live)),
+            "Pod" => Self::Pod(Box::new(pod::pod(live, kind.domain))),
+            "PersistentVolumeClaim" => Self::Claim(claim(live, kind.domain)),
             "EndpointSlice" => slice(live),
             "Service" => Self::Service { address: address(live), node_ports: node_ports(live) },
             "HorizontalPodAutoscaler" => Self::Autoscaler {
@@ -279,7 +279,7 @@ fn annotation(live: &Value, name: &str) -> Option<String> {
     live.pointer("/metadata/annotations")?.get(name)?.as_str().map(str::to_owned)
 }
 
-fn claim(live: &Value) -> Claim {
+fn claim(live: &Value, domain: &Domain) -> Claim {
     let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     Claim {
         phase: string(live, "/status/phase"),
@@ -290,7 +290,7 @@ fn claim(live: &Value) -> Claim {
         capacity: text("/status/capacity/storage"),
         class: text("/spec/storageClassName"),
         provisioner: annotation(live, PROVISIONER),
-        restores: annotation(live, RESTORES),
+        restores: annotation(live, domain.restores_annotation),
         asked: fingerprint::field_owners(live, "/f:spec/f:resources/f:requests/f:storage")
             .filter_map(|owner| owner.time.parse::<Timestamp>().ok())
             .max()

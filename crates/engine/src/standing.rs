@@ -8,7 +8,7 @@ use super::{
     content,
     decide::conflict,
     error::Error,
-    kind::{Kind, Management},
+    kind::{Kind, Management, Nature},
     outcome::ApplyResult,
     owner::{Foreign, Ownership},
     plan::Planned,
@@ -80,7 +80,7 @@ const LOOKED: u64 = u64::MAX;
 
 /// What runs goes on as it was begun. Everything else would act on what is not ours, and is taken away from it.
 fn runs(kind: &Kind) -> bool {
-    kind.management != Management::Managed || kind.kind == "Deployment"
+    kind.management != Management::Managed || kind.nature == Nature::Workload
 }
 
 impl Applier<'_> {
@@ -185,10 +185,12 @@ impl Applier<'_> {
         let Some(child) = Child::read(planned.kind, &live) else { return Ok(Verdict::Absent) };
         Ok(match self.owner.of(&child) {
             Ownership::Foreign(foreign) => Verdict::Foreign(foreign),
-            Ownership::Lookalike => match content::difference(&planned.body, &live) {
-                Some(path) => Verdict::Foreign(lookalike(&path)),
-                None => Verdict::Ours(Box::new(child)),
-            },
+            Ownership::Lookalike => {
+                match content::difference(&planned.body, &live, planned.kind.domain.owner_group) {
+                    Some(path) => Verdict::Foreign(lookalike(&path)),
+                    None => Verdict::Ours(Box::new(child)),
+                }
+            }
             Ownership::Ours | Ownership::PreviousOwner => Verdict::Ours(Box::new(child)),
         })
     }

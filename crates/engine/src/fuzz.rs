@@ -4,8 +4,12 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use test_support::proptest_config;
 
-use super::{FIELD_MANAGER, child::Child, fingerprint, quantity::nano};
-use crate::objects::kinds::KINDS;
+use crate::{
+    child::Child,
+    fingerprint,
+    quantity::nano,
+    test_kinds::{DOMAIN, KINDS},
+};
 
 /// Names of fields that are looked for, and of some that are not.
 const NAMES: &[&str] = &[
@@ -80,7 +84,7 @@ const NAMES: &[&str] = &[
 
 /// Texts that stand in such fields, and some that should not.
 const TEXTS: &[&str] = &[
-    "logpilot-operator",
+    "toy-operator",
     "Apply",
     "Update",
     "scale",
@@ -133,7 +137,7 @@ fn object() -> impl Strategy<Value = Value> {
         meta.insert("name".into(), "a".into());
         meta.insert("uid".into(), "u".into());
         meta.entry("managedFields").or_insert_with(
-            || json!([{ "manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields }]),
+            || json!([{ "manager": DOMAIN.field_manager, "operation": "Apply", "fieldsV1": fields }]),
         );
         json!({ "metadata": meta, "spec": spec, "status": status })
     })
@@ -157,11 +161,11 @@ proptest! {
         let live = |object: &Value| {
             let mut live = object.as_object().cloned().unwrap_or_default();
             live.insert("metadata".into(), json!({ "managedFields": [
-                { "manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields },
+                { "manager": DOMAIN.field_manager, "operation": "Apply", "fieldsV1": fields },
             ] }));
             Value::Object(live)
         };
-        prop_assert_eq!(fingerprint::of_owned_fields(&live(&object), FIELD_MANAGER), fingerprint::of_owned_fields(&live(&object), FIELD_MANAGER));
+        prop_assert_eq!(fingerprint::of_owned_fields(&live(&object), DOMAIN.field_manager), fingerprint::of_owned_fields(&live(&object), DOMAIN.field_manager));
         // A field that is null says nothing, as on the server.
         let mut more = object.as_object().cloned().unwrap_or_else(Map::new);
         let before = fingerprint::of_desired(&Value::Object(more.clone()));

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::{
-    FIELD_MANAGER,
     circuit_breaker::CircuitBreaker,
     error::{Error, is_connection_refused},
     kind::Kind,
@@ -43,6 +42,8 @@ pub struct Resource<'a> {
     pub kind: &'a str,
     pub plural: &'a str,
     pub name: &'a str,
+    /// Name under which its status is written.
+    pub field_manager: &'a str,
 }
 
 impl Resource<'_> {
@@ -101,8 +102,8 @@ impl ApiClient {
                 }
             };
         }
-        let parameters =
-            PatchParams { force, field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let field_manager = Some(planned.kind.domain.field_manager.to_owned());
+        let parameters = PatchParams { force, field_manager, ..PatchParams::default() };
         let request = Request::new(collection(planned.kind, &planned.key)).patch(
             &planned.key.name,
             &parameters,
@@ -116,7 +117,8 @@ impl ApiClient {
     /// # Errors
     /// As [`Self::apply`]; 409 where it exists.
     pub async fn create(&self, planned: &Planned) -> Result<Value, Error> {
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let field_manager = Some(planned.kind.domain.field_manager.to_owned());
+        let parameters = PostParams { field_manager, ..PostParams::default() };
         let body = serde_json::to_vec(&planned.body).unwrap_or_default();
         let request = Request::new(collection(planned.kind, &planned.key)).create(&parameters, body);
         self.send("create", planned, WRITE_DEADLINE, request).await
@@ -198,7 +200,7 @@ impl ApiClient {
         let body = json!({
             "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "status": status,
         });
-        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let parameters = PatchParams::apply(resource.field_manager).force();
         let request = resource.collection().patch_subresource(
             "status",
             resource.name,

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::kind::{Kind, Managed};
+use super::kind::Kind;
 
 /// Names an object of a known kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,33 +70,25 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Adds an object, or several, or none.
-    pub fn add<K: Managed>(&mut self, objects: impl IntoIterator<Item = K>) {
-        self.push(objects, Replicas::Planned, None);
-    }
-
-    /// Adds workloads, with who decides their replicas and why they may not be touched now.
-    pub fn push<K: Managed>(
+    /// Adds an object of this kind, with who decides its replicas and why it may not be touched now.
+    pub fn push(
         &mut self,
-        objects: impl IntoIterator<Item = K>,
+        kind: &'static Kind,
+        object: &impl Serialize,
         replicas: Replicas,
         held: Option<&'static str>,
     ) {
-        for object in objects {
-            let mut body = to_json(&object);
-            if let Some(map) = body.as_object_mut() {
-                map.insert("apiVersion".into(), K::KIND.api_version().into());
-                map.insert("kind".into(), K::KIND.kind.into());
-                // A spec is desired; a status is not ours to write.
-                map.remove("status");
-            }
-            let text = |field: &str| body.pointer(field).and_then(Value::as_str).map(str::to_owned);
-            let key = Key {
-                namespace: text("/metadata/namespace"),
-                name: text("/metadata/name").unwrap_or_default(),
-            };
-            self.objects.push(Planned { kind: K::KIND, key, body, replicas, held });
+        let mut body = to_json(object);
+        if let Some(map) = body.as_object_mut() {
+            map.insert("apiVersion".into(), kind.api_version().into());
+            map.insert("kind".into(), kind.kind.into());
+            // A spec is desired; a status is not ours to write.
+            map.remove("status");
         }
+        let text = |field: &str| body.pointer(field).and_then(Value::as_str).map(str::to_owned);
+        let key =
+            Key { namespace: text("/metadata/namespace"), name: text("/metadata/name").unwrap_or_default() };
+        self.objects.push(Planned { kind, key, body, replicas, held });
     }
 
     /// The objects in the order in which they are written.
@@ -109,6 +102,6 @@ impl Plan {
 
 /// Typed objects of our builders have string keys and finite numbers only, so this cannot fail;
 /// were it to, the empty object is refused by the API server and never written.
-fn to_json<K: Managed>(object: &K) -> Value {
+fn to_json(object: &impl Serialize) -> Value {
     serde_json::to_value(object).unwrap_or_else(|_| Value::Object(Map::new()))
 }

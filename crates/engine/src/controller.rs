@@ -26,10 +26,10 @@ use tracing::{error, warn};
 use super::{
     cache::ObjectCache,
     kind::Kind,
+    metrics::Metrics,
     watch_liveness::{WatchLiveness, Watching},
     watches::{self, Trigger, Watches},
 };
-use crate::metrics::Metrics;
 
 /// A reconcile that takes longer is given up; its requests have shorter deadlines of their own.
 pub const DEADLINE: Duration = Duration::from_mins(1);
@@ -102,7 +102,7 @@ pub struct ControllerRuntime {
     pub resource: ApiResource,
     pub kinds: &'static [&'static Kind],
     pub cache: Arc<ObjectCache>,
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<dyn Metrics>,
     pub pulse: Arc<WatchLiveness>,
     pub store: StoreWriter<DynamicObject>,
     pub triggers: mpsc::UnboundedReceiver<Trigger>,
@@ -201,7 +201,7 @@ impl ControllerRuntime {
 async fn guarded<R: Reconciler>(
     reconciler: Arc<R>,
     object: Arc<DynamicObject>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<dyn Metrics>,
 ) -> Result<Action, Infallible> {
     let started = Instant::now();
     let name = object.name_any();
@@ -251,7 +251,7 @@ async fn watch_resources<R: Reconciler>(
     store: StoreWriter<DynamicObject>,
     queue: Queue,
     reconciler: Arc<R>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<dyn Metrics>,
     watching: Watching,
 ) {
     let reader = store.as_reader();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::plan::Planned;
+use super::{kind::Nature, plan::Planned};
 
 /// What an object refers to, before it is known which planned object that is.
 enum Reference<'a> {
@@ -96,7 +96,7 @@ impl Reference<'_> {
             }
             // Pods of Jobs end, and nothing selects them on purpose.
             Self::Pods(selection) => {
-                target.kind.kind == "Deployment"
+                target.kind.nature == Nature::Workload
                     && selection.takes(namespace, target.body.pointer("/spec/template/metadata/labels"))
             }
             Self::Services(selection) => {

@@ -2,7 +2,7 @@
 //!
 //! A kubelet keeps the last 2,048 bytes of a container's log, so the text may begin in the middle of a line. Java prints
 //! the outermost exception first and the root cause last, each with its frames: the last `Caused by` is what explains.
-//! In eleven failed starts of Spring Boot 3.3 with Hikari and `SQLite` it stood 55 to 1,714 bytes before the end. An exception
+//! In eleven failed starts of Spring Boot 3.3 with Hikari and a JDBC driver it stood 55 to 1,714 bytes before the end. An exception
 //! that nothing wraps stood 4,000 before it: then only frames are left.
 //!
 //! An exception that a program logged below ERROR, and after which its log goes on, was handled: it ended nothing.
@@ -355,6 +355,3 @@ fn without_middle(text: &str, most: usize) -> String {
     let half = most / 2;
     text.chars().take(half).chain(['…']).chain(text.chars().skip(count - half + 1)).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,5 @@
 //! Applies a plan to a cluster and keeps it applied. Knows no product: what to make is a [`plan::Plan`],
-//! which kinds exist is a table of [`kind::Kind`].
+//! which kinds exist is a table of [`kind::Kind`], and whose they are a [`kind::Domain`].
 
 pub mod api_client;
 pub mod apply;
@@ -23,6 +23,7 @@ pub mod health;
 pub mod kind;
 pub mod last_words;
 pub mod lease;
+pub mod metrics;
 pub mod outcome;
 pub mod owner;
 pub mod plan;
@@ -32,15 +33,13 @@ pub mod quantity;
 pub mod relist;
 pub mod requeue;
 mod standing;
+#[cfg(test)]
+mod test_kinds;
 pub mod watch_liveness;
 pub mod watches;
 pub mod write_backoff;
 
-/// Name under which the operator owns fields, and value of the managed-by label.
-pub const FIELD_MANAGER: &str = "logpilot-operator";
 /// Says that an object is ours to keep; every watch selects by it.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Names the resource that an object was made for.
 pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
-/// API group of the resources that own children.
-pub const OWNER_GROUP: &str = "logpilot.io";

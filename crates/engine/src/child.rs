@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{
-    FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL, fingerprint, health::ObservedStatus, kind::Kind,
+    INSTANCE_LABEL, MANAGED_BY_LABEL, fingerprint,
+    health::ObservedStatus,
+    kind::{Domain, Kind},
     plan::Key,
 };
 
@@ -48,10 +50,6 @@ pub struct Controller {
     pub uid: String,
 }
 
-/// Marks a workload whose replicas an autoscaler of the plan decides, so that removing the autoscaler is told
-/// apart from an autoscaler that somebody else brought.
-pub const HANDED_OVER: (&str, &str) = ("logpilot.io/replicas", "autoscaled");
-
 const REPLICAS: &str = "/f:spec/f:replicas";
 
 impl Child {
@@ -61,7 +59,8 @@ impl Child {
         let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let labels = live.pointer("/metadata/labels");
         let label = |name: &str| labels.and_then(|labels| labels.get(name)).and_then(Value::as_str);
-        let managed = label(MANAGED_BY_LABEL) == Some(FIELD_MANAGER);
+        let Domain { field_manager, handed_over, .. } = kind.domain;
+        let managed = label(MANAGED_BY_LABEL) == Some(field_manager);
         Some(Self {
             kind,
             key: Key { namespace: text("/metadata/namespace"), name: text("/metadata/name")? },
@@ -70,20 +69,20 @@ impl Child {
             controller: controller(live),
             instance: label(INSTANCE_LABEL).filter(|_| managed).map(str::to_owned),
             deleting: live.pointer("/metadata/deletionTimestamp").is_some(),
-            digest: fingerprint::of_owned_fields(live, FIELD_MANAGER),
+            digest: fingerprint::of_owned_fields(live, field_manager),
             owns_replicas: fingerprint::field_owners(live, REPLICAS)
-                .any(|owner| owner.applies_as(FIELD_MANAGER)),
+                .any(|owner| owner.applies_as(field_manager)),
             scaled_by: fingerprint::field_owners(live, REPLICAS)
-                .find(|owner| !owner.applies_as(FIELD_MANAGER))
+                .find(|owner| !owner.applies_as(field_manager))
                 .map(|owner| match owner.subresource {
                     "" => owner.manager.to_owned(),
                     subresource => format!("{} (subresource {subresource})", owner.manager),
                 }),
             handed_over: live
                 .pointer("/metadata/annotations")
-                .and_then(|annotations| annotations.get(HANDED_OVER.0))
+                .and_then(|annotations| annotations.get(handed_over.0))
                 .and_then(Value::as_str)
-                == Some(HANDED_OVER.1),
+                == Some(handed_over.1),
             replicas: live.pointer("/spec/replicas").and_then(Value::as_i64),
             detail: ObservedStatus::read(kind, live),
         })

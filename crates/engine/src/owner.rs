@@ -1,6 +1,6 @@
 //! Whose a live object is, decided from what is kept of it. Foreign objects are never written over.
 
-use super::{OWNER_GROUP, child::Child, kind::Management};
+use super::{child::Child, kind::Management};
 
 /// The resource that a plan belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Owner {
             Some(controller)
                 if controller.kind == self.kind
                     && controller.name == self.name
-                    && controller.api_version.starts_with(OWNER_GROUP) =>
+                    && controller.api_version.starts_with(child.kind.domain.owner_group) =>
             {
                 // What holds data is taken over with its data, whatever policy an earlier resource had for it.
                 if child.kind.management == Management::Retained {

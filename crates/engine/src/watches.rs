@@ -25,14 +25,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use super::{
-    FIELD_MANAGER, MANAGED_BY_LABEL,
+    MANAGED_BY_LABEL,
     cache::{ObjectCache, SyncState},
     child::{Child, Raw},
-    kind::Kind,
+    kind::{Kind, Nature},
+    metrics::Metrics,
     relist,
     watch_liveness::{WatchLiveness, Watching},
 };
-use crate::metrics::Metrics;
 
 /// A dead connection is noticed after this plus 5 s; kube allows less than 295 s, load balancers often cut at 240 s.
 pub const WATCH_TIMEOUT: Duration = Duration::from_secs(90);
@@ -60,7 +60,7 @@ pub struct Watches {
     pub kinds: &'static [&'static Kind],
     pub cache: Arc<ObjectCache>,
     pub triggers: mpsc::UnboundedSender<Trigger>,
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<dyn Metrics>,
     pub pulse: Arc<WatchLiveness>,
     /// Ticks whenever the coverage of a kind changes; see [`Watches::covered`].
     pub progress: watch::Sender<u64>,
@@ -112,7 +112,7 @@ impl Watches {
                 Ok(Event::Apply(raw)) => {
                     if let Some(child) = Child::read(kind, &raw.body) {
                         let name = child.key.name.clone();
-                        let news = kind.kind != "Namespace"
+                        let news = kind.nature != Nature::Namespace
                             || self.cache.namespace(&name).is_none_or(|old| !old.same_as(&child));
                         let changed = self.cache.upsert(child);
                         self.notify(kind, changed, news.then_some(name));
@@ -138,7 +138,7 @@ impl Watches {
         for owner in owners {
             let _ = self.triggers.send(Trigger::Owner(owner));
         }
-        if kind.kind == "Namespace" {
+        if kind.nature == Nature::Namespace {
             for name in names {
                 let _ = self.triggers.send(Trigger::Namespace(name));
             }
@@ -305,11 +305,10 @@ pub fn any() -> watcher::Config {
 
 fn config(kind: &Kind) -> watcher::Config {
     let config = any();
-    if kind.kind == "Namespace" {
-        // Those that exist already, and those being deleted, must be seen too.
+    if kind.nature == Nature::Namespace {
         config
     } else {
-        config.labels(&format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}"))
+        config.labels(&format!("{MANAGED_BY_LABEL}={}", kind.domain.field_manager))
     }
 }
 

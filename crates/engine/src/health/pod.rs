@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Cause, condition, config_maps, integer, string, timestamp};
-use crate::engine::{last_words::LastWords, probe_kill::ProbeKill};
+use crate::{kind::Domain, last_words::LastWords, probe_kill::ProbeKill};
 
 /// Times are in seconds since the epoch.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
@@ -85,13 +85,15 @@ pub enum Stage {
     Unknown,
 }
 
-pub(super) fn pod(live: &Value) -> Pod {
+pub(super) fn pod(live: &Value, domain: &Domain) -> Pod {
     let labels = live.pointer("/metadata/labels");
     let label = |name: &str| labels?.get(name)?.as_str().map(str::to_owned);
     let component = label("app.kubernetes.io/component").unwrap_or_default();
-    let container = container(live, &component);
+    let container = container(live, &component, domain);
     let name = container.map(|it| string(it, "/name")).filter(|name| !name.is_empty());
-    let sidecar = name.as_ref().is_some_and(|name| !is_main(name, &component) && has_main(live, &component));
+    let sidecar = name
+        .as_ref()
+        .is_some_and(|name| !is_main(name, &component, domain) && has_main(live, &component, domain));
     let job = label("batch.kubernetes.io/job-name");
     let phase = string(live, "/status/phase");
     let created = timestamp(live, "/metadata/creationTimestamp").map_or(0, Timestamp::as_second);
@@ -115,7 +117,7 @@ pub(super) fn pod(live: &Value) -> Pod {
         container: name.filter(|_| statuses(live).count() > 1),
         sidecar,
         component,
-        claim: label("logpilot.io/data").unwrap_or_default(),
+        claim: label(domain.volume_label).unwrap_or_default(),
         config_maps: config_maps(live, "/spec/volumes"),
         node: live.pointer("/spec/nodeName").and_then(Value::as_str).map(str::to_owned),
         created,
@@ -173,19 +175,21 @@ fn statuses(live: &Value) -> impl Iterator<Item = &Value> {
     of(live, "/status/initContainerStatuses").chain(of(live, "/status/containerStatuses"))
 }
 
-/// Whether a container does the work of its pod: `logpilot`, `logpilot-rest`, `backup`.
-fn is_main(container: &str, component: &str) -> bool {
-    container == "logpilot"
-        || !component.is_empty() && container.strip_prefix("logpilot-").unwrap_or(container) == component
+/// Whether a container does the work of its pod: it is named for the domain, for the component, or for both.
+fn is_main(container: &str, component: &str, domain: &Domain) -> bool {
+    let rest = container.strip_prefix(domain.main_container);
+    rest == Some("")
+        || !component.is_empty()
+            && rest.and_then(|rest| rest.strip_prefix('-')).unwrap_or(container) == component
 }
 
-fn has_main(live: &Value, component: &str) -> bool {
-    statuses(live).any(|status| is_main(&string(status, "/name"), component))
+fn has_main(live: &Value, component: &str, domain: &Domain) -> bool {
+    statuses(live).any(|status| is_main(&string(status, "/name"), component, domain))
 }
 
 /// The one that does not run tells the cause, also where it is one that has to end or run before the others. The kubelet
 /// sorts by name, so that a sidecar may come first: the server's own trouble goes before that of all others.
-fn container<'a>(live: &'a Value, component: &str) -> Option<&'a Value> {
+fn container<'a>(live: &'a Value, component: &str, domain: &Domain) -> Option<&'a Value> {
     let waits = |status: &Value| status.pointer("/state/waiting").map(|waiting| string(waiting, "/reason"));
     let in_trouble = |status: &Value| waits(status).is_some_and(|reason| tells(&reason));
     let ended = |status: &Value| {
@@ -193,7 +197,8 @@ fn container<'a>(live: &'a Value, component: &str) -> Option<&'a Value> {
         let ready = status.get("ready").and_then(Value::as_bool).unwrap_or(false);
         !ready && end.is_some_and(|end| integer(end, "/exitCode") != 0)
     };
-    let main = || of(live, "/status/containerStatuses").find(|it| is_main(&string(it, "/name"), component));
+    let main =
+        || of(live, "/status/containerStatuses").find(|it| is_main(&string(it, "/name"), component, domain));
     main()
         .filter(|status| in_trouble(status) || ended(status))
         .or_else(|| statuses(live).find(|status| in_trouble(status)))
@@ -244,13 +249,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::test_kinds::DOMAIN;
 
     /// The container that is told about, and whether it is a sidecar.
     fn told(component: &str, containers: &Value) -> (Option<String>, bool) {
-        let pod = pod(&json!({
-            "metadata": { "labels": { "app.kubernetes.io/component": component } },
-            "status": { "phase": "Running", "containerStatuses": containers },
-        }));
+        let pod = pod(
+            &json!({
+                "metadata": { "labels": { "app.kubernetes.io/component": component } },
+                "status": { "phase": "Running", "containerStatuses": containers },
+            }),
+            &DOMAIN,
+        );
         (pod.container, pod.sidecar)
     }
 
@@ -267,15 +276,15 @@ mod tests {
         };
         let runs = |name: &str| json!({ "name": name, "ready": true, "state": { "running": {} } });
         for (component, containers, expected) in [
-            ("all", json!([crashed("istio-proxy"), crashed("logpilot")]), ("logpilot", false)),
-            ("rest", json!([crashed("a"), crashed("logpilot-rest")]), ("logpilot-rest", false)),
-            ("grpc", json!([crashed("a"), between_crashes("logpilot-grpc")]), ("logpilot-grpc", false)),
+            ("all", json!([crashed("istio-proxy"), crashed("toy")]), ("toy", false)),
+            ("rest", json!([crashed("a"), crashed("toy-rest")]), ("toy-rest", false)),
+            ("grpc", json!([crashed("a"), between_crashes("toy-grpc")]), ("toy-grpc", false)),
             ("backup", json!([runs("a"), between_crashes("backup")]), ("backup", false)),
-            ("all", json!([runs("istio-proxy"), between_crashes("logpilot")]), ("logpilot", false)),
-            ("all", json!([runs("istio-proxy"), runs("logpilot")]), ("logpilot", false)),
+            ("all", json!([runs("istio-proxy"), between_crashes("toy")]), ("toy", false)),
+            ("all", json!([runs("istio-proxy"), runs("toy")]), ("toy", false)),
             // Only the sidecar is in trouble.
-            ("all", json!([crashed("istio-proxy"), runs("logpilot")]), ("istio-proxy", true)),
-            ("all", json!([crashed("logpilot-exporter"), runs("logpilot")]), ("logpilot-exporter", true)),
+            ("all", json!([crashed("istio-proxy"), runs("toy")]), ("istio-proxy", true)),
+            ("all", json!([crashed("toy-exporter"), runs("toy")]), ("toy-exporter", true)),
         ] {
             assert_eq!(
                 told(component, &containers),
@@ -283,6 +292,6 @@ mod tests {
                 "{containers}"
             );
         }
-        assert_eq!(told("all", &json!([crashed("logpilot")])), (None, false), "it is the only one");
+        assert_eq!(told("all", &json!([crashed("toy")])), (None, false), "it is the only one");
     }
 }

@@ -11,7 +11,7 @@ use super::{
     cache::{Id, Snapshot},
     child::Child,
     error::Error,
-    kind::{Kind, Management},
+    kind::{Kind, Management, Nature},
     outcome::{AppliedObject, ApplyResult, Outcome},
     owner::{Owner, Ownership},
     plan::Plan,
@@ -35,7 +35,7 @@ pub fn orphaned<'a>(
         return Vec::new();
     }
     // What old pods use may go only when the workloads are as planned. No pod uses a Job.
-    let rolled = !unsettled.iter().any(|kind| kind.kind == "Deployment");
+    let rolled = !unsettled.iter().any(|kind| kind.nature == Nature::Workload);
     let planned: HashSet<Id> =
         plan.objects.iter().map(|planned| (planned.kind, planned.key.clone())).collect();
     snapshot

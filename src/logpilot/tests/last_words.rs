@@ -1,13 +1,16 @@
-//! The files beside this one are the last 2,048 bytes that failed starts of Spring Boot 3.3.4 with Tomcat, HikariCP 5.1 and
+//! The files in the directory beside this one are the last 2,048 bytes that failed starts of Spring Boot 3.3.4 with Tomcat, HikariCP 5.1 and
 //! sqlite-jdbc 3.45 wrote on Java 17, as a kubelet keeps them.
 
 use std::fmt::Write as _;
 
-use super::*;
+use engine::last_words::{AFTERWARDS, LastWords};
+
+/// Most characters that are kept of one end.
+const MAX_CHARS: usize = 512;
 
 macro_rules! tail {
     ($name:literal) => {
-        ($name, include_str!(concat!($name, ".txt")))
+        ($name, include_str!(concat!("last_words/", $name, ".txt")))
     };
 }
 

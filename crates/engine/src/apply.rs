@@ -25,7 +25,7 @@ use super::{
     dependencies,
     error::{Disposition, Error},
     fingerprint,
-    kind::Management,
+    kind::{Management, Nature},
     outcome::{AppliedObject, ApplyResult, Outcome},
     owner::{Owner, Ownership},
     plan::{Plan, Planned, Replicas},
@@ -255,7 +255,8 @@ impl Applier<'_> {
             }
             Ownership::PreviousOwner => Ok(earlier()),
             Ownership::Lookalike => {
-                if let Some(path) = content::difference(&planned.body, &live) {
+                if let Some(path) = content::difference(&planned.body, &live, planned.kind.domain.owner_group)
+                {
                     return Ok(conflict(lookalike(&path)));
                 }
                 let (body, _) = live_body(planned, &child);
@@ -302,7 +303,7 @@ impl Applier<'_> {
             self.record(planned, &body, &answer);
             return Ok(ApplyResult::Updated);
         }
-        if planned.kind.kind == "ConfigMap"
+        if planned.kind.nature == Nature::Configuration
             && error.code() == Some(422)
             && error.message().contains("immutable")
         {

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{OWNER_GROUP, fingerprint::holds_quantity, quantity::nano};
+use super::{fingerprint::holds_quantity, quantity::nano};
 
 /// Maps that mean something else with one entry more: what is selected, and what a program reads as a whole.
 const WHOLE: [&str; 7] =
@@ -56,33 +56,34 @@ const FILLED_IN: [&str; 37] = [
 ];
 
 /// Where a live object first says something else than a planned body; `None` where it says all of it. Fields that the plan
-/// does not mention are the API server's or others', as they are for every object that we keep.
+/// does not mention are the API server's or others', as they are for every object that we keep. `own` is the prefix of our
+/// own annotations.
 #[must_use]
-pub(super) fn difference(planned: &Value, live: &Value) -> Option<String> {
+pub(super) fn difference(planned: &Value, live: &Value, own: &str) -> Option<String> {
     let fields = ["apiVersion", "kind"];
     let planned = planned.as_object()?;
     planned
         .iter()
         .filter(|(name, _)| !fields.contains(&name.as_str()))
         .find_map(|(name, value)| match (name.as_str(), value.as_object()) {
-            ("metadata", Some(meta)) => of_metadata(meta, live.get("metadata")),
-            _ => below(name, value, live.get(name), ""),
+            ("metadata", Some(meta)) => of_metadata(meta, live.get("metadata"), own),
+            _ => below(name, value, live.get(name), "", own),
         })
         .map(|path| path.trim_start_matches('.').to_owned())
 }
 
 /// Owner references are what a restore drops. Annotations of ours hold hashes that are salted with the resource's UID, and
 /// say nothing about what the object does.
-fn of_metadata(planned: &Map<String, Value>, live: Option<&Value>) -> Option<String> {
+fn of_metadata(planned: &Map<String, Value>, live: Option<&Value>, own: &str) -> Option<String> {
     planned
         .iter()
         .filter(|(name, _)| *name != "ownerReferences")
-        .find_map(|(name, value)| below(name, value, live.and_then(|live| live.get(name)), "metadata"))
+        .find_map(|(name, value)| below(name, value, live.and_then(|live| live.get(name)), "metadata", own))
         .map(|path| format!(".metadata{path}"))
 }
 
 /// The path of the first difference under a field, which begins with the field's name.
-fn below(name: &str, planned: &Value, live: Option<&Value>, parent: &str) -> Option<String> {
+fn below(name: &str, planned: &Value, live: Option<&Value>, parent: &str, own: &str) -> Option<String> {
     let here = || Some(format!(".{name}"));
     match (planned, live) {
         (Value::Null, _) => None,
@@ -100,8 +101,8 @@ fn below(name: &str, planned: &Value, live: Option<&Value>, parent: &str) -> Opt
             }
             planned
                 .iter()
-                .filter(|(key, _)| !(name == "annotations" && is_ours(key)))
-                .find_map(|(key, value)| below(key, value, live.get(key), name))
+                .filter(|(key, _)| !(name == "annotations" && is_ours(key, own)))
+                .find_map(|(key, value)| below(key, value, live.get(key), name, own))
                 .or_else(|| if CLOSED.contains(&name) { unplanned(planned, live) } else { None })
                 .map(|path| format!(".{name}{path}"))
         }
@@ -110,7 +111,7 @@ fn below(name: &str, planned: &Value, live: Option<&Value>, parent: &str) -> Opt
                 return here();
             }
             planned.iter().zip(live).enumerate().find_map(|(at, (planned, live))| {
-                let path = below(name, planned, Some(live), parent)?;
+                let path = below(name, planned, Some(live), parent, own)?;
                 Some(format!(".{name}[{at}]{}", path.strip_prefix(&format!(".{name}")).unwrap_or_default()))
             })
         }
@@ -133,8 +134,8 @@ fn unplanned(planned: &Map<String, Value>, live: &Map<String, Value>) -> Option<
     live.iter().find(extra).map(|(key, _)| format!(".{key}"))
 }
 
-fn is_ours(annotation: &str) -> bool {
-    annotation.split_once('/').is_some_and(|(prefix, _)| prefix == OWNER_GROUP)
+fn is_ours(annotation: &str, own: &str) -> bool {
+    annotation.split_once('/').is_some_and(|(prefix, _)| prefix == own)
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -152,16 +153,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::test_kinds::DOMAIN;
+
+    fn difference(planned: &Value, live: &Value) -> Option<String> {
+        super::difference(planned, live, DOMAIN.owner_group)
+    }
 
     fn planned() -> Value {
         json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {
                 "name": "d", "labels": { "app": "d", "ours": "x" }, "ownerReferences": [{ "uid": "new" }],
-                "annotations": { "a": "b", "logpilot.io/api-key-hash": "new" },
+                "annotations": { "a": "b", "toys.example.com/hash": "new" },
             },
             "spec": { "selector": { "matchLabels": { "app": "d" } }, "template": {
-                "metadata": { "annotations": { "logpilot.io/api-key-hash": "new" } },
+                "metadata": { "annotations": { "toys.example.com/hash": "new" } },
                 "spec": {
                     "containers": [{ "name": "c", "image": "i", "periodSeconds": 0,
                         "resources": { "requests": { "memory": "1024Mi" } },
@@ -177,10 +183,10 @@ mod tests {
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {
                 "name": "d", "uid": "u", "labels": { "app": "d", "ours": "x", "velero.io/restore-name": "r" },
-                "annotations": { "a": "b", "logpilot.io/api-key-hash": "old" },
+                "annotations": { "a": "b", "toys.example.com/hash": "old" },
             },
             "spec": { "replicas": 1, "selector": { "matchLabels": { "app": "d" } }, "template": {
-                "metadata": { "annotations": { "logpilot.io/api-key-hash": "old" } },
+                "metadata": { "annotations": { "toys.example.com/hash": "old" } },
                 "spec": {
                     "dnsPolicy": "ClusterFirst",
                     "containers": [{ "name": "c", "image": "i", "imagePullPolicy": "Always",

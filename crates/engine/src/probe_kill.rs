@@ -107,11 +107,11 @@ mod tests {
     fn read(ran: i64, exit_code: i64, reason: &str, restarts: i64, probes: &Value) -> Option<(Probe, i64)> {
         let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap().to_string();
         let mut container = probes.clone();
-        container["name"] = json!("logpilot-all");
+        container["name"] = json!("server");
         let pod = json!({ "spec": { "terminationGracePeriodSeconds": 30, "containers": [{ "name": "mesh" }, container] } });
         let end =
             json!({ "exitCode": exit_code, "reason": reason, "startedAt": at(0), "finishedAt": at(ran) });
-        ProbeKill::read(&pod, "logpilot-all", &end, restarts).map(|kill| (kill.probe, kill.budget))
+        ProbeKill::read(&pod, "server", &end, restarts).map(|kill| (kill.probe, kill.budget))
     }
 
     fn both() -> Value {

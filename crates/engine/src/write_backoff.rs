@@ -124,10 +124,8 @@ impl WriteBackoff {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::apps::v1::Deployment;
-
     use super::*;
-    use crate::engine::{kind::Managed, plan::Key};
+    use crate::{plan::Key, test_kinds::DEPLOYMENT};
 
     fn error(code: u16) -> Error {
         Error::Refused {
@@ -149,7 +147,7 @@ mod tests {
     }
 
     fn id() -> Id {
-        (Deployment::KIND, Key { namespace: None, name: "d".into() })
+        (&DEPLOYMENT, Key { namespace: None, name: "d".into() })
     }
 
     #[test]

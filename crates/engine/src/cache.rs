@@ -7,12 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::api::core::v1::Pod;
-
 use super::{
     child::Child,
     health::ObservedStatus,
-    kind::{Kind, Managed, Management},
+    kind::{Kind, Management, Nature},
     plan::Key,
 };
 
@@ -60,7 +58,7 @@ impl Snapshot {
     /// Whether a Job has pods and none of them was given a node: it has done nothing yet. One whose pods are not seen may have.
     #[must_use]
     pub fn has_not_begun(&self, job: &str) -> bool {
-        let mut pods = self.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
+        let mut pods = self.children.values().filter_map(|child| match &child.detail {
             ObservedStatus::Pod(pod) if pod.job.as_deref() == Some(job) => Some(pod),
             _ => None,
         });
@@ -290,7 +288,7 @@ impl Inner {
         let id: Id = (child.kind, child.key.clone());
         let child = Arc::new(child);
         let mut changed = Vec::new();
-        if child.kind.kind == "Namespace" {
+        if child.kind.nature == Nature::Namespace {
             self.namespaces.insert(child.key.name.clone(), Arc::clone(&child));
         }
         let before = self.owner_of.get(&id).cloned();
@@ -336,7 +334,7 @@ impl Inner {
     }
 
     fn remove(&mut self, kind: &'static Kind, key: &Key, uid: &str) -> Vec<Owner> {
-        if kind.kind == "Namespace" {
+        if kind.nature == Nature::Namespace {
             self.namespaces.remove(&key.name);
         }
         let id: Id = (kind, key.clone());
@@ -377,35 +375,30 @@ fn owner(child: &Child) -> Option<Owner> {
     child
         .controller
         .as_ref()
-        .filter(|controller| controller.api_version.starts_with(super::OWNER_GROUP))
+        .filter(|controller| controller.api_version.starts_with(child.kind.domain.owner_group))
         .map(|controller| controller.name.clone())
         .or_else(|| child.instance.clone())
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::{
-        apps::v1::Deployment,
-        batch::v1::Job,
-        core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Pod},
-    };
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::engine::kind::Managed;
+    use crate::test_kinds::{CLAIM, CONFIG_MAP, DEPLOYMENT, JOB, NAMESPACE, POD};
 
     fn object(uid: &str, version: u64, replicas: i64) -> Value {
         json!({
             "metadata": {
                 "name": "d", "namespace": "n", "uid": uid, "resourceVersion": version.to_string(),
-                "labels": { "app.kubernetes.io/managed-by": "logpilot-operator", "app.kubernetes.io/instance": "cr" },
+                "labels": { "app.kubernetes.io/managed-by": "toy-operator", "app.kubernetes.io/instance": "cr" },
             },
             "spec": { "replicas": replicas },
         })
     }
 
     fn child(uid: &str, version: u64, replicas: i64) -> Child {
-        Child::read(Deployment::KIND, &object(uid, version, replicas)).unwrap()
+        Child::read(&DEPLOYMENT, &object(uid, version, replicas)).unwrap()
     }
 
     fn key() -> Key {
@@ -425,7 +418,7 @@ mod tests {
         assert!(cache.upsert(child("a", 5, 2)).is_empty(), "the echo");
         assert!(cache.upsert(child("a", 7, 2)).is_empty(), "a newer version that means the same");
         assert!(cache.upsert(child("a", 6, 1)).is_empty(), "older than what was seen");
-        assert_eq!(cache.snapshot("cr").get(Deployment::KIND, &key()).unwrap().replicas, Some(2));
+        assert_eq!(cache.snapshot("cr").get(&DEPLOYMENT, &key()).unwrap().replicas, Some(2));
         assert_eq!(cache.upsert(child("a", 8, 3)), ["cr"]);
     }
 
@@ -435,7 +428,7 @@ mod tests {
         cache.upsert(child("a", 5, 2));
         cache.upsert(child("b", 9, 2));
         assert!(cache.remove(&child("a", 6, 2)).is_empty());
-        assert_eq!(cache.snapshot("cr").get(Deployment::KIND, &key()).unwrap().uid, "b");
+        assert_eq!(cache.snapshot("cr").get(&DEPLOYMENT, &key()).unwrap().uid, "b");
     }
 
     #[test]
@@ -454,11 +447,11 @@ mod tests {
         let cache = known();
         cache.upsert(child("a", 5, 7));
         assert_eq!(cache.remove(&child("a", 6, 7)), ["cr"]);
-        let gone = cache.snapshot("cr").gone.get(&(Deployment::KIND, key())).cloned();
+        let gone = cache.snapshot("cr").gone.get(&(&DEPLOYMENT, key())).cloned();
         let gone = gone.unwrap();
         assert_eq!((gone.uid.as_str(), gone.replicas, gone.deleting), ("a", Some(7), false));
         cache.mark_deleting(&gone);
-        assert!(cache.snapshot("cr").gone[&(Deployment::KIND, key())].deleting, "nor is it deleted again");
+        assert!(cache.snapshot("cr").gone[&(&DEPLOYMENT, key())].deleting, "nor is it deleted again");
         cache.upsert(child("b", 9, 2));
         assert!(cache.snapshot("cr").gone.is_empty(), "a successor ends the memory");
         cache.forget("cr");
@@ -483,24 +476,24 @@ mod tests {
     fn a_complete_list_takes_out_what_is_not_in_it_and_says_that_the_kind_is_known() {
         let cache = known();
         cache.upsert(child("a", 5, 2));
-        assert_eq!(cache.coverage(Deployment::KIND), SyncState::Pending);
-        assert!(cache.mark_failing(Deployment::KIND, "forbidden", true));
-        assert!(!cache.mark_failing(Deployment::KIND, "forbidden", true), "the same reason is no news");
-        assert!(cache.replace_all(Deployment::KIND, Vec::new()).contains(&"cr".to_owned()));
+        assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Pending);
+        assert!(cache.mark_failing(&DEPLOYMENT, "forbidden", true));
+        assert!(!cache.mark_failing(&DEPLOYMENT, "forbidden", true), "the same reason is no news");
+        assert!(cache.replace_all(&DEPLOYMENT, Vec::new()).contains(&"cr".to_owned()));
         assert!(cache.snapshot("cr").children.is_empty());
         assert!(
-            !cache.mark_failing(Deployment::KIND, "down", false),
+            !cache.mark_failing(&DEPLOYMENT, "down", false),
             "a failure after a complete list changes nothing"
         );
-        assert_eq!(cache.coverage(Deployment::KIND), SyncState::Synced);
-        assert!(cache.mark_failing(Deployment::KIND, "forbidden", true), "a right that is gone is news");
-        assert_eq!(cache.coverage(Deployment::KIND), SyncState::Stale("forbidden".into()));
-        assert!(!cache.mark_failing(Deployment::KIND, "down", false));
+        assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Synced);
+        assert!(cache.mark_failing(&DEPLOYMENT, "forbidden", true), "a right that is gone is news");
+        assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Stale("forbidden".into()));
+        assert!(!cache.mark_failing(&DEPLOYMENT, "down", false));
         assert!(
-            cache.replace_all(Deployment::KIND, Vec::new()).contains(&"cr".to_owned()),
+            cache.replace_all(&DEPLOYMENT, Vec::new()).contains(&"cr".to_owned()),
             "it may be listed again"
         );
-        assert_eq!(cache.coverage(Deployment::KIND), SyncState::Synced);
+        assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Synced);
     }
 
     #[test]
@@ -509,20 +502,20 @@ mod tests {
         cache.upsert(child("a", 5, 2));
         let mut stripped = object("a", 6, 2);
         stripped["metadata"]["labels"] = json!({});
-        assert_eq!(cache.upsert(Child::read(Deployment::KIND, &stripped).unwrap()), ["cr"]);
-        assert!(cache.snapshot("cr").get(Deployment::KIND, &key()).is_some());
+        assert_eq!(cache.upsert(Child::read(&DEPLOYMENT, &stripped).unwrap()), ["cr"]);
+        assert!(cache.snapshot("cr").get(&DEPLOYMENT, &key()).is_some());
     }
 
     #[test]
     fn namespaces_are_known_whoever_owns_them_and_pods_leave_no_memory() {
         let cache = known();
         let namespace = json!({ "metadata": { "name": "theirs", "uid": "x", "resourceVersion": "1" } });
-        let namespace = Child::read(Namespace::KIND, &namespace).unwrap();
+        let namespace = Child::read(&NAMESPACE, &namespace).unwrap();
         assert!(cache.upsert(namespace.clone()).is_empty());
         assert!(cache.namespace("theirs").is_some());
         cache.remove(&namespace);
         assert!(cache.namespace("theirs").is_none());
-        let pod = Child::read(Pod::KIND, &object("p", 3, 0)).unwrap();
+        let pod = Child::read(&POD, &object("p", 3, 0)).unwrap();
         cache.upsert(pod.clone());
         cache.remove(&pod);
         assert!(cache.snapshot("cr").gone.is_empty());
@@ -537,11 +530,11 @@ mod tests {
             object["metadata"]["name"] = json!(uid);
             Child::read(kind, &object).unwrap()
         };
-        cache.upsert(with(Pod::KIND, "ours", "n"));
-        cache.upsert(with(Pod::KIND, "theirs", "m"));
-        cache.upsert(with(Job::KIND, "a-restore", "m"));
+        cache.upsert(with(&POD, "ours", "n"));
+        cache.upsert(with(&POD, "theirs", "m"));
+        cache.upsert(with(&JOB, "a-restore", "m"));
         // A monitor in the system namespace.
-        cache.upsert(with(Deployment::KIND, "elsewhere", "m"));
+        cache.upsert(with(&DEPLOYMENT, "elsewhere", "m"));
         let names: Vec<String> =
             cache.snapshot("cr").running_in("n").children.keys().map(|(_, key)| key.name.clone()).collect();
         assert_eq!(names, ["elsewhere", "ours"]);
@@ -558,14 +551,14 @@ mod tests {
             cache.upsert(child.clone());
             cache.remove(&child);
         };
-        lose(PersistentVolumeClaim::KIND, "data");
+        lose(&CLAIM, "data");
         for number in 0..=MAX_REMEMBERED_DELETIONS {
-            lose(ConfigMap::KIND, &format!("c{number}"));
+            lose(&CONFIG_MAP, &format!("c{number}"));
         }
-        lose(PersistentVolumeClaim::KIND, "more");
+        lose(&CLAIM, "more");
         let gone = cache.snapshot("cr").gone;
         assert!(gone.len() <= MAX_REMEMBERED_DELETIONS, "{}", gone.len());
-        let claims = gone.keys().filter(|(kind, _)| *kind == PersistentVolumeClaim::KIND);
+        let claims = gone.keys().filter(|(kind, _)| *kind == &CLAIM);
         assert_eq!(claims.count(), 2, "what held data is remembered");
     }
 }
