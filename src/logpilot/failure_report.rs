@@ -13,7 +13,8 @@ use crate::{
         self, LogPilotClusterStatus,
         status::{Problem, Severity},
     },
-    engine::{backoff, error::Error},
+    engine::{backoff, error::Error, resource::ResourceRef},
+    objects::kinds::LOGPILOT_CLUSTER,
 };
 
 impl Controller {
@@ -34,7 +35,7 @@ impl Controller {
     pub(super) async fn report_error(&self, subject: &Subject, error: &Error) -> Action {
         let found = problem(error.reason(), error.object().to_owned(), error.to_string());
         self.report_rejected(&subject.object, &subject.before, error.reason(), vec![found]).await;
-        Action::requeue(self.backoff.after(&subject.object.name_any(), error))
+        Action::requeue(self.backoff.after(&subject.resource, error))
     }
 
     /// Of a resource of which no more than its metadata may be known.
@@ -46,7 +47,7 @@ impl Controller {
     ) -> Action {
         let before = serde_json::from_value(self.memory.status(object)).unwrap_or_default();
         self.report_rejected(object, &before, reason, vec![problem(reason, named(object), message)]).await;
-        Action::requeue(self.backoff.failed(&object.name_any(), backoff::LONGEST))
+        Action::requeue(self.backoff.failed(&ResourceRef::of(&LOGPILOT_CLUSTER, object), backoff::LONGEST))
     }
 
     async fn report_rejected(

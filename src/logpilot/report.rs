@@ -14,14 +14,18 @@ use crate::{
         status::{RestorePhase, RestoreStatus, Severity},
     },
     engine::{
-        api_client::{ApiClient, Resource},
+        api_client::ApiClient,
         backoff::Backoff,
         error::Error,
         events::{Events, Note},
         outcome::AppliedObject,
+        resource::ResourceRef,
     },
     metrics::{Judged, Metrics},
-    objects::{kinds::KINDS, labels::FIELD_MANAGER},
+    objects::{
+        kinds::{KINDS, LOGPILOT_CLUSTER},
+        labels::FIELD_MANAGER,
+    },
 };
 
 /// After an upgrade of the operator alone.
@@ -53,7 +57,8 @@ impl Reporter {
         before: &LogPilotClusterStatus,
         status: &LogPilotClusterStatus,
     ) -> Option<Duration> {
-        self.metrics.judged(&object.name_any(), judged(status));
+        let resource = ResourceRef::of(&LOGPILOT_CLUSTER, object);
+        self.metrics.judged(&resource, judged(status));
         let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
         if wanted == memory.status(object) {
             return None;
@@ -69,7 +74,7 @@ impl Reporter {
         let name = object.name_any();
         match self.write(memory, object, &wanted).await {
             Ok(Some(answer)) => {
-                self.backoff.succeeded(&name);
+                self.backoff.succeeded(&resource);
                 if memory.is_write(object, &answer) {
                     warn!(%name, "somebody changes the status as often as it is written: {WHO}");
                 }
@@ -94,7 +99,7 @@ impl Reporter {
             }
             Err(error) => {
                 warn!(%name, %error, "status not written");
-                Some(self.backoff.after(&name, &error))
+                Some(self.backoff.after(&resource, &error))
             }
         }
     }
@@ -106,15 +111,8 @@ impl Reporter {
         object: &DynamicObject,
         wanted: &Value,
     ) -> Result<Option<Value>, Error> {
-        let (name, uid) = (object.name_any(), object.uid().unwrap_or_default());
-        let api_version = format!("{}/{}", api::GROUP, api::VERSION);
-        let resource = Resource {
-            api_version: &api_version,
-            kind: api::KIND,
-            plural: api::PLURAL,
-            name: &name,
-            field_manager: FIELD_MANAGER,
-        };
+        let resource = ResourceRef::of(&LOGPILOT_CLUSTER, object);
+        let uid = object.uid().unwrap_or_default();
         // In no other resource's way.
         let writer = self.writer.for_resource();
         let version = memory.version(object);
@@ -134,8 +132,8 @@ impl Reporter {
     }
 
     /// Nothing is kept of a resource that is gone.
-    pub fn forget(&self, name: &str) {
-        self.backoff.succeeded(name);
+    pub fn forget(&self, resource: &ResourceRef) {
+        self.backoff.succeeded(resource);
     }
 
     /// Tells why pods were evicted that never ran.
