@@ -29,7 +29,7 @@ use super::{
     validate, warnings,
 };
 use crate::{
-    api::{self, LogPilotCluster, LogPilotClusterStatus, status::LastChange},
+    api::{LogPilotCluster, LogPilotClusterStatus, status::LastChange},
     engine::{
         api_client::ApiClient,
         apply::Applier,
@@ -45,10 +45,11 @@ use crate::{
         plan::Plan,
         prune,
         requeue::Requeue,
+        resource::ResourceRef,
         write_backoff::WriteBackoff,
     },
     metrics::Metrics,
-    objects::kinds::Managed,
+    objects::kinds::{LOGPILOT_CLUSTER, Managed},
 };
 
 /// Makes the plan of a cluster. A future, so that a planner that hangs can be told apart from one that is slow.
@@ -86,6 +87,7 @@ pub struct Controller {
 /// A resource on its way through a reconcile.
 pub(super) struct Subject {
     pub(super) object: Arc<DynamicObject>,
+    pub(super) resource: ResourceRef,
     cr: LogPilotCluster,
     pub(super) before: LogPilotClusterStatus,
     writer: ApiClient,
@@ -126,7 +128,7 @@ impl Controller {
             Ok(cluster) => cluster,
             Err(violations) => return self.report_invalid(subject, &violations, requeue).await,
         };
-        let snapshot = self.snapshot(&cluster);
+        let snapshot = self.snapshot(&subject.resource, &cluster);
         let shared = contention::shared_places(
             &subject.object,
             self.store.state().iter().map(AsRef::as_ref).filter(|other| is_another(other, &cluster)),
@@ -157,8 +159,8 @@ impl Controller {
     }
 
     /// What is there of a resource now.
-    fn snapshot(&self, cluster: &Cluster) -> Snapshot {
-        self.cache.snapshot(&cluster.name).running_in(&cluster.namespace.name)
+    fn snapshot(&self, resource: &ResourceRef, cluster: &Cluster) -> Snapshot {
+        self.cache.snapshot(resource).running_in(&cluster.namespace.name)
     }
 
     /// The names of all resources that there are.
@@ -214,8 +216,8 @@ impl Controller {
         if cluster.paused || facts.namespace == NamespaceFact::Terminating {
             return Outcome::default();
         }
-        let owner = Owner { kind: api::KIND, name: cluster.name.clone(), uid: cluster.uid.clone() };
-        self.rests.begin(&cluster.name, subject.cr.metadata.generation);
+        let owner = Owner { resource: subject.resource.clone(), uid: cluster.uid.clone() };
+        self.rests.begin(&subject.resource, subject.cr.metadata.generation);
         let applier = Applier {
             writer: &subject.writer,
             cache: &self.cache,
@@ -225,7 +227,7 @@ impl Controller {
         };
         let mut outcome = applier.apply(plan, snapshot).await;
         self.note_generated_key(subject, cluster, facts, &outcome);
-        let snapshot = self.snapshot(cluster);
+        let snapshot = self.snapshot(&subject.resource, cluster);
         let in_use = config_retention::configs(&snapshot);
         let orphaned = prune::orphaned(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
@@ -233,7 +235,7 @@ impl Controller {
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
-        outcome.again = held_up.filter_map(|step| self.rests.rest(&cluster.name, &step.id)).min();
+        outcome.again = held_up.filter_map(|step| self.rests.rest(&subject.resource, &step.id)).min();
         for step in &outcome.steps {
             let operation = match step.result {
                 ApplyResult::Created => "create",
@@ -254,9 +256,9 @@ impl Controller {
         });
         if made {
             let wanted = gather::api_key(cluster);
-            self.secrets.record_created(&cluster.name, &wanted, &gather::moment(&subject.cr), value);
+            self.secrets.record_created(&subject.resource, &wanted, &gather::moment(&subject.cr), value);
         } else {
-            self.secrets.forget(&cluster.name);
+            self.secrets.forget(&subject.resource);
         }
     }
 
@@ -269,7 +271,7 @@ impl Controller {
         restore: restore::State,
         clock: &DeadlineTracker,
     ) -> LogPilotClusterStatus {
-        let snapshot = self.snapshot(cluster);
+        let snapshot = self.snapshot(&subject.resource, cluster);
         let living = self.living();
         let backups = backups::observe(cluster, facts, &subject.before.backups, &snapshot, clock);
         let mut known = problems::fact_problems(cluster, facts);
@@ -313,13 +315,12 @@ impl Controller {
     }
 
     fn retry_failures(&self, subject: &Subject, facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) {
-        let name = subject.object.name_any();
         match requeue_after::collect(facts, outcome, requeue) {
             Some(Failed { longest, at_least }) => {
-                let wait = self.backoff.failed(&name, longest).max(at_least);
+                let wait = self.backoff.failed(&subject.resource, longest).max(at_least);
                 requeue.at_most(wait, "an object was not written");
             }
-            None => self.backoff.succeeded(&name),
+            None => self.backoff.succeeded(&subject.resource),
         }
     }
 
@@ -331,7 +332,13 @@ impl Controller {
             serde_json::from_value(self.memory.status(&object)).unwrap_or_default();
         let decoded = serde_json::to_value(&*object).and_then(serde_json::from_value::<LogPilotCluster>);
         match decoded {
-            Ok(cr) => Ok(Subject { object, cr, before, writer: self.writer.for_resource() }),
+            Ok(cr) => Ok(Subject {
+                resource: ResourceRef::of(&LOGPILOT_CLUSTER, &object),
+                object,
+                cr,
+                before,
+                writer: self.writer.for_resource(),
+            }),
             Err(error) => Err((object, error)),
         }
     }
@@ -352,7 +359,7 @@ impl Reconciler for Controller {
             return Action::requeue(wait);
         }
         let name = object.name_any();
-        self.cache.track(&name);
+        self.cache.track(&ResourceRef::of(&LOGPILOT_CLUSTER, &object));
         let mut requeue = Requeue::default();
         match self.subject(object) {
             Ok(subject) => self.run(&subject, &mut requeue).await,
@@ -376,17 +383,17 @@ impl Reconciler for Controller {
         requeue.into_action(&object.name_any())
     }
 
-    fn on_deleted(&self, name: &str) {
-        self.cache.forget(name);
-        self.memory.forget(name);
-        self.secrets.forget(name);
-        self.references.forget(name);
-        self.scalers.forget(name);
-        self.requeue.forget(name);
-        self.reporter.forget(name);
-        self.metrics.forget(name);
-        self.backoff.succeeded(name);
-        self.rests.forget(name);
+    fn on_deleted(&self, resource: &ResourceRef) {
+        self.cache.forget(resource);
+        self.memory.forget(resource);
+        self.secrets.forget(resource);
+        self.references.forget(resource);
+        self.scalers.forget(resource);
+        self.requeue.forget(resource);
+        self.reporter.forget(resource);
+        self.metrics.forget(resource);
+        self.backoff.succeeded(resource);
+        self.rests.forget(resource);
     }
 
     fn namespaces(&self, object: &DynamicObject) -> Vec<String> {

@@ -13,7 +13,8 @@ use crate::{
         self, LogPilotClusterStatus,
         status::{Problem, Severity},
     },
-    engine::{backoff, error::Error, requeue::Requeue},
+    engine::{backoff, error::Error, requeue::Requeue, resource::ResourceRef},
+    objects::kinds::LOGPILOT_CLUSTER,
 };
 
 impl Controller {
@@ -38,7 +39,7 @@ impl Controller {
     pub(super) async fn report_error(&self, subject: &Subject, error: &Error, requeue: &mut Requeue) {
         let found = problem(error.reason(), error.object().to_owned(), error.to_string());
         self.report_rejected(&subject.object, &subject.before, error.reason(), vec![found], requeue).await;
-        requeue.at_most(self.backoff.after(&subject.object.name_any(), error), "a fact could not be read");
+        requeue.at_most(self.backoff.after(&subject.resource, error), "a fact could not be read");
     }
 
     /// Of a resource of which no more than its metadata may be known.
@@ -52,7 +53,7 @@ impl Controller {
         let before = serde_json::from_value(self.memory.status(object)).unwrap_or_default();
         let found = vec![problem(reason, named(object), message)];
         self.report_rejected(object, &before, reason, found, requeue).await;
-        let wait = self.backoff.failed(&object.name_any(), backoff::LONGEST);
+        let wait = self.backoff.failed(&ResourceRef::of(&LOGPILOT_CLUSTER, object), backoff::LONGEST);
         requeue.at_most(wait, "the reconcile failed");
     }
 

@@ -27,7 +27,11 @@ use crate::{
         error::Error,
         health::{self, ObservedStatus},
     },
-    objects::{self, kinds::Managed, names::short_hash},
+    objects::{
+        self,
+        kinds::{LOGPILOT_CLUSTER, Managed},
+        names::short_hash,
+    },
 };
 
 /// Annotation on the resource: each new value has what the resource refers to read at once.
@@ -61,7 +65,7 @@ pub fn namespace(cache: &ObjectCache, cluster: &Cluster, name: &str) -> Namespac
         {
             NamespaceFact::Terminating
         }
-        Some(child) if child.instance.as_deref() == Some(&cluster.name) => NamespaceFact::Ours,
+        Some(child) if child.labelled == Some(cluster.resource()) => NamespaceFact::Ours,
         Some(_) => NamespaceFact::Foreign,
     }
 }
@@ -70,7 +74,8 @@ pub fn namespace(cache: &ObjectCache, cluster: &Cluster, name: &str) -> Namespac
 fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String, String> {
     let named = [Some(&cluster.namespace.name), cluster.system_namespace.as_ref()];
     let kept = named.into_iter().flatten().filter_map(|name| {
-        let of = sources.cache.namespace(name)?.instance.clone()?;
+        let kept = sources.cache.namespace(name)?.labelled.clone()?;
+        let of = Some(kept.name().to_owned()).filter(|_| *kept.kind() == LOGPILOT_CLUSTER)?;
         (of != cluster.name && !sources.living.contains(&of)).then(|| (name.clone(), of))
     });
     kept.collect()
@@ -169,7 +174,7 @@ pub fn api_key(cluster: &Cluster) -> SecretQuery {
         key: cluster.api_key.key.clone(),
         generated: cluster.api_key.generated,
         salt: cluster.uid.clone(),
-        owner: cluster.name.clone(),
+        owner: cluster.resource(),
     }
 }
 
@@ -218,11 +223,11 @@ pub async fn facts(
     let api_key = match servers {
         // Nothing is in a namespace that does not exist: no read needed.
         NamespaceFact::Absent if wanted.generated => {
-            sources.secrets.forget(&cluster.name);
+            sources.secrets.forget(&cluster.resource());
             super::api_key::generate_new(&wanted)
         }
         NamespaceFact::Terminating => ApiKeyFact::Unknown,
-        _ => sources.secrets.fetch(sources.writer, &cluster.name, &wanted, moment, suspect).await?,
+        _ => sources.secrets.fetch(sources.writer, &cluster.resource(), &wanted, moment, suspect).await?,
     };
     let scalers = match servers {
         NamespaceFact::Absent | NamespaceFact::Terminating => scalers::Found::new(),

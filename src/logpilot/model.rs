@@ -20,8 +20,8 @@ use crate::{
         patches::ObjectPatch,
         storage::{AccessMode, Backend, Sharing},
     },
-    engine::plan::Key,
-    objects::names::ClusterName,
+    engine::{plan::Key, resource::ResourceRef},
+    objects::{kinds::LOGPILOT_CLUSTER, names::ClusterName},
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +65,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// What everything that is kept for it goes by.
+    #[must_use]
+    pub fn resource(&self) -> ResourceRef {
+        ResourceRef::new(&LOGPILOT_CLUSTER, None, &self.name)
+    }
+
     /// Of an object in the servers' namespace.
     #[must_use]
     pub fn key(&self, name: impl Into<String>) -> Key {

@@ -18,15 +18,19 @@ use crate::{
         status::{Problem, RestorePhase, RestoreStatus, Severity},
     },
     engine::{
-        api_client::{ApiClient, Resource},
+        api_client::ApiClient,
         backoff::Backoff,
         error::Error,
         events::{Events, Note},
         outcome::AppliedObject,
         requeue::Requeue,
+        resource::ResourceRef,
     },
     metrics::{Judged, Metrics},
-    objects::{kinds::KINDS, labels::FIELD_MANAGER},
+    objects::{
+        kinds::{KINDS, LOGPILOT_CLUSTER},
+        labels::FIELD_MANAGER,
+    },
 };
 
 /// After an upgrade of the operator alone.
@@ -62,7 +66,8 @@ impl Reporter {
         status: &LogPilotClusterStatus,
         requeue: &mut Requeue,
     ) -> bool {
-        self.metrics.judged(&object.name_any(), judged(status));
+        let resource = ResourceRef::of(&LOGPILOT_CLUSTER, object);
+        self.metrics.judged(&resource, judged(status));
         let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
         if wanted == memory.status(object) {
             return true;
@@ -80,7 +85,7 @@ impl Reporter {
         let name = object.name_any();
         match self.write(memory, object, &wanted).await {
             Ok(Some(answer)) => {
-                self.backoff.succeeded(&name);
+                self.backoff.succeeded(&resource);
                 if memory.is_write(object, &answer) {
                     warn!(%name, "somebody changes the status as often as it is written: {WHO}");
                 }
@@ -96,16 +101,16 @@ impl Reporter {
                 // Nothing of the status can be written, so that an event is the only place to say so.
                 warn!(%name, %error, "status not written: {OLDER}");
                 // Every tenth minute: an Event object is kept for an hour.
-                if self.backoff.failures(&name).is_multiple_of(60) {
+                if self.backoff.failures(&resource).is_multiple_of(60) {
                     let note = warning(reasons::CRD_OUTDATED, OLDER.to_owned());
                     self.events.publish(&regarding(object), note).await;
                 }
-                self.backoff.failed(&name, LOOK_AGAIN);
+                self.backoff.failed(&resource, LOOK_AGAIN);
                 requeue.at_most(LOOK_AGAIN, "the CustomResourceDefinition is older than the operator");
             }
             Err(error) => {
                 warn!(%name, %error, "status not written");
-                requeue.at_most(self.backoff.after(&name, &error), "the status was not written");
+                requeue.at_most(self.backoff.after(&resource, &error), "the status was not written");
             }
         }
         false
@@ -118,15 +123,8 @@ impl Reporter {
         object: &DynamicObject,
         wanted: &Value,
     ) -> Result<Option<Value>, Error> {
-        let (name, uid) = (object.name_any(), object.uid().unwrap_or_default());
-        let api_version = format!("{}/{}", api::GROUP, api::VERSION);
-        let resource = Resource {
-            api_version: &api_version,
-            kind: api::KIND,
-            plural: api::PLURAL,
-            name: &name,
-            field_manager: FIELD_MANAGER,
-        };
+        let resource = ResourceRef::of(&LOGPILOT_CLUSTER, object);
+        let uid = object.uid().unwrap_or_default();
         // In no other resource's way.
         let writer = self.writer.for_resource();
         let version = memory.version(object);
@@ -146,8 +144,8 @@ impl Reporter {
     }
 
     /// Nothing is kept of a resource that is gone.
-    pub fn forget(&self, name: &str) {
-        self.backoff.succeeded(name);
+    pub fn forget(&self, resource: &ResourceRef) {
+        self.backoff.succeeded(resource);
     }
 
     /// Tells why pods were evicted that never ran.

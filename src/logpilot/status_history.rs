@@ -11,9 +11,13 @@ use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
 use super::requeue_after::LOOK_AGAIN;
-use crate::engine::{
-    backoff,
-    write_backoff::{self, CALM},
+use crate::{
+    engine::{
+        backoff,
+        resource::ResourceRef,
+        write_backoff::{self, CALM},
+    },
+    objects::kinds::LOGPILOT_CLUSTER,
 };
 
 /// A change of counts alone is written at most this often.
@@ -51,7 +55,7 @@ struct Entry {
 }
 
 #[derive(Default)]
-pub struct StatusHistory(Mutex<HashMap<String, Entry>>);
+pub struct StatusHistory(Mutex<HashMap<ResourceRef, Entry>>);
 
 impl StatusHistory {
     /// The newest status there is: the resource's own, or what we wrote after that view of it.
@@ -139,8 +143,8 @@ impl StatusHistory {
         LOOK_AGAIN.checked_sub(self.recall(object, |entry| entry.missed)?.elapsed())
     }
 
-    pub fn forget(&self, name: &str) {
-        self.lock().remove(name);
+    pub fn forget(&self, resource: &ResourceRef) {
+        self.lock().remove(resource);
     }
 
     fn of(&self, object: &DynamicObject) -> Option<Written> {
@@ -148,21 +152,25 @@ impl StatusHistory {
     }
 
     fn recall<T>(&self, object: &DynamicObject, what: impl FnOnce(&Entry) -> Option<T>) -> Option<T> {
-        self.lock().get(&object.name_any()).filter(|entry| entry.uid == object.uid()).and_then(what)
+        self.lock().get(&resource_of(object)).filter(|entry| entry.uid == object.uid()).and_then(what)
     }
 
     fn note<T>(&self, object: &DynamicObject, what: impl FnOnce(&mut Entry) -> T) -> T {
         let mut entries = self.lock();
-        let entry = entries.entry(object.name_any()).or_default();
+        let entry = entries.entry(resource_of(object)).or_default();
         if entry.uid != object.uid() {
             *entry = Entry { uid: object.uid(), ..Entry::default() };
         }
         what(entry)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ResourceRef, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn resource_of(object: &DynamicObject) -> ResourceRef {
+    ResourceRef::of(&LOGPILOT_CLUSTER, object)
 }
 
 /// A status without the times of its conditions, which change with each repair.
@@ -212,7 +220,7 @@ mod tests {
         memory.note(&gone, |entry| entry.missed = Some(earlier));
         assert_eq!(memory.missing(&gone), None);
         memory.miss(&gone);
-        memory.forget("x");
+        memory.forget(&resource_of(&gone));
         assert_eq!(memory.missing(&gone), None);
     }
 

@@ -30,6 +30,7 @@ use crate::{
     engine::{
         kind::{Domain, Kind, Management, Nature},
         plan::{Plan, Replicas},
+        resource::ResourceKind,
     },
 };
 
@@ -49,10 +50,23 @@ const GATEWAY_ROUTES: &str = "spec.exposure.gateway, where the Gateway API's CRD
 const MONITORING: &str = "spec.monitoring, where the Prometheus operator's CRDs are installed: scraping of the servers, and \
     alert rules.";
 
+/// The resource that users write.
+pub static LOGPILOT_CLUSTER: ResourceKind = ResourceKind {
+    group: api::GROUP,
+    version: api::VERSION,
+    kind: api::KIND,
+    plural: api::PLURAL,
+    namespaced: false,
+    label: labels::CLUSTER,
+    watch: "resources",
+    field_manager: labels::FIELD_MANAGER,
+};
+
 /// Whose objects they are.
 pub static DOMAIN: Domain = Domain {
     field_manager: labels::FIELD_MANAGER,
     owner_group: api::GROUP,
+    resources: &[&LOGPILOT_CLUSTER],
     handed_over: ("logpilot.io/replicas", "autoscaled"),
     main_container: "logpilot",
     volume_label: labels::DATA,

@@ -35,6 +35,7 @@ mod sizes;
 mod stalls;
 mod stolen_token;
 mod troubleshooting;
+mod two_kinds;
 mod verdicts;
 
 use harness::{bad_input::table, blocks, cluster};

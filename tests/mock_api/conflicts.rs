@@ -370,7 +370,7 @@ async fn restored_children_are_taken_back_where_their_content_is_planned() {
                     let write = world.call(1);
                     assert_eq!(write.body["metadata"]["uid"], "restored-uid");
                     assert_eq!(write.body["metadata"]["resourceVersion"], "7", "as it was judged");
-                    let snapshot: Snapshot = world.cache.snapshot("logs");
+                    let snapshot: Snapshot = world.cache.snapshot(&crate::server::logs());
                     assert!(snapshot.get(planned.kind, &planned.key).unwrap().digest.is_some());
                     assert!(world.apply(&alone).await.is_settled(), "and ours from then on");
                     assert_eq!(world.lines().len(), 2);

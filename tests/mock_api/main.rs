@@ -17,7 +17,6 @@ use k8s_openapi::{
 };
 use logpilot_operator::{
     engine::{
-        api_client::Resource,
         cache::Snapshot,
         child::Child,
         error::{Disposition, Error},
@@ -25,13 +24,10 @@ use logpilot_operator::{
         plan::{Key, Plan, Planned, Replicas},
         prune::orphaned,
     },
-    objects::{
-        kinds::{AddTyped, Managed},
-        labels::FIELD_MANAGER,
-    },
+    objects::kinds::{AddTyped, Managed},
 };
 use serde_json::{Value, json};
-use server::{Answer, Call, OWNER_UID, World, plan_of, server, stored};
+use server::{Answer, Call, OWNER_UID, World, logs, plan_of, server, stored};
 
 const NAMESPACE: &str = "logs";
 
@@ -176,7 +172,7 @@ async fn what_disappears_after_it_was_planned_is_not_made_before_it_is_missed() 
     let plan = plan_of(config("c"));
     let world = World::new(done);
     let child = world.knows(&plan.objects[0], &stored(&plan.objects[0].body, "its-uid"));
-    let planned_from = world.cache.snapshot(&world.owner.name);
+    let planned_from = world.cache.snapshot(&world.owner.resource);
     world.cache.remove(&child);
     assert_eq!(results(world.applier().apply(&plan, &planned_from).await), [ApplyResult::InSync]);
     assert!(world.lines().is_empty(), "a claim made here would be an empty volume in place of lost data");
@@ -553,18 +549,18 @@ async fn what_may_only_have_lost_its_label_is_looked_at_before_it_is_deleted() {
             ("GET", Some(found)) => Answer::Object(found.clone()),
             _ => Answer::Object(json!({})),
         });
-        world.cache.track("logs");
+        world.cache.track(&logs());
         world.knows(&old, &live);
         world.cache.remove(&Child::read(old.kind, &live).unwrap());
         let (plan, done) = (Plan::default(), Outcome::default());
         let orphaned = |snapshot: &Snapshot| -> Vec<Child> {
             orphaned(&plan, &done, snapshot, &world.owner, |_| false).into_iter().cloned().collect()
         };
-        let snapshot = world.cache.snapshot("logs");
+        let snapshot = world.cache.snapshot(&logs());
         let lost = orphaned(&snapshot);
         world.applier().prune(lost.iter().collect(), &snapshot).await;
         assert_eq!(world.lines(), asked);
-        assert_eq!(orphaned(&world.cache.snapshot("logs")), [], "and once is enough");
+        assert_eq!(orphaned(&world.cache.snapshot(&logs())), [], "and once is enough");
     }
 }
 
@@ -610,7 +606,7 @@ async fn only_what_is_ours_and_not_planned_is_pruned() {
     let service = Service { metadata: meta("old"), ..Service::default() };
     add(&plan_of(service).objects[0], "8", &|_| {});
 
-    let snapshot = world.cache.snapshot("logs");
+    let snapshot = world.cache.snapshot(&logs());
     assert!(snapshot.children.len() >= 7, "{:?}", snapshot.children.keys());
     let names = |outcome: &Outcome| -> Vec<String> {
         let keep = |child: &Child| child.key.name == "in-use";
@@ -636,13 +632,7 @@ async fn only_what_is_ours_and_not_planned_is_pruned() {
 async fn a_status_is_one_patch_of_the_resource_that_was_meant() {
     let (writer, calls) = server(done);
     let status = json!({ "observedGeneration": 3 });
-    let resource = Resource {
-        api_version: "logpilot.io/v1alpha1",
-        kind: "LogPilotCluster",
-        plural: "logpilotclusters",
-        name: "logs",
-        field_manager: FIELD_MANAGER,
-    };
+    let resource = logs();
     writer.status(&resource, Some(7), &status).await.unwrap();
     let call = calls.lock().unwrap()[0].clone();
     assert_eq!(call.line(), "PATCH /apis/logpilot.io/v1alpha1/logpilotclusters/logs/status");

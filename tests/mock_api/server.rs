@@ -18,10 +18,11 @@ use logpilot_operator::engine::{
     outcome::Outcome,
     owner::Owner,
     plan::{Plan, Planned},
+    resource::ResourceRef,
     write_backoff::WriteBackoff,
 };
 use logpilot_operator::objects::{
-    kinds::{AddTyped, Managed},
+    kinds::{AddTyped, LOGPILOT_CLUSTER, Managed},
     labels::FIELD_MANAGER,
 };
 use serde_json::{Map, Value, json};
@@ -132,6 +133,11 @@ pub struct World {
     pub owner: Owner,
 }
 
+/// The resource of these tests.
+pub fn logs() -> ResourceRef {
+    ResourceRef::new(&LOGPILOT_CLUSTER, None, "logs")
+}
+
 pub const OWNER_UID: &str = "owner-uid";
 
 impl World {
@@ -141,7 +147,7 @@ impl World {
         for kind in logpilot_operator::objects::kinds::KINDS.iter().filter(|kind| kind.management.watched()) {
             cache.replace_all(kind, Vec::new());
         }
-        let owner = Owner { kind: "LogPilotCluster", name: "logs".into(), uid: OWNER_UID.into() };
+        let owner = Owner { resource: logs(), uid: OWNER_UID.into() };
         Self {
             writer,
             calls,
@@ -163,7 +169,7 @@ impl World {
     }
 
     pub async fn apply(&self, plan: &Plan) -> Outcome {
-        self.applier().apply(plan, &self.cache.snapshot(&self.owner.name)).await
+        self.applier().apply(plan, &self.cache.snapshot(&self.owner.resource)).await
     }
 
     /// Puts an object where the watches would have.

@@ -32,6 +32,7 @@ pub mod prune;
 pub mod quantity;
 pub mod relist;
 pub mod requeue;
+pub mod resource;
 mod standing;
 #[cfg(test)]
 mod test_kinds;

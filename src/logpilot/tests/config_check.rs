@@ -71,7 +71,7 @@ fn view(children: impl IntoIterator<Item = Child>) -> Snapshot {
     for child in children {
         cache.upsert(child);
     }
-    cache.snapshot("logpilot")
+    cache.snapshot(&named())
 }
 
 /// The name of the ConfigMap that is planned.
@@ -359,7 +359,7 @@ fn a_job_that_is_of_no_use_goes_while_the_deployment_is_held_and_what_old_pods_u
         child(ConfigMap::KIND, "logpilot-all-config-0123456789", OURS, &json!({})),
         child(ConfigMap::KIND, "somebody-s", ("2", "LogPilotCluster"), &json!({})),
     ]);
-    let owner = Owner { kind: "LogPilotCluster", name: "logpilot".into(), uid: OURS.0.into() };
+    let owner = Owner { resource: named(), uid: OURS.0.into() };
     let pruned = |result| {
         let key = Key { namespace: Some("logpilot".into()), name: "logpilot-all".into() };
         let outcome = Outcome {

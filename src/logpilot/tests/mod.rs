@@ -44,8 +44,17 @@ use super::{
 };
 use crate::{
     api::LogPilotCluster,
-    engine::plan::{Plan, Planned},
+    engine::{
+        plan::{Plan, Planned},
+        resource::ResourceRef,
+    },
+    objects::kinds::LOGPILOT_CLUSTER,
 };
+
+/// The name of every resource of these tests.
+fn named() -> ResourceRef {
+    ResourceRef::new(&LOGPILOT_CLUSTER, None, "logpilot")
+}
 
 /// A resource named `logpilot` with this spec, and an image where none is given.
 fn resource(spec: &str) -> LogPilotCluster {
