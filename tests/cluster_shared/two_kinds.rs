@@ -61,6 +61,7 @@ static DOMAIN: Domain = Domain {
     owner_group: GROUP,
     resources: &[&FLEET, &TOY],
     handed_over: ("toys.example.com/replicas", "autoscaled"),
+    main_container: "toy",
     volume_label: "toys.example.com/volume",
     restores_annotation: "toys.example.com/restores",
 };
