@@ -60,13 +60,13 @@ test: check ## every check, and the tests of every change: unit, contract, clust
 	  '$(RUN) --workspace --lib --bins $(call suites,$(PROGRAMS) $(filter-out $(LONG) $(WAITING),$(SUITES)))'
 	$(MAKE) --no-print-directory rbac-used
 
-# FAULTS_SEED=… takes another sample of the campaign. The storms are in their small size.
+# CAMPAIGN_SEED=… takes another sample. Most storms watch for a while, and take turns for the rest.
 .PHONY: test-faults
-test-faults: tools ## a sample of the faults, the campaign and the storms; all of them: make campaign
+test-faults: tools ## the faults, and a sample of the campaign and the storms; all of them: make campaign
 	$(CARGO) test --workspace --locked --no-run
 	$(TARGET)/debug/local-cluster build
 	KUBECTL=$$($(TARGET)/debug/local-cluster bin kubectl) LOCAL_CLUSTER_AUDIT_DIR=$(TRAFFIC) $(SIDE_BY_SIDE) CAMPAIGN=small \
-	  tests/summarise tests/beside '$(RUN) --test faults' '$(RUN) --test campaign'
+	  tests/summarise tests/beside '$(RUN) --test faults' '$(RUN) --test campaign' '$(RUN) --test storms -- --test-threads=16'
 
 # The audit logs of the clusters that `test` starts, and those of `test-faults` after it.
 TRAFFIC := $(abspath $(TARGET))/traffic
