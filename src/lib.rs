@@ -1,9 +1,10 @@
 //! Runs LogPilot on Kubernetes from one custom resource.
 
+pub use backup;
+pub use engine;
+
 pub mod api;
-pub mod backup;
 pub mod cli;
-pub mod engine;
 pub mod exposition;
 pub mod logpilot;
 pub mod manifest;
@@ -13,7 +14,5 @@ pub mod operator;
 pub mod server;
 pub mod telemetry;
 pub mod termination;
-#[cfg(test)]
-mod test_support;
 pub mod verdict;
 pub mod vitals;

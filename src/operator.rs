@@ -147,7 +147,7 @@ impl Operator {
             kinds: KINDS,
             cache: Arc::clone(&self.cache),
             triggers: trigger,
-            metrics: Arc::clone(&self.metrics),
+            metrics: self.metrics.clone(),
             pulse: Arc::clone(&self.pulse),
             progress: ticks,
         };

@@ -20,10 +20,9 @@ use crate::{
         cache::Snapshot,
         child::Child,
         health::{self, ObservedStatus},
-        kind::Managed,
         plan::Key,
     },
-    objects::config_check_job,
+    objects::{config_check_job, kinds::Managed},
 };
 
 /// By the Deployment's name; nothing for a component whose configuration need not be tried.

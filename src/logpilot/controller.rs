@@ -39,7 +39,6 @@ use crate::{
         deadlines::DeadlineTracker,
         decide::AcceptedDivergence,
         error::Error,
-        kind::Managed,
         lease::Leadership,
         outcome::{ApplyResult, Outcome},
         owner::Owner,
@@ -48,6 +47,7 @@ use crate::{
         write_backoff::WriteBackoff,
     },
     metrics::Metrics,
+    objects::kinds::Managed,
 };
 
 /// Makes the plan of a cluster. A future, so that a planner that hangs can be told apart from one that is slow.

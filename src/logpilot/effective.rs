@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::model::{Cluster, Component, Probe, Rollout, Scale};
 use crate::{
     api::status::{Effective, EffectiveComponent},
-    engine::{kind::Managed, plan::Plan},
-    objects::probes,
+    engine::plan::Plan,
+    objects::{kinds::Managed, probes},
 };
 
 /// What a resource is said to have that has none.

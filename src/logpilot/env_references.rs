@@ -19,9 +19,10 @@ use super::{
 use crate::engine::{
     api_client::{ApiClient, named},
     error::Error,
-    kind::{Kind, Managed},
+    kind::Kind,
     plan::Key,
 };
+use crate::objects::kinds::Managed;
 
 /// Reads in flight for one resource.
 const IN_FLIGHT: usize = 4;

@@ -26,10 +26,9 @@ use crate::{
         cache::{ObjectCache, Snapshot},
         error::Error,
         health::{self, ObservedStatus},
-        kind::Managed,
         plan::Key,
     },
-    objects::{self, names::short_hash},
+    objects::{self, kinds::Managed, names::short_hash},
 };
 
 /// Annotation on the resource: each new value has what the resource refers to read at once.

@@ -15,10 +15,10 @@ use crate::{
         status::{Problem, Severity},
     },
     engine::{
-        kind::{Managed, Management},
+        kind::Management,
         plan::{Plan, Planned},
     },
-    objects::names,
+    objects::{kinds::Managed, names},
 };
 
 /// In an object of a strategic patch: `delete` or `replace`, as kubectl knows them.

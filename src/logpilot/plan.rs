@@ -9,9 +9,9 @@ use crate::{
     engine::plan::{Plan, Replicas},
     objects::{
         config_check_job, config_map, cron_job, dashboard, deployment, gateway, horizontal_pod_autoscaler,
-        ingress, limit_range, namespace, network_policy, persistent_volume_claim, pod_disruption_budget,
-        pod_monitor, prometheus_rule, resource_quota, restore_job, routes, secret, service, service_account,
-        service_monitor,
+        ingress, kinds::AddTyped, limit_range, namespace, network_policy, persistent_volume_claim,
+        pod_disruption_budget, pod_monitor, prometheus_rule, resource_quota, restore_job, routes, secret,
+        service, service_account, service_monitor,
     },
 };
 
@@ -45,7 +45,7 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     for component in &cluster.components {
         plan.add([config_map::build(cluster, component)]);
         plan.add(config_check_job::build(cluster, component, facts));
-        plan.push(
+        plan.add_with(
             [deployment::build(cluster, component, facts)],
             deployment::replicas(component, facts),
             hold_reason(component, facts),
@@ -57,13 +57,13 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
         plan.add(pod_disruption_budget::build(cluster, component));
         plan.add(network_policy::build(cluster, component));
     }
-    plan.push(ingress::http(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
-    plan.push(ingress::rewritten(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
-    plan.push(ingress::grpc(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
+    plan.add_with(ingress::http(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
+    plan.add_with(ingress::rewritten(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
+    plan.add_with(ingress::grpc(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
     plan.add(gateway::build(cluster));
-    plan.push(routes::http(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Gateway));
+    plan.add_with(routes::http(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Gateway));
     plan.add(routes::redirect(cluster));
-    plan.push(routes::grpc(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Gateway));
+    plan.add_with(routes::grpc(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Gateway));
     plan.add(service_monitor::build(cluster));
     plan.add(pod_monitor::build(cluster));
     plan.add(prometheus_rule::build(cluster));

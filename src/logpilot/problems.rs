@@ -20,7 +20,7 @@ use super::{
 use crate::{
     api::status::{Problem, Severity},
     engine::{
-        FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL,
+        INSTANCE_LABEL, MANAGED_BY_LABEL,
         cache::{Snapshot, SyncState},
         child::Child,
         deadlines::DeadlineTracker,
@@ -29,7 +29,7 @@ use crate::{
         outcome::{AppliedObject, ApplyResult, Outcome},
         plan::{Key, Plan, Planned},
     },
-    objects::labels,
+    objects::{labels, labels::FIELD_MANAGER},
 };
 
 /// Seconds for which a new claim may look for its volume, and a new pod for its node, before that is a problem: on

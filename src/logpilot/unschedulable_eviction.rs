@@ -22,10 +22,9 @@ use crate::{
         child::Child,
         error::Disposition,
         health::{self, ObservedStatus},
-        kind::Managed,
         outcome::{AppliedObject, ApplyResult},
     },
-    objects::names::claim_label,
+    objects::{kinds::Managed, names::claim_label},
 };
 
 /// The scheduler's words for a node that has everything but the pods to be near. It asks for those last, so while there

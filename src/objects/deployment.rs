@@ -4,11 +4,12 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy,
 
 use super::{labels, meta, names, pod};
 use crate::{
-    engine::{child::HANDED_OVER, plan::Replicas},
+    engine::plan::Replicas,
     logpilot::{
         facts::Facts,
         model::{Cluster, Component, Rollout, Scale},
     },
+    objects::kinds::DOMAIN,
 };
 
 #[must_use]
@@ -24,7 +25,8 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deploym
         _ if component.stopped => Some(0),
         Scale::Fixed(replicas) => Some(replicas),
         Scale::Autoscaled(_) => {
-            meta::annotate(&mut metadata, [(HANDED_OVER.0.into(), HANDED_OVER.1.into())]);
+            let (annotation, value) = DOMAIN.handed_over;
+            meta::annotate(&mut metadata, [(annotation.into(), value.into())]);
             enforced.then(|| component.scale.most())
         }
     };

@@ -15,15 +15,23 @@ use k8s_openapi::api::{
     networking::v1::{Ingress, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
 };
+use serde::Serialize;
 
 use super::{
     gateway::Gateway,
+    labels,
     pod_monitor::PodMonitor,
     prometheus_rule::PrometheusRule,
     routes::{GRPCRoute, HTTPRoute},
     service_monitor::ServiceMonitor,
 };
-use crate::engine::kind::{Kind, Managed, Management};
+use crate::{
+    api,
+    engine::{
+        kind::{Domain, Kind, Management, Nature},
+        plan::{Plan, Replicas},
+    },
+};
 
 const CORE: &str = "";
 /// Also named inside routes, as the group of their parents.
@@ -41,8 +49,52 @@ const GATEWAY_ROUTES: &str = "spec.exposure.gateway, where the Gateway API's CRD
 const MONITORING: &str = "spec.monitoring, where the Prometheus operator's CRDs are installed: scraping of the servers, and \
     alert rules.";
 
+/// Whose objects they are.
+pub static DOMAIN: Domain = Domain {
+    field_manager: labels::FIELD_MANAGER,
+    owner_group: api::GROUP,
+    handed_over: ("logpilot.io/replicas", "autoscaled"),
+    volume_label: labels::DATA,
+    restores_annotation: "logpilot.io/restores",
+};
+
+/// A typed object whose kind stands in the kind table; without a row it cannot enter a plan.
+pub trait Managed: Serialize {
+    const KIND: &'static Kind;
+}
+
+/// Adds typed objects to a plan, each as an object of its type's kind.
+pub trait AddTyped {
+    /// Adds an object, or several, or none.
+    fn add<K: Managed>(&mut self, objects: impl IntoIterator<Item = K>);
+    /// Adds workloads, with who decides their replicas and why they may not be touched now.
+    fn add_with<K: Managed>(
+        &mut self,
+        objects: impl IntoIterator<Item = K>,
+        replicas: Replicas,
+        held: Option<&'static str>,
+    );
+}
+
+impl AddTyped for Plan {
+    fn add<K: Managed>(&mut self, objects: impl IntoIterator<Item = K>) {
+        self.add_with(objects, Replicas::Planned, None);
+    }
+
+    fn add_with<K: Managed>(
+        &mut self,
+        objects: impl IntoIterator<Item = K>,
+        replicas: Replicas,
+        held: Option<&'static str>,
+    ) {
+        for object in objects {
+            self.push(K::KIND, &object, replicas, held);
+        }
+    }
+}
+
 macro_rules! kinds {
-    ($($type:ident: $group:expr, $version:literal, $plural:literal, $scope:ident, $presence:ident, wave $wave:literal, $management:ident, $purpose:expr;)*) => {
+    ($($type:ident: $group:expr, $version:literal, $plural:literal, $scope:ident, $presence:ident, wave $wave:literal, $management:ident $($nature:ident)?, $purpose:expr;)*) => {
         $(impl Managed for $type {
             const KIND: &'static Kind = &Kind {
                 group: $group,
@@ -53,12 +105,16 @@ macro_rules! kinds {
                 optional: kinds!(@$presence),
                 wave: $wave,
                 management: Management::$management,
+                nature: kinds!(@nature $($nature)?),
+                domain: &DOMAIN,
                 purpose: $purpose,
             };
         })*
         /// Every kind the operator touches.
         pub static KINDS: &[&Kind] = &[$(<$type as Managed>::KIND),*];
     };
+    (@nature) => { Nature::Plain };
+    (@nature $nature:ident) => { Nature::$nature };
     (@cluster) => { false };
     (@namespaced) => { true };
     (@always) => { false };
@@ -66,18 +122,18 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Namespace:               CORE,                    "v1", "namespaces",               cluster,    always,   wave 0, Retained,
+    Namespace:               CORE,                    "v1", "namespaces",               cluster,    always,   wave 0, Retained Namespace,
         HOLDS_DATA;
     ServiceAccount:          CORE,                    "v1", "serviceaccounts",          namespaced, always,   wave 2, Managed,
         POD_DEPENDENCIES;
     Secret:                  CORE,                    "v1", "secrets",                  namespaced, always,   wave 1, CreateOnly,
         "The generated API key is created once. A Secret that the spec names, a pull Secret, and one \
          that a variable refers to are read by name. `list` or `watch` would expose every Secret.";
-    ConfigMap:               CORE,                    "v1", "configmaps",               namespaced, always,   wave 2, Managed,
+    ConfigMap:               CORE,                    "v1", "configmaps",               namespaced, always,   wave 2, Managed Configuration,
         POD_DEPENDENCIES;
     PersistentVolumeClaim:   CORE,                    "v1", "persistentvolumeclaims",   namespaced, always,   wave 2, Retained,
         HOLDS_DATA;
-    Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 2, Managed,
+    Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 2, Managed Workload,
         "The servers, one Deployment for each component.";
     Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 2, Managed,
         POD_DEPENDENCIES;

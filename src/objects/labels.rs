@@ -29,7 +29,8 @@ pub const SERVICE: &str = "logpilot.io/service";
 pub const SERVICE_INTERNAL: &str = "internal";
 
 const PRODUCT: &str = "logpilot";
-const OPERATOR: &str = "logpilot-operator";
+/// Value of [`MANAGED_BY`], and name under which the operator owns fields.
+pub const FIELD_MANAGER: &str = "logpilot-operator";
 
 /// Labels of an object that belongs to the cluster as a whole.
 #[must_use]
@@ -46,7 +47,7 @@ pub fn with(cluster: &Cluster, own: &StringMap) -> StringMap {
         [
             (NAME, PRODUCT),
             (INSTANCE, cluster.name.as_str()),
-            (MANAGED_BY, OPERATOR),
+            (MANAGED_BY, FIELD_MANAGER),
             (CLUSTER, cluster.prefix.as_str()),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),

@@ -13,11 +13,11 @@ use crate::{
         common::{DeletionPolicy, StringMap},
         storage::AccessMode,
     },
-    engine::health::RESTORES,
     logpilot::{
         facts::Facts,
         model::{Claim, Cluster},
     },
+    objects::kinds::DOMAIN,
 };
 
 /// None for a claim that held data and is gone: an empty one in its place would hide the loss.
@@ -33,7 +33,7 @@ pub fn build(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<Persiste
     }
     let mut built = labelled(cluster, claim, all, facts);
     let restores = facts.restores.get(&claim.name).cloned();
-    meta::annotate(&mut built.metadata, restores.map(|all| (RESTORES.to_owned(), all)));
+    meta::annotate(&mut built.metadata, restores.map(|all| (DOMAIN.restores_annotation.to_owned(), all)));
     Some(built)
 }
 

@@ -10,11 +10,12 @@ use kube::{
 };
 use local_cluster::{audit::Marker, nodes};
 use logpilot_operator::{
-    engine::{api_client::ApiClient, kind::Managed, lease::Leadership, plan::Key},
+    engine::{api_client::ApiClient, lease::Leadership, plan::Key},
     logpilot::reasons,
 };
 
 use super::*;
+use logpilot_operator::objects::kinds::Managed;
 
 const HOLD: &str = "tests.logpilot.io/still-ending";
 const REFUSED: &str = "didn't match pod affinity rules";

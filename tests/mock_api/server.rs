@@ -9,18 +9,20 @@ use std::{
 use http::{Request, Response};
 use kube::client::Body;
 use logpilot_operator::engine::{
-    FIELD_MANAGER,
     api_client::ApiClient,
     apply::Applier,
     cache::ObjectCache,
     child::Child,
     decide::AcceptedDivergence,
-    kind::Managed,
     lease::Leadership,
     outcome::Outcome,
     owner::Owner,
     plan::{Plan, Planned},
     write_backoff::WriteBackoff,
+};
+use logpilot_operator::objects::{
+    kinds::{AddTyped, Managed},
+    labels::FIELD_MANAGER,
 };
 use serde_json::{Map, Value, json};
 use tower_test::mock;

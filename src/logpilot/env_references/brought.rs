@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Objects;
 use crate::{
     api::common::{EnvFromSource, EnvVar},
-    engine::{api_client::named, kind::Managed},
+    engine::api_client::named,
     logpilot::{
         api_key::decode,
         environment::{Finding, Source, Variable, of_variables},
@@ -17,7 +17,10 @@ use crate::{
         reasons::{ENV_IGNORED, REFERENCE_INVALID},
         warnings::instead,
     },
-    objects::env::{JAVA_OPTIONS, OURS},
+    objects::{
+        env::{JAVA_OPTIONS, OURS},
+        kinds::Managed,
+    },
 };
 
 /// A variable, and the object that brings it; none for a value that is written out.

@@ -14,7 +14,6 @@ use crate::{
     engine::{
         INSTANCE_LABEL,
         cache::Id,
-        kind::Managed,
         outcome::{AppliedObject, ApplyResult},
         plan::{Key, Plan},
     },
@@ -22,7 +21,7 @@ use crate::{
         facts::{ApiKeyFact, Facts},
         reasons,
     },
-    objects::labels,
+    objects::{kinds::Managed, labels},
 };
 
 /// What the words for a conflict depend on.

@@ -13,11 +13,10 @@ use crate::{
         child::Child,
         deadlines::DeadlineTracker,
         health::{self, Creating, ObservedStatus, Stage},
-        kind::Managed,
         plan::{Key, Plan, Planned},
     },
     logpilot::reasons,
-    objects::labels,
+    objects::{kinds::Managed, labels},
 };
 
 /// Least seconds that a running pod may take to be ready before that is a problem: the default startup probe's budget

@@ -10,7 +10,6 @@ use crate::{
         child::Child,
         deadlines::DeadlineTracker,
         health::{Cause, Claim},
-        kind::Managed,
         plan::Plan,
         quantity,
     },
@@ -18,6 +17,7 @@ use crate::{
         facts::{HeldWhy, PendingResize},
         reasons,
     },
+    objects::kinds::Managed,
 };
 
 /// Seconds in which a resizer says that it has begun: it answers to the event of the new size.

@@ -6,13 +6,13 @@ use super::{error, warning};
 use crate::{
     api::status::Problem,
     engine::{
-        FIELD_MANAGER,
         child::Child,
         error::resource_refusal,
         health::{Cause, Deployment, ReplicaSet},
         plan::Plan,
     },
     logpilot::reasons,
+    objects::labels::FIELD_MANAGER,
 };
 
 pub(super) fn deployment_problem(child: &Child, deployment: &Deployment, plan: &Plan) -> Option<Problem> {
@@ -97,9 +97,9 @@ mod tests {
         engine::{
             deadlines::DeadlineTracker,
             health::ObservedStatus,
-            kind::Managed,
             plan::{Key, Planned, Replicas},
         },
+        objects::kinds::Managed,
     };
 
     #[test]

@@ -17,11 +17,10 @@ use crate::{
     engine::{
         child::Child,
         health::{self, ObservedStatus},
-        kind::Managed,
         plan::Key,
     },
     logpilot::model::{Component, Restore},
-    objects::{labels, names::is_label_value},
+    objects::{kinds::Managed, labels, names::is_label_value},
 };
 
 /// Requests that a claim remembers; the file beside the database remembers all.

@@ -6,9 +6,10 @@ use serde_json::Value;
 use super::View;
 use crate::{
     api::status::{Endpoint, EndpointPort},
-    engine::{health::ObservedStatus, kind::Managed, plan::Plan},
+    engine::{health::ObservedStatus, plan::Plan},
     objects::{
         gateway::Gateway,
+        kinds::Managed,
         routes::{GRPCRoute, HTTPRoute},
     },
 };

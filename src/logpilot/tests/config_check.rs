@@ -13,7 +13,7 @@ use crate::{
         cache::{ObjectCache, Snapshot},
         child::Child,
         health::ObservedStatus,
-        kind::{Kind, Managed},
+        kind::Kind,
         outcome::{AppliedObject, ApplyResult, Outcome},
         owner::Owner,
         plan::Key,
@@ -26,7 +26,7 @@ use crate::{
         pod_security, problems,
         warnings::warnings,
     },
-    objects::{config_check_job, labels},
+    objects::{config_check_job, kinds::Managed, labels},
 };
 
 const CHECKED: &str = "{ environment: Development, config: { check: { timeoutSeconds: 120 } } }";

@@ -3,21 +3,19 @@
 use jiff::{Timestamp, ToSpan, Zoned, tz::TimeZone};
 use kube::api::DynamicObject;
 use proptest::prelude::*;
+use test_support::proptest_config;
 
 use super::{
     specs::{Judge, near, schema},
     *,
 };
-use crate::{
-    logpilot::{
-        config, config_check, contention, effective,
-        image::Image,
-        patches,
-        properties::{self, Known},
-        schedule::Schedule,
-        warnings::warnings,
-    },
-    test_support::proptest_config,
+use crate::logpilot::{
+    config, config_check, contention, effective,
+    image::Image,
+    patches,
+    properties::{self, Known},
+    schedule::Schedule,
+    warnings::warnings,
 };
 
 /// Everything that is done with a spec before a request is sent.

@@ -3,12 +3,13 @@
 use super::*;
 use crate::{
     api::{LogPilotClusterStatus, status::ComponentStatus},
-    engine::{cache::ObjectCache, child::Child, kind::Managed, plan::Replicas},
+    engine::{cache::ObjectCache, child::Child, plan::Replicas},
     logpilot::{
         facts::{ApiKeyFact, Missing, ResolvedReferences},
         replicas::{Remembered, remembered},
         validate::validate,
     },
+    objects::kinds::Managed,
 };
 use k8s_openapi::api::apps::v1::Deployment;
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    engine::{cache::Snapshot, child::Child, kind::Managed},
+    engine::{cache::Snapshot, child::Child},
     logpilot::unschedulable_eviction::StuckPodEvictor,
-    objects::labels,
+    objects::{kinds::Managed, labels},
 };
 
 const NEAR: &str =

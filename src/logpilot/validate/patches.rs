@@ -9,7 +9,7 @@ use crate::{
         cluster::PodSecurity,
         patches::{ObjectPatch, PatchType},
     },
-    engine::kind::{Managed, Management},
+    engine::kind::Management,
     logpilot::{
         config_check,
         facts::{Facts, RestoreJob},
@@ -17,7 +17,7 @@ use crate::{
         patches::{DIRECTIVE, lay_over, targets},
         plan, pod_security, restore, server_pod,
     },
-    objects::{kinds, labels},
+    objects::{kinds, kinds::Managed, labels},
 };
 
 /// As large as the overlay may be.

@@ -13,12 +13,12 @@ use tower_test::mock;
 use super::fields::{Manager, Path, Refusal, Stored};
 use crate::{
     engine::{
-        FIELD_MANAGER, MANAGED_BY_LABEL,
+        MANAGED_BY_LABEL,
         kind::{Kind, Management},
         plan::Key,
         quantity::nano,
     },
-    objects::kinds::KINDS,
+    objects::{kinds::KINDS, labels::FIELD_MANAGER},
 };
 
 /// Plural and key.

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     api,
     engine::{
-        FIELD_MANAGER, MANAGED_BY_LABEL,
+        MANAGED_BY_LABEL,
         cache::ObjectCache,
         child::Child,
         controller::Reconciler,
@@ -33,7 +33,7 @@ use crate::{
         plan,
     },
     metrics::Metrics,
-    objects::{kinds::KINDS, pod::API_KEY_HASH},
+    objects::{kinds::KINDS, labels::FIELD_MANAGER, pod::API_KEY_HASH},
 };
 
 pub const UID: &str = "11111111-2222-3333-4444-555555555555";
