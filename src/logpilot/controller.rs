@@ -313,8 +313,8 @@ impl Controller {
         let RequeueAfter { mut waits, failed, asked } = requeue_after::collect(facts, outcome);
         waits.extend(told);
         match failed {
-            Some(longest) => {
-                waits.push(self.backoff.failed(&name, longest).max(asked.unwrap_or_default()));
+            Some(policy) => {
+                waits.push(self.backoff.failed(&name, policy).max(asked.unwrap_or_default()));
             }
             None => self.backoff.succeeded(&name),
         }

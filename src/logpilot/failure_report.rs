@@ -46,7 +46,7 @@ impl Controller {
     ) -> Action {
         let before = serde_json::from_value(self.memory.status(object)).unwrap_or_default();
         self.report_rejected(object, &before, reason, vec![problem(reason, named(object), message)]).await;
-        Action::requeue(self.backoff.failed(&object.name_any(), backoff::LONGEST))
+        Action::requeue(self.backoff.failed(&object.name_any(), backoff::FAILURE))
     }
 
     async fn report_rejected(

@@ -10,16 +10,19 @@ use crate::engine::{
     backoff,
     error::Disposition,
     outcome::{ApplyResult, Outcome},
+    retry::Retry,
 };
 
 /// Waiting for something that sends no event of its own is looked at again after this.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// While something progresses that sends no event of its own.
+const PROGRESS: Retry = Retry::new(backoff::FIRST, LOOK_AGAIN);
 
 /// Pauses, of which the shortest counts.
 pub struct RequeueAfter {
     pub waits: Vec<Duration>,
-    /// How long the growing pause may become, where something failed.
-    pub failed: Option<Duration>,
+    /// How the pause grows, where something failed.
+    pub failed: Option<Retry>,
     /// What the API server asked for, where it did: that pause is no shorter.
     pub asked: Option<Duration>,
 }
@@ -42,18 +45,18 @@ pub fn collect(facts: &Facts, outcome: &Outcome) -> RequeueAfter {
     let (mut waiting, mut failed, mut asked) = (None, None, None);
     for step in &outcome.steps {
         match &step.result {
-            ApplyResult::Conflict { .. } => waiting = waiting.or(Some(backoff::LONGEST_FOR_NAME)),
+            ApplyResult::Conflict { .. } => waiting = waiting.or(Some(backoff::NAME_CONFLICT)),
             // Has a time of its own.
             ApplyResult::Failed(error)
                 if outcome.again.is_some() && error.disposition() == Disposition::UserAction => {}
             ApplyResult::Failed(error) => {
                 // What fails for good does not slow down what was only away.
-                let longest = backoff::longest(error);
-                failed = Some(failed.map_or(longest, |other: Duration| other.min(longest)));
+                let policy = backoff::policy(error);
+                failed = Some(failed.map_or(policy, |other: Retry| other.or_sooner(policy)));
                 asked = asked.max(error.retry_after());
             }
             ApplyResult::Waiting { reason, .. } if *reason == reasons::PROGRESSING => {
-                waiting = waiting.or(Some(LOOK_AGAIN));
+                waiting = waiting.or(Some(PROGRESS));
             }
             ApplyResult::Waiting { .. } => waits.push(LOOK_AGAIN),
             _ => {}
@@ -108,8 +111,8 @@ mod tests {
             (again.failed, again.asked)
         };
         assert_eq!(after(Vec::new()), (None, None));
-        assert_eq!(after(vec![refused(422, None)]), (Some(backoff::LONGEST), None));
-        let (away, asked) = (Some(backoff::LONGEST_FOR_OUTAGE), Some(Duration::from_secs(7)));
+        assert_eq!(after(vec![refused(422, None)]), (Some(backoff::FAILURE), None));
+        let (away, asked) = (Some(backoff::OUTAGE), Some(Duration::from_secs(7)));
         assert_eq!(
             after(vec![refused(429, Some(3)), refused(422, None), refused(429, Some(7))]),
             (away, asked)

@@ -31,6 +31,7 @@ pub mod probe_kill;
 pub mod prune;
 pub mod quantity;
 pub mod relist;
+pub mod retry;
 mod standing;
 #[cfg(test)]
 mod test_kinds;

@@ -111,7 +111,7 @@ impl Applier<'_> {
                     Ok(()) => behind(true),
                     Err(error) => failed(error),
                 };
-                self.unless_backing_off(&id, GONE, backoff::LONGEST, withdraw).await
+                self.unless_backing_off(&id, GONE, backoff::FAILURE, withdraw).await
             }
             Ownership::Foreign(foreign) => conflict(foreign),
             _ => behind(false),
