@@ -6,6 +6,8 @@ use serde_json::json;
 use super::*;
 
 proptest! {
+    #![proptest_config(test_support::proptest_config(256))]
+
     /// Whatever the bytes, there is an answer.
     #[test]
     fn any_bytes_are_read_or_refused(bytes in any::<Vec<u8>>()) {
@@ -122,6 +124,10 @@ fn what_cannot_be_read_has_a_place() {
     let error = refused("a: 1\nb: [1, 2\nc: 3\n");
     assert!(error.place.line >= 2, "{error}");
     assert_eq!(refused("a:\n\tb: 1\n").place.line, 2);
+    for text in ["a:\n- [!,b]\n", "a:\n- {!x,b}\n", "a:\n- [!!int,b]\n", "a:\n- [!<t>,b]\n"] {
+        let error = refused(text);
+        assert_eq!((error.place.line, error.message.contains("scanning a tag")), (2, true), "{error:?}");
+    }
     assert_eq!(refused("a: .inf\n").place, Place { line: 1, column: 4 });
     let deep = "[".repeat(300);
     assert!(refused(&deep).message.contains("levels deep"));

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
 };
 
@@ -46,7 +47,9 @@ pub fn document(text: &str, before: usize) -> Result<Option<Document>, SyntaxErr
     let mut bytes = text.as_bytes();
     let mut parser = Parser::new();
     parser.set_input_string(&mut bytes);
-    let mut composer = Composer { parser, before, anchors: HashMap::new(), open: HashSet::new(), flow: 0 };
+    let last = Place { line: before + 1, column: 1 };
+    let mut composer =
+        Composer { parser, before, anchors: HashMap::new(), open: HashSet::new(), flow: 0, last };
     let Some(root) = composer.root()? else { return Ok(None) };
     let mut builder = Builder { places: Places::new(root.place), repeated: Vec::new(), nodes: 0, aliased: 0 };
     let value = builder.value(&root, "", false)?;
@@ -62,6 +65,8 @@ struct Composer<'b, 'r> {
     open: HashSet<String>,
     /// How many `[` and `{` are open.
     flow: usize,
+    /// Where the last event ended.
+    last: Place,
 }
 
 impl Composer<'_, '_> {
@@ -81,13 +86,20 @@ impl Composer<'_, '_> {
     }
 
     fn next(&mut self) -> Result<Event, SyntaxError> {
-        self.parser.parse().map_err(|error| {
+        // The parser panics at a tag that ends at a comma, inside `[` or `{`. goyaml refuses it there as everywhere.
+        let parsed = catch_unwind(AssertUnwindSafe(|| self.parser.parse())).map_err(|_| SyntaxError {
+            place: self.last,
+            message: "while scanning a tag: did not find expected whitespace or line break".to_owned(),
+        })?;
+        let event = parsed.map_err(|error| {
             let place = error.problem_mark().map_or(Place { line: self.before + 1, column: 1 }, |mark| {
                 self.place(mark.line, mark.column)
             });
             let context = error.context().map(|it| format!("{it}: ")).unwrap_or_default();
             SyntaxError { place, message: format!("{context}{}", error.problem()) }
-        })
+        })?;
+        self.last = self.place(event.end_mark.line, event.end_mark.column);
+        Ok(event)
     }
 
     fn place(&self, line: u64, column: u64) -> Place {

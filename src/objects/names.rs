@@ -270,6 +270,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(test_support::proptest_config(256))]
+
         #[test]
         fn every_name_is_one_that_kubernetes_takes(
             prefix in "[a-z]([-a-z0-9]{0,38}[a-z0-9])?",

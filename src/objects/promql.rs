@@ -161,6 +161,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(test_support::proptest_config(256))]
+
         #[test]
         fn any_text_in_a_matcher_is_read_back_as_it_was(
             text in proptest::prop_oneof![

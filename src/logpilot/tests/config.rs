@@ -202,6 +202,8 @@ fn nasty_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #![proptest_config(test_support::proptest_config(256))]
+
     #[test]
     fn everything_written_is_read_back_as_it_was(properties in nasty_json()) {
         let rendered = render(&properties);
