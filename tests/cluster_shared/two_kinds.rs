@@ -403,7 +403,7 @@ async fn resources_of_one_name_share_nothing() {
     // The end of one is nothing to the others.
     let of_a = running.state(&a).await;
     running.delete(&b).await;
-    assert_eq!(running.log.lock().unwrap().deleted, [b.clone()]);
+    assert_eq!(running.log.lock().unwrap().deleted, std::slice::from_ref(&b));
     let kept_b = running.claim(B, "data").await;
     running.delete(&fleet).await;
     let kept = running.claim(A, "kept").await;
