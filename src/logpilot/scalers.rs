@@ -190,7 +190,8 @@ fn foreign(cluster: &Cluster, all: &[Value]) -> Found {
         let owned_by = |kind: &str, group: &str| {
             owners.into_iter().flatten().any(|owner| {
                 let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default();
-                text("kind") == kind && text("apiVersion").starts_with(group)
+                let group_of = text("apiVersion").split_once('/').map(|(group, _)| group);
+                text("kind") == kind && group_of == Some(group)
             })
         };
         let target = text("/spec/scaleTargetRef/name");
@@ -265,6 +266,8 @@ mod tests {
         ] {
             assert_eq!(foreign(&cluster(), std::slice::from_ref(&scaler)), Found::new(), "{scaler}");
         }
+        let near = owned(scaler("a", &target, 5), "logpilot.io.example.org/v1", "LogPilotCluster");
+        assert_eq!(foreign(&cluster(), &[near]).len(), 1, "a group whose name begins as ours does");
         let found =
             foreign(&cluster(), &[scaler("a", &target, 5), scaler("b", &target, 9), scaler("c", &target, 7)]);
         assert_eq!(found["logpilot-all"].name, "b", "the one that may scale highest");

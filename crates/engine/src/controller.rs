@@ -1,5 +1,5 @@
-//! Starts reconciles: what changed is queued by its name, of its kind and in its namespace, one object is never reconciled twice at once, and one that
-//! fails, panics or hangs slows no other.
+//! Starts reconciles of one kind of resource: what changed is queued by its name, one resource is never reconciled twice at
+//! once, and one that fails, panics or hangs slows no other. Each kind has a queue and a limit of its own.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -349,3 +349,26 @@ fn explain(error: &watcher::Error) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_kinds::{FLEET, TOY};
+
+    #[test]
+    fn a_trigger_reaches_the_queue_of_its_kind() {
+        let mut triggers = Triggers::default();
+        let mut queues = [&FLEET, &TOY].map(|kind| triggers.queue(kind));
+        let of = |kind| Trigger::Owner(ResourceRef::new(kind, Some("a"), "erp"));
+        for (trigger, expected) in [
+            (of(&FLEET), [true, false]),
+            (of(&TOY), [false, true]),
+            (Trigger::Namespace("a".to_owned()), [true, true]),
+            (Trigger::All, [true, true]),
+        ] {
+            triggers.send(&trigger);
+            let found = queues.each_mut().map(|queue| queue.try_recv().is_ok_and(|found| found == trigger));
+            assert_eq!(found, expected, "{trigger:?}");
+        }
+    }
+}
