@@ -23,8 +23,8 @@ use crate::{
     },
     logpilot::controller::{Controller, Planner},
     metrics::Metrics,
-    objects::kinds::KINDS,
     vitals::Vitals,
+    workload::kinds::KINDS,
 };
 
 /// A running operator, as its health and metrics see it.

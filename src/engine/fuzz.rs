@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{FIELD_MANAGER, child::Child, fingerprint, quantity::nano};
-use crate::{objects::kinds::KINDS, test_support::proptest_config};
+use crate::{test_support::proptest_config, workload::kinds::KINDS};
 
 /// Names of fields that are looked for, and of some that are not.
 const NAMES: &[&str] = &[

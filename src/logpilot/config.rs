@@ -16,7 +16,7 @@ use crate::{
         exposure::Protocol,
         storage::Backend,
     },
-    objects::names::{ClusterName, short_hash},
+    workload::names::{ClusterName, short_hash},
 };
 
 /// The largest overlay, as JSON.

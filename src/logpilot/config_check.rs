@@ -23,7 +23,7 @@ use crate::{
         kind::Managed,
         plan::Key,
     },
-    objects::config_check_job,
+    logpilot::objects::config_check_job,
 };
 
 /// By the Deployment's name; nothing for a component whose configuration need not be tried.

@@ -7,7 +7,7 @@ use super::model::{Cluster, Component, Probe, Rollout, Scale};
 use crate::{
     api::status::{Effective, EffectiveComponent},
     engine::{kind::Managed, plan::Plan},
-    objects::probes,
+    workload::build::probes,
 };
 
 /// What a resource is said to have that has none.

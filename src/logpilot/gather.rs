@@ -14,7 +14,6 @@ use super::{
         ApiKeyFact, Facts, HeldWhy, NamespaceFact, OperatorImage, PendingResize, RestoreJob, RouteConflict,
     },
     model::Cluster,
-    quantity,
     read_cache::Moment,
     reasons, replicas, restart, restore,
     scalers::{self, Scalers},
@@ -29,7 +28,7 @@ use crate::{
         kind::Managed,
         plan::Key,
     },
-    objects::{self, names::short_hash},
+    workload::{build::namespace, names::short_hash, quantity},
 };
 
 /// Annotation on the resource: each new value has what the resource refers to read at once.
@@ -80,7 +79,7 @@ fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String,
 fn namespace_ignored(cache: &ObjectCache, cluster: &Cluster, fact: NamespaceFact) -> Vec<String> {
     match cache.namespace(&cluster.namespace.name).map(|child| child.detail.clone()) {
         Some(ObservedStatus::Namespace { labels, .. }) if fact == NamespaceFact::Foreign => {
-            objects::namespace::ignored(cluster, &labels)
+            namespace::ignored(cluster, &labels)
         }
         _ => Vec::new(),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{image::Image, monitoring::Monitoring, restart::Restart};
+use super::{monitoring::Monitoring, restart::Restart};
 use crate::{
     api::{
         cluster::{Environment, PodSecurity},
@@ -21,7 +21,7 @@ use crate::{
         storage::{AccessMode, Backend, Sharing},
     },
     engine::plan::Key,
-    objects::names::ClusterName,
+    workload::{image::Image, names::ClusterName},
 };
 
 #[derive(Clone, Debug, PartialEq)]

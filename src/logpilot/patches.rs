@@ -18,7 +18,7 @@ use crate::{
         kind::{Managed, Management},
         plan::{Plan, Planned},
     },
-    objects::names,
+    workload::names,
 };
 
 /// In an object of a strategic patch: `delete` or `replace`, as kubectl knows them.

@@ -7,11 +7,11 @@ use super::{
 };
 use crate::{
     engine::plan::{Plan, Replicas},
-    objects::{
-        config_check_job, config_map, cron_job, dashboard, deployment, gateway, horizontal_pod_autoscaler,
-        ingress, limit_range, namespace, network_policy, persistent_volume_claim, pod_disruption_budget,
-        pod_monitor, prometheus_rule, resource_quota, restore_job, routes, secret, service, service_account,
-        service_monitor,
+    logpilot::objects::{config_check_job, config_map, cron_job, dashboard, restore_job, secret},
+    workload::build::{
+        deployment, gateway, horizontal_pod_autoscaler, ingress, limit_range, namespace, network_policy,
+        persistent_volume_claim, pod_disruption_budget, pod_monitor, prometheus_rule, resource_quota, routes,
+        service, service_account, service_monitor,
     },
 };
 

@@ -29,7 +29,7 @@ use crate::{
         outcome::{AppliedObject, ApplyResult, Outcome},
         plan::{Key, Plan, Planned},
     },
-    objects::labels,
+    workload::labels,
 };
 
 /// Seconds for which a new claim may look for its volume, and a new pod for its node, before that is a problem: on
@@ -201,7 +201,7 @@ pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) 
     for child in snapshot.children.values().filter(|child| !child.deleting) {
         found.extend(object_problem(child, plan, clock));
     }
-    for kind in crate::objects::kinds::KINDS {
+    for kind in crate::workload::kinds::KINDS {
         let (error, words, why) = match snapshot.coverage(kind) {
             SyncState::Failing(why) => (!kind.optional, "cannot be listed", why),
             SyncState::Stale(why) => (false, "cannot be watched any more, and what changes is not seen", why),

@@ -21,7 +21,7 @@ use crate::{
         outcome::AppliedObject,
     },
     metrics::{Judged, Metrics},
-    objects::kinds::KINDS,
+    workload::kinds::KINDS,
 };
 
 /// After an upgrade of the operator alone.

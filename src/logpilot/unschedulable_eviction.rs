@@ -25,7 +25,7 @@ use crate::{
         kind::Managed,
         outcome::{AppliedObject, ApplyResult},
     },
-    objects::names::claim_label,
+    workload::names::claim_label,
 };
 
 /// The scheduler's words for a node that has everything but the pods to be near. It asks for those last, so while there

@@ -34,7 +34,7 @@ use crate::{
         component::ComponentSpec,
         exposure::ComponentKey,
     },
-    objects::names::{ClusterName, is_dns_1123_label, is_label_value},
+    workload::names::{ClusterName, is_dns_1123_label, is_label_value},
 };
 
 /// The namespace the operator itself is installed in.

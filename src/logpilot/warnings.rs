@@ -7,7 +7,6 @@ mod quota;
 
 use super::{
     model::{Cluster, Component, PdbPolicy, ProbeType},
-    quantity,
     reasons::{
         CORS_UNSUPPORTED, DRAIN_BLOCKED, DRAIN_INTERRUPTS, GRPC_INGRESS_UNSUPPORTED,
         GRPC_PROBE_UNAUTHENTICATED, IMAGE_TAG_LATEST, MEMORY_LIMIT_LOW, RATE_LIMIT_UNSUPPORTED,
@@ -20,7 +19,7 @@ use crate::{
         exposure::Protocol,
         status::{Problem, Severity},
     },
-    objects::ingress_nginx,
+    workload::{build::ingress_nginx, quantity},
 };
 
 pub use env::{ENV_IGNORED, instead};

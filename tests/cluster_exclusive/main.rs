@@ -39,7 +39,7 @@ use kube::{
 };
 use local_cluster::{Component, wait_for};
 use logpilot_operator::{
-    api, engine::kind::Management, logpilot::controller::planner, objects::kinds::KINDS,
+    api, engine::kind::Management, logpilot::controller::planner, workload::kinds::KINDS,
 };
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};

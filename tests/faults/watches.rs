@@ -8,7 +8,7 @@ use logpilot_operator::{
     api,
     engine::{kind::Management, relist::RELIST, watches::WATCH_TIMEOUT},
     logpilot::{requeue_after::LOOK_AGAIN, status_history::COUNTS},
-    objects::kinds::KINDS,
+    workload::kinds::KINDS,
 };
 use serde_json::{Value, json};
 

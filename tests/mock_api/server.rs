@@ -136,7 +136,8 @@ impl World {
     pub fn new(answer: impl FnMut(&Call) -> Answer + Send + 'static) -> Self {
         let (writer, calls) = server(answer);
         let cache = ObjectCache::default();
-        for kind in logpilot_operator::objects::kinds::KINDS.iter().filter(|kind| kind.management.watched()) {
+        for kind in logpilot_operator::workload::kinds::KINDS.iter().filter(|kind| kind.management.watched())
+        {
             cache.replace_all(kind, Vec::new());
         }
         let owner = Owner { kind: "LogPilotCluster", name: "logs".into(), uid: OWNER_UID.into() };

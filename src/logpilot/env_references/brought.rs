@@ -14,10 +14,10 @@ use crate::{
         environment::{Finding, Source, Variable, of_variables},
         facts::Refused,
         model::{Cluster, Component},
+        objects::env::{JAVA_OPTIONS, OURS},
         reasons::{ENV_IGNORED, REFERENCE_INVALID},
         warnings::instead,
     },
-    objects::env::{JAVA_OPTIONS, OURS},
 };
 
 /// A variable, and the object that brings it; none for a value that is written out.

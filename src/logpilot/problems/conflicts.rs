@@ -22,7 +22,7 @@ use crate::{
         facts::{ApiKeyFact, Facts},
         reasons,
     },
-    objects::labels,
+    workload::labels,
 };
 
 /// What the words for a conflict depend on.

@@ -17,7 +17,7 @@ use crate::{
         plan::{Key, Plan, Planned},
     },
     logpilot::reasons,
-    objects::labels,
+    workload::labels,
 };
 
 /// Least seconds that a running pod may take to be ready before that is a problem: the default startup probe's budget

@@ -21,7 +21,7 @@ use crate::{
         plan::Key,
     },
     logpilot::model::{Component, Restore},
-    objects::{labels, names::is_label_value},
+    workload::{labels, names::is_label_value},
 };
 
 /// Requests that a claim remembers; the file beside the database remembers all.

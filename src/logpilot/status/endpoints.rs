@@ -7,7 +7,7 @@ use super::View;
 use crate::{
     api::status::{Endpoint, EndpointPort},
     engine::{health::ObservedStatus, kind::Managed, plan::Plan},
-    objects::{
+    workload::build::{
         gateway::Gateway,
         routes::{GRPCRoute, HTTPRoute},
     },

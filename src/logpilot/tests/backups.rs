@@ -13,7 +13,7 @@ use crate::{
         facts::OperatorImage,
         problems,
     },
-    objects::kinds::KINDS,
+    workload::kinds::KINDS,
 };
 
 pub(super) fn at(text: &str) -> Timestamp {

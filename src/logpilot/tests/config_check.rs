@@ -22,11 +22,12 @@ use crate::{
     logpilot::{
         config_check::{all_pending, evaluate},
         facts::{ApiKeyFact, CheckVerdict, ConfigCheck},
+        objects::config_check_job,
         patches::unmatched,
         pod_security, problems,
         warnings::warnings,
     },
-    objects::{config_check_job, labels},
+    workload::labels,
 };
 
 const CHECKED: &str = "{ environment: Development, config: { check: { timeoutSeconds: 120 } } }";

@@ -10,14 +10,13 @@ use super::{
 };
 use crate::{
     logpilot::{
-        config, config_check, contention, effective,
-        image::Image,
-        patches,
+        config, config_check, contention, effective, patches,
         properties::{self, Known},
         schedule::Schedule,
         warnings::warnings,
     },
     test_support::proptest_config,
+    workload::image::Image,
 };
 
 /// Everything that is done with a spec before a request is sent.

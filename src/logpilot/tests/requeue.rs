@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     engine::{cache::Snapshot, child::Child, kind::Managed},
     logpilot::unschedulable_eviction::StuckPodEvictor,
-    objects::labels,
+    workload::labels,
 };
 
 const NEAR: &str =

@@ -19,7 +19,7 @@ use crate::{
         replicas::remembered,
         restore::{self, State, World},
     },
-    objects::{kinds::KINDS, names::short_hash},
+    workload::{kinds::KINDS, names::short_hash},
 };
 use RestorePhase::{Failed, Pending, Restoring, Stopping, Succeeded};
 

@@ -12,7 +12,7 @@ use crate::{
         model::{Backup, BackupJob, BackupTarget, Claim, Component, ServerRole, Storage},
         schedule::Schedule,
     },
-    objects::names::ClusterName,
+    workload::names::ClusterName,
 };
 
 /// None unless asked for.

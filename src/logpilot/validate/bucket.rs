@@ -11,7 +11,7 @@ use super::Violations;
 use crate::{
     api::backup::{S3, S3CredentialsFrom},
     logpilot::model::{Bucket, BucketKey, Claim, ServerRole},
-    objects::names::ClusterName,
+    workload::names::ClusterName,
 };
 
 const REGION: &str = "us-east-1";

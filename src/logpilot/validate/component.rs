@@ -13,13 +13,12 @@ use crate::{
     logpilot::{
         config, defaults,
         environment::{Source, Variable, of_variables},
-        image::Image,
         model::{
             Autoscaler, Component, Identity, LoadBalancer, NodePort, PdbPolicy, Rollout, Scale, ServerRole,
         },
         restart::Restart,
     },
-    objects::names::ClusterName,
+    workload::{image::Image, names::ClusterName},
 };
 
 /// `None` only after an objection. The claim and its consequences are filled in by [`super::storage`].

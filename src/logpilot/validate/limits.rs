@@ -10,8 +10,8 @@ use crate::{
     logpilot::{
         defaults,
         model::{LimitRange, Quota},
-        quantity,
     },
+    workload::quantity,
 };
 
 pub(super) struct Resolved {

@@ -7,7 +7,7 @@ use crate::{
         network::{Peer, PodPeer, Selector},
     },
     logpilot::model::{Ingress, NetworkPolicy},
-    objects::ingress_nginx,
+    workload::build::ingress_nginx,
 };
 
 /// Where most installations put it.

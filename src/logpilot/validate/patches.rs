@@ -17,7 +17,7 @@ use crate::{
         patches::{DIRECTIVE, lay_over, targets},
         plan, pod_security, restore, server_pod,
     },
-    objects::{kinds, labels},
+    workload::{kinds, labels},
 };
 
 /// As large as the overlay may be.

@@ -6,8 +6,8 @@ use crate::{
     logpilot::{
         defaults,
         model::{Resources, ServerRole},
-        quantity,
     },
+    workload::quantity,
 };
 
 /// Less than this is a mistyped unit: `400m` of memory is less than one byte.

@@ -13,9 +13,8 @@ use crate::{
     logpilot::{
         defaults,
         model::{Claim, Component, Rollout, Storage},
-        quantity,
     },
-    objects::names::ClusterName,
+    workload::{names::ClusterName, quantity},
 };
 
 /// What a row of the table says about the pods that mount one claim.

@@ -6,8 +6,9 @@ use crate::{
     logpilot::{
         model::{Cluster, Component},
         monitoring::seconds,
+        objects::backup_pod,
     },
-    objects::{backup_pod, disk},
+    workload::build::disk,
 };
 
 pub use crate::logpilot::reasons::{SCRAPE_INTERVAL_LONG, SCRAPED_TWICE, SCRATCH_LIMITED, SETTING_IGNORED};

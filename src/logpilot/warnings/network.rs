@@ -4,7 +4,7 @@ use super::{object, warning};
 use crate::{
     api::status::Problem,
     logpilot::model::{Cluster, Component},
-    objects::network_policy::is_exposed,
+    workload::build::network_policy::is_exposed,
 };
 
 pub use crate::logpilot::reasons::CLIENTS_MAY_BE_CUT;

@@ -9,9 +9,9 @@ use crate::{
     api::{common::Quantity, status::Problem},
     logpilot::{
         model::{Cluster, Component, Rollout},
-        quantity,
+        objects::backup_pod,
     },
-    objects::{backup_pod, pod},
+    workload::{build::pod, quantity},
 };
 
 pub use crate::logpilot::reasons::QUOTA_TOO_SMALL;

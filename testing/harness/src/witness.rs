@@ -15,7 +15,7 @@ use local_cluster::wait_for;
 use logpilot_operator::{
     api,
     engine::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL},
-    objects::kinds::KINDS,
+    workload::kinds::KINDS,
 };
 use serde_json::Value;
 

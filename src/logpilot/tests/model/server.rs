@@ -18,7 +18,7 @@ use crate::{
         plan::Key,
         quantity::nano,
     },
-    objects::kinds::KINDS,
+    workload::kinds::KINDS,
 };
 
 /// Plural and key.

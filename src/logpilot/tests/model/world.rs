@@ -33,7 +33,7 @@ use crate::{
         plan,
     },
     metrics::Metrics,
-    objects::{kinds::KINDS, pod::API_KEY_HASH},
+    workload::{build::pod::API_KEY_HASH, kinds::KINDS},
 };
 
 pub const UID: &str = "11111111-2222-3333-4444-555555555555";

@@ -30,8 +30,8 @@ use logpilot_operator::{
     api,
     engine::lease::LeadershipLost,
     logpilot::controller::{self, Planner},
-    objects::kinds::KINDS,
     operator::{self, Operator},
+    workload::kinds::KINDS,
 };
 use serde::Deserialize;
 use tokio::sync::OnceCell;
