@@ -53,7 +53,7 @@ pub struct ReferenceOf(Reference);
 #[must_use]
 pub fn wanted(cluster: &Cluster) -> ReferenceQuery {
     let all = cluster.components.iter().map(|component| (component.name.clone(), references_of(component)));
-    let all = all.chain([(cluster.prefix.service_account(), pull_secrets(cluster))]);
+    let all = all.chain([(cluster.scope.prefix.service_account(), pull_secrets(cluster))]);
     all.filter(|(_, references)| !references.is_empty()).collect()
 }
 
@@ -66,7 +66,7 @@ fn pull_secrets(cluster: &Cluster) -> Vec<ReferenceOf> {
         optional: true,
         pulls: true,
     };
-    cluster.image_pull_secrets.iter().map(|name| ReferenceOf(one(name))).collect()
+    cluster.scope.pull_secrets.iter().map(|name| ReferenceOf(one(name))).collect()
 }
 
 fn references_of(component: &Component) -> Vec<ReferenceOf> {
@@ -126,14 +126,14 @@ impl ReferenceReader {
         let cluster = asked.cluster;
         let wanted = wanted(cluster);
         if wanted.is_empty() {
-            self.forget(&cluster.name);
+            self.forget(&cluster.scope.owner.name);
             return Ok(BTreeMap::new());
         }
         if asked.nothing_there {
-            self.forget(&cluster.name);
+            self.forget(&cluster.scope.owner.name);
             return Ok(resolve(cluster, &wanted, &Objects::new()));
         }
-        if let Some(last) = self.looks.last(&cluster.name, &wanted, asked.moment, asked.suspect)
+        if let Some(last) = self.looks.last(&cluster.scope.owner.name, &wanted, asked.moment, asked.suspect)
             && !last.old
         {
             return Ok(last.found);
@@ -141,7 +141,7 @@ impl ReferenceReader {
         let objects = read(writer, &cluster.namespace.name, &wanted).await?;
         let found = resolve(cluster, &wanted, &objects);
         let held = found.values().any(ResolvedReferences::hold).then_some(REFRESH_HELD);
-        self.looks.remember(&cluster.name, wanted, asked.moment, found.clone(), held);
+        self.looks.remember(&cluster.scope.owner.name, wanted, asked.moment, found.clone(), held);
         Ok(found)
     }
 
@@ -196,7 +196,11 @@ fn resolve(
         }
         missing.dedup();
         let content = serde_json::to_vec(&content).unwrap_or_default();
-        ResolvedReferences { hash: fingerprint(&cluster.uid, &content), missing, refused: refused(name) }
+        ResolvedReferences {
+            hash: fingerprint(&cluster.scope.owner.uid, &content),
+            missing,
+            refused: refused(name),
+        }
     };
     wanted.iter().map(|(name, references)| (name.clone(), fact(name, references))).collect()
 }
@@ -283,7 +287,7 @@ mod tests {
     fn a_pull_secret_that_is_missing_or_none_is_told_and_holds_and_rolls_nothing() {
         let with = |names: &[&str]| {
             let mut cluster = two(true);
-            cluster.image_pull_secrets = names.iter().map(|name| (*name).to_owned()).collect();
+            cluster.scope.pull_secrets = names.iter().map(|name| (*name).to_owned()).collect();
             cluster
         };
         let login = json!({ "data": { ".dockerconfigjson": "e30=" } });

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::{
+    api::core::v1::{PersistentVolumeClaim, Pod, Service},
+    apimachinery::pkg::api::resource::Quantity,
+};
 use kube::ResourceExt;
 
 use super::{
@@ -19,7 +22,7 @@ use super::{
     scalers::{self, Scalers},
 };
 use crate::{
-    api::{LogPilotCluster, LogPilotClusterStatus, common::Quantity},
+    api::{LogPilotCluster, LogPilotClusterStatus},
     engine::{
         api_client::ApiClient,
         cache::{ObjectCache, Snapshot},
@@ -28,7 +31,8 @@ use crate::{
         kind::Managed,
         plan::Key,
     },
-    workload::{build::namespace, names::short_hash, quantity},
+    logpilot::objects::namespace,
+    workload::{names::short_hash, quantity},
 };
 
 /// Annotation on the resource: each new value has what the resource refers to read at once.
@@ -61,7 +65,7 @@ pub fn namespace(cache: &ObjectCache, cluster: &Cluster, name: &str) -> Namespac
         {
             NamespaceFact::Terminating
         }
-        Some(child) if child.instance.as_deref() == Some(&cluster.name) => NamespaceFact::Ours,
+        Some(child) if child.instance.as_deref() == Some(&cluster.scope.owner.name) => NamespaceFact::Ours,
         Some(_) => NamespaceFact::Foreign,
     }
 }
@@ -71,7 +75,7 @@ fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String,
     let named = [Some(&cluster.namespace.name), cluster.system_namespace.as_ref()];
     let kept = named.into_iter().flatten().filter_map(|name| {
         let of = sources.cache.namespace(name)?.instance.clone()?;
-        (of != cluster.name && !sources.living.contains(&of)).then(|| (name.clone(), of))
+        (of != cluster.scope.owner.name && !sources.living.contains(&of)).then(|| (name.clone(), of))
     });
     kept.collect()
 }
@@ -166,8 +170,8 @@ pub fn api_key(cluster: &Cluster) -> SecretQuery {
         secret: cluster.key(&cluster.api_key.secret),
         key: cluster.api_key.key.clone(),
         generated: cluster.api_key.generated,
-        salt: cluster.uid.clone(),
-        owner: cluster.name.clone(),
+        salt: cluster.scope.owner.uid.clone(),
+        owner: cluster.scope.owner.name.clone(),
     }
 }
 
@@ -202,7 +206,7 @@ pub async fn facts(
     let suspect = waits(snapshot, &[reasons::CONTAINER_CONFIG]);
     // A kubelet does not say that it pulled without the login it was to use.
     let unpulled =
-        !cluster.image_pull_secrets.is_empty() && waits(snapshot, &[reasons::IMAGE_PULL, "ErrImagePull"]);
+        !cluster.scope.pull_secrets.is_empty() && waits(snapshot, &[reasons::IMAGE_PULL, "ErrImagePull"]);
     let missed = suspect || unpulled;
     let moment = &moment(cr);
     let references = if servers == NamespaceFact::Terminating {
@@ -216,11 +220,13 @@ pub async fn facts(
     let api_key = match servers {
         // Nothing is in a namespace that does not exist: no read needed.
         NamespaceFact::Absent if wanted.generated => {
-            sources.secrets.forget(&cluster.name);
+            sources.secrets.forget(&cluster.scope.owner.name);
             super::api_key::generate_new(&wanted)
         }
         NamespaceFact::Terminating => ApiKeyFact::Unknown,
-        _ => sources.secrets.fetch(sources.writer, &cluster.name, &wanted, moment, suspect).await?,
+        _ => {
+            sources.secrets.fetch(sources.writer, &cluster.scope.owner.name, &wanted, moment, suspect).await?
+        }
     };
     let scalers = match servers {
         NamespaceFact::Absent | NamespaceFact::Terminating => scalers::Found::new(),

@@ -18,6 +18,7 @@ use crate::{
         kind::{Managed, Management},
         plan::{Plan, Planned},
     },
+    logpilot::names as own,
     workload::names,
 };
 
@@ -82,8 +83,9 @@ pub fn targets(patch: &ObjectPatch, planned: &Planned) -> bool {
 /// Whether a target is an object that is planned at times only, so that a patch of it may find nothing.
 fn transient(cluster: &Cluster, target: &PatchTarget) -> bool {
     let checks = cluster.config_check_seconds.is_some();
-    let check = |component: &Component| cluster.prefix.config_check(component.role.name) == target.name;
-    let restore = cluster.backup.is_some() && cluster.prefix.restore() == target.name;
+    let check =
+        |component: &Component| own::config_check(&cluster.scope.prefix, component.role.name) == target.name;
+    let restore = cluster.backup.is_some() && own::restore(&cluster.scope.prefix) == target.name;
     target.kind == Job::KIND.kind && (restore || checks && cluster.components.iter().any(check))
 }
 

@@ -29,6 +29,7 @@ use crate::{
         outcome::{AppliedObject, ApplyResult, Outcome},
         plan::{Key, Plan, Planned},
     },
+    logpilot::labels::BACKUP,
     workload::labels,
 };
 
@@ -265,7 +266,7 @@ pub(super) fn is_backup(child: &Child, plan: &Plan) -> bool {
 
 /// Whether a planned object belongs to the backups.
 pub(super) fn of_backups(planned: &Planned) -> bool {
-    is_of(planned, labels::BACKUP)
+    is_of(planned, BACKUP)
 }
 
 /// Whether a planned object is one of a component's.

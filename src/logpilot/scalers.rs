@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     facts::{BeyondStorage, ForeignScaler},
-    model::{Cluster, Component, Scale},
+    model::{Cluster, Component},
     read_cache::{Moment, ReadCache},
 };
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     engine::{
         OWNER_GROUP, api_client::ApiClient, cache::Snapshot, child::Child, error::Error, kind::Managed,
     },
+    workload::model::Scale,
 };
 
 /// While an autoscaler decides, the list is read again after this: its deletion sends no event, and the number of the spec has to
@@ -52,7 +53,7 @@ impl Scalers {
     ) -> Result<Found, Error> {
         let namespace = &cluster.namespace.name;
         let asked = held_by_others(cluster, snapshot);
-        match self.looks.last(&cluster.name, namespace, moment, false) {
+        match self.looks.last(&cluster.scope.owner.name, namespace, moment, false) {
             Some(last) if !last.old && asked.iter().all(|name| last.found.contains_key(name)) => {
                 return Ok(last.found);
             }
@@ -62,9 +63,15 @@ impl Scalers {
         let all = writer.list(HorizontalPodAutoscaler::KIND, namespace).await?;
         let found = foreign(cluster, &all);
         if found.is_empty() {
-            self.forget(&cluster.name);
+            self.forget(&cluster.scope.owner.name);
         } else {
-            self.looks.remember(&cluster.name, namespace.clone(), moment, found.clone(), Some(REFRESH));
+            self.looks.remember(
+                &cluster.scope.owner.name,
+                namespace.clone(),
+                moment,
+                found.clone(),
+                Some(REFRESH),
+            );
         }
         Ok(found)
     }

@@ -1,63 +1,49 @@
 //! Metadata of a child: name, labels, annotations and who owns it.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::{
-    api::{self, common::StringMap},
-    logpilot::model::{Cluster, Component},
-    workload::labels,
-};
+use super::{StringMap, labels, model::Component, scope::Scope};
 
-/// Metadata of a namespaced object that belongs to the cluster as a whole.
+/// Metadata of a namespaced object that belongs to the resource as a whole.
 #[must_use]
-pub fn shared(cluster: &Cluster, name: String) -> ObjectMeta {
-    owned(cluster, &cluster.namespace.name, name, labels::shared(cluster))
+pub fn shared(scope: &Scope, name: String) -> ObjectMeta {
+    owned(scope, &scope.namespace, name, labels::shared(scope))
 }
 
 /// Metadata of an object that belongs to one component.
 #[must_use]
-pub fn of_component(cluster: &Cluster, component: &Component, name: String) -> ObjectMeta {
-    owned(cluster, &cluster.namespace.name, name, labels::of_component(cluster, component))
+pub fn of_component(scope: &Scope, component: &Component, name: String) -> ObjectMeta {
+    let labels = labels::of_component(scope, &component.kind, &component.name);
+    owned(scope, &scope.namespace, name, labels)
 }
 
 /// Metadata of an object in a namespace of its own choice.
 #[must_use]
-pub fn owned(cluster: &Cluster, namespace: &str, name: String, labels: StringMap) -> ObjectMeta {
+pub fn owned(scope: &Scope, namespace: &str, name: String, labels: StringMap) -> ObjectMeta {
     ObjectMeta {
         namespace: Some(namespace.to_owned()),
-        owner_references: Some(vec![owner(cluster)]),
-        ..unowned(cluster, name, labels)
+        owner_references: Some(vec![scope.owner.clone()]),
+        ..unowned(scope, name, labels)
     }
 }
 
-/// Where objects for the monitoring live: in the system namespace where one is named.
+/// Metadata of an object that outlives the resource: no namespace and no owner yet.
 #[must_use]
-pub fn monitoring(cluster: &Cluster) -> &str {
-    cluster.system_namespace.as_ref().unwrap_or(&cluster.namespace.name)
-}
-
-/// Metadata of an object that outlives the cluster: no namespace and no owner yet.
-#[must_use]
-pub fn unowned(cluster: &Cluster, name: String, labels: StringMap) -> ObjectMeta {
+pub fn unowned(scope: &Scope, name: String, labels: StringMap) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         labels: Some(labels),
-        annotations: non_empty(cluster.common_annotations.clone()),
+        annotations: non_empty(scope.annotations.clone()),
         ..ObjectMeta::default()
     }
 }
 
-/// Deleting the cluster is then the garbage collector's work. No `blockOwnerDeletion`: setting it needs
-/// a right on the owner's finalizers, and nothing waits for it.
-#[must_use]
-pub fn owner(cluster: &Cluster) -> OwnerReference {
-    OwnerReference {
-        api_version: format!("{}/{}", api::GROUP, api::VERSION),
-        kind: api::KIND.to_owned(),
-        name: cluster.name.clone(),
-        uid: cluster.uid.clone(),
-        controller: Some(true),
-        block_owner_deletion: None,
+/// What holds data goes with its resource only where that was asked for.
+pub fn owned_or_kept(scope: &Scope, meta: &mut ObjectMeta, owned: bool) {
+    if owned {
+        meta.owner_references = Some(vec![scope.owner.clone()]);
+    } else {
+        annotate(meta, [keep_from_argo_cd()]);
     }
 }
 

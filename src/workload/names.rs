@@ -1,34 +1,21 @@
-//! The names of everything one cluster makes. Made nowhere else.
+//! The names of what any product's components have, and what Kubernetes allows in names. Made nowhere else.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// Longest component name: `all`, `rest`, `grpc`.
-const ROLE: usize = "grpc".len();
 /// Longest a label value and a DNS-1035 name may be.
-const LABEL: usize = 63;
+pub const LABEL: usize = 63;
 /// Longest name of most objects.
 const SUBDOMAIN: usize = 253;
 /// Hexadecimal digits of a hash in a name: 40 bits, far more than the few revisions kept at once need.
-const HASH: usize = 10;
+pub const HASH: usize = 10;
 
-// The longest names of each form still fit; a longer suffix fails to compile.
-const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-loadbalancer".len() <= LABEL);
-const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-config-".len() + HASH <= LABEL);
-const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-check-".len() + HASH <= LABEL);
-const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-data".len() <= LABEL);
-
-const _: () = assert!(ClusterName::MAX + "-restore-".len() + HASH <= LABEL);
-
-/// A CronJob's Jobs get eleven characters more.
-const _: () = assert!(ClusterName::MAX + "-".len() + ROLE + "-backup".len() <= LABEL - 11);
-
-/// `L` of the design: the prefix of every child's name. A DNS-1035 label of at most 40 characters.
+/// What the name of every child starts with. A DNS-1035 label of at most 40 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClusterName(String);
+pub struct NamePrefix(String);
 
-impl ClusterName {
+impl NamePrefix {
     /// Child names add up to 23 characters to it.
     pub const MAX: usize = 40;
 
@@ -45,73 +32,23 @@ impl ClusterName {
 
     /// Deployment, ClusterIP Service, autoscaler, disruption budget and network policy of a component; also its `app` label.
     #[must_use]
-    pub fn component(&self, role: &str) -> String {
-        format!("{self}-{role}")
+    pub fn component(&self, kind: &str) -> String {
+        format!("{self}-{kind}")
     }
 
     #[must_use]
-    pub fn load_balancer(&self, role: &str) -> String {
-        format!("{self}-{role}-loadbalancer")
+    pub fn load_balancer(&self, kind: &str) -> String {
+        format!("{self}-{kind}-loadbalancer")
     }
 
     #[must_use]
-    pub fn node_port(&self, role: &str) -> String {
-        format!("{self}-{role}-nodeport")
-    }
-
-    /// One name per content, so that a rollback and a canary find the file their pods were made with.
-    #[must_use]
-    pub fn config(&self, role: &str, hash: &str) -> String {
-        format!("{self}-{role}-config-{hash}")
-    }
-
-    /// Job that tries a configuration. What follows is a hash, so that a corrected one is tried by another Job; without
-    /// it this is what patches call all of them.
-    #[must_use]
-    pub fn config_check(&self, role: &str) -> String {
-        format!("{self}-{role}-check")
+    pub fn node_port(&self, kind: &str) -> String {
+        format!("{self}-{kind}-nodeport")
     }
 
     #[must_use]
     pub fn service_account(&self) -> String {
         self.0.clone()
-    }
-
-    #[must_use]
-    pub fn api_key(&self) -> String {
-        format!("{self}-api-key")
-    }
-
-    /// The claim that all components share.
-    #[must_use]
-    pub fn shared_data(&self) -> String {
-        format!("{self}-data")
-    }
-
-    #[must_use]
-    pub fn component_data(&self, role: &str) -> String {
-        format!("{self}-{role}-data")
-    }
-
-    /// CronJob and claim of the backups; of one component, where each has its own data.
-    #[must_use]
-    pub fn backup(&self, role: Option<&str>) -> String {
-        match role {
-            None => format!("{self}-backup"),
-            Some(role) => format!("{self}-{role}-backup"),
-        }
-    }
-
-    /// What patches call the Jobs of restores: each has a hash behind it.
-    #[must_use]
-    pub fn restore(&self) -> String {
-        format!("{self}-restore")
-    }
-
-    /// Job of one restore.
-    #[must_use]
-    pub fn restore_of(&self, request: &str) -> String {
-        format!("{}-{}", self.restore(), short_hash(request.as_bytes()))
     }
 
     #[must_use]
@@ -174,15 +111,9 @@ impl ClusterName {
     pub fn prometheus_rule(&self) -> String {
         self.0.clone()
     }
-
-    /// ConfigMap of a dashboard. The one name that may be longer than a DNS label: a ConfigMap's may.
-    #[must_use]
-    pub fn dashboard(&self, which: &str) -> String {
-        format!("{self}-dashboard-{which}")
-    }
 }
 
-impl fmt::Display for ClusterName {
+impl fmt::Display for NamePrefix {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -271,33 +202,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_name_is_one_that_kubernetes_takes(
-            prefix in "[a-z]([-a-z0-9]{0,38}[a-z0-9])?",
-            role in prop::sample::select(vec!["all", "rest", "grpc"]),
-            content in any::<Vec<u8>>(),
-        ) {
-            let name = ClusterName::parse(&prefix).expect("valid by construction");
-            let hash = short_hash(&content);
-            prop_assert_eq!(hash.len(), HASH);
-            for made in [
-                name.component(role), name.load_balancer(role), name.node_port(role),
-                name.config(role, &hash), format!("{}-{hash}", name.config_check(role)), name.service_account(), name.api_key(), name.shared_data(),
-                name.component_data(role), name.backup(None), name.backup(Some(role)), name.restore(), name.restore_of(&hash), name.ingress(), name.grpc_ingress(), name.service_monitor(),
-                name.limit_range(), name.resource_quota(),
-                name.pod_monitor(), name.prometheus_rule(), name.gateway(), name.route(0), name.route(31), name.redirect_route(),
-            ] {
-                prop_assert!(is_dns_1035(&made), "{made}");
-                prop_assert!(made.starts_with(&prefix));
-            }
-            let (check, config) = (name.config_check(role), name.config(role, &hash));
-            let job = format!("{check}-{hash}");
-            prop_assert_eq!(without_hash(&job), Some(&*check));
-            prop_assert!(without_hash(&check).is_none() && without_hash(&config) != Some(&*check));
-        }
-
-        #[test]
         fn only_short_dns_labels_become_a_prefix(text in "[-a-zA-Z0-9._ ]{0,50}|[a-z][-a-z0-9]{0,60}") {
-            prop_assert_eq!(ClusterName::parse(&text).is_some(), is_dns_1035(&text) && text.len() <= 40);
+            prop_assert_eq!(NamePrefix::parse(&text).is_some(), is_dns_1035(&text) && text.len() <= 40);
         }
 
         #[test]

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::quantity;
-use crate::api::common::Quantity;
 
 /// `Guaranteed`, `Burstable` or `BestEffort`, by the rules of
 /// <https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/>. Read from JSON, because a patch may have changed it.
@@ -17,7 +16,7 @@ pub fn class(pod: &Value) -> &'static str {
             let amount = |list: &str| {
                 let value = container.pointer(&format!("/resources/{list}/{resource}"))?;
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                quantity::parse(&Quantity(text)).filter(|amount| *amount > 0)
+                quantity::nano(&text).filter(|amount| *amount > 0)
             };
             let limit = amount("limits");
             // A request that is not given is its limit.

@@ -1,13 +1,13 @@
-//! Comparing the quantities of a resource.
+//! Comparing the quantities of Kubernetes.
 
-use crate::{api::common::Quantity, engine::quantity};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-pub use quantity::units;
+pub use crate::engine::quantity::{nano, units};
 
 /// A quantity in nano-units; `None` where it is not one.
 #[must_use]
 pub fn parse(quantity: &Quantity) -> Option<i128> {
-    quantity::nano(&quantity.0)
+    nano(&quantity.0)
 }
 
 /// A little more than this, as Kubernetes asks for where "more than" is its rule: one MiB, which volumes are made in at least.

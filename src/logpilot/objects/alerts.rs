@@ -7,9 +7,12 @@ use crate::{
     logpilot::{
         model::Cluster,
         monitoring::{Alerting, Thresholds},
-        objects::promql::{self, GRPC_FAULTS, decimal},
+        objects::{
+            promql::{self, GRPC_FAULTS, decimal},
+            slo,
+        },
     },
-    workload::build::prometheus_rule::{Group, Rule},
+    workload::build::prometheus_rule::{self, Group, PrometheusRule, Rule},
 };
 
 /// Label of every rule: `L`, so that several clusters in one Prometheus stay apart.
@@ -25,6 +28,16 @@ pub struct Alert {
     pub expr: String,
     pub summary: &'static str,
     pub description: String,
+}
+
+/// None unless alerts or objectives are asked for.
+#[must_use]
+pub fn prometheus_rule(cluster: &Cluster) -> Option<PrometheusRule> {
+    let wanted = cluster.monitoring.alerting.as_ref()?;
+    let mut groups = Vec::new();
+    groups.extend(group(cluster, wanted));
+    groups.extend(slo::groups(cluster, wanted));
+    Some(prometheus_rule::build(&cluster.scope, cluster.monitoring_namespace(), &wanted.labels, groups))
 }
 
 /// None where only objectives are asked for.
@@ -49,7 +62,7 @@ pub fn group(cluster: &Cluster, wanted: &Alerting) -> Option<Group> {
 pub fn identity(cluster: &Cluster) -> StringMap {
     StringMap::from([
         ("namespace".to_owned(), cluster.namespace.name.clone()),
-        (CLUSTER.to_owned(), cluster.prefix.as_str().to_owned()),
+        (CLUSTER.to_owned(), cluster.scope.prefix.as_str().to_owned()),
     ])
 }
 

@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{
-        ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, KeyToPath,
-        PersistentVolumeClaimVolumeSource, PodSpec, ResourceRequirements, SecretKeySelector, Volume,
-        VolumeMount,
+        ConfigMapVolumeSource, Container, EnvVar, EnvVarSource, KeyToPath, PodSpec, ResourceRequirements,
+        SecretKeySelector, Volume, VolumeMount,
     },
     apimachinery::pkg::api::resource::Quantity,
 };
 
 use crate::{
-    logpilot::model::{BackupJob, BackupTarget, Bucket, BucketKey, Cluster},
+    logpilot::{
+        model::{BackupJob, BackupTarget, Bucket, BucketKey, Cluster},
+        objects::server::{DATA, TMP},
+    },
     workload::{
-        build::{affinity, container, disk, pod},
+        build::{
+            affinity::{self, non_empty},
+            container, disk, pod,
+        },
         labels, metadata,
     },
 };
@@ -47,7 +52,7 @@ pub fn store(job: &BackupJob) -> Store {
             at: BACKUPS_PATH.into(),
             args: Vec::new(),
             env: Vec::new(),
-            volumes: vec![claim(BACKUPS, name)],
+            volumes: vec![pod::claim(BACKUPS, name)],
             mounts: vec![container::mount(BACKUPS, BACKUPS_PATH, false)],
         },
         BackupTarget::Bucket(bucket) => of_bucket(bucket),
@@ -58,7 +63,7 @@ fn of_bucket(bucket: &Bucket) -> Store {
     let mut args = vec![format!("--region={}", bucket.region), format!("--scratch={SCRATCH_PATH}")];
     args.extend(bucket.endpoint.iter().map(|endpoint| format!("--endpoint={endpoint}")));
     args.extend(bucket.path_style.then(|| "--path-style".to_owned()));
-    let mut volumes = vec![empty(SCRATCH, bucket.scratch.as_ref().map(|size| size.0.as_str()))];
+    let mut volumes = vec![pod::scratch(SCRATCH, bucket.scratch.as_ref().map(|size| size.0.as_str()))];
     let mut mounts = vec![container::mount(SCRATCH, SCRATCH_PATH, false)];
     if let Some((name, key)) = &bucket.ca {
         args.push(format!("--ca-file={CA_PATH}/{CA_FILE}"));
@@ -116,70 +121,48 @@ pub fn spec(
     store: Store,
 ) -> PodSpec {
     let pod = PodSpec {
-        service_account_name: Some(cluster.prefix.service_account()),
+        service_account_name: Some(cluster.scope.prefix.service_account()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
-        image_pull_secrets: pod::pull_secrets(cluster),
+        image_pull_secrets: pod::pull_secrets(&cluster.scope),
         // The servers' user and group: what SQLite makes beside the database must stay theirs to write.
         security_context: Some(pod::security_context(&job.identity)),
         // Each try keeps its pod, and with it what it said.
         restart_policy: Some("Never".into()),
         node_selector: metadata::non_empty(job.node_selector.clone()),
-        tolerations: affinity::tolerations_of(&job.tolerations),
+        tolerations: non_empty(job.tolerations.clone()),
         // The volume is on one node, and SQLite's log needs one host. With no server running it goes anywhere: the pod
         // carries the label that it looks for.
-        affinity: Some(affinity::beside(labels::data_selector(&job.claim))),
+        affinity: Some(affinity::beside(labels::data_selector(&cluster.scope, &job.claim))),
         containers: vec![Container {
             name: name.into(),
             image: Some(image.to_owned()),
             image_pull_policy: Some("IfNotPresent".into()),
             // An array, and no shell: nothing in it is read as anything but an argument.
             args: Some(args.into_iter().chain(store.args).collect()),
-            env: (!store.env.is_empty()).then_some(store.env),
+            env: non_empty(store.env),
             resources: Some(resources()),
             security_context: Some(container::security_context()),
             termination_message_policy: Some("FallbackToLogsOnError".into()),
             volume_mounts: Some(
                 // Writable, though a backup opens the database read-only: a reader marks in the `-shm` file what it
                 // still needs, or the log would be reset under it.
-                std::iter::once(container::mount(pod::DATA, "/data", false))
+                std::iter::once(container::mount(DATA, "/data", false))
                     .chain(store.mounts)
-                    .chain([container::mount(pod::TMP, "/tmp", false)])
+                    .chain([container::mount(TMP, "/tmp", false)])
                     .collect(),
             ),
             ..Container::default()
         }],
         volumes: Some(
-            std::iter::once(claim(pod::DATA, &job.claim))
+            std::iter::once(pod::claim(DATA, &job.claim))
                 .chain(store.volumes)
-                .chain([empty(pod::TMP, Some("64Mi"))])
+                .chain([pod::scratch(TMP, Some("64Mi"))])
                 .collect(),
         ),
         ..PodSpec::default()
     };
-    disk::stated(cluster, pod)
-}
-
-fn claim(name: &str, claim: &str) -> Volume {
-    Volume {
-        name: name.into(),
-        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-            claim_name: claim.into(),
-            read_only: None,
-        }),
-        ..Volume::default()
-    }
-}
-
-fn empty(name: &str, size: Option<&str>) -> Volume {
-    Volume {
-        name: name.into(),
-        empty_dir: Some(EmptyDirVolumeSource {
-            size_limit: size.map(|size| Quantity(size.into())),
-            medium: None,
-        }),
-        ..Volume::default()
-    }
+    disk::stated(&cluster.scope.limits, pod)
 }
 
 /// SQLite copies page by page and holds few of them.

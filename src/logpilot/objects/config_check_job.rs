@@ -14,9 +14,12 @@ use k8s_openapi::{
 use crate::{
     logpilot::{
         facts::Facts,
+        labels,
         model::{Cluster, Component},
+        names,
+        objects::server,
     },
-    workload::{build::pod, labels, metadata, names::short_hash},
+    workload::{self, build::pod, metadata, names::short_hash},
 };
 
 /// For the pod to find a node, beside the time that the server has there.
@@ -32,19 +35,21 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Option<
 /// and whatever corrects a failing one is another one.
 #[must_use]
 pub fn job(cluster: &Cluster, component: &Component, facts: &Facts) -> Option<Job> {
-    let spec = spec(cluster, component, facts, cluster.config_check_seconds?);
+    let seconds = cluster.config_check_seconds?;
+    let on_trial = server::on_trial(cluster, component, facts);
+    let spec = spec(cluster, &on_trial, seconds);
     // Typed objects of string keys and numbers always serialise.
     let hash = short_hash(&serde_json::to_vec(&spec).unwrap_or_default());
-    let name = format!("{}-{hash}", cluster.prefix.config_check(component.role.name));
+    let name = format!("{}-{hash}", names::config_check(&cluster.scope.prefix, component.role.name));
     Some(Job {
-        metadata: metadata::of_component(cluster, component, name),
+        metadata: metadata::of_component(&cluster.scope, &on_trial, name),
         spec: Some(spec),
         ..Job::default()
     })
 }
 
-fn spec(cluster: &Cluster, component: &Component, facts: &Facts, seconds: i64) -> JobSpec {
-    let server = pod::spec(cluster, component, pod::scratch(pod::DATA));
+fn spec(cluster: &Cluster, on_trial: &workload::model::Component, seconds: i64) -> JobSpec {
+    let server = pod::spec(&cluster.scope, on_trial);
     // No clients have to leave before it stops.
     let containers = server.containers.into_iter().map(|it| Container { lifecycle: None, ..it }).collect();
     JobSpec {
@@ -54,7 +59,7 @@ fn spec(cluster: &Cluster, component: &Component, facts: &Facts, seconds: i64) -
         template: PodTemplateSpec {
             metadata: Some(ObjectMeta {
                 labels: Some(labels::of_check_pod(cluster)),
-                annotations: metadata::non_empty(pod::annotations(component, facts)),
+                annotations: metadata::non_empty(on_trial.pod_annotations.clone()),
                 ..ObjectMeta::default()
             }),
             spec: Some(PodSpec {

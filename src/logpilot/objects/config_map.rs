@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::{
     logpilot::model::{Cluster, Component},
-    workload::metadata,
+    workload::{labels, metadata},
 };
 
 /// The file's name inside the volume; Spring looks for exactly this one.
@@ -16,7 +16,12 @@ pub const FILE: &str = "application.yml";
 #[must_use]
 pub fn build(cluster: &Cluster, component: &Component) -> ConfigMap {
     ConfigMap {
-        metadata: metadata::of_component(cluster, component, component.config.name.clone()),
+        metadata: metadata::owned(
+            &cluster.scope,
+            &cluster.scope.namespace,
+            component.config.name.clone(),
+            labels::of_component(&cluster.scope, component.role.name, &component.name),
+        ),
         immutable: Some(true),
         data: Some(BTreeMap::from([(FILE.into(), component.config.text.clone())])),
         ..ConfigMap::default()

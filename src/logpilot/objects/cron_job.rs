@@ -11,10 +11,11 @@ use k8s_openapi::{
 use crate::{
     logpilot::{
         facts::Facts,
+        labels,
         model::{Backup, BackupJob, Cluster},
         objects::backup_pod,
     },
-    workload::{labels, metadata},
+    workload::metadata,
 };
 
 const CONTAINER: &str = "backup";
@@ -40,7 +41,7 @@ pub fn build(cluster: &Cluster, facts: &Facts) -> Vec<CronJob> {
 fn one(cluster: &Cluster, backup: &Backup, job: &BackupJob, image: &str) -> CronJob {
     let all = labels::of_backup(cluster);
     CronJob {
-        metadata: metadata::owned(cluster, &cluster.namespace.name, job.name.clone(), all.clone()),
+        metadata: metadata::owned(&cluster.scope, &cluster.scope.namespace, job.name.clone(), all.clone()),
         spec: CronJobSpec {
             schedule: backup.schedule.clone(),
             time_zone: Some(backup.time_zone.clone()),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::{
     logpilot::{
         model::Cluster,
+        names,
         objects::dashboard_panels::{self, Panel, Shape},
     },
     workload::{labels, metadata, names::short_hash},
@@ -116,13 +117,13 @@ pub fn build(cluster: &Cluster) -> impl Iterator<Item = ConfigMap> {
             |(name, title, panels)| {
                 let mut own = extra.clone();
                 own.entry(LABEL.0.into()).or_insert_with(|| LABEL.1.into());
-                let labels = labels::with(cluster, &own);
+                let labels = labels::with(&cluster.scope, &own);
                 // The sidecar writes the files of all ConfigMaps into one folder.
-                let file = format!("{}-{}-{name}.json", cluster.namespace.name, cluster.prefix);
-                let name = cluster.prefix.dashboard(name);
+                let file = format!("{}-{}-{name}.json", cluster.namespace.name, cluster.scope.prefix);
+                let name = names::dashboard(&cluster.scope.prefix, name);
                 let text = model(cluster, &name, title, panels);
                 ConfigMap {
-                    metadata: metadata::owned(cluster, metadata::monitoring(cluster), name, labels),
+                    metadata: metadata::owned(&cluster.scope, cluster.monitoring_namespace(), name, labels),
                     data: Some(BTreeMap::from([(file, text)])),
                     ..ConfigMap::default()
                 }
@@ -132,7 +133,7 @@ pub fn build(cluster: &Cluster) -> impl Iterator<Item = ConfigMap> {
 }
 
 fn model(cluster: &Cluster, name: &str, title: &str, panels: Vec<Panel>) -> String {
-    let whose = format!("{}/{}", cluster.namespace.name, cluster.prefix);
+    let whose = format!("{}/{}", cluster.namespace.name, cluster.scope.prefix);
     let dashboard = Dashboard {
         // Links and stars hang on it; Grafana allows 40 characters.
         uid: format!("logpilot-{}", short_hash(format!("{whose}/{name}").as_bytes())),

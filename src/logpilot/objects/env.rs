@@ -53,8 +53,8 @@ pub fn variables(cluster: &Cluster, component: &Component) -> Vec<EnvVar> {
 }
 
 #[must_use]
-pub fn sources(component: &Component) -> Option<Vec<EnvFromSource>> {
-    let sources: Vec<_> = component
+pub fn sources(component: &Component) -> Vec<EnvFromSource> {
+    component
         .env_from
         .iter()
         .map(|source| EnvFromSource {
@@ -68,8 +68,7 @@ pub fn sources(component: &Component) -> Option<Vec<EnvFromSource>> {
                 .as_ref()
                 .map(|it| SecretEnvSource { name: it.name.clone(), optional: it.optional }),
         })
-        .collect();
-    (!sources.is_empty()).then_some(sources)
+        .collect()
 }
 
 fn literal(name: &str, value: &str) -> EnvVar {

@@ -11,10 +11,12 @@ use k8s_openapi::{
 use crate::{
     logpilot::{
         facts::{Facts, RestoreJob},
+        labels,
         model::Cluster,
+        names,
         objects::backup_pod,
     },
-    workload::{labels, metadata},
+    workload::metadata,
 };
 
 const CONTAINER: &str = "restore";
@@ -41,9 +43,9 @@ pub fn build(cluster: &Cluster, facts: &Facts) -> Option<Job> {
         format!("--request-id={}", request.request_id),
     ];
     let all = labels::of_restore(cluster);
-    let name = cluster.prefix.restore_of(&request.request_id);
+    let name = names::restore_of(&cluster.scope.prefix, &request.request_id);
     Some(Job {
-        metadata: metadata::owned(cluster, &cluster.namespace.name, name, all),
+        metadata: metadata::owned(&cluster.scope, &cluster.scope.namespace, name, all),
         spec: Some(JobSpec {
             backoff_limit: Some(RETRIES),
             active_deadline_seconds: Some(DEADLINE_SECONDS),

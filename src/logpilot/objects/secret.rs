@@ -21,7 +21,7 @@ pub fn api_key(cluster: &Cluster, facts: &Facts) -> Option<Secret> {
     }
     let value = ByteString(value.0.clone().into_bytes());
     Some(Secret {
-        metadata: metadata::shared(cluster, cluster.api_key.secret.clone()),
+        metadata: metadata::shared(&cluster.scope, cluster.api_key.secret.clone()),
         type_: Some("Opaque".into()),
         data: Some(BTreeMap::from([(cluster.api_key.key.clone(), value)])),
         ..Secret::default()

@@ -16,8 +16,7 @@ use crate::{
         kind::Managed,
         plan::{Key, Plan, Planned},
     },
-    logpilot::reasons,
-    workload::labels,
+    logpilot::{labels, reasons},
 };
 
 /// Least seconds that a running pod may take to be ready before that is a problem: the default startup probe's budget

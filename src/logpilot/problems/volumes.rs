@@ -1,11 +1,11 @@
 //! Why a claim has no volume, or not the one that was declared.
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::{api::apps::v1::Deployment, apimachinery::pkg::api::resource::Quantity};
 use serde_json::Value;
 
 use super::{SETTLING, error, is_backup, warning};
 use crate::{
-    api::{common::Quantity, status::Problem},
+    api::status::Problem,
     engine::{
         child::Child,
         deadlines::DeadlineTracker,

@@ -22,12 +22,12 @@ use crate::{
     logpilot::{
         config_check::{all_pending, evaluate},
         facts::{ApiKeyFact, CheckVerdict, ConfigCheck},
+        labels,
         objects::config_check_job,
         patches::unmatched,
         pod_security, problems,
         warnings::warnings,
     },
-    workload::labels,
 };
 
 const CHECKED: &str = "{ environment: Development, config: { check: { timeoutSeconds: 120 } } }";

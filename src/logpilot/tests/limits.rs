@@ -186,5 +186,5 @@ fn settings_of_an_existing_namespace_are_named(
     #[case] named: &[&str],
 ) {
     let there = there.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    assert_eq!(crate::workload::build::namespace::ignored(&cluster(spec), &there), named);
+    assert_eq!(crate::logpilot::objects::namespace::ignored(&cluster(spec), &there), named);
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     engine::{cache::Snapshot, child::Child, kind::Managed},
-    logpilot::unschedulable_eviction::StuckPodEvictor,
-    workload::labels,
+    logpilot::{labels, unschedulable_eviction::StuckPodEvictor},
 };
 
 const NEAR: &str =

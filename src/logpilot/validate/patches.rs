@@ -13,11 +13,12 @@ use crate::{
     logpilot::{
         config_check,
         facts::{Facts, RestoreJob},
+        labels,
         model::Cluster,
         patches::{DIRECTIVE, lay_over, targets},
         plan, pod_security, restore, server_pod,
     },
-    workload::{kinds, labels},
+    workload::kinds,
 };
 
 /// As large as the overlay may be.

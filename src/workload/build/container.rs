@@ -1,37 +1,29 @@
-//! The server container.
+//! The container of a component.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::{
-    api::core::v1::{
-        Capabilities, Container, ContainerPort, Lifecycle, LifecycleHandler, ResourceRequirements,
-        SecurityContext, SleepAction, VolumeMount,
-    },
-    apimachinery::pkg::api::resource::Quantity,
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, ContainerPort, Lifecycle, LifecycleHandler, ResourceRequirements,
+    SecurityContext, SleepAction, VolumeMount,
 };
 
-use crate::{
-    api::common::{ImagePullPolicy, ResourceList},
-    logpilot::{
-        model::{Cluster, Component, Probes},
-        objects::env,
-    },
-    workload::build::{pod, probes},
+use super::{affinity::non_empty, probes};
+use crate::workload::{
+    model::{Component, Probes},
+    scope::Scope,
 };
 
 /// Seconds between leaving the Service and SIGTERM: endpoints and proxies need about this long to follow.
 const DRAIN_SECONDS: i64 = 5;
 
 #[must_use]
-pub fn server(cluster: &Cluster, component: &Component) -> Container {
+pub fn build(scope: &Scope, component: &Component) -> Container {
     let Probes { liveness, readiness, startup } = &component.probes;
     Container {
-        name: component.role.container.into(),
+        name: component.container.clone(),
         image: Some(component.image.to_string()),
-        image_pull_policy: cluster.image_pull_policy.map(|policy| pull_policy(policy).into()),
-        env: Some(env::variables(cluster, component)),
-        env_from: env::sources(component),
-        ports: Some(ports(component)),
+        image_pull_policy: scope.pull_policy.clone(),
+        env: non_empty(component.env.clone()),
+        env_from: non_empty(component.env_from.clone()),
+        ports: non_empty(ports(component)),
         resources: Some(resources(component)),
         liveness_probe: probes::build(liveness.as_ref()),
         readiness_probe: probes::build(readiness.as_ref()),
@@ -40,22 +32,17 @@ pub fn server(cluster: &Cluster, component: &Component) -> Container {
         security_context: Some(security_context()),
         // A crash is then explained in the status by its last lines.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
-        volume_mounts: Some(vec![
-            mount(pod::CONFIG, "/config", true),
-            mount(pod::DATA, "/data", false),
-            mount(pod::TMP, "/tmp", false),
-        ]),
+        volume_mounts: non_empty(component.mounts.clone()),
         ..Container::default()
     }
 }
 
 fn ports(component: &Component) -> Vec<ContainerPort> {
     component
-        .role
         .ports
         .iter()
         .map(|port| ContainerPort {
-            name: Some(port.name.into()),
+            name: Some(port.name.clone()),
             container_port: port.number,
             protocol: Some("TCP".into()),
             ..ContainerPort::default()
@@ -64,7 +51,7 @@ fn ports(component: &Component) -> Vec<ContainerPort> {
 }
 
 /// None where the pod gets no time to stop. Never longer than half of the grace period: a longer sleep than
-/// the whole of it is refused by the API server, and the server needs the rest to finish its requests.
+/// the whole of it is refused by the API server, and the program needs the rest to finish its requests.
 fn lifecycle(component: &Component) -> Option<Lifecycle> {
     let seconds = DRAIN_SECONDS.min(component.grace_period_seconds / 2);
     (seconds > 0).then(|| Lifecycle {
@@ -79,17 +66,10 @@ fn lifecycle(component: &Component) -> Option<Lifecycle> {
 
 fn resources(component: &Component) -> ResourceRequirements {
     ResourceRequirements {
-        requests: Some(quantities(&component.resources.requests)),
-        limits: Some(quantities(&component.resources.limits)),
+        requests: Some(component.resources.requests.clone()),
+        limits: Some(component.resources.limits.clone()),
         claims: None,
     }
-}
-
-pub fn quantities(list: &ResourceList) -> BTreeMap<String, Quantity> {
-    [("cpu", &list.cpu), ("memory", &list.memory), ("ephemeral-storage", &list.ephemeral_storage)]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), Quantity(value.as_ref()?.0.clone()))))
-        .collect()
 }
 
 pub fn security_context() -> SecurityContext {
@@ -107,13 +87,5 @@ pub fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
         mount_path: path.into(),
         read_only: read_only.then_some(true),
         ..VolumeMount::default()
-    }
-}
-
-fn pull_policy(policy: ImagePullPolicy) -> &'static str {
-    match policy {
-        ImagePullPolicy::Always => "Always",
-        ImagePullPolicy::IfNotPresent => "IfNotPresent",
-        ImagePullPolicy::Never => "Never",
     }
 }

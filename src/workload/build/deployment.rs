@@ -1,31 +1,43 @@
-//! The servers of one component.
+//! The pods of one component.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 
+use super::pod;
 use crate::{
     engine::{child::HANDED_OVER, plan::Replicas},
-    logpilot::{
-        facts::Facts,
-        model::{Cluster, Component, Rollout, Scale},
+    workload::{
+        labels, metadata,
+        model::{Component, Rollout, Scale},
+        names,
+        scope::Scope,
     },
-    workload::{build::pod, labels, metadata, names},
 };
 
+/// What the cluster says of a component's number of pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ObservedReplicas {
+    /// Others run more pods than the storage allows: the number is written back.
+    pub enforced: bool,
+    /// An autoscaler of others decides the number.
+    pub autoscaled_by_others: bool,
+    /// Last seen, for a Deployment that has to be made again under an autoscaler.
+    pub last: Option<i32>,
+}
+
 #[must_use]
-pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deployment {
-    let mut metadata = metadata::of_component(cluster, component, component.name.clone());
+pub fn build(scope: &Scope, component: &Component, observed: ObservedReplicas) -> Deployment {
+    let mut metadata = metadata::of_component(scope, component, component.name.clone());
     if let Some(version) = version(component) {
         metadata.labels.get_or_insert_default().insert(labels::VERSION.into(), version);
     }
     // An autoscaler of ours lets its number be written back, and goes on from there.
-    let enforced = facts.is_enforced(component);
     let replicas = match component.scale {
         // Unmarked, so that the number is ours again: an autoscaler lets a workload of zero alone.
         _ if component.stopped => Some(0),
         Scale::Fixed(replicas) => Some(replicas),
         Scale::Autoscaled(_) => {
             metadata::annotate(&mut metadata, [(HANDED_OVER.0.into(), HANDED_OVER.1.into())]);
-            enforced.then(|| component.scale.most())
+            observed.enforced.then(|| component.scale.most())
         }
     };
     Deployment {
@@ -38,7 +50,7 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deploym
             min_ready_seconds: component.min_ready_seconds.filter(|seconds| *seconds > 0),
             progress_deadline_seconds: component.progress_deadline_seconds,
             revision_history_limit: component.revision_history_limit,
-            template: pod::template(cluster, component, facts),
+            template: pod::template(scope, component),
             ..DeploymentSpec::default()
         }),
         ..Deployment::default()
@@ -48,19 +60,14 @@ pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Deploym
 /// Who decides the number of pods. A workload that has to be made again under an autoscaler starts where
 /// it was last seen, or a scaled-up one would drop to its minimum; so does one that was stopped.
 #[must_use]
-pub fn replicas(component: &Component, facts: &Facts) -> Replicas {
+pub fn replicas(component: &Component, observed: ObservedReplicas) -> Replicas {
     match &component.scale {
         _ if component.stopped => Replicas::Planned,
-        _ if facts.is_enforced(component) => Replicas::Enforced,
-        Scale::Fixed(_) if facts.autoscaled_by_others.contains(&component.name) => {
-            Replicas::AutoscaledByOthers
-        }
+        _ if observed.enforced => Replicas::Enforced,
+        Scale::Fixed(_) if observed.autoscaled_by_others => Replicas::AutoscaledByOthers,
         Scale::Fixed(_) => Replicas::Planned,
         Scale::Autoscaled(scaler) => Replicas::Autoscaled {
-            initial: facts
-                .last_replicas
-                .get(&component.name)
-                .map_or(scaler.min, |last| (*last).clamp(scaler.min, scaler.max)),
+            initial: observed.last.map_or(scaler.min, |last| last.clamp(scaler.min, scaler.max)),
         },
     }
 }
@@ -76,8 +83,8 @@ fn strategy(rollout: &Rollout) -> DeploymentStrategy {
         Rollout::RollingUpdate { max_surge, max_unavailable } => DeploymentStrategy {
             type_: Some("RollingUpdate".into()),
             rolling_update: Some(RollingUpdateDeployment {
-                max_surge: Some(max_surge.into()),
-                max_unavailable: Some(max_unavailable.into()),
+                max_surge: Some(max_surge.clone()),
+                max_unavailable: Some(max_unavailable.clone()),
             }),
         },
     }

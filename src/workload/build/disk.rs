@@ -8,7 +8,7 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 
-use crate::{api::common, logpilot::model::Cluster, workload::quantity};
+use crate::workload::{Quantities, model::NamespaceLimits, quantity};
 
 const DISK: &str = "ephemeral-storage";
 const MEBIBYTE: i128 = quantity::units(1024 * 1024);
@@ -26,24 +26,22 @@ struct Rules {
     counted: bool,
 }
 
-fn rules(cluster: &Cluster) -> Rules {
-    let amount = |given: Option<&common::Quantity>| given.and_then(quantity::parse);
-    let range = cluster.limit_range.as_ref();
-    let default_limit = range.and_then(|range| amount(range.limits.ephemeral_storage.as_ref()));
+fn rules(limits: &NamespaceLimits) -> Rules {
+    let amount = |list: &Quantities| list.get(DISK).and_then(quantity::parse);
+    let range = limits.range.as_ref();
+    let default_limit = range.and_then(|range| amount(&range.limits));
     Rules {
         default_limit,
-        default_request: range
-            .and_then(|range| amount(range.requests.ephemeral_storage.as_ref()))
-            .or(default_limit),
-        counted: cluster.quota.iter().flat_map(|quota| quota.hard.keys()).any(|name| name.ends_with(DISK)),
+        default_request: range.and_then(|range| amount(&range.requests)).or(default_limit),
+        counted: limits.quota.iter().flat_map(|quota| quota.hard.keys()).any(|name| name.ends_with(DISK)),
     }
 }
 
 /// The pod with its disk stated, where it has to be. A volume without a bound is one whose need is not known here; then
 /// the pod is left as it is, and [`unbounded`] says so.
 #[must_use]
-pub fn stated(cluster: &Cluster, mut pod: PodSpec) -> PodSpec {
-    let rules = rules(cluster);
+pub fn stated(limits: &NamespaceLimits, mut pod: PodSpec) -> PodSpec {
+    let rules = rules(limits);
     let Some(needed) = needed(pod.volumes.as_deref().unwrap_or_default()) else { return pod };
     pod.containers = pod.containers.into_iter().map(|container| state(&rules, needed, container)).collect();
     pod
@@ -51,17 +49,17 @@ pub fn stated(cluster: &Cluster, mut pod: PodSpec) -> PodSpec {
 
 /// Whether the namespace's limits decide how much a pod with these volumes may write, because its need is not known.
 #[must_use]
-pub fn unbounded(cluster: &Cluster, pod: &PodSpec) -> bool {
-    let rules = rules(cluster);
+pub fn unbounded(limits: &NamespaceLimits, pod: &PodSpec) -> bool {
+    let rules = rules(limits);
     (rules.default_limit.is_some() || rules.counted)
         && needed(pod.volumes.as_deref().unwrap_or_default()).is_none()
 }
 
 fn state(rules: &Rules, needed: i128, mut container: Container) -> Container {
     let resources = container.resources.get_or_insert_default();
-    let given = |list: &Option<std::collections::BTreeMap<String, Quantity>>| {
+    let given = |list: &Option<Quantities>| {
         let found = list.as_ref().and_then(|list| list.get(DISK))?;
-        quantity::parse(&common::Quantity(found.0.clone()))
+        quantity::parse(found)
     };
     let (request, limit) = (given(&resources.requests), given(&resources.limits));
     let least = needed.max(request.unwrap_or(0));
@@ -85,7 +83,7 @@ fn needed(volumes: &[Volume]) -> Option<i128> {
     let scratch = volumes.iter().filter_map(|volume| volume.empty_dir.as_ref());
     let sizes = scratch.map(|volume| {
         let size = volume.size_limit.as_ref()?;
-        quantity::parse(&common::Quantity(size.0.clone()))
+        quantity::parse(size)
     });
     sizes.sum::<Option<i128>>().map(|sum| sum + LOGS)
 }

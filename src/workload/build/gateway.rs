@@ -4,9 +4,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
 use crate::{
-    api::exposure::IssuerKind,
-    logpilot::model::{Cluster, Gateway as Wanted, GatewayParents, Tls},
-    workload::metadata,
+    logpilot::model::Cluster,
+    workload::{
+        metadata,
+        model::{Gateway as Wanted, GatewayParents, Tls},
+    },
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,7 +70,7 @@ pub const HTTP: &str = "http";
 pub fn build(cluster: &Cluster) -> Option<Gateway> {
     let wanted = cluster.gateway.as_ref()?;
     let GatewayParents::Own { class_name, tls } = &wanted.parents else { return None };
-    let mut metadata = metadata::shared(cluster, cluster.prefix.gateway());
+    let mut metadata = metadata::shared(&cluster.scope, cluster.scope.prefix.gateway());
     metadata::annotate(&mut metadata, tls.as_ref().and_then(issuer));
     let mut listeners = vec![listener(HTTP.into(), 80, "HTTP", None, None)];
     if let Some(tls) = tls {
@@ -122,9 +124,5 @@ fn termination(tls: &Tls) -> ListenerTls {
 /// cert-manager makes the Secret of an annotated Gateway, as it does for an Ingress.
 fn issuer(tls: &Tls) -> Option<(String, String)> {
     let issuer = tls.issuer.as_ref()?;
-    let key = match issuer.kind.unwrap_or_default() {
-        IssuerKind::Issuer => "cert-manager.io/issuer",
-        IssuerKind::ClusterIssuer => "cert-manager.io/cluster-issuer",
-    };
-    Some((key.to_owned(), issuer.name.clone()))
+    Some(issuer.annotation())
 }

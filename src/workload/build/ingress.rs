@@ -6,34 +6,29 @@ use k8s_openapi::api::networking::v1::{
     IngressSpec, IngressTLS, ServiceBackendPort,
 };
 
-use crate::{
-    api::{
-        common::StringMap,
-        exposure::{IssuerKind, Protocol},
-    },
-    logpilot::model::{self, Cluster, Route},
-    workload::{
-        build::ingress_nginx::{self, Part},
-        metadata,
-    },
+use super::ingress_nginx::{self, Part};
+use crate::workload::{
+    StringMap, metadata,
+    model::{self, Protocol, Route},
+    scope::Scope,
 };
 
 /// None unless there is a rule for HTTP whose path stays.
 #[must_use]
-pub fn http(cluster: &Cluster) -> Option<Ingress> {
-    build(cluster, Part::Http, cluster.prefix.ingress())
+pub fn http(scope: &Scope, wanted: Option<&model::Ingress>) -> Option<Ingress> {
+    build(scope, wanted?, Part::Http, scope.prefix.ingress())
 }
 
 /// None unless a path is replaced, and the class can do that.
 #[must_use]
-pub fn rewritten(cluster: &Cluster) -> Option<Ingress> {
-    build(cluster, Part::Rewritten, cluster.prefix.rewrite_ingress())
+pub fn rewritten(scope: &Scope, wanted: Option<&model::Ingress>) -> Option<Ingress> {
+    build(scope, wanted?, Part::Rewritten, scope.prefix.rewrite_ingress())
 }
 
 /// None unless there is a rule for gRPC.
 #[must_use]
-pub fn grpc(cluster: &Cluster) -> Option<Ingress> {
-    build(cluster, Part::Grpc, cluster.prefix.grpc_ingress())
+pub fn grpc(scope: &Scope, wanted: Option<&model::Ingress>) -> Option<Ingress> {
+    build(scope, wanted?, Part::Grpc, scope.prefix.grpc_ingress())
 }
 
 /// The object that a route stands in.
@@ -47,13 +42,12 @@ fn part(wanted: &model::Ingress, route: &Route) -> Part {
     }
 }
 
-fn build(cluster: &Cluster, which: Part, name: String) -> Option<Ingress> {
-    let wanted = cluster.ingress.as_ref()?;
+fn build(scope: &Scope, wanted: &model::Ingress, which: Part, name: String) -> Option<Ingress> {
     let routes: Vec<_> = wanted.routes.iter().filter(|route| part(wanted, route) == which).collect();
     if routes.is_empty() {
         return None;
     }
-    let mut metadata = metadata::shared(cluster, name);
+    let mut metadata = metadata::shared(scope, name);
     metadata::annotate(&mut metadata, annotations(wanted, which));
     Some(Ingress {
         metadata,
@@ -78,11 +72,7 @@ fn annotations(wanted: &model::Ingress, which: Part) -> StringMap {
         .and_then(|tls| tls.issuer.as_ref())
         .filter(|_| asks_for_certificate(wanted, which))
     {
-        let key = match issuer.kind.unwrap_or_default() {
-            IssuerKind::Issuer => "cert-manager.io/issuer",
-            IssuerKind::ClusterIssuer => "cert-manager.io/cluster-issuer",
-        };
-        all.insert(key.into(), issuer.name.clone());
+        all.extend([issuer.annotation()]);
     }
     all
 }

@@ -1,18 +1,13 @@
 //! What an Ingress itself cannot say, in the annotations of ingress-nginx, the one controller we know.
 
-use crate::{
-    api::{common::StringMap, exposure::HttpMethod},
-    logpilot::model::{Cors, Ingress},
+use crate::workload::{
+    StringMap,
+    model::{Cors, Ingress},
 };
 
 const PREFIX: &str = "nginx.ingress.kubernetes.io";
 
-/// Headers a browser may send: the controller's own list, and the one that carries the API key.
-const ALLOW_HEADERS: &str = "DNT, Keep-Alive, User-Agent, X-Requested-With, If-Modified-Since, \
-                             Cache-Control, Content-Type, Range, Authorization, X-API-KEY";
-const ALLOW_METHODS: &str = "GET, PUT, POST, DELETE, PATCH, OPTIONS";
-
-/// What one Ingress of a cluster is for, in the order in which they are asked for a certificate.
+/// What one Ingress of a resource is for, in the order in which they are asked for a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     Http,
@@ -73,33 +68,14 @@ pub fn captured(path: &str) -> String {
 }
 
 fn cors_annotations(cors: &Cors) -> [(String, String); 4] {
-    let list = |given: Option<String>, default: &str| given.unwrap_or_else(|| default.to_owned());
-    let methods = |methods: &Vec<HttpMethod>| {
-        methods.iter().map(|method| method_name(*method)).collect::<Vec<_>>().join(", ")
-    };
     [
         (key("enable-cors"), "true".to_owned()),
-        (key("cors-allow-origin"), list(cors.allow_origins.as_ref().map(|origins| origins.join(", ")), "*")),
-        (key("cors-allow-methods"), list(cors.allow_methods.as_ref().map(methods), ALLOW_METHODS)),
-        (
-            key("cors-allow-headers"),
-            list(cors.allow_headers.as_ref().map(|headers| headers.join(", ")), ALLOW_HEADERS),
-        ),
+        (key("cors-allow-origin"), cors.allow_origins.join(", ")),
+        (key("cors-allow-methods"), cors.allow_methods.join(", ")),
+        (key("cors-allow-headers"), cors.allow_headers.join(", ")),
     ]
 }
 
 fn key(name: &str) -> String {
     format!("{PREFIX}/{name}")
-}
-
-fn method_name(method: HttpMethod) -> &'static str {
-    match method {
-        HttpMethod::Get => "GET",
-        HttpMethod::Head => "HEAD",
-        HttpMethod::Post => "POST",
-        HttpMethod::Put => "PUT",
-        HttpMethod::Patch => "PATCH",
-        HttpMethod::Delete => "DELETE",
-        HttpMethod::Options => "OPTIONS",
-    }
 }

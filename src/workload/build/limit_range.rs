@@ -2,25 +2,21 @@
 
 use k8s_openapi::api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec};
 
-use crate::{
-    logpilot::model::Cluster,
-    workload::{build::container::quantities, metadata},
-};
+use crate::workload::{metadata, scope::Scope};
 
 /// None unless asked for.
 #[must_use]
-pub fn build(cluster: &Cluster) -> Option<LimitRange> {
-    let wanted = cluster.limit_range.as_ref()?;
-    let limits = quantities(&wanted.limits);
+pub fn build(scope: &Scope) -> Option<LimitRange> {
+    let wanted = scope.limits.range.as_ref()?;
     // The list is owned as a whole, and the API server fills in a missing request from its limit.
-    let mut requests = limits.clone();
-    requests.extend(quantities(&wanted.requests));
+    let mut requests = wanted.limits.clone();
+    requests.extend(wanted.requests.clone());
     Some(LimitRange {
-        metadata: metadata::shared(cluster, cluster.prefix.limit_range()),
+        metadata: metadata::shared(scope, scope.prefix.limit_range()),
         spec: Some(LimitRangeSpec {
             limits: vec![LimitRangeItem {
                 type_: "Container".into(),
-                default: Some(limits),
+                default: Some(wanted.limits.clone()),
                 default_request: Some(requests),
                 ..LimitRangeItem::default()
             }],

@@ -5,130 +5,69 @@
 
 use k8s_openapi::{
     api::networking::v1::{
-        IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
-        NetworkPolicyPort, NetworkPolicySpec,
+        NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPort,
+        NetworkPolicySpec,
     },
-    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+    apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use crate::{
-    api::network::{Egress, Peer, PodPeer, Selector, TransportProtocol},
-    logpilot::{
-        defaults::MANAGEMENT,
-        model::{Cluster, Component, NetworkPolicy as Wanted},
-    },
-    workload::{labels, metadata},
+use super::affinity::non_empty;
+use crate::workload::{
+    labels, metadata,
+    model::{Component, NetworkPolicy as Wanted},
+    scope::Scope,
 };
 
 const DNS: i32 = 53;
 
-/// None where `networkPolicy.enabled` is false.
+/// None where no policy is wanted.
 #[must_use]
-pub fn build(cluster: &Cluster, component: &Component) -> Option<NetworkPolicy> {
-    let wanted = cluster.network_policy.as_ref()?;
-    let ingress = [clients(cluster, component, wanted), Some(monitoring(wanted))];
+pub fn build(scope: &Scope, component: &Component) -> Option<NetworkPolicy> {
+    let wanted = component.network_policy.as_ref()?;
+    let ingress = [clients(component, wanted), monitoring(component, wanted)];
     Some(NetworkPolicy {
-        metadata: metadata::of_component(cluster, component, component.name.clone()),
+        metadata: metadata::of_component(scope, component, component.name.clone()),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(labels::pod_selector(component)),
             policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
             ingress: Some(ingress.into_iter().flatten().collect()),
-            egress: Some(std::iter::once(dns()).chain(wanted.egress.iter().map(egress)).collect()),
+            egress: Some(std::iter::once(dns()).chain(wanted.egress.iter().cloned()).collect()),
         }),
     })
 }
 
-/// Whether a component is reached through the controller of an Ingress or Gateway.
-#[must_use]
-pub fn is_exposed(cluster: &Cluster, component: &Component) -> bool {
-    let of_ingress = cluster.ingress.iter().flat_map(|ingress| &ingress.routes);
-    let of_gateway = cluster.gateway.iter().flat_map(|gateway| &gateway.routes);
-    of_ingress.chain(of_gateway).any(|route| route.service == component.name)
-}
-
 /// None where nobody may connect: a rule without peers would let everybody in.
-fn clients(cluster: &Cluster, component: &Component, wanted: &Wanted) -> Option<NetworkPolicyIngressRule> {
+fn clients(component: &Component, wanted: &Wanted) -> Option<NetworkPolicyIngressRule> {
     let from = match &wanted.clients {
         None => None,
-        Some(clients) => {
-            let controller =
-                wanted.ingress_controller.as_ref().filter(|_| is_exposed(cluster, component)).map(pods);
-            let from: Vec<_> = clients.iter().map(peer).chain(controller).collect();
-            if from.is_empty() {
-                return None;
-            }
-            Some(from)
-        }
+        Some(clients) => Some(non_empty(clients.clone())?),
     };
-    let served = component.role.ports.iter().filter(|port| **port != MANAGEMENT);
-    Some(NetworkPolicyIngressRule {
-        from,
-        ports: Some(served.map(|served| port(served.number, TransportProtocol::Tcp)).collect()),
-    })
+    Some(NetworkPolicyIngressRule { from, ports: Some(ports(component, false)?) })
 }
 
-fn monitoring(wanted: &Wanted) -> NetworkPolicyIngressRule {
-    NetworkPolicyIngressRule {
-        from: Some(vec![pods(&wanted.monitoring)]),
-        ports: Some(vec![port(MANAGEMENT.number, TransportProtocol::Tcp)]),
-    }
+/// None for a component without internal ports.
+fn monitoring(component: &Component, wanted: &Wanted) -> Option<NetworkPolicyIngressRule> {
+    let from = Some(vec![wanted.monitoring.clone()]);
+    Some(NetworkPolicyIngressRule { from, ports: Some(ports(component, true)?) })
+}
+
+/// None where there is no such port: a rule without ports would open all of them.
+fn ports(component: &Component, internal: bool) -> Option<Vec<NetworkPolicyPort>> {
+    let ports = component.ports.iter().filter(|port| port.internal == internal);
+    non_empty(ports.map(|served| port(served.number, "TCP")).collect())
 }
 
 /// To anyone: a cache on the node answers from an address of the node, and not from a pod.
 fn dns() -> NetworkPolicyEgressRule {
-    NetworkPolicyEgressRule {
-        to: None,
-        ports: Some(vec![port(DNS, TransportProtocol::Udp), port(DNS, TransportProtocol::Tcp)]),
-    }
+    NetworkPolicyEgressRule { to: None, ports: Some(vec![port(DNS, "UDP"), port(DNS, "TCP")]) }
 }
 
-fn egress(given: &Egress) -> NetworkPolicyEgressRule {
-    let ports = given.ports.as_ref().map(|ports| {
-        let one = |given: &crate::api::network::EgressPort| NetworkPolicyPort {
-            end_port: given.end_port,
-            ..port(given.port, given.protocol.unwrap_or_default())
-        };
-        ports.iter().map(one).collect::<Vec<_>>()
-    });
-    NetworkPolicyEgressRule {
-        to: Some(given.to.iter().map(peer).collect()),
-        ports: ports.filter(|ports| !ports.is_empty()),
-    }
-}
-
-fn port(number: i32, protocol: TransportProtocol) -> NetworkPolicyPort {
+/// A port of a rule.
+#[must_use]
+pub fn port(number: i32, protocol: &str) -> NetworkPolicyPort {
     NetworkPolicyPort {
         port: Some(IntOrString::Int(number)),
-        protocol: Some(
-            match protocol {
-                TransportProtocol::Tcp => "TCP",
-                TransportProtocol::Udp => "UDP",
-            }
-            .into(),
-        ),
+        protocol: Some(protocol.into()),
         end_port: None,
     }
-}
-
-fn peer(given: &Peer) -> NetworkPolicyPeer {
-    NetworkPolicyPeer {
-        ip_block: given.cidr.as_ref().map(|cidr| IPBlock {
-            cidr: cidr.clone(),
-            except: given.except.clone().filter(|except| !except.is_empty()),
-        }),
-        namespace_selector: given.namespace_selector.as_ref().map(selector),
-        pod_selector: given.pod_selector.as_ref().map(selector),
-    }
-}
-
-fn pods(given: &PodPeer) -> NetworkPolicyPeer {
-    NetworkPolicyPeer {
-        ip_block: None,
-        namespace_selector: given.namespace_selector.as_ref().map(selector),
-        pod_selector: given.pod_selector.as_ref().map(selector),
-    }
-}
-
-fn selector(given: &Selector) -> LabelSelector {
-    LabelSelector { match_labels: metadata::non_empty(given.match_labels.clone()), match_expressions: None }
 }

@@ -5,40 +5,33 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use crate::{
-    api::component::UnhealthyPodEviction,
-    logpilot::model::{Cluster, Component, PdbPolicy},
-    workload::{labels, metadata},
+use crate::workload::{
+    labels, metadata,
+    model::{Component, PdbPolicy},
+    scope::Scope,
 };
 
 /// None where it was turned off, and while the component is stopped; and, unless one was asked for, for a single pod and for pods bound to one
 /// node: there the replacement of an evicted pod stays Pending, and the budget would block the drain for ever.
 #[must_use]
-pub fn build(cluster: &Cluster, component: &Component) -> Option<PodDisruptionBudget> {
+pub fn build(scope: &Scope, component: &Component) -> Option<PodDisruptionBudget> {
     let (min_available, max_unavailable) = match &component.budget {
         PdbPolicy::Off => return None,
         _ if component.stopped => return None,
         PdbPolicy::Default if component.co_scheduled || component.scale.most() < 2 => return None,
         PdbPolicy::Default => (None, Some(IntOrString::Int(1))),
-        PdbPolicy::MinAvailable(count) => (Some(count.into()), None),
-        PdbPolicy::MaxUnavailable(count) => (None, Some(count.into())),
+        PdbPolicy::MinAvailable(count) => (Some(count.clone()), None),
+        PdbPolicy::MaxUnavailable(count) => (None, Some(count.clone())),
     };
     Some(PodDisruptionBudget {
-        metadata: metadata::of_component(cluster, component, component.name.clone()),
+        metadata: metadata::of_component(scope, component, component.name.clone()),
         spec: Some(PodDisruptionBudgetSpec {
             min_available,
             max_unavailable,
             selector: Some(labels::pod_selector(component)),
             // A pod that is not ready serves nobody: keeping it would only block the drain that could help it.
-            unhealthy_pod_eviction_policy: Some(policy(component.unhealthy_pods).into()),
+            unhealthy_pod_eviction_policy: Some(component.unhealthy_pod_eviction_policy.clone()),
         }),
         ..PodDisruptionBudget::default()
     })
-}
-
-fn policy(policy: UnhealthyPodEviction) -> &'static str {
-    match policy {
-        UnhealthyPodEviction::AlwaysAllow => "AlwaysAllow",
-        UnhealthyPodEviction::IfHealthyBudget => "IfHealthyBudget",
-    }
 }

@@ -4,13 +4,12 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
 
-use crate::{
-    logpilot::model::Cluster,
-    workload::{
-        build::service_monitor::{Endpoint, NamespaceSelector},
-        labels::{self, monitored_pods},
-        metadata,
-    },
+use super::service_monitor::{Endpoint, NamespaceSelector};
+use crate::workload::{
+    labels::{self, monitored_pods},
+    metadata,
+    model::Monitor,
+    scope::Scope,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -29,19 +28,14 @@ pub struct PodMonitorSpec {
 
 /// None unless asked for, in place of the ServiceMonitor: it also finds pods that no Service selects.
 #[must_use]
-pub fn build(cluster: &Cluster) -> Option<PodMonitor> {
-    let wanted = cluster.monitoring.pod_monitor.as_ref()?;
-    let labels = labels::with(cluster, &wanted.labels);
+pub fn build(scope: &Scope, wanted: Option<&Monitor>) -> Option<PodMonitor> {
+    let wanted = wanted?;
+    let labels = labels::with(scope, &wanted.labels);
     Some(PodMonitor {
-        metadata: metadata::owned(
-            cluster,
-            metadata::monitoring(cluster),
-            cluster.prefix.pod_monitor(),
-            labels,
-        ),
+        metadata: metadata::owned(scope, &wanted.namespace, scope.prefix.pod_monitor(), labels),
         spec: PodMonitorSpec {
-            selector: monitored_pods(cluster),
-            namespace_selector: NamespaceSelector { match_names: vec![cluster.namespace.name.clone()] },
+            selector: monitored_pods(scope),
+            namespace_selector: NamespaceSelector { match_names: vec![scope.namespace.clone()] },
             pod_metrics_endpoints: vec![Endpoint::of(wanted)],
         },
     })

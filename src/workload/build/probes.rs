@@ -1,14 +1,8 @@
-//! Health checks of the server container.
+//! Health checks of a container.
 
-use k8s_openapi::{
-    api::core::v1::{ExecAction, GRPCAction, HTTPGetAction, Probe as Built, TCPSocketAction},
-    apimachinery::pkg::util::intstr::IntOrString,
-};
+use k8s_openapi::api::core::v1::{ExecAction, GRPCAction, HTTPGetAction, Probe as Built, TCPSocketAction};
 
-use crate::{
-    api::common::ProbePort,
-    logpilot::model::{Probe, ProbeType},
-};
+use crate::workload::model::{Probe, ProbeType};
 
 /// None where the user turned it off.
 #[must_use]
@@ -27,12 +21,12 @@ pub fn build(probe: Option<&Probe>) -> Option<Built> {
         ProbeType::Http { path, port } => {
             built.http_get = Some(HTTPGetAction {
                 path: Some(path.clone()),
-                port: number_or_name(port),
+                port: port.clone(),
                 ..HTTPGetAction::default()
             });
         }
         ProbeType::Tcp { port } => {
-            built.tcp_socket = Some(TCPSocketAction { port: number_or_name(port), host: None });
+            built.tcp_socket = Some(TCPSocketAction { port: port.clone(), host: None });
         }
         ProbeType::Grpc { port } => built.grpc = Some(GRPCAction { port: *port, service: None }),
         ProbeType::Exec { command } => built.exec = Some(ExecAction { command: Some(command.clone()) }),
@@ -40,29 +34,18 @@ pub fn build(probe: Option<&Probe>) -> Option<Built> {
     Some(built)
 }
 
-fn number_or_name(port: &ProbePort) -> IntOrString {
-    match port {
-        ProbePort::Number(number) => IntOrString::Int(*number),
-        ProbePort::Name(name) => IntOrString::String(name.clone()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
-    use crate::logpilot::validate::validate;
+    use crate::workload::model::ProbeTiming;
 
-    /// The readiness probe of a server with this initial delay, as it is written.
+    /// A probe with this initial delay, as it is written.
     fn written(initial_delay: i32) -> Value {
-        let probes = json!({ "readiness": { "initialDelaySeconds": initial_delay } });
-        let resource = json!({
-            "metadata": { "name": "logs", "uid": "u" },
-            "spec": { "image": "i:1", "components": { "all": { "probes": probes } } },
-        });
-        let cluster = validate(&serde_json::from_value(resource).unwrap()).unwrap();
-        serde_json::to_value(build(cluster.components[0].probes.readiness.as_ref())).unwrap()
+        let timing = ProbeTiming { initial_delay, period: 5, timeout: 3, failures: 3, successes: None };
+        let check = ProbeType::Grpc { port: 1 };
+        serde_json::to_value(build(Some(&Probe { mode: String::new(), check, timing }))).unwrap()
     }
 
     #[test]

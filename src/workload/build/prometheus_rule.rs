@@ -3,14 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
-use crate::{
-    api::common::StringMap,
-    logpilot::{
-        model::Cluster,
-        objects::{alerts, slo},
-    },
-    workload::{labels, metadata},
-};
+use crate::workload::{StringMap, labels, metadata, scope::Scope};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PrometheusRule {
@@ -49,21 +42,12 @@ pub struct Rule {
     pub annotations: StringMap,
 }
 
-/// None unless alerts or objectives are asked for.
+/// `own` are labels by which a Prometheus selects its rules.
 #[must_use]
-pub fn build(cluster: &Cluster) -> Option<PrometheusRule> {
-    let wanted = cluster.monitoring.alerting.as_ref()?;
-    let labels = labels::with(cluster, &wanted.labels);
-    let mut groups = Vec::new();
-    groups.extend(alerts::group(cluster, wanted));
-    groups.extend(slo::groups(cluster, wanted));
-    Some(PrometheusRule {
-        metadata: metadata::owned(
-            cluster,
-            metadata::monitoring(cluster),
-            cluster.prefix.prometheus_rule(),
-            labels,
-        ),
+pub fn build(scope: &Scope, namespace: &str, own: &StringMap, groups: Vec<Group>) -> PrometheusRule {
+    let labels = labels::with(scope, own);
+    PrometheusRule {
+        metadata: metadata::owned(scope, namespace, scope.prefix.prometheus_rule(), labels),
         spec: PrometheusRuleSpec { groups },
-    })
+    }
 }

@@ -1,20 +1,16 @@
 //! How much all pods of the namespace may ask for together.
 
-use k8s_openapi::{
-    api::core::v1::{ResourceQuota, ResourceQuotaSpec},
-    apimachinery::pkg::api::resource::Quantity,
-};
+use k8s_openapi::api::core::v1::{ResourceQuota, ResourceQuotaSpec};
 
-use crate::{logpilot::model::Cluster, workload::metadata};
+use crate::workload::{metadata, scope::Scope};
 
 /// None unless asked for.
 #[must_use]
-pub fn build(cluster: &Cluster) -> Option<ResourceQuota> {
-    let wanted = cluster.quota.as_ref()?;
-    let hard = wanted.hard.iter().map(|(name, value)| ((*name).to_owned(), Quantity(value.0.clone())));
+pub fn build(scope: &Scope) -> Option<ResourceQuota> {
+    let wanted = scope.limits.quota.as_ref()?;
     Some(ResourceQuota {
-        metadata: metadata::shared(cluster, cluster.prefix.resource_quota()),
-        spec: Some(ResourceQuotaSpec { hard: Some(hard.collect()), ..ResourceQuotaSpec::default() }),
+        metadata: metadata::shared(scope, scope.prefix.resource_quota()),
+        spec: Some(ResourceQuotaSpec { hard: Some(wanted.hard.clone()), ..ResourceQuotaSpec::default() }),
         ..ResourceQuota::default()
     })
 }

@@ -6,9 +6,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
 use crate::{
-    api::exposure::Protocol,
-    logpilot::model::{Cluster, Gateway, GatewayParents, Route},
-    workload::{build::gateway, kinds::GATEWAY_API, metadata},
+    logpilot::model::Cluster,
+    workload::{
+        build::gateway,
+        kinds::GATEWAY_API,
+        metadata,
+        model::{Gateway, GatewayParents, Protocol, Route},
+    },
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -144,7 +148,7 @@ pub fn redirect(cluster: &Cluster) -> Option<HTTPRoute> {
     let GatewayParents::Own { tls: Some(_), .. } = &wanted.parents else { return None };
     let redirect = Redirect { scheme: "https", status_code: 301 };
     Some(HTTPRoute {
-        metadata: metadata::shared(cluster, cluster.prefix.redirect_route()),
+        metadata: metadata::shared(&cluster.scope, cluster.scope.prefix.redirect_route()),
         spec: RouteSpec {
             parent_refs: vec![own_parent(cluster, gateway::HTTP.into())],
             hostnames: Vec::new(),
@@ -179,7 +183,7 @@ fn by_host<M: PartialEq>(
                 hostnames: host.into_iter().map(str::to_owned).collect(),
                 rules: rules(wanted, host, to_match),
             };
-            (metadata::shared(cluster, cluster.prefix.route(index)), spec)
+            (metadata::shared(&cluster.scope, cluster.scope.prefix.route(index)), spec)
         })
     })
 }
@@ -253,7 +257,7 @@ fn parents(cluster: &Cluster, wanted: &Gateway, host: Option<&str>) -> Vec<Paren
 }
 
 fn own_parent(cluster: &Cluster, section: String) -> ParentRef {
-    ParentRef { section_name: Some(section), ..gateway_named(cluster.prefix.gateway()) }
+    ParentRef { section_name: Some(section), ..gateway_named(cluster.scope.prefix.gateway()) }
 }
 
 fn gateway_named(name: String) -> ParentRef {

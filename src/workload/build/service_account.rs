@@ -1,12 +1,12 @@
-//! The pods' identity. The server calls no API, so no token is mounted.
+//! The pods' identity. They call no API, so no token is mounted.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 
-use crate::{logpilot::model::Cluster, workload::metadata};
+use crate::workload::{StringMap, metadata, scope::Scope};
 
 #[must_use]
-pub fn build(cluster: &Cluster) -> ServiceAccount {
-    let mut metadata = metadata::shared(cluster, cluster.prefix.service_account());
-    metadata::annotate(&mut metadata, cluster.service_account_annotations.clone());
+pub fn build(scope: &Scope, annotations: &StringMap) -> ServiceAccount {
+    let mut metadata = metadata::shared(scope, scope.prefix.service_account());
+    metadata::annotate(&mut metadata, annotations.clone());
     ServiceAccount { metadata, automount_service_account_token: Some(false), ..ServiceAccount::default() }
 }

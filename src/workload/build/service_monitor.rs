@@ -3,16 +3,12 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
 
-use crate::{
-    logpilot::{defaults::MANAGEMENT, model::Cluster, monitoring::Monitor},
-    workload::{
-        labels::{self, monitored_services},
-        metadata,
-    },
+use crate::workload::{
+    labels::{self, monitored_services},
+    metadata,
+    model::Monitor,
+    scope::Scope,
 };
-
-/// Where the servers show their metrics, on the management port.
-pub const METRICS_PATH: &str = "/actuator/prometheus";
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ServiceMonitor {
@@ -46,8 +42,8 @@ pub struct Endpoint {
 impl Endpoint {
     pub fn of(wanted: &Monitor) -> Self {
         Self {
-            port: MANAGEMENT.name.into(),
-            path: METRICS_PATH.into(),
+            port: wanted.port.clone(),
+            path: wanted.path.clone(),
             interval: wanted.interval.clone(),
             scrape_timeout: wanted.scrape_timeout.clone(),
         }
@@ -56,19 +52,14 @@ impl Endpoint {
 
 /// None unless asked for. Scrapes the ClusterIP Services only, or each pod would be counted once per Service.
 #[must_use]
-pub fn build(cluster: &Cluster) -> Option<ServiceMonitor> {
-    let wanted = cluster.monitoring.service_monitor.as_ref()?;
-    let labels = labels::with(cluster, &wanted.labels);
+pub fn build(scope: &Scope, wanted: Option<&Monitor>) -> Option<ServiceMonitor> {
+    let wanted = wanted?;
+    let labels = labels::with(scope, &wanted.labels);
     Some(ServiceMonitor {
-        metadata: metadata::owned(
-            cluster,
-            metadata::monitoring(cluster),
-            cluster.prefix.service_monitor(),
-            labels,
-        ),
+        metadata: metadata::owned(scope, &wanted.namespace, scope.prefix.service_monitor(), labels),
         spec: ServiceMonitorSpec {
-            selector: monitored_services(cluster),
-            namespace_selector: NamespaceSelector { match_names: vec![cluster.namespace.name.clone()] },
+            selector: monitored_services(scope),
+            namespace_selector: NamespaceSelector { match_names: vec![scope.namespace.clone()] },
             endpoints: vec![Endpoint::of(wanted)],
         },
     })

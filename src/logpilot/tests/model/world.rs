@@ -30,10 +30,11 @@ use crate::{
     },
     logpilot::{
         controller::{Controller, Planner},
+        objects::server::API_KEY_HASH,
         plan,
     },
     metrics::Metrics,
-    workload::{build::pod::API_KEY_HASH, kinds::KINDS},
+    workload::kinds::KINDS,
 };
 
 pub const UID: &str = "11111111-2222-3333-4444-555555555555";
