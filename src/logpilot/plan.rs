@@ -67,10 +67,10 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     plan.push(ingress::http(scope, wanted), Replicas::Planned, of_ingress);
     plan.push(ingress::rewritten(scope, wanted), Replicas::Planned, of_ingress);
     plan.push(ingress::grpc(scope, wanted), Replicas::Planned, of_ingress);
-    plan.add(gateway::build(cluster));
-    plan.push(routes::http(cluster), Replicas::Planned, of_gateway);
-    plan.add(routes::redirect(cluster));
-    plan.push(routes::grpc(cluster), Replicas::Planned, of_gateway);
+    plan.add(gateway::build(scope, cluster.gateway.as_ref()));
+    plan.push(routes::http(scope, cluster.gateway.as_ref()), Replicas::Planned, of_gateway);
+    plan.add(routes::redirect(scope, cluster.gateway.as_ref()));
+    plan.push(routes::grpc(scope, cluster.gateway.as_ref()), Replicas::Planned, of_gateway);
     plan.add(service_monitor::build(scope, cluster.monitoring.service_monitor.as_ref()));
     plan.add(pod_monitor::build(scope, cluster.monitoring.pod_monitor.as_ref()));
     plan.add(alerts::prometheus_rule(cluster));
