@@ -74,7 +74,7 @@ fn is_needed(cluster: &Cluster, component: &Component, facts: &Facts, snapshot: 
 }
 
 fn is_ours(cluster: &Cluster, child: &Child) -> bool {
-    child.controller.as_ref().is_some_and(|owner| owner.uid == cluster.scope.owner.uid)
+    child.controller.as_ref().is_some_and(|owner| owner.uid == cluster.uid())
 }
 
 /// A server that was ready once is all that is asked for.

@@ -146,7 +146,7 @@ impl Controller {
 
     /// What is there of a resource now.
     fn snapshot(&self, cluster: &Cluster) -> Snapshot {
-        self.cache.snapshot(&cluster.scope.owner.name).running_in(&cluster.namespace.name)
+        self.cache.snapshot(cluster.name()).running_in(&cluster.namespace.name)
     }
 
     /// The names of all resources that there are.
@@ -168,7 +168,7 @@ impl Controller {
     ) -> Result<Facts, Error> {
         let all = self.store.state();
         let others = || {
-            let other = |it: &&DynamicObject| it.metadata.name.as_ref() != Some(&cluster.scope.owner.name);
+            let other = |it: &&DynamicObject| it.metadata.name.as_deref() != Some(cluster.name());
             all.iter().map(AsRef::as_ref).filter(other)
         };
         let sources = gather::Sources {
@@ -198,12 +198,8 @@ impl Controller {
         if cluster.paused || facts.namespace == NamespaceFact::Terminating {
             return Outcome::default();
         }
-        let owner = Owner {
-            kind: api::KIND,
-            name: cluster.scope.owner.name.clone(),
-            uid: cluster.scope.owner.uid.clone(),
-        };
-        self.rests.begin(&cluster.scope.owner.name, subject.cr.metadata.generation);
+        let owner = Owner { kind: api::KIND, name: cluster.name().to_owned(), uid: cluster.uid().to_owned() };
+        self.rests.begin(cluster.name(), subject.cr.metadata.generation);
         let applier = Applier {
             writer: &subject.writer,
             cache: &self.cache,
@@ -221,7 +217,7 @@ impl Controller {
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
-        outcome.again = held_up.filter_map(|step| self.rests.rest(&cluster.scope.owner.name, &step.id)).min();
+        outcome.again = held_up.filter_map(|step| self.rests.rest(cluster.name(), &step.id)).min();
         for step in &outcome.steps {
             let operation = match step.result {
                 ApplyResult::Created => "create",
@@ -242,14 +238,9 @@ impl Controller {
         });
         if made {
             let wanted = gather::api_key(cluster);
-            self.secrets.record_created(
-                &cluster.scope.owner.name,
-                &wanted,
-                &gather::moment(&subject.cr),
-                value,
-            );
+            self.secrets.record_created(cluster.name(), &wanted, &gather::moment(&subject.cr), value);
         } else {
-            self.secrets.forget(&cluster.scope.owner.name);
+            self.secrets.forget(cluster.name());
         }
     }
 
@@ -269,13 +260,8 @@ impl Controller {
         let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
         namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
         let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
-        let mut known = problems::fact_problems(
-            facts,
-            &namespaces,
-            &lost,
-            (&wanted.secret, &wanted.key),
-            &cluster.scope.owner.name,
-        );
+        let mut known =
+            problems::fact_problems(facts, &namespaces, &lost, (&wanted.secret, &wanted.key), cluster.name());
         known.extend(warnings::warnings(cluster));
         known.extend(patches::unmatched(cluster, plan));
         known.extend(backups.problems);

@@ -126,14 +126,14 @@ impl ReferenceReader {
         let cluster = asked.cluster;
         let wanted = wanted(cluster);
         if wanted.is_empty() {
-            self.forget(&cluster.scope.owner.name);
+            self.forget(cluster.name());
             return Ok(BTreeMap::new());
         }
         if asked.nothing_there {
-            self.forget(&cluster.scope.owner.name);
+            self.forget(cluster.name());
             return Ok(resolve(cluster, &wanted, &Objects::new()));
         }
-        if let Some(last) = self.looks.last(&cluster.scope.owner.name, &wanted, asked.moment, asked.suspect)
+        if let Some(last) = self.looks.last(cluster.name(), &wanted, asked.moment, asked.suspect)
             && !last.old
         {
             return Ok(last.found);
@@ -141,7 +141,7 @@ impl ReferenceReader {
         let objects = read(writer, &cluster.namespace.name, &wanted).await?;
         let found = resolve(cluster, &wanted, &objects);
         let held = found.values().any(ResolvedReferences::hold).then_some(REFRESH_HELD);
-        self.looks.remember(&cluster.scope.owner.name, wanted, asked.moment, found.clone(), held);
+        self.looks.remember(cluster.name(), wanted, asked.moment, found.clone(), held);
         Ok(found)
     }
 
@@ -196,11 +196,7 @@ fn resolve(
         }
         missing.dedup();
         let content = serde_json::to_vec(&content).unwrap_or_default();
-        ResolvedReferences {
-            hash: fingerprint(&cluster.scope.owner.uid, &content),
-            missing,
-            refused: refused(name),
-        }
+        ResolvedReferences { hash: fingerprint(cluster.uid(), &content), missing, refused: refused(name) }
     };
     wanted.iter().map(|(name, references)| (name.clone(), fact(name, references))).collect()
 }

@@ -65,7 +65,7 @@ pub fn namespace(cache: &ObjectCache, cluster: &Cluster, name: &str) -> Namespac
         {
             NamespaceFact::Terminating
         }
-        Some(child) if child.instance.as_deref() == Some(&cluster.scope.owner.name) => NamespaceFact::Ours,
+        Some(child) if child.instance.as_deref() == Some(cluster.name()) => NamespaceFact::Ours,
         Some(_) => NamespaceFact::Foreign,
     }
 }
@@ -75,7 +75,7 @@ fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String,
     let named = [Some(&cluster.namespace.name), cluster.system_namespace.as_ref()];
     let kept = named.into_iter().flatten().filter_map(|name| {
         let of = sources.cache.namespace(name)?.instance.clone()?;
-        (of != cluster.scope.owner.name && !sources.living.contains(&of)).then(|| (name.clone(), of))
+        (of != cluster.name() && !sources.living.contains(&of)).then(|| (name.clone(), of))
     });
     kept.collect()
 }
@@ -170,8 +170,8 @@ pub fn api_key(cluster: &Cluster) -> SecretQuery {
         secret: cluster.key(&cluster.api_key.secret),
         key: cluster.api_key.key.clone(),
         generated: cluster.api_key.generated,
-        salt: cluster.scope.owner.uid.clone(),
-        owner: cluster.scope.owner.name.clone(),
+        salt: cluster.uid().to_owned(),
+        owner: cluster.name().to_owned(),
     }
 }
 
@@ -220,13 +220,11 @@ pub async fn facts(
     let api_key = match servers {
         // Nothing is in a namespace that does not exist: no read needed.
         NamespaceFact::Absent if wanted.generated => {
-            sources.secrets.forget(&cluster.scope.owner.name);
+            sources.secrets.forget(cluster.name());
             super::api_key::generate_new(&wanted)
         }
         NamespaceFact::Terminating => ApiKeyFact::Unknown,
-        _ => {
-            sources.secrets.fetch(sources.writer, &cluster.scope.owner.name, &wanted, moment, suspect).await?
-        }
+        _ => sources.secrets.fetch(sources.writer, cluster.name(), &wanted, moment, suspect).await?,
     };
     let scalers = match servers {
         NamespaceFact::Absent | NamespaceFact::Terminating => scalers::Found::new(),

@@ -76,3 +76,19 @@ fn of_task(cluster: &Cluster, component: &str) -> StringMap {
 pub fn is_reserved(key: &str) -> bool {
     key == APP || key.starts_with("app.kubernetes.io/") || key.starts_with("logpilot.io/")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logpilot::validate::validate;
+
+    #[test]
+    fn labels_are_those_that_builders_write() {
+        let resource =
+            serde_json::json!({ "metadata": { "name": "logs", "uid": "u" }, "spec": { "image": "i:1" } });
+        let scope = validate(&serde_json::from_value(resource).expect("a resource")).expect("valid").scope;
+        assert_eq!(scope.family_key(), CLUSTER);
+        assert_eq!(scope.key(labels::DATA), DATA);
+        assert_eq!(scope.key(labels::PROTECTED), PROTECTED);
+    }
+}

@@ -58,6 +58,18 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The resource's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.scope.owner.name
+    }
+
+    /// The resource's.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.scope.owner.uid
+    }
+
     /// Of an object in the servers' namespace.
     #[must_use]
     pub fn key(&self, name: impl Into<String>) -> Key {

@@ -53,7 +53,7 @@ impl Scalers {
     ) -> Result<Found, Error> {
         let namespace = &cluster.namespace.name;
         let asked = held_by_others(cluster, snapshot);
-        match self.looks.last(&cluster.scope.owner.name, namespace, moment, false) {
+        match self.looks.last(cluster.name(), namespace, moment, false) {
             Some(last) if !last.old && asked.iter().all(|name| last.found.contains_key(name)) => {
                 return Ok(last.found);
             }
@@ -63,15 +63,9 @@ impl Scalers {
         let all = writer.list(HorizontalPodAutoscaler::KIND, namespace).await?;
         let found = foreign(cluster, &all);
         if found.is_empty() {
-            self.forget(&cluster.scope.owner.name);
+            self.forget(cluster.name());
         } else {
-            self.looks.remember(
-                &cluster.scope.owner.name,
-                namespace.clone(),
-                moment,
-                found.clone(),
-                Some(REFRESH),
-            );
+            self.looks.remember(cluster.name(), namespace.clone(), moment, found.clone(), Some(REFRESH));
         }
         Ok(found)
     }

@@ -62,8 +62,8 @@ impl StuckPodEvictor {
         for (claim, child) in self.due(cluster, snapshot) {
             let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
                 Ok(()) => {
-                    info!(object = %child, owner = %cluster.scope.owner.name, "evicted: refused for the sake of pods that are gone");
-                    self.done(&cluster.scope.owner.name, &claim);
+                    info!(object = %child, owner = %cluster.name(), "evicted: refused for the sake of pods that are gone");
+                    self.done(cluster.name(), &claim);
                     cache.mark_deleting(child);
                     ApplyResult::Deleted
                 }
@@ -89,7 +89,7 @@ impl StuckPodEvictor {
         let bound = cluster.components.iter().filter(|component| component.co_scheduled);
         let claims: BTreeSet<String> = bound.map(|component| claim_label(&component.claim)).collect();
         let mut all = self.tried();
-        let tried = all.entry(cluster.scope.owner.name.clone()).or_default();
+        let tried = all.entry(cluster.name().to_owned()).or_default();
         tried.retain(|claim| claims.contains(claim));
         let mut due = Vec::new();
         for claim in claims {

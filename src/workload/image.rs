@@ -119,8 +119,8 @@ mod tests {
 
     #[rstest]
     #[case("nginx:1", None, "nginx", Some("1"), None)]
-    #[case("danpung2/logpilot:1.2.0", None, "danpung2/logpilot", Some("1.2.0"), None)]
-    #[case("localhost/logpilot:1", Some("localhost"), "logpilot", Some("1"), None)]
+    #[case("danpung2/app:1.2.0", None, "danpung2/app", Some("1.2.0"), None)]
+    #[case("localhost/app:1", Some("localhost"), "app", Some("1"), None)]
     #[case("registry:5000/a/b", Some("registry:5000"), "a/b", None, None)]
     #[case("registry.example.com/a:1", Some("registry.example.com"), "a", Some("1"), None)]
     fn reads_the_parts(
@@ -149,8 +149,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case("danpung2/logpilot:1.2.0", "mirror.local:5000/hub/danpung2/logpilot:1.2.0")]
-    #[case("docker.io/danpung2/logpilot:1.2.0", "mirror.local:5000/hub/danpung2/logpilot:1.2.0")]
+    #[case("danpung2/app:1.2.0", "mirror.local:5000/hub/danpung2/app:1.2.0")]
+    #[case("docker.io/danpung2/app:1.2.0", "mirror.local:5000/hub/danpung2/app:1.2.0")]
     #[case("quay.io:443/a:1", "mirror.local:5000/hub/a:1")]
     fn a_mirror_takes_the_place_of_the_registry(#[case] given: &str, #[case] wanted: &str) {
         assert_eq!(Image::parse(given).unwrap().mirrored("mirror.local:5000/hub").to_string(), wanted);

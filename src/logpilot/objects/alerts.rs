@@ -59,6 +59,7 @@ pub fn group(cluster: &Cluster, wanted: &Alerting) -> Option<Group> {
 }
 
 /// What every rule is told apart by.
+#[must_use]
 pub fn identity(cluster: &Cluster) -> StringMap {
     StringMap::from([
         ("namespace".to_owned(), cluster.namespace.name.clone()),
@@ -67,6 +68,7 @@ pub fn identity(cluster: &Cluster) -> StringMap {
 }
 
 /// Ours win over the user's: routes and silences rely on them.
+#[must_use]
 pub fn rule(cluster: &Cluster, wanted: &Alerting, alert: Alert) -> Rule {
     let mut labels = wanted.alert_labels.clone();
     labels.extend(identity(cluster));

@@ -74,9 +74,7 @@ impl World<'_> {
 
     /// Its Job, of this resource: one of an earlier resource is on its way out.
     pub(super) fn job(&self, request: &Restore) -> Option<&Arc<Child>> {
-        let ours = |job: &&Arc<Child>| {
-            job.controller.as_ref().is_some_and(|it| it.uid == self.cluster.scope.owner.uid)
-        };
+        let ours = |job: &&Arc<Child>| job.controller.as_ref().is_some_and(|it| it.uid == self.cluster.uid());
         self.snapshot.get(Job::KIND, &self.key(request)).filter(ours)
     }
 

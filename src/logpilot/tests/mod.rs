@@ -24,6 +24,7 @@ mod refusals;
 mod replicas;
 mod requeue;
 mod restore;
+mod rooms;
 mod rules;
 mod server_pods;
 mod specs;

@@ -72,6 +72,7 @@ fn resources(component: &Component) -> ResourceRequirements {
     }
 }
 
+#[must_use]
 pub fn security_context() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
@@ -81,6 +82,7 @@ pub fn security_context() -> SecurityContext {
     }
 }
 
+#[must_use]
 pub fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
     VolumeMount {
         name: name.into(),

@@ -26,3 +26,6 @@ pub mod routes;
 pub mod service;
 pub mod service_account;
 pub mod service_monitor;
+
+#[cfg(test)]
+mod tests;

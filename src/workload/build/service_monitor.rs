@@ -40,6 +40,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    #[must_use]
     pub fn of(wanted: &Monitor) -> Self {
         Self {
             port: wanted.port.clone(),

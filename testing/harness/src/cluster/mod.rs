@@ -324,7 +324,7 @@ pub async fn shared_operator() -> &'static World {
 
 fn breaking_planner() -> Planner {
     let plan = controller::planner();
-    Arc::new(move |cluster, facts| match cluster.scope.owner.name.as_str() {
+    Arc::new(move |cluster, facts| match cluster.name() {
         PANICS => Box::pin(async { panic!("the plan of this resource is broken") }),
         HANGS => Box::pin(std::future::pending()),
         _ => plan(cluster, facts),
