@@ -63,8 +63,8 @@ campaign: ## everything that can stand in the operator's way, at each of its wri
 	@# The fleet leaves 40,000 objects behind: it has an API server of its own, so that nobody measures on what is left. The
 	@# tests of faults wait more than they compute: they run beside the trials, before which they have the processor.
 	@failed=; export CAMPAIGN=full $(SIDE_BY_SIDE); began=$$SECONDS; faults=$(TARGET)/campaign-faults.log; \
-	$(CAMPAIGN) --no-run --lib --test campaign --test faults --test storms --test cluster_shared; \
-	$(CAMPAIGN) --lib || failed=1; \
+	$(CAMPAIGN) --no-run $(PACKAGES) --lib --test campaign --test faults --test storms --test cluster_shared; \
+	$(CAMPAIGN) $(PACKAGES) --lib || failed=1; \
 	$(CAMPAIGN) --test storms -- --nocapture --test-threads=16 --skip a_fleet_is_made || failed=1; \
 	$(CAMPAIGN) --test storms -- --nocapture a_fleet_is_made || failed=1; \
 	LOGPILOT_SEED=$${CAMPAIGN_SEED:-$$(date +%s)} LOGPILOT_DOCUMENTS=20000 \
@@ -75,9 +75,11 @@ campaign: ## everything that can stand in the operator's way, at each of its wri
 	echo "make campaign: $$((SECONDS - began)) s$${failed:+, FAILED}"; \
 	test -z "$$failed"
 
+# What the program is made of: their unit tests need no cluster.
+PACKAGES := -p logpilot-operator -p engine -p backup
 .PHONY: unit
 unit: ## the tests that need no cluster
-	tests/summarise $(CARGO) test --locked --no-fail-fast --lib --test manifests --test bad_input --test mock_api
+	tests/summarise $(CARGO) test --locked --no-fail-fast $(PACKAGES) --lib --test manifests --test bad_input --test mock_api
 
 .PHONY: check
 check: tools ## format, lints, generated CRD
@@ -142,8 +144,10 @@ sbom: ## writes target/sbom.cdx.json: what the program is made of, as CycloneDX
 	@test -x $(CYCLONEDX)/bin/cargo-cyclonedx \
 	  || $(CARGO) install --locked --version $(CARGO_CYCLONEDX_VERSION) --root $(CYCLONEDX) cargo-cyclonedx
 	@rm -rf $(TARGET)/sbom && mkdir -p $(TARGET)/sbom && git archive HEAD | tar -x -C $(TARGET)/sbom
-	@awk '/^\[/ { tests = $$0 == "[dev-dependencies]" } !tests { sub(/^members = .*/, "members = [\".\"]"); print }' <(git show HEAD:Cargo.toml) \
-	  > $(TARGET)/sbom/Cargo.toml
+	@for manifest in Cargo.toml $$(git ls-files 'crates/*/Cargo.toml'); do \
+	  awk '/^\[/ { tests = $$0 == "[dev-dependencies]" } !tests { sub(/^members = .*/, "members = [\".\"]"); print }' \
+	    <(git show HEAD:$$manifest) > $(TARGET)/sbom/$$manifest; \
+	done
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(CYCLONEDX)/bin/cargo-cyclonedx cyclonedx --quiet --format json \
 	  --spec-version 1.5 --target x86_64-unknown-linux-gnu --override-filename sbom --manifest-path $(TARGET)/sbom/Cargo.toml
 	@sed 's|path+file://[^#]*#|path+file:///#|' $(TARGET)/sbom/sbom.json > $(TARGET)/sbom.cdx.json

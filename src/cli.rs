@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use kube::Config;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -67,9 +67,35 @@ enum Command {
         files: Vec<PathBuf>,
     },
     /// Copies a SQLite database while servers write it, verifies the copy, and keeps the newest few.
-    Backup(BackupArgs),
+    Backup {
+        #[command(flatten)]
+        args: BackupArgs,
+        #[command(flatten)]
+        told: Told,
+    },
     /// Verifies a backup and puts it in the place of a database that nobody uses.
-    Restore(RestoreArgs),
+    Restore {
+        #[command(flatten)]
+        args: RestoreArgs,
+        #[command(flatten)]
+        told: Told,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Told {
+    /// Where the kubelet reads a container's last words; not written where the file does not exist.
+    #[arg(long, default_value = termination::LOG)]
+    termination_log: PathBuf,
+}
+
+impl Told {
+    /// Leaves what came of a command where the status reads it.
+    fn leave(&self, outcome: Result<String, backup::Error>) -> Result<String, backup::Error> {
+        let words = outcome.as_ref().map_or_else(ToString::to_string, Clone::clone);
+        termination::write(&self.termination_log, &words);
+        outcome
+    }
 }
 
 /// Why a command failed.
@@ -117,12 +143,12 @@ async fn run(command: Command) -> Result<(), Failure> {
             let lease = lease_namespace.filter(|namespace| !namespace.is_empty());
             Box::pin(reconcile(listen, operator_image, lease.map(|lease| (lease, identity)))).await
         }
-        Command::Backup(args) => {
-            println!("{}", backup::backup(&args).map_err(Failure::Backup)?);
+        Command::Backup { args, told } => {
+            println!("{}", told.leave(backup::backup(&args)).map_err(Failure::Backup)?);
             Ok(())
         }
-        Command::Restore(args) => {
-            println!("{}", backup::restore(&args).map_err(Failure::Restore)?);
+        Command::Restore { args, told } => {
+            println!("{}", told.leave(backup::restore(&args)).map_err(Failure::Restore)?);
             Ok(())
         }
         Command::Crd => {

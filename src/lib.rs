@@ -1,10 +1,12 @@
 //! Runs LogPilot on Kubernetes from one custom resource.
 
+pub use backup;
+pub use engine;
+
 pub mod api;
-pub mod backup;
 pub mod cli;
-pub mod engine;
 pub mod exposition;
+pub mod kinds;
 pub mod logpilot;
 pub mod manifest;
 pub mod metrics;
@@ -12,8 +14,6 @@ pub mod operator;
 pub mod server;
 pub mod telemetry;
 pub mod termination;
-#[cfg(test)]
-mod test_support;
 pub mod verdict;
 pub mod vitals;
 pub mod workload;

@@ -138,18 +138,20 @@ impl Default for Metrics {
     }
 }
 
-impl Metrics {
-    pub fn reconciled(&self, result: &'static str, seconds: f64) {
+impl engine::metrics::Metrics for Metrics {
+    fn reconciled(&self, result: &'static str, seconds: f64) {
         self.reconciles.get_or_create(&Outcome { result }).inc();
         self.duration.observe(seconds);
     }
 
+    fn watch_failed(&self, resource: &'static str) {
+        self.watch_failures.get_or_create(&Watched { resource }).inc();
+    }
+}
+
+impl Metrics {
     pub fn record_write(&self, kind: &'static str, operation: &'static str) {
         self.writes.get_or_create(&Write { kind, operation }).inc();
-    }
-
-    pub fn watch_failed(&self, resource: &'static str) {
-        self.watch_failures.get_or_create(&Watched { resource }).inc();
     }
 
     /// What a resource's status says now, whether it had to be written or not.
@@ -218,6 +220,8 @@ fn count(number: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use engine::metrics::Metrics as _;
 
     use super::*;
     use crate::exposition::Format;

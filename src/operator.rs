@@ -21,10 +21,10 @@ use crate::{
         watch_liveness::WatchLiveness,
         watches::Watches,
     },
+    kinds::KINDS,
     logpilot::controller::{Controller, Planner},
     metrics::Metrics,
     vitals::Vitals,
-    workload::kinds::KINDS,
 };
 
 /// A running operator, as its health and metrics see it.
@@ -147,7 +147,7 @@ impl Operator {
             kinds: KINDS,
             cache: Arc::clone(&self.cache),
             triggers: trigger,
-            metrics: Arc::clone(&self.metrics),
+            metrics: self.metrics.clone(),
             pulse: Arc::clone(&self.pulse),
             progress: ticks,
         };

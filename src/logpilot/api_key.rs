@@ -19,10 +19,10 @@ use crate::{
         backoff,
         child::Child,
         error::Error,
-        kind::Managed,
         owner::{Foreign, Owner, Ownership},
         plan::Key,
     },
+    kinds::Managed,
 };
 
 /// Characters of a generated key: 40 of 62 are 238 bits.

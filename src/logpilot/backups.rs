@@ -26,8 +26,8 @@ use crate::{
         child::Child,
         deadlines::DeadlineTracker,
         health::{self, ObservedStatus},
-        kind::Managed,
     },
+    kinds::Managed,
 };
 
 /// What is known of the backups of one cluster.

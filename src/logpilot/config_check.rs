@@ -20,9 +20,9 @@ use crate::{
         cache::Snapshot,
         child::Child,
         health::{self, ObservedStatus},
-        kind::Managed,
         plan::Key,
     },
+    kinds::Managed,
     logpilot::objects::config_check_job,
 };
 

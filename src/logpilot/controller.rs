@@ -39,7 +39,6 @@ use crate::{
         deadlines::DeadlineTracker,
         decide::AcceptedDivergence,
         error::Error,
-        kind::Managed,
         lease::Leadership,
         outcome::{ApplyResult, Outcome},
         owner::Owner,
@@ -47,6 +46,7 @@ use crate::{
         prune,
         write_backoff::WriteBackoff,
     },
+    kinds::Managed,
     metrics::Metrics,
 };
 

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::model::{Cluster, Component};
 use crate::{
     api::status::{Effective, EffectiveComponent},
-    engine::{kind::Managed, plan::Plan},
+    engine::plan::Plan,
+    kinds::Managed,
     workload::{
         build::probes,
         model::{Probe, Rollout, Scale},

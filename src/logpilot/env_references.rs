@@ -16,11 +16,14 @@ use super::{
     model::{Cluster, Component},
     read_cache::{Moment, REFRESH_HELD, ReadCache},
 };
-use crate::engine::{
-    api_client::{ApiClient, named},
-    error::Error,
-    kind::{Kind, Managed},
-    plan::Key,
+use crate::{
+    engine::{
+        api_client::{ApiClient, named},
+        error::Error,
+        kind::Kind,
+        plan::Key,
+    },
+    kinds::Managed,
 };
 
 /// Reads in flight for one resource.

@@ -28,9 +28,9 @@ use crate::{
         cache::{ObjectCache, Snapshot},
         error::Error,
         health::{self, ObservedStatus},
-        kind::Managed,
         plan::Key,
     },
+    kinds::Managed,
     logpilot::objects::namespace,
     workload::{names::short_hash, quantity},
 };

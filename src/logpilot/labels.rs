@@ -1,6 +1,7 @@
 //! The labels that only LogPilot's objects have, beside those of [`crate::workload::labels`].
 
 use super::model::{BackupJob, Cluster};
+pub use crate::kinds::VOLUME_LABEL as DATA;
 use crate::workload::{
     StringMap,
     labels::{self, APP, COMPONENT, NAME},
@@ -10,8 +11,6 @@ use crate::workload::{
 pub const FAMILY: &str = "cluster";
 /// What watches select by, and how a kept claim or namespace is recognised by a later cluster.
 pub const CLUSTER: &str = "logpilot.io/cluster";
-/// On pods: the claim they mount, so that pods that need one node find each other.
-pub const DATA: &str = "logpilot.io/data";
 /// On what holds data, with the value `true`: the admission policy refuses to delete it.
 pub const PROTECTED: &str = "logpilot.io/deletion-protection";
 

@@ -15,9 +15,10 @@ use crate::{
         status::{Problem, Severity},
     },
     engine::{
-        kind::{Managed, Management},
+        kind::Management,
         plan::{Plan, Planned},
     },
+    kinds::Managed,
     logpilot::names as own,
     workload::names,
 };

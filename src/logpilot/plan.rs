@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     engine::plan::{Plan, Replicas},
+    kinds::AddTyped,
     logpilot::objects::{
         alerts, config_check_job, config_map, cron_job, dashboard, data, namespace, restore_job, secret,
         server,
@@ -49,7 +50,7 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
         let observed = server::observed_replicas(server, facts);
         plan.add([config_map::build(cluster, server)]);
         plan.add(config_check_job::build(cluster, server, facts));
-        plan.push(
+        plan.add_with(
             [deployment::build(scope, &component, observed)],
             deployment::replicas(&component, observed),
             hold_reason(server, facts),
@@ -64,13 +65,13 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     let of_ingress = route_hold(facts, ExposureKind::Ingress);
     let of_gateway = route_hold(facts, ExposureKind::Gateway);
     let wanted = cluster.ingress.as_ref();
-    plan.push(ingress::http(scope, wanted), Replicas::Planned, of_ingress);
-    plan.push(ingress::rewritten(scope, wanted), Replicas::Planned, of_ingress);
-    plan.push(ingress::grpc(scope, wanted), Replicas::Planned, of_ingress);
+    plan.add_with(ingress::http(scope, wanted), Replicas::Planned, of_ingress);
+    plan.add_with(ingress::rewritten(scope, wanted), Replicas::Planned, of_ingress);
+    plan.add_with(ingress::grpc(scope, wanted), Replicas::Planned, of_ingress);
     plan.add(gateway::build(scope, cluster.gateway.as_ref()));
-    plan.push(routes::http(scope, cluster.gateway.as_ref()), Replicas::Planned, of_gateway);
+    plan.add_with(routes::http(scope, cluster.gateway.as_ref()), Replicas::Planned, of_gateway);
     plan.add(routes::redirect(scope, cluster.gateway.as_ref()));
-    plan.push(routes::grpc(scope, cluster.gateway.as_ref()), Replicas::Planned, of_gateway);
+    plan.add_with(routes::grpc(scope, cluster.gateway.as_ref()), Replicas::Planned, of_gateway);
     plan.add(service_monitor::build(scope, cluster.monitoring.service_monitor.as_ref()));
     plan.add(pod_monitor::build(scope, cluster.monitoring.pod_monitor.as_ref()));
     plan.add(alerts::prometheus_rule(cluster));

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     api::status::{Problem, Severity},
     engine::{
-        FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL,
+        INSTANCE_LABEL, MANAGED_BY_LABEL,
         cache::{Snapshot, SyncState},
         child::Child,
         deadlines::DeadlineTracker,
@@ -29,6 +29,7 @@ use crate::{
         outcome::{AppliedObject, ApplyResult, Outcome},
         plan::{Key, Plan, Planned},
     },
+    kinds::FIELD_MANAGER,
     logpilot::labels::BACKUP,
     workload::labels,
 };
@@ -202,7 +203,7 @@ pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) 
     for child in snapshot.children.values().filter(|child| !child.deleting) {
         found.extend(object_problem(child, plan, clock));
     }
-    for kind in crate::workload::kinds::KINDS {
+    for kind in crate::kinds::KINDS {
         let (error, words, why) = match snapshot.coverage(kind) {
             SyncState::Failing(why) => (!kind.optional, "cannot be listed", why),
             SyncState::Stale(why) => (false, "cannot be watched any more, and what changes is not seen", why),

@@ -20,8 +20,8 @@ use crate::{
         events::{Events, Note},
         outcome::AppliedObject,
     },
+    kinds::{FIELD_MANAGER, KINDS},
     metrics::{Judged, Metrics},
-    workload::kinds::KINDS,
 };
 
 /// After an upgrade of the operator alone.
@@ -41,7 +41,7 @@ pub struct Reporter {
 impl Reporter {
     #[must_use]
     pub fn new(client: Client, writer: ApiClient, metrics: Arc<Metrics>) -> Self {
-        Self { writer, events: Events::new(client), metrics, backoff: Backoff::default() }
+        Self { writer, events: Events::new(client, FIELD_MANAGER), metrics, backoff: Backoff::default() }
     }
 
     /// One patch, only on a difference; a change of counts alone waits its turn. Answers after how long to come again
@@ -108,8 +108,13 @@ impl Reporter {
     ) -> Result<Option<Value>, Error> {
         let (name, uid) = (object.name_any(), object.uid().unwrap_or_default());
         let api_version = format!("{}/{}", api::GROUP, api::VERSION);
-        let resource =
-            Resource { api_version: &api_version, kind: api::KIND, plural: api::PLURAL, name: &name };
+        let resource = Resource {
+            api_version: &api_version,
+            kind: api::KIND,
+            plural: api::PLURAL,
+            name: &name,
+            field_manager: FIELD_MANAGER,
+        };
         // In no other resource's way.
         let writer = self.writer.for_resource();
         let version = memory.version(object);

@@ -67,7 +67,10 @@ mod tests {
     use k8s_openapi::api::core::v1::Pod;
 
     use super::*;
-    use crate::engine::{error::Error, kind::Managed, outcome::AppliedObject, plan::Key};
+    use crate::{
+        engine::{error::Error, outcome::AppliedObject, plan::Key},
+        kinds::Managed,
+    };
 
     fn refused(code: u16, retry_after: Option<u32>) -> AppliedObject {
         let error = Error::Refused {

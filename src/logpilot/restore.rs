@@ -33,8 +33,8 @@ use crate::{
         cache::{Snapshot, SyncState},
         child::Child,
         health::{JobEnd, ObservedStatus},
-        kind::Managed,
     },
+    kinds::Managed,
 };
 
 /// What a restore asks for now.

@@ -18,9 +18,8 @@ use super::{
 };
 use crate::{
     api::{self, storage::Backend},
-    engine::{
-        OWNER_GROUP, api_client::ApiClient, cache::Snapshot, child::Child, error::Error, kind::Managed,
-    },
+    engine::{api_client::ApiClient, cache::Snapshot, child::Child, error::Error},
+    kinds::Managed,
     workload::model::Scale,
 };
 
@@ -199,7 +198,7 @@ fn foreign(cluster: &Cluster, all: &[Value]) -> Found {
         let is_deployment = text("/spec/scaleTargetRef/kind") == Deployment::KIND.kind
             && text("/spec/scaleTargetRef/apiVersion").starts_with("apps/");
         let is_component = cluster.components.iter().any(|component| component.name == target);
-        if !is_deployment || !is_component || owned_by(api::KIND, OWNER_GROUP) {
+        if !is_deployment || !is_component || owned_by(api::KIND, api::GROUP) {
             continue;
         }
         let number = |pointer: &str| {

@@ -23,10 +23,10 @@ use crate::{
         cache::Snapshot,
         conditions::{DesiredCondition, merge},
         deadlines::DeadlineTracker,
-        kind::Managed,
         outcome::Outcome,
         plan::Plan,
     },
+    kinds::Managed,
 };
 
 /// Everything a status is made from.

@@ -22,9 +22,9 @@ use crate::{
         child::Child,
         error::Disposition,
         health::{self, ObservedStatus},
-        kind::Managed,
         outcome::{AppliedObject, ApplyResult},
     },
+    kinds::Managed,
     workload::names::claim_label,
 };
 

@@ -1,4 +1,4 @@
-//! What the components of any product share: builders, names, labels, and the table of kinds. Knows no product: what one
+//! What the components of any product share: the model of a component, builders, names and labels. Knows no product: what one
 //! is called, and which settings it has, comes in as data.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,6 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 pub mod build;
 pub mod image;
-pub mod kinds;
 pub mod labels;
 pub mod metadata;
 pub mod model;

@@ -19,6 +19,8 @@ pub struct Scope {
     pub manager: String,
     /// Domain of the labels that Kubernetes does not define, such as `example.com`.
     pub domain: String,
+    /// Annotation, with its value, of a Deployment whose replicas an autoscaler decides.
+    pub handed_over: (String, String),
     /// Name, inside the domain, of the label that says for which kind of resource an object was made.
     pub family: String,
     /// On every object. What the operator sets wins over them.

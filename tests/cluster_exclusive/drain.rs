@@ -10,7 +10,8 @@ use kube::{
 };
 use local_cluster::{audit::Marker, nodes};
 use logpilot_operator::{
-    engine::{api_client::ApiClient, kind::Managed, lease::Leadership, plan::Key},
+    engine::{api_client::ApiClient, lease::Leadership, plan::Key},
+    kinds::Managed,
     logpilot::reasons,
 };
 

@@ -49,7 +49,7 @@ use kube::api::{Patch, PatchParams};
 use local_cluster::wait_for;
 use logpilot_operator::{
     engine::kind::{Kind, Management},
-    workload::kinds::of_management,
+    kinds::of_management,
 };
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ use kube::{
     Api, ResourceExt,
     api::{DeleteParams, DynamicObject, ListParams},
 };
-use logpilot_operator::{engine::kind::Managed, logpilot::reasons};
+use logpilot_operator::{kinds::Managed, logpilot::reasons};
 
 use super::*;
 
@@ -133,12 +133,12 @@ fn killed(code: i32, seconds: i64) -> Value {
 }
 
 /// The end of the log of a server that runs.
-const STARTED: &str = include_str!("../../src/engine/last_words/terminated.txt");
+const STARTED: &str = include_str!("../../src/logpilot/tests/last_words/terminated.txt");
 /// The ends of logs of servers that do not start: 2,048 bytes, most of them stack frames.
-const NO_DATABASE: &str = include_str!("../../src/engine/last_words/sqlite_not_a_database.txt");
-const DENIED: &str = include_str!("../../src/engine/last_words/sqlite_denied.txt");
-const FULL: &str = include_str!("../../src/engine/last_words/sqlite_full.txt");
-const FRAMES: &str = include_str!("../../src/engine/last_words/yaml_broken.txt");
+const NO_DATABASE: &str = include_str!("../../src/logpilot/tests/last_words/sqlite_not_a_database.txt");
+const DENIED: &str = include_str!("../../src/logpilot/tests/last_words/sqlite_denied.txt");
+const FULL: &str = include_str!("../../src/logpilot/tests/last_words/sqlite_full.txt");
+const FRAMES: &str = include_str!("../../src/logpilot/tests/last_words/yaml_broken.txt");
 
 /// Runs, and is not ready since this moment.
 fn unready(started: bool, containers: &str, since: &str) -> Value {

@@ -5,8 +5,8 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt, api::PostParams};
 use logpilot_operator::{
-    engine::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL, watches::PAGE},
-    workload::kinds::KINDS,
+    engine::{INSTANCE_LABEL, MANAGED_BY_LABEL, watches::PAGE},
+    kinds::{FIELD_MANAGER, KINDS},
 };
 use serde_json::{Value, json};
 

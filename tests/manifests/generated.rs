@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, fs};
 
-use logpilot_operator::workload::kinds::KINDS;
+use logpilot_operator::kinds::KINDS;
 
 use super::{rbac::OWN, read, root, security};
 

@@ -18,6 +18,7 @@ mod go;
 mod health;
 mod install;
 mod kustomize;
+mod packages;
 mod plan;
 mod rbac;
 mod rbac_used;
@@ -52,21 +53,26 @@ fn read(path: &str) -> String {
 
 /// Everything that is written in Rust, tests included.
 fn sources() -> String {
-    fn collect(directory: &Path, sources: &mut String) {
+    let files = ["src", "crates", "tests", "testing"].into_iter().flat_map(rust_files);
+    files.map(|(_, text)| text).collect()
+}
+
+/// The Rust files below a directory, with their texts.
+fn rust_files(directory: &str) -> Vec<(PathBuf, String)> {
+    fn collect(directory: &Path, files: &mut Vec<(PathBuf, String)>) {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                collect(&path, sources);
+                collect(&path, files);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                sources.push_str(&fs::read_to_string(path).unwrap());
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path, text));
             }
         }
     }
-    let mut sources = String::new();
-    collect(&root().join("src"), &mut sources);
-    collect(&root().join("tests"), &mut sources);
-    collect(&root().join("testing"), &mut sources);
-    sources
+    let mut files = Vec::new();
+    collect(&root().join(directory), &mut files);
+    files
 }
 
 /// The YAML files of a directory, sorted.

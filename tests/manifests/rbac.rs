@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role};
 use logpilot_operator::{
     api::{GROUP, PLURAL},
+    kinds::KINDS,
     operator::LEASE,
-    workload::kinds::KINDS,
 };
 
 use super::{documents, object, read, security};

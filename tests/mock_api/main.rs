@@ -15,15 +15,17 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
-use logpilot_operator::engine::{
-    api_client::Resource,
-    cache::Snapshot,
-    child::Child,
-    error::{Disposition, Error},
-    kind::Managed,
-    outcome::{AppliedObject, ApplyResult, Outcome},
-    plan::{Key, Plan, Planned, Replicas},
-    prune::orphaned,
+use logpilot_operator::{
+    engine::{
+        api_client::Resource,
+        cache::Snapshot,
+        child::Child,
+        error::{Disposition, Error},
+        outcome::{AppliedObject, ApplyResult, Outcome},
+        plan::{Key, Plan, Planned, Replicas},
+        prune::orphaned,
+    },
+    kinds::{AddTyped, FIELD_MANAGER, Managed},
 };
 use serde_json::{Value, json};
 use server::{Answer, Call, OWNER_UID, World, plan_of, server, stored};
@@ -250,7 +252,7 @@ async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
 #[tokio::test]
 async fn a_number_of_pods_that_an_autoscaler_took_over_is_left_to_it() {
     let mut plan = Plan::default();
-    plan.push([deployment(None)], Replicas::Autoscaled { initial: 2 }, None);
+    plan.add_with([deployment(None)], Replicas::Autoscaled { initial: 2 }, None);
     let world = World::new(|call| match call.query.get("force") {
         None => Answer::Refusal(
             409,
@@ -278,7 +280,7 @@ async fn a_number_of_pods_that_an_autoscaler_took_over_is_left_to_it() {
 #[tokio::test]
 async fn a_number_of_pods_that_others_scale_is_left_to_them() {
     let mut plan = Plan::default();
-    plan.push([deployment(Some(3))], Replicas::AutoscaledByOthers, None);
+    plan.add_with([deployment(Some(3))], Replicas::AutoscaledByOthers, None);
     let world = World::new(done);
     // Something else of it has drifted; the number is not ours.
     let mut theirs = plan.objects[0].body.clone();
@@ -296,7 +298,7 @@ async fn a_number_of_pods_that_others_scale_is_left_to_them() {
 #[tokio::test]
 async fn a_number_that_others_hold_is_not_written_before_it_is_known() {
     let mut plan = Plan::default();
-    plan.push([deployment(Some(3))], Replicas::Planned, None);
+    plan.add_with([deployment(Some(3))], Replicas::Planned, None);
     let mut theirs = plan.objects[0].body.clone();
     theirs["spec"].as_object_mut().unwrap().remove("replicas");
     let mut live = stored(&theirs, "its-uid");
@@ -634,6 +636,7 @@ async fn a_status_is_one_patch_of_the_resource_that_was_meant() {
         kind: "LogPilotCluster",
         plural: "logpilotclusters",
         name: "logs",
+        field_manager: FIELD_MANAGER,
     };
     writer.status(&resource, Some(7), &status).await.unwrap();
     let call = calls.lock().unwrap()[0].clone();

@@ -8,19 +8,20 @@ use std::{
 
 use http::{Request, Response};
 use kube::client::Body;
-use logpilot_operator::engine::{
-    FIELD_MANAGER,
-    api_client::ApiClient,
-    apply::Applier,
-    cache::ObjectCache,
-    child::Child,
-    decide::AcceptedDivergence,
-    kind::Managed,
-    lease::Leadership,
-    outcome::Outcome,
-    owner::Owner,
-    plan::{Plan, Planned},
-    write_backoff::WriteBackoff,
+use logpilot_operator::{
+    engine::{
+        api_client::ApiClient,
+        apply::Applier,
+        cache::ObjectCache,
+        child::Child,
+        decide::AcceptedDivergence,
+        lease::Leadership,
+        outcome::Outcome,
+        owner::Owner,
+        plan::{Plan, Planned},
+        write_backoff::WriteBackoff,
+    },
+    kinds::{AddTyped, FIELD_MANAGER, Managed},
 };
 use serde_json::{Map, Value, json};
 use tower_test::mock;
@@ -136,8 +137,7 @@ impl World {
     pub fn new(answer: impl FnMut(&Call) -> Answer + Send + 'static) -> Self {
         let (writer, calls) = server(answer);
         let cache = ObjectCache::default();
-        for kind in logpilot_operator::workload::kinds::KINDS.iter().filter(|kind| kind.management.watched())
-        {
+        for kind in logpilot_operator::kinds::KINDS.iter().filter(|kind| kind.management.watched()) {
             cache.replace_all(kind, Vec::new());
         }
         let owner = Owner { kind: "LogPilotCluster", name: "logs".into(), uid: OWNER_UID.into() };

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use logpilot_operator::metrics::{Judged, Metrics};
+use logpilot_operator::{
+    engine::metrics::Metrics as _,
+    metrics::{Judged, Metrics},
+};
 
 use super::rules;
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::Objects;
 use crate::{
     api::common::{EnvFromSource, EnvVar},
-    engine::{api_client::named, kind::Managed},
+    engine::api_client::named,
+    kinds::Managed,
     logpilot::{
         api_key::decode,
         environment::{Finding, Source, Variable, of_variables},

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
 use crate::{
-    engine::health::RESTORES,
+    kinds::DOMAIN,
     logpilot::{facts::Facts, labels, model::Cluster},
     workload::{build::persistent_volume_claim, model::Claim},
 };
@@ -16,7 +16,7 @@ pub fn of_servers(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<Per
     }
     let mut claim = with_held_size(claim, facts);
     let restores = facts.restores.get(&claim.name).cloned();
-    claim.annotations.extend(restores.map(|all| (RESTORES.to_owned(), all)));
+    claim.annotations.extend(restores.map(|all| (DOMAIN.restores_annotation.to_owned(), all)));
     Some(persistent_volume_claim::build(&cluster.scope, &claim))
 }
 

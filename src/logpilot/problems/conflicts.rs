@@ -14,10 +14,10 @@ use crate::{
     engine::{
         INSTANCE_LABEL,
         cache::Id,
-        kind::Managed,
         outcome::{AppliedObject, ApplyResult},
         plan::{Key, Plan},
     },
+    kinds::Managed,
     logpilot::{
         facts::{ApiKeyFact, Facts},
         labels::BACKUP,

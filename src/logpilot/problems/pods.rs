@@ -13,9 +13,9 @@ use crate::{
         child::Child,
         deadlines::DeadlineTracker,
         health::{self, Creating, ObservedStatus, Stage},
-        kind::Managed,
         plan::{Key, Plan, Planned},
     },
+    kinds::Managed,
     logpilot::{labels, reasons},
 };
 

@@ -10,10 +10,10 @@ use crate::{
         child::Child,
         deadlines::DeadlineTracker,
         health::{Cause, Claim},
-        kind::Managed,
         plan::Plan,
         quantity,
     },
+    kinds::Managed,
     logpilot::{
         facts::{HeldWhy, PendingResize},
         reasons,

@@ -6,12 +6,12 @@ use super::{error, warning};
 use crate::{
     api::status::Problem,
     engine::{
-        FIELD_MANAGER,
         child::Child,
         error::resource_refusal,
         health::{Cause, Deployment, ReplicaSet},
         plan::Plan,
     },
+    kinds::FIELD_MANAGER,
     logpilot::reasons,
 };
 
@@ -97,9 +97,9 @@ mod tests {
         engine::{
             deadlines::DeadlineTracker,
             health::ObservedStatus,
-            kind::Managed,
             plan::{Key, Planned, Replicas},
         },
+        kinds::Managed,
     };
 
     #[test]

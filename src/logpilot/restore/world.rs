@@ -17,9 +17,9 @@ use crate::{
     engine::{
         child::Child,
         health::{self, ObservedStatus},
-        kind::Managed,
         plan::Key,
     },
+    kinds::Managed,
     logpilot::{
         labels,
         model::{Component, Restore},

@@ -9,7 +9,8 @@ use k8s_openapi::api::{
 
 use crate::{
     api::status::ConfigStatus,
-    engine::{cache::Snapshot, health::ObservedStatus, kind::Managed, plan::Key},
+    engine::{cache::Snapshot, health::ObservedStatus, plan::Key},
+    kinds::Managed,
 };
 
 /// How many are named; `revisionHistoryLimit` bounds how many there are.

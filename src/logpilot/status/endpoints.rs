@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::View;
 use crate::{
     api::status::{Endpoint, EndpointPort},
-    engine::{health::ObservedStatus, kind::Managed, plan::Plan},
+    engine::{health::ObservedStatus, plan::Plan},
+    kinds::Managed,
     workload::build::{
         gateway::Gateway,
         routes::{GRPCRoute, HTTPRoute},

@@ -105,7 +105,7 @@ fn servers_behind_a_foreign_key_name_it() {
 }
 
 fn problem_kind() -> &'static crate::engine::kind::Kind {
-    <k8s_openapi::api::apps::v1::Deployment as crate::engine::kind::Managed>::KIND
+    <k8s_openapi::api::apps::v1::Deployment as crate::kinds::Managed>::KIND
 }
 
 #[test]

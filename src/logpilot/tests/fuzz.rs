@@ -3,6 +3,7 @@
 use jiff::{Timestamp, ToSpan, Zoned, tz::TimeZone};
 use kube::api::DynamicObject;
 use proptest::prelude::*;
+use test_support::proptest_config;
 
 use super::{
     specs::{Judge, near, schema},
@@ -15,7 +16,6 @@ use crate::{
         schedule::Schedule,
         warnings::warnings,
     },
-    test_support::proptest_config,
     workload::image::Image,
 };
 

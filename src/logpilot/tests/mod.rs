@@ -11,6 +11,7 @@ mod fuzz;
 mod gateway;
 mod golden;
 mod injection;
+mod last_words;
 mod leaves;
 mod limits;
 mod model;

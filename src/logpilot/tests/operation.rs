@@ -3,7 +3,8 @@
 use super::*;
 use crate::{
     api::{LogPilotClusterStatus, status::ComponentStatus},
-    engine::{cache::ObjectCache, child::Child, kind::Managed, plan::Replicas},
+    engine::{cache::ObjectCache, child::Child, plan::Replicas},
+    kinds::Managed,
     logpilot::{
         facts::{ApiKeyFact, Missing, ResolvedReferences},
         replicas::{Remembered, remembered},

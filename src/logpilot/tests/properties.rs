@@ -3,20 +3,18 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use test_support::proptest_config;
 
 use super::{
     rules::broken,
     specs::{Judge, choices, laid, schema, turned},
     *,
 };
-use crate::{
-    logpilot::{
-        config_check,
-        facts::{ApiKeyFact, Redacted},
-        pod_security,
-        warnings::warnings,
-    },
-    test_support::proptest_config,
+use crate::logpilot::{
+    config_check,
+    facts::{ApiKeyFact, Redacted},
+    pod_security,
+    warnings::warnings,
 };
 
 const CANARY: &str = "canary-5b0a6f";

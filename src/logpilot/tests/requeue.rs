@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    engine::{cache::Snapshot, child::Child, kind::Managed},
+    engine::{cache::Snapshot, child::Child},
+    kinds::Managed,
     logpilot::{labels, unschedulable_eviction::StuckPodEvictor},
 };
 

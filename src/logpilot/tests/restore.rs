@@ -13,13 +13,14 @@ use crate::{
         cache::{Snapshot, SyncState},
         plan::Replicas,
     },
+    kinds::KINDS,
     logpilot::{
         facts::{OperatorImage, RestoreJob},
         problems,
         replicas::remembered,
         restore::{self, State, World},
     },
-    workload::{kinds::KINDS, names::short_hash},
+    workload::names::short_hash,
 };
 use RestorePhase::{Failed, Pending, Restoring, Stopping, Succeeded};
 

@@ -9,7 +9,8 @@ use crate::{
         cluster::PodSecurity,
         patches::{ObjectPatch, PatchType},
     },
-    engine::kind::{Managed, Management},
+    engine::kind::Management,
+    kinds::{self, Managed},
     logpilot::{
         config_check,
         facts::{Facts, RestoreJob},
@@ -18,7 +19,6 @@ use crate::{
         patches::{DIRECTIVE, lay_over, targets},
         plan, pod_security, restore, server_pod,
     },
-    workload::kinds,
 };
 
 /// As large as the overlay may be.

@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy,
 
 use super::pod;
 use crate::{
-    engine::{child::HANDED_OVER, plan::Replicas},
+    engine::plan::Replicas,
     workload::{
         labels, metadata,
         model::{Component, Rollout, Scale},
@@ -36,7 +36,7 @@ pub fn build(scope: &Scope, component: &Component, observed: ObservedReplicas) -
         _ if component.stopped => Some(0),
         Scale::Fixed(replicas) => Some(replicas),
         Scale::Autoscaled(_) => {
-            metadata::annotate(&mut metadata, [(HANDED_OVER.0.into(), HANDED_OVER.1.into())]);
+            metadata::annotate(&mut metadata, [scope.handed_over.clone()]);
             observed.enforced.then(|| component.scale.most())
         }
     };

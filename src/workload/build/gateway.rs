@@ -13,6 +13,9 @@ use crate::workload::{
     scope::Scope,
 };
 
+/// API group, also named inside routes as that of their parents.
+pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
+
 /// The listener of port 80.
 pub const HTTP: &str = "http";
 

@@ -19,9 +19,8 @@ use gateway_api::{
 pub use gateway_api::{grpcroutes::GrpcRoute as GRPCRoute, httproutes::HttpRoute as HTTPRoute};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::gateway;
+use super::gateway::{self, GATEWAY_API};
 use crate::workload::{
-    kinds::GATEWAY_API,
     metadata,
     model::{Gateway, GatewayParents, ParentRef, Protocol, Route},
     scope::Scope,

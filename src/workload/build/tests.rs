@@ -11,6 +11,7 @@ use k8s_openapi::{
         util::intstr::IntOrString,
     },
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -20,21 +21,18 @@ use super::{
     persistent_volume_claim, pod, pod_disruption_budget, pod_monitor, prometheus_rule, resource_quota,
     routes, service, service_account, service_monitor,
 };
-use crate::{
-    engine::plan::{Plan, Replicas},
-    workload::{
-        Quantities, StringMap,
-        image::Image,
-        labels,
-        model::{
-            Claim, Component, Cors, Gateway, GatewayParents, Identity, Ingress, LimitRange, LoadBalancer,
-            Monitor, NamespaceLimits, NetworkPolicy, NodePort, NodePortEntry, PdbPolicy, Port, Probe,
-            ProbeTiming, ProbeType, Probes, Protocol, PublishedPort, Quota, Resources, Rollout, Route, Scale,
-            Tls,
-        },
-        names::NamePrefix,
-        scope::Scope,
+use crate::workload::{
+    Quantities, StringMap,
+    image::Image,
+    labels,
+    model::{
+        Claim, Component, Cors, Gateway, GatewayParents, Identity, Ingress, LimitRange, LoadBalancer,
+        Monitor, NamespaceLimits, NetworkPolicy, NodePort, NodePortEntry, PdbPolicy, Port, Probe,
+        ProbeTiming, ProbeType, Probes, Protocol, PublishedPort, Quota, Resources, Rollout, Route, Scale,
+        Tls,
     },
+    names::NamePrefix,
+    scope::Scope,
 };
 
 fn scope() -> Scope {
@@ -53,6 +51,7 @@ fn scope() -> Scope {
         product: "shop".into(),
         manager: "shop-operator".into(),
         domain: "shop.example".into(),
+        handed_over: ("shop.example/replicas".into(), "autoscaled".into()),
         family: "stack".into(),
         labels: StringMap::from([("team".into(), "red".into())]),
         annotations: StringMap::from([("shop.example/note".into(), "n".into())]),
@@ -123,8 +122,18 @@ fn component() -> Component {
     }
 }
 
-/// One object of every kind that is built here.
-fn everything() -> Plan {
+/// What was built, as it is written.
+#[derive(Default)]
+struct Built(Vec<Value>);
+
+impl Built {
+    fn add<T: Serialize>(&mut self, objects: impl IntoIterator<Item = T>) {
+        self.0.extend(objects.into_iter().map(|object| serde_json::to_value(object).expect("JSON")));
+    }
+}
+
+/// One object of every kind that is built here, but those that hold data.
+fn owned() -> Built {
     let (scope, component) = (scope(), component());
     let route = |protocol, path: &str| Route {
         host: Some("shop.example".into()),
@@ -154,21 +163,10 @@ fn everything() -> Plan {
         scrape_timeout: "10s".into(),
         labels: StringMap::new(),
     };
-    let claim = Claim {
-        name: "erp-store".into(),
-        labels: StringMap::new(),
-        annotations: StringMap::new(),
-        size: Quantity("1Gi".into()),
-        storage_class_name: None,
-        access_mode: "ReadWriteOnce".into(),
-        owned: false,
-    };
-    let mut plan = Plan::default();
-    plan.add([namespace::build(&scope, "sales", labels::shared(&scope), false)]);
+    let mut plan = Built::default();
     plan.add([service_account::build(&scope, &StringMap::new())]);
-    plan.add([persistent_volume_claim::build(&scope, &claim)]);
     let observed = ObservedReplicas::default();
-    plan.push([deployment::build(&scope, &component, observed)], Replicas::Planned, None);
+    plan.add([deployment::build(&scope, &component, observed)]);
     plan.add([service::cluster_ip(&scope, &component)]);
     plan.add(service::load_balancer(&scope, &component));
     plan.add(service::node_port(&scope, &component, &service::NodePorts::new()));
@@ -189,6 +187,24 @@ fn everything() -> Plan {
     plan
 }
 
+/// What outlives the resource.
+fn kept() -> Built {
+    let scope = scope();
+    let claim = Claim {
+        name: "erp-store".into(),
+        labels: StringMap::new(),
+        annotations: StringMap::new(),
+        size: Quantity("1Gi".into()),
+        storage_class_name: None,
+        access_mode: "ReadWriteOnce".into(),
+        owned: false,
+    };
+    let mut plan = Built::default();
+    plan.add([namespace::build(&scope, "sales", labels::shared(&scope), false)]);
+    plan.add([persistent_volume_claim::build(&scope, &claim)]);
+    plan
+}
+
 fn labels_of(body: &Value) -> &Value {
     &body["metadata"]["labels"]
 }
@@ -200,33 +216,29 @@ fn selects(selector: &LabelSelector, pod: &Pod) -> bool {
 
 #[test]
 fn objects_name_only_the_product_they_are_of() {
-    let plan = everything();
-    assert_eq!(plan.objects.len(), 20);
-    for planned in &plan.objects {
-        let text = planned.body.to_string();
-        // Product, manager and domain are given; a word of another one would stand here.
-        for label in [
+    let plan: Vec<_> = [owned().0, kept().0].concat();
+    assert_eq!(plan.len(), 20);
+    for body in &plan {
+        for (label, value) in [
             ("app.kubernetes.io/name", "shop"),
             ("app.kubernetes.io/instance", "erp"),
             ("app.kubernetes.io/managed-by", "shop-operator"),
             ("shop.example/stack", "erp"),
             ("team", "red"),
         ] {
-            assert_eq!(labels_of(&planned.body)[label.0], label.1, "{planned}: {}", label.0);
+            assert_eq!(labels_of(body)[label], value, "{body}");
         }
-        assert!(!text.to_lowercase().contains(concat!("log", "pilot")), "{text}");
+        assert!(!body.to_string().to_lowercase().contains(concat!("log", "pilot")), "{body}");
     }
 }
 
 #[test]
 fn everything_goes_with_its_resource_but_the_data() {
-    for planned in everything().objects {
-        let owner = &planned.body["metadata"]["ownerReferences"];
-        if ["Namespace", "PersistentVolumeClaim"].contains(&planned.kind.kind) {
-            assert!(owner.is_null(), "{planned}");
-        } else {
-            assert_eq!(owner[0]["kind"], "Shop", "{planned}");
-        }
+    for body in owned().0 {
+        assert_eq!(body["metadata"]["ownerReferences"][0]["kind"], "Shop", "{body}");
+    }
+    for body in kept().0 {
+        assert!(body["metadata"]["ownerReferences"].is_null(), "{body}");
     }
 }
 

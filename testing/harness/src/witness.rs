@@ -14,8 +14,8 @@ use kube::{
 use local_cluster::wait_for;
 use logpilot_operator::{
     api,
-    engine::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL},
-    workload::kinds::KINDS,
+    engine::{INSTANCE_LABEL, MANAGED_BY_LABEL},
+    kinds::{FIELD_MANAGER, KINDS},
 };
 use serde_json::Value;
 

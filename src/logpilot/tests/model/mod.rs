@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use test_support::proptest_config;
 
 use self::{
     fields::Leaves,
@@ -20,7 +21,6 @@ use super::{
     leaves::LEAVES,
     specs::{Choice, Judge, schema},
 };
-use crate::test_support::proptest_config;
 
 /// What happens to an operator.
 #[derive(Clone, Debug)]

@@ -13,12 +13,12 @@ use tower_test::mock;
 use super::fields::{Manager, Path, Refusal, Stored};
 use crate::{
     engine::{
-        FIELD_MANAGER, MANAGED_BY_LABEL,
+        MANAGED_BY_LABEL,
         kind::{Kind, Management},
         plan::Key,
         quantity::nano,
     },
-    workload::kinds::KINDS,
+    kinds::{FIELD_MANAGER, KINDS},
 };
 
 /// Plural and key.

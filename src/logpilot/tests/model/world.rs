@@ -19,7 +19,7 @@ use super::{
 use crate::{
     api,
     engine::{
-        FIELD_MANAGER, MANAGED_BY_LABEL,
+        MANAGED_BY_LABEL,
         cache::ObjectCache,
         child::Child,
         controller::Reconciler,
@@ -28,13 +28,13 @@ use crate::{
         lease::Leadership,
         plan::{Key, Plan, Planned},
     },
+    kinds::{FIELD_MANAGER, KINDS},
     logpilot::{
         controller::{Controller, Planner},
         objects::server::API_KEY_HASH,
         plan,
     },
     metrics::Metrics,
-    workload::kinds::KINDS,
 };
 
 pub const UID: &str = "11111111-2222-3333-4444-555555555555";

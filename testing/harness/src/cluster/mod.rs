@@ -29,9 +29,9 @@ use local_cluster::{
 use logpilot_operator::{
     api,
     engine::lease::LeadershipLost,
+    kinds::KINDS,
     logpilot::controller::{self, Planner},
     operator::{self, Operator},
-    workload::kinds::KINDS,
 };
 use serde::Deserialize;
 use tokio::sync::OnceCell;

@@ -1,0 +1,356 @@
+//! Brings the live objects to the plan: only what differs is written, without a read, under a precondition
+//! that makes writing over a foreign object impossible.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+
+use futures::{StreamExt, stream};
+use serde_json::Value;
+use tracing::{info, warn};
+
+use super::{
+    api_client::{ApiClient, Precondition},
+    backoff,
+    cache::{Id, ObjectCache, Snapshot},
+    child::Child,
+    content,
+    decide::{
+        AcceptedDivergence, Decision, conflict, contested, decide, earlier, is_undecided, live_body,
+        new_body, terminating, without_replicas,
+    },
+    dependencies,
+    error::{Disposition, Error},
+    fingerprint,
+    kind::{Management, Nature},
+    outcome::{AppliedObject, ApplyResult, Outcome},
+    owner::{Owner, Ownership},
+    plan::{Plan, Planned, Replicas},
+    standing::{Obstacle, Standing, lookalike},
+    write_backoff::{Why, WriteBackoff},
+};
+
+/// Writes in flight for one resource, so that one large plan leaves room for others.
+const IN_FLIGHT: usize = 8;
+/// The longest pause between two repairs of a number of pods that the data depends on: an autoscaler scales every 15 s.
+const ENFORCED: Duration = Duration::from_secs(10);
+
+/// What applying needs beside the plan.
+pub struct Applier<'a> {
+    pub writer: &'a ApiClient,
+    pub cache: &'a ObjectCache,
+    pub normalised: &'a AcceptedDivergence,
+    pub rests: &'a WriteBackoff,
+    pub owner: &'a Owner,
+}
+
+impl Applier<'_> {
+    /// Writes what differs, wave by wave. A wave that did not settle holds the next one back. Within a wave an object is
+    /// written after those that it depends on, and not at all while one of them is somebody else's.
+    ///
+    /// `snapshot` is the view that the plan was made from: a claim that disappears in between must be missed, not made.
+    pub async fn apply(&self, plan: &Plan, snapshot: &Snapshot) -> Outcome {
+        let objects = plan.in_apply_order();
+        let dependencies = dependencies::of(&objects);
+        let used: BTreeSet<usize> = dependencies.iter().flatten().copied().collect();
+        // Each of dozens would wait as long, and the reconcile be given up before it could say why.
+        let unanswered = AtomicBool::new(false);
+        let mut done: BTreeMap<usize, (AppliedObject, Standing)> = BTreeMap::new();
+        for batch in dependencies::batches(&objects, &dependencies) {
+            let mut steps = Vec::new();
+            for place in batch {
+                let Some(planned) = objects.get(place) else { continue };
+                let before = done.values().filter(|(step, _)| step.id.0.wave < planned.kind.wave);
+                let missing = before
+                    .map(|(step, _)| step)
+                    .find(|step| !step.result.is_settled())
+                    .map(AppliedObject::object);
+                let targets = dependencies.get(place).into_iter().flatten();
+                let obstacle = Obstacle::of(
+                    targets.filter_map(|target| Some((*objects.get(*target)?, &done.get(target)?.1))),
+                );
+                let step =
+                    self.step(planned, snapshot, (missing, obstacle), used.contains(&place), &unanswered);
+                steps.push(async move { (place, step.await) });
+            }
+            done.extend(stream::iter(steps).buffered(IN_FLIGHT).collect::<Vec<_>>().await);
+        }
+        Outcome { steps: done.into_values().map(|(step, _)| step).collect(), ..Outcome::default() }
+    }
+
+    /// One object's turn. `used` says whether others depend on it.
+    async fn step(
+        &self,
+        planned: &Planned,
+        snapshot: &Snapshot,
+        (missing, obstacle): (Option<String>, Option<Obstacle>),
+        used: bool,
+        unanswered: &AtomicBool,
+    ) -> (AppliedObject, Standing) {
+        let id: Id = (planned.kind, planned.key.clone());
+        let answered = || !unanswered.load(Relaxed);
+        let result = match (&missing, &obstacle) {
+            (None, Some(obstacle)) if answered() => self.withhold(planned, snapshot, obstacle).await,
+            _ => self.write(planned, snapshot, missing.as_deref(), unanswered).await,
+        };
+        if matches!(result, ApplyResult::Failed(Error::Timeout { .. })) {
+            unanswered.store(true, Relaxed);
+        }
+        if !used {
+            return (AppliedObject { id, result }, Standing::Free);
+        }
+        let ask = missing.is_none() && answered();
+        let (result, standing) = self.standing(planned, snapshot, result, obstacle.as_ref(), ask).await;
+        (AppliedObject { id, result }, standing)
+    }
+
+    async fn write(
+        &self,
+        planned: &Planned,
+        snapshot: &Snapshot,
+        missing: Option<&str>,
+        unanswered: &AtomicBool,
+    ) -> ApplyResult {
+        let wait = |message: String| ApplyResult::Waiting { reason: "Progressing", message };
+        let id: Id = (planned.kind, planned.key.clone());
+        let decision = match missing {
+            Some(missing) => Decision::Skip(wait(format!("waits for {missing}"))),
+            None => decide(planned, snapshot, self.owner, self.normalised),
+        };
+        match decision {
+            Decision::Skip(result) => result,
+            _ if unanswered.load(Relaxed) => wait("waits: another request was not answered".to_owned()),
+            decision => {
+                let carry_out = || self.carry_out(decision, planned, snapshot);
+                let longest =
+                    if planned.replicas == Replicas::Enforced { ENFORCED } else { backoff::LONGEST };
+                self.unless_backing_off(&id, fingerprint::of_desired(&planned.body), longest, carry_out).await
+            }
+        }
+    }
+
+    /// Tries something, but not again what was refused, or put right once too often, a moment ago. `longest` bounds the
+    /// pause after too many repairs.
+    pub(super) async fn unless_backing_off<Try: Future<Output = ApplyResult>>(
+        &self,
+        id: &Id,
+        wanted: u64,
+        longest: Duration,
+        attempt: impl FnOnce() -> Try,
+    ) -> ApplyResult {
+        match self.rests.blocked_reason(&self.owner.name, id, wanted) {
+            Some(Why::Refused(error)) => return ApplyResult::Failed(error),
+            Some(Why::Contested) => return contested(),
+            None => {}
+        }
+        let result = attempt().await;
+        self.rests.record(&self.owner.name, id, wanted, longest, &result);
+        result
+    }
+
+    async fn carry_out(&self, decision: Decision, planned: &Planned, snapshot: &Snapshot) -> ApplyResult {
+        let result = match decision {
+            Decision::Skip(result) => return result,
+            Decision::CreateOnce => match self.writer.create(planned).await {
+                Ok(_) => Ok(ApplyResult::Created),
+                Err(error) => Err(error),
+            },
+            Decision::Create => self.create(planned, snapshot).await,
+            Decision::Recreate => self.delete_for_recreate(planned, snapshot).await,
+            Decision::Look => self.resolve_conflict(planned, None).await,
+            Decision::Update { uid, body, replicas_at_stake, version } => {
+                self.update(planned, body, &uid, replicas_at_stake.then_some(version)).await
+            }
+        };
+        match result {
+            Ok(result) => {
+                if result.is_write() {
+                    info!(object = %planned, owner = %self.owner.name, "{}", verb(&result));
+                }
+                result
+            }
+            Err(error) => failed(error),
+        }
+    }
+
+    /// Deletes what has to be made again, which it is when it is gone.
+    async fn delete_for_recreate(
+        &self,
+        planned: &Planned,
+        snapshot: &Snapshot,
+    ) -> Result<ApplyResult, Error> {
+        let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Ok(ApplyResult::InSync) };
+        self.delete(child).await?;
+        Ok(ApplyResult::Deleted)
+    }
+
+    /// This one and no later one of its name; it counts as on its way out from then on.
+    pub(super) async fn delete(&self, child: &Child) -> Result<(), Error> {
+        self.writer.delete(child.kind, &child.key, &child.uid).await?;
+        self.cache.mark_deleting(child);
+        Ok(())
+    }
+
+    /// Creates an object that is not known to exist.
+    async fn create(&self, planned: &Planned, snapshot: &Snapshot) -> Result<ApplyResult, Error> {
+        let id: Id = (planned.kind, planned.key.clone());
+        let gone = snapshot.gone.get(&id);
+        let body = new_body(planned, gone.and_then(|gone| gone.replicas));
+        let refused = match self.writer.apply(planned, body.clone(), Precondition::Absent, true).await {
+            Ok(answer) => {
+                self.record(planned, &body, &answer);
+                return Ok(ApplyResult::Created);
+            }
+            Err(error) if error.code() == Some(409) => error,
+            Err(error) => return Err(error),
+        };
+        // It exists after all. Ours, where the last one we knew is still there and only left our watch.
+        if let Some(gone) = gone {
+            match self.writer.apply(planned, body.clone(), Precondition::Uid(&gone.uid), true).await {
+                Ok(answer) => {
+                    self.record(planned, &body, &answer);
+                    return Ok(ApplyResult::Updated);
+                }
+                Err(error) if replaced(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.resolve_conflict(planned, Some(refused)).await
+    }
+
+    /// One read decides about an object that exists and is not known to be ours; `refused` says that it could not be made.
+    async fn resolve_conflict(
+        &self,
+        planned: &Planned,
+        refused: Option<Error>,
+    ) -> Result<ApplyResult, Error> {
+        let gone = || {
+            let message = "is gone; looking again".to_owned();
+            refused.clone().map_or(Ok(ApplyResult::Waiting { reason: "Progressing", message }), Err)
+        };
+        let Some(live) = self.writer.get(planned.kind, &planned.key).await? else { return gone() };
+        let Some(child) = Child::read(planned.kind, &live) else { return gone() };
+        match self.owner.of(&child) {
+            Ownership::Ours | Ownership::Lookalike if child.deleting => Ok(terminating(planned)),
+            // What the next waves are planned for was seen otherwise than it is.
+            Ownership::Ours if planned.kind.wave == 0 || is_undecided(planned, &child) => {
+                self.cache.upsert(child);
+                let message = "exists already, though it was not seen; planning again".to_owned();
+                Ok(ApplyResult::Waiting { reason: "Progressing", message })
+            }
+            Ownership::Ours => {
+                let (body, replicas_at_stake) = live_body(planned, &child);
+                let in_sync = planned.kind.management == Management::RunToCompletion
+                    || child.digest == Some(fingerprint::of_desired(&body));
+                self.cache.upsert(child.clone());
+                if in_sync {
+                    // Our own create, whose answer was lost.
+                    return Ok(ApplyResult::InSync);
+                }
+                self.update(planned, body, &child.uid, replicas_at_stake.then_some(child.version)).await
+            }
+            Ownership::PreviousOwner => Ok(earlier()),
+            Ownership::Lookalike => {
+                if let Some(path) = content::difference(&planned.body, &live, planned.kind.domain.owner_group)
+                {
+                    return Ok(conflict(lookalike(&path)));
+                }
+                let (body, _) = live_body(planned, &child);
+                // As it was judged: what is changed meanwhile is judged again.
+                let judged = Precondition::Exactly { uid: &child.uid, version: child.version };
+                let answer = self.writer.apply(planned, body.clone(), judged, true).await?;
+                self.record(planned, &body, &answer);
+                info!(object = %planned, owner = %self.owner.name, "taken back: it has our labels and says what is planned");
+                Ok(ApplyResult::Updated)
+            }
+            Ownership::Foreign(foreign) => Ok(conflict(foreign)),
+        }
+    }
+
+    /// Writes an object that we know. `at_version` is given where a number of pods is at stake that an autoscaler may
+    /// be changing right now.
+    async fn update(
+        &self,
+        planned: &Planned,
+        body: Value,
+        uid: &str,
+        at_version: Option<u64>,
+    ) -> Result<ApplyResult, Error> {
+        let force = at_version.is_none();
+        let error = match self.writer.apply(planned, body.clone(), Precondition::Uid(uid), force).await {
+            Ok(answer) => {
+                self.record(planned, &body, &answer);
+                return Ok(ApplyResult::Updated);
+            }
+            Err(error) => error,
+        };
+        if let (Some(version), Some(409)) = (at_version, error.code()) {
+            if replaced(&error) {
+                return Err(error);
+            }
+            // The autoscaler has scaled: its value is its own now, and leaving the field out keeps it.
+            let (body, precondition) = if error.message().contains(".spec.replicas") {
+                (without_replicas(planned), Precondition::Uid(uid))
+            } else {
+                // Others hold other fields of ours. Taking them over may not write a stale number of pods.
+                (body, Precondition::Exactly { uid, version })
+            };
+            let answer = self.writer.apply(planned, body.clone(), precondition, true).await?;
+            self.record(planned, &body, &answer);
+            return Ok(ApplyResult::Updated);
+        }
+        if planned.kind.nature == Nature::Configuration
+            && error.code() == Some(422)
+            && error.message().contains("immutable")
+        {
+            // Its name is the hash of its data: other data under this name is nobody's configuration.
+            self.writer.delete(planned.kind, &planned.key, uid).await?;
+            let answer = self.writer.apply(planned, body.clone(), Precondition::Absent, true).await?;
+            self.record(planned, &body, &answer);
+            return Ok(ApplyResult::Created);
+        }
+        Err(error)
+    }
+
+    /// Takes the answer to a write as the newest view, so that its event is no news.
+    fn record(&self, planned: &Planned, body: &Value, answer: &Value) {
+        let Some(child) = Child::read(planned.kind, answer) else { return };
+        let pair = (fingerprint::of_desired(body), child.digest);
+        let id: Id = (planned.kind, planned.key.clone());
+        if pair.1 != Some(pair.0) && self.normalised.insert(id, pair) {
+            warn!(object = %planned, "the API server stores this object otherwise than it was written; it is not written again until the plan changes");
+        }
+        self.cache.upsert(child);
+    }
+}
+
+fn verb(result: &ApplyResult) -> &'static str {
+    match result {
+        ApplyResult::Created => "created",
+        ApplyResult::Deleted => "deleted",
+        _ => "updated",
+    }
+}
+
+/// A refusal of the UID that we believed in: the object was replaced, or is gone.
+pub(super) fn replaced(error: &Error) -> bool {
+    match error.code() {
+        Some(409) => error.message().contains("uid") || error.message().contains("UID"),
+        Some(422) => error.message().contains("metadata.uid"),
+        _ => false,
+    }
+}
+
+/// What an object's step comes to after an error: what passes by itself is waited for.
+pub(super) fn failed(error: Error) -> ApplyResult {
+    if replaced(&error) || (error.disposition() == Disposition::Refresh && error.code() != Some(404)) {
+        return ApplyResult::Waiting { reason: "Progressing", message: format!("{error}; looking again") };
+    }
+    if error.reason() == "NamespaceTerminating" {
+        return ApplyResult::Waiting { reason: "NamespaceTerminating", message: error.message() };
+    }
+    ApplyResult::Failed(error)
+}

@@ -1,0 +1,564 @@
+//! What is live, as digests: fed by the watches and by the answers to our own writes, read by reconciles.
+//! The lock is held for map operations only, never over an await.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    child::Child,
+    health::ObservedStatus,
+    kind::{Kind, Management, Nature},
+    plan::Key,
+};
+
+/// Names any watched object.
+pub type Id = (&'static Kind, Key);
+
+/// How far the watch of one kind is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SyncState {
+    /// No list has completed: absence means nothing yet.
+    #[default]
+    Pending,
+    /// A list completed once; what is not here does not exist.
+    Synced,
+    /// The API server does not serve this optional kind.
+    NotServed,
+    /// The list fails; the message says why.
+    Failing(String),
+    /// A list completed once, and no other may follow: what is known grows old. The message says why.
+    Stale(String),
+}
+
+/// The children of one resource at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub children: BTreeMap<(&'static str, Key), Arc<Child>>,
+    /// Children that left their watch, as they were: deleted, or without the label that it goes by.
+    pub gone: HashMap<Id, Arc<Child>>,
+    pub coverage: HashMap<&'static Kind, SyncState>,
+}
+
+/// Losses that are remembered of one resource.
+const MAX_REMEMBERED_DELETIONS: usize = 1024;
+
+impl Snapshot {
+    #[must_use]
+    pub fn get(&self, kind: &'static Kind, key: &Key) -> Option<&Arc<Child>> {
+        self.children.get(&(kind.plural, key.clone()))
+    }
+
+    pub fn of_kind<'a>(&'a self, kind: &'static Kind) -> impl Iterator<Item = &'a Arc<Child>> {
+        self.children.values().filter(move |child| child.kind == kind)
+    }
+
+    /// Whether a Job has pods and none of them was given a node: it has done nothing yet. One whose pods are not seen may have.
+    #[must_use]
+    pub fn has_not_begun(&self, job: &str) -> bool {
+        let mut pods = self.children.values().filter_map(|child| match &child.detail {
+            ObservedStatus::Pod(pod) if pod.job.as_deref() == Some(job) => Some(pod),
+            _ => None,
+        });
+        let first = pods.next();
+        first.is_some_and(|first| first.node.is_none() && pods.all(|pod| pod.node.is_none()))
+    }
+
+    #[must_use]
+    pub fn coverage(&self, kind: &'static Kind) -> SyncState {
+        self.coverage.get(kind).cloned().unwrap_or_default()
+    }
+
+    /// Without the pods and Jobs of other namespaces, and what is watched beside them: labels are all that says whose they
+    /// are, and anybody may write those where he may make pods.
+    #[must_use]
+    pub fn running_in(mut self, namespace: &str) -> Self {
+        let by_label = |child: &Child| {
+            matches!(child.kind.management, Management::ReadOnly | Management::RunToCompletion)
+        };
+        self.children
+            .retain(|(_, key), child| !by_label(child) || key.namespace.as_deref() == Some(namespace));
+        self
+    }
+}
+
+/// A resource whose view changed; what a reconcile is started for.
+pub type Owner = String;
+
+#[derive(Default)]
+pub struct ObjectCache {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    owners: HashMap<Owner, ResourceObjects>,
+    owner_of: HashMap<Id, Owner>,
+    /// Every namespace, ours or not: a plan must know whose the ones are that it names.
+    namespaces: HashMap<String, Arc<Child>>,
+    coverage: HashMap<&'static Kind, SyncState>,
+    /// Resources that live, whose losses are worth remembering; each with the UIDs of what was being deleted already when it
+    /// was first looked at.
+    tracked: HashMap<Owner, HashSet<String>>,
+    /// At which version an object left its watch, by UID: an answer to a write may come after the event of a deletion
+    /// that followed it, and must not bring the object back.
+    tombstones: HashMap<String, (u64, Instant)>,
+}
+
+/// An answer comes within the deadline of its request, which is far less than this.
+const LATE_RESPONSE_WINDOW: Duration = Duration::from_mins(2);
+/// From so many on the old ones are cleared away.
+const MAX_TOMBSTONES: usize = 1024;
+
+#[derive(Default)]
+struct ResourceObjects {
+    children: BTreeMap<(&'static str, Key), Arc<Child>>,
+    gone: HashMap<Id, Arc<Child>>,
+}
+
+impl ObjectCache {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every critical section leaves the maps whole, so a poisoned lock is still good.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a live object in; answers the resources whose view changed.
+    pub fn upsert(&self, child: Child) -> Vec<Owner> {
+        self.lock().upsert(child)
+    }
+
+    /// We deleted an object, or found it deleted: not to be deleted twice, in view or out of it. The event may have been
+    /// faster than the answer to the delete, and then the object must not come back.
+    pub fn mark_deleting(&self, child: &Child) {
+        let mut inner = self.lock();
+        let id: Id = (child.kind, child.key.clone());
+        let Some(owner) = inner.owner_of.get(&id).cloned() else {
+            let family = owner(child).and_then(|owner| inner.owners.get_mut(&owner));
+            let gone =
+                family.and_then(|family| family.gone.get_mut(&id)).filter(|gone| gone.uid == child.uid);
+            if let Some(gone) = gone {
+                *gone = Arc::new(Child { deleting: true, ..Child::clone(gone) });
+            }
+            return;
+        };
+        let known = inner.find(&owner, &id).filter(|known| known.uid == child.uid).cloned();
+        if let Some(known) = known {
+            inner.insert(&owner, id, Arc::new(Child { deleting: true, ..Child::clone(&known) }));
+        }
+    }
+
+    /// An object left its watch; answers the resources whose view changed.
+    pub fn remove(&self, child: &Child) -> Vec<Owner> {
+        let mut inner = self.lock();
+        inner.record_tombstone(child);
+        inner.remove(child.kind, &child.key, &child.uid)
+    }
+
+    /// Replaces everything of a kind by a complete list; answers the resources whose view changed.
+    pub fn replace_all(&self, kind: &'static Kind, list: Vec<Child>) -> Vec<Owner> {
+        let mut inner = self.lock();
+        let mut changed = Vec::new();
+        let present: HashSet<Key> = list.iter().map(|child| child.key.clone()).collect();
+        for (key, uid) in inner.known(kind) {
+            if !present.contains(&key) {
+                changed.extend(inner.remove(kind, &key, &uid));
+            }
+        }
+        for child in list {
+            changed.extend(inner.upsert(child));
+        }
+        if inner.coverage.insert(kind, SyncState::Synced) != Some(SyncState::Synced) {
+            changed.extend(inner.owners.keys().cloned());
+        }
+        changed
+    }
+
+    /// Notes why a kind cannot be listed; answers whether that is news. After a complete list what was listed stays
+    /// the best view there is, and only a right that is gone is worth a word: `forbidden`.
+    pub fn mark_failing(&self, kind: &'static Kind, message: &str, forbidden: bool) -> bool {
+        let mut inner = self.lock();
+        let coverage = inner.coverage.entry(kind).or_default();
+        let now = match coverage {
+            SyncState::Synced | SyncState::Stale(_) if forbidden => SyncState::Stale(message.to_owned()),
+            SyncState::Synced | SyncState::Stale(_) => return false,
+            _ => SyncState::Failing(message.to_owned()),
+        };
+        std::mem::replace(coverage, now.clone()) != now
+    }
+
+    /// An optional kind is not served (any more); its objects went with it.
+    pub fn mark_not_served(&self, kind: &'static Kind) {
+        let mut inner = self.lock();
+        for (key, uid) in inner.known(kind) {
+            inner.remove(kind, &key, &uid);
+        }
+        inner.coverage.insert(kind, SyncState::NotServed);
+    }
+
+    #[must_use]
+    pub fn coverage(&self, kind: &'static Kind) -> SyncState {
+        self.lock().coverage.get(kind).cloned().unwrap_or_default()
+    }
+
+    /// The children of one resource now.
+    #[must_use]
+    pub fn snapshot(&self, owner: &str) -> Snapshot {
+        let inner = self.lock();
+        let family = inner.owners.get(owner);
+        Snapshot {
+            children: family.map(|family| family.children.clone()).unwrap_or_default(),
+            gone: family.map(|family| family.gone.clone()).unwrap_or_default(),
+            coverage: inner.coverage.clone(),
+        }
+    }
+
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Option<Arc<Child>> {
+        self.lock().namespaces.get(name).cloned()
+    }
+
+    /// A resource lives: what it loses from now on is remembered.
+    pub fn track(&self, owner: &str) {
+        let mut inner = self.lock();
+        if !inner.tracked.contains_key(owner) {
+            let children = inner.owners.get(owner).into_iter().flat_map(|family| family.children.values());
+            let dying = children.filter(|child| child.deleting).map(|child| child.uid.clone()).collect();
+            inner.tracked.insert(owner.to_owned(), dying);
+        }
+    }
+
+    /// Forgets a resource that is gone; children that outlive it leave as their own events come.
+    pub fn forget(&self, owner: &str) {
+        let mut inner = self.lock();
+        inner.tracked.remove(owner);
+        if let Some(family) = inner.owners.get_mut(owner) {
+            family.gone.clear();
+            if family.children.is_empty() {
+                inner.owners.remove(owner);
+            }
+        }
+    }
+
+    /// Number of children held, for metrics.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().owner_of.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Inner {
+    fn known(&self, kind: &'static Kind) -> Vec<(Key, String)> {
+        let children = self
+            .owners
+            .values()
+            .flat_map(|family| family.children.values())
+            .chain(self.namespaces.values())
+            .filter(|child| child.kind == kind)
+            .map(|child| (child.key.clone(), child.uid.clone()));
+        let mut known: Vec<_> = children.collect();
+        known.sort();
+        known.dedup();
+        known
+    }
+
+    fn record_tombstone(&mut self, child: &Child) {
+        // Only what we write can have a late answer.
+        if child.kind.management == Management::ReadOnly {
+            return;
+        }
+        let now = Instant::now();
+        if self.tombstones.len() >= MAX_TOMBSTONES {
+            self.tombstones.retain(|_, (_, at)| now.duration_since(*at) < LATE_RESPONSE_WINDOW);
+        }
+        self.tombstones.insert(child.uid.clone(), (child.version, now));
+    }
+
+    fn upsert(&mut self, child: Child) -> Vec<Owner> {
+        // An object that only lost its label comes back with a newer version.
+        if self.tombstones.get(&child.uid).is_some_and(|(version, _)| child.version <= *version) {
+            return Vec::new();
+        }
+        let id: Id = (child.kind, child.key.clone());
+        let child = Arc::new(child);
+        let mut changed = Vec::new();
+        if child.kind.nature == Nature::Namespace {
+            self.namespaces.insert(child.key.name.clone(), Arc::clone(&child));
+        }
+        let before = self.owner_of.get(&id).cloned();
+        // Labels and references can be stripped by hand; an object that was somebody's stays theirs while it is the same one.
+        let owner = owner(&child).or_else(|| {
+            before.clone().filter(|owner| self.find(owner, &id).is_some_and(|old| old.uid == child.uid))
+        });
+        if let Some(before) = before
+            && owner.as_ref() != Some(&before)
+        {
+            self.owner_of.remove(&id);
+            if let Some(family) = self.owners.get_mut(&before) {
+                family.children.remove(&(id.0.plural, id.1.clone()));
+            }
+            changed.push(before);
+        }
+        let Some(owner) = owner else { return changed };
+        if let Some(old) = self.find(&owner, &id)
+            && old.uid == child.uid
+        {
+            if old.version > child.version {
+                return changed; // older than the answer to our own write
+            }
+            if old.same_as(&child) {
+                self.insert(&owner, id, child);
+                return changed;
+            }
+        }
+        self.insert(&owner, id, child);
+        changed.push(owner);
+        changed
+    }
+
+    fn find(&self, owner: &str, id: &Id) -> Option<&Arc<Child>> {
+        self.owners.get(owner)?.children.get(&(id.0.plural, id.1.clone()))
+    }
+
+    fn insert(&mut self, owner: &str, id: Id, child: Arc<Child>) {
+        let family = self.owners.entry(owner.to_owned()).or_default();
+        family.gone.remove(&id);
+        family.children.insert((id.0.plural, id.1.clone()), child);
+        self.owner_of.insert(id, owner.to_owned());
+    }
+
+    fn remove(&mut self, kind: &'static Kind, key: &Key, uid: &str) -> Vec<Owner> {
+        if kind.nature == Nature::Namespace {
+            self.namespaces.remove(&key.name);
+        }
+        let id: Id = (kind, key.clone());
+        let Some(owner) = self.owner_of.get(&id).cloned() else { return Vec::new() };
+        // A late event of an object that was replaced meanwhile says nothing of its successor.
+        let Some(family) = self.owners.get_mut(&owner) else { return Vec::new() };
+        let place = (kind.plural, key.clone());
+        let Some(child) = family.children.get(&place).filter(|child| child.uid == uid).cloned() else {
+            return Vec::new();
+        };
+        family.children.remove(&place);
+        // Memory of what is gone is for the kinds we keep in shape; pods, Jobs and their like come and go.
+        let tracked = self.tracked.get(&owner);
+        // Nor is what an earlier resource of the name left behind a loss of this one.
+        if tracked.is_some_and(|dying| !dying.contains(uid))
+            && !matches!(kind.management, Management::ReadOnly | Management::RunToCompletion)
+        {
+            // Each configuration leaves one, and whoever writes our labels any number.
+            if family.gone.len() >= MAX_REMEMBERED_DELETIONS {
+                family.gone.retain(|(kind, _), gone| {
+                    kind.management == Management::Retained || gone.replicas.is_some()
+                });
+            }
+            if family.gone.len() < MAX_REMEMBERED_DELETIONS {
+                family.gone.insert(id.clone(), child);
+            }
+        }
+        if tracked.is_none() && family.children.is_empty() {
+            self.owners.remove(&owner);
+        }
+        self.owner_of.remove(&id);
+        vec![owner]
+    }
+}
+
+/// Whose child an object is: its controller's, where that is one of our resources, else the one its labels name.
+fn owner(child: &Child) -> Option<Owner> {
+    child
+        .controller
+        .as_ref()
+        .filter(|controller| controller.api_version.starts_with(child.kind.domain.owner_group))
+        .map(|controller| controller.name.clone())
+        .or_else(|| child.instance.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::test_kinds::{CLAIM, CONFIG_MAP, DEPLOYMENT, JOB, NAMESPACE, POD};
+
+    fn object(uid: &str, version: u64, replicas: i64) -> Value {
+        json!({
+            "metadata": {
+                "name": "d", "namespace": "n", "uid": uid, "resourceVersion": version.to_string(),
+                "labels": { "app.kubernetes.io/managed-by": "toy-operator", "app.kubernetes.io/instance": "cr" },
+            },
+            "spec": { "replicas": replicas },
+        })
+    }
+
+    fn child(uid: &str, version: u64, replicas: i64) -> Child {
+        Child::read(&DEPLOYMENT, &object(uid, version, replicas)).unwrap()
+    }
+
+    fn key() -> Key {
+        Key { namespace: Some("n".into()), name: "d".into() }
+    }
+
+    fn known() -> ObjectCache {
+        let cache = ObjectCache::default();
+        cache.track("cr");
+        cache
+    }
+
+    #[test]
+    fn the_echo_of_our_own_write_and_what_is_older_start_nothing() {
+        let cache = known();
+        assert_eq!(cache.upsert(child("a", 5, 2)), ["cr"]);
+        assert!(cache.upsert(child("a", 5, 2)).is_empty(), "the echo");
+        assert!(cache.upsert(child("a", 7, 2)).is_empty(), "a newer version that means the same");
+        assert!(cache.upsert(child("a", 6, 1)).is_empty(), "older than what was seen");
+        assert_eq!(cache.snapshot("cr").get(&DEPLOYMENT, &key()).unwrap().replicas, Some(2));
+        assert_eq!(cache.upsert(child("a", 8, 3)), ["cr"]);
+    }
+
+    #[test]
+    fn a_late_deletion_of_a_replaced_object_does_not_take_its_successor() {
+        let cache = known();
+        cache.upsert(child("a", 5, 2));
+        cache.upsert(child("b", 9, 2));
+        assert!(cache.remove(&child("a", 6, 2)).is_empty());
+        assert_eq!(cache.snapshot("cr").get(&DEPLOYMENT, &key()).unwrap().uid, "b");
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_event_of_a_deletion_brings_nothing_back() {
+        let cache = known();
+        cache.upsert(child("a", 5, 2));
+        cache.remove(&child("a", 8, 2));
+        assert!(cache.upsert(child("a", 6, 2)).is_empty(), "our write, answered late");
+        assert!(cache.upsert(Child { deleting: true, ..child("a", 5, 2) }).is_empty(), "our own delete");
+        assert!(cache.snapshot("cr").children.is_empty());
+        assert_eq!(cache.upsert(child("a", 9, 2)), ["cr"], "it had only lost its label");
+    }
+
+    #[test]
+    fn what_is_gone_is_remembered_while_its_resource_lives() {
+        let cache = known();
+        cache.upsert(child("a", 5, 7));
+        assert_eq!(cache.remove(&child("a", 6, 7)), ["cr"]);
+        let gone = cache.snapshot("cr").gone.get(&(&DEPLOYMENT, key())).cloned();
+        let gone = gone.unwrap();
+        assert_eq!((gone.uid.as_str(), gone.replicas, gone.deleting), ("a", Some(7), false));
+        cache.mark_deleting(&gone);
+        assert!(cache.snapshot("cr").gone[&(&DEPLOYMENT, key())].deleting, "nor is it deleted again");
+        cache.upsert(child("b", 9, 2));
+        assert!(cache.snapshot("cr").gone.is_empty(), "a successor ends the memory");
+        cache.forget("cr");
+        assert_eq!(cache.remove(&child("b", 10, 2)), ["cr"]);
+        assert!(cache.snapshot("cr").gone.is_empty());
+        assert!(cache.lock().owners.is_empty(), "nothing is kept of a resource that is gone");
+    }
+
+    #[test]
+    fn what_was_on_its_way_out_before_a_resource_came_is_not_missed_by_it() {
+        let cache = ObjectCache::default();
+        cache.upsert(Child { deleting: true, ..child("a", 5, 7) });
+        cache.track("cr");
+        assert_eq!(cache.remove(&child("a", 6, 7)), ["cr"]);
+        assert!(cache.snapshot("cr").gone.is_empty());
+        cache.upsert(child("b", 7, 2));
+        cache.remove(&child("b", 8, 2));
+        assert_eq!(cache.snapshot("cr").gone.len(), 1, "its own is");
+    }
+
+    #[test]
+    fn a_complete_list_takes_out_what_is_not_in_it_and_says_that_the_kind_is_known() {
+        let cache = known();
+        cache.upsert(child("a", 5, 2));
+        assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Pending);
+        assert!(cache.mark_failing(&DEPLOYMENT, "forbidden", true));
+        assert!(!cache.mark_failing(&DEPLOYMENT, "forbidden", true), "the same reason is no news");
+        assert!(cache.replace_all(&DEPLOYMENT, Vec::new()).contains(&"cr".to_owned()));
+        assert!(cache.snapshot("cr").children.is_empty());
+        assert!(
+            !cache.mark_failing(&DEPLOYMENT, "down", false),
+            "a failure after a complete list changes nothing"
+        );
+        assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Synced);
+        assert!(cache.mark_failing(&DEPLOYMENT, "forbidden", true), "a right that is gone is news");
+        assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Stale("forbidden".into()));
+        assert!(!cache.mark_failing(&DEPLOYMENT, "down", false));
+        assert!(
+            cache.replace_all(&DEPLOYMENT, Vec::new()).contains(&"cr".to_owned()),
+            "it may be listed again"
+        );
+        assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Synced);
+    }
+
+    #[test]
+    fn an_object_whose_labels_are_stripped_stays_its_owner_s() {
+        let cache = known();
+        cache.upsert(child("a", 5, 2));
+        let mut stripped = object("a", 6, 2);
+        stripped["metadata"]["labels"] = json!({});
+        assert_eq!(cache.upsert(Child::read(&DEPLOYMENT, &stripped).unwrap()), ["cr"]);
+        assert!(cache.snapshot("cr").get(&DEPLOYMENT, &key()).is_some());
+    }
+
+    #[test]
+    fn namespaces_are_known_whoever_owns_them_and_pods_leave_no_memory() {
+        let cache = known();
+        let namespace = json!({ "metadata": { "name": "theirs", "uid": "x", "resourceVersion": "1" } });
+        let namespace = Child::read(&NAMESPACE, &namespace).unwrap();
+        assert!(cache.upsert(namespace.clone()).is_empty());
+        assert!(cache.namespace("theirs").is_some());
+        cache.remove(&namespace);
+        assert!(cache.namespace("theirs").is_none());
+        let pod = Child::read(&POD, &object("p", 3, 0)).unwrap();
+        cache.upsert(pod.clone());
+        cache.remove(&pod);
+        assert!(cache.snapshot("cr").gone.is_empty());
+    }
+
+    #[test]
+    fn pods_of_another_namespace_do_not_count_whatever_their_labels_say() {
+        let cache = known();
+        let with = |kind: &'static Kind, uid: &str, namespace: &str| {
+            let mut object = object(uid, 3, 0);
+            object["metadata"]["namespace"] = json!(namespace);
+            object["metadata"]["name"] = json!(uid);
+            Child::read(kind, &object).unwrap()
+        };
+        cache.upsert(with(&POD, "ours", "n"));
+        cache.upsert(with(&POD, "theirs", "m"));
+        cache.upsert(with(&JOB, "a-restore", "m"));
+        // A monitor in the system namespace.
+        cache.upsert(with(&DEPLOYMENT, "elsewhere", "m"));
+        let names: Vec<String> =
+            cache.snapshot("cr").running_in("n").children.keys().map(|(_, key)| key.name.clone()).collect();
+        assert_eq!(names, ["elsewhere", "ours"]);
+    }
+
+    #[test]
+    fn what_is_made_and_deleted_without_end_is_not_remembered_without_end() {
+        let cache = known();
+        let lose = |kind: &'static Kind, name: &str| {
+            let mut object = object(name, 3, 0);
+            object["metadata"]["name"] = json!(name);
+            object["spec"] = json!({});
+            let child = Child::read(kind, &object).unwrap();
+            cache.upsert(child.clone());
+            cache.remove(&child);
+        };
+        lose(&CLAIM, "data");
+        for number in 0..=MAX_REMEMBERED_DELETIONS {
+            lose(&CONFIG_MAP, &format!("c{number}"));
+        }
+        lose(&CLAIM, "more");
+        let gone = cache.snapshot("cr").gone;
+        assert!(gone.len() <= MAX_REMEMBERED_DELETIONS, "{}", gone.len());
+        let claims = gone.keys().filter(|(kind, _)| *kind == &CLAIM);
+        assert_eq!(claims.count(), 2, "what held data is remembered");
+    }
+}

@@ -1,0 +1,179 @@
+//! What is kept of a live object: who it is, whose, a digest of what is ours, and a few integers.
+//! About 0.3 KB instead of the tens of KB of the object itself.
+
+use std::fmt;
+
+use kube::api::{DynamicObject, ObjectMeta};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::{
+    INSTANCE_LABEL, MANAGED_BY_LABEL, fingerprint,
+    health::ObservedStatus,
+    kind::{Domain, Kind},
+    plan::Key,
+};
+
+/// A live object, reduced.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Child {
+    pub kind: &'static Kind,
+    pub key: Key,
+    pub uid: String,
+    /// Order of its writes. Resource versions of one resource are ordered since Kubernetes 1.35 and were before by
+    /// construction; where one does not parse this is 0 and every event is taken as it comes.
+    pub version: u64,
+    pub controller: Option<Controller>,
+    /// The cluster that its labels name, where they say that we manage it.
+    pub instance: Option<String>,
+    pub deleting: bool,
+    /// Digest of what we applied; `None` where we have no entry.
+    pub digest: Option<u64>,
+    /// Our entry owns `spec.replicas`.
+    pub owns_replicas: bool,
+    /// The other manager that owns `spec.replicas`, with its subresource. It says who scaled last, not whether that
+    /// autoscaler still exists.
+    pub scaled_by: Option<String>,
+    /// Our mark that replicas were handed to an autoscaler of the plan.
+    pub handed_over: bool,
+    pub replicas: Option<i64>,
+    pub detail: ObservedStatus,
+}
+
+/// The controlling owner reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Controller {
+    pub api_version: String,
+    pub kind: String,
+    pub name: String,
+    pub uid: String,
+}
+
+const REPLICAS: &str = "/f:spec/f:replicas";
+
+impl Child {
+    /// Reduces a live object. `None` where it has no name or UID, which no stored object lacks.
+    #[must_use]
+    pub fn read(kind: &'static Kind, live: &Value) -> Option<Self> {
+        let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let labels = live.pointer("/metadata/labels");
+        let label = |name: &str| labels.and_then(|labels| labels.get(name)).and_then(Value::as_str);
+        let Domain { field_manager, handed_over, .. } = kind.domain;
+        let managed = label(MANAGED_BY_LABEL) == Some(field_manager);
+        Some(Self {
+            kind,
+            key: Key { namespace: text("/metadata/namespace"), name: text("/metadata/name")? },
+            uid: text("/metadata/uid")?,
+            version: text("/metadata/resourceVersion").and_then(|version| version.parse().ok()).unwrap_or(0),
+            controller: controller(live),
+            instance: label(INSTANCE_LABEL).filter(|_| managed).map(str::to_owned),
+            deleting: live.pointer("/metadata/deletionTimestamp").is_some(),
+            digest: fingerprint::of_owned_fields(live, field_manager),
+            owns_replicas: fingerprint::field_owners(live, REPLICAS)
+                .any(|owner| owner.applies_as(field_manager)),
+            scaled_by: fingerprint::field_owners(live, REPLICAS)
+                .find(|owner| !owner.applies_as(field_manager))
+                .map(|owner| match owner.subresource {
+                    "" => owner.manager.to_owned(),
+                    subresource => format!("{} (subresource {subresource})", owner.manager),
+                }),
+            handed_over: live
+                .pointer("/metadata/annotations")
+                .and_then(|annotations| annotations.get(handed_over.0))
+                .and_then(Value::as_str)
+                == Some(handed_over.1),
+            replicas: live.pointer("/spec/replicas").and_then(Value::as_i64),
+            detail: ObservedStatus::read(kind, live),
+        })
+    }
+
+    /// Whether the owner with this UID controls it.
+    #[must_use]
+    pub fn is_controlled_by(&self, uid: &str) -> bool {
+        self.controller.as_ref().is_some_and(|controller| controller.uid == uid)
+    }
+
+    /// Whether the number of pods is not ours, though no autoscaler of a plan was given it.
+    #[must_use]
+    pub fn is_scaled_by_others(&self) -> bool {
+        self.replicas.is_some() && !self.owns_replicas && !self.handed_over
+    }
+
+    /// Whether two readings of one object mean the same to us: an event that changes nothing else starts nothing.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        let version = other.version;
+        Self { version, ..self.clone() } == *other
+    }
+}
+
+fn controller(live: &Value) -> Option<Controller> {
+    let references = live.pointer("/metadata/ownerReferences")?.as_array()?;
+    let owner =
+        references.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
+    let text = |field: &str| owner.get(field).and_then(Value::as_str).map(str::to_owned);
+    Some(Controller {
+        api_version: text("apiVersion")?,
+        kind: text("kind")?,
+        name: text("name")?,
+        uid: text("uid")?,
+    })
+}
+
+impl fmt::Display for Child {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.kind.kind, self.key)
+    }
+}
+
+/// An object on its way from the API server to a [`Child`]: the watcher needs metadata, we need the rest.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    meta: ObjectMeta,
+    pub body: Value,
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let body = Value::deserialize(deserializer)?;
+        let text = |field: &str| {
+            body.pointer("/metadata")
+                .and_then(|meta| meta.get(field))
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let meta = ObjectMeta {
+            name: text("name"),
+            namespace: text("namespace"),
+            uid: text("uid"),
+            resource_version: text("resourceVersion"),
+            ..ObjectMeta::default()
+        };
+        Ok(Self { meta, body })
+    }
+}
+
+impl kube::Resource for Raw {
+    type DynamicType = &'static Kind;
+    type Scope = <DynamicObject as kube::Resource>::Scope;
+
+    fn kind(kind: &Self::DynamicType) -> std::borrow::Cow<'_, str> {
+        kind.kind.into()
+    }
+    fn group(kind: &Self::DynamicType) -> std::borrow::Cow<'_, str> {
+        kind.group.into()
+    }
+    fn version(kind: &Self::DynamicType) -> std::borrow::Cow<'_, str> {
+        kind.version.into()
+    }
+    fn plural(kind: &Self::DynamicType) -> std::borrow::Cow<'_, str> {
+        kind.plural.into()
+    }
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+}

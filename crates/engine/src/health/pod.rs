@@ -1,0 +1,205 @@
+//! What a kubelet, the scheduler and the node controller say about one pod.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Cause, condition, config_maps, integer, string, timestamp};
+use crate::{kind::Domain, last_words::LastWords, probe_kill::ProbeKill};
+
+/// Times are in seconds since the epoch.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pod {
+    pub component: String,
+    /// The claim of which it says that it mounts it; empty where it says nothing.
+    pub claim: String,
+    /// ConfigMaps that it mounts.
+    pub config_maps: BTreeSet<String>,
+    pub node: Option<String>,
+    pub phase: String,
+    pub created: i64,
+    pub ready: bool,
+    /// Since when it is not ready; 0 where it is, or was never looked at.
+    pub unready_since: i64,
+    /// Its startup probe has succeeded, or it has none.
+    pub started: bool,
+    pub restarts: i64,
+    /// The container waits: `ImagePullBackOff`, `CrashLoopBackOff`, `CreateContainerConfigError`…
+    pub waiting: Option<Cause>,
+    /// The last end of the container, where it was not a clean one.
+    pub terminated: Option<Terminated>,
+    /// The scheduler found no node; since when.
+    pub unschedulable: Option<(String, i64)>,
+    /// The scheduler has answered, or somebody keeps it from looking.
+    pub scheduled: bool,
+    /// Names of the gates that keep the scheduler from looking; since when.
+    pub gated: Option<(Vec<String>, i64)>,
+    /// A node has it, and its containers are not made yet.
+    pub creating: Option<Creating>,
+    /// Why it ended as a whole: `Evicted`, `NodeShutdown`…
+    pub failed: Option<Cause>,
+    /// Its containers were ready when its node was last heard of.
+    pub lost: bool,
+    /// Until when it had the time to end, where it is being deleted.
+    pub ends: Option<i64>,
+    pub finalizers: Vec<String>,
+    /// The image of a container that waits.
+    pub image: String,
+    /// The Job that it belongs to.
+    pub job: Option<String>,
+    /// What a container of a Job said when it ended well.
+    pub said: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terminated {
+    pub exit_code: i64,
+    pub reason: String,
+    pub words: LastWords,
+    /// The probe that had it killed.
+    pub killed_by: Option<ProbeKill>,
+}
+
+/// How far a node is with a pod that it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Creating {
+    pub since: i64,
+    pub stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The kubelet has said nothing of it.
+    Unseen,
+    /// Volumes and network are being set up.
+    Preparing,
+    /// They are there: the image is being pulled.
+    Pulling,
+    /// The kubelet does not tell the two apart.
+    Unknown,
+}
+
+pub(super) fn pod(live: &Value, domain: &Domain) -> Pod {
+    let container = container(live);
+    let labels = live.pointer("/metadata/labels");
+    let label = |name: &str| labels?.get(name)?.as_str().map(str::to_owned);
+    let job = label("batch.kubernetes.io/job-name");
+    let phase = string(live, "/status/phase");
+    let created = timestamp(live, "/metadata/creationTimestamp").map_or(0, Timestamp::as_second);
+    let terminated = container
+        .and_then(|status| {
+            status.pointer("/state/terminated").or_else(|| status.pointer("/lastState/terminated"))
+        })
+        .map(|end| Terminated {
+            exit_code: integer(end, "/exitCode"),
+            reason: string(end, "/reason"),
+            words: LastWords::read(&string(end, "/message")),
+            killed_by: container.and_then(|it| {
+                ProbeKill::read(live, &string(it, "/name"), end, integer(it, "/restartCount"))
+            }),
+        })
+        // 143 is SIGTERM: the server's clean stop. Nobody stops the pod of a Job but its deadline.
+        .filter(|end| {
+            end.exit_code != 0 && (end.exit_code != 143 || job.is_some() || end.killed_by.is_some())
+        });
+    Pod {
+        component: label("app.kubernetes.io/component").unwrap_or_default(),
+        claim: label(domain.volume_label).unwrap_or_default(),
+        config_maps: config_maps(live, "/spec/volumes"),
+        node: live.pointer("/spec/nodeName").and_then(Value::as_str).map(str::to_owned),
+        created,
+        ready: condition(live, "Ready", "True").is_some(),
+        unready_since: since(live, "Ready", "False"),
+        started: container.and_then(|status| status.get("started")).and_then(Value::as_bool).unwrap_or(false),
+        restarts: container.map_or(0, |status| integer(status, "/restartCount")),
+        waiting: container
+            .and_then(|status| status.pointer("/state/waiting"))
+            .map(|waiting| Cause { reason: string(waiting, "/reason"), message: string(waiting, "/message") })
+            .filter(|cause| tells(&cause.reason)),
+        terminated,
+        unschedulable: condition(live, "PodScheduled", "False")
+            .filter(|cause| cause.reason == "Unschedulable")
+            .map(|cause| (cause.message, since(live, "PodScheduled", "False"))),
+        scheduled: ["True", "False"].iter().any(|status| condition(live, "PodScheduled", status).is_some()),
+        gated: condition(live, "PodScheduled", "False")
+            .filter(|cause| cause.reason == "SchedulingGated")
+            .map(|_| {
+                let gates = live.pointer("/spec/schedulingGates").and_then(Value::as_array);
+                let names = gates.into_iter().flatten().map(|gate| string(gate, "/name")).collect();
+                (names, since(live, "PodScheduled", "False").max(created))
+            }),
+        creating: creating(live, container),
+        failed: (phase == "Failed")
+            .then(|| Cause {
+                reason: string(live, "/status/reason"),
+                message: string(live, "/status/message"),
+            })
+            .filter(|cause| !cause.reason.is_empty()),
+        lost: lost(live),
+        ends: timestamp(live, "/metadata/deletionTimestamp").map(Timestamp::as_second),
+        finalizers: live
+            .pointer("/metadata/finalizers")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect(),
+        image: container.map(|status| string(status, "/image")).unwrap_or_default(),
+        said: job.as_ref().and(container).and_then(|status| {
+            let end = status.pointer("/state/terminated").filter(|end| integer(end, "/exitCode") == 0)?;
+            Some(string(end, "/message"))
+        }),
+        phase,
+        job,
+    }
+}
+
+/// The one that does not run tells the cause, also where it is one that has to end or run before the others.
+fn container(live: &Value) -> Option<&Value> {
+    let of = |field: &str| live.pointer(field).and_then(Value::as_array).into_iter().flatten();
+    let all = || of("/status/initContainerStatuses").chain(of("/status/containerStatuses"));
+    let waits = |status: &Value| status.pointer("/state/waiting").map(|waiting| string(waiting, "/reason"));
+    all()
+        .find(|status| waits(status).is_some_and(|reason| tells(&reason)))
+        .or_else(|| all().find(|status| waits(status).is_some()))
+        .or_else(|| of("/status/containerStatuses").next())
+}
+
+/// Whether a container that waits for this reason is in trouble, and not just on its way.
+fn tells(reason: &str) -> bool {
+    !matches!(reason, "ContainerCreating" | "PodInitializing" | "")
+}
+
+fn creating(live: &Value, container: Option<&Value>) -> Option<Creating> {
+    let since = since(live, "PodScheduled", "True");
+    let pending = since > 0 && string(live, "/status/phase") == "Pending";
+    let stage = match container {
+        None => Stage::Unseen,
+        Some(status) if string(status, "/state/waiting/reason") != "ContainerCreating" => return None,
+        Some(_) if condition(live, "PodReadyToStartContainers", "False").is_some() => Stage::Preparing,
+        Some(_) if condition(live, "PodReadyToStartContainers", "True").is_some() => Stage::Pulling,
+        Some(_) => Stage::Unknown,
+    };
+    pending.then_some(Creating { since, stage })
+}
+
+/// A kubelet never says of a pod whose containers are ready that it is not, but for a readiness gate. The node
+/// controller does, of every pod on a node that does not answer.
+fn lost(live: &Value) -> bool {
+    let gate = |cause: Cause| cause.reason == "ReadinessGatesNotReady";
+    condition(live, "Ready", "False").is_some_and(|cause| !gate(cause))
+        && condition(live, "ContainersReady", "True").is_some()
+}
+
+/// Since when a condition is as said, in seconds since the epoch; 0 where it is not.
+pub(super) fn since(live: &Value, type_: &str, status: &str) -> i64 {
+    let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
+    conditions
+        .into_iter()
+        .flatten()
+        .find(|it| string(it, "/type") == type_ && string(it, "/status") == status)
+        .and_then(|it| timestamp(it, "/lastTransitionTime"))
+        .map_or(0, Timestamp::as_second)
+}

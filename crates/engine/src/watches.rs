@@ -1,0 +1,326 @@
+//! One watch per kind, each with its own backoff: a kind that fails never delays another.
+
+use std::{
+    collections::HashMap,
+    fmt::Debug,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{Stream, StreamExt, pin_mut};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt,
+        utils::Backoff,
+        watcher::{self, Event},
+    },
+};
+use rand::Rng;
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
+
+use super::{
+    MANAGED_BY_LABEL,
+    cache::{ObjectCache, SyncState},
+    child::{Child, Raw},
+    kind::{Kind, Nature},
+    metrics::Metrics,
+    relist,
+    watch_liveness::{WatchLiveness, Watching},
+};
+
+/// A dead connection is noticed after this plus 5 s; kube allows less than 295 s, load balancers often cut at 240 s.
+pub const WATCH_TIMEOUT: Duration = Duration::from_secs(90);
+/// Objects of one page are held whole until they are reduced, so pages are small.
+pub const PAGE: u32 = 100;
+
+/// Of all kinds, to know which optional ones are served.
+const DEFINITIONS: &str = "customresourcedefinitions";
+
+/// Why resources should be looked at again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// One resource's children changed.
+    Owner(String),
+    /// A namespace came, went or changed hands: whoever names it.
+    Namespace(String),
+    /// Something that concerns all of them.
+    All,
+}
+
+/// Watches every kind of the table, optional ones while they are served.
+#[derive(Clone)]
+pub struct Watches {
+    pub client: Client,
+    pub kinds: &'static [&'static Kind],
+    pub cache: Arc<ObjectCache>,
+    pub triggers: mpsc::UnboundedSender<Trigger>,
+    pub metrics: Arc<dyn Metrics>,
+    pub pulse: Arc<WatchLiveness>,
+    /// Ticks whenever the coverage of a kind changes; see [`Watches::covered`].
+    pub progress: watch::Sender<u64>,
+}
+
+impl Watches {
+    /// Runs until cancelled.
+    pub async fn run(self, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        for kind in self.kinds.iter().copied().filter(|kind| kind.management.watched() && !kind.optional) {
+            tasks.spawn(self.clone().watch(kind, stop.clone()));
+        }
+        self.follow_crds(&tasks, &stop).await;
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// Whether every kind was listed, or is known not to be for now: only then does a plan mean anything.
+    #[must_use]
+    pub fn covered(kinds: &[&'static Kind], cache: &ObjectCache) -> bool {
+        kinds
+            .iter()
+            .filter(|kind| kind.management.watched())
+            .all(|kind| cache.coverage(kind) != SyncState::Pending)
+    }
+
+    async fn watch(self, kind: &'static Kind, stop: CancellationToken) {
+        let api = Api::<Raw>::all_with(self.client.clone(), &kind);
+        let stream = kept_up(api, config(kind), self.pulse.watching(kind.plural));
+        pin_mut!(stream);
+        let mut list: Vec<Child> = Vec::new();
+        let mut refusals = 0;
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => return,
+                event = stream.next() => event,
+            };
+            let Some(event) = event else { return };
+            match event {
+                Ok(Event::Init) => list.clear(),
+                Ok(Event::InitApply(raw)) => list.extend(Child::read(kind, &raw.body)),
+                Ok(Event::InitDone) => {
+                    let names: Vec<String> = list.iter().map(|child| child.key.name.clone()).collect();
+                    refusals = 0;
+                    let changed = self.cache.replace_all(kind, std::mem::take(&mut list));
+                    self.notify(kind, changed, names);
+                    self.tick();
+                }
+                Ok(Event::Apply(raw)) => {
+                    if let Some(child) = Child::read(kind, &raw.body) {
+                        let name = child.key.name.clone();
+                        let news = kind.nature != Nature::Namespace
+                            || self.cache.namespace(&name).is_none_or(|old| !old.same_as(&child));
+                        let changed = self.cache.upsert(child);
+                        self.notify(kind, changed, news.then_some(name));
+                    }
+                }
+                Ok(Event::Delete(raw)) => {
+                    if let Some(child) = Child::read(kind, &raw.body) {
+                        let changed = self.cache.remove(&child);
+                        self.notify(kind, changed, Some(child.key.name));
+                    }
+                }
+                Err(error) if kind.optional && relist::refusal(&error) == Some(404) => self.absent(kind),
+                Err(error) => {
+                    refusals += u32::from(relist::refusal(&error).is_some());
+                    self.failed(kind, &error, refusals >= REFUSED);
+                }
+            }
+        }
+    }
+
+    fn notify(&self, kind: &Kind, owners: Vec<String>, names: impl IntoIterator<Item = String>) {
+        // The receiver ends only with the process.
+        for owner in owners {
+            let _ = self.triggers.send(Trigger::Owner(owner));
+        }
+        if kind.nature == Nature::Namespace {
+            for name in names {
+                let _ = self.triggers.send(Trigger::Namespace(name));
+            }
+        }
+    }
+
+    fn failed(&self, kind: &'static Kind, error: &watcher::Error, forbidden: bool) {
+        self.metrics.watch_failed(kind.plural);
+        let message = explain(error);
+        if self.cache.mark_failing(kind, &message, forbidden) {
+            warn!(kind = kind.kind, %message, "cannot be listed; trying again");
+            let _ = self.triggers.send(Trigger::All);
+            self.tick();
+        } else {
+            debug!(kind = kind.kind, %message, "watch failed; trying again");
+        }
+    }
+
+    fn tick(&self) {
+        self.progress.send_modify(|ticks| *ticks += 1);
+    }
+
+    /// Starts and stops the watches of optional kinds as their CRDs come and go.
+    async fn follow_crds(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        let optional: HashMap<String, &'static Kind> =
+            self.kinds.iter().filter(|kind| kind.optional).map(|kind| (kind.crd_name(), *kind)).collect();
+        let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(self.client.clone());
+        let stream = kept_up(api, any(), self.pulse.watching(DEFINITIONS));
+        pin_mut!(stream);
+        let mut running: HashMap<String, CancellationToken> = HashMap::new();
+        let mut present: Vec<String> = Vec::new();
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => return,
+                event = stream.next() => event,
+            };
+            let Some(event) = event else { return };
+            match event {
+                Ok(Event::Init) => present.clear(),
+                Ok(Event::InitApply(crd)) => present.push(crd.name_any()),
+                Ok(Event::InitDone) => {
+                    for (name, kind) in &optional {
+                        if present.contains(name) {
+                            self.start(kind, name, &mut running, tasks, stop);
+                        } else {
+                            self.stop(kind, name, &mut running);
+                        }
+                    }
+                }
+                Ok(Event::Apply(crd)) => {
+                    let name = crd.name_any();
+                    if let Some(kind) = optional.get(&name) {
+                        if crd.metadata.deletion_timestamp.is_some() {
+                            self.stop(kind, &name, &mut running);
+                        } else {
+                            self.start(kind, &name, &mut running, tasks, stop);
+                        }
+                    }
+                }
+                Ok(Event::Delete(crd)) => {
+                    let name = crd.name_any();
+                    if let Some(kind) = optional.get(&name) {
+                        self.stop(kind, &name, &mut running);
+                    }
+                }
+                Err(error) => {
+                    self.metrics.watch_failed(DEFINITIONS);
+                    // Whether optional kinds are served is then unknown; nothing else waits for it.
+                    for kind in optional.values() {
+                        if self.cache.coverage(kind) == SyncState::Pending {
+                            let why = format!("{DEFINITIONS}: {}", explain(&error));
+                            self.cache.mark_failing(kind, &why, false);
+                        }
+                    }
+                    self.tick();
+                }
+            }
+        }
+    }
+
+    fn start(
+        &self,
+        kind: &'static Kind,
+        name: &str,
+        running: &mut HashMap<String, CancellationToken>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) {
+        if !running.contains_key(name) {
+            let token = stop.child_token();
+            running.insert(name.to_owned(), token.clone());
+            tasks.spawn(self.clone().watch(kind, token));
+        }
+    }
+
+    fn stop(&self, kind: &'static Kind, name: &str, running: &mut HashMap<String, CancellationToken>) {
+        if let Some(token) = running.remove(name) {
+            token.cancel();
+            info!(kind = kind.kind, "no longer served");
+        }
+        self.absent(kind);
+    }
+
+    /// The API server does not serve an optional kind, or not in our version.
+    fn absent(&self, kind: &'static Kind) {
+        if self.cache.coverage(kind) != SyncState::NotServed {
+            self.cache.mark_not_served(kind);
+            let _ = self.triggers.send(Trigger::All);
+            self.tick();
+        }
+    }
+}
+
+/// The pause of one failing watch: half a second, doubling to 8 s, so that an API server that was away is seen again
+/// soon and one that refuses is not pressed.
+#[derive(Default)]
+pub struct Pause {
+    failures: u32,
+    last: Option<Instant>,
+}
+
+impl Iterator for Pause {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        // A list that begins and then fails has shown nothing good; only time without a failure has.
+        if self.last.is_some_and(|last| last.elapsed() > LONGEST_PAUSE * 4) {
+            self.failures = 0;
+        }
+        self.last = Some(Instant::now());
+        let pause = Duration::from_millis(500).saturating_mul(1 << self.failures.min(8)).min(LONGEST_PAUSE);
+        self.failures += 1;
+        Some(pause.mul_f64(rand::rng().random_range(0.75..=1.0)))
+    }
+}
+
+impl Backoff for Pause {
+    fn reset(&mut self) {}
+}
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// So many refusals since the last list, some 3 s of them, say that a right is gone: an API server that has just started
+/// refuses what it allows a moment later.
+const REFUSED: u32 = 3;
+
+/// Every object of an API, from now on: what fails is tried again after its pause, and each sign of life is noted.
+pub fn kept_up<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    watching: Watching,
+) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    relist::events(api, config).backoff(Pause::default()).inspect(move |event| watching.told(event.is_ok()))
+}
+
+/// Whatever there is of a kind.
+#[must_use]
+pub fn any() -> watcher::Config {
+    watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE)
+}
+
+fn config(kind: &Kind) -> watcher::Config {
+    let config = any();
+    if kind.nature == Nature::Namespace {
+        config
+    } else {
+        config.labels(&format!("{MANAGED_BY_LABEL}={}", kind.domain.field_manager))
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+fn explain(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
