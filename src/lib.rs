@@ -2,6 +2,7 @@
 
 pub use backup;
 pub use engine;
+pub use workload;
 
 pub mod api;
 pub mod cli;
@@ -16,4 +17,3 @@ pub mod telemetry;
 pub mod termination;
 pub mod verdict;
 pub mod vitals;
-pub mod workload;

@@ -25,7 +25,6 @@ mod refusals;
 mod replicas;
 mod requeue;
 mod restore;
-mod rooms;
 mod rules;
 mod server_pods;
 mod specs;
