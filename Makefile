@@ -36,22 +36,42 @@ run: ## runs the operator against the cluster that KUBECONFIG names
 	$(CARGO) run --locked -- run
 
 # Tests wait more than they compute; and a control plane that collects its garbage more rarely leaves them the processor.
-SIDE_BY_SIDE := RUST_TEST_THREADS=4 GOGC=400
+SIDE_BY_SIDE := RUST_TEST_THREADS=8 GOGC=400
+RUN := $(CARGO) test --locked --no-fail-fast
+
+# Suites that take minutes have targets of their own. A new suite is in `test` unless it is named here; tests/README.md has
+# the table.
+LONG := campaign faults storms
+# These wait for the cluster's clocks most of the time: they run beside the others, which compute.
+WAITING := cluster_exclusive install
+SUITES := $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs)))
+suites = $(addprefix --test ,$(1))
+# The tests of the other packages.
+PROGRAMS := control_plane interruptions programs proxy up
 
 # The control plane is built before the tests, so that none of them waits for it, and its kubectl is there to render with.
 .PHONY: test
-test: check ## every check and every test, ends with the counts
+test: check ## every check, and the tests of every change: unit, contract, clusters; ends with the counts
 	$(CARGO) test --workspace --locked --no-run
 	$(TARGET)/debug/local-cluster build
 	rm -rf $(TRAFFIC)
 	KUBECTL=$$($(TARGET)/debug/local-cluster bin kubectl) LOCAL_CLUSTER_AUDIT_DIR=$(TRAFFIC) $(SIDE_BY_SIDE) \
-	  tests/summarise $(CARGO) test --workspace --locked --no-fail-fast
+	  tests/summarise tests/beside '$(RUN) $(call suites,$(WAITING))' \
+	  '$(RUN) --workspace --lib --bins $(call suites,$(PROGRAMS) $(filter-out $(LONG) $(WAITING),$(SUITES)))'
 	$(MAKE) --no-print-directory rbac-used
 
-# The audit logs of the clusters that `test` starts.
+# FAULTS_SEED=… takes another sample of the campaign. The storms are in their small size.
+.PHONY: test-faults
+test-faults: tools ## a sample of the faults, the campaign and the storms; all of them: make campaign
+	$(CARGO) test --workspace --locked --no-run
+	$(TARGET)/debug/local-cluster build
+	KUBECTL=$$($(TARGET)/debug/local-cluster bin kubectl) LOCAL_CLUSTER_AUDIT_DIR=$(TRAFFIC) $(SIDE_BY_SIDE) CAMPAIGN=small \
+	  tests/summarise tests/beside '$(RUN) --test faults' '$(RUN) --test campaign'
+
+# The audit logs of the clusters that `test` starts, and those of `test-faults` after it.
 TRAFFIC := $(abspath $(TARGET))/traffic
 .PHONY: rbac-used
-rbac-used: ## holds the operator's rights against what it asked for in the last `make test`, both ways
+rbac-used: ## holds the operator's rights against what it asked for since `make test` began, both ways
 	LOCAL_CLUSTER_AUDIT_DIR=$(TRAFFIC) $(CARGO) test --quiet --locked --test manifests every_right_is_used -- --ignored --nocapture
 
 # CAMPAIGN_SEED=… turns the faults that take turns. Operators, proxy and tests are optimised: they would take half of the
@@ -106,8 +126,8 @@ golden: ## writes tests/golden: the rendered plan of each example and of each fi
 	UPDATE_GOLDEN=1 $(CARGO) test --quiet --locked --lib golden_plans_are_unchanged
 
 .PHONY: generate
-generate: crd ## writes what follows from the code: crds/, the operator's role and policy, SECURITY's rights, install.yaml
-	UPDATE_GENERATED=1 $(CARGO) test --quiet --locked --test manifests generated_files_follow_the_kind_table
+generate: crd ## writes what follows from the code: crds/, the operator's role and policy, SECURITY's rights, docs/reasons.md, install.yaml
+	UPDATE_GENERATED=1 $(CARGO) test --quiet --locked --test manifests generated_files_are_up_to_date
 	$(MAKE) --no-print-directory install-yaml
 
 .PHONY: crd

@@ -22,6 +22,7 @@ use crate::{
     engine::{
         kind::{Domain, Kind, Management, Nature},
         plan::{Plan, Replicas},
+        resource::ResourceKind,
     },
     workload::build::{
         gateway::{GATEWAY_API, Gateway},
@@ -50,12 +51,28 @@ const MONITORING: &str = "spec.monitoring, where the Prometheus operator's CRDs 
 pub const FIELD_MANAGER: &str = "logpilot-operator";
 /// On pods: the claim they mount, so that pods that need one node find each other.
 pub const VOLUME_LABEL: &str = "logpilot.io/data";
+/// What watches select by, and how a kept claim or namespace is recognised by a later cluster.
+pub const CLUSTER_LABEL: &str = "logpilot.io/cluster";
+
+/// The resource that users write.
+pub static LOGPILOT_CLUSTER: ResourceKind = ResourceKind {
+    group: api::GROUP,
+    version: api::VERSION,
+    kind: api::KIND,
+    plural: api::PLURAL,
+    namespaced: false,
+    label: CLUSTER_LABEL,
+    watch: "resources",
+    field_manager: FIELD_MANAGER,
+};
 
 /// Whose objects they are.
 pub static DOMAIN: Domain = Domain {
     field_manager: FIELD_MANAGER,
     owner_group: api::GROUP,
+    resources: &[&LOGPILOT_CLUSTER],
     handed_over: ("logpilot.io/replicas", "autoscaled"),
+    main_container: "logpilot",
     volume_label: VOLUME_LABEL,
     restores_annotation: "logpilot.io/restores",
 };

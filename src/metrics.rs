@@ -17,6 +17,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::engine::resource::ResourceRef;
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Outcome {
     result: &'static str,
@@ -64,7 +66,7 @@ pub struct Metrics {
     clusters: Family<State, Gauge<i64>>,
     not_ready_seconds: Gauge<i64>,
     problems: Family<Cause, Gauge<i64>>,
-    judged: Mutex<HashMap<String, Judged>>,
+    judged: Mutex<HashMap<ResourceRef, Judged>>,
     started: Gauge<f64, AtomicU64>,
     leader: Gauge<i64>,
 }
@@ -155,13 +157,13 @@ impl Metrics {
     }
 
     /// What a resource's status says now, whether it had to be written or not.
-    pub fn judged(&self, name: &str, judged: Judged) {
-        self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), judged);
+    pub fn judged(&self, resource: &ResourceRef, judged: Judged) {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(resource.clone(), judged);
     }
 
     /// A resource that is gone is counted no more.
-    pub fn forget(&self, name: &str) {
-        self.judged.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    pub fn forget(&self, resource: &ResourceRef) {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).remove(resource);
     }
 
     fn count_judged(&self, clusters: usize, now: i64) {
@@ -224,7 +226,11 @@ mod tests {
     use engine::metrics::Metrics as _;
 
     use super::*;
-    use crate::exposition::Format;
+    use crate::{exposition::Format, kinds::LOGPILOT_CLUSTER};
+
+    fn named(name: &str) -> ResourceRef {
+        ResourceRef::new(&LOGPILOT_CLUSTER, None, name)
+    }
 
     fn shown(metrics: &Metrics, clusters: usize) -> Vec<String> {
         let text = metrics.render(clusters, 0, true, &[]);
@@ -252,7 +258,7 @@ mod tests {
         metrics.reconciled("finished", 0.1);
         metrics.record_write("Deployment", "created");
         metrics.watch_failed("pods");
-        metrics.judged("bad", Judged { not_ready_since: Some(0), reasons: vec!["Unschedulable"] });
+        metrics.judged(&named("bad"), Judged { not_ready_since: Some(0), reasons: vec!["Unschedulable"] });
         let text = Format::Text.written(metrics.render(1, 1, true, &[("pods", Duration::ZERO)]));
         let told: BTreeSet<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
@@ -272,11 +278,14 @@ mod tests {
     fn clusters_are_counted_by_state_and_problems_by_reason_and_never_named() {
         let metrics = Metrics::default();
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
-        metrics.judged("good", Judged::default());
+        metrics.judged(&named("good"), Judged::default());
         let bad =
             Judged { not_ready_since: Some(now - 1000), reasons: vec!["Unschedulable", "VolumePending"] };
-        metrics.judged("bad", bad.clone());
-        metrics.judged("worse", Judged { not_ready_since: Some(now - 5000), reasons: vec!["Unschedulable"] });
+        metrics.judged(&named("bad"), bad.clone());
+        metrics.judged(
+            &named("worse"),
+            Judged { not_ready_since: Some(now - 5000), reasons: vec!["Unschedulable"] },
+        );
         let lines = shown(&metrics, 4).join("\n");
         for line in [
             "logpilot_operator_clusters{state=\"ready\"} 1",
@@ -289,8 +298,8 @@ mod tests {
             assert!(lines.contains(line), "{line} in\n{lines}");
         }
         assert!(!lines.contains("worse"));
-        metrics.judged("bad", Judged::default());
-        metrics.forget("worse");
+        metrics.judged(&named("bad"), Judged::default());
+        metrics.forget(&named("worse"));
         assert_eq!(
             shown(&metrics, 2),
             [

@@ -3,25 +3,20 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use kube::{
-    Client, Config,
-    api::{ApiResource, GroupVersionKind},
-    runtime::reflector::store,
-};
-use tokio::sync::{mpsc, watch};
+use kube::{Client, Config, runtime::reflector::store};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api,
     engine::{
         cache::ObjectCache,
         client_timeout,
         controller::ControllerRuntime,
         lease::{Elector, Leadership, LeadershipLost},
         watch_liveness::WatchLiveness,
-        watches::Watches,
+        watches::{Triggers, Watches},
     },
-    kinds::KINDS,
+    kinds::{KINDS, LOGPILOT_CLUSTER},
     logpilot::controller::{Controller, Planner},
     metrics::Metrics,
     vitals::Vitals,
@@ -45,10 +40,6 @@ pub struct Operator {
 
 struct Parts {
     writer: store::Writer<kube::api::DynamicObject>,
-    triggers: (
-        mpsc::UnboundedSender<crate::engine::watches::Trigger>,
-        mpsc::UnboundedReceiver<crate::engine::watches::Trigger>,
-    ),
     progress: (watch::Sender<u64>, watch::Receiver<u64>),
 }
 
@@ -69,17 +60,10 @@ pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     Client::try_from(config).map(client_timeout::bounded)
 }
 
-fn resource() -> ApiResource {
-    ApiResource::from_gvk_with_plural(
-        &GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND),
-        api::PLURAL,
-    )
-}
-
 impl Operator {
     #[must_use]
     pub fn new(client: Client, planner: Planner) -> Self {
-        let writer = store::Writer::new(resource());
+        let writer = store::Writer::new(LOGPILOT_CLUSTER.api_resource());
         Self {
             cache: Arc::new(ObjectCache::default()),
             metrics: Arc::new(Metrics::default()),
@@ -91,11 +75,7 @@ impl Operator {
             image: None,
             term: Leadership::default(),
             election: None,
-            parts: Arc::new(std::sync::Mutex::new(Some(Parts {
-                writer,
-                triggers: mpsc::unbounded_channel(),
-                progress: watch::channel(0),
-            }))),
+            parts: Arc::new(std::sync::Mutex::new(Some(Parts { writer, progress: watch::channel(0) }))),
         }
     }
 
@@ -138,15 +118,17 @@ impl Operator {
     /// Another operator leads now.
     pub async fn run(self, stop: CancellationToken) -> Result<(), LeadershipLost> {
         let taken = self.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let Some(Parts { writer, triggers: (trigger, triggers), progress: (ticks, progress) }) = taken else {
+        let Some(Parts { writer, progress: (ticks, progress) }) = taken else {
             return Ok(());
         };
         let (lead, leading) = watch::channel(self.election.is_none());
+        let mut triggers = Triggers::default();
+        let queue = triggers.queue(&LOGPILOT_CLUSTER);
         let watches = Watches {
             client: self.client.clone(),
             kinds: KINDS,
             cache: Arc::clone(&self.cache),
-            triggers: trigger,
+            triggers,
             metrics: self.metrics.clone(),
             pulse: Arc::clone(&self.pulse),
             progress: ticks,
@@ -162,13 +144,13 @@ impl Operator {
         controller.operator_image.clone_from(&self.image);
         let dispatch = ControllerRuntime {
             client: self.client,
-            resource: resource(),
+            resource: &LOGPILOT_CLUSTER,
             kinds: KINDS,
             cache: self.cache,
             metrics: self.metrics,
             pulse: self.pulse,
             store: writer,
-            triggers,
+            triggers: queue,
             progress,
             leading,
         };

@@ -13,7 +13,15 @@ use super::{
 /// `kubectl create job --from=cronjob/…-backup` takes one at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::one_target())]
+#[x_kube(
+    validation = rule::one_target(),
+    validation = rules::presence::retention_is_kept(),
+    validation = rules::presence::bucket_is_kept(),
+    validation = rules::presence::bucket_setting_is_kept("prefix", "backups would go elsewhere in the bucket, and those that there are would be out of sight", "`NAMESPACE/NAME`"),
+    validation = rules::presence::bucket_setting_is_kept("endpoint", "backups and the key would go to Amazon", "`https://s3.REGION.amazonaws.com`"),
+    validation = rules::presence::backup_claim_is_kept(),
+    validation = rules::presence::suspension_is_kept()
+)]
 pub struct Backup {
     /// Default true. With false no backup is taken; those that exist stay.
     pub enabled: Option<bool>,
@@ -73,7 +81,7 @@ pub struct S3 {
     #[x_kube(validation = rule::bucket())]
     pub bucket: String,
     /// What the names of the backups begin with, before a `/`. Default: the namespace and the name of the cluster.
-    /// No other cluster may use it. With `storage.sharing: PerComponent` the component's name follows.
+    /// Where another cluster has the same, each counts and removes only its own. With `storage.sharing: PerComponent` the component's name follows.
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(validation = rule::prefix())]
     pub prefix: Option<String>,

@@ -89,7 +89,12 @@ use super::{
     validation = rules::presence::components_are_kept(),
     validation = rules::presence::clients_are_kept(),
     validation = rules::presence::backups_are_kept(),
-    validation = rules::presence::protection_is_kept()
+    validation = rules::presence::protection_is_kept(),
+    validation = rules::presence::monitoring_peer_is_kept(),
+    validation = rules::presence::ingress_controller_is_kept(),
+    validation = rules::presence::api_key_is_kept(),
+    validation = rules::presence::operation_is_kept("paused", "the operator would change what it left alone"),
+    validation = rules::presence::operation_is_kept("stopped", "pods would start")
 )]
 pub struct LogPilotClusterSpec {
     /// Prefix of every child's name. Default: the resource's name. Immutable.

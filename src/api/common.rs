@@ -230,10 +230,19 @@ impl ResourceField {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldReference {
+    /// The version of the Pod that the path is of. Only `v1`, which is the default.
+    pub api_version: Option<PodVersion>,
     /// Such as `metadata.name` or `status.podIP`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::environment::pod_field())]
     pub field_path: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PodVersion {
+    #[default]
+    #[serde(rename = "v1")]
+    V1,
 }
 
 /// All keys of a Secret or ConfigMap as variables: exactly one of the references.

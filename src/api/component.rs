@@ -18,7 +18,9 @@ use super::{
 #[x_kube(
     validation = rule::replicas_or_autoscaling(),
     validation = rule::replicas_after_autoscaling(),
-    validation = rule::deadline_after_min_ready()
+    validation = rule::deadline_after_min_ready(),
+    validation = rules::presence::switch_stays_off("its pods would start"),
+    validation = rules::presence::no_replicas_are_kept()
 )]
 pub struct ComponentSpec {
     /// `false` turns the component off and keeps its settings.
@@ -341,7 +343,9 @@ pub enum UnhealthyPodEviction {
 #[x_kube(
     validation = rule::load_balancer_class_is_kept(),
     validation = rules::presence::source_ranges_are_kept(),
-    validation = rules::presence::some_source_range()
+    validation = rules::presence::some_source_range(),
+    validation = rules::presence::switch_stays_off("clients could connect"),
+    validation = rules::widening::guards_are_kept()
 )]
 pub struct LoadBalancer {
     /// `false` removes the Service and keeps its settings.
@@ -369,6 +373,7 @@ pub struct LoadBalancer {
 
 /// A Service of type NodePort in front of the component. Ports not given are allocated by the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = rules::presence::switch_stays_off("clients could connect"))]
 pub struct NodePort {
     /// `false` removes the Service and keeps its settings.
     pub enabled: Option<bool>,

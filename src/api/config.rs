@@ -90,6 +90,7 @@ pub struct Auth {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = rules::presence::key_is_kept())]
 pub struct ApiKeySecret {
     /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]

@@ -21,7 +21,14 @@ pub struct Exposure {
 /// An Ingress, and a second one for gRPC rules: the backend protocol is a setting of a whole Ingress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::certificate_needs_host(), validation = rules::presence::tls_is_kept(""))]
+#[x_kube(
+    validation = rule::certificate_needs_host(),
+    validation = rules::presence::tls_is_kept_on_ingress(),
+    validation = rules::presence::switch_stays_off("clients could connect"),
+    validation = rules::presence::ingress_class_is_kept(),
+    validation = rules::widening::rules_stay_narrow(),
+    validation = rules::widening::guards_are_kept()
+)]
 pub struct Ingress {
     /// `false` removes the Ingress and keeps its settings.
     pub enabled: Option<bool>,
@@ -124,7 +131,10 @@ pub enum IssuerKind {
 /// Cross-origin requests, answered by the ingress controller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::presence::origins_are_kept())]
+#[x_kube(
+    validation = rules::presence::origins_are_kept(),
+    validation = rules::presence::switch_stays_off("pages of other origins could connect")
+)]
 pub struct Cors {
     /// `false` leaves CORS out and keeps its settings.
     pub enabled: Option<bool>,

@@ -16,7 +16,10 @@ use super::{
     validation = rule::tls_needs_own_gateway(),
     validation = rule::any_host_has_one_protocol(),
     validation = ingress::certificate_needs_host(),
-    validation = rules::presence::tls_is_kept(" || has(self.parentRefs)")
+    validation = rules::presence::tls_is_kept_on_gateway(),
+    validation = rules::presence::switch_stays_off("clients could connect"),
+    validation = rules::widening::rules_stay_narrow(),
+    validation = rules::widening::listeners_stay_named()
 )]
 pub struct Gateway {
     /// `false` removes the routes, and the Gateway made for them, and keeps the settings.

@@ -25,7 +25,10 @@ pub mod storage;
 
 pub use cluster::{LogPilotCluster, LogPilotClusterSpec};
 pub use crd::crd;
-pub use rules::environment::OWNED_VARIABLES;
+pub use rules::{
+    components::{GRACE_PERIOD, LEAST_GRACE_SECONDS, PRIORITY_CLASS, SYSTEM_CLASSES},
+    environment::OWNED_VARIABLES,
+};
 pub use status::LogPilotClusterStatus;
 
 /// API group of every kind of this operator.

@@ -13,6 +13,7 @@ use super::{
 /// monitoring alone, and no way out but DNS. Probes come from the pod's own node, which every network plugin lets in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::widening::clients_stay_narrow(), validation = rules::widening::egress_stays_narrow())]
 pub struct NetworkPolicy {
     /// `false` leaves the policies out and keeps their settings.
     pub enabled: Option<bool>,
@@ -57,7 +58,7 @@ pub struct Peer {
 /// Some pods, by their own labels and those of their namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::some_pods())]
+#[x_kube(validation = rule::some_pods(), validation = rules::widening::selectors_stay_narrow())]
 pub struct PodPeer {
     /// Namespaces of the pods; `{}` is all of them. Not given: the cluster's own.
     pub namespace_selector: Option<Selector>,

@@ -9,18 +9,56 @@ use super::rules::{self, patches as rule};
 
 /// A change to one generated object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = rule::patch_by_its_type(), validation = rule::operations_by_their_type())]
 pub struct ObjectPatch {
     /// The object. One that is not there is told as `PatchUnmatched`.
     pub target: PatchTarget,
     /// `Merge` (default): objects are merged, `null` removes, a list replaces the list. `Strategic`: lists of containers,
     /// variables, ports, volumes and listeners are merged by name, port or path too, and `$patch: delete` in an object
-    /// removes it. Prefer that to `null`, which `kubectl apply` drops from an update unless it is `--server-side`.
+    /// removes it. Prefer that to `null`, which `kubectl apply` drops unless it is `--server-side`.
+    /// `Json6902`: the `operations`.
     #[serde(rename = "type")]
     pub type_: Option<PatchType>,
     /// Laid over the object, at most 64 KiB. What has a field of its own, or keeps the cluster together, may not be
     /// changed here: names, owner, the operator's labels, selectors, replicas.
     #[schemars(schema_with = "super::schema::free_form")]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub patch: Map<String, Value>,
+    /// With `Json6902`, in place of `patch`: applied in their order, all of them or none. One that fails is refused.
+    #[schemars(length(min = 1, max = 64))]
+    pub operations: Option<Vec<Operation>>,
+}
+
+/// One operation of RFC 6902.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = rule::from_by_its_operation())]
+pub struct Operation {
+    /// What to do. `test` refuses the patch where the value is another one.
+    pub op: Op,
+    /// Such as `/spec/template/spec/hostAliases`; `~1` is a slash in a name, `~0` a tilde, `-` the end of a list.
+    #[schemars(length(min = 2, max = 1024))]
+    #[x_kube(validation = rule::pointer())]
+    pub path: String,
+    /// Where `move` and `copy` take the value from.
+    #[schemars(length(min = 2, max = 1024))]
+    #[x_kube(validation = rule::pointer())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What `add`, `replace` and `test` need.
+    #[schemars(schema_with = "super::schema::anything")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Op {
+    Add,
+    Remove,
+    Replace,
+    Move,
+    Copy,
+    Test,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -43,4 +81,6 @@ pub enum PatchType {
     Merge,
     /// As kubectl's, with the merge keys that `logpilot::patches` names.
     Strategic,
+    /// RFC 6902.
+    Json6902,
 }

@@ -181,6 +181,11 @@ pub fn free_form(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// A value of any type.
+pub fn anything(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
+}
+
 /// Conditions as a list-map, so that two writers never duplicate a type.
 pub fn conditions(generator: &mut SchemaGenerator) -> Schema {
     let item = generator.subschema_for::<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>();

@@ -11,7 +11,7 @@ use crate::{
     api::{GROUP, KIND},
     logpilot::warnings::warnings,
     manifest::{self, Document, Place},
-    verdict::Judge,
+    verdict::{Judge, Remark},
 };
 
 /// Exit code where the input is refused: clap's own for a command line that cannot be understood.
@@ -69,6 +69,9 @@ pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
                         Ok(accepted) => {
                             shown.plans.push_str(&accepted.plans);
                             let start = document.places.start();
+                            shown
+                                .warnings
+                                .extend(remarks(&judge, document).map(|(at, it)| line(path, at, &it)));
                             let warnings = accepted.warnings.iter().map(|it| line(path, start, it));
                             shown.warnings.extend(warnings);
                         }
@@ -97,6 +100,17 @@ fn is_meant(document: &Document) -> bool {
         }
         _ => true,
     }
+}
+
+/// What is dropped without a word, in the order of the text.
+fn remarks(judge: &Judge, document: &Document) -> impl Iterator<Item = (Place, String)> + use<> {
+    let of = |it: Remark| {
+        let path = document.places.pretty(&it.path);
+        (document.places.of(&it.path), format!("{path}: {}", it.message))
+    };
+    let mut found: Vec<_> = judge.remarks(&document.value).into_iter().map(of).collect();
+    found.sort();
+    found.into_iter()
 }
 
 fn judge_one(judge: &Judge, document: &Document) -> Result<Shown, Vec<(Place, String)>> {

@@ -21,6 +21,7 @@ use crate::{
         error::Error,
         owner::{Foreign, Owner, Ownership},
         plan::Key,
+        resource::ResourceRef,
     },
     kinds::Managed,
 };
@@ -41,7 +42,7 @@ pub struct SecretQuery {
     /// Salts the hash, so that equal keys of two clusters do not show as equal.
     pub salt: String,
     /// The resource that it is for.
-    pub owner: String,
+    pub owner: ResourceRef,
 }
 
 /// What is known of each cluster's Secret.
@@ -58,7 +59,7 @@ impl ApiKeyReader {
     pub async fn fetch(
         &self,
         writer: &ApiClient,
-        cluster: &str,
+        cluster: &ResourceRef,
         wanted: &SecretQuery,
         moment: &Moment,
         suspect: bool,
@@ -77,20 +78,27 @@ impl ApiKeyReader {
     }
 
     /// A generated key was written: it is known now without a read.
-    pub fn record_created(&self, cluster: &str, wanted: &SecretQuery, moment: &Moment, value: &Redacted) {
+    pub fn record_created(
+        &self,
+        cluster: &ResourceRef,
+        wanted: &SecretQuery,
+        moment: &Moment,
+        value: &Redacted,
+    ) {
         let hash = fingerprint(&wanted.salt, value.0.as_bytes());
         self.remember(cluster, wanted, moment, ApiKeyFact::Present { hash });
     }
 
     /// Forgets a cluster, so that the next look reads.
-    pub fn forget(&self, cluster: &str) {
+    pub fn forget(&self, cluster: &ResourceRef) {
         self.looks.forget(cluster);
     }
 
-    fn remember(&self, cluster: &str, wanted: &SecretQuery, moment: &Moment, fact: ApiKeyFact) {
+    fn remember(&self, cluster: &ResourceRef, wanted: &SecretQuery, moment: &Moment, fact: ApiKeyFact) {
         let held = match fact {
             ApiKeyFact::Present { .. } => None,
             ApiKeyFact::Going { again } => Some(again),
+            ApiKeyFact::Foreign { .. } => Some(backoff::LONGEST_FOR_NAME),
             _ => Some(REFRESH_HELD),
         };
         self.looks.remember(cluster, wanted.clone(), moment, fact, held);
@@ -176,14 +184,14 @@ fn with_growing_delay(fact: ApiKeyFact, before: Option<&ApiKeyFact>) -> ApiKeyFa
 fn is_going(secret: &Value, wanted: &SecretQuery) -> bool {
     let owners = secret.pointer("/metadata/ownerReferences").and_then(Value::as_array);
     let earlier = |owner: &Value| {
-        owner["kind"] == api::KIND && owner["name"] == *wanted.owner && owner["uid"] != *wanted.salt
+        owner["kind"] == api::KIND && owner["name"] == *wanted.owner.name() && owner["uid"] != *wanted.salt
     };
     secret.pointer("/metadata/deletionTimestamp").is_some() || owners.into_iter().flatten().any(earlier)
 }
 
 /// Whose a Secret is that nobody named and that was not made for this resource: whoever made it knows its value.
 fn foreign(secret: &Value, wanted: &SecretQuery) -> Option<Foreign> {
-    let owner = Owner { kind: api::KIND, name: wanted.owner.clone(), uid: wanted.salt.clone() };
+    let owner = Owner { resource: wanted.owner.clone(), uid: wanted.salt.clone() };
     match owner.of(&Child::read(Secret::KIND, secret)?) {
         Ownership::Foreign(foreign) => Some(foreign),
         Ownership::Ours | Ownership::PreviousOwner | Ownership::Lookalike => None,
@@ -235,6 +243,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kinds::LOGPILOT_CLUSTER;
 
     fn wanted(generated: bool) -> SecretQuery {
         SecretQuery {
@@ -242,7 +251,7 @@ mod tests {
             key: "api-key".into(),
             generated,
             salt: "uid".into(),
-            owner: "logs".into(),
+            owner: ResourceRef::new(&LOGPILOT_CLUSTER, None, "logs"),
         }
     }
 

@@ -1,5 +1,7 @@
-//! What resources compete for: namespaces, and hosts and paths from outside. Read without decoding all of a resource,
+//! What resources compete for: namespaces, hosts and paths from outside, and places where data lies. Read without decoding all of a resource,
 //! which may be one that cannot be decoded. Pure.
+
+mod places;
 
 use kube::api::DynamicObject;
 use serde_json::Value;
@@ -8,6 +10,7 @@ use super::{
     facts::{ExposureKind, RouteConflict},
     json::list,
 };
+pub use places::shared_places;
 
 /// A host and path at what answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub fn namespaces(object: &DynamicObject) -> impl Iterator<Item = &str> {
 
 /// Everything that another resource may claim too.
 pub fn contention_keys(object: &DynamicObject) -> Vec<String> {
-    namespaces(object).map(str::to_owned).chain(route_keys(object)).collect()
+    namespaces(object).map(str::to_owned).chain(route_keys(object)).chain(places::keys(object)).collect()
 }
 
 /// What is looked at again when another resource that claims it comes, changes or goes. Of a namespace only by who deletes it
@@ -43,7 +46,7 @@ pub fn contention_keys(object: &DynamicObject) -> Vec<String> {
 #[must_use]
 pub fn watched_keys(object: &DynamicObject) -> Vec<String> {
     let own = deletes(object).then(|| namespace(object).to_owned());
-    own.into_iter().chain(route_keys(object)).collect()
+    own.into_iter().chain(route_keys(object)).chain(places::keys(object)).collect()
 }
 
 /// Whether another resource is in the namespace that would be deleted with this one. Of a fleet nobody is asked where none
@@ -180,9 +183,10 @@ mod tests {
             made.data["spec"]["namespace"] = json!({ "name": "shared", "deletionPolicy": policy });
             made
         };
-        assert_eq!(contention_keys(&within("Retain")), ["shared"]);
-        assert_eq!(watched_keys(&within("Retain")), [""; 0]);
-        assert_eq!(watched_keys(&within("Delete")), ["shared"]);
+        let own = "PersistentVolumeClaim shared/a-data";
+        assert_eq!(contention_keys(&within("Retain")), ["shared", own]);
+        assert_eq!(watched_keys(&within("Retain")), [own]);
+        assert_eq!(watched_keys(&within("Delete")), ["shared", own]);
     }
 
     #[test]

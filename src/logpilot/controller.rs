@@ -13,14 +13,14 @@ use serde_json::Value;
 
 use super::{
     api_key::ApiKeyReader,
-    backups, config_retention, contention, effective,
+    backups, config_check, config_retention, contention, effective,
     env_references::ReferenceReader,
-    facts::{ApiKeyFact, Facts, NamespaceFact},
+    facts::{ApiKeyFact, Facts, NamespaceFact, SharedPlace},
     gather,
     model::Cluster,
     patches, plan, problems, reasons,
     report::Reporter,
-    requeue_after::{self, RequeueAfter},
+    requeue_after::{self, Failed},
     restore,
     scalers::Scalers,
     status::{self, View},
@@ -29,7 +29,7 @@ use super::{
     validate, warnings,
 };
 use crate::{
-    api::{self, LogPilotCluster, LogPilotClusterStatus, status::LastChange},
+    api::{LogPilotCluster, LogPilotClusterStatus, status::LastChange},
     engine::{
         api_client::ApiClient,
         apply::Applier,
@@ -44,9 +44,11 @@ use crate::{
         owner::Owner,
         plan::Plan,
         prune,
+        requeue::Requeue,
+        resource::ResourceRef,
         write_backoff::WriteBackoff,
     },
-    kinds::Managed,
+    kinds::{LOGPILOT_CLUSTER, Managed},
     metrics::Metrics,
 };
 
@@ -59,8 +61,8 @@ pub fn planner() -> Planner {
     Arc::new(|cluster, facts| Box::pin(async move { plan::plan(&cluster, &facts) }))
 }
 
-/// What only waited for the status to be written.
-const AT_ONCE: Duration = Duration::from_millis(50);
+/// The next step of a restore starts as soon as the status of this one is written.
+const REQUEUE_AFTER_STATUS_WRITE: Duration = Duration::from_millis(50);
 
 pub struct Controller {
     pub writer: ApiClient,
@@ -85,6 +87,7 @@ pub struct Controller {
 /// A resource on its way through a reconcile.
 pub(super) struct Subject {
     pub(super) object: Arc<DynamicObject>,
+    pub(super) resource: ResourceRef,
     cr: LogPilotCluster,
     pub(super) before: LogPilotClusterStatus,
     writer: ApiClient,
@@ -120,33 +123,44 @@ impl Controller {
         }
     }
 
-    async fn run(&self, subject: &Subject) -> Action {
+    async fn run(&self, subject: &Subject, requeue: &mut Requeue) {
         let mut cluster = match validate::validate(&subject.cr) {
             Ok(cluster) => cluster,
-            Err(violations) => return self.report_invalid(subject, &violations).await,
+            Err(violations) => return self.report_invalid(subject, &violations, requeue).await,
         };
-        let snapshot = self.snapshot(&cluster);
-        let restore = self.restore(subject, &cluster, &snapshot);
+        let snapshot = self.snapshot(&subject.resource, &cluster);
+        let shared = contention::shared_places(
+            &subject.object,
+            self.store.state().iter().map(AsRef::as_ref).filter(|other| is_another(other, &cluster)),
+        );
+        let restore = self.restore(subject, &cluster, &snapshot, &shared);
         restore.stop(&mut cluster);
         let cluster = Arc::new(cluster);
-        let facts = match self.gather(subject, &cluster, &restore, &snapshot).await {
-            Ok(facts) => Arc::new(facts),
-            Err(error) => return self.report_error(subject, &error).await,
+        let facts = match self.gather(subject, &cluster, (&restore, shared), &snapshot).await {
+            Ok(facts) => facts,
+            Err(error) => return self.report_error(subject, &error, requeue).await,
         };
+        let config_checks = config_check::evaluate(&cluster, &facts, &snapshot);
+        let facts = Arc::new(Facts { config_checks, ..facts });
         let plan = (self.planner)(Arc::clone(&cluster), Arc::clone(&facts)).await;
         let outcome = self.carry_out(subject, &cluster, &facts, &plan, &snapshot).await;
         let again = restore.look_again;
         let clock = DeadlineTracker::at(Timestamp::now());
         let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), restore, &clock);
-        let told = self.reporter.report(&self.memory, &subject.object, &subject.before, &status).await;
-        let at_once = (again && told.is_none()).then_some(AT_ONCE);
-        let waits = told.into_iter().chain(at_once).chain(clock.next());
-        self.next(subject, &facts, &outcome, waits)
+        let written =
+            self.reporter.report(&self.memory, &subject.object, &subject.before, &status, requeue).await;
+        if again && written {
+            requeue.at_most(REQUEUE_AFTER_STATUS_WRITE, "the restore goes on");
+        }
+        if let Some(wait) = clock.next() {
+            requeue.at_most(wait, "a time limit expires");
+        }
+        self.retry_failures(subject, &facts, &outcome, requeue);
     }
 
     /// What is there of a resource now.
-    fn snapshot(&self, cluster: &Cluster) -> Snapshot {
-        self.cache.snapshot(cluster.name()).running_in(&cluster.namespace.name)
+    fn snapshot(&self, resource: &ResourceRef, cluster: &Cluster) -> Snapshot {
+        self.cache.snapshot(resource).running_in(&cluster.namespace.name)
     }
 
     /// The names of all resources that there are.
@@ -154,23 +168,26 @@ impl Controller {
         self.store.state().iter().map(|object| object.name_any()).collect()
     }
 
-    fn restore(&self, subject: &Subject, cluster: &Cluster, snapshot: &Snapshot) -> restore::State {
+    fn restore(
+        &self,
+        subject: &Subject,
+        cluster: &Cluster,
+        snapshot: &Snapshot,
+        shared: &[SharedPlace],
+    ) -> restore::State {
         let (image, before) = (self.operator_image.is_some(), subject.before.restore.as_ref());
-        restore::advance(restore::World { cluster, image, before, snapshot, now: Timestamp::now() })
+        restore::advance(restore::World { cluster, image, before, snapshot, shared, now: Timestamp::now() })
     }
 
     async fn gather(
         &self,
         subject: &Subject,
         cluster: &Cluster,
-        restore: &restore::State,
+        (restore, shared): (&restore::State, Vec<SharedPlace>),
         snapshot: &Snapshot,
     ) -> Result<Facts, Error> {
         let all = self.store.state();
-        let others = || {
-            let other = |it: &&DynamicObject| it.metadata.name.as_deref() != Some(cluster.name());
-            all.iter().map(AsRef::as_ref).filter(other)
-        };
+        let others = || all.iter().map(AsRef::as_ref).filter(|other| is_another(other, cluster));
         let sources = gather::Sources {
             cache: &self.cache,
             writer: &subject.writer,
@@ -181,6 +198,7 @@ impl Controller {
             namespace_shared: contention::namespace_is_shared(&subject.object, others()),
             restore,
             taken: contention::route_conflicts(&subject.object, others()),
+            shared,
             living: self.living(),
         };
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
@@ -198,8 +216,8 @@ impl Controller {
         if cluster.paused || facts.namespace == NamespaceFact::Terminating {
             return Outcome::default();
         }
-        let owner = Owner { kind: api::KIND, name: cluster.name().to_owned(), uid: cluster.uid().to_owned() };
-        self.rests.begin(cluster.name(), subject.cr.metadata.generation);
+        let owner = Owner { resource: subject.resource.clone(), uid: cluster.uid().to_owned() };
+        self.rests.begin(&subject.resource, subject.cr.metadata.generation);
         let applier = Applier {
             writer: &subject.writer,
             cache: &self.cache,
@@ -209,7 +227,7 @@ impl Controller {
         };
         let mut outcome = applier.apply(plan, snapshot).await;
         self.note_generated_key(subject, cluster, facts, &outcome);
-        let snapshot = self.snapshot(cluster);
+        let snapshot = self.snapshot(&subject.resource, cluster);
         let in_use = config_retention::configs(&snapshot);
         let orphaned = prune::orphaned(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
@@ -217,7 +235,7 @@ impl Controller {
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
-        outcome.again = held_up.filter_map(|step| self.rests.rest(cluster.name(), &step.id)).min();
+        outcome.again = held_up.filter_map(|step| self.rests.rest(&subject.resource, &step.id)).min();
         for step in &outcome.steps {
             let operation = match step.result {
                 ApplyResult::Created => "create",
@@ -238,9 +256,9 @@ impl Controller {
         });
         if made {
             let wanted = gather::api_key(cluster);
-            self.secrets.record_created(cluster.name(), &wanted, &gather::moment(&subject.cr), value);
+            self.secrets.record_created(&subject.resource, &wanted, &gather::moment(&subject.cr), value);
         } else {
-            self.secrets.forget(cluster.name());
+            self.secrets.forget(&subject.resource);
         }
     }
 
@@ -253,15 +271,10 @@ impl Controller {
         restore: restore::State,
         clock: &DeadlineTracker,
     ) -> LogPilotClusterStatus {
-        let snapshot = self.snapshot(cluster);
-        let wanted = gather::api_key(cluster);
+        let snapshot = self.snapshot(&subject.resource, cluster);
         let living = self.living();
         let backups = backups::observe(cluster, facts, &subject.before.backups, &snapshot, clock);
-        let mut namespaces = vec![(cluster.namespace.name.clone(), facts.namespace)];
-        namespaces.extend(cluster.system_namespace.clone().map(|name| (name, facts.system_namespace)));
-        let lost = gather::lost_claims(&subject.cr, cluster, &subject.before, &snapshot);
-        let mut known =
-            problems::fact_problems(facts, &namespaces, &lost, (&wanted.secret, &wanted.key), cluster.name());
+        let mut known = problems::fact_problems(cluster, facts);
         known.extend(warnings::warnings(cluster));
         known.extend(patches::unmatched(cluster, plan));
         known.extend(backups.problems);
@@ -301,24 +314,14 @@ impl Controller {
         Some(LastChange { generation, changes, time: Time(clock.now()) })
     }
 
-    /// When to look again without a change.
-    fn next(
-        &self,
-        subject: &Subject,
-        facts: &Facts,
-        outcome: &Outcome,
-        told: impl Iterator<Item = Duration>,
-    ) -> Action {
-        let name = subject.object.name_any();
-        let RequeueAfter { mut waits, failed, asked } = requeue_after::collect(facts, outcome);
-        waits.extend(told);
-        match failed {
-            Some(longest) => {
-                waits.push(self.backoff.failed(&name, longest).max(asked.unwrap_or_default()));
+    fn retry_failures(&self, subject: &Subject, facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) {
+        match requeue_after::collect(facts, outcome, requeue) {
+            Some(Failed { longest, at_least }) => {
+                let wait = self.backoff.failed(&subject.resource, longest).max(at_least);
+                requeue.at_most(wait, "an object was not written");
             }
-            None => self.backoff.succeeded(&name),
+            None => self.backoff.succeeded(&subject.resource),
         }
-        waits.into_iter().min().map_or_else(Action::await_change, Action::requeue)
     }
 
     fn subject(
@@ -329,10 +332,20 @@ impl Controller {
             serde_json::from_value(self.memory.status(&object)).unwrap_or_default();
         let decoded = serde_json::to_value(&*object).and_then(serde_json::from_value::<LogPilotCluster>);
         match decoded {
-            Ok(cr) => Ok(Subject { object, cr, before, writer: self.writer.for_resource() }),
+            Ok(cr) => Ok(Subject {
+                resource: ResourceRef::of(&LOGPILOT_CLUSTER, &object),
+                object,
+                cr,
+                before,
+                writer: self.writer.for_resource(),
+            }),
             Err(error) => Err((object, error)),
         }
     }
+}
+
+fn is_another(object: &DynamicObject, cluster: &Cluster) -> bool {
+    object.metadata.name.as_deref() != Some(cluster.name())
 }
 
 impl Reconciler for Controller {
@@ -345,18 +358,17 @@ impl Reconciler for Controller {
         if let Some(wait) = self.memory.missing(&object) {
             return Action::requeue(wait);
         }
-        self.cache.track(&object.name_any());
+        let name = object.name_any();
+        self.cache.track(&ResourceRef::of(&LOGPILOT_CLUSTER, &object));
+        let mut requeue = Requeue::default();
         match self.subject(object) {
-            Ok(subject) => self.run(&subject).await,
+            Ok(subject) => self.run(&subject, &mut requeue).await,
             Err((object, error)) => {
-                self.report_internal_error(
-                    &object,
-                    reasons::INVALID_SPEC,
-                    format!("spec cannot be read: {error}"),
-                )
-                .await
+                let message = format!("spec cannot be read: {error}");
+                self.report_internal_error(&object, reasons::INVALID_SPEC, message, &mut requeue).await;
             }
         }
+        requeue.into_action(&name)
     }
 
     async fn on_failure(&self, object: Arc<DynamicObject>, how: ReconcileFailure) -> Action {
@@ -366,20 +378,22 @@ impl Reconciler for Controller {
                 "a reconcile of this resource did not end in time and was given up".to_owned()
             }
         };
-        self.report_internal_error(&object, reasons::INTERNAL_ERROR, message).await
+        let mut requeue = Requeue::default();
+        self.report_internal_error(&object, reasons::INTERNAL_ERROR, message, &mut requeue).await;
+        requeue.into_action(&object.name_any())
     }
 
-    fn on_deleted(&self, name: &str) {
-        self.cache.forget(name);
-        self.memory.forget(name);
-        self.secrets.forget(name);
-        self.references.forget(name);
-        self.scalers.forget(name);
-        self.requeue.forget(name);
-        self.reporter.forget(name);
-        self.metrics.forget(name);
-        self.backoff.succeeded(name);
-        self.rests.forget(name);
+    fn on_deleted(&self, resource: &ResourceRef) {
+        self.cache.forget(resource);
+        self.memory.forget(resource);
+        self.secrets.forget(resource);
+        self.references.forget(resource);
+        self.scalers.forget(resource);
+        self.requeue.forget(resource);
+        self.reporter.forget(resource);
+        self.metrics.forget(resource);
+        self.backoff.succeeded(resource);
+        self.rests.forget(resource);
     }
 
     fn namespaces(&self, object: &DynamicObject) -> Vec<String> {

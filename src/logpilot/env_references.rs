@@ -22,6 +22,7 @@ use crate::{
         error::Error,
         kind::Kind,
         plan::Key,
+        resource::ResourceRef,
     },
     kinds::Managed,
 };
@@ -129,14 +130,14 @@ impl ReferenceReader {
         let cluster = asked.cluster;
         let wanted = wanted(cluster);
         if wanted.is_empty() {
-            self.forget(cluster.name());
+            self.forget(&cluster.resource());
             return Ok(BTreeMap::new());
         }
         if asked.nothing_there {
-            self.forget(cluster.name());
+            self.forget(&cluster.resource());
             return Ok(resolve(cluster, &wanted, &Objects::new()));
         }
-        if let Some(last) = self.looks.last(cluster.name(), &wanted, asked.moment, asked.suspect)
+        if let Some(last) = self.looks.last(&cluster.resource(), &wanted, asked.moment, asked.suspect)
             && !last.old
         {
             return Ok(last.found);
@@ -144,12 +145,12 @@ impl ReferenceReader {
         let objects = read(writer, &cluster.namespace.name, &wanted).await?;
         let found = resolve(cluster, &wanted, &objects);
         let held = found.values().any(ResolvedReferences::hold).then_some(REFRESH_HELD);
-        self.looks.remember(cluster.name(), wanted, asked.moment, found.clone(), held);
+        self.looks.remember(&cluster.resource(), wanted, asked.moment, found.clone(), held);
         Ok(found)
     }
 
     /// Forgets a cluster, so that the next look reads.
-    pub fn forget(&self, cluster: &str) {
+    pub fn forget(&self, cluster: &ResourceRef) {
         self.looks.forget(cluster);
     }
 }

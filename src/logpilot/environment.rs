@@ -96,20 +96,46 @@ impl Finding {
 #[must_use]
 pub fn of_variables<'a>(variables: &[Variable<'a>], undefined: Option<&'a Source<'a>>) -> Vec<Finding> {
     let mut scope = Scope::new(undefined);
-    let mut found = Vec::new();
+    let mut expanded = Vec::new();
     for variable in variables {
-        let (name, source) = (variable.name.as_ref(), scope.expand(&variable.source));
-        let by_name = refused_variable(name, known(&source));
-        let options = || JAVA_OPTIONS.contains(&name).then(|| of_options(&source)).flatten();
+        let source = scope.expand(&variable.source);
+        scope.known.insert(variable.name.clone().into_owned(), source.clone());
+        expanded.push((variable.name.as_ref(), source));
+    }
+    let mut found = Vec::new();
+    for (name, source) in &expanded {
+        let (name, list) = (*name, list(name, &expanded));
+        let by_name = refused_variable(name, known(source)).filter(|_| {
+            list.as_deref().is_none_or(|list| refused_variable(name, Known::Text(list)).is_some())
+        });
+        let options = || JAVA_OPTIONS.contains(&name).then(|| of_options(source)).flatten();
         let of_name = by_name.map(|refusal| (None, refusal));
         if let Some((option, refusal)) =
             of_name.or_else(|| options().map(|(option, refusal)| (Some(option), refusal)))
         {
             found.push(Finding { variable: Some(name.to_owned()), option, refusal });
         }
-        scope.known.insert(name.to_owned(), source);
     }
     found
+}
+
+/// The list that a variable is an item of, as Spring puts it together from `NAME_0`, `NAME_1` and so on up to a gap. None
+/// where it is no item, or where an item is not known.
+fn list(name: &str, variables: &[(&str, Source<'_>)]) -> Option<String> {
+    let (base, index) = name.rsplit_once('_')?;
+    let index = index.parse::<usize>().ok()?;
+    let item = |number: usize| {
+        let wanted = format!("{base}_{number}");
+        // The last one of a name is the one that is set.
+        variables.iter().rev().find(|(name, _)| *name == wanted).map(|(_, source)| source)
+    };
+    let items: Vec<_> = (0..variables.len()).map_while(item).collect();
+    let text = |source: &&Source<'_>| match known(source) {
+        Known::Text(text) => Some(text.to_owned()),
+        Known::Later | Known::Never => None,
+    };
+    let texts: Vec<String> = items.iter().map(text).collect::<Option<_>>()?;
+    (index < texts.len()).then(|| texts.join(","))
 }
 
 /// What the arguments of the server set though the operator owns it.
@@ -281,6 +307,11 @@ mod tests {
     #[case::all_unread(&[of("JAVA_TOOL_OPTIONS", Source::Unread)], true)]
     #[case::read_later(&[of("P", Source::Later), text("JAVA_TOOL_OPTIONS", "-Dpod=$(P)")], false)]
     #[case::unread_elsewhere(&[of("P", Source::Unread), text("OTHER", "$(P)")], false)]
+    #[case::list_by_index(&[text("MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE_0", "health"), text("MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE_1", "prometheus")], false)]
+    #[case::list_by_reference(&[text("V", "prometheus"), text("MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE_0", "$(V)"), text("MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE_1", "health")], false)]
+    #[case::list_without_metrics(&[text("MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE_0", "health"), text("MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE_1", "info")], true)]
+    #[case::list_with_a_gap(&[text("MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE_0", "health"), text("MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE_2", "prometheus")], true)]
+    #[case::list_of_ports(&[text("SERVER_PORT_0", "1")], true)]
     #[case::kept_value(&[text("V", "true"), text("MANAGEMENT_ENDPOINT_HEALTH_PROBES_ENABLED", "$(V)")], false)]
     #[case::unknown_value(&[of("MANAGEMENT_ENDPOINT_HEALTH_PROBES_ENABLED", Source::Plain)], true)]
     fn references_hide_no_option(#[case] variables: &[Variable<'_>], #[case] refused: bool) {

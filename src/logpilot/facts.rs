@@ -189,6 +189,57 @@ pub struct RouteConflict {
     pub by: String,
 }
 
+/// Where data lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Claim(Key),
+    /// URL of a prefix, with the server where one is named.
+    Bucket(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claim(key) => write!(formatter, "PersistentVolumeClaim {key}"),
+            Self::Bucket(url) => formatter.write_str(url),
+        }
+    }
+}
+
+/// What a resource keeps in a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    Data,
+    Backups,
+}
+
+/// A place where another resource keeps something too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedPlace {
+    pub place: Place,
+    pub contents: Contents,
+    /// The spec names it; else it is a generated name.
+    pub named: bool,
+    /// Name of the other resource.
+    pub by: String,
+    pub theirs: Contents,
+    /// The other one is the older.
+    pub older: bool,
+}
+
+impl SharedPlace {
+    fn is_claim(&self, name: &str) -> bool {
+        matches!(&self.place, Place::Claim(key) if key.name == name)
+    }
+
+    /// Whether this claim holds the data of an older resource: its servers write there, and no others may.
+    #[must_use]
+    pub fn is_data_of_older(&self, claim: &str) -> bool {
+        let data = self.contents == Contents::Data && self.theirs == Contents::Data;
+        self.older && data && self.is_claim(claim)
+    }
+}
+
 /// Whether the Job of a restore is planned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RestoreJob {
@@ -211,13 +262,17 @@ pub struct Facts {
     pub kept_namespaces: BTreeMap<String, String>,
     /// Settings of the namespace that one which is not ours lacks.
     pub namespace_ignored: Vec<String>,
+    /// The namespace is not ours, and the limits of this resource hold for all of it.
+    pub limits_shared: bool,
     /// Another cluster lives in the namespace: a policy of Delete is held back. Not looked for without one.
     pub namespace_shared: bool,
     /// What this cluster wants and an older one has.
     pub taken: Vec<RouteConflict>,
+    /// Where others keep their data and backups too.
+    pub shared: Vec<SharedPlace>,
     pub api_key: ApiKeyFact,
-    /// Claims that held data and are gone: not made again until the user says so.
-    pub lost_claims: BTreeSet<String>,
+    /// Claims that held data and are gone, with the UIDs they had: not made again until the user says so.
+    pub lost_claims: BTreeMap<String, String>,
     /// Of claims that cannot have their declared size, by their names.
     pub held_sizes: BTreeMap<String, PendingResize>,
     /// What the variables of each component refer to, by the Deployment's name, and the pull Secrets, by the
@@ -248,6 +303,18 @@ impl Facts {
     #[must_use]
     pub fn is_enforced(&self, component: &Component) -> bool {
         self.beyond_storage.get(&component.name).is_some_and(|beyond| beyond.now)
+    }
+
+    /// Whether the servers of another resource write the data of this claim.
+    #[must_use]
+    pub fn is_data_of_older(&self, claim: &str) -> bool {
+        self.shared.iter().any(|it| it.is_data_of_older(claim))
+    }
+
+    /// The resource that keeps something on a claim, too.
+    #[must_use]
+    pub fn other_user(&self, claim: &str) -> Option<&str> {
+        self.shared.iter().find(|it| it.is_claim(claim)).map(|it| it.by.as_str())
     }
 
     /// How the trial of a component's configuration is; stopping waits for none.

@@ -1,7 +1,7 @@
 //! Tells of a resource that could not be planned or carried out.
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use kube::{ResourceExt, api::DynamicObject, runtime::controller::Action};
+use kube::{ResourceExt, api::DynamicObject};
 
 use super::{
     controller::{Controller, Subject},
@@ -13,28 +13,33 @@ use crate::{
         self, LogPilotClusterStatus,
         status::{Problem, Severity},
     },
-    engine::{backoff, error::Error},
+    engine::{backoff, error::Error, requeue::Requeue, resource::ResourceRef},
+    kinds::LOGPILOT_CLUSTER,
 };
 
 impl Controller {
     /// Of a spec that cannot be carried out.
-    pub(super) async fn report_invalid(&self, subject: &Subject, violations: &[Violation]) -> Action {
+    pub(super) async fn report_invalid(
+        &self,
+        subject: &Subject,
+        violations: &[Violation],
+        requeue: &mut Requeue,
+    ) {
         let object = named(&subject.object);
         let told = |violation: &Violation| {
             let message = format!("{}: {}", violation.path, violation.message);
             problem(reasons::INVALID_SPEC, object.clone(), message)
         };
         let found = violations.iter().map(told).collect();
-        self.report_rejected(&subject.object, &subject.before, reasons::INVALID_SPEC, found).await;
         // Only a change of the spec can help, and it starts a reconcile of its own.
-        Action::await_change()
+        self.report_rejected(&subject.object, &subject.before, reasons::INVALID_SPEC, found, requeue).await;
     }
 
     /// Of facts that could not be had.
-    pub(super) async fn report_error(&self, subject: &Subject, error: &Error) -> Action {
+    pub(super) async fn report_error(&self, subject: &Subject, error: &Error, requeue: &mut Requeue) {
         let found = problem(error.reason(), error.object().to_owned(), error.to_string());
-        self.report_rejected(&subject.object, &subject.before, error.reason(), vec![found]).await;
-        Action::requeue(self.backoff.after(&subject.object.name_any(), error))
+        self.report_rejected(&subject.object, &subject.before, error.reason(), vec![found], requeue).await;
+        requeue.at_most(self.backoff.after(&subject.resource, error), "a fact could not be read");
     }
 
     /// Of a resource of which no more than its metadata may be known.
@@ -43,10 +48,13 @@ impl Controller {
         object: &DynamicObject,
         reason: &str,
         message: String,
-    ) -> Action {
+        requeue: &mut Requeue,
+    ) {
         let before = serde_json::from_value(self.memory.status(object)).unwrap_or_default();
-        self.report_rejected(object, &before, reason, vec![problem(reason, named(object), message)]).await;
-        Action::requeue(self.backoff.failed(&object.name_any(), backoff::LONGEST))
+        let found = vec![problem(reason, named(object), message)];
+        self.report_rejected(object, &before, reason, found, requeue).await;
+        let wait = self.backoff.failed(&ResourceRef::of(&LOGPILOT_CLUSTER, object), backoff::LONGEST);
+        requeue.at_most(wait, "the reconcile failed");
     }
 
     async fn report_rejected(
@@ -55,10 +63,11 @@ impl Controller {
         before: &LogPilotClusterStatus,
         reason: &str,
         found: Vec<Problem>,
+        requeue: &mut Requeue,
     ) {
         let now = Time(Timestamp::now());
         let status = status::rejected(before.clone(), object.metadata.generation, reason, found, &now);
-        self.reporter.report(&self.memory, object, before, &status).await;
+        self.reporter.report(&self.memory, object, before, &status, requeue).await;
     }
 }
 

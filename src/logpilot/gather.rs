@@ -11,10 +11,10 @@ use kube::ResourceExt;
 use super::{
     ACCEPT_DATA_LOSS,
     api_key::{ApiKeyReader, SecretQuery},
-    config_check,
     env_references::{ReferenceReader, ReferenceRequest},
     facts::{
         ApiKeyFact, Facts, HeldWhy, NamespaceFact, OperatorImage, PendingResize, RestoreJob, RouteConflict,
+        SharedPlace,
     },
     model::Cluster,
     read_cache::Moment,
@@ -28,11 +28,10 @@ use crate::{
         cache::{ObjectCache, Snapshot},
         error::Error,
         health::{self, ObservedStatus},
-        plan::Key,
     },
-    kinds::Managed,
+    kinds::{LOGPILOT_CLUSTER, Managed},
     logpilot::objects::namespace,
-    workload::{names::short_hash, quantity},
+    workload::{model::NamespaceLimits, names::short_hash, quantity},
 };
 
 /// Annotation on the resource: each new value has what the resource refers to read at once.
@@ -50,6 +49,7 @@ pub struct Sources<'a> {
     pub namespace_shared: bool,
     pub restore: &'a restore::State,
     pub taken: Vec<RouteConflict>,
+    pub shared: Vec<SharedPlace>,
     /// The names of all resources that there are.
     pub living: BTreeSet<String>,
 }
@@ -65,7 +65,7 @@ pub fn namespace(cache: &ObjectCache, cluster: &Cluster, name: &str) -> Namespac
         {
             NamespaceFact::Terminating
         }
-        Some(child) if child.instance.as_deref() == Some(cluster.name()) => NamespaceFact::Ours,
+        Some(child) if child.labelled == Some(cluster.resource()) => NamespaceFact::Ours,
         Some(_) => NamespaceFact::Foreign,
     }
 }
@@ -74,7 +74,8 @@ pub fn namespace(cache: &ObjectCache, cluster: &Cluster, name: &str) -> Namespac
 fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String, String> {
     let named = [Some(&cluster.namespace.name), cluster.system_namespace.as_ref()];
     let kept = named.into_iter().flatten().filter_map(|name| {
-        let of = sources.cache.namespace(name)?.instance.clone()?;
+        let kept = sources.cache.namespace(name)?.labelled.clone()?;
+        let of = Some(kept.name().to_owned()).filter(|_| *kept.kind() == LOGPILOT_CLUSTER)?;
         (of != cluster.name() && !sources.living.contains(&of)).then(|| (name.clone(), of))
     });
     kept.collect()
@@ -89,14 +90,18 @@ fn namespace_ignored(cache: &ObjectCache, cluster: &Cluster, fact: NamespaceFact
     }
 }
 
+/// Whether a LimitRange or a ResourceQuota of the plan acts on a namespace that others may use.
+fn limits_shared(cluster: &Cluster, fact: NamespaceFact) -> bool {
+    fact == NamespaceFact::Foreign && (cluster.scope.limits != NamespaceLimits::default())
+}
+
 /// Claims that held data when they were last seen and are gone, with the UID they had.
-#[must_use]
-pub fn lost_claims(
+fn lost_claims(
     cr: &LogPilotCluster,
     cluster: &Cluster,
     before: &LogPilotClusterStatus,
     snapshot: &Snapshot,
-) -> Vec<(Key, String)> {
+) -> BTreeMap<String, String> {
     let accepted = cr.annotations().get(ACCEPT_DATA_LOSS);
     let claims = cluster.storage.claims.iter().filter_map(|claim| {
         let key = cluster.key(&claim.name);
@@ -105,13 +110,11 @@ pub fn lost_claims(
         // One that went before its UID could be reported was seen all the same.
         let seen = snapshot.gone.get(&(PersistentVolumeClaim::KIND, key.clone())).map(|gone| &gone.uid);
         let uid = seen.or(reported)?.clone();
-        Some((key, uid))
-    });
-    claims
-        .filter(|(_, uid)| accepted != Some(uid))
         // A claim of that name with our labels is the data, restored: its UID is taken over.
-        .filter(|(key, _)| snapshot.get(PersistentVolumeClaim::KIND, key).is_none())
-        .collect()
+        let lost = accepted != Some(&uid) && snapshot.get(PersistentVolumeClaim::KIND, &key).is_none();
+        lost.then(|| (claim.name.clone(), uid))
+    });
+    claims.collect()
 }
 
 /// Claims that cannot have their declared size: those without a volume, and those whose volume is larger.
@@ -171,7 +174,7 @@ pub fn api_key(cluster: &Cluster) -> SecretQuery {
         key: cluster.api_key.key.clone(),
         generated: cluster.api_key.generated,
         salt: cluster.uid().to_owned(),
-        owner: cluster.name().to_owned(),
+        owner: cluster.resource(),
     }
 }
 
@@ -220,11 +223,11 @@ pub async fn facts(
     let api_key = match servers {
         // Nothing is in a namespace that does not exist: no read needed.
         NamespaceFact::Absent if wanted.generated => {
-            sources.secrets.forget(cluster.name());
+            sources.secrets.forget(&cluster.resource());
             super::api_key::generate_new(&wanted)
         }
         NamespaceFact::Terminating => ApiKeyFact::Unknown,
-        _ => sources.secrets.fetch(sources.writer, cluster.name(), &wanted, moment, suspect).await?,
+        _ => sources.secrets.fetch(sources.writer, &cluster.resource(), &wanted, moment, suspect).await?,
     };
     let scalers = match servers {
         NamespaceFact::Absent | NamespaceFact::Terminating => scalers::Found::new(),
@@ -232,7 +235,7 @@ pub async fn facts(
     };
     let scaled = scalers::judge(cluster, snapshot, &scalers);
     let last = replicas::remembered(cluster, before, snapshot);
-    let facts = Facts {
+    Ok(Facts {
         suspect: missed,
         namespace: servers,
         kept_namespaces: kept_namespaces(&sources, cluster),
@@ -241,13 +244,12 @@ pub async fn facts(
             .as_ref()
             .map_or(NamespaceFact::Absent, |name| namespace(sources.cache, cluster, name)),
         namespace_ignored: namespace_ignored(sources.cache, cluster, servers),
+        limits_shared: limits_shared(cluster, servers),
         namespace_shared: sources.namespace_shared,
         taken: sources.taken,
+        shared: sources.shared,
         api_key,
-        lost_claims: lost_claims(cr, cluster, before, snapshot)
-            .into_iter()
-            .map(|(key, _)| key.name)
-            .collect::<BTreeSet<_>>(),
+        lost_claims: lost_claims(cr, cluster, before, snapshot),
         held_sizes: held_sizes(cluster, snapshot),
         references,
         operator_image: OperatorImage(sources.operator_image.map(str::to_owned)),
@@ -265,6 +267,5 @@ pub async fn facts(
         autoscaled_by_others: scaled.left,
         beyond_storage: scaled.beyond,
         node_ports: node_ports(snapshot),
-    };
-    Ok(Facts { config_checks: config_check::evaluate(cluster, &facts, snapshot), ..facts })
+    })
 }

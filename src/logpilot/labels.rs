@@ -1,7 +1,7 @@
 //! The labels that only LogPilot's objects have, beside those of [`crate::workload::labels`].
 
 use super::model::{BackupJob, Cluster};
-pub use crate::kinds::VOLUME_LABEL as DATA;
+pub use crate::kinds::{CLUSTER_LABEL as CLUSTER, VOLUME_LABEL as DATA};
 use crate::workload::{
     StringMap,
     labels::{self, APP, COMPONENT, NAME},
@@ -9,8 +9,6 @@ use crate::workload::{
 
 /// Name, inside the domain of our labels, of [`CLUSTER`].
 pub const FAMILY: &str = "cluster";
-/// What watches select by, and how a kept claim or namespace is recognised by a later cluster.
-pub const CLUSTER: &str = "logpilot.io/cluster";
 /// On what holds data, with the value `true`: the admission policy refuses to delete it.
 pub const PROTECTED: &str = "logpilot.io/deletion-protection";
 

@@ -16,7 +16,8 @@ use crate::{
         patches::ObjectPatch,
         storage::{AccessMode, Backend, Sharing},
     },
-    engine::plan::Key,
+    engine::{plan::Key, resource::ResourceRef},
+    kinds::LOGPILOT_CLUSTER,
     workload::{
         StringMap,
         image::Image,
@@ -68,6 +69,12 @@ impl Cluster {
     #[must_use]
     pub fn uid(&self) -> &str {
         &self.scope.owner.uid
+    }
+
+    /// What everything that is kept for it goes by.
+    #[must_use]
+    pub fn resource(&self) -> ResourceRef {
+        ResourceRef::new(&LOGPILOT_CLUSTER, None, self.name())
     }
 
     /// Of an object in the servers' namespace.

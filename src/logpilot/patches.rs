@@ -1,6 +1,7 @@
 //! The escape hatch: lays the user's patches over the planned objects. Pure, and checked before by
 //! `validate::patches`. No client here.
 
+use json_patch::PatchOperation;
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Map, Value};
 
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     api::{
-        patches::{ObjectPatch, PatchTarget, PatchType},
+        patches::{ObjectPatch, Op, Operation, PatchTarget, PatchType},
         status::{Problem, Severity},
     },
     engine::{
@@ -31,7 +32,8 @@ pub const DIRECTIVE: &str = "$patch";
 pub fn apply(cluster: &Cluster, mut plan: Plan) -> Plan {
     for patch in &cluster.patches {
         if let Some(planned) = plan.objects.iter_mut().find(|planned| targets(patch, planned)) {
-            lay_over(&mut planned.body, patch);
+            // `validate` refused what fails.
+            let _ = lay_over(&mut planned.body, patch);
         }
     }
     plan
@@ -90,10 +92,55 @@ fn transient(cluster: &Cluster, target: &PatchTarget) -> bool {
     target.kind == Job::KIND.kind && (restore || checks && cluster.components.iter().any(check))
 }
 
+/// Why a patch cannot be laid over an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which operation failed.
+    pub operation: usize,
+    pub why: String,
+}
+
 /// Lays one patch over a body.
-pub fn lay_over(body: &mut Value, patch: &ObjectPatch) {
-    let strategic = patch.type_.unwrap_or_default() == PatchType::Strategic;
-    merge(body, &patch.patch, strategic);
+///
+/// # Errors
+/// The operation that fails; the body is then as it was.
+pub fn lay_over(body: &mut Value, patch: &ObjectPatch) -> Result<(), Failure> {
+    match patch.type_.unwrap_or_default() {
+        PatchType::Merge => merge(body, &patch.patch, false),
+        PatchType::Strategic => merge(body, &patch.patch, true),
+        PatchType::Json6902 => return operate(body, patch.operations.as_deref().unwrap_or_default()),
+    }
+    Ok(())
+}
+
+/// RFC 6902. An object without labels or annotations gets them with the first that is added: whether the operator wrote any
+/// is not the user's to know.
+fn operate(body: &mut Value, operations: &[Operation]) -> Result<(), Failure> {
+    let mut patched = body.clone();
+    for (index, operation) in operations.iter().enumerate() {
+        let failed = |why: String| Failure { operation: index, why };
+        let known = serde_json::to_value(operation).and_then(serde_json::from_value::<PatchOperation>);
+        let known = known.map_err(|error| failed(format!("is incomplete: {error}")))?;
+        let parent = operation.path.rsplit_once('/').map(|(parent, _)| parent);
+        if let (Op::Add, Some(parent)) = (operation.op, parent) {
+            make_pairs(&mut patched, parent);
+        }
+        json_patch::patch(&mut patched, std::slice::from_ref(&known))
+            .map_err(|error| failed(format!("cannot be done at '{}': {}", operation.path, error.kind)))?;
+    }
+    *body = patched;
+    Ok(())
+}
+
+/// Makes labels or annotations where there are none.
+fn make_pairs(body: &mut Value, parent: &str) {
+    let Some((metadata, pairs)) = parent.rsplit_once('/') else { return };
+    if !metadata.ends_with("/metadata") || !["labels", "annotations"].contains(&pairs) {
+        return;
+    }
+    if let Some(fields) = body.pointer_mut(metadata).and_then(Value::as_object_mut) {
+        fields.entry(pairs).or_insert_with(|| Value::Object(Map::new()));
+    }
 }
 
 /// RFC 7386; strategic: lists item by item, and directives.
@@ -196,7 +243,8 @@ mod tests {
     fn patched(mut body: Value, type_: PatchType, changes: Value) -> Value {
         let target = PatchTarget { kind: "K".into(), name: "n".into() };
         let Value::Object(patch) = changes else { panic!("a patch is an object") };
-        lay_over(&mut body, &ObjectPatch { target, type_: Some(type_), patch });
+        lay_over(&mut body, &ObjectPatch { target, type_: Some(type_), patch, operations: None })
+            .expect("laid");
         body
     }
 

@@ -43,7 +43,9 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     plan.add(secret::api_key(cluster, facts));
     plan.add(cluster.storage.claims.iter().filter_map(|it| data::of_servers(cluster, it, facts)));
     plan.add(cluster.backup_volumes().map(|it| data::of_backups(cluster, it, facts)));
-    plan.add(cron_job::build(cluster, facts));
+    for (job, held) in cron_job::build(cluster, facts) {
+        plan.add_with([job], Replicas::Planned, held);
+    }
     plan.add(restore_job::build(cluster, facts));
     for server in &cluster.components {
         let component = server::component(cluster, server, facts);
@@ -100,6 +102,7 @@ pub(super) fn block_reason(component: &Component, facts: &Facts) -> Option<&'sta
     match facts.api_key {
         // Stopping needs no key and no variables, and has to work when they are what is broken.
         _ if component.stopped => None,
+        _ if facts.is_data_of_older(&component.claim) => Some(reasons::DATA_VOLUME_SHARED),
         ApiKeyFact::Invalid { .. } => Some(API_KEY_INVALID),
         ApiKeyFact::Foreign { .. } => Some(reasons::CONFLICT_BEHIND),
         ApiKeyFact::Going { .. } => Some(reasons::CHILD_TERMINATING),

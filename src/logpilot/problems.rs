@@ -3,6 +3,7 @@
 mod autoscalers;
 mod conflicts;
 mod crash;
+mod places;
 mod pods;
 mod routes;
 mod volumes;
@@ -15,6 +16,7 @@ pub use volumes::remove_secondary_problems;
 
 use super::{
     facts::{ApiKeyFact, CheckVerdict, Facts, NamespaceFact},
+    model::Cluster,
     reasons::{self, action},
 };
 use crate::{
@@ -27,7 +29,7 @@ use crate::{
         error::Disposition,
         health::ObservedStatus,
         outcome::{AppliedObject, ApplyResult, Outcome},
-        plan::{Key, Plan, Planned},
+        plan::{Plan, Planned},
     },
     kinds::FIELD_MANAGER,
     logpilot::labels::BACKUP,
@@ -51,17 +53,13 @@ pub fn problem(severity: Severity, reason: &str, object: String, message: impl I
 
 /// Facts that stand in the way before anything is written.
 #[must_use]
-pub fn fact_problems(
-    facts: &Facts,
-    namespaces: &[(String, NamespaceFact)],
-    lost: &[(Key, String)],
-    (secret, field): (&Key, &str),
-    cluster: &str,
-) -> Vec<Problem> {
+pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
     let mut found = Vec::new();
-    found.extend(conflicts::of_namespaces(facts, cluster));
-    for (name, fact) in namespaces {
-        if *fact == NamespaceFact::Terminating {
+    found.extend(conflicts::of_namespaces(facts, cluster.name()));
+    let servers = Some(&cluster.namespace.name).zip(Some(facts.namespace));
+    let system = cluster.system_namespace.as_ref().zip(Some(facts.system_namespace));
+    for (name, fact) in servers.into_iter().chain(system) {
+        if fact == NamespaceFact::Terminating {
             found.push(problem(
                 Severity::Error,
                 reasons::NAMESPACE_TERMINATING,
@@ -70,26 +68,37 @@ pub fn fact_problems(
             ));
         }
     }
-    if let ([(namespace, _), ..], false) = (namespaces, facts.namespace_ignored.is_empty()) {
+    if !facts.namespace_ignored.is_empty() {
         found.push(problem(
             Severity::Warning,
             reasons::SETTING_IGNORED,
-            format!("Namespace {namespace}"),
+            format!("Namespace {}", cluster.namespace.name),
             format!(
                 "was there before this resource and is never changed, so that {} has no effect; set it on the namespace itself, or remove it from the spec",
                 facts.namespace_ignored.join(", ")
             ),
         ));
     }
-    for (claim, uid) in lost {
+    if facts.limits_shared {
+        found.push(problem(
+            Severity::Warning,
+            reasons::LIMITS_SHARED,
+            format!("Namespace {}", cluster.namespace.name),
+            "was there before this resource, so that the LimitRange and ResourceQuota of spec.limits also apply to pods of \
+             other users in it",
+        ));
+    }
+    let name = cluster.name();
+    for (claim, uid) in &facts.lost_claims {
+        let claim = cluster.key(claim);
         found.push(problem(
             Severity::Error,
             reasons::DATA_VOLUME_LOST,
             format!("PersistentVolumeClaim {claim}"),
             format!(
                 "held data (UID {uid}) and is gone; restore a claim of that name with the labels \
-                 {MANAGED_BY_LABEL}={FIELD_MANAGER} and {INSTANCE_LABEL}={cluster}, or give the data up with: \
-                 kubectl annotate lpc {cluster} {}={uid}",
+                 {MANAGED_BY_LABEL}={FIELD_MANAGER} and {INSTANCE_LABEL}={name}, or give the data up with: \
+                 kubectl annotate lpc {name} {}={uid}",
                 super::ACCEPT_DATA_LOSS
             ),
         ));
@@ -122,9 +131,11 @@ pub fn fact_problems(
             found.push(problem(Severity::Error, reasons::CONFIG_CHECK_FAILED, object, message));
         }
     }
-    found.extend(routes::route_conflict_problems(&facts.taken, cluster));
+    found.extend(routes::route_conflict_problems(&facts.taken, name));
+    found.extend(places::shared_place_problems(&facts.shared));
+    let secret = cluster.key(&cluster.api_key.secret);
     if let ApiKeyFact::Foreign { whose, .. } = &facts.api_key {
-        found.push(conflicts::of_key(secret, field, whose, cluster));
+        found.push(conflicts::of_key(&secret, &cluster.api_key.key, whose, name));
     }
     let key = match &facts.api_key {
         ApiKeyFact::Invalid { message } => Some((reasons::API_KEY_INVALID, message.as_str())),
@@ -222,7 +233,12 @@ pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) 
 fn object_problem(child: &Child, plan: &Plan, clock: &DeadlineTracker) -> Option<Problem> {
     // A ReplicaSet is the Deployment controller's.
     if let ObservedStatus::ReplicaSet(set) = &child.detail {
-        return workloads::replica_set_problem(child, set);
+        let of_plan = |name: &String| {
+            plan.objects.iter().any(|it| it.kind.kind == "Deployment" && it.key.name == *name)
+        };
+        // Another workload may have copied the labels of a pod template.
+        let is_ours = set.deployment.as_ref().is_none_or(of_plan);
+        return workloads::replica_set_problem(child, set).filter(|_| is_ours);
     }
     let is_planned =
         plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);

@@ -1,7 +1,7 @@
 //! Which properties of the server only the operator sets, and how Spring spells them. Every way in which a value reaches the
 //! server is judged by this one table: `config.overlay`, variables, options of Java and arguments. Pure.
 
-use std::sync::LazyLock;
+use std::{net::IpAddr, sync::LazyLock};
 
 use serde_json::{Map, Value};
 
@@ -23,12 +23,16 @@ enum Keeps {
     Nothing,
     /// One of these, in the spelling of [`relaxed`].
     Values(&'static [&'static str]),
+    /// An address that stands for all of a pod, or one of these words for them.
+    EveryAddress(&'static [&'static str]),
     /// A list with all of these endpoints, or with `*`.
     Endpoints(&'static [&'static str]),
     /// A list without any of these endpoints, and without `*`.
     NotEndpoints(&'static [&'static str]),
     /// A text that does not contain this.
     Without(&'static str),
+    /// A time of at least one second.
+    Seconds,
 }
 
 /// What is known of a value.
@@ -49,6 +53,8 @@ const MANAGEMENT_PATH: &str = "probes and metrics use the paths below `/actuator
 const ENDPOINT: &str = "probes need the endpoint `health`, and metrics need `prometheus`";
 const METRICS: &str =
     "metrics are read from the endpoint `prometheus`; choose what is read in `spec.monitoring`";
+const MEASURED: &str =
+    "alerts, objectives and dashboards read these metrics; choose what is read in `spec.monitoring`";
 const COMPONENT: &str = "choose the component instead: `spec.components.rest`, `.grpc` or `.all`";
 const OVERLAY: &str = "`spec.config.overlay` is the configuration: write it there";
 const SHUTDOWN: &str =
@@ -66,14 +72,14 @@ const fn owned(name: &'static str, keeps: Keeps, instead: &'static str) -> Owned
 /// Source of the names from `management`: the application properties of Spring Boot 3.3 to 3.5.
 pub const OWNED_PROPERTIES: &[Owned] = &[
     owned("server.port", Keeps::Nothing, HTTP_PORT),
-    owned("server.address", Keeps::Values(&["0.0.0.0"]), ADDRESS),
+    owned("server.address", Keeps::EveryAddress(&[]), ADDRESS),
     owned("server.ssl", Keeps::Nothing, TLS),
     owned("server.shutdown", Keeps::Values(&["graceful"]), SHUTDOWN),
     owned("grpc.server.port", Keeps::Nothing, GRPC_PORT),
-    owned("grpc.server.address", Keeps::Values(&["0.0.0.0"]), ADDRESS),
+    owned("grpc.server.address", Keeps::EveryAddress(&["*"]), ADDRESS),
     owned("grpc.server.security", Keeps::Nothing, TLS),
     owned("management.server.port", Keeps::Nothing, MANAGEMENT_PORT),
-    owned("management.server.address", Keeps::Values(&["0.0.0.0"]), ADDRESS),
+    owned("management.server.address", Keeps::EveryAddress(&[]), ADDRESS),
     owned("management.server.base-path", Keeps::Nothing, MANAGEMENT_PATH),
     owned("management.server.ssl", Keeps::Nothing, MANAGEMENT_PORT),
     owned("management.endpoints.web.base-path", Keeps::Nothing, MANAGEMENT_PATH),
@@ -97,6 +103,18 @@ pub const OWNED_PROPERTIES: &[Owned] = &[
     // The groups of the probes are there on this platform only.
     owned("spring.main.cloud-platform", Keeps::Values(&["kubernetes"]), ENDPOINT),
     owned("spring.main.register-shutdown-hook", TRUE, SHUTDOWN),
+    owned("spring.lifecycle.timeout-per-shutdown-phase", Keeps::Seconds, SHUTDOWN),
+    // Names of metrics, each with everything below it.
+    owned("management.metrics.enable.all", TRUE, MEASURED),
+    owned("management.metrics.enable.http", TRUE, MEASURED),
+    owned("management.metrics.enable.grpc", TRUE, MEASURED),
+    owned("management.metrics.enable.jvm", TRUE, MEASURED),
+    owned("management.metrics.enable.process", TRUE, MEASURED),
+    owned("management.metrics.enable.logpilot", TRUE, MEASURED),
+    owned("management.observations.enable.all", TRUE, MEASURED),
+    owned("management.observations.enable.http", TRUE, MEASURED),
+    owned("management.observations.enable.grpc", TRUE, MEASURED),
+    owned("management.observations.http.server.requests.name", Keeps::Nothing, MEASURED),
     owned("spring.autoconfigure.exclude", Keeps::Without(".actuate."), ENDPOINT),
     owned("logpilot.server.protocol", Keeps::Nothing, COMPONENT),
     owned(
@@ -127,6 +145,10 @@ impl Owned {
         match self.keeps {
             Keeps::Nothing => false,
             Keeps::Values(kept) => kept.contains(&relaxed(text).as_str()),
+            Keeps::EveryAddress(words) => {
+                let text = text.trim();
+                words.contains(&text) || text.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
+            }
             Keeps::Endpoints(needed) => {
                 let items: Vec<&str> = items.collect();
                 let has = |name: &&str| items.iter().any(|item| relaxed(item) == **name);
@@ -136,6 +158,7 @@ impl Owned {
                 !items.any(|item| all(item) || needed.contains(&relaxed(item).as_str()))
             }
             Keeps::Without(part) => !text.contains(part),
+            Keeps::Seconds => is_a_second(text),
         }
     }
 }
@@ -153,6 +176,16 @@ impl Refusal {
     #[must_use]
     pub fn other(why: &str) -> Self {
         Self { owned: None, why: why.to_owned() }
+    }
+
+    /// For a value above properties that the operator owns: whatever it is, it would take their place.
+    fn above(owned: &Owned) -> Self {
+        let why = format!(
+            "stands above `{}`, which only the operator sets: a value here, an empty one too, would take its place; set what is \
+             below it one by one, or remove it; {}",
+            owned.name, owned.instead
+        );
+        Self { owned: Some(owned.name), why }
     }
 
     fn of(owned: Option<&'static str>, instead: &str) -> Self {
@@ -233,6 +266,7 @@ pub fn overlaps(config: &Config) -> Vec<Overlap> {
         let owner = SPELLED.iter().find(|([spelled, _], owned)| hit(spelled) && !kept(spelled, owned));
         let level = || levels.iter().find(|(spelled, _)| hit(spelled));
         let refusal = match owner {
+            Some(([spelled, _], row)) if !within(&name, spelled) => Some(Refusal::above(row)),
             Some((_, row)) => Some(Refusal::of(Some(row.name), row.instead)),
             None => level()
                 .map(|(_, logger)| {
@@ -258,6 +292,28 @@ pub fn text(value: &Value) -> Option<String> {
         Value::Array(items) => Some(items.iter().map(text).collect::<Option<Vec<_>>>()?.join(",")),
         Value::Object(_) => None,
     }
+}
+
+/// Whether a time, as Spring reads it, is one second or more: `10s`, `PT10S`, and milliseconds where no unit is given.
+fn is_a_second(text: &str) -> bool {
+    let text = text.trim();
+    let lower = text.to_ascii_lowercase();
+    let (iso, number) = match lower.strip_prefix("pt") {
+        Some(number) => (true, number),
+        None => (false, lower.as_str()),
+    };
+    let unit = number.trim_start_matches(|char: char| char.is_ascii_digit());
+    let amount = number.strip_suffix(unit).and_then(|digits| digits.parse::<u64>().ok()).unwrap_or_default();
+    let milliseconds = match (iso, unit.chars().next()) {
+        (false, None) => 1,
+        (false, Some('m')) if unit == "ms" => 1,
+        (_, Some('s')) => 1_000,
+        (_, Some('m')) => 60_000,
+        (_, Some('h')) => 3_600_000,
+        (false, Some('d')) => 86_400_000,
+        _ => 0,
+    };
+    amount.saturating_mul(milliseconds) >= 1_000
 }
 
 /// It is the property, or one below it.

@@ -8,6 +8,8 @@ use std::{
 
 use rand::Rng;
 
+use crate::engine::resource::ResourceRef;
+
 /// What holds nothing up is read again after this, less up to a quarter of it.
 pub const REFRESH: Duration = Duration::from_mins(5);
 /// What holds a rollout up is read again after this.
@@ -32,7 +34,7 @@ struct CachedRead<W, F> {
 }
 
 /// The last look for each resource: what was asked, and what was found.
-pub struct ReadCache<W, F>(Mutex<HashMap<String, CachedRead<W, F>>>);
+pub struct ReadCache<W, F>(Mutex<HashMap<ResourceRef, CachedRead<W, F>>>);
 
 /// What the last look found.
 #[derive(Debug, PartialEq)]
@@ -51,30 +53,43 @@ impl<W, F> Default for ReadCache<W, F> {
 impl<W: PartialEq, F: Clone> ReadCache<W, F> {
     /// What the last look found, if it was for the same. `suspect`: a pod says that something it needs is missing.
     #[must_use]
-    pub fn last(&self, cluster: &str, wanted: &W, moment: &Moment, suspect: bool) -> Option<LastRead<F>> {
+    pub fn last(
+        &self,
+        resource: &ResourceRef,
+        wanted: &W,
+        moment: &Moment,
+        suspect: bool,
+    ) -> Option<LastRead<F>> {
         let looks = self.lock();
-        let look = looks.get(cluster).filter(|look| look.wanted == *wanted)?;
+        let look = looks.get(resource).filter(|look| look.wanted == *wanted)?;
         let keep = if suspect { look.keep.min(REFRESH_HELD) } else { look.keep };
         let old = look.moment != *moment || look.at.elapsed() >= keep;
         Some(LastRead { found: look.found.clone(), old })
     }
 
     /// `held`: after how long it is looked at again, where it holds something up.
-    pub fn remember(&self, cluster: &str, wanted: W, moment: &Moment, found: F, held: Option<Duration>) {
+    pub fn remember(
+        &self,
+        resource: &ResourceRef,
+        wanted: W,
+        moment: &Moment,
+        found: F,
+        held: Option<Duration>,
+    ) {
         let keep = held.map_or_else(
             || REFRESH.mul_f64(rand::rng().random_range(0.75..=1.0)),
             |again| again.mul_f64(OLD_BY_THEN),
         );
         let look = CachedRead { wanted, found, moment: moment.clone(), at: Instant::now(), keep };
-        self.lock().insert(cluster.to_owned(), look);
+        self.lock().insert(resource.clone(), look);
     }
 
     /// The next look reads.
-    pub fn forget(&self, cluster: &str) {
-        self.lock().remove(cluster);
+    pub fn forget(&self, resource: &ResourceRef) {
+        self.lock().remove(resource);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, CachedRead<W, F>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ResourceRef, CachedRead<W, F>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -82,6 +97,15 @@ impl<W: PartialEq, F: Clone> ReadCache<W, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::LOGPILOT_CLUSTER;
+
+    fn c() -> ResourceRef {
+        ResourceRef::new(&LOGPILOT_CLUSTER, None, "c")
+    }
+
+    fn d() -> ResourceRef {
+        ResourceRef::new(&LOGPILOT_CLUSTER, None, "d")
+    }
 
     fn edit(generation: i64) -> Moment {
         Moment { generation: Some(generation), ..Moment::default() }
@@ -89,27 +113,27 @@ mod tests {
 
     fn looked(held: Option<Duration>, ago: Duration) -> ReadCache<&'static str, u8> {
         let looks = ReadCache::default();
-        looks.remember("c", "w", &edit(1), 7, held);
-        looks.lock().get_mut("c").unwrap().at = Instant::now().checked_sub(ago).unwrap();
+        looks.remember(&c(), "w", &edit(1), 7, held);
+        looks.lock().get_mut(&c()).unwrap().at = Instant::now().checked_sub(ago).unwrap();
         looks
     }
 
     #[test]
     fn a_look_is_believed_for_what_it_was_made_for_and_until_the_spec_changes() {
         let looks = looked(None, Duration::ZERO);
-        assert_eq!(looks.last("c", &"w", &edit(1), false), Some(LastRead { found: 7, old: false }));
-        assert_eq!(looks.last("c", &"w", &edit(2), false), Some(LastRead { found: 7, old: true }));
-        assert_eq!(looks.last("c", &"v", &edit(1), false), None);
-        assert_eq!(looks.last("d", &"w", &edit(1), false), None);
+        assert_eq!(looks.last(&c(), &"w", &edit(1), false), Some(LastRead { found: 7, old: false }));
+        assert_eq!(looks.last(&c(), &"w", &edit(2), false), Some(LastRead { found: 7, old: true }));
+        assert_eq!(looks.last(&c(), &"v", &edit(1), false), None);
+        assert_eq!(looks.last(&d(), &"w", &edit(1), false), None);
         let asked = Moment { asked: [("a".to_owned(), "1".to_owned())].into(), ..edit(1) };
-        assert_eq!(looks.last("c", &"w", &asked, false), Some(LastRead { found: 7, old: true }));
-        looks.forget("c");
-        assert_eq!(looks.last("c", &"w", &edit(1), false), None);
+        assert_eq!(looks.last(&c(), &"w", &asked, false), Some(LastRead { found: 7, old: true }));
+        looks.forget(&c());
+        assert_eq!(looks.last(&c(), &"w", &edit(1), false), None);
     }
 
     #[test]
     fn it_is_old_before_the_time_at_which_it_is_looked_at_again() {
-        let old = |held, ago, suspect| looked(held, ago).last("c", &"w", &edit(1), suspect).unwrap().old;
+        let old = |held, ago, suspect| looked(held, ago).last(&c(), &"w", &edit(1), suspect).unwrap().old;
         let (held, second) = (Some(REFRESH_HELD), Duration::from_secs(1));
         assert!(old(None, REFRESH, false) && !old(None, REFRESH.mul_f64(0.7), false));
         assert!(old(None, REFRESH_HELD, true), "a pod misses something");

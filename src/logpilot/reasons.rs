@@ -1,5 +1,5 @@
 //! Every reason that conditions and problems use: what it means and what to do about it.
-//! The README's table is held against this one by a test.
+//! `make generate` writes the table of `docs/reasons.md` from it.
 
 /// Reason, meaning, what to do next.
 pub struct Reason {
@@ -64,6 +64,7 @@ reasons! {
     NODE_LOST = "NodeLost": "the pod's node does not answer; the pod may run on, and is replaced after its tolerations' time (5 minutes)", "look at the node with kubectl describe node; one that never comes back has to be deleted before its volume is free";
     TERMINATING_STUCK = "TerminatingStuck": "a deleted pod has not gone in its time, and keeps its volume and its name", "look at its node; where that is gone for good: kubectl delete pod --force";
     POD_STRAY = "PodStray": "a pod has the labels of a server and belongs to no workload, as after its labels were changed; it may still write the data", "delete it with kubectl delete pod once it is not needed";
+    FOREIGN_POD = "ForeignPod": "a pod of another workload has all labels of a server, so Services send it requests and the NetworkPolicy restricts it", "remove app.kubernetes.io/managed-by and app.kubernetes.io/instance from the pod template of the workload that the message names, or run it in another namespace";
     VOLUME_PENDING = "VolumePending": "a claim has no volume", "check the StorageClass and its provisioner with kubectl describe pvc";
     VOLUME_RESIZE = "VolumeResize": "a PVC does not have the declared size; the message has the requested and the actual size", "wait; if it persists, check that the StorageClass allows expansion";
     REPLICA_FAILURE = "ReplicaFailure": "pods cannot be created", "the message is the API server's answer to the ReplicaSet";
@@ -90,6 +91,8 @@ reasons! {
     RATE_LIMIT_UNSUPPORTED = "RateLimitUnsupported": "the ingress class has no rate limit that the operator knows", "use class nginx, or set the class's own annotations";
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted": "a Gateway refuses a route, or nobody answers for that Gateway; clients from outside do not get through", "check that the Gateway exists and its listeners allow routes of this namespace and host; the message has its controller's words";
     ROUTE_CONFLICT = "RouteConflict": "an older LogPilotCluster has the same host and path; the Ingress, or the routes, of this one are left as they are, and everything else runs", "set another host or path in one of the two; when it is free, this one goes on by itself";
+    DATA_VOLUME_SHARED = "DataVolumeShared": "an older LogPilotCluster keeps its data on the same claim; the servers, backups and restores of this one are held back", "give each resource a claim of its own, as the message says; when the claim is free, this one goes on by itself";
+    BACKUP_LOCATION_SHARED = "BackupLocationShared": "another LogPilotCluster writes into the place of the backups; no resource removes what another one took", "set another spec.backup.s3.prefix, or another claim in spec.backup.volume.existingClaim, in one of the two";
     GATEWAY_NOT_PROGRAMMED = "GatewayNotProgrammed": "the Gateway is refused or not set up, or no controller answers for its class", "check exposure.gateway.className with kubectl get gatewayclass; the message has the controller's words";
     PATCH_UNMATCHED = "PatchUnmatched": "a patch names an object that is not generated, and changes nothing", "correct target.kind and target.name of the patch, or remove it";
     CLIENTS_MAY_BE_CUT = "ClientsMayBeCut": "the network policy keeps out the traffic of an Ingress, load balancer or node port that the spec asks for", "set networkPolicy.ingressController, or add the clients to networkPolicy.clients";
@@ -98,6 +101,7 @@ reasons! {
     CORS_UNSUPPORTED = "CorsUnsupported": "the ingress class has no CORS setting that the operator knows", "use class nginx, or set the class's own annotations";
     REWRITE_UNSUPPORTED = "RewriteUnsupported": "the operator knows no rewrite for this ingress class; requests arrive with their original path", "use class nginx, set the class's own annotations, or use exposure.gateway";
     SETTING_IGNORED = "SettingIgnored": "a setting of the spec has no effect, because of another setting or of an existing object; the message names both", "remove the setting, or change the other one";
+    LIMITS_SHARED = "LimitsShared": "the namespace was there before the resource, and spec.limits applies to every pod in it", "remove spec.limits if other workloads run in that namespace, or use a namespace for this resource alone";
     SCRAPED_TWICE = "ScrapedTwice": "a monitor and scrape annotations are both enabled; a Prometheus that follows both counts every pod twice", "set enabled: false in monitoring.scrapeAnnotations or in the monitor";
     SCRAPE_INTERVAL_LONG = "ScrapeIntervalLong": "the scrape interval is too long for the requested alerts and objectives", "set interval of the monitor to 4m or less";
     SCRATCH_LIMITED = "ScratchLimited": "the namespace's limits restrict the disk of backups and restores whose size is unknown", "set limits.defaults.limits.ephemeral-storage above the size of the data, or omit it";
@@ -143,7 +147,7 @@ hints! {
         "invalid reference format": "correct the image's name";
     }
     CRASH_LOOP {
-        "none of its probes explains": "something killed the server: kubectl describe pod tells whether the node's memory did, or somebody";
+        "does not explain": "look in the pod's events for Killing and Unhealthy: a liveness probe, an eviction or a node without memory sends this signal";
         "by its startup probe": "give it more CPU (resources.limits.cpu), or allow a longer start (probes.startup.failureThreshold)";
         "by its liveness probe": "give it more CPU (resources.limits.cpu), or allow more (probes.liveness.timeoutSeconds, failureThreshold); a server that hung shows it in kubectl logs --previous";
         "tell no cause": "read kubectl logs --previous; fewer frames leave room for the cause: spec.config.overlay with logging.exception-conversion-word: '%wEx{10}'";
@@ -153,6 +157,14 @@ hints! {
         "filenotfoundexception": "mount the file that the message names, or correct its path in spec.config or env";
         "nosuchfileexception": "mount the file that the message names, or correct its path in spec.config or env";
         "outofmemoryerror": "raise resources.limits.memory, or the heap's share of it (-XX:MaxRAMPercentage in JAVA_TOOL_OPTIONS)";
+        "insufficient memory": "raise resources.limits.memory, or lower the heap's share of it (-XX:MaxRAMPercentage in JAVA_TOOL_OPTIONS)";
+        "fatal error has been detected": "the Java VM itself crashed: use an image with another Java or library version, and report the problematic frame to its maintainers";
+        "no space left on device": "free space at the path that the message names; it is not on the data volume";
+        "unknownhostexception": "correct the host name in spec.config or env, or check the cluster's DNS and the egress of network policies";
+        "unsupportedclassversionerror": "use an image whose Java is new enough for the server";
+        "unable to access jarfile": "correct the path in command or args, or use an image that has the file";
+        "exec format error": "use an image for the nodes' architecture";
+        "executable file not found": "correct command, or use an image that has the program";
         "vm option": "correct JAVA_TOOL_OPTIONS, or args";
         "heap size": "correct JAVA_TOOL_OPTIONS, or args";
         "its liveness or startup probe fails": "allow a longer start (probes.startup.failureThreshold) or give it more CPU; kubectl describe pod has the probe's answer";
@@ -249,6 +261,32 @@ mod tests {
         assert_eq!(action("Foreign", "insufficient"), "see the message");
         let longest = HINTS.iter().map(|hint| hint.words).collect::<Vec<_>>().join(" ");
         assert!(told(&longest).chars().count() <= MOST);
+    }
+
+    #[test]
+    fn usual_failures_have_their_own_advice() {
+        for (message, advice) in [
+            ("java.lang.OutOfMemoryError: Java heap space", "raise resources.limits.memory"),
+            (
+                "There is insufficient memory for the Java Runtime Environment",
+                "raise resources.limits.memory",
+            ),
+            ("java.net.UnknownHostException: db.example", "correct the host name"),
+            ("java.net.BindException: Address already in use", "look in env, patches and sidecars"),
+            ("java.lang.UnsupportedClassVersionError: a/B", "use an image whose Java"),
+            ("Error: Unable to access jarfile /app/a.jar", "correct the path"),
+            ("exec /usr/bin/java: exec format error", "use an image for the nodes' architecture"),
+            ("exec: \"java\": executable file not found in $PATH", "correct command"),
+            (
+                "A fatal error has been detected by the Java Runtime Environment: SIGSEGV",
+                "the Java VM itself",
+            ),
+            ("java.nio.file.FileSystemException: /tmp/a: No space left on device", "free space at the path"),
+            ("killed by a signal that the time it ran does not explain", "look in the pod's events"),
+        ] {
+            let told = action(CRASH_LOOP, message);
+            assert!(told.starts_with(advice), "{message}: {told}");
+        }
     }
 
     #[test]

@@ -2,25 +2,31 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{Client, ResourceExt, api::DynamicObject};
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::{reasons, requeue_after::LOOK_AGAIN, status_history::StatusHistory};
+use super::{
+    reasons,
+    requeue_after::LOOK_AGAIN,
+    status_history::{COUNTS, COUNTS_CONTESTED, StatusHistory},
+};
 use crate::{
     api::{
         self, LogPilotClusterStatus,
-        status::{RestorePhase, RestoreStatus, Severity},
+        status::{Problem, RestorePhase, RestoreStatus, Severity},
     },
     engine::{
-        api_client::{ApiClient, Resource},
+        api_client::ApiClient,
         backoff::Backoff,
         error::Error,
         events::{Events, Note},
         outcome::AppliedObject,
+        requeue::Requeue,
+        resource::ResourceRef,
     },
-    kinds::{FIELD_MANAGER, KINDS},
+    kinds::{FIELD_MANAGER, KINDS, LOGPILOT_CLUSTER},
     metrics::{Judged, Metrics},
 };
 
@@ -30,6 +36,9 @@ const OLDER: &str = "the installed CustomResourceDefinition is older than the op
 
 const WHO: &str = "it is put right ever more rarely; kubectl get logpilotclusters --show-managed-fields -o yaml names \
                    who wrote last";
+
+/// Most events about problems after one status.
+const MOST_NEWS: usize = 3;
 
 pub struct Reporter {
     writer: ApiClient,
@@ -44,59 +53,64 @@ impl Reporter {
         Self { writer, events: Events::new(client, FIELD_MANAGER), metrics, backoff: Backoff::default() }
     }
 
-    /// One patch, only on a difference; a change of counts alone waits its turn. Answers after how long to come again
-    /// where something is left to be written.
+    /// Writes the status in one patch, only where it differs. A change of counts alone is delayed. Returns whether the
+    /// status is up to date; otherwise the resource is requeued for it.
     pub async fn report(
         &self,
         memory: &StatusHistory,
         object: &DynamicObject,
         before: &LogPilotClusterStatus,
         status: &LogPilotClusterStatus,
-    ) -> Option<Duration> {
-        self.metrics.judged(&object.name_any(), judged(status));
+        requeue: &mut Requeue,
+    ) -> bool {
+        let resource = ResourceRef::of(&LOGPILOT_CLUSTER, object);
+        self.metrics.judged(&resource, judged(status));
         let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
         if wanted == memory.status(object) {
-            return None;
+            return true;
         }
         if only_counts(before, status)
-            && let Some(wait) = memory.too_soon(object)
+            && let Some(wait) = memory.too_soon(object, counts_pause(status))
         {
-            return Some(wait);
+            requeue.at_most(wait, "a change of counts is written at intervals");
+            return false;
         }
         if let Some(wait) = memory.contested(object, &wanted) {
-            return Some(wait);
+            requeue.at_most(wait, "another client changes the status");
+            return false;
         }
         let name = object.name_any();
         match self.write(memory, object, &wanted).await {
             Ok(Some(answer)) => {
-                self.backoff.succeeded(&name);
+                self.backoff.succeeded(&resource);
                 if memory.is_write(object, &answer) {
                     warn!(%name, "somebody changes the status as often as it is written: {WHO}");
                 }
                 self.tell(object, before, status).await;
-                None
+                return true;
             }
             // Its own event ends it; until then nothing more is made for it.
             Ok(None) => {
                 info!(%name, "status not written: the resource was deleted meanwhile");
-                Some(memory.miss(object))
+                requeue.at_most(memory.miss(object), "the resource was deleted");
             }
             Err(error) if error.is_unknown_field() => {
                 // Nothing of the status can be written, so that an event is the only place to say so.
                 warn!(%name, %error, "status not written: {OLDER}");
-                let note = Note {
-                    warning: true,
-                    reason: reasons::CRD_OUTDATED.to_owned(),
-                    message: OLDER.to_owned(),
-                };
-                self.events.publish(&regarding(object), note).await;
-                Some(LOOK_AGAIN)
+                // Every tenth minute: an Event object is kept for an hour.
+                if self.backoff.failures(&resource).is_multiple_of(60) {
+                    let note = warning(reasons::CRD_OUTDATED, OLDER.to_owned());
+                    self.events.publish(&regarding(object), note).await;
+                }
+                self.backoff.failed(&resource, LOOK_AGAIN);
+                requeue.at_most(LOOK_AGAIN, "the CustomResourceDefinition is older than the operator");
             }
             Err(error) => {
                 warn!(%name, %error, "status not written");
-                Some(self.backoff.after(&name, &error))
+                requeue.at_most(self.backoff.after(&resource, &error), "the status was not written");
             }
         }
+        false
     }
 
     /// The resource as it is with this status; `None` where it is gone, whether or not there is another one of its name.
@@ -106,15 +120,8 @@ impl Reporter {
         object: &DynamicObject,
         wanted: &Value,
     ) -> Result<Option<Value>, Error> {
-        let (name, uid) = (object.name_any(), object.uid().unwrap_or_default());
-        let api_version = format!("{}/{}", api::GROUP, api::VERSION);
-        let resource = Resource {
-            api_version: &api_version,
-            kind: api::KIND,
-            plural: api::PLURAL,
-            name: &name,
-            field_manager: FIELD_MANAGER,
-        };
+        let resource = ResourceRef::of(&LOGPILOT_CLUSTER, object);
+        let uid = object.uid().unwrap_or_default();
         // In no other resource's way.
         let writer = self.writer.for_resource();
         let version = memory.version(object);
@@ -134,8 +141,8 @@ impl Reporter {
     }
 
     /// Nothing is kept of a resource that is gone.
-    pub fn forget(&self, name: &str) {
-        self.backoff.succeeded(name);
+    pub fn forget(&self, resource: &ResourceRef) {
+        self.backoff.succeeded(resource);
     }
 
     /// Tells why pods were evicted that never ran.
@@ -148,42 +155,48 @@ impl Reporter {
                     "evicted {}, which never ran: it waited for pods of its volume that are gone; another one is placed at once",
                     step.object()
                 ),
+                ..Note::default()
             };
             self.events.publish(&regarding(object), note).await;
         }
     }
 
-    /// Events for what changed in the conditions, on the resource and on the child concerned.
+    /// Events for what changed: on the resource, and for an error on the object concerned. Events of a cluster-scoped
+    /// resource are in `default`, and users look beside the pods too.
     async fn tell(
         &self,
         object: &DynamicObject,
         before: &LogPilotClusterStatus,
         status: &LogPilotClusterStatus,
     ) {
-        let regarding = regarding(object);
-        for note in notes(before, status) {
+        let resource = regarding(object);
+        let version = object.resource_version();
+        for note in notes(before, status, version.as_deref()) {
             info!(name = object.name_any(), reason = note.reason, "{}", note.message);
-            self.events.publish(&regarding, note).await;
+            self.events.publish(&resource, note).await;
         }
-        // Events of a cluster-scoped resource land in `default`; people look beside the pods.
-        let fresh = status.problems.iter().filter(|problem| {
-            problem.severity == Severity::Error
-                && !before
-                    .problems
-                    .iter()
-                    .any(|old| old.reason == problem.reason && old.object == problem.object)
-        });
-        for problem in fresh.take(3) {
-            if let Some(regarding) = reference(&problem.object) {
-                let note = Note {
-                    warning: true,
-                    reason: problem.reason.clone(),
-                    message: format!("{}; {}", problem.message, problem.action),
-                };
+        for problem in news(before, status).filter(|problem| problem.severity == Severity::Error) {
+            if let Some(regarding) = reference(&problem.object).filter(|it| it.namespace.is_some()) {
+                let note = warning(&problem.reason, format!("{}; {}", problem.message, problem.action));
                 self.events.publish(&regarding, note).await;
             }
         }
     }
+}
+
+fn warning(reason: &str, message: String) -> Note {
+    Note { warning: true, reason: reason.to_owned(), message, ..Note::default() }
+}
+
+/// Problems that were not there before, and no more than anybody reads: the condition has all of them.
+fn news<'a>(
+    before: &'a LogPilotClusterStatus,
+    status: &'a LogPilotClusterStatus,
+) -> impl Iterator<Item = &'a Problem> {
+    let is_old = |problem: &Problem| {
+        before.problems.iter().any(|old| old.reason == problem.reason && old.object == problem.object)
+    };
+    status.problems.iter().filter(move |problem| !is_old(problem)).take(MOST_NEWS)
 }
 
 fn regarding(object: &DynamicObject) -> ObjectReference {
@@ -218,37 +231,61 @@ fn judged(status: &LogPilotClusterStatus) -> Judged {
     }
 }
 
-/// What a user would want to be told of a change of status.
-fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> Vec<Note> {
+/// What a user would want to be told of a change of status. `version` is that of the resource: an event about a new
+/// generation is about this version.
+fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus, version: Option<&str>) -> Vec<Note> {
+    let edited = before.observed_generation != status.observed_generation;
+    let version = version.filter(|_| edited).map(str::to_owned);
     let mut notes = Vec::new();
     if let Some(change) = &status.last_change
         && before.last_change.as_ref().map(|change| change.generation) != Some(change.generation)
     {
         notes.push(Note {
-            warning: false,
             reason: "SpecAccepted".to_owned(),
             message: format!("generation {}: {}", change.generation, change.changes.join("; ")),
+            version: version.clone(),
+            ..Note::default()
         });
     }
     notes.extend(restore(before.restore.as_ref(), status.restore.as_ref()));
-    for condition in &status.conditions {
-        let old = before.conditions.iter().find(|old| old.type_ == condition.type_);
-        if old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason) {
+    for problem in news(before, status) {
+        let Problem { reason, object, message, action, .. } = problem;
+        let related = reference(object);
+        // It would be counted as a repetition, and its message be lost.
+        if let Some(other) = notes.iter_mut().find(|note| note.reason == *reason && note.related == related) {
+            other.message = format!("{}; {object}: {message}", other.message);
             continue;
         }
+        let told = warning(reason, format!("{object}: {message}; {action}"));
+        notes.push(Note { related, version: version.clone(), ..told });
+    }
+    for condition in &status.conditions {
+        let old = before.conditions.iter().find(|old| old.type_ == condition.type_);
+        let same = |old: &Condition| old.status == condition.status && old.reason == condition.reason;
+        let same_words = |old: &Condition| !edited || old.message == condition.message;
+        if old.is_some_and(|old| same(old) && same_words(old)) {
+            continue;
+        }
+        let was_ready = old.is_some_and(|old| old.status == "True");
         let abnormal = match (condition.type_.as_str(), condition.status.as_str()) {
             ("Stalled" | "Warning", _) => true,
-            ("Ready", "True") => false,
+            ("Ready", "True") if !was_ready => false,
+            // The first start is no loss of readiness, and what the user asked for is no fault.
+            ("Ready", "False") if was_ready => {
+                ![reasons::PROGRESSING, reasons::CONFIG_CHECKING, reasons::STOPPED, reasons::RESTORING]
+                    .contains(&condition.reason.as_str())
+            }
+            ("Ready", "False") if condition.reason == reasons::STOPPED => false,
             _ => continue,
         };
-        // Already told under the other condition.
-        if condition.reason != reasons::PROGRESSING
-            && !notes.iter().any(|note| note.reason == condition.reason)
-        {
+        // Already told under another condition, or as a problem.
+        if !notes.iter().any(|note| note.reason == condition.reason) {
             notes.push(Note {
                 warning: abnormal,
                 reason: condition.reason.clone(),
                 message: condition.message.clone(),
+                version: version.clone().filter(|_| condition.type_ != "Ready"),
+                ..Note::default()
             });
         }
     }
@@ -272,21 +309,30 @@ fn restore(before: Option<&RestoreStatus>, now: Option<&RestoreStatus>) -> Optio
         warning: now.phase == RestorePhase::Failed,
         reason: reason.to_owned(),
         message: format!("restore '{}' from {}: {}", now.request_id, now.from, now.message),
+        ..Note::default()
     })
 }
 
-/// `Kind namespace/name` back to a reference.
+/// `Kind namespace/name`, or `Kind name`, back to a reference.
 fn reference(object: &str) -> Option<ObjectReference> {
     let (kind, key) = object.split_once(' ')?;
-    let (namespace, name) = key.split_once('/')?;
-    let kind = KINDS.iter().find(|known| known.kind == kind)?;
+    let (namespace, name) =
+        key.split_once('/').map_or((None, key), |(namespace, name)| (Some(namespace), name));
+    let kind = KINDS.iter().find(|known| known.kind == kind && known.namespaced == namespace.is_some())?;
     Some(ObjectReference {
         api_version: Some(kind.api_version()),
         kind: Some(kind.kind.to_owned()),
-        namespace: Some(namespace.to_owned()),
+        namespace: namespace.map(str::to_owned),
         name: Some(name.to_owned()),
         ..ObjectReference::default()
     })
+}
+
+/// How often a change of counts alone is written.
+fn counts_pause(status: &LogPilotClusterStatus) -> Duration {
+    const CONTESTED: [&str; 2] = [reasons::CONTESTED, reasons::SCALED_BEYOND_STORAGE];
+    let contested = status.problems.iter().any(|problem| CONTESTED.contains(&problem.reason.as_str()));
+    if contested { COUNTS_CONTESTED } else { COUNTS }
 }
 
 /// Whether two statuses say the same but for numbers and the texts that tell them.
@@ -304,4 +350,140 @@ fn only_counts(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -
         && before.volumes == status.volumes
         && before.last_change == status.last_change
         && before.restore == status.restore
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+
+    use super::*;
+    use crate::{api::status::LastChange, logpilot::problems::problem};
+
+    fn condition(type_: &str, status: &str, reason: &str, message: &str) -> Condition {
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            observed_generation: None,
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        }
+    }
+
+    fn status(generation: i64, conditions: Vec<Condition>, problems: Vec<Problem>) -> LogPilotClusterStatus {
+        LogPilotClusterStatus {
+            observed_generation: Some(generation),
+            conditions,
+            problems,
+            ..LogPilotClusterStatus::default()
+        }
+    }
+
+    /// Type, reason and message of each note.
+    fn told(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> Vec<(bool, String, String)> {
+        let notes = notes(before, status, Some("7"));
+        notes.into_iter().map(|note| (note.warning, note.reason, note.message)).collect()
+    }
+
+    #[test]
+    fn each_change_of_readiness_is_an_event() {
+        let ready = || condition("Ready", "True", "Ready", "every pod runs the declared state");
+        let not = |reason: &str| condition("Ready", "False", reason, "why");
+        let of = |condition| status(1, vec![condition], Vec::new());
+        for (before, after, expected) in [
+            (vec![], not("Progressing"), None),
+            (vec![not("Progressing")], ready(), Some((false, "Ready"))),
+            (vec![ready()], not("Progressing"), Some((false, "Progressing"))),
+            (vec![ready()], not("Stopped"), Some((false, "Stopped"))),
+            (vec![not("Progressing")], not("Stopped"), Some((false, "Stopped"))),
+            (vec![ready()], not("ApiUnavailable"), Some((true, "ApiUnavailable"))),
+            (vec![not("Progressing")], not("ApiUnavailable"), None),
+            (vec![ready()], ready(), None),
+        ] {
+            let found = told(&status(1, before, Vec::new()), &of(after.clone()));
+            let found: Vec<_> = found.iter().map(|note| (note.0, note.1.as_str())).collect();
+            assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{after:?}");
+        }
+    }
+
+    #[test]
+    fn new_problems_are_told_once_with_their_object() {
+        let found =
+            |reason: &str, object: &str, severity| problem(severity, reason, object.to_owned(), "why");
+        let crash = || found(reasons::CRASH_LOOP, "Pod n/p", Severity::Error);
+        let taken = || found(reasons::NAME_CONFLICT, "Namespace n", Severity::Error);
+        let latest = || found(reasons::IMAGE_TAG_LATEST, "Deployment n/d", Severity::Warning);
+        let ready = || condition("Ready", "False", reasons::CRASH_LOOP, "Pod n/p: why");
+        let warns = || condition("Warning", "True", reasons::IMAGE_TAG_LATEST, "why");
+        let before = status(1, vec![condition("Ready", "True", "Ready", "x")], vec![taken()]);
+        let after = status(1, vec![ready(), warns()], vec![taken(), crash(), latest()]);
+        let notes = notes(&before, &after, Some("7"));
+        let shown: Vec<_> = notes
+            .iter()
+            .map(|note| (note.reason.as_str(), note.related.as_ref().and_then(|it| it.name.as_deref())))
+            .collect();
+        assert_eq!(shown, [(reasons::CRASH_LOOP, Some("p")), (reasons::IMAGE_TAG_LATEST, Some("d"))]);
+        assert!(notes[0].message.starts_with("Pod n/p: why; read the message"), "{notes:?}");
+        assert!(notes.iter().all(|note| note.warning && note.version.is_none()), "{notes:?}");
+        assert_eq!(told(&after, &after), []);
+        // Two of one reason and object are one event, and its message has both.
+        let twice =
+            ["a", "b"].map(|message| problem(Severity::Error, reasons::INVALID, "Pod n/p".into(), message));
+        let found = told(&status(1, vec![], vec![]), &status(1, vec![], twice.to_vec()));
+        assert!(
+            found.len() == 1 && found[0].2.contains("Pod n/p: a") && found[0].2.contains("Pod n/p: b"),
+            "{found:?}"
+        );
+        // A storm of problems is no storm of events.
+        let many = (0..20).map(found_of).collect();
+        assert_eq!(told(&status(1, vec![], vec![]), &status(1, vec![], many)).len(), MOST_NEWS);
+    }
+
+    fn found_of(number: i32) -> Problem {
+        problem(Severity::Error, reasons::NAME_CONFLICT, format!("Service n/s{number}"), "why")
+    }
+
+    #[test]
+    fn another_message_after_an_edit_is_an_event_of_its_own() {
+        let stalled = |message: &str| condition("Stalled", "True", reasons::INVALID_SPEC, message);
+        let of = |generation, message: &str| {
+            let change = LastChange {
+                generation,
+                changes: vec![format!("edit {generation}")],
+                time: Time(Timestamp::UNIX_EPOCH),
+            };
+            let mut status = status(generation, vec![stalled(message)], Vec::new());
+            status.last_change = Some(change);
+            status
+        };
+        let notes = |before, after| notes(&before, &after, Some("7"));
+        let found = notes(of(1, "spec.a"), of(2, "spec.b"));
+        let shown: Vec<_> = found.iter().map(|note| (note.reason.as_str(), note.message.as_str())).collect();
+        assert_eq!(shown, [("SpecAccepted", "generation 2: edit 2"), (reasons::INVALID_SPEC, "spec.b")]);
+        assert!(
+            found.iter().all(|note| note.version.as_deref() == Some("7")),
+            "not counted with the first: {found:?}"
+        );
+        assert_eq!(notes(of(2, "spec.a"), of(2, "spec.b")), [], "no edit: the first event says it");
+    }
+
+    #[test]
+    fn counts_wait_longer_while_another_client_scales() {
+        let of =
+            |reason| status(1, vec![], vec![problem(Severity::Error, reason, "Deployment n/d".into(), "x")]);
+        assert_eq!(counts_pause(&of(reasons::SCALED_BEYOND_STORAGE)), COUNTS_CONTESTED);
+        assert_eq!(counts_pause(&of(reasons::CONTESTED)), COUNTS_CONTESTED);
+        assert_eq!(counts_pause(&of(reasons::CRASH_LOOP)), COUNTS);
+    }
+
+    #[test]
+    fn objects_are_referred_to_with_and_without_a_namespace() {
+        let of =
+            |object: &str| reference(object).map(|it| (it.kind.unwrap(), it.namespace, it.name.unwrap()));
+        assert_eq!(of("Pod a/b"), Some(("Pod".into(), Some("a".into()), "b".into())));
+        assert_eq!(of("Namespace a"), Some(("Namespace".into(), None, "a".into())));
+        for unknown in ["Pod", "Pod b", "Namespace a/b", "LogPilotCluster b", "spec.image"] {
+            assert_eq!(of(unknown), None, "{unknown}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! When to look again without a change.
+//! What the facts and the outcome of a reconcile ask of its requeue.
 
 use std::time::Duration;
 
@@ -10,34 +10,41 @@ use crate::engine::{
     backoff,
     error::Disposition,
     outcome::{ApplyResult, Outcome},
+    requeue::Requeue,
 };
 
-/// Waiting for something that sends no event of its own is looked at again after this.
+/// Interval at which a state is checked that changes without an event.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// Pauses, of which the shortest counts.
-pub struct RequeueAfter {
-    pub waits: Vec<Duration>,
-    /// How long the growing pause may become, where something failed.
-    pub failed: Option<Duration>,
-    /// What the API server asked for, where it did: that pause is no shorter.
-    pub asked: Option<Duration>,
+/// Something failed: the resource is retried with a backoff of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// Upper limit of the backoff.
+    pub longest: Duration,
+    /// Lower limit of this wait, from the API server's `Retry-After`.
+    pub at_least: Duration,
 }
 
-/// What an outcome leaves to wait for.
-#[must_use]
-pub fn collect(facts: &Facts, outcome: &Outcome) -> RequeueAfter {
-    let mut waits = vec![match facts.api_key {
-        ApiKeyFact::Invalid { .. } | ApiKeyFact::Foreign { .. } => read_cache::REFRESH_HELD,
-        ApiKeyFact::Going { again } => again,
-        _ if facts.suspect || facts.references.values().any(facts::ResolvedReferences::hold) => {
-            read_cache::REFRESH_HELD
+/// Requeues for what an outcome leaves to wait for.
+pub fn collect(facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) -> Option<Failed> {
+    match facts.api_key {
+        ApiKeyFact::Invalid { .. } => {
+            requeue.at_most(read_cache::REFRESH_HELD, "the API key blocks a rollout");
         }
-        _ => read_cache::REFRESH,
-    }];
-    waits.extend(outcome.again);
+        ApiKeyFact::Foreign { .. } => {
+            requeue.at_most(backoff::LONGEST_FOR_NAME, "the name of the API key's Secret is taken");
+        }
+        ApiKeyFact::Going { again } => requeue.at_most(again, "the Secret of an earlier resource is deleted"),
+        _ if facts.suspect || facts.references.values().any(facts::ResolvedReferences::hold) => {
+            requeue.at_most(read_cache::REFRESH_HELD, "a reference blocks a rollout");
+        }
+        _ => requeue.at_most(read_cache::REFRESH, "objects that are not watched are read again"),
+    }
+    if let Some(again) = outcome.again {
+        requeue.at_most(again, "the backoff of an object expires");
+    }
     if !facts.autoscaled_by_others.is_empty() || !facts.beyond_storage.is_empty() {
-        waits.push(scalers::REFRESH);
+        requeue.at_most(scalers::REFRESH, "autoscalers that are not watched are read again");
     }
     let (mut waiting, mut failed, mut asked) = (None, None, None);
     for step in &outcome.steps {
@@ -55,11 +62,12 @@ pub fn collect(facts: &Facts, outcome: &Outcome) -> RequeueAfter {
             ApplyResult::Waiting { reason, .. } if *reason == reasons::PROGRESSING => {
                 waiting = waiting.or(Some(LOOK_AGAIN));
             }
-            ApplyResult::Waiting { .. } => waits.push(LOOK_AGAIN),
+            ApplyResult::Waiting { .. } => requeue.at_most(LOOK_AGAIN, "an object waits"),
             _ => {}
         }
     }
-    RequeueAfter { waits, failed: failed.or(waiting), asked }
+    let longest = failed.or(waiting)?;
+    Some(Failed { longest, at_least: asked.unwrap_or_default() })
 }
 
 #[cfg(test)]
@@ -85,34 +93,45 @@ mod tests {
         AppliedObject { id: (Pod::KIND, key), result: ApplyResult::Failed(error) }
     }
 
-    /// Who writes a Secret says so to nobody here.
+    fn requeue_after(facts: &Facts) -> Duration {
+        let mut requeue = Requeue::default();
+        assert_eq!(collect(facts, &Outcome::default(), &mut requeue), None);
+        requeue.after().unwrap()
+    }
+
+    /// Secrets are not watched: a correction is seen only by reading them again.
     #[test]
     fn what_pods_miss_is_read_again_soon() {
-        let first = |suspect| collect(&Facts { suspect, ..Facts::default() }, &Outcome::default()).waits;
-        assert_eq!(first(false), [read_cache::REFRESH]);
-        assert_eq!(first(true), [read_cache::REFRESH_HELD]);
+        let after = |facts| requeue_after(&facts);
+        assert_eq!(after(Facts::default()), read_cache::REFRESH);
+        assert_eq!(after(Facts { suspect: true, ..Facts::default() }), read_cache::REFRESH_HELD);
         let going = Facts { api_key: ApiKeyFact::Going { again: backoff::FIRST }, ..Facts::default() };
-        assert_eq!(collect(&going, &Outcome::default()).waits, [backoff::FIRST]);
+        assert_eq!(after(going), backoff::FIRST);
+    }
+
+    #[test]
+    fn a_foreign_key_is_looked_at_like_a_name() {
+        let secret = Key { namespace: Some("a".to_owned()), name: "b".to_owned() };
+        let whose = "somebody's".to_owned();
+        let foreign = Facts { api_key: ApiKeyFact::Foreign { secret, whose }, ..Facts::default() };
+        assert_eq!(requeue_after(&foreign), backoff::LONGEST_FOR_NAME);
     }
 
     #[test]
     fn a_foreign_autoscaler_is_looked_for_again() {
         let facts = Facts { autoscaled_by_others: ["d".to_owned()].into(), ..Facts::default() };
-        assert_eq!(collect(&facts, &Outcome::default()).waits, [read_cache::REFRESH, scalers::REFRESH]);
+        assert_eq!(requeue_after(&facts), scalers::REFRESH);
     }
 
     #[test]
     fn what_was_only_away_is_tried_sooner_than_what_is_wrong_and_no_sooner_than_asked() {
         let after = |steps| {
-            let again = collect(&Facts::default(), &Outcome { steps, ..Outcome::default() });
-            (again.failed, again.asked)
+            collect(&Facts::default(), &Outcome { steps, ..Outcome::default() }, &mut Requeue::default())
         };
-        assert_eq!(after(Vec::new()), (None, None));
-        assert_eq!(after(vec![refused(422, None)]), (Some(backoff::LONGEST), None));
-        let (away, asked) = (Some(backoff::LONGEST_FOR_OUTAGE), Some(Duration::from_secs(7)));
-        assert_eq!(
-            after(vec![refused(429, Some(3)), refused(422, None), refused(429, Some(7))]),
-            (away, asked)
-        );
+        assert_eq!(after(Vec::new()), None);
+        let wrong = Failed { longest: backoff::LONGEST, at_least: Duration::ZERO };
+        assert_eq!(after(vec![refused(422, None)]), Some(wrong));
+        let away = Failed { longest: backoff::LONGEST_FOR_OUTAGE, at_least: Duration::from_secs(7) };
+        assert_eq!(after(vec![refused(429, Some(3)), refused(422, None), refused(429, Some(7))]), Some(away));
     }
 }

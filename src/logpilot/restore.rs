@@ -23,12 +23,16 @@ use k8s_openapi::{
 
 use super::{
     backups,
+    facts::SharedPlace,
     model::{Cluster, Component, Restore},
     problems::problem,
     reasons,
 };
 use crate::{
-    api::status::{Problem, RestorePhase, RestoreStatus, Severity},
+    api::{
+        self,
+        status::{Problem, RestorePhase, RestoreStatus, Severity},
+    },
     engine::{
         cache::{Snapshot, SyncState},
         child::Child,
@@ -82,6 +86,8 @@ pub struct World<'a> {
     /// The newest status that was written.
     pub before: Option<&'a RestoreStatus>,
     pub snapshot: &'a Snapshot,
+    /// Where others keep their data and backups too.
+    pub shared: &'a [SharedPlace],
     pub now: Timestamp,
 }
 
@@ -216,6 +222,16 @@ impl World<'_> {
             let waits = status(phase, "waits: spec.operation.paused is true".to_owned());
             let stopped = begun.map(|_| request.claim.clone()).into_iter().collect();
             return State { status: Some(waits), stopped, ..State::default() };
+        }
+        if let Some(other) = self.shared.iter().find(|it| it.is_data_of_older(&request.claim)) {
+            // Whose servers would not stop for it.
+            let waits = format!(
+                "waits: {} holds the data of {} '{}', which is older",
+                other.place,
+                api::KIND,
+                other.by
+            );
+            return State { status: Some(status(RestorePhase::Pending, waits)), ..State::default() };
         }
         if !self.image {
             let message = "waits: the operator does not know its own image, which the restore runs";

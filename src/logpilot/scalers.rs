@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::{self, storage::Backend},
-    engine::{api_client::ApiClient, cache::Snapshot, child::Child, error::Error},
+    engine::{api_client::ApiClient, cache::Snapshot, child::Child, error::Error, resource::ResourceRef},
     kinds::Managed,
     workload::model::Scale,
 };
@@ -52,7 +52,7 @@ impl Scalers {
     ) -> Result<Found, Error> {
         let namespace = &cluster.namespace.name;
         let asked = held_by_others(cluster, snapshot);
-        match self.looks.last(cluster.name(), namespace, moment, false) {
+        match self.looks.last(&cluster.resource(), namespace, moment, false) {
             Some(last) if !last.old && asked.iter().all(|name| last.found.contains_key(name)) => {
                 return Ok(last.found);
             }
@@ -62,15 +62,15 @@ impl Scalers {
         let all = writer.list(HorizontalPodAutoscaler::KIND, namespace).await?;
         let found = foreign(cluster, &all);
         if found.is_empty() {
-            self.forget(cluster.name());
+            self.forget(&cluster.resource());
         } else {
-            self.looks.remember(cluster.name(), namespace.clone(), moment, found.clone(), Some(REFRESH));
+            self.looks.remember(&cluster.resource(), namespace.clone(), moment, found.clone(), Some(REFRESH));
         }
         Ok(found)
     }
 
     /// The next look reads.
-    pub fn forget(&self, cluster: &str) {
+    pub fn forget(&self, cluster: &ResourceRef) {
         self.looks.forget(cluster);
     }
 }

@@ -64,6 +64,7 @@ impl Program<'_> {
         let mut found = self.command();
         found.extend(self.environment());
         found.extend(self.ports());
+        found.extend(self.directory());
         found.extend(self.mounts());
         found.extend(self.volumes(planned, patched));
         found
@@ -193,6 +194,14 @@ impl Program<'_> {
             Some([first, ..]) => *first == "config" || first.starts_with("application"),
             None => directory.starts_with(&path),
         }
+    }
+
+    /// A directory with what the program reads or writes would be a second configuration.
+    fn directory(&self) -> Option<(String, String)> {
+        let moved = self.is_server && self.changes("workingDir");
+        let found = self.kept_mounts().any(|mount| self.is_configuration(text(mount, "mountPath")));
+        let why = "may not be there: the server looks in it for a second configuration; choose a directory apart from `/config` and `/data`";
+        (moved && found).then(|| ("workingDir".to_owned(), why.to_owned()))
     }
 
     fn volumes(&self, planned: &Value, patched: &Value) -> Vec<(String, String)> {

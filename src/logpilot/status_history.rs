@@ -11,13 +11,19 @@ use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
 use super::requeue_after::LOOK_AGAIN;
-use crate::engine::{
-    backoff,
-    write_backoff::{self, CALM},
+use crate::{
+    engine::{
+        backoff,
+        resource::ResourceRef,
+        write_backoff::{self, CALM},
+    },
+    kinds::LOGPILOT_CLUSTER,
 };
 
 /// A change of counts alone is written at most this often.
 pub const COUNTS: Duration = Duration::from_secs(2);
+/// The same, while another client changes an object as often as the operator reverts it: the counts go back and forth.
+pub const COUNTS_CONTESTED: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 struct Written {
@@ -49,7 +55,7 @@ struct Entry {
 }
 
 #[derive(Default)]
-pub struct StatusHistory(Mutex<HashMap<String, Entry>>);
+pub struct StatusHistory(Mutex<HashMap<ResourceRef, Entry>>);
 
 impl StatusHistory {
     /// The newest status there is: the resource's own, or what we wrote after that view of it.
@@ -76,10 +82,10 @@ impl StatusHistory {
         })
     }
 
-    /// How long a change of counts has to wait.
+    /// How long a change of counts has to wait, where one is written at most so often.
     #[must_use]
-    pub fn too_soon(&self, object: &DynamicObject) -> Option<Duration> {
-        COUNTS.checked_sub(self.of(object)?.at.elapsed())
+    pub fn too_soon(&self, object: &DynamicObject, pause: Duration) -> Option<Duration> {
+        pause.checked_sub(self.of(object)?.at.elapsed())
     }
 
     /// How long this status has to wait, where somebody changes it as often as it is written.
@@ -137,8 +143,8 @@ impl StatusHistory {
         LOOK_AGAIN.checked_sub(self.recall(object, |entry| entry.missed)?.elapsed())
     }
 
-    pub fn forget(&self, name: &str) {
-        self.lock().remove(name);
+    pub fn forget(&self, resource: &ResourceRef) {
+        self.lock().remove(resource);
     }
 
     fn of(&self, object: &DynamicObject) -> Option<Written> {
@@ -146,21 +152,25 @@ impl StatusHistory {
     }
 
     fn recall<T>(&self, object: &DynamicObject, what: impl FnOnce(&Entry) -> Option<T>) -> Option<T> {
-        self.lock().get(&object.name_any()).filter(|entry| entry.uid == object.uid()).and_then(what)
+        self.lock().get(&resource_of(object)).filter(|entry| entry.uid == object.uid()).and_then(what)
     }
 
     fn note<T>(&self, object: &DynamicObject, what: impl FnOnce(&mut Entry) -> T) -> T {
         let mut entries = self.lock();
-        let entry = entries.entry(object.name_any()).or_default();
+        let entry = entries.entry(resource_of(object)).or_default();
         if entry.uid != object.uid() {
             *entry = Entry { uid: object.uid(), ..Entry::default() };
         }
         what(entry)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ResourceRef, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn resource_of(object: &DynamicObject) -> ResourceRef {
+    ResourceRef::of(&LOGPILOT_CLUSTER, object)
 }
 
 /// A status without the times of its conditions, which change with each repair.
@@ -210,7 +220,7 @@ mod tests {
         memory.note(&gone, |entry| entry.missed = Some(earlier));
         assert_eq!(memory.missing(&gone), None);
         memory.miss(&gone);
-        memory.forget("x");
+        memory.forget(&resource_of(&gone));
         assert_eq!(memory.missing(&gone), None);
     }
 

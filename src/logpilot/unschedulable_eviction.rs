@@ -23,6 +23,7 @@ use crate::{
         error::Disposition,
         health::{self, ObservedStatus},
         outcome::{AppliedObject, ApplyResult},
+        resource::ResourceRef,
     },
     kinds::Managed,
     workload::names::claim_label,
@@ -35,7 +36,7 @@ const NEAR: &str = "didn't match pod affinity rules";
 /// For each resource, the claims for which it was tried since one of their pods had a node.
 #[derive(Default)]
 pub struct StuckPodEvictor {
-    tried: Mutex<HashMap<String, BTreeSet<String>>>,
+    tried: Mutex<HashMap<ResourceRef, BTreeSet<String>>>,
 }
 
 /// Where the pods of one claim are.
@@ -63,7 +64,7 @@ impl StuckPodEvictor {
             let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
                 Ok(()) => {
                     info!(object = %child, owner = %cluster.name(), "evicted: refused for the sake of pods that are gone");
-                    self.done(cluster.name(), &claim);
+                    self.done(&cluster.resource(), &claim);
                     cache.mark_deleting(child);
                     ApplyResult::Deleted
                 }
@@ -76,12 +77,12 @@ impl StuckPodEvictor {
         steps
     }
 
-    pub(super) fn done(&self, name: &str, claim: &str) {
-        self.tried().entry(name.to_owned()).or_default().insert(claim.to_owned());
+    pub(super) fn done(&self, resource: &ResourceRef, claim: &str) {
+        self.tried().entry(resource.clone()).or_default().insert(claim.to_owned());
     }
 
-    pub fn forget(&self, name: &str) {
-        self.tried().remove(name);
+    pub fn forget(&self, resource: &ResourceRef) {
+        self.tried().remove(resource);
     }
 
     /// At most one pod for each claim whose pods share a node, with the claim.
@@ -89,7 +90,7 @@ impl StuckPodEvictor {
         let bound = cluster.components.iter().filter(|component| component.co_scheduled);
         let claims: BTreeSet<String> = bound.map(|component| claim_label(&component.claim)).collect();
         let mut all = self.tried();
-        let tried = all.entry(cluster.name().to_owned()).or_default();
+        let tried = all.entry(cluster.resource()).or_default();
         tried.retain(|claim| claims.contains(claim));
         let mut due = Vec::new();
         for claim in claims {
@@ -104,7 +105,7 @@ impl StuckPodEvictor {
         due
     }
 
-    fn tried(&self) -> MutexGuard<'_, HashMap<String, BTreeSet<String>>> {
+    fn tried(&self) -> MutexGuard<'_, HashMap<ResourceRef, BTreeSet<String>>> {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,6 +4,8 @@ pub mod places;
 mod scalar;
 mod yaml;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 pub use places::{Place, Places, plain_path};
@@ -43,7 +45,15 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Document>, SyntaxError> {
     // A stream of JSON objects needs no separator. From the first one that is none, it is YAML.
     while rest.trim_start().starts_with('{') {
         let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
-        let Some(Ok(value)) = stream.next() else { break };
+        let value = match stream.next() {
+            Some(Ok(value)) => value,
+            // It is JSON all the same. YAML would take such a number for text.
+            Some(Err(error)) if error.to_string().starts_with("number out of range") => {
+                let place = Place { line: before + error.line(), column: error.column() };
+                return Err(SyntaxError { place, message: "a number must fit into 64 bits".to_owned() });
+            }
+            _ => break,
+        };
         let (object, remaining) = rest.split_at(stream.byte_offset());
         documents.push(of_json(object, before, value));
         before += object.matches('\n').count();
@@ -71,7 +81,7 @@ fn decode(bytes: &[u8]) -> String {
 /// Values are JSON's, places are those of the same text read as YAML, which JSON nearly always is.
 fn of_json(text: &str, before: usize, value: Value) -> Document {
     let value = with_whole_numbers(value);
-    match yaml::document(text, before) {
+    match yaml::document(&with_plain_slashes(text), before) {
         Ok(Some(document)) => Document { value, ..document },
         _ => Document {
             value,
@@ -79,6 +89,25 @@ fn of_json(text: &str, before: usize, value: Value) -> Document {
             repeated: Vec::new(),
         },
     }
+}
+
+/// JSON may escape a slash, and YAML 1.1 may not.
+fn with_plain_slashes(text: &str) -> Cow<'_, str> {
+    if !text.contains("\\/") {
+        return text.into();
+    }
+    let (mut plain, mut chars) = (String::with_capacity(text.len()), text.chars());
+    while let Some(char) = chars.next() {
+        match (char, chars.clone().next()) {
+            ('\\', Some('/')) => {}
+            ('\\', Some(escaped)) => {
+                plain.extend([char, escaped]);
+                chars.next();
+            }
+            _ => plain.push(char),
+        }
+    }
+    plain.into()
 }
 
 /// kubectl writes `1.0` as `1` before it sends it.
@@ -114,12 +143,24 @@ fn split(text: &str, before: usize) -> Result<Vec<(String, usize)>, SyntaxError>
     Ok(documents)
 }
 
-/// The objects of a list, or the object itself.
+/// The objects of a list, or the object itself. As for kubectl, a list is what has `items`, and an item without a kind is of
+/// the kind that its list is named after.
 fn items(document: Document) -> Vec<Document> {
     let kind = document.value.get("kind").and_then(Value::as_str);
     let items = document.value.get("items").and_then(Value::as_array);
-    let Some(items) = items.filter(|_| kind.is_some_and(|it| it.ends_with("List"))) else {
-        return vec![document];
+    let (Some(items), Some(kind)) = (items, kind) else { return vec![document] };
+    let of_kind = kind.strip_suffix("List").unwrap_or(kind);
+    let with_kind = |value: &Value| {
+        let mut value = value.clone();
+        let named = value.get("kind").and_then(Value::as_str).is_some_and(|kind| !kind.is_empty());
+        if let Some(fields) = value.as_object_mut().filter(|_| !named && !of_kind.is_empty()) {
+            fields.insert("kind".to_owned(), of_kind.into());
+            fields.insert(
+                "apiVersion".to_owned(),
+                document.value.get("apiVersion").cloned().unwrap_or_default(),
+            );
+        }
+        value
     };
     let of = |index| document.places.below(&places::item("items", index));
     let repeated = |index| {
@@ -131,7 +172,7 @@ fn items(document: Document) -> Vec<Document> {
         document.repeated.iter().filter_map(within).collect()
     };
     let item = |(index, value): (usize, &Value)| Document {
-        value: value.clone(),
+        value: with_kind(value),
         places: of(index),
         repeated: repeated(index),
     };

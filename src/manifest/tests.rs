@@ -90,6 +90,9 @@ fn lists_are_taken_apart() {
     assert_eq!(found[0].places.of("spec.x").line, 6);
     assert_eq!(found[0].repeated[0].path, "spec.x");
     assert_eq!(found[1].value["kind"], "B");
+    assert_eq!(read(b"kind: list\nitems:\n- kind: A\n- kind: B\n").unwrap().len(), 2);
+    let of_ours = one("apiVersion: a/v1\nkind: AList\nitems:\n- metadata: {name: a}\n").value;
+    assert_eq!((&of_ours["kind"], &of_ours["apiVersion"]), (&json!("A"), &json!("a/v1")));
 }
 
 #[test]
@@ -98,6 +101,10 @@ fn json_is_read_as_json() {
     assert_eq!(found[0].value, json!({ "a": 1, "on": "yes" }));
     assert_eq!(found[0].places.of("on").line, 2);
     assert_eq!(found[1].value, json!({ "a": 2 }));
+    let escaped = one("{\"a\\/b\": {\"c\": \"\\\\/\"},\n \"d\": \"x\\/y\"}");
+    assert_eq!(escaped.value, json!({ "a/b": { "c": "\\/" }, "d": "x/y" }));
+    assert_eq!(escaped.places.of("d").line, 2);
+    assert_eq!(refused("{\"a\": 1,\n \"b\": 1e400}").place.line, 2);
     // What is no JSON is YAML.
     assert_eq!(one("{a: yes}").value, json!({ "a": true }));
     assert_eq!(read(b"{\"a\": 1}\n---\nb: 2\n").unwrap().len(), 2);

@@ -38,6 +38,18 @@ fn schema() -> Value {
     })
 }
 
+/// Drops what is `null`, as the API server does.
+pub fn prune_null(object: &mut Value) {
+    if let Some(metadata) = object.get_mut("metadata") {
+        structure::prune_null(metadata, &schema());
+    }
+}
+
+/// The paths of what `prune_null` drops.
+pub fn nulls(object: &Value, found: &mut Vec<String>) {
+    structure::nulls(&object["metadata"], &schema(), "metadata", found);
+}
+
 /// Whether the object is of the kind that is served here; everything else is judged by the definition of that kind.
 pub fn check_type(object: &Value, found: &mut Vec<Refusal>) {
     let expected = format!("{GROUP}/{VERSION}");

@@ -4,53 +4,21 @@
 //! A verdict is that on a new object. Rules about changes are asked where the earlier object is given.
 
 mod metadata;
+mod remarks;
 mod rules;
-mod structure;
 
 use kube::core::cel::{CompiledSchema, compile_schema};
 use serde_json::{Value, json};
 
+pub use crate::structure::{Layer, Refusal};
 use crate::{
     api::LogPilotCluster,
     logpilot::{model::Cluster, validate},
-    manifest::plain_path,
+    manifest::{places::item, plain_path},
+    structure,
 };
 
-/// Who refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Layer {
-    /// Strict field validation: a field that does not exist, or stands there twice.
-    Strict,
-    /// Types, bounds, values, keys of lists, `metadata`.
-    Schema,
-    /// A CEL rule of the definition.
-    Rule,
-    /// The operator, of what the API server accepts.
-    Operator,
-}
-
-/// Why an object is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub layer: Layer,
-    /// Such as `spec.components.all.env[0].value`.
-    pub path: String,
-    pub message: String,
-    /// The rule's text, for rules.
-    pub rule: Option<String>,
-    /// Rules are not asked about an object with such a fault: they could not be evaluated.
-    blocking: bool,
-}
-
-impl Refusal {
-    fn new(layer: Layer, path: &str, message: impl Into<String>) -> Self {
-        Self { layer, path: path.to_owned(), message: message.into(), rule: None, blocking: false }
-    }
-
-    fn blocking(self) -> Self {
-        Self { blocking: true, ..self }
-    }
-}
+pub use remarks::Remark;
 
 /// The definition, ready to judge objects.
 pub struct Judge {
@@ -97,10 +65,17 @@ impl Judge {
     pub fn stored(&self, object: &Value) -> Value {
         let mut object = object.clone();
         structure::prune_null(&mut object, &self.structure);
+        metadata::prune_null(&mut object);
         if let Some(fields) = object.as_object_mut() {
             fields.remove("status");
         }
         object
+    }
+
+    /// What the resource says to no effect.
+    #[must_use]
+    pub fn remarks(&self, object: &Value) -> Vec<Remark> {
+        remarks::remarks(object, &self.structure)
     }
 
     /// What the resource asks for, or everything that speaks against it.
@@ -124,7 +99,7 @@ impl Judge {
             Err(violations) => {
                 let refused: Vec<String> = found.iter().map(|it| plain_path(&it.path)).collect();
                 let known = |path: &str| {
-                    let path = plain_path(path);
+                    let path = plain_path(&numbered(path, object));
                     refused.iter().any(|other| within(&path, other) || within(other, &path))
                 };
                 let new = violations.into_iter().filter(|it| !known(&it.path));
@@ -151,6 +126,25 @@ fn one_message_each(found: &mut Vec<Refusal>) {
             Layer::Rule | Layer::Operator => true,
         }
     });
+}
+
+/// A path with the number of each item that it names: the operator says `env[NAME]` where a rule says `env[0]`.
+fn numbered(path: &str, object: &Value) -> String {
+    let (mut numbered, mut rest) = (String::new(), path);
+    while let Some((before, (name, after))) =
+        rest.split_once('[').and_then(|(before, after)| Some((before, after.split_once(']')?)))
+    {
+        numbered.push_str(before);
+        let items = plain_path(&numbered).split('.').try_fold(object, |value, part| match value {
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+            other => other.get(part),
+        });
+        let is_named = |item: &Value| item.get("name").is_some_and(|it| it == name);
+        let index = items.and_then(Value::as_array).and_then(|items| items.iter().position(is_named));
+        numbered = index.map_or_else(|| format!("{numbered}[{name}]"), |index| item(&numbered, index));
+        rest = after;
+    }
+    numbered + rest
 }
 
 /// Whether a path is another one, or below it.

@@ -233,6 +233,39 @@ fn only_its_own_old_backups_are_removed() {
     assert_eq!(last["pruned"], 1);
 }
 
+/// Of one Kubernetes cluster or of two: nobody sees both.
+#[test]
+fn two_resources_in_one_prefix_keep_their_own() {
+    let case = Case::new(5);
+    let by_hand = name(&good(&mut case.backup(1)));
+    let of = |uid: &str, keep| {
+        let mut command = case.backup(keep);
+        command.args(["--resource=logpilot".to_owned(), format!("--resource-uid={uid}")]);
+        command
+    };
+    // What a run of a third one has begun to remove.
+    let third = OLD.replace(".db", "-0123456789.db");
+    let begun = [format!(".{third}.part"), third];
+    for name in &begun {
+        case.server.put(&format!("a/b/{name}"), b"");
+    }
+    let first = name(&good(&mut of("1", 1)));
+    let taken: Vec<_> = (0..3).map(|_| good(&mut of("2", 1))).collect();
+    let last = name(&taken[2]);
+    let mut expected = begun.to_vec();
+    expected.extend(
+        [&by_hand, &first, &last].into_iter().flat_map(|name| [name.clone(), name.clone() + MANIFEST]),
+    );
+    expected.sort();
+    assert_eq!(case.objects(), expected);
+    assert_eq!(taken[2]["pruned"], 1);
+    // A resource of the same name, made again, restores what the earlier one took.
+    assert_eq!(taken[2]["available"], serde_json::json!([last, first, by_hand]));
+    open(&case.database()).execute("DELETE FROM logs", []).unwrap();
+    good(&mut case.restore(&first));
+    assert_eq!(rows(&case.database()), 5);
+}
+
 /// Killed by the machine, not stopped: nothing of it can tidy up.
 #[test]
 fn a_run_that_is_killed_before_its_manifest_has_made_no_backup_and_its_remains_go() {

@@ -3,7 +3,7 @@
 
 mod presence;
 
-use harness::{bad_input::offline, bad_input::table, blocks};
+use harness::{bad_input::offline, bad_input::table, blocks, leaves};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
@@ -116,6 +116,17 @@ fn every_rule_refuses_some_row_at_every_place_where_it_stands() {
 #[test]
 fn rules_know_the_defaults_that_are_applied() {
     let judge = Judge::new();
+    let backups = |count: i32| {
+        let object = |backup| {
+            json!({
+                "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "metadata": { "name": Row::NAME },
+                "spec": { "image": "danpung2/logpilot:1.2.0", "backup": backup },
+            })
+        };
+        judge.refusals(&object(json!({})), Some(&object(json!({ "retention": { "count": count } }))))
+    };
+    assert!(backups(defaults::BACKUPS_KEPT).is_empty());
+    assert!(!backups(defaults::BACKUPS_KEPT + 1).is_empty());
     let found = |spec: serde_json::Value| {
         let mut object = json!({
             "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",

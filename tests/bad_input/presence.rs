@@ -11,7 +11,7 @@ use logpilot_operator::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{blocks::blocks, offline::Judge};
+use super::{blocks::blocks, leaves, offline::Judge};
 
 /// A block whose empty value means something else than leaving it out.
 #[derive(Deserialize)]
@@ -77,6 +77,56 @@ fn an_empty_block_means_what_the_table_says() {
     let known: BTreeSet<_> = blocks.iter().map(|block| block.path.clone()).collect();
     assert_eq!(rows.difference(&known).collect::<Vec<_>>(), [""; 0], "no such block");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Fields that may be left out after they were given.
+#[derive(Deserialize)]
+struct Harmless {
+    /// Of the schema; `.**` at the end stands for all that is below, too.
+    paths: Vec<String>,
+    /// Why no rule keeps them.
+    why: String,
+}
+
+impl Harmless {
+    fn covers<'a>(&'a self, path: &str) -> Option<&'a String> {
+        self.paths.iter().find(|row| match row.strip_suffix(".**") {
+            Some(above) => {
+                path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            }
+            None => *row == path,
+        })
+    }
+}
+
+/// The walk over the schema that the rules of presence come from: each field is given, then left out.
+#[test]
+fn leaving_a_field_out_is_refused_or_harmless() {
+    let harmless: Vec<Harmless> =
+        serde_yaml::from_str(include_str!("harmless.yaml")).expect("harmless.yaml is a list of rows");
+    assert!(harmless.iter().all(|row| !row.why.is_empty()));
+    let judge = Judge::new();
+    let of_blocks = blocks().into_iter().map(|it| (it.path.clone(), it.given().clone(), it.absent()));
+    let of_leaves = leaves::leaves().0.into_iter().map(|leaf| {
+        let absent = leaves::without(&leaf.other, &leaf.at);
+        (leaf.path, leaf.other, absent)
+    });
+    let (mut wrong, mut used, mut refused, mut walked) = (Vec::new(), BTreeSet::new(), 0, 0);
+    for (path, given, absent) in of_blocks.chain(of_leaves) {
+        walked += 1;
+        if !judge.refusals(&object(&absent), Some(&object(&given))).is_empty() {
+            refused += 1;
+            continue;
+        }
+        match harmless.iter().find_map(|row| row.covers(&path)) {
+            Some(row) => drop(used.insert(row)),
+            None => wrong.push(path),
+        }
+    }
+    println!("{walked} fields: {refused} refused where they are left out later");
+    let unused: Vec<_> = harmless.iter().flat_map(|row| &row.paths).filter(|it| !used.contains(it)).collect();
+    assert!(wrong.is_empty(), "neither refused nor in harmless.yaml:\n{}", wrong.join("\n"));
+    assert_eq!(unused, [""; 0], "refused, or no such field");
 }
 
 #[test]

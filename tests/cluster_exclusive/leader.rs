@@ -75,6 +75,7 @@ async fn one_writes_and_another_takes_over_when_it_leaves_or_dies() {
     case.delete().await;
 }
 
+/// Fault catalogue: F50.
 #[tokio::test]
 async fn a_lease_that_is_gone_is_made_again_and_one_that_is_taken_ends_the_process() {
     let (_alone, world) = alone().await;

@@ -80,6 +80,7 @@ fn everything() -> Value {
     })
 }
 
+/// Fault catalogue: F66.
 #[tokio::test]
 async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
     let (_alone, world) = alone().await;
@@ -181,6 +182,7 @@ async fn what_changed_while_the_operator_was_away_is_caught_up() {
     operator.kill();
 }
 
+/// Fault catalogue: F40, F41, F42.
 #[tokio::test]
 async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
     let (_alone, world) = alone().await;
@@ -338,6 +340,7 @@ async fn a_right_that_is_missing_is_named_and_used_when_it_is_granted() {
     operator.kill();
 }
 
+/// Fault catalogue: F15.
 #[tokio::test]
 async fn an_api_server_that_goes_and_comes_back_is_survived() {
     let (_alone, world) = alone().await;

@@ -44,8 +44,10 @@ async fn check(client: &Client, row: &Row, name: &str) -> Result<(), String> {
         return judge(row, answer.as_ref());
     };
     let api = Api::<LogPilotCluster>::all(client.clone());
+    // A row about `operation` says itself what comes after the pause.
+    let of_operation = existing["spec"].get("operation").is_some();
     let stored = send_for_real(client, paused(existing)).await?;
-    let mut object = paused(object);
+    let mut object = if of_operation { object } else { paused(object) };
     object["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
     let answer = send(client, Some(name), object).await;
     api.delete(name, &DeleteParams::default())
@@ -55,7 +57,7 @@ async fn check(client: &Client, row: &Row, name: &str) -> Result<(), String> {
 }
 
 fn paused(mut object: Value) -> Value {
-    object["spec"]["operation"] = json!({ "paused": true });
+    object["spec"]["operation"]["paused"] = json!(true);
     object
 }
 

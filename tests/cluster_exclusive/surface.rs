@@ -41,6 +41,7 @@ async fn apply_soon(case: &Case) {
     .unwrap();
 }
 
+/// Fault catalogue: F44, F45.
 #[tokio::test]
 async fn the_own_definition_may_come_late_go_with_its_resources_and_come_back() {
     let (_alone, world) = alone().await;
@@ -95,6 +96,7 @@ fn monitors(versions: &[&str]) -> Value {
     definition
 }
 
+/// Fault catalogue: F43.
 #[tokio::test]
 async fn an_optional_kind_of_another_version_is_told_and_used_once_ours_is_served() {
     let (_alone, world) = alone().await;
@@ -134,6 +136,7 @@ async fn an_optional_kind_of_another_version_is_told_and_used_once_ours_is_serve
 }
 
 /// As after an uninstalled metrics server: whoever asks for all groups gets an error.
+/// Fault catalogue: F46.
 #[tokio::test]
 async fn a_group_that_leads_nowhere_concerns_nobody() {
     let (_alone, world) = alone().await;
@@ -173,6 +176,7 @@ async fn a_group_that_leads_nowhere_concerns_nobody() {
     operator.kill();
 }
 
+/// Fault catalogue: F78.
 #[tokio::test]
 async fn while_controllers_stand_still_it_waits_and_deletes_nothing() {
     let (_alone, world) = alone().await;

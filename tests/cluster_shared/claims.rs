@@ -9,7 +9,7 @@ fn behind(class: &str, host: &str) -> Value {
 }
 
 /// The API server tells ages to the second.
-async fn grows_older(case: &Case) {
+pub async fn grows_older(case: &Case) {
     let made = case.get().await.metadata.creation_timestamp.unwrap().0;
     wait_for(format!("{} to be older than what comes next", case.name), SOON, async || {
         let now = k8s_openapi::jiff::Timestamp::now();

@@ -1,7 +1,10 @@
 //! Names that are taken: nothing of ours uses or acts on what is not ours, and what can be taken back is.
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, api::DynamicObject};
+use kube::{
+    Api,
+    api::{DeleteParams, DynamicObject},
+};
 
 use super::*;
 
@@ -93,12 +96,13 @@ async fn what_acted_on_a_replaced_deployment_is_withdrawn() {
     case.until("two pods", SOON, |status| status["pods"] == "2/2").await;
     let mut paused = acting(&case.name);
     paused["operation"] = json!({ "paused": true });
-    case.apply(paused).await;
+    case.apply(paused.clone()).await;
     case.until("paused", SOON, |status| status["summary"] == "Paused").await;
     kinds::delete(&case.client, kind("Deployment"), case.ns(), "replaced-all").await;
     case.gone("Deployment", "replaced-all", SOON).await;
     cluster::apply(&case.client, &by_hand(&case)).await;
-    case.apply(acting(&case.name)).await;
+    paused["operation"] = json!({ "paused": false });
+    case.apply(paused).await;
     for name in ACTING {
         case.gone(name, "replaced-all", SOON).await;
     }
@@ -159,6 +163,82 @@ async fn a_foreign_secret_is_the_key_only_where_it_is_named() {
     case.ready().await;
 }
 
+/// Nothing tells of its release, so it is looked at: rarely, and healed within 30 s all the same.
+#[tokio::test]
+async fn a_foreign_key_costs_one_look_in_30_s() {
+    let case = case("rare-key").await;
+    namespace(&case).await;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": { "name": "rare-key-api-key", "namespace": case.ns() },
+        "stringData": { "api-key": "known-to-somebody-else" },
+    });
+    cluster::apply(&case.client, &secret).await;
+    let mut spec = acting(&case.name);
+    spec.as_object_mut().unwrap().remove("exposure");
+    spec["components"] = json!({ "rest": { "replicas": 1 }, "grpc": { "replicas": 1 } });
+    case.apply(spec).await;
+    behind(&case, "Deployment rare-key/rare-key-rest").await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let since = case.world.marker().await;
+    let watched = Duration::from_secs(40);
+    tokio::time::sleep(watched).await;
+    let requests = case.requests(since.as_ref()).await;
+    let lines: Vec<String> =
+        requests.iter().map(|it| format!("{} {} {}", it.verb, it.resource, it.name)).collect();
+    println!(
+        "FIGURE conflicts: {} requests in {watched:?} while the key is somebody else's: {lines:#?}",
+        lines.len()
+    );
+    let looks = requests.iter().filter(|it| it.resource == "secrets").count();
+    assert!((1..=2).contains(&looks), "{lines:#?}");
+    assert!(lines.len() <= 3 * looks, "the Secret and each Deployment that it holds: {lines:#?}");
+    let client = case.client.clone();
+    let secrets: Api<k8s_openapi::api::core::v1::Secret> = Api::namespaced(client, case.ns());
+    secrets.delete("rare-key-api-key", &DeleteParams::default()).await.unwrap();
+    case.until("Ready", RELEASED, |status| condition(status, "Ready").0 == "True").await;
+}
+
+#[tokio::test]
+async fn limits_in_a_namespace_of_others_are_a_warning() {
+    let case = case("shared-limits").await;
+    namespace(&case).await;
+    let mut spec = quickstart();
+    spec["limits"] = json!({ "defaults": { "limits": { "memory": "600Mi" } } });
+    case.apply(spec).await;
+    let status = case.ready().await;
+    let (reason, message) = told(&status, "Namespace shared-limits");
+    assert!(reason == "LimitsShared" && message.contains("other users"), "{status:#}");
+}
+
+#[tokio::test]
+async fn a_foreign_pod_with_our_labels_is_reported() {
+    let case = case("copied").await;
+    let mut spec = quickstart();
+    spec["namespace"] = json!({ "podSecurity": "Privileged" });
+    case.apply(spec).await;
+    case.ready().await;
+    let mut theirs = by_hand(&case);
+    let labels = json!({
+        "theirs": "true", "app.kubernetes.io/managed-by": "logpilot-operator", "app.kubernetes.io/instance": case.name,
+        "app.kubernetes.io/component": "all",
+    });
+    theirs["metadata"]["name"] = json!("theirs");
+    theirs["spec"]["selector"]["matchLabels"] = json!({ "theirs": "true" });
+    theirs["spec"]["template"]["metadata"]["labels"] = labels;
+    cluster::apply(&case.client, &theirs).await;
+    let found = |status: &Value| problems(status).contains("ForeignPod");
+    let status = case.until("it is reported", SOON, found).await;
+    let problem =
+        status["problems"].as_array().unwrap().iter().find(|it| it["reason"] == "ForeignPod").unwrap();
+    assert!(problem["message"].as_str().unwrap().contains("belongs to Deployment theirs"), "{problem:#}");
+    assert!(problem["object"].as_str().unwrap().starts_with("Pod copied/theirs-"), "{problem:#}");
+    assert_eq!(problem["severity"], "Warning");
+    assert_eq!(condition(&status, "Ready").0, "True", "{status:#}");
+    kinds::delete(&case.client, kind("Deployment"), case.ns(), "theirs").await;
+    case.until("healed", SOON, |status| !found(status)).await;
+}
+
 /// As a backup tool makes it again: with labels and annotations, without an owner, and as itself.
 async fn restore(case: &Case, kind_name: &str, name: &str) -> String {
     let mut object = serde_json::to_value(case.child(kind_name, name).await).unwrap();
@@ -185,7 +265,7 @@ async fn restored_children_are_taken_back_as_they_are() {
     case.ready().await;
     let mut paused = spec.clone();
     paused["operation"] = json!({ "paused": true });
-    case.apply(paused).await;
+    case.apply(paused.clone()).await;
     case.until("paused", SOON, |status| status["summary"] == "Paused").await;
     let mut restored = Vec::new();
     for kind in of_management(Management::Managed) {
@@ -200,7 +280,8 @@ async fn restored_children_are_taken_back_as_they_are() {
         of_management(Management::Managed).count() - 1,
         "all but PodMonitor: {kinds_restored:?}"
     );
-    case.apply(spec).await;
+    paused["operation"] = json!({ "paused": false });
+    case.apply(paused).await;
     let status = case.ready().await;
     assert!(!problems(&status).contains("NameConflict"), "{status:#}");
     for (kind_name, name, uid_before) in restored {

@@ -23,6 +23,7 @@ mod examples;
 mod impostors;
 mod network;
 mod operation;
+mod places;
 mod presence;
 mod protection;
 mod random_documents;
@@ -34,6 +35,7 @@ mod sizes;
 mod stalls;
 mod stolen_token;
 mod troubleshooting;
+mod two_kinds;
 mod verdicts;
 
 use harness::{bad_input::table, blocks, cluster};
@@ -146,6 +148,7 @@ async fn a_full_cluster_is_made_with_one_write_per_child_and_no_read() {
     }
 }
 
+/// Fault catalogue: F54.
 #[tokio::test]
 async fn every_child_that_is_deleted_comes_back_by_one_write_and_no_read() {
     let case = case("deleted").await;
@@ -247,6 +250,7 @@ fn edits(kind: &str) -> Vec<(&'static str, Value)> {
     }
 }
 
+/// Fault catalogue: F17, F55, F56, F57.
 #[tokio::test]
 async fn every_child_that_is_changed_by_hand_is_repaired_by_one_write_and_no_read() {
     let case = case("changed").await;
@@ -360,6 +364,7 @@ async fn a_node_port_moves_to_a_port_while_another_one_has_it() {
     assert_eq!(of(&case.child("Service", name).await, 1), of(&service, 1));
 }
 
+/// Fault catalogue: F58.
 #[tokio::test]
 async fn foreign_objects_of_our_names_are_named_and_never_touched() {
     let case = case("taken").await;
@@ -456,6 +461,7 @@ async fn two_clusters_that_want_one_name_are_told_which_one_has_it() {
     first.ready().await;
 }
 
+/// Fault catalogue: F54.
 #[tokio::test]
 async fn a_lost_claim_is_not_replaced_until_the_loss_is_accepted() {
     let case = case("lost").await;
@@ -509,6 +515,7 @@ async fn lose_claim(case: &Case) {
     .unwrap();
 }
 
+/// Fault catalogue: F62.
 #[tokio::test]
 async fn a_namespace_deleted_under_the_cluster_is_waited_out_and_made_again_without_the_data() {
     let case = case("nsgone").await;
@@ -558,6 +565,7 @@ async fn a_resource_made_again_while_its_old_namespace_goes_starts_afresh() {
     assert_ne!(status["volumes"][0]["uid"], before.as_str());
 }
 
+/// Fault catalogue: F71.
 #[tokio::test]
 async fn an_autoscaler_is_never_written_over_and_takes_and_gives_back_without_a_dip() {
     let case = case("scaled").await;
@@ -668,6 +676,7 @@ async fn watch_floor(case: &Case, name: &str) -> Floor {
     Floor { stop, lowest }
 }
 
+/// Fault catalogue: F76.
 #[tokio::test]
 async fn a_broken_image_is_named_within_5_seconds_and_reverting_heals() {
     let case = case("broken").await;
@@ -702,6 +711,7 @@ async fn a_broken_image_is_named_within_5_seconds_and_reverting_heals() {
     }
 }
 
+/// Fault catalogue: F64.
 #[tokio::test]
 async fn pods_that_no_node_takes_and_quotas_are_told_in_the_cluster_s_own_words() {
     let case = case("unplaced").await;
@@ -878,9 +888,7 @@ async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_on
     case.ready().await;
     let maps = async || case.children(kind("ConfigMap")).await.len();
     assert_eq!(maps().await, 1);
-    let revision = async || {
-        case.child("Deployment", "config-all").await.metadata.annotations.unwrap()["deployment.kubernetes.io/revision"].clone()
-    };
+    let revision = async || operation::revision(&case, "config-all").await;
     let mut spec = quickstart();
     spec["config"] =
         json!({ "overlay": { "spring": { "jackson": { "serialization": { "indent-output": true } } } } });
@@ -954,6 +962,7 @@ async fn paused_writes_nothing_and_still_tells_the_truth() {
         .await;
 }
 
+/// Fault catalogue: F06, F74.
 #[tokio::test]
 async fn a_resource_whose_plan_panics_or_hangs_delays_no_other() {
     let panics = case(PANICS).await;

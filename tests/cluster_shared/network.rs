@@ -31,7 +31,10 @@ async fn policies_are_on_by_default_follow_the_spec_and_can_be_turned_off() {
     assert_eq!(rules("egress").await[1]["ports"][0]["endPort"], 445);
     let since = case.world.marker().await;
     case.annotate("look", "again").await;
-    spec["networkPolicy"] = json!({ "clients": [] });
+    // What scrapes is left out only where the default is written down.
+    let monitoring =
+        json!({ "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": "monitoring" } } });
+    spec["networkPolicy"] = json!({ "clients": [], "monitoring": monitoring });
     case.apply(spec.clone()).await;
     case.child_until("NetworkPolicy", "policies-all", "closed", SOON, |seen| {
         seen.data["spec"]["ingress"].as_array().unwrap().len() == 1

@@ -52,9 +52,13 @@ async fn a_stopped_cluster_keeps_its_data_and_as_many_pods_come_back() {
         .await;
 }
 
+/// The revision of a Deployment, once its controller has seen the newest template.
 pub async fn revision(case: &Case, name: &str) -> String {
-    let annotations = case.child("Deployment", name).await.metadata.annotations.unwrap();
-    annotations["deployment.kubernetes.io/revision"].clone()
+    let seen = case.child_until("Deployment", name, "seen by its controller", SOON, |seen| {
+        let observed = seen.data.pointer("/status/observedGeneration").and_then(Value::as_i64);
+        observed.is_some() && observed == seen.metadata.generation
+    });
+    seen.await.metadata.annotations.unwrap()["deployment.kubernetes.io/revision"].clone()
 }
 
 #[tokio::test]

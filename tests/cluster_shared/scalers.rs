@@ -35,6 +35,7 @@ async fn runs(case: &Case, pods: &str) {
     .await;
 }
 
+/// Fault catalogue: F71.
 #[tokio::test]
 async fn a_foreign_autoscaler_decides_only_while_it_exists() {
     let case = case("theirs-scale").await;

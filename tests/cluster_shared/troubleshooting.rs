@@ -230,8 +230,17 @@ async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_
             ),
         ),
         (
-            killed(143, 3600),
-            error(reasons::CRASH_LOOP, at, "killed after 3600 s by its liveness probe", "probes.liveness"),
+            killed(143, 180),
+            error(reasons::CRASH_LOOP, at, "killed after 180 s by its liveness probe", "probes.liveness"),
+        ),
+        (
+            killed(137, 3600),
+            error(
+                reasons::CRASH_LOOP,
+                at,
+                "does not explain: kubectl get events -n kubelet --field-selector involvedObject.name=kubelet-all-",
+                "Killing and Unhealthy",
+            ),
         ),
         (
             crashed(143, "Error", ""),
@@ -571,6 +580,7 @@ async fn an_autoscaler_that_does_not_scale_tells_what_it_lacks() {
     healed(&case, reasons::METRICS_UNAVAILABLE).await;
 }
 
+/// Fault catalogue: F56.
 #[tokio::test]
 async fn a_service_keeps_its_pods_whoever_relabels_them_and_the_stray_pod_is_told() {
     let case = case("relabelled").await;

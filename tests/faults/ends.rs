@@ -46,6 +46,7 @@ async fn elected(trial: &mut Trial) -> (Process, NamedTempFile) {
     (process, kubeconfig)
 }
 
+/// Fault catalogue: F05.
 #[tokio::test]
 async fn operators_that_die_one_after_the_other_make_progress_and_tell_it_once() {
     let mut trial = Trial::behind(Vec::new()).await;
@@ -81,6 +82,7 @@ async fn operators_that_die_one_after_the_other_make_progress_and_tell_it_once()
     trial.end().await;
 }
 
+/// Fault catalogue: F07.
 #[tokio::test]
 async fn an_operator_that_is_told_to_end_does_so_in_the_middle_of_a_rollout() {
     let _alone = ALONE.lock().await;
@@ -102,6 +104,7 @@ async fn an_operator_that_is_told_to_end_does_so_in_the_middle_of_a_rollout() {
     trial.end().await;
 }
 
+/// Fault catalogue: F49.
 #[tokio::test]
 async fn a_leader_that_stood_still_ends_without_a_write() {
     if !full("a leader that stands still until another one leads") {

@@ -16,6 +16,7 @@ use super::{
 /// There is one Lease.
 pub static ALONE: Mutex<()> = Mutex::const_new(());
 
+/// Fault catalogue: F51, F52.
 #[tokio::test]
 async fn one_renewal_may_fail_and_when_none_succeeds_another_one_leads() {
     let _alone = ALONE.lock().await;

@@ -20,6 +20,7 @@ use super::{
     with_replicas,
 };
 
+/// Fault catalogue: F12.
 #[tokio::test]
 async fn what_was_made_before_a_504_is_neither_lost_nor_made_twice() {
     let trial = Trial::behind(Vec::new()).await;
@@ -78,6 +79,7 @@ async fn a_status_that_an_edit_overtakes_is_told_at_once() {
     trial.end().await;
 }
 
+/// Fault catalogue: F13.
 #[tokio::test]
 async fn a_third_of_all_requests_may_fail() {
     // The same third every time.
@@ -96,6 +98,7 @@ async fn a_third_of_all_requests_may_fail() {
     trial.end().await;
 }
 
+/// Fault catalogue: F14.
 #[tokio::test]
 async fn the_pause_that_the_api_server_asks_for_is_kept() {
     let trial = Trial::running(&quickstart()).await;
@@ -111,6 +114,7 @@ async fn the_pause_that_the_api_server_asks_for_is_kept() {
     trial.end().await;
 }
 
+/// Fault catalogue: F16.
 #[tokio::test]
 async fn conflicts_are_met_with_growing_pauses() {
     let trial = Trial::running(&quickstart()).await;
@@ -148,6 +152,7 @@ async fn a_status_that_is_refused_is_written_ever_more_rarely(#[case] code: u16,
     trial.end().await;
 }
 
+/// Fault catalogue: F18, F20.
 #[tokio::test]
 async fn children_that_are_refused_hold_up_no_other_and_are_told() {
     let trial = Trial::behind(Vec::new()).await;
@@ -184,6 +189,7 @@ async fn children_that_are_refused_hold_up_no_other_and_are_told() {
     trial.end().await;
 }
 
+/// Fault catalogue: F19.
 #[tokio::test]
 async fn a_policy_of_the_cluster_that_denies_a_child_is_quoted() {
     let trial = Trial::running(&quickstart()).await;
@@ -241,6 +247,7 @@ async fn a_policy_of_the_cluster_that_denies_a_child_is_quoted() {
     trial.end().await;
 }
 
+/// Fault catalogue: F21.
 #[tokio::test]
 async fn answers_that_break_off_are_asked_for_again() {
     let cut = |when| Rule { when, times: Times::First(6), then: Fault::Truncate { bytes: 40 } };
@@ -252,6 +259,7 @@ async fn answers_that_break_off_are_asked_for_again() {
     trial.end().await;
 }
 
+/// Fault catalogue: F22, F23.
 #[tokio::test]
 async fn a_write_that_is_never_answered_is_given_up_and_tried_again() {
     let trial = Trial::behind(Vec::new()).await;
@@ -267,6 +275,7 @@ async fn a_write_that_is_never_answered_is_given_up_and_tried_again() {
     trial.end().await;
 }
 
+/// Fault catalogue: F24.
 #[tokio::test]
 async fn everything_may_take_two_seconds() {
     let trial = Trial::behind(Vec::new()).await;
@@ -311,11 +320,13 @@ async fn outage(seconds: u64) {
     trial.end().await;
 }
 
+/// Fault catalogue: F15.
 #[tokio::test]
 async fn an_api_server_that_was_away_is_found_again() {
     outage(6).await;
 }
 
+/// Fault catalogue: F15.
 #[tokio::test]
 async fn an_api_server_that_was_away_for_a_minute_is_found_again() {
     if full("an outage of 60 s") {

@@ -17,6 +17,7 @@ use super::{
     with_replicas,
 };
 
+/// Fault catalogue: F08, F38.
 #[tokio::test]
 async fn a_list_whose_second_page_expired_is_begun_again() {
     let mut trial = Trial::running(&quickstart()).await;
@@ -87,6 +88,7 @@ async fn shown_old(lists: impl Iterator<Item = &'static str>) {
     trial.end().await;
 }
 
+/// Fault catalogue: F39.
 #[tokio::test]
 async fn old_lists_of_children_undo_nothing() {
     shown_old(KINDS.iter().filter(|kind| kind.management.watched()).map(|kind| kind.plural)).await;

@@ -35,6 +35,7 @@ fn expired() -> Value {
     })
 }
 
+/// Fault catalogue: F25, F26.
 #[tokio::test]
 async fn watches_that_fell_silent_are_noticed() {
     if !full("a watch that is dead until it times out") {
@@ -60,6 +61,7 @@ async fn watches_that_fell_silent_are_noticed() {
     trial.end().await;
 }
 
+/// Fault catalogue: F22, F23.
 #[tokio::test]
 async fn a_watch_and_a_list_that_are_never_answered_are_given_up() {
     if !full("answers that are waited for") {
@@ -82,6 +84,7 @@ async fn a_watch_and_a_list_that_are_never_answered_are_given_up() {
     trial.end().await;
 }
 
+/// Fault catalogue: F27.
 #[tokio::test]
 async fn watches_that_are_all_cut_and_refused_thrice_come_back() {
     let trial = Trial::running(&quickstart()).await;
@@ -122,6 +125,7 @@ async fn repairs(trial: &Trial, but: &str) -> Duration {
     longest
 }
 
+/// Fault catalogue: F28.
 #[tokio::test]
 async fn a_kind_that_cannot_be_watched_delays_no_other() {
     let mut trial = Trial::running(&many()).await;
@@ -149,6 +153,7 @@ async fn a_kind_that_cannot_be_watched_delays_no_other() {
     trial.end().await;
 }
 
+/// Fault catalogue: F29, F30.
 #[tokio::test]
 async fn what_is_deleted_behind_a_watch_that_is_away_or_expired_is_made_again() {
     let trial = Trial::running(&quickstart()).await;
@@ -181,6 +186,7 @@ async fn what_is_deleted_behind_a_watch_that_is_away_or_expired_is_made_again() 
     trial.end().await;
 }
 
+/// Fault catalogue: F31.
 #[tokio::test]
 async fn events_may_be_left_out_where_later_ones_tell_the_same() {
     let spec = quickstart();
@@ -194,6 +200,7 @@ async fn events_may_be_left_out_where_later_ones_tell_the_same() {
     .await;
 }
 
+/// Fault catalogue: F32.
 #[tokio::test]
 async fn an_event_that_never_comes_is_made_up_for() {
     if !full("the next list of everything") {
@@ -208,6 +215,7 @@ async fn an_event_that_never_comes_is_made_up_for() {
     trial.end().await;
 }
 
+/// Fault catalogue: F33.
 #[tokio::test]
 async fn events_may_come_late_twice_and_in_any_order() {
     let odd = watched().into_iter().enumerate().map(|(place, resource)| {
@@ -227,6 +235,7 @@ async fn events_may_come_late_twice_and_in_any_order() {
     trial.end().await;
 }
 
+/// Fault catalogue: F35.
 #[tokio::test]
 async fn an_event_that_cannot_be_read_is_looked_up() {
     let trial = Trial::running(&quickstart()).await;
@@ -246,6 +255,7 @@ async fn an_event_that_cannot_be_read_is_looked_up() {
     trial.end().await;
 }
 
+/// Fault catalogue: F36.
 #[tokio::test]
 async fn a_watch_that_ends_at_once_is_started_once_a_second_and_still_tells() {
     let trial = Trial::running(&quickstart()).await;
@@ -274,6 +284,7 @@ async fn a_watch_that_ends_at_once_is_started_once_a_second_and_still_tells() {
 
 /// What is made for a resource that is gone, the garbage collector takes at once: made again as soon, that goes on for as long as
 /// nobody says that the resource is gone.
+/// Fault catalogue: F25.
 #[tokio::test]
 async fn nothing_is_made_again_and_again_for_a_resource_that_is_gone_unseen() {
     let trial = Trial::running(&quickstart()).await;
@@ -289,6 +300,7 @@ async fn nothing_is_made_again_and_again_for_a_resource_that_is_gone_unseen() {
     trial.end().await;
 }
 
+/// Fault catalogue: F37.
 #[tokio::test]
 async fn nothing_is_concluded_from_a_list_that_is_not_there_yet() {
     let mut trial = Trial::running(&quickstart()).await;

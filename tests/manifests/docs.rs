@@ -4,37 +4,6 @@ use logpilot_operator::logpilot::reasons::REASONS;
 
 use super::read;
 
-const HEADER: &str = "| Reason | Meaning | What to do |";
-
-#[test]
-fn the_readme_explains_every_reason_as_the_code_does() {
-    let text = read("README.md");
-    let written: Vec<Vec<String>> = text
-        .lines()
-        .skip_while(|line| line.trim() != HEADER)
-        .skip(2)
-        .take_while(|line| line.trim_start().starts_with('|'))
-        .map(cells)
-        .collect();
-    assert!(!written.is_empty(), "README.md has no table with the header {HEADER}");
-    let wanted: Vec<Vec<String>> = REASONS
-        .iter()
-        .map(|it| vec![it.name.to_owned(), it.meaning.to_owned(), it.action.to_owned()])
-        .collect();
-    let differs: Vec<String> = wanted
-        .iter()
-        .filter(|row| !written.contains(row))
-        .map(|row| format!("+ | {} |", row.join(" | ")))
-        .chain(
-            written
-                .iter()
-                .filter(|row| !wanted.contains(row))
-                .map(|row| format!("- | {} |", row.join(" | "))),
-        )
-        .collect();
-    assert!(differs.is_empty(), "README.md's reasons differ from reasons.rs:\n{}", differs.join("\n"));
-}
-
 /// What users ask for, and the reason that answers it.
 const TROUBLES: [(&str, &str); 27] = [
     ("Image path", "ImagePullBackOff"),
@@ -81,7 +50,7 @@ fn troubleshooting_has_a_row_for_what_users_meet_and_names_reasons_that_exist() 
         let found = rows.iter().any(|row| row[0].contains(symptom) && named(row) == reason);
         assert!(found, "docs/troubleshooting.md has no row '{symptom}' with {reason}");
     }
-    assert!(read("README.md").contains("(docs/troubleshooting.md)"));
+    assert!(read("docs/reasons.md").contains("(troubleshooting.md)"));
 }
 
 /// The rows of the table with this header; none where there is no such table.

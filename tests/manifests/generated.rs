@@ -1,17 +1,21 @@
-//! Files that `make generate` writes from the kind table: the operator's role, the rules of its admission policy, and the
-//! table of rights in SECURITY.md. What is not generated in them stays as it is written.
+//! Files that `make generate` writes: the operator's role, the rules of its admission policy and the table of rights in
+//! SECURITY.md from the kind table, and the table of reasons. Other text in these files is written by hand.
 
 #![allow(clippy::expect_used, clippy::format_collect, reason = "a test, and a page of text")]
 
 use std::{collections::BTreeMap, fmt::Write, fs};
 
-use logpilot_operator::kinds::KINDS;
+use logpilot_operator::{
+    kinds::KINDS,
+    logpilot::reasons::{REASONS, Reason},
+};
 
 use super::{rbac::OWN, read, root, security};
 
 const ROLE: &str = "config/rbac/role.yaml";
 const POLICY: &str = "config/admission/operator_reach.yaml";
 const SECURITY: &str = "SECURITY.md";
+const REASONS_PAGE: &str = "docs/reasons.md";
 
 /// Columns of a wrapped comment.
 const WIDTH: usize = 100;
@@ -107,11 +111,24 @@ fn rights(now: &str, role: &str) -> String {
     format!("{head}{}\n|---|---|---|\n{rows}{tail}", security::RIGHTS)
 }
 
+/// The table of reasons, after the text that introduces it.
+fn reasons(now: &str) -> String {
+    const BEGIN: &str = "| Reason | Meaning | What to do |\n| --- | --- | --- |\n";
+    let (head, _) = now.split_once(BEGIN).expect("docs/reasons.md has a table of reasons");
+    let row = |it: &Reason| format!("| {} | {} | {} |\n", it.name, it.meaning, it.action);
+    format!("{head}{BEGIN}{}", REASONS.iter().map(row).collect::<String>())
+}
+
 /// Writes the files where `UPDATE_GENERATED` is set, as `make generate` does.
 #[test]
-fn generated_files_follow_the_kind_table() {
+fn generated_files_are_up_to_date() {
     let role = role(&read(ROLE));
-    let files = [(POLICY, policy(&read(POLICY))), (SECURITY, rights(&read(SECURITY), &role)), (ROLE, role)];
+    let files = [
+        (POLICY, policy(&read(POLICY))),
+        (SECURITY, rights(&read(SECURITY), &role)),
+        (ROLE, role),
+        (REASONS_PAGE, reasons(&read(REASONS_PAGE))),
+    ];
     for (file, text) in files {
         if std::env::var_os("UPDATE_GENERATED").is_some() {
             fs::write(root().join(file), &text).unwrap();

@@ -24,6 +24,7 @@ mod rbac;
 mod rbac_used;
 mod reading;
 mod security;
+mod suites;
 
 use harness::bad_input::offline;
 use std::{
@@ -53,25 +54,21 @@ fn read(path: &str) -> String {
 
 /// Everything that is written in Rust, tests included.
 fn sources() -> String {
-    let files = ["src", "crates", "tests", "testing"].into_iter().flat_map(rust_files);
-    files.map(|(_, text)| text).collect()
+    ["src", "crates", "tests", "testing"].into_iter().flat_map(rust_files).map(|(_, text)| text).collect()
 }
 
-/// The Rust files below a directory, with their texts.
-fn rust_files(directory: &str) -> Vec<(PathBuf, String)> {
-    fn collect(directory: &Path, files: &mut Vec<(PathBuf, String)>) {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                collect(&path, files);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                files.push((path, text));
-            }
+/// The Rust files under a directory of the repository, which may be absent: their paths from the root, and their texts.
+fn rust_files(directory: &str) -> Vec<(String, String)> {
+    let Ok(entries) = fs::read_dir(root().join(directory)) else { return Vec::new() };
+    let mut files = Vec::new();
+    for entry in entries.map(Result::unwrap) {
+        let path = format!("{directory}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            files.extend(rust_files(&path));
+        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
+            files.push((path.clone(), read(&path)));
         }
     }
-    let mut files = Vec::new();
-    collect(&root().join(directory), &mut files);
     files
 }
 

@@ -40,7 +40,7 @@ fn shared_packages_name_no_product() {
         for (path, text) in files {
             let line =
                 text.lines().find(|line| PRODUCT.iter().any(|word| line.to_lowercase().contains(word)));
-            assert_eq!(line, None, "{}", path.display());
+            assert_eq!(line, None, "{path}");
         }
     }
 }

@@ -158,6 +158,38 @@ fn null_means_not_given_as_on_the_server() {
     made(&output, "Deployment");
 }
 
+#[test]
+fn what_is_dropped_is_warned_about() {
+    let patch = "{target: {kind: Deployment, name: logs-all}, patch: {metadata: {annotations: {a: null}}}}";
+    let text = resource(&format!(
+        "  storage:\n  patches: [{patch}]\n  config: {{overlay: {{spring: {{mail: null}}}}}}\n"
+    ))
+    .replace("{name: logs}", "{name: logs, namespace: x, labels: {team: }}");
+    let output = plan(text.as_bytes());
+    made(&output, "Deployment");
+    for expected in [
+        "warning: stdin:3:24: metadata.namespace: is dropped",
+        "warning: stdin:3:47: metadata.labels.team: has nothing behind it",
+        "warning: stdin:6:3: spec.storage: has nothing behind it",
+        "spec.patches[0].patch.metadata.annotations.a: is null, which `kubectl apply` drops",
+        "use `type: Strategic` with `$patch: delete`",
+        "spec.config.overlay.spring.mail: is null",
+    ] {
+        assert!(told(&output).contains(expected), "{expected}: {}", told(&output));
+    }
+    assert!(!told(&plan(resource("").as_bytes())).contains("dropped"));
+}
+
+#[test]
+fn one_mistake_is_refused_once() {
+    for name in ["SERVER_PORT", "SPRING_PROFILES_ACTIVE"] {
+        let output = plan(
+            resource(&format!("  components: {{all: {{env: [{{name: {name}, value: a}}]}}}}\n")).as_bytes(),
+        );
+        assert_eq!(told(&output).matches("error: ").count(), 1, "{}", told(&output));
+    }
+}
+
 /// Valid for a server, and of no use to anybody: no header carries a line break.
 #[test]
 fn the_generated_key_is_hidden_in_a_valid_secret() {

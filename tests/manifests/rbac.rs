@@ -35,13 +35,13 @@ pub const OWN: &[(&str, &str, &[&str], &str)] = &[
         &["list", "watch"],
         "Whether optional kinds, such as ServiceMonitor, are served. Metadata only.",
     ),
-    // `Events::publish`. kube's recorder patches an event that repeats within 6 minutes, and none does within 10.
+    // `Events::publish`. kube's recorder patches the series of an event that repeats within 6 minutes.
     (
         "events.k8s.io",
         "events",
-        &["create"],
-        "Events on a change of a condition, on the resource and on the object concerned. A repetition within 10 minutes is \
-         not sent, so no event is ever patched.",
+        &["create", "patch"],
+        "Events on a change of readiness and on new problems, on the resource and on the object concerned. `patch` counts a \
+         repetition within 6 minutes in the series of the same Event object.",
     ),
     // `ApiClient::evict`, of pods that wait for pods that are gone.
     (

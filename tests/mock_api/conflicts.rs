@@ -1,10 +1,22 @@
 //! Nothing of ours uses, or acts on, an object that is not ours; and what was restored is taken back.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use logpilot_operator::{
     api::LogPilotCluster,
-    engine::{cache::Snapshot, outcome::ApplyResult, plan::Plan},
+    engine::{
+        cache::Snapshot,
+        outcome::{AppliedObject, ApplyResult, Outcome},
+        plan::Plan,
+        write_backoff::WriteBackoff,
+    },
     logpilot::{facts::Facts, plan::plan, validate::validate},
 };
 use serde_json::{Value, json};
@@ -67,10 +79,7 @@ fn taken(plan: &Plan, names: &[&str]) -> impl FnMut(&Call) -> Answer + Send + 's
 }
 
 /// `Kind name` of the objects that a step of this sort was made of.
-fn of(
-    outcome: &logpilot_operator::engine::outcome::Outcome,
-    is: impl Fn(&ApplyResult) -> bool,
-) -> BTreeSet<String> {
+fn of(outcome: &Outcome, is: impl Fn(&ApplyResult) -> bool) -> BTreeSet<String> {
     let steps = outcome.steps.iter().filter(|step| is(&step.result));
     steps.map(|step| step.object().replace("logs/", "")).collect()
 }
@@ -141,6 +150,55 @@ async fn a_conflict_costs_one_read_of_each_name_behind_it() {
     let reads: Vec<&String> = lines.iter().filter(|line| line.starts_with("GET")).collect();
     assert_eq!(reads.len(), 3, "the Gateway, and the routes behind it: {reads:?}");
     assert_eq!(lines.len() - reads.len(), plan.objects.len() - 2, "{lines:#?}");
+}
+
+/// Events of pods and Services start a reconcile many times while a name is taken.
+#[tokio::test(start_paused = true)]
+async fn a_taken_name_is_not_asked_again_before_its_time() {
+    let plan = everything();
+    for name in ["Deployment", "PersistentVolumeClaim logs/logs-data", "Gateway"] {
+        let free = Arc::new(AtomicBool::new(false));
+        let (released, mut taken, mut none) = (Arc::clone(&free), taken(&plan, &[name]), taken(&plan, &[]));
+        let world = World::new(move |call| if released.load(Relaxed) { none(call) } else { taken(call) });
+        let waiting = |outcome: Outcome| -> Vec<AppliedObject> {
+            outcome.steps.into_iter().filter(|step| !step.result.is_settled()).collect()
+        };
+        let first = waiting(world.apply(&plan).await);
+        let asked = world.lines().len();
+        for _ in 0..20 {
+            let again = waiting(world.apply(&plan).await);
+            assert!(again == first, "the same is told from memory: {again:#?}");
+        }
+        let more = world.lines().split_off(asked);
+        assert_eq!(more, Vec::<String>::new(), "behind {name}");
+        for step in &first {
+            let rest = world
+                .rests
+                .rest("logs", &step.id)
+                .unwrap_or_else(|| panic!("{step:?} has no time of its own"));
+            assert!(rest <= Duration::from_secs(1), "{rest:?}");
+        }
+        free.store(true, Relaxed);
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        assert!(world.apply(&plan).await.is_settled(), "the name is free: {name}");
+    }
+}
+
+/// Each look takes as long again, and none more than 30 s: nothing tells of the release.
+#[tokio::test]
+async fn looks_at_a_taken_name_stay_within_30_s() {
+    let rests = WriteBackoff::default();
+    let plan = everything();
+    let id = (plan.objects[0].kind, plan.objects[0].key.clone());
+    let taken = ApplyResult::Conflict { message: "x".to_owned(), instance: None };
+    let waits: Vec<Duration> = (0..12)
+        .map(|_| {
+            rests.record("logs", &id, 1, Duration::ZERO, &taken);
+            rests.rest("logs", &id).unwrap()
+        })
+        .collect();
+    assert!(waits[0] <= Duration::from_secs(1) && waits[11] > Duration::from_secs(22), "{waits:?}");
+    assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(30)), "{waits:?}");
 }
 
 #[tokio::test]
@@ -312,7 +370,7 @@ async fn restored_children_are_taken_back_where_their_content_is_planned() {
                     let write = world.call(1);
                     assert_eq!(write.body["metadata"]["uid"], "restored-uid");
                     assert_eq!(write.body["metadata"]["resourceVersion"], "7", "as it was judged");
-                    let snapshot: Snapshot = world.cache.snapshot("logs");
+                    let snapshot: Snapshot = world.cache.snapshot(&crate::server::logs());
                     assert!(snapshot.get(planned.kind, &planned.key).unwrap().digest.is_some());
                     assert!(world.apply(&alone).await.is_settled(), "and ours from then on");
                     assert_eq!(world.lines().len(), 2);

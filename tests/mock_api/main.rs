@@ -17,7 +17,6 @@ use k8s_openapi::{
 };
 use logpilot_operator::{
     engine::{
-        api_client::Resource,
         cache::Snapshot,
         child::Child,
         error::{Disposition, Error},
@@ -25,10 +24,10 @@ use logpilot_operator::{
         plan::{Key, Plan, Planned, Replicas},
         prune::orphaned,
     },
-    kinds::{AddTyped, FIELD_MANAGER, Managed},
+    kinds::{AddTyped, Managed},
 };
 use serde_json::{Value, json};
-use server::{Answer, Call, OWNER_UID, World, plan_of, server, stored};
+use server::{Answer, Call, OWNER_UID, World, logs, plan_of, server, stored};
 
 const NAMESPACE: &str = "logs";
 
@@ -173,7 +172,7 @@ async fn what_disappears_after_it_was_planned_is_not_made_before_it_is_missed() 
     let plan = plan_of(config("c"));
     let world = World::new(done);
     let child = world.knows(&plan.objects[0], &stored(&plan.objects[0].body, "its-uid"));
-    let planned_from = world.cache.snapshot(&world.owner.name);
+    let planned_from = world.cache.snapshot(&world.owner.resource);
     world.cache.remove(&child);
     assert_eq!(results(world.applier().apply(&plan, &planned_from).await), [ApplyResult::InSync]);
     assert!(world.lines().is_empty(), "a claim made here would be an empty volume in place of lost data");
@@ -213,6 +212,7 @@ async fn a_secret_is_posted_once_and_never_patched() {
     assert_eq!(world.lines().len(), 1, "one that exists is left as it is");
 }
 
+/// Fault catalogue: F12.
 #[tokio::test]
 async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
     let answer = |found: Value| {
@@ -249,6 +249,7 @@ async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
     assert_eq!(world.call(2).body["metadata"]["uid"], "x");
 }
 
+/// Fault catalogue: F17.
 #[tokio::test]
 async fn a_number_of_pods_that_an_autoscaler_took_over_is_left_to_it() {
     let mut plan = Plan::default();
@@ -548,18 +549,18 @@ async fn what_may_only_have_lost_its_label_is_looked_at_before_it_is_deleted() {
             ("GET", Some(found)) => Answer::Object(found.clone()),
             _ => Answer::Object(json!({})),
         });
-        world.cache.track("logs");
+        world.cache.track(&logs());
         world.knows(&old, &live);
         world.cache.remove(&Child::read(old.kind, &live).unwrap());
         let (plan, done) = (Plan::default(), Outcome::default());
         let orphaned = |snapshot: &Snapshot| -> Vec<Child> {
             orphaned(&plan, &done, snapshot, &world.owner, |_| false).into_iter().cloned().collect()
         };
-        let snapshot = world.cache.snapshot("logs");
+        let snapshot = world.cache.snapshot(&logs());
         let lost = orphaned(&snapshot);
         world.applier().prune(lost.iter().collect(), &snapshot).await;
         assert_eq!(world.lines(), asked);
-        assert_eq!(orphaned(&world.cache.snapshot("logs")), [], "and once is enough");
+        assert_eq!(orphaned(&world.cache.snapshot(&logs())), [], "and once is enough");
     }
 }
 
@@ -605,7 +606,7 @@ async fn only_what_is_ours_and_not_planned_is_pruned() {
     let service = Service { metadata: meta("old"), ..Service::default() };
     add(&plan_of(service).objects[0], "8", &|_| {});
 
-    let snapshot = world.cache.snapshot("logs");
+    let snapshot = world.cache.snapshot(&logs());
     assert!(snapshot.children.len() >= 7, "{:?}", snapshot.children.keys());
     let names = |outcome: &Outcome| -> Vec<String> {
         let keep = |child: &Child| child.key.name == "in-use";
@@ -631,13 +632,7 @@ async fn only_what_is_ours_and_not_planned_is_pruned() {
 async fn a_status_is_one_patch_of_the_resource_that_was_meant() {
     let (writer, calls) = server(done);
     let status = json!({ "observedGeneration": 3 });
-    let resource = Resource {
-        api_version: "logpilot.io/v1alpha1",
-        kind: "LogPilotCluster",
-        plural: "logpilotclusters",
-        name: "logs",
-        field_manager: FIELD_MANAGER,
-    };
+    let resource = logs();
     writer.status(&resource, Some(7), &status).await.unwrap();
     let call = calls.lock().unwrap()[0].clone();
     assert_eq!(call.line(), "PATCH /apis/logpilot.io/v1alpha1/logpilotclusters/logs/status");

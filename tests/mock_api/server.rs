@@ -19,9 +19,10 @@ use logpilot_operator::{
         outcome::Outcome,
         owner::Owner,
         plan::{Plan, Planned},
+        resource::ResourceRef,
         write_backoff::WriteBackoff,
     },
-    kinds::{AddTyped, FIELD_MANAGER, Managed},
+    kinds::{AddTyped, FIELD_MANAGER, LOGPILOT_CLUSTER, Managed},
 };
 use serde_json::{Map, Value, json};
 use tower_test::mock;
@@ -131,6 +132,11 @@ pub struct World {
     pub owner: Owner,
 }
 
+/// The resource of these tests.
+pub fn logs() -> ResourceRef {
+    ResourceRef::new(&LOGPILOT_CLUSTER, None, "logs")
+}
+
 pub const OWNER_UID: &str = "owner-uid";
 
 impl World {
@@ -140,7 +146,7 @@ impl World {
         for kind in logpilot_operator::kinds::KINDS.iter().filter(|kind| kind.management.watched()) {
             cache.replace_all(kind, Vec::new());
         }
-        let owner = Owner { kind: "LogPilotCluster", name: "logs".into(), uid: OWNER_UID.into() };
+        let owner = Owner { resource: logs(), uid: OWNER_UID.into() };
         Self {
             writer,
             calls,
@@ -162,7 +168,7 @@ impl World {
     }
 
     pub async fn apply(&self, plan: &Plan) -> Outcome {
-        self.applier().apply(plan, &self.cache.snapshot(&self.owner.name)).await
+        self.applier().apply(plan, &self.cache.snapshot(&self.owner.resource)).await
     }
 
     /// Puts an object where the watches would have.

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use logpilot_operator::{
-    engine::metrics::Metrics as _,
+    engine::{metrics::Metrics as _, resource::ResourceRef},
+    kinds::LOGPILOT_CLUSTER,
     metrics::{Judged, Metrics},
 };
 
@@ -28,7 +29,8 @@ pub fn known() -> BTreeSet<String> {
 /// What the operator shows of itself.
 pub fn of_operator() -> String {
     let metrics = Metrics::default();
-    metrics.judged("a", Judged { not_ready_since: Some(0), reasons: vec!["Other"] });
+    let resource = ResourceRef::new(&LOGPILOT_CLUSTER, None, "a");
+    metrics.judged(&resource, Judged { not_ready_since: Some(0), reasons: vec!["Other"] });
     metrics.reconciled("finished", 1.0);
     metrics.record_write("Deployment", "created");
     metrics.watch_failed("services");

@@ -28,6 +28,7 @@ fn owner(object: &DynamicObject) -> Option<&str> {
 }
 
 /// Everything of the old one goes, whenever the garbage collector comes to it; everything of the new one is its own.
+/// Fault catalogue: F60.
 #[tokio::test]
 async fn a_resource_that_is_made_again_at_once_has_children_of_its_own_and_its_data() {
     let Some(_turn) = super::beside_others().await else { return };
@@ -73,6 +74,7 @@ async fn a_resource_that_is_made_again_at_once_has_children_of_its_own_and_its_d
 }
 
 /// Somebody's finalizer keeps it: it is waited for, in one sentence and without a request.
+/// Fault catalogue: F59, F63.
 #[tokio::test]
 async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator_to_go() {
     let Some(_turn) = super::beside_others().await else { return };
@@ -113,6 +115,7 @@ async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator
 }
 
 /// Two writers who want two things: one of them has to give in, and it is told which object they are at.
+/// Fault catalogue: F55.
 #[tokio::test]
 async fn somebody_who_undoes_every_repair_is_named_and_followed_ever_more_rarely() {
     let Some(_turn) = super::beside_others().await else { return };
@@ -163,6 +166,7 @@ async fn somebody_who_undoes_every_repair_is_named_and_followed_ever_more_rarely
 }
 
 /// A policy that changes what is written: what it adds is not ours to fight, what it overrides is not ours to win.
+/// Fault catalogue: F65.
 #[tokio::test]
 async fn a_policy_that_changes_what_we_write_starts_no_fight() {
     let Some(_turn) = super::beside_others().await else { return };

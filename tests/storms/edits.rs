@@ -49,6 +49,7 @@ async fn follow(case: &Case) -> (Seen, tokio::task::JoinHandle<()>) {
     (seen, task)
 }
 
+/// Fault catalogue: F75.
 #[tokio::test]
 async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
     let Some(_turn) = super::alone().await else { return };
@@ -131,6 +132,7 @@ async fn allocated(case: &Case) -> Vec<Value> {
     all
 }
 
+/// Fault catalogue: F70.
 #[tokio::test]
 async fn what_the_api_server_allocated_stays_through_a_hundred_reconciles_and_restarts() {
     let Some(_turn) = super::beside_others().await else { return };

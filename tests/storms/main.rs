@@ -1,8 +1,8 @@
 //! Many resources, many edits, many strangers, and things that never get better: what an operator under load does to its
 //! API server, and to the resources that have nothing to do with it.
 //!
-//! Part of `make campaign`. `CAMPAIGN=small cargo test --test storms` takes a small size, `CAMPAIGN=full` the whole one, and
-//! prints figures. Each test has an operator of its own behind a proxy, which sees the resources of that test alone.
+//! Part of `make campaign`. `CAMPAIGN=small cargo test --test storms` takes a small size, as `make test-faults` does,
+//! `CAMPAIGN=full` the whole one, and prints figures. Each test has an operator of its own behind a proxy, which sees the resources of that test alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -44,7 +44,7 @@ static MACHINE: RwLock<()> = RwLock::const_new(());
 fn rests() -> bool {
     let rests = std::env::var_os("CAMPAIGN").is_none();
     if rests {
-        println!("skipped: takes minutes; `make campaign` runs it, and so does CAMPAIGN=small");
+        println!("skipped: takes minutes; `make test-faults` and `make campaign` run it");
     }
     rests
 }

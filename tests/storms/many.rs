@@ -70,6 +70,7 @@ fn until_no_list_is_due(age: Duration, window: Duration) -> Duration {
     begin.saturating_sub(age)
 }
 
+/// Fault catalogue: F08, F66, F72, F73.
 #[tokio::test]
 async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_after_churn() {
     let Some(_turn) = super::alone().await else { return };
@@ -177,6 +178,7 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
 }
 
 /// Every request takes longer than the second of a timestamp.
+/// Fault catalogue: F67.
 #[tokio::test]
 async fn a_slow_api_server_slows_a_fleet_and_makes_no_noise() {
     let Some(_turn) = super::alone().await else { return };

@@ -90,6 +90,7 @@ async fn applied(name: &'static str) -> (Fleet, Running, Case) {
 }
 
 /// Every second kind: one operator for all of them would take minutes.
+/// Fault catalogue: F47.
 #[rstest]
 #[case(0, "rights")]
 #[case(1, "rights-next")]
@@ -126,6 +127,7 @@ async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers(
     operator.kill();
 }
 
+/// Fault catalogue: F47.
 #[tokio::test]
 async fn a_right_to_delete_that_is_taken_away_is_named_and_used_again() {
     let Some(_turn) = super::beside_others().await else { return };

@@ -107,6 +107,7 @@ fn unusual() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// Fault catalogue: F68.
 #[tokio::test]
 async fn values_of_any_form_are_written_once_and_a_restart_writes_nothing() {
     let Some(_turn) = super::beside_others().await else { return };

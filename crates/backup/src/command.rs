@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     Error, copy,
     location::{Access, Location},
+    origin::OriginArgs,
     restore as putting, s3_backup,
     s3_bucket::Bucket,
 };
@@ -23,6 +24,8 @@ pub struct BackupArgs {
     /// Backups that stay, this one included; older ones are removed after it was verified.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
+    #[command(flatten)]
+    origin: OriginArgs,
     #[command(flatten)]
     access: Access,
 }
@@ -48,10 +51,11 @@ pub struct RestoreArgs {
 /// There is no new backup; those that were there are untouched.
 pub fn backup(args: &BackupArgs) -> Result<String, Error> {
     let (database, keep, now) = (&args.database, usize::from(args.keep), Timestamp::now());
+    let of = args.origin.selection();
     let taken = match &args.to {
-        Location::Path(directory) => copy::take(database, directory, keep, now),
+        Location::Path(directory) => copy::take(database, directory, &of, keep, now),
         Location::Bucket { bucket, key } => Bucket::new(bucket, key, &args.access)
-            .and_then(|bucket| s3_backup::take(database, &bucket, &args.access.scratch, keep, now)),
+            .and_then(|bucket| s3_backup::take(database, (&bucket, &args.access.scratch), &of, keep, now)),
     };
     taken.map(|taken| line(&taken))
 }

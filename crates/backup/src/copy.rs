@@ -15,7 +15,12 @@ use rusqlite::{
 };
 use serde::Serialize;
 
-use super::{Error, files, manifest::Manifest, retention};
+use super::{
+    Error, files,
+    manifest::Manifest,
+    origin::{Origin, Selection},
+    retention,
+};
 
 /// How long a lock of somebody else's is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,17 +47,23 @@ pub struct Taken {
     pub prune_failed: Option<String>,
 }
 
-/// Copies, verifies, and only then removes all but the newest `keep`.
+/// Copies, verifies, and only then removes all but the newest `keep` of one's own.
 ///
 /// # Errors
 /// There is no new backup; those that were there are untouched.
-pub fn take(database: &Path, directory: &Path, keep: usize, now: Timestamp) -> Result<Taken, Error> {
+pub fn take(
+    database: &Path,
+    directory: &Path,
+    of: &Selection,
+    keep: usize,
+    now: Timestamp,
+) -> Result<Taken, Error> {
     let _lock = files::lock(directory)?;
-    files::sweep(directory)?;
-    let name = files::name(now);
+    files::sweep(directory, of)?;
+    let name = files::name(now, of.tag().as_deref());
     let (path, part) = (directory.join(&name), files::part(&directory.join(&name)));
     // The manifest first: what has no manifest is not ours, and would never be removed.
-    let committed = verified(database, &part, name, now).and_then(|manifest| {
+    let committed = verified(database, &part, (name, of.origin.clone()), now).and_then(|manifest| {
         manifest.write(&path)?;
         files::commit(&part, &path)?;
         Ok(manifest)
@@ -71,8 +82,8 @@ pub fn take(database: &Path, directory: &Path, keep: usize, now: Timestamp) -> R
             return Err(error);
         }
     };
-    let pruned = retention::prune(directory, keep);
-    Ok(Taken::of(manifest, pruned, retention::list(directory)?))
+    let pruned = retention::prune(directory, of, keep);
+    Ok(Taken::of(manifest, pruned, retention::list(directory, of)?))
 }
 
 impl Taken {
@@ -99,13 +110,19 @@ impl Taken {
 }
 
 /// Copies into a file of its own and verifies it; answers what is to stand beside it.
-pub fn verified(database: &Path, part: &Path, name: String, now: Timestamp) -> Result<Manifest, Error> {
+pub fn verified(
+    database: &Path,
+    part: &Path,
+    (name, origin): (String, Option<Origin>),
+    now: Timestamp,
+) -> Result<Manifest, Error> {
     let started = Instant::now();
     let (tables, journal_mode) = copy(database, part)?;
     verify(part, &tables)?;
     let (size, sha256) = digest(part)?;
     Ok(Manifest {
         written_by: Manifest::written_by(),
+        origin,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         file: name,
         taken_at: now.to_string(),

@@ -9,19 +9,24 @@ use std::{
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::Error;
+use super::{
+    Error,
+    origin::{Selection, TAG},
+};
 
-/// Letters of `logpilot-20260102T030405.678Z.db`.
-const NAME: usize = "logpilot-20260102T030405.678Z.db".len();
+/// Letters of a time in a name.
+const STAMP: usize = "20260102T030405.678Z".len();
 const PREFIX: &str = "logpilot-";
 const SUFFIX: &str = ".db";
 /// A file that is still being written; hidden, so that nobody takes it for a backup.
 pub const PART: &str = ".part";
 const LOCK: &str = ".logpilot-backup.lock";
 
-/// Sorts by age. Milliseconds, so that a backup by hand never has the name of a scheduled one.
-pub fn name(now: Timestamp) -> String {
-    format!("{PREFIX}{}{SUFFIX}", stamp(now))
+/// Sorts by age. Milliseconds, so that a backup by hand never has the name of a scheduled one; and a tag, so that it never
+/// has that of another resource's.
+pub fn name(now: Timestamp, tag: Option<&str>) -> String {
+    let tag = tag.map(|tag| format!("-{tag}")).unwrap_or_default();
+    format!("{PREFIX}{}{tag}{SUFFIX}", stamp(now))
 }
 
 pub fn stamp(now: Timestamp) -> String {
@@ -32,15 +37,22 @@ pub fn stamp(now: Timestamp) -> String {
 #[must_use]
 pub fn is_backup_name(text: &str) -> bool {
     let middle = text.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
-    text.len() == NAME
-        && middle.is_some_and(|middle| {
-            middle.bytes().enumerate().all(|(at, byte)| match at {
-                8 => byte == b'T',
-                15 => byte == b'.',
-                19 => byte == b'Z',
-                _ => byte.is_ascii_digit(),
-            })
-        })
+    let Some((time, tag)) = middle.and_then(|middle| middle.split_at_checked(STAMP)) else { return false };
+    let is_time = time.bytes().enumerate().all(|(at, byte)| match at {
+        8 => byte == b'T',
+        15 => byte == b'.',
+        19 => byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    });
+    let is_tag =
+        |tag: &str| tag.len() == TAG && tag.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_time && (tag.is_empty() || tag.strip_prefix('-').is_some_and(is_tag))
+}
+
+/// The tag in the name of a backup, or of what is left of one.
+pub fn tag_of(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix(PREFIX)?.split_at_checked(STAMP)?.1;
+    rest.strip_prefix('-')?.split_at_checked(TAG).map(|(tag, _)| tag)
 }
 
 /// Where a file is written before it has its name.
@@ -74,12 +86,14 @@ pub fn lock(directory: &Path) -> Result<File, Error> {
     }
 }
 
-/// Removes what an earlier run left unfinished. Only our hidden names, and only under the lock.
-pub fn sweep(directory: &Path) -> Result<(), Error> {
+/// Removes what an earlier run left unfinished. Only our hidden names, and only under the lock; on a filesystem without
+/// locks another resource may be writing, so its names are left.
+pub fn sweep(directory: &Path, of: &Selection) -> Result<(), Error> {
     for entry in fs::read_dir(directory).map_err(Error::file("list", directory))? {
         let path = entry.map_err(Error::file("list", directory))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.strip_prefix('.').is_some_and(|rest| rest.starts_with(PREFIX) && rest.contains(PART)) {
+        let ours = |rest: &str| rest.starts_with(PREFIX) && rest.contains(PART) && of.may_clean(tag_of(rest));
+        if name.strip_prefix('.').is_some_and(ours) {
             remove(&path)?;
         }
     }

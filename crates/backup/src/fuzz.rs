@@ -78,14 +78,17 @@ proptest! {
     #![proptest_config(proptest_config(256))]
 
     #[test]
-    fn only_names_that_are_made_here_are_backups(text in any::<String>(), near in "logpilot-[0-9TZ./]{20,22}\\.db", second in 0_i64..253_402_300_799) {
+    fn only_names_that_are_made_here_are_backups(text in any::<String>(), near in "logpilot-[0-9TZ./]{20,22}(-[0-9a-g]{9,11})?\\.db", second in 0_i64..253_402_300_799) {
         for text in [text, near] {
             if files::is_backup_name(&text) {
-                prop_assert!(text.len() == NAME.len() && !text.contains('/') && !text.contains(".."));
+                prop_assert!([0, 11].contains(&(text.len() - NAME.len())) && !text.contains('/') && !text.contains(".."));
             }
         }
-        let name = files::name(Timestamp::from_second(second).unwrap());
-        prop_assert!(files::is_backup_name(&name), "{name}");
+        for tag in [None, Some("0123456789")] {
+            let name = files::name(Timestamp::from_second(second).unwrap(), tag);
+            prop_assert!(files::is_backup_name(&name), "{name}");
+            prop_assert_eq!(files::tag_of(&name), tag);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod history;
 mod identity;
 mod location;
 mod manifest;
+mod origin;
 mod restore;
 mod retention;
 mod s3_backup;
@@ -27,6 +28,7 @@ use std::{io, path::PathBuf};
 pub use command::{BackupArgs, RestoreArgs, backup, restore};
 pub use copy::{Taken, take};
 pub use files::is_backup_name;
+pub use origin::{Origin, Selection};
 pub use restore::{Restored, put_back};
 
 /// Why there is no backup, or nothing was restored.

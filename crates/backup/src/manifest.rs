@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, files};
+use super::{Error, files, origin::Origin};
 
 const WRITER: &str = "logpilot-operator";
 
@@ -17,6 +17,9 @@ const WRITER: &str = "logpilot-operator";
 pub struct Manifest {
     /// Tells our files from those of others: only ours are ever deleted.
     pub written_by: String,
+    /// The resource that took it; unknown of earlier versions, and of backups by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     pub version: String,
     pub file: String,
     /// RFC 3339, UTC: the moment before the copied state.

@@ -2,21 +2,21 @@
 
 use std::{fs, path::Path};
 
-use super::{Error, files, manifest::Manifest};
+use super::{Error, files, manifest::Manifest, origin::Selection};
 
 /// Names of the complete backups in a directory, newest first.
-pub fn list(directory: &Path) -> Result<Vec<String>, Error> {
-    let mut names = ours(directory)?;
+pub fn list(directory: &Path, of: &Selection) -> Result<Vec<String>, Error> {
+    let mut names = ours(directory, |manifest| of.lists(manifest))?;
     names.retain(|name| directory.join(name).is_file());
     Ok(names)
 }
 
-/// Removes all but the newest `keep`; answers the names of those that went. Never a file without a manifest
+/// Removes all but the newest `keep` of one's own; answers the names of those that went. Never a file without a manifest
 /// of ours beside it.
-pub fn prune(directory: &Path, keep: usize) -> Result<Vec<String>, Error> {
+pub fn prune(directory: &Path, of: &Selection, keep: usize) -> Result<Vec<String>, Error> {
     let mut gone = Vec::new();
     let mut kept = 0;
-    for name in ours(directory)? {
+    for name in ours(directory, |manifest| of.counts(manifest))? {
         let backup = directory.join(&name);
         if backup.is_file() && kept < keep {
             kept += 1;
@@ -31,14 +31,14 @@ pub fn prune(directory: &Path, keep: usize) -> Result<Vec<String>, Error> {
 }
 
 /// Names with a manifest of ours, newest first; the backup itself may be missing.
-fn ours(directory: &Path) -> Result<Vec<String>, Error> {
+fn ours(directory: &Path, selects: impl Fn(&Manifest) -> bool) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for entry in fs::read_dir(directory).map_err(Error::file("list", directory))? {
         let entry = entry.map_err(Error::file("list", directory))?;
         let file = entry.file_name().to_string_lossy().into_owned();
         if let Some(name) = file.strip_suffix(".json")
             && files::is_backup_name(name)
-            && Manifest::of(&directory.join(name)).is_ok()
+            && Manifest::of(&directory.join(name)).is_ok_and(|manifest| selects(&manifest))
         {
             names.push(name.to_owned());
         }

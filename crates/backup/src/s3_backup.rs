@@ -20,6 +20,7 @@ use super::{
     files,
     location::Access,
     manifest::Manifest,
+    origin::Selection,
     restore::{self, Restored},
     s3_bucket::Bucket,
 };
@@ -28,18 +29,19 @@ use super::{
 const ABANDONED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// Copies into the scratch directory, verifies, uploads, verifies again, and only then removes all but the
-/// newest `keep`.
+/// newest `keep` of one's own.
 pub fn take(
     database: &Path,
-    bucket: &Bucket,
-    scratch: &Path,
+    (bucket, scratch): (&Bucket, &Path),
+    of: &Selection,
     keep: usize,
     now: Timestamp,
 ) -> Result<Taken, Error> {
     // Before anything is copied: it also shows that the bucket can be reached.
-    clean_abandoned(bucket, now)?;
-    let copy = scratch.join(files::name(now));
-    let taken = copy::verified(database, &copy, files::name(now), now).and_then(|manifest| {
+    clean_abandoned(bucket, of, now)?;
+    let name = files::name(now, of.tag().as_deref());
+    let copy = scratch.join(&name);
+    let taken = copy::verified(database, &copy, (name, of.origin.clone()), now).and_then(|manifest| {
         store(bucket, &copy, &manifest)?;
         Ok(manifest)
     });
@@ -47,8 +49,8 @@ pub fn take(
         let _ = files::remove(&leftover);
     }
     let manifest = taken?;
-    let pruned = prune(bucket, keep);
-    Ok(Taken::of(manifest, pruned, list(bucket)?))
+    let pruned = prune(bucket, of, keep);
+    Ok(Taken::of(manifest, pruned, list(bucket, |manifest| of.lists(manifest))?))
 }
 
 /// Fetches a backup, verifies it, and has it put in the database's place. `key` ends with the backup's name.
@@ -84,7 +86,7 @@ pub fn put_back(
 
 fn fetch(bucket: &Bucket, name: &str, path: &Path) -> Result<(), Error> {
     let Some(manifest) = manifest(bucket, name)? else {
-        let newest = list(bucket)?.into_iter().take(3).collect::<Vec<_>>().join(", ");
+        let newest = list(bucket, |_| true)?.into_iter().take(3).collect::<Vec<_>>().join(", ");
         return Err(Error::Bucket {
             doing: "find",
             at: bucket.at(name),
@@ -134,11 +136,12 @@ fn roll_back(bucket: &Bucket, name: &str, upload: &str) -> Result<(), Error> {
     bucket.remove(&upload_marker(name))
 }
 
-/// Ends what runs began that never will.
-fn clean_abandoned(bucket: &Bucket, now: Timestamp) -> Result<(), Error> {
-    let forsaken = files::name(now - ABANDONED_AFTER);
+/// Ends what runs began that never will: those of this resource, and of none.
+fn clean_abandoned(bucket: &Bucket, of: &Selection, now: Timestamp) -> Result<(), Error> {
+    let forsaken = files::name(now - ABANDONED_AFTER, None);
     let names = bucket.list()?;
-    for name in names.iter().filter_map(|name| marker_target(name)).filter(|name| **name < *forsaken) {
+    let ours = |name: &&str| **name < *forsaken && of.may_clean(files::tag_of(name));
+    for name in names.iter().filter_map(|name| marker_target(name)).filter(ours) {
         if names.contains(&manifest_name(name)) {
             bucket.remove(&upload_marker(name))?;
         } else if let Some(upload) = bucket.get(&upload_marker(name))? {
@@ -149,15 +152,15 @@ fn clean_abandoned(bucket: &Bucket, now: Timestamp) -> Result<(), Error> {
     Ok(())
 }
 
-/// Names of the complete backups, newest first: those with a manifest of ours.
-fn list(bucket: &Bucket) -> Result<Vec<String>, Error> {
+/// Names of the complete backups, newest first: those with a manifest of ours that is selected.
+fn list(bucket: &Bucket, selects: impl Fn(&Manifest) -> bool) -> Result<Vec<String>, Error> {
     let names = bucket.list()?;
     let mut found = Vec::new();
     for name in names.iter().filter_map(|name| name.strip_suffix(".json")) {
         if files::is_backup_name(name)
             && names.iter().any(|other| other == name)
             // One that another run removes meanwhile is none.
-            && matches!(manifest(bucket, name), Ok(Some(_)))
+            && manifest(bucket, name).is_ok_and(|manifest| manifest.is_some_and(|it| selects(&it)))
         {
             found.push(name.to_owned());
         }
@@ -167,8 +170,8 @@ fn list(bucket: &Bucket) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-fn prune(bucket: &Bucket, keep: usize) -> Result<Vec<String>, Error> {
-    let mut all = list(bucket)?;
+fn prune(bucket: &Bucket, of: &Selection, keep: usize) -> Result<Vec<String>, Error> {
+    let mut all = list(bucket, |manifest| of.counts(manifest))?;
     let gone = all.split_off(keep.min(all.len()));
     for name in &gone {
         bucket.put(&upload_marker(name), b"")?;

@@ -25,6 +25,19 @@ fn directory() -> (TempDir, PathBuf, PathBuf) {
     (home, database, to)
 }
 
+/// Of no resource.
+fn take(database: &Path, to: &Path, keep: usize, now: Timestamp) -> Result<Taken, Error> {
+    take_of(&Selection::default(), database, to, keep, now)
+}
+
+fn take_of(of: &Selection, database: &Path, to: &Path, keep: usize, now: Timestamp) -> Result<Taken, Error> {
+    super::take(database, to, of, keep, now)
+}
+
+fn of(resource: &str, uid: &str, exclusive: bool) -> Selection {
+    Selection { origin: Some(Origin { resource: resource.into(), uid: uid.into() }), exclusive }
+}
+
 /// As the server keeps it: write-ahead log, and a log that is not merged by itself.
 fn open(database: &Path) -> Connection {
     let connection = Connection::open(database).unwrap();
@@ -166,6 +179,44 @@ fn only_its_own_old_backups_are_removed_and_only_after_a_good_one() {
     assert_eq!(files_in(&to), expected, "a failed backup cost a good one");
     let taken = take(&database, &to, 1, at(10)).unwrap();
     assert_eq!((taken.available.len(), taken.pruned), (1, 2));
+}
+
+/// A backup is lost only to the retention of the resource that took it.
+#[test]
+fn two_resources_in_one_place_keep_their_own() {
+    let (_home, database, to) = directory();
+    add(&open(&database), 1);
+    let (a, b) = (of("a", "1", false), of("b", "2", false));
+    let mut taken = Vec::new();
+    for second in 0..3 {
+        // In the same millisecond, each.
+        taken.push([&a, &b].map(|it| take_of(it, &database, &to, 2, at(second)).unwrap()));
+    }
+    let [first, second, third] = taken.try_into().unwrap();
+    let [of_a, of_b] = [0, 1].map(|who| vec![third[who].file.clone(), second[who].file.clone()]);
+    assert_eq!([third[0].available.clone(), third[1].available.clone()], [of_a.clone(), of_b.clone()]);
+    let mut left: Vec<_> = of_a.into_iter().chain(of_b).collect();
+    assert!(
+        left.iter().all(|name| is_backup_name(name) && !first.iter().any(|it| it.file == *name)),
+        "{left:?}"
+    );
+    left.extend(left.clone().iter().map(|name| format!("{name}.json")));
+    left.sort();
+    assert_eq!(files_in(&to), left);
+    // Of the other one, asked for by its name: to copy a resource, or to make it again.
+    put_back(&to.join(&third[1].file), &database, None, at(9)).unwrap();
+}
+
+#[test]
+fn backups_of_earlier_versions_are_listed_and_pruned_only_where_nobody_else_writes() {
+    let (_home, database, to) = directory();
+    add(&open(&database), 1);
+    let [old, older] = [1, 0].map(|second| take(&database, &to, 9, at(second)).unwrap().file);
+    let gone = take_of(&of("a", "0", false), &database, &to, 9, at(2)).unwrap().file;
+    let kept = take_of(&of("a", "1", false), &database, &to, 1, at(3)).unwrap();
+    assert_eq!((kept.pruned, &kept.available), (0, &vec![kept.file.clone(), gone, old, older]));
+    let alone = take_of(&of("a", "1", true), &database, &to, 2, at(4)).unwrap();
+    assert_eq!((alone.pruned, alone.available), (3, vec![alone.file, kept.file]));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The requests of the engine, each with its precondition and a deadline. Nothing here decides or retries.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use kube::core::{
     Request,
@@ -15,6 +15,7 @@ use super::{
     kind::Kind,
     lease::Leadership,
     plan::{Key, Planned},
+    resource::ResourceRef,
 };
 
 /// A read answers within this or is given up.
@@ -33,29 +34,6 @@ pub enum Precondition<'a> {
     Uid(&'a str),
     /// It is the one with this UID, and nobody wrote it since this version: anything else answers 409.
     Exactly { uid: &'a str, version: u64 },
-}
-
-/// A cluster-scoped custom resource.
-#[derive(Clone, Copy, Debug)]
-pub struct Resource<'a> {
-    pub api_version: &'a str,
-    pub kind: &'a str,
-    pub plural: &'a str,
-    pub name: &'a str,
-    /// Name under which its status is written.
-    pub field_manager: &'a str,
-}
-
-impl Resource<'_> {
-    fn collection(&self) -> Request {
-        Request::new(format!("/apis/{}/{}", self.api_version, self.plural))
-    }
-}
-
-impl fmt::Display for Resource<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.kind, self.name)
-    }
 }
 
 #[derive(Clone)]
@@ -179,7 +157,7 @@ impl ApiClient {
         self.send("evict", &named(kind, key), WRITE_DEADLINE, request).await.map(drop)
     }
 
-    /// Writes the whole status of a cluster-scoped custom resource, if nobody wrote the resource since this version; with none,
+    /// Writes the whole status of a custom resource, if nobody wrote the resource since this version; with none,
     /// whoever did. A UID would be no precondition: where the status of a custom resource is written, the API server takes
     /// nothing else from the body, and what was meant for a resource would be told of the next one of its name. Answers the
     /// resource as it is then; `None` where there is none of this name.
@@ -188,34 +166,36 @@ impl ApiClient {
     /// As [`Self::apply`]; 409 where it was written or replaced.
     pub async fn status(
         &self,
-        resource: &Resource<'_>,
+        resource: &ResourceRef,
         version: Option<u64>,
         status: &Value,
     ) -> Result<Option<Value>, Error> {
         let metadata = match version {
-            Some(version) => json!({ "name": resource.name, "resourceVersion": version.to_string() }),
+            Some(version) => json!({ "name": resource.name(), "resourceVersion": version.to_string() }),
             // Not even `null`, which would be taken for version 0.
-            None => json!({ "name": resource.name }),
+            None => json!({ "name": resource.name() }),
         };
+        let kind = resource.kind();
         let body = json!({
-            "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "status": status,
+            "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": metadata, "status": status,
         });
-        let parameters = PatchParams::apply(resource.field_manager).force();
-        let request = resource.collection().patch_subresource(
+        let parameters = PatchParams::apply(kind.field_manager).force();
+        let request = Request::new(resource.collection()).patch_subresource(
             "status",
-            resource.name,
+            resource.name(),
             &parameters,
             &Patch::Apply(&body),
         );
         found(self.send("update status of", resource, WRITE_DEADLINE, request).await)
     }
 
-    /// UID and version of a cluster-scoped custom resource as it is now; `None` where there is none of this name.
+    /// UID and version of a custom resource as it is now; `None` where there is none of this name.
     ///
     /// # Errors
     /// As [`Self::apply`].
-    pub async fn identity(&self, resource: &Resource<'_>) -> Result<Option<(String, u64)>, Error> {
-        let request = resource.collection().get_metadata(resource.name, &GetParams::default());
+    pub async fn identity(&self, resource: &ResourceRef) -> Result<Option<(String, u64)>, Error> {
+        let request =
+            Request::new(resource.collection()).get_metadata(resource.name(), &GetParams::default());
         let object = found(self.send("get", resource, READ_DEADLINE, request).await)?;
         Ok(object.map(|object| {
             let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
@@ -321,6 +301,7 @@ mod tests {
 
     /// A port that nobody listens on, as while an API server is replaced; and one that closes at once, as a proxy does that
     /// took the connection: what became of that request is not known, and the next one may fare better.
+    /// Fault catalogue: F15.
     #[tokio::test]
     async fn what_cannot_be_reached_is_asked_by_one_for_all() {
         let closing = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

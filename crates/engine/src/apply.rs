@@ -141,13 +141,14 @@ impl Applier<'_> {
         longest: Duration,
         attempt: impl FnOnce() -> Try,
     ) -> ApplyResult {
-        match self.rests.blocked_reason(&self.owner.name, id, wanted) {
+        match self.rests.blocked_reason(&self.owner.resource, id, wanted) {
             Some(Why::Refused(error)) => return ApplyResult::Failed(error),
             Some(Why::Contested) => return contested(),
+            Some(Why::Known(result)) => return result,
             None => {}
         }
         let result = attempt().await;
-        self.rests.record(&self.owner.name, id, wanted, longest, &result);
+        self.rests.record(&self.owner.resource, id, wanted, longest, &result);
         result
     }
 
@@ -168,7 +169,7 @@ impl Applier<'_> {
         match result {
             Ok(result) => {
                 if result.is_write() {
-                    info!(object = %planned, owner = %self.owner.name, "{}", verb(&result));
+                    info!(object = %planned, owner = %self.owner.resource.key(), "{}", verb(&result));
                 }
                 result
             }
@@ -263,7 +264,7 @@ impl Applier<'_> {
                 let judged = Precondition::Exactly { uid: &child.uid, version: child.version };
                 let answer = self.writer.apply(planned, body.clone(), judged, true).await?;
                 self.record(planned, &body, &answer);
-                info!(object = %planned, owner = %self.owner.name, "taken back: it has our labels and says what is planned");
+                info!(object = %planned, owner = %self.owner.resource.key(), "taken back: it has our labels and says what is planned");
                 Ok(ApplyResult::Updated)
             }
             Ownership::Foreign(foreign) => Ok(conflict(foreign)),

@@ -12,6 +12,7 @@ use super::{
     health::ObservedStatus,
     kind::{Kind, Management, Nature},
     plan::Key,
+    resource::ResourceRef,
 };
 
 /// Names any watched object.
@@ -84,9 +85,6 @@ impl Snapshot {
     }
 }
 
-/// A resource whose view changed; what a reconcile is started for.
-pub type Owner = String;
-
 #[derive(Default)]
 pub struct ObjectCache {
     inner: Mutex<Inner>,
@@ -94,14 +92,14 @@ pub struct ObjectCache {
 
 #[derive(Default)]
 struct Inner {
-    owners: HashMap<Owner, ResourceObjects>,
-    owner_of: HashMap<Id, Owner>,
+    owners: HashMap<ResourceRef, ResourceObjects>,
+    owner_of: HashMap<Id, ResourceRef>,
     /// Every namespace, ours or not: a plan must know whose the ones are that it names.
     namespaces: HashMap<String, Arc<Child>>,
     coverage: HashMap<&'static Kind, SyncState>,
     /// Resources that live, whose losses are worth remembering; each with the UIDs of what was being deleted already when it
     /// was first looked at.
-    tracked: HashMap<Owner, HashSet<String>>,
+    tracked: HashMap<ResourceRef, HashSet<String>>,
     /// At which version an object left its watch, by UID: an answer to a write may come after the event of a deletion
     /// that followed it, and must not bring the object back.
     tombstones: HashMap<String, (u64, Instant)>,
@@ -125,7 +123,7 @@ impl ObjectCache {
     }
 
     /// Takes a live object in; answers the resources whose view changed.
-    pub fn upsert(&self, child: Child) -> Vec<Owner> {
+    pub fn upsert(&self, child: Child) -> Vec<ResourceRef> {
         self.lock().upsert(child)
     }
 
@@ -135,7 +133,7 @@ impl ObjectCache {
         let mut inner = self.lock();
         let id: Id = (child.kind, child.key.clone());
         let Some(owner) = inner.owner_of.get(&id).cloned() else {
-            let family = owner(child).and_then(|owner| inner.owners.get_mut(&owner));
+            let family = child.resource().and_then(|owner| inner.owners.get_mut(&owner));
             let gone =
                 family.and_then(|family| family.gone.get_mut(&id)).filter(|gone| gone.uid == child.uid);
             if let Some(gone) = gone {
@@ -150,14 +148,14 @@ impl ObjectCache {
     }
 
     /// An object left its watch; answers the resources whose view changed.
-    pub fn remove(&self, child: &Child) -> Vec<Owner> {
+    pub fn remove(&self, child: &Child) -> Vec<ResourceRef> {
         let mut inner = self.lock();
         inner.record_tombstone(child);
         inner.remove(child.kind, &child.key, &child.uid)
     }
 
     /// Replaces everything of a kind by a complete list; answers the resources whose view changed.
-    pub fn replace_all(&self, kind: &'static Kind, list: Vec<Child>) -> Vec<Owner> {
+    pub fn replace_all(&self, kind: &'static Kind, list: Vec<Child>) -> Vec<ResourceRef> {
         let mut inner = self.lock();
         let mut changed = Vec::new();
         let present: HashSet<Key> = list.iter().map(|child| child.key.clone()).collect();
@@ -204,7 +202,7 @@ impl ObjectCache {
 
     /// The children of one resource now.
     #[must_use]
-    pub fn snapshot(&self, owner: &str) -> Snapshot {
+    pub fn snapshot(&self, owner: &ResourceRef) -> Snapshot {
         let inner = self.lock();
         let family = inner.owners.get(owner);
         Snapshot {
@@ -220,17 +218,17 @@ impl ObjectCache {
     }
 
     /// A resource lives: what it loses from now on is remembered.
-    pub fn track(&self, owner: &str) {
+    pub fn track(&self, owner: &ResourceRef) {
         let mut inner = self.lock();
         if !inner.tracked.contains_key(owner) {
             let children = inner.owners.get(owner).into_iter().flat_map(|family| family.children.values());
             let dying = children.filter(|child| child.deleting).map(|child| child.uid.clone()).collect();
-            inner.tracked.insert(owner.to_owned(), dying);
+            inner.tracked.insert(owner.clone(), dying);
         }
     }
 
     /// Forgets a resource that is gone; children that outlive it leave as their own events come.
-    pub fn forget(&self, owner: &str) {
+    pub fn forget(&self, owner: &ResourceRef) {
         let mut inner = self.lock();
         inner.tracked.remove(owner);
         if let Some(family) = inner.owners.get_mut(owner) {
@@ -280,12 +278,17 @@ impl Inner {
         self.tombstones.insert(child.uid.clone(), (child.version, now));
     }
 
-    fn upsert(&mut self, child: Child) -> Vec<Owner> {
+    fn upsert(&mut self, mut child: Child) -> Vec<ResourceRef> {
         // An object that only lost its label comes back with a newer version.
         if self.tombstones.get(&child.uid).is_some_and(|(version, _)| child.version <= *version) {
             return Vec::new();
         }
         let id: Id = (child.kind, child.key.clone());
+        // Each name is kept once.
+        let known =
+            |name: ResourceRef| self.owners.get_key_value(&name).map_or(name, |(known, _)| known.clone());
+        let labelled = child.labelled.take().map(known);
+        child.labelled = labelled;
         let child = Arc::new(child);
         let mut changed = Vec::new();
         if child.kind.nature == Nature::Namespace {
@@ -293,7 +296,7 @@ impl Inner {
         }
         let before = self.owner_of.get(&id).cloned();
         // Labels and references can be stripped by hand; an object that was somebody's stays theirs while it is the same one.
-        let owner = owner(&child).or_else(|| {
+        let owner = child.resource().map(known).or_else(|| {
             before.clone().filter(|owner| self.find(owner, &id).is_some_and(|old| old.uid == child.uid))
         });
         if let Some(before) = before
@@ -322,18 +325,18 @@ impl Inner {
         changed
     }
 
-    fn find(&self, owner: &str, id: &Id) -> Option<&Arc<Child>> {
+    fn find(&self, owner: &ResourceRef, id: &Id) -> Option<&Arc<Child>> {
         self.owners.get(owner)?.children.get(&(id.0.plural, id.1.clone()))
     }
 
-    fn insert(&mut self, owner: &str, id: Id, child: Arc<Child>) {
-        let family = self.owners.entry(owner.to_owned()).or_default();
+    fn insert(&mut self, owner: &ResourceRef, id: Id, child: Arc<Child>) {
+        let family = self.owners.entry(owner.clone()).or_default();
         family.gone.remove(&id);
         family.children.insert((id.0.plural, id.1.clone()), child);
-        self.owner_of.insert(id, owner.to_owned());
+        self.owner_of.insert(id, owner.clone());
     }
 
-    fn remove(&mut self, kind: &'static Kind, key: &Key, uid: &str) -> Vec<Owner> {
+    fn remove(&mut self, kind: &'static Kind, key: &Key, uid: &str) -> Vec<ResourceRef> {
         if kind.nature == Nature::Namespace {
             self.namespaces.remove(&key.name);
         }
@@ -370,22 +373,16 @@ impl Inner {
     }
 }
 
-/// Whose child an object is: its controller's, where that is one of our resources, else the one its labels name.
-fn owner(child: &Child) -> Option<Owner> {
-    child
-        .controller
-        .as_ref()
-        .filter(|controller| controller.api_version.starts_with(child.kind.domain.owner_group))
-        .map(|controller| controller.name.clone())
-        .or_else(|| child.instance.clone())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::test_kinds::{CLAIM, CONFIG_MAP, DEPLOYMENT, JOB, NAMESPACE, POD};
+    use crate::test_kinds::{CLAIM, CONFIG_MAP, DEPLOYMENT, FLEET, JOB, NAMESPACE, POD};
+
+    fn cr() -> ResourceRef {
+        ResourceRef::new(&FLEET, None, "cr")
+    }
 
     fn object(uid: &str, version: u64, replicas: i64) -> Value {
         json!({
@@ -407,19 +404,19 @@ mod tests {
 
     fn known() -> ObjectCache {
         let cache = ObjectCache::default();
-        cache.track("cr");
+        cache.track(&cr());
         cache
     }
 
     #[test]
     fn the_echo_of_our_own_write_and_what_is_older_start_nothing() {
         let cache = known();
-        assert_eq!(cache.upsert(child("a", 5, 2)), ["cr"]);
+        assert_eq!(cache.upsert(child("a", 5, 2)), [cr()]);
         assert!(cache.upsert(child("a", 5, 2)).is_empty(), "the echo");
         assert!(cache.upsert(child("a", 7, 2)).is_empty(), "a newer version that means the same");
         assert!(cache.upsert(child("a", 6, 1)).is_empty(), "older than what was seen");
-        assert_eq!(cache.snapshot("cr").get(&DEPLOYMENT, &key()).unwrap().replicas, Some(2));
-        assert_eq!(cache.upsert(child("a", 8, 3)), ["cr"]);
+        assert_eq!(cache.snapshot(&cr()).get(&DEPLOYMENT, &key()).unwrap().replicas, Some(2));
+        assert_eq!(cache.upsert(child("a", 8, 3)), [cr()]);
     }
 
     #[test]
@@ -428,7 +425,7 @@ mod tests {
         cache.upsert(child("a", 5, 2));
         cache.upsert(child("b", 9, 2));
         assert!(cache.remove(&child("a", 6, 2)).is_empty());
-        assert_eq!(cache.snapshot("cr").get(&DEPLOYMENT, &key()).unwrap().uid, "b");
+        assert_eq!(cache.snapshot(&cr()).get(&DEPLOYMENT, &key()).unwrap().uid, "b");
     }
 
     #[test]
@@ -438,25 +435,25 @@ mod tests {
         cache.remove(&child("a", 8, 2));
         assert!(cache.upsert(child("a", 6, 2)).is_empty(), "our write, answered late");
         assert!(cache.upsert(Child { deleting: true, ..child("a", 5, 2) }).is_empty(), "our own delete");
-        assert!(cache.snapshot("cr").children.is_empty());
-        assert_eq!(cache.upsert(child("a", 9, 2)), ["cr"], "it had only lost its label");
+        assert!(cache.snapshot(&cr()).children.is_empty());
+        assert_eq!(cache.upsert(child("a", 9, 2)), [cr()], "it had only lost its label");
     }
 
     #[test]
     fn what_is_gone_is_remembered_while_its_resource_lives() {
         let cache = known();
         cache.upsert(child("a", 5, 7));
-        assert_eq!(cache.remove(&child("a", 6, 7)), ["cr"]);
-        let gone = cache.snapshot("cr").gone.get(&(&DEPLOYMENT, key())).cloned();
+        assert_eq!(cache.remove(&child("a", 6, 7)), [cr()]);
+        let gone = cache.snapshot(&cr()).gone.get(&(&DEPLOYMENT, key())).cloned();
         let gone = gone.unwrap();
         assert_eq!((gone.uid.as_str(), gone.replicas, gone.deleting), ("a", Some(7), false));
         cache.mark_deleting(&gone);
-        assert!(cache.snapshot("cr").gone[&(&DEPLOYMENT, key())].deleting, "nor is it deleted again");
+        assert!(cache.snapshot(&cr()).gone[&(&DEPLOYMENT, key())].deleting, "nor is it deleted again");
         cache.upsert(child("b", 9, 2));
-        assert!(cache.snapshot("cr").gone.is_empty(), "a successor ends the memory");
-        cache.forget("cr");
-        assert_eq!(cache.remove(&child("b", 10, 2)), ["cr"]);
-        assert!(cache.snapshot("cr").gone.is_empty());
+        assert!(cache.snapshot(&cr()).gone.is_empty(), "a successor ends the memory");
+        cache.forget(&cr());
+        assert_eq!(cache.remove(&child("b", 10, 2)), [cr()]);
+        assert!(cache.snapshot(&cr()).gone.is_empty());
         assert!(cache.lock().owners.is_empty(), "nothing is kept of a resource that is gone");
     }
 
@@ -464,12 +461,12 @@ mod tests {
     fn what_was_on_its_way_out_before_a_resource_came_is_not_missed_by_it() {
         let cache = ObjectCache::default();
         cache.upsert(Child { deleting: true, ..child("a", 5, 7) });
-        cache.track("cr");
-        assert_eq!(cache.remove(&child("a", 6, 7)), ["cr"]);
-        assert!(cache.snapshot("cr").gone.is_empty());
+        cache.track(&cr());
+        assert_eq!(cache.remove(&child("a", 6, 7)), [cr()]);
+        assert!(cache.snapshot(&cr()).gone.is_empty());
         cache.upsert(child("b", 7, 2));
         cache.remove(&child("b", 8, 2));
-        assert_eq!(cache.snapshot("cr").gone.len(), 1, "its own is");
+        assert_eq!(cache.snapshot(&cr()).gone.len(), 1, "its own is");
     }
 
     #[test]
@@ -479,8 +476,8 @@ mod tests {
         assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Pending);
         assert!(cache.mark_failing(&DEPLOYMENT, "forbidden", true));
         assert!(!cache.mark_failing(&DEPLOYMENT, "forbidden", true), "the same reason is no news");
-        assert!(cache.replace_all(&DEPLOYMENT, Vec::new()).contains(&"cr".to_owned()));
-        assert!(cache.snapshot("cr").children.is_empty());
+        assert!(cache.replace_all(&DEPLOYMENT, Vec::new()).contains(&cr()));
+        assert!(cache.snapshot(&cr()).children.is_empty());
         assert!(
             !cache.mark_failing(&DEPLOYMENT, "down", false),
             "a failure after a complete list changes nothing"
@@ -489,10 +486,7 @@ mod tests {
         assert!(cache.mark_failing(&DEPLOYMENT, "forbidden", true), "a right that is gone is news");
         assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Stale("forbidden".into()));
         assert!(!cache.mark_failing(&DEPLOYMENT, "down", false));
-        assert!(
-            cache.replace_all(&DEPLOYMENT, Vec::new()).contains(&"cr".to_owned()),
-            "it may be listed again"
-        );
+        assert!(cache.replace_all(&DEPLOYMENT, Vec::new()).contains(&cr()), "it may be listed again");
         assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Synced);
     }
 
@@ -502,8 +496,8 @@ mod tests {
         cache.upsert(child("a", 5, 2));
         let mut stripped = object("a", 6, 2);
         stripped["metadata"]["labels"] = json!({});
-        assert_eq!(cache.upsert(Child::read(&DEPLOYMENT, &stripped).unwrap()), ["cr"]);
-        assert!(cache.snapshot("cr").get(&DEPLOYMENT, &key()).is_some());
+        assert_eq!(cache.upsert(Child::read(&DEPLOYMENT, &stripped).unwrap()), [cr()]);
+        assert!(cache.snapshot(&cr()).get(&DEPLOYMENT, &key()).is_some());
     }
 
     #[test]
@@ -518,7 +512,7 @@ mod tests {
         let pod = Child::read(&POD, &object("p", 3, 0)).unwrap();
         cache.upsert(pod.clone());
         cache.remove(&pod);
-        assert!(cache.snapshot("cr").gone.is_empty());
+        assert!(cache.snapshot(&cr()).gone.is_empty());
     }
 
     #[test]
@@ -536,7 +530,7 @@ mod tests {
         // A monitor in the system namespace.
         cache.upsert(with(&DEPLOYMENT, "elsewhere", "m"));
         let names: Vec<String> =
-            cache.snapshot("cr").running_in("n").children.keys().map(|(_, key)| key.name.clone()).collect();
+            cache.snapshot(&cr()).running_in("n").children.keys().map(|(_, key)| key.name.clone()).collect();
         assert_eq!(names, ["elsewhere", "ours"]);
     }
 
@@ -556,7 +550,7 @@ mod tests {
             lose(&CONFIG_MAP, &format!("c{number}"));
         }
         lose(&CLAIM, "more");
-        let gone = cache.snapshot("cr").gone;
+        let gone = cache.snapshot(&cr()).gone;
         assert!(gone.len() <= MAX_REMEMBERED_DELETIONS, "{}", gone.len());
         let claims = gone.keys().filter(|(kind, _)| *kind == &CLAIM);
         assert_eq!(claims.count(), 2, "what held data is remembered");

@@ -12,6 +12,7 @@ use super::{
     health::ObservedStatus,
     kind::{Domain, Kind},
     plan::Key,
+    resource::ResourceRef,
 };
 
 /// A live object, reduced.
@@ -25,8 +26,8 @@ pub struct Child {
     /// construction; where one does not parse this is 0 and every event is taken as it comes.
     pub version: u64,
     pub controller: Option<Controller>,
-    /// The cluster that its labels name, where they say that we manage it.
-    pub instance: Option<String>,
+    /// The resource that its labels name, where they say that we manage it.
+    pub labelled: Option<ResourceRef>,
     pub deleting: bool,
     /// Digest of what we applied; `None` where we have no entry.
     pub digest: Option<u64>,
@@ -61,13 +62,16 @@ impl Child {
         let label = |name: &str| labels.and_then(|labels| labels.get(name)).and_then(Value::as_str);
         let Domain { field_manager, handed_over, .. } = kind.domain;
         let managed = label(MANAGED_BY_LABEL) == Some(field_manager);
+        let namespace = text("/metadata/namespace");
         Some(Self {
             kind,
-            key: Key { namespace: text("/metadata/namespace"), name: text("/metadata/name")? },
+            key: Key { namespace: namespace.clone(), name: text("/metadata/name")? },
             uid: text("/metadata/uid")?,
             version: text("/metadata/resourceVersion").and_then(|version| version.parse().ok()).unwrap_or(0),
             controller: controller(live),
-            instance: label(INSTANCE_LABEL).filter(|_| managed).map(str::to_owned),
+            labelled: label(INSTANCE_LABEL).filter(|_| managed).and_then(|name| {
+                ResourceRef::of_object(kind.domain.labelled(label)?, namespace.as_deref(), name)
+            }),
             deleting: live.pointer("/metadata/deletionTimestamp").is_some(),
             digest: fingerprint::of_owned_fields(live, field_manager),
             owns_replicas: fingerprint::field_owners(live, REPLICAS)
@@ -94,6 +98,25 @@ impl Child {
         self.controller.as_ref().is_some_and(|controller| controller.uid == uid)
     }
 
+    /// The resource of ours that controls it.
+    #[must_use]
+    pub fn controlling(&self) -> Option<ResourceRef> {
+        let controller = self.controller.as_ref()?;
+        let mut kinds = self.kind.domain.resources.iter();
+        let kind = kinds.find(|kind| controller.group() == kind.group && controller.kind == kind.kind)?;
+        ResourceRef::of_object(kind, self.key.namespace.as_deref(), &controller.name)
+    }
+
+    /// Whose it is: its controller's, where that is of our group, else the one's that its labels name.
+    #[must_use]
+    pub fn resource(&self) -> Option<ResourceRef> {
+        let group = self.kind.domain.owner_group;
+        match &self.controller {
+            Some(controller) if controller.group() == group => self.controlling(),
+            _ => self.labelled.clone(),
+        }
+    }
+
     /// Whether the number of pods is not ours, though no autoscaler of a plan was given it.
     #[must_use]
     pub fn is_scaled_by_others(&self) -> bool {
@@ -105,6 +128,12 @@ impl Child {
     pub fn same_as(&self, other: &Self) -> bool {
         let version = other.version;
         Self { version, ..self.clone() } == *other
+    }
+}
+
+impl Controller {
+    fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 }
 

@@ -89,6 +89,7 @@ mod tests {
         bounded(Client::new(service, "default"))
     }
 
+    /// Fault catalogue: F22.
     #[tokio::test(start_paused = true)]
     async fn a_list_and_the_start_of_a_watch_that_are_never_answered_are_given_up() {
         let pods: Api<Pod> = Api::all(client(None));
@@ -101,6 +102,7 @@ mod tests {
         assert!(watch.expect("a watch is given up").is_err());
     }
 
+    /// Fault catalogue: F36.
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_ends_at_once_is_started_once_a_second() {
         let client = client(Some(""));

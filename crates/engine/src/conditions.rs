@@ -63,6 +63,7 @@ mod tests {
         assert_eq!(third[0].last_transition_time, at(3));
     }
 
+    /// Fault catalogue: F53.
     #[test]
     fn a_clock_that_jumps_changes_no_condition() {
         let said = |now| {

@@ -1,4 +1,4 @@
-//! Starts reconciles: what changed is queued by name, one object is never reconciled twice at once, and one that
+//! Starts reconciles: what changed is queued by its name, of its kind and in its namespace, one object is never reconciled twice at once, and one that
 //! fails, panics or hangs slows no other.
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 use futures::{FutureExt, StreamExt, pin_mut};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject},
+    api::DynamicObject,
     runtime::{
         controller::{Action, Config, applier},
         reflector::{ObjectRef, Store, reflector, store::Writer as StoreWriter},
@@ -27,6 +27,8 @@ use super::{
     cache::ObjectCache,
     kind::Kind,
     metrics::Metrics,
+    plan::Key,
+    resource::{ResourceKind, ResourceRef},
     watch_liveness::{WatchLiveness, Watching},
     watches::{self, Trigger, Watches},
 };
@@ -36,9 +38,6 @@ pub const DEADLINE: Duration = Duration::from_mins(1);
 /// Reconciles under way at once. Requests have their own, smaller bound; this one is far above it so that a few that
 /// hang leave room for all others.
 const CONCURRENCY: u16 = 64;
-
-/// How metrics name what is reconciled.
-const RESOURCES: &str = "resources";
 
 /// How a reconcile broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +57,7 @@ pub trait Reconciler: Send + Sync + 'static {
         how: ReconcileFailure,
     ) -> impl Future<Output = Action> + Send;
     /// The resource is gone.
-    fn on_deleted(&self, name: &str);
+    fn on_deleted(&self, resource: &ResourceRef);
     /// The namespaces whose coming and going concerns a resource.
     fn namespaces(&self, object: &DynamicObject) -> Vec<String>;
     /// What a resource may have to share with another or leave to it.
@@ -99,7 +98,7 @@ impl TriggerState {
 /// The queue between watches and reconciles of one kind of resource.
 pub struct ControllerRuntime {
     pub client: Client,
-    pub resource: ApiResource,
+    pub resource: &'static ResourceKind,
     pub kinds: &'static [&'static Kind],
     pub cache: Arc<ObjectCache>,
     pub metrics: Arc<dyn Metrics>,
@@ -131,16 +130,16 @@ impl ControllerRuntime {
         let all = queue.downgrade();
         let resources = watch_resources(
             client,
-            resource.clone(),
+            resource,
             store,
             queue.clone(),
             Arc::clone(&reconciler),
             Arc::clone(&metrics),
-            pulse.watching(RESOURCES),
+            pulse.watching(resource.watch),
         );
-        let translate = translate(triggers, reader.clone(), queue, resource.clone(), Arc::clone(&reconciler));
+        let translate = translate(triggers, reader.clone(), queue, resource, Arc::clone(&reconciler));
         let started = {
-            let (cache, reader, resource) = (Arc::clone(&cache), reader.clone(), resource.clone());
+            let (cache, reader, api) = (Arc::clone(&cache), reader.clone(), resource.api_resource());
             async move {
                 // The senders live as long as the process.
                 let _ = progress.wait_for(|_| Watches::covered(kinds, &cache)).await;
@@ -152,7 +151,7 @@ impl ControllerRuntime {
                     }
                     if let Some(all) = all.upgrade() {
                         for object in reader.state() {
-                            let _ = all.send(ObjectRef::from_obj_with(&*object, resource.clone()));
+                            let _ = all.send(ObjectRef::from_obj_with(&*object, api.clone()));
                         }
                     }
                 }
@@ -166,15 +165,16 @@ impl ControllerRuntime {
                 })
             })
             .flatten_stream();
-        let there = reader.clone();
+        let (there, api) = (reader.clone(), resource.api_resource());
         let work = applier(
             move |object, reconciler: Arc<R>| {
-                let (there, resource, metrics) = (there.clone(), resource.clone(), Arc::clone(&metrics));
+                let (there, metrics) = (there.clone(), Arc::clone(&metrics));
+                let reference = ObjectRef::from_obj_with(&*object, api.clone());
                 async move {
                     let action = guarded(Arc::clone(&reconciler), Arc::clone(&object), metrics).await;
-                    if there.get(&ObjectRef::from_obj_with(&*object, resource)).is_none() {
+                    if there.get(&reference).is_none() {
                         // It went meanwhile: what was learnt of it since then would be kept for ever.
-                        reconciler.on_deleted(&object.name_any());
+                        reconciler.on_deleted(&ResourceRef::of(resource, &object));
                     }
                     action
                 }
@@ -204,7 +204,7 @@ async fn guarded<R: Reconciler>(
     metrics: Arc<dyn Metrics>,
 ) -> Result<Action, Infallible> {
     let started = Instant::now();
-    let name = object.name_any();
+    let name = Key { namespace: object.namespace(), name: object.name_any() };
     let task = tokio::spawn({
         let (reconciler, object) = (Arc::clone(&reconciler), Arc::clone(&object));
         async move { reconciler.reconcile(object).await }
@@ -247,7 +247,7 @@ type Queue = mpsc::UnboundedSender<ObjectRef<DynamicObject>>;
 /// Keeps the store of resources and queues those that changed in what matters.
 async fn watch_resources<R: Reconciler>(
     client: Client,
-    resource: ApiResource,
+    kind: &'static ResourceKind,
     store: StoreWriter<DynamicObject>,
     queue: Queue,
     reconciler: Arc<R>,
@@ -255,15 +255,16 @@ async fn watch_resources<R: Reconciler>(
     watching: Watching,
 ) {
     let reader = store.as_reader();
+    let resource = kind.api_resource();
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let stream = reflector(store, watches::kept_up(api, watches::any(), watching));
     pin_mut!(stream);
-    let mut known: HashMap<String, TriggerState> = HashMap::new();
+    let mut known: HashMap<ResourceRef, TriggerState> = HashMap::new();
     let mut failing = false;
     // Answers what the object claimed and claims now, where it is news.
-    let enqueue = |object: &DynamicObject, known: &mut HashMap<String, TriggerState>| {
+    let enqueue = |object: &DynamicObject, known: &mut HashMap<ResourceRef, TriggerState>| {
         let essence = TriggerState::of(object, &*reconciler);
-        let name = object.name_any();
+        let name = ResourceRef::of(kind, object);
         let before = known.get(&name);
         if before.is_some_and(|before| before.uid != essence.uid) {
             // Deleted and made again between two events: nothing of the old one may be remembered.
@@ -280,30 +281,32 @@ async fn watch_resources<R: Reconciler>(
         }
         claims
     };
-    let neighbours = |name: &str, claims: &[String], known: &HashMap<String, TriggerState>| {
-        for (other, essence) in known.iter().filter(|_| !claims.is_empty()) {
-            if other != name && essence.heeds.iter().any(|claim| claims.contains(claim)) {
-                let _ = queue.send(ObjectRef::new_with(other, resource.clone()));
+    let neighbours =
+        |name: Option<&ResourceRef>, claims: &[String], known: &HashMap<ResourceRef, TriggerState>| {
+            for (other, essence) in known.iter().filter(|_| !claims.is_empty()) {
+                if Some(other) != name && essence.heeds.iter().any(|claim| claims.contains(claim)) {
+                    let _ = queue.send(other.to_object_ref(resource.clone()));
+                }
             }
-        }
-    };
+        };
     while let Some(event) = stream.next().await {
         failing = match event {
             Ok(Event::Apply(object)) => {
                 let claims = enqueue(&object, &mut known);
-                neighbours(&object.name_any(), &claims, &known);
+                neighbours(Some(&ResourceRef::of(kind, &object)), &claims, &known);
                 false
             }
             Ok(Event::Delete(object)) => {
-                let name = object.name_any();
+                let name = ResourceRef::of(kind, &object);
                 let claims = known.remove(&name).map(|essence| essence.claims).unwrap_or_default();
                 reconciler.on_deleted(&name);
-                neighbours(&name, &claims, &known);
+                neighbours(Some(&name), &claims, &known);
                 false
             }
             Ok(Event::InitDone) => {
                 let objects = reader.state();
-                let present: HashSet<String> = objects.iter().map(|object| object.name_any()).collect();
+                let present: HashSet<ResourceRef> =
+                    objects.iter().map(|object| ResourceRef::of(kind, object)).collect();
                 let first = known.is_empty();
                 let mut claims = Vec::new();
                 known.retain(|name, essence| {
@@ -319,15 +322,15 @@ async fn watch_resources<R: Reconciler>(
                 }
                 // The first list has all neighbours in it.
                 if !first {
-                    neighbours("", &claims, &known);
+                    neighbours(None, &claims, &known);
                 }
                 false
             }
             Ok(Event::Init | Event::InitApply(_)) => false,
             Err(error) => {
-                metrics.watch_failed(RESOURCES);
+                metrics.watch_failed(kind.watch);
                 if !failing {
-                    warn!(kind = resource.kind, %error, "watch failed; trying again");
+                    warn!(kind = kind.kind, %error, "watch failed; trying again");
                 }
                 true
             }
@@ -340,14 +343,14 @@ async fn translate<R: Reconciler>(
     mut triggers: mpsc::UnboundedReceiver<Trigger>,
     store: Store<DynamicObject>,
     queue: Queue,
-    resource: ApiResource,
+    kind: &'static ResourceKind,
     reconciler: Arc<R>,
 ) {
+    let api = kind.api_resource();
     while let Some(trigger) = triggers.recv().await {
-        let named = |name: &str| ObjectRef::new_with(name, resource.clone());
         match trigger {
-            Trigger::Owner(name) => {
-                let _ = queue.send(named(&name));
+            Trigger::Owner(resource) => {
+                let _ = queue.send(resource.to_object_ref(api.clone()));
             }
             Trigger::All | Trigger::Namespace(_) => {
                 for object in store.state() {
@@ -356,7 +359,7 @@ async fn translate<R: Reconciler>(
                         _ => true,
                     };
                     if concerned {
-                        let _ = queue.send(named(&object.name_any()));
+                        let _ = queue.send(ObjectRef::from_obj_with(&*object, api.clone()));
                     }
                 }
             }

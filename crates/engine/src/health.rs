@@ -13,7 +13,7 @@ use super::{
 mod pod;
 mod route;
 pub use super::{
-    last_words::LastWords,
+    last_words::{AFTERWARDS, LastWords},
     probe_kill::{Probe, ProbeKill},
 };
 pub use pod::{Creating, Pod, Stage, Terminated};

@@ -3,6 +3,8 @@
 
 use std::hash::{Hash, Hasher};
 
+use super::resource::ResourceKind;
+
 /// Whose the objects of a kind table are: the names under which they are written and known again.
 #[derive(Debug)]
 pub struct Domain {
@@ -10,13 +12,32 @@ pub struct Domain {
     pub field_manager: &'static str,
     /// API group of the resources that own objects, and prefix of the operator's own annotations.
     pub owner_group: &'static str,
+    /// The kinds of resource that own objects. An object that has the label of none is of the first: there was one kind once.
+    pub resources: &'static [&'static ResourceKind],
     /// Annotation, with its value, of a workload whose replicas an autoscaler of the plan decides, so that removing the
     /// autoscaler is told apart from an autoscaler that somebody else brought.
     pub handed_over: (&'static str, &'static str),
+    /// Name of the container that does a pod's work, alone or before `-` and the component's name.
+    pub main_container: &'static str,
     /// Label of a pod: the volume that it mounts.
     pub volume_label: &'static str,
     /// Annotation of a volume's claim: the restores that were carried out on it.
     pub restores_annotation: &'static str,
+}
+
+impl Domain {
+    /// The kind of resource that an object's labels name; none where they name several.
+    pub(crate) fn labelled<'a>(
+        &self,
+        label: impl Fn(&str) -> Option<&'a str>,
+    ) -> Option<&'static ResourceKind> {
+        let mut found = self.resources.iter().copied().filter(|kind| label(kind.label).is_some());
+        match (found.next(), found.next()) {
+            (None, _) => self.resources.first().copied(),
+            (found, None) => found,
+            _ => None,
+        }
+    }
 }
 
 /// One row of the kind table.

@@ -4,6 +4,10 @@
 //! the outermost exception first and the root cause last, each with its frames: the last `Caused by` is what explains.
 //! In eleven failed starts of Spring Boot 3.3 with Hikari and a JDBC driver it stood 55 to 1,714 bytes before the end. An exception
 //! that nothing wraps stood 4,000 before it: then only frames are left.
+//!
+//! An exception that a program logged below ERROR, and after which its log goes on, was handled: it ended nothing.
+
+mod json_log;
 
 /// Most characters that are kept of one end.
 const MAX_CHARS: usize = 512;
@@ -12,7 +16,13 @@ const MAX_ACTION_CHARS: usize = 120;
 /// A text of this length was cut by the kubelet, at 2,048 bytes or before a character that did not fit.
 const CUT_BYTES: usize = 2045;
 
+/// Part of [`MAX_CHARS`] for an error that was logged after the exception that explains the end.
+const MAX_AFTERWARDS_CHARS: usize = 160;
+
 const CAUSED_BY: &str = "Caused by: ";
+
+/// Stands between an exception and an error that was logged after it.
+pub const AFTERWARDS: &str = "; afterwards: ";
 
 /// The end of a container's log, reduced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,14 +40,15 @@ impl LastWords {
     /// Reduces a termination message to one line of at most 512 characters.
     #[must_use]
     pub fn read(message: &str) -> Self {
-        let text = unescaped(message);
+        let text = json_log::plain(message);
         let cut = message.len() >= CUT_BYTES;
         let lines: Vec<Line<'_>> = text
             .lines()
             .enumerate()
             .map(|(number, line)| Line::read(line.trim_end(), cut && number == 0))
             .collect();
-        if let Some(cause) = failure_analysis(&lines).or_else(|| exception(&lines)) {
+        let cause = vm_crash(&lines).or_else(|| failure_analysis(&lines)).or_else(|| exception(&lines));
+        if let Some(cause) = cause {
             return Self::Cause(shorten(&cause, MAX_CHARS));
         }
         last_lines(&lines)
@@ -205,13 +216,22 @@ fn log_line(text: &str) -> Option<(bool, &str)> {
     Some((matches!(level, "ERROR" | "FATAL"), message))
 }
 
-/// A log in JSON has a stack trace in one line.
-fn unescaped(text: &str) -> String {
-    if text.contains("\\n\\tat ") || text.contains("\\n\\t... ") {
-        text.replace("\\r", "").replace("\\n", "\n").replace("\\t", "\t").replace("\\\"", "\"")
-    } else {
-        text.to_owned()
-    }
+/// What the JVM writes when it crashes itself: the signal or internal error, and the frame in which it happened. Addresses
+/// and process IDs are left out: they differ from crash to crash.
+fn vm_crash(lines: &[Line<'_>]) -> Option<String> {
+    let told = |line: &Line<'_>| line.text.strip_prefix("#  ").map(str::to_owned);
+    let is_crash = |text: &str| ["SIG", "Internal Error"].iter().any(|it| text.starts_with(it));
+    let at = lines.iter().rposition(|line| told(line).is_some_and(|text| is_crash(&text)))?;
+    let (_, from) = lines.split_at_checked(at)?;
+    let first = told(from.first()?)?;
+    let signal = first.split(" at pc=").next().and_then(|text| text.split(", pid=").next())?;
+    // An internal error has its words in the next line.
+    let words = from.get(1).and_then(told).map(|text| format!(": {text}")).unwrap_or_default();
+    let title = from.iter().position(|line| line.is("# Problematic frame:"));
+    let frame = title.and_then(|title| from.get(title + 1)).map(|line| line.text.trim_start_matches('#'));
+    let frame = frame.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let frame = frame.map(|frame| format!("; problematic frame: {frame}")).unwrap_or_default();
+    Some(format!("A fatal error has been detected by the Java Runtime Environment: {signal}{words}{frame}"))
 }
 
 /// Spring's own explanation of a failed start: what is wrong, and what to do.
@@ -237,23 +257,58 @@ fn failure_analysis(lines: &[Line<'_>]) -> Option<String> {
     })
 }
 
-/// The last exception of the text with the lines of its message. Of one that is printed with its root cause first, that
-/// is the one before all others.
+/// The last exception of the text that was not handled, with the lines of its message. Of one that is printed with its
+/// root cause first, that is the one before all others.
 fn exception(lines: &[Line<'_>]) -> Option<String> {
-    let last = lines
-        .iter()
-        .rposition(|line| matches!(line.role, Management::Cause(_)))
+    let is_cause = |line: &Line<'_>| matches!(line.role, Management::Cause(_));
+    let of_causes = (0..lines.len()).rev().filter(|place| lines.get(*place).is_some_and(is_cause));
+    let last = of_causes
+        .into_iter()
+        .find(|place| !is_handled(lines, *place))
         .or_else(|| lines.iter().position(|line| matches!(line.role, Management::Wrapper(_))))
         // The beginning of the root cause is cut off, and its frames follow.
         .or_else(|| cut_message(lines))?;
-    let (_, from) = lines.split_at_checked(last)?;
-    // A log that goes on after an exception tells its end itself.
-    if from.iter().any(|line| matches!(line.role, Management::Log { error: true, .. })) {
-        return None;
-    }
+    let (before, from) = lines.split_at_checked(last)?;
     let first = from.first()?.words();
     let more = from.iter().skip(1).take_while(|line| line.role == Management::Text);
-    Some(more.fold(first, |all, line| format!("{all} {}", line.words().trim_start())))
+    let root = more.fold(first, |all, line| format!("{all} {}", line.words().trim_start()));
+    let root = format!("{root}{}", file_of(before, &root));
+    // The exception explains what the log says after it, as that a pool or an application did not start.
+    let is_error = |line: &&Line<'_>| matches!(line.role, Management::Log { error: true, .. });
+    let Some(error) = from.iter().rfind(is_error).map(|line| shorten(&line.words(), MAX_AFTERWARDS_CHARS))
+    else {
+        return Some(root);
+    };
+    let left = MAX_CHARS - AFTERWARDS.len() - error.chars().count();
+    Some(format!("{}{AFTERWARDS}{error}", shorten(&root, left)))
+}
+
+/// Whether the log went on after an exception that was logged below ERROR. What the JVM says itself, and what a thread did
+/// not catch, is handled by nobody.
+fn is_handled(lines: &[Line<'_>], place: usize) -> bool {
+    let Some((before, from)) = lines.split_at_checked(place) else { return false };
+    let is_log = |line: &Line<'_>| matches!(line.role, Management::Log { .. });
+    let Some(header) = before.iter().rposition(is_log) else { return false };
+    let trace = before.get(header..).unwrap_or_default().iter().chain(from.first());
+    let mut trace = trace.map(|line| (line.text, &line.role));
+    let own = |text: &str| jvm_error(text).is_some() || text.starts_with("Exception in thread");
+    from.iter().any(is_log)
+        && !trace.any(|(text, role)| own(text) || matches!(role, Management::Log { error: true, .. }))
+}
+
+/// The exception around one about a file that does not name it, if that one does: it tells whose disk is full.
+fn file_of(before: &[Line<'_>], root: &str) -> String {
+    const TROUBLE: [&str; 3] = ["No space left on device", "Read-only file system", "Disk quota exceeded"];
+    if root.contains('/') || !TROUBLE.iter().any(|words| root.contains(words)) {
+        return String::new();
+    }
+    let around = before.iter().rev().find(|line| line.role != Management::Frame);
+    match around.map(|line| &line.role) {
+        Some(Management::Cause(words)) if words.contains('/') => {
+            format!("; in: {}", shorten(words, MAX_ACTION_CHARS))
+        }
+        _ => String::new(),
+    }
 }
 
 /// The first line, where it is what is left of a message that has frames.

@@ -349,6 +349,7 @@ mod tests {
         assert_eq!(decide(Some(&held_by("b", 30)), "a", after(16)), wait);
     }
 
+    /// Fault catalogue: F53.
     #[test]
     fn what_the_clock_of_another_one_says_is_not_believed() {
         let written = |seconds| LeaseSpec {
@@ -474,6 +475,7 @@ mod tests {
         (led_at_the_end, leads_again, lost)
     }
 
+    /// Fault catalogue: F52.
     #[tokio::test(start_paused = true)]
     async fn a_leader_outlives_an_api_server_that_is_away() {
         let nothing = |_: &Server| {};
@@ -484,6 +486,7 @@ mod tests {
         assert!(!led && !leads && matches!(lost, Some(LeadershipLost::NotRenewed { .. })), "{lost:?}");
     }
 
+    /// Fault catalogue: F52.
     #[tokio::test(start_paused = true)]
     async fn a_leader_whose_lease_was_taken_meanwhile_ends() {
         let (led, leads, lost) = away_for(30, |server| server.take("other")).await;

@@ -31,6 +31,8 @@ pub mod probe_kill;
 pub mod prune;
 pub mod quantity;
 pub mod relist;
+pub mod requeue;
+pub mod resource;
 mod standing;
 #[cfg(test)]
 mod test_kinds;

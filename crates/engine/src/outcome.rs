@@ -44,10 +44,16 @@ impl ApplyResult {
         matches!(self, Self::Created | Self::Updated | Self::Deleted | Self::Behind { withdrawn: true, .. })
     }
 
-    /// Refused, or put right once too often: tried again when its own time comes.
+    /// Refused, put right once too often, or behind a name that is taken: tried again when its own time comes.
     #[must_use]
     pub fn is_backing_off(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Waiting { reason: CONTESTED, .. })
+        matches!(
+            self,
+            Self::Failed(_)
+                | Self::Waiting { reason: CONTESTED, .. }
+                | Self::Conflict { .. }
+                | Self::Behind { withdrawn: false, .. }
+        )
     }
 
     /// As planned now, or not possible on this cluster by its nature.

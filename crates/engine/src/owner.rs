@@ -1,12 +1,11 @@
 //! Whose a live object is, decided from what is kept of it. Foreign objects are never written over.
 
-use super::{child::Child, kind::Management};
+use super::{child::Child, kind::Management, resource::ResourceRef};
 
-/// The resource that a plan belongs to.
+/// The resource that a plan belongs to: this one, and no other of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    pub kind: &'static str,
-    pub name: String,
+    pub resource: ResourceRef,
     pub uid: String,
 }
 
@@ -25,8 +24,8 @@ pub enum Ownership {
 pub struct Foreign {
     /// Whose it is, for users to read.
     pub whose: String,
-    /// The other resource that it was made for, where its labels name one and nothing controls it: such an object outlives
-    /// its resource.
+    /// The other resource of this kind that it was made for, where its labels name one and nothing controls it: such an
+    /// object outlives its resource.
     pub instance: Option<String>,
 }
 
@@ -35,11 +34,7 @@ impl Owner {
     pub fn of(&self, child: &Child) -> Ownership {
         match &child.controller {
             Some(controller) if controller.uid == self.uid => Ownership::Ours,
-            Some(controller)
-                if controller.kind == self.kind
-                    && controller.name == self.name
-                    && controller.api_version.starts_with(child.kind.domain.owner_group) =>
-            {
+            Some(_) if child.controlling().as_ref() == Some(&self.resource) => {
                 // What holds data is taken over with its data, whatever policy an earlier resource had for it.
                 if child.kind.management == Management::Retained {
                     Ownership::Ours
@@ -50,16 +45,19 @@ impl Owner {
             Some(controller) => {
                 foreign(format!("it is controlled by {} '{}'", controller.kind, controller.name), None)
             }
-            None => match &child.instance {
+            None => match &child.labelled {
                 // Without our entry in managedFields the labels alone prove nothing, but for what outlives us on purpose.
-                Some(instance)
-                    if *instance == self.name
+                Some(resource)
+                    if *resource == self.resource
                         && (child.digest.is_some() || child.kind.management == Management::Retained) =>
                 {
                     Ownership::Ours
                 }
-                Some(instance) if *instance != self.name => {
-                    foreign(format!("it belongs to {} '{instance}'", self.kind), Some(instance.clone()))
+                Some(resource) if *resource != self.resource => {
+                    let (kind, key) = (resource.kind(), resource.key());
+                    // The name is no more than one label away from the other kind's, which nobody may be told to change.
+                    let instance = (kind == self.resource.kind()).then(|| key.name.clone());
+                    foreign(format!("it belongs to {} '{key}'", kind.kind), instance)
                 }
                 // Never a Job, which would run once more, and never a Secret.
                 Some(_) if child.kind.management == Management::Managed => Ownership::Lookalike,
@@ -71,4 +69,90 @@ impl Owner {
 
 fn foreign(whose: String, instance: Option<String>) -> Ownership {
     Ownership::Foreign(Foreign { whose, instance })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        kind::Kind,
+        resource::ResourceKind,
+        test_kinds::{CLAIM, CONFIG_MAP, FLEET, TOY},
+    };
+
+    /// A kept claim of `erp` in namespace `a`, with labels of this kind.
+    fn kept(label: Option<&str>) -> Value {
+        let mut labels =
+            json!({ "app.kubernetes.io/managed-by": "toy-operator", "app.kubernetes.io/instance": "erp" });
+        if let Some(label) = label {
+            labels[label] = json!("erp");
+        }
+        json!({ "metadata": { "name": "erp-data", "namespace": "a", "uid": "c", "labels": labels } })
+    }
+
+    fn controlled(by: &ResourceKind, uid: &str) -> Value {
+        let mut object = kept(Some(by.label));
+        object["metadata"]["ownerReferences"] = json!([
+            { "apiVersion": by.api_version(), "kind": by.kind, "name": "erp", "uid": uid, "controller": true },
+        ]);
+        object
+    }
+
+    fn whose(owner: &ResourceRef, kind: &'static Kind, object: &Value) -> String {
+        let owner = Owner { resource: owner.clone(), uid: "o".into() };
+        match owner.of(&Child::read(kind, object).unwrap()) {
+            Ownership::Foreign(foreign) => format!("{} {:?}", foreign.whose, foreign.instance),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_kept_claim_is_taken_by_its_own_resource_alone() {
+        let toy = |namespace| ResourceRef::new(&TOY, Some(namespace), "erp");
+        let (fleet, other) = (ResourceRef::new(&FLEET, None, "erp"), ResourceRef::new(&FLEET, None, "crm"));
+        let (toys, fleets) = (kept(Some(TOY.label)), kept(Some(FLEET.label)));
+        for (owner, object, expected) in [
+            (toy("a"), &toys, "Ours"),
+            (toy("b"), &toys, "it belongs to Toy 'a/erp' Some(\"erp\")"),
+            (fleet.clone(), &toys, "it belongs to Toy 'a/erp' None"),
+            (toy("a"), &fleets, "it belongs to Fleet 'erp' None"),
+            (fleet.clone(), &fleets, "Ours"),
+            (other, &fleets, "it belongs to Fleet 'erp' Some(\"erp\")"),
+            // As it was while there was one kind.
+            (fleet.clone(), &kept(None), "Ours"),
+            (toy("a"), &kept(None), "it belongs to Fleet 'erp' None"),
+        ] {
+            assert_eq!(whose(&owner, &CLAIM, object), expected, "{owner}");
+        }
+        let mut both = toys.clone();
+        both["metadata"]["labels"][FLEET.label] = json!("erp");
+        for owner in [toy("a"), fleet] {
+            assert_eq!(whose(&owner, &CLAIM, &both), "it was not created by this operator None", "{owner}");
+        }
+    }
+
+    #[test]
+    fn an_earlier_owner_is_of_the_same_kind_and_namespace() {
+        let toy = |namespace| ResourceRef::new(&TOY, Some(namespace), "erp");
+        let fleet = ResourceRef::new(&FLEET, None, "erp");
+        let (toys, fleets) = (controlled(&TOY, "earlier"), controlled(&FLEET, "earlier"));
+        for (owner, object, expected) in [
+            (toy("a"), &toys, "PreviousOwner"),
+            (toy("b"), &toys, "it is controlled by Toy 'erp' None"),
+            (fleet.clone(), &toys, "it is controlled by Toy 'erp' None"),
+            (toy("a"), &fleets, "it is controlled by Fleet 'erp' None"),
+            (fleet.clone(), &fleets, "PreviousOwner"),
+            (fleet.clone(), &controlled(&FLEET, "o"), "Ours"),
+        ] {
+            assert_eq!(whose(&owner, &CONFIG_MAP, object), expected, "{owner}");
+            let taken = whose(&owner, &CLAIM, object) == "Ours";
+            assert_eq!(taken, !expected.starts_with("it is"), "{owner}: {expected}");
+        }
+        // A group whose name begins as ours does.
+        let mut near = controlled(&FLEET, "earlier");
+        near["metadata"]["ownerReferences"][0]["apiVersion"] = json!("toys.example.com.evil.org/v1");
+        assert_eq!(whose(&fleet, &CLAIM, &near), "it is controlled by Fleet 'erp' None");
+    }
 }

@@ -1,6 +1,7 @@
 //! Which probe ended a container. A pod's status does not say so. The kubelet's events do, and the operator has no right
 //! to read events: a right to list them is one on all namespaces, for a text that the status would keep long after it
-//! was true. So the time that the container ran is held against the time that its probes allow.
+//! was true. So the time that the container ran is held against the time that its probes allow for a start: a liveness
+//! probe that fails later may have ended it as well as the node, or a user, and nothing tells them apart.
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -66,7 +67,7 @@ impl Timing {
 
 impl ProbeKill {
     /// `end` is the container's last end, `restarts` how often it was started again. `None` where it was not killed, or
-    /// sooner than any of its probes does.
+    /// at a time that no probe explains: before any of them allows, or long after the start.
     pub(super) fn read(pod: &Value, container: &str, end: &Value, restarts: i64) -> Option<Self> {
         let signal = matches!(integer(end, "/exitCode"), 137 | 143) && string(end, "/reason") != "OOMKilled";
         if !signal || restarts == 0 {
@@ -79,6 +80,7 @@ impl ProbeKill {
         let grace =
             pod.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(GRACE);
         let startup = Timing::read(container, "startupProbe");
+        let begins = startup.as_ref().map_or(0, Timing::latest);
         let liveness = Timing::read(container, "livenessProbe");
         // A startup probe that failed until then; later it has long succeeded, and liveness is looked at.
         if let Some(probe) =
@@ -87,7 +89,9 @@ impl ProbeKill {
             let budget = probe.initial_delay + probe.failures * probe.period;
             return Some(Self { probe: Probe::Startup, ran, failures: probe.failures, budget });
         }
-        let probe = liveness.filter(|probe| ran >= probe.soonest())?;
+        // It begins where the startup probe succeeds, at the latest when that gives up.
+        let probe = liveness
+            .filter(|probe| (probe.soonest()..=begins + probe.latest() + grace + LATE).contains(&ran))?;
         let budget = probe.failures * probe.period;
         Some(Self { probe: Probe::Liveness, ran, failures: probe.failures, budget })
     }
@@ -128,7 +132,11 @@ mod tests {
             // It did not end within its grace period, and the kubelet was late.
             (150, Some((Probe::Startup, 110))),
             (154, Some((Probe::Liveness, 30))),
-            (86_400, Some((Probe::Liveness, 30))),
+            (188, Some((Probe::Liveness, 30))),
+            // Nothing tells what ended it so long after its start.
+            (189, None),
+            (3_600, None),
+            (86_400, None),
         ] {
             assert_eq!(read(ran, 137, "Error", 1, &both()), expected, "{ran} s");
             assert_eq!(read(ran, 143, "Error", 1, &both()), expected, "{ran} s");
@@ -137,6 +145,9 @@ mod tests {
         startup["livenessProbe"] = Value::Null;
         assert_eq!(read(111, 137, "Error", 1, &startup), Some((Probe::Startup, 110)));
         assert_eq!(read(500, 137, "Error", 1, &startup), None, "no probe looks at it any more");
+        let late =
+            |ran| read(ran, 143, "Error", 1, &json!({ "livenessProbe": { "initialDelaySeconds": 3_600 } }));
+        assert_eq!([3_619, 3_620].map(late), [None, Some((Probe::Liveness, 30))], "a probe that begins late");
         let defaults = json!({ "livenessProbe": {} });
         assert_eq!(read(20, 137, "Error", 1, &defaults), Some((Probe::Liveness, 30)));
     }

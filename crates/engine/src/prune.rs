@@ -69,7 +69,7 @@ impl Applier<'_> {
         let id: Id = (child.kind, child.key.clone());
         let delete = async || match self.delete_if_owned(child, snapshot.gone.contains_key(&id)).await {
             Ok(true) => {
-                info!(object = %child, owner = %self.owner.name, "deleted: no longer planned");
+                info!(object = %child, owner = %self.owner.resource.key(), "deleted: no longer planned");
                 ApplyResult::Deleted
             }
             Ok(false) => ApplyResult::InSync,

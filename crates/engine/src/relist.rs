@@ -123,6 +123,7 @@ mod tests {
         (asked, began.elapsed())
     }
 
+    /// Fault catalogue: F29, F35.
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_read_or_resumed_is_listed_again() {
         let garbled = "{\"type\":\"ADDED\",\"object\":{\"metadata\":3}}\n";
@@ -133,6 +134,7 @@ mod tests {
         assert_eq!(asked(Some((403, forbidden))).await, ("list watch list".to_owned(), Duration::ZERO));
     }
 
+    /// Fault catalogue: F34.
     #[tokio::test(start_paused = true)]
     async fn a_bookmark_is_where_a_watch_goes_on() {
         let bookmark = "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"9\"}}}\n";
@@ -157,6 +159,7 @@ mod tests {
         assert!(asked[3..].iter().all(|from| from == "9"), "{asked:?}");
     }
 
+    /// Fault catalogue: F32.
     #[tokio::test(start_paused = true)]
     async fn what_no_watch_ever_told_is_listed_after_five_minutes() {
         let (asked, after) = asked(None).await;

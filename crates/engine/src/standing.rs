@@ -13,6 +13,7 @@ use super::{
     owner::{Foreign, Ownership},
     plan::Planned,
     prune::GONE,
+    write_backoff::Why,
 };
 
 /// Whether those that depend on an object may be written.
@@ -74,6 +75,9 @@ impl Obstacle {
     }
 }
 
+/// In the place of what would be written: a look at the name alone.
+const LOOKED: u64 = u64::MAX;
+
 /// What runs goes on as it was begun. Everything else would act on what is not ours, and is taken away from it.
 fn runs(kind: &Kind) -> bool {
     kind.management != Management::Managed || kind.nature == Nature::Workload
@@ -95,10 +99,10 @@ impl Applier<'_> {
         let child = match snapshot.get(planned.kind, &planned.key) {
             Some(child) => Some(Child::clone(child)),
             // Its own name may be taken too, and then that is what its owner has to know.
-            None => match self.verdict(planned).await {
-                Ok(Verdict::Foreign(foreign)) => return conflict(foreign),
-                Ok(Verdict::Ours(child)) => Some(*child),
-                Ok(Verdict::Absent) | Err(_) => None,
+            None => match self.look(planned, behind(false)).await {
+                Look::Known(result) => return result,
+                Look::Ours(child) => Some(*child),
+                Look::Unread => None,
             },
         };
         let Some(child) = child else { return behind(false) };
@@ -116,6 +120,24 @@ impl Applier<'_> {
             Ownership::Foreign(foreign) => conflict(foreign),
             _ => behind(false),
         }
+    }
+
+    /// Looks at the name of an object that is held back, and no more often than at the one that it is behind.
+    async fn look(&self, planned: &Planned, behind: ApplyResult) -> Look {
+        let id: Id = (planned.kind, planned.key.clone());
+        let result = match self.rests.blocked_reason(&self.owner.resource, &id, LOOKED) {
+            Some(Why::Known(conflict @ ApplyResult::Conflict { .. })) => return Look::Known(conflict),
+            // Behind the same object or another one by now.
+            Some(Why::Known(_)) => return Look::Known(behind),
+            _ => match self.verdict(planned).await {
+                Ok(Verdict::Foreign(foreign)) => conflict(foreign),
+                Ok(Verdict::Absent) => behind,
+                Ok(Verdict::Ours(child)) => return Look::Ours(child),
+                Err(_) => return Look::Unread,
+            },
+        };
+        self.rests.record(&self.owner.resource, &id, LOOKED, backoff::LONGEST_FOR_NAME, &result);
+        Look::Known(result)
     }
 
     /// What this outcome means for those that depend on the object. Where it does not tell whether somebody else has the
@@ -172,6 +194,13 @@ impl Applier<'_> {
             Ownership::Ours | Ownership::PreviousOwner => Verdict::Ours(Box::new(child)),
         })
     }
+}
+
+/// What a look at the name of an object that is held back came to.
+enum Look {
+    Known(ApplyResult),
+    Ours(Box<Child>),
+    Unread,
 }
 
 enum Verdict {

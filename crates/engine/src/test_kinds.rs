@@ -1,13 +1,42 @@
 //! A kind table for unit tests.
 
-use crate::kind::{Domain, Kind, Management, Nature};
+use crate::{
+    kind::{Domain, Kind, Management, Nature},
+    resource::ResourceKind,
+};
 
 pub static DOMAIN: Domain = Domain {
     field_manager: "toy-operator",
     owner_group: "toys.example.com",
+    resources: &[&FLEET, &TOY],
     handed_over: ("toys.example.com/replicas", "autoscaled"),
+    main_container: "toy",
     volume_label: "toys.example.com/volume",
     restores_annotation: "toys.example.com/restores",
+};
+
+/// A cluster-scoped kind of resource.
+pub static FLEET: ResourceKind = ResourceKind {
+    group: "toys.example.com",
+    version: "v1",
+    kind: "Fleet",
+    plural: "fleets",
+    namespaced: false,
+    label: "toys.example.com/fleet",
+    watch: "fleets",
+    field_manager: "toy-operator",
+};
+
+/// A namespaced one.
+pub static TOY: ResourceKind = ResourceKind {
+    group: "toys.example.com",
+    version: "v1",
+    kind: "Toy",
+    plural: "toys",
+    namespaced: true,
+    label: "toys.example.com/toy",
+    watch: "toys",
+    field_manager: "toy-operator",
 };
 
 const fn kind(

@@ -31,6 +31,7 @@ use super::{
     kind::{Kind, Nature},
     metrics::Metrics,
     relist,
+    resource::{ResourceKind, ResourceRef},
     watch_liveness::{WatchLiveness, Watching},
 };
 
@@ -45,12 +46,36 @@ const DEFINITIONS: &str = "customresourcedefinitions";
 /// Why resources should be looked at again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// One resource's children changed.
-    Owner(String),
+    /// One resource's objects changed.
+    Owner(ResourceRef),
     /// A namespace came, went or changed hands: whoever names it.
     Namespace(String),
     /// Something that concerns all of them.
     All,
+}
+
+/// Where triggers go: to the queue of each kind of resource.
+#[derive(Clone, Default)]
+pub struct Triggers {
+    queues: Vec<(&'static ResourceKind, mpsc::UnboundedSender<Trigger>)>,
+}
+
+impl Triggers {
+    /// A queue for the resources of this kind.
+    pub fn queue(&mut self, kind: &'static ResourceKind) -> mpsc::UnboundedReceiver<Trigger> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.queues.push((kind, sender));
+        receiver
+    }
+
+    fn send(&self, trigger: &Trigger) {
+        for (kind, queue) in &self.queues {
+            if !matches!(trigger, Trigger::Owner(resource) if resource.kind() != *kind) {
+                // The receivers end only with the process.
+                let _ = queue.send(trigger.clone());
+            }
+        }
+    }
 }
 
 /// Watches every kind of the table, optional ones while they are served.
@@ -59,7 +84,7 @@ pub struct Watches {
     pub client: Client,
     pub kinds: &'static [&'static Kind],
     pub cache: Arc<ObjectCache>,
-    pub triggers: mpsc::UnboundedSender<Trigger>,
+    pub triggers: Triggers,
     pub metrics: Arc<dyn Metrics>,
     pub pulse: Arc<WatchLiveness>,
     /// Ticks whenever the coverage of a kind changes; see [`Watches::covered`].
@@ -133,14 +158,13 @@ impl Watches {
         }
     }
 
-    fn notify(&self, kind: &Kind, owners: Vec<String>, names: impl IntoIterator<Item = String>) {
-        // The receiver ends only with the process.
+    fn notify(&self, kind: &Kind, owners: Vec<ResourceRef>, names: impl IntoIterator<Item = String>) {
         for owner in owners {
-            let _ = self.triggers.send(Trigger::Owner(owner));
+            self.triggers.send(&Trigger::Owner(owner));
         }
         if kind.nature == Nature::Namespace {
             for name in names {
-                let _ = self.triggers.send(Trigger::Namespace(name));
+                self.triggers.send(&Trigger::Namespace(name));
             }
         }
     }
@@ -150,7 +174,7 @@ impl Watches {
         let message = explain(error);
         if self.cache.mark_failing(kind, &message, forbidden) {
             warn!(kind = kind.kind, %message, "cannot be listed; trying again");
-            let _ = self.triggers.send(Trigger::All);
+            self.triggers.send(&Trigger::All);
             self.tick();
         } else {
             debug!(kind = kind.kind, %message, "watch failed; trying again");
@@ -246,7 +270,7 @@ impl Watches {
     fn absent(&self, kind: &'static Kind) {
         if self.cache.coverage(kind) != SyncState::NotServed {
             self.cache.mark_not_served(kind);
-            let _ = self.triggers.send(Trigger::All);
+            self.triggers.send(&Trigger::All);
             self.tick();
         }
     }

@@ -1,17 +1,20 @@
 //! Objects that are not written again before their time, whatever else happens to their resource: the API server refused
-//! them, or somebody changes them as often as they are put right.
+//! them, somebody changes them as often as they are put right, or their name is taken.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::{
     backoff,
     cache::Id,
     error::{Disposition, Error},
     outcome::ApplyResult,
+    resource::ResourceRef,
 };
 
 /// Put right so often at once. A person who tries things out, or a test, gets no further.
@@ -30,6 +33,8 @@ pub fn pause(repairs: u32, longest: Duration) -> Option<Duration> {
 pub enum Why {
     Refused(Error),
     Contested,
+    /// The last look at its name came to this: a conflict, or nothing that has to be known of an object that is held back.
+    Known(ApplyResult),
 }
 
 struct Rest {
@@ -49,41 +54,41 @@ struct Family {
 /// By resource and object.
 #[derive(Default)]
 pub struct WriteBackoff {
-    known: Mutex<HashMap<String, Family>>,
+    known: Mutex<HashMap<ResourceRef, Family>>,
 }
 
 impl WriteBackoff {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Family>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ResourceRef, Family>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new spec is a new try.
-    pub fn begin(&self, owner: &str, generation: Option<i64>) {
+    pub fn begin(&self, owner: &ResourceRef, generation: Option<i64>) {
         let mut known = self.lock();
         if known.get(owner).is_some_and(|family| family.generation != generation) {
             known.remove(owner);
         }
-        known.entry(owner.to_owned()).or_default().generation = generation;
+        known.entry(owner.clone()).or_default().generation = generation;
     }
 
     /// Why the same object is not to be written now.
     #[must_use]
-    pub fn blocked_reason(&self, owner: &str, id: &Id, wanted: u64) -> Option<Why> {
+    pub fn blocked_reason(&self, owner: &ResourceRef, id: &Id, wanted: u64) -> Option<Why> {
         let known = self.lock();
         let rest = known.get(owner)?.resting.get(id)?;
         (rest.wanted == wanted && Instant::now() < rest.until).then(|| rest.why.clone())
     }
 
     /// Notes what came of a try. `longest` bounds the pause after too many repairs.
-    pub fn record(&self, owner: &str, id: &Id, wanted: u64, longest: Duration, result: &ApplyResult) {
+    pub fn record(&self, owner: &ResourceRef, id: &Id, wanted: u64, longest: Duration, result: &ApplyResult) {
         let mut known = self.lock();
-        let resting = &mut known.entry(owner.to_owned()).or_default().resting;
+        let resting = &mut known.entry(owner.clone()).or_default().resting;
         let before = resting.remove(id).filter(|before| before.wanted == wanted);
         let now = Instant::now();
         let rest = match result {
             ApplyResult::Failed(error) if error.disposition() == Disposition::UserAction => {
-                let before =
-                    before.filter(|before| before.why != Why::Contested).map_or(0, |before| before.times);
+                let refused = |before: &Rest| matches!(before.why, Why::Refused(_));
+                let before = before.filter(refused).map_or(0, |before| before.times);
                 let until = now + backoff::wait(before, backoff::LONGEST);
                 Rest { wanted, why: Why::Refused(error.clone()), times: before.saturating_add(1), until }
             }
@@ -93,6 +98,13 @@ impl WriteBackoff {
                 let until = now + pause(times, longest).unwrap_or_default();
                 Rest { wanted, why: Why::Contested, times, until }
             }
+            // The release of a name sends no event, and what is behind it is read by name as well.
+            ApplyResult::Conflict { .. } | ApplyResult::Behind { withdrawn: false, .. } => {
+                let known = |before: &Rest| matches!(before.why, Why::Known(_));
+                let times = before.filter(known).map_or(0, |before| before.times);
+                let until = now + backoff::wait(times, backoff::LONGEST_FOR_NAME);
+                Rest { wanted, why: Why::Known(result.clone()), times: times.saturating_add(1), until }
+            }
             _ => return,
         };
         resting.insert(id.clone(), rest);
@@ -100,13 +112,13 @@ impl WriteBackoff {
 
     /// How long until it may be tried again; nothing for what does not rest.
     #[must_use]
-    pub fn rest(&self, owner: &str, id: &Id) -> Option<Duration> {
+    pub fn rest(&self, owner: &ResourceRef, id: &Id) -> Option<Duration> {
         let known = self.lock();
         Some(known.get(owner)?.resting.get(id)?.until.saturating_duration_since(Instant::now()))
     }
 
     /// Nothing is kept of a resource that is gone.
-    pub fn forget(&self, owner: &str) {
+    pub fn forget(&self, owner: &ResourceRef) {
         self.lock().remove(owner);
     }
 }
@@ -114,7 +126,19 @@ impl WriteBackoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{plan::Key, test_kinds::DEPLOYMENT};
+    use crate::{
+        plan::Key,
+        test_kinds::{DEPLOYMENT, TOY},
+    };
+
+    fn a() -> ResourceRef {
+        ResourceRef::new(&TOY, Some("a"), "erp")
+    }
+
+    /// Of the same name.
+    fn b() -> ResourceRef {
+        ResourceRef::new(&TOY, Some("b"), "erp")
+    }
 
     fn error(code: u16) -> Error {
         Error::Refused {
@@ -143,52 +167,52 @@ mod tests {
     fn what_was_refused_rests_ever_longer_until_it_changes_or_its_resource_does() {
         let rests = WriteBackoff::default();
         let id = id();
-        rests.begin("a", Some(1));
-        assert_eq!(rests.blocked_reason("a", &id, 1), None);
+        rests.begin(&a(), Some(1));
+        assert_eq!(rests.blocked_reason(&a(), &id, 1), None);
         for _ in 0..4 {
-            rests.record("a", &id, 1, backoff::LONGEST, &refused(403));
+            rests.record(&a(), &id, 1, backoff::LONGEST, &refused(403));
         }
-        assert_eq!(rests.blocked_reason("a", &id, 1), Some(why(403)));
-        let rest = rests.rest("a", &id).unwrap();
+        assert_eq!(rests.blocked_reason(&a(), &id, 1), Some(why(403)));
+        let rest = rests.rest(&a(), &id).unwrap();
         assert!(rest > Duration::from_secs(5) && rest <= Duration::from_secs(8), "{rest:?}");
-        rests.begin("a", Some(1));
-        assert_eq!(rests.blocked_reason("a", &id, 1), Some(why(403)), "the same spec");
-        assert_eq!(rests.blocked_reason("a", &id, 2), None, "another body");
-        assert_eq!(rests.blocked_reason("b", &id, 1), None, "another resource");
-        rests.record("a", &id, 1, backoff::LONGEST, &refused(500));
-        assert_eq!(rests.blocked_reason("a", &id, 1), None, "may succeed by itself");
-        rests.record("a", &id, 1, backoff::LONGEST, &refused(403));
-        assert!(rests.rest("a", &id).unwrap() <= Duration::from_secs(1), "begins anew");
-        rests.begin("a", Some(2));
-        assert_eq!((rests.blocked_reason("a", &id, 1), rests.rest("a", &id)), (None, None));
-        rests.forget("a");
+        rests.begin(&a(), Some(1));
+        assert_eq!(rests.blocked_reason(&a(), &id, 1), Some(why(403)), "the same spec");
+        assert_eq!(rests.blocked_reason(&a(), &id, 2), None, "another body");
+        assert_eq!(rests.blocked_reason(&b(), &id, 1), None, "another resource");
+        rests.record(&a(), &id, 1, backoff::LONGEST, &refused(500));
+        assert_eq!(rests.blocked_reason(&a(), &id, 1), None, "may succeed by itself");
+        rests.record(&a(), &id, 1, backoff::LONGEST, &refused(403));
+        assert!(rests.rest(&a(), &id).unwrap() <= Duration::from_secs(1), "begins anew");
+        rests.begin(&a(), Some(2));
+        assert_eq!((rests.blocked_reason(&a(), &id, 1), rests.rest(&a(), &id)), (None, None));
+        rests.forget(&a());
         assert!(rests.lock().is_empty());
     }
 
     #[test]
     fn what_is_changed_as_often_as_it_is_put_right_rests_ever_longer() {
         let (rests, id) = (WriteBackoff::default(), id());
-        rests.begin("a", Some(1));
+        rests.begin(&a(), Some(1));
         for _ in 1..REPAIRS {
-            rests.record("a", &id, 1, backoff::LONGEST, &ApplyResult::Updated);
-            assert_eq!(rests.blocked_reason("a", &id, 1), None);
+            rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Updated);
+            assert_eq!(rests.blocked_reason(&a(), &id, 1), None);
         }
         for longest in [1, 2, 4] {
-            rests.record("a", &id, 1, backoff::LONGEST, &ApplyResult::Updated);
-            assert_eq!(rests.blocked_reason("a", &id, 1), Some(Why::Contested));
-            let rest = rests.rest("a", &id).unwrap();
+            rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Updated);
+            assert_eq!(rests.blocked_reason(&a(), &id, 1), Some(Why::Contested));
+            let rest = rests.rest(&a(), &id).unwrap();
             assert!(
                 rest > Duration::from_millis(longest * 700) && rest <= Duration::from_secs(longest),
                 "{rest:?}"
             );
         }
-        assert_eq!(rests.blocked_reason("a", &id, 2), None, "another body");
-        rests.record("a", &id, 1, backoff::LONGEST, &refused(403));
-        assert!(rests.rest("a", &id).unwrap() <= Duration::from_secs(1), "a pause of its own");
-        rests.record("a", &id, 1, backoff::LONGEST, &ApplyResult::Updated);
-        assert_eq!(rests.blocked_reason("a", &id, 1), None, "begins anew");
-        rests.record("a", &id, 1, backoff::LONGEST, &ApplyResult::Created);
-        assert_eq!(rests.rest("a", &id), None, "made again, not changed");
+        assert_eq!(rests.blocked_reason(&a(), &id, 2), None, "another body");
+        rests.record(&a(), &id, 1, backoff::LONGEST, &refused(403));
+        assert!(rests.rest(&a(), &id).unwrap() <= Duration::from_secs(1), "a pause of its own");
+        rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Updated);
+        assert_eq!(rests.blocked_reason(&a(), &id, 1), None, "begins anew");
+        rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Created);
+        assert_eq!(rests.rest(&a(), &id), None, "made again, not changed");
     }
 
     /// The pause of what the data depends on stays short.
@@ -196,9 +220,9 @@ mod tests {
     fn the_pause_of_a_contested_object_is_bounded() {
         let (rests, id, longest) = (WriteBackoff::default(), id(), Duration::from_secs(10));
         for _ in 0..REPAIRS + 12 {
-            rests.record("a", &id, 1, longest, &ApplyResult::Updated);
+            rests.record(&a(), &id, 1, longest, &ApplyResult::Updated);
         }
-        let rest = rests.rest("a", &id).unwrap();
+        let rest = rests.rest(&a(), &id).unwrap();
         assert!(rest > longest / 2 && rest <= longest, "{rest:?}");
     }
 
@@ -206,11 +230,11 @@ mod tests {
     fn what_stayed_right_for_a_while_is_no_longer_contested() {
         let (rests, id) = (WriteBackoff::default(), id());
         for _ in 0..=REPAIRS {
-            rests.record("a", &id, 1, backoff::LONGEST, &ApplyResult::Updated);
+            rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Updated);
         }
         let earlier = Instant::now().checked_sub(CALM).unwrap();
-        rests.lock().get_mut("a").unwrap().resting.get_mut(&id).unwrap().until = earlier;
-        rests.record("a", &id, 1, backoff::LONGEST, &ApplyResult::Updated);
-        assert_eq!(rests.blocked_reason("a", &id, 1), None);
+        rests.lock().get_mut(&a()).unwrap().resting.get_mut(&id).unwrap().until = earlier;
+        rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Updated);
+        assert_eq!(rests.blocked_reason(&a(), &id, 1), None);
     }
 }

@@ -34,6 +34,20 @@ impl Image {
         image.is_valid().then_some(image)
     }
 
+    /// Why a server may not run this image.
+    #[must_use]
+    pub fn objection(text: &str) -> Option<String> {
+        match Self::parse(text) {
+            None => Some(format!(
+                "'{text}' must be an image reference such as 'danpung2/logpilot:1.2.0', without scheme or spaces"
+            )),
+            Some(image) if !image.is_pinned() => Some(format!(
+                "'{text}' needs a tag or a digest: without one nobody can tell which version runs"
+            )),
+            Some(_) => None,
+        }
+    }
+
     /// The same image behind a mirror: its prefix takes the place of the registry.
     #[must_use]
     pub fn mirrored(self, prefix: &str) -> Self {

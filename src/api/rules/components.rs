@@ -4,6 +4,14 @@ use kube::core::{Reason, Rule};
 
 use super::{at_most, explained, forbidden};
 
+// What patches are asked too, in the same words.
+pub const LEAST_GRACE_SECONDS: i64 = 6;
+pub const GRACE_PERIOD: &str =
+    "must be at least 6: pods wait 5 s before they stop, so that no request reaches a closed port";
+pub const SYSTEM_CLASSES: &str = "system-";
+pub const PRIORITY_CLASS: &str =
+    "may not start with 'system-': those classes are for the cluster's own pods; name a class of yours";
+
 // ---- one component ------------------------------------------------------------------------------
 
 /// `autoscaling` is given and not switched off.
@@ -43,15 +51,11 @@ pub fn deadline_after_min_ready() -> Rule {
 }
 
 pub fn grace_period() -> Rule {
-    Rule::new("self >= 6").message(
-        "must be at least 6: pods wait 5 s before they stop, so that no request reaches a closed port",
-    )
+    Rule::new(format!("self >= {LEAST_GRACE_SECONDS}")).message(GRACE_PERIOD)
 }
 
 pub fn priority_class() -> Rule {
-    Rule::new("!self.startsWith('system-')").message(
-        "may not start with 'system-': those classes are for the cluster's own pods; name a class of yours",
-    )
+    Rule::new(format!("!self.startsWith('{SYSTEM_CLASSES}')")).message(PRIORITY_CLASS)
 }
 
 /// Kubernetes takes another class only in a new Service. One that is switched off is taken away before it comes back.
@@ -61,7 +65,7 @@ pub fn load_balancer_class_is_kept() -> Rule {
     explained(
         format!("{} || {} || {} == {}", off("self"), off("oldSelf"), class("self"), class("oldSelf")),
         format!(
-            "\"is immutable while there is a load balancer (was '\" + {} + \"'): set `enabled: false` with the new class, wait until the Service is gone, then take it away; the address changes\"",
+            "\"is immutable while there is a load balancer (was '\" + {} + \"'): set `enabled: false` with the new class, wait until the Service is gone, then set `enabled: true`; the address changes\"",
             class("oldSelf")
         ),
     )

@@ -21,6 +21,7 @@ pub mod patches;
 pub mod presence;
 pub mod restore;
 pub mod storage;
+pub mod widening;
 
 use kube::core::{Message, Reason, Rule};
 

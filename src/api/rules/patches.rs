@@ -4,6 +4,30 @@ use kube::core::Rule;
 
 use super::forbidden;
 
+const OF_OPERATIONS: &str = "has(self.type) && self.type == 'Json6902'";
+
+pub fn patch_by_its_type() -> Rule {
+    Rule::new(format!("({OF_OPERATIONS}) != has(self.patch)"))
+        .message("must be given, and not with type 'Json6902', which has `operations`")
+        .field_path(".patch")
+}
+
+pub fn operations_by_their_type() -> Rule {
+    Rule::new(format!("({OF_OPERATIONS}) == has(self.operations)"))
+        .message("must be given with type 'Json6902', and with no other type")
+        .field_path(".operations")
+}
+
+pub fn from_by_its_operation() -> Rule {
+    Rule::new("(self.op in ['move', 'copy']) == has(self.from)")
+        .message("must be given with `move` and `copy`, and with no other operation")
+        .field_path(".from")
+}
+
+pub fn pointer() -> Rule {
+    Rule::new("self.startsWith('/')").message("must start with a slash, such as '/spec/template'")
+}
+
 pub fn kind_format() -> Rule {
     Rule::new("self.matches('^[A-Z][A-Za-z]*$')").message("must be a kind such as 'Deployment'")
 }

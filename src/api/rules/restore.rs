@@ -11,7 +11,7 @@ pub fn request_id() -> Rule {
 }
 
 pub fn backup_name() -> Rule {
-    Rule::new("self.matches('^logpilot-[0-9]{8}T[0-9]{6}[.][0-9]{3}Z[.]db$')").message(
+    Rule::new("self.matches('^logpilot-[0-9]{8}T[0-9]{6}[.][0-9]{3}Z(-[0-9a-f]{10})?[.]db$')").message(
         "must be the file name of a backup, such as 'logpilot-20260131T030001.000Z.db'; those that there are stand in `status.backups[].lastSuccess.available`",
     )
 }

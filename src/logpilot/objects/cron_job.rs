@@ -12,8 +12,9 @@ use crate::{
     logpilot::{
         facts::Facts,
         labels,
-        model::{Backup, BackupJob, Cluster},
+        model::{Backup, BackupJob, BackupTarget, Cluster},
         objects::backup_pod,
+        reasons,
     },
     workload::metadata,
 };
@@ -27,18 +28,20 @@ const START_SECONDS: i64 = 3600;
 const HISTORY: i32 = 3;
 const RETRIES: i32 = 2;
 
-/// None where backups are off, or nobody said which image the operator's own is.
+/// None where backups are off, or nobody said which image the operator's own is. Held where the data is another resource's.
 #[must_use]
-pub fn build(cluster: &Cluster, facts: &Facts) -> Vec<CronJob> {
+pub fn build(cluster: &Cluster, facts: &Facts) -> Vec<(CronJob, Option<&'static str>)> {
     match (&cluster.backup, &facts.operator_image.0) {
         (Some(backup), Some(image)) => {
-            backup.jobs.iter().map(|job| one(cluster, backup, job, image)).collect()
+            let held =
+                |job: &BackupJob| facts.is_data_of_older(&job.claim).then_some(reasons::DATA_VOLUME_SHARED);
+            backup.jobs.iter().map(|job| (one(cluster, backup, job, (facts, image)), held(job))).collect()
         }
         _ => Vec::new(),
     }
 }
 
-fn one(cluster: &Cluster, backup: &Backup, job: &BackupJob, image: &str) -> CronJob {
+fn one(cluster: &Cluster, backup: &Backup, job: &BackupJob, of: (&Facts, &str)) -> CronJob {
     let all = labels::of_backup(cluster);
     CronJob {
         metadata: metadata::owned(&cluster.scope, &cluster.scope.namespace, job.name.clone(), all.clone()),
@@ -60,7 +63,7 @@ fn one(cluster: &Cluster, backup: &Backup, job: &BackupJob, image: &str) -> Cron
                             labels: Some(labels::of_backup_pod(cluster, job)),
                             ..ObjectMeta::default()
                         }),
-                        spec: Some(pod_spec(cluster, backup, job, image)),
+                        spec: Some(pod_spec(cluster, backup, job, of)),
                     },
                     ..JobSpec::default()
                 }),
@@ -70,13 +73,23 @@ fn one(cluster: &Cluster, backup: &Backup, job: &BackupJob, image: &str) -> Cron
     }
 }
 
-fn pod_spec(cluster: &Cluster, backup: &Backup, job: &BackupJob, image: &str) -> PodSpec {
+/// On the claim that was made for the resource, while no other one writes there. Elsewhere nobody knows who does: a bucket
+/// may be that of another Kubernetes cluster, too.
+fn is_exclusive(job: &BackupJob, facts: &Facts) -> bool {
+    job.volume.is_some()
+        && matches!(&job.target, BackupTarget::Claim(claim) if facts.other_user(claim).is_none())
+}
+
+fn pod_spec(cluster: &Cluster, backup: &Backup, job: &BackupJob, (facts, image): (&Facts, &str)) -> PodSpec {
     let store = backup_pod::store(job);
-    let args = [
+    let mut args = vec![
         "backup".into(),
         format!("--database={}", backup_pod::DATABASE),
         format!("--to={}", store.at),
         format!("--keep={}", backup.keep),
+        format!("--resource={}", cluster.name()),
+        format!("--resource-uid={}", cluster.uid()),
     ];
+    args.extend(is_exclusive(job, facts).then(|| "--exclusive".to_owned()));
     backup_pod::spec(cluster, job, image, CONTAINER, args, store)
 }

@@ -11,7 +11,7 @@ use crate::{
 /// None for a claim that held data and is gone: an empty one in its place would hide the loss.
 #[must_use]
 pub fn of_servers(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<PersistentVolumeClaim> {
-    if facts.lost_claims.contains(&claim.name) {
+    if facts.lost_claims.contains_key(&claim.name) {
         return None;
     }
     let mut claim = with_held_size(claim, facts);

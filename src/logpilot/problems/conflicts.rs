@@ -67,6 +67,13 @@ impl World<'_> {
                 api::KIND
             );
         }
+        let living = instance.filter(|it| *it != self.cluster).or_else(|| self.facts.other_user(&id.1.name));
+        if let Some(other) = living {
+            return format!(
+                "it may hold data, and {} '{other}' uses it: set another spec.nameOverride or spec.namespace in a new resource",
+                api::KIND
+            );
+        }
         let planned = |place: &Id| {
             self.plan.objects.iter().find(move |planned| (planned.kind, &planned.key) == (place.0, &place.1))
         };
@@ -76,7 +83,7 @@ impl World<'_> {
             });
         let field = match planned(id) {
             Some(planned) if of_backups(planned) => "spec.backup.volume.existingClaim",
-            _ => "spec.storage.volume.existingClaim of a new resource",
+            _ => "spec.storage.volume.existingClaim of a new resource in place of this one",
         };
         let name = if shared { format!("to use it, name it in {field}; else ") } else { String::new() };
         format!("it may hold data: {name}set another spec.nameOverride or spec.namespace in a new resource")

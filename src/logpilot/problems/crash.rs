@@ -2,60 +2,132 @@
 
 use crate::{
     engine::{
-        health::{LastWords, Probe, ProbeKill, Terminated},
+        health::{AFTERWARDS, LastWords, Probe, ProbeKill, Terminated},
         plan::Key,
     },
     logpilot::reasons,
 };
 
-/// Words of a cause, in lower case, and the reason that they mean; all words of a row have to be there. They are those of
-/// `SQLite`, its Java driver, Java's file API and the kernel.
-const CAUSES: &[(&[&str], &str)] = &[
-    (&["sqlite_full"], reasons::VOLUME_FULL),
-    (&["database or disk is full"], reasons::VOLUME_FULL),
-    (&["no space left on device"], reasons::VOLUME_FULL),
-    (&["disk quota exceeded"], reasons::VOLUME_FULL),
-    (&["sqlite_notadb"], reasons::DATABASE_INVALID),
-    (&["file is not a database"], reasons::DATABASE_INVALID),
-    (&["sqlite_corrupt"], reasons::DATABASE_INVALID),
-    (&["database disk image is malformed"], reasons::DATABASE_INVALID),
-    (&["sqlite_readonly"], reasons::DATA_NOT_WRITABLE),
-    (&["readonly database"], reasons::DATA_NOT_WRITABLE),
-    (&["sqlite_cantopen"], reasons::DATA_NOT_WRITABLE),
-    (&["unable to open database file"], reasons::DATA_NOT_WRITABLE),
-    (&["opening db:", "permission denied"], reasons::DATA_NOT_WRITABLE),
-    (&["/data", "permission denied"], reasons::DATA_NOT_WRITABLE),
-    (&["/data", "accessdeniedexception"], reasons::DATA_NOT_WRITABLE),
-    (&["/data", "read-only file system"], reasons::DATA_NOT_WRITABLE),
-    (&["failed to create directory: /data"], reasons::DATA_NOT_WRITABLE),
+/// Which paths a cause has to name to be one of the data.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Any,
+    /// A path of the data.
+    Data,
+    /// No other path than one of the data.
+    NowhereElse,
+}
+
+const ANY: Place = Place::Any;
+const DATA: Place = Place::Data;
+const NOWHERE_ELSE: Place = Place::NowhereElse;
+
+/// Where servers mount the data.
+const DATA_PATH: &str = "/data";
+
+/// Words of a cause, in lower case, the path that it names, and the reason that they mean; all words of a row have to be
+/// there. They are those of `SQLite`, its Java driver, Java's file API and the kernel.
+const CAUSES: &[(&[&str], Place, &str)] = &[
+    (&["sqlite_full"], ANY, reasons::VOLUME_FULL),
+    (&["database or disk is full"], ANY, reasons::VOLUME_FULL),
+    (&["no space left on device"], NOWHERE_ELSE, reasons::VOLUME_FULL),
+    (&["disk quota exceeded"], NOWHERE_ELSE, reasons::VOLUME_FULL),
+    (&["sqlite_notadb"], ANY, reasons::DATABASE_INVALID),
+    (&["file is not a database"], ANY, reasons::DATABASE_INVALID),
+    (&["sqlite_corrupt"], ANY, reasons::DATABASE_INVALID),
+    (&["database disk image is malformed"], ANY, reasons::DATABASE_INVALID),
+    (&["sqlite_readonly"], ANY, reasons::DATA_NOT_WRITABLE),
+    (&["readonly database"], ANY, reasons::DATA_NOT_WRITABLE),
+    (&["sqlite_cantopen"], ANY, reasons::DATA_NOT_WRITABLE),
+    (&["unable to open database file"], ANY, reasons::DATA_NOT_WRITABLE),
+    (&["opening db:", "permission denied"], NOWHERE_ELSE, reasons::DATA_NOT_WRITABLE),
+    (&["permission denied"], DATA, reasons::DATA_NOT_WRITABLE),
+    (&["accessdeniedexception"], DATA, reasons::DATA_NOT_WRITABLE),
+    (&["read-only file system"], DATA, reasons::DATA_NOT_WRITABLE),
+    (&["failed to create directory"], DATA, reasons::DATA_NOT_WRITABLE),
 ];
 
-/// What ended a container that was started again so often, as a reason and a message.
-pub(super) fn describe(end: &Terminated, restarts: &str, pod: &Key) -> (&'static str, String) {
-    let head = format!("exit code {} ({}), restarted {restarts}", end.exit_code, end.reason);
-    match (&end.killed_by, &end.words) {
-        (Some(kill), words) => {
-            (reasons::CRASH_LOOP, format!("{head}: {}{}", killed(kill, pod), before(words)))
-        }
-        (None, LastWords::Cause(cause)) => (reason(end, cause), format!("{head}: {cause}")),
-        (None, _) if end.reason == reasons::OOM_KILLED => (reasons::OOM_KILLED, head),
-        (None, words) => {
-            let why = match end.exit_code {
-                137 => "killed by a signal that none of its probes explains",
-                _ => "its last words tell no cause",
-            };
-            (reasons::CRASH_LOOP, format!("{head}: {why}; {}{}", logs(pod), before(words)))
+impl Place {
+    fn fits(self, cause: &str) -> bool {
+        let of_data = |path: &str| {
+            path.strip_prefix(DATA_PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        match self {
+            Self::Any => true,
+            Self::Data => paths(cause).any(|path| of_data(&path)),
+            Self::NowhereElse => paths(cause).all(|path| of_data(&path)),
         }
     }
 }
 
-fn reason(end: &Terminated, cause: &str) -> &'static str {
-    if end.reason == reasons::OOM_KILLED {
-        return reasons::OOM_KILLED;
+/// Absolute paths in a message.
+fn paths(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(|char: char| char.is_whitespace() || "'\"()[]:;,=<>".contains(char));
+    words
+        .filter(|word| word.len() > 1 && word.starts_with('/'))
+        .map(|word| format!("/{}", word.trim_start_matches('/').trim_end_matches(['.', '/'])))
+}
+
+/// What ended a container that was started again so often, as a reason and a message.
+pub(super) fn describe(end: &Terminated, restarts: &str, pod: &Source<'_>) -> (&'static str, String) {
+    let whose = pod.sidecar().map(|name| format!("container {name}: ")).unwrap_or_default();
+    let head = format!("{whose}exit code {} ({}), restarted {restarts}", end.exit_code, end.reason);
+    match (&end.killed_by, &end.words) {
+        (Some(kill), words) => {
+            (reasons::CRASH_LOOP, format!("{head}: {}{}", killed(kill, pod.key), before(words)))
+        }
+        // The kernel killed it, whatever its log says.
+        (None, words) if end.reason == reasons::OOM_KILLED => {
+            (reasons::OOM_KILLED, format!("{head}{}", before(words)))
+        }
+        (None, LastWords::Cause(cause)) if pod.sidecar().is_some() => {
+            (reasons::CRASH_LOOP, format!("{head}: {cause}"))
+        }
+        (None, LastWords::Cause(cause)) => (reason(cause), format!("{head}: {cause}")),
+        (None, words) => {
+            let why = match end.exit_code {
+                137 => format!(
+                    "killed by a signal that the time it ran does not explain: {}",
+                    events(pod.key, "")
+                ),
+                _ => format!("its last words tell no cause; {}", pod.logs()),
+            };
+            (reasons::CRASH_LOOP, format!("{head}: {why}{}", before(words)))
+        }
     }
-    let cause = cause.to_lowercase();
-    let meant = CAUSES.iter().find(|(words, _)| words.iter().all(|word| cause.contains(word)));
-    meant.map_or(reasons::CRASH_LOOP, |(_, reason)| reason)
+}
+
+/// The container that ended.
+pub(super) struct Source<'a> {
+    pub key: &'a Key,
+    /// Its name, where the pod has several.
+    pub container: Option<&'a str>,
+    /// It is not the server.
+    pub sidecar: bool,
+}
+
+impl Source<'_> {
+    fn sidecar(&self) -> Option<&str> {
+        self.container.filter(|_| self.sidecar)
+    }
+
+    fn logs(&self) -> String {
+        let Key { namespace, name } = self.key;
+        let container = self.container.map(|name| format!(" -c {name}")).unwrap_or_default();
+        format!("kubectl logs --previous -n {} {name}{container}", namespace.as_deref().unwrap_or_default())
+    }
+}
+
+/// What a cause means. An error that was logged after it counts only where the cause itself means nothing.
+fn reason(cause: &str) -> &'static str {
+    let means = |cause: &str| {
+        let cause = cause.to_lowercase();
+        let fits = |(words, place, _): &&(&[&str], Place, &'static str)| {
+            words.iter().all(|word| cause.contains(word)) && place.fits(&cause)
+        };
+        CAUSES.iter().find(fits).map(|(_, _, reason)| *reason)
+    };
+    cause.split(AFTERWARDS).find_map(means).unwrap_or(reasons::CRASH_LOOP)
 }
 
 /// The answers of a probe are in the pod's events alone, which the operator may not read.
@@ -67,17 +139,14 @@ fn killed(kill: &ProbeKill, pod: &Key) -> String {
             format!("its liveness probe, which allows {failures} failures in a row ({budget} s)")
         }
     };
-    format!("killed after {ran} s by {allows}; the probe's last answer: {}", events(pod))
+    format!("killed after {ran} s by {allows}; the probe's last answer: {}", events(pod, "reason=Unhealthy,"))
 }
 
-fn events(pod: &Key) -> String {
+/// `which` narrows them down.
+fn events(pod: &Key, which: &str) -> String {
     let Key { namespace, name } = pod;
     let namespace = namespace.as_deref().unwrap_or_default();
-    format!("kubectl get events -n {namespace} --field-selector reason=Unhealthy,involvedObject.name={name}")
-}
-
-fn logs(pod: &Key) -> String {
-    format!("kubectl logs --previous -n {} {}", pod.namespace.as_deref().unwrap_or_default(), pod.name)
+    format!("kubectl get events -n {namespace} --field-selector {which}involvedObject.name={name}")
 }
 
 /// How far a container was that did not end by itself.
@@ -94,6 +163,11 @@ mod tests {
 
     fn pod() -> Key {
         Key { namespace: Some("logs".into()), name: "logs-all-1".into() }
+    }
+
+    /// As in a pod of one container.
+    fn describe(end: &Terminated, restarts: &str, key: &Key) -> (&'static str, String) {
+        super::describe(end, restarts, &Source { key, container: None, sidecar: false })
     }
 
     fn end(exit_code: i64, words: LastWords) -> Terminated {
@@ -134,7 +208,31 @@ mod tests {
             ("java.nio.file.AccessDeniedException: /data/logs", "DataNotWritable"),
             ("java.io.FileNotFoundException: /data/logs/web.log (Permission denied)", "DataNotWritable"),
             ("java.lang.RuntimeException: Failed to create directory: /data/x", "DataNotWritable"),
+            ("java.io.FileNotFoundException: /data (Permission denied)", "DataNotWritable"),
+            ("Cannot open jdbc:sqlite:/data/a.db: Permission denied", "DataNotWritable"),
+            // An error that was logged afterwards, with a path of its own.
+            (
+                "java.nio.file.FileSystemException: /data/logs/a: No space left on device; afterwards: GET /api/logs failed",
+                "VolumeFull",
+            ),
+            (
+                "java.lang.IllegalStateException: x; afterwards: [SQLITE_NOTADB] file is not a database",
+                "DatabaseInvalid",
+            ),
             // Not of the data.
+            (
+                "java.nio.file.FileSystemException: /tmp/tomcat.8080.1: No space left on device",
+                "CrashLoopBackOff",
+            ),
+            ("java.nio.file.FileSystemException: /database: No space left on device", "CrashLoopBackOff"),
+            (
+                "java.io.IOException: No space left on device; in: a.X: tmpdir is set to /tmp",
+                "CrashLoopBackOff",
+            ),
+            ("java.io.FileNotFoundException: /certs/database.p12 (Permission denied)", "CrashLoopBackOff"),
+            ("java.io.FileNotFoundException: /certs/data/key.p12 (Permission denied)", "CrashLoopBackOff"),
+            ("java.io.FileNotFoundException: /datastore/a (Permission denied)", "CrashLoopBackOff"),
+            ("java.nio.file.FileSystemException: /etc/x: Read-only file system", "CrashLoopBackOff"),
             ("java.io.FileNotFoundException: /certs/key.p12 (Permission denied)", "CrashLoopBackOff"),
             ("java.nio.file.AccessDeniedException: /tmp/tomcat.0.1", "CrashLoopBackOff"),
             ("java.io.FileNotFoundException: /nope.p12", "CrashLoopBackOff"),
@@ -149,7 +247,7 @@ mod tests {
 
     #[test]
     fn every_cause_is_compared_in_lower_case() {
-        for (words, reason) in CAUSES {
+        for (words, _, reason) in CAUSES {
             assert!(words.iter().all(|word| *word == word.to_lowercase()), "{words:?}");
             assert!(reasons::REASONS.iter().any(|row| row.name == *reason), "{reason}");
         }
@@ -197,7 +295,8 @@ mod tests {
             (
                 137,
                 LastWords::Nothing,
-                "restarted once: killed by a signal that none of its probes explains; kubectl logs",
+                "restarted once: killed by a signal that the time it ran does not explain: kubectl get events -n logs \
+                 --field-selector involvedObject.name=logs-all-1",
             ),
         ] {
             let (reason, message) = describe(&end(exit_code, words), "once", &pod());
@@ -208,5 +307,27 @@ mod tests {
             describe(&oom, "once", &pod()),
             ("OOMKilled", "exit code 137 (OOMKilled), restarted once".into())
         );
+        let words = LastWords::Cause("java.io.IOException: an older one".into());
+        let (reason, message) = describe(&Terminated { words, ..oom }, "once", &pod());
+        assert_eq!(reason, "OOMKilled");
+        assert!(
+            message.ends_with("restarted once; the end of its log: java.io.IOException: an older one"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_sidecar_s_end_names_its_container() {
+        let key = pod();
+        let of = |sidecar, words| {
+            let source = Source { key: &key, container: Some("mesh"), sidecar };
+            super::describe(&end(1, words), "once", &source)
+        };
+        let cause = || LastWords::Cause("java.io.IOException: /data/a: Permission denied".into());
+        let told = "exit code 1 (Error), restarted once: java.io.IOException: /data/a: Permission denied";
+        assert_eq!(of(true, cause()), ("CrashLoopBackOff", format!("container mesh: {told}")));
+        assert_eq!(of(false, cause()), ("DataNotWritable", told.to_owned()));
+        let (_, message) = of(true, LastWords::Nothing);
+        assert!(message.ends_with("; kubectl logs --previous -n logs logs-all-1 -c mesh"), "{message}");
     }
 }

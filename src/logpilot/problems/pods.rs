@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    core::v1::Pod,
+};
 use serde_json::Value;
 
 use super::{SETTLING, crash, is_of, problem};
@@ -56,11 +59,13 @@ pub(super) fn pod_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTra
         let ObservedStatus::Pod(pod) = &child.detail else { continue };
         let workload =
             plan.objects.iter().find(|it| it.kind == Deployment::KIND && is_of(it, &pod.component));
+        let owner = workload.and_then(|workload| foreign_owner(child, workload, snapshot, clock));
         let told = match (pod.ends, workload) {
             (Some(ends), _) => {
                 deletion_problem(pod, ends, workload.is_some_and(|it| is_short(it, snapshot)), clock)
             }
             _ if is_stray(child, pod) => Some(stray()),
+            (None, _) if owner.is_some() => owner.map(|owner| foreign(&owner, &pod.component)),
             (None, _) => {
                 pod_problem(&child.key, pod, workload.map_or(LONGEST_UNREADY, longest_unready), clock)
             }
@@ -108,6 +113,46 @@ fn is_stray(child: &Child, pod: &health::Pod) -> bool {
 
 fn stray() -> Told {
     warning(reasons::POD_STRAY, "belongs to no workload: it is not counted, and may still write the data")
+}
+
+/// `Kind name` of the controller of a pod that has all labels of a server and is none. Only what carries our own
+/// `managed-by` is seen here: a second Deployment may share a Service's selector on purpose, as for a canary, without it.
+///
+/// A ReplicaSet may be seen later than its pods, so that one that is not known is waited for.
+fn foreign_owner(
+    child: &Child,
+    workload: &Planned,
+    snapshot: &Snapshot,
+    clock: &DeadlineTracker,
+) -> Option<String> {
+    let controller = child.controller.as_ref()?;
+    let named = |kind: &str, name: &str| Some(format!("{kind} {name}"));
+    if controller.kind != "ReplicaSet" {
+        return named(&controller.kind, &controller.name);
+    }
+    let ObservedStatus::Pod(pod) = &child.detail else { return None };
+    let mut sets = snapshot.of_kind(ReplicaSet::KIND);
+    let Some(set) = sets.find(|set| set.uid == controller.uid) else {
+        let late = clock.expired(LONGEST_UNSEEN, pod.created);
+        return late.then(|| named("ReplicaSet", &controller.name)).flatten();
+    };
+    match &set.controller {
+        Some(owner) if owner.kind == "Deployment" => {
+            (owner.name != workload.key.name).then(|| named("Deployment", &owner.name)).flatten()
+        }
+        Some(owner) => named(&owner.kind, &owner.name),
+        None => named("ReplicaSet", &controller.name),
+    }
+}
+
+fn foreign(owner: &str, component: &str) -> Told {
+    warning(
+        reasons::FOREIGN_POD,
+        format!(
+            "has the labels of component {component} and belongs to {owner}, which this operator did not create: Services send it \
+             requests of clients, and the NetworkPolicy restricts it"
+        ),
+    )
 }
 
 /// A pod that stays holds its volume, which may keep the next one from starting.
@@ -210,7 +255,8 @@ fn waiting_problem(key: &Key, pod: &health::Pod, waiting: &health::Cause) -> Tol
 }
 
 fn termination_problem(key: &Key, pod: &health::Pod, end: &health::Terminated) -> Told {
-    let (reason, message) = crash::describe(end, &times(pod.restarts), key);
+    let source = crash::Source { key, container: pod.container.as_deref(), sidecar: pod.sidecar };
+    let (reason, message) = crash::describe(end, &times(pod.restarts), &source);
     error(reason, message)
 }
 
@@ -473,6 +519,70 @@ mod tests {
         assert_eq!(told(&unready("", "True")).unwrap().0, "NodeLost");
         assert_eq!(told(&unready("ContainersNotReady", "False")), None);
         assert_eq!(told(&unready("ReadinessGatesNotReady", "True")), None);
+    }
+
+    #[test]
+    fn a_pod_of_another_workload_is_reported_with_its_owner() {
+        let controlled = |kind: &str, name: &str, by: (&str, &str, &str)| {
+            let (owner_kind, owner, uid) = by;
+            let mut live = json!({
+                "metadata": {
+                    "name": name, "namespace": "n", "uid": format!("uid-{name}"), "creationTimestamp": at(NOW - 20),
+                    "labels": {
+                        "app.kubernetes.io/managed-by": "logpilot-operator", "app.kubernetes.io/instance": "cr",
+                        "app.kubernetes.io/component": "all",
+                    },
+                    "ownerReferences": [{ "apiVersion": "apps/v1", "kind": owner_kind, "name": owner, "uid": uid, "controller": true }],
+                },
+                "status": { "phase": "Running" },
+            });
+            if kind == "Pod" {
+                live["spec"] = json!({ "nodeName": "node-1" });
+            }
+            let kind = if kind == "Pod" { Pod::KIND } else { ReplicaSet::KIND };
+            Child::read(kind, &live).unwrap()
+        };
+        let labels = json!({ "app.kubernetes.io/component": "all" });
+        let mut plan = Plan::default();
+        plan.objects.push(Planned {
+            kind: Deployment::KIND,
+            key: Key { namespace: Some("n".into()), name: "cr-all".into() },
+            body: json!({ "metadata": { "labels": labels } }),
+            replicas: Replicas::Planned,
+            held: None,
+        });
+        let found = |children: Vec<Child>, clock: &DeadlineTracker| {
+            let mut snapshot = Snapshot::default();
+            for child in children {
+                snapshot.children.insert((child.kind.plural, child.key.clone()), child.into());
+            }
+            let found = pod_problems(&plan, &snapshot, clock);
+            found.into_iter().map(|it| (it.reason, it.object, it.message)).collect::<Vec<_>>()
+        };
+        let later = DeadlineTracker::at(Timestamp::from_second(NOW + LONGEST_UNSEEN).unwrap());
+        let pod = |by| controlled("Pod", "p", by);
+        let set = |by| controlled("ReplicaSet", "set", by);
+        let of_set = ("ReplicaSet", "set", "uid-set");
+        for (children, clock, owner) in [
+            (vec![pod(("StatefulSet", "theirs", "u"))], clock(), Some("StatefulSet theirs")),
+            (vec![pod(("DaemonSet", "theirs", "u"))], clock(), Some("DaemonSet theirs")),
+            (vec![pod(of_set), set(("Deployment", "theirs", "u"))], clock(), Some("Deployment theirs")),
+            (vec![pod(of_set), set(("Rollout", "theirs", "u"))], clock(), Some("Rollout theirs")),
+            (vec![pod(of_set), set(("Deployment", "cr-all", "u"))], clock(), None),
+            // Its ReplicaSet may only not have been seen yet.
+            (vec![pod(of_set)], clock(), None),
+            (vec![pod(of_set)], later, Some("ReplicaSet set")),
+        ] {
+            let found = found(children, &clock);
+            match owner {
+                None => assert_eq!(found, [], "ours"),
+                Some(owner) => {
+                    let [(reason, object, message)] = &found[..] else { panic!("{owner}: {found:?}") };
+                    assert_eq!((reason.as_str(), object.as_str()), ("ForeignPod", "Pod n/p"));
+                    assert!(message.contains(&format!("belongs to {owner}, which")), "{message}");
+                }
+            }
+        }
     }
 
     #[test]

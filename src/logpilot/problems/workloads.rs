@@ -86,7 +86,10 @@ fn refusal(cause: &Cause) -> &'static str {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::{
-        api::{apps::v1::Deployment as Workload, batch::v1::Job},
+        api::{
+            apps::v1::{Deployment as Workload, ReplicaSet as ReplicaSetObject},
+            batch::v1::Job,
+        },
         jiff::Timestamp,
     };
     use serde_json::json;
@@ -129,6 +132,27 @@ mod tests {
         );
         let by_webhook = told(true, "kube-controller-manager", LONGEST_SUSPENDED).unwrap();
         assert!(by_webhook.message.starts_with("is suspended; "), "{}", by_webhook.message);
+    }
+
+    #[test]
+    fn a_refusal_of_another_workload_is_not_ours() {
+        let told = |owner: &str| {
+            let live = json!({
+                "metadata": { "name": "s", "namespace": "n", "uid": "u", "ownerReferences": [
+                    { "apiVersion": "apps/v1", "kind": "Deployment", "name": owner, "uid": "o", "controller": true },
+                ] },
+                "spec": { "replicas": 1 },
+                "status": { "conditions": [{ "type": "ReplicaFailure", "status": "True", "message": "exceeded quota" }] },
+            });
+            let child = Child::read(ReplicaSetObject::KIND, &live).unwrap();
+            let key = Key { namespace: Some("n".into()), name: "d".into() };
+            let replicas = Replicas::Planned;
+            let planned = Planned { kind: Workload::KIND, key, body: json!({}), replicas, held: None };
+            let clock = DeadlineTracker::at(Timestamp::UNIX_EPOCH);
+            super::super::object_problem(&child, &Plan { objects: vec![planned] }, &clock)
+        };
+        assert_eq!(told("d").map(|found| found.reason).as_deref(), Some(reasons::QUOTA_EXCEEDED));
+        assert_eq!(told("theirs"), None);
     }
 
     #[test]

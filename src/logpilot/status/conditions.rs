@@ -12,6 +12,23 @@ use crate::{
     engine::conditions::DesiredCondition,
 };
 
+/// Reasons of errors that end only when somebody acts.
+const STALLING: [&str; 13] = [
+    reasons::DEADLINE_EXCEEDED,
+    reasons::API_KEY_INVALID,
+    reasons::NAME_CONFLICT,
+    reasons::REFERENCE_MISSING,
+    reasons::REFERENCE_INVALID,
+    reasons::CONFIG_CHECK_FAILED,
+    reasons::QUOTA_EXCEEDED,
+    reasons::ADMISSION_DENIED,
+    reasons::ROUTE_NOT_ACCEPTED,
+    reasons::ROUTE_CONFLICT,
+    reasons::DATA_VOLUME_SHARED,
+    reasons::ROLLOUT_PAUSED,
+    reasons::SCALED_BEYOND_STORAGE,
+];
+
 pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload]) -> Vec<DesiredCondition> {
     let condition = |type_, status, reason: &str, message: String| DesiredCondition {
         type_,
@@ -64,7 +81,8 @@ pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload])
             "Applied",
             true,
             reasons::APPLIED,
-            format!("{} objects are as planned{}", view.plan.objects.len(), reads(view)),
+            // Without their number, which changes with what is kept for a rollback.
+            format!("every object is as planned{}", reads(view)),
         )
     });
 
@@ -72,22 +90,7 @@ pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload])
     let stuck = first_error.filter(|_| {
         lost || problems::requires_user_action(view.outcome)
             || found.iter().any(|problem| {
-                problem.severity == Severity::Error
-                    && [
-                        reasons::DEADLINE_EXCEEDED,
-                        reasons::API_KEY_INVALID,
-                        reasons::NAME_CONFLICT,
-                        reasons::REFERENCE_MISSING,
-                        reasons::REFERENCE_INVALID,
-                        reasons::CONFIG_CHECK_FAILED,
-                        reasons::QUOTA_EXCEEDED,
-                        reasons::ADMISSION_DENIED,
-                        reasons::ROUTE_NOT_ACCEPTED,
-                        reasons::ROUTE_CONFLICT,
-                        reasons::ROLLOUT_PAUSED,
-                        reasons::SCALED_BEYOND_STORAGE,
-                    ]
-                    .contains(&problem.reason.as_str())
+                problem.severity == Severity::Error && STALLING.contains(&problem.reason.as_str())
             })
     });
     if let Some(problem) = stuck {

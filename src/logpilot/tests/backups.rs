@@ -146,7 +146,15 @@ fn the_copying_pod_follows_the_servers_to_their_node() {
     }
     assert_eq!(
         pod["containers"][0]["args"],
-        json!(["backup", "--database=/data/logpilot.db", "--to=/backups", "--keep=7"])
+        json!([
+            "backup",
+            "--database=/data/logpilot.db",
+            "--to=/backups",
+            "--keep=7",
+            "--resource=logpilot",
+            "--resource-uid=11111111-2222-3333-4444-555555555555",
+            "--exclusive"
+        ])
     );
     assert!(pod["containers"][0].get("command").is_none());
 }

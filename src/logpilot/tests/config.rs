@@ -82,6 +82,14 @@ fn what_the_operator_owns_cannot_be_set_by_the_overlay(#[case] overlay: &str, #[
     assert!(OWNED_PROPERTIES.iter().any(|owned| violation.message.ends_with(owned.instead)), "{violation}");
 }
 
+#[test]
+fn a_value_above_owned_properties_names_one_of_them() {
+    let violation = refused("{ spring: null }", "spring");
+    for words in ["stands above `spring.main.web-application-type`", "an empty one too", "or remove it"] {
+        assert!(violation.message.contains(words), "{violation}");
+    }
+}
+
 #[rstest]
 #[case("{ 'server[po.rt': 1 }", "server[po.rt")]
 #[case("{ 'Server].Po[rt': 1 }", "Server].Po[rt")]

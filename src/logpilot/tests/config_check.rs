@@ -73,7 +73,7 @@ fn view(children: impl IntoIterator<Item = Child>) -> Snapshot {
     for child in children {
         cache.upsert(child);
     }
-    cache.snapshot("logpilot")
+    cache.snapshot(&named())
 }
 
 /// The name of the ConfigMap that is planned.
@@ -224,10 +224,7 @@ fn until_the_verdict_is_good_one_deployment_is_held_and_nothing_else_changes() {
 
 #[test]
 fn a_failed_check_is_an_error_of_its_job_and_one_under_way_is_none() {
-    let told = |verdict| {
-        let key = Key { namespace: None, name: "s".into() };
-        problems::fact_problems(&facts(verdict), &[], &[], (&key, "api-key"), "logpilot")
-    };
+    let told = |verdict| problems::fact_problems(&cluster("{}"), &facts(verdict));
     assert_eq!(told(CheckVerdict::Running), []);
     assert_eq!(told(CheckVerdict::Good), []);
     let found = told(CheckVerdict::Bad { message: "why".into() });
@@ -364,7 +361,7 @@ fn a_job_that_is_of_no_use_goes_while_the_deployment_is_held_and_what_old_pods_u
         child(ConfigMap::KIND, "logpilot-all-config-0123456789", OURS, &json!({})),
         child(ConfigMap::KIND, "somebody-s", ("2", "LogPilotCluster"), &json!({})),
     ]);
-    let owner = Owner { kind: "LogPilotCluster", name: "logpilot".into(), uid: OURS.0.into() };
+    let owner = Owner { resource: named(), uid: OURS.0.into() };
     let pruned = |result| {
         let key = Key { namespace: Some("logpilot".into()), name: "logpilot-all".into() };
         let outcome = Outcome {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    api::status::Problem,
+    api::status::{Problem, Severity},
     engine::{
         outcome::{AppliedObject, ApplyResult, Outcome},
         plan::Key,
@@ -38,10 +38,23 @@ fn a_claim_that_may_hold_data_is_never_to_be_deleted() {
     let shared = "{ backup: {} }";
     let own = "{ environment: Development, storage: { sharing: PerComponent } }";
     for (spec, name, instance, living, words) in [
-        (shared, "logpilot-data", None, &[][..], "spec.storage.volume.existingClaim of a new resource"),
+        (
+            shared,
+            "logpilot-data",
+            None,
+            &[][..],
+            "spec.storage.volume.existingClaim of a new resource in place of this one",
+        ),
         (shared, "logpilot-backup", None, &[], "name it in spec.backup.volume.existingClaim"),
         (own, "logpilot-all-data", None, &[], "may hold data: set another spec.nameOverride"),
-        (shared, "logpilot-data", Some("old"), &["old"], "spec.storage.volume.existingClaim"),
+        (
+            shared,
+            "logpilot-data",
+            Some("old"),
+            &["old"],
+            "LogPilotCluster 'old' uses it: set another spec.nameOverride",
+        ),
+        (shared, "logpilot-backup", Some("old"), &["old"], "LogPilotCluster 'old' uses it"),
         (
             shared,
             "logpilot-data",
@@ -82,7 +95,7 @@ fn servers_behind_a_foreign_key_name_it() {
     let problem = told("{}", "Deployment", "logpilot-all", held, &[], &facts);
     assert_eq!(problem.reason, "ConflictBehind");
     assert!(problem.message.contains("Secret logpilot/logpilot-api-key"), "{problem:?}");
-    let known = problems::fact_problems(&facts, &[], &[], (&secret, "api-key"), "logpilot");
+    let known = problems::fact_problems(&cluster("{}"), &facts);
     let [problem] = known.as_slice() else { panic!("{known:?}") };
     assert_eq!(problem.reason, "NameConflict");
     let command = r#"kubectl patch lpc logpilot --type merge -p '{"spec":{"auth":{"apiKeySecret":{"name":"logpilot-api-key","key":"api-key"}}}}'"#;
@@ -111,10 +124,22 @@ fn problem_kind() -> &'static crate::engine::kind::Kind {
 #[test]
 fn a_namespace_that_outlived_its_resource_can_be_taken_over() {
     let facts = Facts { kept_namespaces: [("logs".to_owned(), "old".to_owned())].into(), ..Facts::default() };
-    let secret = Key { namespace: None, name: "k".into() };
-    let known = problems::fact_problems(&facts, &[], &[], (&secret, "api-key"), "logpilot");
+    let known = problems::fact_problems(&cluster("{}"), &facts);
     let [problem] = known.as_slice() else { panic!("{known:?}") };
     assert_eq!(problem.reason, "NamespaceKept");
     let command = "kubectl label namespace logs app.kubernetes.io/instance=logpilot --overwrite";
     assert!(problem.message.contains(command), "{problem:?}");
+}
+
+#[test]
+fn limits_in_a_foreign_namespace_are_a_warning() {
+    let found = |limits_shared| {
+        let facts = Facts { limits_shared, ..Facts::default() };
+        problems::fact_problems(&cluster("{ namespace: { name: logs } }"), &facts)
+    };
+    assert_eq!(found(false), []);
+    let found = found(true);
+    let [problem] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((problem.reason.as_str(), problem.object.as_str()), ("LimitsShared", "Namespace logs"));
+    assert_eq!(problem.severity, Severity::Warning);
 }

@@ -24,6 +24,7 @@ fn taken(object: Value) -> Option<Result<Cluster, Vec<Violation>>> {
     let loose: DynamicObject = serde_json::from_value(object.clone()).ok()?;
     contention::contention_keys(&loose);
     contention::route_conflicts(&loose, [&loose].into_iter());
+    contention::shared_places(&loose, [&loose].into_iter());
     let cr: LogPilotCluster = serde_json::from_value(object).ok()?;
     let cluster = validate(&cr);
     if let Ok(cluster) = &cluster {

@@ -78,7 +78,7 @@ fn an_annotation_that_writes_nothing_is_taken_however_it_comes() {
         assert_eq!(validate(&resource_of(spec)).err(), None);
     }
     let ruled = |path: &str| {
-        let rule = json!({ "host": "a.b", "http": { "paths": [{ "path": path, "pathType": "ImplementationSpecific" }] } });
+        let rule = json!({ "host": "a.b", "http": { "paths": [{ "path": path, "pathType": "ImplementationSpecific", "backend": { "service": { "name": "a" } } }] } });
         ingress(&json!({}), &json!({ "spec": { "rules": [rule] } }))
     };
     assert_eq!(validate(&resource_of(ruled("/api(/|$)(.*)"))).err(), None);

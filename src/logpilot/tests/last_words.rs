@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use engine::last_words::LastWords;
+use engine::last_words::{AFTERWARDS, LastWords};
 
 /// Most characters that are kept of one end.
 const MAX_CHARS: usize = 512;
@@ -172,8 +172,11 @@ fn other_shapes_of_an_end_are_read() {
         ),
         // The last exception, not one that was survived before it.
         (format!("{trace}{}", "b.LastError: last\n\tat b.C.d(C.java:3)\n"), "b.LastError: last"),
-        // An error after the exception explains the end.
-        (format!("{trace}{}{}", log("INFO", "goes on"), log("ERROR", "gives up")), "gives up"),
+        // An error after the exception belongs to the end too.
+        (
+            format!("{trace}{}{}", log("INFO", "goes on"), log("ERROR", "gives up")),
+            "a.InnerException: inner; afterwards: gives up",
+        ),
         (format!("{}{trace}", log("ERROR", "Application run failed\n")), "a.InnerException: inner"),
         // A message of several lines, and one without any.
         (
@@ -206,6 +209,219 @@ fn other_shapes_of_an_end_are_read() {
     ] {
         let LastWords::Cause(found) = LastWords::read(&text) else { panic!("{text}: {:?}", LastWords::read(&text)) };
         assert_eq!(found.split_whitespace().collect::<Vec<_>>(), words.split_whitespace().collect::<Vec<_>>(), "{text}");
+    }
+}
+
+/// The last 2,048 bytes, as a kubelet keeps them.
+fn kept(text: &str) -> &str {
+    let start =
+        (text.len().saturating_sub(2048)..=text.len()).find(|start| text.is_char_boundary(*start)).unwrap();
+    &text[start..]
+}
+
+fn log(level: &str, message: &str) -> String {
+    format!(
+        "2026-11-21T09:16:26.410Z {level:>5} 951 --- [logpilot-server] [           main] c.example.Class : {message}\n"
+    )
+}
+
+fn trace(exceptions: &[&str]) -> String {
+    let mut text = exceptions.join("\nCaused by: ");
+    text.push('\n');
+    for frame in 0..4 {
+        writeln!(
+            text,
+            "\tat org.example.Factory.method{frame}(Factory.java:{frame}) ~[example-6.1.13.jar!/:6.1.13]"
+        )
+        .unwrap();
+    }
+    text
+}
+
+const NOT_A_DATABASE: &str = "org.sqlite.SQLiteException: [SQLITE_NOTADB] File opened that is not a database file (file is not a database)";
+
+#[test]
+fn a_crash_of_the_jvm_names_signal_and_frame() {
+    let header = |signal: &str, frame: &str| {
+        format!(
+            "{}#\n# A fatal error has been detected by the Java Runtime Environment:\n#\n#  {signal}\n#\n# JRE version: OpenJDK \
+             Runtime Environment Temurin-17.0.15+6 (17.0.15+6) (build 17.0.15+6)\n# Java VM: OpenJDK 64-Bit Server VM \
+             Temurin-17.0.15+6 (17.0.15+6, mixed mode, sharing, tiered, compressed oops, serial gc, linux-amd64)\n{frame}#\n# Core \
+             dump will be written. Default location: /app/core.1\n#\n# An error report file with more information is saved as:\n# \
+             /tmp/hs_err_pid1.log\n#\n# If you would like to submit a bug report, please visit:\n#   \
+             https://github.com/adoptium/adoptium-support/issues\n# The crash happened outside the Java Virtual Machine in native \
+             code.\n# See problematic frame for where to report the bug.\n#\n",
+            log("INFO", "Started").repeat(15)
+        )
+    };
+    let told = "A fatal error has been detected by the Java Runtime Environment: ";
+    for (signal, frame, words) in [
+        (
+            "SIGSEGV (0xb) at pc=0x00007f3b1c02f0a1, pid=1, tid=17",
+            "# Problematic frame:\n# C  [sqlite-3.45.3.0-libsqlitejdbc.so+0x2f0a1]  sqlite3_step+0x41\n",
+            "SIGSEGV (0xb); problematic frame: C [sqlite-3.45.3.0-libsqlitejdbc.so+0x2f0a1] sqlite3_step+0x41",
+        ),
+        (
+            "SIGBUS (0x7) at pc=0x00007f3b1c02f0a1, pid=1, tid=17",
+            "# Problematic frame:\n# v  ~StubRoutines::jlong_disjoint_arraycopy\n",
+            "SIGBUS (0x7); problematic frame: v ~StubRoutines::jlong_disjoint_arraycopy",
+        ),
+        (
+            "Internal Error (sharedRuntime.cpp:1234), pid=1, tid=17\n#  guarantee(cb != NULL) failed: must be",
+            "",
+            "Internal Error (sharedRuntime.cpp:1234): guarantee(cb != NULL) failed: must be",
+        ),
+    ] {
+        let text = header(signal, frame);
+        assert_eq!(LastWords::read(kept(&text)), cause(&format!("{told}{words}")));
+        // Cut in the middle of the header.
+        let cut = text.find("been detected").unwrap();
+        assert_eq!(LastWords::read(&text[cut..]), cause(&format!("{told}{words}")));
+    }
+}
+
+#[test]
+fn an_error_after_the_cause_does_not_replace_it() {
+    let failed = log("ERROR", "Exception during pool initialization.");
+    let chain = trace(&["a.PoolException: Failed to initialize pool", NOT_A_DATABASE]);
+    for (after, words) in [
+        (log("ERROR", "Application run failed"), "Application run failed"),
+        (log("WARN", "closing") + &log("ERROR", "Unable to start"), "Unable to start"),
+    ] {
+        let text = format!("{}{failed}\n{chain}{after}", log("INFO", "Starting").repeat(20));
+        assert_eq!(LastWords::read(kept(&text)), cause(&format!("{NOT_A_DATABASE}{AFTERWARDS}{words}")));
+    }
+    let long = format!(
+        "{failed}{}{}",
+        trace(&[&format!("a.BException: {}", "x".repeat(700))]),
+        log("ERROR", &"y".repeat(300))
+    );
+    let LastWords::Cause(found) = LastWords::read(&long) else { panic!("{long}") };
+    assert!(found.chars().count() <= MAX_CHARS && found.contains("x…; afterwards: y"), "{found}");
+}
+
+#[test]
+fn what_was_handled_is_no_cause() {
+    let handled = log("WARN", "cannot reach the collector")
+        + &trace(&["java.net.ConnectException: Connection refused"]);
+    let goes_on = log("INFO", "Tomcat started on port 8080");
+    for (text, words) in [
+        (format!("{handled}{goes_on}"), LastWords::LogLine("Tomcat started on port 8080".into())),
+        (
+            format!("{handled}{goes_on}{}", log("ERROR", "the schema is newer than the server")),
+            cause("the schema is newer than the server"),
+        ),
+        // The cause came before it.
+        (
+            format!("{}{}{handled}{goes_on}", log("ERROR", "failed"), trace(&[NOT_A_DATABASE])),
+            cause(NOT_A_DATABASE),
+        ),
+        // Nothing follows it, so it may well be the end; and a thread that did not catch it.
+        (handled.clone(), cause("java.net.ConnectException: Connection refused")),
+        (
+            format!(
+                "{}Exception in thread \"main\" {}{goes_on}",
+                log("INFO", "a"),
+                trace(&["a.BException: b"])
+            ),
+            cause("Exception in thread \"main\" a.BException: b"),
+        ),
+        (
+            format!(
+                "{}Terminating due to java.lang.OutOfMemoryError: Java heap space\n{goes_on}",
+                log("INFO", "a")
+            ),
+            cause("Terminating due to java.lang.OutOfMemoryError: Java heap space"),
+        ),
+    ] {
+        assert_eq!(LastWords::read(kept(&text)), words, "{text}");
+    }
+}
+
+#[test]
+fn an_exception_without_a_path_keeps_the_one_around_it() {
+    let space = "java.io.IOException: No space left on device";
+    let around = "a.WebServerException: Unable to create tempDir. java.io.tmpdir is set to /tmp";
+    let chain = format!("{}Caused by: {}", trace(&[around]), trace(&[space]));
+    assert_eq!(LastWords::read(&chain), cause(&format!("{space}; in: {around}")));
+    let chain = format!("{}Caused by: {}", trace(&["a.BException: no path"]), trace(&[space]));
+    assert_eq!(LastWords::read(&chain), cause(space));
+}
+
+#[test]
+fn logs_in_json_are_read_like_plain_ones() {
+    let stack = trace(&["a.PoolException: outer \"quoted\"", NOT_A_DATABASE]);
+    let stack = serde_json::to_string(&stack).unwrap();
+    let message = "Application run failed";
+    let info = r#"{"@timestamp":"2026-11-21T09:16:26.410Z","level":"INFO","message":"Starting","logger_name":"a.B"}"#;
+    let lines = [
+        // logstash-logback-encoder.
+        format!(
+            r#"{{"@timestamp":"2026-11-21T09:16:26.410Z","@version":"1","message":"{message}","logger_name":"o.s.SpringApplication","thread_name":"main","level":"ERROR","level_value":40000,"stack_trace":{stack}}}"#
+        ),
+        // Spring Boot: ECS, flat and nested, and GELF.
+        format!(
+            r#"{{"@timestamp":"2026-11-21T09:16:26.410Z","log.level":"ERROR","process.pid":1,"service.name":"logpilot","message":"{message}","error.type":"a.PoolException","error.message":"outer","error.stack_trace":{stack},"ecs.version":"8.11"}}"#
+        ),
+        format!(
+            r#"{{"log":{{"level":"ERROR","logger":"o.s.SpringApplication"}},"message":"{message}","error":{{"type":"a.PoolException","message":"outer","stack_trace":{stack}}}}}"#
+        ),
+        format!(
+            r#"{{"version":"1.1","short_message":"{message}","timestamp":1763716586.410,"level":3,"_level_name":"ERROR","full_message":{stack}}}"#
+        ),
+        // Logback's own.
+        format!(
+            r#"{{"sequenceNumber":9,"timestamp":1763716586410,"nanoseconds":410000000,"level":"ERROR","threadName":"main","loggerName":"o.s.SpringApplication","context":{{"name":"default"}},"mdc":{{}},"message":"{message}","throwable":{{"className":"a.PoolException","message":"outer","stepArray":[{{"className":"a.B","methodName":"c","fileName":"B.java","lineNumber":1}}],"cause":{{"className":"org.sqlite.SQLiteException","message":"[SQLITE_NOTADB] File opened that is not a database file (file is not a database)","commonFramesCount":3,"stepArray":[{{"className":"a.D","methodName":"e","fileName":"D.java","lineNumber":2}}]}}}}}}"#
+        ),
+    ];
+    for line in &lines {
+        let text = format!("{info}\n").repeat(20) + line + "\n";
+        assert_eq!(LastWords::read(kept(&text)), cause(NOT_A_DATABASE), "{line}");
+        // The kubelet's cut within the line, up to the root cause: never the JSON itself.
+        let root = line.find("\"className\":\"org.sqlite").or(line.find("org.sqlite")).unwrap();
+        for start in (0..root).filter(|start| line.is_char_boundary(*start)) {
+            let tail = format!("{}\n", &line[start..]);
+            let found = LastWords::read(&tail);
+            let LastWords::Cause(found) = &found else { panic!("{tail}: {found:?}") };
+            assert!(found.contains("[SQLITE_NOTADB]") && !found.contains("\":"), "{tail}: {found}");
+        }
+    }
+    // Without an exception.
+    let of =
+        |level: &str, message: &str| format!("{info}\n{{\"level\":\"{level}\",\"message\":\"{message}\"}}\n");
+    assert_eq!(LastWords::read(&of("ERROR", "gives up")), cause("gives up"));
+    assert_eq!(LastWords::read(&of("WARN", "closing")), LastWords::LogLine("closing".into()));
+    assert_eq!(LastWords::read(&of("fatal", "gives up")), cause("gives up"));
+    // An object that is no log line stays as it is.
+    assert_eq!(LastWords::read("{\"a\":1}\n"), cause("{\"a\":1}"));
+    let analysis = r#"{"level":"ERROR","message":"\n\n***\nAPPLICATION FAILED TO START\n***\n\nDescription:\n\nPort 8080 was already in use.\n\nAction:\n\nStop the other.\n"}"#;
+    let LastWords::Cause(found) = LastWords::read(analysis) else { panic!("{analysis}") };
+    assert_eq!(found, "Port 8080 was already in use.; Action: Stop the other.");
+}
+
+#[test]
+fn usual_failures_keep_their_words() {
+    let main =
+        |text: &str| format!("{}Exception in thread \"main\" {}", log("INFO", "a").repeat(3), trace(&[text]));
+    let failed =
+        |root: &str| log("ERROR", "Application run failed\n") + &trace(&["a.OuterException: outer", root]);
+    for (text, words) in [
+        (failed("java.net.UnknownHostException: db.example: Name or service not known"), "java.net.UnknownHostException: db.example: Name or service not known"),
+        (failed("java.net.BindException: Address already in use"), "java.net.BindException: Address already in use"),
+        (main("java.lang.OutOfMemoryError: Java heap space"), "Exception in thread \"main\" java.lang.OutOfMemoryError: Java heap space"),
+        (
+            "Error: LinkageError occurred while loading main class a.Main\n\tjava.lang.UnsupportedClassVersionError: a/Main has been \
+             compiled by a more recent version of the Java Runtime (class file version 65.0), this version of the Java Runtime \
+             only recognizes class file versions up to 61.0\n"
+                .to_owned(),
+            "Error: LinkageError occurred while loading main class a.Main java.lang.UnsupportedClassVersionError: a/Main has been \
+             compiled by a more recent version of the Java Runtime (class file version 65.0), this version of the Java Runtime \
+             only recognizes class file versions up to 61.0",
+        ),
+        ("Error: Unable to access jarfile /app/logpilot-server.jar\n".to_owned(), "Error: Unable to access jarfile /app/logpilot-server.jar"),
+        ("exec /opt/java/openjdk/bin/java: exec format error\n".to_owned(), "exec /opt/java/openjdk/bin/java: exec format error"),
+    ] {
+        assert_eq!(LastWords::read(kept(&text)), cause(words), "{text}");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Fields that change nothing in the plan by design.
-const ELSEWHERE: &[&str] = &["operation.paused"];
+const ELSEWHERE: &[&str] = &["operation.paused", "components.*.env[].valueFrom.fieldRef.apiVersion"];
 
 /// Everything a user can see of a spec before it runs.
 fn seen(spec: &str) -> String {

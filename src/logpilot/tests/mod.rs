@@ -18,7 +18,9 @@ mod model;
 mod monitoring;
 mod network;
 mod operation;
+mod patch_rules;
 mod patches;
+mod places;
 mod plans;
 mod properties;
 mod refusals;
@@ -28,6 +30,7 @@ mod restore;
 mod rules;
 mod server_pods;
 mod specs;
+mod status_writes;
 mod storage;
 mod warnings;
 
@@ -41,8 +44,17 @@ use super::{
 };
 use crate::{
     api::LogPilotCluster,
-    engine::plan::{Plan, Planned},
+    engine::{
+        plan::{Plan, Planned},
+        resource::ResourceRef,
+    },
+    kinds::LOGPILOT_CLUSTER,
 };
+
+/// The name of every resource of these tests.
+fn named() -> ResourceRef {
+    ResourceRef::new(&LOGPILOT_CLUSTER, None, "logpilot")
+}
 
 /// A resource named `logpilot` with this spec, and an image where none is given.
 fn resource(spec: &str) -> LogPilotCluster {

@@ -108,7 +108,7 @@ fn seen(spec: &str, live: Option<i64>, told: &ComponentStatus) -> Remembered {
         world.upsert(Child::read(Deployment::KIND, &deployment).expect("a child"));
     }
     let before = LogPilotClusterStatus { components: vec![told.clone()], ..LogPilotClusterStatus::default() };
-    remembered(&cluster(spec), &before, &world.snapshot("logpilot"))
+    remembered(&cluster(spec), &before, &world.snapshot(&named()))
 }
 
 #[test]

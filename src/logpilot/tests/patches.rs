@@ -225,3 +225,117 @@ patches:
     let listener = &object(&plan, "Gateway", "logpilot").body["spec"]["listeners"][0];
     assert_eq!((listener["port"].as_i64(), listener["protocol"].as_str()), (Some(8080), Some("HTTP")));
 }
+
+/// A spec with these operations on an object.
+fn operations(kind: &str, name: &str, operations: &str) -> String {
+    format!(
+        "{{ patches: [{{ target: {{ kind: {kind}, name: {name} }}, type: Json6902, operations: {operations} }}] }}"
+    )
+}
+
+#[test]
+fn operations_are_done_in_their_order() {
+    let plan = planned(&operations(
+        "Deployment",
+        "logpilot-all",
+        "[
+  { op: test, path: /spec/template/spec/containers/0/name, value: logpilot },
+  { op: add, path: /spec/template/spec/hostAliases, value: [] },
+  { op: add, path: /spec/template/spec/hostAliases/-, value: { ip: 10.0.0.1, hostnames: [h] } },
+  { op: add, path: /spec/template/metadata/annotations/example.com~1a, value: b },
+  { op: add, path: /metadata/annotations/a, value: b },
+  { op: copy, from: /metadata/annotations/a, path: /metadata/annotations/c },
+  { op: replace, path: /spec/template/spec/containers/0/livenessProbe/periodSeconds, value: 7 },
+]",
+    ));
+    let body = &object(&plan, "Deployment", "logpilot-all").body;
+    let template = &body["spec"]["template"];
+    assert_eq!(template["spec"]["hostAliases"], json!([{ "ip": "10.0.0.1", "hostnames": ["h"] }]));
+    assert_eq!(template["spec"]["containers"][0]["livenessProbe"]["periodSeconds"], 7);
+    assert_eq!(template["metadata"]["annotations"]["example.com/a"], "b");
+    assert_eq!(body["metadata"]["annotations"]["c"], "b");
+}
+
+#[rstest]
+#[case::absent(
+    "[{ op: remove, path: /spec/template/spec/hostAliases }]",
+    "[0]",
+    "'/spec/template/spec/hostAliases'"
+)]
+#[case::beyond(
+    "[{ op: replace, path: /spec/template/spec/containers/7/image, value: 'a:1' }]",
+    "[0]",
+    "containers/7"
+)]
+#[case::test(
+    "[{ op: add, path: /metadata/labels/a, value: b }, { op: test, path: /spec/template/spec/containers/0/name, value: x }]",
+    "[1]",
+    "cannot be done"
+)]
+#[case::no_value("[{ op: add, path: /metadata/labels/a }]", "[0]", "value")]
+#[case::null("[{ op: add, path: /metadata/labels/a, value: null }]", "[0]", "value")]
+#[case::selector("[{ op: remove, path: /spec/selector }]", "[0].path", "frozen")]
+#[case::in_the_selector("[{ op: add, path: /spec/selector/matchLabels/a, value: b }]", "[0].path", "frozen")]
+#[case::replicas_read("[{ op: test, path: /spec/replicas, value: 2 }]", "[0].path", "autoscaling")]
+#[case::replicas_moved(
+    "[{ op: move, from: /spec/replicas, path: /spec/minReadySeconds }]",
+    "[0].from",
+    "autoscaling"
+)]
+#[case::spec("[{ op: remove, path: /spec }]", "[0].path", "as a whole")]
+#[case::template("[{ op: replace, path: /spec/template, value: {} }]", "[0].path", "as a whole")]
+#[case::labels("[{ op: add, path: /metadata/labels, value: {} }]", "[0].path", "some are the operator's")]
+#[case::our_label("[{ op: remove, path: /metadata/labels/app }]", "[0].path", "the operator's")]
+#[case::our_annotation(
+    "[{ op: add, path: /spec/template/metadata/annotations/logpilot.io~1restart, value: x }]",
+    "[0].path",
+    "the operator's"
+)]
+#[case::name("[{ op: replace, path: /metadata/name, value: x }]", "[0].path", "only `labels`")]
+#[case::grace(
+    "[{ op: replace, path: /spec/template/spec/terminationGracePeriodSeconds, value: 0 }]",
+    "",
+    "at least 6"
+)]
+#[case::key("[{ op: remove, path: /spec/template/spec/containers/0/env/1 }]", "", "env[")]
+#[case::unknown("[{ op: add, path: /spec/foo, value: 1 }]", "", "unknown field")]
+#[case::root("[{ op: add, path: '/', value: 1 }]", "", "unknown field")]
+fn operations_are_refused_with_their_index(#[case] given: &str, #[case] path: &str, #[case] words: &str) {
+    let found = violations(&operations("Deployment", "logpilot-all", given));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].path, format!("spec.patches[0].operations{path}"), "{found:?}");
+    assert!(found[0].message.contains(words), "{found:?}");
+}
+
+/// Why strategic patches are not laid by the client library: see docs/decisions/0011.
+#[test]
+fn the_client_library_merges_otherwise() {
+    use k8s_openapi::{DeepMerge as _, api::core::v1::PodSpec};
+    let merged = |base: Value, patch: Value| {
+        let mut base: PodSpec = serde_json::from_value(base).expect("a pod");
+        base.merge_from(serde_json::from_value(patch).expect("a pod"));
+        serde_json::to_value(base).expect("JSON")
+    };
+    let ours = |base: Value, patch: &Value| {
+        let target = crate::api::patches::PatchTarget { kind: "Pod".into(), name: "a".into() };
+        let patch = crate::api::patches::ObjectPatch {
+            target,
+            type_: Some(crate::api::patches::PatchType::Strategic),
+            patch: patch.as_object().expect("an object").clone(),
+            operations: None,
+        };
+        let mut base = base;
+        crate::logpilot::patches::lay_over(&mut base, &patch).expect("laid");
+        base
+    };
+    let base = json!({ "priorityClassName": "a", "containers": [{ "name": "a", "ports": [{ "containerPort": 1, "protocol": "TCP" }] }] });
+    // It has no way to take something away, and drops what it does not know without a word.
+    let removal = json!({ "priorityClassName": null, "containers": [{ "name": "a", "$patch": "delete" }] });
+    assert_eq!(ours(base.clone(), &removal), json!({}));
+    assert_eq!(merged(base.clone(), removal), base);
+    // It merges as server-side apply does, and not as kubectl's patches do: there the labels of nodes are one value.
+    let base = json!({ "containers": [], "nodeSelector": { "a": "b" } });
+    let patch = json!({ "nodeSelector": { "c": "d" } });
+    assert_eq!(ours(base.clone(), &patch)["nodeSelector"], json!({ "a": "b", "c": "d" }));
+    assert_eq!(merged(base, patch)["nodeSelector"], json!({ "c": "d" }));
+}

@@ -289,7 +289,8 @@ fn what_holds_data_is_owned_only_while_the_policy_says_delete() {
 
 #[test]
 fn a_lost_claim_is_not_made_again() {
-    let facts = Facts { lost_claims: ["logpilot-data".to_owned()].into(), ..Facts::default() };
+    let facts =
+        Facts { lost_claims: [("logpilot-data".to_owned(), "u".to_owned())].into(), ..Facts::default() };
     assert_eq!(names(&plan(&cluster("{}"), &facts), "PersistentVolumeClaim"), [""; 0]);
 }
 

@@ -114,14 +114,14 @@ fn a_volume_s_pods_have_one_eviction_until_one_of_them_had_a_node() {
     let waiting = |name: &str| [refused(name, NEAR)];
     assert_eq!(due(&requeue, SHARED, &waiting("all-2")), ["logpilot-data: all-2"]);
     assert_eq!(due(&requeue, SHARED, &waiting("all-2")).len(), 1, "it was not carried out");
-    requeue.done("logpilot", "logpilot-data");
+    requeue.done(&named(), "logpilot-data");
     assert!(due(&requeue, SHARED, &waiting("all-3")).is_empty(), "the next pod is refused too");
     assert!(due(&requeue, SHARED, &[]).is_empty());
     assert!(due(&requeue, SHARED, &waiting("all-4")).is_empty());
     assert!(due(&requeue, SHARED, &[placed("all-5")]).is_empty());
     assert_eq!(due(&requeue, SHARED, &waiting("all-6")), ["logpilot-data: all-6"], "the next drain");
-    requeue.done("logpilot", "logpilot-data");
-    requeue.forget("logpilot");
+    requeue.done(&named(), "logpilot-data");
+    requeue.forget(&named());
     assert_eq!(due(&requeue, SHARED, &waiting("all-7")).len(), 1, "a resource made anew");
 }
 

@@ -11,11 +11,11 @@ use crate::{
     },
     engine::{
         cache::{Snapshot, SyncState},
-        plan::Replicas,
+        plan::{Key, Replicas},
     },
     kinds::KINDS,
     logpilot::{
-        facts::{OperatorImage, RestoreJob},
+        facts::{Contents, OperatorImage, Place, RestoreJob, SharedPlace},
         problems,
         replicas::remembered,
         restore::{self, State, World},
@@ -41,11 +41,12 @@ struct Scene {
     status: Option<RestoreStatus>,
     objects: Vec<Value>,
     image: bool,
+    shared: Vec<SharedPlace>,
 }
 
 impl Scene {
     fn new(spec: &str, objects: Vec<Value>) -> Self {
-        Self { spec: spec.to_owned(), status: None, objects, image: true }
+        Self { spec: spec.to_owned(), status: None, objects, image: true, shared: Vec::new() }
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -61,7 +62,14 @@ impl Scene {
 
     fn look_at(&self, snapshot: &Snapshot) -> State {
         let (cluster, before, image) = (cluster(&self.spec), self.status.as_ref(), self.image);
-        restore::advance(World { cluster: &cluster, image, before, snapshot, now: at(NOW) })
+        restore::advance(World {
+            cluster: &cluster,
+            image,
+            before,
+            snapshot,
+            shared: &self.shared,
+            now: at(NOW),
+        })
     }
 
     /// What is decided, and written.
@@ -137,6 +145,20 @@ fn stopped() -> Vec<Value> {
 
 fn message(state: &State) -> &str {
     state.status.as_ref().map_or("", |status| &status.message)
+}
+
+#[test]
+fn data_of_an_older_resource_is_never_replaced() {
+    let mut scene = Scene::new(&asking("a"), Vec::new());
+    let place = Place::Claim(Key { namespace: Some("logpilot".into()), name: "logpilot-data".into() });
+    let (contents, theirs, by) = (Contents::Data, Contents::Data, "old".to_owned());
+    scene.shared = vec![SharedPlace { place, contents, named: false, by, theirs, older: true }];
+    let state = scene.step();
+    let status = state.status.clone().unwrap();
+    assert_eq!((status.phase, state.job, state.stopped.len()), (Pending, None, 0));
+    assert!(status.message.contains("holds the data of LogPilotCluster 'old'"), "{}", status.message);
+    scene.shared[0].older = false;
+    assert_eq!(scene.phase(), Some(Stopping));
 }
 
 #[test]

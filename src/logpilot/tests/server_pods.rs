@@ -200,10 +200,10 @@ fn a_patch_gets_no_further_than_env(#[case] pod: String, #[case] path: &str, #[c
 fn whole(pod: &str) -> String {
     let target = PatchTarget { kind: "Deployment".into(), name: "logpilot-all".into() };
     let Value::Object(patch) = serde_yaml::from_str(pod).expect("YAML") else { panic!("an object") };
-    let patch = ObjectPatch { target, type_: Some(PatchType::Strategic), patch };
+    let patch = ObjectPatch { target, type_: Some(PatchType::Strategic), patch, operations: None };
     let plan = planned("{}");
     let mut laid = object(&plan, "Deployment", "logpilot-all").body["spec"]["template"]["spec"].clone();
-    crate::logpilot::patches::lay_over(&mut laid, &patch);
+    crate::logpilot::patches::lay_over(&mut laid, &patch).expect("laid");
     let fields = ["containers", "volumes", "enableServiceLinks"];
     Value::from_iter(fields.map(|field| (field, laid[field].clone()))).to_string()
 }
@@ -397,6 +397,14 @@ fn patches_of_jobs_are_judged_though_none_is_planned_now(
 #[case("spring.main.web-application-type", "none", "management port")]
 #[case("spring.main.cloud-platform", "none", "`health`")]
 #[case("spring.main.register-shutdown-hook", "false", "terminationGracePeriodSeconds")]
+#[case("spring.lifecycle.timeout-per-shutdown-phase", "1ms", "terminationGracePeriodSeconds")]
+#[case("spring.lifecycle.timeout-per-shutdown-phase", "30", "terminationGracePeriodSeconds")]
+#[case("spring.lifecycle.timeout-per-shutdown-phase", "PT0S", "terminationGracePeriodSeconds")]
+#[case("management.metrics.enable.all", "false", "`spec.monitoring`")]
+#[case("management.metrics.enable.http.server.requests", "false", "`spec.monitoring`")]
+#[case("management.metrics.enable.jvm", "false", "`spec.monitoring`")]
+#[case("management.observations.enable.all", "false", "`spec.monitoring`")]
+#[case("management.observations.http.server.requests.name", "x", "`spec.monitoring`")]
 #[case(
     "spring.autoconfigure.exclude",
     "org.springframework.boot.actuate.autoconfigure.health.HealthEndpointAutoConfiguration",
@@ -439,6 +447,8 @@ fn what_probes_need_is_refused_whatever_way_it_takes(
 /// What changes nothing of it.
 #[rstest]
 #[case("{ management.endpoints.web.exposure.include: '*' }")]
+#[case("{ server.address: 0.0.0.0, management.server.address: '0:0::0', grpc.server.address: '*' }")]
+#[case("{ server: { address: '::' }, grpc: { server: { address: '::' } } }")]
 #[case("{ management.endpoints.web.exposure.include: [health, prometheus, env] }")]
 #[case("{ management.endpoints.web.exposure.include: 'env, Health ,prometheus' }")]
 #[case("{ management.endpoints.web.exposure.exclude: [env, beans] }")]
@@ -454,6 +464,10 @@ fn what_probes_need_is_refused_whatever_way_it_takes(
     "{ spring.autoconfigure.exclude: [org.springframework.boot.autoconfigure.task.TaskSchedulingAutoConfiguration] }"
 )]
 #[case("{ grpc.server.max-inbound-message-size: 8MB }")]
+#[case("{ spring.lifecycle.timeout-per-shutdown-phase: 20s }")]
+#[case("{ spring.lifecycle.timeout-per-shutdown-phase: PT1M30S }")]
+#[case("{ spring.lifecycle.timeout-per-shutdown-phase: 1000 }")]
+#[case("{ management.metrics.enable: { all: true, tomcat: false } }")]
 fn what_probes_need_not_know_of_is_free(#[case] overlay: &str) {
     cluster(&format!("{{ config: {{ overlay: {overlay} }} }}"));
 }

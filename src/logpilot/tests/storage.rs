@@ -3,7 +3,6 @@
 use rstest::rstest;
 
 use super::*;
-use crate::engine::plan::Key;
 
 /// What a row of the table comes to.
 #[derive(Debug, PartialEq)]
@@ -197,13 +196,7 @@ fn a_claim_without_a_volume_keeps_its_size_until_it_has_one(
             &object(&plan, "PersistentVolumeClaim", name).body["spec"]["resources"]["requests"]["storage"];
         assert_eq!(asked, kept.unwrap_or("10Gi"), "{name}");
     }
-    let problems = crate::logpilot::problems::fact_problems(
-        &facts,
-        &[],
-        &[],
-        (&Key { namespace: None, name: "k".into() }, "api-key"),
-        "logpilot",
-    );
+    let problems = crate::logpilot::problems::fact_problems(&cluster, &facts);
     assert_eq!(problems.len(), kept.map_or(0, |_| 2), "{problems:?}");
     assert!(
         problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains("for 10Gi afterwards"))
@@ -251,8 +244,7 @@ fn a_smaller_size_goes_as_far_as_the_volume(
             &object(&plan, "PersistentVolumeClaim", name).body["spec"]["resources"]["requests"]["storage"];
         assert_eq!(size, asked, "{name}");
     }
-    let key = Key { namespace: None, name: "k".into() };
-    let problems = crate::logpilot::problems::fact_problems(&facts, &[], &[], (&key, "api-key"), "logpilot");
+    let problems = crate::logpilot::problems::fact_problems(&cluster, &facts);
     assert_eq!(problems.len(), if told { names.len() } else { 0 }, "{problems:?}");
     let range = format!("Kubernetes takes sizes above {}", capacity.unwrap_or(requested));
     assert!(

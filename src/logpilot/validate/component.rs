@@ -91,19 +91,11 @@ fn image(
         Some(text) => (format!("{path}.image"), text),
         None => ("spec.image".to_owned(), &spec.image),
     };
-    let image = Image::parse(text);
     let seen = violations.0.iter().any(|objection| objection.path == path);
-    match image {
-        None if !seen => violations.add(
-            path,
-            format!("'{text}' must be an image reference such as 'danpung2/logpilot:1.2.0', without scheme or spaces"),
-        ),
-        Some(ref image) if !image.is_pinned() && !seen => violations.add(
-            path,
-            format!("'{text}' needs a tag or a digest: without one nobody can tell which version runs"),
-        ),
-        _ => {}
+    if let Some(why) = Image::objection(text).filter(|_| !seen) {
+        violations.add(path, why);
     }
+    let image = Image::parse(text);
     Some(match &spec.image_registry {
         Some(mirror) => image?.mirrored(mirror),
         None => image?,

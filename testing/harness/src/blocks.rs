@@ -16,6 +16,11 @@ pub struct Block {
 }
 
 impl Block {
+    /// The spec that has it.
+    pub fn given(&self) -> &Value {
+        &self.spec
+    }
+
     /// The spec without the block.
     pub fn absent(&self) -> Value {
         without(&self.spec, &self.at)

@@ -55,6 +55,11 @@ macro_rules! own_restore {
 macro_rules! patch {
     ($($text:tt)*) => { concat!("{ patches: [{ ", $($text)*, " }] }") };
 }
+macro_rules! operations {
+    ($($text:tt)*) => {
+        patch!("target: { kind: Deployment, name: logpilot-all }, type: Json6902, operations: [", $($text)*, "]")
+    };
+}
 
 pub const LEAVES: &[Leaf] = &[
     ("nameOverride", "{}", "{ nameOverride: other }"),
@@ -77,11 +82,11 @@ pub const LEAVES: &[Leaf] = &[
     ("serviceAccount.annotations", "{}", "{ serviceAccount: { annotations: { a: b } } }"),
     (
         "components.*.enabled",
-        "{ components: { all: {}, rest: {} } }",
+        "{ components: { all: {}, rest: { enabled: true } } }",
         "{ components: { all: {}, rest: { enabled: false } } }",
     ),
     ("components.*.image", "{}", all!("image: 'b:1'")),
-    ("components.*.replicas", "{}", all!("replicas: 1")),
+    ("components.*.replicas", all!("replicas: 2"), all!("replicas: 1")),
     ("components.*.resources.requests.cpu", "{}", all!("resources: { requests: { cpu: 200m } }")),
     ("components.*.resources.requests.memory", "{}", all!("resources: { requests: { memory: 300Mi } }")),
     (
@@ -447,7 +452,11 @@ pub const LEAVES: &[Leaf] = &[
         "{ storage: { volume: { accessMode: ReadWriteMany }, allowUnsafe: [SqliteOnSharedFilesystem] }, components: { all: { topologySpread: [{ topologyKey: a, whenUnsatisfiable: DoNotSchedule }] } } }",
     ),
     ("components.*.priorityClassName", "{}", all!("priorityClassName: a")),
-    ("components.*.loadBalancer.enabled", all!("loadBalancer: {}"), all!("loadBalancer: { enabled: false }")),
+    (
+        "components.*.loadBalancer.enabled",
+        all!("loadBalancer: { enabled: true }"),
+        all!("loadBalancer: { enabled: false }"),
+    ),
     ("components.*.loadBalancer.httpPort", all!("loadBalancer: {}"), all!("loadBalancer: { httpPort: 81 }")),
     ("components.*.loadBalancer.grpcPort", all!("loadBalancer: {}"), all!("loadBalancer: { grpcPort: 81 }")),
     ("components.*.loadBalancer.class", all!("loadBalancer: {}"), all!("loadBalancer: { class: a.b/c }")),
@@ -461,7 +470,11 @@ pub const LEAVES: &[Leaf] = &[
         all!("loadBalancer: {}"),
         all!("loadBalancer: { annotations: { a: b } }"),
     ),
-    ("components.*.nodePort.enabled", all!("nodePort: {}"), all!("nodePort: { enabled: false }")),
+    (
+        "components.*.nodePort.enabled",
+        all!("nodePort: { enabled: true }"),
+        all!("nodePort: { enabled: false }"),
+    ),
     ("components.*.nodePort.http", all!("nodePort: {}"), all!("nodePort: { http: 30080 }")),
     ("components.*.nodePort.grpc", all!("nodePort: {}"), all!("nodePort: { grpc: 30051 }")),
     (
@@ -511,7 +524,11 @@ pub const LEAVES: &[Leaf] = &[
     ("backup.enabled", "{ backup: {} }", "{ backup: { enabled: false } }"),
     ("backup.schedule", "{ backup: {} }", "{ backup: { schedule: '0 4 * * *' } }"),
     ("backup.timeZone", "{ backup: {} }", "{ backup: { timeZone: Asia/Seoul } }"),
-    ("backup.retention.count", "{ backup: {} }", "{ backup: { retention: { count: 1 } } }"),
+    (
+        "backup.retention.count",
+        "{ backup: { retention: { count: 7 } } }",
+        "{ backup: { retention: { count: 1 } } }",
+    ),
     ("backup.volume.size", "{ backup: {} }", "{ backup: { volume: { size: 21Gi } } }"),
     (
         "backup.volume.storageClassName",
@@ -574,7 +591,7 @@ pub const LEAVES: &[Leaf] = &[
         s3!("bucket: abc, credentialsSecret: { name: a }, caConfigMap: { name: a }"),
         s3!("bucket: abc, credentialsSecret: { name: a }, caConfigMap: { name: a, key: b }"),
     ),
-    ("backup.suspend", "{ backup: {} }", "{ backup: { suspend: true } }"),
+    ("backup.suspend", "{ backup: { suspend: false } }", "{ backup: { suspend: true } }"),
     ("restore.requestId", restore!("requestId: a"), restore!("requestId: b")),
     (
         "restore.from",
@@ -625,7 +642,11 @@ pub const LEAVES: &[Leaf] = &[
         ingress!("tls: { secretName: a, issuerRef: { name: i } }"),
         ingress!("tls: { secretName: a, issuerRef: { name: j } }"),
     ),
-    ("exposure.ingress.cors.enabled", ingress!("cors: {}"), ingress!("cors: { enabled: false }")),
+    (
+        "exposure.ingress.cors.enabled",
+        ingress!("cors: { enabled: true }"),
+        ingress!("cors: { enabled: false }"),
+    ),
     (
         "exposure.ingress.cors.allowOrigins",
         ingress!("cors: {}"),
@@ -649,7 +670,7 @@ pub const LEAVES: &[Leaf] = &[
     ),
     (
         "exposure.gateway.enabled",
-        gateway!("className: a, rules: [{ host: a.b, component: all }]"),
+        gateway!("className: a, enabled: true, rules: [{ host: a.b, component: all }]"),
         gateway!("className: a, enabled: false, rules: [{ host: a.b, component: all }]"),
     ),
     (
@@ -743,6 +764,34 @@ pub const LEAVES: &[Leaf] = &[
         "patches[].patch",
         patch!("target: { kind: Deployment, name: logpilot-all }, patch: { metadata: { labels: { a: b } } }"),
         patch!("target: { kind: Deployment, name: logpilot-all }, patch: { metadata: { labels: { a: c } } }"),
+    ),
+    (
+        "patches[].operations[].op",
+        operations!(
+            "{ op: add, path: /metadata/labels/a, value: b }, { op: copy, from: /metadata/labels/a, path: /metadata/labels/c }"
+        ),
+        operations!(
+            "{ op: add, path: /metadata/labels/a, value: b }, { op: move, from: /metadata/labels/a, path: /metadata/labels/c }"
+        ),
+    ),
+    (
+        "patches[].operations[].path",
+        operations!("{ op: add, path: /metadata/labels/a, value: b }"),
+        operations!("{ op: add, path: /metadata/labels/c, value: b }"),
+    ),
+    (
+        "patches[].operations[].from",
+        operations!(
+            "{ op: add, path: /metadata/labels/a, value: b }, { op: add, path: /metadata/labels/c, value: d }, { op: copy, from: /metadata/labels/a, path: /metadata/labels/e }"
+        ),
+        operations!(
+            "{ op: add, path: /metadata/labels/a, value: b }, { op: add, path: /metadata/labels/c, value: d }, { op: copy, from: /metadata/labels/c, path: /metadata/labels/e }"
+        ),
+    ),
+    (
+        "patches[].operations[].value",
+        operations!("{ op: add, path: /metadata/labels/a, value: b }"),
+        operations!("{ op: add, path: /metadata/labels/a, value: c }"),
     ),
     (
         "monitoring.serviceMonitor.enabled",
@@ -1013,5 +1062,5 @@ pub const LEAVES: &[Leaf] = &[
         "{ limits: { quota: { pods: 9, limits: { ephemeral-storage: 9Gi } } } }",
     ),
     ("deletionProtection", "{}", "{ deletionProtection: true }"),
-    ("operation.stopped", "{}", "{ operation: { stopped: true } }"),
+    ("operation.stopped", "{ operation: { stopped: false } }", "{ operation: { stopped: true } }"),
 ];

@@ -30,18 +30,26 @@ pub static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 pub fn leaves() -> (Vec<Leaf>, Vec<String>) {
     let mut found = Vec::new();
     collect(&SCHEMA, "", &mut found);
-    // It changes nothing in a plan, so that the table of the plan's tests does not have it.
-    let paused = ("operation.paused", "{}", "{ operation: { paused: true } }");
+    // They change nothing in a plan, so that the table of the plan's tests does not have them.
+    let silent = [
+        ("operation.paused", "{ operation: { paused: false } }", "{ operation: { paused: true } }"),
+        (
+            "components.*.env[].valueFrom.fieldRef.apiVersion",
+            "{ components: { all: { env: [{ name: A, valueFrom: { fieldRef: { fieldPath: metadata.name } } }] } } }",
+            "{ components: { all: { env: [{ name: A, valueFrom: { fieldRef: { apiVersion: v1, fieldPath: metadata.name } } }] } } }",
+        ),
+    ];
     let (mut leaves, mut without) = (Vec::new(), Vec::new());
     for (path, schema) in found {
-        let Some((_, one, other)) = LEAVES.iter().chain([&paused]).find(|leaf| leaf.0 == path) else {
+        let Some((_, one, other)) = LEAVES.iter().chain(&silent).find(|leaf| leaf.0 == path) else {
             without.push(path);
             continue;
         };
-        let other = spec(other);
+        let (one, other) = (spec(one), spec(other));
         let parts: Vec<&str> = path.split('.').collect();
-        match place(&other, &parts) {
-            Some(at) => leaves.push(Leaf { schema, one: spec(one), other, at, path }),
+        let differs = |at: &Vec<String>| one.pointer(&pointer(at)) != other.pointer(&pointer(at));
+        match places(&other, &parts).into_iter().find(differs) {
+            Some(at) => leaves.push(Leaf { schema, one, other, at, path }),
             None => without.push(path),
         }
     }
@@ -70,26 +78,23 @@ fn collect(schema: &Value, path: &str, found: &mut Vec<(String, Value)>) {
     }
 }
 
-/// Where a value has the first thing of this path.
-fn place(value: &Value, path: &[&str]) -> Option<Vec<String>> {
-    let Some((part, rest)) = path.split_first() else { return Some(Vec::new()) };
-    let through = |key: String, value: &Value, rest: &[&str]| {
-        let mut at = vec![key];
-        at.extend(place(value, rest)?);
-        Some(at)
-    };
-    match (part.strip_suffix("[]"), value) {
+/// Every place at which a value has this path.
+fn places(value: &Value, path: &[&str]) -> Vec<Vec<String>> {
+    let Some((part, rest)) = path.split_first() else { return vec![Vec::new()] };
+    let below: Vec<(Vec<String>, &Value)> = match (part.strip_suffix("[]"), value) {
         (Some(name), _) => {
-            let items = value.get(name)?.as_array()?;
-            let within =
-                items.iter().enumerate().find_map(|(index, item)| through(index.to_string(), item, rest))?;
-            Some([vec![name.to_owned()], within].concat())
+            let items = value.get(name).and_then(Value::as_array).into_iter().flatten().enumerate();
+            items.map(|(index, item)| (vec![name.to_owned(), index.to_string()], item)).collect()
         }
         (None, Value::Object(fields)) if *part == "*" => {
-            fields.iter().find_map(|(key, value)| through(key.clone(), value, rest))
+            fields.iter().map(|(key, value)| (vec![key.clone()], value)).collect()
         }
-        (None, _) => through((*part).to_owned(), value.get(part)?, rest),
-    }
+        (None, _) => value.get(part).map(|value| (vec![(*part).to_owned()], value)).into_iter().collect(),
+    };
+    let through = |(at, value): (Vec<String>, &Value)| {
+        places(value, rest).into_iter().map(move |rest| [at.clone(), rest].concat()).collect::<Vec<_>>()
+    };
+    below.into_iter().flat_map(through).collect()
 }
 
 pub fn pointer(at: &[String]) -> String {
@@ -132,7 +137,7 @@ mod tests {
     #[test]
     fn a_leaf_is_changed_and_removed_where_it_is() {
         let spec = json!({ "a": [{ "b": { "x/y": 1 } }] });
-        let at = place(&spec, &["a[]", "b", "*"]).unwrap();
+        let at = places(&spec, &["a[]", "b", "*"]).remove(0);
         assert_eq!(at, ["a", "0", "b", "x/y"]);
         assert_eq!(with(&spec, &at, json!(2)), json!({ "a": [{ "b": { "x/y": 2 } }] }));
         assert_eq!(without(&spec, &at), json!({ "a": [{ "b": {} }] }));

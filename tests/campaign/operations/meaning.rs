@@ -83,11 +83,11 @@ pub const MEANINGS: &[(&str, &str, &[&str])] = &[
             "{ limits: { quota: { requests: { memory: 16Mi } } }, components: { all: { podAnnotations: { a: c } } } }",
         ],
     ),
+    ("no Secret", "{}", &["{ auth: { apiKeySecret: { name: none } } }"]),
     (
         "nothing there",
         "{}",
         &[
-            "{ auth: { apiKeySecret: { name: none } } }",
             "{ components: { all: { env: [{ name: A, valueFrom: { secretKeyRef: { name: none, key: k } } }] } } }",
             "{ components: { all: { envFrom: [{ configMapRef: { name: none } }] } } }",
             "{ components: { all: { priorityClassName: none } } }",
@@ -114,7 +114,7 @@ pub const MEANINGS: &[(&str, &str, &[&str])] = &[
     ),
     (
         "stopped",
-        "{ backup: {} }",
+        "{ backup: { suspend: false }, operation: { stopped: false, paused: false } }",
         &[
             "{ backup: {}, operation: { stopped: true } }",
             "{ backup: {}, operation: { paused: true } }",

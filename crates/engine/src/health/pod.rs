@@ -13,6 +13,10 @@ use crate::{kind::Domain, last_words::LastWords, probe_kill::ProbeKill};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pod {
     pub component: String,
+    /// The container that its state is about, where the pod has several.
+    pub container: Option<String>,
+    /// That container is not the server, but one beside or before it.
+    pub sidecar: bool,
     /// The claim of which it says that it mounts it; empty where it says nothing.
     pub claim: String,
     /// ConfigMaps that it mounts.
@@ -82,9 +86,14 @@ pub enum Stage {
 }
 
 pub(super) fn pod(live: &Value, domain: &Domain) -> Pod {
-    let container = container(live);
     let labels = live.pointer("/metadata/labels");
     let label = |name: &str| labels?.get(name)?.as_str().map(str::to_owned);
+    let component = label("app.kubernetes.io/component").unwrap_or_default();
+    let container = container(live, &component, domain);
+    let name = container.map(|it| string(it, "/name")).filter(|name| !name.is_empty());
+    let sidecar = name
+        .as_ref()
+        .is_some_and(|name| !is_main(name, &component, domain) && has_main(live, &component, domain));
     let job = label("batch.kubernetes.io/job-name");
     let phase = string(live, "/status/phase");
     let created = timestamp(live, "/metadata/creationTimestamp").map_or(0, Timestamp::as_second);
@@ -105,7 +114,9 @@ pub(super) fn pod(live: &Value, domain: &Domain) -> Pod {
             end.exit_code != 0 && (end.exit_code != 143 || job.is_some() || end.killed_by.is_some())
         });
     Pod {
-        component: label("app.kubernetes.io/component").unwrap_or_default(),
+        container: name.filter(|_| statuses(live).count() > 1),
+        sidecar,
+        component,
         claim: label(domain.volume_label).unwrap_or_default(),
         config_maps: config_maps(live, "/spec/volumes"),
         node: live.pointer("/spec/nodeName").and_then(Value::as_str).map(str::to_owned),
@@ -156,15 +167,44 @@ pub(super) fn pod(live: &Value, domain: &Domain) -> Pod {
     }
 }
 
-/// The one that does not run tells the cause, also where it is one that has to end or run before the others.
-fn container(live: &Value) -> Option<&Value> {
-    let of = |field: &str| live.pointer(field).and_then(Value::as_array).into_iter().flatten();
-    let all = || of("/status/initContainerStatuses").chain(of("/status/containerStatuses"));
+fn of<'a>(live: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+    live.pointer(field).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn statuses(live: &Value) -> impl Iterator<Item = &Value> {
+    of(live, "/status/initContainerStatuses").chain(of(live, "/status/containerStatuses"))
+}
+
+/// Whether a container does the work of its pod: it is named for the domain, for the component, or for both.
+fn is_main(container: &str, component: &str, domain: &Domain) -> bool {
+    let rest = container.strip_prefix(domain.main_container);
+    rest == Some("")
+        || !component.is_empty()
+            && rest.and_then(|rest| rest.strip_prefix('-')).unwrap_or(container) == component
+}
+
+fn has_main(live: &Value, component: &str, domain: &Domain) -> bool {
+    statuses(live).any(|status| is_main(&string(status, "/name"), component, domain))
+}
+
+/// The one that does not run tells the cause, also where it is one that has to end or run before the others. The kubelet
+/// sorts by name, so that a sidecar may come first: the server's own trouble goes before that of all others.
+fn container<'a>(live: &'a Value, component: &str, domain: &Domain) -> Option<&'a Value> {
     let waits = |status: &Value| status.pointer("/state/waiting").map(|waiting| string(waiting, "/reason"));
-    all()
-        .find(|status| waits(status).is_some_and(|reason| tells(&reason)))
-        .or_else(|| all().find(|status| waits(status).is_some()))
-        .or_else(|| of("/status/containerStatuses").next())
+    let in_trouble = |status: &Value| waits(status).is_some_and(|reason| tells(&reason));
+    let ended = |status: &Value| {
+        let end = ["/state/terminated", "/lastState/terminated"].iter().find_map(|it| status.pointer(it));
+        let ready = status.get("ready").and_then(Value::as_bool).unwrap_or(false);
+        !ready && end.is_some_and(|end| integer(end, "/exitCode") != 0)
+    };
+    let main =
+        || of(live, "/status/containerStatuses").find(|it| is_main(&string(it, "/name"), component, domain));
+    main()
+        .filter(|status| in_trouble(status) || ended(status))
+        .or_else(|| statuses(live).find(|status| in_trouble(status)))
+        .or_else(|| statuses(live).find(|status| waits(status).is_some()))
+        .or_else(main)
+        .or_else(|| of(live, "/status/containerStatuses").next())
 }
 
 /// Whether a container that waits for this reason is in trouble, and not just on its way.
@@ -202,4 +242,56 @@ pub(super) fn since(live: &Value, type_: &str, status: &str) -> i64 {
         .find(|it| string(it, "/type") == type_ && string(it, "/status") == status)
         .and_then(|it| timestamp(it, "/lastTransitionTime"))
         .map_or(0, Timestamp::as_second)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::test_kinds::DOMAIN;
+
+    /// The container that is told about, and whether it is a sidecar.
+    fn told(component: &str, containers: &Value) -> (Option<String>, bool) {
+        let pod = pod(
+            &json!({
+                "metadata": { "labels": { "app.kubernetes.io/component": component } },
+                "status": { "phase": "Running", "containerStatuses": containers },
+            }),
+            &DOMAIN,
+        );
+        (pod.container, pod.sidecar)
+    }
+
+    fn crashed(name: &str) -> Value {
+        json!({ "name": name, "ready": false, "restartCount": 3, "state": { "waiting": { "reason": "CrashLoopBackOff" } },
+            "lastState": { "terminated": { "exitCode": 1, "reason": "Error", "message": name } } })
+    }
+
+    #[test]
+    fn no_sidecar_hides_the_server() {
+        let between_crashes = |name: &str| {
+            json!({ "name": name, "ready": false, "restartCount": 3, "state": { "running": {} },
+                "lastState": { "terminated": { "exitCode": 1, "reason": "Error", "message": name } } })
+        };
+        let runs = |name: &str| json!({ "name": name, "ready": true, "state": { "running": {} } });
+        for (component, containers, expected) in [
+            ("all", json!([crashed("istio-proxy"), crashed("toy")]), ("toy", false)),
+            ("rest", json!([crashed("a"), crashed("toy-rest")]), ("toy-rest", false)),
+            ("grpc", json!([crashed("a"), between_crashes("toy-grpc")]), ("toy-grpc", false)),
+            ("backup", json!([runs("a"), between_crashes("backup")]), ("backup", false)),
+            ("all", json!([runs("istio-proxy"), between_crashes("toy")]), ("toy", false)),
+            ("all", json!([runs("istio-proxy"), runs("toy")]), ("toy", false)),
+            // Only the sidecar is in trouble.
+            ("all", json!([crashed("istio-proxy"), runs("toy")]), ("istio-proxy", true)),
+            ("all", json!([crashed("toy-exporter"), runs("toy")]), ("toy-exporter", true)),
+        ] {
+            assert_eq!(
+                told(component, &containers),
+                (Some(expected.0.to_owned()), expected.1),
+                "{containers}"
+            );
+        }
+        assert_eq!(told("all", &json!([crashed("toy")])), (None, false), "it is the only one");
+    }
 }

@@ -1,37 +1,35 @@
 //! What the controllers of Gateways say about Gateways and routes.
 
+use gateway_api::httproutes::{HttpRouteParentRefs, HttpRouteStatusParents, HttpRouteStatusParentsParentRef};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Cause, ObservedStatus, integer, string};
 
 pub fn gateway(live: &Value) -> ObservedStatus {
-    let conditions = live.pointer("/status/conditions");
+    let conditions: Vec<Condition> = items(live, "/status/conditions");
     let generation = integer(live, "/metadata/generation");
     let [accepted, programmed] =
-        ["Accepted", "Programmed"].map(|type_| verdict(conditions, type_, generation));
+        ["Accepted", "Programmed"].map(|type_| verdict(&conditions, type_, generation));
     let unseen = accepted == RouteVerdict::Unseen || programmed == RouteVerdict::Unseen;
     ObservedStatus::Gateway { unable: accepted.cause().or(programmed.cause()), unseen }
 }
 
+/// A GRPCRoute names its parents, and has their answers, in the same form as an HTTPRoute.
 pub fn route(live: &Value) -> ObservedStatus {
     let generation = integer(live, "/metadata/generation");
     let own = string(live, "/metadata/namespace");
-    let list = |pointer: &str| live.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
-    let answers = list("/status/parents");
+    let answers: Vec<HttpRouteStatusParents> = items(live, "/status/parents");
     let (mut refused, mut unseen) = (None, None);
-    for parent in list("/spec/parentRefs") {
-        let wanted = Parent::read(&parent, &own);
+    for parent in items::<HttpRouteParentRefs>(live, "/spec/parentRefs") {
+        let wanted = Parent::new(parent.namespace, parent.name, parent.section_name, &own);
         let verdicts: Vec<RouteVerdict> = answers
             .iter()
-            .filter(|answer| {
-                answer.get("parentRef").map(|it| Parent::read(it, &own)).as_ref() == Some(&wanted)
-            })
-            .map(|answer| {
-                let conditions = answer.get("conditions");
-                match verdict(conditions, "Accepted", generation) {
-                    RouteVerdict::Good => verdict(conditions, "ResolvedRefs", generation),
-                    other => other,
-                }
+            .filter(|answer| Parent::of_answer(&answer.parent_ref, &own) == wanted)
+            .map(|answer| match verdict(&answer.conditions, "Accepted", generation) {
+                RouteVerdict::Good => verdict(&answer.conditions, "ResolvedRefs", generation),
+                other => other,
             })
             .collect();
         // More than one controller may answer for a Gateway; one that takes the route is enough.
@@ -53,6 +51,12 @@ pub fn route(live: &Value) -> ObservedStatus {
     ObservedStatus::Route { refused, unseen }
 }
 
+/// The items of a list that have its form. One that an unusual definition let through concerns no other.
+fn items<T: DeserializeOwned>(live: &Value, pointer: &str) -> Vec<T> {
+    let list = live.pointer(pointer).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|item| T::deserialize(item).ok()).collect()
+}
+
 /// What a condition says about the newest generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum RouteVerdict {
@@ -71,19 +75,18 @@ impl RouteVerdict {
     }
 }
 
-fn verdict(conditions: Option<&Value>, type_: &str, generation: i64) -> RouteVerdict {
-    let all = conditions.and_then(Value::as_array);
-    let found = all.into_iter().flatten().find(|condition| string(condition, "/type") == type_);
-    let Some(condition) = found else { return RouteVerdict::Unseen };
+fn verdict(conditions: &[Condition], type_: &str, generation: i64) -> RouteVerdict {
+    let Some(condition) = conditions.iter().find(|condition| condition.type_ == type_) else {
+        return RouteVerdict::Unseen;
+    };
     // A controller that does not say which generation it looked at is believed.
-    let observed = condition.get("observedGeneration").and_then(Value::as_i64).unwrap_or(generation);
-    match condition.get("status").and_then(Value::as_str) {
+    let observed = condition.observed_generation.unwrap_or(generation);
+    match condition.status.as_str() {
         _ if observed < generation => RouteVerdict::Unseen,
-        Some("True") => RouteVerdict::Good,
-        Some("False") => RouteVerdict::Bad(Cause {
-            reason: string(condition, "/reason"),
-            message: string(condition, "/message"),
-        }),
+        "True" => RouteVerdict::Good,
+        "False" => {
+            RouteVerdict::Bad(Cause { reason: condition.reason.clone(), message: condition.message.clone() })
+        }
         _ => RouteVerdict::Unseen,
     }
 }
@@ -93,17 +96,17 @@ fn verdict(conditions: Option<&Value>, type_: &str, generation: i64) -> RouteVer
 struct Parent {
     namespace: String,
     name: String,
-    section: String,
+    section: Option<String>,
 }
 
 impl Parent {
-    fn read(reference: &Value, own_namespace: &str) -> Self {
-        let given = string(reference, "/namespace");
-        Self {
-            namespace: if given.is_empty() { own_namespace.to_owned() } else { given },
-            name: string(reference, "/name"),
-            section: string(reference, "/sectionName"),
-        }
+    fn new(namespace: Option<String>, name: String, section: Option<String>, own_namespace: &str) -> Self {
+        Self { namespace: namespace.unwrap_or_else(|| own_namespace.to_owned()), name, section }
+    }
+
+    fn of_answer(parent: &HttpRouteStatusParentsParentRef, own_namespace: &str) -> Self {
+        let HttpRouteStatusParentsParentRef { namespace, name, section_name, .. } = parent.clone();
+        Self::new(namespace, name, section_name, own_namespace)
     }
 
     fn name(&self) -> String {
@@ -118,7 +121,10 @@ mod tests {
     use super::*;
 
     fn condition(type_: &str, status: &str, generation: i64) -> Value {
-        json!({ "type": type_, "status": status, "observedGeneration": generation, "reason": format!("{type_}Reason"), "message": "words" })
+        json!({
+            "type": type_, "status": status, "observedGeneration": generation,
+            "lastTransitionTime": "2026-01-01T00:00:00Z", "reason": format!("{type_}Reason"), "message": "words",
+        })
     }
 
     fn route_with(parents: &Value) -> ObservedStatus {
@@ -130,7 +136,10 @@ mod tests {
     }
 
     fn answer(namespace: &str, conditions: &Value) -> Value {
-        json!([{ "parentRef": { "name": "shared", "namespace": namespace, "sectionName": "https" }, "conditions": conditions }])
+        json!([{
+            "parentRef": { "name": "shared", "namespace": namespace, "sectionName": "https" },
+            "controllerName": "example.com/gateway", "conditions": conditions,
+        }])
     }
 
     #[test]
@@ -149,6 +158,10 @@ mod tests {
             route_with(&answer("infra", &silent)),
             ObservedStatus::Route { refused: None, unseen: None }
         );
+        // An answer without a form concerns no other.
+        let mut odd = answer("infra", &good);
+        odd.as_array_mut().unwrap().insert(0, json!({ "parentRef": "infra/shared", "conditions": 3 }));
+        assert_eq!(route_with(&odd), ObservedStatus::Route { refused: None, unseen: None });
         // One of two controllers is enough.
         let mut both = answer("infra", &json!([condition("Accepted", "False", 2)]));
         both.as_array_mut().unwrap().extend(answer("infra", &good).as_array().unwrap().clone());

@@ -21,6 +21,7 @@ use super::{
     leaves::LEAVES,
     specs::{Choice, Judge, schema},
 };
+use crate::engine::backoff;
 
 /// What happens to an operator.
 #[derive(Clone, Debug)]
@@ -179,6 +180,8 @@ async fn trial(
     }
     world.server().fault = None;
     world.release();
+    // The release of a name is seen by a look alone.
+    tokio::time::advance(backoff::LONGEST_FOR_NAME).await;
     let rounds = world.quiet().await?;
     blameless(&world)?;
     let wanted = reference(&world.spec(), schema).await?;

@@ -1,23 +1,82 @@
 //! Structure, as the API server checks it: `null` is dropped, then types, bounds, values, fields and keys of lists.
-//! As much of the schema's language as the definition uses.
+//! As much of the schema's language as the definition and the built-in kinds use.
 
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::{Layer, Refusal};
 use crate::manifest::places::{child, item};
+
+/// Who refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// Strict field validation: a field that does not exist, or stands there twice.
+    Strict,
+    /// Types, bounds, values, keys of lists, `metadata`.
+    Schema,
+    /// A CEL rule of the definition.
+    Rule,
+    /// The operator, of what the API server accepts.
+    Operator,
+}
+
+/// Why an object is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub layer: Layer,
+    /// Such as `spec.components.all.env[0].value`.
+    pub path: String,
+    pub message: String,
+    /// The rule's text, for rules.
+    pub rule: Option<String>,
+    /// Rules are not asked about an object with such a fault: they could not be evaluated.
+    pub(crate) blocking: bool,
+}
+
+impl Refusal {
+    pub(crate) fn new(layer: Layer, path: &str, message: impl Into<String>) -> Self {
+        Self { layer, path: path.to_owned(), message: message.into(), rule: None, blocking: false }
+    }
+
+    pub(crate) fn blocking(self) -> Self {
+        Self { blocking: true, ..self }
+    }
+}
 
 /// A suggestion must be this near: a third of the letters may differ.
 const NEAR: usize = 3;
+
+/// Whether a field is dropped by the API server before it looks.
+fn is_dropped(value: &Value, schema: &Value, name: &str) -> bool {
+    value.is_null() && field(schema, name).is_some_and(|schema| schema["nullable"] != true)
+}
+
+/// The paths of what `prune_null` drops.
+pub fn nulls(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = child(path, name);
+                if is_dropped(value, schema, name) {
+                    found.push(path);
+                } else if let Some(schema) = field(schema, name) {
+                    nulls(value, schema, &path, found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                nulls(value, &schema["items"], &item(path, index), found);
+            }
+        }
+        _ => {}
+    }
+}
 
 /// Drops what is `null` and may not be, as the API server does before it looks: it means "not given".
 pub fn prune_null(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, value| {
-                let below = field(schema, name);
-                !(value.is_null() && below.is_some_and(|schema| schema["nullable"] != true))
-            });
+            fields.retain(|name, value| !is_dropped(value, schema, name));
             for (name, value) in fields {
                 if let Some(schema) = field(schema, name) {
                     prune_null(value, schema);

@@ -1,0 +1,166 @@
+//! What a patch may not do to an object that is no pod, by the rules of the fields that say the same. Pure.
+
+use serde_json::Value;
+
+use super::{super::exposure, Found, new_ones};
+use crate::logpilot::{defaults::MANAGEMENT, json::list};
+
+/// As Kubernetes has it where a Deployment says nothing.
+const PROGRESS_DEADLINE_SECONDS: i64 = 600;
+
+/// Everything that is wrong with a patched object, by path below it.
+pub(super) fn violations(kind: &str, old: &Value, new: &Value) -> Found {
+    match kind {
+        "Deployment" => new_ones(&rollout(old), rollout(new)),
+        "Service" => new_ones(&management_outside(old), management_outside(new)),
+        "NetworkPolicy" => new_ones(&management_open(old), management_open(new)),
+        "Ingress" => ingress(old, new),
+        "ServiceMonitor" => endpoints("endpoints", old, new),
+        "PodMonitor" => endpoints("podMetricsEndpoints", old, new),
+        _ => Found::new(),
+    }
+}
+
+fn rollout(body: &Value) -> Found {
+    let number = |field: &str| body.pointer("/spec")?.get(field)?.as_i64();
+    let mut found = Found::new();
+    let ready = number("minReadySeconds").unwrap_or_default();
+    let deadline = number("progressDeadlineSeconds").unwrap_or(PROGRESS_DEADLINE_SECONDS);
+    // A deadline of its own fault is named below.
+    if ready >= deadline && deadline > 0 {
+        let why = format!("must be greater than `minReadySeconds` ({ready}); the default is 600");
+        found.push(("spec.progressDeadlineSeconds".to_owned(), why));
+    }
+    for (field, least, most) in [
+        ("minReadySeconds", 0, 3600),
+        ("progressDeadlineSeconds", 1, 86400),
+        ("revisionHistoryLimit", 1, 100),
+    ] {
+        if number(field).is_some_and(|value| !(least..=most).contains(&value)) {
+            found.push((format!("spec.{field}"), format!("must be from {least} to {most}")));
+        }
+    }
+    found
+}
+
+/// Health and metrics ask for no key, so that their port stays inside of the cluster.
+fn management_outside(body: &Value) -> Found {
+    let type_ = body.pointer("/spec/type").and_then(Value::as_str).unwrap_or_default();
+    if type_ == "ClusterIP" {
+        return Found::new();
+    }
+    let ports = body.get("spec").into_iter().flat_map(|spec| list(spec, "ports")).enumerate();
+    ports
+        .filter(|(_, port)| {
+            // What says no target has the port itself for one.
+            port.get("targetPort").or_else(|| port.get("port")).is_some_and(is_management)
+        })
+        .map(|(index, _)| {
+            let why = format!(
+                "may not lead to the port '{}' in a Service of type {type_}: health and metrics ask for no API key",
+                MANAGEMENT.name
+            );
+            (format!("spec.ports[{index}].targetPort"), why)
+        })
+        .collect()
+}
+
+fn is_management(port: &Value) -> bool {
+    *port == MANAGEMENT.name || *port == MANAGEMENT.number
+}
+
+/// Rules that let everybody in, to the port of health and metrics too.
+fn management_open(body: &Value) -> Found {
+    let empty = |rule: &Value, field: &str| list(rule, field).next().is_none();
+    let number = |port: &Value, field: &str| port.get(field).and_then(Value::as_i64);
+    let covers = |port: &Value| {
+        let first = number(port, "port");
+        let last = number(port, "endPort").or(first);
+        port.get("port").is_none_or(is_management)
+            || first.zip(last).is_some_and(|(first, last)| (first..=last).contains(&MANAGEMENT.number.into()))
+    };
+    let rules = body.get("spec").into_iter().flat_map(|spec| list(spec, "ingress")).enumerate();
+    rules
+        .filter(|(_, rule)| empty(rule, "from") && (empty(rule, "ports") || list(rule, "ports").any(covers)))
+        .map(|(index, _)| {
+            let why = format!(
+                "must name its peers, or ports other than '{}': health and metrics ask for no API key; use `networkPolicy.monitoring`",
+                MANAGEMENT.name
+            );
+            (format!("spec.ingress[{index}].from"), why)
+        })
+        .collect()
+}
+
+/// What the rules of an Ingress would refuse.
+fn ingress(old: &Value, new: &Value) -> Found {
+    let mut found = Found::new();
+    let annotations =
+        |body: &Value| body.pointer("/metadata/annotations").and_then(Value::as_object).cloned();
+    let known = annotations(old).unwrap_or_default();
+    for (key, value) in annotations(new).unwrap_or_default() {
+        let added = known.get(&key) != Some(&value);
+        let why = exposure::annotation(&key, value.as_str().unwrap_or_default()).filter(|_| added);
+        if let Some(why) = why {
+            found.push((format!("metadata.annotations.{key}"), why.to_owned()));
+        }
+    }
+    let mut texts = Vec::new();
+    texts_of(new.pointer("/spec").unwrap_or(&Value::Null), &mut texts);
+    if texts.into_iter().any(exposure::ends_its_place) {
+        let why = "must have no text with spaces, quotes or any of {};#: it ends up in the ingress controller's configuration";
+        found.push(("spec".to_owned(), why.to_owned()));
+    }
+    let known: Vec<&str> = hosts(old).collect();
+    for (index, host) in hosts(new).enumerate().filter(|(_, host)| !known.contains(host)) {
+        let why = format!(
+            "'{host}' is no host of `exposure.ingress.rules`: hosts are compared with those of other resources; add it there"
+        );
+        found.push((format!("spec.rules[{index}].host"), why));
+    }
+    if new.pointer("/spec/defaultBackend").is_some_and(|backend| !backend.is_null()) {
+        let why = "may not be patched: it would answer for every host; use a rule without `host` in `exposure.ingress.rules`";
+        found.push(("spec.defaultBackend".to_owned(), why.to_owned()));
+    }
+    found
+}
+
+/// The host of each rule; empty for one that answers for all that nobody names.
+fn hosts(body: &Value) -> impl Iterator<Item = &str> {
+    let rules = body.get("spec").into_iter().flat_map(|spec| list(spec, "rules"));
+    rules.map(|rule| rule.get("host").and_then(Value::as_str).unwrap_or_default())
+}
+
+fn texts_of<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts_of(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| texts_of(field, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The endpoint that alerts and dashboards are made for.
+fn endpoints(field: &str, old: &Value, new: &Value) -> Found {
+    let of = |body: &Value| -> Vec<Value> {
+        body.get("spec").into_iter().flat_map(|spec| list(spec, field)).cloned().collect()
+    };
+    let kept = |planned: &Value| {
+        of(new).iter().any(|endpoint| {
+            ["port", "path", "interval", "scrapeTimeout"]
+                .iter()
+                .all(|field| planned.get(field) == endpoint.get(field))
+        })
+    };
+    let monitor = if field == "endpoints" { "serviceMonitor" } else { "podMonitor" };
+    of(old)
+        .iter()
+        .filter(|planned| !kept(planned))
+        .map(|_| {
+            let why = format!(
+                "must keep the port, path, interval and time-out of the endpoint: alerts follow them; use `monitoring.{monitor}`"
+            );
+            (format!("spec.{field}"), why)
+        })
+        .collect()
+}

@@ -1,0 +1,226 @@
+//! What a patch may not do to the pods that an object makes, by the rules of the fields that say the same. Pure.
+
+use serde_json::Value;
+
+use super::{Found, new_ones};
+use crate::{
+    api::{GRACE_PERIOD, LEAST_GRACE_SECONDS, PRIORITY_CLASS, SYSTEM_CLASSES, cluster::PodSecurity},
+    engine::quantity,
+    logpilot::{json::list, model::Cluster, pod_security, server_pod},
+    workload::image::Image,
+};
+
+/// Where the pod of an object stands.
+pub(super) const PODS: [&str; 2] = ["spec.template.spec", "spec.jobTemplate.spec.template.spec"];
+const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
+/// Numbers of a probe, with the bounds of the fields of the same name.
+const TIMINGS: [(&str, i64, i64); 5] = [
+    ("initialDelaySeconds", 0, 3600),
+    ("periodSeconds", 1, 3600),
+    ("timeoutSeconds", 1, 3600),
+    ("failureThreshold", 1, 1000),
+    ("successThreshold", 1, 100),
+];
+const HANDLERS: [&str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
+
+/// A pod of an object, and where it stands.
+pub(super) fn of(body: &Value) -> Option<(&'static str, &Value)> {
+    PODS.into_iter().find_map(|path| Some((path, body.pointer(&format!("/{}", path.replace('.', "/")))?)))
+}
+
+/// Everything that is wrong with the pods of a patched object, by path below the object.
+pub(super) fn violations(cluster: &Cluster, kind: &str, old: &Value, new: &Value) -> Found {
+    let (Some((path, old)), Some((_, new))) = (of(old), of(new)) else { return Found::new() };
+    let mut found = server_pod::violations(cluster, old, new);
+    if has_token(new) {
+        found.push((
+            "automountServiceAccountToken".to_owned(),
+            "must stay false, and no volume may have a ServiceAccount's token: pods that the operator makes have none"
+                .to_owned(),
+        ));
+    }
+    if cluster.namespace.pod_security == PodSecurity::Restricted {
+        found.extend(restricted(old, new));
+    }
+    found.extend(lifetime(kind, old, new));
+    found.extend(new_ones(&placement(cluster, kind, old), placement(cluster, kind, new)));
+    for (index, container) in list(new, "containers").enumerate() {
+        let name = container.get("name");
+        let Some(planned) = list(old, "containers").find(|planned| planned.get("name") == name) else {
+            continue;
+        };
+        let judged = pre_stop(planned, container)
+            .into_iter()
+            .chain(image(planned, container))
+            .chain(probes(planned, container))
+            .chain(new_ones(&resources(planned), resources(container)));
+        found.extend(judged.map(|(field, why)| (format!("containers[{index}].{field}"), why)));
+    }
+    found.into_iter().map(|(field, why)| (format!("{path}.{field}"), why)).collect()
+}
+
+/// The policy in config/admission/operator_reach.yaml refuses such pods.
+fn has_token(pod: &Value) -> bool {
+    let projected = list(pod, "volumes")
+        .filter_map(|volume| volume.get("projected"))
+        .flat_map(|projected| list(projected, "sources"))
+        .any(|source| source.get("serviceAccountToken").is_some());
+    projected || pod.get("automountServiceAccountToken") != Some(&Value::Bool(false))
+}
+
+fn restricted(old: &Value, new: &Value) -> Found {
+    let known = pod_security::violations(old);
+    let is_new = |field: &str| !known.iter().any(|(known, _)| known == field);
+    pod_security::violations(new)
+        .into_iter()
+        .filter(|(field, _)| is_new(field))
+        .map(|(field, why)| {
+            let why = format!(
+                "{why} where `namespace.podSecurity` is Restricted: the pods would be refused; set that to Baseline or Privileged, or change the patch"
+            );
+            (field, why)
+        })
+        .collect()
+}
+
+/// How long a pod lives and how it ends.
+fn lifetime(kind: &str, old: &Value, new: &Value) -> Found {
+    let mut found = Found::new();
+    let mut say = |field: &str, why: &str| found.push((field.to_owned(), why.to_owned()));
+    let changes = |field: &str| given(old, field) != given(new, field);
+    let grace = "terminationGracePeriodSeconds";
+    let short = number(new, grace).is_some_and(|seconds| seconds < LEAST_GRACE_SECONDS);
+    if kind == "Deployment" && changes(grace) && short {
+        say(grace, GRACE_PERIOD);
+    }
+    if changes("restartPolicy") && given(new, "restartPolicy") != Some(&Value::from("Always")) {
+        say("restartPolicy", "has to stay as it is: what a failed pod means depends on it");
+    }
+    if kind == "Deployment" && given(new, "activeDeadlineSeconds").is_some() {
+        say("activeDeadlineSeconds", "is for Jobs: Kubernetes refuses it in the pods of a Deployment");
+    }
+    let class = text(new, "priorityClassName");
+    if changes("priorityClassName") && class.starts_with(SYSTEM_CLASSES) {
+        say("priorityClassName", PRIORITY_CLASS);
+    }
+    found
+}
+
+/// What contradicts pods that have to run on one node.
+fn placement(cluster: &Cluster, kind: &str, pod: &Value) -> Found {
+    let one_node = cluster.components.iter().any(|component| component.co_scheduled);
+    let hard = list(pod, "topologySpreadConstraints")
+        .any(|spread| text(spread, "whenUnsatisfiable") != "ScheduleAnyway");
+    if kind != "Deployment" || !one_node || !hard {
+        return Found::new();
+    }
+    let why = "'DoNotSchedule' contradicts the storage: all pods that mount the claim must run on one node; use 'ScheduleAnyway' or remove it";
+    vec![("topologySpreadConstraints".to_owned(), why.to_owned())]
+}
+
+/// Without the pause a pod stops while requests still come.
+fn pre_stop(planned: &Value, patched: &Value) -> Option<(String, String)> {
+    let handler = |container: &Value| container.pointer("/lifecycle/preStop").cloned();
+    let seconds = |handler: &Value| handler.pointer("/sleep/seconds").and_then(Value::as_i64);
+    let (before, after) = (handler(planned)?, handler(patched));
+    let least = seconds(&before)?;
+    let others = |after: &Value| HANDLERS.iter().any(|field| given(after, field).is_some());
+    let kept = after.is_some_and(|after| seconds(&after) >= Some(least) && !others(&after));
+    let why = format!(
+        "must keep its sleep of {least} s or a longer one: without it requests reach a closed port while the pod leaves its Services"
+    );
+    (!kept).then(|| ("lifecycle.preStop".to_owned(), why))
+}
+
+fn image(planned: &Value, patched: &Value) -> Option<(String, String)> {
+    let image = text(patched, "image");
+    if text(planned, "image") == image {
+        return None;
+    }
+    Image::objection(image).map(|why| ("image".to_owned(), why))
+}
+
+/// One that is taken away is one that the component's field switches off.
+fn probes(planned: &Value, patched: &Value) -> Found {
+    let changed = |field: &&str| given(planned, field) != given(patched, field);
+    PROBES
+        .into_iter()
+        .filter(changed)
+        .flat_map(|field| {
+            let faults =
+                given(patched, field).map(|probe| one_probe(field, probe, patched)).unwrap_or_default();
+            faults.into_iter().map(move |(below, why)| (format!("{field}.{below}"), why))
+        })
+        .collect()
+}
+
+fn one_probe(name: &str, probe: &Value, container: &Value) -> Found {
+    let mut found = Found::new();
+    let handlers: Vec<&str> =
+        HANDLERS.into_iter().filter(|handler| given(probe, handler).is_some()).collect();
+    if let [first, second, ..] = handlers.as_slice() {
+        let why = format!(
+            "may not stand beside `{first}`: a probe asks in one way; remove that with `{first}: {{$patch: delete}}`"
+        );
+        found.push(((*second).to_owned(), why));
+    }
+    for (field, least, most) in TIMINGS {
+        let most = if field == "successThreshold" && name != "readinessProbe" { 1 } else { most };
+        if number(probe, field).is_some_and(|seconds| !(least..=most).contains(&seconds)) {
+            let why = if most == 1 {
+                "must be 1 for liveness and startup probes".to_owned()
+            } else {
+                format!("must be from {least} to {most}")
+            };
+            found.push((field.to_owned(), why));
+        }
+    }
+    let names: Vec<&str> = list(container, "ports").map(|port| text(port, "name")).collect();
+    for handler in ["httpGet", "tcpSocket"] {
+        let port = probe.get(handler).and_then(|handler| handler.get("port")).and_then(Value::as_str);
+        if port.is_some_and(|port| !names.contains(&port)) {
+            let why = format!("must be a port of this container ({}) or a number", names.join(", "));
+            found.push((format!("{handler}.port"), why));
+        }
+    }
+    found
+}
+
+/// Quantities that are none, and requests above their limits.
+fn resources(container: &Value) -> Found {
+    let mut found = Found::new();
+    let amount = |list: &str, name: &str| {
+        let given = container.pointer("/resources")?.get(list)?.get(name)?;
+        Some(given.as_str().map_or_else(|| given.to_string(), ToOwned::to_owned))
+    };
+    let names = ["requests", "limits"].into_iter().flat_map(|list| {
+        let amounts = container.pointer("/resources").and_then(|resources| resources.get(list));
+        amounts.and_then(Value::as_object).into_iter().flatten().map(move |(name, _)| (list, name))
+    });
+    for (list, name) in names {
+        let Some(given) = amount(list, name) else { continue };
+        let at = format!("resources.{list}.{name}");
+        let Some(value) = quantity::nano(&given) else {
+            found.push((at, format!("'{given}' must be a quantity such as '512Mi' or '250m'")));
+            continue;
+        };
+        let limit = amount("limits", name).filter(|_| list == "requests");
+        if let Some(limit) = limit.filter(|limit| quantity::nano(limit).is_some_and(|limit| limit < value)) {
+            found.push((at, format!("must be at most `limits.{name}`, which is '{limit}'; set both")));
+        }
+    }
+    found
+}
+
+/// A field that is there and not null.
+fn given<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
+    value.get(field).filter(|value| !value.is_null())
+}
+
+fn number(value: &Value, field: &str) -> Option<i64> {
+    value.get(field).and_then(Value::as_i64)
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,429 @@
+//! Two kinds of resource, one of them namespaced, over one cache and one set of watches: resources of one name, of two kinds
+//! or in two namespaces, share nothing. The kinds are toys, and the engine's is all the code that runs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, DynamicObject, ListParams, PostParams},
+    runtime::{controller::Action, reflector::store},
+};
+use logpilot_operator::engine::{
+    api_client::ApiClient,
+    apply::Applier,
+    backoff::{Backoff, LONGEST},
+    cache::ObjectCache,
+    controller::{ControllerRuntime, ReconcileFailure, Reconciler},
+    decide::AcceptedDivergence,
+    kind::{Domain, Kind, Management, Nature},
+    lease::Leadership,
+    metrics::Metrics,
+    outcome::ApplyResult,
+    owner::Owner,
+    plan::{Plan, Replicas},
+    prune,
+    resource::{ResourceKind, ResourceRef},
+    watches::{Triggers, Watches},
+    write_backoff::WriteBackoff,
+};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::*;
+
+const GROUP: &str = "toys.example.com";
+const OPERATOR: &str = "toy-operator";
+const A: &str = "two-kinds-a";
+const B: &str = "two-kinds-b";
+
+const fn resource(
+    kind: &'static str,
+    plural: &'static str,
+    label: &'static str,
+    namespaced: bool,
+) -> ResourceKind {
+    let (group, version, watch) = (GROUP, "v1", plural);
+    ResourceKind { group, version, kind, plural, namespaced, label, watch, field_manager: OPERATOR }
+}
+
+static FLEET: ResourceKind = resource("Fleet", "fleets", "toys.example.com/fleet", false);
+static TOY: ResourceKind = resource("Toy", "toys", "toys.example.com/toy", true);
+
+static DOMAIN: Domain = Domain {
+    field_manager: OPERATOR,
+    owner_group: GROUP,
+    resources: &[&FLEET, &TOY],
+    handed_over: ("toys.example.com/replicas", "autoscaled"),
+    main_container: "toy",
+    volume_label: "toys.example.com/volume",
+    restores_annotation: "toys.example.com/restores",
+};
+
+const fn kind(kind: &'static str, plural: &'static str, management: Management) -> Kind {
+    Kind {
+        group: "",
+        version: "v1",
+        kind,
+        plural,
+        namespaced: true,
+        optional: false,
+        wave: 1,
+        management,
+        nature: Nature::Plain,
+        domain: &DOMAIN,
+        purpose: "",
+    }
+}
+
+static CONFIG: Kind = kind("ConfigMap", "configmaps", Management::Managed);
+static CLAIM: Kind = kind("PersistentVolumeClaim", "persistentvolumeclaims", Management::Retained);
+static KINDS: [&Kind; 2] = [&CONFIG, &CLAIM];
+
+/// Nobody looks at them.
+struct Uncounted;
+
+impl Metrics for Uncounted {
+    fn reconciled(&self, _: &'static str, _: f64) {}
+    fn watch_failed(&self, _: &'static str) {}
+}
+
+/// What was done for each resource.
+#[derive(Default)]
+struct Log {
+    reconciles: HashMap<ResourceRef, usize>,
+    deleted: Vec<ResourceRef>,
+}
+
+/// Makes a ConfigMap, which goes with its resource, and a claim, which does not, in `spec.namespace` or the resource's own.
+struct Toys {
+    kind: &'static ResourceKind,
+    writer: ApiClient,
+    cache: Arc<ObjectCache>,
+    log: Arc<Mutex<Log>>,
+    normalised: AcceptedDivergence,
+    rests: WriteBackoff,
+    backoff: Backoff,
+}
+
+impl Toys {
+    fn log<T>(&self, what: impl FnOnce(&mut Log) -> T) -> T {
+        what(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn plan(&self, resource: &ResourceRef, object: &DynamicObject) -> Plan {
+        let spec = &object.data["spec"];
+        let namespace = object.namespace().or_else(|| spec["namespace"].as_str().map(str::to_owned));
+        let meta = |name: &str| {
+            json!({ "name": name, "namespace": namespace, "labels": {
+                "app.kubernetes.io/managed-by": OPERATOR, "app.kubernetes.io/instance": resource.name(),
+                self.kind.label: resource.name(),
+            } })
+        };
+        let mut config =
+            json!({ "metadata": meta(&format!("{}-erp", self.kind.plural)), "data": spec["data"] });
+        config["metadata"]["ownerReferences"] = json!([{
+            "apiVersion": self.kind.api_version(), "kind": self.kind.kind, "name": resource.name(), "uid": object.uid(),
+            "controller": true,
+        }]);
+        let claim = json!({ "metadata": meta(spec["claim"].as_str().unwrap()), "spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } },
+            "storageClassName": "none", "volumeMode": "Filesystem",
+        } });
+        let mut plan = Plan::default();
+        plan.push(&CONFIG, &config, Replicas::Planned, None);
+        plan.push(&CLAIM, &claim, Replicas::Planned, None);
+        plan
+    }
+}
+
+impl Reconciler for Toys {
+    async fn reconcile(&self, object: Arc<DynamicObject>) -> Action {
+        let resource = ResourceRef::of(self.kind, &object);
+        self.log(|log| *log.reconciles.entry(resource.clone()).or_default() += 1);
+        self.cache.track(&resource);
+        let owner = Owner { resource: resource.clone(), uid: object.uid().unwrap() };
+        self.rests.begin(&resource, object.metadata.generation);
+        let (writer, cache) = (&self.writer, &*self.cache);
+        let applier =
+            Applier { writer, cache, normalised: &self.normalised, rests: &self.rests, owner: &owner };
+        let plan = self.plan(&resource, &object);
+        let mut outcome = applier.apply(&plan, &cache.snapshot(&resource)).await;
+        let snapshot = cache.snapshot(&resource);
+        let orphaned = prune::orphaned(&plan, &outcome, &snapshot, &owner, |_| false);
+        outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
+        let steps: BTreeMap<String, String> = outcome
+            .steps
+            .iter()
+            .map(|step| {
+                let result = match &step.result {
+                    ApplyResult::Conflict { message, .. } => message.clone(),
+                    ApplyResult::Failed(error) => error.reason().to_owned(),
+                    result if result.is_settled() => "settled".to_owned(),
+                    other => format!("{other:?}"),
+                };
+                (step.id.0.kind.to_owned(), result)
+            })
+            .collect();
+        let status = json!({ "generation": object.metadata.generation, "steps": steps });
+        if object.data["status"] != status {
+            writer.status(&resource, None, &status).await.unwrap();
+        }
+        if outcome.is_settled() {
+            self.backoff.succeeded(&resource);
+            return Action::await_change();
+        }
+        Action::requeue(self.backoff.failed(&resource, LONGEST))
+    }
+
+    async fn on_failure(&self, _: Arc<DynamicObject>, how: ReconcileFailure) -> Action {
+        panic!("{how:?}")
+    }
+
+    fn on_deleted(&self, resource: &ResourceRef) {
+        self.cache.forget(resource);
+        self.rests.forget(resource);
+        self.backoff.succeeded(resource);
+        self.log(|log| log.deleted.push(resource.clone()));
+    }
+
+    fn namespaces(&self, _: &DynamicObject) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn contention_keys(&self, _: &DynamicObject) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn watched_contention_keys(&self, _: &DynamicObject) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn status_changed_externally(&self, _: &DynamicObject) -> bool {
+        false
+    }
+}
+
+/// Both controllers, over one cache and one set of watches.
+struct Running {
+    client: Client,
+    cache: Arc<ObjectCache>,
+    log: Arc<Mutex<Log>>,
+    _stop: DropGuard,
+}
+
+fn definition(of: &ResourceKind) -> CustomResourceDefinition {
+    let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    serde_json::from_value(json!({
+        "metadata": { "name": format!("{}.{GROUP}", of.plural) },
+        "spec": {
+            "group": GROUP, "scope": if of.namespaced { "Namespaced" } else { "Cluster" },
+            "names": { "kind": of.kind, "plural": of.plural, "singular": of.kind.to_lowercase() },
+            "versions": [{
+                "name": of.version, "served": true, "storage": true, "subresources": { "status": {} },
+                "schema": { "openAPIV3Schema": { "type": "object", "properties": { "spec": open, "status": open } } },
+            }],
+        },
+    }))
+    .unwrap()
+}
+
+async fn soon<T>(what: &str, probe: impl AsyncFn() -> Option<T>) -> T {
+    wait_for(what, SOON, || async { probe().await.ok_or_else(|| "not yet".to_owned()) }).await.unwrap()
+}
+
+async fn run() -> Running {
+    let client = shared_operator().await.client().await;
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for of in [&FLEET, &TOY] {
+        definitions.create(&PostParams::default(), &definition(of)).await.unwrap();
+        let served = async || {
+            Api::<DynamicObject>::all_with(client.clone(), &of.api_resource())
+                .list(&ListParams::default())
+                .await
+        };
+        soon("the kind is served", async || served().await.ok()).await;
+    }
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    for name in [A, B] {
+        let namespace = serde_json::from_value(json!({ "metadata": { "name": name } })).unwrap();
+        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+    }
+    let (cache, log, stop) =
+        (Arc::<ObjectCache>::default(), Arc::<Mutex<Log>>::default(), CancellationToken::new());
+    let metrics: Arc<dyn Metrics> = Arc::new(Uncounted);
+    let (ticks, progress) = watch::channel(0);
+    let mut triggers = Triggers::default();
+    for of in [&FLEET, &TOY] {
+        let toys = Toys {
+            kind: of,
+            writer: ApiClient::new(client.clone(), Leadership::default()),
+            cache: Arc::clone(&cache),
+            log: Arc::clone(&log),
+            normalised: AcceptedDivergence::default(),
+            rests: WriteBackoff::default(),
+            backoff: Backoff::default(),
+        };
+        let controller = ControllerRuntime {
+            client: client.clone(),
+            resource: of,
+            kinds: &KINDS,
+            cache: Arc::clone(&cache),
+            metrics: Arc::clone(&metrics),
+            pulse: Arc::default(),
+            store: store::Writer::new(of.api_resource()),
+            triggers: triggers.queue(of),
+            progress: progress.clone(),
+            leading: watch::channel(true).1,
+        };
+        tokio::spawn(controller.run(Arc::new(toys), stop.clone()));
+    }
+    let watches = Watches {
+        client: client.clone(),
+        kinds: &KINDS,
+        cache: Arc::clone(&cache),
+        triggers,
+        metrics,
+        pulse: Arc::default(),
+        progress: ticks,
+    };
+    tokio::spawn(watches.run(stop.clone()));
+    Running { client, cache, log, _stop: stop.drop_guard() }
+}
+
+impl Running {
+    fn resources(&self, of: &ResourceRef) -> Api<DynamicObject> {
+        let api = of.kind().api_resource();
+        match &of.key().namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &api),
+            None => Api::all_with(self.client.clone(), &api),
+        }
+    }
+
+    async fn apply(&self, of: &ResourceRef, spec: Value) {
+        let body = json!({
+            "apiVersion": of.kind().api_version(), "kind": of.kind().kind, "metadata": { "name": of.name() }, "spec": spec,
+        });
+        let parameters = PatchParams::apply("user").force();
+        self.resources(of).patch(of.name(), &parameters, &Patch::Apply(body)).await.unwrap();
+    }
+
+    /// Waits until the status of the newest spec says this of the ConfigMap and of the claim.
+    async fn until(&self, of: &ResourceRef, config: &str, claim: &str) -> DynamicObject {
+        let what = format!("{of}: {config}, {claim}");
+        soon(&what, async || {
+            let seen = self.resources(of).get(of.name()).await.unwrap();
+            let status = &seen.data["status"];
+            let newest = status["generation"] == json!(seen.metadata.generation);
+            let says = |kind: &str, word: &str| {
+                status["steps"][kind].as_str().is_some_and(|text| text.contains(word))
+            };
+            (newest && says("ConfigMap", config) && says("PersistentVolumeClaim", claim)).then_some(seen)
+        })
+        .await
+    }
+
+    async fn delete(&self, of: &ResourceRef) {
+        self.resources(of).delete(of.name(), &DeleteParams::default()).await.unwrap();
+        soon("the deletion is seen", async || self.log.lock().unwrap().deleted.contains(of).then_some(()))
+            .await;
+    }
+
+    fn objects(&self, of: &ResourceRef) -> BTreeSet<String> {
+        self.cache.snapshot(of).children.values().map(ToString::to_string).collect()
+    }
+
+    /// How often a resource was reconciled, its version, and those of its objects: none changes where nothing is done for it.
+    async fn state(&self, of: &ResourceRef) -> (usize, String, Vec<(String, u64)>) {
+        let version = self.resources(of).get(of.name()).await.unwrap().resource_version().unwrap();
+        let children = self.cache.snapshot(of).children;
+        let objects = children.values().map(|child| (child.to_string(), child.version)).collect();
+        (self.log.lock().unwrap().reconciles[of], version, objects)
+    }
+
+    async fn claim(&self, namespace: &str, name: &str) -> Value {
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
+        let mut claim = claims.get(name).await.unwrap();
+        // What Kubernetes says of it is not ours.
+        (claim.status, claim.metadata.resource_version) = (None, None);
+        claim.metadata.managed_fields = None;
+        serde_json::to_value(claim).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn resources_of_one_name_share_nothing() {
+    let running = run().await;
+    let (a, b) = (ResourceRef::new(&TOY, Some(A), "erp"), ResourceRef::new(&TOY, Some(B), "erp"));
+    let fleet = ResourceRef::new(&FLEET, None, "erp");
+    let in_a = |claim: &str| json!({ "namespace": A, "claim": claim, "data": { "a": "1" } });
+    for (of, claim) in [(&a, "data"), (&b, "data"), (&fleet, "kept")] {
+        running.apply(of, in_a(claim)).await;
+        running.until(of, "settled", "settled").await;
+    }
+    let names = |namespace: &str, config: &str, claim: &str| {
+        BTreeSet::from([
+            format!("ConfigMap {namespace}/{config}"),
+            format!("PersistentVolumeClaim {namespace}/{claim}"),
+        ])
+    };
+    assert_eq!(running.objects(&a), names(A, "toys-erp", "data"));
+    assert_eq!(running.objects(&b), names(B, "toys-erp", "data"));
+    assert_eq!(running.objects(&fleet), names(A, "fleets-erp", "kept"));
+
+    // What is refused of one holds up no other, and drift of one starts no other.
+    let (of_a, of_fleet) = (running.state(&a).await, running.state(&fleet).await);
+    running.apply(&b, json!({ "claim": "data", "data": { "no such key!": "1" } })).await;
+    running.until(&b, "Invalid", "settled").await;
+    assert_eq!((&of_a, &of_fleet), (&running.state(&a).await, &running.state(&fleet).await));
+    running.apply(&a, json!({ "claim": "data", "data": { "a": "2" } })).await;
+    running.until(&a, "settled", "settled").await;
+    let (of_b, drift) = (running.state(&b).await, json!({ "data": { "a": "3" } }));
+    let configs: Api<ConfigMap> = Api::namespaced(running.client.clone(), A);
+    configs.patch("toys-erp", &PatchParams::default(), &Patch::Merge(drift)).await.unwrap();
+    soon("drift is reverted", async || {
+        (configs.get("toys-erp").await.unwrap().data.unwrap()["a"] == "2").then_some(())
+    })
+    .await;
+    assert_eq!(of_fleet, running.state(&fleet).await);
+    assert_eq!(
+        (of_b.1, of_b.2),
+        {
+            let now = running.state(&b).await;
+            (now.1, now.2)
+        },
+        "it is tried again, and writes nothing"
+    );
+
+    // The end of one is nothing to the others.
+    let of_a = running.state(&a).await;
+    running.delete(&b).await;
+    assert_eq!(running.log.lock().unwrap().deleted, [b.clone()]);
+    let kept_b = running.claim(B, "data").await;
+    running.delete(&fleet).await;
+    let kept = running.claim(A, "kept").await;
+    soon("the garbage collector took the fleet's ConfigMap", async || {
+        configs.get_opt("fleets-erp").await.unwrap().is_none().then_some(())
+    })
+    .await;
+    assert_eq!(of_a, running.state(&a).await);
+
+    // What one kept is no other's, though the name is the same.
+    running.apply(&a, json!({ "claim": "kept", "data": { "a": "2" } })).await;
+    running.until(&a, "settled", "it belongs to Fleet 'erp'").await;
+    running.apply(&fleet, json!({ "namespace": B, "claim": "data", "data": {} })).await;
+    running.until(&fleet, "settled", &format!("it belongs to Toy '{B}/erp'")).await;
+    assert_eq!((running.claim(A, "kept").await, running.claim(B, "data").await), (kept, kept_b));
+
+    // And is found again by its own.
+    running.apply(&fleet, in_a("kept")).await;
+    running.until(&fleet, "settled", "settled").await;
+    running.apply(&b, json!({ "claim": "data", "data": {} })).await;
+    running.until(&b, "settled", "settled").await;
+}

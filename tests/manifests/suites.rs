@@ -1,0 +1,55 @@
+//! tests/README.md says which target runs each suite, and the Makefile does so.
+
+use std::{collections::BTreeMap, fs};
+
+use super::{docs::rows, read, root};
+
+const HEADER: &str = "| Suite | What it shows | Target |";
+
+/// The words of a variable of the Makefile.
+fn variable(name: &str) -> Vec<String> {
+    let makefile = read("Makefile");
+    let line = makefile.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" := "));
+    line.unwrap_or_else(|| panic!("the Makefile has no {name}")).split(' ').map(str::to_owned).collect()
+}
+
+/// The test programs of a folder: those of one file, and those of a folder with a `main.rs`.
+fn programs(folder: &str) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(root().join(folder)) else { return Vec::new() };
+    let entries = entries.map(|entry| entry.unwrap().path());
+    let programs = entries.filter(|path| {
+        path.join("main.rs").exists() || path.extension().is_some_and(|extension| extension == "rs")
+    });
+    programs.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// Each suite with the target that runs it.
+fn targets() -> BTreeMap<String, String> {
+    let (long, others) = (variable("LONG"), variable("PROGRAMS"));
+    let target = |suite: String| {
+        let target = if long.contains(&suite) { "make test-faults" } else { "make test" };
+        (suite, target.to_owned())
+    };
+    let mut targets: BTreeMap<_, _> = programs("tests").into_iter().map(target).collect();
+    for package in fs::read_dir(root().join("testing")).unwrap() {
+        let folder = format!("testing/{}/tests", package.unwrap().file_name().to_string_lossy());
+        for suite in programs(&folder) {
+            let target = if others.contains(&suite) { "make test" } else { "make e2e" };
+            let taken = targets.insert(suite.clone(), target.to_owned());
+            assert_eq!(taken, None, "two suites of the name {suite}: `cargo test --test {suite}` runs both");
+        }
+    }
+    targets
+}
+
+#[test]
+fn every_suite_has_its_target() {
+    let table = rows(&read("tests/README.md"), HEADER);
+    let table: BTreeMap<_, _> = table.into_iter().map(|row| (row[0].clone(), row[2].clone())).collect();
+    let mut expected = targets();
+    expected.insert("unit".to_owned(), "make test".to_owned());
+    assert_eq!(table, expected, "tests/README.md");
+    for name in variable("LONG").iter().chain(&variable("WAITING")).chain(&variable("PROGRAMS")) {
+        assert!(expected.contains_key(name), "the Makefile names the suite {name}, which does not exist");
+    }
+}
