@@ -60,13 +60,13 @@ test: check ## every check, and the tests of every change: unit, contract, clust
 	  '$(RUN) --workspace --lib --bins $(call suites,$(PROGRAMS) $(filter-out $(LONG) $(WAITING),$(SUITES)))'
 	$(MAKE) --no-print-directory rbac-used
 
-# FAULTS_SEED=… takes another sample of the campaign. The storms are in their small size.
+# CAMPAIGN_SEED=… takes another sample. Most storms watch for a while, and take turns for the rest.
 .PHONY: test-faults
-test-faults: tools ## a sample of the faults, the campaign and the storms; all of them: make campaign
+test-faults: tools ## the faults, and a sample of the campaign and the storms; all of them: make campaign
 	$(CARGO) test --workspace --locked --no-run
 	$(TARGET)/debug/local-cluster build
 	KUBECTL=$$($(TARGET)/debug/local-cluster bin kubectl) LOCAL_CLUSTER_AUDIT_DIR=$(TRAFFIC) $(SIDE_BY_SIDE) CAMPAIGN=small \
-	  tests/summarise tests/beside '$(RUN) --test faults' '$(RUN) --test campaign'
+	  tests/summarise tests/beside '$(RUN) --test faults' '$(RUN) --test campaign' '$(RUN) --test storms -- --test-threads=16'
 
 # The audit logs of the clusters that `test` starts, and those of `test-faults` after it.
 TRAFFIC := $(abspath $(TARGET))/traffic
@@ -82,16 +82,15 @@ campaign: ## everything that can stand in the operator's way, at each of its wri
 	@# The library too, because what people run is optimised. Most storms watch for minutes, and take turns for the rest.
 	@# The fleet leaves 40,000 objects behind: it has an API server of its own, so that nobody measures on what is left. The
 	@# tests of faults wait more than they compute: they run beside the trials, before which they have the processor.
-	@failed=; export CAMPAIGN=full $(SIDE_BY_SIDE); began=$$SECONDS; faults=$(TARGET)/campaign-faults.log; \
+	@failed=; export CAMPAIGN=full $(SIDE_BY_SIDE); began=$$SECONDS; \
 	$(CAMPAIGN) --no-run $(PACKAGES) --lib --test campaign --test faults --test storms --test cluster_shared; \
 	$(CAMPAIGN) $(PACKAGES) --lib || failed=1; \
 	$(CAMPAIGN) --test storms -- --nocapture --test-threads=16 --skip a_fleet_is_made || failed=1; \
 	$(CAMPAIGN) --test storms -- --nocapture a_fleet_is_made || failed=1; \
 	LOGPILOT_SEED=$${CAMPAIGN_SEED:-$$(date +%s)} LOGPILOT_DOCUMENTS=20000 \
 	  $(CAMPAIGN) --test cluster_shared -- --nocapture plan_and_api_server_agree_on_random_documents || failed=1; \
-	$(CAMPAIGN) --test faults -- --nocapture --test-threads=8 >$$faults 2>&1 & beside=$$!; \
-	nice -n 10 $(CAMPAIGN) --test campaign -- --nocapture || failed=1; \
-	wait $$beside || failed=1; cat $$faults; \
+	tests/beside '$(CAMPAIGN) --test faults -- --nocapture --test-threads=8' \
+	  'nice -n 10 $(CAMPAIGN) --test campaign -- --nocapture' || failed=1; \
 	echo "make campaign: $$((SECONDS - began)) s$${failed:+, FAILED}"; \
 	test -z "$$failed"
 
@@ -205,14 +204,15 @@ ONLY ?=
 REAL_NODE := $(TARGET)/debug/real-node
 # How many tests run at once; those that share the operator with nobody run alone in any case.
 AT_ONCE ?= 4
-BUILD_E2E := $(CARGO) test --locked -p real-node --test e2e --no-run --message-format=json-render-diagnostics
+# With the features of the whole workspace, as `make test` builds it: nothing is built twice.
+BUILD_E2E := $(CARGO) test --quiet --workspace --locked --test e2e --no-run
 # The program itself: nothing is built beside the nodes, where no network reaches.
-E2E = tests/summarise $$($(BUILD_E2E) | sed -n 's/.*"executable":"\([^"]*\/e2e-[^"]*\)".*/\1/p') \
+E2E = tests/summarise $$($(BUILD_E2E) --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\/e2e-[^"]*\)".*/\1/p') \
   $(ONLY) --ignored --test-threads=$(AT_ONCE) --show-output
 
 .PHONY: e2e
 e2e: tools ## the suite on real nodes of its own (root, Debian); skipped with a reason where there can be none
-	$(CARGO) build --quiet --locked -p real-node
+	$(BUILD_E2E)
 	@$(REAL_NODE) check && $(MAKE) --no-print-directory e2e-here || [ $$? -eq 3 ]
 
 .PHONY: e2e-here
@@ -225,7 +225,7 @@ e2e-here: static
 # On the kind cluster named "kind", unless E2E_KUBECONFIG says where; that cluster has to have both images.
 .PHONY: e2e-kind
 e2e-kind: $(if $(E2E_KUBECONFIG),,kind-load static) ## the same suite on a kind cluster, or on the one that E2E_KUBECONFIG names
-	$(CARGO) build --quiet --locked -p real-node
+	$(BUILD_E2E)
 ifeq ($(E2E_KUBECONFIG),)
 	$(REAL_NODE) images $(STAND_IN) $(CLIENT) $(TARGET)/e2e
 	kind load image-archive $(TARGET)/e2e/log-server.tar

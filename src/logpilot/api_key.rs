@@ -22,9 +22,13 @@ use crate::{
         owner::{Foreign, Owner, Ownership},
         plan::Key,
         resource::ResourceRef,
+        retry::Retry,
     },
     kinds::Managed,
 };
+
+/// Until the garbage collector has taken a Secret that goes.
+const DELETION: Retry = Retry::new(backoff::FIRST, REFRESH_HELD);
 
 /// Characters of a generated key: 40 of 62 are 238 bits.
 const GENERATED: usize = 40;
@@ -123,7 +127,7 @@ fn evaluate(found: Option<&Value>, wanted: &SecretQuery) -> ApiKeyFact {
         return invalid("does not exist");
     };
     if wanted.generated && is_going(secret, wanted) {
-        return ApiKeyFact::Going { again: backoff::FIRST };
+        return ApiKeyFact::Going { again: DELETION.full_pause(0) };
     }
     if wanted.generated
         && let Some(foreign) = foreign(secret, wanted)
@@ -174,7 +178,7 @@ fn unsendable(key: &[u8]) -> Option<&'static str> {
 fn with_growing_delay(fact: ApiKeyFact, before: Option<&ApiKeyFact>) -> ApiKeyFact {
     match (fact, before) {
         (ApiKeyFact::Going { .. }, Some(ApiKeyFact::Going { again })) => {
-            ApiKeyFact::Going { again: (*again * 2).min(REFRESH_HELD) }
+            ApiKeyFact::Going { again: DELETION.after(*again) }
         }
         (fact, _) => fact,
     }

@@ -316,8 +316,8 @@ impl Controller {
 
     fn retry_failures(&self, subject: &Subject, facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) {
         match requeue_after::collect(facts, outcome, requeue) {
-            Some(Failed { longest, at_least }) => {
-                let wait = self.backoff.failed(&subject.resource, longest).max(at_least);
+            Some(Failed { policy, at_least }) => {
+                let wait = self.backoff.failed(&subject.resource, policy).max(at_least);
                 requeue.at_most(wait, "an object was not written");
             }
             None => self.backoff.succeeded(&subject.resource),

@@ -53,7 +53,7 @@ impl Controller {
         let before = serde_json::from_value(self.memory.status(object)).unwrap_or_default();
         let found = vec![problem(reason, named(object), message)];
         self.report_rejected(object, &before, reason, found, requeue).await;
-        let wait = self.backoff.failed(&ResourceRef::of(&LOGPILOT_CLUSTER, object), backoff::LONGEST);
+        let wait = self.backoff.failed(&ResourceRef::of(&LOGPILOT_CLUSTER, object), backoff::FAILURE);
         requeue.at_most(wait, "the reconcile failed");
     }
 

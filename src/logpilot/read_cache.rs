@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::Rng;
-
-use crate::engine::resource::ResourceRef;
+use crate::engine::{
+    resource::ResourceRef,
+    retry::{SPREAD, spread},
+};
 
 /// What holds nothing up is read again after this, less up to a quarter of it.
 pub const REFRESH: Duration = Duration::from_mins(5);
@@ -76,10 +77,7 @@ impl<W: PartialEq, F: Clone> ReadCache<W, F> {
         found: F,
         held: Option<Duration>,
     ) {
-        let keep = held.map_or_else(
-            || REFRESH.mul_f64(rand::rng().random_range(0.75..=1.0)),
-            |again| again.mul_f64(OLD_BY_THEN),
-        );
+        let keep = held.map_or_else(|| spread(REFRESH, SPREAD), |again| again.mul_f64(OLD_BY_THEN));
         let look = CachedRead { wanted, found, moment: moment.clone(), at: Instant::now(), keep };
         self.lock().insert(resource.clone(), look);
     }

@@ -19,7 +19,7 @@ use crate::{
     },
     engine::{
         api_client::ApiClient,
-        backoff::Backoff,
+        backoff::{self, Backoff},
         error::Error,
         events::{Events, Note},
         outcome::AppliedObject,
@@ -102,7 +102,7 @@ impl Reporter {
                     let note = warning(reasons::CRD_OUTDATED, OLDER.to_owned());
                     self.events.publish(&regarding(object), note).await;
                 }
-                self.backoff.failed(&resource, LOOK_AGAIN);
+                self.backoff.failed(&resource, backoff::FAILURE);
                 requeue.at_most(LOOK_AGAIN, "the CustomResourceDefinition is older than the operator");
             }
             Err(error) => {

@@ -11,16 +11,18 @@ use crate::engine::{
     error::Disposition,
     outcome::{ApplyResult, Outcome},
     requeue::Requeue,
+    retry::Retry,
 };
 
 /// Interval at which a state is checked that changes without an event.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// While something progresses that sends no event of its own.
+const PROGRESS: Retry = Retry::new(backoff::FIRST, LOOK_AGAIN);
 
 /// Something failed: the resource is retried with a backoff of its own.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failed {
-    /// Upper limit of the backoff.
-    pub longest: Duration,
+    pub policy: Retry,
     /// Lower limit of this wait, from the API server's `Retry-After`.
     pub at_least: Duration,
 }
@@ -49,25 +51,25 @@ pub fn collect(facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) -> Optio
     let (mut waiting, mut failed, mut asked) = (None, None, None);
     for step in &outcome.steps {
         match &step.result {
-            ApplyResult::Conflict { .. } => waiting = waiting.or(Some(backoff::LONGEST_FOR_NAME)),
+            ApplyResult::Conflict { .. } => waiting = waiting.or(Some(backoff::NAME_CONFLICT)),
             // Has a time of its own.
             ApplyResult::Failed(error)
                 if outcome.again.is_some() && error.disposition() == Disposition::UserAction => {}
             ApplyResult::Failed(error) => {
                 // What fails for good does not slow down what was only away.
-                let longest = backoff::longest(error);
-                failed = Some(failed.map_or(longest, |other: Duration| other.min(longest)));
+                let policy = backoff::policy(error);
+                failed = Some(failed.map_or(policy, |other: Retry| other.or_sooner(policy)));
                 asked = asked.max(error.retry_after());
             }
             ApplyResult::Waiting { reason, .. } if *reason == reasons::PROGRESSING => {
-                waiting = waiting.or(Some(LOOK_AGAIN));
+                waiting = waiting.or(Some(PROGRESS));
             }
             ApplyResult::Waiting { .. } => requeue.at_most(LOOK_AGAIN, "an object waits"),
             _ => {}
         }
     }
-    let longest = failed.or(waiting)?;
-    Some(Failed { longest, at_least: asked.unwrap_or_default() })
+    let policy = failed.or(waiting)?;
+    Some(Failed { policy, at_least: asked.unwrap_or_default() })
 }
 
 #[cfg(test)]
@@ -129,9 +131,9 @@ mod tests {
             collect(&Facts::default(), &Outcome { steps, ..Outcome::default() }, &mut Requeue::default())
         };
         assert_eq!(after(Vec::new()), None);
-        let wrong = Failed { longest: backoff::LONGEST, at_least: Duration::ZERO };
+        let wrong = Failed { policy: backoff::FAILURE, at_least: Duration::ZERO };
         assert_eq!(after(vec![refused(422, None)]), Some(wrong));
-        let away = Failed { longest: backoff::LONGEST_FOR_OUTAGE, at_least: Duration::from_secs(7) };
+        let away = Failed { policy: backoff::OUTAGE, at_least: Duration::from_secs(7) };
         assert_eq!(after(vec![refused(429, Some(3)), refused(422, None), refused(429, Some(7))]), Some(away));
     }
 }

@@ -39,7 +39,7 @@ impl Written {
     /// Nothing had to be put right for so long that it is no longer contested.
     fn calm(&self) -> bool {
         self.repaired.elapsed()
-            >= CALM + write_backoff::pause(self.repairs, backoff::LONGEST).unwrap_or_default()
+            >= CALM + write_backoff::pause(self.repairs, backoff::FAILURE).unwrap_or_default()
     }
 }
 
@@ -92,7 +92,7 @@ impl StatusHistory {
     #[must_use]
     pub fn contested(&self, object: &DynamicObject, wanted: &Value) -> Option<Duration> {
         let written = self.of(object).filter(|_| self.is_foreign(object))?;
-        let pause = write_backoff::pause(written.repairs, backoff::LONGEST)
+        let pause = write_backoff::pause(written.repairs, backoff::FAILURE)
             .filter(|_| timeless(&written.status) == timeless(wanted))?;
         pause.checked_sub(written.at.elapsed())
     }
@@ -118,7 +118,7 @@ impl StatusHistory {
             repairs,
             repaired,
         };
-        let contested = write_backoff::pause(written.repairs, backoff::LONGEST).is_some();
+        let contested = write_backoff::pause(written.repairs, backoff::FAILURE).is_some();
         self.note(object, |entry| entry.written = Some(written));
         contested
     }

@@ -12,6 +12,7 @@ use std::{
 use logpilot_operator::{
     api::LogPilotCluster,
     engine::{
+        backoff::FAILURE,
         cache::Snapshot,
         outcome::{AppliedObject, ApplyResult, Outcome},
         plan::Plan,
@@ -21,7 +22,7 @@ use logpilot_operator::{
 };
 use serde_json::{Value, json};
 
-use super::server::{Answer, Call, OWNER_UID, World, stored};
+use super::server::{Answer, Call, OWNER_UID, World, logs, stored};
 
 /// Everything that depends on something, and what it depends on.
 fn everything() -> Plan {
@@ -174,7 +175,7 @@ async fn a_taken_name_is_not_asked_again_before_its_time() {
         for step in &first {
             let rest = world
                 .rests
-                .rest("logs", &step.id)
+                .rest(&logs(), &step.id)
                 .unwrap_or_else(|| panic!("{step:?} has no time of its own"));
             assert!(rest <= Duration::from_secs(1), "{rest:?}");
         }
@@ -193,8 +194,8 @@ async fn looks_at_a_taken_name_stay_within_30_s() {
     let taken = ApplyResult::Conflict { message: "x".to_owned(), instance: None };
     let waits: Vec<Duration> = (0..12)
         .map(|_| {
-            rests.record("logs", &id, 1, Duration::ZERO, &taken);
-            rests.rest("logs", &id).unwrap()
+            rests.record(&logs(), &id, 1, FAILURE, &taken);
+            rests.rest(&logs(), &id).unwrap()
         })
         .collect();
     assert!(waits[0] <= Duration::from_secs(1) && waits[11] > Duration::from_secs(22), "{waits:?}");

@@ -4,10 +4,10 @@ use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
     path::Path,
-    thread,
     time::Duration,
 };
 
+use backon::{BlockingRetryable, ExponentialBuilder};
 use http::{Request, Response, header};
 use rusty_s3::S3Action;
 use ureq::{
@@ -20,8 +20,9 @@ use super::{
     failure::{S3Error, S3Operation},
 };
 
-/// Before each further try.
-const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(8)];
+/// Three more tries: after half a second, 2 s, and 8 s.
+const RETRY: ExponentialBuilder =
+    ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_factor(4.0).with_max_times(3);
 /// A signature is only good for so long.
 const SIGNED: Duration = Duration::from_mins(15);
 const CONNECT: Duration = Duration::from_secs(15);
@@ -127,14 +128,8 @@ impl S3Client {
     }
 }
 
-pub fn with_retries<T>(mut attempt: impl FnMut() -> Result<T, S3Error>) -> Result<T, S3Error> {
-    for pause in PAUSES {
-        match attempt() {
-            Err(S3Error::Retryable(_)) => thread::sleep(pause),
-            other => return other,
-        }
-    }
-    attempt()
+pub fn with_retries<T>(attempt: impl FnMut() -> Result<T, S3Error>) -> Result<T, S3Error> {
+    attempt.retry(RETRY).when(|error| matches!(error, S3Error::Retryable(_))).call()
 }
 
 fn body(mut answer: Response<Body>) -> Result<String, ureq::Error> {
@@ -156,4 +151,17 @@ fn roots(path: &Path) -> Result<RootCerts, Error> {
         }
     }
     if found.is_empty() { Err(unusable("there is no certificate in it".into())) } else { Ok(found.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use backon::BackoffBuilder;
+
+    use super::*;
+
+    #[test]
+    fn three_more_tries_with_growing_pauses() {
+        let pauses: Vec<_> = RETRY.build().map(|pause| pause.as_millis()).collect();
+        assert_eq!(pauses, [500, 2000, 8000]);
+    }
 }

@@ -29,14 +29,15 @@ use super::{
     outcome::{AppliedObject, ApplyResult, Outcome},
     owner::{Owner, Ownership},
     plan::{Plan, Planned, Replicas},
+    retry::Retry,
     standing::{Obstacle, Standing, lookalike},
     write_backoff::{Why, WriteBackoff},
 };
 
 /// Writes in flight for one resource, so that one large plan leaves room for others.
 const IN_FLIGHT: usize = 8;
-/// The longest pause between two repairs of a number of pods that the data depends on: an autoscaler scales every 15 s.
-const ENFORCED: Duration = Duration::from_secs(10);
+/// Between two repairs of a number of pods that the data depends on: an autoscaler scales every 15 s.
+const ENFORCED: Retry = Retry::new(backoff::FIRST, Duration::from_secs(10));
 
 /// What applying needs beside the plan.
 pub struct Applier<'a> {
@@ -125,20 +126,19 @@ impl Applier<'_> {
             _ if unanswered.load(Relaxed) => wait("waits: another request was not answered".to_owned()),
             decision => {
                 let carry_out = || self.carry_out(decision, planned, snapshot);
-                let longest =
-                    if planned.replicas == Replicas::Enforced { ENFORCED } else { backoff::LONGEST };
-                self.unless_backing_off(&id, fingerprint::of_desired(&planned.body), longest, carry_out).await
+                let policy = if planned.replicas == Replicas::Enforced { ENFORCED } else { backoff::FAILURE };
+                self.unless_backing_off(&id, fingerprint::of_desired(&planned.body), policy, carry_out).await
             }
         }
     }
 
-    /// Tries something, but not again what was refused, or put right once too often, a moment ago. `longest` bounds the
-    /// pause after too many repairs.
+    /// Tries something, but not again what was refused, or put right once too often, a moment ago. `policy` is for
+    /// the pauses after too many repairs.
     pub(super) async fn unless_backing_off<Try: Future<Output = ApplyResult>>(
         &self,
         id: &Id,
         wanted: u64,
-        longest: Duration,
+        policy: Retry,
         attempt: impl FnOnce() -> Try,
     ) -> ApplyResult {
         match self.rests.blocked_reason(&self.owner.resource, id, wanted) {
@@ -148,7 +148,7 @@ impl Applier<'_> {
             None => {}
         }
         let result = attempt().await;
-        self.rests.record(&self.owner.resource, id, wanted, longest, &result);
+        self.rests.record(&self.owner.resource, id, wanted, policy, &result);
         result
     }
 

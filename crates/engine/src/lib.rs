@@ -33,6 +33,7 @@ pub mod quantity;
 pub mod relist;
 pub mod requeue;
 pub mod resource;
+pub mod retry;
 mod standing;
 #[cfg(test)]
 mod test_kinds;

@@ -77,7 +77,7 @@ impl Applier<'_> {
             Err(error) if replaced(&error) => ApplyResult::InSync,
             Err(error) => failed(error),
         };
-        let result = self.unless_backing_off(&id, GONE, backoff::LONGEST, delete).await;
+        let result = self.unless_backing_off(&id, GONE, backoff::FAILURE, delete).await;
         AppliedObject { id, result }
     }
 

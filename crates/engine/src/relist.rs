@@ -7,8 +7,9 @@ use kube::{
     Api, Resource,
     runtime::watcher::{self, Event, watcher},
 };
-use rand::Rng;
 use serde::de::DeserializeOwned;
+
+use super::retry::spread;
 
 /// An event that never came is made up for after this at the latest. The API server loses none; what stands between it
 /// and us may.
@@ -27,7 +28,7 @@ where
     stream::unfold((api, config, None), |(api, config, mut running)| async move {
         loop {
             let mut events = running.unwrap_or_else(|| {
-                let pause = RELIST.mul_f64(rand::rng().random_range(SOONEST..=1.0));
+                let pause = spread(RELIST, 1.0 - SOONEST);
                 watcher(api.clone(), config.clone()).take_until(tokio::time::sleep(pause)).boxed()
             });
             let Some(event) = events.next().await else {

@@ -115,7 +115,7 @@ impl Applier<'_> {
                     Ok(()) => behind(true),
                     Err(error) => failed(error),
                 };
-                self.unless_backing_off(&id, GONE, backoff::LONGEST, withdraw).await
+                self.unless_backing_off(&id, GONE, backoff::FAILURE, withdraw).await
             }
             Ownership::Foreign(foreign) => conflict(foreign),
             _ => behind(false),
@@ -136,7 +136,7 @@ impl Applier<'_> {
                 Err(_) => return Look::Unread,
             },
         };
-        self.rests.record(&self.owner.resource, &id, LOOKED, backoff::LONGEST_FOR_NAME, &result);
+        self.rests.record(&self.owner.resource, &id, LOOKED, backoff::NAME_CONFLICT, &result);
         Look::Known(result)
     }
 

@@ -18,7 +18,6 @@ use kube::{
         watcher::{self, Event},
     },
 };
-use rand::Rng;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -32,6 +31,7 @@ use super::{
     metrics::Metrics,
     relist,
     resource::{ResourceKind, ResourceRef},
+    retry::Retry,
     watch_liveness::{WatchLiveness, Watching},
 };
 
@@ -293,9 +293,9 @@ impl Iterator for Pause {
             self.failures = 0;
         }
         self.last = Some(Instant::now());
-        let pause = Duration::from_millis(500).saturating_mul(1 << self.failures.min(8)).min(LONGEST_PAUSE);
-        self.failures += 1;
-        Some(pause.mul_f64(rand::rng().random_range(0.75..=1.0)))
+        let pause = WATCH.pause(self.failures);
+        self.failures = self.failures.saturating_add(1);
+        Some(pause)
     }
 }
 
@@ -304,6 +304,7 @@ impl Backoff for Pause {
 }
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+const WATCH: Retry = Retry::new(Duration::from_millis(500), LONGEST_PAUSE);
 
 /// So many refusals since the last list, some 3 s of them, say that a right is gone: an API server that has just started
 /// refuses what it allows a moment later.

@@ -10,11 +10,12 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    backoff,
+    backoff::{FAILURE, NAME_CONFLICT},
     cache::Id,
     error::{Disposition, Error},
     outcome::ApplyResult,
     resource::ResourceRef,
+    retry::Retry,
 };
 
 /// Put right so often at once. A person who tries things out, or a test, gets no further.
@@ -24,8 +25,8 @@ pub const CALM: Duration = Duration::from_mins(1);
 
 /// Before the next repair, after so many of them.
 #[must_use]
-pub fn pause(repairs: u32, longest: Duration) -> Option<Duration> {
-    repairs.checked_sub(REPAIRS).map(|over| backoff::wait(over, longest))
+pub fn pause(repairs: u32, policy: Retry) -> Option<Duration> {
+    repairs.checked_sub(REPAIRS).map(|over| policy.pause(over))
 }
 
 /// Why an object is not written now.
@@ -79,8 +80,8 @@ impl WriteBackoff {
         (rest.wanted == wanted && Instant::now() < rest.until).then(|| rest.why.clone())
     }
 
-    /// Notes what came of a try. `longest` bounds the pause after too many repairs.
-    pub fn record(&self, owner: &ResourceRef, id: &Id, wanted: u64, longest: Duration, result: &ApplyResult) {
+    /// Notes what came of a try. `policy` is for the pauses after too many repairs.
+    pub fn record(&self, owner: &ResourceRef, id: &Id, wanted: u64, policy: Retry, result: &ApplyResult) {
         let mut known = self.lock();
         let resting = &mut known.entry(owner.clone()).or_default().resting;
         let before = resting.remove(id).filter(|before| before.wanted == wanted);
@@ -89,20 +90,20 @@ impl WriteBackoff {
             ApplyResult::Failed(error) if error.disposition() == Disposition::UserAction => {
                 let refused = |before: &Rest| matches!(before.why, Why::Refused(_));
                 let before = before.filter(refused).map_or(0, |before| before.times);
-                let until = now + backoff::wait(before, backoff::LONGEST);
+                let until = now + FAILURE.pause(before);
                 Rest { wanted, why: Why::Refused(error.clone()), times: before.saturating_add(1), until }
             }
             ApplyResult::Updated => {
                 let contested = |before: &Rest| before.why == Why::Contested && now < before.until + CALM;
                 let times = before.filter(contested).map_or(1, |before| before.times.saturating_add(1));
-                let until = now + pause(times, longest).unwrap_or_default();
+                let until = now + pause(times, policy).unwrap_or_default();
                 Rest { wanted, why: Why::Contested, times, until }
             }
             // The release of a name sends no event, and what is behind it is read by name as well.
             ApplyResult::Conflict { .. } | ApplyResult::Behind { withdrawn: false, .. } => {
                 let known = |before: &Rest| matches!(before.why, Why::Known(_));
                 let times = before.filter(known).map_or(0, |before| before.times);
-                let until = now + backoff::wait(times, backoff::LONGEST_FOR_NAME);
+                let until = now + NAME_CONFLICT.pause(times);
                 Rest { wanted, why: Why::Known(result.clone()), times: times.saturating_add(1), until }
             }
             _ => return,
@@ -170,7 +171,7 @@ mod tests {
         rests.begin(&a(), Some(1));
         assert_eq!(rests.blocked_reason(&a(), &id, 1), None);
         for _ in 0..4 {
-            rests.record(&a(), &id, 1, backoff::LONGEST, &refused(403));
+            rests.record(&a(), &id, 1, FAILURE, &refused(403));
         }
         assert_eq!(rests.blocked_reason(&a(), &id, 1), Some(why(403)));
         let rest = rests.rest(&a(), &id).unwrap();
@@ -179,9 +180,9 @@ mod tests {
         assert_eq!(rests.blocked_reason(&a(), &id, 1), Some(why(403)), "the same spec");
         assert_eq!(rests.blocked_reason(&a(), &id, 2), None, "another body");
         assert_eq!(rests.blocked_reason(&b(), &id, 1), None, "another resource");
-        rests.record(&a(), &id, 1, backoff::LONGEST, &refused(500));
+        rests.record(&a(), &id, 1, FAILURE, &refused(500));
         assert_eq!(rests.blocked_reason(&a(), &id, 1), None, "may succeed by itself");
-        rests.record(&a(), &id, 1, backoff::LONGEST, &refused(403));
+        rests.record(&a(), &id, 1, FAILURE, &refused(403));
         assert!(rests.rest(&a(), &id).unwrap() <= Duration::from_secs(1), "begins anew");
         rests.begin(&a(), Some(2));
         assert_eq!((rests.blocked_reason(&a(), &id, 1), rests.rest(&a(), &id)), (None, None));
@@ -194,11 +195,11 @@ mod tests {
         let (rests, id) = (WriteBackoff::default(), id());
         rests.begin(&a(), Some(1));
         for _ in 1..REPAIRS {
-            rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Updated);
+            rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Updated);
             assert_eq!(rests.blocked_reason(&a(), &id, 1), None);
         }
         for longest in [1, 2, 4] {
-            rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Updated);
+            rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Updated);
             assert_eq!(rests.blocked_reason(&a(), &id, 1), Some(Why::Contested));
             let rest = rests.rest(&a(), &id).unwrap();
             assert!(
@@ -207,11 +208,11 @@ mod tests {
             );
         }
         assert_eq!(rests.blocked_reason(&a(), &id, 2), None, "another body");
-        rests.record(&a(), &id, 1, backoff::LONGEST, &refused(403));
+        rests.record(&a(), &id, 1, FAILURE, &refused(403));
         assert!(rests.rest(&a(), &id).unwrap() <= Duration::from_secs(1), "a pause of its own");
-        rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Updated);
+        rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Updated);
         assert_eq!(rests.blocked_reason(&a(), &id, 1), None, "begins anew");
-        rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Created);
+        rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Created);
         assert_eq!(rests.rest(&a(), &id), None, "made again, not changed");
     }
 
@@ -220,7 +221,7 @@ mod tests {
     fn the_pause_of_a_contested_object_is_bounded() {
         let (rests, id, longest) = (WriteBackoff::default(), id(), Duration::from_secs(10));
         for _ in 0..REPAIRS + 12 {
-            rests.record(&a(), &id, 1, longest, &ApplyResult::Updated);
+            rests.record(&a(), &id, 1, Retry::new(Duration::from_secs(1), longest), &ApplyResult::Updated);
         }
         let rest = rests.rest(&a(), &id).unwrap();
         assert!(rest > longest / 2 && rest <= longest, "{rest:?}");
@@ -230,11 +231,11 @@ mod tests {
     fn what_stayed_right_for_a_while_is_no_longer_contested() {
         let (rests, id) = (WriteBackoff::default(), id());
         for _ in 0..=REPAIRS {
-            rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Updated);
+            rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Updated);
         }
         let earlier = Instant::now().checked_sub(CALM).unwrap();
         rests.lock().get_mut(&a()).unwrap().resting.get_mut(&id).unwrap().until = earlier;
-        rests.record(&a(), &id, 1, backoff::LONGEST, &ApplyResult::Updated);
+        rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Updated);
         assert_eq!(rests.blocked_reason(&a(), &id, 1), None);
     }
 }
