@@ -18,7 +18,7 @@ use kube::{
 use logpilot_operator::engine::{
     api_client::ApiClient,
     apply::Applier,
-    backoff::{Backoff, LONGEST},
+    backoff::{Backoff, FAILURE},
     cache::ObjectCache,
     controller::{ControllerRuntime, ReconcileFailure, Reconciler},
     decide::AcceptedDivergence,
@@ -179,7 +179,7 @@ impl Reconciler for Toys {
             self.backoff.succeeded(&resource);
             return Action::await_change();
         }
-        Action::requeue(self.backoff.failed(&resource, LONGEST))
+        Action::requeue(self.backoff.failed(&resource, FAILURE))
     }
 
     async fn on_failure(&self, _: Arc<DynamicObject>, how: ReconcileFailure) -> Action {
@@ -404,7 +404,7 @@ async fn resources_of_one_name_share_nothing() {
     // The end of one is nothing to the others.
     let of_a = running.state(&a).await;
     running.delete(&b).await;
-    assert_eq!(running.log.lock().unwrap().deleted, [b.clone()]);
+    assert_eq!(running.log.lock().unwrap().deleted, std::slice::from_ref(&b));
     let kept_b = running.claim(B, "data").await;
     running.delete(&fleet).await;
     let kept = running.claim(A, "kept").await;

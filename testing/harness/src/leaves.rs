@@ -49,7 +49,7 @@ pub fn leaves() -> (Vec<Leaf>, Vec<String>) {
         let parts: Vec<&str> = path.split('.').collect();
         let differs = |at: &Vec<String>| one.pointer(&pointer(at)) != other.pointer(&pointer(at));
         match places(&other, &parts).into_iter().find(differs) {
-            Some(at) => leaves.push(Leaf { schema, one, other, at, path }),
+            Some(at) => leaves.push(Leaf { path, schema, one, other, at }),
             None => without.push(path),
         }
     }
