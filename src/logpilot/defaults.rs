@@ -16,6 +16,9 @@ pub const HTTP: Port = Port { name: "http", number: 8080, app_protocol: None };
 pub const GRPC: Port = Port { name: "grpc", number: 50051, app_protocol: Some("kubernetes.io/h2c") };
 pub const MANAGEMENT: Port = Port { name: "management", number: 8081, app_protocol: None };
 
+/// What messages name as an image that could be used.
+pub const EXAMPLE_IMAGE: &str = "danpung2/logpilot:1.2.0";
+
 /// At night, in most time zones that matter to whoever does not set it.
 pub const BACKUP_SCHEDULE: &str = "0 3 * * *";
 /// A CronJob without one goes by the clock of the controller, which nobody knows.

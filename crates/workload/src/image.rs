@@ -34,12 +34,12 @@ impl Image {
         image.is_valid().then_some(image)
     }
 
-    /// Why a server may not run this image.
+    /// Why a component may not run this image; `example` is one that it may.
     #[must_use]
-    pub fn objection(text: &str) -> Option<String> {
+    pub fn objection(text: &str, example: &str) -> Option<String> {
         match Self::parse(text) {
             None => Some(format!(
-                "'{text}' must be an image reference such as 'danpung2/logpilot:1.2.0', without scheme or spaces"
+                "'{text}' must be an image reference such as '{example}', without scheme or spaces"
             )),
             Some(image) if !image.is_pinned() => Some(format!(
                 "'{text}' needs a tag or a digest: without one nobody can tell which version runs"
