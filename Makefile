@@ -95,7 +95,7 @@ campaign: ## everything that can stand in the operator's way, at each of its wri
 	test -z "$$failed"
 
 # What the program is made of: their unit tests need no cluster.
-PACKAGES := -p logpilot-operator -p engine -p backup
+PACKAGES := -p logpilot-operator -p engine -p workload -p backup
 .PHONY: unit
 unit: ## the tests that need no cluster
 	tests/summarise $(CARGO) test --locked --no-fail-fast $(PACKAGES) --lib --test manifests --test bad_input --test mock_api

@@ -2,15 +2,17 @@
 
 pub use backup;
 pub use engine;
+pub use workload;
 
 pub mod api;
 pub mod cli;
 pub mod exposition;
+pub mod kinds;
 pub mod logpilot;
 pub mod manifest;
 pub mod metrics;
-pub mod objects;
 pub mod operator;
+pub mod schemas;
 pub mod server;
 pub mod structure;
 pub mod telemetry;

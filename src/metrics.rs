@@ -226,7 +226,7 @@ mod tests {
     use engine::metrics::Metrics as _;
 
     use super::*;
-    use crate::{exposition::Format, objects::kinds::LOGPILOT_CLUSTER};
+    use crate::{exposition::Format, kinds::LOGPILOT_CLUSTER};
 
     fn named(name: &str) -> ResourceRef {
         ResourceRef::new(&LOGPILOT_CLUSTER, None, name)

@@ -16,9 +16,9 @@ use crate::{
         watch_liveness::WatchLiveness,
         watches::{Triggers, Watches},
     },
+    kinds::{KINDS, LOGPILOT_CLUSTER},
     logpilot::controller::{Controller, Planner},
     metrics::Metrics,
-    objects::kinds::{KINDS, LOGPILOT_CLUSTER},
     vitals::Vitals,
 };
 

@@ -24,7 +24,7 @@ use crate::{
         resource::ResourceRef,
         retry::Retry,
     },
-    objects::kinds::Managed,
+    kinds::Managed,
 };
 
 /// Until the garbage collector has taken a Secret that goes.
@@ -247,7 +247,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::objects::kinds::LOGPILOT_CLUSTER;
+    use crate::kinds::LOGPILOT_CLUSTER;
 
     fn wanted(generated: bool) -> SecretQuery {
         SecretQuery {

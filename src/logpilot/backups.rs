@@ -27,7 +27,7 @@ use crate::{
         deadlines::DeadlineTracker,
         health::{self, ObservedStatus},
     },
-    objects::kinds::Managed,
+    kinds::Managed,
 };
 
 /// What is known of the backups of one cluster.

@@ -16,7 +16,8 @@ use crate::{
         exposure::Protocol,
         storage::Backend,
     },
-    objects::names::{ClusterName, short_hash},
+    logpilot::names,
+    workload::names::{NamePrefix, short_hash},
 };
 
 /// The largest overlay, as JSON.
@@ -24,10 +25,10 @@ pub const OVERLAY_BYTES: usize = 64 * 1024;
 
 /// The file of one component, and the ConfigMap it is in.
 #[must_use]
-pub fn file(prefix: &ClusterName, role: &ServerRole, config: &Config, backend: Backend) -> ConfigFile {
+pub fn file(prefix: &NamePrefix, role: &ServerRole, config: &Config, backend: Backend) -> ConfigFile {
     let text = render(&properties(role, config, backend));
     let hash = short_hash(text.as_bytes());
-    ConfigFile { name: prefix.config(role.name, &hash), text, hash }
+    ConfigFile { name: names::config(prefix, role.name, &hash), text, hash }
 }
 
 /// Everything the file says.

@@ -22,7 +22,8 @@ use crate::{
         health::{self, ObservedStatus},
         plan::Key,
     },
-    objects::{config_check_job, kinds::Managed},
+    kinds::Managed,
+    logpilot::objects::config_check_job,
 };
 
 /// By the Deployment's name; nothing for a component whose configuration need not be tried.
@@ -73,7 +74,7 @@ fn is_needed(cluster: &Cluster, component: &Component, facts: &Facts, snapshot: 
 }
 
 fn is_ours(cluster: &Cluster, child: &Child) -> bool {
-    child.controller.as_ref().is_some_and(|owner| owner.uid == cluster.uid)
+    child.controller.as_ref().is_some_and(|owner| owner.uid == cluster.uid())
 }
 
 /// A server that was ready once is all that is asked for.

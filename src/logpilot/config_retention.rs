@@ -7,8 +7,10 @@ use k8s_openapi::api::{
     core::v1::ConfigMap,
 };
 
-use crate::engine::{cache::Snapshot, child::Child, health::ObservedStatus};
-use crate::objects::kinds::Managed;
+use crate::{
+    engine::{cache::Snapshot, child::Child, health::ObservedStatus},
+    kinds::Managed,
+};
 
 /// ConfigMaps that running or remembered pods use.
 pub struct InUse {

@@ -48,8 +48,8 @@ use crate::{
         resource::ResourceRef,
         write_backoff::WriteBackoff,
     },
+    kinds::{LOGPILOT_CLUSTER, Managed},
     metrics::Metrics,
-    objects::kinds::{LOGPILOT_CLUSTER, Managed},
 };
 
 /// Makes the plan of a cluster. A future, so that a planner that hangs can be told apart from one that is slow.
@@ -216,7 +216,7 @@ impl Controller {
         if cluster.paused || facts.namespace == NamespaceFact::Terminating {
             return Outcome::default();
         }
-        let owner = Owner { resource: subject.resource.clone(), uid: cluster.uid.clone() };
+        let owner = Owner { resource: subject.resource.clone(), uid: cluster.uid().to_owned() };
         self.rests.begin(&subject.resource, subject.cr.metadata.generation);
         let applier = Applier {
             writer: &subject.writer,
@@ -345,7 +345,7 @@ impl Controller {
 }
 
 fn is_another(object: &DynamicObject, cluster: &Cluster) -> bool {
-    object.metadata.name.as_ref() != Some(&cluster.name)
+    object.metadata.name.as_deref() != Some(cluster.name())
 }
 
 impl Reconciler for Controller {

@@ -3,15 +3,21 @@
 //! "Seed" is the hand-written manifests that the operator replaces; values of the server were measured on
 //! version 1.2.0.
 
-use super::model::{Port, ProbeTiming, ServerRole};
-use crate::api::{
-    cluster::Environment, common::IntOrPercent, component::ProbeTimings, exposure::ComponentKey,
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::model::{Port, ServerRole};
+use crate::{
+    api::{cluster::Environment, component::ProbeTimings, exposure::ComponentKey},
+    workload::model::ProbeTiming,
 };
 
 pub const HTTP: Port = Port { name: "http", number: 8080, app_protocol: None };
 /// HTTP/2 without TLS, in the words of Kubernetes.
 pub const GRPC: Port = Port { name: "grpc", number: 50051, app_protocol: Some("kubernetes.io/h2c") };
 pub const MANAGEMENT: Port = Port { name: "management", number: 8081, app_protocol: None };
+
+/// What messages name as an image that could be used.
+pub const EXAMPLE_IMAGE: &str = "danpung2/logpilot:1.2.0";
 
 /// At night, in most time zones that matter to whoever does not set it.
 pub const BACKUP_SCHEDULE: &str = "0 3 * * *";
@@ -94,12 +100,12 @@ pub const GRACE_PERIOD_SECONDS: i64 = 45;
 
 /// Seed: as a share, so that it fits any number of replicas.
 #[must_use]
-pub fn max_surge() -> IntOrPercent {
-    IntOrPercent::Percent("25%".into())
+pub fn max_surge() -> IntOrString {
+    IntOrString::String("25%".into())
 }
 #[must_use]
-pub fn max_unavailable() -> IntOrPercent {
-    IntOrPercent::Percent("25%".into())
+pub fn max_unavailable() -> IntOrString {
+    IntOrString::String("25%".into())
 }
 
 /// Seed.
@@ -156,3 +162,19 @@ pub const API_KEY: &str = "api-key";
 pub const SCRAPE_INTERVAL: &str = "30s";
 pub const SCRAPE_TIMEOUT: &str = "10s";
 pub const LOAD_BALANCER_HTTP_PORT: i32 = 80;
+
+/// What browsers may do where `cors` does not say: the controller's own lists, and the header that carries the API key.
+pub const CORS_ORIGIN: &str = "*";
+pub const CORS_METHODS: &[&str] = &["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"];
+pub const CORS_HEADERS: &[&str] = &[
+    "DNT",
+    "Keep-Alive",
+    "User-Agent",
+    "X-Requested-With",
+    "If-Modified-Since",
+    "Cache-Control",
+    "Content-Type",
+    "Range",
+    "Authorization",
+    "X-API-KEY",
+];

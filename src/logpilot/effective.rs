@@ -3,11 +3,15 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 
-use super::model::{Cluster, Component, Probe, Rollout, Scale};
+use super::model::{Cluster, Component};
 use crate::{
     api::status::{Effective, EffectiveComponent},
     engine::plan::Plan,
-    objects::{kinds::Managed, probes},
+    kinds::Managed,
+    workload::{
+        build::probes,
+        model::{Probe, Rollout, Scale},
+    },
 };
 
 /// What a resource is said to have that has none.
@@ -78,7 +82,7 @@ fn mode(own: Option<&Probe>, live: &Value) -> String {
     let asked = |probe: &Value| ["httpGet", "tcpSocket", "grpc", "exec"].map(|kind| probe.get(kind).cloned());
     let planned = serde_json::to_value(probes::build(own)).unwrap_or_default();
     if let Some(own) = own.filter(|_| asked(&planned) == asked(live)) {
-        return format!("{:?}", own.mode);
+        return own.mode.clone();
     }
     let kinds = [("httpGet", "Http"), ("tcpSocket", "Tcp"), ("grpc", "Grpc"), ("exec", "Exec")];
     let kind = kinds.iter().find(|(field, _)| live.get(field).is_some());

@@ -24,7 +24,7 @@ use crate::{
         plan::Key,
         resource::ResourceRef,
     },
-    objects::kinds::Managed,
+    kinds::Managed,
 };
 
 /// Reads in flight for one resource.
@@ -57,7 +57,7 @@ pub struct ReferenceOf(Reference);
 #[must_use]
 pub fn wanted(cluster: &Cluster) -> ReferenceQuery {
     let all = cluster.components.iter().map(|component| (component.name.clone(), references_of(component)));
-    let all = all.chain([(cluster.prefix.service_account(), pull_secrets(cluster))]);
+    let all = all.chain([(cluster.scope.prefix.service_account(), pull_secrets(cluster))]);
     all.filter(|(_, references)| !references.is_empty()).collect()
 }
 
@@ -70,7 +70,7 @@ fn pull_secrets(cluster: &Cluster) -> Vec<ReferenceOf> {
         optional: true,
         pulls: true,
     };
-    cluster.image_pull_secrets.iter().map(|name| ReferenceOf(one(name))).collect()
+    cluster.scope.pull_secrets.iter().map(|name| ReferenceOf(one(name))).collect()
 }
 
 fn references_of(component: &Component) -> Vec<ReferenceOf> {
@@ -200,7 +200,7 @@ fn resolve(
         }
         missing.dedup();
         let content = serde_json::to_vec(&content).unwrap_or_default();
-        ResolvedReferences { hash: fingerprint(&cluster.uid, &content), missing, refused: refused(name) }
+        ResolvedReferences { hash: fingerprint(cluster.uid(), &content), missing, refused: refused(name) }
     };
     wanted.iter().map(|(name, references)| (name.clone(), fact(name, references))).collect()
 }
@@ -287,7 +287,7 @@ mod tests {
     fn a_pull_secret_that_is_missing_or_none_is_told_and_holds_and_rolls_nothing() {
         let with = |names: &[&str]| {
             let mut cluster = two(true);
-            cluster.image_pull_secrets = names.iter().map(|name| (*name).to_owned()).collect();
+            cluster.scope.pull_secrets = names.iter().map(|name| (*name).to_owned()).collect();
             cluster
         };
         let login = json!({ "data": { ".dockerconfigjson": "e30=" } });

@@ -6,11 +6,13 @@ use std::{
     time::Duration,
 };
 
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
 use super::{
     model::{Component, Restore},
     reasons,
 };
-use crate::{api::common::Quantity, engine::plan::Key};
+use crate::{engine::plan::Key, workload::build::service::NodePorts};
 
 /// A value that is never printed: not in logs, status, events or panics.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub enum NamespaceFact {
 }
 
 /// A claim asks for another size than the one that is declared, because Kubernetes would refuse that.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PendingResize {
     pub claim: Key,
     /// What it asks for meanwhile.
@@ -58,7 +60,7 @@ pub struct PendingResize {
 }
 
 /// Why a claim cannot have its declared size.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum HeldWhy {
     /// Kubernetes changes the size of a claim only once it has a volume.
     NoVolume,
@@ -249,7 +251,7 @@ pub enum RestoreJob {
 }
 
 /// Everything `plan` may look at beside the resource itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// Pods say that something they need is missing: what they refer to is read again soon.
     pub suspect: bool,
@@ -293,8 +295,7 @@ pub struct Facts {
     pub autoscaled_by_others: BTreeSet<String>,
     /// What others scale past its storage, by the Deployment's name.
     pub beyond_storage: BTreeMap<String, BeyondStorage>,
-    /// What the ports of each Service have on the nodes now.
-    pub node_ports: BTreeMap<String, BTreeMap<i64, i64>>,
+    pub node_ports: NodePorts,
 }
 
 impl Facts {

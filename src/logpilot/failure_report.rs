@@ -14,7 +14,7 @@ use crate::{
         status::{Problem, Severity},
     },
     engine::{backoff, error::Error, requeue::Requeue, resource::ResourceRef},
-    objects::kinds::LOGPILOT_CLUSTER,
+    kinds::LOGPILOT_CLUSTER,
 };
 
 impl Controller {

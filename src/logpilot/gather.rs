@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::{
+    api::core::v1::{PersistentVolumeClaim, Pod, Service},
+    apimachinery::pkg::api::resource::Quantity,
+};
 use kube::ResourceExt;
 
 use super::{
@@ -14,24 +17,21 @@ use super::{
         SharedPlace,
     },
     model::Cluster,
-    quantity,
     read_cache::Moment,
     reasons, replicas, restart, restore,
     scalers::{self, Scalers},
 };
 use crate::{
-    api::{LogPilotCluster, LogPilotClusterStatus, common::Quantity},
+    api::{LogPilotCluster, LogPilotClusterStatus},
     engine::{
         api_client::ApiClient,
         cache::{ObjectCache, Snapshot},
         error::Error,
         health::{self, ObservedStatus},
     },
-    objects::{
-        self,
-        kinds::{LOGPILOT_CLUSTER, Managed},
-        names::short_hash,
-    },
+    kinds::{LOGPILOT_CLUSTER, Managed},
+    logpilot::objects::namespace,
+    workload::{model::NamespaceLimits, names::short_hash, quantity},
 };
 
 /// Annotation on the resource: each new value has what the resource refers to read at once.
@@ -76,7 +76,7 @@ fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String,
     let kept = named.into_iter().flatten().filter_map(|name| {
         let kept = sources.cache.namespace(name)?.labelled.clone()?;
         let of = Some(kept.name().to_owned()).filter(|_| *kept.kind() == LOGPILOT_CLUSTER)?;
-        (of != cluster.name && !sources.living.contains(&of)).then(|| (name.clone(), of))
+        (of != cluster.name() && !sources.living.contains(&of)).then(|| (name.clone(), of))
     });
     kept.collect()
 }
@@ -84,7 +84,7 @@ fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String,
 fn namespace_ignored(cache: &ObjectCache, cluster: &Cluster, fact: NamespaceFact) -> Vec<String> {
     match cache.namespace(&cluster.namespace.name).map(|child| child.detail.clone()) {
         Some(ObservedStatus::Namespace { labels, .. }) if fact == NamespaceFact::Foreign => {
-            objects::namespace::ignored(cluster, &labels)
+            namespace::ignored(cluster, &labels)
         }
         _ => Vec::new(),
     }
@@ -92,7 +92,7 @@ fn namespace_ignored(cache: &ObjectCache, cluster: &Cluster, fact: NamespaceFact
 
 /// Whether a LimitRange or a ResourceQuota of the plan acts on a namespace that others may use.
 fn limits_shared(cluster: &Cluster, fact: NamespaceFact) -> bool {
-    fact == NamespaceFact::Foreign && (cluster.limit_range.is_some() || cluster.quota.is_some())
+    fact == NamespaceFact::Foreign && (cluster.scope.limits != NamespaceLimits::default())
 }
 
 /// Claims that held data when they were last seen and are gone, with the UID they had.
@@ -173,7 +173,7 @@ pub fn api_key(cluster: &Cluster) -> SecretQuery {
         secret: cluster.key(&cluster.api_key.secret),
         key: cluster.api_key.key.clone(),
         generated: cluster.api_key.generated,
-        salt: cluster.uid.clone(),
+        salt: cluster.uid().to_owned(),
         owner: cluster.resource(),
     }
 }
@@ -209,7 +209,7 @@ pub async fn facts(
     let suspect = waits(snapshot, &[reasons::CONTAINER_CONFIG]);
     // A kubelet does not say that it pulled without the login it was to use.
     let unpulled =
-        !cluster.image_pull_secrets.is_empty() && waits(snapshot, &[reasons::IMAGE_PULL, "ErrImagePull"]);
+        !cluster.scope.pull_secrets.is_empty() && waits(snapshot, &[reasons::IMAGE_PULL, "ErrImagePull"]);
     let missed = suspect || unpulled;
     let moment = &moment(cr);
     let references = if servers == NamespaceFact::Terminating {

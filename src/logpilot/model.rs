@@ -1,44 +1,42 @@
 //! A validated cluster with every default filled in: whoever holds one can build all its objects, and
 //! building cannot fail. Components are data; nothing downstream asks which one it has.
 
-use std::collections::BTreeMap;
+use k8s_openapi::{
+    api::core::v1::{Toleration, TopologySpreadConstraint},
+    apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
+};
 
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-
-use super::{image::Image, monitoring::Monitoring, restart::Restart};
+use super::{monitoring::Monitoring, restart::Restart};
 use crate::{
     api::{
         cluster::{Environment, PodSecurity},
-        common::{
-            DeletionPolicy, EnvFromSource, EnvVar, ImagePullPolicy, IntOrPercent, ProbePort, Quantity,
-            ResourceList, StringMap, Toleration, TopologySpread,
-        },
-        component::{ProbeMode, ScalingBehavior, UnhealthyPodEviction},
-        exposure::{ComponentKey, HttpMethod, IssuerRef, Protocol},
-        gateway::ParentRef,
+        common::{DeletionPolicy, EnvFromSource, EnvVar, IntOrPercent},
+        exposure::{ComponentKey, Protocol},
         network::{Egress, Peer, PodPeer},
         patches::ObjectPatch,
         storage::{AccessMode, Backend, Sharing},
     },
     engine::{plan::Key, resource::ResourceRef},
-    objects::{kinds::LOGPILOT_CLUSTER, names::ClusterName},
+    kinds::LOGPILOT_CLUSTER,
+    workload::{
+        StringMap,
+        image::Image,
+        model::{
+            Claim, Gateway, Identity, Ingress, LoadBalancer, NodePort, PdbPolicy, Probes, Resources, Rollout,
+            Scale,
+        },
+        scope::Scope,
+    },
 };
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cluster {
-    /// The resource's name: the `instance` label and the owner reference.
-    pub name: String,
-    pub uid: String,
-    /// `L` of the design: the prefix of every child's name.
-    pub prefix: ClusterName,
+    /// What all its objects have in common, such as whose they are.
+    pub scope: Scope,
     pub environment: Environment,
     pub namespace: ServersNamespace,
     pub system_namespace: Option<String>,
-    pub common_labels: StringMap,
-    pub common_annotations: StringMap,
     pub service_account_annotations: StringMap,
-    pub image_pull_policy: Option<ImagePullPolicy>,
-    pub image_pull_secrets: Vec<String>,
     pub api_key: ApiKey,
     pub storage: Storage,
     /// For how long a changed configuration is tried before it reaches the servers; `None`: not at all.
@@ -54,10 +52,6 @@ pub struct Cluster {
     pub monitoring: Monitoring,
     /// `None` where it was turned off.
     pub network_policy: Option<NetworkPolicy>,
-    pub limit_range: Option<LimitRange>,
-    pub quota: Option<Quota>,
-    /// What holds data says that it may not be deleted.
-    pub deletion_protection: bool,
     pub paused: bool,
     pub patches: Vec<ObjectPatch>,
     /// By the user's wish; the components say which of them have no pods.
@@ -65,10 +59,22 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The resource's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.scope.owner.name
+    }
+
+    /// The resource's.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.scope.owner.uid
+    }
+
     /// What everything that is kept for it goes by.
     #[must_use]
     pub fn resource(&self) -> ResourceRef {
-        ResourceRef::new(&LOGPILOT_CLUSTER, None, &self.name)
+        ResourceRef::new(&LOGPILOT_CLUSTER, None, self.name())
     }
 
     /// Of an object in the servers' namespace.
@@ -81,6 +87,20 @@ impl Cluster {
     pub fn backup_volumes(&self) -> impl Iterator<Item = &Claim> {
         let jobs = self.backup.iter().flat_map(|backup| &backup.jobs);
         jobs.filter_map(|job| job.volume.as_ref())
+    }
+
+    /// Where objects for the monitoring live: in the system namespace where one is named.
+    #[must_use]
+    pub fn monitoring_namespace(&self) -> &str {
+        self.system_namespace.as_ref().unwrap_or(&self.namespace.name)
+    }
+
+    /// Whether a component is reached through the controller of an Ingress or Gateway.
+    #[must_use]
+    pub fn is_exposed(&self, component: &Component) -> bool {
+        let of_ingress = self.ingress.iter().flat_map(|ingress| &ingress.routes);
+        let of_gateway = self.gateway.iter().flat_map(|gateway| &gateway.routes);
+        of_ingress.chain(of_gateway).any(|route| route.service == component.name)
     }
 }
 
@@ -103,7 +123,7 @@ pub struct ApiKey {
     pub generated: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Storage {
     pub backend: Backend,
     pub sharing: Sharing,
@@ -116,19 +136,8 @@ pub struct Storage {
     pub one_pod: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    pub name: String,
-    /// The component it belongs to; `None` where all share it.
-    pub role: Option<&'static ServerRole>,
-    pub size: Quantity,
-    pub storage_class_name: Option<String>,
-    pub access_mode: AccessMode,
-    pub deletion_policy: DeletionPolicy,
-}
-
 /// Scheduled copies of the data.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Backup {
     /// Five fields of cron.
     pub schedule: String,
@@ -142,7 +151,7 @@ pub struct Backup {
 }
 
 /// From one claim to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BackupJob {
     /// Of the CronJob.
     pub name: String,
@@ -158,14 +167,14 @@ pub struct BackupJob {
 }
 
 /// Where the copies of one claim go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum BackupTarget {
     Claim(String),
     Bucket(Box<Bucket>),
 }
 
 /// Of S3, and how it is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Bucket {
     pub name: String,
     /// Without a `/` at either end.
@@ -253,7 +262,7 @@ pub struct Component {
     pub probes: Probes,
     pub budget: PdbPolicy,
     /// What a drain may do with pods that are not ready.
-    pub unhealthy_pods: UnhealthyPodEviction,
+    pub unhealthy_pod_eviction_policy: String,
     pub config: ConfigFile,
     /// The claim that its pods mount.
     pub claim: String,
@@ -267,7 +276,7 @@ pub struct Component {
     pub node_selector: StringMap,
     pub tolerations: Vec<Toleration>,
     /// `None`: the default spread.
-    pub topology_spread: Option<Vec<TopologySpread>>,
+    pub topology_spread: Option<Vec<TopologySpreadConstraint>>,
     pub priority_class_name: Option<String>,
     pub grace_period_seconds: i64,
     pub min_ready_seconds: Option<i32>,
@@ -289,187 +298,6 @@ pub struct ConfigFile {
     pub name: String,
 }
 
-/// Who decides how many pods there are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scale {
-    Fixed(i32),
-    Autoscaled(Autoscaler),
-}
-
-impl Scale {
-    /// The most pods that can run, a surge apart.
-    #[must_use]
-    pub fn most(&self) -> i32 {
-        match self {
-            Self::Fixed(replicas) => *replicas,
-            Self::Autoscaled(scaler) => scaler.max,
-        }
-    }
-
-    /// The fewest pods that should run.
-    #[must_use]
-    pub fn fewest(&self) -> i32 {
-        match self {
-            Self::Fixed(replicas) => *replicas,
-            Self::Autoscaled(scaler) => scaler.min,
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Autoscaler {
-    pub min: i32,
-    pub max: i32,
-    /// Percent of the request. At least one of the two targets is given.
-    pub cpu: Option<i32>,
-    pub memory: Option<i32>,
-    pub behavior: Option<ScalingBehavior>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rollout {
-    /// Every old pod stops before a new one starts.
-    Recreate,
-    RollingUpdate {
-        max_surge: IntOrPercent,
-        max_unavailable: IntOrPercent,
-    },
-}
-
-/// Requests and limits with every default filled in; a CPU limit may be none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resources {
-    pub requests: ResourceList,
-    pub limits: ResourceList,
-}
-
-/// User and groups of a pod; `None` is what the platform assigns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
-    pub user: Option<i64>,
-    pub group: Option<i64>,
-    /// Owns the volumes.
-    pub fs_group: Option<i64>,
-}
-
-/// Health checks; `None` is a probe that was turned off.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probes {
-    pub liveness: Option<Probe>,
-    pub readiness: Option<Probe>,
-    pub startup: Option<Probe>,
-}
-
-impl Probes {
-    /// Those that run.
-    pub fn all(&self) -> impl Iterator<Item = &Probe> {
-        [&self.liveness, &self.readiness, &self.startup].into_iter().flatten()
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// By which `check` was chosen, for people.
-    pub mode: ProbeMode,
-    pub check: ProbeType,
-    pub timing: ProbeTiming,
-}
-
-/// What a probe asks. Ports are names of the container's, or numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProbeType {
-    Http { path: String, port: ProbePort },
-    Tcp { port: ProbePort },
-    Grpc { port: i32 },
-    Exec { command: Vec<String> },
-}
-
-/// In seconds and counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbeTiming {
-    pub initial_delay: i32,
-    pub period: i32,
-    pub timeout: i32,
-    pub failures: i32,
-    pub successes: Option<i32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PdbPolicy {
-    /// Nothing was said: one pod at a time, where that cannot block a drain.
-    Default,
-    Off,
-    MinAvailable(IntOrPercent),
-    MaxUnavailable(IntOrPercent),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadBalancer {
-    pub http_port: i32,
-    pub grpc_port: i32,
-    pub class: Option<String>,
-    pub source_ranges: Vec<String>,
-    pub annotations: StringMap,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodePort {
-    pub http: Option<i32>,
-    pub grpc: Option<i32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ingress {
-    pub class_name: Option<String>,
-    pub annotations: StringMap,
-    pub routes: Vec<Route>,
-    pub tls: Option<Tls>,
-    pub cors: Option<Cors>,
-    pub requests_per_second: Option<i32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gateway {
-    pub parents: GatewayParents,
-    pub routes: Vec<Route>,
-}
-
-/// What the routes of the Gateway API hang on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GatewayParents {
-    /// A Gateway that we make.
-    Own { class_name: String, tls: Option<Tls> },
-    /// Somebody else's.
-    Existing(Vec<ParentRef>),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
-    pub secret_name: String,
-    pub issuer: Option<IssuerRef>,
-}
-
-/// `None` is the default of the annotation's writer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cors {
-    pub allow_origins: Option<Vec<String>>,
-    pub allow_methods: Option<Vec<HttpMethod>>,
-    pub allow_headers: Option<Vec<String>>,
-}
-
-/// One host and path, and the Service and port behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// `None`: every host that no other rule names.
-    pub host: Option<String>,
-    pub path: String,
-    /// What stands in the place of the path when the request arrives; without a `/` at the end, but for `/` itself.
-    pub rewrite: Option<String>,
-    pub protocol: Protocol,
-    pub service: String,
-    pub port: i32,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkPolicy {
     /// `None`: anyone.
@@ -478,19 +306,6 @@ pub struct NetworkPolicy {
     /// `None` where nobody said who it is, and the class does not tell.
     pub ingress_controller: Option<PodPeer>,
     pub egress: Vec<Egress>,
-}
-
-/// What a container of the namespace gets that says nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitRange {
-    pub requests: ResourceList,
-    pub limits: ResourceList,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quota {
-    /// By the names that a ResourceQuota knows, such as `requests.cpu`. Never empty.
-    pub hard: BTreeMap<&'static str, Quantity>,
 }
 
 impl From<&IntOrPercent> for IntOrString {

@@ -1,6 +1,9 @@
 //! What a validated cluster wants to be observed by, with every default filled in.
 
-use crate::api::{alerting::Percent, common::StringMap};
+use crate::{
+    api::{alerting::Percent, common::StringMap},
+    workload::model::Monitor,
+};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Monitoring {
@@ -49,13 +52,6 @@ pub fn seconds(duration: &str) -> Option<u64> {
         "h" => number * 3600,
         _ => return None,
     })
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Monitor {
-    pub interval: String,
-    pub scrape_timeout: String,
-    pub labels: StringMap,
 }
 
 /// What the PrometheusRule holds: at least one of alerts and objectives.

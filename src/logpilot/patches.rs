@@ -19,7 +19,9 @@ use crate::{
         kind::Management,
         plan::{Plan, Planned},
     },
-    objects::{kinds::Managed, names},
+    kinds::Managed,
+    logpilot::names as own,
+    workload::names,
 };
 
 /// In an object of a strategic patch: `delete` or `replace`, as kubectl knows them.
@@ -84,8 +86,9 @@ pub fn targets(patch: &ObjectPatch, planned: &Planned) -> bool {
 /// Whether a target is an object that is planned at times only, so that a patch of it may find nothing.
 fn transient(cluster: &Cluster, target: &PatchTarget) -> bool {
     let checks = cluster.config_check_seconds.is_some();
-    let check = |component: &Component| cluster.prefix.config_check(component.role.name) == target.name;
-    let restore = cluster.backup.is_some() && cluster.prefix.restore() == target.name;
+    let check =
+        |component: &Component| own::config_check(&cluster.scope.prefix, component.role.name) == target.name;
+    let restore = cluster.backup.is_some() && own::restore(&cluster.scope.prefix) == target.name;
     target.kind == Job::KIND.kind && (restore || checks && cluster.components.iter().any(check))
 }
 

@@ -7,11 +7,15 @@ use super::{
 };
 use crate::{
     engine::plan::{Plan, Replicas},
-    objects::{
-        config_check_job, config_map, cron_job, dashboard, deployment, gateway, horizontal_pod_autoscaler,
-        ingress, kinds::AddTyped, limit_range, namespace, network_policy, persistent_volume_claim,
-        pod_disruption_budget, pod_monitor, prometheus_rule, resource_quota, restore_job, routes, secret,
-        service, service_account, service_monitor,
+    kinds::AddTyped,
+    logpilot::objects::{
+        alerts, config_check_job, config_map, cron_job, dashboard, data, namespace, restore_job, secret,
+        server,
+    },
+    workload::build::{
+        deployment, gateway, horizontal_pod_autoscaler, ingress, limit_range, network_policy,
+        pod_disruption_budget, pod_monitor, resource_quota, routes, service, service_account,
+        service_monitor,
     },
 };
 
@@ -31,47 +35,51 @@ pub fn plan(cluster: &Cluster, facts: &Facts) -> Plan {
 /// Every object the cluster should have, before the user's patches.
 #[must_use]
 pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
+    let scope = &cluster.scope;
     let mut plan = Plan::default();
     plan.add(namespace::of_servers(cluster, facts));
     plan.add(namespace::of_system(cluster, facts));
-    plan.add([service_account::build(cluster)]);
+    plan.add([service_account::build(scope, &cluster.service_account_annotations)]);
     plan.add(secret::api_key(cluster, facts));
-    plan.add(
-        cluster.storage.claims.iter().filter_map(|it| persistent_volume_claim::build(cluster, it, facts)),
-    );
-    plan.add(cluster.backup_volumes().map(|it| persistent_volume_claim::of_backups(cluster, it, facts)));
+    plan.add(cluster.storage.claims.iter().filter_map(|it| data::of_servers(cluster, it, facts)));
+    plan.add(cluster.backup_volumes().map(|it| data::of_backups(cluster, it, facts)));
     for (job, held) in cron_job::build(cluster, facts) {
         plan.add_with([job], Replicas::Planned, held);
     }
     plan.add(restore_job::build(cluster, facts));
-    for component in &cluster.components {
-        plan.add([config_map::build(cluster, component)]);
-        plan.add(config_check_job::build(cluster, component, facts));
+    for server in &cluster.components {
+        let component = server::component(cluster, server, facts);
+        let observed = server::observed_replicas(server, facts);
+        plan.add([config_map::build(cluster, server)]);
+        plan.add(config_check_job::build(cluster, server, facts));
         plan.add_with(
-            [deployment::build(cluster, component, facts)],
-            deployment::replicas(component, facts),
-            hold_reason(component, facts),
+            [deployment::build(scope, &component, observed)],
+            deployment::replicas(&component, observed),
+            hold_reason(server, facts),
         );
-        plan.add([service::cluster_ip(cluster, component)]);
-        plan.add(service::load_balancer(cluster, component));
-        plan.add(service::node_port(cluster, component, facts));
-        plan.add(horizontal_pod_autoscaler::build(cluster, component));
-        plan.add(pod_disruption_budget::build(cluster, component));
-        plan.add(network_policy::build(cluster, component));
+        plan.add([service::cluster_ip(scope, &component)]);
+        plan.add(service::load_balancer(scope, &component));
+        plan.add(service::node_port(scope, &component, &facts.node_ports));
+        plan.add(horizontal_pod_autoscaler::build(scope, &component));
+        plan.add(pod_disruption_budget::build(scope, &component));
+        plan.add(network_policy::build(scope, &component));
     }
-    plan.add_with(ingress::http(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
-    plan.add_with(ingress::rewritten(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
-    plan.add_with(ingress::grpc(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Ingress));
-    plan.add(gateway::build(cluster));
-    plan.add_with(routes::http(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Gateway));
-    plan.add(routes::redirect(cluster));
-    plan.add_with(routes::grpc(cluster), Replicas::Planned, route_hold(facts, ExposureKind::Gateway));
-    plan.add(service_monitor::build(cluster));
-    plan.add(pod_monitor::build(cluster));
-    plan.add(prometheus_rule::build(cluster));
+    let of_ingress = route_hold(facts, ExposureKind::Ingress);
+    let of_gateway = route_hold(facts, ExposureKind::Gateway);
+    let wanted = cluster.ingress.as_ref();
+    plan.add_with(ingress::http(scope, wanted), Replicas::Planned, of_ingress);
+    plan.add_with(ingress::rewritten(scope, wanted), Replicas::Planned, of_ingress);
+    plan.add_with(ingress::grpc(scope, wanted), Replicas::Planned, of_ingress);
+    plan.add(gateway::build(scope, cluster.gateway.as_ref()));
+    plan.add_with(routes::http(scope, cluster.gateway.as_ref()), Replicas::Planned, of_gateway);
+    plan.add(routes::redirect(scope, cluster.gateway.as_ref()));
+    plan.add_with(routes::grpc(scope, cluster.gateway.as_ref()), Replicas::Planned, of_gateway);
+    plan.add(service_monitor::build(scope, cluster.monitoring.service_monitor.as_ref()));
+    plan.add(pod_monitor::build(scope, cluster.monitoring.pod_monitor.as_ref()));
+    plan.add(alerts::prometheus_rule(cluster));
     plan.add(dashboard::build(cluster));
-    plan.add(limit_range::build(cluster));
-    plan.add(resource_quota::build(cluster));
+    plan.add(limit_range::build(scope));
+    plan.add(resource_quota::build(scope));
     plan
 }
 

@@ -31,7 +31,9 @@ use crate::{
         outcome::{AppliedObject, ApplyResult, Outcome},
         plan::{Plan, Planned},
     },
-    objects::{labels, labels::FIELD_MANAGER},
+    kinds::FIELD_MANAGER,
+    logpilot::labels::BACKUP,
+    workload::labels,
 };
 
 /// Seconds for which a new claim may look for its volume, and a new pod for its node, before that is a problem: on
@@ -53,7 +55,7 @@ pub fn problem(severity: Severity, reason: &str, object: String, message: impl I
 #[must_use]
 pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
     let mut found = Vec::new();
-    found.extend(conflicts::of_namespaces(facts, &cluster.name));
+    found.extend(conflicts::of_namespaces(facts, cluster.name()));
     let servers = Some(&cluster.namespace.name).zip(Some(facts.namespace));
     let system = cluster.system_namespace.as_ref().zip(Some(facts.system_namespace));
     for (name, fact) in servers.into_iter().chain(system) {
@@ -86,7 +88,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
              other users in it",
         ));
     }
-    let name = &cluster.name;
+    let name = cluster.name();
     for (claim, uid) in &facts.lost_claims {
         let claim = cluster.key(claim);
         found.push(problem(
@@ -212,7 +214,7 @@ pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) 
     for child in snapshot.children.values().filter(|child| !child.deleting) {
         found.extend(object_problem(child, plan, clock));
     }
-    for kind in crate::objects::kinds::KINDS {
+    for kind in crate::kinds::KINDS {
         let (error, words, why) = match snapshot.coverage(kind) {
             SyncState::Failing(why) => (!kind.optional, "cannot be listed", why),
             SyncState::Stale(why) => (false, "cannot be watched any more, and what changes is not seen", why),
@@ -281,7 +283,7 @@ pub(super) fn is_backup(child: &Child, plan: &Plan) -> bool {
 
 /// Whether a planned object belongs to the backups.
 pub(super) fn of_backups(planned: &Planned) -> bool {
-    is_of(planned, labels::BACKUP)
+    is_of(planned, BACKUP)
 }
 
 /// Whether a planned object is one of a component's.

@@ -95,7 +95,7 @@ impl<W: PartialEq, F: Clone> ReadCache<W, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::kinds::LOGPILOT_CLUSTER;
+    use crate::kinds::LOGPILOT_CLUSTER;
 
     fn c() -> ResourceRef {
         ResourceRef::new(&LOGPILOT_CLUSTER, None, "c")

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
 
-use super::model::{Cluster, Component, Scale};
-use crate::objects::kinds::Managed;
-use crate::{api::LogPilotClusterStatus, engine::cache::Snapshot};
+use super::model::{Cluster, Component};
+use crate::{api::LogPilotClusterStatus, engine::cache::Snapshot, kinds::Managed, workload::model::Scale};
 
 /// What is remembered of the numbers that an autoscaler decides; a fixed number is in the spec.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -26,11 +26,8 @@ use crate::{
         requeue::Requeue,
         resource::ResourceRef,
     },
+    kinds::{FIELD_MANAGER, KINDS, LOGPILOT_CLUSTER},
     metrics::{Judged, Metrics},
-    objects::{
-        kinds::{KINDS, LOGPILOT_CLUSTER},
-        labels::FIELD_MANAGER,
-    },
 };
 
 /// After an upgrade of the operator alone.

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::{
         engine::{error::Error, outcome::AppliedObject, plan::Key},
-        objects::kinds::Managed,
+        kinds::Managed,
     };
 
     fn refused(code: u16, retry_after: Option<u32>) -> AppliedObject {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::model::ServerRole;
-use crate::objects::names::short_hash;
+use crate::workload::names::short_hash;
 
 /// Restarts every component.
 pub const RESTART: &str = "logpilot.io/restart";

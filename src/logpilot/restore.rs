@@ -38,7 +38,7 @@ use crate::{
         child::Child,
         health::{JobEnd, ObservedStatus},
     },
-    objects::kinds::Managed,
+    kinds::Managed,
 };
 
 /// What a restore asks for now.

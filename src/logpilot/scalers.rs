@@ -13,13 +13,14 @@ use serde_json::Value;
 
 use super::{
     facts::{BeyondStorage, ForeignScaler},
-    model::{Cluster, Component, Scale},
+    model::{Cluster, Component},
     read_cache::{Moment, ReadCache},
 };
 use crate::{
     api::{self, storage::Backend},
     engine::{api_client::ApiClient, cache::Snapshot, child::Child, error::Error, resource::ResourceRef},
-    objects::kinds::Managed,
+    kinds::Managed,
+    workload::model::Scale,
 };
 
 /// While an autoscaler decides, the list is read again after this: its deletion sends no event, and the number of the spec has to

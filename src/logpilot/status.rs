@@ -26,7 +26,7 @@ use crate::{
         outcome::Outcome,
         plan::Plan,
     },
-    objects::kinds::Managed,
+    kinds::Managed,
 };
 
 /// Everything a status is made from.

@@ -17,7 +17,7 @@ use crate::{
         resource::ResourceRef,
         write_backoff::{self, CALM},
     },
-    objects::kinds::LOGPILOT_CLUSTER,
+    kinds::LOGPILOT_CLUSTER,
 };
 
 /// A change of counts alone is written at most this often.

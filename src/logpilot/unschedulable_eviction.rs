@@ -25,7 +25,8 @@ use crate::{
         outcome::{AppliedObject, ApplyResult},
         resource::ResourceRef,
     },
-    objects::{kinds::Managed, names::claim_label},
+    kinds::Managed,
+    workload::names::claim_label,
 };
 
 /// The scheduler's words for a node that has everything but the pods to be near. It asks for those last, so while there
@@ -62,7 +63,7 @@ impl StuckPodEvictor {
         for (claim, child) in self.due(cluster, snapshot) {
             let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
                 Ok(()) => {
-                    info!(object = %child, owner = %cluster.name, "evicted: refused for the sake of pods that are gone");
+                    info!(object = %child, owner = %cluster.name(), "evicted: refused for the sake of pods that are gone");
                     self.done(&cluster.resource(), &claim);
                     cache.mark_deleting(child);
                     ApplyResult::Deleted

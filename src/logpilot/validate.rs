@@ -16,25 +16,33 @@ mod patches;
 mod probes;
 mod resources;
 mod restore;
+mod scaling;
+mod scheduling;
 mod storage;
 
 use std::fmt;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
 use super::{
-    config, defaults,
+    config, defaults, labels,
     model::{ApiKey, Cluster, ServersNamespace},
-    properties,
+    names, properties,
     restart::Restart,
 };
 use crate::{
     api::{
-        LogPilotCluster,
+        self, LogPilotCluster,
         cluster::{LogPilotClusterSpec, Namespace},
-        common::DeletionPolicy,
+        common::{DeletionPolicy, ImagePullPolicy},
         component::ComponentSpec,
         exposure::ComponentKey,
     },
-    objects::names::{ClusterName, is_dns_1123_label, is_label_value},
+    kinds::DOMAIN,
+    workload::{
+        names::{NamePrefix, is_dns_1123_label, is_label_value},
+        scope::Scope,
+    },
 };
 
 /// The namespace the operator itself is installed in.
@@ -116,35 +124,24 @@ fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster>
     let restore = restore::resolve(spec, &components, &storage, backup.as_ref(), violations);
     let ingress = exposure::ingress(spec, &components, violations);
     let gateway = exposure::gateway(spec, &components, violations);
-    let monitoring = monitoring::resolve(spec, violations);
+    let scope = scope(cr, name.clone(), namespace.name.clone(), prefix, violations);
+    let monitoring =
+        monitoring::resolve(spec, system_namespace.as_ref().unwrap_or(&namespace.name), violations);
     let network_policy = network::resolve(spec, system_namespace.as_deref(), ingress.as_ref(), violations);
-    let limits::Resolved { limit_range, quota } = limits::resolve(spec, violations);
 
     Some(Cluster {
-        uid: cr.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()),
         environment: spec.environment.unwrap_or_default(),
-        common_labels: spec.common_labels.clone(),
-        common_annotations: spec.common_annotations.clone(),
         service_account_annotations: spec
             .service_account
             .as_ref()
             .map(|account| account.annotations.clone())
             .unwrap_or_default(),
-        image_pull_policy: spec.image_pull_policy,
-        image_pull_secrets: spec
-            .image_pull_secrets
-            .iter()
-            .flatten()
-            .map(|reference| reference.name.clone())
-            .collect(),
-        api_key: api_key(spec, &prefix),
+        api_key: api_key(spec, &scope.prefix),
         config_check_seconds: config_check_seconds(spec),
         patches: spec.patches.clone(),
-        deletion_protection: spec.deletion_protection == Some(true),
         paused: spec.operation.as_ref().and_then(|operation| operation.paused) == Some(true),
         stopped: spec.operation.as_ref().and_then(|operation| operation.stopped) == Some(true),
-        name,
-        prefix,
+        scope,
         namespace,
         system_namespace,
         storage,
@@ -155,9 +152,50 @@ fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster>
         gateway,
         monitoring,
         network_policy,
-        limit_range,
-        quota,
     })
+}
+
+/// What all objects of the resource have in common.
+fn scope(
+    cr: &LogPilotCluster,
+    name: String,
+    namespace: String,
+    prefix: NamePrefix,
+    violations: &mut Violations,
+) -> Scope {
+    let spec = &cr.spec;
+    Scope {
+        owner: OwnerReference {
+            api_version: format!("{}/{}", api::GROUP, api::VERSION),
+            kind: api::KIND.to_owned(),
+            name,
+            uid: cr.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()),
+            controller: Some(true),
+            // It needs a right on the owner's finalizers, and nothing waits for it.
+            block_owner_deletion: None,
+        },
+        namespace,
+        prefix,
+        product: labels::PRODUCT.to_owned(),
+        manager: DOMAIN.field_manager.to_owned(),
+        domain: api::GROUP.to_owned(),
+        handed_over: (DOMAIN.handed_over.0.to_owned(), DOMAIN.handed_over.1.to_owned()),
+        family: labels::FAMILY.to_owned(),
+        labels: spec.common_labels.clone(),
+        annotations: spec.common_annotations.clone(),
+        pull_secrets: spec.image_pull_secrets.iter().flatten().map(|secret| secret.name.clone()).collect(),
+        pull_policy: spec.image_pull_policy.map(|policy| pull_policy(policy).to_owned()),
+        protected: spec.deletion_protection == Some(true),
+        limits: limits::resolve(spec, violations),
+    }
+}
+
+fn pull_policy(policy: ImagePullPolicy) -> &'static str {
+    match policy {
+        ImagePullPolicy::Always => "Always",
+        ImagePullPolicy::IfNotPresent => "IfNotPresent",
+        ImagePullPolicy::Never => "Never",
+    }
 }
 
 /// The components that run. Nothing said means one of kind `all`.
@@ -172,7 +210,7 @@ fn enabled(spec: &LogPilotClusterSpec) -> Vec<(ComponentKey, ComponentSpec)> {
         .collect()
 }
 
-fn prefix(name: &str, spec: &LogPilotClusterSpec, violations: &mut Violations) -> Option<ClusterName> {
+fn prefix(name: &str, spec: &LogPilotClusterSpec, violations: &mut Violations) -> Option<NamePrefix> {
     let (path, text) = match &spec.name_override {
         Some(text) => ("spec.nameOverride", text.as_str()),
         None => ("metadata.name", name),
@@ -182,14 +220,14 @@ fn prefix(name: &str, spec: &LogPilotClusterSpec, violations: &mut Violations) -
         "metadata.name",
         format!("'{name}' must be no more than 63 characters and end with a letter or digit: it is the value of a label"),
     );
-    let prefix = ClusterName::parse(text);
+    let prefix = NamePrefix::parse(text);
     violations.require(
         prefix.is_some(),
         path,
         format!(
             "'{text}' must be a lower-case DNS label that starts with a letter, of at most {} characters: \
              names of Services are made from it; set `spec.nameOverride`",
-            ClusterName::MAX
+            NamePrefix::MAX
         ),
     );
     prefix
@@ -244,14 +282,14 @@ fn check_namespace(name: &str, path: &str, violations: &mut Violations) {
     );
 }
 
-fn api_key(spec: &LogPilotClusterSpec, prefix: &ClusterName) -> ApiKey {
+fn api_key(spec: &LogPilotClusterSpec, prefix: &NamePrefix) -> ApiKey {
     match spec.auth.as_ref().and_then(|auth| auth.api_key_secret.as_ref()) {
         Some(named) => ApiKey {
             secret: named.name.clone(),
             key: named.key.clone().unwrap_or_else(|| defaults::API_KEY.to_owned()),
             generated: false,
         },
-        None => ApiKey { secret: prefix.api_key(), key: defaults::API_KEY.to_owned(), generated: true },
+        None => ApiKey { secret: names::api_key(prefix), key: defaults::API_KEY.to_owned(), generated: true },
     }
 }
 

@@ -5,9 +5,10 @@ mod ignored;
 mod network;
 mod quota;
 
+use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString};
+
 use super::{
-    model::{Cluster, Component, PdbPolicy, ProbeType},
-    quantity,
+    model::{Cluster, Component},
     reasons::{
         CORS_UNSUPPORTED, DRAIN_BLOCKED, DRAIN_INTERRUPTS, GRPC_INGRESS_UNSUPPORTED,
         GRPC_PROBE_UNAUTHENTICATED, IMAGE_TAG_LATEST, MEMORY_LIMIT_LOW, RATE_LIMIT_UNSUPPORTED,
@@ -15,12 +16,12 @@ use super::{
     },
 };
 use crate::{
-    api::{
-        common::{IntOrPercent, Quantity},
-        exposure::Protocol,
-        status::{Problem, Severity},
+    api::status::{Problem, Severity},
+    workload::{
+        build::ingress_nginx,
+        model::{PdbPolicy, ProbeType, Protocol},
+        quantity,
     },
-    objects::ingress_nginx,
 };
 
 pub use env::{ENV_IGNORED, instead};
@@ -102,7 +103,7 @@ fn of_component(cluster: &Cluster, component: &Component) -> Vec<Problem> {
             let message = format!("image '{}' cannot be rolled back", component.image);
             warning(IMAGE_TAG_LATEST, &object, message, "Use a version tag or a digest.")
         }),
-        memory_low(limits.memory.as_ref()).map(|message| {
+        memory_low(limits.get("memory")).map(|message| {
             warning(MEMORY_LIMIT_LOW, &object, message, "Set `resources.limits.memory` to 512Mi.")
         }),
         startup_short(component).map(|message| {
@@ -145,10 +146,10 @@ fn drain_blocked(component: &Component) -> Option<String> {
 }
 
 /// A count of pods; percentages are rounded up, as the disruption controller does.
-fn pods(count: &IntOrPercent, of: i32) -> i32 {
+fn pods(count: &IntOrString, of: i32) -> i32 {
     match count {
-        IntOrPercent::Int(number) => *number,
-        IntOrPercent::Percent(text) => {
+        IntOrString::Int(number) => *number,
+        IntOrString::String(text) => {
             let percent: i32 = text.trim_end_matches('%').parse().unwrap_or(0);
             (of * percent + 99) / 100
         }
@@ -162,7 +163,7 @@ fn memory_low(limit: Option<&Quantity>) -> Option<String> {
 }
 
 fn startup_short(component: &Component) -> Option<String> {
-    let limit = component.resources.limits.cpu.as_ref()?;
+    let limit = component.resources.limits.get("cpu")?;
     let probe = &component.probes.startup.as_ref()?.timing;
     let budget = i128::from(probe.initial_delay) + i128::from(probe.period) * i128::from(probe.failures);
     let short = START_CPU_SECONDS * quantity::units(1) > budget * quantity::parse(limit)?;
@@ -176,7 +177,7 @@ fn startup_short(component: &Component) -> Option<String> {
 
 fn of_ingress(cluster: &Cluster) -> Vec<Problem> {
     let Some(ingress) = &cluster.ingress else { return Vec::new() };
-    let object = object(cluster, "Ingress", &cluster.prefix.ingress());
+    let object = object(cluster, "Ingress", &cluster.scope.prefix.ingress());
     let known = ingress_nginx::speaks(ingress.class_name.as_deref());
     let class = match &ingress.class_name {
         Some(name) => format!("class '{name}'"),
@@ -218,7 +219,7 @@ fn of_ingress(cluster: &Cluster) -> Vec<Problem> {
     if grpc && !(known && ingress.tls.is_some()) {
         found.push(warning(
             GRPC_INGRESS_UNSUPPORTED,
-            &self::object(cluster, "Ingress", &cluster.prefix.grpc_ingress()),
+            &self::object(cluster, "Ingress", &cluster.scope.prefix.grpc_ingress()),
             if known {
                 "without `tls` the controller speaks HTTP/1.1 to clients, which cannot carry gRPC".to_owned()
             } else {

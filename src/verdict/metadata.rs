@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Layer, Refusal, structure};
 use crate::{
     api::{GROUP, KIND, VERSION},
-    objects::names::{is_label_value, is_qualified_name, is_subdomain},
+    workload::names::{is_label_value, is_qualified_name, is_subdomain},
 };
 
 /// All of them together.

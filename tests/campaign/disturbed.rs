@@ -9,7 +9,7 @@ use local_cluster::wait_for;
 use logpilot_operator::{
     api,
     engine::{INSTANCE_LABEL, kind::Management},
-    objects::kinds::KINDS,
+    kinds::KINDS,
 };
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube::{Client, api::ListParams};
-use logpilot_operator::{engine::kind::Management, objects::kinds::KINDS};
+use logpilot_operator::{engine::kind::Management, kinds::KINDS};
 use serde_json::Value;
 
 use super::{

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fault_proxy::Record;
-use logpilot_operator::{api, objects::labels::FIELD_MANAGER};
+use logpilot_operator::{api, kinds::FIELD_MANAGER};
 use serde_json::Value;
 
 use super::{

@@ -11,11 +11,11 @@ use kube::{
 use local_cluster::{audit::Marker, nodes};
 use logpilot_operator::{
     engine::{api_client::ApiClient, lease::Leadership, plan::Key},
+    kinds::Managed,
     logpilot::reasons,
 };
 
 use super::*;
-use logpilot_operator::objects::kinds::Managed;
 
 const HOLD: &str = "tests.logpilot.io/still-ending";
 const REFUSED: &str = "didn't match pod affinity rules";

@@ -38,9 +38,7 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use local_cluster::{Component, wait_for};
-use logpilot_operator::{
-    api, engine::kind::Management, logpilot::controller::planner, objects::kinds::KINDS,
-};
+use logpilot_operator::{api, engine::kind::Management, kinds::KINDS, logpilot::controller::planner};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 

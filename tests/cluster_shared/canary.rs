@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
-use logpilot_operator::objects::kinds::KINDS;
+use logpilot_operator::kinds::KINDS;
 
 use super::*;
 

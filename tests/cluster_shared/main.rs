@@ -51,7 +51,7 @@ use kube::api::{Patch, PatchParams};
 use local_cluster::wait_for;
 use logpilot_operator::{
     engine::kind::{Kind, Management},
-    objects::kinds::of_management,
+    kinds::of_management,
 };
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Rights that only rare paths use are used here: `make rbac-used` asks for the others to be taken away.
 
-use logpilot_operator::objects::names::short_hash;
+use logpilot_operator::workload::names::short_hash;
 
 use super::*;
 

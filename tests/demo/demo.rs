@@ -17,8 +17,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, ResourceExt as _, api::DynamicObject};
 use local_cluster::wait_for;
-use logpilot_operator::objects::kinds::Managed as _;
-use logpilot_operator::{api::LogPilotCluster, engine::kind::Kind};
+use logpilot_operator::{api::LogPilotCluster, engine::kind::Kind, kinds::Managed as _};
 use page::{Page, say};
 use serde_json::json;
 use stage::{DEADLINE, Error, OPERATOR_NAMESPACE, Result, Stage, at};

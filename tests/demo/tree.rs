@@ -7,7 +7,7 @@ use kube::{
 use logpilot_operator::{
     api::{GROUP, KIND, PLURAL, VERSION},
     engine::kind::Kind,
-    objects::kinds::KINDS,
+    kinds::KINDS,
 };
 use serde_json::Value;
 

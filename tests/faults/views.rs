@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt, api::PostParams};
 use logpilot_operator::{
     engine::{INSTANCE_LABEL, MANAGED_BY_LABEL, watches::PAGE},
-    objects::{kinds::KINDS, labels::FIELD_MANAGER},
+    kinds::{FIELD_MANAGER, KINDS},
 };
 use serde_json::{Value, json};
 

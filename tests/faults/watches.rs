@@ -7,8 +7,8 @@ use futures::future::join_all;
 use logpilot_operator::{
     api,
     engine::{kind::Management, relist::RELIST, watches::WATCH_TIMEOUT},
+    kinds::KINDS,
     logpilot::{requeue_after::LOOK_AGAIN, status_history::COUNTS},
-    objects::kinds::KINDS,
 };
 use serde_json::{Value, json};
 

@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, fmt::Write, fs};
 
 use logpilot_operator::{
+    kinds::KINDS,
     logpilot::reasons::{REASONS, Reason},
-    objects::kinds::KINDS,
 };
 
 use super::{rbac::OWN, read, root, security};

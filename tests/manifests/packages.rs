@@ -5,7 +5,8 @@ use std::fs;
 use super::{read, root, rust_files};
 
 /// Our packages under `crates/`: which others of ours each may name, and whether it serves any product.
-const PACKAGES: [(&str, &[&str], bool); 2] = [("engine", &[], true), ("backup", &[], false)];
+const PACKAGES: [(&str, &[&str], bool); 3] =
+    [("engine", &[], true), ("workload", &["engine"], true), ("backup", &[], false)];
 
 /// Words of one product.
 const PRODUCT: [&str; 2] = ["logpilot", "sqlite"];

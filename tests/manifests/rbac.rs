@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role};
 use logpilot_operator::{
     api::{GROUP, PLURAL},
-    objects::kinds::KINDS,
+    kinds::KINDS,
     operator::LEASE,
 };
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use logpilot_operator::objects::kinds::KINDS;
+use logpilot_operator::kinds::KINDS;
 use serde_json::Value;
 
 use super::{docs, documents, read, sources};

@@ -24,7 +24,7 @@ use logpilot_operator::{
         plan::{Key, Plan, Planned, Replicas},
         prune::orphaned,
     },
-    objects::kinds::{AddTyped, Managed},
+    kinds::{AddTyped, Managed},
 };
 use serde_json::{Value, json};
 use server::{Answer, Call, OWNER_UID, World, logs, plan_of, server, stored};

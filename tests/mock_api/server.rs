@@ -8,22 +8,21 @@ use std::{
 
 use http::{Request, Response};
 use kube::client::Body;
-use logpilot_operator::engine::{
-    api_client::ApiClient,
-    apply::Applier,
-    cache::ObjectCache,
-    child::Child,
-    decide::AcceptedDivergence,
-    lease::Leadership,
-    outcome::Outcome,
-    owner::Owner,
-    plan::{Plan, Planned},
-    resource::ResourceRef,
-    write_backoff::WriteBackoff,
-};
-use logpilot_operator::objects::{
-    kinds::{AddTyped, LOGPILOT_CLUSTER, Managed},
-    labels::FIELD_MANAGER,
+use logpilot_operator::{
+    engine::{
+        api_client::ApiClient,
+        apply::Applier,
+        cache::ObjectCache,
+        child::Child,
+        decide::AcceptedDivergence,
+        lease::Leadership,
+        outcome::Outcome,
+        owner::Owner,
+        plan::{Plan, Planned},
+        resource::ResourceRef,
+        write_backoff::WriteBackoff,
+    },
+    kinds::{AddTyped, FIELD_MANAGER, LOGPILOT_CLUSTER, Managed},
 };
 use serde_json::{Map, Value, json};
 use tower_test::mock;
@@ -144,7 +143,7 @@ impl World {
     pub fn new(answer: impl FnMut(&Call) -> Answer + Send + 'static) -> Self {
         let (writer, calls) = server(answer);
         let cache = ObjectCache::default();
-        for kind in logpilot_operator::objects::kinds::KINDS.iter().filter(|kind| kind.management.watched()) {
+        for kind in logpilot_operator::kinds::KINDS.iter().filter(|kind| kind.management.watched()) {
             cache.replace_all(kind, Vec::new());
         }
         let owner = Owner { resource: logs(), uid: OWNER_UID.into() };

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use logpilot_operator::{
     engine::{metrics::Metrics as _, resource::ResourceRef},
+    kinds::LOGPILOT_CLUSTER,
     metrics::{Judged, Metrics},
-    objects::kinds::LOGPILOT_CLUSTER,
 };
 
 use super::rules;

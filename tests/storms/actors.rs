@@ -7,7 +7,7 @@ use kube::{
     api::{DeleteParams, DynamicObject, Preconditions},
 };
 use local_cluster::wait_for;
-use logpilot_operator::{engine::kind::Management, objects::kinds::of_management};
+use logpilot_operator::{engine::kind::Management, kinds::of_management};
 use serde_json::{Value, json};
 
 use super::{

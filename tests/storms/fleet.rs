@@ -10,7 +10,7 @@ use kube::{
     config::Kubeconfig,
 };
 use local_cluster::wait_for;
-use logpilot_operator::{api, objects::kinds::KINDS};
+use logpilot_operator::{api, kinds::KINDS};
 use serde_json::{Value, json};
 
 use super::cluster::{self, Running, World, behind, case::Case, kinds, world};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fault_proxy::{Fault, Reply, Rule, RuleId, Times, When};
 use logpilot_operator::{
     engine::kind::{Kind, Management},
-    objects::kinds::of_management,
+    kinds::of_management,
 };
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -11,8 +11,9 @@ use crate::{
         defaults::{ALL, GRPC_ONLY, REST},
         facts::{Contents, Place, SharedPlace},
         model::ServerRole,
+        names,
     },
-    objects::names::ClusterName,
+    workload::names::NamePrefix,
 };
 
 /// The components that may have claims of their own.
@@ -83,9 +84,9 @@ fn data(object: &DynamicObject) -> Vec<Use> {
     match (prefix(object), data_claim(object)) {
         (_, Some(existing)) if !per_component(object) => vec![of(existing.to_owned(), true)],
         (Some(prefix), _) if per_component(object) => {
-            ROLES.iter().map(|role| of(prefix.component_data(role.name), false)).collect()
+            ROLES.iter().map(|role| of(names::component_data(&prefix, role.name), false)).collect()
         }
-        (Some(prefix), _) => vec![of(prefix.shared_data(), false)],
+        (Some(prefix), _) => vec![of(names::shared_data(&prefix), false)],
         (None, _) => Vec::new(),
     }
 }
@@ -111,7 +112,9 @@ fn backups(object: &DynamicObject, backup: &Value) -> Vec<Use> {
     }
     match backup_claim(backup) {
         Some(existing) => vec![of(claim(object, existing.to_owned()), true)],
-        None => roles.into_iter().map(|role| of(claim(object, prefix.backup(role)), false)).collect(),
+        None => {
+            roles.into_iter().map(|role| of(claim(object, names::backup(&prefix, role)), false)).collect()
+        }
     }
 }
 
@@ -135,8 +138,8 @@ fn per_component(object: &DynamicObject) -> bool {
     text(&object.data, "/spec/storage/sharing") == Some("PerComponent")
 }
 
-fn prefix(object: &DynamicObject) -> Option<ClusterName> {
-    ClusterName::parse(text(&object.data, "/spec/nameOverride").unwrap_or_else(|| name(object)))
+fn prefix(object: &DynamicObject) -> Option<NamePrefix> {
+    NamePrefix::parse(text(&object.data, "/spec/nameOverride").unwrap_or_else(|| name(object)))
 }
 
 fn claim(object: &DynamicObject, name: String) -> Place {

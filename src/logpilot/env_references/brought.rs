@@ -9,17 +9,15 @@ use super::Objects;
 use crate::{
     api::common::{EnvFromSource, EnvVar},
     engine::api_client::named,
+    kinds::Managed,
     logpilot::{
         api_key::decode,
         environment::{Finding, Source, Variable, of_variables},
         facts::Refused,
         model::{Cluster, Component},
+        objects::env::{JAVA_OPTIONS, OURS},
         reasons::{ENV_IGNORED, REFERENCE_INVALID},
         warnings::instead,
-    },
-    objects::{
-        env::{JAVA_OPTIONS, OURS},
-        kinds::Managed,
     },
 };
 

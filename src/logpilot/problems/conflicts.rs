@@ -17,11 +17,13 @@ use crate::{
         outcome::{AppliedObject, ApplyResult},
         plan::{Key, Plan},
     },
+    kinds::Managed,
     logpilot::{
         facts::{ApiKeyFact, Facts},
+        labels::BACKUP,
         reasons,
     },
-    objects::{kinds::Managed, labels},
+    workload::labels,
 };
 
 /// What the words for a conflict depend on.
@@ -75,9 +77,10 @@ impl World<'_> {
         let planned = |place: &Id| {
             self.plan.objects.iter().find(move |planned| (planned.kind, &planned.key) == (place.0, &place.1))
         };
-        let shared = !self.plan.objects.iter().any(|planned| {
-            planned.kind == id.0 && component(&planned.body).is_some_and(|it| it != labels::BACKUP)
-        });
+        let shared =
+            !self.plan.objects.iter().any(|planned| {
+                planned.kind == id.0 && component(&planned.body).is_some_and(|it| it != BACKUP)
+            });
         let field = match planned(id) {
             Some(planned) if of_backups(planned) => "spec.backup.volume.existingClaim",
             _ => "spec.storage.volume.existingClaim of a new resource in place of this one",

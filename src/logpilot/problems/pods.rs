@@ -18,8 +18,8 @@ use crate::{
         health::{self, Creating, ObservedStatus, Stage},
         plan::{Key, Plan, Planned},
     },
-    logpilot::reasons,
-    objects::{kinds::Managed, labels},
+    kinds::Managed,
+    logpilot::{labels, reasons},
 };
 
 /// Least seconds that a running pod may take to be ready before that is a problem: the default startup probe's budget

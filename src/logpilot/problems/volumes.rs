@@ -1,11 +1,11 @@
 //! Why a claim has no volume, or not the one that was declared.
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::{api::apps::v1::Deployment, apimachinery::pkg::api::resource::Quantity};
 use serde_json::Value;
 
 use super::{SETTLING, error, is_backup, warning};
 use crate::{
-    api::{common::Quantity, status::Problem},
+    api::status::Problem,
     engine::{
         child::Child,
         deadlines::DeadlineTracker,
@@ -13,11 +13,11 @@ use crate::{
         plan::Plan,
         quantity,
     },
+    kinds::Managed,
     logpilot::{
         facts::{HeldWhy, PendingResize},
         reasons,
     },
-    objects::kinds::Managed,
 };
 
 /// Seconds in which a resizer says that it has begun: it answers to the event of the new size.

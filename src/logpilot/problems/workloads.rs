@@ -11,8 +11,8 @@ use crate::{
         health::{Cause, Deployment, ReplicaSet},
         plan::Plan,
     },
+    kinds::FIELD_MANAGER,
     logpilot::reasons,
-    objects::labels::FIELD_MANAGER,
 };
 
 pub(super) fn deployment_problem(child: &Child, deployment: &Deployment, plan: &Plan) -> Option<Problem> {
@@ -102,7 +102,7 @@ mod tests {
             health::ObservedStatus,
             plan::{Key, Planned, Replicas},
         },
-        objects::kinds::Managed,
+        kinds::Managed,
     };
 
     #[test]

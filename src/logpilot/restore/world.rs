@@ -19,8 +19,13 @@ use crate::{
         health::{self, ObservedStatus},
         plan::Key,
     },
-    logpilot::model::{Component, Restore},
-    objects::{kinds::Managed, labels, names::is_label_value},
+    kinds::Managed,
+    logpilot::{
+        labels,
+        model::{Component, Restore},
+        names,
+    },
+    workload::names::is_label_value,
 };
 
 /// Requests that a claim remembers; the file beside the database remembers all.
@@ -64,12 +69,12 @@ impl World<'_> {
     }
 
     pub(super) fn key(&self, request: &Restore) -> Key {
-        self.cluster.key(self.cluster.prefix.restore_of(&request.request_id))
+        self.cluster.key(names::restore_of(&self.cluster.scope.prefix, &request.request_id))
     }
 
     /// Its Job, of this resource: one of an earlier resource is on its way out.
     pub(super) fn job(&self, request: &Restore) -> Option<&Arc<Child>> {
-        let ours = |job: &&Arc<Child>| job.controller.as_ref().is_some_and(|it| it.uid == self.cluster.uid);
+        let ours = |job: &&Arc<Child>| job.controller.as_ref().is_some_and(|it| it.uid == self.cluster.uid());
         self.snapshot.get(Job::KIND, &self.key(request)).filter(ours)
     }
 

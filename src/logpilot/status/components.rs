@@ -2,13 +2,11 @@
 
 use serde_json::Value;
 
-use super::{
-    super::{qos, restart::RESTART},
-    View, configs,
-};
+use super::{super::restart::RESTART, View, configs};
 use crate::{
     api::status::ComponentStatus,
     engine::{health::ObservedStatus, plan::Planned},
+    workload::qos,
 };
 
 pub(super) struct Workload {

@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 use crate::{
     api::status::ConfigStatus,
     engine::{cache::Snapshot, health::ObservedStatus, plan::Key},
-    objects::kinds::Managed,
+    kinds::Managed,
 };
 
 /// How many are named; `revisionHistoryLimit` bounds how many there are.

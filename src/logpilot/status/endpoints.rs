@@ -7,9 +7,9 @@ use super::View;
 use crate::{
     api::status::{Endpoint, EndpointPort},
     engine::{health::ObservedStatus, plan::Plan},
-    objects::{
+    kinds::Managed,
+    workload::build::{
         gateway::Gateway,
-        kinds::Managed,
         routes::{GRPCRoute, HTTPRoute},
     },
 };

@@ -4,8 +4,7 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::Value;
 
 use super::{super::problems, View};
-use crate::objects::kinds::Managed;
-use crate::{api::status::VolumeStatus, engine::health::ObservedStatus};
+use crate::{api::status::VolumeStatus, engine::health::ObservedStatus, kinds::Managed};
 
 pub(super) fn summary(view: &View<'_>) -> Option<String> {
     let claims: Vec<String> = view

@@ -8,12 +8,12 @@ use super::*;
 use crate::{
     api::status::{BackupResult, BackupStatus},
     engine::{cache::Snapshot, child::Child, deadlines::DeadlineTracker, kind::Kind},
+    kinds::KINDS,
     logpilot::{
         backups::{self, Backups},
         facts::OperatorImage,
         problems,
     },
-    objects::kinds::KINDS,
 };
 
 pub(super) fn at(text: &str) -> Timestamp {

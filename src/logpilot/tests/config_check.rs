@@ -19,14 +19,16 @@ use crate::{
         plan::Key,
         prune::orphaned,
     },
+    kinds::Managed,
     logpilot::{
         config_check::{all_pending, evaluate},
         facts::{ApiKeyFact, CheckVerdict, ConfigCheck},
+        labels,
+        objects::config_check_job,
         patches::unmatched,
         pod_security, problems,
         warnings::warnings,
     },
-    objects::{config_check_job, kinds::Managed, labels},
 };
 
 const CHECKED: &str = "{ environment: Development, config: { check: { timeoutSeconds: 120 } } }";

@@ -118,7 +118,7 @@ fn servers_behind_a_foreign_key_name_it() {
 }
 
 fn problem_kind() -> &'static crate::engine::kind::Kind {
-    <k8s_openapi::api::apps::v1::Deployment as crate::objects::kinds::Managed>::KIND
+    <k8s_openapi::api::apps::v1::Deployment as crate::kinds::Managed>::KIND
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn lines(spec: &str) -> Vec<String> {
     let plan = plan(&cluster(spec), &facts);
     let objects = plan.in_apply_order();
     let name = |planned: &Planned| {
-        let name = crate::objects::names::without_hash(&planned.key.name).unwrap_or(&planned.key.name);
+        let name = crate::workload::names::without_hash(&planned.key.name).unwrap_or(&planned.key.name);
         format!("{} {name}", planned.kind.kind)
     };
     let all = dependencies::of(&objects);

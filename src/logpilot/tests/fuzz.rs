@@ -9,13 +9,14 @@ use super::{
     specs::{Judge, near, schema},
     *,
 };
-use crate::logpilot::{
-    config, config_check, contention, effective,
-    image::Image,
-    patches,
-    properties::{self, Known},
-    schedule::Schedule,
-    warnings::warnings,
+use crate::{
+    logpilot::{
+        config, config_check, contention, effective, patches,
+        properties::{self, Known},
+        schedule::Schedule,
+        warnings::warnings,
+    },
+    workload::image::Image,
 };
 
 /// Everything that is done with a spec before a request is sent.

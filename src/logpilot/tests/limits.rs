@@ -148,7 +148,8 @@ fn a_restore_and_a_trial_state_their_disk() {
     let amounts: Vec<&str> = found.iter().map(|(_, amounts)| amounts.as_str()).collect();
     assert_eq!(amounts, ["100Mi/512Mi", "100Mi/320Mi", "100Mi/320Mi"], "{found:?}");
     let cluster = cluster(&format!("{{ config: {{ check: {{}} }}, {limits} }}"));
-    let job = crate::objects::config_check_job::job(&cluster, &cluster.components[0], &Facts::default());
+    let job =
+        crate::logpilot::objects::config_check_job::job(&cluster, &cluster.components[0], &Facts::default());
     let job = serde_json::to_value(job.expect("a trial")).expect("JSON");
     assert_eq!(disk(&job["spec"]["template"]["spec"]), (json!("100Mi"), json!("768Mi")));
 }
@@ -185,5 +186,5 @@ fn settings_of_an_existing_namespace_are_named(
     #[case] named: &[&str],
 ) {
     let there = there.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    assert_eq!(crate::objects::namespace::ignored(&cluster(spec), &there), named);
+    assert_eq!(crate::logpilot::objects::namespace::ignored(&cluster(spec), &there), named);
 }

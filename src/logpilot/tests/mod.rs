@@ -48,7 +48,7 @@ use crate::{
         plan::{Plan, Planned},
         resource::ResourceRef,
     },
-    objects::kinds::LOGPILOT_CLUSTER,
+    kinds::LOGPILOT_CLUSTER,
 };
 
 /// The name of every resource of these tests.

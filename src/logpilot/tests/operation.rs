@@ -4,12 +4,12 @@ use super::*;
 use crate::{
     api::{LogPilotClusterStatus, status::ComponentStatus},
     engine::{cache::ObjectCache, child::Child, plan::Replicas},
+    kinds::Managed,
     logpilot::{
         facts::{ApiKeyFact, Missing, ResolvedReferences},
         replicas::{Remembered, remembered},
         validate::validate,
     },
-    objects::kinds::Managed,
 };
 use k8s_openapi::api::apps::v1::Deployment;
 

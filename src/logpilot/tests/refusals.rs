@@ -210,7 +210,7 @@ fn a_name_that_services_cannot_carry_is_refused(#[case] name: &str, #[case] path
 fn a_resource_that_no_api_server_has_seen_is_planned_too() {
     let mut cr = resource("{}");
     cr.metadata.uid = None;
-    assert_eq!(validate(&cr).expect("valid").uid, "00000000-0000-0000-0000-000000000000");
+    assert_eq!(validate(&cr).expect("valid").uid(), "00000000-0000-0000-0000-000000000000");
 }
 
 #[test]

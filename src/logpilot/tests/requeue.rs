@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     engine::{cache::Snapshot, child::Child},
-    logpilot::unschedulable_eviction::StuckPodEvictor,
-    objects::{kinds::Managed, labels},
+    kinds::Managed,
+    logpilot::{labels, unschedulable_eviction::StuckPodEvictor},
 };
 
 const NEAR: &str =

@@ -13,13 +13,14 @@ use crate::{
         cache::{Snapshot, SyncState},
         plan::{Key, Replicas},
     },
+    kinds::KINDS,
     logpilot::{
         facts::{Contents, OperatorImage, Place, RestoreJob, SharedPlace},
         problems,
         replicas::remembered,
         restore::{self, State, World},
     },
-    objects::{kinds::KINDS, names::short_hash},
+    workload::names::short_hash,
 };
 use RestorePhase::{Failed, Pending, Restoring, Stopping, Succeeded};
 

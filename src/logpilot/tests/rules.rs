@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::objects::names::{is_dns_1035, is_label_value};
+use crate::workload::names::{is_dns_1035, is_label_value};
 
 /// Everything that is wrong with a plan.
 pub(super) fn broken(plan: &Plan) -> Vec<String> {

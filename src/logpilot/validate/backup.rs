@@ -1,24 +1,30 @@
 //! What is backed up, from where to where. The API server has refused the same combinations, where it could see them.
 
-use super::Violations;
+use k8s_openapi::api::core::v1::Toleration;
+
+use super::{
+    Violations,
+    storage::{access_mode_name, amount},
+};
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
-        common::{DeletionPolicy, Quantity, StringMap, Toleration},
+        common::StringMap,
         storage::{AccessMode, Backend, Sharing},
     },
     logpilot::{
         defaults,
-        model::{Backup, BackupJob, BackupTarget, Claim, Component, ServerRole, Storage},
+        model::{Backup, BackupJob, BackupTarget, Component, ServerRole, Storage},
+        names,
         schedule::Schedule,
     },
-    objects::names::ClusterName,
+    workload::{model::Claim, names::NamePrefix},
 };
 
 /// None unless asked for.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
-    prefix: &ClusterName,
+    prefix: &NamePrefix,
     namespace: &str,
     components: &[Component],
     storage: &Storage,
@@ -72,12 +78,13 @@ pub(super) fn resolve(
     }
     let job = |role: Option<&'static ServerRole>, claim: &str| {
         let own = Claim {
-            name: prefix.backup(role.map(|role| role.name)),
-            role,
-            size: volume.size.clone().unwrap_or_else(|| Quantity(defaults::BACKUP_CLAIM_SIZE.into())),
+            name: names::backup(prefix, role.map(|role| role.name)),
+            labels: StringMap::new(),
+            annotations: StringMap::new(),
+            size: amount(volume.size.clone(), defaults::BACKUP_CLAIM_SIZE),
             storage_class_name: volume.storage_class_name.clone(),
-            access_mode: AccessMode::ReadWriteOnce,
-            deletion_policy: DeletionPolicy::Retain,
+            access_mode: access_mode_name(AccessMode::ReadWriteOnce).into(),
+            owned: false,
         };
         let name = own.name.clone();
         let (target, volume) = match (&given.s3, &volume.existing_claim) {

@@ -10,8 +10,8 @@ use url::{Host, Url};
 use super::Violations;
 use crate::{
     api::backup::{S3, S3CredentialsFrom},
-    logpilot::model::{Bucket, BucketKey, Claim, ServerRole},
-    objects::names::ClusterName,
+    logpilot::model::{Bucket, BucketKey, ServerRole},
+    workload::{model::Claim, names::NamePrefix},
 };
 
 const REGION: &str = "us-east-1";
@@ -34,7 +34,7 @@ pub(super) fn check(given: &S3, violations: &mut Violations) {
 
 pub(super) fn resolve(
     given: &S3,
-    (namespace, prefix, role): (&str, &ClusterName, Option<&'static ServerRole>),
+    (namespace, prefix, role): (&str, &NamePrefix, Option<&'static ServerRole>),
     data: Option<&Claim>,
 ) -> Bucket {
     let base = given.prefix.clone().unwrap_or_else(|| format!("{namespace}/{prefix}"));

@@ -1,31 +1,32 @@
 //! One component: its defaults, and what contradicts itself once they are filled in.
 
-use std::collections::BTreeSet;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Violations, limits, probes, resources};
+use super::{Violations, limits, probes, resources, scaling, scheduling};
 use crate::{
     api::{
         cluster::{LogPilotClusterSpec, PodSecurity},
-        component::{self as given, AssignedBy, ComponentSpec, StrategyType},
+        component::{self as given, AssignedBy, ComponentSpec, StrategyType, UnhealthyPodEviction},
         exposure::ComponentKey,
         storage::Storage,
     },
     logpilot::{
         config, defaults,
         environment::{Source, Variable, of_variables},
-        image::Image,
-        model::{
-            Autoscaler, Component, Identity, LoadBalancer, NodePort, PdbPolicy, Rollout, Scale, ServerRole,
-        },
+        model::{Component, Port, ServerRole},
         restart::Restart,
     },
-    objects::names::ClusterName,
+    workload::{
+        image::Image,
+        model::{Identity, LoadBalancer, NodePort, NodePortEntry, PdbPolicy, PublishedPort, Rollout},
+        names::NamePrefix,
+    },
 };
 
 /// `None` only after an objection. The claim and its consequences are filled in by [`super::storage`].
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
-    prefix: &ClusterName,
+    prefix: &NamePrefix,
     key: ComponentKey,
     given: &ComponentSpec,
     violations: &mut Violations,
@@ -41,7 +42,7 @@ pub(super) fn resolve(
     let component = Component {
         role,
         name: prefix.component(role.name),
-        scale: scale(spec, key, given, &path, violations),
+        scale: scaling::resolve(spec, key, given, &path, violations),
         rollout: rollout(given, &path, violations),
         resources: resources::resolve(
             role,
@@ -53,11 +54,7 @@ pub(super) fn resolve(
         identity: identity(spec, given, &path, violations),
         probes: probes::resolve(role, given.probes.as_ref(), &format!("{path}.probes"), violations),
         budget: budget(given.pod_disruption_budget.as_ref(), &path, violations),
-        unhealthy_pods: given
-            .pod_disruption_budget
-            .as_ref()
-            .and_then(|budget| budget.unhealthy_pod_eviction_policy)
-            .unwrap_or_default(),
+        unhealthy_pod_eviction_policy: unhealthy_pods(given.pod_disruption_budget.as_ref()).into(),
         config,
         claim: String::new(),
         co_scheduled: false,
@@ -66,8 +63,8 @@ pub(super) fn resolve(
         pod_labels: given.pod_labels.clone(),
         pod_annotations: given.pod_annotations.clone(),
         node_selector: given.node_selector.clone(),
-        tolerations: given.tolerations.clone().unwrap_or_default(),
-        topology_spread: spread(given, &path, violations),
+        tolerations: given.tolerations.iter().flatten().map(scheduling::toleration).collect(),
+        topology_spread: scheduling::spread(given.topology_spread.as_ref(), &path, violations),
         priority_class_name: given.priority_class_name.clone(),
         grace_period_seconds: given
             .termination_grace_period_seconds
@@ -95,7 +92,7 @@ fn image(
         None => ("spec.image".to_owned(), &spec.image),
     };
     let seen = violations.0.iter().any(|objection| objection.path == path);
-    if let Some(why) = Image::objection(text).filter(|_| !seen) {
+    if let Some(why) = Image::objection(text, defaults::EXAMPLE_IMAGE).filter(|_| !seen) {
         violations.add(path, why);
     }
     let image = Image::parse(text);
@@ -163,39 +160,6 @@ fn identity(
     }
 }
 
-fn scale(
-    spec: &LogPilotClusterSpec,
-    key: ComponentKey,
-    given: &ComponentSpec,
-    path: &str,
-    violations: &mut Violations,
-) -> Scale {
-    let Some(auto) = given.autoscaling.as_ref().filter(|auto| auto.enabled != Some(false)) else {
-        let default = defaults::replicas(spec.environment.unwrap_or_default(), key);
-        return Scale::Fixed(given.replicas.unwrap_or(default));
-    };
-    violations.require(
-        given.replicas.is_none(),
-        format!("{path}.replicas"),
-        "may not be given together with `autoscaling`; use `autoscaling.minReplicas`",
-    );
-    let min = auto.min_replicas.unwrap_or(defaults::MIN_REPLICAS.min(auto.max_replicas));
-    violations.require(
-        min <= auto.max_replicas,
-        format!("{path}.autoscaling.maxReplicas"),
-        format!("must be at least `minReplicas`, which is {min}"),
-    );
-    let memory = auto.target_memory_utilization_percentage;
-    let cpu = auto.target_cpu_utilization_percentage;
-    Scale::Autoscaled(Autoscaler {
-        min,
-        max: auto.max_replicas,
-        cpu: cpu.or_else(|| memory.is_none().then_some(defaults::TARGET_CPU)),
-        memory,
-        behavior: auto.behavior.clone(),
-    })
-}
-
 fn rollout(given: &ComponentSpec, path: &str, violations: &mut Violations) -> Rollout {
     let strategy = given.strategy.clone().unwrap_or_default();
     let settings = strategy.max_surge.is_some() || strategy.max_unavailable.is_some();
@@ -208,8 +172,11 @@ fn rollout(given: &ComponentSpec, path: &str, violations: &mut Violations) -> Ro
         return Rollout::Recreate;
     }
     Rollout::RollingUpdate {
-        max_surge: strategy.max_surge.unwrap_or_else(defaults::max_surge),
-        max_unavailable: strategy.max_unavailable.unwrap_or_else(defaults::max_unavailable),
+        max_surge: strategy.max_surge.as_ref().map_or_else(defaults::max_surge, IntOrString::from),
+        max_unavailable: strategy
+            .max_unavailable
+            .as_ref()
+            .map_or_else(defaults::max_unavailable, IntOrString::from),
     }
 }
 
@@ -226,30 +193,19 @@ fn budget(given: Option<&given::PodDisruptionBudget>, path: &str, violations: &m
             );
             PdbPolicy::Off
         }
-        (Some(count), None) => PdbPolicy::MinAvailable(count.clone()),
-        (None, Some(count)) => PdbPolicy::MaxUnavailable(count.clone()),
+        (Some(count), None) => PdbPolicy::MinAvailable(count.into()),
+        (None, Some(count)) => PdbPolicy::MaxUnavailable(count.into()),
         // An empty block asks for a budget, so it is explicit: also where none would be made by default.
-        (None, None) => PdbPolicy::MaxUnavailable(crate::api::common::IntOrPercent::Int(1)),
+        (None, None) => PdbPolicy::MaxUnavailable(IntOrString::Int(1)),
     }
 }
 
-/// The API server keys the list by these two, and refuses a second entry.
-fn spread(
-    given: &ComponentSpec,
-    path: &str,
-    violations: &mut Violations,
-) -> Option<Vec<crate::api::common::TopologySpread>> {
-    let list = given.topology_spread.clone()?;
-    let mut seen = BTreeSet::new();
-    for spread in &list {
-        let hard = spread.when_unsatisfiable == Some(crate::api::common::WhenUnsatisfiable::DoNotSchedule);
-        violations.require(
-            seen.insert((spread.topology_key.clone(), hard)),
-            format!("{path}.topologySpread"),
-            format!("has '{}' twice with the same `whenUnsatisfiable`; keep one", spread.topology_key),
-        );
+/// A pod that is not ready serves nobody: keeping it would only block the drain that could help it.
+fn unhealthy_pods(given: Option<&given::PodDisruptionBudget>) -> &'static str {
+    match given.and_then(|budget| budget.unhealthy_pod_eviction_policy).unwrap_or_default() {
+        UnhealthyPodEviction::AlwaysAllow => "AlwaysAllow",
+        UnhealthyPodEviction::IfHealthyBudget => "IfHealthyBudget",
     }
-    Some(list)
 }
 
 fn load_balancer(
@@ -269,9 +225,11 @@ fn load_balancer(
         format!("{path}.grpcPort"),
         format!("must differ from `httpPort`, which is {http_port}"),
     );
+    let published =
+        |port: Option<&Port>, number| port.map(|port| PublishedPort { name: port.name.into(), number });
+    let ports = [published(role.http, http_port), published(role.grpc, grpc_port)];
     Some(LoadBalancer {
-        http_port,
-        grpc_port,
+        ports: ports.into_iter().flatten().collect(),
         class: given.class.clone(),
         source_ranges: given.source_ranges.clone().unwrap_or_default(),
         annotations: given.annotations.clone(),
@@ -293,7 +251,11 @@ fn node_port(
         format!("{path}.grpc"),
         "must differ from `http`",
     );
-    Some(NodePort { http: given.http, grpc: given.grpc })
+    let on_node = |port: Option<&Port>, node_port| {
+        port.map(|port| NodePortEntry { name: port.name.into(), number: port.number, node_port })
+    };
+    let ports = [on_node(role.http, given.http), on_node(role.grpc, given.grpc)];
+    Some(NodePort { ports: ports.into_iter().flatten().collect() })
 }
 
 fn served(serves: bool, given: Option<i32>, path: &str, protocol: &str, violations: &mut Violations) {

@@ -6,12 +6,11 @@ use super::{Violations, login};
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
-        exposure::{IngressRule, Protocol, Tls as GivenTls},
+        exposure::{self as given, HttpMethod, IngressRule, IssuerKind, Protocol as GivenProtocol},
+        gateway,
     },
-    logpilot::{
-        defaults,
-        model::{Component, Cors, Gateway, GatewayParents, Ingress, Route, Tls},
-    },
+    logpilot::{defaults, model::Component},
+    workload::model::{Cors, Gateway, GatewayParents, Ingress, Issuer, ParentRef, Protocol, Route, Tls},
 };
 
 pub(super) fn ingress(
@@ -45,11 +44,7 @@ pub(super) fn ingress(
         annotations: given.annotations.clone(),
         routes,
         tls: given.tls.as_ref().map(tls),
-        cors: cors.map(|cors| Cors {
-            allow_origins: cors.allow_origins.clone(),
-            allow_methods: cors.allow_methods.clone(),
-            allow_headers: cors.allow_headers.clone(),
-        }),
+        cors: cors.map(self::cors),
         requests_per_second: limit.map(|limit| limit.requests_per_second),
     })
 }
@@ -95,7 +90,7 @@ pub(super) fn gateway(
         (Some(class_name), None) => {
             GatewayParents::Own { class_name: class_name.clone(), tls: given.tls.as_ref().map(tls) }
         }
-        (None, Some(parents)) => GatewayParents::Existing(parents.clone()),
+        (None, Some(parents)) => GatewayParents::Existing(parents.iter().map(parent).collect()),
         _ => {
             violations.add(
                 "spec.exposure.gateway",
@@ -110,7 +105,7 @@ pub(super) fn gateway(
 }
 
 /// cert-manager reads the names of a certificate from the hosts.
-fn named_certificate(rules: &[IngressRule], tls: Option<&GivenTls>, at: &str, violations: &mut Violations) {
+fn named_certificate(rules: &[IngressRule], tls: Option<&given::Tls>, at: &str, violations: &mut Violations) {
     violations.require(
         tls.is_none_or(|tls| tls.issuer_ref.is_none()) || rules.iter().any(|rule| rule.host.is_some()),
         format!("{at}.tls.issuerRef"),
@@ -118,8 +113,45 @@ fn named_certificate(rules: &[IngressRule], tls: Option<&GivenTls>, at: &str, vi
     );
 }
 
-fn tls(given: &GivenTls) -> Tls {
-    Tls { secret_name: given.secret_name.clone(), issuer: given.issuer_ref.clone() }
+fn tls(given: &given::Tls) -> Tls {
+    let issuer = given.issuer_ref.as_ref().map(|issuer| Issuer {
+        name: issuer.name.clone(),
+        cluster_wide: issuer.kind.unwrap_or_default() == IssuerKind::ClusterIssuer,
+    });
+    Tls { secret_name: given.secret_name.clone(), issuer }
+}
+
+fn parent(given: &gateway::ParentRef) -> ParentRef {
+    ParentRef {
+        name: given.name.clone(),
+        namespace: given.namespace.clone(),
+        section_name: given.section_name.clone(),
+    }
+}
+
+fn cors(given: &given::Cors) -> Cors {
+    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let methods = given.allow_methods.as_ref();
+    Cors {
+        allow_origins: given.allow_origins.clone().unwrap_or_else(|| texts(&[defaults::CORS_ORIGIN])),
+        allow_methods: methods.map_or_else(
+            || texts(defaults::CORS_METHODS),
+            |methods| methods.iter().map(|method| method_name(*method).to_owned()).collect(),
+        ),
+        allow_headers: given.allow_headers.clone().unwrap_or_else(|| texts(defaults::CORS_HEADERS)),
+    }
+}
+
+fn method_name(method: HttpMethod) -> &'static str {
+    match method {
+        HttpMethod::Get => "GET",
+        HttpMethod::Head => "HEAD",
+        HttpMethod::Post => "POST",
+        HttpMethod::Put => "PUT",
+        HttpMethod::Patch => "PATCH",
+        HttpMethod::Delete => "DELETE",
+        HttpMethod::Options => "OPTIONS",
+    }
 }
 
 fn routes(
@@ -175,14 +207,14 @@ fn route(
         }
     };
     violations.require(
-        rule.rewrite.is_none() || protocol == Protocol::Http,
+        rule.rewrite.is_none() || protocol == GivenProtocol::Http,
         format!("{path}.rewrite"),
         "is only for protocol Http: the path of a gRPC request names its method",
     );
     let Some(port) = component.role.port(protocol) else {
         let (speaks, other) = match protocol {
-            Protocol::Http => ("HTTP", "Grpc"),
-            Protocol::Grpc => ("gRPC", "Http"),
+            GivenProtocol::Http => ("HTTP", "Grpc"),
+            GivenProtocol::Grpc => ("gRPC", "Http"),
         };
         violations.add(
             format!("{path}.protocol"),
@@ -200,7 +232,10 @@ fn route(
             "" => "/".to_owned(),
             other => other.to_owned(),
         }),
-        protocol,
+        protocol: match protocol {
+            GivenProtocol::Http => Protocol::Http,
+            GivenProtocol::Grpc => Protocol::Grpc,
+        },
         service: component.name.clone(),
         port: port.number,
     })

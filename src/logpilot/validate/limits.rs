@@ -1,28 +1,26 @@
 //! Limits of the namespace, with defaults.
 
-use super::Violations;
+use k8s_openapi::apimachinery::pkg::api::resource;
+
+use super::{Violations, resources::quantities};
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
         common::{Quantity, ResourceList},
         limits::{LimitDefaults, Quota as GivenQuota},
     },
-    logpilot::{
-        defaults,
-        model::{LimitRange, Quota},
+    logpilot::defaults,
+    workload::{
+        Quantities,
+        model::{LimitRange, NamespaceLimits, Quota},
         quantity,
     },
 };
 
-pub(super) struct Resolved {
-    pub limit_range: Option<LimitRange>,
-    pub quota: Option<Quota>,
-}
-
-pub(super) fn resolve(spec: &LogPilotClusterSpec, violations: &mut Violations) -> Resolved {
+pub(super) fn resolve(spec: &LogPilotClusterSpec, violations: &mut Violations) -> NamespaceLimits {
     let given = spec.limits.clone().unwrap_or_default();
-    Resolved {
-        limit_range: given
+    NamespaceLimits {
+        range: given
             .defaults
             .filter(|given| given.enabled != Some(false))
             .map(|given| limit_range(given, violations)),
@@ -46,35 +44,28 @@ fn limit_range(given: LimitDefaults, violations: &mut Violations) -> LimitRange 
         |given: Option<Quantity>, default: &str| Some(given.unwrap_or_else(|| Quantity(default.to_owned())));
     let requests = given.requests.unwrap_or_default();
     let limits = given.limits.unwrap_or_default();
-    let resolved = LimitRange {
-        requests: ResourceList {
-            cpu: or(requests.cpu, defaults::ALL.cpu_request),
-            memory: or(requests.memory, defaults::MEMORY_REQUEST),
-            ephemeral_storage: requests.ephemeral_storage,
-        },
-        limits: ResourceList {
-            cpu: or(limits.cpu, defaults::ALL.cpu_limit),
-            memory: or(limits.memory, defaults::MEMORY_LIMIT),
-            ephemeral_storage: limits.ephemeral_storage,
-        },
-    };
-    let pairs = [
-        ("cpu", &resolved.requests.cpu, &resolved.limits.cpu),
-        ("memory", &resolved.requests.memory, &resolved.limits.memory),
-        ("ephemeral-storage", &resolved.requests.ephemeral_storage, &resolved.limits.ephemeral_storage),
-    ];
-    for (name, request, limit) in pairs {
-        let amount = |quantity: &Option<Quantity>| quantity.as_ref().and_then(quantity::parse);
+    let requests = quantities(ResourceList {
+        cpu: or(requests.cpu, defaults::ALL.cpu_request),
+        memory: or(requests.memory, defaults::MEMORY_REQUEST),
+        ephemeral_storage: requests.ephemeral_storage,
+    });
+    let limits = quantities(ResourceList {
+        cpu: or(limits.cpu, defaults::ALL.cpu_limit),
+        memory: or(limits.memory, defaults::MEMORY_LIMIT),
+        ephemeral_storage: limits.ephemeral_storage,
+    });
+    for (name, request) in &requests {
+        let limit = limits.get(name).and_then(quantity::parse);
         // The API server refuses the LimitRange otherwise.
         violations.require(
-            amount(request).zip(amount(limit)).is_none_or(|(request, limit)| request <= limit),
+            quantity::parse(request).zip(limit).is_none_or(|(request, limit)| request <= limit),
             format!("spec.limits.defaults.requests.{name}"),
             format!(
                 "must be at most `limits.{name}`; a value that is not given has its default, so give both"
             ),
         );
     }
-    resolved
+    LimitRange { requests, limits }
 }
 
 /// None where nothing is bounded: such a quota says nothing.
@@ -82,7 +73,7 @@ fn quota(given: GivenQuota) -> Option<Quota> {
     let count = |number: i32| Quantity(number.to_string());
     let requests = given.requests.unwrap_or_default();
     let limits = given.limits.unwrap_or_default();
-    let hard: std::collections::BTreeMap<_, _> = [
+    let hard: Quantities = [
         ("pods", given.pods.map(count)),
         ("requests.cpu", requests.cpu),
         ("requests.memory", requests.memory),
@@ -94,7 +85,7 @@ fn quota(given: GivenQuota) -> Option<Quota> {
         ("requests.storage", given.storage),
     ]
     .into_iter()
-    .filter_map(|(name, value)| Some((name, value?)))
+    .filter_map(|(name, value)| Some((name.to_owned(), resource::Quantity(value?.0))))
     .collect();
     (!hard.is_empty()).then_some(Quota { hard })
 }

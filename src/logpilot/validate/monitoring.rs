@@ -10,15 +10,23 @@ use crate::{
     },
     logpilot::{
         defaults,
-        monitoring::{Alerting, Monitor, Monitoring, Objectives, Slo, Thresholds, seconds},
+        monitoring::{Alerting, Monitoring, Objectives, Slo, Thresholds, seconds},
+        objects::server::METRICS_PATH,
     },
+    workload::model::Monitor,
 };
 
-pub(super) fn resolve(spec: &LogPilotClusterSpec, violations: &mut Violations) -> Monitoring {
+/// Monitors live in `namespace`.
+pub(super) fn resolve(
+    spec: &LogPilotClusterSpec,
+    namespace: &str,
+    violations: &mut Violations,
+) -> Monitoring {
     let Some(given) = &spec.monitoring else { return Monitoring::default() };
     let service_monitor =
-        monitor(given.service_monitor.as_ref(), "spec.monitoring.serviceMonitor", violations);
-    let pod_monitor = monitor(given.pod_monitor.as_ref(), "spec.monitoring.podMonitor", violations);
+        monitor(given.service_monitor.as_ref(), namespace, "spec.monitoring.serviceMonitor", violations);
+    let pod_monitor =
+        monitor(given.pod_monitor.as_ref(), namespace, "spec.monitoring.podMonitor", violations);
     violations.require(
         service_monitor.is_none() || pod_monitor.is_none(),
         "spec.monitoring.podMonitor",
@@ -38,7 +46,12 @@ fn on(enabled: Option<bool>) -> bool {
     enabled != Some(false)
 }
 
-fn monitor(given: Option<&monitoring::Monitor>, path: &str, violations: &mut Violations) -> Option<Monitor> {
+fn monitor(
+    given: Option<&monitoring::Monitor>,
+    namespace: &str,
+    path: &str,
+    violations: &mut Violations,
+) -> Option<Monitor> {
     let given = given.filter(|it| on(it.enabled))?;
     let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.into());
     let interval = or(&given.interval, defaults::SCRAPE_INTERVAL);
@@ -53,7 +66,14 @@ fn monitor(given: Option<&monitoring::Monitor>, path: &str, violations: &mut Vio
         format!("{path}.scrapeTimeout"),
         format!("'{scrape_timeout}' must not be longer than `interval`, which is '{interval}'"),
     );
-    Some(Monitor { interval, scrape_timeout, labels: given.labels.clone() })
+    Some(Monitor {
+        namespace: namespace.to_owned(),
+        port: defaults::MANAGEMENT.name.into(),
+        path: METRICS_PATH.into(),
+        interval,
+        scrape_timeout,
+        labels: given.labels.clone(),
+    })
 }
 
 /// `None` where neither alerts nor objectives are wanted.

@@ -6,8 +6,8 @@ use crate::{
         cluster::LogPilotClusterSpec,
         network::{Peer, PodPeer, Selector},
     },
-    logpilot::model::{Ingress, NetworkPolicy},
-    objects::ingress_nginx,
+    logpilot::model::NetworkPolicy,
+    workload::{build::ingress_nginx, model::Ingress},
 };
 
 /// Where most installations put it.

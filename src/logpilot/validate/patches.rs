@@ -13,6 +13,7 @@ use super::{Violation, Violations};
 use crate::{
     api::patches::{ObjectPatch, PatchType},
     engine::kind::Management,
+    kinds,
     logpilot::{
         config_check,
         facts::{Facts, RestoreJob},
@@ -20,7 +21,7 @@ use crate::{
         patches::{DIRECTIVE, Failure, lay_over, targets},
         plan, restore,
     },
-    objects::{kinds, schemas},
+    schemas,
 };
 
 /// As large as the overlay may be.

@@ -1,15 +1,15 @@
 //! Health checks: what each probe asks, once its mode is known.
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
 use super::Violations;
 use crate::{
     api::{
         common::ProbePort,
         component::{self as given, ProbeMode, ProbeTimings},
     },
-    logpilot::{
-        defaults,
-        model::{Probe, ProbeTiming, ProbeType, Probes, ServerRole},
-    },
+    logpilot::{defaults, model::ServerRole},
+    workload::model::{Probe, ProbeTiming, ProbeType, Probes},
 };
 
 const HEALTH: &str = "/actuator/health";
@@ -48,7 +48,7 @@ pub(super) fn resolve(
         let asked = Asked { role, mode: of.mode.unwrap_or(mode), group, command };
         let check =
             asked.check(&of, (of.mode.is_none(), timing.is_none()), &format!("{path}.{name}"), violations);
-        timing.map(|timing| Probe { mode: asked.mode, check, timing })
+        timing.map(|timing| Probe { mode: format!("{:?}", asked.mode), check, timing })
     };
     Probes {
         liveness: one("liveness", &given.liveness, defaults::liveness(given.liveness.as_ref()), LIVENESS),
@@ -108,12 +108,12 @@ impl Asked<'_> {
         let serving = || ProbePort::Name(self.role.serving.name.to_owned());
         let asks = |default: &str, port: Option<ProbePort>| ProbeType::Http {
             path: given.path.clone().unwrap_or_else(|| default.to_owned()),
-            port: port.unwrap_or_else(management),
+            port: number_or_name(port.unwrap_or_else(management)),
         };
         match mode {
             ProbeMode::ActuatorGroups => asks(self.group, port),
             ProbeMode::Actuator | ProbeMode::Http => asks(HEALTH, port),
-            ProbeMode::Tcp => ProbeType::Tcp { port: port.unwrap_or_else(serving) },
+            ProbeMode::Tcp => ProbeType::Tcp { port: number_or_name(port.unwrap_or_else(serving)) },
             ProbeMode::Grpc => {
                 violations.require(
                     of_all || self.role.grpc.is_some(),
@@ -158,5 +158,12 @@ impl Asked<'_> {
                 named.map_or(defaults::GRPC.number, |port| port.number)
             }
         }
+    }
+}
+
+fn number_or_name(port: ProbePort) -> IntOrString {
+    match port {
+        ProbePort::Number(number) => IntOrString::Int(number),
+        ProbePort::Name(name) => IntOrString::String(name),
     }
 }

@@ -1,13 +1,12 @@
 //! Requests and limits after defaults. Nothing is raised silently: a request above its limit is an objection.
 
+use k8s_openapi::apimachinery::pkg::api::resource;
+
 use super::Violations;
 use crate::{
     api::common::{Quantity, ResourceList, Resources as Given},
-    logpilot::{
-        defaults,
-        model::{Resources, ServerRole},
-        quantity,
-    },
+    logpilot::{defaults, model::ServerRole},
+    workload::{Quantities, model::Resources, quantity},
 };
 
 /// Less than this is a mistyped unit: `400m` of memory is less than one byte.
@@ -43,17 +42,25 @@ pub(super) fn resolve(
     memory.check(path, violations);
     ephemeral(path, &requests, &limits, violations);
     Resources {
-        requests: ResourceList {
+        requests: quantities(ResourceList {
             cpu: Some(cpu.request.quantity),
             memory: Some(memory.request.quantity),
             ephemeral_storage: requests.ephemeral_storage,
-        },
-        limits: ResourceList {
+        }),
+        limits: quantities(ResourceList {
             cpu: cpu.limit.map(|limit| limit.quantity),
             memory: memory.limit.map(|limit| limit.quantity),
             ephemeral_storage: limits.ephemeral_storage,
-        },
+        }),
     }
+}
+
+/// By their names, those that there are.
+pub(super) fn quantities(list: ResourceList) -> Quantities {
+    [("cpu", list.cpu), ("memory", list.memory), ("ephemeral-storage", list.ephemeral_storage)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), resource::Quantity(value?.0))))
+        .collect()
 }
 
 /// The request and the limit of one resource.
@@ -84,7 +91,7 @@ impl Value {
 
     /// `None` after an objection.
     fn amount(&self, path: &str, least: i128, violations: &mut Violations) -> Option<i128> {
-        let Some(amount) = quantity::parse(&self.quantity) else {
+        let Some(amount) = quantity::nano(&self.quantity.0) else {
             violations.add(path, format!("{} must be a quantity such as '512Mi' or '250m'", self.quoted()));
             return None;
         };
@@ -126,7 +133,7 @@ impl Pair {
 fn ephemeral(path: &str, requests: &ResourceList, limits: &ResourceList, violations: &mut Violations) {
     let mut value = |kind: &str, given: &Option<Quantity>| {
         let given = given.as_ref()?;
-        let value = quantity::parse(given);
+        let value = quantity::nano(&given.0);
         violations.require(
             value.is_some_and(|value| value > 0),
             format!("{path}.{kind}.ephemeral-storage"),

@@ -5,7 +5,7 @@ use crate::{
     api::{cluster::LogPilotClusterSpec, storage::Sharing},
     backup::is_backup_name,
     logpilot::model::{Backup, Component, Restore, Storage},
-    objects::names::is_label_value,
+    workload::names::is_label_value,
 };
 
 /// None unless asked for.

@@ -2,20 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Violations;
+use k8s_openapi::apimachinery::pkg::api::resource;
+
+use super::{Violations, scheduling::HARD};
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
-        common::{Quantity, StringMap, WhenUnsatisfiable},
+        common::{DeletionPolicy, Quantity, StringMap},
         component::StrategyType,
         storage::{AccessMode, Backend, Sharing, UnsafeStorage, Volume},
     },
     logpilot::{
         defaults,
-        model::{Claim, Component, Rollout, Storage},
+        model::{Component, Storage},
+        names,
+    },
+    workload::{
+        labels,
+        model::{Claim, Rollout},
+        names::NamePrefix,
         quantity,
     },
-    objects::names::ClusterName,
 };
 
 /// What a row of the table says about the pods that mount one claim.
@@ -66,7 +73,7 @@ pub(super) fn decide(
 /// Gives each component its claim, and what follows from it.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
-    prefix: &ClusterName,
+    prefix: &NamePrefix,
     components: &mut [Component],
     violations: &mut Violations,
 ) -> Storage {
@@ -95,19 +102,20 @@ pub(super) fn resolve(
 
 fn claims(
     spec: &LogPilotClusterSpec,
-    prefix: &ClusterName,
+    prefix: &NamePrefix,
     sharing: Sharing,
     volume: &Volume,
     components: &mut [Component],
     violations: &mut Violations,
 ) -> Vec<Claim> {
-    let claim = |name: String, role, size: Option<Quantity>, default: &str| Claim {
+    let claim = |name: String, labels, size: Option<Quantity>, default: &str| Claim {
         name,
-        role,
-        size: size.or_else(|| volume.size.clone()).unwrap_or_else(|| Quantity(default.into())),
+        labels,
+        annotations: StringMap::new(),
+        size: amount(size.or_else(|| volume.size.clone()), default),
         storage_class_name: volume.storage_class_name.clone(),
-        access_mode: volume.access_mode.unwrap_or_default(),
-        deletion_policy: volume.deletion_policy.unwrap_or_default(),
+        access_mode: access_mode_name(volume.access_mode.unwrap_or_default()).into(),
+        owned: volume.deletion_policy.unwrap_or_default() == DeletionPolicy::Delete,
     };
     if let Some(size) = &volume.size {
         check_min_size(size, "spec.storage.volume.size", violations);
@@ -130,15 +138,19 @@ fn claims(
             check_min_size(size, &format!("{path}.size"), violations);
         }
         component.claim = match (sharing, &volume.existing_claim) {
-            (Sharing::PerComponent, _) => prefix.component_data(role.name),
+            (Sharing::PerComponent, _) => names::component_data(prefix, role.name),
             (Sharing::Shared, Some(existing)) => existing.clone(),
-            (Sharing::Shared, None) => prefix.shared_data(),
+            (Sharing::Shared, None) => names::shared_data(prefix),
         };
-        own.push(claim(component.claim.clone(), Some(role), size, role.claim_size));
+        let labels = StringMap::from([
+            (labels::COMPONENT.into(), role.name.into()),
+            (labels::APP.into(), component.name.clone()),
+        ]);
+        own.push(claim(component.claim.clone(), labels, size, role.claim_size));
     }
     match (sharing, &volume.existing_claim) {
         (Sharing::Shared, None) => {
-            vec![claim(prefix.shared_data(), None, None, defaults::SHARED_CLAIM_SIZE)]
+            vec![claim(names::shared_data(prefix), StringMap::new(), None, defaults::SHARED_CLAIM_SIZE)]
         }
         (Sharing::Shared, Some(_)) => Vec::new(),
         (Sharing::PerComponent, existing) => {
@@ -152,9 +164,22 @@ fn claims(
     }
 }
 
+/// A size that was given, or else the default.
+pub(super) fn amount(given: Option<Quantity>, default: &str) -> resource::Quantity {
+    resource::Quantity(given.map_or_else(|| default.to_owned(), |given| given.0))
+}
+
+pub(super) fn access_mode_name(mode: AccessMode) -> &'static str {
+    match mode {
+        AccessMode::ReadWriteOnce => "ReadWriteOnce",
+        AccessMode::ReadWriteOncePod => "ReadWriteOncePod",
+        AccessMode::ReadWriteMany => "ReadWriteMany",
+    }
+}
+
 pub(super) fn check_min_size(size: &Quantity, path: &str, violations: &mut Violations) {
     violations.require(
-        quantity::parse(size).is_some_and(|size| size >= quantity::units(1024 * 1024)),
+        quantity::nano(&size.0).is_some_and(|size| size >= quantity::units(1024 * 1024)),
         path,
         format!("'{}' must be a quantity of at least 1Mi, such as '10Gi'", size.0),
     );
@@ -210,11 +235,7 @@ fn place(
                 );
             }
         }
-        let hard = component
-            .topology_spread
-            .iter()
-            .flatten()
-            .any(|spread| spread.when_unsatisfiable == Some(WhenUnsatisfiable::DoNotSchedule));
+        let hard = component.topology_spread.iter().flatten().any(|spread| spread.when_unsatisfiable == HARD);
         violations.require(
             !hard,
             format!("{path}.topologySpread"),

@@ -6,8 +6,9 @@ use crate::{
     logpilot::{
         model::{Cluster, Component},
         monitoring::seconds,
+        objects::backup_pod,
     },
-    objects::{backup_pod, disk},
+    workload::build::disk,
 };
 
 pub use crate::logpilot::reasons::{SCRAPE_INTERVAL_LONG, SCRAPED_TWICE, SCRATCH_LIMITED, SETTING_IGNORED};
@@ -37,8 +38,8 @@ fn spread(cluster: &Cluster, component: &Component) -> Option<Problem> {
 
 fn scraped_twice(cluster: &Cluster) -> Option<Problem> {
     let (kind, name) = match (&cluster.monitoring.service_monitor, &cluster.monitoring.pod_monitor) {
-        (Some(_), _) => ("ServiceMonitor", cluster.prefix.service_monitor()),
-        (None, Some(_)) => ("PodMonitor", cluster.prefix.pod_monitor()),
+        (Some(_), _) => ("ServiceMonitor", cluster.scope.prefix.service_monitor()),
+        (None, Some(_)) => ("PodMonitor", cluster.scope.prefix.pod_monitor()),
         (None, None) => return None,
     };
     let annotated = |component: &Component| {
@@ -46,7 +47,7 @@ fn scraped_twice(cluster: &Cluster) -> Option<Problem> {
     };
     let also = |component: &Component| annotated(component).unwrap_or(cluster.monitoring.scrape_annotations);
     cluster.components.iter().any(also).then(|| {
-        let namespace = cluster.system_namespace.as_ref().unwrap_or(&cluster.namespace.name);
+        let namespace = cluster.monitoring_namespace();
         warning(
             SCRAPED_TWICE,
             &format!("{kind} {namespace}/{name}"),
@@ -65,7 +66,7 @@ fn interval(cluster: &Cluster) -> Option<Problem> {
     (seconds(&monitor.interval)? > LONGEST_INTERVAL).then(|| {
         warning(
             SCRAPE_INTERVAL_LONG,
-            &object(cluster, "PrometheusRule", &cluster.prefix.prometheus_rule()),
+            &object(cluster, "PrometheusRule", &cluster.scope.prefix.prometheus_rule()),
             format!(
                 "a scrape every {} is too rare for alerts: Prometheus forgets a series after 5 minutes, so that some alerts never fire and others do without a cause",
                 monitor.interval
@@ -79,7 +80,7 @@ fn interval(cluster: &Cluster) -> Option<Problem> {
 fn scratch(cluster: &Cluster) -> Option<Problem> {
     let job = cluster.backup.as_ref()?.jobs.iter().find(|job| {
         let pod = backup_pod::spec(cluster, job, "", "", [], backup_pod::store(job));
-        disk::unbounded(cluster, &pod)
+        disk::unbounded(&cluster.scope.limits, &pod)
     })?;
     Some(warning(
         SCRATCH_LIMITED,

@@ -4,7 +4,6 @@ use super::{object, warning};
 use crate::{
     api::status::Problem,
     logpilot::model::{Cluster, Component},
-    objects::network_policy::is_exposed,
 };
 
 pub use crate::logpilot::reasons::CLIENTS_MAY_BE_CUT;
@@ -18,7 +17,7 @@ pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
     let from_addresses = clients.iter().any(|peer| peer.cidr.is_some());
     let of = |component: &Component| {
         let object = object(cluster, "NetworkPolicy", &component.name);
-        let exposed = is_exposed(cluster, component) && policy.ingress_controller.is_none() && !from_pods;
+        let exposed = cluster.is_exposed(component) && policy.ingress_controller.is_none() && !from_pods;
         let published =
             (component.load_balancer.is_some() || component.node_port.is_some()) && !from_addresses;
         [

@@ -2,29 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{api::core::v1::PodSpec, apimachinery::pkg::api::resource};
+use k8s_openapi::api::core::v1::PodSpec;
 
 use super::{object, pods, warning};
 use crate::{
-    api::{common::Quantity, status::Problem},
+    api::status::Problem,
     logpilot::{
-        model::{Cluster, Component, Rollout},
-        quantity,
+        facts::Facts,
+        model::{Cluster, Component},
+        objects::{backup_pod, server},
     },
-    objects::{backup_pod, pod},
+    workload::{Quantities, build::pod, model::Rollout, quantity},
 };
 
 pub use crate::logpilot::reasons::QUOTA_TOO_SMALL;
 
 /// One warning that names every bound that is too low.
 pub fn warning_of(cluster: &Cluster) -> Option<Problem> {
-    let quota = cluster.quota.as_ref()?;
+    let quota = cluster.scope.limits.quota.as_ref()?;
     let needed = needed(cluster);
     let short: Vec<_> = quota
         .hard
         .iter()
         .filter_map(|(name, hard)| {
-            let needed = *needed.get(name)?;
+            let needed = *needed.get(name.as_str())?;
             (needed > quantity::parse(hard)?)
                 .then(|| format!("{name} is {} and up to {} is needed", hard.0, text(name, needed)))
         })
@@ -32,7 +33,7 @@ pub fn warning_of(cluster: &Cluster) -> Option<Problem> {
     (!short.is_empty()).then(|| {
         warning(
             QUOTA_TOO_SMALL,
-            &object(cluster, "ResourceQuota", &cluster.prefix.resource_quota()),
+            &object(cluster, "ResourceQuota", &cluster.scope.prefix.resource_quota()),
             format!("{}; an update or the autoscaler will be refused pods", short.join("; ")),
             "Raise `limits.quota`, or lower `replicas`, `maxReplicas` or `resources`.",
         )
@@ -54,11 +55,15 @@ fn needed(cluster: &Cluster) -> BTreeMap<&'static str, i128> {
             }
         }
     };
+    // What is known of the cluster changes no requests.
+    let facts = Facts::default();
     for component in &cluster.components {
-        pods(&pod::spec(cluster, component, pod::claim(component)), most(component));
+        let serving = server::component(cluster, component, &facts);
+        pods(&pod::spec(&cluster.scope, &serving), most(component));
         // What tries a configuration still runs when the first new pod comes.
         if cluster.config_check_seconds.is_some() {
-            pods(&pod::spec(cluster, component, pod::scratch(pod::DATA)), 1);
+            let on_trial = server::on_trial(cluster, component, &facts);
+            pods(&pod::spec(&cluster.scope, &on_trial), 1);
         }
     }
     for job in cluster.backup.iter().flat_map(|backup| &backup.jobs) {
@@ -78,9 +83,9 @@ const COUNTED: [(&str, &str, &str); 3] = [
     ("ephemeral-storage", "requests.ephemeral-storage", "limits.ephemeral-storage"),
 ];
 
-fn amount(list: Option<&BTreeMap<String, resource::Quantity>>, name: &str) -> i128 {
+fn amount(list: Option<&Quantities>, name: &str) -> i128 {
     let found = list.and_then(|list| list.get(name));
-    found.and_then(|found| quantity::parse(&Quantity(found.0.clone()))).unwrap_or(0)
+    found.and_then(quantity::parse).unwrap_or(0)
 }
 
 fn most(component: &Component) -> i32 {

@@ -15,7 +15,7 @@ use kube::{
     config::Kubeconfig,
 };
 use local_cluster::wait_for;
-use logpilot_operator::{api, engine::INSTANCE_LABEL, objects::kinds::KINDS};
+use logpilot_operator::{api, engine::INSTANCE_LABEL, kinds::KINDS};
 use serde_json::Value;
 
 use crate::{

@@ -15,12 +15,11 @@ use local_cluster::wait_for;
 use logpilot_operator::{
     api,
     engine::{INSTANCE_LABEL, MANAGED_BY_LABEL},
-    objects::kinds::KINDS,
+    kinds::{FIELD_MANAGER, KINDS},
 };
 use serde_json::Value;
 
 use crate::cluster::{self, World};
-use logpilot_operator::objects::labels::FIELD_MANAGER;
 
 /// Kinds whose objects are kept; of others only that they came, changed or went.
 const JUDGED: [&str; 3] = [api::KIND, "Deployment", "EndpointSlice"];

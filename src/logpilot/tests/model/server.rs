@@ -18,7 +18,7 @@ use crate::{
         plan::Key,
         quantity::nano,
     },
-    objects::{kinds::KINDS, labels::FIELD_MANAGER},
+    kinds::{FIELD_MANAGER, KINDS},
 };
 
 /// Plural and key.

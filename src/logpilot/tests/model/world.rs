@@ -28,12 +28,13 @@ use crate::{
         lease::Leadership,
         plan::{Key, Plan, Planned},
     },
+    kinds::{FIELD_MANAGER, KINDS},
     logpilot::{
         controller::{Controller, Planner},
+        objects::server::API_KEY_HASH,
         plan,
     },
     metrics::Metrics,
-    objects::{kinds::KINDS, labels::FIELD_MANAGER, pod::API_KEY_HASH},
 };
 
 pub const UID: &str = "11111111-2222-3333-4444-555555555555";

@@ -6,7 +6,8 @@ use super::{Found, new_ones};
 use crate::{
     api::{GRACE_PERIOD, LEAST_GRACE_SECONDS, PRIORITY_CLASS, SYSTEM_CLASSES, cluster::PodSecurity},
     engine::quantity,
-    logpilot::{image::Image, json::list, model::Cluster, pod_security, server_pod},
+    logpilot::{defaults::EXAMPLE_IMAGE, json::list, model::Cluster, pod_security, server_pod},
+    workload::image::Image,
 };
 
 /// Where the pod of an object stands.
@@ -136,7 +137,7 @@ fn image(planned: &Value, patched: &Value) -> Option<(String, String)> {
     if text(planned, "image") == image {
         return None;
     }
-    Image::objection(image).map(|why| ("image".to_owned(), why))
+    Image::objection(image, EXAMPLE_IMAGE).map(|why| ("image".to_owned(), why))
 }
 
 /// One that is taken away is one that the component's field switches off.

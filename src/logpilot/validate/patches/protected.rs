@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::Violations;
-use crate::{logpilot::patches::DIRECTIVE, objects::labels};
+use crate::logpilot::{labels, patches::DIRECTIVE};
 
 /// Kind (none: every kind), path, and what to do instead.
 const PROTECTED: &[(Option<&str>, &[&str], &str)] = &[

@@ -4,7 +4,7 @@ use kube::{
     Api, Client,
     api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams},
 };
-use logpilot_operator::{engine::kind::Kind, objects::kinds::KINDS};
+use logpilot_operator::{engine::kind::Kind, kinds::KINDS};
 use serde_json::Value;
 
 /// A row of the kind table by name.

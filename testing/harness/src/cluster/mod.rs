@@ -29,8 +29,8 @@ use local_cluster::{
 use logpilot_operator::{
     api,
     engine::lease::LeadershipLost,
+    kinds::KINDS,
     logpilot::controller::{self, Planner},
-    objects::kinds::KINDS,
     operator::{self, Operator},
 };
 use serde::Deserialize;
@@ -324,7 +324,7 @@ pub async fn shared_operator() -> &'static World {
 
 fn breaking_planner() -> Planner {
     let plan = controller::planner();
-    Arc::new(move |cluster, facts| match cluster.name.as_str() {
+    Arc::new(move |cluster, facts| match cluster.name() {
         PANICS => Box::pin(async { panic!("the plan of this resource is broken") }),
         HANGS => Box::pin(std::future::pending()),
         _ => plan(cluster, facts),

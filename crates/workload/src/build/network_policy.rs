@@ -1,0 +1,73 @@
+//! Who may connect to a component's pods, and where they may connect to.
+//!
+//! Probes need no rule: a conforming network plugin always lets traffic of a pod's own node in, and the kubelet
+//! probes from there. Every list in a policy is owned as a whole, so each port names its protocol.
+
+use k8s_openapi::{
+    api::networking::v1::{
+        NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPort,
+        NetworkPolicySpec,
+    },
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+
+use super::affinity::non_empty;
+use crate::{
+    labels, metadata,
+    model::{Component, NetworkPolicy as Wanted},
+    scope::Scope,
+};
+
+const DNS: i32 = 53;
+
+/// None where no policy is wanted.
+#[must_use]
+pub fn build(scope: &Scope, component: &Component) -> Option<NetworkPolicy> {
+    let wanted = component.network_policy.as_ref()?;
+    let ingress = [clients(component, wanted), monitoring(component, wanted)];
+    Some(NetworkPolicy {
+        metadata: metadata::of_component(scope, component, component.name.clone()),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(labels::pod_selector(component)),
+            policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
+            ingress: Some(ingress.into_iter().flatten().collect()),
+            egress: Some(std::iter::once(dns()).chain(wanted.egress.iter().cloned()).collect()),
+        }),
+    })
+}
+
+/// None where nobody may connect: a rule without peers would let everybody in.
+fn clients(component: &Component, wanted: &Wanted) -> Option<NetworkPolicyIngressRule> {
+    let from = match &wanted.clients {
+        None => None,
+        Some(clients) => Some(non_empty(clients.clone())?),
+    };
+    Some(NetworkPolicyIngressRule { from, ports: Some(ports(component, false)?) })
+}
+
+/// None for a component without internal ports.
+fn monitoring(component: &Component, wanted: &Wanted) -> Option<NetworkPolicyIngressRule> {
+    let from = Some(vec![wanted.monitoring.clone()]);
+    Some(NetworkPolicyIngressRule { from, ports: Some(ports(component, true)?) })
+}
+
+/// None where there is no such port: a rule without ports would open all of them.
+fn ports(component: &Component, internal: bool) -> Option<Vec<NetworkPolicyPort>> {
+    let ports = component.ports.iter().filter(|port| port.internal == internal);
+    non_empty(ports.map(|served| port(served.number, "TCP")).collect())
+}
+
+/// To anyone: a cache on the node answers from an address of the node, and not from a pod.
+fn dns() -> NetworkPolicyEgressRule {
+    NetworkPolicyEgressRule { to: None, ports: Some(vec![port(DNS, "UDP"), port(DNS, "TCP")]) }
+}
+
+/// A port of a rule.
+#[must_use]
+pub fn port(number: i32, protocol: &str) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        port: Some(IntOrString::Int(number)),
+        protocol: Some(protocol.into()),
+        end_port: None,
+    }
+}

@@ -1,0 +1,103 @@
+//! A component's pod template: what surrounds its container.
+
+use k8s_openapi::{
+    api::core::v1::{
+        EmptyDirVolumeSource, LocalObjectReference, PersistentVolumeClaimVolumeSource, PodSecurityContext,
+        PodSpec, PodTemplateSpec, SeccompProfile, Volume,
+    },
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
+};
+
+use super::{
+    affinity::{self, non_empty},
+    container, disk,
+};
+use crate::{
+    labels, metadata,
+    model::{Component, Identity},
+    scope::Scope,
+};
+
+#[must_use]
+pub fn template(scope: &Scope, component: &Component) -> PodTemplateSpec {
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(labels::of_pod(scope, component)),
+            annotations: metadata::non_empty(component.pod_annotations.clone()),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(PodSpec {
+            affinity: affinity::build(scope, component),
+            topology_spread_constraints: affinity::spread(component),
+            ..spec(scope, component)
+        }),
+    }
+}
+
+/// What the pods of a component are wherever they run.
+#[must_use]
+pub fn spec(scope: &Scope, component: &Component) -> PodSpec {
+    let pod = PodSpec {
+        service_account_name: Some(scope.prefix.service_account()),
+        automount_service_account_token: Some(false),
+        // They would set variables such as NAME_GRPC_PORT=tcp://…, which a program may take for settings of its own.
+        enable_service_links: Some(false),
+        image_pull_secrets: pull_secrets(scope),
+        security_context: Some(security_context(&component.identity)),
+        termination_grace_period_seconds: Some(component.grace_period_seconds),
+        priority_class_name: component.priority_class_name.clone(),
+        node_selector: metadata::non_empty(component.node_selector.clone()),
+        tolerations: non_empty(component.tolerations.clone()),
+        containers: vec![container::build(scope, component)],
+        volumes: non_empty(component.volumes.clone()),
+        ..PodSpec::default()
+    };
+    disk::stated(&scope.limits, pod)
+}
+
+#[must_use]
+pub fn pull_secrets(scope: &Scope) -> Option<Vec<LocalObjectReference>> {
+    non_empty(scope.pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect())
+}
+
+/// The `restricted` Pod Security Standard, and a group that may write the data volume.
+#[must_use]
+pub fn security_context(identity: &Identity) -> PodSecurityContext {
+    PodSecurityContext {
+        // Root was asked for where it is not kept to that standard.
+        run_as_non_root: (identity.user != Some(0)).then_some(true),
+        run_as_user: identity.user,
+        run_as_group: identity.group,
+        fs_group: identity.fs_group,
+        // Changing the owner of every file at each start takes minutes on a large volume.
+        fs_group_change_policy: Some("OnRootMismatch".into()),
+        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),
+        ..PodSecurityContext::default()
+    }
+}
+
+/// A volume that is a claim.
+#[must_use]
+pub fn claim(volume: &str, claim: &str) -> Volume {
+    Volume {
+        name: volume.into(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name: claim.into(),
+            read_only: None,
+        }),
+        ..Volume::default()
+    }
+}
+
+/// A volume that goes with its pod. Without a bound a stray file fills the node.
+#[must_use]
+pub fn scratch(volume: &str, size: Option<&str>) -> Volume {
+    Volume {
+        name: volume.into(),
+        empty_dir: Some(EmptyDirVolumeSource {
+            size_limit: size.map(|size| Quantity(size.into())),
+            medium: None,
+        }),
+        ..Volume::default()
+    }
+}

@@ -1,0 +1,112 @@
+//! Every label that objects of any product have, and what selects by them. Selectors are few and frozen; metadata labels
+//! may grow.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use super::{StringMap, model::Component, names::claim_label, scope::Scope};
+
+/// What hand-written manifests select by, and therefore what a Deployment's selector stays for ever.
+pub const APP: &str = "app";
+pub const NAME: &str = "app.kubernetes.io/name";
+/// The resource's name: together with [`COMPONENT`] what Services select by.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+pub const COMPONENT: &str = "app.kubernetes.io/component";
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Only on a Deployment's metadata: elsewhere it would rewrite every object at each change of image.
+pub const VERSION: &str = "app.kubernetes.io/version";
+
+/// In the scope's domain, on pods: the claim they mount, so that pods that need one node find each other.
+pub const DATA: &str = "data";
+/// In the scope's domain, on what holds data, with the value `true`: the admission policy refuses to delete it.
+pub const PROTECTED: &str = "deletion-protection";
+/// In the scope's domain, on Services: `internal`, `load-balancer` or `node-port`, so that a monitor scrapes each pod once.
+pub const SERVICE: &str = "service";
+/// Value of [`SERVICE`] of the ClusterIP Services, the only ones with the internal ports.
+pub const SERVICE_INTERNAL: &str = "internal";
+
+/// Labels of an object that belongs to the resource as a whole.
+#[must_use]
+pub fn shared(scope: &Scope) -> StringMap {
+    with(scope, &StringMap::new())
+}
+
+/// Labels of an object that has some of its own: they win over the resource's, ours win over both.
+#[must_use]
+pub fn with(scope: &Scope, own: &StringMap) -> StringMap {
+    let mut labels = scope.labels.clone();
+    labels.extend(own.clone());
+    labels.extend([
+        (NAME.to_owned(), scope.product.clone()),
+        (INSTANCE.to_owned(), scope.owner.name.clone()),
+        (MANAGED_BY.to_owned(), scope.manager.clone()),
+        (scope.family_key(), scope.prefix.as_str().to_owned()),
+    ]);
+    labels
+}
+
+/// Labels of an object that belongs to one component. With `app`, so that `kubectl get all -l app=…` finds what it finds
+/// of hand-written manifests.
+#[must_use]
+pub fn of_component(scope: &Scope, kind: &str, name: &str) -> StringMap {
+    let mut labels = shared(scope);
+    labels.insert(COMPONENT.into(), kind.into());
+    labels.insert(APP.into(), name.into());
+    labels
+}
+
+/// Labels of a component's pods.
+#[must_use]
+pub fn of_pod(scope: &Scope, component: &Component) -> StringMap {
+    let mut labels = with(scope, &component.pod_labels);
+    labels.insert(COMPONENT.into(), component.kind.clone());
+    labels.insert(APP.into(), component.name.clone());
+    labels.extend(component.claim.as_deref().map(|claim| data(scope, claim)));
+    labels
+}
+
+/// The label of pods that mount a claim.
+#[must_use]
+pub fn data(scope: &Scope, claim: &str) -> (String, String) {
+    (scope.key(DATA), claim_label(claim))
+}
+
+/// Marks what holds data, where the resource is protected.
+pub fn protect(scope: &Scope, labels: &mut StringMap) {
+    if scope.protected {
+        labels.insert(scope.key(PROTECTED), "true".into());
+    }
+}
+
+/// What a Deployment, a disruption budget and a topology spread select a component's pods by. Frozen.
+#[must_use]
+pub fn pod_selector(component: &Component) -> LabelSelector {
+    selector([(APP.into(), component.name.clone())])
+}
+
+/// The pods that mount a claim, whatever their component.
+#[must_use]
+pub fn data_selector(scope: &Scope, claim: &str) -> LabelSelector {
+    selector([data(scope, claim)])
+}
+
+/// What a Service selects by. Not `app`: a canary has another one and serves the same clients.
+#[must_use]
+pub fn service_selector(scope: &Scope, component: &Component) -> StringMap {
+    StringMap::from([(INSTANCE.into(), scope.owner.name.clone()), (COMPONENT.into(), component.kind.clone())])
+}
+
+/// The Services that a ServiceMonitor scrapes.
+#[must_use]
+pub fn monitored_services(scope: &Scope) -> LabelSelector {
+    selector([(INSTANCE.into(), scope.owner.name.clone()), (scope.key(SERVICE), SERVICE_INTERNAL.into())])
+}
+
+/// The pods that a PodMonitor scrapes.
+#[must_use]
+pub fn monitored_pods(scope: &Scope) -> LabelSelector {
+    selector([(scope.family_key(), scope.prefix.as_str().to_owned())])
+}
+
+fn selector<const N: usize>(labels: [(String, String); N]) -> LabelSelector {
+    LabelSelector { match_labels: Some(StringMap::from(labels)), ..LabelSelector::default() }
+}

@@ -1,0 +1,111 @@
+//! The server's environment. Settings are in `application.yml`; here is only what cannot or must not be there.
+
+use k8s_openapi::{
+    api::core::v1::{
+        ConfigMapEnvSource, ConfigMapKeySelector, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector,
+        ResourceFieldSelector, SecretEnvSource, SecretKeySelector,
+    },
+    apimachinery::pkg::api::resource::Quantity,
+};
+
+use crate::{
+    api::common as given,
+    logpilot::model::{Cluster, Component},
+    workload::metadata,
+};
+
+pub const API_KEY: &str = "LOGPILOT_SERVER_API_KEY";
+pub const CONFIG_LOCATION: &str = "SPRING_CONFIG_ADDITIONAL_LOCATION";
+const SHUTDOWN: &str = "SERVER_SHUTDOWN";
+pub const JAVA_OPTIONS: &str = "JAVA_TOOL_OPTIONS";
+
+/// The operator's variables. They hide those of their names that `envFrom` brings.
+pub const OURS: [&str; 4] = [CONFIG_LOCATION, API_KEY, SHUTDOWN, JAVA_OPTIONS];
+
+/// Ours first, then the user's. An entry of the user's with a name of ours replaces it; names that may not
+/// be replaced were refused before.
+#[must_use]
+pub fn variables(cluster: &Cluster, component: &Component) -> Vec<EnvVar> {
+    let ours = [
+        literal(CONFIG_LOCATION, "file:/config/"),
+        EnvVar {
+            name: API_KEY.into(),
+            value_from: Some(EnvVarSource {
+                secret_key_ref: Some(SecretKeySelector {
+                    name: cluster.api_key.secret.clone(),
+                    key: cluster.api_key.key.clone(),
+                    optional: None,
+                }),
+                ..EnvVarSource::default()
+            }),
+            value: None,
+        },
+        // Without it a stored request's answer is lost at SIGTERM, and the client's retry doubles it.
+        literal(SHUTDOWN, "graceful"),
+        // The JVM's default heap is a quarter of the limit: too little for the reads of a busy server.
+        literal(JAVA_OPTIONS, "-XX:MaxRAMPercentage=50"),
+    ];
+    let replaced = |name: &str| component.env.iter().any(|given| given.name == name);
+    ours.into_iter()
+        .filter(|variable| !replaced(&variable.name))
+        .chain(component.env.iter().map(variable))
+        .collect()
+}
+
+#[must_use]
+pub fn sources(component: &Component) -> Vec<EnvFromSource> {
+    component
+        .env_from
+        .iter()
+        .map(|source| EnvFromSource {
+            prefix: metadata::non_blank(source.prefix.as_ref()),
+            config_map_ref: source
+                .config_map_ref
+                .as_ref()
+                .map(|it| ConfigMapEnvSource { name: it.name.clone(), optional: it.optional }),
+            secret_ref: source
+                .secret_ref
+                .as_ref()
+                .map(|it| SecretEnvSource { name: it.name.clone(), optional: it.optional }),
+        })
+        .collect()
+}
+
+fn literal(name: &str, value: &str) -> EnvVar {
+    EnvVar { name: name.into(), value: Some(value.into()), value_from: None }
+}
+
+fn variable(variable: &given::EnvVar) -> EnvVar {
+    EnvVar {
+        name: variable.name.clone(),
+        value: metadata::non_blank(variable.value.as_ref()),
+        value_from: variable.value_from.as_ref().map(value_source),
+    }
+}
+
+fn value_source(source: &given::EnvVarSource) -> EnvVarSource {
+    EnvVarSource {
+        secret_key_ref: source.secret_key_ref.as_ref().map(|key| SecretKeySelector {
+            name: key.name.clone(),
+            key: key.key.clone(),
+            optional: key.optional,
+        }),
+        config_map_key_ref: source.config_map_key_ref.as_ref().map(|key| ConfigMapKeySelector {
+            name: key.name.clone(),
+            key: key.key.clone(),
+            optional: key.optional,
+        }),
+        field_ref: source.field_ref.as_ref().map(|field| ObjectFieldSelector {
+            // Owned as a whole, so the default would come back as ours.
+            api_version: Some("v1".into()),
+            field_path: field.field_path.clone(),
+        }),
+        resource_field_ref: source.resource_field_ref.as_ref().map(|field| ResourceFieldSelector {
+            // Owned as a whole too, and 0 is stored where there is none; both mean 1.
+            divisor: Some(Quantity(field.divisor.as_ref().map_or("1", |given| &given.0).to_owned())),
+            resource: field.resource.name().into(),
+            container_name: field.container_name.clone(),
+        }),
+        ..EnvVarSource::default()
+    }
+}

@@ -1,0 +1,19 @@
+//! What only LogPilot has: one file per generated object, and the parts of its pods. As pure as the builders of
+//! [`crate::workload::build`], which make everything else.
+
+pub mod alerts;
+pub mod backup_pod;
+pub mod config_check_job;
+pub mod config_map;
+pub mod cron_job;
+pub mod dashboard;
+pub mod dashboard_panels;
+pub mod data;
+pub mod env;
+pub mod namespace;
+pub mod network;
+pub mod promql;
+pub mod restore_job;
+pub mod secret;
+pub mod server;
+pub mod slo;

@@ -1,0 +1,153 @@
+//! A server as the component that [`crate::workload::build`] makes objects of: LogPilot's variables, volumes and
+//! annotations are filled in here.
+
+use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, Volume};
+
+use super::{env, network};
+use crate::{
+    logpilot::{
+        defaults::MANAGEMENT,
+        facts::{ApiKeyFact, Facts},
+        model::{self, Cluster},
+        restart::RESTART,
+    },
+    workload::{
+        StringMap,
+        build::{container, deployment::ObservedReplicas, pod},
+        model::{Component, Port},
+    },
+};
+
+/// Rolls the pods when the key changes: a variable from a Secret is read once, at start.
+pub const API_KEY_HASH: &str = "logpilot.io/api-key-hash";
+
+/// Rolls the pods when a Secret or ConfigMap changes that their variables refer to.
+pub const REFERENCES_HASH: &str = "logpilot.io/references-hash";
+
+/// Where the servers show their metrics, on the management port.
+pub const METRICS_PATH: &str = "/actuator/prometheus";
+
+const CONFIG: &str = "config";
+pub const DATA: &str = "data";
+pub const TMP: &str = "tmp";
+
+/// Spring unpacks and Tomcat buffers there.
+const SCRATCH_SIZE: &str = "256Mi";
+
+/// The component as it serves.
+#[must_use]
+pub fn component(cluster: &Cluster, server: &model::Component, facts: &Facts) -> Component {
+    let data = pod::claim(DATA, &server.claim);
+    let mut annotations = if cluster.monitoring.scrape_annotations { scraped() } else { StringMap::new() };
+    annotations.extend(self::annotations(server, facts));
+    resolved(cluster, server, data, annotations)
+}
+
+/// The component as its configuration is tried: with data that goes with the pod.
+#[must_use]
+pub fn on_trial(cluster: &Cluster, server: &model::Component, facts: &Facts) -> Component {
+    resolved(cluster, server, pod::scratch(DATA, Some(SCRATCH_SIZE)), annotations(server, facts))
+}
+
+/// What the cluster says of the number of a server's pods.
+#[must_use]
+pub fn observed_replicas(server: &model::Component, facts: &Facts) -> ObservedReplicas {
+    ObservedReplicas {
+        enforced: facts.is_enforced(server),
+        autoscaled_by_others: facts.autoscaled_by_others.contains(&server.name),
+        last: facts.last_replicas.get(&server.name).copied(),
+    }
+}
+
+fn resolved(
+    cluster: &Cluster,
+    server: &model::Component,
+    data: Volume,
+    pod_annotations: StringMap,
+) -> Component {
+    let server = server.clone();
+    Component {
+        kind: server.role.name.into(),
+        container: server.role.container.into(),
+        ports: server.role.ports.iter().map(port).collect(),
+        env: env::variables(cluster, &server),
+        env_from: env::sources(&server),
+        mounts: vec![
+            container::mount(CONFIG, "/config", true),
+            container::mount(DATA, "/data", false),
+            container::mount(TMP, "/tmp", false),
+        ],
+        volumes: vec![config(&server), data, pod::scratch(TMP, Some(SCRATCH_SIZE))],
+        network_policy: network::policy(cluster, &server),
+        pod_annotations,
+        name: server.name,
+        image: server.image,
+        resources: server.resources,
+        probes: server.probes,
+        identity: server.identity,
+        pod_labels: server.pod_labels,
+        claim: Some(server.claim),
+        co_scheduled: server.co_scheduled,
+        node_selector: server.node_selector,
+        tolerations: server.tolerations,
+        topology_spread: server.topology_spread,
+        priority_class_name: server.priority_class_name,
+        grace_period_seconds: server.grace_period_seconds,
+        scale: server.scale,
+        rollout: server.rollout,
+        min_ready_seconds: server.min_ready_seconds,
+        progress_deadline_seconds: server.progress_deadline_seconds,
+        revision_history_limit: server.revision_history_limit,
+        budget: server.budget,
+        unhealthy_pod_eviction_policy: server.unhealthy_pod_eviction_policy,
+        load_balancer: server.load_balancer,
+        node_port: server.node_port,
+        stopped: server.stopped,
+    }
+}
+
+/// The user's annotations, and what rolls the pods when it changes.
+fn annotations(server: &model::Component, facts: &Facts) -> StringMap {
+    let mut all = server.pod_annotations.clone();
+    let hash = match &facts.api_key {
+        // Known before the Secret is made, or the pods would roll as soon as it is seen.
+        ApiKeyFact::Present { hash } | ApiKeyFact::Generate { hash, .. } => Some(hash.clone()),
+        ApiKeyFact::Unknown
+        | ApiKeyFact::Invalid { .. }
+        | ApiKeyFact::Foreign { .. }
+        | ApiKeyFact::Going { .. } => None,
+    };
+    all.extend(hash.map(|hash| (API_KEY_HASH.to_owned(), hash)));
+    let references = facts.references.get(&server.name).map(|found| found.hash.clone());
+    all.extend(references.map(|hash| (REFERENCES_HASH.to_owned(), hash)));
+    let restart = server.restart.token(facts.restarts.get(server.role.name));
+    all.extend(restart.map(|token| (RESTART.to_owned(), token)));
+    all
+}
+
+/// What a Prometheus without its operator looks for, by convention.
+fn scraped() -> StringMap {
+    [("scrape", "true"), ("port", &MANAGEMENT.number.to_string()), ("path", METRICS_PATH)]
+        .map(|(key, value)| (format!("prometheus.io/{key}"), value.to_owned()))
+        .into()
+}
+
+fn port(port: &model::Port) -> Port {
+    Port {
+        name: port.name.into(),
+        number: port.number,
+        app_protocol: port.app_protocol.map(str::to_owned),
+        internal: *port == MANAGEMENT,
+    }
+}
+
+fn config(server: &model::Component) -> Volume {
+    Volume {
+        name: CONFIG.into(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: server.config.name.clone(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}

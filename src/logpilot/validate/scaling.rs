@@ -1,0 +1,86 @@
+//! Who decides the number of a component's pods.
+
+use k8s_openapi::api::autoscaling::v2::{HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscalerBehavior};
+
+use super::Violations;
+use crate::{
+    api::{
+        cluster::LogPilotClusterSpec,
+        component::{
+            ComponentSpec, ScalingBehavior, ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy,
+        },
+        exposure::ComponentKey,
+    },
+    logpilot::defaults,
+    workload::model::{Autoscaler, Scale},
+};
+
+pub(super) fn resolve(
+    spec: &LogPilotClusterSpec,
+    key: ComponentKey,
+    given: &ComponentSpec,
+    path: &str,
+    violations: &mut Violations,
+) -> Scale {
+    let Some(auto) = given.autoscaling.as_ref().filter(|auto| auto.enabled != Some(false)) else {
+        let default = defaults::replicas(spec.environment.unwrap_or_default(), key);
+        return Scale::Fixed(given.replicas.unwrap_or(default));
+    };
+    violations.require(
+        given.replicas.is_none(),
+        format!("{path}.replicas"),
+        "may not be given together with `autoscaling`; use `autoscaling.minReplicas`",
+    );
+    let min = auto.min_replicas.unwrap_or(defaults::MIN_REPLICAS.min(auto.max_replicas));
+    violations.require(
+        min <= auto.max_replicas,
+        format!("{path}.autoscaling.maxReplicas"),
+        format!("must be at least `minReplicas`, which is {min}"),
+    );
+    let memory = auto.target_memory_utilization_percentage;
+    let cpu = auto.target_cpu_utilization_percentage;
+    Scale::Autoscaled(Autoscaler {
+        min,
+        max: auto.max_replicas,
+        cpu: cpu.or_else(|| memory.is_none().then_some(defaults::TARGET_CPU)),
+        memory,
+        behavior: auto.behavior.as_ref().and_then(behavior),
+    })
+}
+
+/// None for an empty block: it would be owned by us as an empty block.
+fn behavior(given: &ScalingBehavior) -> Option<HorizontalPodAutoscalerBehavior> {
+    let scale_up = given.scale_up.as_ref().and_then(rules);
+    let scale_down = given.scale_down.as_ref().and_then(rules);
+    (scale_up.is_some() || scale_down.is_some())
+        .then_some(HorizontalPodAutoscalerBehavior { scale_up, scale_down })
+}
+
+fn rules(given: &ScalingRules) -> Option<HPAScalingRules> {
+    let policies = given.policies.as_ref().map(|policies| {
+        let policy = |policy: &ScalingPolicy| HPAScalingPolicy {
+            type_: match policy.type_ {
+                ScalingPolicyType::Pods => "Pods",
+                ScalingPolicyType::Percent => "Percent",
+            }
+            .into(),
+            value: policy.value,
+            period_seconds: policy.period_seconds,
+        };
+        policies.iter().map(policy).collect::<Vec<_>>()
+    });
+    let rules = HPAScalingRules {
+        stabilization_window_seconds: given.stabilization_window_seconds,
+        select_policy: given.select_policy.map(|policy| {
+            match policy {
+                SelectPolicy::Max => "Max",
+                SelectPolicy::Min => "Min",
+                SelectPolicy::Disabled => "Disabled",
+            }
+            .into()
+        }),
+        policies: policies.filter(|policies| !policies.is_empty()),
+        tolerance: None,
+    };
+    (rules != HPAScalingRules::default()).then_some(rules)
+}
