@@ -283,6 +283,7 @@ impl Controller {
             cr: &subject.cr,
             before: &subject.before,
             namespace: &cluster.namespace.name,
+            components: &cluster.components,
             plan,
             outcome,
             snapshot: &snapshot,

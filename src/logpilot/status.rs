@@ -9,11 +9,11 @@ mod volumes;
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::{api::apps::v1::Deployment, apimachinery::pkg::apis::meta::v1::Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 pub use changes::changes;
 
-use super::{backups, facts::Facts, problems, reasons, restore};
+use super::{backups, facts::Facts, model::Component, problems, reasons, restore};
 use crate::{
     api::{
         LogPilotCluster, LogPilotClusterStatus,
@@ -26,7 +26,6 @@ use crate::{
         outcome::Outcome,
         plan::Plan,
     },
-    kinds::Managed,
 };
 
 /// Everything a status is made from.
@@ -35,6 +34,7 @@ pub struct View<'a> {
     /// The newest status there is, which may be newer than the one in `cr`.
     pub before: &'a LogPilotClusterStatus,
     pub namespace: &'a str,
+    pub components: &'a [Component],
     pub plan: &'a Plan,
     pub outcome: &'a Outcome,
     pub snapshot: &'a Snapshot,
@@ -69,13 +69,8 @@ pub fn build(view: View<'_>) -> LogPilotClusterStatus {
     problems::remove_secondary_problems(&mut found);
     found.sort_by_key(|problem| problem.severity);
     found.dedup();
-    let deployments: Vec<components::Workload> = view
-        .plan
-        .objects
-        .iter()
-        .filter(|planned| planned.kind == Deployment::KIND)
-        .map(|planned| components::workload(planned, &view))
-        .collect();
+    let deployments: Vec<components::Workload> =
+        view.components.iter().filter_map(|component| components::workload(component, &view)).collect();
     let wanted = conditions::derive(&view, &found, &deployments);
     let ready = wanted.iter().find(|condition| condition.type_ == "Ready");
     let summary = if view.paused {

@@ -1,13 +1,13 @@
 //! What runs of each component.
 
+use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 
-use super::{super::restart::RESTART, View, configs};
-use crate::{
-    api::status::ComponentStatus,
-    engine::{health::ObservedStatus, plan::Planned},
-    workload::qos,
+use super::{
+    super::{model::Component, restart::RESTART},
+    View, configs,
 };
+use crate::{api::status::ComponentStatus, engine::health::ObservedStatus, kinds::Managed, workload::qos};
 
 pub(super) struct Workload {
     pub(super) status: ComponentStatus,
@@ -15,22 +15,15 @@ pub(super) struct Workload {
     pub(super) complete: bool,
 }
 
-pub(super) fn workload(planned: &Planned, view: &View<'_>) -> Workload {
+/// `None` for a component whose Deployment is not planned. Image, resources and restart are those of the planned object,
+/// which patches may have changed.
+pub(super) fn workload(component: &Component, view: &View<'_>) -> Option<Workload> {
+    let mut deployments = view.plan.objects.iter().filter(|planned| planned.kind == Deployment::KIND);
+    let planned = deployments.find(|planned| planned.key.name == component.name)?;
     let text =
         |pointer: &str| planned.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let component = planned
-        .body
-        .pointer("/metadata/labels")
-        .and_then(|labels| labels.get("app.kubernetes.io/component"))
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let config = planned
-        .body
-        .pointer("/spec/template/spec/volumes")
-        .and_then(Value::as_array)
-        .and_then(|volumes| volumes.iter().find_map(|volume| volume.pointer("/configMap/name")?.as_str()))
-        .unwrap_or_default();
+    let name = component.role.name;
+    let config = &component.config.name;
     let small = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
     let template = "/spec/template";
     let mut status = ComponentStatus {
@@ -40,11 +33,11 @@ pub(super) fn workload(planned: &Planned, view: &View<'_>) -> Workload {
             .map(qos::class)
             .unwrap_or_default()
             .to_owned(),
-        replicas_before_stop: view.facts.before_stop.get(component.as_str()).copied(),
+        replicas_before_stop: view.facts.before_stop.get(name).copied(),
         restart: text(&format!("{template}/metadata/annotations/{}", RESTART.replace('/', "~1"))),
-        name: component,
+        name: name.to_owned(),
         image: text("/spec/template/spec/containers/0/image"),
-        config_hash: config.rsplit('-').next().unwrap_or_default().to_owned(),
+        config_hash: component.config.hash.clone(),
         desired: small(planned.body.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0)),
         ..ComponentStatus::default()
     };
@@ -60,7 +53,7 @@ pub(super) fn workload(planned: &Planned, view: &View<'_>) -> Workload {
     }
     (status.configs, status.config_rolled_out) =
         configs::observe(config, &planned.key, &status.name, status.desired, view.snapshot);
-    Workload { status, complete }
+    Some(Workload { status, complete })
 }
 
 /// The tag or digest that all components share.
