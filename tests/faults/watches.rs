@@ -7,7 +7,7 @@ use futures::future::join_all;
 use logpilot_operator::{
     api,
     engine::{kind::Management, relist::RELIST, watches::WATCH_TIMEOUT},
-    logpilot::{requeue_after::LOOK_AGAIN, status_history::COUNTS},
+    logpilot::{report::COUNTS, requeue_after::LOOK_AGAIN},
     objects::kinds::KINDS,
 };
 use serde_json::{Value, json};
