@@ -108,7 +108,7 @@ impl Controller {
     }
 
     async fn run(&self, subject: &Subject, state: &mut State, requeue: &mut Requeue) {
-        let mut cluster = match validate::validate(&subject.cr) {
+        let cluster = match validate::validate(&subject.cr) {
             Ok(cluster) => cluster,
             Err(violations) => return self.report_invalid(subject, state, &violations, requeue).await,
         };
@@ -118,8 +118,7 @@ impl Controller {
             self.store.state().iter().map(AsRef::as_ref).filter(|other| is_another(other, &cluster)),
         );
         let restore = self.restore(subject, &cluster, &snapshot, &shared);
-        restore.stop(&mut cluster);
-        let cluster = Arc::new(cluster);
+        let cluster = Arc::new(restore.stop(cluster));
         let facts =
             match self.gather(subject, &mut state.product, &cluster, (&restore, shared), &snapshot).await {
                 Ok(facts) => facts,
