@@ -49,7 +49,7 @@ pub struct SecretQuery {
     pub owner: ResourceRef,
 }
 
-/// What is known of each cluster's Secret.
+/// What is known of a cluster's Secret.
 #[derive(Default)]
 pub struct ApiKeyReader {
     looks: ReadCache<SecretQuery, ApiKeyFact>,
@@ -61,14 +61,13 @@ impl ApiKeyReader {
     /// # Errors
     /// The read failed; nothing is known then.
     pub async fn fetch(
-        &self,
+        &mut self,
         writer: &ApiClient,
-        cluster: &ResourceRef,
         wanted: &SecretQuery,
         moment: &Moment,
         suspect: bool,
     ) -> Result<ApiKeyFact, Error> {
-        let before = match self.looks.last(cluster, wanted, moment, suspect) {
+        let before = match self.looks.last(wanted, moment, suspect) {
             // A key that was to be generated is asked for again until it is written.
             Some(last) if !last.old && !matches!(last.found, ApiKeyFact::Generate { .. }) => {
                 return Ok(last.found);
@@ -77,35 +76,29 @@ impl ApiKeyReader {
         };
         let found = writer.get(Secret::KIND, &wanted.secret).await?;
         let fact = with_growing_delay(evaluate(found.as_ref(), wanted), before.as_ref());
-        self.remember(cluster, wanted, moment, fact.clone());
+        self.remember(wanted, moment, fact.clone());
         Ok(fact)
     }
 
     /// A generated key was written: it is known now without a read.
-    pub fn record_created(
-        &self,
-        cluster: &ResourceRef,
-        wanted: &SecretQuery,
-        moment: &Moment,
-        value: &Redacted,
-    ) {
+    pub fn record_created(&mut self, wanted: &SecretQuery, moment: &Moment, value: &Redacted) {
         let hash = fingerprint(&wanted.salt, value.0.as_bytes());
-        self.remember(cluster, wanted, moment, ApiKeyFact::Present { hash });
+        self.remember(wanted, moment, ApiKeyFact::Present { hash });
     }
 
-    /// Forgets a cluster, so that the next look reads.
-    pub fn forget(&self, cluster: &ResourceRef) {
-        self.looks.forget(cluster);
+    /// The next look reads.
+    pub fn forget(&mut self) {
+        self.looks.forget();
     }
 
-    fn remember(&self, cluster: &ResourceRef, wanted: &SecretQuery, moment: &Moment, fact: ApiKeyFact) {
+    fn remember(&mut self, wanted: &SecretQuery, moment: &Moment, fact: ApiKeyFact) {
         let held = match fact {
             ApiKeyFact::Present { .. } => None,
             ApiKeyFact::Going { again } => Some(again),
             ApiKeyFact::Foreign { .. } => Some(backoff::LONGEST_FOR_NAME),
             _ => Some(REFRESH_HELD),
         };
-        self.looks.remember(cluster, wanted.clone(), moment, fact, held);
+        self.looks.remember(wanted.clone(), moment, fact, held);
     }
 }
 

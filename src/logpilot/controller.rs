@@ -14,18 +14,15 @@ use serde_json::Value;
 use super::{
     api_key::ApiKeyReader,
     backups, config_check, config_retention, contention, effective,
-    env_references::ReferenceReader,
     facts::{ApiKeyFact, Facts, NamespaceFact, SharedPlace},
     gather,
     model::Cluster,
     patches, plan, problems, reasons,
+    remembered::{Remembered, State},
     report::Reporter,
     requeue_after::{self, Failed},
     restore,
-    scalers::Scalers,
     status::{self, View},
-    status_history::StatusHistory,
-    unschedulable_eviction::StuckPodEvictor,
     validate, warnings,
 };
 use crate::{
@@ -33,11 +30,9 @@ use crate::{
     engine::{
         api_client::ApiClient,
         apply::Applier,
-        backoff::Backoff,
         cache::{ObjectCache, Snapshot},
         controller::{ReconcileFailure, Reconciler},
         deadlines::DeadlineTracker,
-        decide::AcceptedDivergence,
         error::Error,
         lease::Leadership,
         outcome::{ApplyResult, Outcome},
@@ -46,7 +41,8 @@ use crate::{
         prune,
         requeue::Requeue,
         resource::ResourceRef,
-        write_backoff::WriteBackoff,
+        resource_state::ResourceStates,
+        status_history::StatusHistory,
     },
     kinds::{LOGPILOT_CLUSTER, Managed},
     metrics::Metrics,
@@ -73,14 +69,8 @@ pub struct Controller {
     pub operator_image: Option<String>,
     /// All resources, for what one of them has to know of the others.
     pub store: Store<DynamicObject>,
-    normalised: AcceptedDivergence,
-    rests: WriteBackoff,
-    pub(super) backoff: Backoff,
-    secrets: ApiKeyReader,
-    references: ReferenceReader,
-    scalers: Scalers,
-    requeue: StuckPodEvictor,
-    pub(super) memory: StatusHistory,
+    /// All that is remembered of each resource.
+    states: ResourceStates<Remembered>,
     pub(super) reporter: Reporter,
 }
 
@@ -90,6 +80,7 @@ pub(super) struct Subject {
     pub(super) resource: ResourceRef,
     cr: LogPilotCluster,
     pub(super) before: LogPilotClusterStatus,
+    history: Arc<StatusHistory>,
     writer: ApiClient,
 }
 
@@ -112,21 +103,14 @@ impl Controller {
             planner,
             operator_image: None,
             store,
-            normalised: AcceptedDivergence::default(),
-            rests: WriteBackoff::default(),
-            backoff: Backoff::default(),
-            secrets: ApiKeyReader::default(),
-            references: ReferenceReader::default(),
-            scalers: Scalers::default(),
-            requeue: StuckPodEvictor::default(),
-            memory: StatusHistory::default(),
+            states: ResourceStates::default(),
         }
     }
 
-    async fn run(&self, subject: &Subject, requeue: &mut Requeue) {
-        let mut cluster = match validate::validate(&subject.cr) {
+    async fn run(&self, subject: &Subject, state: &mut State, requeue: &mut Requeue) {
+        let cluster = match validate::validate(&subject.cr) {
             Ok(cluster) => cluster,
-            Err(violations) => return self.report_invalid(subject, &violations, requeue).await,
+            Err(violations) => return self.report_invalid(subject, state, &violations, requeue).await,
         };
         let snapshot = self.snapshot(&subject.resource, &cluster);
         let shared = contention::shared_places(
@@ -134,28 +118,27 @@ impl Controller {
             self.store.state().iter().map(AsRef::as_ref).filter(|other| is_another(other, &cluster)),
         );
         let restore = self.restore(subject, &cluster, &snapshot, &shared);
-        restore.stop(&mut cluster);
-        let cluster = Arc::new(cluster);
-        let facts = match self.gather(subject, &cluster, (&restore, shared), &snapshot).await {
-            Ok(facts) => facts,
-            Err(error) => return self.report_error(subject, &error, requeue).await,
-        };
+        let cluster = Arc::new(restore.stop(cluster));
+        let facts =
+            match self.gather(subject, &mut state.product, &cluster, (&restore, shared), &snapshot).await {
+                Ok(facts) => facts,
+                Err(error) => return self.report_error(subject, state, &error, requeue).await,
+            };
         let config_checks = config_check::evaluate(&cluster, &facts, &snapshot);
         let facts = Arc::new(Facts { config_checks, ..facts });
         let plan = (self.planner)(Arc::clone(&cluster), Arc::clone(&facts)).await;
-        let outcome = self.carry_out(subject, &cluster, &facts, &plan, &snapshot).await;
+        let outcome = self.carry_out(subject, state, &cluster, &facts, (&plan, &snapshot)).await;
         let again = restore.look_again;
         let clock = DeadlineTracker::at(Timestamp::now());
         let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), restore, &clock);
-        let written =
-            self.reporter.report(&self.memory, &subject.object, &subject.before, &status, requeue).await;
+        let written = self.reporter.report(state, &subject.object, &subject.before, &status, requeue).await;
         if again && written {
             requeue.at_most(REQUEUE_AFTER_STATUS_WRITE, "the restore goes on");
         }
         if let Some(wait) = clock.next() {
             requeue.at_most(wait, "a time limit expires");
         }
-        self.retry_failures(subject, &facts, &outcome, requeue);
+        retry_failures(state, &facts, &outcome, requeue);
     }
 
     /// What is there of a resource now.
@@ -182,6 +165,7 @@ impl Controller {
     async fn gather(
         &self,
         subject: &Subject,
+        remembered: &mut Remembered,
         cluster: &Cluster,
         (restore, shared): (&restore::State, Vec<SharedPlace>),
         snapshot: &Snapshot,
@@ -191,9 +175,7 @@ impl Controller {
         let sources = gather::Sources {
             cache: &self.cache,
             writer: &subject.writer,
-            secrets: &self.secrets,
-            references: &self.references,
-            scalers: &self.scalers,
+            remembered,
             operator_image: self.operator_image.as_deref(),
             namespace_shared: contention::namespace_is_shared(&subject.object, others()),
             restore,
@@ -208,34 +190,35 @@ impl Controller {
     async fn carry_out(
         &self,
         subject: &Subject,
+        state: &mut State,
         cluster: &Cluster,
         facts: &Facts,
-        plan: &Plan,
-        snapshot: &Snapshot,
+        (plan, snapshot): (&Plan, &Snapshot),
     ) -> Outcome {
         if cluster.paused || facts.namespace == NamespaceFact::Terminating {
             return Outcome::default();
         }
         let owner = Owner { resource: subject.resource.clone(), uid: cluster.uid().to_owned() };
-        self.rests.begin(&subject.resource, subject.cr.metadata.generation);
+        state.writes.begin(subject.cr.metadata.generation);
         let applier = Applier {
             writer: &subject.writer,
             cache: &self.cache,
-            normalised: &self.normalised,
-            rests: &self.rests,
+            normalised: &state.divergence,
+            rests: &state.writes,
             owner: &owner,
         };
         let mut outcome = applier.apply(plan, snapshot).await;
-        self.note_generated_key(subject, cluster, facts, &outcome);
+        note_generated_key(&mut state.product.api_key, subject, cluster, facts, &outcome);
         let snapshot = self.snapshot(&subject.resource, cluster);
         let in_use = config_retention::configs(&snapshot);
         let orphaned = prune::orphaned(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
-        let evicted = self.requeue.carry_out(&subject.writer, &self.cache, cluster, &snapshot).await;
+        let evicted =
+            state.product.evictions.carry_out(&subject.writer, &self.cache, cluster, &snapshot).await;
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
-        outcome.again = held_up.filter_map(|step| self.rests.rest(&subject.resource, &step.id)).min();
+        outcome.again = held_up.filter_map(|step| state.writes.rest(&step.id)).min();
         for step in &outcome.steps {
             let operation = match step.result {
                 ApplyResult::Created => "create",
@@ -246,20 +229,6 @@ impl Controller {
             self.metrics.record_write(step.id.0.kind, operation);
         }
         outcome
-    }
-
-    /// A key that was just written is known without reading it back; one whose write failed has to be read.
-    fn note_generated_key(&self, subject: &Subject, cluster: &Cluster, facts: &Facts, outcome: &Outcome) {
-        let ApiKeyFact::Generate { value, .. } = &facts.api_key else { return };
-        let made = outcome.steps.iter().any(|step| {
-            step.id.0 == k8s_openapi::api::core::v1::Secret::KIND && step.result == ApplyResult::Created
-        });
-        if made {
-            let wanted = gather::api_key(cluster);
-            self.secrets.record_created(&subject.resource, &wanted, &gather::moment(&subject.cr), value);
-        } else {
-            self.secrets.forget(&subject.resource);
-        }
     }
 
     fn observe(
@@ -291,7 +260,7 @@ impl Controller {
             backups: backups.status,
             restore,
             effective: Some(effective::of(cluster, plan)),
-            change: self.change(subject, clock),
+            change: change(subject, clock),
             paused: cluster.paused,
             stopped: cluster.stopped,
             facts,
@@ -300,37 +269,13 @@ impl Controller {
         })
     }
 
-    /// What the newest generation changed, told once.
-    fn change(&self, subject: &Subject, clock: &DeadlineTracker) -> Option<LastChange> {
-        let generation = subject.cr.metadata.generation?;
-        let previous = self.memory.previous_spec(&subject.object);
-        if subject.before.last_change.as_ref().is_some_and(|change| change.generation == generation) {
-            return None;
-        }
-        let changes = match (previous, subject.before.observed_generation) {
-            (Some(old), _) => status::changes(&old, subject.object.data.get("spec").unwrap_or(&Value::Null)),
-            (None, None) => vec!["created".to_owned()],
-            (None, Some(_)) => vec!["changed while the operator was not running".to_owned()],
-        };
-        Some(LastChange { generation, changes, time: Time(clock.now()) })
-    }
-
-    fn retry_failures(&self, subject: &Subject, facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) {
-        match requeue_after::collect(facts, outcome, requeue) {
-            Some(Failed { policy, at_least }) => {
-                let wait = self.backoff.failed(&subject.resource, policy).max(at_least);
-                requeue.at_most(wait, "an object was not written");
-            }
-            None => self.backoff.succeeded(&subject.resource),
-        }
-    }
-
     fn subject(
         &self,
         object: Arc<DynamicObject>,
+        history: &Arc<StatusHistory>,
     ) -> Result<Subject, (Arc<DynamicObject>, serde_json::Error)> {
         let before: LogPilotClusterStatus =
-            serde_json::from_value(self.memory.status(&object)).unwrap_or_default();
+            serde_json::from_value(history.status(&object)).unwrap_or_default();
         let decoded = serde_json::to_value(&*object).and_then(serde_json::from_value::<LogPilotCluster>);
         match decoded {
             Ok(cr) => Ok(Subject {
@@ -338,10 +283,55 @@ impl Controller {
                 object,
                 cr,
                 before,
+                history: Arc::clone(history),
                 writer: self.writer.for_resource(),
             }),
             Err(error) => Err((object, error)),
         }
+    }
+}
+
+/// A key that was just written is known without reading it back; one whose write failed has to be read.
+fn note_generated_key(
+    reader: &mut ApiKeyReader,
+    subject: &Subject,
+    cluster: &Cluster,
+    facts: &Facts,
+    outcome: &Outcome,
+) {
+    let ApiKeyFact::Generate { value, .. } = &facts.api_key else { return };
+    let made = outcome.steps.iter().any(|step| {
+        step.id.0 == k8s_openapi::api::core::v1::Secret::KIND && step.result == ApplyResult::Created
+    });
+    if made {
+        reader.record_created(&gather::api_key(cluster), &gather::moment(&subject.cr), value);
+    } else {
+        reader.forget();
+    }
+}
+
+/// What the newest generation changed, told once.
+fn change(subject: &Subject, clock: &DeadlineTracker) -> Option<LastChange> {
+    let generation = subject.cr.metadata.generation?;
+    let previous = subject.history.previous_spec(&subject.object);
+    if subject.before.last_change.as_ref().is_some_and(|change| change.generation == generation) {
+        return None;
+    }
+    let changes = match (previous, subject.before.observed_generation) {
+        (Some(old), _) => status::changes(&old, subject.object.data.get("spec").unwrap_or(&Value::Null)),
+        (None, None) => vec!["created".to_owned()],
+        (None, Some(_)) => vec!["changed while the operator was not running".to_owned()],
+    };
+    Some(LastChange { generation, changes, time: Time(clock.now()) })
+}
+
+fn retry_failures(state: &mut State, facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) {
+    match requeue_after::collect(facts, outcome, requeue) {
+        Some(Failed { policy, at_least }) => {
+            let wait = state.retry.failed(policy).max(at_least);
+            requeue.at_most(wait, "an object was not written");
+        }
+        None => state.retry.succeeded(),
     }
 }
 
@@ -355,18 +345,21 @@ impl Reconciler for Controller {
             // The garbage collector takes the children; what is kept carries no owner reference.
             return Action::await_change();
         }
+        let resource = ResourceRef::of(&LOGPILOT_CLUSTER, &object);
+        let state = &mut *self.states.hold(&resource, object.metadata.uid.as_deref()).await;
         // What is made for one that is not there any more, the garbage collector takes at once, and its events would come here.
-        if let Some(wait) = self.memory.missing(&object) {
+        if let Some(wait) = state.history.missing() {
             return Action::requeue(wait);
         }
         let name = object.name_any();
-        self.cache.track(&ResourceRef::of(&LOGPILOT_CLUSTER, &object));
+        self.cache.track(&resource);
         let mut requeue = Requeue::default();
-        match self.subject(object) {
-            Ok(subject) => self.run(&subject, &mut requeue).await,
+        match self.subject(object, &state.history) {
+            Ok(subject) => self.run(&subject, state, &mut requeue).await,
             Err((object, error)) => {
                 let message = format!("spec cannot be read: {error}");
-                self.report_internal_error(&object, reasons::INVALID_SPEC, message, &mut requeue).await;
+                self.report_internal_error(state, &object, reasons::INVALID_SPEC, message, &mut requeue)
+                    .await;
             }
         }
         requeue.into_action(&name)
@@ -379,22 +372,17 @@ impl Reconciler for Controller {
                 "a reconcile of this resource did not end in time and was given up".to_owned()
             }
         };
+        let resource = ResourceRef::of(&LOGPILOT_CLUSTER, &object);
+        let state = &mut *self.states.take_over(&resource, object.metadata.uid.as_deref()).await;
         let mut requeue = Requeue::default();
-        self.report_internal_error(&object, reasons::INTERNAL_ERROR, message, &mut requeue).await;
+        self.report_internal_error(state, &object, reasons::INTERNAL_ERROR, message, &mut requeue).await;
         requeue.into_action(&object.name_any())
     }
 
     fn on_deleted(&self, resource: &ResourceRef) {
         self.cache.forget(resource);
-        self.memory.forget(resource);
-        self.secrets.forget(resource);
-        self.references.forget(resource);
-        self.scalers.forget(resource);
-        self.requeue.forget(resource);
-        self.reporter.forget(resource);
         self.metrics.forget(resource);
-        self.backoff.succeeded(resource);
-        self.rests.forget(resource);
+        self.states.forget(resource);
     }
 
     fn namespaces(&self, object: &DynamicObject) -> Vec<String> {
@@ -410,6 +398,8 @@ impl Reconciler for Controller {
     }
 
     fn status_changed_externally(&self, object: &DynamicObject) -> bool {
-        self.memory.is_foreign(object)
+        let resource = ResourceRef::of(&LOGPILOT_CLUSTER, object);
+        let history = self.states.history(&resource, object.metadata.uid.as_deref());
+        history.is_some_and(|history| history.is_foreign(object))
     }
 }

@@ -22,7 +22,6 @@ use crate::{
         error::Error,
         kind::Kind,
         plan::Key,
-        resource::ResourceRef,
     },
     kinds::Managed,
 };
@@ -101,7 +100,7 @@ fn references_of(component: &Component) -> Vec<ReferenceOf> {
 /// Objects by what they are called; `None` for one that does not exist.
 type Objects = BTreeMap<(&'static str, String), Option<Value>>;
 
-/// What is known of each cluster's references.
+/// What is known of a cluster's references.
 #[derive(Default)]
 pub struct ReferenceReader {
     looks: ReadCache<ReferenceQuery, BTreeMap<String, ResolvedReferences>>,
@@ -123,21 +122,21 @@ impl ReferenceReader {
     /// # Errors
     /// A read failed; nothing is known then.
     pub async fn fetch(
-        &self,
+        &mut self,
         writer: &ApiClient,
         asked: ReferenceRequest<'_>,
     ) -> Result<BTreeMap<String, ResolvedReferences>, Error> {
         let cluster = asked.cluster;
         let wanted = wanted(cluster);
         if wanted.is_empty() {
-            self.forget(&cluster.resource());
+            self.looks.forget();
             return Ok(BTreeMap::new());
         }
         if asked.nothing_there {
-            self.forget(&cluster.resource());
+            self.looks.forget();
             return Ok(resolve(cluster, &wanted, &Objects::new()));
         }
-        if let Some(last) = self.looks.last(&cluster.resource(), &wanted, asked.moment, asked.suspect)
+        if let Some(last) = self.looks.last(&wanted, asked.moment, asked.suspect)
             && !last.old
         {
             return Ok(last.found);
@@ -145,13 +144,8 @@ impl ReferenceReader {
         let objects = read(writer, &cluster.namespace.name, &wanted).await?;
         let found = resolve(cluster, &wanted, &objects);
         let held = found.values().any(ResolvedReferences::hold).then_some(REFRESH_HELD);
-        self.looks.remember(&cluster.resource(), wanted, asked.moment, found.clone(), held);
+        self.looks.remember(wanted, asked.moment, found.clone(), held);
         Ok(found)
-    }
-
-    /// Forgets a cluster, so that the next look reads.
-    pub fn forget(&self, cluster: &ResourceRef) {
-        self.looks.forget(cluster);
     }
 }
 

@@ -5,7 +5,9 @@ use kube::{ResourceExt, api::DynamicObject};
 
 use super::{
     controller::{Controller, Subject},
-    problems, reasons, status,
+    problems, reasons,
+    remembered::State,
+    status,
     validate::Violation,
 };
 use crate::{
@@ -13,8 +15,7 @@ use crate::{
         self, LogPilotClusterStatus,
         status::{Problem, Severity},
     },
-    engine::{backoff, error::Error, requeue::Requeue, resource::ResourceRef},
-    kinds::LOGPILOT_CLUSTER,
+    engine::{backoff, error::Error, requeue::Requeue},
 };
 
 impl Controller {
@@ -22,6 +23,7 @@ impl Controller {
     pub(super) async fn report_invalid(
         &self,
         subject: &Subject,
+        state: &mut State,
         violations: &[Violation],
         requeue: &mut Requeue,
     ) {
@@ -32,33 +34,42 @@ impl Controller {
         };
         let found = violations.iter().map(told).collect();
         // Only a change of the spec can help, and it starts a reconcile of its own.
-        self.report_rejected(&subject.object, &subject.before, reasons::INVALID_SPEC, found, requeue).await;
+        self.report_rejected(state, &subject.object, &subject.before, reasons::INVALID_SPEC, found, requeue)
+            .await;
     }
 
     /// Of facts that could not be had.
-    pub(super) async fn report_error(&self, subject: &Subject, error: &Error, requeue: &mut Requeue) {
+    pub(super) async fn report_error(
+        &self,
+        subject: &Subject,
+        state: &mut State,
+        error: &Error,
+        requeue: &mut Requeue,
+    ) {
         let found = problem(error.reason(), error.object().to_owned(), error.to_string());
-        self.report_rejected(&subject.object, &subject.before, error.reason(), vec![found], requeue).await;
-        requeue.at_most(self.backoff.after(&subject.resource, error), "a fact could not be read");
+        self.report_rejected(state, &subject.object, &subject.before, error.reason(), vec![found], requeue)
+            .await;
+        requeue.at_most(state.retry.after(error), "a fact could not be read");
     }
 
     /// Of a resource of which no more than its metadata may be known.
     pub(super) async fn report_internal_error(
         &self,
+        state: &mut State,
         object: &DynamicObject,
         reason: &str,
         message: String,
         requeue: &mut Requeue,
     ) {
-        let before = serde_json::from_value(self.memory.status(object)).unwrap_or_default();
+        let before = serde_json::from_value(state.history.status(object)).unwrap_or_default();
         let found = vec![problem(reason, named(object), message)];
-        self.report_rejected(object, &before, reason, found, requeue).await;
-        let wait = self.backoff.failed(&ResourceRef::of(&LOGPILOT_CLUSTER, object), backoff::FAILURE);
-        requeue.at_most(wait, "the reconcile failed");
+        self.report_rejected(state, object, &before, reason, found, requeue).await;
+        requeue.at_most(state.retry.failed(backoff::FAILURE), "the reconcile failed");
     }
 
     async fn report_rejected(
         &self,
+        state: &mut State,
         object: &DynamicObject,
         before: &LogPilotClusterStatus,
         reason: &str,
@@ -67,7 +78,7 @@ impl Controller {
     ) {
         let now = Time(Timestamp::now());
         let status = status::rejected(before.clone(), object.metadata.generation, reason, found, &now);
-        self.reporter.report(&self.memory, object, before, &status, requeue).await;
+        self.reporter.report(state, object, before, &status, requeue).await;
     }
 }
 

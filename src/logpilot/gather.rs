@@ -10,16 +10,17 @@ use kube::ResourceExt;
 
 use super::{
     ACCEPT_DATA_LOSS,
-    api_key::{ApiKeyReader, SecretQuery},
-    env_references::{ReferenceReader, ReferenceRequest},
+    api_key::SecretQuery,
+    env_references::ReferenceRequest,
     facts::{
         ApiKeyFact, Facts, HeldWhy, NamespaceFact, OperatorImage, PendingResize, RestoreJob, RouteConflict,
         SharedPlace,
     },
     model::Cluster,
     read_cache::Moment,
-    reasons, replicas, restart, restore,
-    scalers::{self, Scalers},
+    reasons,
+    remembered::Remembered,
+    replicas, restart, restore, scalers,
 };
 use crate::{
     api::{LogPilotCluster, LogPilotClusterStatus},
@@ -41,9 +42,7 @@ pub const REFRESH: &str = "logpilot.io/refresh";
 pub struct Sources<'a> {
     pub cache: &'a ObjectCache,
     pub writer: &'a ApiClient,
-    pub secrets: &'a ApiKeyReader,
-    pub references: &'a ReferenceReader,
-    pub scalers: &'a Scalers,
+    pub remembered: &'a mut Remembered,
     pub operator_image: Option<&'a str>,
     /// Another resource names the same namespace.
     pub namespace_shared: bool,
@@ -217,21 +216,21 @@ pub async fn facts(
     } else {
         let nothing_there = servers == NamespaceFact::Absent;
         let asked = ReferenceRequest { cluster, moment, suspect: missed, nothing_there };
-        sources.references.fetch(sources.writer, asked).await?
+        sources.remembered.references.fetch(sources.writer, asked).await?
     };
     let wanted = api_key(cluster);
     let api_key = match servers {
         // Nothing is in a namespace that does not exist: no read needed.
         NamespaceFact::Absent if wanted.generated => {
-            sources.secrets.forget(&cluster.resource());
+            sources.remembered.api_key.forget();
             super::api_key::generate_new(&wanted)
         }
         NamespaceFact::Terminating => ApiKeyFact::Unknown,
-        _ => sources.secrets.fetch(sources.writer, &cluster.resource(), &wanted, moment, suspect).await?,
+        _ => sources.remembered.api_key.fetch(sources.writer, &wanted, moment, suspect).await?,
     };
     let scalers = match servers {
         NamespaceFact::Absent | NamespaceFact::Terminating => scalers::Found::new(),
-        _ => sources.scalers.fetch(sources.writer, cluster, moment, snapshot).await?,
+        _ => sources.remembered.scalers.fetch(sources.writer, cluster, moment, snapshot).await?,
     };
     let scaled = scalers::judge(cluster, snapshot, &scalers);
     let last = replicas::remembered(cluster, before, snapshot);

@@ -1,15 +1,11 @@
-//! What was read by name for each resource, where no watch tells of a change: believed for a while, then read again.
+//! What was read by name for a resource, where no watch tells of a change: believed for a while, then read again.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use crate::engine::{
-    resource::ResourceRef,
-    retry::{SPREAD, spread},
-};
+use crate::engine::retry::{SPREAD, spread};
 
 /// What holds nothing up is read again after this, less up to a quarter of it.
 pub const REFRESH: Duration = Duration::from_mins(5);
@@ -34,8 +30,8 @@ struct CachedRead<W, F> {
     keep: Duration,
 }
 
-/// The last look for each resource: what was asked, and what was found.
-pub struct ReadCache<W, F>(Mutex<HashMap<ResourceRef, CachedRead<W, F>>>);
+/// The last look for one resource: what was asked, and what was found.
+pub struct ReadCache<W, F>(Option<CachedRead<W, F>>);
 
 /// What the last look found.
 #[derive(Debug, PartialEq)]
@@ -47,91 +43,62 @@ pub struct LastRead<F> {
 
 impl<W, F> Default for ReadCache<W, F> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(None)
     }
 }
 
 impl<W: PartialEq, F: Clone> ReadCache<W, F> {
     /// What the last look found, if it was for the same. `suspect`: a pod says that something it needs is missing.
     #[must_use]
-    pub fn last(
-        &self,
-        resource: &ResourceRef,
-        wanted: &W,
-        moment: &Moment,
-        suspect: bool,
-    ) -> Option<LastRead<F>> {
-        let looks = self.lock();
-        let look = looks.get(resource).filter(|look| look.wanted == *wanted)?;
+    pub fn last(&self, wanted: &W, moment: &Moment, suspect: bool) -> Option<LastRead<F>> {
+        let look = self.0.as_ref().filter(|look| look.wanted == *wanted)?;
         let keep = if suspect { look.keep.min(REFRESH_HELD) } else { look.keep };
         let old = look.moment != *moment || look.at.elapsed() >= keep;
         Some(LastRead { found: look.found.clone(), old })
     }
 
     /// `held`: after how long it is looked at again, where it holds something up.
-    pub fn remember(
-        &self,
-        resource: &ResourceRef,
-        wanted: W,
-        moment: &Moment,
-        found: F,
-        held: Option<Duration>,
-    ) {
+    pub fn remember(&mut self, wanted: W, moment: &Moment, found: F, held: Option<Duration>) {
         let keep = held.map_or_else(|| spread(REFRESH, SPREAD), |again| again.mul_f64(OLD_BY_THEN));
-        let look = CachedRead { wanted, found, moment: moment.clone(), at: Instant::now(), keep };
-        self.lock().insert(resource.clone(), look);
+        self.0 = Some(CachedRead { wanted, found, moment: moment.clone(), at: Instant::now(), keep });
     }
 
     /// The next look reads.
-    pub fn forget(&self, resource: &ResourceRef) {
-        self.lock().remove(resource);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ResourceRef, CachedRead<W, F>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn forget(&mut self) {
+        self.0 = None;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::LOGPILOT_CLUSTER;
-
-    fn c() -> ResourceRef {
-        ResourceRef::new(&LOGPILOT_CLUSTER, None, "c")
-    }
-
-    fn d() -> ResourceRef {
-        ResourceRef::new(&LOGPILOT_CLUSTER, None, "d")
-    }
 
     fn edit(generation: i64) -> Moment {
         Moment { generation: Some(generation), ..Moment::default() }
     }
 
     fn looked(held: Option<Duration>, ago: Duration) -> ReadCache<&'static str, u8> {
-        let looks = ReadCache::default();
-        looks.remember(&c(), "w", &edit(1), 7, held);
-        looks.lock().get_mut(&c()).unwrap().at = Instant::now().checked_sub(ago).unwrap();
+        let mut looks = ReadCache::default();
+        looks.remember("w", &edit(1), 7, held);
+        looks.0.as_mut().unwrap().at = Instant::now().checked_sub(ago).unwrap();
         looks
     }
 
     #[test]
     fn a_look_is_believed_for_what_it_was_made_for_and_until_the_spec_changes() {
-        let looks = looked(None, Duration::ZERO);
-        assert_eq!(looks.last(&c(), &"w", &edit(1), false), Some(LastRead { found: 7, old: false }));
-        assert_eq!(looks.last(&c(), &"w", &edit(2), false), Some(LastRead { found: 7, old: true }));
-        assert_eq!(looks.last(&c(), &"v", &edit(1), false), None);
-        assert_eq!(looks.last(&d(), &"w", &edit(1), false), None);
+        let mut looks = looked(None, Duration::ZERO);
+        assert_eq!(looks.last(&"w", &edit(1), false), Some(LastRead { found: 7, old: false }));
+        assert_eq!(looks.last(&"w", &edit(2), false), Some(LastRead { found: 7, old: true }));
+        assert_eq!(looks.last(&"v", &edit(1), false), None);
         let asked = Moment { asked: [("a".to_owned(), "1".to_owned())].into(), ..edit(1) };
-        assert_eq!(looks.last(&c(), &"w", &asked, false), Some(LastRead { found: 7, old: true }));
-        looks.forget(&c());
-        assert_eq!(looks.last(&c(), &"w", &edit(1), false), None);
+        assert_eq!(looks.last(&"w", &asked, false), Some(LastRead { found: 7, old: true }));
+        looks.forget();
+        assert_eq!(looks.last(&"w", &edit(1), false), None);
     }
 
     #[test]
     fn it_is_old_before_the_time_at_which_it_is_looked_at_again() {
-        let old = |held, ago, suspect| looked(held, ago).last(&c(), &"w", &edit(1), suspect).unwrap().old;
+        let old = |held, ago, suspect| looked(held, ago).last(&"w", &edit(1), suspect).unwrap().old;
         let (held, second) = (Some(REFRESH_HELD), Duration::from_secs(1));
         assert!(old(None, REFRESH, false) && !old(None, REFRESH.mul_f64(0.7), false));
         assert!(old(None, REFRESH_HELD, true), "a pod misses something");

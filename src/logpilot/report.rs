@@ -7,11 +7,7 @@ use kube::{Client, ResourceExt, api::DynamicObject};
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::{
-    reasons,
-    requeue_after::LOOK_AGAIN,
-    status_history::{COUNTS, COUNTS_CONTESTED, StatusHistory},
-};
+use super::{reasons, remembered::State, requeue_after::LOOK_AGAIN};
 use crate::{
     api::{
         self, LogPilotClusterStatus,
@@ -19,12 +15,13 @@ use crate::{
     },
     engine::{
         api_client::ApiClient,
-        backoff::{self, Backoff},
+        backoff,
         error::Error,
         events::{Events, Note},
         outcome::AppliedObject,
         requeue::Requeue,
         resource::ResourceRef,
+        status_history::StatusHistory,
     },
     kinds::{FIELD_MANAGER, KINDS, LOGPILOT_CLUSTER},
     metrics::{Judged, Metrics},
@@ -37,6 +34,11 @@ const OLDER: &str = "the installed CustomResourceDefinition is older than the op
 const WHO: &str = "it is put right ever more rarely; kubectl get logpilotclusters --show-managed-fields -o yaml names \
                    who wrote last";
 
+/// A change of counts alone is written at most this often.
+pub const COUNTS: Duration = Duration::from_secs(2);
+/// The same, while another client changes an object as often as the operator reverts it: the counts go back and forth.
+const COUNTS_CONTESTED: Duration = Duration::from_secs(30);
+
 /// Most events about problems after one status.
 const MOST_NEWS: usize = 3;
 
@@ -44,20 +46,19 @@ pub struct Reporter {
     writer: ApiClient,
     events: Events,
     metrics: Arc<Metrics>,
-    backoff: Backoff,
 }
 
 impl Reporter {
     #[must_use]
     pub fn new(client: Client, writer: ApiClient, metrics: Arc<Metrics>) -> Self {
-        Self { writer, events: Events::new(client, FIELD_MANAGER), metrics, backoff: Backoff::default() }
+        Self { writer, events: Events::new(client, FIELD_MANAGER), metrics }
     }
 
     /// Writes the status in one patch, only where it differs. A change of counts alone is delayed. Returns whether the
     /// status is up to date; otherwise the resource is requeued for it.
     pub async fn report(
         &self,
-        memory: &StatusHistory,
+        state: &mut State,
         object: &DynamicObject,
         before: &LogPilotClusterStatus,
         status: &LogPilotClusterStatus,
@@ -66,24 +67,24 @@ impl Reporter {
         let resource = ResourceRef::of(&LOGPILOT_CLUSTER, object);
         self.metrics.judged(&resource, judged(status));
         let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
-        if wanted == memory.status(object) {
+        if wanted == state.history.status(object) {
             return true;
         }
         if only_counts(before, status)
-            && let Some(wait) = memory.too_soon(object, counts_pause(status))
+            && let Some(wait) = state.history.too_soon(counts_pause(status))
         {
             requeue.at_most(wait, "a change of counts is written at intervals");
             return false;
         }
-        if let Some(wait) = memory.contested(object, &wanted) {
+        if let Some(wait) = state.history.contested(object, &wanted) {
             requeue.at_most(wait, "another client changes the status");
             return false;
         }
         let name = object.name_any();
-        match self.write(memory, object, &wanted).await {
+        match self.write(&state.history, object, &wanted).await {
             Ok(Some(answer)) => {
-                self.backoff.succeeded(&resource);
-                if memory.is_write(object, &answer) {
+                state.status_retry.succeeded();
+                if state.history.record(&answer) {
                     warn!(%name, "somebody changes the status as often as it is written: {WHO}");
                 }
                 self.tell(object, before, status).await;
@@ -92,22 +93,22 @@ impl Reporter {
             // Its own event ends it; until then nothing more is made for it.
             Ok(None) => {
                 info!(%name, "status not written: the resource was deleted meanwhile");
-                requeue.at_most(memory.miss(object), "the resource was deleted");
+                requeue.at_most(state.history.miss(), "the resource was deleted");
             }
             Err(error) if error.is_unknown_field() => {
                 // Nothing of the status can be written, so that an event is the only place to say so.
                 warn!(%name, %error, "status not written: {OLDER}");
                 // Every tenth minute: an Event object is kept for an hour.
-                if self.backoff.failures(&resource).is_multiple_of(60) {
+                if state.status_retry.failures().is_multiple_of(60) {
                     let note = warning(reasons::CRD_OUTDATED, OLDER.to_owned());
                     self.events.publish(&regarding(object), note).await;
                 }
-                self.backoff.failed(&resource, backoff::FAILURE);
+                state.status_retry.failed(backoff::FAILURE);
                 requeue.at_most(LOOK_AGAIN, "the CustomResourceDefinition is older than the operator");
             }
             Err(error) => {
                 warn!(%name, %error, "status not written");
-                requeue.at_most(self.backoff.after(&resource, &error), "the status was not written");
+                requeue.at_most(state.status_retry.after(&error), "the status was not written");
             }
         }
         false
@@ -116,7 +117,7 @@ impl Reporter {
     /// The resource as it is with this status; `None` where it is gone, whether or not there is another one of its name.
     async fn write(
         &self,
-        memory: &StatusHistory,
+        history: &StatusHistory,
         object: &DynamicObject,
         wanted: &Value,
     ) -> Result<Option<Value>, Error> {
@@ -124,7 +125,7 @@ impl Reporter {
         let uid = object.uid().unwrap_or_default();
         // In no other resource's way.
         let writer = self.writer.for_resource();
-        let version = memory.version(object);
+        let version = history.version(object);
         let refusal = match writer.status(&resource, Some(version), wanted).await {
             Err(error) if error.code() == Some(409) => error,
             other => return other,
@@ -138,11 +139,6 @@ impl Reporter {
         let answer = writer.status(&resource, None, wanted).await?;
         // If it was replaced even so, the reconcile of the next one is on its way, and tells of that.
         Ok(answer.filter(|answer| answer.pointer("/metadata/uid").and_then(Value::as_str) == Some(&uid)))
-    }
-
-    /// Nothing is kept of a resource that is gone.
-    pub fn forget(&self, resource: &ResourceRef) {
-        self.backoff.succeeded(resource);
     }
 
     /// Tells why pods were evicted that never ran.

@@ -57,14 +57,16 @@ pub struct State {
 }
 
 impl State {
-    /// Stops what must not run meanwhile, and what would copy data that is being replaced.
-    pub fn stop(&self, cluster: &mut Cluster) {
+    /// The cluster to plan for: without what must not run meanwhile, and what would copy data that is being replaced.
+    #[must_use]
+    pub fn stop(&self, mut cluster: Cluster) -> Cluster {
         for component in &mut cluster.components {
             component.stopped |= self.stopped.contains(&component.claim);
         }
         if let Some(backup) = cluster.backup.as_mut().filter(|_| !self.stopped.is_empty()) {
             backup.suspend = true;
         }
+        cluster
     }
 
     /// What is waited for while servers are stopped for it.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::{self, storage::Backend},
-    engine::{api_client::ApiClient, cache::Snapshot, child::Child, error::Error, resource::ResourceRef},
+    engine::{api_client::ApiClient, cache::Snapshot, child::Child, error::Error},
     kinds::Managed,
     workload::model::Scale,
 };
@@ -30,7 +30,7 @@ pub const REFRESH: Duration = Duration::from_mins(2);
 /// Autoscalers by the Deployment that they target.
 pub type Found = BTreeMap<String, ForeignScaler>;
 
-/// The autoscalers that were found for each resource.
+/// The autoscalers that were found for a resource.
 #[derive(Default)]
 pub struct Scalers {
     looks: ReadCache<String, Found>,
@@ -44,7 +44,7 @@ impl Scalers {
     /// # Errors
     /// The autoscalers could not be listed.
     pub async fn fetch(
-        &self,
+        &mut self,
         writer: &ApiClient,
         cluster: &Cluster,
         moment: &Moment,
@@ -52,7 +52,7 @@ impl Scalers {
     ) -> Result<Found, Error> {
         let namespace = &cluster.namespace.name;
         let asked = held_by_others(cluster, snapshot);
-        match self.looks.last(&cluster.resource(), namespace, moment, false) {
+        match self.looks.last(namespace, moment, false) {
             Some(last) if !last.old && asked.iter().all(|name| last.found.contains_key(name)) => {
                 return Ok(last.found);
             }
@@ -62,16 +62,11 @@ impl Scalers {
         let all = writer.list(HorizontalPodAutoscaler::KIND, namespace).await?;
         let found = foreign(cluster, &all);
         if found.is_empty() {
-            self.forget(&cluster.resource());
+            self.looks.forget();
         } else {
-            self.looks.remember(&cluster.resource(), namespace.clone(), moment, found.clone(), Some(REFRESH));
+            self.looks.remember(namespace.clone(), moment, found.clone(), Some(REFRESH));
         }
         Ok(found)
-    }
-
-    /// The next look reads.
-    pub fn forget(&self, cluster: &ResourceRef) {
-        self.looks.forget(cluster);
     }
 }
 

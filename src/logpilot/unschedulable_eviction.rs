@@ -6,10 +6,7 @@
 //! Never in a loop: after one eviction a claim has no other before one of its pods had a node. That is remembered here
 //! only, so that an operator that was drained itself makes one attempt of its own.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Pod;
 use tracing::info;
@@ -23,7 +20,6 @@ use crate::{
         error::Disposition,
         health::{self, ObservedStatus},
         outcome::{AppliedObject, ApplyResult},
-        resource::ResourceRef,
     },
     kinds::Managed,
     workload::names::claim_label,
@@ -33,10 +29,10 @@ use crate::{
 /// are none such a node takes the pod. Without such a node no eviction would help, and there is none.
 const NEAR: &str = "didn't match pod affinity rules";
 
-/// For each resource, the claims for which it was tried since one of their pods had a node.
+/// The claims of a resource for which it was tried since one of their pods had a node.
 #[derive(Default)]
 pub struct StuckPodEvictor {
-    tried: Mutex<HashMap<ResourceRef, BTreeSet<String>>>,
+    tried: BTreeSet<String>,
 }
 
 /// Where the pods of one claim are.
@@ -53,7 +49,7 @@ enum Pods<'a> {
 impl StuckPodEvictor {
     /// Evicts what is due. Answers only what has to be known: that it was done, or why it could not be.
     pub async fn carry_out(
-        &self,
+        &mut self,
         writer: &ApiClient,
         cache: &ObjectCache,
         cluster: &Cluster,
@@ -64,7 +60,7 @@ impl StuckPodEvictor {
             let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
                 Ok(()) => {
                     info!(object = %child, owner = %cluster.name(), "evicted: refused for the sake of pods that are gone");
-                    self.done(&cluster.resource(), &claim);
+                    self.done(&claim);
                     cache.mark_deleting(child);
                     ApplyResult::Deleted
                 }
@@ -77,36 +73,26 @@ impl StuckPodEvictor {
         steps
     }
 
-    pub(super) fn done(&self, resource: &ResourceRef, claim: &str) {
-        self.tried().entry(resource.clone()).or_default().insert(claim.to_owned());
-    }
-
-    pub fn forget(&self, resource: &ResourceRef) {
-        self.tried().remove(resource);
+    pub(super) fn done(&mut self, claim: &str) {
+        self.tried.insert(claim.to_owned());
     }
 
     /// At most one pod for each claim whose pods share a node, with the claim.
-    pub(super) fn due<'a>(&self, cluster: &Cluster, snapshot: &'a Snapshot) -> Vec<(String, &'a Child)> {
+    pub(super) fn due<'a>(&mut self, cluster: &Cluster, snapshot: &'a Snapshot) -> Vec<(String, &'a Child)> {
         let bound = cluster.components.iter().filter(|component| component.co_scheduled);
         let claims: BTreeSet<String> = bound.map(|component| claim_label(&component.claim)).collect();
-        let mut all = self.tried();
-        let tried = all.entry(cluster.resource()).or_default();
-        tried.retain(|claim| claims.contains(claim));
+        self.tried.retain(|claim| claims.contains(claim));
         let mut due = Vec::new();
         for claim in claims {
             match pods(&claim, snapshot) {
                 Pods::Placed => {
-                    tried.remove(&claim);
+                    self.tried.remove(&claim);
                 }
-                Pods::Refused(child) if !tried.contains(&claim) => due.push((claim, child)),
+                Pods::Refused(child) if !self.tried.contains(&claim) => due.push((claim, child)),
                 Pods::Refused(_) | Pods::Wait => {}
             }
         }
         due
-    }
-
-    fn tried(&self) -> MutexGuard<'_, HashMap<ResourceRef, BTreeSet<String>>> {
-        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

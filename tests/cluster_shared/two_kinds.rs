@@ -18,10 +18,9 @@ use kube::{
 use logpilot_operator::engine::{
     api_client::ApiClient,
     apply::Applier,
-    backoff::{Backoff, FAILURE},
+    backoff::FAILURE,
     cache::ObjectCache,
     controller::{ControllerRuntime, ReconcileFailure, Reconciler},
-    decide::AcceptedDivergence,
     kind::{Domain, Kind, Management, Nature},
     lease::Leadership,
     metrics::Metrics,
@@ -30,8 +29,8 @@ use logpilot_operator::engine::{
     plan::{Plan, Replicas},
     prune,
     resource::{ResourceKind, ResourceRef},
+    resource_state::ResourceStates,
     watches::{Triggers, Watches},
-    write_backoff::WriteBackoff,
 };
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -107,9 +106,7 @@ struct Toys {
     writer: ApiClient,
     cache: Arc<ObjectCache>,
     log: Arc<Mutex<Log>>,
-    normalised: AcceptedDivergence,
-    rests: WriteBackoff,
-    backoff: Backoff,
+    states: ResourceStates<()>,
 }
 
 impl Toys {
@@ -149,10 +146,11 @@ impl Reconciler for Toys {
         self.log(|log| *log.reconciles.entry(resource.clone()).or_default() += 1);
         self.cache.track(&resource);
         let owner = Owner { resource: resource.clone(), uid: object.uid().unwrap() };
-        self.rests.begin(&resource, object.metadata.generation);
+        let state = &mut *self.states.hold(&resource, Some(&owner.uid)).await;
+        state.writes.begin(object.metadata.generation);
         let (writer, cache) = (&self.writer, &*self.cache);
         let applier =
-            Applier { writer, cache, normalised: &self.normalised, rests: &self.rests, owner: &owner };
+            Applier { writer, cache, normalised: &state.divergence, rests: &state.writes, owner: &owner };
         let plan = self.plan(&resource, &object);
         let mut outcome = applier.apply(&plan, &cache.snapshot(&resource)).await;
         let snapshot = cache.snapshot(&resource);
@@ -176,10 +174,10 @@ impl Reconciler for Toys {
             writer.status(&resource, None, &status).await.unwrap();
         }
         if outcome.is_settled() {
-            self.backoff.succeeded(&resource);
+            state.retry.succeeded();
             return Action::await_change();
         }
-        Action::requeue(self.backoff.failed(&resource, FAILURE))
+        Action::requeue(state.retry.failed(FAILURE))
     }
 
     async fn on_failure(&self, _: Arc<DynamicObject>, how: ReconcileFailure) -> Action {
@@ -188,8 +186,7 @@ impl Reconciler for Toys {
 
     fn on_deleted(&self, resource: &ResourceRef) {
         self.cache.forget(resource);
-        self.rests.forget(resource);
-        self.backoff.succeeded(resource);
+        self.states.forget(resource);
         self.log(|log| log.deleted.push(resource.clone()));
     }
 
@@ -268,9 +265,7 @@ async fn run() -> Running {
             writer: ApiClient::new(client.clone(), Leadership::default()),
             cache: Arc::clone(&cache),
             log: Arc::clone(&log),
-            normalised: AcceptedDivergence::default(),
-            rests: WriteBackoff::default(),
-            backoff: Backoff::default(),
+            states: ResourceStates::default(),
         };
         let controller = ControllerRuntime {
             client: client.clone(),

@@ -8,7 +8,7 @@ use logpilot_operator::{
     api,
     engine::{kind::Management, relist::RELIST, watches::WATCH_TIMEOUT},
     kinds::KINDS,
-    logpilot::{requeue_after::LOOK_AGAIN, status_history::COUNTS},
+    logpilot::{report::COUNTS, requeue_after::LOOK_AGAIN},
 };
 use serde_json::{Value, json};
 

@@ -22,7 +22,7 @@ use logpilot_operator::{
 };
 use serde_json::{Value, json};
 
-use super::server::{Answer, Call, OWNER_UID, World, logs, stored};
+use super::server::{Answer, Call, OWNER_UID, World, stored};
 
 /// Everything that depends on something, and what it depends on.
 fn everything() -> Plan {
@@ -173,10 +173,8 @@ async fn a_taken_name_is_not_asked_again_before_its_time() {
         let more = world.lines().split_off(asked);
         assert_eq!(more, Vec::<String>::new(), "behind {name}");
         for step in &first {
-            let rest = world
-                .rests
-                .rest(&logs(), &step.id)
-                .unwrap_or_else(|| panic!("{step:?} has no time of its own"));
+            let rest =
+                world.rests.rest(&step.id).unwrap_or_else(|| panic!("{step:?} has no time of its own"));
             assert!(rest <= Duration::from_secs(1), "{rest:?}");
         }
         free.store(true, Relaxed);
@@ -194,8 +192,8 @@ async fn looks_at_a_taken_name_stay_within_30_s() {
     let taken = ApplyResult::Conflict { message: "x".to_owned(), instance: None };
     let waits: Vec<Duration> = (0..12)
         .map(|_| {
-            rests.record(&logs(), &id, 1, FAILURE, &taken);
-            rests.rest(&logs(), &id).unwrap()
+            rests.record(&id, 1, FAILURE, &taken);
+            rests.rest(&id).unwrap()
         })
         .collect();
     assert!(waits[0] <= Duration::from_secs(1) && waits[11] > Duration::from_secs(22), "{waits:?}");

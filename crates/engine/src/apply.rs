@@ -141,14 +141,14 @@ impl Applier<'_> {
         policy: Retry,
         attempt: impl FnOnce() -> Try,
     ) -> ApplyResult {
-        match self.rests.blocked_reason(&self.owner.resource, id, wanted) {
+        match self.rests.blocked_reason(id, wanted) {
             Some(Why::Refused(error)) => return ApplyResult::Failed(error),
             Some(Why::Contested) => return contested(),
             Some(Why::Known(result)) => return result,
             None => {}
         }
         let result = attempt().await;
-        self.rests.record(&self.owner.resource, id, wanted, policy, &result);
+        self.rests.record(id, wanted, policy, &result);
         result
     }
 

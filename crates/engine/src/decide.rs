@@ -18,7 +18,7 @@ use super::{
     plan::{Planned, Replicas},
 };
 
-/// Objects that the API server stores otherwise than we write them, so that they are not written for ever.
+/// Objects of one resource that the API server stores otherwise than we write them, so that they are not written for ever.
 #[derive(Default)]
 pub struct AcceptedDivergence {
     pairs: Mutex<HashMap<Id, (u64, Option<u64>)>>,

@@ -33,8 +33,10 @@ pub mod quantity;
 pub mod relist;
 pub mod requeue;
 pub mod resource;
+pub mod resource_state;
 pub mod retry;
 mod standing;
+pub mod status_history;
 #[cfg(test)]
 mod test_kinds;
 pub mod watch_liveness;

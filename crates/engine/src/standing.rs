@@ -125,7 +125,7 @@ impl Applier<'_> {
     /// Looks at the name of an object that is held back, and no more often than at the one that it is behind.
     async fn look(&self, planned: &Planned, behind: ApplyResult) -> Look {
         let id: Id = (planned.kind, planned.key.clone());
-        let result = match self.rests.blocked_reason(&self.owner.resource, &id, LOOKED) {
+        let result = match self.rests.blocked_reason(&id, LOOKED) {
             Some(Why::Known(conflict @ ApplyResult::Conflict { .. })) => return Look::Known(conflict),
             // Behind the same object or another one by now.
             Some(Why::Known(_)) => return Look::Known(behind),
@@ -136,7 +136,7 @@ impl Applier<'_> {
                 Err(_) => return Look::Unread,
             },
         };
-        self.rests.record(&self.owner.resource, &id, LOOKED, backoff::NAME_CONFLICT, &result);
+        self.rests.record(&id, LOOKED, backoff::NAME_CONFLICT, &result);
         Look::Known(result)
     }
 

@@ -14,7 +14,6 @@ use super::{
     cache::Id,
     error::{Disposition, Error},
     outcome::ApplyResult,
-    resource::ResourceRef,
     retry::Retry,
 };
 
@@ -47,43 +46,42 @@ struct Rest {
 }
 
 #[derive(Default)]
-struct Family {
+struct Known {
     generation: Option<i64>,
     resting: HashMap<Id, Rest>,
 }
 
-/// By resource and object.
+/// The objects of one resource that rest.
 #[derive(Default)]
 pub struct WriteBackoff {
-    known: Mutex<HashMap<ResourceRef, Family>>,
+    known: Mutex<Known>,
 }
 
 impl WriteBackoff {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ResourceRef, Family>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new spec is a new try.
-    pub fn begin(&self, owner: &ResourceRef, generation: Option<i64>) {
+    pub fn begin(&self, generation: Option<i64>) {
         let mut known = self.lock();
-        if known.get(owner).is_some_and(|family| family.generation != generation) {
-            known.remove(owner);
+        if known.generation != generation {
+            *known = Known { generation, ..Known::default() };
         }
-        known.entry(owner.clone()).or_default().generation = generation;
     }
 
     /// Why the same object is not to be written now.
     #[must_use]
-    pub fn blocked_reason(&self, owner: &ResourceRef, id: &Id, wanted: u64) -> Option<Why> {
+    pub fn blocked_reason(&self, id: &Id, wanted: u64) -> Option<Why> {
         let known = self.lock();
-        let rest = known.get(owner)?.resting.get(id)?;
+        let rest = known.resting.get(id)?;
         (rest.wanted == wanted && Instant::now() < rest.until).then(|| rest.why.clone())
     }
 
     /// Notes what came of a try. `policy` is for the pauses after too many repairs.
-    pub fn record(&self, owner: &ResourceRef, id: &Id, wanted: u64, policy: Retry, result: &ApplyResult) {
+    pub fn record(&self, id: &Id, wanted: u64, policy: Retry, result: &ApplyResult) {
         let mut known = self.lock();
-        let resting = &mut known.entry(owner.clone()).or_default().resting;
+        let resting = &mut known.resting;
         let before = resting.remove(id).filter(|before| before.wanted == wanted);
         let now = Instant::now();
         let rest = match result {
@@ -113,33 +111,16 @@ impl WriteBackoff {
 
     /// How long until it may be tried again; nothing for what does not rest.
     #[must_use]
-    pub fn rest(&self, owner: &ResourceRef, id: &Id) -> Option<Duration> {
+    pub fn rest(&self, id: &Id) -> Option<Duration> {
         let known = self.lock();
-        Some(known.get(owner)?.resting.get(id)?.until.saturating_duration_since(Instant::now()))
-    }
-
-    /// Nothing is kept of a resource that is gone.
-    pub fn forget(&self, owner: &ResourceRef) {
-        self.lock().remove(owner);
+        Some(known.resting.get(id)?.until.saturating_duration_since(Instant::now()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        plan::Key,
-        test_kinds::{DEPLOYMENT, TOY},
-    };
-
-    fn a() -> ResourceRef {
-        ResourceRef::new(&TOY, Some("a"), "erp")
-    }
-
-    /// Of the same name.
-    fn b() -> ResourceRef {
-        ResourceRef::new(&TOY, Some("b"), "erp")
-    }
+    use crate::{plan::Key, test_kinds::DEPLOYMENT};
 
     fn error(code: u16) -> Error {
         Error::Refused {
@@ -168,52 +149,49 @@ mod tests {
     fn what_was_refused_rests_ever_longer_until_it_changes_or_its_resource_does() {
         let rests = WriteBackoff::default();
         let id = id();
-        rests.begin(&a(), Some(1));
-        assert_eq!(rests.blocked_reason(&a(), &id, 1), None);
+        rests.begin(Some(1));
+        assert_eq!(rests.blocked_reason(&id, 1), None);
         for _ in 0..4 {
-            rests.record(&a(), &id, 1, FAILURE, &refused(403));
+            rests.record(&id, 1, FAILURE, &refused(403));
         }
-        assert_eq!(rests.blocked_reason(&a(), &id, 1), Some(why(403)));
-        let rest = rests.rest(&a(), &id).unwrap();
+        assert_eq!(rests.blocked_reason(&id, 1), Some(why(403)));
+        let rest = rests.rest(&id).unwrap();
         assert!(rest > Duration::from_secs(5) && rest <= Duration::from_secs(8), "{rest:?}");
-        rests.begin(&a(), Some(1));
-        assert_eq!(rests.blocked_reason(&a(), &id, 1), Some(why(403)), "the same spec");
-        assert_eq!(rests.blocked_reason(&a(), &id, 2), None, "another body");
-        assert_eq!(rests.blocked_reason(&b(), &id, 1), None, "another resource");
-        rests.record(&a(), &id, 1, FAILURE, &refused(500));
-        assert_eq!(rests.blocked_reason(&a(), &id, 1), None, "may succeed by itself");
-        rests.record(&a(), &id, 1, FAILURE, &refused(403));
-        assert!(rests.rest(&a(), &id).unwrap() <= Duration::from_secs(1), "begins anew");
-        rests.begin(&a(), Some(2));
-        assert_eq!((rests.blocked_reason(&a(), &id, 1), rests.rest(&a(), &id)), (None, None));
-        rests.forget(&a());
-        assert!(rests.lock().is_empty());
+        rests.begin(Some(1));
+        assert_eq!(rests.blocked_reason(&id, 1), Some(why(403)), "the same spec");
+        assert_eq!(rests.blocked_reason(&id, 2), None, "another body");
+        rests.record(&id, 1, FAILURE, &refused(500));
+        assert_eq!(rests.blocked_reason(&id, 1), None, "may succeed by itself");
+        rests.record(&id, 1, FAILURE, &refused(403));
+        assert!(rests.rest(&id).unwrap() <= Duration::from_secs(1), "begins anew");
+        rests.begin(Some(2));
+        assert_eq!((rests.blocked_reason(&id, 1), rests.rest(&id)), (None, None));
     }
 
     #[test]
     fn what_is_changed_as_often_as_it_is_put_right_rests_ever_longer() {
         let (rests, id) = (WriteBackoff::default(), id());
-        rests.begin(&a(), Some(1));
+        rests.begin(Some(1));
         for _ in 1..REPAIRS {
-            rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Updated);
-            assert_eq!(rests.blocked_reason(&a(), &id, 1), None);
+            rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
+            assert_eq!(rests.blocked_reason(&id, 1), None);
         }
         for longest in [1, 2, 4] {
-            rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Updated);
-            assert_eq!(rests.blocked_reason(&a(), &id, 1), Some(Why::Contested));
-            let rest = rests.rest(&a(), &id).unwrap();
+            rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
+            assert_eq!(rests.blocked_reason(&id, 1), Some(Why::Contested));
+            let rest = rests.rest(&id).unwrap();
             assert!(
                 rest > Duration::from_millis(longest * 700) && rest <= Duration::from_secs(longest),
                 "{rest:?}"
             );
         }
-        assert_eq!(rests.blocked_reason(&a(), &id, 2), None, "another body");
-        rests.record(&a(), &id, 1, FAILURE, &refused(403));
-        assert!(rests.rest(&a(), &id).unwrap() <= Duration::from_secs(1), "a pause of its own");
-        rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Updated);
-        assert_eq!(rests.blocked_reason(&a(), &id, 1), None, "begins anew");
-        rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Created);
-        assert_eq!(rests.rest(&a(), &id), None, "made again, not changed");
+        assert_eq!(rests.blocked_reason(&id, 2), None, "another body");
+        rests.record(&id, 1, FAILURE, &refused(403));
+        assert!(rests.rest(&id).unwrap() <= Duration::from_secs(1), "a pause of its own");
+        rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
+        assert_eq!(rests.blocked_reason(&id, 1), None, "begins anew");
+        rests.record(&id, 1, FAILURE, &ApplyResult::Created);
+        assert_eq!(rests.rest(&id), None, "made again, not changed");
     }
 
     /// The pause of what the data depends on stays short.
@@ -221,9 +199,9 @@ mod tests {
     fn the_pause_of_a_contested_object_is_bounded() {
         let (rests, id, longest) = (WriteBackoff::default(), id(), Duration::from_secs(10));
         for _ in 0..REPAIRS + 12 {
-            rests.record(&a(), &id, 1, Retry::new(Duration::from_secs(1), longest), &ApplyResult::Updated);
+            rests.record(&id, 1, Retry::new(Duration::from_secs(1), longest), &ApplyResult::Updated);
         }
-        let rest = rests.rest(&a(), &id).unwrap();
+        let rest = rests.rest(&id).unwrap();
         assert!(rest > longest / 2 && rest <= longest, "{rest:?}");
     }
 
@@ -231,11 +209,11 @@ mod tests {
     fn what_stayed_right_for_a_while_is_no_longer_contested() {
         let (rests, id) = (WriteBackoff::default(), id());
         for _ in 0..=REPAIRS {
-            rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Updated);
+            rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
         }
         let earlier = Instant::now().checked_sub(CALM).unwrap();
-        rests.lock().get_mut(&a()).unwrap().resting.get_mut(&id).unwrap().until = earlier;
-        rests.record(&a(), &id, 1, FAILURE, &ApplyResult::Updated);
-        assert_eq!(rests.blocked_reason(&a(), &id, 1), None);
+        rests.lock().resting.get_mut(&id).unwrap().until = earlier;
+        rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
+        assert_eq!(rests.blocked_reason(&id, 1), None);
     }
 }

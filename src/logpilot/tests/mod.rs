@@ -24,6 +24,7 @@ mod places;
 mod plans;
 mod properties;
 mod refusals;
+mod remembered;
 mod replicas;
 mod requeue;
 mod restore;

@@ -90,8 +90,7 @@ impl Scene {
 
     /// The objects that are planned with what is decided.
     fn planned(&self, state: &State) -> Plan {
-        let mut cluster = cluster(&self.spec);
-        state.stop(&mut cluster);
+        let cluster = state.stop(cluster(&self.spec));
         let facts = Facts {
             restore: state.job.clone().map_or(RestoreJob::None, RestoreJob::Planned),
             restores: state.records.clone(),
@@ -501,8 +500,7 @@ fn as_many_pods_as_an_autoscaler_had_come_back() {
     let mut scene =
         Scene::new(&spec, vec![deployment("logpilot-all", 2, 2), deployment("logpilot-rest", 5, 5)]);
     let seen = |scene: &Scene, state: &State, told: ComponentStatus| {
-        let mut cluster = cluster(&scene.spec);
-        state.stop(&mut cluster);
+        let cluster = state.stop(cluster(&scene.spec));
         let status = LogPilotClusterStatus { components: vec![told], ..LogPilotClusterStatus::default() };
         let last = remembered(&cluster, &status, &scene.snapshot());
         let facts = Facts { last_replicas: last.last_replicas, ..Facts::default() };

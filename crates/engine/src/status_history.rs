@@ -1,29 +1,21 @@
-//! What is remembered of each resource between reconciles: the status last written and the spec last seen.
+//! What is remembered of a resource's status: the one last written and the spec last seen.
 //! Losing it costs nothing but one comparison: a restart reads both from the resource.
 
 use std::{
-    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use kube::{ResourceExt, api::DynamicObject};
+use kube::api::DynamicObject;
 use serde_json::Value;
 
-use super::requeue_after::LOOK_AGAIN;
-use crate::{
-    engine::{
-        backoff,
-        resource::ResourceRef,
-        write_backoff::{self, CALM},
-    },
-    kinds::LOGPILOT_CLUSTER,
+use super::{
+    backoff,
+    write_backoff::{self, CALM},
 };
 
-/// A change of counts alone is written at most this often.
-pub const COUNTS: Duration = Duration::from_secs(2);
-/// The same, while another client changes an object as often as the operator reverts it: the counts go back and forth.
-pub const COUNTS_CONTESTED: Duration = Duration::from_secs(30);
+/// How long a resource counts as gone that was found not to be there, though no event said so yet.
+pub const GONE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 struct Written {
@@ -43,10 +35,8 @@ impl Written {
     }
 }
 
-/// What is remembered of one resource; of the next one with its name nothing is.
 #[derive(Default)]
-struct Entry {
-    uid: Option<String>,
+struct Known {
     written: Option<Written>,
     /// Generation and spec last seen.
     spec: Option<(Option<i64>, Value)>,
@@ -54,15 +44,16 @@ struct Entry {
     missed: Option<Instant>,
 }
 
+/// Of one resource.
 #[derive(Default)]
-pub struct StatusHistory(Mutex<HashMap<ResourceRef, Entry>>);
+pub struct StatusHistory(Mutex<Known>);
 
 impl StatusHistory {
     /// The newest status there is: the resource's own, or what we wrote after that view of it.
     #[must_use]
     pub fn status(&self, object: &DynamicObject) -> Value {
         let live = object.data.get("status").cloned().unwrap_or(Value::Null);
-        match self.of(object) {
+        match self.written() {
             Some(written) if written.version > version(object) => written.status,
             _ => live,
         }
@@ -71,39 +62,39 @@ impl StatusHistory {
     /// The newest version of the resource that is known.
     #[must_use]
     pub fn version(&self, object: &DynamicObject) -> u64 {
-        self.of(object).map_or(0, |written| written.version).max(version(object))
+        self.written().map_or(0, |written| written.version).max(version(object))
     }
 
     /// Somebody else wrote the status since we did.
     #[must_use]
     pub fn is_foreign(&self, object: &DynamicObject) -> bool {
-        self.of(object).is_some_and(|written| {
+        self.written().is_some_and(|written| {
             version(object) > written.version && object.data.get("status") != Some(&written.status)
         })
     }
 
     /// How long a change of counts has to wait, where one is written at most so often.
     #[must_use]
-    pub fn too_soon(&self, object: &DynamicObject, pause: Duration) -> Option<Duration> {
-        pause.checked_sub(self.of(object)?.at.elapsed())
+    pub fn too_soon(&self, pause: Duration) -> Option<Duration> {
+        pause.checked_sub(self.written()?.at.elapsed())
     }
 
     /// How long this status has to wait, where somebody changes it as often as it is written.
     #[must_use]
     pub fn contested(&self, object: &DynamicObject, wanted: &Value) -> Option<Duration> {
-        let written = self.of(object).filter(|_| self.is_foreign(object))?;
+        let written = self.written().filter(|_| self.is_foreign(object))?;
         let pause = write_backoff::pause(written.repairs, backoff::FAILURE)
             .filter(|_| timeless(&written.status) == timeless(wanted))?;
         pause.checked_sub(written.at.elapsed())
     }
 
     /// A status was written; `answer` is the resource as the API server returned it. Whether somebody changes it as often.
-    pub fn is_write(&self, object: &DynamicObject, answer: &Value) -> bool {
+    pub fn record(&self, answer: &Value) -> bool {
         let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         let status = answer.get("status").cloned().unwrap_or(Value::Null);
         let now = Instant::now();
         // Whoever changes it is not done because we have something new to say, which takes nothing off the count.
-        let before = self.of(object).filter(|before| !before.calm());
+        let before = self.written().filter(|before| !before.calm());
         let (repairs, repaired) = match before {
             Some(before) if timeless(&before.status) == timeless(&status) => {
                 (before.repairs.saturating_add(1), now)
@@ -119,7 +110,7 @@ impl StatusHistory {
             repaired,
         };
         let contested = write_backoff::pause(written.repairs, backoff::FAILURE).is_some();
-        self.note(object, |entry| entry.written = Some(written));
+        self.lock().written = Some(written);
         contested
     }
 
@@ -127,50 +118,30 @@ impl StatusHistory {
     pub fn previous_spec(&self, object: &DynamicObject) -> Option<Value> {
         let spec = object.data.get("spec").cloned().unwrap_or(Value::Null);
         let generation = object.metadata.generation;
-        let (before, spec) = self.note(object, |entry| entry.spec.replace((generation, spec)))?;
+        let (before, spec) = self.lock().spec.replace((generation, spec))?;
         (before != generation).then_some(spec)
     }
 
     /// It is gone, though no event said so yet: answers after how long to come again.
-    pub fn miss(&self, object: &DynamicObject) -> Duration {
-        self.note(object, |entry| entry.missed = Some(Instant::now()));
-        LOOK_AGAIN
+    pub fn miss(&self) -> Duration {
+        self.lock().missed = Some(Instant::now());
+        GONE
     }
 
-    /// How long this one counts as gone.
+    /// How long it counts as gone.
     #[must_use]
-    pub fn missing(&self, object: &DynamicObject) -> Option<Duration> {
-        LOOK_AGAIN.checked_sub(self.recall(object, |entry| entry.missed)?.elapsed())
+    pub fn missing(&self) -> Option<Duration> {
+        let missed = self.lock().missed?;
+        GONE.checked_sub(missed.elapsed())
     }
 
-    pub fn forget(&self, resource: &ResourceRef) {
-        self.lock().remove(resource);
+    fn written(&self) -> Option<Written> {
+        self.lock().written.clone()
     }
 
-    fn of(&self, object: &DynamicObject) -> Option<Written> {
-        self.recall(object, |entry| entry.written.clone())
-    }
-
-    fn recall<T>(&self, object: &DynamicObject, what: impl FnOnce(&Entry) -> Option<T>) -> Option<T> {
-        self.lock().get(&resource_of(object)).filter(|entry| entry.uid == object.uid()).and_then(what)
-    }
-
-    fn note<T>(&self, object: &DynamicObject, what: impl FnOnce(&mut Entry) -> T) -> T {
-        let mut entries = self.lock();
-        let entry = entries.entry(resource_of(object)).or_default();
-        if entry.uid != object.uid() {
-            *entry = Entry { uid: object.uid(), ..Entry::default() };
-        }
-        what(entry)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ResourceRef, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn resource_of(object: &DynamicObject) -> ResourceRef {
-    ResourceRef::of(&LOGPILOT_CLUSTER, object)
 }
 
 /// A status without the times of its conditions, which change with each repair.
@@ -193,7 +164,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::write_backoff::REPAIRS;
+    use crate::write_backoff::REPAIRS;
 
     fn resource(version: u64, status: &Value) -> DynamicObject {
         serde_json::from_value(json!({
@@ -208,28 +179,20 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_that_is_gone_unseen_counts_as_gone_for_a_while_and_the_next_of_its_name_does_not() {
-        let (memory, gone) = (StatusHistory::default(), resource(1, &Value::Null));
-        assert_eq!(memory.missing(&gone), None);
-        assert_eq!(memory.miss(&gone), LOOK_AGAIN);
-        assert!(memory.missing(&resource(2, &Value::Null)).is_some_and(|wait| wait <= LOOK_AGAIN));
-        let mut next = resource(3, &Value::Null);
-        next.metadata.uid = Some("another".to_owned());
-        assert_eq!(memory.missing(&next), None);
-        let earlier = Instant::now().checked_sub(LOOK_AGAIN + Duration::from_secs(1)).unwrap();
-        memory.note(&gone, |entry| entry.missed = Some(earlier));
-        assert_eq!(memory.missing(&gone), None);
-        memory.miss(&gone);
-        memory.forget(&resource_of(&gone));
-        assert_eq!(memory.missing(&gone), None);
+    fn a_resource_found_gone_counts_as_gone_for_a_while() {
+        let memory = StatusHistory::default();
+        assert_eq!(memory.missing(), None);
+        assert_eq!(memory.miss(), GONE);
+        assert!(memory.missing().is_some_and(|wait| wait <= GONE));
+        memory.lock().missed = Instant::now().checked_sub(GONE + Duration::from_secs(1));
+        assert_eq!(memory.missing(), None);
     }
 
     #[test]
     fn a_status_that_others_change_again_and_again_is_put_right_ever_more_rarely() {
         let memory = StatusHistory::default();
         let write = |version: u64, status: &Value| {
-            let answer = serde_json::to_value(resource(version, status)).unwrap();
-            memory.is_write(&resource(version - 1, &Value::Null), &answer)
+            memory.record(&serde_json::to_value(resource(version, status)).unwrap())
         };
         assert!(!write(1, &status("Ready", 0)));
         for time in 0..u64::from(REPAIRS) {
@@ -249,7 +212,7 @@ mod tests {
         let foreign = resource(102, &status("Other", 12));
         assert!(memory.contested(&foreign, &status("NotReady", 12)).is_some());
         let earlier = Instant::now().checked_sub(CALM + 2 * backoff::FIRST).unwrap();
-        memory.note(&foreign, |entry| entry.written.as_mut().unwrap().repaired = earlier);
+        memory.lock().written.as_mut().unwrap().repaired = earlier;
         assert!(!write(103, &status("Ready", 13)));
         assert_eq!(memory.contested(&resource(104, &status("Other", 13)), &status("Ready", 13)), None);
     }
