@@ -3,13 +3,12 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kube::{
     Client, ResourceExt,
     api::DynamicObject,
     runtime::{controller::Action, reflector::Store},
 };
-use serde_json::Value;
 
 use super::{
     api_key::ApiKeyReader,
@@ -22,11 +21,11 @@ use super::{
     report::Reporter,
     requeue_after::{self, Failed},
     restore,
-    status::{self, View},
+    status::{self, View, last_change},
     validate, warnings,
 };
 use crate::{
-    api::{LogPilotCluster, LogPilotClusterStatus, status::LastChange},
+    api::{LogPilotCluster, LogPilotClusterStatus},
     engine::{
         api_client::ApiClient,
         apply::Applier,
@@ -260,7 +259,7 @@ impl Controller {
             backups: backups.status,
             restore,
             effective: Some(effective::of(cluster, plan)),
-            change: change(subject, clock),
+            change: last_change(&subject.object, &subject.history, &subject.before, clock.now()),
             paused: cluster.paused,
             stopped: cluster.stopped,
             facts,
@@ -308,21 +307,6 @@ fn note_generated_key(
     } else {
         reader.forget();
     }
-}
-
-/// What the newest generation changed, told once.
-fn change(subject: &Subject, clock: &DeadlineTracker) -> Option<LastChange> {
-    let generation = subject.cr.metadata.generation?;
-    let previous = subject.history.previous_spec(&subject.object);
-    if subject.before.last_change.as_ref().is_some_and(|change| change.generation == generation) {
-        return None;
-    }
-    let changes = match (previous, subject.before.observed_generation) {
-        (Some(old), _) => status::changes(&old, subject.object.data.get("spec").unwrap_or(&Value::Null)),
-        (None, None) => vec!["created".to_owned()],
-        (None, Some(_)) => vec!["changed while the operator was not running".to_owned()],
-    };
-    Some(LastChange { generation, changes, time: Time(clock.now()) })
 }
 
 fn retry_failures(state: &mut State, facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) {

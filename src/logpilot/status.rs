@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-pub use changes::changes;
+pub use changes::{changes, last_change};
 
 use super::{backups, facts::Facts, model::Component, problems, reasons, restore};
 use crate::{

@@ -1,6 +1,34 @@
 //! What a user changed.
 
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use kube::api::DynamicObject;
 use serde_json::Value;
+
+use crate::{
+    api::{LogPilotClusterStatus, status::LastChange},
+    engine::status_history::StatusHistory,
+};
+
+/// What the newest generation changed; `None` once the status says so.
+#[must_use]
+pub fn last_change(
+    object: &DynamicObject,
+    history: &StatusHistory,
+    before: &LogPilotClusterStatus,
+    now: Timestamp,
+) -> Option<LastChange> {
+    let generation = object.metadata.generation?;
+    let previous = history.previous_spec(object);
+    if before.last_change.as_ref().is_some_and(|change| change.generation == generation) {
+        return None;
+    }
+    let changes = match (previous, before.observed_generation) {
+        (Some(old), _) => changes(&old, object.data.get("spec").unwrap_or(&Value::Null)),
+        (None, None) => vec!["created".to_owned()],
+        (None, Some(_)) => vec!["changed while the operator was not running".to_owned()],
+    };
+    Some(LastChange { generation, changes, time: Time(now) })
+}
 
 /// What a user changed, as `path: old → new`; at most 8 paths and how many more there are.
 #[must_use]
