@@ -345,7 +345,7 @@ pub enum UnhealthyPodEviction {
     validation = rules::presence::source_ranges_are_kept(),
     validation = rules::presence::some_source_range(),
     validation = rules::presence::switch_stays_off("clients could connect"),
-    validation = rules::widening::guards_are_kept()
+    validation = rules::widening::load_balancer_guards_are_kept()
 )]
 pub struct LoadBalancer {
     /// `false` removes the Service and keeps its settings.

@@ -27,7 +27,7 @@ pub struct Exposure {
     validation = rules::presence::switch_stays_off("clients could connect"),
     validation = rules::presence::ingress_class_is_kept(),
     validation = rules::widening::rules_stay_narrow(),
-    validation = rules::widening::guards_are_kept()
+    validation = rules::widening::ingress_guards_are_kept()
 )]
 pub struct Ingress {
     /// `false` removes the Ingress and keeps its settings.

@@ -220,7 +220,7 @@ pub fn ingress_class_is_kept() -> Rule {
 pub fn source_ranges_are_kept() -> Rule {
     kept(
         format!(
-            "{} || {} || !has(oldSelf.sourceRanges) || has(self.sourceRanges)",
+            "{} || {} || !has(oldSelf.sourceRanges) || has(self.sourceRanges) || oldSelf.sourceRanges.exists(r, r in ['0.0.0.0/0', '::/0'])",
             off("self"),
             off("oldSelf")
         ),
@@ -242,7 +242,7 @@ pub fn some_source_range() -> Rule {
 pub fn origins_are_kept() -> Rule {
     kept(
         format!(
-            "{} || {} || !has(oldSelf.allowOrigins) || has(self.allowOrigins)",
+            "{} || {} || !has(oldSelf.allowOrigins) || has(self.allowOrigins) || '*' in oldSelf.allowOrigins",
             off("self"),
             off("oldSelf")
         ),
@@ -252,7 +252,7 @@ pub fn origins_are_kept() -> Rule {
 }
 
 /// Annotations that name the certificate of a load balancer, which ends TLS itself.
-const CERTIFICATES: &str = "['alb.ingress.kubernetes.io/certificate-arn', 'appgw.ingress.kubernetes.io/appgw-ssl-certificate', 'ingress.gcp.kubernetes.io/pre-shared-cert', 'networking.gke.io/managed-certificates']";
+const CERTIFICATES: &str = "['alb.ingress.kubernetes.io/certificate-arn', 'appgw.ingress.kubernetes.io/appgw-ssl-certificate', 'ingress.gcp.kubernetes.io/pre-shared-cert', 'networking.gke.io/managed-certificates', 'route.openshift.io/termination']";
 /// The load balancer of AWS finds a certificate by the host, where it listens for HTTPS.
 const LISTENERS: &str = "'alb.ingress.kubernetes.io/listen-ports'";
 

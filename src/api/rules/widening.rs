@@ -131,21 +131,39 @@ pub fn listeners_stay_named() -> Rule {
     .field_path(".parentRefs")
 }
 
-/// Annotations of load balancers and ingress controllers that keep clients out: internal or public, which addresses, which
-/// login. Makes differ, so that parts of names are compared.
-const GUARD: &str = "k.matches('internal|scheme|load-balancer-type|address-type|ip-type|source-range|security-groups|inbound-cidrs|allow-list|whitelist|auth-url|auth-type|middlewares')";
+/// Annotations `k` of load balancers and ingress controllers that keep clients out: internal or public, which addresses,
+/// which login. Whole names after the prefix, so that annotations of others are free.
+const GUARD: &str = "matches('/(scheme|internal|load-balancer-type|load-balancer-source-ranges|aws-load-balancer-(internal|scheme|type|security-groups)|[a-z]+-load-balancer-internal|openstack-internal-load-balancer|alibaba-cloud-loadbalancer-address-type|[a-z0-9-]*ip-type|security-groups|inbound-cidrs|(ip-)?(allow-?list|white-?list)(-source-range)?|ip_(allow|white)list|[a-z-]*auth-(url|type)|router[.]middlewares)$')";
 
-/// At `ingress` and `loadBalancer`.
-pub fn guards_are_kept() -> Rule {
-    let gone = format!("{GUARD} && !(has(self.annotations) && k in self.annotations)");
+/// Values that keep nobody out: what they say is said by leaving the annotation out too.
+const OPEN: &str = "['', 'false', '0.0.0.0/0', 'internet-facing', 'external', 'External']";
+
+/// At `loadBalancer`.
+pub fn load_balancer_guards_are_kept() -> Rule {
+    guards_are_kept("(has(self.sourceRanges) && !has(oldSelf.sourceRanges))")
+}
+
+/// At `ingress`. Another controller has annotations of its own.
+pub fn ingress_guards_are_kept() -> Rule {
+    guards_are_kept("(has(self.className) && has(oldSelf.className) && self.className != oldSelf.className)")
+}
+
+/// `replaced` holds where something else takes the place of the annotations, as another of these does.
+fn guards_are_kept(replaced: &str) -> Rule {
+    let gone = format!(
+        "k.{GUARD} && !(oldSelf.annotations[k] in {OPEN}) && !(has(self.annotations) && k in self.annotations)"
+    );
+    let successor = format!(
+        "(has(self.annotations) && self.annotations.exists(k, k.{GUARD} && !(k in oldSelf.annotations)))"
+    );
     explained(
         format!(
-            "{} || {} || !has(oldSelf.annotations) || !oldSelf.annotations.exists(k, {gone})",
+            "{} || {} || !has(oldSelf.annotations) || {replaced} || {successor} || !oldSelf.annotations.exists(k, {gone})",
             off("self"),
             off("oldSelf")
         ),
         format!(
-            "'annotation ' + strings.quote(oldSelf.annotations.filter(k, {gone})[0]) + ' may not be left out while this is on: it may be what keeps clients out; write another value, or set `enabled: false`, remove it, then set `enabled: true`'"
+            "'annotation ' + strings.quote(oldSelf.annotations.filter(k, {gone})[0]) + ' may not be left out while this is on: it may be what keeps clients out; to open it on purpose, write the open value first, such as `0.0.0.0/0`, `internet-facing`, `false` or an empty text, and remove the annotation in a second edit'"
         ),
     )
     .reason(Reason::FieldValueRequired)
