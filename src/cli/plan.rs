@@ -8,8 +8,8 @@ use std::{
 
 use super::print;
 use crate::{
-    api::{GROUP, KIND},
-    logpilot::warnings::warnings,
+    api::{GROUP, KIND, status::Problem},
+    logpilot::{patches, warnings::warnings},
     manifest::{self, Document, Place},
     verdict::{Judge, Remark},
 };
@@ -128,13 +128,12 @@ fn judge_one(judge: &Judge, document: &Document) -> Result<Shown, Vec<(Place, St
         }));
     }
     match judged {
-        Ok(cluster) if reasons.is_empty() => Ok(Shown {
-            plans: print::plan(&cluster),
-            warnings: warnings(&cluster)
-                .into_iter()
-                .map(|it| format!("{}: {}: {}. {}", it.reason, it.object, it.message, it.action))
-                .collect(),
-        }),
+        Ok(cluster) if reasons.is_empty() => {
+            let plan = print::planned(&cluster);
+            let told = warnings(&cluster).into_iter().chain(patches::unmatched(&cluster, &plan));
+            let words = |it: Problem| format!("{}: {}: {}. {}", it.reason, it.object, it.message, it.action);
+            Ok(Shown { plans: print::print(&plan), warnings: told.map(words).collect() })
+        }
         _ => {
             reasons.sort();
             reasons.dedup();

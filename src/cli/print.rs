@@ -4,7 +4,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use crate::{
-    engine::kind::Management,
+    engine::{kind::Management, plan::Plan},
     logpilot::{
         config,
         facts::{ApiKeyFact, Facts, Redacted},
@@ -19,10 +19,15 @@ const PLACEHOLDER: &str = "(hidden)\n";
 /// Stands for the hash of a key that is not known here.
 const HASH: &str = "(hidden)";
 
-/// The objects of a cluster as YAML documents, in apply order.
-pub fn plan(cluster: &Cluster) -> String {
+/// What would be made where nothing exists yet.
+pub fn planned(cluster: &Cluster) -> Plan {
+    plan::plan(cluster, &without_cluster(cluster))
+}
+
+/// A plan as YAML documents, in apply order.
+pub fn print(plan: &Plan) -> String {
     let mut text = String::new();
-    for planned in plan::plan(cluster, &without_cluster(cluster)).in_apply_order() {
+    for planned in plan.in_apply_order() {
         let mut body = planned.body.clone();
         if planned.kind.management == Management::CreateOnly {
             hide(&mut body);

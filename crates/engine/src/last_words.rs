@@ -69,11 +69,11 @@ struct Line<'a> {
     text: &'a str,
     /// What is left of it, where the kubelet cut its beginning off.
     partial: bool,
-    role: Management<'a>,
+    role: LineKind<'a>,
 }
 
 #[derive(PartialEq)]
-enum Management<'a> {
+enum LineKind<'a> {
     Blank,
     /// A stack frame, or the number of those left out.
     Frame,
@@ -99,9 +99,7 @@ impl<'a> Line<'a> {
     /// As a part of a message.
     fn words(&self) -> String {
         let words = match self.role {
-            Management::Cause(words)
-            | Management::Wrapper(words)
-            | Management::Log { message: words, .. } => words,
+            LineKind::Cause(words) | LineKind::Wrapper(words) | LineKind::Log { message: words, .. } => words,
             _ => self.text.trim_start_matches(['#', '\t', ' ']),
         };
         // Where nothing was taken off the beginning of the line, it may be the middle of a word.
@@ -114,31 +112,31 @@ impl<'a> Line<'a> {
     }
 }
 
-fn role(text: &str, partial: bool) -> Management<'_> {
+fn role(text: &str, partial: bool) -> LineKind<'_> {
     let trimmed = text.trim_start();
     if trimmed.is_empty() || trimmed == "#" {
-        return Management::Blank;
+        return LineKind::Blank;
     }
     if is_frame(trimmed) || partial && is_end_of_frame(trimmed) {
-        return Management::Frame;
+        return LineKind::Frame;
     }
     if is_noise(trimmed) {
-        return Management::Noise;
+        return LineKind::Noise;
     }
     if let Some((error, message)) = log_line(text) {
-        return Management::Log { error, message };
+        return LineKind::Log { error, message };
     }
     // Those of suppressed exceptions are indented.
     if let Some(cause) = text.strip_prefix(CAUSED_BY).or_else(|| cut_cause(text).filter(|_| partial)) {
-        return Management::Cause(cause);
+        return LineKind::Cause(cause);
     }
     if let Some(wrapper) = text.strip_prefix("Wrapped by: ") {
-        return Management::Wrapper(wrapper);
+        return LineKind::Wrapper(wrapper);
     }
     if is_exception(text) {
-        return Management::Cause(text);
+        return LineKind::Cause(text);
     }
-    jvm_error(text).map_or(Management::Text, Management::Cause)
+    jvm_error(text).map_or(LineKind::Text, LineKind::Cause)
 }
 
 /// What follows the rest of a `Caused by: ` that was cut.
@@ -242,11 +240,10 @@ fn failure_analysis(lines: &[Line<'_>]) -> Option<String> {
     let joined = |lines: &[Line<'_>]| {
         let told = lines
             .iter()
-            .filter(|line| !matches!(line.role, Management::Blank | Management::Frame | Management::Noise));
+            .filter(|line| !matches!(line.role, LineKind::Blank | LineKind::Frame | LineKind::Noise));
         told.map(Line::words).collect::<Vec<_>>().join(" ")
     };
-    let end =
-        after.iter().position(|line| matches!(line.role, Management::Log { .. })).unwrap_or(after.len());
+    let end = after.iter().position(|line| matches!(line.role, LineKind::Log { .. })).unwrap_or(after.len());
     let action = shorten(&joined(after.get(1..end)?), MAX_ACTION_CHARS);
     let description = without_middle(&joined(before.get(description..)?), MAX_CHARS - MAX_ACTION_CHARS - 16);
     Some(match (description.is_empty(), action.is_empty()) {
@@ -260,21 +257,21 @@ fn failure_analysis(lines: &[Line<'_>]) -> Option<String> {
 /// The last exception of the text that was not handled, with the lines of its message. Of one that is printed with its
 /// root cause first, that is the one before all others.
 fn exception(lines: &[Line<'_>]) -> Option<String> {
-    let is_cause = |line: &Line<'_>| matches!(line.role, Management::Cause(_));
+    let is_cause = |line: &Line<'_>| matches!(line.role, LineKind::Cause(_));
     let of_causes = (0..lines.len()).rev().filter(|place| lines.get(*place).is_some_and(is_cause));
     let last = of_causes
         .into_iter()
         .find(|place| !is_handled(lines, *place))
-        .or_else(|| lines.iter().position(|line| matches!(line.role, Management::Wrapper(_))))
+        .or_else(|| lines.iter().position(|line| matches!(line.role, LineKind::Wrapper(_))))
         // The beginning of the root cause is cut off, and its frames follow.
         .or_else(|| cut_message(lines))?;
     let (before, from) = lines.split_at_checked(last)?;
     let first = from.first()?.words();
-    let more = from.iter().skip(1).take_while(|line| line.role == Management::Text);
+    let more = from.iter().skip(1).take_while(|line| line.role == LineKind::Text);
     let root = more.fold(first, |all, line| format!("{all} {}", line.words().trim_start()));
     let root = format!("{root}{}", file_of(before, &root));
     // The exception explains what the log says after it, as that a pool or an application did not start.
-    let is_error = |line: &&Line<'_>| matches!(line.role, Management::Log { error: true, .. });
+    let is_error = |line: &&Line<'_>| matches!(line.role, LineKind::Log { error: true, .. });
     let Some(error) = from.iter().rfind(is_error).map(|line| shorten(&line.words(), MAX_AFTERWARDS_CHARS))
     else {
         return Some(root);
@@ -287,13 +284,13 @@ fn exception(lines: &[Line<'_>]) -> Option<String> {
 /// not catch, is handled by nobody.
 fn is_handled(lines: &[Line<'_>], place: usize) -> bool {
     let Some((before, from)) = lines.split_at_checked(place) else { return false };
-    let is_log = |line: &Line<'_>| matches!(line.role, Management::Log { .. });
+    let is_log = |line: &Line<'_>| matches!(line.role, LineKind::Log { .. });
     let Some(header) = before.iter().rposition(is_log) else { return false };
     let trace = before.get(header..).unwrap_or_default().iter().chain(from.first());
     let mut trace = trace.map(|line| (line.text, &line.role));
     let own = |text: &str| jvm_error(text).is_some() || text.starts_with("Exception in thread");
     from.iter().any(is_log)
-        && !trace.any(|(text, role)| own(text) || matches!(role, Management::Log { error: true, .. }))
+        && !trace.any(|(text, role)| own(text) || matches!(role, LineKind::Log { error: true, .. }))
 }
 
 /// The exception around one about a file that does not name it, if that one does: it tells whose disk is full.
@@ -302,9 +299,9 @@ fn file_of(before: &[Line<'_>], root: &str) -> String {
     if root.contains('/') || !TROUBLE.iter().any(|words| root.contains(words)) {
         return String::new();
     }
-    let around = before.iter().rev().find(|line| line.role != Management::Frame);
+    let around = before.iter().rev().find(|line| line.role != LineKind::Frame);
     match around.map(|line| &line.role) {
-        Some(Management::Cause(words)) if words.contains('/') => {
+        Some(LineKind::Cause(words)) if words.contains('/') => {
             format!("; in: {}", shorten(words, MAX_ACTION_CHARS))
         }
         _ => String::new(),
@@ -314,21 +311,21 @@ fn file_of(before: &[Line<'_>], root: &str) -> String {
 /// The first line, where it is what is left of a message that has frames.
 fn cut_message(lines: &[Line<'_>]) -> Option<usize> {
     let [first, second, ..] = lines else { return None };
-    (first.partial && first.role == Management::Text && second.role == Management::Frame).then_some(0)
+    (first.partial && first.role == LineKind::Text && second.role == LineKind::Frame).then_some(0)
 }
 
 /// The last error of a log, else its last line; all there is of what has no log lines.
 fn last_lines(lines: &[Line<'_>]) -> LastWords {
-    let is_log = |line: &Line<'_>| matches!(line.role, Management::Log { .. });
-    let error = |line: &Line<'_>| matches!(line.role, Management::Log { error: true, .. });
+    let is_log = |line: &Line<'_>| matches!(line.role, LineKind::Log { .. });
+    let error = |line: &Line<'_>| matches!(line.role, LineKind::Log { error: true, .. });
     let Some(last) = lines.iter().rposition(error).or_else(|| lines.iter().rposition(is_log)) else {
-        let told = lines.iter().filter(|line| matches!(line.role, Management::Text));
+        let told = lines.iter().filter(|line| matches!(line.role, LineKind::Text));
         let words = told.map(Line::words).collect::<Vec<_>>().join(" ");
         return if words.is_empty() { LastWords::Nothing } else { LastWords::Cause(last_chars(&words)) };
     };
     let (_, from) = lines.split_at(last);
     let more =
-        from.iter().skip(1).take_while(|line| !is_log(line)).filter(|line| line.role == Management::Text);
+        from.iter().skip(1).take_while(|line| !is_log(line)).filter(|line| line.role == LineKind::Text);
     let words = from.iter().take(1).chain(more).map(Line::words).collect::<Vec<_>>().join(" ");
     let words = shorten(words.trim(), MAX_CHARS);
     if from.first().is_some_and(error) { LastWords::Cause(words) } else { LastWords::LogLine(words) }

@@ -111,9 +111,16 @@ fn variants(schema: &Value, now: &Value) -> Vec<Variant> {
         Some("string") => text(schema, now),
         Some("array") => list(schema, now),
         Some("object") => map(schema, now),
+        _ if schema["x-kubernetes-preserve-unknown-fields"] == true => anything(),
         _ => int_or_string(schema),
     });
     all
+}
+
+/// A value of any type.
+fn anything() -> Vec<Variant> {
+    let values = [json!(1), json!(true), json!("a text"), json!([]), json!({ "a": { "b": 1 } })];
+    values.into_iter().map(|value| (format!("is {value}"), value, Expected::Judged)).collect()
 }
 
 fn number(schema: &Value) -> Vec<Variant> {

@@ -14,7 +14,8 @@ pub(super) fn violations(kind: &str, old: &Value, new: &Value) -> Found {
         "Deployment" => new_ones(&rollout(old), rollout(new)),
         "Service" => new_ones(&management_outside(old), management_outside(new)),
         "NetworkPolicy" => new_ones(&management_open(old), management_open(new)),
-        "Ingress" => ingress(old, new),
+        "Ingress" => [ingress(old, new), new_ones(&ingress_backends(old), ingress_backends(new))].concat(),
+        "HTTPRoute" | "GRPCRoute" => new_ones(&route_backends(old), route_backends(new)),
         "ServiceMonitor" => endpoints("endpoints", old, new),
         "PodMonitor" => endpoints("podMetricsEndpoints", old, new),
         _ => Found::new(),
@@ -46,14 +47,13 @@ fn rollout(body: &Value) -> Found {
 /// Health and metrics ask for no key, so that their port stays inside of the cluster.
 fn management_outside(body: &Value) -> Found {
     let type_ = body.pointer("/spec/type").and_then(Value::as_str).unwrap_or_default();
-    if type_ == "ClusterIP" {
-        return Found::new();
-    }
+    // Inside of the cluster it has a port of its own. Under another number, rules for clients from outside could name it.
+    let own = |port: &Value| type_ == "ClusterIP" && port.get("port").is_some_and(is_management);
     let ports = body.get("spec").into_iter().flat_map(|spec| list(spec, "ports")).enumerate();
     ports
         .filter(|(_, port)| {
             // What says no target has the port itself for one.
-            port.get("targetPort").or_else(|| port.get("port")).is_some_and(is_management)
+            port.get("targetPort").or_else(|| port.get("port")).is_some_and(is_management) && !own(port)
         })
         .map(|(index, _)| {
             let why = format!(
@@ -69,6 +69,53 @@ fn is_management(port: &Value) -> bool {
     *port == MANAGEMENT.name || *port == MANAGEMENT.number
 }
 
+const NO_WAY_TO_MANAGEMENT: &str = "may not be the port of health and metrics, which ask for no API key: clients from outside could read them";
+
+fn ingress_backends(body: &Value) -> Found {
+    let rules = body.get("spec").into_iter().flat_map(|spec| list(spec, "rules")).enumerate();
+    rules
+        .flat_map(|(rule, it)| {
+            let paths = it.get("http").into_iter().flat_map(|http| list(http, "paths")).enumerate();
+            paths.filter_map(move |(index, path)| {
+                let port = path.pointer("/backend/service/port")?;
+                let field = ["name", "number"]
+                    .into_iter()
+                    .find(|field| port.get(field).is_some_and(is_management))?;
+                let at = format!("spec.rules[{rule}].http.paths[{index}].backend.service.port.{field}");
+                Some((at, NO_WAY_TO_MANAGEMENT.to_owned()))
+            })
+        })
+        .collect()
+}
+
+fn route_backends(body: &Value) -> Found {
+    let rules = body.get("spec").into_iter().flat_map(|spec| list(spec, "rules")).enumerate();
+    rules
+        .flat_map(|(rule, it)| {
+            let backends = list(it, "backendRefs").enumerate();
+            backends.filter(|(_, backend)| backend.get("port").is_some_and(is_management)).map(
+                move |(index, _)| {
+                    let at = format!("spec.rules[{rule}].backendRefs[{index}].port");
+                    (at, NO_WAY_TO_MANAGEMENT.to_owned())
+                },
+            )
+        })
+        .collect()
+}
+
+/// A peer that is every address or every namespace.
+fn is_everyone(peer: &Value) -> bool {
+    let block = peer.get("ipBlock").is_some_and(|block| {
+        let cidr = block.get("cidr").and_then(Value::as_str).unwrap_or_default();
+        cidr.ends_with("/0") && list(block, "except").next().is_none()
+    });
+    let selects_all =
+        |field: &str| peer.get(field).is_some_and(|it| it.as_object().is_some_and(serde_json::Map::is_empty));
+    block
+        || selects_all("namespaceSelector")
+            && (peer.get("podSelector").is_none() || selects_all("podSelector"))
+}
+
 /// Rules that let everybody in, to the port of health and metrics too.
 fn management_open(body: &Value) -> Found {
     let empty = |rule: &Value, field: &str| list(rule, field).next().is_none();
@@ -81,7 +128,10 @@ fn management_open(body: &Value) -> Found {
     };
     let rules = body.get("spec").into_iter().flat_map(|spec| list(spec, "ingress")).enumerate();
     rules
-        .filter(|(_, rule)| empty(rule, "from") && (empty(rule, "ports") || list(rule, "ports").any(covers)))
+        .filter(|(_, rule)| {
+            let open = empty(rule, "from") || list(rule, "from").any(is_everyone);
+            open && (empty(rule, "ports") || list(rule, "ports").any(covers))
+        })
         .map(|(index, _)| {
             let why = format!(
                 "must name its peers, or ports other than '{}': health and metrics ask for no API key; use `networkPolicy.monitoring`",

@@ -47,6 +47,7 @@ pub(super) fn violations(cluster: &Cluster, kind: &str, old: &Value, new: &Value
     for (index, container) in list(new, "containers").enumerate() {
         let name = container.get("name");
         let Some(planned) = list(old, "containers").find(|planned| planned.get("name") == name) else {
+            found.extend(no_image(old, container).map(|why| (format!("containers[{index}].image"), why)));
             continue;
         };
         let judged = pre_stop(planned, container)
@@ -130,6 +131,19 @@ fn pre_stop(planned: &Value, patched: &Value) -> Option<(String, String)> {
         "must keep its sleep of {least} s or a longer one: without it requests reach a closed port while the pod leaves its Services"
     );
     (!kept).then(|| ("lifecycle.preStop".to_owned(), why))
+}
+
+/// A name that no container has is a new container, which is seldom what was meant where it brings no image.
+fn no_image(old: &Value, container: &Value) -> Option<String> {
+    if !text(container, "image").is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = list(old, "containers").map(|it| text(it, "name")).collect();
+    Some(format!(
+        "is required: the patch adds a container '{}'; to change a container of the object, name it: '{}'",
+        text(container, "name"),
+        names.join("', '")
+    ))
 }
 
 fn image(planned: &Value, patched: &Value) -> Option<(String, String)> {
