@@ -48,7 +48,7 @@ struct Held {
 #[derive(Debug, PartialEq, Eq)]
 enum Source {
     /// The token service, for a role.
-    Management { at: Url, role: String, session: String, token: String },
+    AssumedRole { at: Url, role: String, session: String, token: String },
     /// The agent of the node.
     Agent { at: Url, token: String },
 }
@@ -99,7 +99,9 @@ impl Lender {
         }
         // Read each time: the kubelet replaces it.
         let lent = match &self.from {
-            Source::Management { at, role, session, token } => self.of_management(at, (role, session), token),
+            Source::AssumedRole { at, role, session, token } => {
+                self.of_assumed_role(at, (role, session), token)
+            }
             Source::Agent { at, token } => self.of_agent(at, token),
         }?;
         let keys = lent.keys.clone();
@@ -107,7 +109,7 @@ impl Lender {
         Ok(keys)
     }
 
-    fn of_management(&self, at: &Url, (role, session): (&str, &str), token: &str) -> Result<Held, Error> {
+    fn of_assumed_role(&self, at: &Url, (role, session): (&str, &str), token: &str) -> Result<Held, Error> {
         let step = S3Operation { doing: "assume", at: role.to_owned() };
         let token = read(token)?;
         let form = form_urlencoded::Serializer::new(String::new())
@@ -177,7 +179,7 @@ fn source(given: impl Fn(&str) -> Option<String>, region: &str) -> Result<Option
         let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         let at = given("AWS_ENDPOINT_URL_STS").unwrap_or_else(|| format!("https://sts.{region}.{domain}"));
         let session = given("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| SESSION.to_owned());
-        return Ok(Some(Source::Management { at: url(&at)?, role, session, token }));
+        return Ok(Some(Source::AssumedRole { at: url(&at)?, role, session, token }));
     }
     let agent =
         (given("AWS_CONTAINER_CREDENTIALS_FULL_URI"), given("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"));
@@ -243,7 +245,7 @@ mod tests {
     fn role(extra: (&'static str, &'static str)) -> String {
         let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/t");
         match found(&[("AWS_ROLE_ARN", "arn"), token, extra]) {
-            Ok(Some(Source::Management { at, .. })) => at.to_string(),
+            Ok(Some(Source::AssumedRole { at, .. })) => at.to_string(),
             other => panic!("{other:?}"),
         }
     }
