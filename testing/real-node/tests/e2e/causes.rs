@@ -109,7 +109,7 @@ fn overlay(overlay: &Value) -> Value {
 
 /// What no server starts with.
 fn bad() -> Value {
-    overlay(&json!({ "spring": { "lifecycle": { "timeout-per-shutdown-phase": "soon" } } }))
+    overlay(&json!({ "management": { "info": { "env": { "enabled": "maybe" } } } }))
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn a_value_that_the_server_refuses() {
     let (case, old) = serving(&world, "cause-value").await;
     case.patch(&bad());
     let problem = named(&case, "CrashLoopBackOff", ended).await;
-    assert_words(&problem, &["exit code 1", "timeout-per-shutdown-phase"]);
+    assert_words(&problem, &["exit code 1", "management.info.env.enabled"]);
     still_serves(&case, &old).await;
     heals(&case, &old, &overlay(&Value::Null)).await;
     case.remove().await;
@@ -314,7 +314,7 @@ async fn a_configuration_that_is_tried_first() {
     let status = status.await;
     let problem =
         status["problems"].as_array().unwrap().iter().find(|it| it["reason"] == "ConfigCheckFailed");
-    assert_words(problem.unwrap(), &["exit code 1", "timeout-per-shutdown-phase", "keep serving"]);
+    assert_words(problem.unwrap(), &["exit code 1", "management.info.env.enabled", "keep serving"]);
     assert_eq!(revisions(), 1, "no serving pod was touched");
     still_serves(&case, &old).await;
 
