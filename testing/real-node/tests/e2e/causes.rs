@@ -319,7 +319,7 @@ async fn a_configuration_that_is_tried_first() {
     still_serves(&case, &old).await;
 
     let began = Instant::now();
-    case.patch(&overlay(&json!({ "spring": null, "info": { "stage": "second" } })));
+    case.patch(&overlay(&json!({ "management": null, "info": { "stage": "second" } })));
     case.ready().await;
     println!("FIGURE {}: tried and rolled in {:.1} s", case.name, began.elapsed().as_secs_f64());
     assert_eq!(revisions(), 2);
