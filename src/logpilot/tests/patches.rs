@@ -267,7 +267,7 @@ fn operations_are_done_in_their_order() {
     "[0]",
     "containers/7"
 )]
-#[case::test(
+#[case::another_value(
     "[{ op: add, path: /metadata/labels/a, value: b }, { op: test, path: /spec/template/spec/containers/0/name, value: x }]",
     "[1]",
     "cannot be done"
