@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use super::{docs::rows, read, root};
+use super::{docs::rows, read, root, rust_files};
 
 const HEADER: &str = "| Suite | What it shows | Target |";
 
@@ -52,4 +52,18 @@ fn every_suite_has_its_target() {
     for name in variable("LONG").iter().chain(&variable("WAITING")).chain(&variable("PROGRAMS")) {
         assert!(expected.contains_key(name), "the Makefile names the suite {name}, which does not exist");
     }
+}
+
+/// rstest takes an attribute that ends in `test` for the test attribute of another crate, and then adds none: the cases of
+/// the function would never run.
+#[test]
+fn no_case_is_named_test() {
+    let trap = concat!("#[case", "::test");
+    let found: Vec<_> = ["src", "crates", "tests", "testing"]
+        .into_iter()
+        .flat_map(rust_files)
+        .filter(|(_, text)| text.contains(trap))
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(found, [""; 0], "{trap}");
 }
