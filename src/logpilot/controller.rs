@@ -1,6 +1,6 @@
 //! The reconcile of a `LogPilotCluster`, one statement per step.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
@@ -145,9 +145,8 @@ impl Controller {
         self.cache.snapshot(resource).running_in(&cluster.namespace.name)
     }
 
-    /// The names of all resources that there are.
-    fn living(&self) -> BTreeSet<String> {
-        self.store.state().iter().map(|object| object.name_any()).collect()
+    fn is_living(&self, name: &str) -> bool {
+        self.store.state().iter().any(|object| object.metadata.name.as_deref() == Some(name))
     }
 
     fn restore(
@@ -180,7 +179,7 @@ impl Controller {
             restore,
             taken: contention::route_conflicts(&subject.object, others()),
             shared,
-            living: self.living(),
+            is_living: &|name| self.is_living(name),
         };
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
     }
@@ -240,7 +239,6 @@ impl Controller {
         clock: &DeadlineTracker,
     ) -> LogPilotClusterStatus {
         let snapshot = self.snapshot(&subject.resource, cluster);
-        let living = self.living();
         let backups = backups::observe(cluster, facts, &subject.before.backups, &snapshot, clock);
         let mut known = problems::fact_problems(cluster, facts);
         known.extend(warnings::warnings(cluster));
@@ -263,7 +261,7 @@ impl Controller {
             paused: cluster.paused,
             stopped: cluster.stopped,
             facts,
-            living: &living,
+            is_living: &|name| self.is_living(name),
             clock,
         })
     }

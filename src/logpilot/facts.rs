@@ -35,6 +35,9 @@ impl Default for OperatorImage {
     }
 }
 
+/// Whether there is a resource of this name now. A question, because its answer is seldom needed and there may be many.
+pub type IsLiving<'a> = &'a (dyn Fn(&str) -> bool + Sync);
+
 /// Whose a namespace is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NamespaceFact {

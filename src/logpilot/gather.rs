@@ -1,6 +1,6 @@
 //! Gathers the facts that planning needs: from the live view, and one read of the API key's Secret.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{PersistentVolumeClaim, Pod, Service},
@@ -13,8 +13,8 @@ use super::{
     api_key::SecretQuery,
     env_references::ReferenceRequest,
     facts::{
-        ApiKeyFact, Facts, HeldWhy, NamespaceFact, OperatorImage, PendingResize, RestoreJob, RouteConflict,
-        SharedPlace,
+        ApiKeyFact, Facts, HeldWhy, IsLiving, NamespaceFact, OperatorImage, PendingResize, RestoreJob,
+        RouteConflict, SharedPlace,
     },
     model::Cluster,
     read_cache::Moment,
@@ -49,8 +49,7 @@ pub struct Sources<'a> {
     pub restore: &'a restore::State,
     pub taken: Vec<RouteConflict>,
     pub shared: Vec<SharedPlace>,
-    /// The names of all resources that there are.
-    pub living: BTreeSet<String>,
+    pub is_living: IsLiving<'a>,
 }
 
 /// Whose a namespace is, for this cluster.
@@ -75,7 +74,7 @@ fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String,
     let kept = named.into_iter().flatten().filter_map(|name| {
         let kept = sources.cache.namespace(name)?.labelled.clone()?;
         let of = Some(kept.name().to_owned()).filter(|_| *kept.kind() == LOGPILOT_CLUSTER)?;
-        (of != cluster.name() && !sources.living.contains(&of)).then(|| (name.clone(), of))
+        (of != cluster.name() && !(sources.is_living)(&of)).then(|| (name.clone(), of))
     });
     kept.collect()
 }

@@ -7,13 +7,16 @@ mod configs;
 mod endpoints;
 mod volumes;
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 pub use changes::{changes, last_change};
 
-use super::{backups, facts::Facts, model::Component, problems, reasons, restore};
+use super::{
+    backups,
+    facts::{Facts, IsLiving},
+    model::Component,
+    problems, reasons, restore,
+};
 use crate::{
     api::{
         LogPilotCluster, LogPilotClusterStatus,
@@ -47,8 +50,7 @@ pub struct View<'a> {
     pub paused: bool,
     pub stopped: bool,
     pub facts: &'a Facts,
-    /// The names of all resources that there are.
-    pub living: &'a BTreeSet<String>,
+    pub is_living: IsLiving<'a>,
     pub clock: &'a DeadlineTracker,
 }
 
@@ -60,7 +62,7 @@ pub fn build(view: View<'_>) -> LogPilotClusterStatus {
     let mut found = view.known.clone();
     let world = problems::World {
         cluster: view.cr.metadata.name.as_deref().unwrap_or_default(),
-        living: view.living,
+        is_living: view.is_living,
         plan: view.plan,
         facts: view.facts,
     };

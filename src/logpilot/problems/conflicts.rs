@@ -1,7 +1,5 @@
 //! What to do about a name that is taken: of an object that may hold data never that it be deleted.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::Value;
 
@@ -19,7 +17,7 @@ use crate::{
     },
     kinds::Managed,
     logpilot::{
-        facts::{ApiKeyFact, Facts},
+        facts::{ApiKeyFact, Facts, IsLiving},
         labels::BACKUP,
         reasons,
     },
@@ -31,8 +29,7 @@ use crate::{
 pub struct World<'a> {
     /// The resource's name.
     pub cluster: &'a str,
-    /// The names of all resources that there are.
-    pub living: &'a BTreeSet<String>,
+    pub is_living: IsLiving<'a>,
     pub plan: &'a Plan,
     pub facts: &'a Facts,
 }
@@ -60,7 +57,7 @@ impl World<'_> {
     }
 
     fn of_claim(&self, id: &Id, instance: Option<&str>) -> String {
-        if let Some(old) = instance.filter(|old| !self.living.contains(*old)) {
+        if let Some(old) = instance.filter(|old| !(self.is_living)(old)) {
             let take = relabel("pvc", &id.1, self.cluster);
             return format!(
                 "it was kept when {} '{old}' was deleted; to use its data here: {take}",

@@ -1,7 +1,5 @@
 //! What users are told of names that are taken.
 
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::{
     api::status::{Problem, Severity},
@@ -22,8 +20,7 @@ fn told(spec: &str, kind: &str, name: &str, result: ApplyResult, living: &[&str]
     let planned = object(&plan, kind, name);
     let step = AppliedObject { id: (planned.kind, planned.key.clone()), result };
     let outcome = Outcome { steps: vec![step], ..Outcome::default() };
-    let living: BTreeSet<String> = living.iter().map(|name| (*name).to_owned()).collect();
-    let world = World { cluster: "logpilot", living: &living, plan: &plan, facts };
+    let world = World { cluster: "logpilot", is_living: &|name| living.contains(&name), plan: &plan, facts };
     problems::outcome_problems(&outcome, world).remove(0)
 }
 
@@ -109,7 +106,7 @@ fn servers_behind_a_foreign_key_name_it() {
         }],
         ..Outcome::default()
     };
-    let world = World { cluster: "logpilot", living: &BTreeSet::new(), plan: &plan, facts: &facts };
+    let world = World { cluster: "logpilot", is_living: &|_| false, plan: &plan, facts: &facts };
     assert_eq!(
         problems::outcome_problems(&outcome, world),
         [],
