@@ -25,7 +25,7 @@ fn directory() -> (TempDir, PathBuf, PathBuf) {
     (home, database, to)
 }
 
-/// Of no resource.
+/// A backup without the identity of a resource.
 fn take(database: &Path, to: &Path, keep: usize, now: Timestamp) -> Result<Taken, Error> {
     take_of(&Selection::default(), database, to, keep, now)
 }
@@ -203,7 +203,7 @@ fn two_resources_in_one_place_keep_their_own() {
     left.extend(left.clone().iter().map(|name| format!("{name}.json")));
     left.sort();
     assert_eq!(files_in(&to), left);
-    // Of the other one, asked for by its name: to copy a resource, or to make it again.
+    // A restore by file name may name a backup of another resource: to clone it, or to recreate it.
     put_back(&to.join(&third[1].file), &database, None, at(9)).unwrap();
 }
 

@@ -157,7 +157,7 @@ impl ApiClient {
         self.send("evict", &named(kind, key), WRITE_DEADLINE, request).await.map(drop)
     }
 
-    /// Writes the whole status of a custom resource, if nobody wrote the resource since this version; with none,
+    /// Writes the whole status of a custom resource, if no client wrote the resource since this version; with none,
     /// whoever did. A UID would be no precondition: where the status of a custom resource is written, the API server takes
     /// nothing else from the body, and what was meant for a resource would be told of the next one of its name. Answers the
     /// resource as it is then; `None` where there is none of this name.

@@ -132,7 +132,7 @@ impl Applier<'_> {
         }
     }
 
-    /// Tries something, but not again what was refused, or put right once too often, a moment ago. `policy` is for
+    /// Attempts a write, unless the object is backing off after a rejection or after too many reverts. `policy` is for
     /// the pauses after too many repairs.
     pub(super) async fn unless_backing_off<Try: Future<Output = ApplyResult>>(
         &self,

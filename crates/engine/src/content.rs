@@ -10,11 +10,11 @@ use super::{fingerprint::holds_quantity, quantity::nano};
 const WHOLE: [&str; 7] =
     ["matchLabels", "selector", "podSelector", "namespaceSelector", "nodeSelector", "data", "binaryData"];
 
-/// Maps that decide what runs, and what is sent where: a field that nobody planned, such as a command, an init container or
+/// Maps that decide what runs, and what is sent where: an unplanned field, such as a command, an init container or
 /// an external address, is a difference.
 const CLOSED: [&str; 3] = ["spec", "containers", "initContainers"];
 
-/// Fields of those maps that the API server or a controller fills in where nobody sets them.
+/// Fields of those maps that the API server or a controller fills in when they are not set.
 const FILLED_IN: [&str; 37] = [
     "allocateLoadBalancerNodePorts",
     "backoffLimit",
@@ -125,7 +125,7 @@ fn below(name: &str, planned: &Value, live: Option<&Value>, parent: &str, own: &
     }
 }
 
-/// The first field that nobody planned and nobody fills in.
+/// The first field that is neither planned nor filled in by the API server or a controller.
 fn unplanned(planned: &Map<String, Value>, live: &Map<String, Value>) -> Option<String> {
     let extra = |(key, value): &(&String, &Value)| {
         let nothing = is_empty(value) || value.as_object().is_some_and(Map::is_empty);
