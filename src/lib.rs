@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod operator;
 pub mod schemas;
 pub mod server;
+pub mod stack;
 pub mod structure;
 pub mod telemetry;
 pub mod termination;

@@ -13,7 +13,12 @@ use super::LogPilotCluster;
 /// The definition to install. Always this one: `LogPilotCluster::crd()` lacks what is done here.
 #[must_use]
 pub fn crd() -> CustomResourceDefinition {
-    let mut crd = LogPilotCluster::crd();
+    finished(LogPilotCluster::crd())
+}
+
+/// A derived definition as it is installed.
+#[must_use]
+pub fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         if let Some(schema) =
             version.schema.as_mut().and_then(|validation| validation.open_api_v3_schema.as_mut())

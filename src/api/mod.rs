@@ -18,8 +18,8 @@ pub mod monitoring;
 pub mod network;
 pub mod patches;
 pub mod restore;
-mod rules;
-mod schema;
+pub(crate) mod rules;
+pub(crate) mod schema;
 pub mod status;
 pub mod storage;
 

@@ -30,18 +30,18 @@ use kube::core::{Message, Reason, Rule};
 /// Two traps: a message with a line break is dropped, so that free text goes through
 /// `strings.quote`; and the text of a number has no bound when it is joined with `+`, which makes
 /// the rule too costly, so that numbers go through `format`.
-pub(super) fn explained(rule: impl Into<String>, message: impl Into<String>) -> Rule {
+pub(crate) fn explained(rule: impl Into<String>, message: impl Into<String>) -> Rule {
     Rule::new(rule).message(Message::Expression(message.into()))
 }
 
 /// A combination that is not allowed, shown as `Forbidden`.
-pub(super) fn forbidden(rule: impl Into<String>, message: &str) -> Rule {
+pub(crate) fn forbidden(rule: impl Into<String>, message: &str) -> Rule {
     Rule::new(rule).message(message).reason(Reason::FieldValueForbidden)
 }
 
 /// Quantity `small` is at most quantity `large`; both are expressions of text. What is no quantity
 /// passes: its own rule says so, and an error here would bury that.
-pub(super) fn at_most(small: &str, large: &str) -> String {
+pub(crate) fn at_most(small: &str, large: &str) -> String {
     format!(
         "[{small}].all(s, [{large}].all(l, !isQuantity(s) || !isQuantity(l) || quantity(s).compareTo(quantity(l)) <= 0))"
     )

@@ -1,0 +1,153 @@
+//! What the operator reports of a stack. Every field is optional to readers: an old status stays readable.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::component::ComponentKind;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceStackStatus {
+    /// `Ready`, `Accepted`, `Applied`; `Reconciling`, `Stalled` and `Warning` are present only while true.
+    #[schemars(schema_with = "crate::api::schema::conditions")]
+    pub conditions: Vec<Condition>,
+    /// The generation that this status describes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready and enabled components, `4/8`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub ready: Option<String>,
+    /// The components that others wait for, without those that only wait themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub waiting: Option<String>,
+    /// One word for the table: `Ready`, `Paused`, or the reason of what is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub summary: Option<String>,
+    /// Problems of severity Error.
+    pub problem_count: i32,
+    /// Problems of severity Warning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning_count: Option<i32>,
+    /// First address from outside the Kubernetes cluster, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub url: Option<String>,
+    /// Number of tiers: components of one tier start together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tiers: Option<i32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 40), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub components: Vec<ComponentStatus>,
+    /// Generated Secrets. The UID tells a lost Secret from a new one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub secrets: Vec<SecretStatus>,
+    /// At most 32, the most severe first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub problems: Vec<Problem>,
+}
+
+/// One component.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ComponentStatus {
+    #[schemars(length(max = 63))]
+    pub name: String,
+    pub kind: ComponentKind,
+    /// Components of tier 1 depend on none.
+    pub tier: i32,
+    pub phase: Phase,
+    /// Ready and wanted pods, `1/1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub ready: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub image: Option<String>,
+    /// It was complete once, so that it is created again without waiting for its dependencies.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub started: bool,
+    /// Hash of the last template that was completely rolled out, or of the Job that completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub reached: Option<String>,
+    /// What it waits for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub blocked_by: Vec<Blocker>,
+}
+
+/// A dependency that a component waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Blocker {
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// Why it is not ready.
+    #[schemars(length(max = 256))]
+    pub why: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// Waits for a dependency.
+    #[default]
+    Waiting,
+    /// Runs for the first time and is not ready yet.
+    Starting,
+    /// A change is being rolled out.
+    Updating,
+    Ready,
+    /// It was ready and is not.
+    Degraded,
+    Failed,
+    /// A Job that succeeded.
+    Completed,
+    Stopped,
+    /// An address outside the stack.
+    NotChecked,
+    Disabled,
+}
+
+/// A generated Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SecretStatus {
+    #[schemars(length(max = 253))]
+    pub name: String,
+    #[schemars(length(max = 64))]
+    pub uid: String,
+}
+
+/// Something that needs attention.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Problem {
+    /// `Error` or `Warning`.
+    #[schemars(length(max = 16))]
+    pub severity: String,
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// Kind and name of the object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub object: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub component: Option<String>,
+    /// Components that do not work because of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub affects: Vec<String>,
+    #[schemars(length(max = 1024))]
+    pub message: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub next: Option<String>,
+}

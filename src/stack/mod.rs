@@ -1,0 +1,3 @@
+//! `ServiceStack`: a few services that start in order, in one namespace.
+
+pub mod api;
