@@ -4,7 +4,7 @@
 //! role, its admission policy and the table of rights in SECURITY.md from this table.
 
 use k8s_openapi::api::{
-    apps::v1::{Deployment, ReplicaSet},
+    apps::v1::{Deployment, ReplicaSet, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
     core::v1::{
@@ -18,7 +18,7 @@ use k8s_openapi::api::{
 use serde::Serialize;
 
 use crate::{
-    api,
+    api, stack,
     engine::{
         kind::{Domain, Kind, Management, Nature},
         plan::{Plan, Replicas},
@@ -53,6 +53,8 @@ pub const FIELD_MANAGER: &str = "logpilot-operator";
 pub const VOLUME_LABEL: &str = "logpilot.io/data";
 /// What watches select by, and how a kept claim or namespace is recognised by a later cluster.
 pub const CLUSTER_LABEL: &str = "logpilot.io/cluster";
+/// On every object of a stack.
+pub const STACK_LABEL: &str = "logpilot.io/stack";
 
 /// The resource that users write.
 pub static LOGPILOT_CLUSTER: ResourceKind = ResourceKind {
@@ -66,11 +68,23 @@ pub static LOGPILOT_CLUSTER: ResourceKind = ResourceKind {
     field_manager: FIELD_MANAGER,
 };
 
+/// A tenant's resource.
+pub static SERVICE_STACK: ResourceKind = ResourceKind {
+    group: api::GROUP,
+    version: api::VERSION,
+    kind: stack::api::KIND,
+    plural: stack::api::PLURAL,
+    namespaced: true,
+    label: STACK_LABEL,
+    watch: "stacks",
+    field_manager: FIELD_MANAGER,
+};
+
 /// Whose objects they are.
 pub static DOMAIN: Domain = Domain {
     field_manager: FIELD_MANAGER,
     owner_group: api::GROUP,
-    resources: &[&LOGPILOT_CLUSTER],
+    resources: &[&LOGPILOT_CLUSTER, &SERVICE_STACK],
     handed_over: ("logpilot.io/replicas", "autoscaled"),
     main_container: "logpilot",
     volume_label: VOLUME_LABEL,
@@ -154,6 +168,8 @@ kinds! {
         HOLDS_DATA;
     Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 2, Managed Workload,
         "The servers, one Deployment for each component.";
+    StatefulSet:             "apps",                  "v1", "statefulsets",             namespaced, always,   wave 2, Managed Workload,
+        "Components of a ServiceStack that keep their names, such as databases.";
     Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 2, Managed,
         POD_DEPENDENCIES;
     Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 2, Managed,

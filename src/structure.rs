@@ -310,7 +310,7 @@ fn of_object(fields: &Map<String, Value>, schema: &Value, path: &str, found: &mu
 }
 
 /// The name that was probably meant.
-fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = given.to_lowercase();
     let distance = |name: &str| strsim::osa_distance(&lower, &name.to_lowercase());
     let near = |(distance, name): &(usize, &str)| *distance <= given.chars().count().max(name.len()) / NEAR;

@@ -77,7 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::workload::names::{is_dns_1035, without_hash};
+    use crate::workload::names::{is_dns_1035, load_balancer, node_port, without_hash};
 
     proptest! {
         #[test]
@@ -90,7 +90,7 @@ mod tests {
             let hash = short_hash(&content);
             prop_assert_eq!(hash.len(), HASH);
             for made in [
-                name.component(role), name.load_balancer(role), name.node_port(role),
+                name.component(role), load_balancer(&name.component(role)), node_port(&name.component(role)),
                 config(&name, role, &hash), format!("{}-{hash}", config_check(&name, role)), name.service_account(), api_key(&name), shared_data(&name),
                 component_data(&name, role), backup(&name, None), backup(&name, Some(role)), restore(&name), restore_of(&name, &hash), name.ingress(), name.grpc_ingress(), name.service_monitor(),
                 name.limit_range(), name.resource_quota(),

@@ -17,7 +17,8 @@ mod probes;
 mod resources;
 mod restore;
 mod scaling;
-mod scheduling;
+pub(crate) use scaling::behavior as scaling_behavior;
+pub(crate) mod scheduling;
 mod storage;
 
 use std::fmt;
@@ -46,9 +47,9 @@ use crate::{
 };
 
 /// The namespace the operator itself is installed in.
-const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
+pub(crate) const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
 /// Stands in for the UID of a resource that no API server has seen.
-const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
+pub(crate) const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// One objection: where, and what to change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,14 +67,14 @@ impl fmt::Display for Violation {
 
 /// Collects violations, so that the user sees all of them at once.
 #[derive(Debug, Default)]
-struct Violations(Vec<Violation>);
+pub(crate) struct Violations(pub(crate) Vec<Violation>);
 
 impl Violations {
-    fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(Violation { path: path.into(), message: message.into() });
     }
 
-    fn require(&mut self, good: bool, path: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn require(&mut self, good: bool, path: impl Into<String>, message: impl Into<String>) {
         if !good {
             self.add(path, message);
         }
@@ -181,6 +182,7 @@ fn scope(
         domain: api::GROUP.to_owned(),
         handed_over: (DOMAIN.handed_over.0.to_owned(), DOMAIN.handed_over.1.to_owned()),
         family: labels::FAMILY.to_owned(),
+        selects_family: false,
         labels: spec.common_labels.clone(),
         annotations: spec.common_annotations.clone(),
         pull_secrets: spec.image_pull_secrets.iter().flatten().map(|secret| secret.name.clone()).collect(),
@@ -190,7 +192,7 @@ fn scope(
     }
 }
 
-fn pull_policy(policy: ImagePullPolicy) -> &'static str {
+pub(crate) fn pull_policy(policy: ImagePullPolicy) -> &'static str {
     match policy {
         ImagePullPolicy::Always => "Always",
         ImagePullPolicy::IfNotPresent => "IfNotPresent",

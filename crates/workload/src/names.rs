@@ -37,16 +37,6 @@ impl NamePrefix {
     }
 
     #[must_use]
-    pub fn load_balancer(&self, kind: &str) -> String {
-        format!("{self}-{kind}-loadbalancer")
-    }
-
-    #[must_use]
-    pub fn node_port(&self, kind: &str) -> String {
-        format!("{self}-{kind}-nodeport")
-    }
-
-    #[must_use]
     pub fn service_account(&self) -> String {
         self.0.clone()
     }
@@ -117,6 +107,24 @@ impl fmt::Display for NamePrefix {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
+}
+
+/// Service of type LoadBalancer of the component of this name.
+#[must_use]
+pub fn load_balancer(component: &str) -> String {
+    format!("{component}-loadbalancer")
+}
+
+/// Service of type NodePort of the component of this name.
+#[must_use]
+pub fn node_port(component: &str) -> String {
+    format!("{component}-nodeport")
+}
+
+/// Headless Service of the component of this name.
+#[must_use]
+pub fn pods(component: &str) -> String {
+    format!("{component}-pods")
 }
 
 /// Short hash of a content, for names and annotations.

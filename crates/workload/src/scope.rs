@@ -23,6 +23,8 @@ pub struct Scope {
     pub handed_over: (String, String),
     /// Name, inside the domain, of the label that says for which kind of resource an object was made.
     pub family: String,
+    /// Services select by the family label too, because a resource of another kind may have the same name in this namespace.
+    pub selects_family: bool,
     /// On every object. What the operator sets wins over them.
     pub labels: StringMap,
     /// On every object.

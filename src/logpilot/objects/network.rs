@@ -29,7 +29,7 @@ pub fn policy(cluster: &Cluster, component: &Component) -> Option<NetworkPolicy>
     })
 }
 
-fn egress(given: &Egress) -> NetworkPolicyEgressRule {
+pub(crate) fn egress(given: &Egress) -> NetworkPolicyEgressRule {
     NetworkPolicyEgressRule {
         to: Some(given.to.iter().map(peer).collect()),
         ports: given.ports.as_ref().and_then(|ports| non_empty(ports.iter().map(port).collect())),
@@ -44,7 +44,7 @@ fn port(given: &EgressPort) -> NetworkPolicyPort {
     NetworkPolicyPort { end_port: given.end_port, ..network_policy::port(given.port, protocol) }
 }
 
-fn peer(given: &Peer) -> NetworkPolicyPeer {
+pub(crate) fn peer(given: &Peer) -> NetworkPolicyPeer {
     NetworkPolicyPeer {
         ip_block: given.cidr.as_ref().map(|cidr| IPBlock {
             cidr: cidr.clone(),

@@ -69,6 +69,9 @@ fn resolved(
     Component {
         kind: server.role.name.into(),
         container: server.role.container.into(),
+        command: Vec::new(),
+        args: Vec::new(),
+        read_only_root_filesystem: true,
         ports: server.role.ports.iter().map(port).collect(),
         env: env::variables(cluster, &server),
         env_from: env::sources(&server),
@@ -136,6 +139,8 @@ fn port(port: &model::Port) -> Port {
     Port {
         name: port.name.into(),
         number: port.number,
+        published: port.number,
+        protocol: "TCP".to_owned(),
         app_protocol: port.app_protocol.map(str::to_owned),
         internal: *port == MANAGEMENT,
     }

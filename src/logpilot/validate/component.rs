@@ -157,6 +157,7 @@ fn identity(
         user: Some(user),
         group: Some(given.run_as_group.unwrap_or(user)),
         fs_group: Some(given.fs_group.unwrap_or(user)),
+        supplemental_groups: Vec::new(),
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn resolve(
 }
 
 /// None for an empty block: it would be owned by us as an empty block.
-fn behavior(given: &ScalingBehavior) -> Option<HorizontalPodAutoscalerBehavior> {
+pub(crate) fn behavior(given: &ScalingBehavior) -> Option<HorizontalPodAutoscalerBehavior> {
     let scale_up = given.scale_up.as_ref().and_then(rules);
     let scale_down = given.scale_down.as_ref().and_then(rules);
     (scale_up.is_some() || scale_down.is_some())

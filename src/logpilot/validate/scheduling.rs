@@ -31,7 +31,7 @@ pub(super) fn spread(
     Some(list)
 }
 
-fn constraint(given: &given::TopologySpread) -> TopologySpreadConstraint {
+pub(crate) fn constraint(given: &given::TopologySpread) -> TopologySpreadConstraint {
     let hard = given.when_unsatisfiable == Some(WhenUnsatisfiable::DoNotSchedule);
     TopologySpreadConstraint {
         topology_key: given.topology_key.clone(),
@@ -41,7 +41,7 @@ fn constraint(given: &given::TopologySpread) -> TopologySpreadConstraint {
     }
 }
 
-pub(super) fn toleration(given: &given::Toleration) -> Toleration {
+pub(crate) fn toleration(given: &given::Toleration) -> Toleration {
     Toleration {
         key: given.key.clone(),
         operator: given.operator.map(|operator| {

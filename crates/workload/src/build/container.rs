@@ -21,6 +21,8 @@ pub fn build(scope: &Scope, component: &Component) -> Container {
         name: component.container.clone(),
         image: Some(component.image.to_string()),
         image_pull_policy: scope.pull_policy.clone(),
+        command: non_empty(component.command.clone()),
+        args: non_empty(component.args.clone()),
         env: non_empty(component.env.clone()),
         env_from: non_empty(component.env_from.clone()),
         ports: non_empty(ports(component)),
@@ -29,7 +31,10 @@ pub fn build(scope: &Scope, component: &Component) -> Container {
         readiness_probe: probes::build(readiness.as_ref()),
         startup_probe: probes::build(startup.as_ref()),
         lifecycle: lifecycle(component),
-        security_context: Some(security_context()),
+        security_context: Some(SecurityContext {
+            read_only_root_filesystem: component.read_only_root_filesystem.then_some(true),
+            ..security_context()
+        }),
         // A crash is then explained in the status by its last lines.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         volume_mounts: non_empty(component.mounts.clone()),
@@ -44,7 +49,7 @@ fn ports(component: &Component) -> Vec<ContainerPort> {
         .map(|port| ContainerPort {
             name: Some(port.name.clone()),
             container_port: port.number,
-            protocol: Some("TCP".into()),
+            protocol: Some(port.protocol.clone()),
             ..ContainerPort::default()
         })
         .collect()

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod horizontal_pod_autoscaler;
 pub mod ingress;
 pub mod ingress_nginx;
+pub mod job;
 pub mod limit_range;
 pub mod namespace;
 pub mod network_policy;
@@ -26,6 +27,7 @@ pub mod routes;
 pub mod service;
 pub mod service_account;
 pub mod service_monitor;
+pub mod stateful_set;
 
 #[cfg(test)]
 mod tests;

@@ -69,6 +69,7 @@ pub fn security_context(identity: &Identity) -> PodSecurityContext {
         run_as_user: identity.user,
         run_as_group: identity.group,
         fs_group: identity.fs_group,
+        supplemental_groups: non_empty(identity.supplemental_groups.clone()),
         // Changing the owner of every file at each start takes minutes on a large volume.
         fs_group_change_policy: Some("OnRootMismatch".into()),
         seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),

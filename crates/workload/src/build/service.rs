@@ -7,7 +7,7 @@ use k8s_openapi::{
     apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
 };
 
-use crate::{labels, metadata, model::Component, scope::Scope};
+use crate::{labels, metadata, model::Component, names, scope::Scope};
 
 /// What the ports of Services have on the nodes now: by the Service's name, then by the port's number.
 pub type NodePorts = BTreeMap<String, BTreeMap<i64, i64>>;
@@ -17,10 +17,28 @@ pub type NodePorts = BTreeMap<String, BTreeMap<i64, i64>>;
 pub fn cluster_ip(scope: &Scope, component: &Component) -> Service {
     let ports = component.ports.iter().map(|port| ServicePort {
         app_protocol: port.app_protocol.clone(),
-        ..service_port(&port.name, port.number)
+        protocol: Some(port.protocol.clone()),
+        ..service_port(&port.name, port.published)
     });
     let metadata = metadata(scope, component, component.name.clone(), labels::SERVICE_INTERNAL);
     service(scope, component, metadata, "ClusterIP", ports.collect())
+}
+
+/// The governing Service of a StatefulSet, and the addresses of all pods for a monitor, ready or not.
+#[must_use]
+pub fn headless(scope: &Scope, component: &Component) -> Service {
+    let ports = component.ports.iter().map(|port| ServicePort {
+        protocol: Some(port.protocol.clone()),
+        ..service_port(&port.name, port.number)
+    });
+    let metadata = metadata(scope, component, names::pods(&component.name), "pods");
+    let mut service = service(scope, component, metadata, "ClusterIP", ports.collect());
+    if let Some(spec) = &mut service.spec {
+        spec.cluster_ip = Some("None".into());
+        spec.publish_not_ready_addresses = Some(true);
+        spec.ports = spec.ports.take().filter(|ports| !ports.is_empty());
+    }
+    service
 }
 
 /// None unless asked for. Internal ports stay inside: they are not authenticated.
@@ -28,7 +46,7 @@ pub fn cluster_ip(scope: &Scope, component: &Component) -> Service {
 pub fn load_balancer(scope: &Scope, component: &Component) -> Option<Service> {
     let wanted = component.load_balancer.as_ref()?;
     let ports = wanted.ports.iter().map(|port| service_port(&port.name, port.number)).collect();
-    let name = scope.prefix.load_balancer(&component.kind);
+    let name = names::load_balancer(&component.name);
     let mut metadata = metadata(scope, component, name, "load-balancer");
     metadata::annotate(&mut metadata, wanted.annotations.clone());
     let mut service = service(scope, component, metadata, "LoadBalancer", ports);
@@ -44,7 +62,7 @@ pub fn load_balancer(scope: &Scope, component: &Component) -> Option<Service> {
 #[must_use]
 pub fn node_port(scope: &Scope, component: &Component, allocated: &NodePorts) -> Option<Service> {
     let wanted = component.node_port.as_ref()?;
-    let name = scope.prefix.node_port(&component.kind);
+    let name = names::node_port(&component.name);
     // What a port has, it keeps, even when another one is to have it: the API server then refuses both. 0 takes another.
     let in_the_way = |number: i32| {
         let has = allocated.get(&name)?.get(&i64::from(number))?;

@@ -53,6 +53,7 @@ fn scope() -> Scope {
         domain: "shop.example".into(),
         handed_over: ("shop.example/replicas".into(), "autoscaled".into()),
         family: "stack".into(),
+        selects_family: false,
         labels: StringMap::from([("team".into(), "red".into())]),
         annotations: StringMap::from([("shop.example/note".into(), "n".into())]),
         pull_secrets: vec!["registry".into()],
@@ -66,13 +67,22 @@ fn scope() -> Scope {
 }
 
 fn component() -> Component {
-    let port =
-        |name: &str, number, internal| Port { name: name.into(), number, app_protocol: None, internal };
+    let port = |name: &str, number, internal| Port {
+        name: name.into(),
+        number,
+        published: number,
+        protocol: "TCP".into(),
+        app_protocol: None,
+        internal,
+    };
     Component {
         name: "erp-orders".into(),
         kind: "orders".into(),
         image: Image::parse("example/orders:1").expect("an image"),
         container: "orders".into(),
+        command: Vec::new(),
+        args: Vec::new(),
+        read_only_root_filesystem: true,
         ports: vec![port("web", 80, false), port("admin", 81, true)],
         env: vec![EnvVar { name: "A".into(), value: Some("b".into()), value_from: None }],
         env_from: Vec::new(),

@@ -18,6 +18,11 @@ pub struct Component {
     pub image: Image,
     /// Name of its container.
     pub container: String,
+    /// Entrypoint. Empty: that of the image.
+    pub command: Vec<String>,
+    /// Arguments of the entrypoint. Empty: those of the image.
+    pub args: Vec<String>,
+    pub read_only_root_filesystem: bool,
     pub ports: Vec<Port>,
     pub env: Vec<EnvVar>,
     pub env_from: Vec<EnvFromSource>,
@@ -59,7 +64,12 @@ pub struct Component {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
     pub name: String,
+    /// Of the container.
     pub number: i32,
+    /// Of the Service.
+    pub published: i32,
+    /// `TCP` or `UDP`.
+    pub protocol: String,
     /// Told to proxies that cannot guess the protocol.
     pub app_protocol: Option<String>,
     /// Only the monitoring connects to it.
@@ -80,6 +90,8 @@ pub struct Identity {
     pub group: Option<i64>,
     /// Owns the volumes.
     pub fs_group: Option<i64>,
+    /// Groups of the pod in addition to `group`.
+    pub supplemental_groups: Vec<i64>,
 }
 
 /// Who may connect to a component's pods, and where they may connect to.

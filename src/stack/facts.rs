@@ -1,0 +1,52 @@
+//! What the plan of a stack has to know of the Kubernetes cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::gates::Gate;
+
+/// All inputs of a plan, besides the stack itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// By the name of a generated Secret.
+    pub secrets: BTreeMap<String, SecretFact>,
+    /// By component. A component without an entry waits for nothing.
+    pub gates: BTreeMap<String, Gate>,
+    /// Components that are being stopped, and whose dependents have no pods any more.
+    pub stopped: BTreeSet<String>,
+    /// Components whose number of pods was last seen, for one that is created again under an autoscaler.
+    pub last_replicas: BTreeMap<String, i32>,
+    /// Components whose number of pods an autoscaler of another owner decides.
+    pub autoscaled_by_others: BTreeSet<String>,
+    /// Why a component may not be written, other than its gate: a reason.
+    pub held: BTreeMap<String, &'static str>,
+    /// Names of Jobs that completed and exist no more: they do not run again.
+    pub completed: BTreeSet<String>,
+}
+
+/// What is known of a generated Secret.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretFact {
+    /// It exists, with this UID.
+    Exists { uid: String },
+    /// It has to be created with these values.
+    Generate { values: BTreeMap<String, String> },
+    /// It existed, and data that it opens still does.
+    Lost { uid: String },
+    /// Another owner has an object of this name.
+    Foreign,
+    /// It could not be read.
+    Unknown,
+}
+
+/// Never shows a value.
+impl std::fmt::Debug for SecretFact {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Exists { .. } => "Exists",
+            Self::Generate { .. } => "Generate",
+            Self::Lost { .. } => "Lost",
+            Self::Foreign => "Foreign",
+            Self::Unknown => "Unknown",
+        })
+    }
+}

@@ -1,0 +1,161 @@
+//! What a stack is made of. A table of contents: whether an object exists is said in its builder's first lines.
+
+use serde::Serialize;
+
+use super::{
+    api::component::ComponentKind,
+    facts::{Facts, SecretFact},
+    gates::Wanted,
+    model::{Stack, StackComponent},
+    objects::{files, ingress, network_policy, secret},
+};
+use crate::{
+    engine::plan::{Plan, Replicas},
+    kinds::AddTyped,
+    workload::{
+        build::{
+            deployment::{self, ObservedReplicas},
+            gateway, horizontal_pod_autoscaler, job, persistent_volume_claim, pod, pod_disruption_budget,
+            routes, service, service_account, stateful_set,
+        },
+        metadata,
+        model::Component,
+        names::short_hash,
+    },
+};
+
+/// Annotation of a workload, in the operator's domain: hash of its pod template.
+pub const TEMPLATE: &str = "template";
+/// Why a component is not created or changed: it waits for another one.
+pub const WAITING: &str = "WaitingForDependency";
+
+/// Every object that the stack should have.
+#[must_use]
+pub fn plan(stack: &Stack, facts: &Facts) -> Plan {
+    let scope = &stack.scope;
+    let mut plan = Plan::default();
+    plan.add([service_account::build(scope, &std::collections::BTreeMap::new())]);
+    for wanted in &stack.secrets {
+        plan.add(secret::build(scope, wanted, facts.secrets.get(&wanted.name)));
+    }
+    plan.add(stack.volumes.iter().map(|claim| persistent_volume_claim::build(scope, claim)));
+    for component in stack.components.values() {
+        plan.add(component.claims.iter().map(|claim| persistent_volume_claim::build(scope, claim)));
+        if let Some(workload) = &component.workload {
+            let stopped = facts.stopped.contains(&component.name);
+            add_component(&mut plan, stack, facts, component, &Component { stopped, ..workload.clone() });
+        }
+    }
+    if let Some(wanted) = &stack.ingress {
+        let held = wanted.components.iter().any(|name| !started(facts, name)).then_some(WAITING);
+        plan.add_with(ingress::build(scope, wanted), Replicas::Planned, held);
+    }
+    plan.add(gateway::build(scope, stack.gateway.as_ref()));
+    plan.add(routes::http(scope, stack.gateway.as_ref()));
+    plan.add(routes::redirect(scope, stack.gateway.as_ref()));
+    plan
+}
+
+fn add_component(
+    plan: &mut Plan,
+    stack: &Stack,
+    facts: &Facts,
+    component: &StackComponent,
+    workload: &Component,
+) {
+    let scope = &stack.scope;
+    let held = hold_reason(facts, component);
+    plan.add(component.files.as_ref().map(|it| files::build(scope, workload, it)));
+    match component.kind {
+        ComponentKind::Deployment => {
+            let observed = ObservedReplicas {
+                enforced: false,
+                autoscaled_by_others: facts.autoscaled_by_others.contains(&component.name),
+                last: facts.last_replicas.get(&component.name).copied(),
+            };
+            let mut built = deployment::build(scope, workload, observed);
+            metadata::annotate(&mut built.metadata, [template(stack, component, workload)]);
+            plan.add_with([built], deployment::replicas(workload, observed), held);
+        }
+        ComponentKind::StatefulSet => {
+            let mut built = stateful_set::build(scope, workload);
+            metadata::annotate(&mut built.metadata, [template(stack, component, workload)]);
+            plan.add_with([built], Replicas::Planned, held);
+        }
+        ComponentKind::Job => {
+            let name = job_name(stack, component, workload);
+            if !workload.stopped && !facts.completed.contains(&name) {
+                let built = job::build(scope, workload, name, component.attempts);
+                plan.add_with([built], Replicas::Planned, held);
+            }
+        }
+        ComponentKind::External => {}
+    }
+    if component.has_service {
+        plan.add([service::cluster_ip(scope, workload)]);
+    }
+    if component.headless {
+        plan.add([service::headless(scope, workload)]);
+    }
+    plan.add(service::load_balancer(scope, workload));
+    if component.kind != ComponentKind::Job {
+        // An autoscaler of a Deployment that does not exist yet reports errors.
+        if started(facts, &component.name) {
+            plan.add(horizontal_pod_autoscaler::build(scope, workload));
+        }
+        plan.add(pod_disruption_budget::build(scope, workload));
+    }
+    plan.add(component.policy.as_ref().map(|it| network_policy::build(scope, workload, it)));
+}
+
+fn started(facts: &Facts, component: &str) -> bool {
+    facts.gates.get(component).is_none_or(|gate| gate.started)
+}
+
+fn hold_reason(facts: &Facts, component: &StackComponent) -> Option<&'static str> {
+    let lost = component.secrets.iter().find_map(|name| match facts.secrets.get(name)? {
+        SecretFact::Lost { .. } => Some("GeneratedSecretLost"),
+        SecretFact::Foreign => Some("NameConflict"),
+        SecretFact::Unknown => Some("Progressing"),
+        SecretFact::Exists { .. } | SecretFact::Generate { .. } => None,
+    });
+    let gate = facts.gates.get(&component.name).filter(|gate| !gate.is_open());
+    lost.or_else(|| facts.held.get(&component.name).copied()).or(gate.map(|_| WAITING))
+}
+
+/// The annotation that says which template a workload has.
+fn template(stack: &Stack, component: &StackComponent, workload: &Component) -> (String, String) {
+    (stack.scope.key(TEMPLATE), template_hash(stack, component, workload))
+}
+
+/// Hash of what a component's pods are made of. The same whether it is stopped or not.
+#[must_use]
+pub fn template_hash(stack: &Stack, component: &StackComponent, workload: &Component) -> String {
+    let template = pod::template(&stack.scope, workload);
+    match component.kind {
+        ComponentKind::Job => hash(&(template, component.attempts.retries, component.attempts.timeout_seconds)),
+        _ => hash(&template),
+    }
+}
+
+/// A Job cannot be changed: another content is another Job.
+#[must_use]
+pub fn job_name(stack: &Stack, component: &StackComponent, workload: &Component) -> String {
+    format!("{}-{}", workload.name, template_hash(stack, component, workload))
+}
+
+/// What the gates have to know of every component that can run.
+#[must_use]
+pub fn wanted(stack: &Stack) -> std::collections::BTreeMap<String, Wanted> {
+    let of = |component: &StackComponent| {
+        let template = component.workload.as_ref().map(|it| template_hash(stack, component, it));
+        let depends_on = component.depends_on.clone();
+        let wanted = Wanted { kind: component.kind, depends_on, template: template.unwrap_or_default() };
+        (component.enabled).then(|| (component.name.clone(), wanted))
+    };
+    stack.components.values().filter_map(of).collect()
+}
+
+fn hash(content: &impl Serialize) -> String {
+    short_hash(&serde_json::to_vec(content).unwrap_or_default())
+}

@@ -1,0 +1,135 @@
+//! Hosts and paths of a stack.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    api::exposure::{IssuerKind, Tls as GivenTls},
+    logpilot::validate::Violations,
+    stack::{
+        api::{
+            ServiceStack,
+            exposure::{RateLimit, RouteRule},
+        },
+        model::{Ingress, IngressRoute, Rate, StackComponent},
+    },
+    workload::model::{Gateway, GatewayParents, Issuer, ParentRef, Protocol, Route, Tls},
+};
+
+pub fn ingress(
+    cr: &ServiceStack,
+    components: &BTreeMap<String, StackComponent>,
+    violations: &mut Violations,
+) -> Option<Ingress> {
+    let given = cr.spec.exposure.as_ref()?.ingress.as_ref().filter(|given| given.enabled != Some(false))?;
+    let mut rules = Vec::new();
+    let mut behind = BTreeSet::new();
+    for (index, rule) in given.rules.iter().enumerate() {
+        let path = format!("spec.exposure.ingress.rules[{index}]");
+        let Some(route) = route(rule, components, &path, violations) else { continue };
+        behind.insert(rule.component.clone());
+        rules.push(IngressRoute {
+            route,
+            web_socket: rule.web_socket == Some(true),
+            rate: rule.rate_limit.as_ref().map_or_else(|| given.rate_limit.as_ref().and_then(rate), rate),
+        });
+    }
+    Some(Ingress {
+        name: given.name.clone().or_else(|| cr.metadata.name.clone()).unwrap_or_default(),
+        class_name: given.class_name.clone(),
+        tls: given.tls.as_ref().map(tls),
+        rules,
+        components: behind,
+    })
+}
+
+pub fn gateway(
+    cr: &ServiceStack,
+    components: &BTreeMap<String, StackComponent>,
+    violations: &mut Violations,
+) -> Option<Gateway> {
+    let given = cr.spec.exposure.as_ref()?.gateway.as_ref().filter(|given| given.enabled != Some(false))?;
+    let mut routes = Vec::new();
+    for (index, rule) in given.rules.iter().enumerate() {
+        let path = format!("spec.exposure.gateway.rules[{index}]");
+        routes.extend(route(rule, components, &path, violations));
+    }
+    let parents = match (&given.class_name, &given.parent_refs) {
+        (Some(class_name), _) => {
+            GatewayParents::Own { class_name: class_name.clone(), tls: given.tls.as_ref().map(tls) }
+        }
+        (None, parents) => GatewayParents::Existing(
+            parents
+                .iter()
+                .flatten()
+                .map(|parent| ParentRef {
+                    name: parent.name.clone(),
+                    namespace: parent.namespace.clone(),
+                    section_name: parent.section_name.clone(),
+                })
+                .collect(),
+        ),
+    };
+    Some(Gateway { parents, routes })
+}
+
+fn route(
+    rule: &RouteRule,
+    components: &BTreeMap<String, StackComponent>,
+    path: &str,
+    violations: &mut Violations,
+) -> Option<Route> {
+    let Some(component) = components.get(&rule.component) else {
+        let known = components.keys().map(String::as_str);
+        violations.add(
+            format!("{path}.component"),
+            format!("no component '{}'{}", rule.component, super::names::hint(&rule.component, known)),
+        );
+        return None;
+    };
+    let Some(workload) = component.workload.as_ref().filter(|_| component.has_service) else {
+        violations.add(
+            format!("{path}.component"),
+            format!("component '{}' has no Service: it needs `ports`, and has to be enabled", rule.component),
+        );
+        return None;
+    };
+    let port = match &rule.port {
+        None => workload.ports.first(),
+        Some(name) => workload.ports.iter().find(|port| port.name == *name),
+    };
+    violations.require(
+        port.is_some(),
+        format!("{path}.port"),
+        format!("component '{}' has no port '{}'", rule.component, rule.port.as_deref().unwrap_or_default()),
+    );
+    let rewrite = rule.rewrite.as_ref().map(|rewrite| match rewrite.trim_end_matches('/') {
+        "" => "/".to_owned(),
+        trimmed => trimmed.to_owned(),
+    });
+    Some(Route {
+        host: rule.host.clone(),
+        path: rule.path.clone().unwrap_or_else(|| "/".to_owned()),
+        rewrite,
+        protocol: Protocol::Http,
+        service: workload.name.clone(),
+        port: port?.published,
+    })
+}
+
+fn rate(given: &RateLimit) -> Option<Rate> {
+    if given.enabled == Some(false) {
+        return None;
+    }
+    let minute = given.requests_per_minute.map(Rate::PerMinute);
+    minute.or(given.requests_per_second.map(Rate::PerSecond))
+}
+
+fn tls(given: &GivenTls) -> Tls {
+    Tls {
+        secret_name: given.secret_name.clone(),
+        issuer: given.issuer_ref.as_ref().map(|issuer| Issuer {
+            name: issuer.name.clone(),
+            cluster_wide: issuer.kind == Some(IssuerKind::ClusterIssuer),
+        }),
+    }
+}

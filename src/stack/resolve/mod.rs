@@ -1,0 +1,169 @@
+//! From what was written to what it means: every default filled in, or every violation at once. No client here.
+//!
+//! The API server has refused what its schema and rules can decide. Here is what they cannot: cycles, references, sizes and
+//! comparisons after defaults.
+
+mod component;
+mod environment;
+mod exposure;
+mod names;
+mod network;
+mod probes;
+mod scaling;
+mod texts;
+mod volumes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+use super::{
+    api::{self, ServiceStack, component::ComponentSpec},
+    graph::{self, Dependencies},
+    model::{GeneratedSecret, Stack, part_of},
+};
+use crate::{
+    api::{GROUP, VERSION, common::DeletionPolicy},
+    kinds::DOMAIN,
+    logpilot::validate::{NO_UID, OPERATOR_NAMESPACE, Violation, Violations, pull_policy},
+    workload::{model::NamespaceLimits, names::NamePrefix, scope::Scope},
+};
+
+/// Name of the label, in the operator's domain, that every object of a stack has.
+pub const FAMILY: &str = "stack";
+
+/// The stack that the resource describes.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn resolve(cr: &ServiceStack) -> Result<Stack, Vec<Violation>> {
+    let mut violations = Violations::default();
+    let stack = build(cr, &mut violations);
+    match stack {
+        Some(stack) if violations.0.is_empty() => Ok(stack),
+        _ => Err(violations.0),
+    }
+}
+
+/// `None` only after a violation that leaves nothing to go on with.
+fn build(cr: &ServiceStack, violations: &mut Violations) -> Option<Stack> {
+    let spec = &cr.spec;
+    let scope = scope(cr, violations)?;
+    let graph = dependencies(cr);
+    let tiers = match graph::tiers(&graph) {
+        Ok(tiers) => tiers,
+        Err(cycle) => {
+            violations.add(
+                "spec.components",
+                format!(
+                    "depend on each other in a circle, so that none of them can start: {}; remove one of the `dependsOn` entries",
+                    cycle.join(" → ")
+                ),
+            );
+            return None;
+        }
+    };
+    let known = names::Known::of(cr, &scope);
+    let mut components = BTreeMap::new();
+    let mut edges = network::Edges::default();
+    for (name, given) in &spec.components {
+        let tier = tiers.get(name).copied().unwrap_or(1);
+        let resolved = component::resolve(cr, &known, name, given, tier, &mut edges, violations);
+        components.insert(name.clone(), resolved);
+    }
+    for (component, on) in &graph {
+        for dependency in on {
+            edges.add(component, dependency);
+        }
+    }
+    let ingress = exposure::ingress(cr, &components, violations);
+    let gateway = exposure::gateway(cr, &components, violations);
+    network::resolve(cr, &scope, &mut components, &edges, (ingress.as_ref(), gateway.as_ref()));
+    let (secrets, volumes) = (secrets(cr), volumes::shared(cr));
+    Some(Stack {
+        environment: spec.environment,
+        secrets,
+        volumes,
+        components,
+        ingress,
+        gateway,
+        paused: operation(cr, |operation| operation.paused),
+        stopped: operation(cr, |operation| operation.stopped),
+        scope,
+    })
+}
+
+fn operation(cr: &ServiceStack, field: impl Fn(&api::spec::Operation) -> Option<bool>) -> bool {
+    cr.spec.operation.as_ref().and_then(field) == Some(true)
+}
+
+fn is_enabled(component: &ComponentSpec) -> bool {
+    component.enabled != Some(false)
+}
+
+/// What each enabled component depends on.
+fn dependencies(cr: &ServiceStack) -> Dependencies {
+    let components = &cr.spec.components;
+    let of = |component: &ComponentSpec| -> BTreeSet<String> {
+        component.depends_on.iter().flatten().filter(|name| components.contains_key(*name)).cloned().collect()
+    };
+    components.iter().map(|(name, component)| (name.clone(), of(component))).collect()
+}
+
+fn scope(cr: &ServiceStack, violations: &mut Violations) -> Option<Scope> {
+    let (spec, name) = (&cr.spec, cr.metadata.name.clone().unwrap_or_default());
+    let namespace = cr.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned());
+    violations.require(
+        !namespace.starts_with("kube-") && namespace != OPERATOR_NAMESPACE,
+        "metadata.namespace",
+        format!("'{namespace}' belongs to Kubernetes or to the operator; use another namespace"),
+    );
+    let Some(prefix) = NamePrefix::parse(&name) else {
+        violations.add(
+            "metadata.name",
+            format!(
+                "'{name}' must be a lower-case DNS label that starts with a letter, of at most {} characters",
+                NamePrefix::MAX
+            ),
+        );
+        return None;
+    };
+    Some(Scope {
+        owner: OwnerReference {
+            api_version: format!("{GROUP}/{VERSION}"),
+            kind: api::KIND.to_owned(),
+            name: name.clone(),
+            uid: cr.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()),
+            controller: Some(true),
+            block_owner_deletion: None,
+        },
+        namespace,
+        prefix,
+        product: name.clone(),
+        manager: DOMAIN.field_manager.to_owned(),
+        domain: GROUP.to_owned(),
+        handed_over: (DOMAIN.handed_over.0.to_owned(), DOMAIN.handed_over.1.to_owned()),
+        family: FAMILY.to_owned(),
+        selects_family: true,
+        labels: part_of(&name, &spec.common_labels),
+        annotations: BTreeMap::new(),
+        pull_secrets: spec.image_pull_secrets.iter().flatten().map(|secret| secret.name.clone()).collect(),
+        pull_policy: spec.image_pull_policy.map(|policy| pull_policy(policy).to_owned()),
+        protected: spec.deletion_protection == Some(true),
+        limits: NamespaceLimits::default(),
+    })
+}
+
+/// Generated Secrets are kept as long as any data that they may open.
+fn secrets(cr: &ServiceStack) -> Vec<GeneratedSecret> {
+    let spec = &cr.spec;
+    let owned = |policy: Option<DeletionPolicy>| policy == Some(DeletionPolicy::Delete);
+    let own = spec.components.values().flat_map(|component| component.volumes.values());
+    let all_deleted = own.filter(|volume| volume.size.is_some()).all(|volume| owned(volume.deletion_policy))
+        && spec.volumes.values().all(|volume| owned(volume.deletion_policy));
+    let generated = |(entry, secret): (&String, &api::spec::SecretEntry)| {
+        let keys = secret.generate.clone()?;
+        Some(GeneratedSecret { name: names::secret(cr, entry), keys, owned: all_deleted })
+    };
+    spec.secrets.iter().filter_map(generated).collect()
+}
