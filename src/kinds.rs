@@ -18,12 +18,13 @@ use k8s_openapi::api::{
 use serde::Serialize;
 
 use crate::{
-    api, stack,
+    api,
     engine::{
         kind::{Domain, Kind, Management, Nature},
         plan::{Plan, Replicas},
         resource::ResourceKind,
     },
+    stack,
     workload::build::{
         gateway::{GATEWAY_API, Gateway},
         pod_monitor::PodMonitor,

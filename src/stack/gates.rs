@@ -189,7 +189,9 @@ mod tests {
                 }
                 Self::Down(template) | Self::Rolling(template) => base(template),
                 Self::Failed(template) => Observed { failed: true, ..base(template) },
-                Self::Idle(template) => Observed { idle: true, complete: true, available: true, ..base(template) },
+                Self::Idle(template) => {
+                    Observed { idle: true, complete: true, available: true, ..base(template) }
+                }
             })
         }
     }

@@ -133,7 +133,9 @@ fn template(stack: &Stack, component: &StackComponent, workload: &Component) -> 
 pub fn template_hash(stack: &Stack, component: &StackComponent, workload: &Component) -> String {
     let template = pod::template(&stack.scope, workload);
     match component.kind {
-        ComponentKind::Job => hash(&(template, component.attempts.retries, component.attempts.timeout_seconds)),
+        ComponentKind::Job => {
+            hash(&(template, component.attempts.retries, component.attempts.timeout_seconds))
+        }
         _ => hash(&template),
     }
 }

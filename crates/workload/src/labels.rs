@@ -92,8 +92,10 @@ pub fn data_selector(scope: &Scope, claim: &str) -> LabelSelector {
 /// What a Service selects by. Not `app`: a canary has another one and serves the same clients.
 #[must_use]
 pub fn service_selector(scope: &Scope, component: &Component) -> StringMap {
-    let mut labels =
-        StringMap::from([(INSTANCE.into(), scope.owner.name.clone()), (COMPONENT.into(), component.kind.clone())]);
+    let mut labels = StringMap::from([
+        (INSTANCE.into(), scope.owner.name.clone()),
+        (COMPONENT.into(), component.kind.clone()),
+    ]);
     if scope.selects_family {
         labels.insert(scope.family_key(), scope.prefix.as_str().to_owned());
     }

@@ -383,4 +383,3 @@ impl ComponentSpec {
         self.kind.unwrap_or_default()
     }
 }
-

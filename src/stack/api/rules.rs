@@ -73,7 +73,8 @@ pub fn dependencies_exist() -> Rule {
 
 /// A component that depends on itself, or two that depend on each other. The operator finds longer cycles.
 pub fn no_mutual_dependencies() -> Rule {
-    let back = "d in self.components && has(self.components[d].dependsOn) && c in self.components[d].dependsOn";
+    let back =
+        "d in self.components && has(self.components[d].dependsOn) && c in self.components[d].dependsOn";
     let has = "has(self.components[c].dependsOn)";
     explained(
         format!("self.components.all(c, !{has} || !self.components[c].dependsOn.exists(d, {back}))"),
@@ -136,7 +137,8 @@ pub fn generated_keys_are_immutable() -> Rule {
 pub fn component_kinds_are_kept() -> Rule {
     let kind = |of: &str| format!("(has({of}.components[c].kind) ? {of}.components[c].kind : 'Deployment')");
     let (new, old) = (kind("self"), kind("oldSelf"));
-    let bad = format!("c in oldSelf.components && {new} != {old} && {new} != 'External' && {old} != 'External'");
+    let bad =
+        format!("c in oldSelf.components && {new} != {old} && {new} != 'External' && {old} != 'External'");
     explained(
         format!("!self.components.exists(c, {bad})"),
         format!(
@@ -148,7 +150,9 @@ pub fn component_kinds_are_kept() -> Rule {
 
 pub fn class_and_mode_are_immutable() -> Rule {
     let same = |field: &str| {
-        format!("has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})")
+        format!(
+            "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+        )
     };
     Rule::new(format!("({}) && ({})", same("storageClassName"), same("accessMode"))).message(
         "`storageClassName` and `accessMode` are immutable: a PVC keeps them; add another volume instead",
@@ -163,12 +167,23 @@ fn is(kind: &str) -> String {
 
 pub fn external_or_image() -> Rule {
     let external = is("External");
-    Rule::new(format!("({external}) ? has(self.external) && !has(self.image) : has(self.image) && !has(self.external)"))
-        .message("must have an `image`; only with `kind: External` an `external` address in its place")
+    Rule::new(format!(
+        "({external}) ? has(self.external) && !has(self.image) : has(self.image) && !has(self.external)"
+    ))
+    .message("must have an `image`; only with `kind: External` an `external` address in its place")
 }
 
 pub fn job_runs_once() -> Rule {
-    let fields = ["replicas", "autoscaling", "replicaLimits", "probes", "metrics", "loadBalancer", "podDisruptionBudget", "strategy"];
+    let fields = [
+        "replicas",
+        "autoscaling",
+        "replicaLimits",
+        "probes",
+        "metrics",
+        "loadBalancer",
+        "podDisruptionBudget",
+        "strategy",
+    ];
     let none = fields.map(|field| format!("!has(self.{field})")).join(" && ");
     forbidden(
         format!("!({}) || ({none})", is("Job")),
@@ -177,7 +192,8 @@ pub fn job_runs_once() -> Rule {
 }
 
 pub fn job_settings_need_job() -> Rule {
-    forbidden(format!("!has(self.job) || ({})", is("Job")), "may only be given with `kind: Job`").field_path(".job")
+    forbidden(format!("!has(self.job) || ({})", is("Job")), "may only be given with `kind: Job`")
+        .field_path(".job")
 }
 
 pub fn stateful_sets_are_not_scaled() -> Rule {
@@ -241,10 +257,7 @@ pub fn requests_within_limits(field: &str) -> Rule {
 }
 
 pub fn ports_differ() -> Rule {
-    forbidden(
-        "self.all(a, self.exists_one(b, a.port == b.port))",
-        "must not name the same number twice",
-    )
+    forbidden("self.all(a, self.exists_one(b, a.port == b.port))", "must not name the same number twice")
 }
 
 pub fn external_host() -> Rule {
@@ -258,8 +271,10 @@ pub fn absolute_path() -> Rule {
 }
 
 pub fn one_rate() -> Rule {
-    Rule::new("has(self.requestsPerSecond) != has(self.requestsPerMinute) || (has(self.enabled) && !self.enabled)")
-        .message("must have exactly one of `requestsPerSecond` and `requestsPerMinute`")
+    Rule::new(
+        "has(self.requestsPerSecond) != has(self.requestsPerMinute) || (has(self.enabled) && !self.enabled)",
+    )
+    .message("must have exactly one of `requestsPerSecond` and `requestsPerMinute`")
 }
 
 // ---- volumes ------------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ pub fn build(scope: &Scope, component: &Component, policy: &Policy) -> NetworkPo
         from: allowed.from.clone(),
         ports: Some(allowed.ports.iter().map(|(number, protocol)| port(*number, protocol)).collect()),
     };
-    let dns =
-        NetworkPolicyEgressRule { to: None, ports: Some(vec![port(DNS, "UDP"), port(DNS, "TCP")]) };
-    let egress = policy.egress.as_ref().map(|rules| std::iter::once(dns).chain(rules.iter().cloned()).collect());
+    let dns = NetworkPolicyEgressRule { to: None, ports: Some(vec![port(DNS, "UDP"), port(DNS, "TCP")]) };
+    let egress =
+        policy.egress.as_ref().map(|rules| std::iter::once(dns).chain(rules.iter().cloned()).collect());
     let mut types = vec!["Ingress".to_owned()];
     types.extend(policy.egress.as_ref().map(|_| "Egress".to_owned()));
     NetworkPolicy {
@@ -28,7 +28,8 @@ pub fn build(scope: &Scope, component: &Component, policy: &Policy) -> NetworkPo
             pod_selector: Some(labels::pod_selector(component)),
             policy_types: Some(types),
             // An absent list means the same as an empty one, and is not stored as an empty one.
-            ingress: Some(policy.ingress.iter().map(rule).collect::<Vec<_>>()).filter(|rules| !rules.is_empty()),
+            ingress: Some(policy.ingress.iter().map(rule).collect::<Vec<_>>())
+                .filter(|rules| !rules.is_empty()),
             egress,
         }),
     }

@@ -97,8 +97,7 @@ pub fn resolve(
     let mut texts = Texts::new(known);
     volumes::check_files(given, &path, violations);
     component.files = files(given, &full_name, &mut texts, &path, violations);
-    let volumes =
-        volumes::resolve(cr, name, given, component.files.as_ref(), &path, violations);
+    let volumes = volumes::resolve(cr, name, given, component.files.as_ref(), &path, violations);
     component.claims = volumes.claims;
     let mut variables = defaults.env.clone();
     variables.extend(given.env.clone());
@@ -117,8 +116,7 @@ pub fn resolve(
     component.secrets = secrets(cr, given, &texts.entries);
     let env = texts.hidden().into_iter().chain(variables).collect();
     let resources = scaling::resources(given, defaults, cr.spec.environment);
-    let (scale, capped) =
-        scaling::scale(given, defaults, cr.spec.environment, &resources, &path, violations);
+    let (scale, capped) = scaling::scale(given, defaults, cr.spec.environment, &resources, &path, violations);
     component.capped = capped;
     let Some(image) = image(cr, given, &path, violations).filter(|_| enabled) else { return component };
     let user = given.user.or(defaults.user).unwrap_or(USER);
@@ -160,7 +158,11 @@ pub fn resolve(
         co_scheduled: volumes.one_node.is_some() && kind != ComponentKind::Job,
         claim: volumes.one_node,
         node_selector,
-        tolerations: tolerations.into_iter().flatten().map(scheduling::toleration).collect::<Vec<Toleration>>(),
+        tolerations: tolerations
+            .into_iter()
+            .flatten()
+            .map(scheduling::toleration)
+            .collect::<Vec<Toleration>>(),
         topology_spread: given.topology_spread.as_ref().map(|spread| {
             spread.iter().map(scheduling::constraint).collect::<Vec<TopologySpreadConstraint>>()
         }),
@@ -233,23 +235,18 @@ fn files(
 fn secrets(cr: &ServiceStack, given: &ComponentSpec, entries: &BTreeSet<String>) -> BTreeSet<String> {
     let mounted = given.volumes.values().filter_map(|volume| volume.secret.as_ref());
     let all = entries.iter().chain(mounted);
-    let generated = all.filter(|entry| {
-        cr.spec.secrets.get(*entry).is_some_and(|secret| secret.generate.is_some())
-    });
+    let generated =
+        all.filter(|entry| cr.spec.secrets.get(*entry).is_some_and(|secret| secret.generate.is_some()));
     generated.map(|entry| names::secret(cr, entry)).collect()
 }
 
 /// A short image gets registry and tag of the release; a mirror replaces the registry of any.
-fn image(
-    cr: &ServiceStack,
-    given: &ComponentSpec,
-    path: &str,
-    violations: &mut Violations,
-) -> Option<Image> {
+fn image(cr: &ServiceStack, given: &ComponentSpec, path: &str, violations: &mut Violations) -> Option<Image> {
     let text = given.image.as_deref().unwrap_or_default();
     let path = format!("{path}.image");
     let Some(mut image) = Image::parse(text) else {
-        violations.add(path, format!("'{text}' must be an image such as 'mysql:8.0', without scheme or spaces"));
+        violations
+            .add(path, format!("'{text}' must be an image such as 'mysql:8.0', without scheme or spaces"));
         return None;
     };
     let release = cr.spec.release.clone().unwrap_or_default();
@@ -350,7 +347,11 @@ fn count(given: &IntOrPercent) -> IntOrString {
 
 fn budget(given: Option<&PodDisruptionBudget>, environment: Option<Environment>) -> PdbPolicy {
     let Some(given) = given else {
-        return if environment == Some(Environment::Development) { PdbPolicy::Off } else { PdbPolicy::Default };
+        return if environment == Some(Environment::Development) {
+            PdbPolicy::Off
+        } else {
+            PdbPolicy::Default
+        };
     };
     match (&given.min_available, &given.max_unavailable) {
         _ if given.enabled == Some(false) => PdbPolicy::Off,

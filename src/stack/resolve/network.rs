@@ -106,8 +106,11 @@ fn exposed(
 ) -> Vec<(i32, String)> {
     let of_ingress = ingress.into_iter().flat_map(|ingress| ingress.rules.iter().map(|rule| &rule.route));
     let of_gateway = gateway.into_iter().flat_map(|gateway| &gateway.routes);
-    let published: BTreeSet<i32> =
-        of_ingress.chain(of_gateway).filter(|route| route.service == service).map(|route| route.port).collect();
+    let published: BTreeSet<i32> = of_ingress
+        .chain(of_gateway)
+        .filter(|route| route.service == service)
+        .map(|route| route.port)
+        .collect();
     let ports = workload.ports.iter().filter(|port| published.contains(&port.published));
     ports.map(|port| (port.number, port.protocol.clone())).collect()
 }

@@ -45,13 +45,20 @@ pub fn resolve(
         let path = given.and_then(|given| given.path.clone()).or_else(|| asked.path.clone());
         match path {
             Some(path) => ProbeType::Http { path, port: IntOrString::String(port.name.clone()) },
-            None if asked.grpc == Some(true) => ProbeType::Grpc { port: port.target_port.unwrap_or(port.port) },
+            None if asked.grpc == Some(true) => {
+                ProbeType::Grpc { port: port.target_port.unwrap_or(port.port) }
+            }
             None => ProbeType::Tcp { port: IntOrString::String(port.name.clone()) },
         }
     };
     let by_path = asked.path.is_some() || asked.liveness.as_ref().is_some_and(|it| it.path.is_some());
     Probes {
-        liveness: probe(asked.liveness.as_ref(), by_path, check(asked.liveness.as_ref()), FAILURES * PATIENCE),
+        liveness: probe(
+            asked.liveness.as_ref(),
+            by_path,
+            check(asked.liveness.as_ref()),
+            FAILURES * PATIENCE,
+        ),
         readiness: probe(asked.readiness.as_ref(), true, check(asked.readiness.as_ref()), FAILURES),
         startup: probe(asked.startup.as_ref(), true, check(asked.startup.as_ref()), STARTUP_FAILURES),
     }
@@ -91,7 +98,8 @@ fn probe(given: Option<&Given>, default: bool, check: ProbeType, failures: i32) 
 
 /// The way of checking is one choice: a component that makes its own takes none of the defaults'.
 fn merged(own: Asked, defaults: Asked) -> Asked {
-    let chosen = own.path.is_some() || own.command.is_some() || own.tcp == Some(true) || own.grpc == Some(true);
+    let chosen =
+        own.path.is_some() || own.command.is_some() || own.tcp == Some(true) || own.grpc == Some(true);
     let (path, command, tcp, grpc) = if chosen {
         (own.path, own.command, own.tcp, own.grpc)
     } else {

@@ -43,9 +43,12 @@ fn preset(environment: Option<Environment>) -> Preset {
         Some(Environment::Development) => {
             Preset { limits: (Some("200m"), "512Mi"), autoscales: false, ..SMALL }
         }
-        Some(Environment::Staging) => {
-            Preset { replicas: 2, requests: ("250m", "512Mi"), limits: (Some("500m"), "1Gi"), autoscales: true }
-        }
+        Some(Environment::Staging) => Preset {
+            replicas: 2,
+            requests: ("250m", "512Mi"),
+            limits: (Some("500m"), "1Gi"),
+            autoscales: true,
+        },
         Some(Environment::Production) => {
             Preset { replicas: 3, requests: ("500m", "1Gi"), limits: (Some("1"), "2Gi"), autoscales: true }
         }
@@ -53,7 +56,11 @@ fn preset(environment: Option<Environment>) -> Preset {
 }
 
 /// Requests and limits. What is given replaces the preset as a whole; a size of a database does not follow a word.
-pub fn resources(component: &ComponentSpec, defaults: &Defaults, environment: Option<Environment>) -> Resources {
+pub fn resources(
+    component: &ComponentSpec,
+    defaults: &Defaults,
+    environment: Option<Environment>,
+) -> Resources {
     let deployment = component.kind() == ComponentKind::Deployment;
     let given = component.resources.as_ref().or(defaults.resources.as_ref().filter(|_| deployment));
     if let Some(given) = given {

@@ -112,9 +112,9 @@ impl<'a> Texts<'a> {
                 };
                 let (Address::Port(port) | Address::HostAndPort(port)) = what else { return None };
                 match port {
-                    None if address.ports.is_empty() => Some(format!(
-                        "component '{name}' has no ports; give `spec.components.{name}.ports`"
-                    )),
+                    None if address.ports.is_empty() => {
+                        Some(format!("component '{name}' has no ports; give `spec.components.{name}.ports`"))
+                    }
                     Some(port) if !address.ports.iter().any(|(name, _)| name == port) => {
                         let names = address.ports.iter().map(|(name, _)| name.as_str());
                         Some(format!("component '{name}' has no port '{port}'{}", hint(port, names)))
@@ -208,8 +208,10 @@ impl<'a> Texts<'a> {
             Reference::Pod(field) => format!("{HIDDEN}POD_{field:?}"),
             Reference::Component { .. } | Reference::Stack(_) => format!("{HIDDEN}TEXT"),
         };
-        let base: String =
-            spelt.chars().map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_uppercase() } else { '_' }).collect();
+        let base: String = spelt
+            .chars()
+            .map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_uppercase() } else { '_' })
+            .collect();
         let taken = |name: &String| self.hidden.values().any(|other| other == name);
         let numbered = (2..).map(|number| format!("{base}_{number}"));
         let name = std::iter::once(base.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(base);

@@ -1,9 +1,7 @@
 //! Volumes of a stack and of its components.
 
 use k8s_openapi::{
-    api::core::v1::{
-        ConfigMapVolumeSource, HostPathVolumeSource, SecretVolumeSource, Volume, VolumeMount,
-    },
+    api::core::v1::{ConfigMapVolumeSource, HostPathVolumeSource, SecretVolumeSource, Volume, VolumeMount},
     apimachinery::pkg::api::resource::Quantity,
 };
 
@@ -165,11 +163,8 @@ fn one(
     } else if let Some(size) = &given.scratch {
         pod::scratch(name, Some(&size.0))
     } else if let Some(secret) = &given.secret {
-        let secret_name = if cr.spec.secrets.contains_key(secret) {
-            names::secret(cr, secret)
-        } else {
-            secret.clone()
-        };
+        let secret_name =
+            if cr.spec.secrets.contains_key(secret) { names::secret(cr, secret) } else { secret.clone() };
         Volume {
             name: name.to_owned(),
             secret: Some(SecretVolumeSource {
@@ -208,8 +203,10 @@ fn one(
 /// Key of a file in its ConfigMap: paths have letters that a key may not have.
 pub fn file_key(index: usize, path: &str) -> String {
     let base = path.rsplit('/').next().unwrap_or_default();
-    let base: String =
-        base.chars().map(|it| if it.is_ascii_alphanumeric() || "-._".contains(it) { it } else { '_' }).collect();
+    let base: String = base
+        .chars()
+        .map(|it| if it.is_ascii_alphanumeric() || "-._".contains(it) { it } else { '_' })
+        .collect();
     format!("{index:02}-{base}")
 }
 
@@ -219,7 +216,9 @@ pub fn check_files(given: &ComponentSpec, path: &str, violations: &mut Violation
     violations.require(
         size <= FILES_BYTES,
         format!("{path}.files"),
-        format!("have {size} bytes and must have at most {FILES_BYTES}; use a ConfigMap of your own and `volumes`"),
+        format!(
+            "have {size} bytes and must have at most {FILES_BYTES}; use a ConfigMap of your own and `volumes`"
+        ),
     );
     for file in given.files.keys() {
         let clean = file.starts_with('/')
@@ -248,6 +247,7 @@ pub fn check_files(given: &ComponentSpec, path: &str, violations: &mut Violation
         [one, other] if one == other => Some(*one),
         _ => None,
     }) {
-        violations.add(path, format!("two volumes or files are mounted at '{twice}'; change one of the paths"));
+        violations
+            .add(path, format!("two volumes or files are mounted at '{twice}'; change one of the paths"));
     }
 }

@@ -20,7 +20,10 @@ pub fn build(scope: &Scope, component: &Component) -> StatefulSet {
             pod_management_policy: Some("Parallel".into()),
             update_strategy: Some(StatefulSetUpdateStrategy {
                 type_: Some("RollingUpdate".into()),
-                rolling_update: Some(RollingUpdateStatefulSetStrategy { partition: Some(0), max_unavailable: None }),
+                rolling_update: Some(RollingUpdateStatefulSetStrategy {
+                    partition: Some(0),
+                    max_unavailable: None,
+                }),
             }),
             min_ready_seconds: component.min_ready_seconds.filter(|seconds| *seconds > 0),
             revision_history_limit: component.revision_history_limit,
