@@ -89,6 +89,7 @@ pub static DOMAIN: Domain = Domain {
     handed_over: ("logpilot.io/replicas", "autoscaled"),
     main_container: "logpilot",
     volume_label: VOLUME_LABEL,
+    template_annotation: "logpilot.io/template",
     restores_annotation: "logpilot.io/restores",
 };
 

@@ -16,9 +16,10 @@ use crate::{
         watch_liveness::WatchLiveness,
         watches::{Triggers, Watches},
     },
-    kinds::{KINDS, LOGPILOT_CLUSTER},
+    kinds::{KINDS, LOGPILOT_CLUSTER, SERVICE_STACK},
     logpilot::controller::{Controller, Planner},
     metrics::Metrics,
+    stack,
     vitals::Vitals,
 };
 
@@ -30,6 +31,7 @@ pub struct Operator {
     pub pulse: Arc<WatchLiveness>,
     pub vitals: Arc<Vitals>,
     store: store::Store<kube::api::DynamicObject>,
+    stacks: store::Store<kube::api::DynamicObject>,
     client: Client,
     planner: Planner,
     image: Option<String>,
@@ -40,6 +42,7 @@ pub struct Operator {
 
 struct Parts {
     writer: store::Writer<kube::api::DynamicObject>,
+    stacks: store::Writer<kube::api::DynamicObject>,
     progress: (watch::Sender<u64>, watch::Receiver<u64>),
 }
 
@@ -64,18 +67,20 @@ impl Operator {
     #[must_use]
     pub fn new(client: Client, planner: Planner) -> Self {
         let writer = store::Writer::new(LOGPILOT_CLUSTER.api_resource());
+        let stacks = store::Writer::new(SERVICE_STACK.api_resource());
         Self {
             cache: Arc::new(ObjectCache::default()),
             metrics: Arc::new(Metrics::default()),
             pulse: Arc::default(),
             vitals: Arc::default(),
             store: writer.as_reader(),
+            stacks: stacks.as_reader(),
             client,
             planner,
             image: None,
             term: Leadership::default(),
             election: None,
-            parts: Arc::new(std::sync::Mutex::new(Some(Parts { writer, progress: watch::channel(0) }))),
+            parts: Arc::new(std::sync::Mutex::new(Some(Parts { writer, stacks, progress: watch::channel(0) }))),
         }
     }
 
@@ -102,8 +107,10 @@ impl Operator {
     /// The resources were listed, and every kind was, or is known not to be for now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let listed = self.store.wait_until_ready().now_or_never();
-        listed.is_some_and(|listed| listed.is_ok()) && Watches::covered(KINDS, &self.cache)
+        let listed = [&self.store, &self.stacks].iter().all(|store| {
+            store.wait_until_ready().now_or_never().is_some_and(|listed| listed.is_ok())
+        });
+        listed && Watches::covered(KINDS, &self.cache)
     }
 
     /// Resources known.
@@ -118,12 +125,13 @@ impl Operator {
     /// Another operator leads now.
     pub async fn run(self, stop: CancellationToken) -> Result<(), LeadershipLost> {
         let taken = self.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let Some(Parts { writer, progress: (ticks, progress) }) = taken else {
+        let Some(Parts { writer, stacks, progress: (ticks, progress) }) = taken else {
             return Ok(());
         };
         let (lead, leading) = watch::channel(self.election.is_none());
         let mut triggers = Triggers::default();
         let queue = triggers.queue(&LOGPILOT_CLUSTER);
+        let stack_queue = triggers.queue(&SERVICE_STACK);
         let watches = Watches {
             client: self.client.clone(),
             kinds: KINDS,
@@ -139,8 +147,26 @@ impl Operator {
             Arc::clone(&self.metrics),
             self.planner,
             self.store,
+            self.term.clone(),
+        );
+        let stack_controller = stack::controller::Controller::new(
+            self.client.clone(),
+            Arc::clone(&self.cache),
+            Arc::clone(&self.metrics),
             self.term,
         );
+        let stack_runtime = ControllerRuntime {
+            client: self.client.clone(),
+            resource: &SERVICE_STACK,
+            kinds: KINDS,
+            cache: Arc::clone(&self.cache),
+            metrics: self.metrics.clone(),
+            pulse: Arc::clone(&self.pulse),
+            store: stacks,
+            triggers: stack_queue,
+            progress: progress.clone(),
+            leading: leading.clone(),
+        };
         controller.operator_image.clone_from(&self.image);
         let dispatch = ControllerRuntime {
             client: self.client,
@@ -155,7 +181,11 @@ impl Operator {
             leading,
         };
         let work = async {
-            tokio::join!(watches.run(stop.clone()), dispatch.run(Arc::new(controller), stop.clone()));
+            tokio::join!(
+                watches.run(stop.clone()),
+                dispatch.run(Arc::new(controller), stop.clone()),
+                stack_runtime.run(Arc::new(stack_controller), stop.clone()),
+            );
         };
         let Some(elector) = self.election else {
             work.await;

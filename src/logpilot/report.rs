@@ -5,34 +5,25 @@ use std::{sync::Arc, time::Duration};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{Client, ResourceExt, api::DynamicObject};
 use serde_json::Value;
-use tracing::{info, warn};
+use tracing::info;
 
-use super::{reasons, remembered::State, requeue_after::LOOK_AGAIN};
+use super::{reasons, remembered::State};
 use crate::{
     api::{
-        self, LogPilotClusterStatus,
+        LogPilotClusterStatus,
         status::{Problem, RestorePhase, RestoreStatus, Severity},
     },
     engine::{
         api_client::ApiClient,
-        backoff,
-        error::Error,
-        events::{Events, Note},
+        events::Note,
         outcome::AppliedObject,
+        publisher::{Published, Publisher},
         requeue::Requeue,
         resource::ResourceRef,
-        status_history::StatusHistory,
     },
-    kinds::{FIELD_MANAGER, KINDS, LOGPILOT_CLUSTER},
+    kinds::{KINDS, LOGPILOT_CLUSTER},
     metrics::{Judged, Metrics},
 };
-
-/// After an upgrade of the operator alone.
-const OLDER: &str = "the installed CustomResourceDefinition is older than the operator, so that no status can be \
-                     written: kubectl apply --server-side -f crds/";
-
-const WHO: &str = "it is put right ever more rarely; kubectl get logpilotclusters --show-managed-fields -o yaml names \
-                   who wrote last";
 
 /// A change of counts alone is written at most this often.
 pub const COUNTS: Duration = Duration::from_secs(2);
@@ -43,15 +34,14 @@ const COUNTS_CONTESTED: Duration = Duration::from_secs(30);
 const MOST_NEWS: usize = 3;
 
 pub struct Reporter {
-    writer: ApiClient,
-    events: Events,
+    publisher: Publisher,
     metrics: Arc<Metrics>,
 }
 
 impl Reporter {
     #[must_use]
     pub fn new(client: Client, writer: ApiClient, metrics: Arc<Metrics>) -> Self {
-        Self { writer, events: Events::new(client, FIELD_MANAGER), metrics }
+        Self { publisher: Publisher::new(client, writer, &LOGPILOT_CLUSTER), metrics }
     }
 
     /// Writes the status in one patch, only where it differs. A change of counts alone is delayed. Returns whether the
@@ -67,78 +57,15 @@ impl Reporter {
         let resource = ResourceRef::of(&LOGPILOT_CLUSTER, object);
         self.metrics.judged(&resource, judged(status));
         let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
-        if wanted == state.history.status(object) {
-            return true;
-        }
-        if only_counts(before, status)
-            && let Some(wait) = state.history.too_soon(counts_pause(status))
-        {
-            requeue.at_most(wait, "a change of counts is written at intervals");
-            return false;
-        }
-        if let Some(wait) = state.history.contested(object, &wanted) {
-            requeue.at_most(wait, "another client changes the status");
-            return false;
-        }
-        let name = object.name_any();
-        match self.write(&state.history, object, &wanted).await {
-            Ok(Some(answer)) => {
-                state.status_retry.succeeded();
-                if state.history.record(&answer) {
-                    warn!(%name, "somebody changes the status as often as it is written: {WHO}");
-                }
+        let pause = only_counts(before, status).then(|| counts_pause(status));
+        match self.publisher.publish(state, object, &wanted, pause, requeue).await {
+            Published::UpToDate => true,
+            Published::Written => {
                 self.tell(object, before, status).await;
-                return true;
+                true
             }
-            // Its own event ends it; until then nothing more is made for it.
-            Ok(None) => {
-                info!(%name, "status not written: the resource was deleted meanwhile");
-                requeue.at_most(state.history.miss(), "the resource was deleted");
-            }
-            Err(error) if error.is_unknown_field() => {
-                // Nothing of the status can be written, so that an event is the only place to say so.
-                warn!(%name, %error, "status not written: {OLDER}");
-                // Every tenth minute: an Event object is kept for an hour.
-                if state.status_retry.failures().is_multiple_of(60) {
-                    let note = warning(reasons::CRD_OUTDATED, OLDER.to_owned());
-                    self.events.publish(&regarding(object), note).await;
-                }
-                state.status_retry.failed(backoff::FAILURE);
-                requeue.at_most(LOOK_AGAIN, "the CustomResourceDefinition is older than the operator");
-            }
-            Err(error) => {
-                warn!(%name, %error, "status not written");
-                requeue.at_most(state.status_retry.after(&error), "the status was not written");
-            }
+            Published::Postponed => false,
         }
-        false
-    }
-
-    /// The resource as it is with this status; `None` where it is gone, whether or not there is another one of its name.
-    async fn write(
-        &self,
-        history: &StatusHistory,
-        object: &DynamicObject,
-        wanted: &Value,
-    ) -> Result<Option<Value>, Error> {
-        let resource = ResourceRef::of(&LOGPILOT_CLUSTER, object);
-        let uid = object.uid().unwrap_or_default();
-        // In no other resource's way.
-        let writer = self.writer.for_resource();
-        let version = history.version(object);
-        let refusal = match writer.status(&resource, Some(version), wanted).await {
-            Err(error) if error.code() == Some(409) => error,
-            other => return other,
-        };
-        let live = writer.identity(&resource).await?.filter(|(live, _)| *live == uid);
-        let Some((_, newer)) = live else { return Ok(None) };
-        if newer == version {
-            return Err(refusal);
-        }
-        // Somebody edits it, perhaps so often that no version would last until a write: it is still the one that was meant.
-        let answer = writer.status(&resource, None, wanted).await?;
-        // If it was replaced even so, the reconcile of the next one is on its way, and tells of that.
-        Ok(answer.filter(|answer| answer.pointer("/metadata/uid").and_then(Value::as_str) == Some(&uid)))
     }
 
     /// Tells why pods were evicted that never ran.
@@ -153,7 +80,7 @@ impl Reporter {
                 ),
                 ..Note::default()
             };
-            self.events.publish(&regarding(object), note).await;
+            self.publisher.events.publish(&self.publisher.regarding(object), note).await;
         }
     }
 
@@ -165,16 +92,16 @@ impl Reporter {
         before: &LogPilotClusterStatus,
         status: &LogPilotClusterStatus,
     ) {
-        let resource = regarding(object);
+        let resource = self.publisher.regarding(object);
         let version = object.resource_version();
         for note in notes(before, status, version.as_deref()) {
             info!(name = object.name_any(), reason = note.reason, "{}", note.message);
-            self.events.publish(&resource, note).await;
+            self.publisher.events.publish(&resource, note).await;
         }
         for problem in news(before, status).filter(|problem| problem.severity == Severity::Error) {
             if let Some(regarding) = reference(&problem.object).filter(|it| it.namespace.is_some()) {
                 let note = warning(&problem.reason, format!("{}; {}", problem.message, problem.action));
-                self.events.publish(&regarding, note).await;
+                self.publisher.events.publish(&regarding, note).await;
             }
         }
     }
@@ -193,16 +120,6 @@ fn news<'a>(
         before.problems.iter().any(|old| old.reason == problem.reason && old.object == problem.object)
     };
     status.problems.iter().filter(move |problem| !is_old(problem)).take(MOST_NEWS)
-}
-
-fn regarding(object: &DynamicObject) -> ObjectReference {
-    ObjectReference {
-        api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
-        kind: Some(api::KIND.to_owned()),
-        name: Some(object.name_any()),
-        uid: object.uid(),
-        ..ObjectReference::default()
-    }
 }
 
 /// What is counted of a status. Reasons that Kubernetes made are not in the table: a label must stay bounded.

@@ -1,14 +1,18 @@
 //! `ServiceStack`: a few services that start in order, in one namespace.
 
 pub mod api;
+pub mod controller;
 pub mod facts;
 pub mod gates;
 pub mod graph;
 pub mod model;
 pub mod objects;
+pub mod observe;
 pub mod plan;
 pub mod references;
 pub mod resolve;
+pub mod secrets;
+pub mod status;
 
 #[cfg(test)]
 mod tests;

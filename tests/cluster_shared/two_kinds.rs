@@ -62,6 +62,7 @@ static DOMAIN: Domain = Domain {
     handed_over: ("toys.example.com/replicas", "autoscaled"),
     main_container: "toy",
     volume_label: "toys.example.com/volume",
+    template_annotation: "toys.example.com/template",
     restores_annotation: "toys.example.com/restores",
 };
 

@@ -27,6 +27,8 @@ pub enum ObservedStatus {
     #[default]
     None,
     Deployment(Deployment),
+    /// Of one revision where `updated` counts all pods.
+    StatefulSet(Deployment),
     ReplicaSet(ReplicaSet),
     Pod(Box<Pod>),
     Claim(Claim),
@@ -83,6 +85,8 @@ pub struct Cause {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Deployment {
+    /// Text of the annotation [`Domain::template_annotation`].
+    pub template: Option<String>,
     /// ConfigMaps that its newest pods mount.
     pub config_maps: BTreeSet<String>,
     /// The controller has seen the newest template.
@@ -155,7 +159,8 @@ impl ObservedStatus {
     #[must_use]
     pub fn read(kind: &Kind, live: &Value) -> Self {
         match kind.kind {
-            "Deployment" => Self::Deployment(deployment(live)),
+            "Deployment" => Self::Deployment(deployment(live, kind.domain)),
+            "StatefulSet" => Self::StatefulSet(stateful_set(live, kind.domain)),
             "ReplicaSet" => Self::ReplicaSet(replica_set(live)),
             "Pod" => Self::Pod(Box::new(pod::pod(live, kind.domain))),
             "PersistentVolumeClaim" => Self::Claim(claim(live, kind.domain)),
@@ -198,8 +203,21 @@ pub(super) fn condition(live: &Value, type_: &str, status: &str) -> Option<Cause
     Some(Cause { reason: string(found, "/reason"), message: string(found, "/message") })
 }
 
-fn deployment(live: &Value) -> Deployment {
+/// Its status counts as that of a Deployment does, but for the pods that are left of an older revision.
+fn stateful_set(live: &Value, domain: &Domain) -> Deployment {
+    let rolled = string(live, "/status/currentRevision") == string(live, "/status/updateRevision");
+    let base = deployment(live, domain);
+    let updated = if rolled { base.total } else { base.updated.min((base.total - 1).max(0)) };
+    Deployment { updated, ..base }
+}
+
+fn deployment(live: &Value, domain: &Domain) -> Deployment {
     Deployment {
+        template: live
+            .pointer("/metadata/annotations")
+            .and_then(|annotations| annotations.get(domain.template_annotation))
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         config_maps: config_maps(live, "/spec/template/spec/volumes"),
         observed: integer(live, "/status/observedGeneration") >= integer(live, "/metadata/generation"),
         desired: integer(live, "/spec/replicas"),

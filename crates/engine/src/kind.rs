@@ -21,6 +21,8 @@ pub struct Domain {
     pub main_container: &'static str,
     /// Label of a pod: the volume that it mounts.
     pub volume_label: &'static str,
+    /// Annotation of a workload: hash of its pod template, where the product writes one.
+    pub template_annotation: &'static str,
     /// Annotation of a volume's claim: the restores that were carried out on it.
     pub restores_annotation: &'static str,
 }

@@ -29,6 +29,7 @@ pub mod owner;
 pub mod plan;
 pub mod probe_kill;
 pub mod prune;
+pub mod publisher;
 pub mod quantity;
 pub mod relist;
 pub mod requeue;

@@ -1,0 +1,356 @@
+//! The reconcile of a `ServiceStack`, one statement per step.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::{Client, ResourceExt, api::DynamicObject, runtime::controller::Action};
+use serde_json::Value;
+
+use super::{
+    api::{ServiceStack, ServiceStackStatus, component::ComponentKind},
+    facts::Facts,
+    gates, observe,
+    model::Stack,
+    plan, resolve,
+    secrets::{ACCEPT_LOSS, SecretReader},
+    status,
+};
+use crate::{
+    engine::{
+        api_client::ApiClient,
+        apply::Applier,
+        backoff,
+        cache::{ObjectCache, Snapshot},
+        controller::{ReconcileFailure, Reconciler},
+        error::{Disposition, Error},
+        lease::Leadership,
+        outcome::{ApplyResult, Outcome},
+        owner::Owner,
+        plan::Plan,
+        prune,
+        publisher::Publisher,
+        requeue::Requeue,
+        resource::ResourceRef,
+        resource_state::{ResourceState, ResourceStates},
+    },
+    kinds::SERVICE_STACK,
+    logpilot::{config_retention, requeue_after::LOOK_AGAIN},
+    metrics::Metrics,
+};
+
+/// What is remembered of a stack between reconciles, besides what the engine remembers.
+#[derive(Default)]
+pub struct Remembered {
+    secrets: SecretReader,
+}
+
+type State = ResourceState<Remembered>;
+
+pub struct Controller {
+    writer: ApiClient,
+    cache: Arc<ObjectCache>,
+    metrics: Arc<Metrics>,
+    states: ResourceStates<Remembered>,
+    publisher: Publisher,
+}
+
+/// A resource in a reconcile.
+struct Subject {
+    object: Arc<DynamicObject>,
+    resource: ResourceRef,
+    cr: ServiceStack,
+    before: ServiceStackStatus,
+    writer: ApiClient,
+}
+
+impl Controller {
+    #[must_use]
+    pub fn new(client: Client, cache: Arc<ObjectCache>, metrics: Arc<Metrics>, term: Leadership) -> Self {
+        let writer = ApiClient::new(client.clone(), term);
+        let publisher = Publisher::new(client, writer.clone(), &SERVICE_STACK);
+        Self { publisher, writer, cache, metrics, states: ResourceStates::default() }
+    }
+
+    async fn run(&self, subject: &Subject, state: &mut State, requeue: &mut Requeue) {
+        let stack = match resolve::resolve(&subject.cr) {
+            Ok(stack) => stack,
+            Err(violations) => {
+                let found = status::sentences(&violations);
+                return self.reject(subject, state, "InvalidSpec", found, requeue).await;
+            }
+        };
+        let owner = Owner {
+            resource: subject.resource.clone(),
+            uid: stack.scope.owner.uid.clone(),
+        };
+        let snapshot = self.cache.snapshot(&subject.resource);
+        let facts = match gather(subject, &mut state.product, &stack, &owner, &snapshot).await {
+            Ok(facts) => facts,
+            Err(error) => {
+                let found = vec![error.to_string()];
+                self.reject(subject, state, error.reason(), found, requeue).await;
+                return requeue.at_most(state.retry.after(&error), "a Secret could not be read");
+            }
+        };
+        let plan = plan::plan(&stack, &facts);
+        let outcome = self.carry_out(subject, state, &stack, &owner, (&plan, &snapshot)).await;
+        if SecretReader::created(&outcome) {
+            requeue.at_most(backoff::FIRST, "the UID of a new Secret is read");
+        }
+        let snapshot = self.cache.snapshot(&subject.resource);
+        let observed = observe::workloads(&stack, &snapshot);
+        let status = status::build(&status::View {
+            stack: &stack,
+            before: &subject.before,
+            generation: subject.object.metadata.generation,
+            facts: &facts,
+            observed: &observed,
+            snapshot: &snapshot,
+            outcome: &outcome,
+            now: Timestamp::now(),
+        });
+        self.publish(subject, state, &status, requeue).await;
+        retry(state, &outcome, requeue);
+    }
+
+    async fn carry_out(
+        &self,
+        subject: &Subject,
+        state: &mut State,
+        stack: &Stack,
+        owner: &Owner,
+        (plan, snapshot): (&Plan, &Snapshot),
+    ) -> Outcome {
+        if stack.paused {
+            return Outcome::default();
+        }
+        state.writes.begin(subject.cr.metadata.generation);
+        let applier = Applier {
+            writer: &subject.writer,
+            cache: &self.cache,
+            normalised: &state.divergence,
+            rests: &state.writes,
+            owner,
+        };
+        let mut outcome = applier.apply(plan, snapshot).await;
+        let snapshot = self.cache.snapshot(&subject.resource);
+        let in_use = config_retention::configs(&snapshot);
+        let orphaned = prune::orphaned(plan, &outcome, &snapshot, owner, |child| in_use.keeps(child));
+        outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
+        let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
+        outcome.again = held_up.filter_map(|step| state.writes.rest(&step.id)).min();
+        for step in &outcome.steps {
+            let operation = match step.result {
+                ApplyResult::Created => "create",
+                ApplyResult::Updated => "update",
+                ApplyResult::Deleted | ApplyResult::Behind { withdrawn: true, .. } => "delete",
+                _ => continue,
+            };
+            self.metrics.record_write(step.id.0.kind, operation);
+        }
+        outcome
+    }
+
+    async fn reject(
+        &self,
+        subject: &Subject,
+        state: &mut State,
+        reason: &str,
+        found: Vec<String>,
+        requeue: &mut Requeue,
+    ) {
+        let generation = subject.object.metadata.generation;
+        let status = status::rejected(&subject.before, generation, reason, found, Timestamp::now());
+        self.publish(subject, state, &status, requeue).await;
+    }
+
+    async fn publish(
+        &self,
+        subject: &Subject,
+        state: &mut State,
+        status: &ServiceStackStatus,
+        requeue: &mut Requeue,
+    ) {
+        let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
+        self.publisher.publish(state, &subject.object, &wanted, None, requeue).await;
+    }
+}
+
+/// Everything that the plan has to know.
+async fn gather(
+    subject: &Subject,
+    remembered: &mut Remembered,
+    stack: &Stack,
+    owner: &Owner,
+    snapshot: &Snapshot,
+) -> Result<Facts, Error> {
+    let accepted = subject.object.annotations().get(ACCEPT_LOSS).map(String::as_str);
+    let secrets = remembered
+        .secrets
+        .read(&subject.writer, stack, owner, &subject.before, (snapshot, accepted))
+        .await?;
+    let wanted = plan::wanted(stack);
+    let observed = observe::workloads(stack, snapshot);
+    let gates = gates::decide(&wanted, &observed, &subject.before.components);
+    let with_pods = observe::with_pods(snapshot);
+    let stopped: BTreeSet<String> = if stack.stopped {
+        let needed = gates::still_needed(&wanted, &with_pods);
+        wanted.keys().filter(|name| !needed.contains(*name)).cloned().collect()
+    } else {
+        BTreeSet::new()
+    };
+    let gates = if stack.stopped {
+        // Stopping waits for dependents, never for dependencies.
+        gates.into_iter().map(|(name, gate)| (name, gates::Gate { blocked_by: Vec::new(), ..gate })).collect()
+    } else {
+        gates
+    };
+    Ok(Facts {
+        completed: completed(stack, &gates, &observed),
+        last_replicas: last_replicas(stack, snapshot),
+        secrets,
+        gates,
+        stopped,
+        ..Facts::default()
+    })
+}
+
+/// Jobs that completed and were deleted since.
+fn completed(
+    stack: &Stack,
+    gates: &BTreeMap<String, gates::Gate>,
+    observed: &BTreeMap<String, gates::Observed>,
+) -> BTreeSet<String> {
+    let jobs = stack.running().filter(|(component, _)| component.kind == ComponentKind::Job);
+    let done = jobs.filter_map(|(component, workload)| {
+        let reached = gates.get(&component.name)?.reached.clone()?;
+        let hash = plan::template_hash(stack, component, workload);
+        (reached == hash && !observed.contains_key(&component.name))
+            .then(|| plan::job_name(stack, component, workload))
+    });
+    done.collect()
+}
+
+fn last_replicas(stack: &Stack, snapshot: &Snapshot) -> BTreeMap<String, i32> {
+    let seen = stack.running().filter_map(|(component, _)| {
+        let replicas = observe::live(stack, component, snapshot)?.replicas?;
+        Some((component.name.clone(), i32::try_from(replicas).ok().filter(|number| *number > 0)?))
+    });
+    seen.collect()
+}
+
+/// Requeues for what an outcome leaves to wait for.
+fn retry(state: &mut State, outcome: &Outcome, requeue: &mut Requeue) {
+    if let Some(again) = outcome.again {
+        requeue.at_most(again, "the backoff of an object expires");
+    }
+    let mut policy = None;
+    for step in &outcome.steps {
+        match &step.result {
+            ApplyResult::Conflict { .. } => policy = policy.or(Some(backoff::NAME_CONFLICT)),
+            ApplyResult::Failed(error)
+                if outcome.again.is_some() && error.disposition() == Disposition::UserAction => {}
+            ApplyResult::Failed(error) => policy = Some(backoff::policy(error)),
+            ApplyResult::Waiting { .. } => requeue.at_most(LOOK_AGAIN, "an object waits"),
+            _ => {}
+        }
+    }
+    match policy {
+        Some(policy) => {
+            let wait = state.retry.failed(policy);
+            requeue.at_most(wait, "an object was not written");
+        }
+        None => state.retry.succeeded(),
+    }
+}
+
+impl Reconciler for Controller {
+    async fn reconcile(&self, object: Arc<DynamicObject>) -> Action {
+        if object.metadata.deletion_timestamp.is_some() {
+            return Action::await_change();
+        }
+        let resource = ResourceRef::of(&SERVICE_STACK, &object);
+        let state = &mut *self.states.hold(&resource, object.metadata.uid.as_deref()).await;
+        if let Some(wait) = state.history.missing() {
+            return Action::requeue(wait);
+        }
+        self.cache.track(&resource);
+        let mut requeue = Requeue::default();
+        let before = serde_json::from_value(state.history.status(&object)).unwrap_or_default();
+        let decoded = serde_json::to_value(&*object).and_then(serde_json::from_value::<ServiceStack>);
+        let name = object.name_any();
+        match decoded {
+            Ok(cr) => {
+                let writer = self.writer.for_resource();
+                let subject = Subject { object, resource, cr, before, writer };
+                self.run(&subject, state, &mut requeue).await;
+            }
+            Err(error) => {
+                let found = vec![format!("spec cannot be read: {error}")];
+                self.report(state, &object, "InvalidSpec", found, &mut requeue).await;
+            }
+        }
+        requeue.into_action(&name)
+    }
+
+    async fn on_failure(&self, object: Arc<DynamicObject>, how: ReconcileFailure) -> Action {
+        let message = match how {
+            ReconcileFailure::Panicked(message) => format!("the operator failed on this resource: {message}"),
+            ReconcileFailure::TimedOut => {
+                "a reconcile of this resource did not end in time and was given up".to_owned()
+            }
+        };
+        let resource = ResourceRef::of(&SERVICE_STACK, &object);
+        let state = &mut *self.states.take_over(&resource, object.metadata.uid.as_deref()).await;
+        let mut requeue = Requeue::default();
+        self.report(state, &object, "InternalError", vec![message], &mut requeue).await;
+        requeue.into_action(&object.name_any())
+    }
+
+    fn on_deleted(&self, resource: &ResourceRef) {
+        self.cache.forget(resource);
+        self.metrics.forget(resource);
+        self.states.forget(resource);
+    }
+
+    fn namespaces(&self, object: &DynamicObject) -> Vec<String> {
+        object.namespace().into_iter().collect()
+    }
+
+    fn contention_keys(&self, _: &DynamicObject) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn watched_contention_keys(&self, _: &DynamicObject) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn status_changed_externally(&self, object: &DynamicObject) -> bool {
+        let resource = ResourceRef::of(&SERVICE_STACK, object);
+        let history = self.states.history(&resource, object.metadata.uid.as_deref());
+        history.is_some_and(|history| history.is_foreign(object))
+    }
+}
+
+impl Controller {
+    /// Reports a resource of which no more than its metadata may be known.
+    async fn report(
+        &self,
+        state: &mut State,
+        object: &DynamicObject,
+        reason: &str,
+        found: Vec<String>,
+        requeue: &mut Requeue,
+    ) {
+        let before: ServiceStackStatus =
+            serde_json::from_value(state.history.status(object)).unwrap_or_default();
+        let now = Timestamp::now();
+        let status = status::rejected(&before, object.metadata.generation, reason, found, now);
+        let wanted = serde_json::to_value(&status).unwrap_or(Value::Null);
+        self.publisher.publish(state, object, &wanted, None, requeue).await;
+        requeue.at_most(state.retry.failed(backoff::FAILURE), "the reconcile failed");
+    }
+}

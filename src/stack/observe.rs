@@ -1,0 +1,143 @@
+//! What the gates have to know of the live workloads of a stack.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::{
+    apps::v1::{Deployment, StatefulSet},
+    batch::v1::Job,
+    core::v1::Pod,
+};
+
+use super::{
+    api::component::ComponentKind,
+    gates::Observed,
+    model::{Stack, StackComponent},
+    plan,
+};
+use crate::{
+    engine::{
+        cache::Snapshot,
+        child::Child,
+        health::{Deployment as Counts, ObservedStatus},
+        plan::Key,
+    },
+    kinds::Managed,
+    workload::model::Component,
+};
+
+/// The workloads that exist, by component.
+#[must_use]
+pub fn workloads(stack: &Stack, snapshot: &Snapshot) -> BTreeMap<String, Observed> {
+    let of = |(component, workload): (&StackComponent, &Component)| {
+        Some((component.name.clone(), observed(stack, component, workload, snapshot)?))
+    };
+    stack.running().filter_map(of).collect()
+}
+
+fn observed(
+    stack: &Stack,
+    component: &StackComponent,
+    workload: &Component,
+    snapshot: &Snapshot,
+) -> Option<Observed> {
+    if component.kind == ComponentKind::Job {
+        return job(stack, component, workload, snapshot);
+    }
+    let counts = counts(stack, component, snapshot)?;
+    let ready = counts.available >= counts.desired;
+    let idle = counts.desired == 0 && workload.scale.most() > 0;
+    let why = match &counts.stuck {
+        Some(cause) => format!("{} of {} ready: {}", counts.ready, counts.desired, cause.message),
+        None if ready => String::new(),
+        None => match waiting(component, snapshot) {
+            Some(cause) => format!("{} of {} ready: {cause}", counts.ready, counts.desired),
+            None => format!("{} of {} ready", counts.ready, counts.desired),
+        },
+    };
+    Some(Observed {
+        template: counts.template.clone().unwrap_or_default(),
+        complete: counts.complete() && !idle,
+        available: ready && !idle,
+        idle,
+        failed: counts.stuck.is_some(),
+        why: if idle { "is stopped".to_owned() } else { why },
+    })
+}
+
+/// Pods of a Deployment or StatefulSet.
+#[must_use]
+pub fn counts<'a>(
+    stack: &Stack,
+    component: &StackComponent,
+    snapshot: &'a Snapshot,
+) -> Option<&'a Counts> {
+    match &live(stack, component, snapshot)?.detail {
+        ObservedStatus::Deployment(counts) | ObservedStatus::StatefulSet(counts) => Some(counts),
+        _ => None,
+    }
+}
+
+/// The live Deployment or StatefulSet of a component.
+#[must_use]
+pub fn live<'a>(stack: &Stack, component: &StackComponent, snapshot: &'a Snapshot) -> Option<&'a Child> {
+    let kind = match component.kind {
+        ComponentKind::Deployment => Deployment::KIND,
+        ComponentKind::StatefulSet => StatefulSet::KIND,
+        ComponentKind::Job | ComponentKind::External => return None,
+    };
+    let name = component.workload.as_ref()?.name.clone();
+    let key = Key { namespace: Some(stack.scope.namespace.clone()), name };
+    let child = snapshot.get(kind, &key)?;
+    (!child.deleting && child.is_controlled_by(&stack.scope.owner.uid)).then_some(child)
+}
+
+/// The Job of the content that is planned. One of another content is none.
+fn job(
+    stack: &Stack,
+    component: &StackComponent,
+    workload: &Component,
+    snapshot: &Snapshot,
+) -> Option<Observed> {
+    let name = plan::job_name(stack, component, workload);
+    let key = Key { namespace: Some(stack.scope.namespace.clone()), name };
+    let child = snapshot.get(Job::KIND, &key).filter(|child| child.is_controlled_by(&stack.scope.owner.uid))?;
+    let ObservedStatus::Job { end, .. } = &child.detail else { return None };
+    let succeeded = end.as_ref().is_some_and(|end| end.succeeded);
+    let why = match end {
+        None => "runs".to_owned(),
+        Some(end) if end.succeeded => String::new(),
+        Some(end) => format!("failed: {}", end.cause.message),
+    };
+    Some(Observed {
+        template: plan::template_hash(stack, component, workload),
+        complete: succeeded,
+        available: succeeded,
+        idle: false,
+        failed: end.as_ref().is_some_and(|end| !end.succeeded),
+        why,
+    })
+}
+
+/// Why a pod of a component waits, as its kubelet says.
+fn waiting(component: &StackComponent, snapshot: &Snapshot) -> Option<String> {
+    snapshot.of_kind(Pod::KIND).find_map(|child| {
+        let ObservedStatus::Pod(pod) = &child.detail else { return None };
+        let cause = pod.waiting.as_ref().filter(|_| pod.component == component.name)?;
+        match cause.message.as_str() {
+            "" => Some(cause.reason.clone()),
+            message => Some(format!("{}: {message}", cause.reason)),
+        }
+    })
+}
+
+/// Components that have pods which have not ended.
+#[must_use]
+pub fn with_pods(snapshot: &Snapshot) -> BTreeSet<String> {
+    let pods = snapshot.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
+        ObservedStatus::Pod(pod) => {
+            (!matches!(pod.phase.as_str(), "Succeeded" | "Failed")).then(|| pod.component.clone())
+        }
+        _ => None,
+    });
+    pods.collect()
+}

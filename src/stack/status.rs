@@ -1,0 +1,329 @@
+//! From what was seen and done to the status of a stack. Pure, but for the time that is given.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+
+use super::{
+    api::{
+        ServiceStackStatus,
+        component::ComponentKind,
+        status::{ComponentStatus, Phase, Problem},
+    },
+    facts::Facts,
+    gates::{self, Gate, Observed},
+    model::{Stack, StackComponent},
+    observe, secrets,
+};
+use crate::{
+    engine::{
+        cache::Snapshot,
+        conditions::{DesiredCondition, merge},
+        outcome::{ApplyResult, Outcome},
+    },
+    logpilot::validate::Violation,
+};
+
+/// Longest text of the column that names what others wait for.
+const WAITING: usize = 64;
+/// Most problems in a status.
+const PROBLEMS: usize = 32;
+
+/// Everything a status is made from.
+pub struct View<'a> {
+    pub stack: &'a Stack,
+    pub before: &'a ServiceStackStatus,
+    pub generation: Option<i64>,
+    pub facts: &'a Facts,
+    pub observed: &'a BTreeMap<String, Observed>,
+    pub snapshot: &'a Snapshot,
+    pub outcome: &'a Outcome,
+    pub now: Timestamp,
+}
+
+/// The status of a stack that was planned.
+#[must_use]
+pub fn build(view: &View<'_>) -> ServiceStackStatus {
+    let components: Vec<ComponentStatus> =
+        view.stack.components.values().map(|component| row(component, view)).collect();
+    let counted = components.iter().filter(|it| it.phase != Phase::Disabled).count();
+    let done = components
+        .iter()
+        .filter(|it| matches!(it.phase, Phase::Ready | Phase::Completed | Phase::NotChecked))
+        .count();
+    let roots = gates::roots(&view.facts.gates);
+    let waiting = shortened(&roots.into_iter().collect::<Vec<_>>().join(", "));
+    let problems = problems(view, &components);
+    let wanted = conditions(view, &components, (done, counted), &waiting, &problems);
+    let ready = wanted.iter().find(|condition| condition.type_ == "Ready");
+    let errors = problems.iter().filter(|problem| problem.severity == "Error").count();
+    let warnings = problems.len() - errors;
+    ServiceStackStatus {
+        observed_generation: view.generation,
+        ready: Some(format!("{done}/{counted}")),
+        waiting: Some(waiting).filter(|waiting| !waiting.is_empty()),
+        summary: ready.map(|condition| condition.reason.clone()),
+        problem_count: i32::try_from(errors).unwrap_or(i32::MAX),
+        warning_count: i32::try_from(warnings).ok().filter(|count| *count > 0),
+        url: url(view.stack),
+        tiers: Some(view.stack.tiers()),
+        secrets: secrets::status(&view.facts.secrets),
+        problems: problems.into_iter().take(PROBLEMS).collect(),
+        conditions: merge(&view.before.conditions, wanted, view.generation, &Time(view.now)),
+        components,
+    }
+}
+
+/// The status of a resource that cannot be planned: what runs is left as it is, and stays reported as it was.
+#[must_use]
+pub fn rejected(
+    before: &ServiceStackStatus,
+    generation: Option<i64>,
+    reason: &str,
+    messages: Vec<String>,
+    now: Timestamp,
+) -> ServiceStackStatus {
+    let message = messages.join("; ");
+    let condition = |type_, status| DesiredCondition {
+        type_,
+        status,
+        reason: reason.to_owned(),
+        message: message.clone(),
+    };
+    let wanted = vec![condition("Ready", false), condition("Accepted", false), condition("Stalled", true)];
+    let problem = |message: String| Problem {
+        severity: "Error".to_owned(),
+        reason: reason.to_owned(),
+        message: message.chars().take(1024).collect(),
+        ..Problem::default()
+    };
+    ServiceStackStatus {
+        conditions: merge(&before.conditions, wanted, generation, &Time(now)),
+        observed_generation: generation,
+        summary: Some(reason.to_owned()),
+        problem_count: i32::try_from(messages.len()).unwrap_or(i32::MAX),
+        problems: messages.into_iter().take(PROBLEMS).map(problem).collect(),
+        ..before.clone()
+    }
+}
+
+/// One sentence for each violation.
+#[must_use]
+pub fn sentences(violations: &[Violation]) -> Vec<String> {
+    violations.iter().map(ToString::to_string).collect()
+}
+
+fn row(component: &StackComponent, view: &View<'_>) -> ComponentStatus {
+    let observed = view.observed.get(&component.name);
+    let gate = view.facts.gates.get(&component.name).cloned().unwrap_or_default();
+    let counts = observe::counts(view.stack, component, view.snapshot);
+    ComponentStatus {
+        name: component.name.clone(),
+        kind: component.kind,
+        tier: component.tier,
+        phase: phase(component, observed, &gate, view),
+        ready: counts.map(|counts| format!("{}/{}", counts.ready, counts.desired)),
+        image: component.workload.as_ref().map(|workload| workload.image.to_string()),
+        // A stack that is stopped starts again in order.
+        started: gate.started && !(view.stack.stopped && observed.is_none_or(|it| it.idle)),
+        reached: gate.reached,
+        blocked_by: gate.blocked_by,
+    }
+}
+
+fn phase(component: &StackComponent, observed: Option<&Observed>, gate: &Gate, view: &View<'_>) -> Phase {
+    let Some(workload) = &component.workload else {
+        return if component.kind == ComponentKind::External { Phase::NotChecked } else { Phase::Disabled };
+    };
+    if component.kind == ComponentKind::Job {
+        let name = super::plan::job_name(view.stack, component, workload);
+        return match observed {
+            Some(job) if job.complete => Phase::Completed,
+            _ if view.facts.completed.contains(&name) => Phase::Completed,
+            Some(job) if job.failed => Phase::Failed,
+            Some(_) => Phase::Starting,
+            None => Phase::Waiting,
+        };
+    }
+    match observed {
+        _ if view.stack.stopped && observed.is_none_or(|it| it.idle) => Phase::Stopped,
+        None => Phase::Waiting,
+        Some(seen) if seen.idle => Phase::Waiting,
+        Some(seen) if seen.failed => Phase::Failed,
+        Some(seen) if seen.complete && gate.is_open() => Phase::Ready,
+        // Its old version runs on while its change waits.
+        Some(_) if !gate.is_open() => Phase::Waiting,
+        Some(_) if !gate.started => Phase::Starting,
+        Some(seen) if Some(&seen.template) != gate.reached.as_ref() => Phase::Updating,
+        Some(_) => Phase::Degraded,
+    }
+}
+
+fn conditions(
+    view: &View<'_>,
+    components: &[ComponentStatus],
+    (done, counted): (usize, usize),
+    waiting: &str,
+    problems: &[Problem],
+) -> Vec<DesiredCondition> {
+    let condition = |type_, status, reason: &str, message: String| DesiredCondition {
+        type_,
+        status,
+        reason: reason.to_owned(),
+        message,
+    };
+    let mut all = Vec::new();
+    let unsettled = view
+        .outcome
+        .steps
+        .iter()
+        .find(|step| !step.result.is_settled() && !matches!(step.result, ApplyResult::Held(_)));
+    let held = view.outcome.steps.iter().find(|step| matches!(step.result, ApplyResult::Held(_)));
+    let error = problems.iter().find(|problem| problem.severity == "Error");
+    let share = format!("{done} of {counted} components ready");
+    all.push(if view.stack.stopped && !view.stack.paused {
+        let left = components.iter().filter(|it| it.phase != Phase::Stopped && it.ready.is_some()).count();
+        let message = match left {
+            0 => "no pods run while spec.operation.stopped is true; data is kept".to_owned(),
+            left => format!("stopping: {left} components still have pods"),
+        };
+        condition("Ready", false, "Stopped", message)
+    } else if done == counted && unsettled.is_none() && held.is_none() {
+        condition("Ready", true, "Ready", format!("{counted} of {counted} components ready"))
+    } else if let Some(problem) = error {
+        let object = problem.object.clone().map(|object| format!("{object}: ")).unwrap_or_default();
+        condition("Ready", false, &problem.reason, format!("{share}; {object}{}", problem.message))
+    } else if !waiting.is_empty() {
+        condition("Ready", false, super::plan::WAITING, format!("{share}; waiting for {}", causes(view, waiting)))
+    } else {
+        condition("Ready", false, "Progressing", share.clone())
+    });
+    all.push(condition("Accepted", true, "Accepted", "the resource is valid".to_owned()));
+    all.push(match (view.stack.paused, unsettled, held) {
+        (true, ..) => condition(
+            "Applied",
+            false,
+            "Paused",
+            "nothing is written while spec.operation.paused is true".to_owned(),
+        ),
+        (_, Some(step), _) => {
+            condition("Applied", false, "Progressing", format!("{} is not yet as planned", step.object()))
+        }
+        (_, None, Some(step)) => {
+            condition("Applied", false, super::plan::WAITING, format!("{} waits", step.object()))
+        }
+        (_, None, None) => condition("Applied", true, "Applied", "every object is as planned".to_owned()),
+    });
+    let moving = components.iter().any(|it| matches!(it.phase, Phase::Starting | Phase::Updating | Phase::Waiting));
+    if moving && !view.stack.paused {
+        all.push(condition("Reconciling", true, "Progressing", share));
+    }
+    let failed = components.iter().find(|it| it.phase == Phase::Failed);
+    if let Some(failed) = failed {
+        let kept = view.facts.gates.values().filter(|gate| gate.failed).count();
+        let reason = if failed.kind == ComponentKind::Job { "JobFailed" } else { "DependencyFailed" };
+        let why = view.observed.get(&failed.name).map(|it| it.why.clone()).unwrap_or_default();
+        let message = match kept {
+            0 => format!("{}: {why}", failed.name),
+            kept => format!("{}: {why}; {kept} components wait for it", failed.name),
+        };
+        all.push(condition("Stalled", true, reason, message));
+    }
+    let warning = problems.iter().find(|problem| problem.severity == "Warning");
+    if let Some(warning) = warning {
+        all.push(condition("Warning", true, &warning.reason, warning.message.clone()));
+    }
+    all
+}
+
+/// `mysql (0 of 1 ready: pulling image)`.
+fn causes(view: &View<'_>, waiting: &str) -> String {
+    let named = waiting.split(", ").map(|name| match view.observed.get(name) {
+        Some(seen) if !seen.why.is_empty() => format!("{name} ({})", seen.why),
+        _ => name.to_owned(),
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+fn problems(view: &View<'_>, components: &[ComponentStatus]) -> Vec<Problem> {
+    let mut all = Vec::new();
+    for step in &view.outcome.steps {
+        let (reason, message) = match &step.result {
+            ApplyResult::Conflict { message, .. } => ("NameConflict".to_owned(), message.clone()),
+            ApplyResult::Failed(error) => (error.reason().to_owned(), error.to_string()),
+            ApplyResult::Behind { message, .. } => ("NameConflict".to_owned(), message.clone()),
+            _ => continue,
+        };
+        all.push(Problem {
+            severity: "Error".to_owned(),
+            reason,
+            object: Some(step.object()),
+            message: message.chars().take(1024).collect(),
+            ..Problem::default()
+        });
+    }
+    for (name, fact) in &view.facts.secrets {
+        if let super::facts::SecretFact::Lost { .. } = fact {
+            all.push(Problem {
+                severity: "Error".to_owned(),
+                reason: "GeneratedSecretLost".to_owned(),
+                object: Some(format!("Secret {}/{name}", view.stack.scope.namespace)),
+                message: "was deleted, while a PVC of the stack still exists; a database in it accepts only the lost values, so no new ones are generated".to_owned(),
+                next: Some(format!(
+                    "restore the Secret from a backup; or annotate the stack with {}={name} and set the new values inside the database",
+                    secrets::ACCEPT_LOSS
+                )),
+                ..Problem::default()
+            });
+        }
+    }
+    for component in view.stack.components.values() {
+        if let Some(capped) = &component.capped {
+            all.push(Problem {
+                severity: "Warning".to_owned(),
+                reason: "ReplicasCapped".to_owned(),
+                component: Some(component.name.clone()),
+                message: format!(
+                    "{}: {} pods were asked for and {} are used: {}",
+                    component.name, capped.asked, capped.given, capped.reason
+                ),
+                next: Some(format!("change spec.components.{}.replicaLimits, or the number", component.name)),
+                ..Problem::default()
+            });
+        }
+    }
+    for failed in components.iter().filter(|it| it.phase == Phase::Failed) {
+        let why = view.observed.get(&failed.name).map(|it| it.why.clone()).unwrap_or_default();
+        let affects = view.facts.gates.iter();
+        let affects = affects.filter(|(_, gate)| gate.blocked_by.iter().any(|it| it.name == failed.name));
+        all.push(Problem {
+            severity: "Error".to_owned(),
+            reason: if failed.kind == ComponentKind::Job { "JobFailed" } else { "DeadlineExceeded" }.to_owned(),
+            component: Some(failed.name.clone()),
+            affects: affects.map(|(name, _)| name.clone()).collect(),
+            message: why.chars().take(1024).collect(),
+            ..Problem::default()
+        });
+    }
+    all.sort_by(|one, other| one.severity.cmp(&other.severity));
+    all
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= WAITING {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(WAITING - 1).collect();
+    format!("{head}…")
+}
+
+fn url(stack: &Stack) -> Option<String> {
+    let of_ingress = stack.ingress.iter().flat_map(|ingress| {
+        let scheme = if ingress.tls.is_some() { "https" } else { "http" };
+        ingress.rules.iter().filter_map(move |rule| Some(format!("{scheme}://{}", rule.route.host.as_ref()?)))
+    });
+    let of_gateway = stack.gateway.iter().flat_map(|gateway| {
+        gateway.routes.iter().filter_map(|route| Some(format!("http://{}", route.host.as_ref()?)))
+    });
+    of_ingress.chain(of_gateway).next()
+}
