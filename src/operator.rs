@@ -80,7 +80,11 @@ impl Operator {
             image: None,
             term: Leadership::default(),
             election: None,
-            parts: Arc::new(std::sync::Mutex::new(Some(Parts { writer, stacks, progress: watch::channel(0) }))),
+            parts: Arc::new(std::sync::Mutex::new(Some(Parts {
+                writer,
+                stacks,
+                progress: watch::channel(0),
+            }))),
         }
     }
 
@@ -107,9 +111,9 @@ impl Operator {
     /// The resources were listed, and every kind was, or is known not to be for now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let listed = [&self.store, &self.stacks].iter().all(|store| {
-            store.wait_until_ready().now_or_never().is_some_and(|listed| listed.is_ok())
-        });
+        let listed = [&self.store, &self.stacks]
+            .iter()
+            .all(|store| store.wait_until_ready().now_or_never().is_some_and(|listed| listed.is_ok()));
         listed && Watches::covered(KINDS, &self.cache)
     }
 

@@ -12,9 +12,9 @@ use serde_json::Value;
 use super::{
     api::{ServiceStack, ServiceStackStatus, component::ComponentKind},
     facts::Facts,
-    gates, observe,
+    gates,
     model::Stack,
-    plan, resolve,
+    observe, plan, resolve,
     secrets::{ACCEPT_LOSS, SecretReader},
     status,
 };
@@ -82,10 +82,7 @@ impl Controller {
                 return self.reject(subject, state, "InvalidSpec", found, requeue).await;
             }
         };
-        let owner = Owner {
-            resource: subject.resource.clone(),
-            uid: stack.scope.owner.uid.clone(),
-        };
+        let owner = Owner { resource: subject.resource.clone(), uid: stack.scope.owner.uid.clone() };
         let snapshot = self.cache.snapshot(&subject.resource);
         let facts = match gather(subject, &mut state.product, &stack, &owner, &snapshot).await {
             Ok(facts) => facts,
@@ -188,10 +185,8 @@ async fn gather(
     snapshot: &Snapshot,
 ) -> Result<Facts, Error> {
     let accepted = subject.object.annotations().get(ACCEPT_LOSS).map(String::as_str);
-    let secrets = remembered
-        .secrets
-        .read(&subject.writer, stack, owner, &subject.before, (snapshot, accepted))
-        .await?;
+    let secrets =
+        remembered.secrets.read(&subject.writer, stack, owner, &subject.before, (snapshot, accepted)).await?;
     let wanted = plan::wanted(stack);
     let observed = observe::workloads(stack, snapshot);
     let gates = gates::decide(&wanted, &observed, &subject.before.components);

@@ -66,11 +66,7 @@ fn observed(
 
 /// Pods of a Deployment or StatefulSet.
 #[must_use]
-pub fn counts<'a>(
-    stack: &Stack,
-    component: &StackComponent,
-    snapshot: &'a Snapshot,
-) -> Option<&'a Counts> {
+pub fn counts<'a>(stack: &Stack, component: &StackComponent, snapshot: &'a Snapshot) -> Option<&'a Counts> {
     match &live(stack, component, snapshot)?.detail {
         ObservedStatus::Deployment(counts) | ObservedStatus::StatefulSet(counts) => Some(counts),
         _ => None,
@@ -100,7 +96,8 @@ fn job(
 ) -> Option<Observed> {
     let name = plan::job_name(stack, component, workload);
     let key = Key { namespace: Some(stack.scope.namespace.clone()), name };
-    let child = snapshot.get(Job::KIND, &key).filter(|child| child.is_controlled_by(&stack.scope.owner.uid))?;
+    let child =
+        snapshot.get(Job::KIND, &key).filter(|child| child.is_controlled_by(&stack.scope.owner.uid))?;
     let ObservedStatus::Job { end, .. } = &child.detail else { return None };
     let succeeded = end.as_ref().is_some_and(|end| end.succeeded);
     let why = match end {

@@ -81,7 +81,9 @@ impl SecretReader {
             _ if child.deleting => SecretFact::Unknown,
             Ownership::PreviousOwner => SecretFact::Unknown,
             // Nothing but its labels says whose a kept Secret is: it has no controller, and nobody writes it.
-            Ownership::Foreign(_) if child.controller.is_some() || child.labelled.as_ref() != Some(&owner.resource) => {
+            Ownership::Foreign(_)
+                if child.controller.is_some() || child.labelled.as_ref() != Some(&owner.resource) =>
+            {
                 SecretFact::Foreign
             }
             _ => {

@@ -194,7 +194,12 @@ fn conditions(
         let object = problem.object.clone().map(|object| format!("{object}: ")).unwrap_or_default();
         condition("Ready", false, &problem.reason, format!("{share}; {object}{}", problem.message))
     } else if !waiting.is_empty() {
-        condition("Ready", false, super::plan::WAITING, format!("{share}; waiting for {}", causes(view, waiting)))
+        condition(
+            "Ready",
+            false,
+            super::plan::WAITING,
+            format!("{share}; waiting for {}", causes(view, waiting)),
+        )
     } else {
         condition("Ready", false, "Progressing", share.clone())
     });
@@ -214,7 +219,8 @@ fn conditions(
         }
         (_, None, None) => condition("Applied", true, "Applied", "every object is as planned".to_owned()),
     });
-    let moving = components.iter().any(|it| matches!(it.phase, Phase::Starting | Phase::Updating | Phase::Waiting));
+    let moving =
+        components.iter().any(|it| matches!(it.phase, Phase::Starting | Phase::Updating | Phase::Waiting));
     if moving && !view.stack.paused {
         all.push(condition("Reconciling", true, "Progressing", share));
     }
@@ -298,7 +304,8 @@ fn problems(view: &View<'_>, components: &[ComponentStatus]) -> Vec<Problem> {
         let affects = affects.filter(|(_, gate)| gate.blocked_by.iter().any(|it| it.name == failed.name));
         all.push(Problem {
             severity: "Error".to_owned(),
-            reason: if failed.kind == ComponentKind::Job { "JobFailed" } else { "DeadlineExceeded" }.to_owned(),
+            reason: if failed.kind == ComponentKind::Job { "JobFailed" } else { "DeadlineExceeded" }
+                .to_owned(),
             component: Some(failed.name.clone()),
             affects: affects.map(|(name, _)| name.clone()).collect(),
             message: why.chars().take(1024).collect(),

@@ -29,9 +29,10 @@ use local_cluster::{
 use logpilot_operator::{
     api,
     engine::lease::LeadershipLost,
-    kinds::KINDS,
+    kinds::{KINDS, SERVICE_STACK},
     logpilot::controller::{self, Planner},
     operator::{self, Operator},
+    stack,
 };
 use serde::Deserialize;
 use tokio::sync::OnceCell;
@@ -60,11 +61,15 @@ pub async fn world() -> &'static World {
             let log = log_file();
             let env = Env::from_environment().await.expect("a cluster to test on");
             let client = env.client().await.expect("a client");
-            let crd = serde_json::to_value(api::crd::crd()).unwrap();
-            apply(&client, &crd).await;
+            for crd in [api::crd::crd(), stack::api::crd()] {
+                apply(&client, &serde_json::to_value(crd).unwrap()).await;
+            }
             wait_for("the CRD to be served", Duration::from_secs(30), async || {
                 let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource());
-                api.list(&kube::api::ListParams::default()).await.map(drop).map_err(|error| error.to_string())
+                let stacks: Api<DynamicObject> = Api::all_with(client.clone(), &SERVICE_STACK.api_resource());
+                let limit = kube::api::ListParams::default();
+                api.list(&limit).await.map(drop).map_err(|error| error.to_string())?;
+                stacks.list(&limit).await.map(drop).map_err(|error| error.to_string())
             })
             .await
             .unwrap();
