@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use workload::StringMap;
 
-use super::{common::StringMap, rules};
+use super::rules;
 
 /// Alerts, as a PrometheusRule; skipped, with a condition, where its CRD is not installed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]

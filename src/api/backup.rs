@@ -3,11 +3,9 @@
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use workload::api::common::Quantity;
 
-use super::{
-    common::Quantity,
-    rules::{self, backup as rule},
-};
+use super::rules::{self, backup as rule};
 
 /// Scheduled copies of the SQLite database, taken while the servers write, onto a volume of their own or into a bucket.
 /// `kubectl create job --from=cronjob/…-backup` takes one at once.

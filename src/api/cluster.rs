@@ -5,16 +5,21 @@ use std::collections::BTreeMap;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use workload::{
+    StringMap,
+    api::{
+        common::{DeletionPolicy, ImagePullPolicy, LocalReference},
+        limits::Limits,
+        network::NetworkPolicy,
+    },
+};
 
 use super::{
     backup::Backup,
-    common::{DeletionPolicy, ImagePullPolicy, LocalReference, StringMap},
     component::ComponentSpec,
     config::{Auth, Config, ServiceAccount},
     exposure::{ComponentKey, Exposure},
-    limits::Limits,
     monitoring::Monitoring,
-    network::NetworkPolicy,
     patches::ObjectPatch,
     restore::Restore,
     rules,

@@ -1,16 +1,19 @@
 //! One server role: `all`, `rest` or `grpc`. A component exists when its key is present.
 
-use kube::KubeSchema;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-use super::{
-    common::{
-        EnvFromSource, EnvVar, IntOrPercent, ProbePort, Quantity, Resources, StringMap, Toleration,
-        TopologySpread,
+use kube::KubeSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use workload::{
+    StringMap,
+    api::{
+        common::{EnvFromSource, EnvVarSource, Quantity, Resources, Toleration, TopologySpread},
+        component::{Autoscaling, PodDisruptionBudget, Strategy},
     },
-    rules::{self, components as rule},
 };
+
+use super::rules::{self, components as rule};
 
 /// Settings of one component. `{}` is a complete component with the defaults of its role.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -33,6 +36,10 @@ pub struct ComponentSpec {
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<i32>,
     /// CPU and memory of the server container.
+    #[x_kube(
+        validation = rule::memory_within_limit("256Mi", "512Mi"),
+        validation = rule::ephemeral_storage_within_limit()
+    )]
     pub resources: Option<Resources>,
     /// User and groups of the pods, and of those that back its data up, restore it or try its configuration.
     pub security_context: Option<PodIdentity>,
@@ -103,29 +110,6 @@ pub struct ComponentVolume {
     /// May grow. A smaller size is taken while the volume is not that large yet; no volume shrinks.
     #[schemars(schema_with = "super::schema::memory")]
     pub size: Quantity,
-}
-
-/// How pods are replaced. Unset values follow the storage (docs: storage and replicas).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::recreate_has_no_rolling(), validation = rule::rolling_can_move())]
-pub struct Strategy {
-    /// Default `RollingUpdate`, and `Recreate` where the storage allows one pod only.
-    #[serde(rename = "type")]
-    pub type_: Option<StrategyType>,
-    /// Pods that may be started before old ones go. Default 25%.
-    #[schemars(schema_with = "super::schema::surge")]
-    #[serde(default)]
-    pub max_surge: Option<IntOrPercent>,
-    /// Pods that may be missing during an update. Default 25%.
-    #[serde(default)]
-    pub max_unavailable: Option<IntOrPercent>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum StrategyType {
-    RollingUpdate,
-    Recreate,
 }
 
 /// User and groups of the pods. Components that share a volume have the same user and `fsGroup`.
@@ -235,108 +219,6 @@ pub struct ProbeTimings {
     pub success_threshold: Option<i32>,
 }
 
-/// A HorizontalPodAutoscaler for the component. Replicas then belong to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::max_not_below_min())]
-pub struct Autoscaling {
-    /// `false` turns the autoscaler off and keeps its settings; `replicas` must then be given.
-    pub enabled: Option<bool>,
-    /// Fewest pods. Default 2, or `maxReplicas` where that is less.
-    #[schemars(range(min = 1, max = 1000))]
-    pub min_replicas: Option<i32>,
-    /// Most pods. They count for what the storage allows.
-    #[schemars(range(min = 1, max = 1000))]
-    pub max_replicas: i32,
-    /// Average CPU use in percent of the request. Default 70 where no target is given.
-    #[schemars(range(min = 1, max = 500))]
-    #[serde(rename = "targetCPUUtilizationPercentage")]
-    pub target_cpu_utilization_percentage: Option<i32>,
-    /// Average memory use in percent of the request.
-    #[schemars(range(min = 1, max = 500))]
-    pub target_memory_utilization_percentage: Option<i32>,
-    /// How fast the autoscaler moves.
-    pub behavior: Option<ScalingBehavior>,
-}
-
-/// How fast the autoscaler moves.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ScalingBehavior {
-    /// How fast pods are added.
-    pub scale_up: Option<ScalingRules>,
-    /// How fast pods are removed.
-    pub scale_down: Option<ScalingRules>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ScalingRules {
-    /// Seconds over which the autoscaler looks back before it moves. Kubernetes' default: 0 up, 300 down.
-    #[schemars(range(min = 0, max = 3600))]
-    pub stabilization_window_seconds: Option<i32>,
-    /// Which policy counts where several apply. Default `Max`.
-    pub select_policy: Option<SelectPolicy>,
-    /// How many pods may come or go in a time.
-    #[schemars(length(max = 8))]
-    pub policies: Option<Vec<ScalingPolicy>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum SelectPolicy {
-    Max,
-    Min,
-    Disabled,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ScalingPolicy {
-    /// Counts pods, or percent of them.
-    #[serde(rename = "type")]
-    pub type_: ScalingPolicyType,
-    /// How many pods or percent, at most, in one period.
-    #[schemars(range(min = 1, max = 1000))]
-    pub value: i32,
-    /// The period.
-    #[schemars(range(min = 1, max = 1800))]
-    pub period_seconds: i32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ScalingPolicyType {
-    Pods,
-    Percent,
-}
-
-/// Bounds voluntary disruption. Default where it cannot block a drain: `maxUnavailable: 1`.
-///
-/// One that blocks every drain is honoured, with a warning in the status: a freeze can be meant,
-/// and whether it blocks depends on pods that are running.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::one_budget())]
-pub struct PodDisruptionBudget {
-    /// `false` leaves the budget out.
-    pub enabled: Option<bool>,
-    /// Pods that must stay, as a number or a percentage. Not together with `maxUnavailable`.
-    pub min_available: Option<IntOrPercent>,
-    /// Pods that may go at once, as a number or a percentage. Not together with `minAvailable`.
-    pub max_unavailable: Option<IntOrPercent>,
-    /// Pods that are not ready: `AlwaysAllow` lets a drain take them whatever the budget says, so that a broken pod blocks
-    /// none; `IfHealthyBudget` only while enough others are ready. Default `AlwaysAllow`.
-    pub unhealthy_pod_eviction_policy: Option<UnhealthyPodEviction>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum UnhealthyPodEviction {
-    /// A drain may always take a pod that is not ready.
-    #[default]
-    AlwaysAllow,
-    /// Only while as many pods as the budget wants are ready.
-    IfHealthyBudget,
-}
-
 /// A Service of type LoadBalancer in front of the component.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -383,4 +265,42 @@ pub struct NodePort {
     /// Port for gRPC; only for a component that serves it.
     #[schemars(range(min = 30000, max = 32767))]
     pub grpc: Option<i32>,
+}
+
+/// An environment variable of the server container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.value) != has(self.valueFrom)")
+    .message("must have exactly one of `value` and `valueFrom`; an empty variable is `value: ''`"))]
+pub struct EnvVar {
+    /// A C identifier that is not one of the operator's own settings.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::environment::variable_name(), validation = rules::environment::not_owned())]
+    pub name: String,
+    /// Plain text. Secrets belong into `valueFrom`.
+    #[schemars(length(max = 32768))]
+    pub value: Option<String>,
+    /// A Secret, a ConfigMap or a field of the pod.
+    pub value_from: Option<EnvVarSource>,
+}
+
+/// A port of the server container, by name or number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ProbePort {
+    Number(i32),
+    /// `management`, `http` or `grpc`.
+    Name(String),
+}
+
+impl JsonSchema for ProbePort {
+    fn schema_name() -> Cow<'static, str> {
+        "ProbePort".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        super::schema::probe_port()
+    }
 }

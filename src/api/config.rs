@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use workload::StringMap;
 
-use super::{common::StringMap, rules};
+use super::rules;
 
 /// What goes into the server's `application.yml`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]

@@ -2,9 +2,10 @@
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+use workload::api::{exposure::Tls, gateway::ParentRef};
 
 use super::{
-    exposure::{IngressRule, Tls},
+    exposure::IngressRule,
     rules::{self, gateway as rule, ingress},
 };
 
@@ -38,28 +39,10 @@ pub struct Gateway {
     #[x_kube(
         validation = ingress::unique_locations(),
         validation = rule::one_protocol_per_host(),
-        validation = rule::grpc_path(),
+        validation = rule::grpc_path("/logpilot.LogService/Send"),
         validation = rule::few_rewrites()
     )]
     pub rules: Vec<IngressRule>,
     /// TLS for every host of the rules, with `className`: port 443 ends it, and port 80 sends browsers there.
     pub tls: Option<Tls>,
-}
-
-/// A Gateway, and perhaps one listener of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ParentRef {
-    /// Name of the Gateway.
-    #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = rules::object_name())]
-    pub name: String,
-    /// Default: the cluster's namespace. Another one has to allow routes of this one in its listeners.
-    #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = rules::dns_label())]
-    pub namespace: Option<String>,
-    /// Name of a listener. Default: every one that fits.
-    #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = rules::object_name())]
-    pub section_name: Option<String>,
 }

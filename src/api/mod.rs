@@ -7,15 +7,12 @@
 pub mod alerting;
 pub mod backup;
 pub mod cluster;
-pub mod common;
 pub mod component;
 pub mod config;
 pub mod crd;
 pub mod exposure;
 pub mod gateway;
-pub mod limits;
 pub mod monitoring;
-pub mod network;
 pub mod patches;
 pub mod restore;
 mod rules;
@@ -25,10 +22,7 @@ pub mod storage;
 
 pub use cluster::{LogPilotCluster, LogPilotClusterSpec};
 pub use crd::crd;
-pub use rules::{
-    components::{GRACE_PERIOD, LEAST_GRACE_SECONDS, PRIORITY_CLASS, SYSTEM_CLASSES},
-    environment::OWNED_VARIABLES,
-};
+pub use rules::environment::OWNED_VARIABLES;
 pub use status::LogPilotClusterStatus;
 
 /// API group of every kind of this operator.

@@ -3,11 +3,12 @@
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::{
+use workload::api::{
     common::{DeletionPolicy, Quantity},
-    rules::{self, storage as rule},
+    storage::AccessMode,
 };
+
+use super::rules::{self, storage as rule};
 
 /// The server's storage and the claim under it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -76,12 +77,4 @@ pub struct Volume {
     /// `Retain`: the claim stays with its data when the cluster is deleted, and a new cluster of the same
     /// name picks it up. `Delete`: data is lost. Default `Retain`.
     pub deletion_policy: Option<DeletionPolicy>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum AccessMode {
-    #[default]
-    ReadWriteOnce,
-    ReadWriteOncePod,
-    ReadWriteMany,
 }

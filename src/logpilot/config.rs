@@ -13,11 +13,13 @@ use super::{
 use crate::{
     api::{
         config::{Config, ServerRateLimit, SqlitePool},
-        exposure::Protocol,
         storage::Backend,
     },
     logpilot::names,
-    workload::names::{NamePrefix, short_hash},
+    workload::{
+        api::exposure::Protocol,
+        names::{NamePrefix, short_hash},
+    },
 };
 
 /// The largest overlay, as JSON.

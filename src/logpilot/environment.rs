@@ -4,7 +4,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use super::properties::{Known, Refusal, refusal, refused_variable};
-use crate::api::common::EnvVar;
+use crate::api::component::EnvVar;
 
 /// Variables with options of Java, of which `-D` sets a property that beats variables and the file. The last three are read by
 /// other makes of Java and by start scripts.

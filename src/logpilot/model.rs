@@ -3,23 +3,28 @@
 
 use k8s_openapi::{
     api::core::v1::{Toleration, TopologySpreadConstraint},
-    apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
+    apimachinery::pkg::api::resource::Quantity,
 };
 
 use super::{monitoring::Monitoring, restart::Restart};
 use crate::{
     api::{
         cluster::{Environment, PodSecurity},
-        common::{DeletionPolicy, EnvFromSource, EnvVar, IntOrPercent},
-        exposure::{ComponentKey, Protocol},
-        network::{Egress, Peer, PodPeer},
+        component::EnvVar,
+        exposure::ComponentKey,
         patches::ObjectPatch,
-        storage::{AccessMode, Backend, Sharing},
+        storage::{Backend, Sharing},
     },
     engine::{plan::Key, resource::ResourceRef},
     kinds::LOGPILOT_CLUSTER,
     workload::{
         StringMap,
+        api::{
+            common::{DeletionPolicy, EnvFromSource},
+            exposure::Protocol,
+            network::{Egress, Peer, PodPeer},
+            storage::AccessMode,
+        },
         image::Image,
         model::{
             Claim, Gateway, Identity, Ingress, LoadBalancer, NodePort, PdbPolicy, Probes, Resources, Rollout,
@@ -306,13 +311,4 @@ pub struct NetworkPolicy {
     /// `None` where nobody said who it is, and the class does not tell.
     pub ingress_controller: Option<PodPeer>,
     pub egress: Vec<Egress>,
-}
-
-impl From<&IntOrPercent> for IntOrString {
-    fn from(count: &IntOrPercent) -> Self {
-        match count {
-            IntOrPercent::Int(number) => Self::Int(*number),
-            IntOrPercent::Percent(text) => Self::String(text.clone()),
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! What a validated cluster wants to be observed by, with every default filled in.
 
 use crate::{
-    api::{alerting::Percent, common::StringMap},
-    workload::model::Monitor,
+    api::alerting::Percent,
+    workload::{StringMap, model::Monitor},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::{
-        patches::{ObjectPatch, Op, Operation, PatchTarget, PatchType},
+        patches::{ObjectPatch, PatchTarget},
         status::{Problem, Severity},
     },
     engine::{
@@ -21,7 +21,10 @@ use crate::{
     },
     kinds::Managed,
     logpilot::names as own,
-    workload::names,
+    workload::{
+        api::patches::{Op, Operation, PatchType},
+        names,
+    },
 };
 
 /// In an object of a strategic patch: `delete` or `replace`, as kubectl knows them.

@@ -34,12 +34,12 @@ use crate::{
     api::{
         self, LogPilotCluster,
         cluster::{LogPilotClusterSpec, Namespace},
-        common::{DeletionPolicy, ImagePullPolicy},
         component::ComponentSpec,
         exposure::ComponentKey,
     },
     kinds::DOMAIN,
     workload::{
+        api::common::{DeletionPolicy, ImagePullPolicy},
         names::{NamePrefix, is_dns_1123_label, is_label_value},
         scope::Scope,
     },

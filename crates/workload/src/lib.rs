@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
+pub mod api;
 pub mod build;
 pub mod image;
 pub mod labels;

@@ -1,20 +1,9 @@
 //! Exposure: what an Ingress may say, and which component answers.
 
 use kube::core::Rule;
+pub use workload::api::rules::ingress::*;
 
-use super::{explained, forbidden};
-
-pub fn host_format() -> Rule {
-    Rule::new("self.matches('^([*][.])?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$') && !isIP(self)").message(
-        "must be a lower-case DNS name such as 'logpilot.example.com', optionally with one leading '*.', without scheme, port or path, and not an IP address",
-    )
-}
-
-pub fn path_format() -> Rule {
-    Rule::new("self.matches('^(/[A-Za-z0-9_.-]+)*/?$') && !self.matches('/[.]{1,2}(/|$)')").message(
-        "must start with '/' and consist of letters, digits, '-', '_', '.' and single '/', without '.' or '..' as a segment",
-    )
-}
+use super::explained;
 
 /// Snippets and mirrors write into the controller's configuration; they have been its way to code execution
 /// (CVE-2021-25742, CVE-2025-1974, CVE-2026-24512). Several controllers have them, `-snippets` is one of them, `config-`
@@ -73,48 +62,6 @@ pub fn no_injected_login() -> Rule {
             "'the value of annotation ' + strings.quote(self.filter(k, {bad})[0]) + ' must be a URL such as https://$host/oauth2/auth with none but the variables $host and $scheme, and in the query $request_uri and $escaped_request_uri; or, of auth-response-headers, names of headers'"
         ),
     )
-}
-
-/// nginx gives a location to the older Ingress and ignores the other, whatever its protocol.
-pub fn unique_locations() -> Rule {
-    let path = |rule: &str| format!("(has({rule}.path) ? {rule}.path : '/')");
-    let host = |rule: &str| format!("(has({rule}.host) ? {rule}.host : '')");
-    forbidden(
-        format!(
-            "self.all(a, self.exists_one(b, {} == {} && {} == {}))",
-            host("a"),
-            host("b"),
-            path("a"),
-            path("b")
-        ),
-        "must not name the same host and path twice (the default path is '/'), not for two protocols either; give one of them another host or path",
-    )
-}
-
-/// The target is a setting of a whole Ingress.
-pub fn one_rewrite() -> Rule {
-    forbidden(
-        "self.all(a, !has(a.rewrite) || self.all(b, !has(b.rewrite) || a.rewrite == b.rewrite))",
-        "must have the same `rewrite` in each rule that has one: an Ingress has one target for all its paths; use `gateway` for several",
-    )
-}
-
-/// At a rule. The path of a gRPC request is its method.
-pub fn rewrite_only_http() -> Rule {
-    forbidden(
-        "!has(self.rewrite) || !has(self.protocol) || self.protocol != 'Grpc'",
-        "may only be given for protocol Http: the path of a gRPC request names its method",
-    )
-    .field_path(".rewrite")
-}
-
-/// At `ingress` and `gateway`. cert-manager reads the names of a certificate from the hosts.
-pub fn certificate_needs_host() -> Rule {
-    forbidden(
-        "!has(self.tls) || !has(self.tls.issuerRef) || self.rules.exists(r, has(r.host))",
-        "may only be given with a `host` in some rule: a certificate is for names; remove `issuerRef` and use a Secret that is there",
-    )
-    .field_path(".tls.issuerRef")
 }
 
 // ---- rules of the spec: which component answers --------------------------------------------------

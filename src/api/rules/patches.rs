@@ -18,16 +18,6 @@ pub fn operations_by_their_type() -> Rule {
         .field_path(".operations")
 }
 
-pub fn from_by_its_operation() -> Rule {
-    Rule::new("(self.op in ['move', 'copy']) == has(self.from)")
-        .message("must be given with `move` and `copy`, and with no other operation")
-        .field_path(".from")
-}
-
-pub fn pointer() -> Rule {
-    Rule::new("self.startsWith('/')").message("must start with a slash, such as '/spec/template'")
-}
-
 pub fn kind_format() -> Rule {
     Rule::new("self.matches('^[A-Z][A-Za-z]*$')").message("must be a kind such as 'Deployment'")
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Objects;
 use crate::{
-    api::common::{EnvFromSource, EnvVar},
+    api::component::EnvVar,
     engine::api_client::named,
     kinds::Managed,
     logpilot::{
@@ -19,6 +19,7 @@ use crate::{
         reasons::{ENV_IGNORED, REFERENCE_INVALID},
         warnings::instead,
     },
+    workload::api::common::EnvFromSource,
 };
 
 /// A variable, and the object that brings it; none for a value that is written out.

@@ -3,7 +3,6 @@
 use std::{borrow::Cow, iter};
 
 use crate::{
-    api::common::StringMap,
     logpilot::{
         model::Cluster,
         monitoring::{Alerting, Thresholds},
@@ -12,7 +11,10 @@ use crate::{
             slo,
         },
     },
-    workload::build::prometheus_rule::{self, Group, PrometheusRule, Rule},
+    workload::{
+        StringMap,
+        build::prometheus_rule::{self, Group, PrometheusRule, Rule},
+    },
 };
 
 /// Label of every rule: `L`, so that several clusters in one Prometheus stay apart.

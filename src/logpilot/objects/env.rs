@@ -9,9 +9,9 @@ use k8s_openapi::{
 };
 
 use crate::{
-    api::common as given,
+    api::component as given,
     logpilot::model::{Cluster, Component},
-    workload::metadata,
+    workload::{api::common, metadata},
 };
 
 pub const API_KEY: &str = "LOGPILOT_SERVER_API_KEY";
@@ -83,7 +83,7 @@ fn variable(variable: &given::EnvVar) -> EnvVar {
     }
 }
 
-fn value_source(source: &given::EnvVarSource) -> EnvVarSource {
+fn value_source(source: &common::EnvVarSource) -> EnvVarSource {
     EnvVarSource {
         secret_key_ref: source.secret_key_ref.as_ref().map(|key| SecretKeySelector {
             name: key.name.clone(),

@@ -3,16 +3,15 @@
 use k8s_openapi::api::core::v1::Namespace;
 
 use crate::{
-    api::{
-        cluster::PodSecurity,
-        common::{DeletionPolicy, StringMap},
-    },
+    api::cluster::PodSecurity,
     logpilot::{
         facts::{Facts, NamespaceFact},
         labels::PRODUCT,
         model::Cluster,
     },
     workload::{
+        StringMap,
+        api::common::DeletionPolicy,
         build::namespace::{self, ENFORCE},
         labels,
     },

@@ -6,9 +6,9 @@ use k8s_openapi::{
 };
 
 use crate::{
-    api::network::{Egress, EgressPort, Peer, PodPeer, Selector, TransportProtocol},
     logpilot::model::{Cluster, Component},
     workload::{
+        api::network::{Egress, EgressPort, Peer, PodPeer, Selector, TransportProtocol},
         build::{affinity::non_empty, network_policy},
         metadata,
         model::NetworkPolicy,

@@ -320,7 +320,7 @@ fn the_client_library_merges_otherwise() {
         let target = crate::api::patches::PatchTarget { kind: "Pod".into(), name: "a".into() };
         let patch = crate::api::patches::ObjectPatch {
             target,
-            type_: Some(crate::api::patches::PatchType::Strategic),
+            type_: Some(crate::workload::api::patches::PatchType::Strategic),
             patch: patch.as_object().expect("an object").clone(),
             operations: None,
         };

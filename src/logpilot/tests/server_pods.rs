@@ -3,7 +3,10 @@
 use rstest::rstest;
 
 use super::*;
-use crate::api::patches::{ObjectPatch, PatchTarget, PatchType};
+use crate::{
+    api::patches::{ObjectPatch, PatchTarget},
+    workload::api::patches::PatchType,
+};
 
 /// A Deployment whose pod is patched.
 fn patched(type_: &str, pod: &str) -> String {

@@ -9,8 +9,7 @@ use super::{
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
-        common::StringMap,
-        storage::{AccessMode, Backend, Sharing},
+        storage::{Backend, Sharing},
     },
     logpilot::{
         defaults,
@@ -18,7 +17,7 @@ use crate::{
         names,
         schedule::Schedule,
     },
-    workload::{model::Claim, names::NamePrefix},
+    workload::{StringMap, api::storage::AccessMode, model::Claim, names::NamePrefix},
 };
 
 /// None unless asked for.

@@ -6,7 +6,7 @@ use super::{Violations, limits, probes, resources, scaling, scheduling};
 use crate::{
     api::{
         cluster::{LogPilotClusterSpec, PodSecurity},
-        component::{self as given, AssignedBy, ComponentSpec, StrategyType, UnhealthyPodEviction},
+        component::{self as given, AssignedBy, ComponentSpec},
         exposure::ComponentKey,
         storage::Storage,
     },
@@ -17,6 +17,7 @@ use crate::{
         restart::Restart,
     },
     workload::{
+        api::component::{PodDisruptionBudget, StrategyType, UnhealthyPodEviction},
         image::Image,
         model::{Identity, LoadBalancer, NodePort, NodePortEntry, PdbPolicy, PublishedPort, Rollout},
         names::NamePrefix,
@@ -180,7 +181,7 @@ fn rollout(given: &ComponentSpec, path: &str, violations: &mut Violations) -> Ro
     }
 }
 
-fn budget(given: Option<&given::PodDisruptionBudget>, path: &str, violations: &mut Violations) -> PdbPolicy {
+fn budget(given: Option<&PodDisruptionBudget>, path: &str, violations: &mut Violations) -> PdbPolicy {
     let Some(given) = given else { return PdbPolicy::Default };
     if given.enabled == Some(false) {
         return PdbPolicy::Off;
@@ -201,7 +202,7 @@ fn budget(given: Option<&given::PodDisruptionBudget>, path: &str, violations: &m
 }
 
 /// A pod that is not ready serves nobody: keeping it would only block the drain that could help it.
-fn unhealthy_pods(given: Option<&given::PodDisruptionBudget>) -> &'static str {
+fn unhealthy_pods(given: Option<&PodDisruptionBudget>) -> &'static str {
     match given.and_then(|budget| budget.unhealthy_pod_eviction_policy).unwrap_or_default() {
         UnhealthyPodEviction::AlwaysAllow => "AlwaysAllow",
         UnhealthyPodEviction::IfHealthyBudget => "IfHealthyBudget",

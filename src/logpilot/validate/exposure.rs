@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use super::{Violations, login};
 use crate::{
-    api::{
-        cluster::LogPilotClusterSpec,
-        exposure::{self as given, HttpMethod, IngressRule, IssuerKind, Protocol as GivenProtocol},
-        gateway,
-    },
+    api::{cluster::LogPilotClusterSpec, exposure::IngressRule},
     logpilot::{defaults, model::Component},
-    workload::model::{Cors, Gateway, GatewayParents, Ingress, Issuer, ParentRef, Protocol, Route, Tls},
+    workload::{
+        api::{
+            exposure::{self as given, HttpMethod, IssuerKind, Protocol as GivenProtocol},
+            gateway,
+        },
+        model::{Cors, Gateway, GatewayParents, Ingress, Issuer, ParentRef, Protocol, Route, Tls},
+    },
 };
 
 pub(super) fn ingress(

@@ -4,14 +4,14 @@ use k8s_openapi::apimachinery::pkg::api::resource;
 
 use super::{Violations, resources::quantities};
 use crate::{
-    api::{
-        cluster::LogPilotClusterSpec,
-        common::{Quantity, ResourceList},
-        limits::{LimitDefaults, Quota as GivenQuota},
-    },
+    api::cluster::LogPilotClusterSpec,
     logpilot::defaults,
     workload::{
         Quantities,
+        api::{
+            common::{Quantity, ResourceList},
+            limits::{LimitDefaults, Quota as GivenQuota},
+        },
         model::{LimitRange, NamespaceLimits, Quota},
         quantity,
     },

@@ -5,7 +5,6 @@ use crate::{
     api::{
         alerting::{GrpcObjectives, RestObjectives, Rules},
         cluster::LogPilotClusterSpec,
-        common::StringMap,
         monitoring,
     },
     logpilot::{
@@ -13,7 +12,7 @@ use crate::{
         monitoring::{Alerting, Monitoring, Objectives, Slo, Thresholds, seconds},
         objects::server::METRICS_PATH,
     },
-    workload::model::Monitor,
+    workload::{StringMap, api, model::Monitor},
 };
 
 /// Monitors live in `namespace`.
@@ -47,7 +46,7 @@ fn on(enabled: Option<bool>) -> bool {
 }
 
 fn monitor(
-    given: Option<&monitoring::Monitor>,
+    given: Option<&api::monitoring::Monitor>,
     namespace: &str,
     path: &str,
     violations: &mut Violations,

@@ -2,12 +2,13 @@
 
 use super::Violations;
 use crate::{
-    api::{
-        cluster::LogPilotClusterSpec,
-        network::{Peer, PodPeer, Selector},
-    },
+    api::cluster::LogPilotClusterSpec,
     logpilot::model::NetworkPolicy,
-    workload::{build::ingress_nginx, model::Ingress},
+    workload::{
+        api::network::{Peer, PodPeer, Selector},
+        build::ingress_nginx,
+        model::Ingress,
+    },
 };
 
 /// Where most installations put it.

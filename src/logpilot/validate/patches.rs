@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Violation, Violations};
 use crate::{
-    api::patches::{ObjectPatch, PatchType},
+    api::patches::ObjectPatch,
     engine::kind::Management,
     kinds,
     logpilot::{
@@ -22,6 +22,7 @@ use crate::{
         plan, restore,
     },
     schemas,
+    workload::api::patches::PatchType,
 };
 
 /// As large as the overlay may be.

@@ -4,10 +4,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Violations;
 use crate::{
-    api::{
-        common::ProbePort,
-        component::{self as given, ProbeMode, ProbeTimings},
-    },
+    api::component::{self as given, ProbeMode, ProbePort, ProbeTimings},
     logpilot::{defaults, model::ServerRole},
     workload::model::{Probe, ProbeTiming, ProbeType, Probes},
 };

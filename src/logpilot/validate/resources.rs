@@ -4,9 +4,13 @@ use k8s_openapi::apimachinery::pkg::api::resource;
 
 use super::Violations;
 use crate::{
-    api::common::{Quantity, ResourceList, Resources as Given},
     logpilot::{defaults, model::ServerRole},
-    workload::{Quantities, model::Resources, quantity},
+    workload::{
+        Quantities,
+        api::common::{Quantity, ResourceList, Resources as Given},
+        model::Resources,
+        quantity,
+    },
 };
 
 /// Less than this is a mistyped unit: `400m` of memory is less than one byte.

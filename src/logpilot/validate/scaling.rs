@@ -4,15 +4,12 @@ use k8s_openapi::api::autoscaling::v2::{HPAScalingPolicy, HPAScalingRules, Horiz
 
 use super::Violations;
 use crate::{
-    api::{
-        cluster::LogPilotClusterSpec,
-        component::{
-            ComponentSpec, ScalingBehavior, ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy,
-        },
-        exposure::ComponentKey,
-    },
+    api::{cluster::LogPilotClusterSpec, component::ComponentSpec, exposure::ComponentKey},
     logpilot::defaults,
-    workload::model::{Autoscaler, Scale},
+    workload::{
+        api::component::{ScalingBehavior, ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy},
+        model::{Autoscaler, Scale},
+    },
 };
 
 pub(super) fn resolve(

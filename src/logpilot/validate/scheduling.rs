@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{Toleration, TopologySpreadConstraint};
 
 use super::Violations;
-use crate::{
+use crate::workload::{
     api::common::{self as given, TaintEffect, TolerationOperator, WhenUnsatisfiable},
-    workload::metadata,
+    metadata,
 };
 
 pub(super) const HARD: &str = "DoNotSchedule";

@@ -8,9 +8,7 @@ use super::{Violations, scheduling::HARD};
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
-        common::{DeletionPolicy, Quantity, StringMap},
-        component::StrategyType,
-        storage::{AccessMode, Backend, Sharing, UnsafeStorage, Volume},
+        storage::{Backend, Sharing, UnsafeStorage, Volume},
     },
     logpilot::{
         defaults,
@@ -18,6 +16,12 @@ use crate::{
         names,
     },
     workload::{
+        StringMap,
+        api::{
+            common::{DeletionPolicy, Quantity},
+            component::StrategyType,
+            storage::AccessMode,
+        },
         labels,
         model::{Claim, Rollout},
         names::NamePrefix,

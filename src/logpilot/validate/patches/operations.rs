@@ -7,7 +7,7 @@ use super::{
     super::{Violation, Violations},
     protected as rules,
 };
-use crate::api::patches::{ObjectPatch, Operation};
+use crate::{api::patches::ObjectPatch, workload::api::patches::Operation};
 
 /// Each operation by the rules of merged patches.
 pub(super) fn protected(patch: &ObjectPatch, at: &str, violations: &mut Violations) {

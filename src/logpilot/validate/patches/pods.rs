@@ -4,10 +4,13 @@ use serde_json::Value;
 
 use super::{Found, new_ones};
 use crate::{
-    api::{GRACE_PERIOD, LEAST_GRACE_SECONDS, PRIORITY_CLASS, SYSTEM_CLASSES, cluster::PodSecurity},
+    api::cluster::PodSecurity,
     engine::quantity,
     logpilot::{defaults::EXAMPLE_IMAGE, json::list, model::Cluster, pod_security, server_pod},
-    workload::image::Image,
+    workload::{
+        api::rules::components::{GRACE_PERIOD, LEAST_GRACE_SECONDS, PRIORITY_CLASS, SYSTEM_CLASSES},
+        image::Image,
+    },
 };
 
 /// Where the pod of an object stands.

@@ -6,8 +6,9 @@
 // On the module, because the derive makes a copy of each struct.
 #![allow(clippy::struct_field_names, reason = "the names are those of a Pod")]
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -56,6 +57,15 @@ pub enum IntOrPercent {
     Percent(String),
 }
 
+impl From<&IntOrPercent> for IntOrString {
+    fn from(count: &IntOrPercent) -> Self {
+        match count {
+            IntOrPercent::Int(number) => Self::Int(*number),
+            IntOrPercent::Percent(text) => Self::String(text.clone()),
+        }
+    }
+}
+
 impl JsonSchema for IntOrPercent {
     fn schema_name() -> Cow<'static, str> {
         "IntOrPercent".into()
@@ -65,27 +75,6 @@ impl JsonSchema for IntOrPercent {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         super::schema::int_or_percent()
-    }
-}
-
-/// A port of the server container, by name or number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ProbePort {
-    Number(i32),
-    /// `management`, `http` or `grpc`.
-    Name(String),
-}
-
-impl JsonSchema for ProbePort {
-    fn schema_name() -> Cow<'static, str> {
-        "ProbePort".into()
-    }
-    fn inline_schema() -> bool {
-        true
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        super::schema::probe_port()
     }
 }
 
@@ -132,33 +121,12 @@ pub struct ResourceList {
 
 /// Compute resources of the server container. Each value not given keeps its default, except the CPU limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(
-    validation = rules::components::memory_within_limit(),
-    validation = rules::components::ephemeral_storage_within_limit()
-)]
 pub struct Resources {
     /// What the scheduler sets aside for the pod.
     pub requests: Option<ResourceList>,
     /// What the pod may use at most. Without `cpu` here there is no CPU limit where `requests.cpu` is given, unless
     /// `spec.limits` asks every container for one.
     pub limits: Option<ResourceList>,
-}
-
-/// An environment variable of the server container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.value) != has(self.valueFrom)")
-    .message("must have exactly one of `value` and `valueFrom`; an empty variable is `value: ''`"))]
-pub struct EnvVar {
-    /// A C identifier that is not one of the operator's own settings.
-    #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = rules::environment::variable_name(), validation = rules::environment::not_owned())]
-    pub name: String,
-    /// Plain text. Secrets belong into `valueFrom`.
-    #[schemars(length(max = 32768))]
-    pub value: Option<String>,
-    /// A Secret, a ConfigMap or a field of the pod.
-    pub value_from: Option<EnvVarSource>,
 }
 
 /// Where a variable's value comes from: exactly one of these.
@@ -355,9 +323,6 @@ pub enum DeletionPolicy {
     /// It goes with the cluster. Data is lost.
     Delete,
 }
-
-/// A map of labels or annotations as it is written to metadata.
-pub type StringMap = BTreeMap<String, String>;
 
 #[cfg(test)]
 mod tests {

@@ -4,10 +4,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    common::StringMap,
-    rules::{self, network as rule},
-};
+use super::rules::{self, network as rule};
+use crate::StringMap;
 
 /// A NetworkPolicy for each component, on by default: only the ports that the component serves, metrics for the
 /// monitoring alone, and no way out but DNS. Probes come from the pod's own node, which every network plugin lets in.

@@ -67,13 +67,16 @@ pub fn few_rewrites() -> Rule {
     )
 }
 
-pub fn grpc_path() -> Rule {
+/// `example` is a method of the product.
+pub fn grpc_path(example: &str) -> Rule {
     const NAME: &str = "[A-Za-z_][A-Za-z0-9_]*";
     forbidden(
         format!(
             "self.all(r, !has(r.protocol) || r.protocol != 'Grpc' || !has(r.path) || r.path == '/' || r.path.matches('^/{NAME}([.]{NAME})*(/{NAME})?$'))"
         ),
-        "must have, for protocol Grpc, a path that is '/' or a service and perhaps a method, such as '/logpilot.LogService/Send'",
+        &format!(
+            "must have, for protocol Grpc, a path that is '/' or a service and perhaps a method, such as '{example}'"
+        ),
     )
 }
 

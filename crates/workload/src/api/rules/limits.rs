@@ -1,4 +1,4 @@
-//! Limits of the namespace. The defaults repeated here are applied in `logpilot::validate::limits`.
+//! Limits of the namespace. The defaults repeated here are applied in `resolve::limits`.
 
 use kube::core::{Reason, Rule};
 

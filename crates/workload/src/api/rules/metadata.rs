@@ -3,6 +3,7 @@
 use kube::core::Rule;
 
 use super::explained;
+use crate::api::definition::DOMAIN;
 
 /// `prefix/name`, the prefix being optional.
 const QUALIFIED: &str =
@@ -10,10 +11,18 @@ const QUALIFIED: &str =
 
 /// Labels that selectors, ownership and pruning depend on. The Pod Security labels have their own
 /// field: a copy here would loosen a namespace that reads as `Restricted`.
-const OUR_LABELS: &str = "k in ['app', 'pod-template-hash', 'kubernetes.io/metadata.name', 'app.kubernetes.io/name', 'app.kubernetes.io/instance', 'app.kubernetes.io/component', 'app.kubernetes.io/managed-by', 'app.kubernetes.io/version'] || k.startsWith('logpilot.io/') || k.startsWith('pod-security.kubernetes.io/')";
+fn our_labels() -> String {
+    format!(
+        "k in ['app', 'pod-template-hash', 'kubernetes.io/metadata.name', 'app.kubernetes.io/name', 'app.kubernetes.io/instance', 'app.kubernetes.io/component', 'app.kubernetes.io/managed-by', 'app.kubernetes.io/version'] || k.startsWith('{DOMAIN}/') || k.startsWith('pod-security.kubernetes.io/')"
+    )
+}
 
 /// Annotations that are this operator's or that a controller writes on the same objects.
-const OUR_ANNOTATIONS: &str = "k.startsWith('logpilot.io/') || k.startsWith('deployment.kubernetes.io/') || k.startsWith('pv.kubernetes.io/') || k in ['kubectl.kubernetes.io/last-applied-configuration', 'kubectl.kubernetes.io/restartedAt', 'argocd.argoproj.io/tracking-id', 'argocd.argoproj.io/sync-options']";
+fn our_annotations() -> String {
+    format!(
+        "k.startsWith('{DOMAIN}/') || k.startsWith('deployment.kubernetes.io/') || k.startsWith('pv.kubernetes.io/') || k in ['kubectl.kubernetes.io/last-applied-configuration', 'kubectl.kubernetes.io/restartedAt', 'argocd.argoproj.io/tracking-id', 'argocd.argoproj.io/sync-options']"
+    )
+}
 
 /// A single name: a taint's key, a topology, a class.
 pub fn qualified_name() -> Rule {
@@ -38,19 +47,21 @@ pub fn qualified_keys() -> Rule {
 }
 
 pub fn no_reserved_labels() -> Rule {
+    let ours = our_labels();
     explained(
-        format!("!self.exists(k, {OUR_LABELS})"),
+        format!("!self.exists(k, {ours})"),
         format!(
-            "'may not set label ' + strings.quote(self.filter(k, {OUR_LABELS})[0]) + ', which is reserved; choose another key, and `namespace.podSecurity` for Pod Security'"
+            "'may not set label ' + strings.quote(self.filter(k, {ours})[0]) + ', which is reserved; choose another key, and `namespace.podSecurity` for Pod Security'"
         ),
     )
 }
 
 pub fn no_reserved_annotations() -> Rule {
+    let ours = our_annotations();
     explained(
-        format!("!self.exists(k, {OUR_ANNOTATIONS})"),
+        format!("!self.exists(k, {ours})"),
         format!(
-            "'may not set annotation ' + strings.quote(self.filter(k, {OUR_ANNOTATIONS})[0]) + ', which is reserved for the operator or another controller; choose another key'"
+            "'may not set annotation ' + strings.quote(self.filter(k, {ours})[0]) + ', which is reserved for the operator or another controller; choose another key'"
         ),
     )
 }
