@@ -8,7 +8,10 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::model::{Port, ServerRole};
 use crate::{
     api::{cluster::Environment, component::ProbeTimings, exposure::ComponentKey},
-    workload::model::ProbeTiming,
+    workload::{
+        model::ProbeTiming,
+        resolve::{exposure, resources, rollout, scaling},
+    },
 };
 
 pub const HTTP: Port = Port { name: "http", number: 8080, app_protocol: None };
@@ -91,6 +94,17 @@ pub const SHARED_CLAIM_SIZE: &str = "10Gi";
 pub const MEMORY_REQUEST: &str = "256Mi";
 pub const MEMORY_LIMIT: &str = "512Mi";
 
+/// Those of the processor differ by role.
+#[must_use]
+pub fn resources(role: &ServerRole) -> resources::Defaults<'static> {
+    resources::Defaults {
+        cpu_request: role.cpu_request,
+        cpu_limit: role.cpu_limit,
+        memory_request: MEMORY_REQUEST,
+        memory_limit: MEMORY_LIMIT,
+    }
+}
+
 /// Any user will do: the image is readable by all and writes only to mounted volumes. It must be a number,
 /// because the image names its user and the kubelet cannot see that a name is not root.
 pub const USER: i64 = 10001;
@@ -100,17 +114,16 @@ pub const GRACE_PERIOD_SECONDS: i64 = 45;
 
 /// Seed: as a share, so that it fits any number of replicas.
 #[must_use]
-pub fn max_surge() -> IntOrString {
-    IntOrString::String("25%".into())
-}
-#[must_use]
-pub fn max_unavailable() -> IntOrString {
-    IntOrString::String("25%".into())
+pub fn rollout() -> rollout::Defaults {
+    let quarter = || IntOrString::String("25%".into());
+    rollout::Defaults { max_surge: quarter(), max_unavailable: quarter() }
 }
 
 /// Seed.
-pub const MIN_REPLICAS: i32 = 2;
-pub const TARGET_CPU: i32 = 70;
+#[must_use]
+pub fn scaling(environment: Environment, key: ComponentKey) -> scaling::Defaults {
+    scaling::Defaults { replicas: replicas(environment, key), min_replicas: 2, target_cpu: 70 }
+}
 
 /// Probe timings of the seed; the startup probe allows 10 + 10 × 10 s.
 const LIVENESS: ProbeTiming =
@@ -164,17 +177,19 @@ pub const SCRAPE_TIMEOUT: &str = "10s";
 pub const LOAD_BALANCER_HTTP_PORT: i32 = 80;
 
 /// What browsers may do where `cors` does not say: the controller's own lists, and the header that carries the API key.
-pub const CORS_ORIGIN: &str = "*";
-pub const CORS_METHODS: &[&str] = &["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"];
-pub const CORS_HEADERS: &[&str] = &[
-    "DNT",
-    "Keep-Alive",
-    "User-Agent",
-    "X-Requested-With",
-    "If-Modified-Since",
-    "Cache-Control",
-    "Content-Type",
-    "Range",
-    "Authorization",
-    "X-API-KEY",
-];
+pub const CORS: exposure::CorsDefaults<'static> = exposure::CorsDefaults {
+    origin: "*",
+    methods: &["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"],
+    headers: &[
+        "DNT",
+        "Keep-Alive",
+        "User-Agent",
+        "X-Requested-With",
+        "If-Modified-Since",
+        "Cache-Control",
+        "Content-Type",
+        "Range",
+        "Authorization",
+        "X-API-KEY",
+    ],
+};

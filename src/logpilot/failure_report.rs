@@ -8,7 +8,6 @@ use super::{
     problems, reasons,
     remembered::State,
     status,
-    validate::Violation,
 };
 use crate::{
     api::{
@@ -16,6 +15,7 @@ use crate::{
         status::{Problem, Severity},
     },
     engine::{backoff, error::Error, requeue::Requeue},
+    workload::resolve::Violation,
 };
 
 impl Controller {

@@ -22,7 +22,6 @@ use crate::{
         api::{
             common::{DeletionPolicy, EnvFromSource},
             exposure::Protocol,
-            network::{Egress, Peer, PodPeer},
             storage::AccessMode,
         },
         image::Image,
@@ -30,6 +29,7 @@ use crate::{
             Claim, Gateway, Identity, Ingress, LoadBalancer, NodePort, PdbPolicy, Probes, Resources, Rollout,
             Scale,
         },
+        resolve::network::NetworkPeers,
         scope::Scope,
     },
 };
@@ -56,7 +56,7 @@ pub struct Cluster {
     pub gateway: Option<Gateway>,
     pub monitoring: Monitoring,
     /// `None` where it was turned off.
-    pub network_policy: Option<NetworkPolicy>,
+    pub network_policy: Option<NetworkPeers>,
     pub paused: bool,
     pub patches: Vec<ObjectPatch>,
     /// By the user's wish; the components say which of them have no pods.
@@ -301,14 +301,4 @@ pub struct ConfigFile {
     pub hash: String,
     /// Name of the ConfigMap.
     pub name: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetworkPolicy {
-    /// `None`: anyone.
-    pub clients: Option<Vec<Peer>>,
-    pub monitoring: PodPeer,
-    /// `None` where nobody said who it is, and the class does not tell.
-    pub ingress_controller: Option<PodPeer>,
-    pub egress: Vec<Egress>,
 }

@@ -8,19 +8,12 @@ mod backup;
 mod bucket;
 mod component;
 mod exposure;
-mod limits;
 mod login;
 mod monitoring;
-mod network;
 mod patches;
 mod probes;
-mod resources;
 mod restore;
-mod scaling;
-mod scheduling;
 mod storage;
-
-use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
@@ -39,8 +32,9 @@ use crate::{
     },
     kinds::DOMAIN,
     workload::{
-        api::common::{DeletionPolicy, ImagePullPolicy},
+        api::common::DeletionPolicy,
         names::{NamePrefix, is_dns_1123_label, is_label_value},
+        resolve::{Violation, Violations, limits, network},
         scope::Scope,
     },
 };
@@ -49,36 +43,6 @@ use crate::{
 const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
 /// Stands in for the UID of a resource that no API server has seen.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
-
-/// One objection: where, and what to change.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Violation {
-    /// Such as `spec.components.rest.resources.requests.memory`.
-    pub path: String,
-    pub message: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.path, self.message)
-    }
-}
-
-/// Collects violations, so that the user sees all of them at once.
-#[derive(Debug, Default)]
-struct Violations(Vec<Violation>);
-
-impl Violations {
-    fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Violation { path: path.into(), message: message.into() });
-    }
-
-    fn require(&mut self, good: bool, path: impl Into<String>, message: impl Into<String>) {
-        if !good {
-            self.add(path, message);
-        }
-    }
-}
 
 /// The cluster that the resource asks for.
 ///
@@ -127,7 +91,13 @@ fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster>
     let scope = scope(cr, name.clone(), namespace.name.clone(), prefix, violations);
     let monitoring =
         monitoring::resolve(spec, system_namespace.as_ref().unwrap_or(&namespace.name), violations);
-    let network_policy = network::resolve(spec, system_namespace.as_deref(), ingress.as_ref(), violations);
+    let network_policy = network::resolve(
+        spec.network_policy.as_ref(),
+        "spec.networkPolicy",
+        system_namespace.as_deref(),
+        ingress.as_ref(),
+        violations,
+    );
 
     Some(Cluster {
         environment: spec.environment.unwrap_or_default(),
@@ -184,17 +154,14 @@ fn scope(
         labels: spec.common_labels.clone(),
         annotations: spec.common_annotations.clone(),
         pull_secrets: spec.image_pull_secrets.iter().flatten().map(|secret| secret.name.clone()).collect(),
-        pull_policy: spec.image_pull_policy.map(|policy| pull_policy(policy).to_owned()),
+        pull_policy: spec.image_pull_policy.map(|policy| policy.name().to_owned()),
         protected: spec.deletion_protection == Some(true),
-        limits: limits::resolve(spec, violations),
-    }
-}
-
-fn pull_policy(policy: ImagePullPolicy) -> &'static str {
-    match policy {
-        ImagePullPolicy::Always => "Always",
-        ImagePullPolicy::IfNotPresent => "IfNotPresent",
-        ImagePullPolicy::Never => "Never",
+        limits: limits::resolve(
+            spec.limits.as_ref(),
+            "spec.limits",
+            &defaults::resources(&defaults::ALL),
+            violations,
+        ),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod model;
 pub mod names;
 pub mod qos;
 pub mod quantity;
+pub mod resolve;
 pub mod scope;
 
 /// A map of labels or annotations as it is written to metadata.

@@ -1,17 +1,11 @@
 //! The server's environment. Settings are in `application.yml`; here is only what cannot or must not be there.
 
-use k8s_openapi::{
-    api::core::v1::{
-        ConfigMapEnvSource, ConfigMapKeySelector, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector,
-        ResourceFieldSelector, SecretEnvSource, SecretKeySelector,
-    },
-    apimachinery::pkg::api::resource::Quantity,
-};
+use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector};
 
 use crate::{
     api::component as given,
     logpilot::model::{Cluster, Component},
-    workload::{api::common, metadata},
+    workload::{metadata, resolve::env::value_source},
 };
 
 pub const API_KEY: &str = "LOGPILOT_SERVER_API_KEY";
@@ -52,25 +46,6 @@ pub fn variables(cluster: &Cluster, component: &Component) -> Vec<EnvVar> {
         .collect()
 }
 
-#[must_use]
-pub fn sources(component: &Component) -> Vec<EnvFromSource> {
-    component
-        .env_from
-        .iter()
-        .map(|source| EnvFromSource {
-            prefix: metadata::non_blank(source.prefix.as_ref()),
-            config_map_ref: source
-                .config_map_ref
-                .as_ref()
-                .map(|it| ConfigMapEnvSource { name: it.name.clone(), optional: it.optional }),
-            secret_ref: source
-                .secret_ref
-                .as_ref()
-                .map(|it| SecretEnvSource { name: it.name.clone(), optional: it.optional }),
-        })
-        .collect()
-}
-
 fn literal(name: &str, value: &str) -> EnvVar {
     EnvVar { name: name.into(), value: Some(value.into()), value_from: None }
 }
@@ -80,32 +55,5 @@ fn variable(variable: &given::EnvVar) -> EnvVar {
         name: variable.name.clone(),
         value: metadata::non_blank(variable.value.as_ref()),
         value_from: variable.value_from.as_ref().map(value_source),
-    }
-}
-
-fn value_source(source: &common::EnvVarSource) -> EnvVarSource {
-    EnvVarSource {
-        secret_key_ref: source.secret_key_ref.as_ref().map(|key| SecretKeySelector {
-            name: key.name.clone(),
-            key: key.key.clone(),
-            optional: key.optional,
-        }),
-        config_map_key_ref: source.config_map_key_ref.as_ref().map(|key| ConfigMapKeySelector {
-            name: key.name.clone(),
-            key: key.key.clone(),
-            optional: key.optional,
-        }),
-        field_ref: source.field_ref.as_ref().map(|field| ObjectFieldSelector {
-            // Owned as a whole, so the default would come back as ours.
-            api_version: Some("v1".into()),
-            field_path: field.field_path.clone(),
-        }),
-        resource_field_ref: source.resource_field_ref.as_ref().map(|field| ResourceFieldSelector {
-            // Owned as a whole too, and 0 is stored where there is none; both mean 1.
-            divisor: Some(Quantity(field.divisor.as_ref().map_or("1", |given| &given.0).to_owned())),
-            resource: field.resource.name().into(),
-            container_name: field.container_name.clone(),
-        }),
-        ..EnvVarSource::default()
     }
 }

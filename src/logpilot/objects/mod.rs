@@ -11,7 +11,6 @@ pub mod dashboard_panels;
 pub mod data;
 pub mod env;
 pub mod namespace;
-pub mod network;
 pub mod promql;
 pub mod restore_job;
 pub mod secret;

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, Volume};
 
-use super::{env, network};
+use super::env;
 use crate::{
     logpilot::{
         defaults::MANAGEMENT,
@@ -15,6 +15,7 @@ use crate::{
         StringMap,
         build::{container, deployment::ObservedReplicas, pod},
         model::{Component, Port},
+        resolve,
     },
 };
 
@@ -71,14 +72,17 @@ fn resolved(
         container: server.role.container.into(),
         ports: server.role.ports.iter().map(port).collect(),
         env: env::variables(cluster, &server),
-        env_from: env::sources(&server),
+        env_from: resolve::env::sources(&server.env_from),
         mounts: vec![
             container::mount(CONFIG, "/config", true),
             container::mount(DATA, "/data", false),
             container::mount(TMP, "/tmp", false),
         ],
         volumes: vec![config(&server), data, pod::scratch(TMP, Some(SCRATCH_SIZE))],
-        network_policy: network::policy(cluster, &server),
+        network_policy: cluster
+            .network_policy
+            .as_ref()
+            .map(|peers| peers.policy(cluster.is_exposed(&server))),
         pod_annotations,
         name: server.name,
         image: server.image,

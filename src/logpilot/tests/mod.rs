@@ -37,12 +37,7 @@ mod warnings;
 
 use serde_json::{Value, json};
 
-use super::{
-    facts::Facts,
-    model::Cluster,
-    plan::plan,
-    validate::{Violation, validate},
-};
+use super::{facts::Facts, model::Cluster, plan::plan, validate::validate};
 use crate::{
     api::LogPilotCluster,
     engine::{
@@ -50,6 +45,7 @@ use crate::{
         resource::ResourceRef,
     },
     kinds::LOGPILOT_CLUSTER,
+    workload::resolve::Violation,
 };
 
 /// The name of every resource of these tests.

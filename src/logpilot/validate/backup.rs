@@ -2,10 +2,7 @@
 
 use k8s_openapi::api::core::v1::Toleration;
 
-use super::{
-    Violations,
-    storage::{access_mode_name, amount},
-};
+use super::storage::amount;
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
@@ -17,7 +14,7 @@ use crate::{
         names,
         schedule::Schedule,
     },
-    workload::{StringMap, api::storage::AccessMode, model::Claim, names::NamePrefix},
+    workload::{StringMap, api::storage::AccessMode, model::Claim, names::NamePrefix, resolve::Violations},
 };
 
 /// None unless asked for.
@@ -82,7 +79,7 @@ pub(super) fn resolve(
             annotations: StringMap::new(),
             size: amount(volume.size.clone(), defaults::BACKUP_CLAIM_SIZE),
             storage_class_name: volume.storage_class_name.clone(),
-            access_mode: access_mode_name(AccessMode::ReadWriteOnce).into(),
+            access_mode: AccessMode::ReadWriteOnce.name().into(),
             owned: false,
         };
         let name = own.name.clone();

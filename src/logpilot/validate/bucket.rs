@@ -7,11 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::Violations;
 use crate::{
     api::backup::{S3, S3CredentialsFrom},
     logpilot::model::{Bucket, BucketKey, ServerRole},
-    workload::{model::Claim, names::NamePrefix},
+    workload::{model::Claim, names::NamePrefix, resolve::Violations},
 };
 
 const REGION: &str = "us-east-1";

@@ -1,8 +1,6 @@
 //! One component: its defaults, and what contradicts itself once they are filled in.
 
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-
-use super::{Violations, limits, probes, resources, scaling, scheduling};
+use super::probes;
 use crate::{
     api::{
         cluster::{LogPilotClusterSpec, PodSecurity},
@@ -17,10 +15,10 @@ use crate::{
         restart::Restart,
     },
     workload::{
-        api::component::{PodDisruptionBudget, StrategyType, UnhealthyPodEviction},
         image::Image,
-        model::{Identity, LoadBalancer, NodePort, NodePortEntry, PdbPolicy, PublishedPort, Rollout},
+        model::{Identity, LoadBalancer, NodePort, NodePortEntry, PublishedPort},
         names::NamePrefix,
+        resolve::{Violations, limits, resources, rollout, scaling, scheduling},
     },
 };
 
@@ -43,19 +41,25 @@ pub(super) fn resolve(
     let component = Component {
         role,
         name: prefix.component(role.name),
-        scale: scaling::resolve(spec, key, given, &path, violations),
-        rollout: rollout(given, &path, violations),
+        scale: scaling::resolve(
+            given.autoscaling.as_ref(),
+            given.replicas,
+            defaults::scaling(spec.environment.unwrap_or_default(), key),
+            &path,
+            violations,
+        ),
+        rollout: rollout::strategy(given.strategy.as_ref(), &defaults::rollout(), &path, violations),
         resources: resources::resolve(
-            role,
-            &format!("{path}.resources"),
             given.resources.as_ref(),
-            limits::cpu_is_limited(spec),
+            &defaults::resources(role),
+            limits::cpu_is_limited(spec.limits.as_ref()),
+            &format!("{path}.resources"),
             violations,
         ),
         identity: identity(spec, given, &path, violations),
         probes: probes::resolve(role, given.probes.as_ref(), &format!("{path}.probes"), violations),
-        budget: budget(given.pod_disruption_budget.as_ref(), &path, violations),
-        unhealthy_pod_eviction_policy: unhealthy_pods(given.pod_disruption_budget.as_ref()).into(),
+        budget: rollout::budget(given.pod_disruption_budget.as_ref(), &path, violations),
+        unhealthy_pod_eviction_policy: rollout::unhealthy_pods(given.pod_disruption_budget.as_ref()).into(),
         config,
         claim: String::new(),
         co_scheduled: false,
@@ -158,54 +162,6 @@ fn identity(
         user: Some(user),
         group: Some(given.run_as_group.unwrap_or(user)),
         fs_group: Some(given.fs_group.unwrap_or(user)),
-    }
-}
-
-fn rollout(given: &ComponentSpec, path: &str, violations: &mut Violations) -> Rollout {
-    let strategy = given.strategy.clone().unwrap_or_default();
-    let settings = strategy.max_surge.is_some() || strategy.max_unavailable.is_some();
-    if strategy.type_ == Some(StrategyType::Recreate) {
-        violations.require(
-            !settings,
-            format!("{path}.strategy"),
-            "`maxSurge` and `maxUnavailable` mean nothing with type 'Recreate'; remove them",
-        );
-        return Rollout::Recreate;
-    }
-    Rollout::RollingUpdate {
-        max_surge: strategy.max_surge.as_ref().map_or_else(defaults::max_surge, IntOrString::from),
-        max_unavailable: strategy
-            .max_unavailable
-            .as_ref()
-            .map_or_else(defaults::max_unavailable, IntOrString::from),
-    }
-}
-
-fn budget(given: Option<&PodDisruptionBudget>, path: &str, violations: &mut Violations) -> PdbPolicy {
-    let Some(given) = given else { return PdbPolicy::Default };
-    if given.enabled == Some(false) {
-        return PdbPolicy::Off;
-    }
-    match (&given.min_available, &given.max_unavailable) {
-        (Some(_), Some(_)) => {
-            violations.add(
-                format!("{path}.podDisruptionBudget"),
-                "`minAvailable` and `maxUnavailable` may not be given together; keep one",
-            );
-            PdbPolicy::Off
-        }
-        (Some(count), None) => PdbPolicy::MinAvailable(count.into()),
-        (None, Some(count)) => PdbPolicy::MaxUnavailable(count.into()),
-        // An empty block asks for a budget, so it is explicit: also where none would be made by default.
-        (None, None) => PdbPolicy::MaxUnavailable(IntOrString::Int(1)),
-    }
-}
-
-/// A pod that is not ready serves nobody: keeping it would only block the drain that could help it.
-fn unhealthy_pods(given: Option<&PodDisruptionBudget>) -> &'static str {
-    match given.and_then(|budget| budget.unhealthy_pod_eviction_policy).unwrap_or_default() {
-        UnhealthyPodEviction::AlwaysAllow => "AlwaysAllow",
-        UnhealthyPodEviction::IfHealthyBudget => "IfHealthyBudget",
     }
 }
 

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Violations, login};
+use super::login;
 use crate::{
     api::{cluster::LogPilotClusterSpec, exposure::IngressRule},
     logpilot::{defaults, model::Component},
     workload::{
-        api::{
-            exposure::{self as given, HttpMethod, IssuerKind, Protocol as GivenProtocol},
-            gateway,
-        },
-        model::{Cors, Gateway, GatewayParents, Ingress, Issuer, ParentRef, Protocol, Route, Tls},
+        api::exposure::Protocol,
+        model::{Gateway, GatewayParents, Ingress, Route},
+        resolve::{Violations, exposure},
     },
 };
 
@@ -38,15 +36,20 @@ pub(super) fn ingress(
         "spec.exposure.ingress.rules",
         "must have the same `rewrite` in each rule that has one; use `gateway` for several",
     );
-    named_certificate(&given.rules, given.tls.as_ref(), "spec.exposure.ingress", violations);
+    exposure::named_certificate(
+        has_host(&given.rules),
+        given.tls.as_ref(),
+        "spec.exposure.ingress",
+        violations,
+    );
     let cors = given.cors.as_ref().filter(|cors| cors.enabled != Some(false));
     let limit = given.rate_limit.as_ref().filter(|limit| limit.enabled != Some(false));
     Some(Ingress {
         class_name: given.class_name.clone(),
         annotations: given.annotations.clone(),
         routes,
-        tls: given.tls.as_ref().map(tls),
-        cors: cors.map(self::cors),
+        tls: given.tls.as_ref().map(exposure::tls),
+        cors: cors.map(|cors| exposure::cors(cors, &defaults::CORS)),
         requests_per_second: limit.map(|limit| limit.requests_per_second),
     })
 }
@@ -90,9 +93,9 @@ pub(super) fn gateway(
     }
     let parents = match (&given.class_name, &given.parent_refs) {
         (Some(class_name), None) => {
-            GatewayParents::Own { class_name: class_name.clone(), tls: given.tls.as_ref().map(tls) }
+            GatewayParents::Own { class_name: class_name.clone(), tls: given.tls.as_ref().map(exposure::tls) }
         }
-        (None, Some(parents)) => GatewayParents::Existing(parents.iter().map(parent).collect()),
+        (None, Some(parents)) => GatewayParents::Existing(parents.iter().map(exposure::parent).collect()),
         _ => {
             violations.add(
                 "spec.exposure.gateway",
@@ -102,58 +105,17 @@ pub(super) fn gateway(
         }
     };
     let routes = routes(&given.rules, "spec.exposure.gateway.rules", components, violations);
-    named_certificate(&given.rules, given.tls.as_ref(), "spec.exposure.gateway", violations);
+    exposure::named_certificate(
+        has_host(&given.rules),
+        given.tls.as_ref(),
+        "spec.exposure.gateway",
+        violations,
+    );
     Some(Gateway { parents, routes })
 }
 
-/// cert-manager reads the names of a certificate from the hosts.
-fn named_certificate(rules: &[IngressRule], tls: Option<&given::Tls>, at: &str, violations: &mut Violations) {
-    violations.require(
-        tls.is_none_or(|tls| tls.issuer_ref.is_none()) || rules.iter().any(|rule| rule.host.is_some()),
-        format!("{at}.tls.issuerRef"),
-        "needs a `host` in some rule, because a certificate is for names; remove it and use a Secret that is there",
-    );
-}
-
-fn tls(given: &given::Tls) -> Tls {
-    let issuer = given.issuer_ref.as_ref().map(|issuer| Issuer {
-        name: issuer.name.clone(),
-        cluster_wide: issuer.kind.unwrap_or_default() == IssuerKind::ClusterIssuer,
-    });
-    Tls { secret_name: given.secret_name.clone(), issuer }
-}
-
-fn parent(given: &gateway::ParentRef) -> ParentRef {
-    ParentRef {
-        name: given.name.clone(),
-        namespace: given.namespace.clone(),
-        section_name: given.section_name.clone(),
-    }
-}
-
-fn cors(given: &given::Cors) -> Cors {
-    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let methods = given.allow_methods.as_ref();
-    Cors {
-        allow_origins: given.allow_origins.clone().unwrap_or_else(|| texts(&[defaults::CORS_ORIGIN])),
-        allow_methods: methods.map_or_else(
-            || texts(defaults::CORS_METHODS),
-            |methods| methods.iter().map(|method| method_name(*method).to_owned()).collect(),
-        ),
-        allow_headers: given.allow_headers.clone().unwrap_or_else(|| texts(defaults::CORS_HEADERS)),
-    }
-}
-
-fn method_name(method: HttpMethod) -> &'static str {
-    match method {
-        HttpMethod::Get => "GET",
-        HttpMethod::Head => "HEAD",
-        HttpMethod::Post => "POST",
-        HttpMethod::Put => "PUT",
-        HttpMethod::Patch => "PATCH",
-        HttpMethod::Delete => "DELETE",
-        HttpMethod::Options => "OPTIONS",
-    }
+fn has_host(rules: &[IngressRule]) -> bool {
+    rules.iter().any(|rule| rule.host.is_some())
 }
 
 fn routes(
@@ -209,14 +171,14 @@ fn route(
         }
     };
     violations.require(
-        rule.rewrite.is_none() || protocol == GivenProtocol::Http,
+        rule.rewrite.is_none() || protocol == Protocol::Http,
         format!("{path}.rewrite"),
         "is only for protocol Http: the path of a gRPC request names its method",
     );
     let Some(port) = component.role.port(protocol) else {
         let (speaks, other) = match protocol {
-            GivenProtocol::Http => ("HTTP", "Grpc"),
-            GivenProtocol::Grpc => ("gRPC", "Http"),
+            Protocol::Http => ("HTTP", "Grpc"),
+            Protocol::Grpc => ("gRPC", "Http"),
         };
         violations.add(
             format!("{path}.protocol"),
@@ -230,14 +192,8 @@ fn route(
     Some(Route {
         host: rule.host.clone(),
         path: rule.path.clone().unwrap_or_else(|| "/".to_owned()),
-        rewrite: rule.rewrite.as_deref().map(|rewrite| match rewrite.trim_end_matches('/') {
-            "" => "/".to_owned(),
-            other => other.to_owned(),
-        }),
-        protocol: match protocol {
-            GivenProtocol::Http => Protocol::Http,
-            GivenProtocol::Grpc => Protocol::Grpc,
-        },
+        rewrite: rule.rewrite.as_deref().map(exposure::rewrite),
+        protocol: exposure::protocol(protocol),
         service: component.name.clone(),
         port: port.number,
     })

@@ -1,6 +1,5 @@
 //! Monitors, alerts and dashboards.
 
-use super::Violations;
 use crate::{
     api::{
         alerting::{GrpcObjectives, RestObjectives, Rules},
@@ -12,7 +11,7 @@ use crate::{
         monitoring::{Alerting, Monitoring, Objectives, Slo, Thresholds, seconds},
         objects::server::METRICS_PATH,
     },
-    workload::{StringMap, api, model::Monitor},
+    workload::{StringMap, api, model::Monitor, resolve::Violations},
 };
 
 /// Monitors live in `namespace`.

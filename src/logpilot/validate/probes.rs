@@ -2,11 +2,13 @@
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::Violations;
 use crate::{
     api::component::{self as given, ProbeMode, ProbePort, ProbeTimings},
     logpilot::{defaults, model::ServerRole},
-    workload::model::{Probe, ProbeTiming, ProbeType, Probes},
+    workload::{
+        model::{Probe, ProbeTiming, ProbeType, Probes},
+        resolve::Violations,
+    },
 };
 
 const HEALTH: &str = "/actuator/health";

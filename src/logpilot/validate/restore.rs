@@ -1,11 +1,10 @@
 //! Which data a restore replaces. The API server has refused the same, where it could see it.
 
-use super::Violations;
 use crate::{
     api::{cluster::LogPilotClusterSpec, storage::Sharing},
     backup::is_backup_name,
     logpilot::model::{Backup, Component, Restore, Storage},
-    workload::names::is_label_value,
+    workload::{names::is_label_value, resolve::Violations},
 };
 
 /// None unless asked for.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::api::resource;
 
-use super::{Violations, scheduling::HARD};
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
@@ -26,6 +25,7 @@ use crate::{
         model::{Claim, Rollout},
         names::NamePrefix,
         quantity,
+        resolve::{Violations, scheduling::HARD},
     },
 };
 
@@ -118,7 +118,7 @@ fn claims(
         annotations: StringMap::new(),
         size: amount(size.or_else(|| volume.size.clone()), default),
         storage_class_name: volume.storage_class_name.clone(),
-        access_mode: access_mode_name(volume.access_mode.unwrap_or_default()).into(),
+        access_mode: volume.access_mode.unwrap_or_default().name().into(),
         owned: volume.deletion_policy.unwrap_or_default() == DeletionPolicy::Delete,
     };
     if let Some(size) = &volume.size {
@@ -171,14 +171,6 @@ fn claims(
 /// A size that was given, or else the default.
 pub(super) fn amount(given: Option<Quantity>, default: &str) -> resource::Quantity {
     resource::Quantity(given.map_or_else(|| default.to_owned(), |given| given.0))
-}
-
-pub(super) fn access_mode_name(mode: AccessMode) -> &'static str {
-    match mode {
-        AccessMode::ReadWriteOnce => "ReadWriteOnce",
-        AccessMode::ReadWriteOncePod => "ReadWriteOncePod",
-        AccessMode::ReadWriteMany => "ReadWriteMany",
-    }
 }
 
 pub(super) fn check_min_size(size: &Quantity, path: &str, violations: &mut Violations) {

@@ -12,7 +12,8 @@ pub mod limits;
 pub mod monitoring;
 pub mod network;
 pub mod patches;
-#[allow(clippy::must_use_candidate, reason = "the derive uses each, and nothing else calls them")]
+#[allow(clippy::must_use_candidate, reason = "only attributes of derives call them")]
 pub mod rules;
+#[allow(clippy::must_use_candidate, reason = "as for the rules")]
 pub mod schema;
 pub mod storage;

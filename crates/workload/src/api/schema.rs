@@ -4,13 +4,11 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 /// A rule beside its schema, for fragments that have no struct to carry an attribute.
-#[must_use]
 pub fn rule(expression: &str, message: &str) -> Value {
     json!({ "rule": expression, "message": message })
 }
 
 /// As `rule`, with a message that quotes values.
-#[must_use]
 pub fn explained(expression: &str, message: &str) -> Value {
     json!({ "rule": expression, "messageExpression": message })
 }
@@ -35,7 +33,6 @@ fn at_least(least: &str, example: &str, hint: &str) -> Schema {
 }
 
 /// Any quantity.
-#[must_use]
 pub fn quantity() -> Schema {
     json_schema!({
         "x-kubernetes-int-or-string": true,
@@ -68,7 +65,6 @@ pub fn memory(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A count, or a percentage up to 100%.
-#[must_use]
 pub fn int_or_percent() -> Schema {
     json_schema!({
         "x-kubernetes-int-or-string": true,

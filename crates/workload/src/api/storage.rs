@@ -10,3 +10,15 @@ pub enum AccessMode {
     ReadWriteOncePod,
     ReadWriteMany,
 }
+
+impl AccessMode {
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadWriteOnce => "ReadWriteOnce",
+            Self::ReadWriteOncePod => "ReadWriteOncePod",
+            Self::ReadWriteMany => "ReadWriteMany",
+        }
+    }
+}

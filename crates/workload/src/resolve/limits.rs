@@ -2,36 +2,41 @@
 
 use k8s_openapi::apimachinery::pkg::api::resource;
 
-use super::{Violations, resources::quantities};
+use super::{
+    Violations,
+    resources::{Defaults, quantities},
+};
 use crate::{
-    api::cluster::LogPilotClusterSpec,
-    logpilot::defaults,
-    workload::{
-        Quantities,
-        api::{
-            common::{Quantity, ResourceList},
-            limits::{LimitDefaults, Quota as GivenQuota},
-        },
-        model::{LimitRange, NamespaceLimits, Quota},
-        quantity,
+    Quantities,
+    api::{
+        common::{Quantity, ResourceList},
+        limits::{LimitDefaults, Limits, Quota as GivenQuota},
     },
+    model::{LimitRange, NamespaceLimits, Quota},
+    quantity,
 };
 
-pub(super) fn resolve(spec: &LogPilotClusterSpec, violations: &mut Violations) -> NamespaceLimits {
-    let given = spec.limits.clone().unwrap_or_default();
+pub fn resolve(
+    given: Option<&Limits>,
+    path: &str,
+    defaults: &Defaults<'_>,
+    violations: &mut Violations,
+) -> NamespaceLimits {
+    let given = given.cloned().unwrap_or_default();
     NamespaceLimits {
         range: given
             .defaults
             .filter(|given| given.enabled != Some(false))
-            .map(|given| limit_range(given, violations)),
+            .map(|given| limit_range(given, path, defaults, violations)),
         quota: given.quota.filter(|given| given.enabled != Some(false)).and_then(quota),
     }
 }
 
 /// Whether the namespace's own limits ask every container for a CPU limit: the LimitRange would give one to a container
 /// without, and the quota refuse its pods.
-pub(super) fn cpu_is_limited(spec: &LogPilotClusterSpec) -> bool {
-    let Some(limits) = &spec.limits else { return false };
+#[must_use]
+pub fn cpu_is_limited(limits: Option<&Limits>) -> bool {
+    let Some(limits) = limits else { return false };
     let on = |enabled: Option<bool>| enabled != Some(false);
     limits.defaults.as_ref().is_some_and(|defaults| on(defaults.enabled))
         || limits.quota.as_ref().is_some_and(|quota| {
@@ -39,19 +44,24 @@ pub(super) fn cpu_is_limited(spec: &LogPilotClusterSpec) -> bool {
         })
 }
 
-fn limit_range(given: LimitDefaults, violations: &mut Violations) -> LimitRange {
+fn limit_range(
+    given: LimitDefaults,
+    path: &str,
+    defaults: &Defaults<'_>,
+    violations: &mut Violations,
+) -> LimitRange {
     let or =
         |given: Option<Quantity>, default: &str| Some(given.unwrap_or_else(|| Quantity(default.to_owned())));
     let requests = given.requests.unwrap_or_default();
     let limits = given.limits.unwrap_or_default();
     let requests = quantities(ResourceList {
-        cpu: or(requests.cpu, defaults::ALL.cpu_request),
-        memory: or(requests.memory, defaults::MEMORY_REQUEST),
+        cpu: or(requests.cpu, defaults.cpu_request),
+        memory: or(requests.memory, defaults.memory_request),
         ephemeral_storage: requests.ephemeral_storage,
     });
     let limits = quantities(ResourceList {
-        cpu: or(limits.cpu, defaults::ALL.cpu_limit),
-        memory: or(limits.memory, defaults::MEMORY_LIMIT),
+        cpu: or(limits.cpu, defaults.cpu_limit),
+        memory: or(limits.memory, defaults.memory_limit),
         ephemeral_storage: limits.ephemeral_storage,
     });
     for (name, request) in &requests {
@@ -59,7 +69,7 @@ fn limit_range(given: LimitDefaults, violations: &mut Violations) -> LimitRange 
         // The API server refuses the LimitRange otherwise.
         violations.require(
             quantity::parse(request).zip(limit).is_none_or(|(request, limit)| request <= limit),
-            format!("spec.limits.defaults.requests.{name}"),
+            format!("{path}.defaults.requests.{name}"),
             format!(
                 "must be at most `limits.{name}`; a value that is not given has its default, so give both"
             ),

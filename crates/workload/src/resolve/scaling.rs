@@ -4,31 +4,39 @@ use k8s_openapi::api::autoscaling::v2::{HPAScalingPolicy, HPAScalingRules, Horiz
 
 use super::Violations;
 use crate::{
-    api::{cluster::LogPilotClusterSpec, component::ComponentSpec, exposure::ComponentKey},
-    logpilot::defaults,
-    workload::{
-        api::component::{ScalingBehavior, ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy},
-        model::{Autoscaler, Scale},
+    api::component::{
+        Autoscaling, ScalingBehavior, ScalingPolicy, ScalingPolicyType, ScalingRules, SelectPolicy,
     },
+    model::{Autoscaler, Scale},
 };
 
-pub(super) fn resolve(
-    spec: &LogPilotClusterSpec,
-    key: ComponentKey,
-    given: &ComponentSpec,
+/// What a product gives where a component says nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// Without an autoscaler.
+    pub replicas: i32,
+    pub min_replicas: i32,
+    /// Percent of the request, where no target is given.
+    pub target_cpu: i32,
+}
+
+/// `path` is that of the component.
+pub fn resolve(
+    autoscaling: Option<&Autoscaling>,
+    replicas: Option<i32>,
+    defaults: Defaults,
     path: &str,
     violations: &mut Violations,
 ) -> Scale {
-    let Some(auto) = given.autoscaling.as_ref().filter(|auto| auto.enabled != Some(false)) else {
-        let default = defaults::replicas(spec.environment.unwrap_or_default(), key);
-        return Scale::Fixed(given.replicas.unwrap_or(default));
+    let Some(auto) = autoscaling.filter(|auto| auto.enabled != Some(false)) else {
+        return Scale::Fixed(replicas.unwrap_or(defaults.replicas));
     };
     violations.require(
-        given.replicas.is_none(),
+        replicas.is_none(),
         format!("{path}.replicas"),
         "may not be given together with `autoscaling`; use `autoscaling.minReplicas`",
     );
-    let min = auto.min_replicas.unwrap_or(defaults::MIN_REPLICAS.min(auto.max_replicas));
+    let min = auto.min_replicas.unwrap_or(defaults.min_replicas.min(auto.max_replicas));
     violations.require(
         min <= auto.max_replicas,
         format!("{path}.autoscaling.maxReplicas"),
@@ -39,7 +47,7 @@ pub(super) fn resolve(
     Scale::Autoscaled(Autoscaler {
         min,
         max: auto.max_replicas,
-        cpu: cpu.or_else(|| memory.is_none().then_some(defaults::TARGET_CPU)),
+        cpu: cpu.or_else(|| memory.is_none().then_some(defaults.target_cpu)),
         memory,
         behavior: auto.behavior.as_ref().and_then(behavior),
     })

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{Toleration, TopologySpreadConstraint};
 
 use super::Violations;
-use crate::workload::{
+use crate::{
     api::common::{self as given, TaintEffect, TolerationOperator, WhenUnsatisfiable},
     metadata,
 };
 
-pub(super) const HARD: &str = "DoNotSchedule";
+pub const HARD: &str = "DoNotSchedule";
 const SOFT: &str = "ScheduleAnyway";
 
 /// The API server keys the list by these two, and refuses a second entry.
-pub(super) fn spread(
+pub fn spread(
     given: Option<&Vec<given::TopologySpread>>,
     path: &str,
     violations: &mut Violations,
@@ -41,7 +41,8 @@ fn constraint(given: &given::TopologySpread) -> TopologySpreadConstraint {
     }
 }
 
-pub(super) fn toleration(given: &given::Toleration) -> Toleration {
+#[must_use]
+pub fn toleration(given: &given::Toleration) -> Toleration {
     Toleration {
         key: given.key.clone(),
         operator: given.operator.map(|operator| {

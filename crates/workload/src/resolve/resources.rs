@@ -4,24 +4,30 @@ use k8s_openapi::apimachinery::pkg::api::resource;
 
 use super::Violations;
 use crate::{
-    logpilot::{defaults, model::ServerRole},
-    workload::{
-        Quantities,
-        api::common::{Quantity, ResourceList, Resources as Given},
-        model::Resources,
-        quantity,
-    },
+    Quantities,
+    api::common::{Quantity, ResourceList, Resources as Given},
+    model::Resources,
+    quantity,
 };
 
 /// Less than this is a mistyped unit: `400m` of memory is less than one byte.
 const LEAST_MEMORY: i128 = quantity::units(16 * 1024 * 1024);
 const LEAST_CPU: i128 = quantity::units(1) / 1000;
 
-pub(super) fn resolve(
-    role: &ServerRole,
-    path: &str,
+/// What a product gives where nothing is said.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults<'a> {
+    pub cpu_request: &'a str,
+    pub cpu_limit: &'a str,
+    pub memory_request: &'a str,
+    pub memory_limit: &'a str,
+}
+
+pub fn resolve(
     given: Option<&Given>,
+    defaults: &Defaults<'_>,
     cpu_is_limited: bool,
+    path: &str,
     violations: &mut Violations,
 ) -> Resources {
     let given = given.cloned().unwrap_or_default();
@@ -32,14 +38,14 @@ pub(super) fn resolve(
     let unlimited = requests.cpu.is_some() && limits.cpu.is_none() && !cpu_is_limited;
     let cpu = Pair {
         resource: "cpu",
-        request: Value::of(requests.cpu.as_ref(), role.cpu_request),
-        limit: (!unlimited).then(|| Value::of(limits.cpu.as_ref(), role.cpu_limit)),
+        request: Value::of(requests.cpu.as_ref(), defaults.cpu_request),
+        limit: (!unlimited).then(|| Value::of(limits.cpu.as_ref(), defaults.cpu_limit)),
         least: LEAST_CPU,
     };
     let memory = Pair {
         resource: "memory",
-        request: Value::of(requests.memory.as_ref(), defaults::MEMORY_REQUEST),
-        limit: Some(Value::of(limits.memory.as_ref(), defaults::MEMORY_LIMIT)),
+        request: Value::of(requests.memory.as_ref(), defaults.memory_request),
+        limit: Some(Value::of(limits.memory.as_ref(), defaults.memory_limit)),
         least: LEAST_MEMORY,
     };
     cpu.check(path, violations);
@@ -60,7 +66,8 @@ pub(super) fn resolve(
 }
 
 /// By their names, those that there are.
-pub(super) fn quantities(list: ResourceList) -> Quantities {
+#[must_use]
+pub fn quantities(list: ResourceList) -> Quantities {
     [("cpu", list.cpu), ("memory", list.memory), ("ephemeral-storage", list.ephemeral_storage)]
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), resource::Quantity(value?.0))))
