@@ -2,7 +2,7 @@
 
 use crate::{
     api::alerting::Percent,
-    workload::{StringMap, model::Monitor},
+    workload::{StringMap, model::Monitor, resolve::monitoring::seconds},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,19 +40,6 @@ impl Monitoring {
 
 /// Of [`super::defaults::SCRAPE_INTERVAL`], in seconds.
 const DEFAULT_INTERVAL: u64 = 30;
-
-/// Seconds of a duration such as `30s`, `5m` or `1h`.
-#[must_use]
-pub fn seconds(duration: &str) -> Option<u64> {
-    let (number, unit) = duration.split_at_checked(duration.len().checked_sub(1)?)?;
-    let number: u64 = number.parse().ok()?;
-    Some(match unit {
-        "s" => number,
-        "m" => number * 60,
-        "h" => number * 3600,
-        _ => return None,
-    })
-}
 
 /// What the PrometheusRule holds: at least one of alerts and objectives.
 #[derive(Clone, Debug, PartialEq, Eq)]

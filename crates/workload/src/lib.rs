@@ -1,5 +1,5 @@
-//! What the components of any product share: the model of a component, builders, names and labels. Knows no product: what one
-//! is called, and which settings it has, comes in as data.
+//! What the components of any product share: fragments of a spec and their resolvers, the model of a component, builders,
+//! names and labels. Knows no product: what one is called, and which settings it has, comes in as data.
 
 use std::collections::BTreeMap;
 

@@ -8,10 +8,23 @@ use crate::{
     },
     logpilot::{
         defaults,
-        monitoring::{Alerting, Monitoring, Objectives, Slo, Thresholds, seconds},
+        monitoring::{Alerting, Monitoring, Objectives, Slo, Thresholds},
         objects::server::METRICS_PATH,
     },
-    workload::{StringMap, api, model::Monitor, resolve::Violations},
+    workload::{
+        StringMap,
+        resolve::{
+            Violations,
+            monitoring::{Defaults, monitor},
+        },
+    },
+};
+
+const SCRAPES: Defaults<'static> = Defaults {
+    port: defaults::MANAGEMENT.name,
+    path: METRICS_PATH,
+    interval: defaults::SCRAPE_INTERVAL,
+    scrape_timeout: defaults::SCRAPE_TIMEOUT,
 };
 
 /// Monitors live in `namespace`.
@@ -21,10 +34,15 @@ pub(super) fn resolve(
     violations: &mut Violations,
 ) -> Monitoring {
     let Some(given) = &spec.monitoring else { return Monitoring::default() };
-    let service_monitor =
-        monitor(given.service_monitor.as_ref(), namespace, "spec.monitoring.serviceMonitor", violations);
+    let service_monitor = monitor(
+        given.service_monitor.as_ref(),
+        namespace,
+        &SCRAPES,
+        "spec.monitoring.serviceMonitor",
+        violations,
+    );
     let pod_monitor =
-        monitor(given.pod_monitor.as_ref(), namespace, "spec.monitoring.podMonitor", violations);
+        monitor(given.pod_monitor.as_ref(), namespace, &SCRAPES, "spec.monitoring.podMonitor", violations);
     violations.require(
         service_monitor.is_none() || pod_monitor.is_none(),
         "spec.monitoring.podMonitor",
@@ -42,36 +60,6 @@ pub(super) fn resolve(
 /// A block that is present is on, unless it says otherwise.
 fn on(enabled: Option<bool>) -> bool {
     enabled != Some(false)
-}
-
-fn monitor(
-    given: Option<&api::monitoring::Monitor>,
-    namespace: &str,
-    path: &str,
-    violations: &mut Violations,
-) -> Option<Monitor> {
-    let given = given.filter(|it| on(it.enabled))?;
-    let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.into());
-    let interval = or(&given.interval, defaults::SCRAPE_INTERVAL);
-    let mut scrape_timeout = or(&given.scrape_timeout, defaults::SCRAPE_TIMEOUT);
-    let longer = seconds(&scrape_timeout) > seconds(&interval);
-    if longer && given.scrape_timeout.is_none() {
-        // The default gives way to a short interval.
-        scrape_timeout.clone_from(&interval);
-    }
-    violations.require(
-        !longer || given.scrape_timeout.is_none(),
-        format!("{path}.scrapeTimeout"),
-        format!("'{scrape_timeout}' must not be longer than `interval`, which is '{interval}'"),
-    );
-    Some(Monitor {
-        namespace: namespace.to_owned(),
-        port: defaults::MANAGEMENT.name.into(),
-        path: METRICS_PATH.into(),
-        interval,
-        scrape_timeout,
-        labels: given.labels.clone(),
-    })
 }
 
 /// `None` where neither alerts nor objectives are wanted.

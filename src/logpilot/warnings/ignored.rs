@@ -5,10 +5,9 @@ use crate::{
     api::status::Problem,
     logpilot::{
         model::{Cluster, Component},
-        monitoring::seconds,
         objects::backup_pod,
     },
-    workload::build::disk,
+    workload::{build::disk, resolve::monitoring::seconds},
 };
 
 pub use crate::logpilot::reasons::{SCRAPE_INTERVAL_LONG, SCRAPED_TWICE, SCRATCH_LIMITED, SETTING_IGNORED};

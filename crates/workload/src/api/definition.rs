@@ -113,7 +113,31 @@ fn quoted(line: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use kube::{CustomResource, CustomResourceExt, KubeSchema};
+    use serde::{Deserialize, Serialize};
+
     use super::*;
+    use crate::api::{common::Resources, exposure::Tls, monitoring::Monitor, network::NetworkPolicy, rules};
+
+    /// A kind of another product.
+    #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, KubeSchema)]
+    #[kube(group = "example.com", version = "v1", kind = "Shop", namespaced)]
+    #[serde(rename_all = "camelCase")]
+    struct ShopSpec {
+        #[x_kube(validation = rules::components::memory_within_limit("1Gi", "2Gi"))]
+        resources: Option<Resources>,
+        monitor: Option<Monitor>,
+        network_policy: Option<NetworkPolicy>,
+        tls: Option<Tls>,
+    }
+
+    #[test]
+    fn another_kind_reserves_its_own_domain() {
+        let derived = serde_json::to_string(&Shop::crd()).unwrap();
+        assert!(derived.contains(DOMAIN));
+        let installed = serde_json::to_string(&finish(Shop::crd(), "example.com")).unwrap();
+        assert!(!installed.contains(DOMAIN) && installed.contains("k.startsWith('example.com/')"));
+    }
 
     #[test]
     fn words_of_yaml_1_1_are_quoted() {

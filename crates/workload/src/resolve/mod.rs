@@ -5,6 +5,7 @@
 pub mod env;
 pub mod exposure;
 pub mod limits;
+pub mod monitoring;
 pub mod network;
 pub mod resources;
 pub mod rollout;

@@ -119,6 +119,8 @@ pub fn one_budget() -> Rule {
     )
 }
 
+// ---- probes -------------------------------------------------------------------------------------
+
 /// What stands in a request's first line.
 pub fn probe_path() -> Rule {
     Rule::new("self.matches('^/[A-Za-z0-9/._~%&=?,:@+-]*$')")
