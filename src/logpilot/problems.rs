@@ -27,13 +27,12 @@ use crate::{
         child::Child,
         deadlines::DeadlineTracker,
         error::Disposition,
-        health::ObservedStatus,
         outcome::{AppliedObject, ApplyResult, Outcome},
         plan::{Plan, Planned},
     },
     kinds::FIELD_MANAGER,
     logpilot::labels::BACKUP,
-    workload::labels,
+    workload::{health, labels},
 };
 
 /// Seconds for which a new claim may look for its volume, and a new pod for its node, before that is a problem: on
@@ -232,7 +231,7 @@ pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) 
 
 fn object_problem(child: &Child, plan: &Plan, clock: &DeadlineTracker) -> Option<Problem> {
     // A ReplicaSet is the Deployment controller's.
-    if let ObservedStatus::ReplicaSet(set) = &child.detail {
+    if let Some(set) = child.observed::<health::ReplicaSet>() {
         let of_plan = |name: &String| {
             plan.objects.iter().any(|it| it.kind.kind == "Deployment" && it.key.name == *name)
         };
@@ -243,26 +242,23 @@ fn object_problem(child: &Child, plan: &Plan, clock: &DeadlineTracker) -> Option
     let is_planned =
         plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);
     // That of a backup is made by its CronJob, and no other follows while it has not ended.
-    if let ObservedStatus::Job { end: None, suspended: Some((manager, since)) } = &child.detail {
+    if let Some(health::Job { end: None, suspended: Some((manager, since)) }) = child.observed() {
         let waits = clock.expired(workloads::LONGEST_SUSPENDED, *since);
         return waits.then(|| workloads::of_suspended(child, manager, is_planned));
     }
     if !is_planned {
         return None;
     }
-    match &child.detail {
-        ObservedStatus::Deployment(deployment) => workloads::deployment_problem(child, deployment, plan),
-        ObservedStatus::Claim(claim) => volumes::claim_problem(child, claim, plan, clock),
-        ObservedStatus::Autoscaler { unable, inactive } => {
-            autoscalers::autoscaler_problem(child, unable.as_ref(), inactive.as_ref())
-        }
-        ObservedStatus::Gateway { unable, unseen } => {
-            routes::gateway_problem(child, unable.as_ref(), *unseen)
-        }
-        ObservedStatus::Route { refused, unseen } => {
-            routes::route_problem(child, refused.as_ref(), unseen.as_deref())
-        }
-        _ => None,
+    if let Some(deployment) = child.observed() {
+        workloads::deployment_problem(child, deployment, plan)
+    } else if let Some(claim) = child.observed() {
+        volumes::claim_problem(child, claim, plan, clock)
+    } else if let Some(autoscaler) = child.observed() {
+        autoscalers::autoscaler_problem(child, autoscaler)
+    } else if let Some(gateway) = child.observed() {
+        routes::gateway_problem(child, gateway)
+    } else {
+        routes::route_problem(child, child.observed()?)
     }
 }
 

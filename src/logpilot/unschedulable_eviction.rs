@@ -18,11 +18,10 @@ use crate::{
         cache::{ObjectCache, Snapshot},
         child::Child,
         error::Disposition,
-        health::{self, ObservedStatus},
         outcome::{AppliedObject, ApplyResult},
     },
     kinds::Managed,
-    workload::names::claim_label,
+    workload::{health, names::claim_label},
 };
 
 /// The scheduler's words for a node that has everything but the pods to be near. It asks for those last, so while there
@@ -99,7 +98,7 @@ impl StuckPodEvictor {
 fn pods<'a>(claim: &str, snapshot: &'a Snapshot) -> Pods<'a> {
     let mut refused = None;
     for child in snapshot.of_kind(Pod::KIND) {
-        let ObservedStatus::Pod(pod) = &child.detail else { continue };
+        let Some(pod) = child.observed::<health::Pod>() else { continue };
         // The scheduler forgets a pod that has ended.
         if pod.claim != claim || matches!(pod.phase.as_str(), "Succeeded" | "Failed") {
             continue;

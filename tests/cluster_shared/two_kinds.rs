@@ -24,6 +24,7 @@ use logpilot_operator::engine::{
     kind::{Domain, Kind, Management, Nature},
     lease::Leadership,
     metrics::Metrics,
+    observed::Observed,
     outcome::ApplyResult,
     owner::Owner,
     plan::{Plan, Replicas},
@@ -77,6 +78,7 @@ const fn kind(kind: &'static str, plural: &'static str, management: Management) 
         management,
         nature: Nature::Plain,
         domain: &DOMAIN,
+        observe: Observed::nothing,
         purpose: "",
     }
 }

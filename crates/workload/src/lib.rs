@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 pub mod build;
+#[cfg(test)]
+mod fuzz;
+pub mod health;
 pub mod image;
 pub mod labels;
 pub mod metadata;
@@ -14,6 +17,8 @@ pub mod names;
 pub mod qos;
 pub mod quantity;
 pub mod scope;
+#[cfg(test)]
+mod test_kinds;
 
 /// A map of labels or annotations as it is written to metadata.
 pub type StringMap = BTreeMap<String, String>;

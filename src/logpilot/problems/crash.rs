@@ -1,11 +1,9 @@
 //! Why a server's container ended: a reason as precise as its last words allow, and a message with its cause.
 
 use crate::{
-    engine::{
-        health::{AFTERWARDS, LastWords, Probe, ProbeKill, Terminated},
-        plan::Key,
-    },
+    engine::plan::Key,
     logpilot::reasons,
+    workload::health::{AFTERWARDS, LastWords, Probe, ProbeKill, Terminated},
 };
 
 /// Which paths a cause has to name to be one of the data.

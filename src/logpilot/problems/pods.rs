@@ -15,11 +15,11 @@ use crate::{
         cache::Snapshot,
         child::Child,
         deadlines::DeadlineTracker,
-        health::{self, Creating, ObservedStatus, Stage},
         plan::{Key, Plan, Planned},
     },
     kinds::Managed,
     logpilot::{labels, reasons},
+    workload::health::{self, Creating, Stage},
 };
 
 /// Least seconds that a running pod may take to be ready before that is a problem: the default startup probe's budget
@@ -56,7 +56,7 @@ fn warning(reason: &str, message: impl Into<String>) -> Told {
 pub(super) fn pod_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) -> Vec<Problem> {
     let mut groups: BTreeMap<(String, String), (Problem, usize)> = BTreeMap::new();
     for child in snapshot.of_kind(Pod::KIND) {
-        let ObservedStatus::Pod(pod) = &child.detail else { continue };
+        let Some(pod) = child.observed::<health::Pod>() else { continue };
         let workload =
             plan.objects.iter().find(|it| it.kind == Deployment::KIND && is_of(it, &pod.component));
         let owner = workload.and_then(|workload| foreign_owner(child, workload, snapshot, clock));
@@ -101,9 +101,9 @@ fn longest_unready(workload: &Planned) -> i64 {
 
 /// Whether a workload has fewer pods than are wanted.
 fn is_short(workload: &Planned, snapshot: &Snapshot) -> bool {
-    snapshot.get(workload.kind, &workload.key).is_some_and(|child| match &child.detail {
-        ObservedStatus::Deployment(live) => live.updated < live.desired || live.available < live.desired,
-        _ => false,
+    snapshot.get(workload.kind, &workload.key).is_some_and(|child| {
+        let live = child.observed::<health::Deployment>();
+        live.is_some_and(|live| live.updated < live.desired || live.available < live.desired)
     })
 }
 
@@ -130,7 +130,7 @@ fn foreign_owner(
     if controller.kind != "ReplicaSet" {
         return named(&controller.kind, &controller.name);
     }
-    let ObservedStatus::Pod(pod) = &child.detail else { return None };
+    let pod = child.observed::<health::Pod>()?;
     let mut sets = snapshot.of_kind(ReplicaSet::KIND);
     let Some(set) = sets.find(|set| set.uid == controller.uid) else {
         let late = clock.expired(LONGEST_UNSEEN, pod.created);
@@ -266,9 +266,16 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::engine::plan::Replicas;
+    use crate::{
+        engine::{observed::Observe, plan::Replicas},
+        kinds::DOMAIN,
+    };
 
     const NOW: i64 = 1_800_000_000;
+
+    fn pod(live: &Value) -> health::Pod {
+        health::Pod::read(live, &DOMAIN)
+    }
 
     fn at(second: i64) -> String {
         Timestamp::from_second(second).unwrap().to_string()
@@ -289,7 +296,7 @@ mod tests {
             "metadata": { "name": "p", "uid": "u", "creationTimestamp": made },
             "spec": { "nodeName": status.get("phase").map(|_| "node-1") }, "status": status,
         });
-        let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &live) else { panic!("not a pod") };
+        let pod = pod(&live);
         pod_problem(&key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
     }
 
@@ -376,9 +383,7 @@ mod tests {
                     "lastState": { "terminated": { "exitCode": exit_code, "reason": "Error", "message": "Tomcat initialized",
                         "startedAt": at(NOW - 400), "finishedAt": at(NOW - 400 + ran) } } }] },
             });
-            let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &live) else {
-                panic!("not a pod")
-            };
+            let pod = pod(&live);
             pod_problem(&key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
         };
         let waits = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
@@ -440,9 +445,7 @@ mod tests {
                 "status": { "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False",
                     "reason": "SchedulingGated", "message": "x", "lastTransitionTime": at(since) }] },
             });
-            let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &live) else {
-                panic!("not a pod")
-            };
+            let pod = pod(&live);
             pod_problem(&key(), &pod, LONGEST_UNREADY, &clock())
         };
         assert_eq!(told(NOW - LONGEST_UNSEEN + 1), None);
@@ -594,9 +597,7 @@ mod tests {
         assert_eq!(told(&evicted(NOW - 1)).unwrap().0, "Evicted");
         // Made 5 s ago, as all pods of this test.
         let long_ago = json!({ "metadata": {}, "status": evicted(NOW - EVICTION_TOLD) });
-        let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &long_ago) else {
-            panic!("not a pod")
-        };
+        let pod = pod(&long_ago);
         assert_eq!(pod_problem(&key(), &pod, LONGEST_UNREADY, &clock()), None);
     }
 

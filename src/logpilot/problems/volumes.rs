@@ -6,18 +6,13 @@ use serde_json::Value;
 use super::{SETTLING, error, is_backup, warning};
 use crate::{
     api::status::Problem,
-    engine::{
-        child::Child,
-        deadlines::DeadlineTracker,
-        health::{Cause, Claim},
-        plan::Plan,
-        quantity,
-    },
+    engine::{child::Child, deadlines::DeadlineTracker, plan::Plan, quantity},
     kinds::Managed,
     logpilot::{
         facts::{HeldWhy, PendingResize},
         reasons,
     },
+    workload::health::{Cause, Claim},
 };
 
 /// Seconds in which a resizer says that it has begun: it answers to the event of the new size.
@@ -127,11 +122,13 @@ fn wants_pods(plan: &Plan) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::{api::core::v1::PersistentVolumeClaim, jiff::Timestamp};
+    use k8s_openapi::jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
-    use crate::{api::status::Severity, engine::health::ObservedStatus, logpilot::problems::problem};
+    use crate::{
+        api::status::Severity, engine::observed::Observe, kinds::DOMAIN, logpilot::problems::problem,
+    };
 
     #[test]
     fn a_claim_tells_what_it_waits_for() {
@@ -164,10 +161,7 @@ mod tests {
                         "fieldsV1": { "f:spec": { "f:resources": { "f:requests": { "f:storage": {} } } } } }] },
                 "spec": { "resources": { "requests": { "storage": "10Ti" } } }, "status": status,
             });
-            let ObservedStatus::Claim(claim) = ObservedStatus::read(PersistentVolumeClaim::KIND, &live)
-            else {
-                panic!()
-            };
+            let claim = Claim::read(&live, &DOMAIN);
             resize(&claim, &DeadlineTracker::at(Timestamp::from_second(now).unwrap()))
         };
         let state = |state: &str| json!({ "allocatedResourceStatuses": { "storage": state } });

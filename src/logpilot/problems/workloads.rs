@@ -5,14 +5,10 @@ use serde_json::Value;
 use super::{error, warning};
 use crate::{
     api::status::Problem,
-    engine::{
-        child::Child,
-        error::resource_refusal,
-        health::{Cause, Deployment, ReplicaSet},
-        plan::Plan,
-    },
+    engine::{child::Child, error::resource_refusal, plan::Plan},
     kinds::FIELD_MANAGER,
     logpilot::reasons,
+    workload::health::{Cause, Deployment, ReplicaSet},
 };
 
 pub(super) fn deployment_problem(child: &Child, deployment: &Deployment, plan: &Plan) -> Option<Problem> {
@@ -99,7 +95,6 @@ mod tests {
         api::status::Severity,
         engine::{
             deadlines::DeadlineTracker,
-            health::ObservedStatus,
             plan::{Key, Planned, Replicas},
         },
         kinds::Managed,
@@ -166,7 +161,7 @@ mod tests {
                 "status": { "updatedReplicas": updated, "availableReplicas": 2, "replicas": 2 },
             });
             let child = Child::read(Workload::KIND, &live).unwrap();
-            let ObservedStatus::Deployment(deployment) = &child.detail else { panic!("not a Deployment") };
+            let deployment = child.observed().unwrap();
             let key = Key { namespace: Some("n".into()), name: "d".into() };
             let body = json!({ "spec": { "paused": patched } });
             let planned =
