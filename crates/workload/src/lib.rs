@@ -14,8 +14,10 @@ pub mod labels;
 pub mod metadata;
 pub mod model;
 pub mod names;
+pub mod problems;
 pub mod qos;
 pub mod quantity;
+pub mod reasons;
 pub mod scope;
 #[cfg(test)]
 mod test_kinds;

@@ -34,6 +34,7 @@ const fn kind(
     group: &'static str,
     kind: &'static str,
     plural: &'static str,
+    nature: Nature,
     observe: fn(&Value, &Domain) -> Observed,
 ) -> Kind {
     Kind {
@@ -45,33 +46,48 @@ const fn kind(
         optional: false,
         wave: 1,
         management: Management::Managed,
-        nature: Nature::Plain,
+        nature,
         purpose: "",
         domain: &DOMAIN,
         observe,
     }
 }
 
+const fn plain(
+    group: &'static str,
+    kind_name: &'static str,
+    plural: &'static str,
+    observe: fn(&Value, &Domain) -> Observed,
+) -> Kind {
+    kind(group, kind_name, plural, Nature::Plain, observe)
+}
+
+pub static DEPLOYMENT: Kind =
+    kind("apps", "Deployment", "deployments", Nature::Workload, Observed::of::<health::Deployment>);
+pub static POD: Kind = plain("", "Pod", "pods", Observed::of::<health::Pod>);
+pub static JOB: Kind = plain("batch", "Job", "jobs", Observed::of::<health::Job>);
+pub static REPLICA_SET: Kind = plain("apps", "ReplicaSet", "replicasets", Observed::of::<health::ReplicaSet>);
+
 const GATEWAY: &str = "gateway.networking.k8s.io";
 
 /// Every kind of which something is read, and one of which nothing is.
 pub static KINDS: &[&Kind] = &[
-    &kind("", "Namespace", "namespaces", Observed::of::<health::Namespace>),
-    &kind("", "PersistentVolumeClaim", "persistentvolumeclaims", Observed::of::<health::Claim>),
-    &kind("", "ConfigMap", "configmaps", Observed::nothing),
-    &kind("apps", "Deployment", "deployments", Observed::of::<health::Deployment>),
-    &kind("", "Pod", "pods", Observed::of::<health::Pod>),
-    &kind("batch", "Job", "jobs", Observed::of::<health::Job>),
-    &kind("apps", "ReplicaSet", "replicasets", Observed::of::<health::ReplicaSet>),
-    &kind("", "Service", "services", Observed::of::<health::Service>),
-    &kind("batch", "CronJob", "cronjobs", Observed::of::<health::CronJob>),
-    &kind("discovery.k8s.io", "EndpointSlice", "endpointslices", Observed::of::<health::Slice>),
-    &kind(
+    &plain("", "Namespace", "namespaces", Observed::of::<health::Namespace>),
+    &plain("", "PersistentVolumeClaim", "persistentvolumeclaims", Observed::of::<health::Claim>),
+    &plain("", "ConfigMap", "configmaps", Observed::nothing),
+    &DEPLOYMENT,
+    &POD,
+    &JOB,
+    &REPLICA_SET,
+    &plain("", "Service", "services", Observed::of::<health::Service>),
+    &plain("batch", "CronJob", "cronjobs", Observed::of::<health::CronJob>),
+    &plain("discovery.k8s.io", "EndpointSlice", "endpointslices", Observed::of::<health::Slice>),
+    &plain(
         "autoscaling",
         "HorizontalPodAutoscaler",
         "horizontalpodautoscalers",
         Observed::of::<health::Autoscaler>,
     ),
-    &kind(GATEWAY, "Gateway", "gateways", Observed::of::<health::Gateway>),
-    &kind(GATEWAY, "HTTPRoute", "httproutes", Observed::of::<health::Route>),
+    &plain(GATEWAY, "Gateway", "gateways", Observed::of::<health::Gateway>),
+    &plain(GATEWAY, "HTTPRoute", "httproutes", Observed::of::<health::Route>),
 ];

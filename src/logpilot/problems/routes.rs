@@ -1,17 +1,15 @@
 //! Why clients from outside do not get in.
 
-use super::{error, problem, warning};
+use super::problem;
 use crate::{
     api::{
         self,
         status::{Problem, Severity},
     },
-    engine::child::Child,
     logpilot::{
         facts::{ExposureKind, RouteConflict},
         reasons,
     },
-    workload::health::{Gateway, Route},
 };
 
 /// One problem for each way in that an older resource is in the way of, told by its first location.
@@ -35,31 +33,4 @@ pub(super) fn route_conflict_problems(
             Some(problem(Severity::Error, reasons::ROUTE_CONFLICT, format!("{kind} {cluster}"), message))
         },
     )
-}
-
-pub(super) fn gateway_problem(child: &Child, gateway: &Gateway) -> Option<Problem> {
-    match &gateway.unable {
-        Some(cause) => Some(error(
-            child,
-            reasons::GATEWAY_NOT_PROGRAMMED,
-            format!("{}: {}", cause.reason, cause.message),
-        )),
-        // Nobody has answered: for a moment after each change, or for ever where a name is wrong.
-        None => gateway.unseen.then(|| {
-            let message = "no controller has answered for it yet";
-            warning(child, reasons::GATEWAY_NOT_PROGRAMMED, message)
-        }),
-    }
-}
-
-pub(super) fn route_problem(child: &Child, route: &Route) -> Option<Problem> {
-    match &route.refused {
-        Some(cause) => {
-            Some(error(child, reasons::ROUTE_NOT_ACCEPTED, format!("{}: {}", cause.reason, cause.message)))
-        }
-        None => route.unseen.as_ref().map(|gateway| {
-            let message = format!("no controller has answered for Gateway {gateway} yet");
-            warning(child, reasons::ROUTE_NOT_ACCEPTED, message)
-        }),
-    }
 }
