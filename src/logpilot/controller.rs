@@ -211,8 +211,9 @@ impl Controller {
         let in_use = config_retention::configs(&snapshot);
         let orphaned = prune::orphaned(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
+        let (evictions, claims) = (&mut state.product.evictions, cluster.co_scheduled_claims());
         let evicted =
-            state.product.evictions.carry_out(&subject.writer, &self.cache, cluster, &snapshot).await;
+            evictions.carry_out(&subject.writer, &self.cache, cluster.name(), claims, &snapshot).await;
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());

@@ -17,7 +17,6 @@ use super::{
         RouteConflict, SharedPlace,
     },
     model::Cluster,
-    read_cache::Moment,
     reasons,
     remembered::Remembered,
     replicas, restart, restore, scalers,
@@ -31,7 +30,7 @@ use crate::{
     },
     kinds::{LOGPILOT_CLUSTER, Managed},
     logpilot::objects::namespace,
-    workload::{health, model::NamespaceLimits, names::short_hash, quantity},
+    workload::{health, model::NamespaceLimits, names::short_hash, quantity, read_cache::Moment},
 };
 
 /// Annotation on the resource: each new value has what the resource refers to read at once.

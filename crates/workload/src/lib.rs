@@ -17,10 +17,12 @@ pub mod names;
 pub mod problems;
 pub mod qos;
 pub mod quantity;
+pub mod read_cache;
 pub mod reasons;
 pub mod scope;
 #[cfg(test)]
 mod test_kinds;
+pub mod unschedulable_eviction;
 
 /// A map of labels or annotations as it is written to metadata.
 pub type StringMap = BTreeMap<String, String>;
