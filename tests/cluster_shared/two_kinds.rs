@@ -275,7 +275,7 @@ async fn run() -> Running {
             kinds: &KINDS,
             cache: Arc::clone(&cache),
             metrics: Arc::clone(&metrics),
-            pulse: Arc::default(),
+            liveness: Arc::default(),
             store: store::Writer::new(of.api_resource()),
             triggers: triggers.queue(of),
             progress: progress.clone(),
@@ -289,7 +289,7 @@ async fn run() -> Running {
         cache: Arc::clone(&cache),
         triggers,
         metrics,
-        pulse: Arc::default(),
+        liveness: Arc::default(),
         progress: ticks,
     };
     tokio::spawn(watches.run(stop.clone()));
