@@ -149,10 +149,15 @@ impl Reconciler for Toys {
         self.cache.track(&resource);
         let owner = Owner { resource: resource.clone(), uid: object.uid().unwrap() };
         let state = &mut *self.states.hold(&resource, Some(&owner.uid)).await;
-        state.writes.begin(object.metadata.generation);
+        state.writes.reset_on_new_generation(object.metadata.generation);
         let (writer, cache) = (&self.writer, &*self.cache);
-        let applier =
-            Applier { writer, cache, normalised: &state.divergence, rests: &state.writes, owner: &owner };
+        let applier = Applier {
+            writer,
+            cache,
+            normalised: &state.divergence,
+            write_backoff: &state.writes,
+            owner: &owner,
+        };
         let plan = self.plan(&resource, &object);
         let mut outcome = applier.apply(&plan, &cache.snapshot(&resource)).await;
         let snapshot = cache.snapshot(&resource);
