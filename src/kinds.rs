@@ -21,15 +21,19 @@ use crate::{
     api,
     engine::{
         kind::{Domain, Kind, Management, Nature},
+        observed::Observed,
         plan::{Plan, Replicas},
         resource::ResourceKind,
     },
-    workload::build::{
-        gateway::{GATEWAY_API, Gateway},
-        pod_monitor::PodMonitor,
-        prometheus_rule::PrometheusRule,
-        routes::{GRPCRoute, HTTPRoute},
-        service_monitor::ServiceMonitor,
+    workload::{
+        build::{
+            gateway::{GATEWAY_API, Gateway},
+            pod_monitor::PodMonitor,
+            prometheus_rule::PrometheusRule,
+            routes::{GRPCRoute, HTTPRoute},
+            service_monitor::ServiceMonitor,
+        },
+        health,
     },
 };
 
@@ -113,7 +117,7 @@ impl AddTyped for Plan {
 }
 
 macro_rules! kinds {
-    ($($type:ident: $group:expr, $version:literal, $plural:literal, $scope:ident, $presence:ident, wave $wave:literal, $management:ident $($nature:ident)?, $purpose:expr;)*) => {
+    ($($type:ident: $group:expr, $version:literal, $plural:literal, $scope:ident, $presence:ident, wave $wave:literal, $management:ident $($nature:ident)? $(=> $status:ident)?, $purpose:expr;)*) => {
         $(impl Managed for $type {
             const KIND: &'static Kind = &Kind {
                 group: $group,
@@ -126,12 +130,15 @@ macro_rules! kinds {
                 management: Management::$management,
                 nature: kinds!(@nature $($nature)?),
                 domain: &DOMAIN,
+                observe: kinds!(@observe $($status)?),
                 purpose: $purpose,
             };
         })*
         /// Every kind the operator touches.
         pub static KINDS: &[&Kind] = &[$(<$type as Managed>::KIND),*];
     };
+    (@observe) => { Observed::nothing };
+    (@observe $status:ident) => { Observed::of::<health::$status> };
     (@nature) => { Nature::Plain };
     (@nature $nature:ident) => { Nature::$nature };
     (@cluster) => { false };
@@ -141,7 +148,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Namespace:               CORE,                    "v1", "namespaces",               cluster,    always,   wave 0, Retained Namespace,
+    Namespace:               CORE,                    "v1", "namespaces",               cluster,    always,   wave 0, Retained Namespace => Namespace,
         HOLDS_DATA;
     ServiceAccount:          CORE,                    "v1", "serviceaccounts",          namespaced, always,   wave 2, Managed,
         POD_DEPENDENCIES;
@@ -150,24 +157,24 @@ kinds! {
          that a variable refers to are read by name. `list` or `watch` would expose every Secret.";
     ConfigMap:               CORE,                    "v1", "configmaps",               namespaced, always,   wave 2, Managed Configuration,
         POD_DEPENDENCIES;
-    PersistentVolumeClaim:   CORE,                    "v1", "persistentvolumeclaims",   namespaced, always,   wave 2, Retained,
+    PersistentVolumeClaim:   CORE,                    "v1", "persistentvolumeclaims",   namespaced, always,   wave 2, Retained => Claim,
         HOLDS_DATA;
-    Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 2, Managed Workload,
+    Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 2, Managed Workload => Deployment,
         "The servers, one Deployment for each component.";
-    Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 2, Managed,
+    Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 2, Managed => Service,
         POD_DEPENDENCIES;
     Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 2, Managed,
         "spec.exposure.ingress.";
-    HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 2, Managed,
+    HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 2, Managed => Autoscaler,
         "spec.components.*.autoscaling. Autoscalers of other owners are listed where another client scaled a Deployment: while \
         one of them targets it, the number of pods is left to that autoscaler.";
     PodDisruptionBudget:     "policy",                "v1", "poddisruptionbudgets",     namespaced, always,   wave 2, Managed,
         "Created where more than one pod can run on more than one node.";
-    Gateway:                 GATEWAY_API,             "v1", "gateways",                 namespaced, optional, wave 2, Managed,
+    Gateway:                 GATEWAY_API,             "v1", "gateways",                 namespaced, optional, wave 2, Managed => Gateway,
         GATEWAY_ROUTES;
-    HTTPRoute:               GATEWAY_API,             "v1", "httproutes",               namespaced, optional, wave 2, Managed,
+    HTTPRoute:               GATEWAY_API,             "v1", "httproutes",               namespaced, optional, wave 2, Managed => Route,
         GATEWAY_ROUTES;
-    GRPCRoute:               GATEWAY_API,             "v1", "grpcroutes",               namespaced, optional, wave 2, Managed,
+    GRPCRoute:               GATEWAY_API,             "v1", "grpcroutes",               namespaced, optional, wave 2, Managed => Route,
         GATEWAY_ROUTES;
     NetworkPolicy:           "networking.k8s.io",     "v1", "networkpolicies",          namespaced, always,   wave 2, Managed,
         "Which clients may connect to the servers, and what the servers may connect to. On unless \
@@ -182,18 +189,18 @@ kinds! {
         MONITORING;
     PrometheusRule:          "monitoring.coreos.com", "v1", "prometheusrules",          namespaced, optional, wave 2, Managed,
         MONITORING;
-    CronJob:                 "batch",                 "v1", "cronjobs",                 namespaced, always,   wave 2, Managed,
+    CronJob:                 "batch",                 "v1", "cronjobs",                 namespaced, always,   wave 2, Managed => CronJob,
         "spec.backup: scheduled copies of the data.";
-    ReplicaSet:              "apps",                  "v1", "replicasets",              namespaced, always,   wave 2, ReadOnly,
+    ReplicaSet:              "apps",                  "v1", "replicasets",              namespaced, always,   wave 2, ReadOnly => ReplicaSet,
         "Pruning: which ConfigMaps a rollback or a running pod still needs. Status: why pods cannot \
          be created.";
-    Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 2, ReadOnly,
+    Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 2, ReadOnly => Pod,
         "Status: why pods do not run. Selected by label.";
-    Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 2, RunToCompletion,
+    Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 2, RunToCompletion => Job,
         "spec.restore and spec.config.check, and the result of the last backup. Other Jobs of the \
          namespace belong to the CronJob controller or to users: the operator deletes only Jobs that \
          it created, by UID.";
-    EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 2, ReadOnly,
+    EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 2, ReadOnly => Slice,
         "Status: which pods receive traffic.";
 }
 

@@ -27,7 +27,7 @@ use crate::{
 pub struct Operator {
     pub cache: Arc<ObjectCache>,
     pub metrics: Arc<Metrics>,
-    pub pulse: Arc<WatchLiveness>,
+    pub liveness: Arc<WatchLiveness>,
     pub vitals: Arc<Vitals>,
     store: store::Store<kube::api::DynamicObject>,
     client: Client,
@@ -67,7 +67,7 @@ impl Operator {
         Self {
             cache: Arc::new(ObjectCache::default()),
             metrics: Arc::new(Metrics::default()),
-            pulse: Arc::default(),
+            liveness: Arc::default(),
             vitals: Arc::default(),
             store: writer.as_reader(),
             client,
@@ -130,7 +130,7 @@ impl Operator {
             cache: Arc::clone(&self.cache),
             triggers,
             metrics: self.metrics.clone(),
-            pulse: Arc::clone(&self.pulse),
+            liveness: Arc::clone(&self.liveness),
             progress: ticks,
         };
         let mut controller = Controller::new(
@@ -148,7 +148,7 @@ impl Operator {
             kinds: KINDS,
             cache: self.cache,
             metrics: self.metrics,
-            pulse: self.pulse,
+            liveness: self.liveness,
             store: writer,
             triggers: queue,
             progress,

@@ -74,7 +74,7 @@ async fn serve(listener: TcpListener, operator: Operator, stop: CancellationToke
 
 /// An API server that is away or refuses is nothing that another process would do better with.
 async fn alive(State(operator): State<Operator>) -> (StatusCode, String) {
-    let problem = operator.pulse.stuck().map(|(resource, silent)| {
+    let problem = operator.liveness.stuck().map(|(resource, silent)| {
         format!("the watch of {resource} is stuck: silent for {} s", silent.as_secs())
     });
     operator.vitals.answered(problem.clone());
@@ -97,7 +97,7 @@ async fn metrics(
     headers: HeaderMap,
 ) -> ([(HeaderName, &'static str); 1], String) {
     let format = Format::preferred(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
-    let silences = operator.pulse.silences();
+    let silences = operator.liveness.silences();
     let text =
         operator.metrics.render(operator.clusters(), operator.cache.len(), operator.leads(), &silences);
     ([(CONTENT_TYPE, format.content_type())], format.written(text))
@@ -184,14 +184,14 @@ mod tests {
     };
 
     use super::*;
-    use crate::{engine::watch_liveness::STUCK, logpilot::controller};
+    use crate::{engine::watch_liveness::STALE_AFTER, logpilot::controller};
 
     #[tokio::test(start_paused = true)]
     async fn a_process_with_a_watch_that_is_stuck_is_not_alive() {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
         let operator = Operator::new(kube::Client::try_from(nowhere).unwrap(), controller::planner());
-        let _watching = operator.pulse.watching("services");
-        tokio::time::advance(STUCK).await;
+        let _watching = operator.liveness.watching("services");
+        tokio::time::advance(STALE_AFTER).await;
         assert_eq!(alive(State(operator.clone())).await, (StatusCode::OK, "ok".to_owned()));
         let (_, told) = metrics(State(operator.clone()), HeaderMap::new()).await;
         assert!(

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::exposure::ComponentKey;
+pub use crate::workload::problems::{Problem, Severity};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -291,28 +292,4 @@ pub struct LastChange {
     #[schemars(length(max = 9), inner(length(max = 512)))]
     pub changes: Vec<String>,
     pub time: Time,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Problem {
-    pub severity: Severity,
-    #[schemars(length(max = 64))]
-    pub reason: String,
-    /// `Kind namespace/name`.
-    #[schemars(length(max = 512))]
-    pub object: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
-    pub node: Option<String>,
-    #[schemars(length(max = 1024))]
-    pub message: String,
-    /// What to do next.
-    #[schemars(length(max = 512))]
-    pub action: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum Severity {
-    Error,
-    Warning,
 }

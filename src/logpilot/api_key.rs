@@ -8,10 +8,7 @@ use rand::{Rng, distr::Alphanumeric};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{
-    facts::{ApiKeyFact, Redacted},
-    read_cache::{Moment, REFRESH_HELD, ReadCache},
-};
+use super::facts::{ApiKeyFact, Redacted};
 use crate::{
     api,
     engine::{
@@ -25,6 +22,7 @@ use crate::{
         retry::Retry,
     },
     kinds::Managed,
+    workload::read_cache::{Moment, REFRESH_HELD, ReadCache},
 };
 
 /// Until the garbage collector has taken a Secret that goes.

@@ -21,13 +21,9 @@ use super::{
 };
 use crate::{
     api::status::{BackupResult, BackupStatus, BackupSuccess, Problem, Severity},
-    engine::{
-        cache::Snapshot,
-        child::Child,
-        deadlines::DeadlineTracker,
-        health::{self, ObservedStatus},
-    },
+    engine::{cache::Snapshot, child::Child, deadlines::DeadlineTracker},
     kinds::Managed,
+    workload::health,
 };
 
 /// What is known of the backups of one cluster.
@@ -78,10 +74,8 @@ pub fn observe(
                 failure(last, snapshot),
             ));
         }
-        let made = snapshot.get(CronJob::KIND, &key).and_then(|child| match &child.detail {
-            ObservedStatus::CronJob { made } => *made,
-            _ => None,
-        });
+        let made =
+            snapshot.get(CronJob::KIND, &key).and_then(|child| child.observed::<health::CronJob>()?.made);
         let newest = status.last_success.as_ref().map(|success| success.time.0).or(made);
         if let (Some(schedule), Some(newest), false) = (&schedule, newest, backup.suspend)
             && let Some(late) = schedule.late(newest)
@@ -110,9 +104,9 @@ fn ended<'a>(job: &BackupJob, snapshot: &'a Snapshot) -> Vec<Ended<'a>> {
         .filter(|child| {
             child.controller.as_ref().is_some_and(|owner| owner.kind == "CronJob" && owner.name == job.name)
         })
-        .filter_map(|child| match &child.detail {
-            ObservedStatus::Job { end: Some(end), .. } => Some(Ended { job: child, end }),
-            _ => None,
+        .filter_map(|child| {
+            let end = child.observed::<health::Job>()?.end.as_ref()?;
+            Some(Ended { job: child, end })
         })
         .collect();
     all.sort_by_key(|ended| ended.end.at);
@@ -188,8 +182,6 @@ pub(super) fn failure(ended: &Ended<'_>, snapshot: &Snapshot) -> String {
 }
 
 fn pods<'a>(ended: &'a Ended<'_>, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a health::Pod> {
-    snapshot.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
-        ObservedStatus::Pod(pod) if pod.job.as_ref() == Some(&ended.job.key.name) => Some(&**pod),
-        _ => None,
-    })
+    let pods = snapshot.of_kind(Pod::KIND).filter_map(|child| child.observed::<health::Pod>());
+    pods.filter(|pod| pod.job.as_ref() == Some(&ended.job.key.name))
 }

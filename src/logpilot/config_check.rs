@@ -16,14 +16,10 @@ use super::{
     plan,
 };
 use crate::{
-    engine::{
-        cache::Snapshot,
-        child::Child,
-        health::{self, ObservedStatus},
-        plan::Key,
-    },
+    engine::{cache::Snapshot, child::Child, plan::Key},
     kinds::Managed,
     logpilot::objects::config_check_job,
+    workload::health,
 };
 
 /// By the Deployment's name; nothing for a component whose configuration need not be tried.
@@ -55,13 +51,14 @@ fn is_needed(cluster: &Cluster, component: &Component, facts: &Facts, snapshot: 
     let runs = |deployment: &Arc<Child>| {
         is_ours(cluster, deployment) && !deployment.deleting && deployment.replicas != Some(0)
     };
-    let names = |child: &Arc<Child>| match &child.detail {
-        ObservedStatus::Deployment(live) => live.config_maps.contains(&component.config.name),
-        ObservedStatus::ReplicaSet(set) => {
-            set.deployment.as_ref() == Some(&component.name)
-                && set.config_maps.contains(&component.config.name)
-        }
-        _ => false,
+    let config = &component.config.name;
+    let names = |deployment: &Arc<Child>| {
+        deployment.observed::<health::Deployment>().is_some_and(|live| live.config_maps.contains(config))
+    };
+    let set_names = |set: &Arc<Child>| {
+        set.observed::<health::ReplicaSet>().is_some_and(|set| {
+            set.deployment.as_ref() == Some(&component.name) && set.config_maps.contains(config)
+        })
     };
     cluster.config_check_seconds.is_some()
         && !component.stopped
@@ -70,7 +67,7 @@ fn is_needed(cluster: &Cluster, component: &Component, facts: &Facts, snapshot: 
         && snapshot
             .get(Deployment::KIND, &key)
             .is_some_and(|deployment| runs(deployment) && !names(deployment))
-        && !snapshot.of_kind(ReplicaSet::KIND).any(names)
+        && !snapshot.of_kind(ReplicaSet::KIND).any(set_names)
 }
 
 fn is_ours(cluster: &Cluster, child: &Child) -> bool {
@@ -82,20 +79,12 @@ fn verdict(cluster: &Cluster, key: &Key, snapshot: &Snapshot) -> CheckVerdict {
     let job = snapshot.get(Job::KIND, key).filter(|job| is_ours(cluster, job) && !job.deleting);
     let Some(job) = job else { return CheckVerdict::Running };
     let of_job = |child: &&Arc<Child>| child.controller.as_ref().is_some_and(|owner| owner.uid == job.uid);
-    let pods: Vec<&health::Pod> = snapshot
-        .of_kind(Pod::KIND)
-        .filter(of_job)
-        .filter_map(|child| match &child.detail {
-            ObservedStatus::Pod(pod) => Some(&**pod),
-            _ => None,
-        })
-        .collect();
-    match &job.detail {
+    let pods: Vec<&health::Pod> =
+        snapshot.of_kind(Pod::KIND).filter(of_job).filter_map(|child| child.observed()).collect();
+    match job.observed::<health::Job>().and_then(|job| job.end.as_ref()) {
         _ if pods.iter().any(|pod| pod.ready) => CheckVerdict::Good,
-        ObservedStatus::Job { end: Some(end), .. } => {
-            CheckVerdict::Bad { message: failure_message(cluster, end, &pods) }
-        }
-        _ => CheckVerdict::Running,
+        Some(end) => CheckVerdict::Bad { message: failure_message(cluster, end, &pods) },
+        None => CheckVerdict::Running,
     }
 }
 

@@ -8,8 +8,9 @@ use k8s_openapi::api::{
 };
 
 use crate::{
-    engine::{cache::Snapshot, child::Child, health::ObservedStatus},
+    engine::{cache::Snapshot, child::Child},
     kinds::Managed,
+    workload::health,
 };
 
 /// ConfigMaps that running or remembered pods use.
@@ -32,14 +33,11 @@ impl InUse {
 pub fn configs(snapshot: &Snapshot) -> InUse {
     let names = snapshot
         .of_kind(ReplicaSet::KIND)
-        .filter_map(|child| match &child.detail {
-            ObservedStatus::ReplicaSet(set) => Some(set.config_maps.iter().cloned()),
-            _ => None,
-        })
-        .flatten()
+        .filter_map(|child| child.observed::<health::ReplicaSet>())
+        .flat_map(|set| set.config_maps.iter().cloned())
         .collect();
     let unsure = snapshot
         .of_kind(Deployment::KIND)
-        .any(|child| matches!(&child.detail, ObservedStatus::Deployment(deployment) if !deployment.observed));
+        .any(|child| child.observed::<health::Deployment>().is_some_and(|deployment| !deployment.observed));
     InUse { names, unsure }
 }

@@ -197,12 +197,12 @@ impl Controller {
             return Outcome::default();
         }
         let owner = Owner { resource: subject.resource.clone(), uid: cluster.uid().to_owned() };
-        state.writes.begin(subject.cr.metadata.generation);
+        state.writes.reset_on_new_generation(subject.cr.metadata.generation);
         let applier = Applier {
             writer: &subject.writer,
             cache: &self.cache,
             normalised: &state.divergence,
-            rests: &state.writes,
+            write_backoff: &state.writes,
             owner: &owner,
         };
         let mut outcome = applier.apply(plan, snapshot).await;
@@ -211,12 +211,13 @@ impl Controller {
         let in_use = config_retention::configs(&snapshot);
         let orphaned = prune::orphaned(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
+        let (evictions, claims) = (&mut state.product.evictions, cluster.co_scheduled_claims());
         let evicted =
-            state.product.evictions.carry_out(&subject.writer, &self.cache, cluster, &snapshot).await;
+            evictions.carry_out(&subject.writer, &self.cache, cluster.name(), claims, &snapshot).await;
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
-        outcome.again = held_up.filter_map(|step| state.writes.rest(&step.id)).min();
+        outcome.again = held_up.filter_map(|step| state.writes.remaining(&step.id)).min();
         for step in &outcome.steps {
             let operation = match step.result {
                 ApplyResult::Created => "create",

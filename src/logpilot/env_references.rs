@@ -14,7 +14,6 @@ use super::{
     api_key::fingerprint,
     facts::{Missing, ResolvedReferences},
     model::{Cluster, Component},
-    read_cache::{Moment, REFRESH_HELD, ReadCache},
 };
 use crate::{
     engine::{
@@ -24,6 +23,7 @@ use crate::{
         plan::Key,
     },
     kinds::Managed,
+    workload::read_cache::{Moment, REFRESH_HELD, ReadCache},
 };
 
 /// Reads in flight for one resource.

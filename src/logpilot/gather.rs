@@ -17,7 +17,6 @@ use super::{
         RouteConflict, SharedPlace,
     },
     model::Cluster,
-    read_cache::Moment,
     reasons,
     remembered::Remembered,
     replicas, restart, restore, scalers,
@@ -28,11 +27,10 @@ use crate::{
         api_client::ApiClient,
         cache::{ObjectCache, Snapshot},
         error::Error,
-        health::{self, ObservedStatus},
     },
     kinds::{LOGPILOT_CLUSTER, Managed},
     logpilot::objects::namespace,
-    workload::{model::NamespaceLimits, names::short_hash, quantity},
+    workload::{health, model::NamespaceLimits, names::short_hash, quantity, read_cache::Moment},
 };
 
 /// Annotation on the resource: each new value has what the resource refers to read at once.
@@ -59,7 +57,7 @@ pub fn namespace(cache: &ObjectCache, cluster: &Cluster, name: &str) -> Namespac
         None => NamespaceFact::Absent,
         Some(child)
             if child.deleting
-                || matches!(child.detail, ObservedStatus::Namespace { terminating: true, .. }) =>
+                || child.observed::<health::Namespace>().is_some_and(|namespace| namespace.terminating) =>
         {
             NamespaceFact::Terminating
         }
@@ -80,11 +78,10 @@ fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String,
 }
 
 fn namespace_ignored(cache: &ObjectCache, cluster: &Cluster, fact: NamespaceFact) -> Vec<String> {
-    match cache.namespace(&cluster.namespace.name).map(|child| child.detail.clone()) {
-        Some(ObservedStatus::Namespace { labels, .. }) if fact == NamespaceFact::Foreign => {
-            namespace::ignored(cluster, &labels)
-        }
-        _ => Vec::new(),
+    let live = cache.namespace(&cluster.namespace.name).filter(|_| fact == NamespaceFact::Foreign);
+    match live.as_ref().and_then(|child| child.observed::<health::Namespace>()) {
+        Some(live) => namespace::ignored(cluster, &live.labels),
+        None => Vec::new(),
     }
 }
 
@@ -120,9 +117,7 @@ fn lost_claims(
 pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, PendingResize> {
     let held = cluster.storage.claims.iter().chain(cluster.backup_volumes()).filter_map(|declared| {
         let claim = cluster.key(&declared.name);
-        let ObservedStatus::Claim(live) = &snapshot.get(PersistentVolumeClaim::KIND, &claim)?.detail else {
-            return None;
-        };
+        let live = snapshot.get(PersistentVolumeClaim::KIND, &claim)?.observed()?;
         let (now, why) = held_size(live, &declared.size)?;
         let declared = declared.size.clone();
         Some((claim.name.clone(), PendingResize { claim, now, declared, why }))
@@ -181,13 +176,13 @@ fn waits(snapshot: &Snapshot, reasons: &[&str]) -> bool {
     let waiting = |pod: &health::Pod| {
         pod.waiting.as_ref().is_some_and(|cause| reasons.contains(&cause.reason.as_str()))
     };
-    snapshot.of_kind(Pod::KIND).any(|child| matches!(&child.detail, ObservedStatus::Pod(pod) if waiting(pod)))
+    snapshot.of_kind(Pod::KIND).any(|child| child.observed().is_some_and(waiting))
 }
 
 fn node_ports(snapshot: &Snapshot) -> BTreeMap<String, BTreeMap<i64, i64>> {
-    let services = snapshot.of_kind(Service::KIND).filter_map(|child| match &child.detail {
-        ObservedStatus::Service { node_ports, .. } => Some((child.key.name.clone(), node_ports.clone())),
-        _ => None,
+    let services = snapshot.of_kind(Service::KIND).filter_map(|child| {
+        let live = child.observed::<health::Service>()?;
+        Some((child.key.name.clone(), live.node_ports.clone()))
     });
     services.collect()
 }

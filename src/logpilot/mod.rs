@@ -25,7 +25,6 @@ pub mod plan;
 pub mod pod_security;
 pub mod problems;
 pub mod properties;
-pub mod read_cache;
 pub mod reasons;
 pub mod remembered;
 pub mod replicas;
@@ -37,7 +36,6 @@ pub mod scalers;
 pub mod schedule;
 pub mod server_pod;
 pub mod status;
-pub mod unschedulable_eviction;
 pub mod validate;
 pub mod warnings;
 

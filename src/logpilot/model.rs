@@ -100,6 +100,12 @@ impl Cluster {
         self.system_namespace.as_ref().unwrap_or(&self.namespace.name)
     }
 
+    /// Claims whose pods all have to run on one node.
+    pub fn co_scheduled_claims(&self) -> impl Iterator<Item = &str> {
+        let components = self.components.iter().filter(|component| component.co_scheduled);
+        components.map(|component| component.claim.as_str())
+    }
+
     /// Whether a component is reached through the controller of an Ingress or Gateway.
     #[must_use]
     pub fn is_exposed(&self, component: &Component) -> bool {

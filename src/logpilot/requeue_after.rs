@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use super::{
     facts::{self, ApiKeyFact, Facts},
-    read_cache, reasons, scalers,
+    reasons, scalers,
 };
-use crate::engine::{
-    backoff,
-    error::Disposition,
-    outcome::{ApplyResult, Outcome},
-    requeue::Requeue,
-    retry::Retry,
+use crate::{
+    engine::{
+        backoff,
+        error::Disposition,
+        outcome::{ApplyResult, Outcome},
+        requeue::Requeue,
+        retry::Retry,
+    },
+    workload::read_cache,
 };
 
 /// Interval at which a state is checked that changes without an event.

@@ -36,9 +36,9 @@ use crate::{
     engine::{
         cache::{Snapshot, SyncState},
         child::Child,
-        health::{JobEnd, ObservedStatus},
     },
     kinds::Managed,
+    workload::health::{self, JobEnd},
 };
 
 /// What a restore asks for now.
@@ -173,10 +173,7 @@ impl World<'_> {
             }
         };
         let job = self.job(request);
-        let end = job.and_then(|job| match &job.detail {
-            ObservedStatus::Job { end, .. } => end.as_ref(),
-            _ => None,
-        });
+        let end = job.and_then(|job| job.observed::<health::Job>()?.end.as_ref());
         let alive = self.pods(request).next().is_some();
         let kept = || job.filter(|job| !job.deleting).map(|_| request.clone());
         let running = |job| State {

@@ -24,6 +24,7 @@ use logpilot_operator::engine::{
     kind::{Domain, Kind, Management, Nature},
     lease::Leadership,
     metrics::Metrics,
+    observed::Observed,
     outcome::ApplyResult,
     owner::Owner,
     plan::{Plan, Replicas},
@@ -77,6 +78,7 @@ const fn kind(kind: &'static str, plural: &'static str, management: Management) 
         management,
         nature: Nature::Plain,
         domain: &DOMAIN,
+        observe: Observed::nothing,
         purpose: "",
     }
 }
@@ -147,10 +149,15 @@ impl Reconciler for Toys {
         self.cache.track(&resource);
         let owner = Owner { resource: resource.clone(), uid: object.uid().unwrap() };
         let state = &mut *self.states.hold(&resource, Some(&owner.uid)).await;
-        state.writes.begin(object.metadata.generation);
+        state.writes.reset_on_new_generation(object.metadata.generation);
         let (writer, cache) = (&self.writer, &*self.cache);
-        let applier =
-            Applier { writer, cache, normalised: &state.divergence, rests: &state.writes, owner: &owner };
+        let applier = Applier {
+            writer,
+            cache,
+            normalised: &state.divergence,
+            write_backoff: &state.writes,
+            owner: &owner,
+        };
         let plan = self.plan(&resource, &object);
         let mut outcome = applier.apply(&plan, &cache.snapshot(&resource)).await;
         let snapshot = cache.snapshot(&resource);
@@ -273,7 +280,7 @@ async fn run() -> Running {
             kinds: &KINDS,
             cache: Arc::clone(&cache),
             metrics: Arc::clone(&metrics),
-            pulse: Arc::default(),
+            liveness: Arc::default(),
             store: store::Writer::new(of.api_resource()),
             triggers: triggers.queue(of),
             progress: progress.clone(),
@@ -287,7 +294,7 @@ async fn run() -> Running {
         cache: Arc::clone(&cache),
         triggers,
         metrics,
-        pulse: Arc::default(),
+        liveness: Arc::default(),
         progress: ticks,
     };
     tokio::spawn(watches.run(stop.clone()));

@@ -173,8 +173,10 @@ async fn a_taken_name_is_not_asked_again_before_its_time() {
         let more = world.lines().split_off(asked);
         assert_eq!(more, Vec::<String>::new(), "behind {name}");
         for step in &first {
-            let rest =
-                world.rests.rest(&step.id).unwrap_or_else(|| panic!("{step:?} has no time of its own"));
+            let rest = world
+                .write_backoff
+                .remaining(&step.id)
+                .unwrap_or_else(|| panic!("{step:?} has no time of its own"));
             assert!(rest <= Duration::from_secs(1), "{rest:?}");
         }
         free.store(true, Relaxed);
@@ -186,14 +188,14 @@ async fn a_taken_name_is_not_asked_again_before_its_time() {
 /// Each look takes as long again, and none more than 30 s: nothing tells of the release.
 #[tokio::test]
 async fn looks_at_a_taken_name_stay_within_30_s() {
-    let rests = WriteBackoff::default();
+    let write_backoff = WriteBackoff::default();
     let plan = everything();
     let id = (plan.objects[0].kind, plan.objects[0].key.clone());
     let taken = ApplyResult::Conflict { message: "x".to_owned(), instance: None };
     let waits: Vec<Duration> = (0..12)
         .map(|_| {
-            rests.record(&id, 1, FAILURE, &taken);
-            rests.rest(&id).unwrap()
+            write_backoff.record(&id, 1, FAILURE, &taken);
+            write_backoff.remaining(&id).unwrap()
         })
         .collect();
     assert!(waits[0] <= Duration::from_secs(1) && waits[11] > Duration::from_secs(22), "{waits:?}");

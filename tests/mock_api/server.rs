@@ -128,7 +128,7 @@ pub struct World {
     pub calls: Calls,
     pub cache: ObjectCache,
     pub normalised: AcceptedDivergence,
-    pub rests: WriteBackoff,
+    pub write_backoff: WriteBackoff,
     pub owner: Owner,
 }
 
@@ -152,7 +152,7 @@ impl World {
             calls,
             cache,
             normalised: AcceptedDivergence::default(),
-            rests: WriteBackoff::default(),
+            write_backoff: WriteBackoff::default(),
             owner,
         }
     }
@@ -162,7 +162,7 @@ impl World {
             writer: &self.writer,
             cache: &self.cache,
             normalised: &self.normalised,
-            rests: &self.rests,
+            write_backoff: &self.write_backoff,
             owner: &self.owner,
         }
     }

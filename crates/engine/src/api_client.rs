@@ -41,15 +41,15 @@ pub struct ApiClient {
     client: kube::Client,
     own: Arc<Semaphore>,
     shared: Arc<Semaphore>,
-    reach: Arc<CircuitBreaker>,
-    term: Leadership,
+    circuit_breaker: Arc<CircuitBreaker>,
+    leadership: Leadership,
 }
 
 impl ApiClient {
     #[must_use]
-    pub fn new(client: kube::Client, term: Leadership) -> Self {
+    pub fn new(client: kube::Client, leadership: Leadership) -> Self {
         let (own, shared) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(IN_FLIGHT)));
-        Self { client, own, shared, reach: Arc::default(), term }
+        Self { client, own, shared, circuit_breaker: Arc::default(), leadership }
     }
 
     /// The way of one resource: a request of its own at any time, whatever holds the shared ones.
@@ -224,16 +224,16 @@ impl ApiClient {
             return Err(Error::Timeout { verb, object: object.to_string(), deadline });
         };
         let answer = async {
-            if !self.reach.wait().await {
+            if !self.circuit_breaker.wait().await {
                 return Err(not_sent("the API server cannot be reached"));
             }
-            if !self.term.may_write() {
+            if !self.leadership.may_write() {
                 return Err(not_sent("another operator may be leading now"));
             }
             let answer = self.client.request::<Value>(request).await;
             match &answer {
-                Err(error) if is_connection_refused(error) => self.reach.refused(),
-                _ => self.reach.answered(),
+                Err(error) if is_connection_refused(error) => self.circuit_breaker.refused(),
+                _ => self.circuit_breaker.answered(),
             }
             answer
         };
@@ -287,14 +287,14 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_sent_once_another_may_be_leading() {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
-        let (client, term) = (kube::Client::try_from(nowhere).unwrap(), Leadership::default());
-        let writer = ApiClient::new(client.clone(), term.clone());
+        let (client, leadership) = (kube::Client::try_from(nowhere).unwrap(), Leadership::default());
+        let writer = ApiClient::new(client.clone(), leadership.clone());
         let send = async || {
             let request = http::Request::get("/").body(Vec::new()).unwrap();
             writer.send("get", &"x", READ_DEADLINE, Ok(request)).await.unwrap_err().to_string()
         };
         assert!(!send().await.contains("not sent"));
-        let _elector = Elector::new(client, "n", "l", "me".into(), term);
+        let _elector = Elector::new(client, "n", "l", "me".into(), leadership);
         let told = send().await;
         assert!(told.contains("not sent"), "{told}");
     }

@@ -31,7 +31,7 @@ use super::{
     plan::{Plan, Planned, Replicas},
     retry::Retry,
     standing::{Obstacle, Standing, lookalike},
-    write_backoff::{Why, WriteBackoff},
+    write_backoff::{BackoffReason, WriteBackoff},
 };
 
 /// Writes in flight for one resource, so that one large plan leaves room for others.
@@ -44,7 +44,7 @@ pub struct Applier<'a> {
     pub writer: &'a ApiClient,
     pub cache: &'a ObjectCache,
     pub normalised: &'a AcceptedDivergence,
-    pub rests: &'a WriteBackoff,
+    pub write_backoff: &'a WriteBackoff,
     pub owner: &'a Owner,
 }
 
@@ -141,14 +141,14 @@ impl Applier<'_> {
         policy: Retry,
         attempt: impl FnOnce() -> Try,
     ) -> ApplyResult {
-        match self.rests.blocked_reason(id, wanted) {
-            Some(Why::Refused(error)) => return ApplyResult::Failed(error),
-            Some(Why::Contested) => return contested(),
-            Some(Why::Known(result)) => return result,
+        match self.write_backoff.blocked_reason(id, wanted) {
+            Some(BackoffReason::Refused(error)) => return ApplyResult::Failed(error),
+            Some(BackoffReason::Contested) => return contested(),
+            Some(BackoffReason::Known(result)) => return result,
             None => {}
         }
         let result = attempt().await;
-        self.rests.record(id, wanted, policy, &result);
+        self.write_backoff.record(id, wanted, policy, &result);
         result
     }
 

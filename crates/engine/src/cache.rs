@@ -9,7 +9,6 @@ use std::{
 
 use super::{
     child::Child,
-    health::ObservedStatus,
     kind::{Kind, Management, Nature},
     plan::Key,
     resource::ResourceRef,
@@ -59,12 +58,9 @@ impl Snapshot {
     /// Whether a Job has pods and none of them was given a node: it has done nothing yet. One whose pods are not seen may have.
     #[must_use]
     pub fn has_not_begun(&self, job: &str) -> bool {
-        let mut pods = self.children.values().filter_map(|child| match &child.detail {
-            ObservedStatus::Pod(pod) if pod.job.as_deref() == Some(job) => Some(pod),
-            _ => None,
-        });
-        let first = pods.next();
-        first.is_some_and(|first| first.node.is_none() && pods.all(|pod| pod.node.is_none()))
+        let parts = self.children.values().filter_map(|child| child.observed.part_of_run());
+        let mut begun = parts.filter(|(run, _)| *run == job).map(|(_, begun)| begun);
+        begun.next().is_some_and(|first| !first && begun.all(|begun| !begun))
     }
 
     #[must_use]

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::{
     INSTANCE_LABEL, MANAGED_BY_LABEL, fingerprint,
-    health::ObservedStatus,
     kind::{Domain, Kind},
+    observed::{Observe, Observed},
     plan::Key,
     resource::ResourceRef,
 };
@@ -39,7 +39,7 @@ pub struct Child {
     /// Our mark that replicas were handed to an autoscaler of the plan.
     pub handed_over: bool,
     pub replicas: Option<i64>,
-    pub detail: ObservedStatus,
+    pub observed: Observed,
 }
 
 /// The controlling owner reference.
@@ -88,8 +88,14 @@ impl Child {
                 .and_then(Value::as_str)
                 == Some(handed_over.1),
             replicas: live.pointer("/spec/replicas").and_then(Value::as_i64),
-            detail: ObservedStatus::read(kind, live),
+            observed: (kind.observe)(live, kind.domain),
         })
+    }
+
+    /// Its status, if objects of its kind have one of this type.
+    #[must_use]
+    pub fn observed<T: Observe>(&self) -> Option<&T> {
+        self.observed.get()
     }
 
     /// Whether the owner with this UID controls it.

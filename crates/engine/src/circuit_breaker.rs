@@ -100,18 +100,18 @@ mod tests {
     use super::*;
 
     fn away() -> Arc<CircuitBreaker> {
-        let reach = Arc::new(CircuitBreaker::default());
-        (0..FAILURES).for_each(|_| reach.refused());
-        reach
+        let breaker = Arc::new(CircuitBreaker::default());
+        (0..FAILURES).for_each(|_| breaker.refused());
+        breaker
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_few_refused_connections_are_nothing_and_an_answer_forgets_them() {
-        let (reach, began) = (CircuitBreaker::default(), Instant::now());
+        let (breaker, began) = (CircuitBreaker::default(), Instant::now());
         for _ in 0..3 {
-            (1..FAILURES).for_each(|_| reach.refused());
-            assert!(reach.wait().await);
-            reach.answered();
+            (1..FAILURES).for_each(|_| breaker.refused());
+            assert!(breaker.wait().await);
+            breaker.answered();
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
@@ -119,13 +119,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_asks_for_all_and_what_it_hears_is_theirs() {
         for comes_back in [false, true] {
-            let (reach, began) = (away(), Instant::now());
+            let (breaker, began) = (away(), Instant::now());
             let sent = join_all((0..100).map(|_| async {
-                let sent = reach.wait().await;
+                let sent = breaker.wait().await;
                 if sent && comes_back {
-                    reach.answered();
+                    breaker.answered();
                 } else if sent {
-                    reach.refused();
+                    breaker.refused();
                 }
                 sent
             }));
@@ -137,9 +137,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_asks_and_is_never_answered_holds_nobody_up() {
-        let (reach, began) = (away(), Instant::now());
-        assert!(reach.wait().await);
-        assert!(reach.wait().await, "a second later another one asks");
+        let (breaker, began) = (away(), Instant::now());
+        assert!(breaker.wait().await);
+        assert!(breaker.wait().await, "a second later another one asks");
         assert_eq!(began.elapsed(), PAUSE * 2);
     }
 }

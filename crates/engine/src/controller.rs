@@ -102,7 +102,7 @@ pub struct ControllerRuntime {
     pub kinds: &'static [&'static Kind],
     pub cache: Arc<ObjectCache>,
     pub metrics: Arc<dyn Metrics>,
-    pub pulse: Arc<WatchLiveness>,
+    pub liveness: Arc<WatchLiveness>,
     pub store: StoreWriter<DynamicObject>,
     pub triggers: mpsc::UnboundedReceiver<Trigger>,
     pub progress: watch::Receiver<u64>,
@@ -119,7 +119,7 @@ impl ControllerRuntime {
             kinds,
             cache,
             metrics,
-            pulse,
+            liveness,
             store,
             triggers,
             mut progress,
@@ -135,7 +135,7 @@ impl ControllerRuntime {
             queue.clone(),
             Arc::clone(&reconciler),
             Arc::clone(&metrics),
-            pulse.watching(resource.watch),
+            liveness.watching(resource.watch),
         );
         let translate = translate(triggers, reader.clone(), queue, resource, Arc::clone(&reconciler));
         let started = {

@@ -3,7 +3,9 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::resource::ResourceKind;
+use serde_json::Value;
+
+use super::{observed::Observed, resource::ResourceKind};
 
 /// Whose the objects of a kind table are: the names under which they are written and known again.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub struct Kind {
     pub management: Management,
     pub nature: Nature,
     pub domain: &'static Domain,
+    /// Reads what is needed of the status of a live object.
+    pub observe: fn(&Value, &Domain) -> Observed,
     /// Why the operator has rights on this kind, in Markdown. Kinds of one group and purpose share a rule of its role.
     pub purpose: &'static str,
 }

@@ -83,7 +83,7 @@ pub struct Elector {
     namespace: String,
     name: &'static str,
     identity: String,
-    term: Leadership,
+    leadership: Leadership,
 }
 
 /// What to do about the Lease as it is.
@@ -133,15 +133,15 @@ impl Elector {
         namespace: &str,
         name: &'static str,
         identity: String,
-        term: Leadership,
+        leadership: Leadership,
     ) -> Self {
-        term.set(Validity::Lost);
+        leadership.set(Validity::Lost);
         Self {
             api: Api::namespaced(client, namespace),
             namespace: namespace.to_owned(),
             name,
             identity,
-            term,
+            leadership,
         }
     }
 
@@ -159,7 +159,7 @@ impl Elector {
             lost = self.contend(&mut known, leading) => Err(lost),
             () = stop.cancelled() => Ok(()),
         };
-        self.term.set(Validity::Lost);
+        self.leadership.set(Validity::Lost);
         if result.is_ok() && *leading.borrow() {
             self.release(known.lease).await;
         }
@@ -183,7 +183,7 @@ impl Elector {
                     None
                 }
                 Ok(_) => {
-                    self.term.set(Validity::Expires(asked + RENEW_DEADLINE));
+                    self.leadership.set(Validity::Expires(asked + RENEW_DEADLINE));
                     if renewed.replace(asked).is_none() {
                         info!(lease = self.lease(), identity = self.identity, "leading");
                         leading.send_replace(true);
@@ -376,14 +376,14 @@ mod tests {
 
     #[test]
     fn a_term_is_open_without_an_election_and_ends_by_the_clock() {
-        let term = Leadership::default();
-        assert!(term.may_write());
-        term.set(Validity::Expires(Instant::now() + after(60)));
-        assert!(term.clone().may_write());
-        term.set(Validity::Expires(Instant::now()));
-        assert!(!term.may_write());
-        term.set(Validity::Lost);
-        assert!(!term.may_write());
+        let leadership = Leadership::default();
+        assert!(leadership.may_write());
+        leadership.set(Validity::Expires(Instant::now() + after(60)));
+        assert!(leadership.clone().may_write());
+        leadership.set(Validity::Expires(Instant::now()));
+        assert!(!leadership.may_write());
+        leadership.set(Validity::Lost);
+        assert!(!leadership.may_write());
     }
 
     #[test]
@@ -455,8 +455,8 @@ mod tests {
     /// Runs an election while the API server is away for so long; `meanwhile` happens before it is back. Gives whether it
     /// might write at the end of that time and 5 s after it, and how it ended.
     async fn away_for(seconds: u64, meanwhile: impl FnOnce(&Server)) -> (bool, bool, Option<LeadershipLost>) {
-        let (server, term) = (Server::default(), Leadership::default());
-        let elector = Elector::new(server.client(), "default", "lease", "me".to_owned(), term.clone());
+        let (server, leadership) = (Server::default(), Leadership::default());
+        let elector = Elector::new(server.client(), "default", "lease", "me".to_owned(), leadership.clone());
         let (leading, stop) = (watch::channel(false).0, CancellationToken::new());
         let mut run = pin!(elector.run(&leading, &stop));
         let mut lost = None;
@@ -464,7 +464,7 @@ mod tests {
             if lost.is_none() {
                 lost = tokio::time::timeout(after(seconds), &mut run).await.ok().map(Result::unwrap_err);
             }
-            term.may_write()
+            leadership.may_write()
         };
         assert!(goes_on(1).await, "it leads");
         server.away.store(true, Ordering::Relaxed);

@@ -17,17 +17,13 @@ pub mod dependencies;
 pub mod error;
 pub mod events;
 pub mod fingerprint;
-#[cfg(test)]
-mod fuzz;
-pub mod health;
 pub mod kind;
-pub mod last_words;
 pub mod lease;
 pub mod metrics;
+pub mod observed;
 pub mod outcome;
 pub mod owner;
 pub mod plan;
-pub mod probe_kill;
 pub mod prune;
 pub mod quantity;
 pub mod relist;

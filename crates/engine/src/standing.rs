@@ -13,7 +13,7 @@ use super::{
     owner::{Foreign, Ownership},
     plan::Planned,
     prune::GONE,
-    write_backoff::Why,
+    write_backoff::BackoffReason,
 };
 
 /// Whether those that depend on an object may be written.
@@ -125,10 +125,12 @@ impl Applier<'_> {
     /// Looks at the name of an object that is held back, and no more often than at the one that it is behind.
     async fn look(&self, planned: &Planned, behind: ApplyResult) -> Look {
         let id: Id = (planned.kind, planned.key.clone());
-        let result = match self.rests.blocked_reason(&id, LOOKED) {
-            Some(Why::Known(conflict @ ApplyResult::Conflict { .. })) => return Look::Known(conflict),
+        let result = match self.write_backoff.blocked_reason(&id, LOOKED) {
+            Some(BackoffReason::Known(conflict @ ApplyResult::Conflict { .. })) => {
+                return Look::Known(conflict);
+            }
             // Behind the same object or another one by now.
-            Some(Why::Known(_)) => return Look::Known(behind),
+            Some(BackoffReason::Known(_)) => return Look::Known(behind),
             _ => match self.verdict(planned).await {
                 Ok(Verdict::Foreign(foreign)) => conflict(foreign),
                 Ok(Verdict::Absent) => behind,
@@ -136,7 +138,7 @@ impl Applier<'_> {
                 Err(_) => return Look::Unread,
             },
         };
-        self.rests.record(&id, LOOKED, backoff::NAME_CONFLICT, &result);
+        self.write_backoff.record(&id, LOOKED, backoff::NAME_CONFLICT, &result);
         Look::Known(result)
     }
 

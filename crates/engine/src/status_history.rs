@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     backoff,
-    write_backoff::{self, CALM},
+    write_backoff::{self, CONTESTED_RESET},
 };
 
 /// How long a resource counts as gone that was found not to be there, though no event said so yet.
@@ -31,7 +31,7 @@ impl Written {
     /// Nothing had to be put right for so long that it is no longer contested.
     fn calm(&self) -> bool {
         self.repaired.elapsed()
-            >= CALM + write_backoff::pause(self.repairs, backoff::FAILURE).unwrap_or_default()
+            >= CONTESTED_RESET + write_backoff::pause(self.repairs, backoff::FAILURE).unwrap_or_default()
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::write_backoff::REPAIRS;
+    use crate::write_backoff::CONTESTED_AFTER;
 
     fn resource(version: u64, status: &Value) -> DynamicObject {
         serde_json::from_value(json!({
@@ -195,11 +195,11 @@ mod tests {
             memory.record(&serde_json::to_value(resource(version, status)).unwrap())
         };
         assert!(!write(1, &status("Ready", 0)));
-        for time in 0..u64::from(REPAIRS) {
+        for time in 0..u64::from(CONTESTED_AFTER) {
             let foreign = resource(2 * time + 2, &status("Other", time));
             assert!(memory.is_foreign(&foreign));
             assert_eq!(memory.contested(&foreign, &status("Ready", time)), None, "{time}");
-            assert_eq!(write(2 * time + 3, &status("Ready", time)), time + 1 == u64::from(REPAIRS));
+            assert_eq!(write(2 * time + 3, &status("Ready", time)), time + 1 == u64::from(CONTESTED_AFTER));
         }
         let foreign = resource(100, &status("Other", 0));
         let wait = memory.contested(&foreign, &status("Ready", 11)).unwrap();
@@ -211,7 +211,7 @@ mod tests {
         assert!(write(101, &status("NotReady", 12)));
         let foreign = resource(102, &status("Other", 12));
         assert!(memory.contested(&foreign, &status("NotReady", 12)).is_some());
-        let earlier = Instant::now().checked_sub(CALM + 2 * backoff::FIRST).unwrap();
+        let earlier = Instant::now().checked_sub(CONTESTED_RESET + 2 * backoff::FIRST).unwrap();
         memory.lock().written.as_mut().unwrap().repaired = earlier;
         assert!(!write(103, &status("Ready", 13)));
         assert_eq!(memory.contested(&resource(104, &status("Other", 13)), &status("Ready", 13)), None);

@@ -86,7 +86,7 @@ pub struct Watches {
     pub cache: Arc<ObjectCache>,
     pub triggers: Triggers,
     pub metrics: Arc<dyn Metrics>,
-    pub pulse: Arc<WatchLiveness>,
+    pub liveness: Arc<WatchLiveness>,
     /// Ticks whenever the coverage of a kind changes; see [`Watches::covered`].
     pub progress: watch::Sender<u64>,
 }
@@ -114,7 +114,7 @@ impl Watches {
 
     async fn watch(self, kind: &'static Kind, stop: CancellationToken) {
         let api = Api::<Raw>::all_with(self.client.clone(), &kind);
-        let stream = kept_up(api, config(kind), self.pulse.watching(kind.plural));
+        let stream = kept_up(api, config(kind), self.liveness.watching(kind.plural));
         pin_mut!(stream);
         let mut list: Vec<Child> = Vec::new();
         let mut refusals = 0;
@@ -190,7 +190,7 @@ impl Watches {
         let optional: HashMap<String, &'static Kind> =
             self.kinds.iter().filter(|kind| kind.optional).map(|kind| (kind.crd_name(), *kind)).collect();
         let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(self.client.clone());
-        let stream = kept_up(api, any(), self.pulse.watching(DEFINITIONS));
+        let stream = kept_up(api, any(), self.liveness.watching(DEFINITIONS));
         pin_mut!(stream);
         let mut running: HashMap<String, CancellationToken> = HashMap::new();
         let mut present: Vec<String> = Vec::new();
@@ -319,7 +319,7 @@ pub fn kept_up<K>(
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    relist::events(api, config).backoff(Pause::default()).inspect(move |event| watching.told(event.is_ok()))
+    relist::events(api, config).backoff(Pause::default()).inspect(move |event| watching.record(event.is_ok()))
 }
 
 /// Whatever there is of a kind.

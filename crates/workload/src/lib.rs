@@ -7,15 +7,24 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 pub mod api;
 pub mod build;
+#[cfg(test)]
+mod fuzz;
+pub mod health;
 pub mod image;
 pub mod labels;
 pub mod metadata;
 pub mod model;
 pub mod names;
+pub mod problems;
 pub mod qos;
 pub mod quantity;
+pub mod read_cache;
+pub mod reasons;
 pub mod resolve;
 pub mod scope;
+#[cfg(test)]
+mod test_kinds;
+pub mod unschedulable_eviction;
 
 /// A map of labels or annotations as it is written to metadata.
 pub type StringMap = BTreeMap<String, String>;

@@ -1,12 +1,11 @@
 //! Why clients from outside do not get in.
 
-use super::{error, problem, warning};
+use super::problem;
 use crate::{
     api::{
         self,
         status::{Problem, Severity},
     },
-    engine::{child::Child, health::Cause},
     logpilot::{
         facts::{ExposureKind, RouteConflict},
         reasons,
@@ -34,31 +33,4 @@ pub(super) fn route_conflict_problems(
             Some(problem(Severity::Error, reasons::ROUTE_CONFLICT, format!("{kind} {cluster}"), message))
         },
     )
-}
-
-pub(super) fn gateway_problem(child: &Child, unable: Option<&Cause>, unseen: bool) -> Option<Problem> {
-    match unable {
-        Some(cause) => Some(error(
-            child,
-            reasons::GATEWAY_NOT_PROGRAMMED,
-            format!("{}: {}", cause.reason, cause.message),
-        )),
-        // Nobody has answered: for a moment after each change, or for ever where a name is wrong.
-        None => unseen.then(|| {
-            let message = "no controller has answered for it yet";
-            warning(child, reasons::GATEWAY_NOT_PROGRAMMED, message)
-        }),
-    }
-}
-
-pub(super) fn route_problem(child: &Child, refused: Option<&Cause>, unseen: Option<&str>) -> Option<Problem> {
-    match refused {
-        Some(cause) => {
-            Some(error(child, reasons::ROUTE_NOT_ACCEPTED, format!("{}: {}", cause.reason, cause.message)))
-        }
-        None => unseen.map(|gateway| {
-            let message = format!("no controller has answered for Gateway {gateway} yet");
-            warning(child, reasons::ROUTE_NOT_ACCEPTED, message)
-        }),
-    }
 }

@@ -14,18 +14,14 @@ use k8s_openapi::api::{
 use super::World;
 use crate::{
     api::status::{RestorePhase, RestoreStatus},
-    engine::{
-        child::Child,
-        health::{self, ObservedStatus},
-        plan::Key,
-    },
+    engine::{child::Child, plan::Key},
     kinds::Managed,
     logpilot::{
         labels,
         model::{Component, Restore},
         names,
     },
-    workload::names::is_label_value,
+    workload::{health, names::is_label_value},
 };
 
 /// Requests that a claim remembers; the file beside the database remembers all.
@@ -46,19 +42,16 @@ impl World<'_> {
             .collect();
         left.extend(users.iter().filter_map(|user| {
             let key = Key { namespace: Some(namespace.clone()), name: user.name.clone() };
-            match &self.snapshot.get(Deployment::KIND, &key)?.detail {
-                ObservedStatus::Deployment(live) if live.observed && live.desired == 0 && live.total == 0 => {
-                    None
-                }
-                _ => Some(format!("Deployment {key}")),
-            }
+            let live = self.snapshot.get(Deployment::KIND, &key)?.observed::<health::Deployment>();
+            let stopped = live.is_some_and(|live| live.observed && live.desired == 0 && live.total == 0);
+            (!stopped).then(|| format!("Deployment {key}"))
         }));
         let copies = self.cluster.backup.iter().flat_map(|backup| &backup.jobs);
         let copies: Vec<_> = copies.filter(|job| job.claim == request.claim).collect();
         left.extend(
             self.snapshot
                 .of_kind(Job::KIND)
-                .filter(|child| matches!(child.detail, ObservedStatus::Job { end: None, .. }))
+                .filter(|child| child.observed::<health::Job>().is_some_and(|job| job.end.is_none()))
                 .filter(|child| {
                     let owner = child.controller.as_ref().filter(|owner| owner.kind == "CronJob");
                     owner.is_some_and(|owner| copies.iter().any(|job| job.name == owner.name))
@@ -85,11 +78,9 @@ impl World<'_> {
 
     /// Pods whose containers may run, those on their way out included.
     pub(super) fn active_pods(&self) -> impl Iterator<Item = (&Arc<Child>, &health::Pod)> {
-        self.snapshot.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
-            ObservedStatus::Pod(pod) if !matches!(pod.phase.as_str(), "Succeeded" | "Failed") => {
-                Some((child, pod.as_ref()))
-            }
-            _ => None,
+        self.snapshot.of_kind(Pod::KIND).filter_map(|child| {
+            let pod = child.observed::<health::Pod>()?;
+            (!matches!(pod.phase.as_str(), "Succeeded" | "Failed")).then_some((child, pod))
         })
     }
 
@@ -102,10 +93,9 @@ impl World<'_> {
 
     fn record(&self, claim: &str) -> Vec<(String, RestorePhase)> {
         let key = self.cluster.key(claim);
-        match self.snapshot.get(PersistentVolumeClaim::KIND, &key).map(|child| &child.detail) {
-            Some(ObservedStatus::Claim(live)) => live.restores.as_deref().map(read).unwrap_or_default(),
-            _ => Vec::new(),
-        }
+        let child = self.snapshot.get(PersistentVolumeClaim::KIND, &key);
+        let live = child.and_then(|child| child.observed::<health::Claim>());
+        live.and_then(|live| live.restores.as_deref()).map(read).unwrap_or_default()
     }
 
     /// How a request ended, as the claim has it.

@@ -7,7 +7,11 @@ use super::{
     super::{model::Component, restart::RESTART},
     View, configs,
 };
-use crate::{api::status::ComponentStatus, engine::health::ObservedStatus, kinds::Managed, workload::qos};
+use crate::{
+    api::status::ComponentStatus,
+    kinds::Managed,
+    workload::{health, qos},
+};
 
 pub(super) struct Workload {
     pub(super) status: ComponentStatus,
@@ -43,7 +47,7 @@ pub(super) fn workload(component: &Component, view: &View<'_>) -> Option<Workloa
     };
     let mut complete = false;
     if let Some(child) = view.snapshot.get(planned.kind, &planned.key)
-        && let ObservedStatus::Deployment(live) = &child.detail
+        && let Some(live) = child.observed::<health::Deployment>()
     {
         status.desired = small(live.desired);
         status.updated = small(live.updated);

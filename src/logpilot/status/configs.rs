@@ -9,8 +9,9 @@ use k8s_openapi::api::{
 
 use crate::{
     api::status::ConfigStatus,
-    engine::{cache::Snapshot, health::ObservedStatus, plan::Key},
+    engine::{cache::Snapshot, plan::Key},
     kinds::Managed,
+    workload::health,
 };
 
 /// How many are named; `revisionHistoryLimit` bounds how many there are.
@@ -42,14 +43,14 @@ pub(super) fn observe(
         all.entry(child.key.name.clone()).or_default().kept = !child.deleting;
     }
     for child in snapshot.of_kind(ReplicaSet::KIND) {
-        let ObservedStatus::ReplicaSet(set) = &child.detail else { continue };
+        let Some(set) = child.observed::<health::ReplicaSet>() else { continue };
         for name in set.config_maps.iter().filter(|name| here(&child.key) && ours(name)) {
             let config = all.entry(name.clone()).or_default();
             config.revision = config.revision.max(set.revision);
         }
     }
     for child in snapshot.of_kind(Pod::KIND) {
-        let ObservedStatus::Pod(pod) = &child.detail else { continue };
+        let Some(pod) = child.observed::<health::Pod>() else { continue };
         // One that is being ended runs until it is gone.
         if pod.component == component && pod.phase == "Running" {
             for name in pod.config_maps.iter().filter(|name| ours(name)) {

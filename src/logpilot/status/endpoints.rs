@@ -6,11 +6,14 @@ use serde_json::Value;
 use super::View;
 use crate::{
     api::status::{Endpoint, EndpointPort},
-    engine::{health::ObservedStatus, plan::Plan},
+    engine::plan::Plan,
     kinds::Managed,
-    workload::build::{
-        gateway::Gateway,
-        routes::{GRPCRoute, HTTPRoute},
+    workload::{
+        build::{
+            gateway::Gateway,
+            routes::{GRPCRoute, HTTPRoute},
+        },
+        health,
     },
 };
 
@@ -29,10 +32,8 @@ pub(super) fn url(view: &View<'_>) -> Option<String> {
             Some(format!("{scheme}://{host}"))
         });
     gateway.or(ingress).or_else(|| {
-        view.snapshot.of_kind(Service::KIND).find_map(|child| match &child.detail {
-            ObservedStatus::Service { address, .. } => address.clone(),
-            _ => None,
-        })
+        let mut services = view.snapshot.of_kind(Service::KIND);
+        services.find_map(|child| child.observed::<health::Service>()?.address.clone())
     })
 }
 
@@ -59,10 +60,9 @@ pub(super) fn of_services(view: &View<'_>) -> Vec<Endpoint> {
             let ready = view
                 .snapshot
                 .of_kind(EndpointSlice::KIND)
-                .filter_map(|child| match &child.detail {
-                    ObservedStatus::Slice { service, ready } if *service == planned.key.name => Some(*ready),
-                    _ => None,
-                })
+                .filter_map(|child| child.observed::<health::Slice>())
+                .filter(|slice| slice.service == planned.key.name)
+                .map(|slice| slice.ready)
                 // One pod stands in one slice per address family; the largest is the number of pods.
                 .max();
             Endpoint {

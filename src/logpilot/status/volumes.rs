@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::Value;
 
 use super::{super::problems, View};
-use crate::{api::status::VolumeStatus, engine::health::ObservedStatus, kinds::Managed};
+use crate::{api::status::VolumeStatus, kinds::Managed, workload::health};
 
 pub(super) fn summary(view: &View<'_>) -> Option<String> {
     let claims: Vec<String> = view
@@ -13,10 +13,10 @@ pub(super) fn summary(view: &View<'_>) -> Option<String> {
         .iter()
         .filter(|planned| planned.kind == PersistentVolumeClaim::KIND && !problems::of_backups(planned))
         .map(|planned| {
-            let (phase, size) = match view.snapshot.get(planned.kind, &planned.key).map(|child| &child.detail)
-            {
-                Some(ObservedStatus::Claim(claim)) => (claim.phase.clone(), claim.capacity.clone()),
-                _ => ("Pending".to_owned(), None),
+            let child = view.snapshot.get(planned.kind, &planned.key);
+            let (phase, size) = match child.and_then(|child| child.observed::<health::Claim>()) {
+                Some(claim) => (claim.phase.clone(), claim.capacity.clone()),
+                None => ("Pending".to_owned(), None),
             };
             let size = size.or_else(|| {
                 planned

@@ -12,7 +12,6 @@ use crate::{
     engine::{
         cache::{ObjectCache, Snapshot},
         child::Child,
-        health::ObservedStatus,
         kind::Kind,
         outcome::{AppliedObject, ApplyResult, Outcome},
         owner::Owner,
@@ -29,6 +28,7 @@ use crate::{
         pod_security, problems,
         warnings::warnings,
     },
+    workload::health,
 };
 
 const CHECKED: &str = "{ environment: Development, config: { check: { timeoutSeconds: 120 } } }";
@@ -62,9 +62,7 @@ fn replica_set(deployment: &str, config: &str) -> Child {
     let mut set = mounting(config);
     set["metadata"] = json!({ "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "Deployment", "name": deployment, "uid": "d", "controller": true }] });
     let set = child(ReplicaSet::KIND, &format!("{deployment}-{config}"), ("d", "Deployment"), &set);
-    assert!(
-        matches!(&set.detail, ObservedStatus::ReplicaSet(it) if it.deployment.as_deref() == Some(deployment))
-    );
+    assert!(set.observed::<health::ReplicaSet>().unwrap().deployment.as_deref() == Some(deployment));
     set
 }
 

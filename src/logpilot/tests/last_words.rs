@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use engine::last_words::{AFTERWARDS, LastWords};
+use workload::health::{AFTERWARDS, LastWords};
 
 /// Most characters that are kept of one end.
 const MAX_CHARS: usize = 512;

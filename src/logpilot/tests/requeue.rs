@@ -6,7 +6,8 @@ use super::*;
 use crate::{
     engine::{cache::Snapshot, child::Child},
     kinds::Managed,
-    logpilot::{labels, unschedulable_eviction::StuckPodEvictor},
+    logpilot::labels,
+    workload::unschedulable_eviction::StuckPodEvictor,
 };
 
 const NEAR: &str =
@@ -54,7 +55,7 @@ const SHARED: &str = "{ components: { all: { replicas: 2 }, rest: {}, grpc: {} }
 /// Claim and pod of each eviction that is due.
 fn due(requeue: &mut StuckPodEvictor, spec: &str, pods: &[Value]) -> Vec<String> {
     let snapshot = world(pods);
-    let due = requeue.due(&cluster(spec), &snapshot);
+    let due = requeue.due(cluster(spec).co_scheduled_claims(), &snapshot);
     due.into_iter().map(|(claim, child)| format!("{claim}: {}", child.key.name)).collect()
 }
 

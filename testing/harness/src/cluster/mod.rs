@@ -241,7 +241,7 @@ impl Running {
 
     /// How long ago a watch last told something.
     pub fn silence(&self, resource: &str) -> Duration {
-        let silences = self.operator.get().map(|operator| operator.pulse.silences()).unwrap_or_default();
+        let silences = self.operator.get().map(|operator| operator.liveness.silences()).unwrap_or_default();
         silences.into_iter().find(|(name, _)| *name == resource).expect("it is watched").1
     }
 

@@ -1,15 +1,11 @@
 //! Whatever a live object holds, reading it answers and does not panic: one odd object may not end the operator.
 
+use engine::{child::Child, fingerprint, quantity::nano};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use test_support::proptest_config;
 
-use crate::{
-    child::Child,
-    fingerprint,
-    quantity::nano,
-    test_kinds::{DOMAIN, KINDS},
-};
+use crate::test_kinds::{DOMAIN, KINDS};
 
 /// Names of fields that are looked for, and of some that are not.
 const NAMES: &[&str] = &[

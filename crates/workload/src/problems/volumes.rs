@@ -1,23 +1,12 @@
 //! Why a claim has no volume, or not the one that was declared.
 
-use k8s_openapi::{api::apps::v1::Deployment, apimachinery::pkg::api::resource::Quantity};
+use engine::{child::Child, deadlines::DeadlineTracker, kind::Nature, plan::Plan, quantity};
 use serde_json::Value;
 
-use super::{SETTLING, error, is_backup, warning};
+use super::{Problem, Profile, SETTLING, is_of};
 use crate::{
-    api::status::Problem,
-    engine::{
-        child::Child,
-        deadlines::DeadlineTracker,
-        health::{Cause, Claim},
-        plan::Plan,
-        quantity,
-    },
-    kinds::Managed,
-    logpilot::{
-        facts::{HeldWhy, PendingResize},
-        reasons,
-    },
+    health::{Cause, Claim},
+    reasons,
 };
 
 /// Seconds in which a resizer says that it has begun: it answers to the event of the new size.
@@ -26,6 +15,7 @@ const LONGEST_UNRESIZED: i64 = 120;
 const WAITS: &str = "waits for the first pod";
 
 pub(super) fn claim_problem(
+    profile: &Profile,
     child: &Child,
     claim: &Claim,
     plan: &Plan,
@@ -34,14 +24,14 @@ pub(super) fn claim_problem(
     let pending = claim.phase == "Pending";
     // That of the backups waits for the first one, and no server waits for it. A class may wait for the first pod,
     // and none is wanted.
-    if pending && (is_backup(child, plan) || !wants_pods(plan)) {
+    if pending && (is_late(profile, child, plan) || !wants_pods(plan)) {
         return None;
     }
     if claim.phase == "Lost" || pending && clock.expired(SETTLING, claim.created) {
-        return Some(error(child, reasons::VOLUME_PENDING, format!("claim is {}", unbound(claim))));
+        return Some(profile.error(child, reasons::VOLUME_PENDING, format!("claim is {}", unbound(claim))));
     }
     let told = resize(claim, clock)?;
-    Some(warning(child, reasons::VOLUME_RESIZE, told))
+    Some(profile.warning(child, reasons::VOLUME_RESIZE, told))
 }
 
 /// How far another size is; that nobody has begun with it, once a provisioner had the time to.
@@ -61,21 +51,6 @@ fn resize(claim: &Claim, clock: &DeadlineTracker) -> Option<String> {
         let provisioner = claim.provisioner.as_deref().unwrap_or("the provisioner of its storage class");
         format!("{}, and {provisioner} has not begun to resize it within {LONGEST_UNRESIZED} s", sizes(claim))
     })
-}
-
-/// Why a claim asks for another size than the declared one.
-pub(super) fn held(held: &PendingResize) -> String {
-    let (now, declared) = (&held.now.0, &held.declared.0);
-    match &held.why {
-        HeldWhy::NoVolume => format!(
-            "has no volume yet, and its size is only changed when it has: it asks for {now} until then, for {declared} \
-             afterwards"
-        ),
-        HeldWhy::Capacity(Quantity(capacity)) => format!(
-            "asks for {now} instead of {declared}: its volume has {capacity} and no volume shrinks; Kubernetes takes \
-             sizes above {capacity}, also smaller ones than were asked for before"
-        ),
-    }
 }
 
 /// What can be told from the claim alone. The volume controller names a provisioner once it has found the class, and
@@ -118,8 +93,14 @@ pub fn remove_secondary_problems(found: &mut Vec<Problem>) {
     }
 }
 
+/// Whether no server waits for a claim, by the plan's label.
+fn is_late(profile: &Profile, child: &Child, plan: &Plan) -> bool {
+    let mut planned = plan.objects.iter().filter(|it| it.kind == child.kind && it.key == child.key);
+    planned.any(|planned| profile.late_claims.iter().any(|component| is_of(planned, component)))
+}
+
 fn wants_pods(plan: &Plan) -> bool {
-    let workloads = plan.objects.iter().filter(|planned| planned.kind == Deployment::KIND);
+    let workloads = plan.objects.iter().filter(|planned| planned.kind.nature == Nature::Workload);
     workloads
         .into_iter()
         .any(|planned| planned.body.pointer("/spec/replicas").and_then(Value::as_i64) != Some(0))
@@ -127,11 +108,15 @@ fn wants_pods(plan: &Plan) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::{api::core::v1::PersistentVolumeClaim, jiff::Timestamp};
+    use engine::observed::Observe;
+    use k8s_openapi::jiff::Timestamp;
     use serde_json::json;
 
-    use super::*;
-    use crate::{api::status::Severity, engine::health::ObservedStatus, logpilot::problems::problem};
+    use super::{
+        super::{Severity, tests::PROFILE},
+        *,
+    };
+    use crate::test_kinds::DOMAIN;
 
     #[test]
     fn a_claim_tells_what_it_waits_for() {
@@ -160,14 +145,11 @@ mod tests {
             let live = json!({
                 "metadata": { "name": "c", "uid": "u",
                     "annotations": { "volume.kubernetes.io/storage-provisioner": "disks.example.com" },
-                    "managedFields": [{ "manager": "logpilot-operator", "operation": "Apply", "time": asked,
+                    "managedFields": [{ "manager": "toy-operator", "operation": "Apply", "time": asked,
                         "fieldsV1": { "f:spec": { "f:resources": { "f:requests": { "f:storage": {} } } } } }] },
                 "spec": { "resources": { "requests": { "storage": "10Ti" } } }, "status": status,
             });
-            let ObservedStatus::Claim(claim) = ObservedStatus::read(PersistentVolumeClaim::KIND, &live)
-            else {
-                panic!()
-            };
+            let claim = Claim::read(&live, &DOMAIN);
             resize(&claim, &DeadlineTracker::at(Timestamp::from_second(now).unwrap()))
         };
         let state = |state: &str| json!({ "allocatedResourceStatuses": { "storage": state } });
@@ -197,12 +179,11 @@ mod tests {
                 assert!(found.contains(words), "{found}");
             }
         }
-        assert!(reasons::action(reasons::VOLUME_RESIZE, "p has not begun to").contains("resizer"));
     }
 
     #[test]
     fn what_is_scaled_past_its_storage_is_not_also_contested() {
-        let told = |reason, object: &str| problem(Severity::Error, reason, object.into(), "words");
+        let told = |reason, object: &str| PROFILE.problem(Severity::Error, reason, object.into(), "words");
         let mut found = vec![
             told(reasons::CONTESTED, "Deployment n/a"),
             told(reasons::SCALED_BEYOND_STORAGE, "Deployment n/a"),
@@ -216,7 +197,7 @@ mod tests {
     #[test]
     fn of_a_claim_and_its_pod_only_the_one_is_told_that_is_the_cause() {
         let left = |claim: &str, pod: &str| {
-            let told = |reason, message: &str| problem(Severity::Error, reason, "x".into(), message);
+            let told = |reason, message: &str| PROFILE.problem(Severity::Error, reason, "x".into(), message);
             let mut found = vec![told(reasons::VOLUME_PENDING, claim), told(reasons::UNSCHEDULABLE, pod)];
             remove_secondary_problems(&mut found);
             found.into_iter().map(|problem| problem.reason).collect::<Vec<_>>()

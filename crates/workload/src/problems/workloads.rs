@@ -1,34 +1,39 @@
 //! Why pods are not made.
 
+use engine::{child::Child, error::resource_refusal, plan::Plan};
 use serde_json::Value;
 
-use super::{error, warning};
+use super::{Problem, Profile, Severity};
 use crate::{
-    api::status::Problem,
-    engine::{
-        child::Child,
-        error::resource_refusal,
-        health::{Cause, Deployment, ReplicaSet},
-        plan::Plan,
-    },
-    kinds::FIELD_MANAGER,
-    logpilot::reasons,
+    health::{Cause, Deployment, ReplicaSet},
+    reasons,
 };
 
-pub(super) fn deployment_problem(child: &Child, deployment: &Deployment, plan: &Plan) -> Option<Problem> {
+pub(super) fn deployment_problem(
+    profile: &Profile,
+    child: &Child,
+    deployment: &Deployment,
+    plan: &Plan,
+) -> Option<Problem> {
     if let Some(manager) = &deployment.paused {
-        return Some(of_paused(child, deployment, manager, plan));
+        return Some(of_paused(profile, child, deployment, manager, plan));
     }
     let (reason, cause) = match (&deployment.failure, &deployment.stuck) {
         (Some(cause), _) => (refusal(cause), cause),
         (None, Some(cause)) => (reasons::DEADLINE_EXCEEDED, cause),
         (None, None) => return None,
     };
-    Some(error(child, reason, cause.message.clone()))
+    Some(profile.error(child, reason, cause.message.clone()))
 }
 
 /// Nothing of a change reaches the pods, and Kubernetes sets no deadline. The field belongs to whoever paused it.
-fn of_paused(child: &Child, deployment: &Deployment, manager: &str, plan: &Plan) -> Problem {
+fn of_paused(
+    profile: &Profile,
+    child: &Child,
+    deployment: &Deployment,
+    manager: &str,
+    plan: &Plan,
+) -> Problem {
     let planned = plan.objects.iter().find(|planned| planned.kind == child.kind && planned.key == child.key);
     let by_patch = planned
         .is_some_and(|planned| planned.body.pointer("/spec/paused").and_then(Value::as_bool) == Some(true));
@@ -41,32 +46,35 @@ fn of_paused(child: &Child, deployment: &Deployment, manager: &str, plan: &Plan)
             format!("{by}release it with: kubectl rollout resume deployment/{name} -n {namespace}")
         }
     };
-    let tell = if deployment.complete() { warning } else { error };
-    tell(child, reasons::ROLLOUT_PAUSED, format!("its rollout is paused {who}"))
+    let message = format!("its rollout is paused {who}");
+    let severity = if deployment.complete() { Severity::Warning } else { Severity::Error };
+    profile.problem(severity, reasons::ROLLOUT_PAUSED, child.to_string(), message)
 }
 
 /// Seconds for which a Job may be suspended before that is a problem: a queue admits what it has room for at once.
 pub(super) const LONGEST_SUSPENDED: i64 = 30;
 
 /// Servers run without a backup; a restore and a configuration that is tried hold them.
-pub(super) fn of_suspended(child: &Child, manager: &str, is_planned: bool) -> Problem {
+pub(super) fn of_suspended(profile: &Profile, child: &Child, manager: &str, is_planned: bool) -> Problem {
     // Who makes a Job has the field, also where a webhook set it.
     let by = match manager {
-        "" | FIELD_MANAGER | "kube-controller-manager" => String::new(),
+        "" | "kube-controller-manager" => String::new(),
+        manager if manager == child.kind.domain.field_manager => String::new(),
         manager => format!(" by '{manager}'"),
     };
     let (name, namespace) = (&child.key.name, child.key.namespace.as_deref().unwrap_or_default());
-    let tell = if is_planned { error } else { warning };
+    let severity = if is_planned { Severity::Error } else { Severity::Warning };
     let release = format!(
         "kubectl patch job {name} -n {namespace} --type=merge -p '{{\"spec\":{{\"suspend\":false}}}}'"
     );
-    tell(child, reasons::JOB_SUSPENDED, format!("is suspended{by}; release it with: {release}"))
+    let message = format!("is suspended{by}; release it with: {release}");
+    profile.problem(severity, reasons::JOB_SUSPENDED, child.to_string(), message)
 }
 
 /// A ReplicaSet tells of a refusal before its Deployment does.
-pub(super) fn replica_set_problem(child: &Child, set: &ReplicaSet) -> Option<Problem> {
+pub(super) fn replica_set_problem(profile: &Profile, child: &Child, set: &ReplicaSet) -> Option<Problem> {
     let cause = set.failure.as_ref().filter(|_| set.replicas > 0)?;
-    Some(error(child, refusal(cause), cause.message.clone()))
+    Some(profile.error(child, refusal(cause), cause.message.clone()))
 }
 
 /// Why pods cannot be created.
@@ -85,25 +93,15 @@ fn refusal(cause: &Cause) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::{
-        api::{
-            apps::v1::{Deployment as Workload, ReplicaSet as ReplicaSetObject},
-            batch::v1::Job,
-        },
-        jiff::Timestamp,
+    use engine::{
+        deadlines::DeadlineTracker,
+        plan::{Key, Planned, Replicas},
     };
+    use k8s_openapi::jiff::Timestamp;
     use serde_json::json;
 
-    use super::*;
-    use crate::{
-        api::status::Severity,
-        engine::{
-            deadlines::DeadlineTracker,
-            health::ObservedStatus,
-            plan::{Key, Planned, Replicas},
-        },
-        kinds::Managed,
-    };
+    use super::{super::tests::PROFILE, *};
+    use crate::test_kinds::{DEPLOYMENT, JOB, REPLICA_SET};
 
     #[test]
     fn a_suspended_job_names_its_release() {
@@ -117,9 +115,9 @@ mod tests {
                 "spec": { "suspend": suspend },
                 "status": { "conditions": [{ "type": "Suspended", "status": if suspend { "True" } else { "False" } }] },
             });
-            let child = Child::read(Job::KIND, &live).unwrap();
+            let child = Child::read(&JOB, &live).unwrap();
             let clock = DeadlineTracker::at(Timestamp::from_second(made + ago).unwrap());
-            super::super::object_problem(&child, &Plan::default(), &clock)
+            super::super::object_problem(&PROFILE, &child, &Plan::default(), &clock)
         };
         assert_eq!(told(false, "kubectl-patch", LONGEST_SUSPENDED), None);
         assert_eq!(told(true, "kubectl-patch", LONGEST_SUSPENDED - 1), None);
@@ -144,12 +142,12 @@ mod tests {
                 "spec": { "replicas": 1 },
                 "status": { "conditions": [{ "type": "ReplicaFailure", "status": "True", "message": "exceeded quota" }] },
             });
-            let child = Child::read(ReplicaSetObject::KIND, &live).unwrap();
+            let child = Child::read(&REPLICA_SET, &live).unwrap();
             let key = Key { namespace: Some("n".into()), name: "d".into() };
             let replicas = Replicas::Planned;
-            let planned = Planned { kind: Workload::KIND, key, body: json!({}), replicas, held: None };
+            let planned = Planned { kind: &DEPLOYMENT, key, body: json!({}), replicas, held: None };
             let clock = DeadlineTracker::at(Timestamp::UNIX_EPOCH);
-            super::super::object_problem(&child, &Plan { objects: vec![planned] }, &clock)
+            super::super::object_problem(&PROFILE, &child, &Plan { objects: vec![planned] }, &clock)
         };
         assert_eq!(told("d").map(|found| found.reason).as_deref(), Some(reasons::QUOTA_EXCEEDED));
         assert_eq!(told("theirs"), None);
@@ -165,13 +163,12 @@ mod tests {
                 "spec": { "replicas": 2, "paused": paused },
                 "status": { "updatedReplicas": updated, "availableReplicas": 2, "replicas": 2 },
             });
-            let child = Child::read(Workload::KIND, &live).unwrap();
-            let ObservedStatus::Deployment(deployment) = &child.detail else { panic!("not a Deployment") };
+            let child = Child::read(&DEPLOYMENT, &live).unwrap();
+            let deployment = child.observed().unwrap();
             let key = Key { namespace: Some("n".into()), name: "d".into() };
             let body = json!({ "spec": { "paused": patched } });
-            let planned =
-                Planned { kind: Workload::KIND, key, body, replicas: Replicas::Planned, held: None };
-            deployment_problem(&child, deployment, &Plan { objects: vec![planned] })
+            let planned = Planned { kind: &DEPLOYMENT, key, body, replicas: Replicas::Planned, held: None };
+            deployment_problem(&PROFILE, &child, deployment, &Plan { objects: vec![planned] })
         };
         assert_eq!(told(false, "kubectl-rollout", 0, false), None);
         let stuck = told(true, "kubectl-rollout", 0, false).unwrap();
@@ -181,7 +178,7 @@ mod tests {
         }
         // Nothing waits for it yet.
         assert_eq!(told(true, "kubectl-rollout", 2, false).unwrap().severity, Severity::Warning);
-        let patched = told(true, "logpilot-operator", 0, true).unwrap().message;
+        let patched = told(true, "toy-operator", 0, true).unwrap().message;
         assert!(patched.contains("spec.patches") && !patched.contains("resume"), "{patched}");
     }
 
@@ -211,8 +208,5 @@ mod tests {
         ] {
             assert_eq!(refusal(&Cause { message: words.into(), ..Cause::default() }), reason, "{words}");
         }
-        assert!(
-            reasons::action(reasons::QUOTA_EXCEEDED, "must specify limits.cpu").starts_with("set resources")
-        );
     }
 }

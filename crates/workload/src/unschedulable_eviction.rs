@@ -8,22 +8,16 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::Pod;
+use engine::{
+    api_client::ApiClient,
+    cache::{ObjectCache, Snapshot},
+    child::Child,
+    error::Disposition,
+    outcome::{AppliedObject, ApplyResult},
+};
 use tracing::info;
 
-use super::model::Cluster;
-use crate::{
-    engine::{
-        api_client::ApiClient,
-        cache::{ObjectCache, Snapshot},
-        child::Child,
-        error::Disposition,
-        health::{self, ObservedStatus},
-        outcome::{AppliedObject, ApplyResult},
-    },
-    kinds::Managed,
-    workload::names::claim_label,
-};
+use super::{health, names::claim_label};
 
 /// The scheduler's words for a node that has everything but the pods to be near. It asks for those last, so while there
 /// are none such a node takes the pod. Without such a node no eviction would help, and there is none.
@@ -47,19 +41,20 @@ enum Pods<'a> {
 }
 
 impl StuckPodEvictor {
-    /// Evicts what is due. Answers only what has to be known: that it was done, or why it could not be.
-    pub async fn carry_out(
+    /// Evicts what is due, of the claims whose pods share a node. Answers only what has to be known: that it was done, or why it could not be.
+    pub async fn carry_out<'a>(
         &mut self,
         writer: &ApiClient,
         cache: &ObjectCache,
-        cluster: &Cluster,
+        owner: &str,
+        claims: impl IntoIterator<Item = &'a str>,
         snapshot: &Snapshot,
     ) -> Vec<AppliedObject> {
         let mut steps = Vec::new();
-        for (claim, child) in self.due(cluster, snapshot) {
+        for (claim, child) in self.due(claims, snapshot) {
             let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
                 Ok(()) => {
-                    info!(object = %child, owner = %cluster.name(), "evicted: refused for the sake of pods that are gone");
+                    info!(object = %child, owner = %owner, "evicted: refused for the sake of pods that are gone");
                     self.done(&claim);
                     cache.mark_deleting(child);
                     ApplyResult::Deleted
@@ -73,14 +68,17 @@ impl StuckPodEvictor {
         steps
     }
 
-    pub(super) fn done(&mut self, claim: &str) {
+    pub fn done(&mut self, claim: &str) {
         self.tried.insert(claim.to_owned());
     }
 
     /// At most one pod for each claim whose pods share a node, with the claim.
-    pub(super) fn due<'a>(&mut self, cluster: &Cluster, snapshot: &'a Snapshot) -> Vec<(String, &'a Child)> {
-        let bound = cluster.components.iter().filter(|component| component.co_scheduled);
-        let claims: BTreeSet<String> = bound.map(|component| claim_label(&component.claim)).collect();
+    pub fn due<'a, 's>(
+        &mut self,
+        claims: impl IntoIterator<Item = &'a str>,
+        snapshot: &'s Snapshot,
+    ) -> Vec<(String, &'s Child)> {
+        let claims: BTreeSet<String> = claims.into_iter().map(claim_label).collect();
         self.tried.retain(|claim| claims.contains(claim));
         let mut due = Vec::new();
         for claim in claims {
@@ -98,8 +96,8 @@ impl StuckPodEvictor {
 
 fn pods<'a>(claim: &str, snapshot: &'a Snapshot) -> Pods<'a> {
     let mut refused = None;
-    for child in snapshot.of_kind(Pod::KIND) {
-        let ObservedStatus::Pod(pod) = &child.detail else { continue };
+    for child in snapshot.children.values() {
+        let Some(pod) = child.observed::<health::Pod>() else { continue };
         // The scheduler forgets a pod that has ended.
         if pod.claim != claim || matches!(pod.phase.as_str(), "Succeeded" | "Failed") {
             continue;

@@ -2,24 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::{
-    apps::v1::{Deployment, ReplicaSet},
-    core::v1::Pod,
+use engine::{
+    cache::Snapshot,
+    child::Child,
+    deadlines::DeadlineTracker,
+    kind::Nature,
+    plan::{Key, Plan, Planned},
 };
 use serde_json::Value;
 
-use super::{SETTLING, crash, is_of, problem};
+use super::{Problem, Profile, SETTLING, Severity, crash, is_of};
 use crate::{
-    api::status::{Problem, Severity},
-    engine::{
-        cache::Snapshot,
-        child::Child,
-        deadlines::DeadlineTracker,
-        health::{self, Creating, ObservedStatus, Stage},
-        plan::{Key, Plan, Planned},
-    },
-    kinds::Managed,
-    logpilot::{labels, reasons},
+    health::{self, Creating, Stage},
+    reasons,
 };
 
 /// Least seconds that a running pod may take to be ready before that is a problem: the default startup probe's budget
@@ -53,12 +48,17 @@ fn warning(reason: &str, message: impl Into<String>) -> Told {
 }
 
 /// One problem per component and cause, told by its first pod, with the number of others.
-pub(super) fn pod_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) -> Vec<Problem> {
+pub(super) fn pod_problems(
+    profile: &Profile,
+    plan: &Plan,
+    snapshot: &Snapshot,
+    clock: &DeadlineTracker,
+) -> Vec<Problem> {
     let mut groups: BTreeMap<(String, String), (Problem, usize)> = BTreeMap::new();
-    for child in snapshot.of_kind(Pod::KIND) {
-        let ObservedStatus::Pod(pod) = &child.detail else { continue };
+    for child in snapshot.children.values() {
+        let Some(pod) = child.observed::<health::Pod>() else { continue };
         let workload =
-            plan.objects.iter().find(|it| it.kind == Deployment::KIND && is_of(it, &pod.component));
+            plan.objects.iter().find(|it| it.kind.nature == Nature::Workload && is_of(it, &pod.component));
         let owner = workload.and_then(|workload| foreign_owner(child, workload, snapshot, clock));
         let told = match (pod.ends, workload) {
             (Some(ends), _) => {
@@ -66,9 +66,13 @@ pub(super) fn pod_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTra
             }
             _ if is_stray(child, pod) => Some(stray()),
             (None, _) if owner.is_some() => owner.map(|owner| foreign(&owner, &pod.component)),
-            (None, _) => {
-                pod_problem(&child.key, pod, workload.map_or(LONGEST_UNREADY, longest_unready), clock)
-            }
+            (None, _) => pod_problem(
+                profile,
+                &child.key,
+                pod,
+                workload.map_or(LONGEST_UNREADY, longest_unready),
+                clock,
+            ),
         };
         let Some(told) = told else { continue };
         groups
@@ -76,9 +80,9 @@ pub(super) fn pod_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTra
             .and_modify(|(_, others)| *others += 1)
             .or_insert_with(|| {
                 // Servers run without a backup; and not before the end of a restore.
-                let beside = pod.job.is_some() && pod.component != labels::RESTORE;
+                let beside = pod.job.is_some() && !profile.required_jobs.contains(&pod.component.as_str());
                 let severity = if beside { Severity::Warning } else { told.severity };
-                let found = problem(severity, &told.reason, child.to_string(), told.message);
+                let found = profile.problem(severity, &told.reason, child.to_string(), told.message);
                 (Problem { node: pod.node.clone(), ..found }, 0)
             });
     }
@@ -101,9 +105,9 @@ fn longest_unready(workload: &Planned) -> i64 {
 
 /// Whether a workload has fewer pods than are wanted.
 fn is_short(workload: &Planned, snapshot: &Snapshot) -> bool {
-    snapshot.get(workload.kind, &workload.key).is_some_and(|child| match &child.detail {
-        ObservedStatus::Deployment(live) => live.updated < live.desired || live.available < live.desired,
-        _ => false,
+    snapshot.get(workload.kind, &workload.key).is_some_and(|child| {
+        let live = child.observed::<health::Deployment>();
+        live.is_some_and(|live| live.updated < live.desired || live.available < live.desired)
     })
 }
 
@@ -130,8 +134,9 @@ fn foreign_owner(
     if controller.kind != "ReplicaSet" {
         return named(&controller.kind, &controller.name);
     }
-    let ObservedStatus::Pod(pod) = &child.detail else { return None };
-    let mut sets = snapshot.of_kind(ReplicaSet::KIND);
+    let pod = child.observed::<health::Pod>()?;
+    let mut sets =
+        snapshot.children.values().filter(|child| child.observed::<health::ReplicaSet>().is_some());
     let Some(set) = sets.find(|set| set.uid == controller.uid) else {
         let late = clock.expired(LONGEST_UNSEEN, pod.created);
         return late.then(|| named("ReplicaSet", &controller.name)).flatten();
@@ -174,7 +179,13 @@ fn times(number: i64) -> String {
     if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
-fn pod_problem(key: &Key, pod: &health::Pod, longest_unready: i64, clock: &DeadlineTracker) -> Option<Told> {
+fn pod_problem(
+    profile: &Profile,
+    key: &Key,
+    pod: &health::Pod,
+    longest_unready: i64,
+    clock: &DeadlineTracker,
+) -> Option<Told> {
     if let Some(cause) = &pod.failed {
         let fresh = !clock.expired(EVICTION_TOLD, pod.unready_since.max(pod.created));
         return fresh.then(|| warning(&cause.reason, cause.message.clone()));
@@ -200,14 +211,14 @@ fn pod_problem(key: &Key, pod: &health::Pod, longest_unready: i64, clock: &Deadl
         return creation_problem(pod, creating, clock);
     }
     if let Some(waiting) = &pod.waiting {
-        return Some(waiting_problem(key, pod, waiting));
+        return Some(waiting_problem(profile, key, pod, waiting));
     }
     // Between two crashes the container runs for a moment: the cause is still the cause.
     if let Some(end) = &pod.terminated
         && !pod.ready
         && pod.restarts > 0
     {
-        return Some(termination_problem(key, pod, end));
+        return Some(termination_problem(profile, key, pod, end));
     }
     let unready =
         pod.phase == "Running" && pod.unready_since > 0 && clock.expired(longest_unready, pod.unready_since);
@@ -237,14 +248,14 @@ fn creation_problem(pod: &health::Pod, creating: &Creating, clock: &DeadlineTrac
     Some(error(reasons::CONTAINER_CREATING, format!("{how_far}, for more than {LONGEST_CREATING} s")))
 }
 
-fn waiting_problem(key: &Key, pod: &health::Pod, waiting: &health::Cause) -> Told {
+fn waiting_problem(profile: &Profile, key: &Key, pod: &health::Pod, waiting: &health::Cause) -> Told {
     let message =
         if waiting.message.is_empty() { format!("image {}", pod.image) } else { waiting.message.clone() };
     match (waiting.reason.as_str(), &pod.terminated) {
         ("ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError", _) => {
             error(reasons::IMAGE_PULL, message)
         }
-        (reasons::CRASH_LOOP, Some(end)) => termination_problem(key, pod, end),
+        (reasons::CRASH_LOOP, Some(end)) => termination_problem(profile, key, pod, end),
         (reasons::CRASH_LOOP, None) => {
             let often = times(pod.restarts);
             let why = "its liveness or startup probe fails, or it ends by itself";
@@ -254,21 +265,26 @@ fn waiting_problem(key: &Key, pod: &health::Pod, waiting: &health::Cause) -> Tol
     }
 }
 
-fn termination_problem(key: &Key, pod: &health::Pod, end: &health::Terminated) -> Told {
+fn termination_problem(profile: &Profile, key: &Key, pod: &health::Pod, end: &health::Terminated) -> Told {
     let source = crash::Source { key, container: pod.container.as_deref(), sidecar: pod.sidecar };
-    let (reason, message) = crash::describe(end, &times(pod.restarts), &source);
+    let (reason, message) = crash::describe(profile, end, &times(pod.restarts), &source);
     error(reason, message)
 }
 
 #[cfg(test)]
 mod tests {
+    use engine::{observed::Observe, plan::Replicas};
     use k8s_openapi::jiff::Timestamp;
     use serde_json::{Value, json};
 
-    use super::*;
-    use crate::engine::plan::Replicas;
+    use super::{super::tests::PROFILE, *};
+    use crate::test_kinds::{DEPLOYMENT, DOMAIN, POD, REPLICA_SET};
 
     const NOW: i64 = 1_800_000_000;
+
+    fn pod(live: &Value) -> health::Pod {
+        health::Pod::read(live, &DOMAIN)
+    }
 
     fn at(second: i64) -> String {
         Timestamp::from_second(second).unwrap().to_string()
@@ -289,8 +305,8 @@ mod tests {
             "metadata": { "name": "p", "uid": "u", "creationTimestamp": made },
             "spec": { "nodeName": status.get("phase").map(|_| "node-1") }, "status": status,
         });
-        let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &live) else { panic!("not a pod") };
-        pod_problem(&key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
+        let pod = pod(&live);
+        pod_problem(&PROFILE, &key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
     }
 
     fn waiting(reason: &str, message: &str) -> Value {
@@ -376,10 +392,9 @@ mod tests {
                     "lastState": { "terminated": { "exitCode": exit_code, "reason": "Error", "message": "Tomcat initialized",
                         "startedAt": at(NOW - 400), "finishedAt": at(NOW - 400 + ran) } } }] },
             });
-            let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &live) else {
-                panic!("not a pod")
-            };
-            pod_problem(&key(), &pod, LONGEST_UNREADY, &clock()).map(|told| (told.reason, told.message))
+            let pod = pod(&live);
+            pod_problem(&PROFILE, &key(), &pod, LONGEST_UNREADY, &clock())
+                .map(|told| (told.reason, told.message))
         };
         let waits = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
         let runs = json!({ "running": {} });
@@ -440,10 +455,8 @@ mod tests {
                 "status": { "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False",
                     "reason": "SchedulingGated", "message": "x", "lastTransitionTime": at(since) }] },
             });
-            let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &live) else {
-                panic!("not a pod")
-            };
-            pod_problem(&key(), &pod, LONGEST_UNREADY, &clock())
+            let pod = pod(&live);
+            pod_problem(&PROFILE, &key(), &pod, LONGEST_UNREADY, &clock())
         };
         assert_eq!(told(NOW - LONGEST_UNSEEN + 1), None);
         let told = told(NOW - LONGEST_UNSEEN).unwrap();
@@ -471,7 +484,7 @@ mod tests {
     #[test]
     fn a_startup_probe_that_allows_more_is_waited_for() {
         let workload = |probe: Value| Planned {
-            kind: Deployment::KIND,
+            kind: &DEPLOYMENT,
             key: Key { namespace: Some("n".into()), name: "d".into() },
             body: json!({ "spec": { "template": { "spec": { "containers": [{ "startupProbe": probe }] } } } }),
             replicas: Replicas::Planned,
@@ -529,7 +542,7 @@ mod tests {
                 "metadata": {
                     "name": name, "namespace": "n", "uid": format!("uid-{name}"), "creationTimestamp": at(NOW - 20),
                     "labels": {
-                        "app.kubernetes.io/managed-by": "logpilot-operator", "app.kubernetes.io/instance": "cr",
+                        "app.kubernetes.io/managed-by": "toy-operator", "app.kubernetes.io/instance": "cr",
                         "app.kubernetes.io/component": "all",
                     },
                     "ownerReferences": [{ "apiVersion": "apps/v1", "kind": owner_kind, "name": owner, "uid": uid, "controller": true }],
@@ -539,13 +552,13 @@ mod tests {
             if kind == "Pod" {
                 live["spec"] = json!({ "nodeName": "node-1" });
             }
-            let kind = if kind == "Pod" { Pod::KIND } else { ReplicaSet::KIND };
+            let kind = if kind == "Pod" { &POD } else { &REPLICA_SET };
             Child::read(kind, &live).unwrap()
         };
         let labels = json!({ "app.kubernetes.io/component": "all" });
         let mut plan = Plan::default();
         plan.objects.push(Planned {
-            kind: Deployment::KIND,
+            kind: &DEPLOYMENT,
             key: Key { namespace: Some("n".into()), name: "cr-all".into() },
             body: json!({ "metadata": { "labels": labels } }),
             replicas: Replicas::Planned,
@@ -556,7 +569,7 @@ mod tests {
             for child in children {
                 snapshot.children.insert((child.kind.plural, child.key.clone()), child.into());
             }
-            let found = pod_problems(&plan, &snapshot, clock);
+            let found = pod_problems(&PROFILE, &plan, &snapshot, clock);
             found.into_iter().map(|it| (it.reason, it.object, it.message)).collect::<Vec<_>>()
         };
         let later = DeadlineTracker::at(Timestamp::from_second(NOW + LONGEST_UNSEEN).unwrap());
@@ -594,10 +607,8 @@ mod tests {
         assert_eq!(told(&evicted(NOW - 1)).unwrap().0, "Evicted");
         // Made 5 s ago, as all pods of this test.
         let long_ago = json!({ "metadata": {}, "status": evicted(NOW - EVICTION_TOLD) });
-        let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &long_ago) else {
-            panic!("not a pod")
-        };
-        assert_eq!(pod_problem(&key(), &pod, LONGEST_UNREADY, &clock()), None);
+        let pod = pod(&long_ago);
+        assert_eq!(pod_problem(&PROFILE, &key(), &pod, LONGEST_UNREADY, &clock()), None);
     }
 
     #[test]

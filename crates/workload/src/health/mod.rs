@@ -2,76 +2,65 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::{fingerprint, kind::Domain, observed::Observe};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::{
-    fingerprint,
-    kind::{Domain, Kind},
-};
-
+mod last_words;
 mod pod;
+mod probe_kill;
 mod route;
-pub use super::{
-    last_words::{AFTERWARDS, LastWords},
-    probe_kill::{Probe, ProbeKill},
-};
+
+pub use last_words::{AFTERWARDS, LastWords};
 pub use pod::{Creating, Pod, Stage, Terminated};
+pub use probe_kill::{Probe, ProbeKill};
+pub use route::{Gateway, Route};
 
 /// On a claim, by the volume controller.
 const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 
-/// Readiness of one object, by kind.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum ObservedStatus {
-    #[default]
-    None,
-    Deployment(Deployment),
-    ReplicaSet(ReplicaSet),
-    Pod(Box<Pod>),
-    Claim(Claim),
-    /// Ready addresses of one slice, and the Service it belongs to.
-    Slice {
-        service: String,
-        ready: i64,
-    },
-    Service {
-        /// First address of a load balancer, where one was assigned.
-        address: Option<String>,
-        /// What each port has on the nodes.
-        node_ports: BTreeMap<i64, i64>,
-    },
-    /// Conditions that are not as they should be, as `reason: message`.
-    Autoscaler {
-        unable: Option<Cause>,
-        inactive: Option<Cause>,
-    },
-    /// When it was made.
-    CronJob {
-        made: Option<Timestamp>,
-    },
-    Job {
-        /// How it ended, where it did.
-        end: Option<JobEnd>,
-        /// Who suspended it, where that is known, and since when in seconds since the epoch.
-        suspended: Option<(String, i64)>,
-    },
-    Namespace {
-        terminating: bool,
-        stuck: Option<String>,
-        /// What an existing one has, to be held against what is asked for.
-        labels: BTreeMap<String, String>,
-    },
-    /// A Gateway is refused or not programmed, or its controller has not looked at it.
-    Gateway {
-        unable: Option<Cause>,
-        unseen: bool,
-    },
-    /// A route is refused by one of its Gateways, or one of them has not looked at it.
-    Route {
-        refused: Option<Cause>,
-        unseen: Option<String>,
-    },
+/// Ready addresses of one slice, and the Service it belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    pub service: String,
+    pub ready: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// First address of a load balancer, where one was assigned.
+    pub address: Option<String>,
+    /// What each port has on the nodes.
+    pub node_ports: BTreeMap<i64, i64>,
+}
+
+/// Conditions that are not as they should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Autoscaler {
+    pub unable: Option<Cause>,
+    pub inactive: Option<Cause>,
+}
+
+/// When it was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CronJob {
+    pub made: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Job {
+    /// How it ended, where it did.
+    pub end: Option<JobEnd>,
+    /// Who suspended it, where that is known, and since when in seconds since the epoch.
+    pub suspended: Option<(String, i64)>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespace {
+    pub terminating: bool,
+    pub stuck: Option<String>,
+    /// What an existing one has, to be held against what is asked for.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A reason and its message, as Kubernetes gives them.
@@ -150,47 +139,47 @@ pub struct Claim {
     pub resizing: Option<Cause>,
 }
 
-impl ObservedStatus {
-    /// Reads what status needs; kinds not named here need nothing.
-    #[must_use]
-    pub fn read(kind: &Kind, live: &Value) -> Self {
-        match kind.kind {
-            "Deployment" => Self::Deployment(deployment(live)),
-            "ReplicaSet" => Self::ReplicaSet(replica_set(live)),
-            "Pod" => Self::Pod(Box::new(pod::pod(live, kind.domain))),
-            "PersistentVolumeClaim" => Self::Claim(claim(live, kind.domain)),
-            "EndpointSlice" => slice(live),
-            "Service" => Self::Service { address: address(live), node_ports: node_ports(live) },
-            "HorizontalPodAutoscaler" => Self::Autoscaler {
-                unable: condition(live, "AbleToScale", "False"),
-                inactive: condition(live, "ScalingActive", "False"),
-            },
-            "Gateway" => route::gateway(live),
-            "HTTPRoute" | "GRPCRoute" => route::route(live),
-            "CronJob" => Self::CronJob { made: timestamp(live, "/metadata/creationTimestamp") },
-            "Job" => Self::Job { end: job_end(live), suspended: suspended(live) },
-            "Namespace" => Self::Namespace {
-                terminating: string(live, "/status/phase") == "Terminating"
-                    || live.pointer("/metadata/deletionTimestamp").is_some(),
-                stuck: condition(live, "NamespaceContentRemaining", "True")
-                    .or_else(|| condition(live, "NamespaceFinalizersRemaining", "True"))
-                    .map(|cause| cause.message),
-                labels: labels(live),
-            },
-            _ => Self::None,
-        }
-    }
+macro_rules! observe {
+    ($($type:ident: $live:pat, $domain:pat => $read:expr;)*) => {
+        $(impl Observe for $type {
+            fn read($live: &Value, $domain: &Domain) -> Self {
+                $read
+            }
+        })*
+    };
 }
 
-pub(super) fn integer(live: &Value, pointer: &str) -> i64 {
+observe! {
+    Deployment: live, _ => deployment(live);
+    ReplicaSet: live, _ => replica_set(live);
+    Claim: live, domain => claim(live, domain);
+    Slice: live, _ => slice(live);
+    Service: live, _ => Self { address: address(live), node_ports: node_ports(live) };
+    Autoscaler: live, _ => Self {
+        unable: condition(live, "AbleToScale", "False"),
+        inactive: condition(live, "ScalingActive", "False"),
+    };
+    CronJob: live, _ => Self { made: timestamp(live, "/metadata/creationTimestamp") };
+    Job: live, _ => Self { end: job_end(live), suspended: suspended(live) };
+    Namespace: live, _ => Self {
+        terminating: string(live, "/status/phase") == "Terminating"
+            || live.pointer("/metadata/deletionTimestamp").is_some(),
+        stuck: condition(live, "NamespaceContentRemaining", "True")
+            .or_else(|| condition(live, "NamespaceFinalizersRemaining", "True"))
+            .map(|cause| cause.message),
+        labels: labels(live),
+    };
+}
+
+fn integer(live: &Value, pointer: &str) -> i64 {
     live.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
-pub(super) fn string(live: &Value, pointer: &str) -> String {
+fn string(live: &Value, pointer: &str) -> String {
     live.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-pub(super) fn condition(live: &Value, type_: &str, status: &str) -> Option<Cause> {
+fn condition(live: &Value, type_: &str, status: &str) -> Option<Cause> {
     let conditions = live.pointer("/status/conditions")?.as_array()?;
     let found = conditions
         .iter()
@@ -227,7 +216,7 @@ fn labels(live: &Value) -> BTreeMap<String, String> {
 }
 
 /// That a pod, or the pods of a workload, mount.
-pub(super) fn config_maps(live: &Value, volumes: &str) -> BTreeSet<String> {
+fn config_maps(live: &Value, volumes: &str) -> BTreeSet<String> {
     let volumes = live.pointer(volumes).and_then(Value::as_array);
     let names = volumes.into_iter().flatten().map(|volume| string(volume, "/configMap/name"));
     names.filter(|name| !name.is_empty()).collect()
@@ -271,7 +260,7 @@ fn suspended(live: &Value) -> Option<(String, i64)> {
     Some((manager, pod::since(live, "Suspended", "True").max(made)))
 }
 
-pub(super) fn timestamp(live: &Value, pointer: &str) -> Option<Timestamp> {
+fn timestamp(live: &Value, pointer: &str) -> Option<Timestamp> {
     live.pointer(pointer)?.as_str()?.parse().ok()
 }
 
@@ -314,7 +303,7 @@ fn resizing(live: &Value) -> Option<Cause> {
         .or(state)
 }
 
-fn slice(live: &Value) -> ObservedStatus {
+fn slice(live: &Value) -> Slice {
     let endpoints = live.get("endpoints").and_then(Value::as_array);
     let ready = endpoints
         .into_iter()
@@ -322,7 +311,7 @@ fn slice(live: &Value) -> ObservedStatus {
         // A missing condition means ready, as the EndpointSlice API says.
         .filter(|endpoint| endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true))
         .count();
-    ObservedStatus::Slice {
+    Slice {
         service: live
             .pointer("/metadata/labels")
             .and_then(|labels| labels.get("kubernetes.io/service-name"))

@@ -1,16 +1,16 @@
 //! Why a server's container ended: a reason as precise as its last words allow, and a message with its cause.
 
+use engine::plan::Key;
+
+use super::Profile;
 use crate::{
-    engine::{
-        health::{AFTERWARDS, LastWords, Probe, ProbeKill, Terminated},
-        plan::Key,
-    },
-    logpilot::reasons,
+    health::{AFTERWARDS, LastWords, Probe, ProbeKill, Terminated},
+    reasons,
 };
 
 /// Which paths a cause has to name to be one of the data.
-#[derive(Clone, Copy, PartialEq)]
-enum Place {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
     Any,
     /// A path of the data.
     Data,
@@ -18,39 +18,18 @@ enum Place {
     NowhereElse,
 }
 
-const ANY: Place = Place::Any;
-const DATA: Place = Place::Data;
-const NOWHERE_ELSE: Place = Place::NowhereElse;
-
-/// Where servers mount the data.
-const DATA_PATH: &str = "/data";
-
-/// Words of a cause, in lower case, the path that it names, and the reason that they mean; all words of a row have to be
-/// there. They are those of `SQLite`, its Java driver, Java's file API and the kernel.
-const CAUSES: &[(&[&str], Place, &str)] = &[
-    (&["sqlite_full"], ANY, reasons::VOLUME_FULL),
-    (&["database or disk is full"], ANY, reasons::VOLUME_FULL),
-    (&["no space left on device"], NOWHERE_ELSE, reasons::VOLUME_FULL),
-    (&["disk quota exceeded"], NOWHERE_ELSE, reasons::VOLUME_FULL),
-    (&["sqlite_notadb"], ANY, reasons::DATABASE_INVALID),
-    (&["file is not a database"], ANY, reasons::DATABASE_INVALID),
-    (&["sqlite_corrupt"], ANY, reasons::DATABASE_INVALID),
-    (&["database disk image is malformed"], ANY, reasons::DATABASE_INVALID),
-    (&["sqlite_readonly"], ANY, reasons::DATA_NOT_WRITABLE),
-    (&["readonly database"], ANY, reasons::DATA_NOT_WRITABLE),
-    (&["sqlite_cantopen"], ANY, reasons::DATA_NOT_WRITABLE),
-    (&["unable to open database file"], ANY, reasons::DATA_NOT_WRITABLE),
-    (&["opening db:", "permission denied"], NOWHERE_ELSE, reasons::DATA_NOT_WRITABLE),
-    (&["permission denied"], DATA, reasons::DATA_NOT_WRITABLE),
-    (&["accessdeniedexception"], DATA, reasons::DATA_NOT_WRITABLE),
-    (&["read-only file system"], DATA, reasons::DATA_NOT_WRITABLE),
-    (&["failed to create directory"], DATA, reasons::DATA_NOT_WRITABLE),
-];
+/// Words of a cause, in lower case, the path that it names, and the reason that they mean; all words have to be there.
+#[derive(Debug)]
+pub struct EndCause {
+    pub words: &'static [&'static str],
+    pub place: Place,
+    pub reason: &'static str,
+}
 
 impl Place {
-    fn fits(self, cause: &str) -> bool {
+    fn fits(self, cause: &str, data_path: &str) -> bool {
         let of_data = |path: &str| {
-            path.strip_prefix(DATA_PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            path.strip_prefix(data_path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         match self {
             Self::Any => true,
@@ -69,7 +48,13 @@ fn paths(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// What ended a container that was started again so often, as a reason and a message.
-pub(super) fn describe(end: &Terminated, restarts: &str, pod: &Source<'_>) -> (&'static str, String) {
+#[must_use]
+pub fn describe(
+    profile: &Profile,
+    end: &Terminated,
+    restarts: &str,
+    pod: &Source<'_>,
+) -> (&'static str, String) {
     let whose = pod.sidecar().map(|name| format!("container {name}: ")).unwrap_or_default();
     let head = format!("{whose}exit code {} ({}), restarted {restarts}", end.exit_code, end.reason);
     match (&end.killed_by, &end.words) {
@@ -83,7 +68,7 @@ pub(super) fn describe(end: &Terminated, restarts: &str, pod: &Source<'_>) -> (&
         (None, LastWords::Cause(cause)) if pod.sidecar().is_some() => {
             (reasons::CRASH_LOOP, format!("{head}: {cause}"))
         }
-        (None, LastWords::Cause(cause)) => (reason(cause), format!("{head}: {cause}")),
+        (None, LastWords::Cause(cause)) => (reason(profile, cause), format!("{head}: {cause}")),
         (None, words) => {
             let why = match end.exit_code {
                 137 => format!(
@@ -98,7 +83,8 @@ pub(super) fn describe(end: &Terminated, restarts: &str, pod: &Source<'_>) -> (&
 }
 
 /// The container that ended.
-pub(super) struct Source<'a> {
+#[derive(Debug)]
+pub struct Source<'a> {
     pub key: &'a Key,
     /// Its name, where the pod has several.
     pub container: Option<&'a str>,
@@ -119,13 +105,13 @@ impl Source<'_> {
 }
 
 /// What a cause means. An error that was logged after it counts only where the cause itself means nothing.
-fn reason(cause: &str) -> &'static str {
+fn reason(profile: &Profile, cause: &str) -> &'static str {
     let means = |cause: &str| {
         let cause = cause.to_lowercase();
-        let fits = |(words, place, _): &&(&[&str], Place, &'static str)| {
-            words.iter().all(|word| cause.contains(word)) && place.fits(&cause)
+        let fits = |row: &&EndCause| {
+            row.words.iter().all(|word| cause.contains(word)) && row.place.fits(&cause, profile.data_path)
         };
-        CAUSES.iter().find(fits).map(|(_, _, reason)| *reason)
+        profile.end_causes.iter().find(fits).map(|row| row.reason)
     };
     cause.split(AFTERWARDS).find_map(means).unwrap_or(reasons::CRASH_LOOP)
 }
@@ -159,7 +145,7 @@ fn before(words: &LastWords) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tests::PROFILE, *};
 
     fn pod() -> Key {
         Key { namespace: Some("logs".into()), name: "logs-all-1".into() }
@@ -167,90 +153,11 @@ mod tests {
 
     /// As in a pod of one container.
     fn describe(end: &Terminated, restarts: &str, key: &Key) -> (&'static str, String) {
-        super::describe(end, restarts, &Source { key, container: None, sidecar: false })
+        super::describe(&PROFILE, end, restarts, &Source { key, container: None, sidecar: false })
     }
 
     fn end(exit_code: i64, words: LastWords) -> Terminated {
         Terminated { exit_code, reason: "Error".into(), words, killed_by: None }
-    }
-
-    #[test]
-    fn causes_have_the_reason_that_their_words_mean() {
-        for (cause, expected) in [
-            (
-                "org.sqlite.SQLiteException: [SQLITE_NOTADB] File opened that is not a database file (file is not a database)",
-                "DatabaseInvalid",
-            ),
-            (
-                "org.sqlite.SQLiteException: [SQLITE_CORRUPT] The database disk image is malformed (database disk image is malformed)",
-                "DatabaseInvalid",
-            ),
-            (
-                "org.sqlite.SQLiteException: [SQLITE_FULL] Insertion failed because database is full (database or disk is full)",
-                "VolumeFull",
-            ),
-            ("java.io.IOException: No space left on device", "VolumeFull"),
-            ("java.nio.file.FileSystemException: /data/logs/a: No space left on device", "VolumeFull"),
-            ("java.nio.file.FileSystemException: /data/logs/a: Disk quota exceeded", "VolumeFull"),
-            ("java.sql.SQLException: opening db: '/data/logpilot.db': Permission denied", "DataNotWritable"),
-            (
-                "java.sql.SQLException: opening db: '/data/logpilot.db': Read-only file system",
-                "DataNotWritable",
-            ),
-            (
-                "org.sqlite.SQLiteException: [SQLITE_READONLY] Attempt to write a readonly database (attempt to write a readonly database)",
-                "DataNotWritable",
-            ),
-            (
-                "org.sqlite.SQLiteException: [SQLITE_CANTOPEN] Unable to open the database file (unable to open database file)",
-                "DataNotWritable",
-            ),
-            ("java.nio.file.AccessDeniedException: /data/logs", "DataNotWritable"),
-            ("java.io.FileNotFoundException: /data/logs/web.log (Permission denied)", "DataNotWritable"),
-            ("java.lang.RuntimeException: Failed to create directory: /data/x", "DataNotWritable"),
-            ("java.io.FileNotFoundException: /data (Permission denied)", "DataNotWritable"),
-            ("Cannot open jdbc:sqlite:/data/a.db: Permission denied", "DataNotWritable"),
-            // An error that was logged afterwards, with a path of its own.
-            (
-                "java.nio.file.FileSystemException: /data/logs/a: No space left on device; afterwards: GET /api/logs failed",
-                "VolumeFull",
-            ),
-            (
-                "java.lang.IllegalStateException: x; afterwards: [SQLITE_NOTADB] file is not a database",
-                "DatabaseInvalid",
-            ),
-            // Not of the data.
-            (
-                "java.nio.file.FileSystemException: /tmp/tomcat.8080.1: No space left on device",
-                "CrashLoopBackOff",
-            ),
-            ("java.nio.file.FileSystemException: /database: No space left on device", "CrashLoopBackOff"),
-            (
-                "java.io.IOException: No space left on device; in: a.X: tmpdir is set to /tmp",
-                "CrashLoopBackOff",
-            ),
-            ("java.io.FileNotFoundException: /certs/database.p12 (Permission denied)", "CrashLoopBackOff"),
-            ("java.io.FileNotFoundException: /certs/data/key.p12 (Permission denied)", "CrashLoopBackOff"),
-            ("java.io.FileNotFoundException: /datastore/a (Permission denied)", "CrashLoopBackOff"),
-            ("java.nio.file.FileSystemException: /etc/x: Read-only file system", "CrashLoopBackOff"),
-            ("java.io.FileNotFoundException: /certs/key.p12 (Permission denied)", "CrashLoopBackOff"),
-            ("java.nio.file.AccessDeniedException: /tmp/tomcat.0.1", "CrashLoopBackOff"),
-            ("java.io.FileNotFoundException: /nope.p12", "CrashLoopBackOff"),
-            ("java.lang.OutOfMemoryError: Java heap space", "CrashLoopBackOff"),
-            ("boom: could not open database", "CrashLoopBackOff"),
-        ] {
-            let (reason, message) = describe(&end(1, LastWords::Cause(cause.into())), "twice", &pod());
-            assert_eq!(reason, expected, "{cause}");
-            assert_eq!(message, format!("exit code 1 (Error), restarted twice: {cause}"));
-        }
-    }
-
-    #[test]
-    fn every_cause_is_compared_in_lower_case() {
-        for (words, _, reason) in CAUSES {
-            assert!(words.iter().all(|word| *word == word.to_lowercase()), "{words:?}");
-            assert!(reasons::REASONS.iter().any(|row| row.name == *reason), "{reason}");
-        }
     }
 
     #[test]
@@ -321,7 +228,7 @@ mod tests {
         let key = pod();
         let of = |sidecar, words| {
             let source = Source { key: &key, container: Some("mesh"), sidecar };
-            super::describe(&end(1, words), "once", &source)
+            super::describe(&PROFILE, &end(1, words), "once", &source)
         };
         let cause = || LastWords::Cause("java.io.IOException: /data/a: Permission denied".into());
         let told = "exit code 1 (Error), restarted once: java.io.IOException: /data/a: Permission denied";

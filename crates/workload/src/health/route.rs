@@ -1,23 +1,50 @@
 //! What the controllers of Gateways say about Gateways and routes.
 
+use engine::{kind::Domain, observed::Observe};
 use gateway_api::httproutes::{HttpRouteParentRefs, HttpRouteStatusParents, HttpRouteStatusParentsParentRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Cause, ObservedStatus, integer, string};
+use super::{Cause, integer, string};
 
-pub fn gateway(live: &Value) -> ObservedStatus {
+/// Refused or not programmed, or not looked at by its controller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gateway {
+    pub unable: Option<Cause>,
+    pub unseen: bool,
+}
+
+/// Refused by one of its Gateways, or not looked at by one of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    pub refused: Option<Cause>,
+    pub unseen: Option<String>,
+}
+
+impl Observe for Gateway {
+    fn read(live: &Value, _domain: &Domain) -> Self {
+        gateway(live)
+    }
+}
+
+impl Observe for Route {
+    fn read(live: &Value, _domain: &Domain) -> Self {
+        route(live)
+    }
+}
+
+fn gateway(live: &Value) -> Gateway {
     let conditions: Vec<Condition> = items(live, "/status/conditions");
     let generation = integer(live, "/metadata/generation");
     let [accepted, programmed] =
         ["Accepted", "Programmed"].map(|type_| verdict(&conditions, type_, generation));
     let unseen = accepted == RouteVerdict::Unseen || programmed == RouteVerdict::Unseen;
-    ObservedStatus::Gateway { unable: accepted.cause().or(programmed.cause()), unseen }
+    Gateway { unable: accepted.cause().or(programmed.cause()), unseen }
 }
 
 /// A GRPCRoute names its parents, and has their answers, in the same form as an HTTPRoute.
-pub fn route(live: &Value) -> ObservedStatus {
+fn route(live: &Value) -> Route {
     let generation = integer(live, "/metadata/generation");
     let own = string(live, "/metadata/namespace");
     let answers: Vec<HttpRouteStatusParents> = items(live, "/status/parents");
@@ -48,7 +75,7 @@ pub fn route(live: &Value) -> ObservedStatus {
             }
         }
     }
-    ObservedStatus::Route { refused, unseen }
+    Route { refused, unseen }
 }
 
 /// The items of a list that have its form. One that an unusual definition let through concerns no other.
@@ -127,7 +154,7 @@ mod tests {
         })
     }
 
-    fn route_with(parents: &Value) -> ObservedStatus {
+    fn route_with(parents: &Value) -> Route {
         route(&json!({
             "metadata": { "namespace": "logs", "generation": 2 },
             "spec": { "parentRefs": [{ "name": "shared", "namespace": "infra", "sectionName": "https" }] },
@@ -145,27 +172,21 @@ mod tests {
     #[test]
     fn a_route_is_good_when_its_gateway_accepts_it_and_finds_the_backend() {
         let good = json!([condition("Accepted", "True", 2), condition("ResolvedRefs", "True", 2)]);
-        assert_eq!(
-            route_with(&answer("infra", &good)),
-            ObservedStatus::Route { refused: None, unseen: None }
-        );
+        assert_eq!(route_with(&answer("infra", &good)), Route { refused: None, unseen: None });
         // Without a word on the generation the controller is believed.
         let mut silent = good.clone();
         for condition in silent.as_array_mut().unwrap() {
             condition.as_object_mut().unwrap().remove("observedGeneration");
         }
-        assert_eq!(
-            route_with(&answer("infra", &silent)),
-            ObservedStatus::Route { refused: None, unseen: None }
-        );
+        assert_eq!(route_with(&answer("infra", &silent)), Route { refused: None, unseen: None });
         // An answer without a form concerns no other.
         let mut odd = answer("infra", &good);
         odd.as_array_mut().unwrap().insert(0, json!({ "parentRef": "infra/shared", "conditions": 3 }));
-        assert_eq!(route_with(&odd), ObservedStatus::Route { refused: None, unseen: None });
+        assert_eq!(route_with(&odd), Route { refused: None, unseen: None });
         // One of two controllers is enough.
         let mut both = answer("infra", &json!([condition("Accepted", "False", 2)]));
         both.as_array_mut().unwrap().extend(answer("infra", &good).as_array().unwrap().clone());
-        assert_eq!(route_with(&both), ObservedStatus::Route { refused: None, unseen: None });
+        assert_eq!(route_with(&both), Route { refused: None, unseen: None });
     }
 
     #[test]
@@ -174,8 +195,7 @@ mod tests {
             json!([condition("Accepted", "False", 2)]),
             json!([condition("Accepted", "True", 2), condition("ResolvedRefs", "False", 2)]),
         ] {
-            let ObservedStatus::Route { refused: Some(cause), unseen: None } =
-                route_with(&answer("infra", &conditions))
+            let Route { refused: Some(cause), unseen: None } = route_with(&answer("infra", &conditions))
             else {
                 panic!("{conditions}")
             };
@@ -186,7 +206,7 @@ mod tests {
 
     #[test]
     fn silence_and_answers_about_an_older_generation_are_no_answer() {
-        let waits = ObservedStatus::Route { refused: None, unseen: Some("infra/shared".into()) };
+        let waits = Route { refused: None, unseen: Some("infra/shared".into()) };
         let old = json!([condition("Accepted", "True", 1), condition("ResolvedRefs", "True", 1)]);
         let half = json!([condition("Accepted", "True", 2)]);
         let elsewhere = json!([condition("Accepted", "True", 2), condition("ResolvedRefs", "True", 2)]);
@@ -218,8 +238,8 @@ mod tests {
                 condition("Programmed", programmed, 1)
             ]));
             let unable = bad.map(|type_| Cause { reason: format!("{type_}Reason"), message: "words".into() });
-            assert_eq!(seen, ObservedStatus::Gateway { unable, unseen });
+            assert_eq!(seen, Gateway { unable, unseen });
         }
-        assert_eq!(gateway_with(json!(null)), ObservedStatus::Gateway { unable: None, unseen: true });
+        assert_eq!(gateway_with(json!(null)), Gateway { unable: None, unseen: true });
     }
 }

@@ -6,7 +6,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::health::{integer, string, timestamp};
+use super::{integer, string, timestamp};
 
 /// Seconds that a kubelet may be late on a node that is short of processor.
 const LATE: i64 = 10;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use engine::{kind::Domain, observed::Observe};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Cause, condition, config_maps, integer, string, timestamp};
-use crate::{kind::Domain, last_words::LastWords, probe_kill::ProbeKill};
+use super::{Cause, LastWords, ProbeKill, condition, config_maps, integer, string, timestamp};
 
 /// Times are in seconds since the epoch.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
@@ -85,7 +85,17 @@ pub enum Stage {
     Unknown,
 }
 
-pub(super) fn pod(live: &Value, domain: &Domain) -> Pod {
+impl Observe for Pod {
+    fn read(live: &Value, domain: &Domain) -> Self {
+        pod(live, domain)
+    }
+
+    fn part_of_run(&self) -> Option<(&str, bool)> {
+        Some((self.job.as_deref()?, self.node.is_some()))
+    }
+}
+
+fn pod(live: &Value, domain: &Domain) -> Pod {
     let labels = live.pointer("/metadata/labels");
     let label = |name: &str| labels?.get(name)?.as_str().map(str::to_owned);
     let component = label("app.kubernetes.io/component").unwrap_or_default();

@@ -1,0 +1,17 @@
+//! Why an autoscaler does not scale.
+
+use engine::child::Child;
+
+use super::{Problem, Profile};
+use crate::{health::Autoscaler, reasons};
+
+pub(super) fn autoscaler_problem(
+    profile: &Profile,
+    child: &Child,
+    autoscaler: &Autoscaler,
+) -> Option<Problem> {
+    let Autoscaler { unable, inactive } = autoscaler;
+    // Zero pods by the user's own wish disable scaling and are no fault.
+    let cause = unable.as_ref().or(inactive.as_ref()).filter(|cause| cause.reason != "ScalingDisabled")?;
+    Some(profile.warning(child, reasons::METRICS_UNAVAILABLE, format!("{}: {}", cause.reason, cause.message)))
+}
