@@ -12,7 +12,10 @@ use super::{
     model::{Component, Restore},
     reasons,
 };
-use crate::{engine::plan::Key, workload::build::service::NodePorts};
+use crate::{
+    engine::plan::Key,
+    workload::{build::service::NodePorts, contention::RouteConflict},
+};
 
 /// A value that is never printed: not in logs, status, events or panics.
 #[derive(Clone, PartialEq, Eq)]
@@ -173,23 +176,6 @@ pub enum CheckVerdict {
     Bad {
         message: String,
     },
-}
-
-/// How clients outside the cluster come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExposureKind {
-    Ingress,
-    Gateway,
-}
-
-/// A host and path that is wanted and that an older resource has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteConflict {
-    pub way: ExposureKind,
-    pub host: String,
-    pub path: String,
-    /// Name of the resource that has it.
-    pub by: String,
 }
 
 /// Where data lies.

@@ -14,7 +14,7 @@ use super::{
     env_references::ReferenceRequest,
     facts::{
         ApiKeyFact, Facts, HeldWhy, IsLiving, NamespaceFact, OperatorImage, PendingResize, RestoreJob,
-        RouteConflict, SharedPlace,
+        SharedPlace,
     },
     model::Cluster,
     read_cache::Moment,
@@ -32,7 +32,7 @@ use crate::{
     },
     kinds::{LOGPILOT_CLUSTER, Managed},
     logpilot::objects::namespace,
-    workload::{model::NamespaceLimits, names::short_hash, quantity},
+    workload::{contention::RouteConflict, model::NamespaceLimits, names::short_hash, quantity},
 };
 
 /// Annotation on the resource: each new value has what the resource refers to read at once.

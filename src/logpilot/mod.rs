@@ -14,7 +14,6 @@ pub mod environment;
 pub mod facts;
 mod failure_report;
 pub mod gather;
-mod json;
 pub mod labels;
 pub mod model;
 pub mod monitoring;

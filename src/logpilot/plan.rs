@@ -1,7 +1,7 @@
 //! What a cluster is made of. A table of contents: whether an object exists is said in its builder's first lines.
 
 use super::{
-    facts::{ApiKeyFact, CheckVerdict, ExposureKind, Facts, ResolvedReferences},
+    facts::{ApiKeyFact, CheckVerdict, Facts, ResolvedReferences},
     model::{Cluster, Component},
     patches, reasons,
 };
@@ -12,10 +12,13 @@ use crate::{
         alerts, config_check_job, config_map, cron_job, dashboard, data, namespace, restore_job, secret,
         server,
     },
-    workload::build::{
-        deployment, gateway, horizontal_pod_autoscaler, ingress, limit_range, network_policy,
-        pod_disruption_budget, pod_monitor, resource_quota, routes, service, service_account,
-        service_monitor,
+    workload::{
+        build::{
+            deployment, gateway, horizontal_pod_autoscaler, ingress, limit_range, network_policy,
+            pod_disruption_budget, pod_monitor, resource_quota, routes, service, service_account,
+            service_monitor,
+        },
+        contention::ExposureKind,
     },
 };
 

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 pub mod build;
+pub mod contention;
 pub mod image;
+pub mod json;
 pub mod labels;
 pub mod metadata;
 pub mod model;

@@ -5,9 +5,7 @@ use serde_json::Value;
 
 use super::{super::Violations, pods, told};
 use crate::{
-    api::patches::ObjectPatch,
-    engine::plan::Plan,
-    logpilot::{json::list, patches::targets},
+    api::patches::ObjectPatch, engine::plan::Plan, logpilot::patches::targets, workload::json::list,
 };
 
 /// Compares the pods of each claim after all patches, and names the last patch that made one differ.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{super::exposure, Found, new_ones};
-use crate::logpilot::{defaults::MANAGEMENT, json::list};
+use crate::{logpilot::defaults::MANAGEMENT, workload::json::list};
 
 /// As Kubernetes has it where a Deployment says nothing.
 const PROGRESS_DEADLINE_SECONDS: i64 = 600;

@@ -6,8 +6,8 @@ use super::{Found, new_ones};
 use crate::{
     api::{GRACE_PERIOD, LEAST_GRACE_SECONDS, PRIORITY_CLASS, SYSTEM_CLASSES, cluster::PodSecurity},
     engine::quantity,
-    logpilot::{defaults::EXAMPLE_IMAGE, json::list, model::Cluster, pod_security, server_pod},
-    workload::image::Image,
+    logpilot::{defaults::EXAMPLE_IMAGE, model::Cluster, pod_security, server_pod},
+    workload::{image::Image, json::list},
 };
 
 /// Where the pod of an object stands.
