@@ -352,6 +352,16 @@ impl Running {
         .await;
     }
 
+    /// The API server tells ages to the second.
+    async fn grows_older(&self, of: &ResourceRef) {
+        let made = self.resources(of).get(of.name()).await.unwrap().metadata.creation_timestamp.unwrap().0;
+        let now = k8s_openapi::jiff::Timestamp::now;
+        soon(&format!("{of} to be older than what comes next"), async || {
+            (now().as_second() > made.as_second()).then_some(())
+        })
+        .await;
+    }
+
     async fn delete(&self, of: &ResourceRef) {
         self.resources(of).delete(of.name(), &DeleteParams::default()).await.unwrap();
         soon("the deletion is seen", async || self.log.lock().unwrap().deleted.contains(of).then_some(()))
@@ -437,6 +447,7 @@ async fn resources_of_one_name_share_nothing() {
     // What one kept is no other's, though the name is the same.
     running.apply(&a, json!({ "claim": "kept", "data": { "a": "2" } })).await;
     running.until(&a, "settled", "it belongs to Fleet 'erp'").await;
+    running.grows_older(&a).await;
     running.apply(&fleet, json!({ "namespace": B, "claim": "data", "data": {} })).await;
     running.until(&fleet, "settled", &format!("it belongs to Toy '{B}/erp'")).await;
     assert_eq!((running.claim(A, "kept").await, running.claim(B, "data").await), (kept, kept_b));
@@ -444,6 +455,7 @@ async fn resources_of_one_name_share_nothing() {
     // And is found again by its own.
     running.apply(&fleet, in_a("kept")).await;
     running.until(&fleet, "settled", "settled").await;
+    running.grows_older(&fleet).await;
     running.apply(&b, json!({ "claim": "data", "data": {} })).await;
     running.until(&b, "settled", "settled").await;
 
