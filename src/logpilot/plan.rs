@@ -1,7 +1,8 @@
 //! What a cluster is made of. A table of contents: whether an object exists is said in its builder's first lines.
 
 use super::{
-    facts::{ApiKeyFact, CheckVerdict, Facts, ResolvedReferences},
+    env_references,
+    facts::{ApiKeyFact, CheckVerdict, Facts},
     model::{Cluster, Component},
     patches, reasons,
 };
@@ -101,7 +102,7 @@ fn hold_reason(component: &Component, facts: &Facts) -> Option<&'static str> {
 
 /// Why a new pod could not start, whatever its configuration.
 pub(super) fn block_reason(component: &Component, facts: &Facts) -> Option<&'static str> {
-    let held = || facts.references.get(&component.name).and_then(ResolvedReferences::held);
+    let held = || facts.references.get(&component.name).and_then(env_references::held);
     match facts.api_key {
         // Stopping needs no key and no variables, and has to work when they are what is broken.
         _ if component.stopped => None,

@@ -1,10 +1,7 @@
 //! What the product remembers of a resource between reconciles, beside what the engine does.
 
-use super::{
-    api_key::ApiKeyReader, env_references::ReferenceReader, scalers::Scalers,
-    unschedulable_eviction::StuckPodEvictor,
-};
-use crate::engine::resource_state::ResourceState;
+use super::{api_key::ApiKeyReader, scalers::Scalers, unschedulable_eviction::StuckPodEvictor};
+use crate::{engine::resource_state::ResourceState, workload::references::ReferenceReader};
 
 #[derive(Default)]
 pub struct Remembered {

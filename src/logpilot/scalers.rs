@@ -14,13 +14,15 @@ use serde_json::Value;
 use super::{
     facts::{BeyondStorage, ForeignScaler},
     model::{Cluster, Component},
-    read_cache::{Moment, ReadCache},
 };
 use crate::{
     api::{self, storage::Backend},
     engine::{api_client::ApiClient, cache::Snapshot, child::Child, error::Error},
     kinds::Managed,
-    workload::model::Scale,
+    workload::{
+        model::Scale,
+        references::read_cache::{Moment, ReadCache},
+    },
 };
 
 /// While an autoscaler decides, the list is read again after this: its deletion sends no event, and the number of the spec has to

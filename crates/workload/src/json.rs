@@ -7,6 +7,23 @@ pub fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value
     value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// The path of a field below another one. Keys that a path cannot show by themselves stand in brackets.
+#[must_use]
+pub fn child(path: &str, key: &str) -> String {
+    let word = key.chars().all(|char| char.is_ascii_alphanumeric() || "_-".contains(char)) && !key.is_empty();
+    match (path, word) {
+        ("", _) => key.to_owned(),
+        (_, true) => format!("{path}.{key}"),
+        (_, false) => format!("{path}[{key}]"),
+    }
+}
+
+/// The path of an item of a list.
+#[must_use]
+pub fn item(path: &str, index: usize) -> String {
+    format!("{path}[{index}]")
+}
+
 /// The text at a pointer.
 #[must_use]
 pub fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
@@ -17,4 +34,16 @@ pub fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
 #[must_use]
 pub fn field_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
     pointer.split('/').skip(1).try_fold(value, |value, field| value.get(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_shows_which_part_is_a_key() {
+        assert_eq!(child("metadata.labels", "a.b/c"), "metadata.labels[a.b/c]");
+        assert_eq!(child("spec", "image"), "spec.image");
+        assert_eq!(child("", "spec"), "spec");
+    }
 }

@@ -13,8 +13,10 @@ pub mod labels;
 pub mod metadata;
 pub mod model;
 pub mod names;
+pub mod patch;
 pub mod qos;
 pub mod quantity;
+pub mod references;
 pub mod scope;
 
 /// A map of labels or annotations as it is written to metadata.

@@ -26,9 +26,10 @@ use crate::{
         labels,
         objects::config_check_job,
         patches::unmatched,
-        pod_security, problems,
+        problems,
         warnings::warnings,
     },
+    workload::patch::pod_security,
 };
 
 const CHECKED: &str = "{ environment: Development, config: { check: { timeoutSeconds: 120 } } }";

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::engine::retry::{SPREAD, spread};
+use engine::retry::{SPREAD, spread};
 
 /// What holds nothing up is read again after this, less up to a quarter of it.
 pub const REFRESH: Duration = Duration::from_mins(5);
