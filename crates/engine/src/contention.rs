@@ -224,8 +224,8 @@ mod tests {
         ResourceRef::new(&TOY, Some(namespace), name)
     }
 
-    fn at(second: i64) -> Option<Timestamp> {
-        Some(Timestamp::from_second(second).unwrap())
+    fn moment(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
     }
 
     fn key(text: &str) -> ContentionKey {
@@ -240,7 +240,7 @@ mod tests {
     /// Wants these, and depends on who else has them.
     fn wants(second: i64, hosts: &[&str]) -> Contender {
         let keys: Vec<_> = hosts.iter().map(|host| key(host)).collect();
-        Contender { created: at(second), watched: keys.clone(), keys }
+        Contender { created: Some(moment(second)), watched: keys.clone(), keys }
     }
 
     fn names(found: &HashSet<ResourceRef>) -> Vec<String> {
@@ -256,11 +256,11 @@ mod tests {
         for (resource, second) in [(&old, 1), (&young, 2), (&last, 3)] {
             contention.update(resource, wants(second, &["x"]));
         }
-        let by = |own: &ResourceRef, second| contention.older(own, at(second), &key("x"));
+        let by = |own: &ResourceRef, second| contention.older(own, Some(moment(second)), &key("x"));
         assert_eq!(by(&old, 1), None);
         assert_eq!(by(&young, 2), Some(old.clone()));
         assert_eq!(by(&last, 3), Some(old.clone()), "not the younger one that waits too");
-        assert_eq!(contention.older(&last, at(3), &key("y")), None);
+        assert_eq!(contention.older(&last, Some(moment(3)), &key("y")), None);
         contention.remove(&old);
         assert_eq!(by(&young, 2), None);
         assert_eq!(by(&last, 3), Some(young));
@@ -274,7 +274,7 @@ mod tests {
         for resource in &in_order {
             contention.update(resource, wants(1, &["x"]));
         }
-        let of = |own: &ResourceRef| contention.older(own, at(1), &key("x"));
+        let of = |own: &ResourceRef| contention.older(own, Some(moment(1)), &key("x"));
         assert_eq!(of(&in_order[0]), None);
         assert!(in_order[1..].iter().all(|own| of(own).as_ref() == Some(&in_order[0])));
         contention.remove(&in_order[0]);
@@ -303,7 +303,7 @@ mod tests {
         let contention = Contention::default();
         let within = |resource: &ResourceRef, watched: &[ContentionKey]| {
             let (keys, watched) = (vec![key("n")], watched.to_vec());
-            names(&contention.update(resource, Contender { created: at(1), keys, watched }))
+            names(&contention.update(resource, Contender { created: Some(moment(1)), keys, watched }))
         };
         assert_eq!(within(&fleet("a"), &[]), [""; 0]);
         assert_eq!(within(&toy("n", "b"), &[key("n")]), [""; 0]);
@@ -322,7 +322,11 @@ mod tests {
         {
             contention.update(&own, wants(1, &[ours]));
             let woken = contention.update(&other, wants(2, &[theirs]));
-            assert_eq!(contention.older(&other, at(2), &key(theirs)).is_some(), meet, "{ours} {theirs}");
+            assert_eq!(
+                contention.older(&other, Some(moment(2)), &key(theirs)).is_some(),
+                meet,
+                "{ours} {theirs}"
+            );
             assert_eq!(names(&woken), ["Fleet a"], "{ours} {theirs}");
             contention.remove(&other);
         }

@@ -62,7 +62,7 @@ fn pull_secrets(cluster: &Cluster) -> Vec<Reference> {
         optional: true,
         pulls: true,
     };
-    cluster.scope.pull_secrets.iter().map(|name| one(name)).collect()
+    cluster.scope.pull_secrets.iter().map(one).collect()
 }
 
 fn references_of(component: &Component) -> Vec<Reference> {

@@ -15,8 +15,8 @@ pub(super) fn protected(patch: &ObjectPatch, at: &str, violations: &mut Violatio
     for (index, operation) in patch.operations.iter().flatten().enumerate() {
         for (field, pointer) in pointers(operation) {
             let found = mentioned(&patch.target.kind, &mention(pointer), "", PROTECTION);
-            let path = format!("{at}.operations[{index}].{field}");
-            let found = found.into_iter().map(|(_, message)| Violation { path: path.clone(), message });
+            let place = format!("{at}.operations[{index}].{field}");
+            let found = found.into_iter().map(|(_, message)| Violation { path: place.clone(), message });
             violations.0.extend(found);
         }
     }
