@@ -332,6 +332,25 @@ mod tests {
         }
     }
 
+    /// Of a thousand resources only those are looked at that have the key.
+    #[test]
+    fn only_resources_with_the_key_are_asked() {
+        let contention = Contention::default();
+        for number in 0..1000 {
+            contention.update(&fleet(&format!("f{number}")), wants(1, &[&format!("host{number}")]));
+        }
+        contention.update(&toy("n", "b"), wants(2, &["host7"]));
+        let index = contention.index();
+        let users = |name: &str| index.users.get(&key(name).thing()).map_or(0, HashSet::len);
+        assert_eq!((users("host7"), users("host8"), users("x")), (2, 1, 0));
+        drop(index);
+        for number in 0..1000 {
+            contention.remove(&fleet(&format!("f{number}")));
+        }
+        contention.remove(&toy("n", "b"));
+        assert!(contention.index().users.is_empty(), "nothing is kept of what is gone");
+    }
+
     #[tokio::test]
     async fn all_kinds_are_known_before_any_starts() {
         use futures::FutureExt;

@@ -108,21 +108,33 @@ mod tests {
         assert_eq!(words(&watched_keys(&within("Delete"))), ["namespace shared", own]);
     }
 
+    /// The index of the engine names those that have a key; without a key nobody is asked.
     #[test]
-    fn a_namespace_is_shared_where_its_deletion_takes_another_resource() {
-        let shared = |policy: &str, other: &Value| {
+    fn others_are_asked_only_by_who_deletes_a_namespace_or_wants_a_host() {
+        let asked = |policy: &str, exposure: &Value, other: &str| {
             let contention = Contention::default();
             let of = |object: &DynamicObject| ResourceRef::of(&LOGPILOT_CLUSTER, object);
-            let own = resource("a", 1, &json!({ "deletionPolicy": policy }));
-            for object in [&own, &resource("b", 2, other)] {
+            let made = |name: &str, second: u8, namespace: &str| {
+                let mut made =
+                    resource(name, second, &json!({ "name": namespace, "deletionPolicy": policy }));
+                made.data["spec"]["exposure"] = exposure.clone();
+                made
+            };
+            let own = made("a", 2, "shared");
+            for object in [&own, &made("b", 1, other)] {
+                let created = object.metadata.creation_timestamp.as_ref().map(|made| made.0);
                 let (keys, watched) = (contention_keys(object), watched_keys(object));
-                contention.update(&of(object), Contender { created: None, keys, watched });
+                contention.update(&of(object), Contender { created, keys, watched });
             }
-            namespace_is_shared(&of(&own), &own, &contention)
+            let keys = watched_keys(&own).into_iter().filter(|key| key.sort != "place").count();
+            let shared = namespace_is_shared(&of(&own), &own, &contention);
+            (shared, route_conflicts(&of(&own), &own, &contention).len(), keys)
         };
-        assert!(shared("Delete", &json!({ "name": "a" })));
-        assert!(!shared("Retain", &json!({ "name": "a" })));
-        assert!(!shared("Delete", &json!({})));
+        let (none, wanting) = (json!({}), json!({ "ingress": { "rules": [{ "host": "x" }] } }));
+        assert_eq!(asked("Retain", &none, "shared"), (false, 0, 0));
+        assert_eq!(asked("Delete", &none, "shared"), (true, 0, 1));
+        assert_eq!(asked("Retain", &wanting, "shared"), (false, 1, 1));
+        assert_eq!(asked("Delete", &none, "elsewhere"), (false, 0, 1));
     }
 
     #[test]
