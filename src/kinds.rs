@@ -208,3 +208,17 @@ kinds! {
 pub fn of_management(management: Management) -> impl Iterator<Item = &'static Kind> {
     KINDS.iter().copied().filter(move |kind| kind.management == management)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::patch::schemas;
+
+    #[test]
+    fn every_built_in_kind_that_is_patched_has_a_schema() {
+        let managed = [Management::Managed, Management::Retained, Management::RunToCompletion];
+        for kind in KINDS.iter().filter(|kind| managed.contains(&kind.management)) {
+            assert_eq!(schemas::is_known(kind.kind), !kind.optional, "{}", kind.kind);
+        }
+    }
+}

@@ -11,12 +11,13 @@ use crate::{
     engine::{
         cache::ObjectCache,
         client_timeout,
+        contention::Contention,
         controller::ControllerRuntime,
         lease::{Elector, Leadership, LeadershipLost},
         watch_liveness::WatchLiveness,
         watches::{Triggers, Watches},
     },
-    kinds::{KINDS, LOGPILOT_CLUSTER},
+    kinds::{DOMAIN, KINDS, LOGPILOT_CLUSTER},
     logpilot::controller::{Controller, Planner},
     metrics::Metrics,
     vitals::Vitals,
@@ -133,6 +134,7 @@ impl Operator {
             liveness: Arc::clone(&self.liveness),
             progress: ticks,
         };
+        let contention = Arc::new(Contention::new(DOMAIN.resources));
         let mut controller = Controller::new(
             self.client.clone(),
             Arc::clone(&self.cache),
@@ -142,6 +144,7 @@ impl Operator {
             self.term,
         );
         controller.operator_image.clone_from(&self.image);
+        controller.contention = Arc::clone(&contention);
         let dispatch = ControllerRuntime {
             client: self.client,
             resource: &LOGPILOT_CLUSTER,
@@ -149,6 +152,7 @@ impl Operator {
             cache: self.cache,
             metrics: self.metrics,
             liveness: self.liveness,
+            contention,
             store: writer,
             triggers: queue,
             progress,

@@ -1,12 +1,9 @@
 //! Reads the API key's Secret: by name, rarely, and keeps a hash of the value only. Secrets are never listed or
 //! watched, because the right to watch them is the right to read all of them.
 
-use std::fmt::Write;
-
 use k8s_openapi::api::core::v1::Secret;
 use rand::{Rng, distr::Alphanumeric};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::facts::{ApiKeyFact, Redacted};
 use crate::{
@@ -22,7 +19,10 @@ use crate::{
         retry::Retry,
     },
     kinds::Managed,
-    workload::read_cache::{Moment, REFRESH_HELD, ReadCache},
+    workload::references::{
+        decode, fingerprint,
+        read_cache::{Moment, REFRESH_HELD, ReadCache},
+    },
 };
 
 /// Until the garbage collector has taken a Secret that goes.
@@ -193,13 +193,6 @@ fn foreign(secret: &Value, wanted: &SecretQuery) -> Option<Foreign> {
     }
 }
 
-/// Secret data is base64; k8s-openapi decodes it.
-pub(super) fn decode(encoded: &str) -> Vec<u8> {
-    serde_json::from_value::<k8s_openapi::ByteString>(Value::from(encoded))
-        .map(|bytes| bytes.0)
-        .unwrap_or_default()
-}
-
 /// A new key to be made where there is none.
 #[must_use]
 pub fn generate_new(wanted: &SecretQuery) -> ApiKeyFact {
@@ -208,17 +201,6 @@ pub fn generate_new(wanted: &SecretQuery) -> ApiKeyFact {
 
 fn random_key() -> Redacted {
     Redacted(rand::rng().sample_iter(Alphanumeric).take(GENERATED).map(char::from).collect())
-}
-
-/// Changes when the value does, and tells nothing about it: 64 bits of a salted SHA-256.
-#[must_use]
-pub fn fingerprint(salt: &str, value: &[u8]) -> String {
-    let digest = Sha256::new().chain_update(salt).chain_update([0]).chain_update(value).finalize();
-    digest.iter().take(8).fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl ApiKeyFact {

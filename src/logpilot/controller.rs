@@ -30,6 +30,7 @@ use crate::{
         api_client::ApiClient,
         apply::Applier,
         cache::{ObjectCache, Snapshot},
+        contention::{Contention, ContentionKey},
         controller::{ReconcileFailure, Reconciler},
         deadlines::DeadlineTracker,
         error::Error,
@@ -66,6 +67,8 @@ pub struct Controller {
     pub planner: Planner,
     /// The operator's own image, which backups run.
     pub operator_image: Option<String>,
+    /// What resources of all kinds want.
+    pub contention: Arc<Contention>,
     /// All resources, for what one of them has to know of the others.
     pub store: Store<DynamicObject>,
     /// All that is remembered of each resource.
@@ -101,6 +104,7 @@ impl Controller {
             metrics,
             planner,
             operator_image: None,
+            contention: Arc::default(),
             store,
             states: ResourceStates::default(),
         }
@@ -168,16 +172,15 @@ impl Controller {
         (restore, shared): (&restore::State, Vec<SharedPlace>),
         snapshot: &Snapshot,
     ) -> Result<Facts, Error> {
-        let all = self.store.state();
-        let others = || all.iter().map(AsRef::as_ref).filter(|other| is_another(other, cluster));
+        let (resource, object, contention) = (&subject.resource, &*subject.object, &*self.contention);
         let sources = gather::Sources {
             cache: &self.cache,
             writer: &subject.writer,
             remembered,
             operator_image: self.operator_image.as_deref(),
-            namespace_shared: contention::namespace_is_shared(&subject.object, others()),
+            namespace_shared: contention::namespace_is_shared(resource, object, contention),
             restore,
-            taken: contention::route_conflicts(&subject.object, others()),
+            taken: contention::route_conflicts(resource, object, contention),
             shared,
             is_living: &|name| self.is_living(name),
         };
@@ -372,11 +375,11 @@ impl Reconciler for Controller {
         contention::namespaces(object).map(str::to_owned).collect()
     }
 
-    fn contention_keys(&self, object: &DynamicObject) -> Vec<String> {
+    fn contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey> {
         contention::contention_keys(object)
     }
 
-    fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<String> {
+    fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey> {
         contention::watched_keys(object)
     }
 

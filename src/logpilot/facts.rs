@@ -8,11 +8,11 @@ use std::{
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::{
-    model::{Component, Restore},
-    reasons,
+use super::model::{Component, Restore};
+use crate::{
+    engine::plan::Key,
+    workload::{build::service::NodePorts, contention::RouteConflict, references::ResolvedReferences},
 };
-use crate::{engine::plan::Key, workload::build::service::NodePorts};
 
 /// A value that is never printed: not in logs, status, events or panics.
 #[derive(Clone, PartialEq, Eq)]
@@ -108,53 +108,6 @@ pub enum ApiKeyFact {
     Going { again: Duration },
 }
 
-/// What the variables of one component refer to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResolvedReferences {
-    /// Changes when a value does, and rolls the pods.
-    pub hash: String,
-    pub missing: Vec<Missing>,
-    pub refused: Vec<Refused>,
-}
-
-impl ResolvedReferences {
-    /// Whether a new pod could not start, or may not.
-    #[must_use]
-    pub fn hold(&self) -> bool {
-        self.held().is_some()
-    }
-
-    /// Why a new pod could not start, or may not: a reason of the status.
-    #[must_use]
-    pub fn held(&self) -> Option<&'static str> {
-        let missing = self.missing.iter().any(|missing| !missing.optional);
-        let refused = self.refused.iter().any(|refused| refused.reason == reasons::REFERENCE_INVALID);
-        missing
-            .then_some(reasons::REFERENCE_MISSING)
-            .or_else(|| refused.then_some(reasons::REFERENCE_INVALID))
-    }
-}
-
-/// An object that variables refer to brings one that has no effect, or that the server may not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// `ReferenceInvalid`, which holds the component, or `EnvIgnored`.
-    pub reason: &'static str,
-    /// `Secret namespace/name`.
-    pub object: String,
-    pub message: String,
-}
-
-/// An object that a variable refers to, or a key of it, is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// `Secret namespace/name`.
-    pub object: String,
-    pub message: String,
-    /// The pods start without it.
-    pub optional: bool,
-}
-
 /// A configuration that is tried before it may reach the servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigCheck {
@@ -173,23 +126,6 @@ pub enum CheckVerdict {
     Bad {
         message: String,
     },
-}
-
-/// How clients outside the cluster come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExposureKind {
-    Ingress,
-    Gateway,
-}
-
-/// A host and path that is wanted and that an older resource has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteConflict {
-    pub way: ExposureKind,
-    pub host: String,
-    pub path: String,
-    /// Name of the resource that has it.
-    pub by: String,
 }
 
 /// Where data lies.

@@ -11,10 +11,10 @@ use kube::ResourceExt;
 use super::{
     ACCEPT_DATA_LOSS,
     api_key::SecretQuery,
-    env_references::ReferenceRequest,
+    env_references,
     facts::{
         ApiKeyFact, Facts, HeldWhy, IsLiving, NamespaceFact, OperatorImage, PendingResize, RestoreJob,
-        RouteConflict, SharedPlace,
+        SharedPlace,
     },
     model::Cluster,
     reasons,
@@ -30,7 +30,14 @@ use crate::{
     },
     kinds::{LOGPILOT_CLUSTER, Managed},
     logpilot::objects::namespace,
-    workload::{health, model::NamespaceLimits, names::short_hash, quantity, read_cache::Moment},
+    workload::{
+        contention::RouteConflict,
+        health,
+        model::NamespaceLimits,
+        names::short_hash,
+        quantity,
+        references::{Objects, read_cache::Moment},
+    },
 };
 
 /// Annotation on the resource: each new value has what the resource refers to read at once.
@@ -209,8 +216,9 @@ pub async fn facts(
         BTreeMap::new()
     } else {
         let nothing_there = servers == NamespaceFact::Absent;
-        let asked = ReferenceRequest { cluster, moment, suspect: missed, nothing_there };
-        sources.remembered.references.fetch(sources.writer, asked).await?
+        let asked = env_references::request(cluster, moment, missed, nothing_there);
+        let refused = |name: &str, objects: &Objects| env_references::refused(cluster, name, objects);
+        sources.remembered.references.fetch(sources.writer, asked, refused).await?
     };
     let wanted = api_key(cluster);
     let api_key = match servers {

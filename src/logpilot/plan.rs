@@ -1,7 +1,8 @@
 //! What a cluster is made of. A table of contents: whether an object exists is said in its builder's first lines.
 
 use super::{
-    facts::{ApiKeyFact, CheckVerdict, ExposureKind, Facts, ResolvedReferences},
+    env_references,
+    facts::{ApiKeyFact, CheckVerdict, Facts},
     model::{Cluster, Component},
     patches, reasons,
 };
@@ -12,10 +13,13 @@ use crate::{
         alerts, config_check_job, config_map, cron_job, dashboard, data, namespace, restore_job, secret,
         server,
     },
-    workload::build::{
-        deployment, gateway, horizontal_pod_autoscaler, ingress, limit_range, network_policy,
-        pod_disruption_budget, pod_monitor, resource_quota, routes, service, service_account,
-        service_monitor,
+    workload::{
+        build::{
+            deployment, gateway, horizontal_pod_autoscaler, ingress, limit_range, network_policy,
+            pod_disruption_budget, pod_monitor, resource_quota, routes, service, service_account,
+            service_monitor,
+        },
+        contention::ExposureKind,
     },
 };
 
@@ -98,7 +102,7 @@ fn hold_reason(component: &Component, facts: &Facts) -> Option<&'static str> {
 
 /// Why a new pod could not start, whatever its configuration.
 pub(super) fn block_reason(component: &Component, facts: &Facts) -> Option<&'static str> {
-    let held = || facts.references.get(&component.name).and_then(ResolvedReferences::held);
+    let held = || facts.references.get(&component.name).and_then(env_references::held);
     match facts.api_key {
         // Stopping needs no key and no variables, and has to work when they are what is broken.
         _ if component.stopped => None,

@@ -117,7 +117,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
         ));
     }
     for refused in facts.references.values().flat_map(|references| &references.refused) {
-        let holds = refused.reason == reasons::REFERENCE_INVALID;
+        let holds = refused.holds;
         let severity = if holds { Severity::Error } else { Severity::Warning };
         found.push(problem(severity, refused.reason, refused.object.clone(), refused.message.clone()));
     }

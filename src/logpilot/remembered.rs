@@ -1,7 +1,10 @@
 //! What the product remembers of a resource between reconciles, beside what the engine does.
 
-use super::{api_key::ApiKeyReader, env_references::ReferenceReader, scalers::Scalers};
-use crate::{engine::resource_state::ResourceState, workload::unschedulable_eviction::StuckPodEvictor};
+use super::{api_key::ApiKeyReader, scalers::Scalers};
+use crate::{
+    engine::resource_state::ResourceState,
+    workload::{references::ReferenceReader, unschedulable_eviction::StuckPodEvictor},
+};
 
 #[derive(Default)]
 pub struct Remembered {

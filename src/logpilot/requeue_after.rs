@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    facts::{self, ApiKeyFact, Facts},
+    facts::{ApiKeyFact, Facts},
     reasons, scalers,
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         requeue::Requeue,
         retry::Retry,
     },
-    workload::read_cache,
+    workload::references::{ResolvedReferences, read_cache},
 };
 
 /// Interval at which a state is checked that changes without an event.
@@ -40,7 +40,7 @@ pub fn collect(facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) -> Optio
             requeue.at_most(backoff::LONGEST_FOR_NAME, "the name of the API key's Secret is taken");
         }
         ApiKeyFact::Going { again } => requeue.at_most(again, "the Secret of an earlier resource is deleted"),
-        _ if facts.suspect || facts.references.values().any(facts::ResolvedReferences::hold) => {
+        _ if facts.suspect || facts.references.values().any(ResolvedReferences::hold) => {
             requeue.at_most(read_cache::REFRESH_HELD, "a reference blocks a rollout");
         }
         _ => requeue.at_most(read_cache::REFRESH, "objects that are not watched are read again"),

@@ -21,7 +21,7 @@ use crate::{
     kinds::Managed,
     workload::{
         model::Scale,
-        read_cache::{Moment, ReadCache},
+        references::read_cache::{Moment, ReadCache},
     },
 };
 

@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use super::{
     environment::{Finding, Source, Variable, of_arguments, of_variables},
-    json::list,
     model::Cluster,
 };
-use crate::api::storage::Backend;
+use crate::{api::storage::Backend, workload::json::list};
 
 /// The working directory of the image. Spring looks there for a configuration in addition to ours.
 const DIRECTORY: &str = "/app";

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::workload::json::item;
 pub use places::{Place, Places, plain_path};
 
 /// One object of a manifest.
@@ -162,9 +163,9 @@ fn items(document: Document) -> Vec<Document> {
         }
         value
     };
-    let of = |index| document.places.below(&places::item("items", index));
+    let of = |index| document.places.below(&item("items", index));
     let repeated = |index| {
-        let prefix = places::item("items", index);
+        let prefix = item("items", index);
         let within = |it: &Repeated| {
             let path = it.path.strip_prefix(&prefix)?.trim_start_matches('.').to_owned();
             Some(Repeated { path, place: it.place })

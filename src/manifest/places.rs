@@ -64,23 +64,6 @@ impl Places {
     }
 }
 
-/// The path of a field below another one. Keys that a path cannot show by themselves stand in brackets.
-#[must_use]
-pub fn child(path: &str, key: &str) -> String {
-    let word = key.chars().all(|char| char.is_ascii_alphanumeric() || "_-".contains(char)) && !key.is_empty();
-    match (path, word) {
-        ("", _) => key.to_owned(),
-        (_, true) => format!("{path}.{key}"),
-        (_, false) => format!("{path}[{key}]"),
-    }
-}
-
-/// The path of an item of a list.
-#[must_use]
-pub fn item(path: &str, index: usize) -> String {
-    format!("{path}[{index}]")
-}
-
 /// One notation for comparisons. The API server writes `components.[rest]` where a rule points below a map and
 /// `components[rest]` elsewhere; others write `components.rest`.
 #[must_use]
@@ -99,8 +82,6 @@ mod tests {
         {
             assert_eq!(plain_path(path), "spec.components.all.env.0");
         }
-        assert_eq!(child("metadata.labels", "a.b/c"), "metadata.labels[a.b/c]");
-        assert_eq!(child("spec", "image"), "spec.image");
     }
 
     #[test]

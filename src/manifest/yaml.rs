@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 
 use super::{
     Document, Repeated, SyntaxError,
-    places::{Place, Places, child, item},
+    places::{Place, Places},
     scalar::{self, Scalar},
 };
+use crate::workload::json::{child, item};
 
 /// Deeper than any resource, and far from the end of the stack.
 const DEEPEST: usize = 256;

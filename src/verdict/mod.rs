@@ -10,12 +10,12 @@ mod rules;
 use kube::core::cel::{CompiledSchema, compile_schema};
 use serde_json::{Value, json};
 
-pub use crate::structure::{Layer, Refusal};
+pub use crate::workload::patch::structure::{Layer, Refusal};
 use crate::{
     api::LogPilotCluster,
     logpilot::{model::Cluster, validate},
-    manifest::{places::item, plain_path},
-    structure,
+    manifest::plain_path,
+    workload::{json::item, patch::structure},
 };
 
 pub use remarks::Remark;

@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::metadata;
-use crate::manifest::places::{child, item};
-use crate::structure;
+use crate::workload::{
+    json::{child, item},
+    patch::structure,
+};
 
 /// Something that is accepted and means nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

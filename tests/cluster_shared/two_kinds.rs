@@ -1,5 +1,5 @@
 //! Two kinds of resource, one of them namespaced, over one cache and one set of watches: resources of one name, of two kinds
-//! or in two namespaces, share nothing. The kinds are toys, and the engine's is all the code that runs.
+//! or in two namespaces, share nothing but the hosts that they compete for. The kinds are toys, and the engine's is all the code that runs.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,23 +15,27 @@ use kube::{
     api::{DeleteParams, DynamicObject, ListParams},
     runtime::{controller::Action, reflector::store},
 };
-use logpilot_operator::engine::{
-    api_client::ApiClient,
-    apply::Applier,
-    backoff::FAILURE,
-    cache::ObjectCache,
-    controller::{ControllerRuntime, ReconcileFailure, Reconciler},
-    kind::{Domain, Kind, Management, Nature},
-    lease::Leadership,
-    metrics::Metrics,
-    observed::Observed,
-    outcome::ApplyResult,
-    owner::Owner,
-    plan::{Plan, Replicas},
-    prune,
-    resource::{ResourceKind, ResourceRef},
-    resource_state::ResourceStates,
-    watches::{Triggers, Watches},
+use logpilot_operator::{
+    engine::{
+        api_client::ApiClient,
+        apply::Applier,
+        backoff::FAILURE,
+        cache::ObjectCache,
+        contention::{Contention, ContentionKey},
+        controller::{ControllerRuntime, ReconcileFailure, Reconciler},
+        kind::{Domain, Kind, Management, Nature},
+        lease::Leadership,
+        metrics::Metrics,
+        observed::Observed,
+        outcome::ApplyResult,
+        owner::Owner,
+        plan::{Plan, Replicas},
+        prune,
+        resource::{ResourceKind, ResourceRef},
+        resource_state::ResourceStates,
+        watches::{Triggers, Watches},
+    },
+    workload::contention::{Location, locations, route_conflicts},
 };
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -107,6 +111,7 @@ struct Toys {
     kind: &'static ResourceKind,
     writer: ApiClient,
     cache: Arc<ObjectCache>,
+    contention: Arc<Contention>,
     log: Arc<Mutex<Log>>,
     states: ResourceStates<()>,
 }
@@ -176,7 +181,10 @@ impl Reconciler for Toys {
                 (step.id.0.kind.to_owned(), result)
             })
             .collect();
-        let status = json!({ "generation": object.metadata.generation, "steps": steps });
+        let created = object.metadata.creation_timestamp.as_ref().map(|made| made.0);
+        let conflicts = route_conflicts(&wanted(&object), (&resource, created), &self.contention);
+        let taken: Vec<_> = conflicts.iter().map(|it| format!("{}{} {}", it.host, it.path, it.by)).collect();
+        let status = json!({ "generation": object.metadata.generation, "steps": steps, "taken": taken });
         if object.data["status"] != status {
             writer.status(&resource, None, &status).await.unwrap();
         }
@@ -201,17 +209,22 @@ impl Reconciler for Toys {
         Vec::new()
     }
 
-    fn contention_keys(&self, _: &DynamicObject) -> Vec<String> {
-        Vec::new()
+    fn contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey> {
+        wanted(object).iter().map(Location::key).collect()
     }
 
-    fn watched_contention_keys(&self, _: &DynamicObject) -> Vec<String> {
-        Vec::new()
+    fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey> {
+        self.contention_keys(object)
     }
 
     fn status_changed_externally(&self, _: &DynamicObject) -> bool {
         false
     }
+}
+
+/// The hosts and paths that a toy wants.
+fn wanted(object: &DynamicObject) -> Vec<Location<'_>> {
+    locations(&object.data["spec"]["exposure"], "")
 }
 
 /// Both controllers, over one cache and one set of watches.
@@ -265,12 +278,13 @@ async fn run() -> Running {
         (Arc::<ObjectCache>::default(), Arc::<Mutex<Log>>::default(), CancellationToken::new());
     let metrics: Arc<dyn Metrics> = Arc::new(Uncounted);
     let (ticks, progress) = watch::channel(0);
-    let mut triggers = Triggers::default();
+    let (mut triggers, contention) = (Triggers::default(), Arc::new(Contention::new(DOMAIN.resources)));
     for of in [&FLEET, &TOY] {
         let toys = Toys {
             kind: of,
             writer: ApiClient::new(client.clone(), Leadership::default()),
             cache: Arc::clone(&cache),
+            contention: Arc::clone(&contention),
             log: Arc::clone(&log),
             states: ResourceStates::default(),
         };
@@ -281,6 +295,7 @@ async fn run() -> Running {
             cache: Arc::clone(&cache),
             metrics: Arc::clone(&metrics),
             liveness: Arc::default(),
+            contention: Arc::clone(&contention),
             store: store::Writer::new(of.api_resource()),
             triggers: triggers.queue(of),
             progress: progress.clone(),
@@ -331,6 +346,27 @@ impl Running {
             (newest && says("ConfigMap", config) && says("PersistentVolumeClaim", claim)).then_some(seen)
         })
         .await
+    }
+
+    /// Waits until the status names these hosts, and who has them.
+    async fn taken(&self, of: &ResourceRef, hosts: &[&str]) {
+        soon(&format!("{of}: {hosts:?}"), async || {
+            let seen = self.resources(of).get(of.name()).await.unwrap();
+            let status = &seen.data["status"];
+            let newest = status["generation"] == json!(seen.metadata.generation);
+            (newest && status["taken"] == json!(hosts)).then_some(())
+        })
+        .await;
+    }
+
+    /// The API server tells ages to the second.
+    async fn grows_older(&self, of: &ResourceRef) {
+        let made = self.resources(of).get(of.name()).await.unwrap().metadata.creation_timestamp.unwrap().0;
+        let now = k8s_openapi::jiff::Timestamp::now;
+        soon(&format!("{of} to be older than what comes next"), async || {
+            (now().as_second() > made.as_second()).then_some(())
+        })
+        .await;
     }
 
     async fn delete(&self, of: &ResourceRef) {
@@ -418,6 +454,7 @@ async fn resources_of_one_name_share_nothing() {
     // What one kept is no other's, though the name is the same.
     running.apply(&a, json!({ "claim": "kept", "data": { "a": "2" } })).await;
     running.until(&a, "settled", "it belongs to Fleet 'erp'").await;
+    running.grows_older(&a).await;
     running.apply(&fleet, json!({ "namespace": B, "claim": "data", "data": {} })).await;
     running.until(&fleet, "settled", &format!("it belongs to Toy '{B}/erp'")).await;
     assert_eq!((running.claim(A, "kept").await, running.claim(B, "data").await), (kept, kept_b));
@@ -425,8 +462,11 @@ async fn resources_of_one_name_share_nothing() {
     // And is found again by its own.
     running.apply(&fleet, in_a("kept")).await;
     running.until(&fleet, "settled", "settled").await;
+    running.grows_older(&fleet).await;
     running.apply(&b, json!({ "claim": "data", "data": {} })).await;
     running.until(&b, "settled", "settled").await;
+
+    the_first_of_any_kind_has_a_host(&running, (&a, &fleet, &b)).await;
 
     let Running { client, stop, .. } = running;
     drop(stop);
@@ -435,4 +475,34 @@ async fn resources_of_one_name_share_nothing() {
         let name = format!("{}.{GROUP}", of.plural);
         definitions.delete(&name, &DeleteParams::default()).await.unwrap();
     }
+}
+
+/// In this order they were created.
+async fn the_first_of_any_kind_has_a_host(
+    running: &Running,
+    (a, fleet, b): (&ResourceRef, &ResourceRef, &ResourceRef),
+) {
+    let exposure = json!({ "ingress": { "className": "toys", "rules": [{ "host": "toys.example.com" }] } });
+    let toy = |exposure: &Value| json!({ "claim": "data", "data": {}, "exposure": exposure });
+    let in_a =
+        |exposure: &Value| json!({ "namespace": A, "claim": "kept", "data": {}, "exposure": exposure });
+    let none = json!({});
+    running.apply(b, toy(&exposure)).await;
+    running.taken(b, &[]).await;
+    running.apply(fleet, in_a(&exposure)).await;
+    running.taken(b, &["toys.example.com/ Fleet erp"]).await;
+    running.taken(fleet, &[]).await;
+    // Whoever lets go of it, is deleted or comes is of another kind, or of another namespace.
+    running.apply(fleet, in_a(&none)).await;
+    running.taken(b, &[]).await;
+    running.apply(fleet, in_a(&exposure)).await;
+    running.taken(b, &["toys.example.com/ Fleet erp"]).await;
+    running.apply(a, json!({ "claim": "kept", "data": { "a": "2" }, "exposure": exposure })).await;
+    let by_a = format!("toys.example.com/ Toy {A}/erp");
+    running.taken(fleet, &[&by_a]).await;
+    running.taken(b, &[&by_a]).await;
+    running.delete(a).await;
+    running.taken(fleet, &[]).await;
+    running.delete(fleet).await;
+    running.taken(b, &[]).await;
 }

@@ -10,6 +10,7 @@ pub mod circuit_breaker;
 pub mod client_timeout;
 pub mod conditions;
 mod content;
+pub mod contention;
 pub mod controller;
 pub mod deadlines;
 pub mod decide;

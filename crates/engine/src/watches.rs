@@ -308,7 +308,7 @@ const WATCH: Retry = Retry::new(Duration::from_millis(500), LONGEST_PAUSE);
 
 /// So many refusals since the last list, some 3 s of them, say that a right is gone: an API server that has just started
 /// refuses what it allows a moment later.
-const REFUSED: u32 = 3;
+pub const REFUSED: u32 = 3;
 
 /// Every object of an API, from now on: what fails is tried again after its pause, and each sign of life is noted.
 pub fn kept_up<K>(

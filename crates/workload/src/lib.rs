@@ -7,19 +7,22 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 pub mod api;
 pub mod build;
+pub mod contention;
 #[cfg(test)]
 mod fuzz;
 pub mod health;
 pub mod image;
+pub mod json;
 pub mod labels;
 pub mod metadata;
 pub mod model;
 pub mod names;
+pub mod patch;
 pub mod problems;
 pub mod qos;
 pub mod quantity;
-pub mod read_cache;
 pub mod reasons;
+pub mod references;
 pub mod resolve;
 pub mod scope;
 #[cfg(test)]

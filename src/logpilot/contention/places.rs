@@ -4,16 +4,19 @@
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use super::{age, field_at, name, namespace, text};
+use super::{age, name, namespace};
 use crate::{
-    engine::plan::Key,
+    engine::{contention::ContentionKey, plan::Key},
     logpilot::{
         defaults::{ALL, GRPC_ONLY, REST},
         facts::{Contents, Place, SharedPlace},
         model::ServerRole,
         names,
     },
-    workload::names::NamePrefix,
+    workload::{
+        json::{field_at, text},
+        names::NamePrefix,
+    },
 };
 
 /// The components that may have claims of their own.
@@ -33,9 +36,9 @@ impl Use {
     }
 }
 
-/// The places of a resource, in words.
-pub(super) fn keys(object: &DynamicObject) -> impl Iterator<Item = String> {
-    uses(object).into_iter().map(|it| it.place.to_string())
+/// The places of a resource, for those that keep something there too.
+pub(super) fn keys(object: &DynamicObject) -> impl Iterator<Item = ContentionKey> {
+    uses(object).into_iter().map(|it| ContentionKey::new("place", it.place.to_string()))
 }
 
 /// What a resource keeps where another one keeps something too, the oldest other first.

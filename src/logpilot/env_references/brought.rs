@@ -5,21 +5,21 @@ use std::{borrow::Cow, collections::BTreeSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde_json::Value;
 
-use super::Objects;
 use crate::{
     api::component::EnvVar,
     engine::api_client::named,
     kinds::Managed,
     logpilot::{
-        api_key::decode,
         environment::{Finding, Source, Variable, of_variables},
-        facts::Refused,
         model::{Cluster, Component},
         objects::env::{JAVA_OPTIONS, OURS},
         reasons::{ENV_IGNORED, REFERENCE_INVALID},
         warnings::instead,
     },
-    workload::api::common::EnvFromSource,
+    workload::{
+        api::common::EnvFromSource,
+        references::{Objects, Refused, decode},
+    },
 };
 
 /// A variable, and the object that brings it; none for a value that is written out.
@@ -75,7 +75,7 @@ pub(super) fn refused(cluster: &Cluster, component: &Component, objects: &Object
             component.role.name,
             finding.hidden(),
         );
-        Refused { reason: REFERENCE_INVALID, object, message }
+        Refused { reason: REFERENCE_INVALID, holds: true, object, message }
     };
     found.extend(of_sources.iter().map(|finding| refusal(finding, &sources)));
     found.extend(of_entries.map(|finding| refusal(&finding, &entries)));
@@ -107,7 +107,7 @@ fn hidden(brought: &Brought<'_>) -> Refused {
 fn without_effect(brought: &Brought<'_>, why: &str) -> Refused {
     let object = brought.object.clone().unwrap_or_default();
     let message = format!("the variable {} that {object} brings has no effect: {why}", brought.variable.name);
-    Refused { reason: ENV_IGNORED, object, message }
+    Refused { reason: ENV_IGNORED, holds: false, object, message }
 }
 
 /// Every key, behind the prefix.

@@ -6,10 +6,8 @@ use crate::{
         self,
         status::{Problem, Severity},
     },
-    logpilot::{
-        facts::{ExposureKind, RouteConflict},
-        reasons,
-    },
+    logpilot::reasons,
+    workload::contention::{ExposureKind, RouteConflict},
 };
 
 /// One problem for each way in that an older resource is in the way of, told by its first location.
@@ -25,10 +23,11 @@ pub(super) fn route_conflict_problems(
                 0 => String::new(),
                 others => format!(" (and {others} more)"),
             };
-            let kind = api::KIND;
+            let (kind, theirs) = (api::KIND, by.kind().kind);
+            let by = by.key();
             let host = if host.is_empty() { "*" } else { host };
             let message = format!(
-                "spec.exposure.{field}: host '{host}' path '{path}' is already used by {kind} '{by}'{others}"
+                "spec.exposure.{field}: host '{host}' path '{path}' is already used by {theirs} '{by}'{others}"
             );
             Some(problem(Severity::Error, reasons::ROUTE_CONFLICT, format!("{kind} {cluster}"), message))
         },

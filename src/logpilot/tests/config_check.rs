@@ -25,10 +25,10 @@ use crate::{
         labels,
         objects::config_check_job,
         patches::unmatched,
-        pod_security, problems,
+        problems,
         warnings::warnings,
     },
-    workload::health,
+    workload::{health, patch::pod_security},
 };
 
 const CHECKED: &str = "{ environment: Development, config: { check: { timeoutSeconds: 120 } } }";

@@ -10,6 +10,8 @@ use super::{
     *,
 };
 use crate::{
+    engine::{contention::Contention, resource::ResourceRef},
+    kinds::LOGPILOT_CLUSTER,
     logpilot::{
         config, config_check, contention, effective, patches,
         properties::{self, Known},
@@ -22,8 +24,9 @@ use crate::{
 /// Everything that is done with a spec before a request is sent.
 fn taken(object: Value) -> Option<Result<Cluster, Vec<Violation>>> {
     let loose: DynamicObject = serde_json::from_value(object.clone()).ok()?;
-    contention::contention_keys(&loose);
-    contention::route_conflicts(&loose, [&loose].into_iter());
+    let _ = contention::contention_keys(&loose);
+    let of = ResourceRef::of(&LOGPILOT_CLUSTER, &loose);
+    let _ = contention::route_conflicts(&of, &loose, &Contention::default());
     contention::shared_places(&loose, [&loose].into_iter());
     let cr: LogPilotCluster = serde_json::from_value(object).ok()?;
     let cluster = validate(&cr);

@@ -6,10 +6,11 @@ use crate::{
     engine::{cache::ObjectCache, child::Child, plan::Replicas},
     kinds::Managed,
     logpilot::{
-        facts::{ApiKeyFact, Missing, ResolvedReferences},
+        facts::ApiKeyFact,
         replicas::{Remembered, remembered},
         validate::validate,
     },
+    workload::references::{Missing, ResolvedReferences},
 };
 use k8s_openapi::api::apps::v1::Deployment;
 

@@ -10,11 +10,13 @@ use super::{
     specs::{Judge, choices, laid, schema, turned},
     *,
 };
-use crate::logpilot::{
-    config_check,
-    facts::{ApiKeyFact, Redacted},
-    pod_security,
-    warnings::warnings,
+use crate::{
+    logpilot::{
+        config_check,
+        facts::{ApiKeyFact, Redacted},
+        warnings::warnings,
+    },
+    workload::patch::pod_security,
 };
 
 const CANARY: &str = "canary-5b0a6f";

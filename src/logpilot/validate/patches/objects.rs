@@ -2,8 +2,14 @@
 
 use serde_json::Value;
 
-use super::{super::exposure, Found, new_ones};
-use crate::logpilot::{defaults::MANAGEMENT, json::list};
+use super::super::exposure;
+use crate::{
+    logpilot::defaults::MANAGEMENT,
+    workload::{
+        json::list,
+        patch::{Found, new_ones},
+    },
+};
 
 /// As Kubernetes has it where a Deployment says nothing.
 const PROGRESS_DEADLINE_SECONDS: i64 = 600;

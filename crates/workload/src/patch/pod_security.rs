@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::json::list;
+use crate::json::list;
 
 /// Volume types that are allowed.
 const VOLUMES: [&str; 9] = [

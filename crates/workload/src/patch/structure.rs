@@ -4,7 +4,7 @@
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use crate::manifest::places::{child, item};
+use crate::json::{child, item};
 
 /// Who refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,15 +29,17 @@ pub struct Refusal {
     /// The rule's text, for rules.
     pub rule: Option<String>,
     /// Rules are not asked about an object with such a fault: they could not be evaluated.
-    pub(crate) blocking: bool,
+    pub blocking: bool,
 }
 
 impl Refusal {
-    pub(crate) fn new(layer: Layer, path: &str, message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn new(layer: Layer, path: &str, message: impl Into<String>) -> Self {
         Self { layer, path: path.to_owned(), message: message.into(), rule: None, blocking: false }
     }
 
-    pub(crate) fn blocking(self) -> Self {
+    #[must_use]
+    pub fn blocking(self) -> Self {
         Self { blocking: true, ..self }
     }
 }

@@ -1,20 +1,13 @@
 //! What a patch may not do to the pods that an object makes, by the rules of the fields that say the same. Pure.
 
+use engine::quantity;
 use serde_json::Value;
 
-use super::{Found, new_ones};
-use crate::{
-    api::cluster::PodSecurity,
-    engine::quantity,
-    logpilot::{defaults::EXAMPLE_IMAGE, json::list, model::Cluster, pod_security, server_pod},
-    workload::{
-        api::rules::components::{GRACE_PERIOD, LEAST_GRACE_SECONDS, PRIORITY_CLASS, SYSTEM_CLASSES},
-        image::Image,
-    },
-};
+use super::{Found, new_ones, pod_security};
+use crate::{image::Image, json::list};
 
 /// Where the pod of an object stands.
-pub(super) const PODS: [&str; 2] = ["spec.template.spec", "spec.jobTemplate.spec.template.spec"];
+pub const PODS: [&str; 2] = ["spec.template.spec", "spec.jobTemplate.spec.template.spec"];
 const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
 /// Numbers of a probe, with the bounds of the fields of the same name.
 const TIMINGS: [(&str, i64, i64); 5] = [
@@ -26,15 +19,38 @@ const TIMINGS: [(&str, i64, i64); 5] = [
 ];
 const HANDLERS: [&str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
 
+/// What the product's fields say of all pods.
+#[derive(Clone, Copy, Debug)]
+pub struct PodRules {
+    /// The namespace admits restricted pods only.
+    pub restricted: bool,
+    /// Pods of one claim have to run on one node.
+    pub one_node: bool,
+    /// For messages.
+    pub example_image: &'static str,
+    /// The shortest grace period in seconds, and why.
+    pub grace: (i64, &'static str),
+    /// What the name of no priority class may start with, and why.
+    pub no_class: (&'static str, &'static str),
+}
+
 /// A pod of an object, and where it stands.
-pub(super) fn of(body: &Value) -> Option<(&'static str, &Value)> {
+#[must_use]
+pub fn of(body: &Value) -> Option<(&'static str, &Value)> {
     PODS.into_iter().find_map(|path| Some((path, body.pointer(&format!("/{}", path.replace('.', "/")))?)))
 }
 
-/// Everything that is wrong with the pods of a patched object, by path below the object.
-pub(super) fn violations(cluster: &Cluster, kind: &str, old: &Value, new: &Value) -> Found {
+/// Everything that is wrong with the pods of a patched object, by path below the object. `own`: what the product says of a pod,
+/// as planned and as patched.
+#[must_use]
+pub fn violations(
+    rules: PodRules,
+    kind: &str,
+    (old, new): (&Value, &Value),
+    own: impl Fn(&Value, &Value) -> Found,
+) -> Found {
     let (Some((path, old)), Some((_, new))) = (of(old), of(new)) else { return Found::new() };
-    let mut found = server_pod::violations(cluster, old, new);
+    let mut found = own(old, new);
     if has_token(new) {
         found.push((
             "automountServiceAccountToken".to_owned(),
@@ -42,11 +58,11 @@ pub(super) fn violations(cluster: &Cluster, kind: &str, old: &Value, new: &Value
                 .to_owned(),
         ));
     }
-    if cluster.namespace.pod_security == PodSecurity::Restricted {
+    if rules.restricted {
         found.extend(restricted(old, new));
     }
-    found.extend(lifetime(kind, old, new));
-    found.extend(new_ones(&placement(cluster, kind, old), placement(cluster, kind, new)));
+    found.extend(lifetime(rules, kind, old, new));
+    found.extend(new_ones(&placement(rules, kind, old), placement(rules, kind, new)));
     for (index, container) in list(new, "containers").enumerate() {
         let name = container.get("name");
         let Some(planned) = list(old, "containers").find(|planned| planned.get("name") == name) else {
@@ -55,7 +71,7 @@ pub(super) fn violations(cluster: &Cluster, kind: &str, old: &Value, new: &Value
         };
         let judged = pre_stop(planned, container)
             .into_iter()
-            .chain(image(planned, container))
+            .chain(image(rules, planned, container))
             .chain(probes(planned, container))
             .chain(new_ones(&resources(planned), resources(container)));
         found.extend(judged.map(|(field, why)| (format!("containers[{index}].{field}"), why)));
@@ -88,14 +104,15 @@ fn restricted(old: &Value, new: &Value) -> Found {
 }
 
 /// How long a pod lives and how it ends.
-fn lifetime(kind: &str, old: &Value, new: &Value) -> Found {
+fn lifetime(rules: PodRules, kind: &str, old: &Value, new: &Value) -> Found {
     let mut found = Found::new();
     let mut say = |field: &str, why: &str| found.push((field.to_owned(), why.to_owned()));
     let changes = |field: &str| given(old, field) != given(new, field);
     let grace = "terminationGracePeriodSeconds";
-    let short = number(new, grace).is_some_and(|seconds| seconds < LEAST_GRACE_SECONDS);
+    let ((least, why), (reserved, why_not)) = (rules.grace, rules.no_class);
+    let short = number(new, grace).is_some_and(|seconds| seconds < least);
     if kind == "Deployment" && changes(grace) && short {
-        say(grace, GRACE_PERIOD);
+        say(grace, why);
     }
     if changes("restartPolicy") && given(new, "restartPolicy") != Some(&Value::from("Always")) {
         say("restartPolicy", "has to stay as it is: what a failed pod means depends on it");
@@ -104,18 +121,17 @@ fn lifetime(kind: &str, old: &Value, new: &Value) -> Found {
         say("activeDeadlineSeconds", "is for Jobs: Kubernetes refuses it in the pods of a Deployment");
     }
     let class = text(new, "priorityClassName");
-    if changes("priorityClassName") && class.starts_with(SYSTEM_CLASSES) {
-        say("priorityClassName", PRIORITY_CLASS);
+    if changes("priorityClassName") && class.starts_with(reserved) {
+        say("priorityClassName", why_not);
     }
     found
 }
 
 /// What contradicts pods that have to run on one node.
-fn placement(cluster: &Cluster, kind: &str, pod: &Value) -> Found {
-    let one_node = cluster.components.iter().any(|component| component.co_scheduled);
+fn placement(rules: PodRules, kind: &str, pod: &Value) -> Found {
     let hard = list(pod, "topologySpreadConstraints")
         .any(|spread| text(spread, "whenUnsatisfiable") != "ScheduleAnyway");
-    if kind != "Deployment" || !one_node || !hard {
+    if kind != "Deployment" || !rules.one_node || !hard {
         return Found::new();
     }
     let why = "'DoNotSchedule' contradicts the storage: all pods that mount the claim must run on one node; use 'ScheduleAnyway' or remove it";
@@ -149,12 +165,12 @@ fn no_image(old: &Value, container: &Value) -> Option<String> {
     ))
 }
 
-fn image(planned: &Value, patched: &Value) -> Option<(String, String)> {
+fn image(rules: PodRules, planned: &Value, patched: &Value) -> Option<(String, String)> {
     let image = text(patched, "image");
     if text(planned, "image") == image {
         return None;
     }
-    Image::objection(image, EXAMPLE_IMAGE).map(|why| ("image".to_owned(), why))
+    Image::objection(image, rules.example_image).map(|why| ("image".to_owned(), why))
 }
 
 /// One that is taken away is one that the component's field switches off.

@@ -1,0 +1,44 @@
+//! Pods that share a volume have one user and group, whatever patches say: what one writes, the others could only read. Each
+//! pod by itself may be right, so that all of them are judged once every patch is laid. Pure.
+
+use engine::plan::{Plan, Planned};
+use serde_json::Value;
+
+use super::pods;
+use crate::json::list;
+
+/// A patched object whose pods differ from others of one claim.
+pub struct Differs<'a> {
+    pub object: &'a Planned,
+    /// Where its pod stands.
+    pub pod: &'static str,
+    pub claim: &'a str,
+}
+
+/// Compares the pods of each claim after all patches.
+pub fn differing<'a>(generated: &'a Plan, plan: &'a Plan) -> impl Iterator<Item = Differs<'a>> {
+    let pods: Vec<(&'static str, &Value)> =
+        plan.objects.iter().filter_map(|planned| pods::of(&planned.body)).collect();
+    generated.objects.iter().zip(&plan.objects).filter_map(move |(before, object)| {
+        let ((_, old), (pod, new)) = (pods::of(&before.body)?, pods::of(&object.body)?);
+        if identity(old) == identity(new) {
+            return None;
+        }
+        let differs = |other: &Value| identity(other) != identity(new);
+        let claim = claims(new).find(|claim| {
+            pods.iter().any(|(_, other)| differs(other) && claims(other).any(|other| other == *claim))
+        })?;
+        Some(Differs { object, pod, claim })
+    })
+}
+
+/// The user that the first container runs as, and the group of the volumes.
+fn identity(pod: &Value) -> [Option<i64>; 2] {
+    let context = |value: &Value, field: &str| value.get("securityContext")?.get(field)?.as_i64();
+    let own = list(pod, "containers").next().and_then(|container| context(container, "runAsUser"));
+    [own.or_else(|| context(pod, "runAsUser")), context(pod, "fsGroup")]
+}
+
+fn claims(pod: &Value) -> impl Iterator<Item = &str> {
+    list(pod, "volumes").filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName")?.as_str())
+}
