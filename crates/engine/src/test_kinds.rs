@@ -27,7 +27,7 @@ pub static FLEET: ResourceKind = ResourceKind {
     field_manager: "toy-operator",
 };
 
-/// A namespaced one.
+/// A namespaced kind of resource.
 pub static TOY: ResourceKind = ResourceKind {
     group: "toys.example.com",
     version: "v1",
@@ -87,7 +87,7 @@ static GATEWAY: Kind =
 static ROUTE: Kind =
     kind("gateway.networking.k8s.io", "HTTPRoute", "httproutes", Management::Managed, Nature::Plain);
 
-/// Every kind of which something is read, and one of which nothing is.
+/// Every kind of which something is read, and one of which nothing is read.
 pub static KINDS: &[&Kind] = &[
     &NAMESPACE,
     &CLAIM,

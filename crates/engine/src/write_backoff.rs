@@ -1,5 +1,6 @@
-//! Objects that are not written again before their time, whatever else happens to their resource: the API server refused
-//! them, somebody changes them as often as they are put right, or their name is taken.
+//! Per-object write backoff: objects that the API server rejected, that another client keeps reverting,
+//! or whose name is taken, are not written again before their backoff expires, whatever triggers a
+//! reconcile.
 
 use std::{
     collections::HashMap,
@@ -17,12 +18,12 @@ use super::{
     retry::Retry,
 };
 
-/// Put right so often at once. A person who tries things out, or a test, gets no further.
+/// Number of reverts without a pause. A user who experiments, or a test, does not exceed it.
 pub const REPAIRS: u32 = 10;
-/// What stayed right for so long is no longer contested.
+/// An object that was left alone for this long is no longer contested.
 pub const CALM: Duration = Duration::from_mins(1);
 
-/// Before the next repair, after so many of them.
+/// Returns the pause before the next revert, after this many reverts.
 #[must_use]
 pub fn pause(repairs: u32, policy: Retry) -> Option<Duration> {
     repairs.checked_sub(REPAIRS).map(|over| policy.pause(over))
@@ -33,12 +34,13 @@ pub fn pause(repairs: u32, policy: Retry) -> Option<Duration> {
 pub enum Why {
     Refused(Error),
     Contested,
-    /// The last look at its name came to this: a conflict, or nothing that has to be known of an object that is held back.
+    /// The result of the last read of its name: a conflict, or nothing to report about a blocked
+    /// object.
     Known(ApplyResult),
 }
 
 struct Rest {
-    /// What was written; anything else is tried at once.
+    /// Digest of the object that was written. Any other object is written immediately.
     wanted: u64,
     why: Why,
     times: u32,
@@ -51,7 +53,7 @@ struct Known {
     resting: HashMap<Id, Rest>,
 }
 
-/// The objects of one resource that rest.
+/// The objects of one resource that are in backoff.
 #[derive(Default)]
 pub struct WriteBackoff {
     known: Mutex<Known>,
@@ -62,7 +64,7 @@ impl WriteBackoff {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new spec is a new try.
+    /// Starts a reconcile. A new spec resets all backoffs.
     pub fn begin(&self, generation: Option<i64>) {
         let mut known = self.lock();
         if known.generation != generation {
@@ -70,7 +72,7 @@ impl WriteBackoff {
         }
     }
 
-    /// Why the same object is not to be written now.
+    /// Returns why the same object must not be written now.
     #[must_use]
     pub fn blocked_reason(&self, id: &Id, wanted: u64) -> Option<Why> {
         let known = self.lock();
@@ -78,7 +80,7 @@ impl WriteBackoff {
         (rest.wanted == wanted && Instant::now() < rest.until).then(|| rest.why.clone())
     }
 
-    /// Notes what came of a try. `policy` is for the pauses after too many repairs.
+    /// Records the result of an attempt. `policy` sets the pauses after too many reverts.
     pub fn record(&self, id: &Id, wanted: u64, policy: Retry, result: &ApplyResult) {
         let mut known = self.lock();
         let resting = &mut known.resting;
@@ -97,7 +99,8 @@ impl WriteBackoff {
                 let until = now + pause(times, policy).unwrap_or_default();
                 Rest { wanted, why: Why::Contested, times, until }
             }
-            // The release of a name sends no event, and what is behind it is read by name as well.
+            // The release of a name sends no event, and objects that are blocked behind it are read by
+            // name as well.
             ApplyResult::Conflict { .. } | ApplyResult::Behind { withdrawn: false, .. } => {
                 let known = |before: &Rest| matches!(before.why, Why::Known(_));
                 let times = before.filter(known).map_or(0, |before| before.times);
@@ -109,7 +112,7 @@ impl WriteBackoff {
         resting.insert(id.clone(), rest);
     }
 
-    /// How long until it may be tried again; nothing for what does not rest.
+    /// Returns how long until the object may be written again. `None` if it is not in backoff.
     #[must_use]
     pub fn rest(&self, id: &Id) -> Option<Duration> {
         let known = self.lock();
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_rests_ever_longer_until_it_changes_or_its_resource_does() {
+    fn backoff_after_rejection_grows_until_a_change() {
         let rests = WriteBackoff::default();
         let id = id();
         rests.begin(Some(1));
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_changed_as_often_as_it_is_put_right_rests_ever_longer() {
+    fn backoff_of_a_contested_object_grows() {
         let (rests, id) = (WriteBackoff::default(), id());
         rests.begin(Some(1));
         for _ in 1..REPAIRS {
@@ -194,7 +197,7 @@ mod tests {
         assert_eq!(rests.rest(&id), None, "made again, not changed");
     }
 
-    /// The pause of what the data depends on stays short.
+    /// The pause of an object that the data depends on stays short.
     #[test]
     fn the_pause_of_a_contested_object_is_bounded() {
         let (rests, id, longest) = (WriteBackoff::default(), id(), Duration::from_secs(10));
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stayed_right_for_a_while_is_no_longer_contested() {
+    fn an_object_left_alone_is_no_longer_contested() {
         let (rests, id) = (WriteBackoff::default(), id());
         for _ in 0..=REPAIRS {
             rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
