@@ -133,7 +133,7 @@ mod tests {
             }));
             let sent = sent.await.into_iter().filter(|sent| *sent).count();
             assert_eq!(sent, if comes_back { 100 } else { 1 });
-            assert_eq!(began.elapsed(), PAUSE, "the first second is over, and nobody waits longer");
+            assert_eq!(began.elapsed(), PAUSE, "the first second is over, and no request waits longer");
         }
     }
 

@@ -120,6 +120,6 @@ mod tests {
         assert_eq!(began.elapsed().as_secs(), 3, "another kind's watch waits for none");
         sleep(WATCH_PACE).await;
         drop(pods.watch(&WatchParams::default(), "1").await.unwrap());
-        assert_eq!(began.elapsed().as_secs(), 4, "one that ended long ago starts at once");
+        assert_eq!(began.elapsed().as_secs(), 4, "a watch that ended long ago starts immediately");
     }
 }

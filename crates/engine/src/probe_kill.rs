@@ -174,6 +174,6 @@ mod tests {
         }
         assert_eq!(read(111, 137, "Error", 1, &json!({})), None);
         let end = json!({ "exitCode": 137, "reason": "Error" });
-        assert_eq!(ProbeKill::read(&json!({}), "c", &end, 1), None, "its times are not told");
+        assert_eq!(ProbeKill::read(&json!({}), "c", &end, 1), None, "its times are unknown");
     }
 }

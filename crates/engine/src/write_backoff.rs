@@ -166,7 +166,7 @@ mod tests {
         rests.record(&id, 1, FAILURE, &refused(500));
         assert_eq!(rests.blocked_reason(&id, 1), None, "may succeed by itself");
         rests.record(&id, 1, FAILURE, &refused(403));
-        assert!(rests.rest(&id).unwrap() <= Duration::from_secs(1), "begins anew");
+        assert!(rests.rest(&id).unwrap() <= Duration::from_secs(1), "the backoff starts over");
         rests.begin(Some(2));
         assert_eq!((rests.blocked_reason(&id, 1), rests.rest(&id)), (None, None));
     }
@@ -192,7 +192,7 @@ mod tests {
         rests.record(&id, 1, FAILURE, &refused(403));
         assert!(rests.rest(&id).unwrap() <= Duration::from_secs(1), "a pause of its own");
         rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
-        assert_eq!(rests.blocked_reason(&id, 1), None, "begins anew");
+        assert_eq!(rests.blocked_reason(&id, 1), None, "the backoff starts over");
         rests.record(&id, 1, FAILURE, &ApplyResult::Created);
         assert_eq!(rests.rest(&id), None, "made again, not changed");
     }

@@ -1,5 +1,5 @@
-//! What the components of any product share: the model of a component, builders, names and labels. Knows no product: what one
-//! is called, and which settings it has, comes in as data.
+//! What the components of any product share: the model of a component, builders, names and labels. This
+//! crate contains no product: the product's names and settings are passed in as data.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub mod qos;
 pub mod quantity;
 pub mod scope;
 
-/// A map of labels or annotations as it is written to metadata.
+/// A map of labels or annotations, as in metadata.
 pub type StringMap = BTreeMap<String, String>;
-/// Amounts by the names of resources, such as `cpu`.
+/// Quantities by resource name, such as `cpu`.
 pub type Quantities = BTreeMap<String, Quantity>;

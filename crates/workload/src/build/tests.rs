@@ -1,4 +1,4 @@
-//! The builders with a product of which this program knows nothing.
+//! Tests the builders with a product that the operator does not know.
 
 use k8s_openapi::{
     api::{
@@ -122,7 +122,7 @@ fn component() -> Component {
     }
 }
 
-/// What was built, as it is written.
+/// Built objects, as they are written.
 #[derive(Default)]
 struct Built(Vec<Value>);
 
@@ -132,7 +132,7 @@ impl Built {
     }
 }
 
-/// One object of every kind that is built here, but those that hold data.
+/// Returns one object of every kind that is built here, except those that hold data.
 fn owned() -> Built {
     let (scope, component) = (scope(), component());
     let route = |protocol, path: &str| Route {
@@ -187,7 +187,7 @@ fn owned() -> Built {
     plan
 }
 
-/// What outlives the resource.
+/// Returns the objects that outlive the resource.
 fn kept() -> Built {
     let scope = scope();
     let claim = Claim {
@@ -263,7 +263,7 @@ fn pods_are_found_by_all_that_select_them() {
     assert!(selects(&labels::monitored_services(&scope), &found), "its Service is scraped");
 }
 
-/// A rule without ports would open all of them, and one without peers would let everybody in.
+/// A rule without ports would open all of them, and one without peers would admit everyone.
 #[test]
 fn a_policy_opens_nothing_that_is_not_there() {
     let rules = |component: &Component| {
