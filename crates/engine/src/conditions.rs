@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_is_over_is_absent() {
+    fn a_past_condition_is_absent() {
         let first = merge(&[], vec![ready(true, "A")], Some(1), &at(1));
         assert!(merge(&first, Vec::new(), Some(1), &at(2)).is_empty());
     }

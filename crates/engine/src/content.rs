@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_object_says_what_is_planned() {
+    fn a_restored_object_matches_the_plan() {
         assert_eq!(difference(&planned(), &restored()), None);
     }
 

@@ -159,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn the_digest_of_anything_looks_at_meaning_alone(object in value(), fields in value()) {
+    fn the_digest_depends_on_meaning_only(object in value(), fields in value()) {
         let live = |object: &Value| {
             let mut live = object.as_object().cloned().unwrap_or_default();
             live.insert("metadata".into(), json!({ "managedFields": [
@@ -188,7 +188,7 @@ proptest! {
     }
 
     #[test]
-    fn quantities_are_what_their_suffix_says(number in 0..1_000_000_i128, point in 0..1_000_u32) {
+    fn suffixes_scale_quantities(number in 0..1_000_000_i128, point in 0..1_000_u32) {
         let thousandth = 10_i128.pow(6);
         prop_assert_eq!(nano(&format!("{number}.{point:03}")), Some((number * 1000 + i128::from(point)) * thousandth));
         prop_assert_eq!(nano(&format!("{number}m")), Some(number * thousandth));

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn other_ends_are_no_probe_s() {
+    fn other_terminations_are_not_attributed_to_probes() {
         for (exit_code, reason, restarts) in [
             (1, "Error", 1),
             (0, "Completed", 1),

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_history_is_asked_while_a_reconcile_runs() {
+    async fn the_history_is_readable_during_a_reconcile() {
         let (states, [a, _]) = (States::default(), resources());
         assert!(states.history(&a, Some("1")).is_none(), "asking makes no record");
         let held = states.hold(&a, Some("1")).await;

@@ -210,12 +210,12 @@ mod tests {
         #![proptest_config(test_support::proptest_config(256))]
 
         #[test]
-        fn only_short_dns_labels_become_a_prefix(text in "[-a-zA-Z0-9._ ]{0,50}|[a-z][-a-z0-9]{0,60}") {
+        fn only_short_dns_labels_are_prefixes(text in "[-a-zA-Z0-9._ ]{0,50}|[a-z][-a-z0-9]{0,60}") {
             prop_assert_eq!(NamePrefix::parse(&text).is_some(), is_dns_1035(&text) && text.len() <= 40);
         }
 
         #[test]
-        fn any_claim_has_a_label_of_its_own(
+        fn every_pvc_name_has_its_own_label(
             one in "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
             other in "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
         ) {
