@@ -313,7 +313,8 @@ mod tests {
 
     /// Covers a port with no listener, as while an API server is replaced, and a port that closes each
     /// connection immediately, as a proxy does after it accepts one. In the second case the fate of the
-    /// request is unknown, and the next one may succeed. Fault catalogue: F15.
+    /// request is unknown, and the next one may succeed.
+    /// Fault catalogue: F15.
     #[tokio::test]
     async fn one_request_probes_an_unreachable_api_server() {
         let closing = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
