@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_previous_owner_has_the_same_kind_and_namespace() {
+    fn previous_owners_share_kind_and_namespace() {
         let toy = |namespace| ResourceRef::new(&TOY, Some(namespace), "erp");
         let fleet = ResourceRef::new(&FLEET, None, "erp");
         let (toys, fleets) = (controlled(&TOY, "earlier"), controlled(&FLEET, "earlier"));
