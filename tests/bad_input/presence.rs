@@ -85,7 +85,7 @@ fn an_empty_block_means_what_the_table_says() {
 struct Harmless {
     /// Paths in the schema. A `.**` at the end includes everything below.
     paths: Vec<String>,
-    /// Why no rule preserves them.
+    /// The reason why no rule preserves them.
     why: String,
 }
 

@@ -1,4 +1,4 @@
-//! How far the CRD is from the limits of the API server.
+//! The distance of the CRD from the limits of the API server.
 
 use serde::Deserialize;
 

@@ -22,7 +22,7 @@ use super::{
     retention,
 };
 
-/// How long to wait for a lock of another process.
+/// Maximum wait for a lock of another process.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Maximum number of available backups that are reported: a termination message holds 4096 bytes.
 const TOLD: usize = 20;

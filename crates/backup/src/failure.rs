@@ -5,7 +5,7 @@ use std::io;
 
 use super::Error;
 
-/// How one attempt failed.
+/// The failure of one attempt.
 pub enum S3Error {
     /// A retry may succeed.
     Retryable(Error),

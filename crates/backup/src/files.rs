@@ -105,7 +105,7 @@ pub fn sweep(directory: &Path, of: &Selection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes a file. It is no error if the file does not exist.
+/// Removes a file. A missing file is not an error.
 pub fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", path)(error)),

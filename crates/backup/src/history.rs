@@ -20,7 +20,7 @@ use super::{Error, files, restore::Restored};
 #[serde(rename_all = "camelCase")]
 struct Entry {
     request_id: String,
-    /// Whether the entry was written before the rename and was not settled since.
+    /// True if the entry was written before the rename and was not settled since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pending: bool,
     restored: Restored,

@@ -33,7 +33,7 @@ pub use files::is_backup_name;
 pub use origin::{Origin, Selection};
 pub use restore::{Restored, put_back};
 
-/// Why no backup was taken, or nothing was restored.
+/// The reason why no backup was taken, or nothing was restored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot {doing} {}: {source}", .path.display())]

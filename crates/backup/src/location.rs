@@ -1,4 +1,4 @@
-//! Where backups are stored, as given on the command line.
+//! The location of backups, as given on the command line.
 
 use std::{path::PathBuf, str::FromStr};
 

@@ -27,7 +27,7 @@ pub struct Restored {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     pub duration_millis: u64,
-    /// Whether the restore was completed earlier under the same request ID, and not now.
+    /// True if the restore was completed earlier under the same request ID, and not now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub already: bool,
 }

@@ -111,7 +111,7 @@ impl Bucket {
         Ok(digest)
     }
 
-    /// Removes an object. It is no error if the object does not exist.
+    /// Removes an object. A missing object is not an error.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
         let (key, keys) = (self.key(name), self.keys.now()?);
         let action = self.signer.delete_object(Some(&keys), &key);

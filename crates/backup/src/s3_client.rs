@@ -23,7 +23,7 @@ use super::{
 /// Three retries: after half a second, 2 s, and 8 s.
 const RETRY: ExponentialBuilder =
     ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_factor(4.0).with_max_times(3);
-/// How long a signature is valid.
+/// Validity of a signature.
 const SIGNED: Duration = Duration::from_mins(15);
 const CONNECT: Duration = Duration::from_secs(15);
 /// Timeout without a single byte.

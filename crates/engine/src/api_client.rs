@@ -27,7 +27,7 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(15);
 /// resource. kube speaks HTTP/1.1, so each request is a connection.
 const IN_FLIGHT: usize = 16;
 
-/// What the operator believes about the object. The API server checks it, so a write that is based on a
+/// The operator's assumption about the object. The API server checks it, so a write that is based on a
 /// wrong belief changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precondition<'a> {
@@ -67,7 +67,7 @@ impl ApiClient {
     /// other managers.
     ///
     /// # Errors
-    /// The API server's refusal, a timeout or a broken connection.
+    /// A rejection by the API server, a timeout or a broken connection.
     pub async fn apply(
         &self,
         planned: &Planned,

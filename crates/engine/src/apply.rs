@@ -229,8 +229,8 @@ impl Applier<'_> {
         self.resolve_conflict(planned, Some(refused)).await
     }
 
-    /// Reads an object that exists and is not known to be the operator's, and decides by its content.
-    /// `refused` is the error of the attempt to create it.
+    /// Reads an object that exists and is not known to be the operator's, and decides what to do about it.
+    /// `refused` is the error of the attempt to create it, if there was one.
     async fn resolve_conflict(
         &self,
         planned: &Planned,

@@ -109,7 +109,7 @@ struct Inner {
     tombstones: HashMap<String, (u64, Instant)>,
 }
 
-/// How long a tombstone matters: a response arrives within the deadline of its request, which is far
+/// Lifetime of a tombstone: a response arrives within the deadline of its request, which is far
 /// shorter.
 const LATE_RESPONSE_WINDOW: Duration = Duration::from_mins(2);
 /// From this number on, old tombstones are removed.

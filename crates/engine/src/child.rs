@@ -32,7 +32,7 @@ pub struct Child {
     pub deleting: bool,
     /// Digest of the fields that the operator applied. `None` if it has no entry in `managedFields`.
     pub digest: Option<u64>,
-    /// Whether the operator's entry owns `spec.replicas`.
+    /// True if the operator's entry owns `spec.replicas`.
     pub owns_replicas: bool,
     /// The other manager that owns `spec.replicas`, with its subresource. It shows who scaled last, not
     /// whether that autoscaler still exists.

@@ -40,7 +40,7 @@ pub const DEADLINE: Duration = Duration::from_mins(1);
 /// higher, so that a few reconciles that hang leave capacity for all others.
 const CONCURRENCY: u16 = 64;
 
-/// How a reconcile failed to finish.
+/// The way in which a reconcile failed to finish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReconcileFailure {
     Panicked(String),

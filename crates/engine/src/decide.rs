@@ -35,7 +35,7 @@ impl AcceptedDivergence {
     }
 }
 
-/// What to do about one planned object.
+/// The action for one planned object.
 #[derive(Debug, PartialEq)]
 pub(super) enum Decision {
     Skip(ApplyResult),

@@ -24,7 +24,7 @@ pub enum Error {
     Transport { verb: &'static str, object: String, message: String },
 }
 
-/// How to handle a rejection.
+/// The handling of a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// A retry may succeed without any change.

@@ -52,7 +52,7 @@ pub enum ObservedStatus {
         made: Option<Timestamp>,
     },
     Job {
-        /// How the Job ended, if it has ended.
+        /// The end of the Job, if it has ended.
         end: Option<JobEnd>,
         /// The manager that suspended the Job, if known, and since when in seconds since the epoch.
         suspended: Option<(String, i64)>,
@@ -86,7 +86,7 @@ pub struct Cause {
 pub struct Deployment {
     /// ConfigMaps that the newest pods mount.
     pub config_maps: BTreeSet<String>,
-    /// Whether the controller has observed the newest template.
+    /// True if the controller has observed the newest template.
     pub observed: bool,
     pub desired: i64,
     pub updated: i64,

@@ -1,4 +1,4 @@
-//! What the engine needs to know about a kind of object. The kind table is the single source for
+//! The properties of a kind of object that the engine needs. The kind table is the single source for
 //! watches, apply order, pruning and permissions.
 
 use std::hash::{Hash, Hasher};
@@ -52,14 +52,14 @@ pub struct Kind {
     pub kind: &'static str,
     pub plural: &'static str,
     pub namespaced: bool,
-    /// Whether the kind is served by a CRD, which may be absent, installed or removed at any time.
+    /// True if the kind is served by a CRD, which may be absent, installed or removed at any time.
     pub optional: bool,
     /// Apply order: 0 before 1. The objects of one wave are written in parallel.
     pub wave: u8,
     pub management: Management,
     pub nature: Nature,
     pub domain: &'static Domain,
-    /// Why the operator has permissions on this kind, in Markdown. Kinds with the same group and
+    /// The purpose of the permissions on this kind, in Markdown. Kinds with the same group and
     /// purpose share a rule of the operator's role.
     pub purpose: &'static str,
 }
@@ -94,7 +94,7 @@ pub enum Nature {
     Configuration,
 }
 
-/// How the operator manages the objects of a kind.
+/// The operator's management of the objects of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Management {
     /// Created, kept as planned, and pruned.

@@ -71,7 +71,7 @@ impl LastWords {
 /// One line and its kind.
 struct Line<'a> {
     text: &'a str,
-    /// Whether the kubelet cut off the beginning of the line.
+    /// True if the kubelet cut off the beginning of the line.
     partial: bool,
     role: LineKind<'a>,
 }

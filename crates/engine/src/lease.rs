@@ -41,7 +41,7 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(4);
 /// operators for longer.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// Why leadership ended.
+/// The cause of the end of leadership.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeadershipLost {
     #[error("the Lease {lease} is held by '{holder}' now")]
@@ -50,7 +50,7 @@ pub enum LeadershipLost {
     NotRenewed { lease: String, cause: String },
 }
 
-/// How long this process may write. Cheap enough to check before every request.
+/// The time for which this process may write. Cheap enough to check before every request.
 #[derive(Clone, Default)]
 pub struct Leadership(Arc<Mutex<Validity>>);
 
@@ -89,7 +89,7 @@ pub struct Elector {
     term: Leadership,
 }
 
-/// What to do about the Lease in its current state.
+/// The action for the Lease in its current state.
 #[derive(Debug, PartialEq)]
 enum LeaseAction {
     Create,
@@ -98,7 +98,7 @@ enum LeaseAction {
     Wait { holder: String },
 }
 
-/// What a leader does when this time has passed since the last renewal.
+/// The state of a leader, depending on the time since the last renewal.
 #[derive(Debug, PartialEq)]
 enum Unrenewed {
     /// The leader may still write.
@@ -116,10 +116,10 @@ fn unrenewed(since: Duration) -> Unrenewed {
     }
 }
 
-/// What is known about the Lease.
+/// The last known state of the Lease.
 struct Known {
     lease: Option<Lease>,
-    /// Whether this is the API server's last response, and no request has failed since.
+    /// True if this is the API server's last response, and no request has failed since.
     sure: bool,
     /// Since when no client has changed the Lease, by the clock of this process: clocks of nodes
     /// differ.

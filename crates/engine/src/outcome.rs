@@ -30,7 +30,7 @@ pub enum ApplyResult {
     /// The object uses or acts on a foreign object, and is not written meanwhile.
     Behind {
         message: String,
-        /// Whether the object existed and was deleted, so that it no longer acts on a foreign object.
+        /// True if the object existed and was deleted, so that it no longer acts on a foreign object.
         withdrawn: bool,
     },
     /// The cluster does not serve this kind.

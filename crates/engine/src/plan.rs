@@ -25,7 +25,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// Who sets the number of pods of a workload.
+/// The source of a workload's number of pods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replicas {
     /// The plan: the body contains the number. Also for all objects without replicas.

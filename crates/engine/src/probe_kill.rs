@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::health::{integer, string, timestamp};
 
-/// How late a kubelet may be on a node that is short of CPU, in seconds.
+/// Maximum delay of a kubelet on a node that is short of CPU, in seconds.
 const LATE: i64 = 10;
 /// Kubernetes' own defaults.
 const PERIOD: i64 = 10;

@@ -18,7 +18,7 @@ use super::{
     plan::Plan,
 };
 
-/// The desired digest of an object that is deleted.
+/// Takes the place of the desired digest for an object that is to be deleted.
 pub(super) const GONE: u64 = 0;
 
 /// Returns the objects to delete. `keep` spares some that are not planned but still in use.

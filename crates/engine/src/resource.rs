@@ -23,7 +23,7 @@ pub struct ResourceKind {
     pub version: &'static str,
     pub kind: &'static str,
     pub plural: &'static str,
-    /// Whether the resources are namespaced. Their objects are then in the resource's own namespace.
+    /// True if the resources are namespaced. Their objects are then in the resource's own namespace.
     pub namespaced: bool,
     /// Key of a label that the objects of this kind have, and no others.
     pub label: &'static str,

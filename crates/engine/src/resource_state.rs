@@ -18,7 +18,7 @@ use super::{
     write_backoff::WriteBackoff,
 };
 
-/// How long to wait for a record whose reconcile was aborted. The record is released immediately,
+/// Maximum wait for a record whose reconcile was aborted. The record is released immediately,
 /// unless the reconcile does not even stop.
 const RELEASE: Duration = Duration::from_secs(1);
 

@@ -17,7 +17,7 @@ use super::{
     write_backoff::Why,
 };
 
-/// Whether the objects that depend on an object may be written.
+/// The effect of an object on the objects that depend on it: whether they may be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// They may: the object is the operator's, does not exist, or disappears without help.
@@ -30,7 +30,7 @@ pub(super) enum Standing {
     Unknown,
 }
 
-/// Why an object is not written: the dependency that blocks it.
+/// The dependency that blocks the write of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Obstacle {
     Foreign { target: String },

@@ -14,7 +14,7 @@ use super::{
     write_backoff::{self, CALM},
 };
 
-/// How long a resource that was found to be deleted counts as deleted before the event arrives.
+/// Time for which a resource that was found to be deleted counts as deleted before the event arrives.
 pub const GONE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
@@ -22,7 +22,7 @@ struct Written {
     version: u64,
     status: Value,
     at: Instant,
-    /// How often the status was reverted, and when last.
+    /// Number of times the status was reverted, and the time of the last revert.
     repairs: u32,
     repaired: Instant,
 }

@@ -45,7 +45,7 @@ pub const PAGE: u32 = 100;
 /// Watch of all CRDs, to know which optional kinds are served.
 const DEFINITIONS: &str = "customresourcedefinitions";
 
-/// Why resources should be reconciled.
+/// A cause for reconciling resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// The objects of one resource changed.
@@ -233,7 +233,7 @@ impl Watches {
                 }
                 Err(error) => {
                     self.metrics.watch_failed(DEFINITIONS);
-                    // Whether optional kinds are served is unknown then. Nothing else waits for it.
+                    // It is then unknown which optional kinds are served. Nothing else waits for it.
                     for kind in optional.values() {
                         if self.cache.coverage(kind) == SyncState::Pending {
                             let why = format!("{DEFINITIONS}: {}", explain(&error));

@@ -29,7 +29,7 @@ pub fn pause(repairs: u32, policy: Retry) -> Option<Duration> {
     repairs.checked_sub(REPAIRS).map(|over| policy.pause(over))
 }
 
-/// Why an object is not written now.
+/// The reason why an object is not written now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
     Refused(Error),

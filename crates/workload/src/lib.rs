@@ -1,5 +1,5 @@
-//! What the components of any product share: the model of a component, builders, names and labels. This
-//! crate contains no product: the product's names and settings are passed in as data.
+//! The parts that the components of any product share: the model of a component, builders, names and
+//! labels. This crate contains no product: the product's names and settings are passed in as data.
 
 use std::collections::BTreeMap;
 

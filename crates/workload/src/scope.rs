@@ -1,4 +1,4 @@
-//! What all objects of one resource have in common, as plain data: their owner, their namespace, and
+//! The common properties of all objects of one resource, as plain data: their owner, their namespace, and
 //! their common metadata. A product creates a scope from its resource. No builder knows the product.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -33,7 +33,7 @@ pub struct Scope {
     pub pull_secrets: Vec<String>,
     /// `None`: the API server's default.
     pub pull_policy: Option<String>,
-    /// Whether objects that hold data are marked as protected from deletion.
+    /// True if objects that hold data are marked as protected from deletion.
     pub protected: bool,
     pub limits: NamespaceLimits,
 }

@@ -1,4 +1,4 @@
-//! What the kubelet, the scheduler and the node controller report about one pod.
+//! The state of one pod, as the kubelet, the scheduler and the node controller report it.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub struct Pod {
     pub component: String,
     /// The container that this state describes, if the pod has several.
     pub container: Option<String>,
-    /// Whether that container is a sidecar or an init container, and not the server.
+    /// True if that container is a sidecar or an init container, and not the server.
     pub sidecar: bool,
     /// The PVC that the pod's label names; empty without that label.
     pub claim: String,
@@ -27,24 +27,25 @@ pub struct Pod {
     pub ready: bool,
     /// Since when the pod is not ready; 0 if it is ready, or if its readiness was never evaluated.
     pub unready_since: i64,
-    /// Whether the startup probe has succeeded, or does not exist.
+    /// True if the startup probe has succeeded, or does not exist.
     pub started: bool,
     pub restarts: i64,
-    /// Why the container waits: `ImagePullBackOff`, `CrashLoopBackOff`, `CreateContainerConfigError`…
+    /// The reason why the container waits: `ImagePullBackOff`, `CrashLoopBackOff`,
+    /// `CreateContainerConfigError`…
     pub waiting: Option<Cause>,
     /// The last termination of the container, if it was not a clean one.
     pub terminated: Option<Terminated>,
     /// Set if the scheduler found no node: the message, and since when.
     pub unschedulable: Option<(String, i64)>,
-    /// Whether the scheduler has processed the pod, or a gate keeps it from doing so.
+    /// True if the scheduler has processed the pod, or a gate keeps it from doing so.
     pub scheduled: bool,
     /// Names of the gates that keep the scheduler from processing the pod, and since when.
     pub gated: Option<(Vec<String>, i64)>,
     /// Set if the pod is assigned to a node, but its containers are not created yet.
     pub creating: Option<Creating>,
-    /// Why the pod as a whole ended: `Evicted`, `NodeShutdown`…
+    /// The reason why the pod as a whole ended: `Evicted`, `NodeShutdown`…
     pub failed: Option<Cause>,
-    /// Whether the containers were ready when the node last reported.
+    /// True if the containers were ready when the node last reported.
     pub lost: bool,
     /// Until when the pod may take to terminate, if it is being deleted.
     pub ends: Option<i64>,

@@ -1,4 +1,4 @@
-//! What the controllers of Gateways report about Gateways and routes.
+//! The state of Gateways and routes, as the controllers of Gateways report it.
 
 use gateway_api::httproutes::{HttpRouteParentRefs, HttpRouteStatusParents, HttpRouteStatusParentsParentRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -59,7 +59,7 @@ fn items<T: DeserializeOwned>(live: &Value, pointer: &str) -> Vec<T> {
     list.into_iter().flatten().filter_map(|item| T::deserialize(item).ok()).collect()
 }
 
-/// What a condition reports about the newest generation.
+/// The result of a condition for the newest generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum RouteVerdict {
     Good,

@@ -14,9 +14,9 @@ use crate::{
 /// The observed replicas of a component.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObservedReplicas {
-    /// Whether another client runs more pods than the storage allows. The number is then reverted.
+    /// True if another client runs more pods than the storage allows. The number is then reverted.
     pub enforced: bool,
-    /// Whether an autoscaler of another owner sets the number.
+    /// True if an autoscaler of another owner sets the number.
     pub autoscaled_by_others: bool,
     /// The last observed number, for a Deployment that has to be recreated under an autoscaler.
     pub last: Option<i32>,

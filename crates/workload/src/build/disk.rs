@@ -21,7 +21,7 @@ const LOGS: i128 = 256 * MEBIBYTE;
 /// and no node with less free space would accept the pod.
 const REQUEST: i128 = 64 * MEBIBYTE;
 
-/// What the namespace's limits of this resource set for ephemeral storage.
+/// The rules for ephemeral storage in the namespace's limits of this resource.
 struct Rules {
     default_limit: Option<i128>,
     default_request: Option<i128>,

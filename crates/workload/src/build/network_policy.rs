@@ -1,4 +1,4 @@
-//! Who may connect to a component's pods, and where the pods may connect to.
+//! The peers that may connect to a component's pods, and those that the pods may connect to.
 //!
 //! Probes need no rule: a conforming network plugin always allows traffic from a pod's own node, where
 //! the kubelet runs the probes. The operator owns every list of a policy as a whole, so each port names

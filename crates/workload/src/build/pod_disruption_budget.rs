@@ -1,4 +1,4 @@
-//! How many of a component's pods a drain may evict at the same time.
+//! The number of a component's pods that a drain may evict at the same time.
 
 use k8s_openapi::{
     api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec},

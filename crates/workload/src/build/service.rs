@@ -1,4 +1,4 @@
-//! How a component is reached: always inside the Kubernetes cluster, and from outside if requested.
+//! Access to a component: always from inside the Kubernetes cluster, and from outside if requested.
 
 use std::collections::BTreeMap;
 

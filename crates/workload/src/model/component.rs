@@ -33,7 +33,7 @@ pub struct Component {
     pub pod_annotations: StringMap,
     /// The PVC that its pods mount. Pods that must share a node find each other by it.
     pub claim: Option<String>,
-    /// Whether all pods that mount the PVC must run on one node.
+    /// True if all pods that mount the PVC must run on one node.
     pub co_scheduled: bool,
     pub node_selector: StringMap,
     pub tolerations: Vec<Toleration>,
@@ -47,13 +47,13 @@ pub struct Component {
     pub progress_deadline_seconds: Option<i32>,
     pub revision_history_limit: Option<i32>,
     pub budget: PdbPolicy,
-    /// What a drain may do with pods that are not ready: `AlwaysAllow` or `IfHealthyBudget`.
+    /// Eviction of pods that are not ready, in a drain: `AlwaysAllow` or `IfHealthyBudget`.
     pub unhealthy_pod_eviction_policy: String,
     pub load_balancer: Option<LoadBalancer>,
     pub node_port: Option<NodePort>,
     /// `None` if no policy is wanted.
     pub network_policy: Option<NetworkPolicy>,
-    /// Whether the component has no pods, and no objects that would scale or protect them.
+    /// True if the component has no pods, and no objects that would scale or protect them.
     pub stopped: bool,
 }
 
@@ -63,7 +63,7 @@ pub struct Port {
     pub number: i32,
     /// Protocol, for proxies that cannot detect it.
     pub app_protocol: Option<String>,
-    /// Whether only the monitoring connects to the port.
+    /// True if only the monitoring connects to the port.
     pub internal: bool,
 }
 
@@ -83,7 +83,7 @@ pub struct Identity {
     pub fs_group: Option<i64>,
 }
 
-/// Who may connect to a component's pods, and where the pods may connect to.
+/// The peers that may connect to a component's pods, and those that the pods may connect to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkPolicy {
     /// Peers that may connect to every port except the internal ones. `None`: anyone.
@@ -94,7 +94,7 @@ pub struct NetworkPolicy {
     pub egress: Vec<NetworkPolicyEgressRule>,
 }
 
-/// How the Prometheus operator scrapes components.
+/// Scraping of components by the Prometheus operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Monitor {
     /// Namespace of the monitor itself.

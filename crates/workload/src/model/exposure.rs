@@ -1,4 +1,4 @@
-//! How clients outside the Kubernetes cluster reach components.
+//! Access to components from outside the Kubernetes cluster.
 
 use crate::StringMap;
 
@@ -74,7 +74,7 @@ pub struct Tls {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     pub name: String,
-    /// Whether it is a ClusterIssuer.
+    /// True if it is a ClusterIssuer.
     pub cluster_wide: bool,
 }
 

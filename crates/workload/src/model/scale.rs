@@ -1,10 +1,10 @@
-//! How many pods a component has, and how many may be unavailable at the same time.
+//! The number of pods of a component, and how many of them may be unavailable at the same time.
 
 use k8s_openapi::{
     api::autoscaling::v2::HorizontalPodAutoscalerBehavior, apimachinery::pkg::util::intstr::IntOrString,
 };
 
-/// Who sets the number of pods.
+/// The number of pods, or the autoscaler that sets it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scale {
     Fixed(i32),

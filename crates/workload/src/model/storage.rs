@@ -15,6 +15,6 @@ pub struct Claim {
     pub storage_class_name: Option<String>,
     /// Such as `ReadWriteOnce`.
     pub access_mode: String,
-    /// Whether the PVC is deleted with the resource, together with its data. Otherwise it stays.
+    /// True if the PVC is deleted with the resource, together with its data. Otherwise it stays.
     pub owned: bool,
 }
