@@ -74,7 +74,7 @@ fn a_failure_ends_with_an_error_and_its_words() {
     backup.args(["backup", "--database=/nowhere/x.db", &format!("--to={}", home.path().display())]);
     let (output, words) = run(&mut backup, &log);
     assert_eq!(output.status.code(), Some(1));
-    assert!(words.contains("there is no database /nowhere/x.db"), "{words}");
+    assert!(words.contains("the database /nowhere/x.db does not exist"), "{words}");
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.starts_with("error: no backup was taken: "), "{told}");
     for keep in ["0", "-1", "x"] {

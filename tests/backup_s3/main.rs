@@ -289,7 +289,7 @@ fn a_run_that_is_killed_before_its_manifest_has_made_no_backup_and_its_remains_g
         let note = case.objects().into_iter().find(|name| name.starts_with('.')).unwrap();
         let unfinished = note.trim_start_matches('.').trim_end_matches(".part");
         let words = refused(&mut case.restore(unfinished));
-        assert!(words.contains(&format!("the newest are {}", name(&said))), "{words}");
+        assert!(words.contains(&format!("the newest backups are {}", name(&said))), "{words}");
         // A day later, when no Job can be at it any more.
         case.server.rename(&format!("a/b/{note}"), &format!("a/b/.{OLD}.part"));
         if case.objects().iter().any(|name| name == unfinished) {
@@ -333,14 +333,14 @@ fn a_damaged_or_missing_backup_is_refused_and_the_database_is_what_it_was() {
     told("bytes", &file);
     case.server.put(&format!("a/b/{file}"), &whole);
     case.server.put(&format!("a/b/{file}.json"), b"{}");
-    told("no manifest", &file);
+    told("not a manifest", &file);
     case.server.remove(&format!("a/b/{file}.json"));
     told("there is no backup", &file);
     case.server.put(&format!("a/b/{file}.json"), &manifest);
     case.server.remove(&format!("a/b/{file}"));
     told("NoSuchKey", &file);
     told("there is no backup", "logpilot-20200102T030405.678Z.db");
-    told("no backup's name", "logpilot.db");
+    told("not the name of a backup", "logpilot.db");
 }
 
 /// What the server keeps is not what was sent: only reading it back shows that.
@@ -350,7 +350,7 @@ fn a_copy_that_the_server_spoils_becomes_no_backup() {
     let kept = name(&good(&mut case.backup(9)));
     case.server.fail(Some(Fault::Spoil));
     let words = refused(&mut case.backup(1));
-    assert!(words.contains("is not what was backed up"), "{words}");
+    assert!(words.contains("differs from what was backed up"), "{words}");
     case.server.fail(None);
     assert_eq!(case.objects(), [kept.clone(), kept + MANIFEST]);
 }
@@ -380,7 +380,7 @@ fn a_private_authority_is_trusted_where_it_is_given_and_nowhere_else() {
     let words = refused(&mut case.backup(1));
     assert!(words.contains("certificate") && words.contains("caConfigMap"), "{words}");
     let words = refused(case.backup(1).arg(format!("--ca-file={}", empty.display())));
-    assert!(words.contains("there is no certificate in it"), "{words}");
+    assert!(words.contains("it contains no certificates"), "{words}");
     let said = good(case.backup(1).arg(format!("--ca-file={}", given.display())));
     good(case.restore(&name(&said)).arg(format!("--ca-file={}", given.display())));
     assert_eq!(case.objects().len(), 2);
@@ -405,7 +405,7 @@ fn what_stands_in_the_way_is_told_with_what_to_do() {
     told(case.backup(1).env("AWS_ACCESS_KEY_ID", " "), &["there are no credentials", "Secret"]);
     told(
         &mut case.command("backup", "--to=s3://absent/x"),
-        &["list s3://absent/x/", "NoSuchBucket", "make the bucket"],
+        &["list s3://absent/x/", "NoSuchBucket", "create the bucket"],
     );
     told(case.backup(1).arg("--ca-file=/nowhere/ca.crt"), &["trust /nowhere/ca.crt", "caConfigMap"]);
     // The last argument of two would be an error of its own.
@@ -533,10 +533,10 @@ fn a_key_that_is_not_lent_is_told_with_what_to_do() {
         &[role, "AccessDenied (403)", "trust policy", "serviceAccount.annotations"],
     );
     told(Lends::Refuses(400, "InvalidIdentityToken"), &[role, "InvalidIdentityToken"]);
-    told(Lends::Odd, &[role, "no keys in it"]);
+    told(Lends::Odd, &[role, "contains no keys"]);
     let lender = Lender::start(Lends::Odd);
     let said = refused(by_agent(&mut case.backup(2), &case, &lender));
-    assert!(said.contains("Pod Identity") && said.contains("no keys in it"), "{said}");
+    assert!(said.contains("Pod Identity") && said.contains("contains no keys"), "{said}");
     let gone = case.home.path().join("gone");
     let said =
         refused(as_role(&mut case.backup(2), &case, &lender).env("AWS_WEB_IDENTITY_TOKEN_FILE", &gone));

@@ -1,5 +1,6 @@
-//! Starts reconciles of one kind of resource: what changed is queued by its name, one resource is never reconciled twice at
-//! once, and one that fails, panics or hangs slows no other. Each kind has a queue and a limit of its own.
+//! Runs the reconciles of one kind of resource. Changed resources are queued by name. One resource
+//! never has two reconciles at the same time, and a reconcile that fails, panics or hangs delays no
+//! other resource. Each kind has a queue and a limit of its own.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -35,43 +36,45 @@ use super::{
     watches::{self, REFUSED, Trigger, Watches},
 };
 
-/// A reconcile that takes longer is given up; its requests have shorter deadlines of their own.
+/// Deadline of a reconcile. Its requests have shorter deadlines of their own.
 pub const DEADLINE: Duration = Duration::from_mins(1);
-/// Reconciles under way at once. Requests have their own, smaller bound; this one is far above it so that a few that
-/// hang leave room for all others.
+/// Maximum number of concurrent reconciles. Requests have their own, smaller limit. This one is far
+/// higher, so that a few reconciles that hang leave capacity for all others.
 const CONCURRENCY: u16 = 64;
 
-/// How a reconcile broke.
+/// The way in which a reconcile failed to finish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReconcileFailure {
     Panicked(String),
     TimedOut,
 }
 
-/// What a product does with its resources.
+/// The product's part of the controller.
 pub trait Reconciler: Send + Sync + 'static {
-    /// Brings one resource to its declared state; answers when to look again without a change.
+    /// Reconciles one resource towards its declared state. Returns when to requeue it if nothing
+    /// changes.
     fn reconcile(&self, object: Arc<DynamicObject>) -> impl Future<Output = Action> + Send;
-    /// A reconcile did not come to its end.
+    /// Handles a reconcile that did not finish.
     fn on_failure(
         &self,
         object: Arc<DynamicObject>,
         how: ReconcileFailure,
     ) -> impl Future<Output = Action> + Send;
-    /// The resource is gone.
+    /// Called after the resource was deleted.
     fn on_deleted(&self, resource: &ResourceRef);
-    /// The namespaces whose coming and going concerns a resource.
+    /// Returns the namespaces whose creation and deletion affect a resource.
     fn namespaces(&self, object: &DynamicObject) -> Vec<String>;
-    /// What a resource may have to share with another or leave to it.
+    /// Returns the contention keys of a resource: what it may have to share with another resource or
+    /// leave to it.
     fn contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey>;
-    /// Those of its keys for which it depends on who else has them, of whatever kind: it is looked at again when one of those
-    /// comes, changes or goes.
+    /// Returns the contention keys that this resource depends on. It is requeued when another resource,
+    /// of whatever kind, starts using, changes or stops using one of them.
     fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey>;
-    /// Somebody else changed the status that we wrote.
+    /// Returns whether another client changed the status that the operator wrote.
     fn status_changed_externally(&self, object: &DynamicObject) -> bool;
 }
 
-/// What starts a reconcile of a resource when it differs.
+/// The parts of a resource that trigger a reconcile when they change.
 #[derive(PartialEq)]
 struct TriggerState {
     uid: Option<String>,
@@ -99,7 +102,7 @@ impl TriggerState {
     }
 }
 
-/// The queue between watches and reconciles of one kind of resource.
+/// The queue between the watches and the reconciles of one kind of resource.
 pub struct ControllerRuntime {
     pub client: Client,
     pub resource: &'static ResourceKind,
@@ -112,7 +115,7 @@ pub struct ControllerRuntime {
     pub store: StoreWriter<DynamicObject>,
     pub triggers: mpsc::UnboundedReceiver<Trigger>,
     pub progress: watch::Receiver<u64>,
-    /// Until it is true this process watches and reconciles nothing.
+    /// While false, this process watches and reconciles nothing.
     pub leading: watch::Receiver<bool>,
 }
 
@@ -152,7 +155,8 @@ impl ControllerRuntime {
                 let _ = progress.wait_for(|_| Watches::covered(kinds, &cache)).await;
                 contention.settled().await;
                 if !*leading.borrow() {
-                    // What is asked for meanwhile is the leader's work; all is looked at when it becomes ours.
+                    // Triggers that arrive meanwhile are the leader's work. When this process becomes
+                    // the leader, it reconciles every resource.
                     tokio::select! {
                         _ = leading.wait_for(|leading| *leading) => {}
                         () = async { while requests.recv().await.is_some() {} } => {}
@@ -181,7 +185,8 @@ impl ControllerRuntime {
                 async move {
                     let action = guarded(Arc::clone(&reconciler), Arc::clone(&object), metrics).await;
                     if there.get(&reference).is_none() {
-                        // It went meanwhile: what was learnt of it since then would be kept for ever.
+                        // The resource was deleted during the reconcile. State that was recorded since
+                        // then would otherwise be kept for ever.
                         reconciler.on_deleted(&ResourceRef::of(resource, &object));
                     }
                     action
@@ -194,7 +199,7 @@ impl ControllerRuntime {
             requests.boxed(),
             Config::default().concurrency(CONCURRENCY),
         )
-        // The only errors are of objects that went while they were queued.
+        // The only errors are about objects that were deleted while they were queued.
         .for_each(|_| futures::future::ready(()));
         tokio::select! {
             () = stop.cancelled() => {}
@@ -205,7 +210,7 @@ impl ControllerRuntime {
     }
 }
 
-/// Runs a reconcile as a task of its own, so that a panic or an endless wait stays in it.
+/// Runs a reconcile as a task of its own, which contains a panic or an endless wait.
 async fn guarded<R: Reconciler>(
     reconciler: Arc<R>,
     object: Arc<DynamicObject>,
@@ -355,7 +360,7 @@ impl<R: Reconciler> ResourceWatch<R> {
     }
 }
 
-/// Turns triggers of the children's watches into requests.
+/// Converts triggers of the object watches into reconcile requests.
 async fn translate<R: Reconciler>(
     mut triggers: mpsc::UnboundedReceiver<Trigger>,
     store: Store<DynamicObject>,

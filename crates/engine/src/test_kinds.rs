@@ -28,7 +28,7 @@ pub static FLEET: ResourceKind = ResourceKind {
     field_manager: "toy-operator",
 };
 
-/// A namespaced one.
+/// A namespaced kind of resource.
 pub static TOY: ResourceKind = ResourceKind {
     group: "toys.example.com",
     version: "v1",

@@ -1,5 +1,6 @@
-//! When each watch last gave a sign of life. A request has a deadline and a watch lists again every few minutes, so that
-//! one that is silent for longer waits for something that never comes, and only another process can help.
+//! Records when each watch last showed activity. A request has a deadline, and a watch lists again
+//! every few minutes. A watch that is silent for longer waits for something that never comes, and only
+//! a restart of the process helps.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::relist::RELIST;
 
-/// A watch that neither told anything nor failed for so long is stuck.
+/// A watch that neither received anything nor failed for this long is stuck.
 pub const STALE_AFTER: Duration = RELIST.saturating_mul(2);
 
 #[derive(Default)]
@@ -23,7 +24,7 @@ struct LastSign {
     alive: Instant,
 }
 
-/// One watch, for as long as it is kept up.
+/// One watch, for as long as it is maintained.
 pub struct Watching {
     liveness: Arc<WatchLiveness>,
     resource: &'static str,
@@ -34,7 +35,7 @@ impl WatchLiveness {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A watch begins; it counts as alive from now on.
+    /// Starts to record a watch. It counts as alive from now on.
     #[must_use]
     pub fn watching(self: &Arc<Self>, resource: &'static str) -> Watching {
         let watching = Watching { liveness: Arc::clone(self), resource };
@@ -42,13 +43,13 @@ impl WatchLiveness {
         watching
     }
 
-    /// How long ago the API server last told something of each resource that is watched.
+    /// Returns for each watched resource how long ago the API server last sent something.
     #[must_use]
     pub fn silences(&self) -> Vec<(&'static str, Duration)> {
         self.signs().iter().map(|(resource, sign)| (*resource, sign.answered.elapsed())).collect()
     }
 
-    /// The watch that has been stuck for longest, and for how long.
+    /// Returns the watch that has been stuck for longest, and for how long.
     #[must_use]
     pub fn stuck(&self) -> Option<(&'static str, Duration)> {
         let signs = self.signs();
@@ -58,7 +59,7 @@ impl WatchLiveness {
 }
 
 impl Watching {
-    /// An event or a list came, or a failure.
+    /// Records an event, a list, or a failure.
     pub fn record(&self, answered: bool) {
         let now = Instant::now();
         let mut signs = self.liveness.signs();
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_watch_that_fails_lives_and_one_that_is_silent_for_long_is_stuck() {
+    async fn only_a_silent_watch_is_stuck() {
         let liveness = Arc::new(WatchLiveness::default());
         let (failing, silent) = (liveness.watching("pods"), liveness.watching("services"));
         tokio::time::advance(STALE_AFTER).await;
@@ -90,7 +91,7 @@ mod tests {
         let second = Duration::from_secs(1);
         tokio::time::advance(second).await;
         assert_eq!(liveness.stuck(), Some(("services", STALE_AFTER + second)));
-        // Nobody has answered either of them.
+        // Neither of them has received a response.
         assert_eq!(liveness.silences(), [("pods", STALE_AFTER + second), ("services", STALE_AFTER + second)]);
         failing.record(true);
         assert_eq!(liveness.silences()[0], ("pods", Duration::ZERO));

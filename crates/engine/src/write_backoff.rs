@@ -1,5 +1,6 @@
-//! Objects that are not written again before their time, whatever else happens to their resource: the API server refused
-//! them, somebody changes them as often as they are put right, or their name is taken.
+//! Per-object write backoff: objects that the API server rejected, that another client keeps reverting,
+//! or whose name is taken, are not written again before their backoff expires, whatever triggers a
+//! reconcile.
 
 use std::{
     collections::HashMap,
@@ -17,28 +18,29 @@ use super::{
     retry::Retry,
 };
 
-/// Put right so often at once. A person who tries things out, or a test, gets no further.
+/// Number of reverts without a pause. A user who experiments, or a test, does not exceed it.
 pub const CONTESTED_AFTER: u32 = 10;
-/// What stayed right for so long is no longer contested.
+/// An object that was left alone for this long is no longer contested.
 pub const CONTESTED_RESET: Duration = Duration::from_mins(1);
 
-/// Before the next repair, after so many of them.
+/// Returns the pause before the next revert, after this many reverts.
 #[must_use]
 pub fn pause(repairs: u32, policy: Retry) -> Option<Duration> {
     repairs.checked_sub(CONTESTED_AFTER).map(|over| policy.pause(over))
 }
 
-/// Why an object is not written now.
+/// The reason why an object is not written now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackoffReason {
     Refused(Error),
     Contested,
-    /// The last look at its name came to this: a conflict, or nothing that has to be known of an object that is held back.
+    /// The result of the last read of its name: a conflict, or nothing to report about a blocked
+    /// object.
     Known(ApplyResult),
 }
 
 struct Blocked {
-    /// What was written; anything else is tried at once.
+    /// Digest of the object that was written. Any other object is written immediately.
     wanted: u64,
     reason: BackoffReason,
     times: u32,
@@ -51,7 +53,7 @@ struct Known {
     blocked: HashMap<Id, Blocked>,
 }
 
-/// The objects of one resource that rest.
+/// The objects of one resource that are in backoff.
 #[derive(Default)]
 pub struct WriteBackoff {
     known: Mutex<Known>,
@@ -62,7 +64,7 @@ impl WriteBackoff {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new spec is a new try.
+    /// Starts a reconcile. A new spec resets all backoffs.
     pub fn reset_on_new_generation(&self, generation: Option<i64>) {
         let mut known = self.lock();
         if known.generation != generation {
@@ -70,7 +72,7 @@ impl WriteBackoff {
         }
     }
 
-    /// Why the same object is not to be written now.
+    /// Returns why the same object must not be written now.
     #[must_use]
     pub fn blocked_reason(&self, id: &Id, wanted: u64) -> Option<BackoffReason> {
         let known = self.lock();
@@ -78,7 +80,7 @@ impl WriteBackoff {
         (rest.wanted == wanted && Instant::now() < rest.until).then(|| rest.reason.clone())
     }
 
-    /// Notes what came of a try. `policy` is for the pauses after too many repairs.
+    /// Records the result of an attempt. `policy` sets the pauses after too many reverts.
     pub fn record(&self, id: &Id, wanted: u64, policy: Retry, result: &ApplyResult) {
         let mut known = self.lock();
         let blocked = &mut known.blocked;
@@ -104,7 +106,8 @@ impl WriteBackoff {
                 let until = now + pause(times, policy).unwrap_or_default();
                 Blocked { wanted, reason: BackoffReason::Contested, times, until }
             }
-            // The release of a name sends no event, and what is behind it is read by name as well.
+            // The release of a name sends no event, and objects that are blocked behind it are read by
+            // name as well.
             ApplyResult::Conflict { .. } | ApplyResult::Behind { withdrawn: false, .. } => {
                 let known = |before: &Blocked| matches!(before.reason, BackoffReason::Known(_));
                 let times = before.filter(known).map_or(0, |before| before.times);
@@ -121,7 +124,7 @@ impl WriteBackoff {
         blocked.insert(id.clone(), rest);
     }
 
-    /// How long until it may be tried again; nothing for what does not rest.
+    /// Returns how long until the object may be written again. `None` if it is not in backoff.
     #[must_use]
     pub fn remaining(&self, id: &Id) -> Option<Duration> {
         let known = self.lock();
@@ -158,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_rests_ever_longer_until_it_changes_or_its_resource_does() {
+    fn backoff_after_rejection_grows_until_a_change() {
         let backoff = WriteBackoff::default();
         let id = id();
         backoff.reset_on_new_generation(Some(1));
@@ -175,13 +178,13 @@ mod tests {
         backoff.record(&id, 1, FAILURE, &refused(500));
         assert_eq!(backoff.blocked_reason(&id, 1), None, "may succeed by itself");
         backoff.record(&id, 1, FAILURE, &refused(403));
-        assert!(backoff.remaining(&id).unwrap() <= Duration::from_secs(1), "begins anew");
+        assert!(backoff.remaining(&id).unwrap() <= Duration::from_secs(1), "the backoff starts over");
         backoff.reset_on_new_generation(Some(2));
         assert_eq!((backoff.blocked_reason(&id, 1), backoff.remaining(&id)), (None, None));
     }
 
     #[test]
-    fn what_is_changed_as_often_as_it_is_put_right_rests_ever_longer() {
+    fn backoff_of_a_contested_object_grows() {
         let (backoff, id) = (WriteBackoff::default(), id());
         backoff.reset_on_new_generation(Some(1));
         for _ in 1..CONTESTED_AFTER {
@@ -201,12 +204,12 @@ mod tests {
         backoff.record(&id, 1, FAILURE, &refused(403));
         assert!(backoff.remaining(&id).unwrap() <= Duration::from_secs(1), "a pause of its own");
         backoff.record(&id, 1, FAILURE, &ApplyResult::Updated);
-        assert_eq!(backoff.blocked_reason(&id, 1), None, "begins anew");
+        assert_eq!(backoff.blocked_reason(&id, 1), None, "the backoff starts over");
         backoff.record(&id, 1, FAILURE, &ApplyResult::Created);
         assert_eq!(backoff.remaining(&id), None, "made again, not changed");
     }
 
-    /// The pause of what the data depends on stays short.
+    /// The pause of an object that the data depends on stays short.
     #[test]
     fn the_pause_of_a_contested_object_is_bounded() {
         let (backoff, id, longest) = (WriteBackoff::default(), id(), Duration::from_secs(10));
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stayed_right_for_a_while_is_no_longer_contested() {
+    fn an_object_left_alone_is_no_longer_contested() {
         let (backoff, id) = (WriteBackoff::default(), id());
         for _ in 0..=CONTESTED_AFTER {
             backoff.record(&id, 1, FAILURE, &ApplyResult::Updated);

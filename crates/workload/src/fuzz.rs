@@ -1,4 +1,5 @@
-//! Whatever a live object holds, reading it answers and does not panic: one odd object may not end the operator.
+//! Reading a live object never panics, whatever the object contains: one malformed object must not
+//! terminate the operator.
 
 use engine::{child::Child, fingerprint, quantity::nano};
 use proptest::prelude::*;
@@ -7,7 +8,7 @@ use test_support::proptest_config;
 
 use crate::test_kinds::{DOMAIN, KINDS};
 
-/// Names of fields that are looked for, and of some that are not.
+/// Names of fields that are read, and of some that are not.
 const NAMES: &[&str] = &[
     "metadata",
     "managedFields",
@@ -78,7 +79,7 @@ const NAMES: &[&str] = &[
     "",
 ];
 
-/// Texts that stand in such fields, and some that should not.
+/// Texts that occur in such fields, and some that should not.
 const TEXTS: &[&str] = &[
     "toy-operator",
     "Apply",
@@ -126,7 +127,8 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An object that gets past the first look: it has a name, a UID, and an entry of ours.
+/// An object that passes the first checks: it has a name, a UID, and an entry of the operator in
+/// `managedFields`.
 fn object() -> impl Strategy<Value = Value> {
     (value(), value(), value(), value()).prop_map(|(meta, fields, spec, status)| {
         let mut meta = meta.as_object().cloned().unwrap_or_default();
@@ -153,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn the_digest_of_anything_looks_at_meaning_alone(object in value(), fields in value()) {
+    fn the_digest_depends_on_meaning_only(object in value(), fields in value()) {
         let live = |object: &Value| {
             let mut live = object.as_object().cloned().unwrap_or_default();
             live.insert("metadata".into(), json!({ "managedFields": [
@@ -162,7 +164,7 @@ proptest! {
             Value::Object(live)
         };
         prop_assert_eq!(fingerprint::of_owned_fields(&live(&object), DOMAIN.field_manager), fingerprint::of_owned_fields(&live(&object), DOMAIN.field_manager));
-        // A field that is null says nothing, as on the server.
+        // A field that is null has no meaning, as on the server.
         let mut more = object.as_object().cloned().unwrap_or_else(Map::new);
         let before = fingerprint::of_desired(&Value::Object(more.clone()));
         more.entry("absent").or_insert(Value::Null);
@@ -173,7 +175,7 @@ proptest! {
     fn any_text_is_a_quantity_or_none(text in any::<String>(), odd in "[-+]?[0-9.]{0,40}[a-zA-Z]{0,3}[-+]?[0-9]{0,12}") {
         let _ = nano(&text);
         if let Some(number) = nano(&odd) {
-            // A sign turns it round, and zeros in front change nothing.
+            // A sign inverts the value, and leading zeros change nothing.
             let bare = odd.trim_start_matches(['+', '-']);
             prop_assert_eq!(nano(&format!("-{bare}")), nano(bare).map(|it| -it));
             prop_assert_eq!(nano(&format!("000{bare}")), nano(bare));
@@ -182,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn quantities_are_what_their_suffix_says(number in 0..1_000_000_i128, point in 0..1_000_u32) {
+    fn suffixes_scale_quantities(number in 0..1_000_000_i128, point in 0..1_000_u32) {
         let thousandth = 10_i128.pow(6);
         prop_assert_eq!(nano(&format!("{number}.{point:03}")), Some((number * 1000 + i128::from(point)) * thousandth));
         prop_assert_eq!(nano(&format!("{number}m")), Some(number * thousandth));

@@ -391,7 +391,7 @@ fn before_its_job_is_made_a_request_can_be_taken_back_and_after_it_goes_on() {
 fn a_failure_is_told_once_and_the_servers_come_back() {
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
-    let words = "/backups/x is not what was backed up: its SHA-256 is another one; nothing was changed";
+    let words = "/backups/x differs from what was backed up: its SHA-256 differs; nothing was changed";
     scene.objects.extend([restoring("a", Some("Failed")), restorer("a", "Failed", 1, words)]);
     let state = scene.step();
     assert_eq!((state.status.as_ref().unwrap().phase, state.stopped.len()), (Failed, 0));

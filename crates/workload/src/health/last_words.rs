@@ -1,38 +1,42 @@
-//! What explains the end of a container, from the end of what it wrote.
+//! Extracts the cause of a container's termination from the end of its log.
 //!
-//! A kubelet keeps the last 2,048 bytes of a container's log, so the text may begin in the middle of a line. Java prints
-//! the outermost exception first and the root cause last, each with its frames: the last `Caused by` is what explains.
-//! In eleven failed starts of Spring Boot 3.3 with Hikari and a JDBC driver it stood 55 to 1,714 bytes before the end. An exception
-//! that nothing wraps stood 4,000 before it: then only frames are left.
+//! The kubelet keeps the last 2,048 bytes of a container's log, so the text may begin in the middle of
+//! a line. Java prints the outermost exception first and the root cause last, each with its stack
+//! frames: the last `Caused by` is the cause. In eleven failed starts of Spring Boot 3.3 with Hikari
+//! and a JDBC driver, it was 55 to 1,714 bytes before the end. An exception without a wrapper was 4,000
+//! bytes before the end; then only frames are left.
 //!
-//! An exception that a program logged below ERROR, and after which its log goes on, was handled: it ended nothing.
+//! An exception that a program logged below ERROR, and after which its log goes on, was handled: it did
+//! not terminate the program.
 
 mod json_log;
 
-/// Most characters that are kept of one end.
+/// Longest text that is kept of one termination, in characters.
 const MAX_CHARS: usize = 512;
 /// Part of [`MAX_CHARS`] for the advice of Spring's failure analysis.
 const MAX_ACTION_CHARS: usize = 120;
-/// A text of this length was cut by the kubelet, at 2,048 bytes or before a character that did not fit.
+/// A text of at least this length was truncated by the kubelet, at 2,048 bytes or before a character
+/// that did not fit.
 const CUT_BYTES: usize = 2045;
 
-/// Part of [`MAX_CHARS`] for an error that was logged after the exception that explains the end.
+/// Part of [`MAX_CHARS`] for an error that was logged after the exception that is the cause.
 const MAX_AFTERWARDS_CHARS: usize = 160;
 
 const CAUSED_BY: &str = "Caused by: ";
 
-/// Stands between an exception and an error that was logged after it.
+/// Separates an exception from an error that was logged after it.
 pub const AFTERWARDS: &str = "; afterwards: ";
 
 /// The end of a container's log, reduced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LastWords {
-    /// It wrote nothing, or only stack frames are left.
+    /// The log is empty, or only stack frames are left.
     #[default]
     Nothing,
-    /// An exception, an error, Spring's failure analysis; or all there is of a program that has no log levels.
+    /// An exception, an error, or Spring's failure analysis. For a program without log levels:
+    /// everything that is left of the log.
     Cause(String),
-    /// The last line of a log in which no error is left. It tells how far the program was.
+    /// The last line of a log that contains no error. It shows how far the program got.
     LogLine(String),
 }
 
@@ -54,7 +58,7 @@ impl LastWords {
         last_lines(&lines)
     }
 
-    /// Whatever is left of it; empty where nothing is.
+    /// Returns the text that is left, which may be empty.
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
@@ -64,10 +68,10 @@ impl LastWords {
     }
 }
 
-/// One line and what it is.
+/// One line and its kind.
 struct Line<'a> {
     text: &'a str,
-    /// What is left of it, where the kubelet cut its beginning off.
+    /// True if the kubelet cut off the beginning of the line.
     partial: bool,
     role: LineKind<'a>,
 }
@@ -75,18 +79,18 @@ struct Line<'a> {
 #[derive(PartialEq)]
 enum LineKind<'a> {
     Blank,
-    /// A stack frame, or the number of those left out.
+    /// A stack frame, or the number of omitted frames.
     Frame,
-    /// `Caused by:`, an exception's first line, or an error of the JVM.
+    /// `Caused by:`, the first line of an exception, or an error of the JVM.
     Cause(&'a str),
-    /// An exception around the one before, where the root cause is printed first.
+    /// An exception that wraps the preceding one, in logs that print the root cause first.
     Wrapper(&'a str),
     /// A line of Spring Boot's log: whether it is an error, and its message.
     Log {
         error: bool,
         message: &'a str,
     },
-    /// Says nothing of its own.
+    /// A line without any information of its own.
     Noise,
     Text,
 }
@@ -96,13 +100,14 @@ impl<'a> Line<'a> {
         Self { text, partial, role: role(text, partial) }
     }
 
-    /// As a part of a message.
+    /// The line's text as part of a message.
     fn words(&self) -> String {
         let words = match self.role {
             LineKind::Cause(words) | LineKind::Wrapper(words) | LineKind::Log { message: words, .. } => words,
             _ => self.text.trim_start_matches(['#', '\t', ' ']),
         };
-        // Where nothing was taken off the beginning of the line, it may be the middle of a word.
+        // If nothing was removed from the beginning of the line, the text may start in the middle of a
+        // word.
         let mark = if self.partial && words.len() == self.text.len() { "…" } else { "" };
         format!("{mark}{words}")
     }
@@ -126,7 +131,7 @@ fn role(text: &str, partial: bool) -> LineKind<'_> {
     if let Some((error, message)) = log_line(text) {
         return LineKind::Log { error, message };
     }
-    // Those of suppressed exceptions are indented.
+    // The causes of suppressed exceptions are indented.
     if let Some(cause) = text.strip_prefix(CAUSED_BY).or_else(|| cut_cause(text).filter(|_| partial)) {
         return LineKind::Cause(cause);
     }
@@ -139,7 +144,7 @@ fn role(text: &str, partial: bool) -> LineKind<'_> {
     jvm_error(text).map_or(LineKind::Text, LineKind::Cause)
 }
 
-/// What follows the rest of a `Caused by: ` that was cut.
+/// Returns the text after the rest of a truncated `Caused by: `.
 fn cut_cause(text: &str) -> Option<&str> {
     (1..CAUSED_BY.len() - 1).find_map(|start| text.strip_prefix(CAUSED_BY.get(start..)?))
 }
@@ -150,14 +155,15 @@ fn is_frame(trimmed: &str) -> bool {
         || trimmed.strip_prefix("... ").is_some_and(omitted)
 }
 
-/// A single word, or the place of a frame in its file or archive.
+/// Returns whether a text is the end of a frame: a single word, or the frame's position in its file or
+/// archive.
 fn is_end_of_frame(text: &str) -> bool {
     !text.contains(' ')
         || text.ends_with(" omitted")
         || ["~[", ".java:", "Native Method)"].iter().any(|it| text.contains(it))
 }
 
-/// What the JVM adds to every failed start, and to every start.
+/// Returns whether a line is part of the JVM's output for every failed start, or for every start.
 fn is_noise(trimmed: &str) -> bool {
     const NOISE: [&str; 5] = [
         "Picked up ",
@@ -169,7 +175,8 @@ fn is_noise(trimmed: &str) -> bool {
     NOISE.iter().any(|noise| trimmed.starts_with(noise))
 }
 
-/// A class name with its package, alone or before a colon: `java.io.IOException: No space left on device`.
+/// Returns whether a text is a class name with its package, alone or before a colon:
+/// `java.io.IOException: No space left on device`.
 fn is_exception(text: &str) -> bool {
     let text = text
         .strip_prefix("Exception in thread \"")
@@ -182,7 +189,7 @@ fn is_exception(text: &str) -> bool {
         && ["Exception", "Error", "Failure"].iter().any(|end| name.ends_with(end))
 }
 
-/// What a JVM says that cannot start or go on.
+/// Returns the message of a JVM that cannot start or continue.
 fn jvm_error(text: &str) -> Option<&str> {
     const ERRORS: [&str; 9] = [
         "Error: ",
@@ -199,8 +206,8 @@ fn jvm_error(text: &str) -> Option<&str> {
     ERRORS.iter().any(|error| text.starts_with(error)).then_some(text)
 }
 
-/// `2026-11-21T09:16:26.410Z ERROR 951 --- [app] [thread] logger : message`, and the form before there is a
-/// configuration: `09:16:41.086 [main] ERROR logger -- message`.
+/// Parses a log line: `2026-11-21T09:16:26.410Z ERROR 951 --- [app] [thread] logger : message`, or the
+/// form before the configuration is loaded: `09:16:41.086 [main] ERROR logger -- message`.
 fn log_line(text: &str) -> Option<(bool, &str)> {
     if !text.starts_with(|first: char| first.is_ascii_digit()) {
         return None;
@@ -214,8 +221,8 @@ fn log_line(text: &str) -> Option<(bool, &str)> {
     Some((matches!(level, "ERROR" | "FATAL"), message))
 }
 
-/// What the JVM writes when it crashes itself: the signal or internal error, and the frame in which it happened. Addresses
-/// and process IDs are left out: they differ from crash to crash.
+/// Summarises a crash of the JVM itself: the signal or internal error, and the frame in which it
+/// happened. Addresses and process IDs are omitted because they differ from crash to crash.
 fn vm_crash(lines: &[Line<'_>]) -> Option<String> {
     let told = |line: &Line<'_>| line.text.strip_prefix("#  ").map(str::to_owned);
     let is_crash = |text: &str| ["SIG", "Internal Error"].iter().any(|it| text.starts_with(it));
@@ -223,7 +230,7 @@ fn vm_crash(lines: &[Line<'_>]) -> Option<String> {
     let (_, from) = lines.split_at_checked(at)?;
     let first = told(from.first()?)?;
     let signal = first.split(" at pc=").next().and_then(|text| text.split(", pid=").next())?;
-    // An internal error has its words in the next line.
+    // The message of an internal error is in the next line.
     let words = from.get(1).and_then(told).map(|text| format!(": {text}")).unwrap_or_default();
     let title = from.iter().position(|line| line.is("# Problematic frame:"));
     let frame = title.and_then(|title| from.get(title + 1)).map(|line| line.text.trim_start_matches('#'));
@@ -232,7 +239,7 @@ fn vm_crash(lines: &[Line<'_>]) -> Option<String> {
     Some(format!("A fatal error has been detected by the Java Runtime Environment: {signal}{words}{frame}"))
 }
 
-/// Spring's own explanation of a failed start: what is wrong, and what to do.
+/// Returns Spring's own explanation of a failed start: the problem, and the remedy.
 fn failure_analysis(lines: &[Line<'_>]) -> Option<String> {
     let action = lines.iter().rposition(|line| line.is("Action:"))?;
     let (before, after) = lines.split_at_checked(action)?;
@@ -254,8 +261,8 @@ fn failure_analysis(lines: &[Line<'_>]) -> Option<String> {
     })
 }
 
-/// The last exception of the text that was not handled, with the lines of its message. Of one that is printed with its
-/// root cause first, that is the one before all others.
+/// Returns the last unhandled exception of the text, with the lines of its message. If the root cause
+/// is printed first, it is the one before all wrappers.
 fn exception(lines: &[Line<'_>]) -> Option<String> {
     let is_cause = |line: &Line<'_>| matches!(line.role, LineKind::Cause(_));
     let of_causes = (0..lines.len()).rev().filter(|place| lines.get(*place).is_some_and(is_cause));
@@ -270,7 +277,8 @@ fn exception(lines: &[Line<'_>]) -> Option<String> {
     let more = from.iter().skip(1).take_while(|line| line.role == LineKind::Text);
     let root = more.fold(first, |all, line| format!("{all} {}", line.words().trim_start()));
     let root = format!("{root}{}", file_of(before, &root));
-    // The exception explains what the log says after it, as that a pool or an application did not start.
+    // The exception explains the log lines after it, for example that a pool or an application did not
+    // start.
     let is_error = |line: &&Line<'_>| matches!(line.role, LineKind::Log { error: true, .. });
     let Some(error) = from.iter().rfind(is_error).map(|line| shorten(&line.words(), MAX_AFTERWARDS_CHARS))
     else {
@@ -280,8 +288,8 @@ fn exception(lines: &[Line<'_>]) -> Option<String> {
     Some(format!("{}{AFTERWARDS}{error}", shorten(&root, left)))
 }
 
-/// Whether the log went on after an exception that was logged below ERROR. What the JVM says itself, and what a thread did
-/// not catch, is handled by nobody.
+/// Returns whether the log continued after an exception that was logged below ERROR. Nothing handles an
+/// error of the JVM itself, or an exception that a thread did not catch.
 fn is_handled(lines: &[Line<'_>], place: usize) -> bool {
     let Some((before, from)) = lines.split_at_checked(place) else { return false };
     let is_log = |line: &Line<'_>| matches!(line.role, LineKind::Log { .. });
@@ -293,7 +301,8 @@ fn is_handled(lines: &[Line<'_>], place: usize) -> bool {
         && !trace.any(|(text, role)| own(text) || matches!(role, LineKind::Log { error: true, .. }))
 }
 
-/// The exception around one about a file that does not name it, if that one does: it tells whose disk is full.
+/// Returns the file that the wrapping exception names, if the exception about a file does not name it.
+/// It shows which disk is full.
 fn file_of(before: &[Line<'_>], root: &str) -> String {
     const TROUBLE: [&str; 3] = ["No space left on device", "Read-only file system", "Disk quota exceeded"];
     if root.contains('/') || !TROUBLE.iter().any(|words| root.contains(words)) {
@@ -308,13 +317,14 @@ fn file_of(before: &[Line<'_>], root: &str) -> String {
     }
 }
 
-/// The first line, where it is what is left of a message that has frames.
+/// Returns the first line if it is the rest of a message that has frames.
 fn cut_message(lines: &[Line<'_>]) -> Option<usize> {
     let [first, second, ..] = lines else { return None };
     (first.partial && first.role == LineKind::Text && second.role == LineKind::Frame).then_some(0)
 }
 
-/// The last error of a log, else its last line; all there is of what has no log lines.
+/// Returns the last error of a log, otherwise its last line. For a text without log lines, returns
+/// everything that is left.
 fn last_lines(lines: &[Line<'_>]) -> LastWords {
     let is_log = |line: &Line<'_>| matches!(line.role, LineKind::Log { .. });
     let error = |line: &Line<'_>| matches!(line.role, LineKind::Log { error: true, .. });
@@ -343,7 +353,8 @@ fn last_chars(text: &str) -> String {
     text.chars().skip(skip).collect()
 }
 
-/// Beginning and end: a description begins with what was wanted and ends with the reason.
+/// Keeps the beginning and the end: a description begins with the attempted action and ends with the
+/// reason.
 fn without_middle(text: &str, most: usize) -> String {
     let count = text.chars().count();
     if count <= most {

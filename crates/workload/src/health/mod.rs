@@ -1,4 +1,5 @@
-//! What status needs of a live object beyond its existence: a few integers and the cause of a failure.
+//! The parts of a live object that the status needs in addition to its existence: a few integers and
+//! the cause of a failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +17,7 @@ pub use pod::{Creating, Pod, Stage, Terminated};
 pub use probe_kill::{Probe, ProbeKill};
 pub use route::{Gateway, Route};
 
-/// On a claim, by the volume controller.
+/// Annotation of a PVC, set by the volume controller.
 const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 
 /// Ready addresses of one slice, and the Service it belongs to.
@@ -63,7 +64,7 @@ pub struct Namespace {
     pub labels: BTreeMap<String, String>,
 }
 
-/// A reason and its message, as Kubernetes gives them.
+/// A reason and its message, as Kubernetes reports them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cause {
     pub reason: String,
@@ -72,9 +73,9 @@ pub struct Cause {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Deployment {
-    /// ConfigMaps that its newest pods mount.
+    /// ConfigMaps that the newest pods mount.
     pub config_maps: BTreeSet<String>,
-    /// The controller has seen the newest template.
+    /// True if the controller has observed the newest template.
     pub observed: bool,
     pub desired: i64,
     pub updated: i64,
@@ -84,14 +85,15 @@ pub struct Deployment {
     pub unavailable: i64,
     /// `ReplicaFailure`: pods cannot be created (quota, admission).
     pub failure: Option<Cause>,
-    /// `Progressing=False`: the deadline passed.
+    /// `Progressing=False`: the deadline expired.
     pub stuck: Option<Cause>,
-    /// Its rollout is paused; by this manager, where one is known.
+    /// Set if the rollout is paused: the manager that paused it, if known.
     pub paused: Option<String>,
 }
 
 impl Deployment {
-    /// As many pods as asked for, all of the newest template and available, and none beside them.
+    /// Returns whether there are exactly as many pods as requested, all of the newest template and
+    /// available.
     #[must_use]
     pub fn complete(&self) -> bool {
         self.observed
@@ -103,9 +105,9 @@ impl Deployment {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReplicaSet {
-    /// ConfigMaps that its pods mount or read.
+    /// ConfigMaps that the pods mount or read.
     pub config_maps: BTreeSet<String>,
-    /// Which template of its Deployment it is: the higher, the newer.
+    /// Revision of the Deployment's template. A higher number is newer.
     pub revision: i64,
     pub deployment: Option<String>,
     pub replicas: i64,
@@ -122,20 +124,21 @@ pub struct JobEnd {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claim {
     pub phase: String,
-    /// Seconds since the epoch.
+    /// In seconds since the epoch.
     pub created: i64,
-    /// What it asks for.
+    /// The requested size.
     pub requested: Option<String>,
     pub capacity: Option<String>,
     pub class: Option<String>,
-    /// Who has to make the volume: known once the class exists and the volume is not put off.
+    /// The provisioner that has to create the volume. It is known once the StorageClass exists and the
+    /// binding is not delayed.
     pub provisioner: Option<String>,
-    /// Text of the annotation [`Domain::restores_annotation`].
+    /// Value of the annotation [`Domain::restores_annotation`].
     pub restores: Option<String>,
-    /// When its requests were last written, in seconds since the epoch; 0 where that is not known.
+    /// When the requested size was last written, in seconds since the epoch; 0 if unknown.
     pub asked: i64,
-    /// How far Kubernetes is with another size: `Resizing`, `FileSystemResizePending`, an error, or what it says of the
-    /// allocated size.
+    /// Progress of a resize in Kubernetes: `Resizing`, `FileSystemResizePending`, an error, or the
+    /// state of the allocated size.
     pub resizing: Option<Cause>,
 }
 
@@ -215,7 +218,7 @@ fn labels(live: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// That a pod, or the pods of a workload, mount.
+/// Returns the ConfigMaps that a pod, or the pods of a workload, mount.
 fn config_maps(live: &Value, volumes: &str) -> BTreeSet<String> {
     let volumes = live.pointer(volumes).and_then(Value::as_array);
     let names = volumes.into_iter().flatten().map(|volume| string(volume, "/configMap/name"));
@@ -237,7 +240,7 @@ fn replica_set(live: &Value) -> ReplicaSet {
     }
 }
 
-/// By its conditions: a Job that failed has no completion time.
+/// Reads the end of a Job from its conditions: a failed Job has no completion time.
 fn job_end(live: &Value) -> Option<JobEnd> {
     let conditions = live.pointer("/status/conditions")?.as_array()?;
     let end = conditions.iter().find(|condition| {
@@ -251,7 +254,7 @@ fn job_end(live: &Value) -> Option<JobEnd> {
     })
 }
 
-/// A Job that is suspended runs nothing until somebody releases it.
+/// A suspended Job runs nothing until a user or a controller resumes it.
 fn suspended(live: &Value) -> Option<(String, i64)> {
     live.pointer("/spec/suspend").and_then(Value::as_bool).filter(|suspend| *suspend)?;
     let mut owners = fingerprint::field_owners(live, "/f:spec/f:suspend");
@@ -288,7 +291,7 @@ fn claim(live: &Value, domain: &Domain) -> Claim {
     }
 }
 
-/// An error before what goes on, and a condition, which has words, before a bare state.
+/// Prefers an error to progress, and a condition, which has a message, to a bare state.
 fn resizing(live: &Value) -> Option<Cause> {
     let told = |types: &[&str]| {
         types.iter().find_map(|type_| {
@@ -308,7 +311,7 @@ fn slice(live: &Value) -> Slice {
     let ready = endpoints
         .into_iter()
         .flatten()
-        // A missing condition means ready, as the EndpointSlice API says.
+        // A missing condition means ready, according to the EndpointSlice API.
         .filter(|endpoint| endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true))
         .count();
     Slice {
@@ -337,7 +340,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ready_waits_for_the_pods_that_are_too_many() {
+    fn surplus_pods_delay_readiness() {
         let of = |desired, updated, available, total| Deployment {
             observed: true,
             desired,

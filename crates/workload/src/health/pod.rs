@@ -1,4 +1,4 @@
-//! What a kubelet, the scheduler and the node controller say about one pod.
+//! The state of one pod, as the kubelet, the scheduler and the node controller report it.
 
 use std::collections::BTreeSet;
 
@@ -8,52 +8,53 @@ use serde_json::Value;
 
 use super::{Cause, LastWords, ProbeKill, condition, config_maps, integer, string, timestamp};
 
-/// Times are in seconds since the epoch.
+/// State of one pod. Times are in seconds since the epoch.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pod {
     pub component: String,
-    /// The container that its state is about, where the pod has several.
+    /// The container that this state describes, if the pod has several.
     pub container: Option<String>,
-    /// That container is not the server, but one beside or before it.
+    /// True if that container is a sidecar or an init container, and not the server.
     pub sidecar: bool,
-    /// The claim of which it says that it mounts it; empty where it says nothing.
+    /// The PVC that the pod's label names; empty without that label.
     pub claim: String,
-    /// ConfigMaps that it mounts.
+    /// ConfigMaps that the pod mounts.
     pub config_maps: BTreeSet<String>,
     pub node: Option<String>,
     pub phase: String,
     pub created: i64,
     pub ready: bool,
-    /// Since when it is not ready; 0 where it is, or was never looked at.
+    /// Since when the pod is not ready; 0 if it is ready, or if its readiness was never evaluated.
     pub unready_since: i64,
-    /// Its startup probe has succeeded, or it has none.
+    /// True if the startup probe has succeeded, or does not exist.
     pub started: bool,
     pub restarts: i64,
-    /// The container waits: `ImagePullBackOff`, `CrashLoopBackOff`, `CreateContainerConfigError`…
+    /// The reason why the container waits: `ImagePullBackOff`, `CrashLoopBackOff`,
+    /// `CreateContainerConfigError`…
     pub waiting: Option<Cause>,
-    /// The last end of the container, where it was not a clean one.
+    /// The last termination of the container, if it was not a clean one.
     pub terminated: Option<Terminated>,
-    /// The scheduler found no node; since when.
+    /// Set if the scheduler found no node: the message, and since when.
     pub unschedulable: Option<(String, i64)>,
-    /// The scheduler has answered, or somebody keeps it from looking.
+    /// True if the scheduler has processed the pod, or a gate keeps it from doing so.
     pub scheduled: bool,
-    /// Names of the gates that keep the scheduler from looking; since when.
+    /// Names of the gates that keep the scheduler from processing the pod, and since when.
     pub gated: Option<(Vec<String>, i64)>,
-    /// A node has it, and its containers are not made yet.
+    /// Set if the pod is assigned to a node, but its containers are not created yet.
     pub creating: Option<Creating>,
-    /// Why it ended as a whole: `Evicted`, `NodeShutdown`…
+    /// The reason why the pod as a whole ended: `Evicted`, `NodeShutdown`…
     pub failed: Option<Cause>,
-    /// Its containers were ready when its node was last heard of.
+    /// True if the containers were ready when the node last reported.
     pub lost: bool,
-    /// Until when it had the time to end, where it is being deleted.
+    /// Until when the pod may take to terminate, if it is being deleted.
     pub ends: Option<i64>,
     pub finalizers: Vec<String>,
-    /// The image of a container that waits.
+    /// The image of a waiting container.
     pub image: String,
-    /// The Job that it belongs to.
+    /// The Job that the pod belongs to.
     pub job: Option<String>,
-    /// What a container of a Job said when it ended well.
+    /// The termination message of a Job's container that ended successfully.
     pub said: Option<String>,
 }
 
@@ -62,11 +63,11 @@ pub struct Terminated {
     pub exit_code: i64,
     pub reason: String,
     pub words: LastWords,
-    /// The probe that had it killed.
+    /// The probe that caused the container to be killed.
     pub killed_by: Option<ProbeKill>,
 }
 
-/// How far a node is with a pod that it was given.
+/// Progress of a pod on the node that it is assigned to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Creating {
     pub since: i64,
@@ -75,13 +76,13 @@ pub struct Creating {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// The kubelet has said nothing of it.
+    /// The kubelet has reported nothing about the pod.
     Unseen,
     /// Volumes and network are being set up.
     Preparing,
-    /// They are there: the image is being pulled.
+    /// Volumes and network are ready, and the image is being pulled.
     Pulling,
-    /// The kubelet does not tell the two apart.
+    /// The kubelet does not distinguish the two.
     Unknown,
 }
 
@@ -119,7 +120,8 @@ fn pod(live: &Value, domain: &Domain) -> Pod {
                 ProbeKill::read(live, &string(it, "/name"), end, integer(it, "/restartCount"))
             }),
         })
-        // 143 is SIGTERM: the server's clean stop. Nobody stops the pod of a Job but its deadline.
+        // 143 is SIGTERM: the server stopped cleanly. In a pod of a Job only the Job's deadline causes
+        // it.
         .filter(|end| {
             end.exit_code != 0 && (end.exit_code != 143 || job.is_some() || end.killed_by.is_some())
         });
@@ -185,7 +187,8 @@ fn statuses(live: &Value) -> impl Iterator<Item = &Value> {
     of(live, "/status/initContainerStatuses").chain(of(live, "/status/containerStatuses"))
 }
 
-/// Whether a container does the work of its pod: it is named for the domain, for the component, or for both.
+/// Returns whether a container does the pod's work: its name is that of the domain, of the component,
+/// or of both.
 fn is_main(container: &str, component: &str, domain: &Domain) -> bool {
     let rest = container.strip_prefix(domain.main_container);
     rest == Some("")
@@ -197,8 +200,9 @@ fn has_main(live: &Value, component: &str, domain: &Domain) -> bool {
     statuses(live).any(|status| is_main(&string(status, "/name"), component, domain))
 }
 
-/// The one that does not run tells the cause, also where it is one that has to end or run before the others. The kubelet
-/// sorts by name, so that a sidecar may come first: the server's own trouble goes before that of all others.
+/// Selects the container that shows the cause: the one that does not run, including containers that
+/// have to end or run before the others. The kubelet sorts by name, so a sidecar may come first; a
+/// problem of the server has priority over all others.
 fn container<'a>(live: &'a Value, component: &str, domain: &Domain) -> Option<&'a Value> {
     let waits = |status: &Value| status.pointer("/state/waiting").map(|waiting| string(waiting, "/reason"));
     let in_trouble = |status: &Value| waits(status).is_some_and(|reason| tells(&reason));
@@ -217,7 +221,7 @@ fn container<'a>(live: &'a Value, component: &str, domain: &Domain) -> Option<&'
         .or_else(|| of(live, "/status/containerStatuses").next())
 }
 
-/// Whether a container that waits for this reason is in trouble, and not just on its way.
+/// Returns whether this reason for waiting is a problem, and not just a phase of the start.
 fn tells(reason: &str) -> bool {
     !matches!(reason, "ContainerCreating" | "PodInitializing" | "")
 }
@@ -235,15 +239,16 @@ fn creating(live: &Value, container: Option<&Value>) -> Option<Creating> {
     pending.then_some(Creating { since, stage })
 }
 
-/// A kubelet never says of a pod whose containers are ready that it is not, but for a readiness gate. The node
-/// controller does, of every pod on a node that does not answer.
+/// Returns whether the node is lost. A kubelet never reports a pod as not ready while its containers
+/// are ready, except because of a readiness gate. The node controller does so for every pod on a node
+/// that does not respond.
 fn lost(live: &Value) -> bool {
     let gate = |cause: Cause| cause.reason == "ReadinessGatesNotReady";
     condition(live, "Ready", "False").is_some_and(|cause| !gate(cause))
         && condition(live, "ContainersReady", "True").is_some()
 }
 
-/// Since when a condition is as said, in seconds since the epoch; 0 where it is not.
+/// Since when a condition has this status, in seconds since the epoch; 0 if it has another one.
 pub(super) fn since(live: &Value, type_: &str, status: &str) -> i64 {
     let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
     conditions
@@ -261,7 +266,7 @@ mod tests {
     use super::*;
     use crate::test_kinds::DOMAIN;
 
-    /// The container that is told about, and whether it is a sidecar.
+    /// The container that the state describes, and whether it is a sidecar.
     fn told(component: &str, containers: &Value) -> (Option<String>, bool) {
         let pod = pod(
             &json!({
@@ -292,7 +297,7 @@ mod tests {
             ("backup", json!([runs("a"), between_crashes("backup")]), ("backup", false)),
             ("all", json!([runs("istio-proxy"), between_crashes("toy")]), ("toy", false)),
             ("all", json!([runs("istio-proxy"), runs("toy")]), ("toy", false)),
-            // Only the sidecar is in trouble.
+            // Only the sidecar has a problem.
             ("all", json!([crashed("istio-proxy"), runs("toy")]), ("istio-proxy", true)),
             ("all", json!([crashed("toy-exporter"), runs("toy")]), ("toy-exporter", true)),
         ] {

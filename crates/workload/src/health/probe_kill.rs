@@ -1,14 +1,15 @@
-//! Which probe ended a container. A pod's status does not say so. The kubelet's events do, and the operator has no right
-//! to read events: a right to list them is one on all namespaces, for a text that the status would keep long after it
-//! was true. So the time that the container ran is held against the time that its probes allow for a start: a liveness
-//! probe that fails later may have ended it as well as the node, or a user, and nothing tells them apart.
+//! Determines which probe caused a container to be killed. A pod's status does not contain this. The
+//! kubelet's events do, but the operator has no permission to read events: that would be a permission
+//! for all namespaces, for a text that the status would keep long after it was true. The time that the
+//! container ran is therefore compared with the time that its probes allow for a start. A liveness
+//! probe that fails later cannot be distinguished from a termination by the node or by a user.
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::{integer, string, timestamp};
 
-/// Seconds that a kubelet may be late on a node that is short of processor.
+/// Maximum delay of a kubelet on a node that is short of CPU, in seconds.
 const LATE: i64 = 10;
 /// Kubernetes' own defaults.
 const PERIOD: i64 = 10;
@@ -20,11 +21,12 @@ const GRACE: i64 = 30;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeKill {
     pub probe: Probe,
-    /// Seconds from its start to its end.
+    /// Seconds from the container's start to its end.
     pub ran: i64,
-    /// Failures in a row that the probe allows.
+    /// Consecutive failures that the probe allows.
     pub failures: i64,
-    /// Seconds that they take at least, from the container's start for a startup probe.
+    /// Minimum time that these failures take, in seconds; for a startup probe, from the container's
+    /// start.
     pub budget: i64,
 }
 
@@ -34,7 +36,7 @@ pub enum Probe {
     Liveness,
 }
 
-/// Seconds of one probe of a container.
+/// Timing of one probe of a container, in seconds.
 struct Timing {
     initial_delay: i64,
     period: i64,
@@ -54,20 +56,21 @@ impl Timing {
         })
     }
 
-    /// The last failure that is allowed comes no sooner after the container's start.
+    /// Earliest time after the container's start at which the last allowed failure can occur.
     fn soonest(&self) -> i64 {
         self.initial_delay + (self.failures - 1) * self.period
     }
 
-    /// It comes no later, where all fail.
+    /// Latest time at which it can occur if all attempts fail.
     fn latest(&self) -> i64 {
         self.initial_delay + self.failures * self.period.max(self.timeout) + self.timeout
     }
 }
 
 impl ProbeKill {
-    /// `end` is the container's last end, `restarts` how often it was started again. `None` where it was not killed, or
-    /// at a time that no probe explains: before any of them allows, or long after the start.
+    /// `end` is the container's last termination, and `restarts` the number of its restarts. Returns
+    /// `None` if the container was not killed, or at a time that no probe explains: before any of them
+    /// allows it, or long after the start.
     pub(super) fn read(pod: &Value, container: &str, end: &Value, restarts: i64) -> Option<Self> {
         let signal = matches!(integer(end, "/exitCode"), 137 | 143) && string(end, "/reason") != "OOMKilled";
         if !signal || restarts == 0 {
@@ -82,14 +85,16 @@ impl ProbeKill {
         let startup = Timing::read(container, "startupProbe");
         let begins = startup.as_ref().map_or(0, Timing::latest);
         let liveness = Timing::read(container, "livenessProbe");
-        // A startup probe that failed until then; later it has long succeeded, and liveness is looked at.
+        // A startup probe that failed until then. Later it has long succeeded, and the liveness probe
+        // is evaluated.
         if let Some(probe) =
             startup.filter(|probe| (probe.soonest()..=probe.latest() + grace + LATE).contains(&ran))
         {
             let budget = probe.initial_delay + probe.failures * probe.period;
             return Some(Self { probe: Probe::Startup, ran, failures: probe.failures, budget });
         }
-        // It begins where the startup probe succeeds, at the latest when that gives up.
+        // The liveness probe begins when the startup probe succeeds, at the latest at the end of the
+        // startup probe's time.
         let probe = liveness
             .filter(|probe| (probe.soonest()..=begins + probe.latest() + grace + LATE).contains(&ran))?;
         let budget = probe.failures * probe.period;
@@ -103,7 +108,7 @@ mod tests {
 
     use super::*;
 
-    /// A server with the default probes that ran for so long.
+    /// Reads a server with the default probes that ran for this many seconds.
     fn read(ran: i64, exit_code: i64, reason: &str, restarts: i64, probes: &Value) -> Option<(Probe, i64)> {
         let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap().to_string();
         let mut container = probes.clone();
@@ -129,11 +134,11 @@ mod tests {
             (99, Some((Probe::Liveness, 30))),
             (100, Some((Probe::Startup, 110))),
             (111, Some((Probe::Startup, 110))),
-            // It did not end within its grace period, and the kubelet was late.
+            // The container did not terminate within its grace period, and the kubelet was late.
             (150, Some((Probe::Startup, 110))),
             (154, Some((Probe::Liveness, 30))),
             (188, Some((Probe::Liveness, 30))),
-            // Nothing tells what ended it so long after its start.
+            // The cause is unknown so long after the start.
             (189, None),
             (3_600, None),
             (86_400, None),
@@ -153,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn other_ends_are_no_probe_s() {
+    fn other_terminations_are_not_attributed_to_probes() {
         for (exit_code, reason, restarts) in [
             (1, "Error", 1),
             (0, "Completed", 1),
@@ -169,6 +174,6 @@ mod tests {
         }
         assert_eq!(read(111, 137, "Error", 1, &json!({})), None);
         let end = json!({ "exitCode": 137, "reason": "Error" });
-        assert_eq!(ProbeKill::read(&json!({}), "c", &end, 1), None, "its times are not told");
+        assert_eq!(ProbeKill::read(&json!({}), "c", &end, 1), None, "its times are unknown");
     }
 }

@@ -1,4 +1,4 @@
-//! What the controllers of Gateways say about Gateways and routes.
+//! The state of Gateways and routes, as the controllers of Gateways report it.
 
 use engine::{kind::Domain, observed::Observe};
 use gateway_api::httproutes::{HttpRouteParentRefs, HttpRouteStatusParents, HttpRouteStatusParentsParentRef};
@@ -43,7 +43,8 @@ fn gateway(live: &Value) -> Gateway {
     Gateway { unable: accepted.cause().or(programmed.cause()), unseen }
 }
 
-/// A GRPCRoute names its parents, and has their answers, in the same form as an HTTPRoute.
+/// Reads a route. A GRPCRoute names its parents and contains their statuses in the same form as an
+/// HTTPRoute.
 fn route(live: &Value) -> Route {
     let generation = integer(live, "/metadata/generation");
     let own = string(live, "/metadata/namespace");
@@ -59,7 +60,7 @@ fn route(live: &Value) -> Route {
                 other => other,
             })
             .collect();
-        // More than one controller may answer for a Gateway; one that takes the route is enough.
+        // More than one controller may report on a Gateway. It is enough that one accepts the route.
         if verdicts.contains(&RouteVerdict::Good) {
             continue;
         }
@@ -78,18 +79,19 @@ fn route(live: &Value) -> Route {
     Route { refused, unseen }
 }
 
-/// The items of a list that have its form. One that an unusual definition let through concerns no other.
+/// Returns the items of a list that have the expected form. An item that an unusual CRD let through
+/// does not affect the others.
 fn items<T: DeserializeOwned>(live: &Value, pointer: &str) -> Vec<T> {
     let list = live.pointer(pointer).and_then(Value::as_array);
     list.into_iter().flatten().filter_map(|item| T::deserialize(item).ok()).collect()
 }
 
-/// What a condition says about the newest generation.
+/// The result of a condition for the newest generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum RouteVerdict {
     Good,
     Bad(Cause),
-    /// Not there, unknown, or about an older generation.
+    /// The condition is missing, unknown, or about an older generation.
     Unseen,
 }
 
@@ -106,7 +108,7 @@ fn verdict(conditions: &[Condition], type_: &str, generation: i64) -> RouteVerdi
     let Some(condition) = conditions.iter().find(|condition| condition.type_ == type_) else {
         return RouteVerdict::Unseen;
     };
-    // A controller that does not say which generation it looked at is believed.
+    // Without an observed generation, the condition is taken as current.
     let observed = condition.observed_generation.unwrap_or(generation);
     match condition.status.as_str() {
         _ if observed < generation => RouteVerdict::Unseen,
@@ -118,7 +120,7 @@ fn verdict(conditions: &[Condition], type_: &str, generation: i64) -> RouteVerdi
     }
 }
 
-/// A Gateway, and perhaps a listener of it.
+/// A Gateway, or one listener of it.
 #[derive(PartialEq, Eq)]
 struct Parent {
     namespace: String,
@@ -170,16 +172,16 @@ mod tests {
     }
 
     #[test]
-    fn a_route_is_good_when_its_gateway_accepts_it_and_finds_the_backend() {
+    fn a_route_needs_acceptance_and_resolved_backends() {
         let good = json!([condition("Accepted", "True", 2), condition("ResolvedRefs", "True", 2)]);
         assert_eq!(route_with(&answer("infra", &good)), Route { refused: None, unseen: None });
-        // Without a word on the generation the controller is believed.
+        // Without an observed generation, the condition is taken as current.
         let mut silent = good.clone();
         for condition in silent.as_array_mut().unwrap() {
             condition.as_object_mut().unwrap().remove("observedGeneration");
         }
         assert_eq!(route_with(&answer("infra", &silent)), Route { refused: None, unseen: None });
-        // An answer without a form concerns no other.
+        // A malformed status does not affect the others.
         let mut odd = answer("infra", &good);
         odd.as_array_mut().unwrap().insert(0, json!({ "parentRef": "infra/shared", "conditions": 3 }));
         assert_eq!(route_with(&odd), Route { refused: None, unseen: None });
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_gateway_and_its_words() {
+    fn a_rejection_names_the_gateway_and_its_message() {
         for conditions in [
             json!([condition("Accepted", "False", 2)]),
             json!([condition("Accepted", "True", 2), condition("ResolvedRefs", "False", 2)]),
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_and_answers_about_an_older_generation_are_no_answer() {
+    fn missing_or_outdated_conditions_count_as_unseen() {
         let waits = Route { refused: None, unseen: Some("infra/shared".into()) };
         let old = json!([condition("Accepted", "True", 1), condition("ResolvedRefs", "True", 1)]);
         let half = json!([condition("Accepted", "True", 2)]);
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_is_judged_by_accepted_and_programmed() {
+    fn a_gateway_needs_accepted_and_programmed() {
         let gateway_with = |conditions: Value| {
             gateway(&json!({ "metadata": { "generation": 1 }, "status": { "conditions": conditions } }))
         };

@@ -1,6 +1,6 @@
-//! Log lines in JSON, rewritten as the lines of a plain log: the encoders of Logback and of logstash, and Spring Boot's
-//! structured formats (ECS, GELF). A line is searched for its fields rather than parsed, because the kubelet may have
-//! cut its beginning off.
+//! Converts log lines in JSON to the lines of a plain log. It supports the encoders of Logback and of
+//! logstash, and Spring Boot's structured formats (ECS, GELF). A line is searched for its fields
+//! instead of being parsed, because the kubelet may have cut off its beginning.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ const MESSAGES: [&str; 3] = ["\"message\":\"", "\"short_message\":\"", "\"msg\":
 const TRACES: [&str; 3] = ["stack_trace\":\"", "stacktrace\":\"", "\"full_message\":\""];
 const CLASS: &str = "\"className\":\"";
 
-/// The same text where no line is JSON.
+/// Returns the text with its JSON lines converted. A text without JSON lines is returned unchanged.
 pub(super) fn plain(text: &str) -> String {
     let mut all = String::with_capacity(text.len());
     for (number, line) in text.lines().enumerate() {
@@ -38,12 +38,13 @@ fn rewritten(line: &str, first: bool) -> Option<String> {
         return None;
     }
     let mut lines = String::new();
-    // A line without its beginning may have lost its own message: another one, as of an error within it, is none.
+    // A line without its beginning may have lost its own message. Another message in it, such as that
+    // of a nested error, is not used.
     if let Some(message) = message.filter(|_| !partial || trace.is_none()) {
         let level = field(&LEVELS).map(|level| level.to_uppercase()).filter(|level| is_level(level));
         let level = level.as_deref().unwrap_or("INFO");
         let level = if level == "WARNING" { "WARN" } else { level };
-        // The form of `log_line`.
+        // The format that `log_line` parses.
         let _ = writeln!(lines, "0 {level} --- json : {message}");
     }
     lines.push_str(&trace.unwrap_or_default());
@@ -54,7 +55,8 @@ fn is_level(level: &str) -> bool {
     ["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL"].contains(&level)
 }
 
-/// The first value of a line that the kubelet cut: in the middle of that value, or of its key.
+/// Returns the first value of a truncated line, which may start in the middle of that value or of its
+/// key.
 fn rest_of_value(text: &str) -> Option<String> {
     let (value, rest) = json_string(text)?;
     if rest.starts_with([',', '}']) {
@@ -68,11 +70,11 @@ fn string_after(text: &str, name: &str) -> Option<String> {
     json_string(rest).map(|(value, _)| value)
 }
 
-/// The innermost cause of Logback's own encoder, which writes exceptions as objects within each other.
+/// Returns the innermost cause from Logback's own encoder, which nests exceptions as objects.
 fn throwable(text: &str) -> Option<String> {
     let mut causes = text.match_indices(CLASS).filter_map(|(at, _)| {
         let (class, rest) = json_string(text.get(at + CLASS.len()..)?)?;
-        // A frame has a class name too, and no message.
+        // A frame has a class name too, but no message.
         let message = rest.strip_prefix(",\"message\":")?;
         let message =
             message.strip_prefix('"').and_then(json_string).map(|(message, _)| format!(": {message}"));
@@ -82,7 +84,7 @@ fn throwable(text: &str) -> Option<String> {
     Some(causes.last().unwrap_or(first))
 }
 
-/// A string whose opening quote was taken away, and what follows its closing one.
+/// Reads a string whose opening quote was removed. Returns it with the text after its closing quote.
 fn json_string(text: &str) -> Option<(String, &str)> {
     let mut escaped = false;
     let end = text.find(|char| match char {
