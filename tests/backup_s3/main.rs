@@ -152,7 +152,7 @@ fn name(said: &Value) -> String {
 }
 
 #[test]
-fn what_was_acknowledged_before_is_in_the_bucket_and_comes_back() {
+fn acknowledged_records_are_backed_up_and_restored() {
     let case = Case::new(0);
     let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let writer = {
@@ -189,7 +189,7 @@ fn what_was_acknowledged_before_is_in_the_bucket_and_comes_back() {
 }
 
 #[test]
-fn a_copy_of_several_parts_is_put_together_as_it_was() {
+fn a_multipart_copy_is_reassembled_unchanged() {
     let case = Case::new(1);
     let connection = open(&case.database());
     // 40 MiB of what does not compress or repeat: three parts.
@@ -209,7 +209,7 @@ fn a_copy_of_several_parts_is_put_together_as_it_was() {
 }
 
 #[test]
-fn only_its_own_old_backups_are_removed() {
+fn only_own_old_backups_are_deleted() {
     let case = Case::new(5);
     let foreign = [
         "logpilot-20200102T030405.678Z.db",
@@ -235,7 +235,7 @@ fn only_its_own_old_backups_are_removed() {
 
 /// Of one Kubernetes cluster or of two: nobody sees both.
 #[test]
-fn two_resources_in_one_prefix_keep_their_own() {
+fn two_resources_share_a_prefix_without_interference() {
     let case = Case::new(5);
     let by_hand = name(&good(&mut case.backup(1)));
     let of = |uid: &str, keep| {
@@ -268,7 +268,7 @@ fn two_resources_in_one_prefix_keep_their_own() {
 
 /// Killed by the machine, not stopped: nothing of it can tidy up.
 #[test]
-fn a_run_that_is_killed_before_its_manifest_has_made_no_backup_and_its_remains_go() {
+fn a_killed_run_leaves_no_backup() {
     let case = Case::new(5);
     good(&mut case.backup(9));
     for (fault, remains) in [
@@ -312,7 +312,7 @@ fn a_run_that_is_killed_before_its_manifest_has_made_no_backup_and_its_remains_g
 }
 
 #[test]
-fn a_damaged_or_missing_backup_is_refused_and_the_database_is_what_it_was() {
+fn a_refused_restore_leaves_the_database_unchanged() {
     let case = Case::new(50);
     let file = name(&good(&mut case.backup(9)));
     add(&open(&case.database()), 51);
@@ -345,7 +345,7 @@ fn a_damaged_or_missing_backup_is_refused_and_the_database_is_what_it_was() {
 
 /// What the server keeps is not what was sent: only reading it back shows that.
 #[test]
-fn a_copy_that_the_server_spoils_becomes_no_backup() {
+fn a_copy_corrupted_by_the_server_is_rejected() {
     let case = Case::new(20);
     let kept = name(&good(&mut case.backup(9)));
     case.server.fail(Some(Fault::Spoil));
@@ -356,7 +356,7 @@ fn a_copy_that_the_server_spoils_becomes_no_backup() {
 }
 
 #[test]
-fn a_server_that_stumbles_is_asked_again() {
+fn transient_server_errors_are_retried() {
     let case = Case::new(5);
     for fault in [
         Fault::Once(503, "POST", "uploads"),
@@ -371,7 +371,7 @@ fn a_server_that_stumbles_is_asked_again() {
 }
 
 #[test]
-fn a_private_authority_is_trusted_where_it_is_given_and_nowhere_else() {
+fn a_private_ca_is_trusted_only_where_given() {
     let (server, ca) = Server::start_tls();
     let case = Case::with(server, 5);
     let [given, empty] = ["ca.crt", "empty.crt"].map(|name| case.home.path().join(name));
@@ -387,7 +387,7 @@ fn a_private_authority_is_trusted_where_it_is_given_and_nowhere_else() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_told_with_what_to_do() {
+fn obstacles_are_reported_with_actions() {
     let case = Case::new(5);
     let told = |command: &mut Command, words: &[&str]| {
         let said = refused(command);
@@ -428,7 +428,7 @@ fn what_stands_in_the_way_is_told_with_what_to_do() {
 }
 
 #[test]
-fn what_a_shell_would_read_is_refused_or_inert() {
+fn shell_metacharacters_are_refused_or_inert() {
     let case = Case::new(1);
     let canary = case.home.path().join("canary");
     for place in [
@@ -469,7 +469,7 @@ fn by_agent<'a>(command: &'a mut Command, case: &Case, lender: &Lender) -> &'a m
 }
 
 #[test]
-fn the_role_of_a_service_account_lends_its_key() {
+fn web_identity_credentials_are_used() {
     let (case, lender) = (Case::new(5), Lender::start(Lends::Minutes(60)));
     let said = good(as_role(&mut case.backup(2), &case, &lender));
     assert_eq!(lender.asked(), 1, "it is good for the whole run");
@@ -491,7 +491,7 @@ fn the_role_of_a_service_account_lends_its_key() {
 }
 
 #[test]
-fn the_agent_of_a_node_lends_its_key() {
+fn node_agent_credentials_are_used() {
     let (case, lender) = (Case::new(5), Lender::start(Lends::Minutes(60)));
     let said = good(by_agent(&mut case.backup(2), &case, &lender));
     assert_eq!((lender.asked(), lender.with().as_str()), (1, PROOF));
@@ -500,14 +500,14 @@ fn the_agent_of_a_node_lends_its_key() {
 
 /// A copy may take longer than a key is good for.
 #[test]
-fn a_key_that_ends_soon_is_asked_for_again() {
+fn expiring_credentials_are_renewed() {
     let (case, lender) = (Case::new(5), Lender::start(Lends::Minutes(9)));
     good(as_role(&mut case.backup(2), &case, &lender));
     assert!(lender.asked() > 3, "{}", lender.asked());
 }
 
 #[test]
-fn a_lender_that_stumbles_is_asked_again() {
+fn transient_credential_errors_are_retried() {
     let case = Case::new(5);
     for (status, code) in [(503, "ServiceUnavailable"), (400, "IDPCommunicationError")] {
         let lender = Lender::start(Lends::After(status, code));
@@ -517,7 +517,7 @@ fn a_lender_that_stumbles_is_asked_again() {
 }
 
 #[test]
-fn a_key_that_is_not_lent_is_told_with_what_to_do() {
+fn refused_credentials_are_reported_with_actions() {
     let case = Case::new(5);
     let told = |lends: Lends, words: &[&str]| {
         let lender = Lender::start(lends);

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_two_runs_have_in_common_is_compared() {
+    fn only_state_common_to_two_runs_is_compared() {
         let one = state(&json!({ "uid": "1", "spec": { "a": [1, 2], "b": {} } }));
         let other = state(&json!({ "uid": "2", "spec": { "a": [1, 2], "b": {} } }));
         let mask = mask(&one, &other);

@@ -202,7 +202,7 @@ async fn tried(slot: &Slot, id: &str, trial: impl Future<Output = Outcome>) -> O
 
 /// Fault catalogue: F01, F02, F03, F04, F11, F16, F33, F39, F48, F61.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
+async fn a_resource_converges_despite_disturbances() {
     let extent = Extent::of_environment();
     let began = Instant::now();
     let stand = Stand::new().await;

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn ready_before_the_pods_are_is_seen() {
+    fn ready_before_the_pods_is_detected() {
         assert!(
             ready_too_early(&[
                 deployment(1, 2, 1),
@@ -261,13 +261,13 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_goes_back_is_seen() {
+    fn a_status_going_backwards_is_detected() {
         assert!(status_backwards(&[resource(1, 1, "False"), resource(2, 2, "True")]).is_empty());
         assert_eq!(status_backwards(&[resource(1, 2, "False"), resource(2, 1, "True")]).len(), 1);
     }
 
     #[test]
-    fn a_write_outside_of_the_resources_namespaces_is_seen() {
+    fn a_write_outside_the_namespaces_is_detected() {
         let wrote = |resource: &str, namespace: &str| {
             let record = json!({
                 "sequence": 1, "millis": 0, "life": 1, "verb": "patch", "group": "", "resource": resource,
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_other_run_does_is_seen() {
+    fn unique_behaviour_of_one_run_is_detected() {
         let slice = |version, ready: bool| {
             let object = json!({
                 "metadata": { "labels": { "kubernetes.io/service-name": "x-rest" } },
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_breaks_a_rule_is_seen() {
+    fn a_write_breaking_a_rule_is_detected() {
         let record = |verb: &str, namespace: Option<&str>, name: &str, precondition: Option<&str>| Record {
             sequence: 1,
             millis: 0,

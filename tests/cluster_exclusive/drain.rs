@@ -119,7 +119,7 @@ async fn look(case: &Case, spec: &Value, why: &str) {
 }
 
 #[tokio::test]
-async fn pods_of_one_volume_follow_a_drain_at_once_by_one_eviction() {
+async fn one_eviction_moves_all_pods_on_a_drain() {
     let (_alone, world) = alone().await;
     let _operator = world.start_operator(planner()).await;
     let case = Case::new(world, "follow").await;
@@ -181,7 +181,7 @@ async fn pods_of_one_volume_follow_a_drain_at_once_by_one_eviction() {
 }
 
 #[tokio::test]
-async fn pods_that_no_node_would_take_are_not_evicted() {
+async fn pods_that_fit_no_node_are_not_evicted() {
     let (_alone, world) = alone().await;
     let _operator = world.start_operator(planner()).await;
     let case = Case::new(world, "stuck").await;
@@ -213,7 +213,7 @@ async fn pods_that_no_node_would_take_are_not_evicted() {
 
 /// The scheduler sees a pod that the operator does not: what it says never comes true.
 #[tokio::test]
-async fn pods_that_are_refused_again_are_not_evicted_again() {
+async fn pods_rejected_again_are_not_evicted_again() {
     let (_alone, world) = alone().await;
     let _operator = world.start_operator(planner()).await;
     let case = Case::new(world, "held").await;
@@ -252,7 +252,7 @@ async fn pods_that_are_refused_again_are_not_evicted_again() {
 }
 
 #[tokio::test]
-async fn an_eviction_that_is_late_takes_no_pod() {
+async fn a_late_eviction_evicts_no_pod() {
     let (_alone, world) = alone().await;
     let _operator = world.start_operator(planner()).await;
     let case = Case::new(world, "late").await;

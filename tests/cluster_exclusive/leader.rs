@@ -44,7 +44,7 @@ async fn is_back(services: &Api<Service>, case: &Case, within: Duration) {
 }
 
 #[tokio::test]
-async fn one_writes_and_another_takes_over_when_it_leaves_or_dies() {
+async fn a_standby_takes_over_when_the_leader_ends() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     no_lease(&client).await;
@@ -77,7 +77,7 @@ async fn one_writes_and_another_takes_over_when_it_leaves_or_dies() {
 
 /// Fault catalogue: F50.
 #[tokio::test]
-async fn a_lease_that_is_gone_is_made_again_and_one_that_is_taken_ends_the_process() {
+async fn a_deleted_lease_is_recreated_a_lost_ends() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     no_lease(&client).await;

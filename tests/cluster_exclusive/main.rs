@@ -82,7 +82,7 @@ fn everything() -> Value {
 
 /// Fault catalogue: F66.
 #[tokio::test]
-async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
+async fn an_idle_or_restarted_operator_writes_nothing() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     install_service_monitors(&client).await;
@@ -163,7 +163,7 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
 }
 
 #[tokio::test]
-async fn what_changed_while_the_operator_was_away_is_caught_up() {
+async fn changes_during_downtime_are_reconciled() {
     let (_alone, world) = alone().await;
     let operator = world.start_operator(planner()).await;
     let case = Case::new(world, "away").await;
@@ -184,7 +184,7 @@ async fn what_changed_while_the_operator_was_away_is_caught_up() {
 
 /// Fault catalogue: F40, F41, F42.
 #[tokio::test]
-async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
+async fn an_optional_kind_appears_and_disappears_without_restart() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let crds: Api<
@@ -218,7 +218,7 @@ async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
 }
 
 #[tokio::test]
-async fn a_definition_that_is_older_than_the_operator_is_told_and_heals_when_it_is_replaced() {
+async fn an_outdated_crd_is_reported_until_replaced() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let newest = serde_json::to_value(api::crd::crd()).unwrap();
@@ -251,7 +251,7 @@ async fn a_definition_that_is_older_than_the_operator_is_told_and_heals_when_it_
 }
 
 #[tokio::test]
-async fn the_gateway_api_may_come_after_the_routes_that_need_it() {
+async fn the_gateway_api_may_be_installed_later() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let crds: Api<
@@ -279,7 +279,7 @@ async fn the_gateway_api_may_come_after_the_routes_that_need_it() {
 }
 
 #[tokio::test]
-async fn a_right_that_is_missing_is_named_and_used_when_it_is_granted() {
+async fn a_missing_permission_is_reported_until_granted() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let roles: Api<ClusterRole> = Api::all(client.clone());
@@ -342,7 +342,7 @@ async fn a_right_that_is_missing_is_named_and_used_when_it_is_granted() {
 
 /// Fault catalogue: F15.
 #[tokio::test]
-async fn an_api_server_that_goes_and_comes_back_is_survived() {
+async fn the_operator_survives_an_api_server_restart() {
     let (_alone, world) = alone().await;
     let Some(plane) = world.env.control_plane() else {
         println!("skipped: a given cluster's API server is not ours to stop");
@@ -378,7 +378,7 @@ async fn an_api_server_that_goes_and_comes_back_is_survived() {
 
 /// The preconditions that the engine builds on, on the API server at hand, for every kind it writes.
 #[tokio::test]
-async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
+async fn apply_needs_no_read_for_any_kind() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     install_service_monitors(&client).await;
@@ -456,7 +456,7 @@ async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
 }
 
 #[tokio::test]
-async fn no_secret_is_ever_listed_or_watched_and_none_is_written_but_our_own() {
+async fn secrets_are_never_listed_watched_or_overwritten() {
     let (_alone, world) = alone().await;
     let operator = world.start_operator(planner()).await;
     let case = Case::new(world, "secretly").await;
@@ -477,7 +477,7 @@ async fn no_secret_is_ever_listed_or_watched_and_none_is_written_but_our_own() {
 }
 
 #[tokio::test]
-async fn bad_input_is_refused_and_good_input_accepted_by_the_api_server_itself() {
+async fn the_api_server_refuses_bad_input() {
     let (_alone, world) = alone().await;
     let counts = online::run_online(world.client().await).await;
     assert!(counts.values().sum::<usize>() >= 250, "{counts:?}");

@@ -43,7 +43,7 @@ async fn apply_soon(case: &Case) {
 
 /// Fault catalogue: F44, F45.
 #[tokio::test]
-async fn the_own_definition_may_come_late_go_with_its_resources_and_come_back() {
+async fn the_own_crd_may_be_deleted_and_recreated() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let definition = serde_json::to_value(api::crd::crd()).unwrap();
@@ -98,7 +98,7 @@ fn monitors(versions: &[&str]) -> Value {
 
 /// Fault catalogue: F43.
 #[tokio::test]
-async fn an_optional_kind_of_another_version_is_told_and_used_once_ours_is_served() {
+async fn an_unserved_kind_version_is_reported_until_served() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     remove(&client, MONITORS).await;
@@ -138,7 +138,7 @@ async fn an_optional_kind_of_another_version_is_told_and_used_once_ours_is_serve
 /// As after an uninstalled metrics server: whoever asks for all groups gets an error.
 /// Fault catalogue: F46.
 #[tokio::test]
-async fn a_group_that_leads_nowhere_concerns_nobody() {
+async fn a_broken_api_group_affects_no_resource() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let nowhere = json!({
@@ -178,7 +178,7 @@ async fn a_group_that_leads_nowhere_concerns_nobody() {
 
 /// Fault catalogue: F78.
 #[tokio::test]
-async fn while_controllers_stand_still_it_waits_and_deletes_nothing() {
+async fn with_controllers_stopped_the_operator_deletes_nothing() {
     let (_alone, world) = alone().await;
     let Some(plane) = world.env.control_plane() else {
         println!("skipped: a given cluster's controller-manager is not ours to stop");

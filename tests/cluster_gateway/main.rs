@@ -82,7 +82,7 @@ fn answer(parent: Value, verdict: (&str, &str, &str)) -> Value {
 }
 
 #[tokio::test]
-async fn a_gateway_and_its_routes_are_made_once_and_stay_as_written() {
+async fn a_gateway_and_routes_are_written_once() {
     let case = case("gw-made").await;
     let since = case.world.marker().await;
     case.apply(spec(&json!({
@@ -133,7 +133,7 @@ async fn a_gateway_and_its_routes_are_made_once_and_stay_as_written() {
 }
 
 #[tokio::test]
-async fn a_route_that_a_foreign_gateway_refuses_is_never_ready_and_heals() {
+async fn a_refused_route_is_not_ready_until_accepted() {
     let case = case("gw-refused").await;
     case.apply(spec(&json!({
         "parentRefs": [{ "name": "shared", "namespace": "infra" }], "rules": [{ "host": "a.example.com" }],
@@ -169,7 +169,7 @@ async fn a_route_that_a_foreign_gateway_refuses_is_never_ready_and_heals() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_cannot_be_set_up_is_told_in_its_controllers_words() {
+async fn a_gateway_failure_quotes_its_controller() {
     let case = case("gw-class").await;
     case.apply(spec(&json!({ "className": "nobody", "rules": [{ "host": "a.example.com" }] }))).await;
     case.ready().await;
@@ -193,7 +193,7 @@ async fn a_gateway_that_cannot_be_set_up_is_told_in_its_controllers_words() {
 }
 
 #[tokio::test]
-async fn patches_reach_the_objects_once_and_go_with_the_spec() {
+async fn patches_are_written_once_and_follow_the_spec() {
     let case = case("patched").await;
     let base = json!({ "image": IMAGE, "components": { "all": { "replicas": 1, "tolerations": [{ "key": "dedicated", "operator": "Exists" }] } } });
     let mut spec = base.clone();
@@ -246,7 +246,7 @@ async fn patches_reach_the_objects_once_and_go_with_the_spec() {
 
 /// `kubectl apply` without `--server-side` sends an update as a merge patch, in which `null` is lost; `$patch: delete` is not.
 #[tokio::test]
-async fn what_a_patch_removes_stays_removed_when_kubectl_applies_it() {
+async fn patched_removals_survive_kubectl_apply() {
     let case = case("kubectl").await;
     let Some(plane) = case.world.env.control_plane() else {
         println!("skipped: kubectl is the local control plane's");

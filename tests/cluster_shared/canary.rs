@@ -63,7 +63,7 @@ fn text(value: &impl serde::Serialize) -> String {
 }
 
 #[tokio::test]
-async fn what_is_in_a_secret_is_told_nowhere_but_as_a_hash() {
+async fn secret_contents_appear_only_as_a_hash() {
     let case = case("canary").await;
     let [first, later, wrong, variable, login, id, bucket] = CANARIES.map(|(_, value)| value);
     let mut spec = quickstart();

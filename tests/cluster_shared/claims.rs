@@ -20,7 +20,7 @@ pub async fn grows_older(case: &Case) {
 }
 
 #[tokio::test]
-async fn the_younger_of_two_waits_for_a_host_until_the_older_lets_go_of_it() {
+async fn the_younger_resource_waits_for_a_host() {
     // Ages count, not names.
     let (older, younger) = (case("claims-z").await, case("claims-a").await);
     older.apply(behind("nginx", "claims.example.com")).await;
@@ -69,7 +69,7 @@ async fn the_younger_of_two_waits_for_a_host_until_the_older_lets_go_of_it() {
 }
 
 #[tokio::test]
-async fn routes_of_both_kinds_wait_for_a_host_on_one_gateway() {
+async fn both_route_kinds_wait_for_a_shared_host() {
     let on_gateway = |protocol: &str| {
         let mut spec = quickstart();
         spec["exposure"] = json!({ "gateway": {

@@ -49,7 +49,7 @@ async fn no_jobs(case: &Case) {
 }
 
 #[tokio::test]
-async fn a_bad_configuration_is_told_before_any_pod_is_touched_and_reverting_heals() {
+async fn a_bad_configuration_is_reported_before_any_rollout() {
     let case = case("tried").await;
     case.apply(checked(&case, "good", None)).await;
     case.ready().await;
@@ -94,7 +94,7 @@ async fn a_bad_configuration_is_told_before_any_pod_is_touched_and_reverting_hea
 }
 
 #[tokio::test]
-async fn a_good_configuration_is_tried_and_then_rolled_once() {
+async fn a_good_configuration_is_checked_and_rolled_once() {
     let case = case("tries").await;
     case.apply(checked(&case, "one", None)).await;
     case.ready().await;

@@ -62,7 +62,7 @@ async fn behind(case: &Case, object: &str) -> Value {
 }
 
 #[tokio::test]
-async fn nothing_of_ours_acts_on_a_foreign_deployment() {
+async fn no_own_object_acts_on_foreign_deployments() {
     let case = case("behind").await;
     namespace(&case).await;
     cluster::apply(&case.client, &by_hand(&case)).await;
@@ -90,7 +90,7 @@ async fn nothing_of_ours_acts_on_a_foreign_deployment() {
 }
 
 #[tokio::test]
-async fn what_acted_on_a_replaced_deployment_is_withdrawn() {
+async fn objects_acting_on_replaced_deployments_are_deleted() {
     let case = case("replaced").await;
     case.apply(acting(&case.name)).await;
     case.until("two pods", SOON, |status| status["pods"] == "2/2").await;
@@ -115,7 +115,7 @@ async fn what_acted_on_a_replaced_deployment_is_withdrawn() {
 }
 
 #[tokio::test]
-async fn a_foreign_claim_is_mounted_by_nothing_of_ours() {
+async fn no_own_pod_mounts_a_foreign_pvc() {
     let case = case("foreign-claim").await;
     namespace(&case).await;
     let claim = json!({
@@ -142,7 +142,7 @@ async fn a_foreign_claim_is_mounted_by_nothing_of_ours() {
 }
 
 #[tokio::test]
-async fn a_foreign_secret_is_the_key_only_where_it_is_named() {
+async fn a_foreign_secret_is_used_only_when_named() {
     let case = case("foreign-key").await;
     namespace(&case).await;
     let secret = json!({
@@ -165,7 +165,7 @@ async fn a_foreign_secret_is_the_key_only_where_it_is_named() {
 
 /// Nothing tells of its release, so it is looked at: rarely, and healed within 30 s all the same.
 #[tokio::test]
-async fn a_foreign_key_costs_one_look_in_30_s() {
+async fn a_foreign_key_is_read_every_30_s() {
     let case = case("rare-key").await;
     namespace(&case).await;
     let secret = json!({
@@ -200,7 +200,7 @@ async fn a_foreign_key_costs_one_look_in_30_s() {
 }
 
 #[tokio::test]
-async fn limits_in_a_namespace_of_others_are_a_warning() {
+async fn limits_in_a_shared_namespace_are_a_warning() {
     let case = case("shared-limits").await;
     namespace(&case).await;
     let mut spec = quickstart();
@@ -258,7 +258,7 @@ async fn restore(case: &Case, kind_name: &str, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn restored_children_are_taken_back_as_they_are() {
+async fn restored_objects_are_adopted_unchanged() {
     let case = case("taken-back").await;
     let spec = everything(&case.name);
     case.apply(spec.clone()).await;
@@ -292,7 +292,7 @@ async fn restored_children_are_taken_back_as_they_are() {
 }
 
 #[tokio::test]
-async fn what_was_kept_for_a_resource_that_is_gone_is_taken_over_as_told() {
+async fn data_retained_after_deletion_is_adopted_as_advised() {
     let old = case("kept-old").await;
     old.apply(quickstart()).await;
     let claim = old.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();

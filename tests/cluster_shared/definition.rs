@@ -9,7 +9,7 @@ use super::*;
 
 /// `kubectl apply` keeps what it applied in an annotation, and those are 262,144 bytes at most.
 #[tokio::test]
-async fn the_definition_is_applied_client_side_and_server_side() {
+async fn the_crd_applies_client_side_and_server_side() {
     let world = shared_operator().await;
     let Some(plane) = world.env.control_plane() else {
         println!("skipped: kubectl is the local control plane's");

@@ -20,7 +20,7 @@ async fn pod(case: &Case, namespace: &str, component: &str, image: &str) {
 }
 
 #[tokio::test]
-async fn pods_of_another_namespace_neither_stop_servers_nor_stand_in_the_status() {
+async fn foreign_namespace_pods_affect_neither_servers_nor_status() {
     let case = case("impostor").await;
     let mut spec = quickstart();
     case.apply(spec.clone()).await;

@@ -118,7 +118,7 @@ async fn with_monitor_of(case: &Case, kind: &Kind) {
 }
 
 #[tokio::test]
-async fn a_full_cluster_is_made_with_one_write_per_child_and_no_read() {
+async fn each_object_costs_one_write_and_no_read() {
     let world = shared_operator().await;
     let case = Case::new(world, "full").await;
     let since = world.marker().await;
@@ -150,7 +150,7 @@ async fn a_full_cluster_is_made_with_one_write_per_child_and_no_read() {
 
 /// Fault catalogue: F54.
 #[tokio::test]
-async fn every_child_that_is_deleted_comes_back_by_one_write_and_no_read() {
+async fn a_deleted_object_is_recreated_in_one_write() {
     let case = case("deleted").await;
     case.apply(everything(&case.name)).await;
     case.ready().await;
@@ -252,7 +252,7 @@ fn edits(kind: &str) -> Vec<(&'static str, Value)> {
 
 /// Fault catalogue: F17, F55, F56, F57.
 #[tokio::test]
-async fn every_child_that_is_changed_by_hand_is_repaired_by_one_write_and_no_read() {
+async fn a_manual_change_is_reverted_in_one_write() {
     let case = case("changed").await;
     case.apply(everything(&case.name)).await;
     case.ready().await;
@@ -292,7 +292,7 @@ async fn every_child_that_is_changed_by_hand_is_repaired_by_one_write_and_no_rea
 }
 
 #[tokio::test]
-async fn a_namespace_label_of_ours_comes_back_and_others_stay() {
+async fn own_namespace_labels_are_restored_foreign_ones_kept() {
     let case = case("nslabel").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -308,7 +308,7 @@ async fn a_namespace_label_of_ours_comes_back_and_others_stay() {
 }
 
 #[tokio::test]
-async fn a_field_taken_out_of_the_spec_goes_and_fields_of_others_stay() {
+async fn removed_fields_are_deleted_foreign_ones_kept() {
     let case = case("fields").await;
     let mut spec = quickstart();
     spec["components"]["all"]["nodeSelector"] = json!({ "kubernetes.io/os": "linux" });
@@ -339,7 +339,7 @@ async fn a_field_taken_out_of_the_spec_goes_and_fields_of_others_stay() {
 }
 
 #[tokio::test]
-async fn a_node_port_moves_to_a_port_while_another_one_has_it() {
+async fn a_node_port_moves_between_service_ports() {
     let case = case("nodeports").await;
     let with = |node_port: Value| {
         let mut spec = quickstart();
@@ -366,7 +366,7 @@ async fn a_node_port_moves_to_a_port_while_another_one_has_it() {
 
 /// Fault catalogue: F58.
 #[tokio::test]
-async fn foreign_objects_of_our_names_are_named_and_never_touched() {
+async fn foreign_objects_are_reported_and_never_changed() {
     let case = case("taken").await;
     // Everything that the plan will make, taken beforehand by somebody else.
     let text = std::process::Command::new(env!("CARGO_BIN_EXE_logpilot-operator"))
@@ -442,7 +442,7 @@ async fn foreign_objects_of_our_names_are_named_and_never_touched() {
 }
 
 #[tokio::test]
-async fn two_clusters_that_want_one_name_are_told_which_one_has_it() {
+async fn contending_resources_are_told_the_owner() {
     let first = case("name-first").await;
     let second = case("name-second").await;
     let spec = |claim: bool| {
@@ -463,7 +463,7 @@ async fn two_clusters_that_want_one_name_are_told_which_one_has_it() {
 
 /// Fault catalogue: F54.
 #[tokio::test]
-async fn a_lost_claim_is_not_replaced_until_the_loss_is_accepted() {
+async fn a_lost_pvc_waits_for_accepted_loss() {
     let case = case("lost").await;
     case.apply(quickstart()).await;
     let uid_before = case.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
@@ -482,7 +482,7 @@ async fn a_lost_claim_is_not_replaced_until_the_loss_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_restored_claim_with_our_label_ends_the_loss() {
+async fn a_restored_labelled_pvc_ends_the_loss() {
     let case = case("restored").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -517,7 +517,7 @@ async fn lose_claim(case: &Case) {
 
 /// Fault catalogue: F62.
 #[tokio::test]
-async fn a_namespace_deleted_under_the_cluster_is_waited_out_and_made_again_without_the_data() {
+async fn a_deleted_namespace_is_recreated_without_its_data() {
     let case = case("nsgone").await;
     case.apply(quickstart()).await;
     let uid = case.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
@@ -536,7 +536,7 @@ async fn a_namespace_deleted_under_the_cluster_is_waited_out_and_made_again_with
 }
 
 #[tokio::test]
-async fn a_resource_made_again_while_its_old_namespace_goes_starts_afresh() {
+async fn a_recreated_resource_waits_for_namespace_termination() {
     let case = case("nsgoing").await;
     case.apply(quickstart()).await;
     let before = case.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
@@ -567,7 +567,7 @@ async fn a_resource_made_again_while_its_old_namespace_goes_starts_afresh() {
 
 /// Fault catalogue: F71.
 #[tokio::test]
-async fn an_autoscaler_is_never_written_over_and_takes_and_gives_back_without_a_dip() {
+async fn autoscaler_handover_never_reduces_replicas() {
     let case = case("scaled").await;
     let fixed = json!({ "image": IMAGE, "components": { "rest": { "replicas": 3 } } });
     let autoscaled = json!({ "image": IMAGE, "components": { "rest": { "autoscaling": { "minReplicas": 2, "maxReplicas": 10 } } } });
@@ -678,7 +678,7 @@ async fn watch_floor(case: &Case, name: &str) -> Floor {
 
 /// Fault catalogue: F76.
 #[tokio::test]
-async fn a_broken_image_is_named_within_5_seconds_and_reverting_heals() {
+async fn a_broken_image_is_reported_within_5_seconds() {
     let case = case("broken").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -713,7 +713,7 @@ async fn a_broken_image_is_named_within_5_seconds_and_reverting_heals() {
 
 /// Fault catalogue: F64.
 #[tokio::test]
-async fn pods_that_no_node_takes_and_quotas_are_told_in_the_cluster_s_own_words() {
+async fn scheduling_and_quota_problems_quote_kubernetes() {
     let case = case("unplaced").await;
     let mut spec = quickstart();
     spec["components"]["all"]["nodeSelector"] = json!({ "disk": "nowhere" });
@@ -750,7 +750,7 @@ async fn pods_that_no_node_takes_and_quotas_are_told_in_the_cluster_s_own_words(
 }
 
 #[tokio::test]
-async fn a_claim_that_nobody_provisions_is_named() {
+async fn a_pvc_without_provisioner_is_reported() {
     let case = case("pending").await;
     let mut spec = quickstart();
     spec["storage"] = json!({ "volume": { "storageClassName": "never" } });
@@ -761,7 +761,7 @@ async fn a_claim_that_nobody_provisions_is_named() {
 }
 
 #[tokio::test]
-async fn a_deleted_cluster_leaves_only_its_data_and_its_namespace_and_finds_them_again() {
+async fn deletion_retains_data_for_the_next_resource() {
     let case = case("kept").await;
     case.apply(everything(&case.name)).await;
     let status = case.ready().await;
@@ -787,7 +787,7 @@ async fn a_deleted_cluster_leaves_only_its_data_and_its_namespace_and_finds_them
 }
 
 #[tokio::test]
-async fn with_policy_delete_everything_goes() {
+async fn with_policy_delete_everything_is_deleted() {
     let case = case("all-gone").await;
     let mut spec = quickstart();
     spec["namespace"] = json!({ "deletionPolicy": "Delete" });
@@ -800,7 +800,7 @@ async fn with_policy_delete_everything_goes() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_another_cluster_uses_is_not_deleted_with_its_maker() {
+async fn a_shared_namespace_outlives_its_creator() {
     let maker = case("shared-ns").await;
     let guest = case("shared-guest").await;
     let mut spec = quickstart();
@@ -822,7 +822,7 @@ async fn a_namespace_that_another_cluster_uses_is_not_deleted_with_its_maker() {
 }
 
 #[tokio::test]
-async fn a_foreign_namespace_is_used_and_never_changed() {
+async fn a_foreign_namespace_is_used_but_never_changed() {
     let case = case("theirs").await;
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "theirs-ns", "labels": { "owner": "them" } } });
     cluster::apply(&case.client, &namespace).await;
@@ -845,7 +845,7 @@ async fn a_foreign_namespace_is_used_and_never_changed() {
 }
 
 #[tokio::test]
-async fn the_api_key_must_be_there_and_not_empty_and_rolls_the_pods_when_it_changes() {
+async fn a_changed_api_key_rolls_the_pods() {
     let case = case("key").await;
     let mut spec = quickstart();
     spec["auth"] = json!({ "apiKeySecret": { "name": "mine", "key": "token" } });
@@ -882,7 +882,7 @@ async fn the_api_key_must_be_there_and_not_empty_and_rolls_the_pods_when_it_chan
 }
 
 #[tokio::test]
-async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_once() {
+async fn a_config_change_rolls_once_and_keeps_rollback() {
     let case = case("config").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -942,7 +942,7 @@ async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_on
 }
 
 #[tokio::test]
-async fn paused_writes_nothing_and_still_tells_the_truth() {
+async fn a_paused_resource_writes_only_its_status() {
     let case = case("on-pause").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -964,7 +964,7 @@ async fn paused_writes_nothing_and_still_tells_the_truth() {
 
 /// Fault catalogue: F06, F74.
 #[tokio::test]
-async fn a_resource_whose_plan_panics_or_hangs_delays_no_other() {
+async fn a_hanging_plan_delays_no_other_resource() {
     let panics = case(PANICS).await;
     let hangs = case(HANGS).await;
     let third = case("unharmed").await;
@@ -986,7 +986,7 @@ async fn a_resource_whose_plan_panics_or_hangs_delays_no_other() {
 }
 
 #[tokio::test]
-async fn storage_grows_and_what_is_gone_from_the_spec_keeps_its_data() {
+async fn storage_grows_and_removed_components_keep_data() {
     let case = case("grows").await;
     let spec = |size: &str, rest: bool| {
         let mut spec = json!({

@@ -5,7 +5,7 @@ use kube::api::PostParams;
 use super::*;
 
 #[tokio::test]
-async fn policies_are_on_by_default_follow_the_spec_and_can_be_turned_off() {
+async fn network_policies_are_optional_and_follow_the_spec() {
     let case = case("policies").await;
     let mut spec = quickstart();
     case.apply(spec.clone()).await;
@@ -53,7 +53,7 @@ async fn policies_are_on_by_default_follow_the_spec_and_can_be_turned_off() {
 }
 
 #[tokio::test]
-async fn defaults_and_a_quota_are_the_namespace_s_and_one_that_is_too_small_is_warned_about() {
+async fn namespace_limits_apply_and_small_quotas_warn() {
     let case = case("limits").await;
     let mut spec = quickstart();
     spec["limits"] = json!({

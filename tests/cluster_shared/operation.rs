@@ -5,7 +5,7 @@ use local_cluster::audit::AuditEvent;
 use super::*;
 
 #[tokio::test]
-async fn a_stopped_cluster_keeps_its_data_and_as_many_pods_come_back() {
+async fn a_stopped_cluster_keeps_data_and_replica_count() {
     let case = case("stopped").await;
     let mut spec = json!({
         "image": IMAGE,
@@ -62,7 +62,7 @@ pub async fn revision(case: &Case, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_restart_is_asked_for_by_annotation_and_happens_once() {
+async fn a_restart_annotation_restarts_once() {
     let case = case("again").await;
     let spec =
         json!({ "image": IMAGE, "components": { "all": { "replicas": 1 }, "rest": { "replicas": 1 } } });
@@ -98,7 +98,7 @@ async fn a_restart_is_asked_for_by_annotation_and_happens_once() {
 }
 
 #[tokio::test]
-async fn what_variables_refer_to_must_be_there_and_rolls_the_pods_when_it_changes() {
+async fn changed_env_references_roll_the_pods() {
     let case = case("refers").await;
     let mut spec = json!({
         "image": IMAGE,
@@ -177,7 +177,7 @@ async fn what_variables_refer_to_must_be_there_and_rolls_the_pods_when_it_change
 }
 
 #[tokio::test]
-async fn a_changed_key_is_read_at_once_by_annotation() {
+async fn an_annotation_reads_a_changed_key_immediately() {
     let case = case("rotate").await;
     let spec = json!({
         "image": IMAGE, "auth": { "apiKeySecret": { "name": "clients", "key": "token" } },
@@ -256,7 +256,7 @@ async fn a_changed_key_is_read_at_once_by_annotation() {
 }
 
 #[tokio::test]
-async fn what_an_object_brings_is_judged_like_env() {
+async fn envfrom_contents_are_validated_like_env() {
     let case = case("brings").await;
     let spec = json!({
         "image": IMAGE,

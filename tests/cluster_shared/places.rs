@@ -14,7 +14,7 @@ async fn is_there(case: &Case, kind_name: &str, namespace: &str, name: &str) -> 
 }
 
 #[tokio::test]
-async fn two_resources_never_write_one_claim() {
+async fn two_resources_never_write_one_pvc() {
     // Ages count, not names.
     let (older, younger) = (case("place-z").await, case("place-a").await);
     older.apply(quickstart()).await;
@@ -42,7 +42,7 @@ async fn two_resources_never_write_one_claim() {
 }
 
 #[tokio::test]
-async fn two_resources_back_up_into_one_bucket_each_for_itself() {
+async fn two_resources_back_up_into_one_bucket() {
     let (older, younger) = (case("bucket-z").await, case("bucket-a").await);
     let into = |mut spec: Value| {
         spec["backup"] =

@@ -21,7 +21,7 @@ async fn stored(client: &kube::Client, name: &str, spec: &Value) -> Result<Value
 }
 
 #[tokio::test]
-async fn a_null_block_is_stored_as_left_out() {
+async fn a_null_block_is_stored_as_omitted() {
     let client = shared_operator().await.client().await;
     let (mut wrong, mut both, mut alike) = (Vec::new(), 0, 0);
     for block in blocks() {
@@ -74,7 +74,7 @@ async fn settings_of_an_existing_namespace_are_reported() {
 }
 
 #[tokio::test]
-async fn a_null_in_free_form_is_kept() {
+async fn a_null_in_free_form_fields_is_kept() {
     let client = shared_operator().await.client().await;
     let patch = json!({ "metadata": { "annotations": null }, "spec": { "template": { "spec": { "hostAliases": null } } } });
     let spec = json!({
@@ -89,7 +89,7 @@ async fn a_null_in_free_form_is_kept() {
 
 /// A definition of an older release, in a group of its own, stored an empty map; this one replaces it.
 #[tokio::test]
-async fn an_older_empty_map_can_be_edited_and_reported() {
+async fn an_older_empty_map_is_editable_and_reported() {
     let client = shared_operator().await.client().await;
     let text = serde_json::to_string(&logpilot_operator::api::crd::crd()).unwrap();
     let mut ours: Value = serde_json::from_str(&text.replace("logpilot.io", "older.example.com")).unwrap();

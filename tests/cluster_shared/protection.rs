@@ -41,7 +41,7 @@ fn labelled(object: &kube::api::DynamicObject) -> bool {
 }
 
 #[tokio::test]
-async fn a_protected_cluster_and_its_data_stay_until_the_field_says_otherwise() {
+async fn deletion_protection_blocks_until_the_field_changes() {
     let case = case("protected").await;
     with_policy(&case.client).await;
     case.apply(protected(true)).await;
@@ -92,7 +92,7 @@ async fn a_protected_cluster_and_its_data_stay_until_the_field_says_otherwise() 
 
 /// What is let through is carried out, whatever label is left on the claims: nothing hangs.
 #[tokio::test]
-async fn a_namespace_and_an_owner_that_may_go_take_protected_claims_with_them() {
+async fn unprotected_owners_delete_protected_pvcs() {
     let client = shared_operator().await.client().await;
     with_policy(&client).await;
     // A namespace of somebody else: it carries no label of ours.

@@ -46,7 +46,7 @@ impl Seen {
 }
 
 #[tokio::test]
-async fn ready_is_never_true_of_a_generation_whose_pods_do_not_run_or_may_not_be_made() {
+async fn ready_requires_running_pods_of_its_generation() {
     let case = case("ready").await;
     case.apply(quickstart()).await;
     case.ready().await;

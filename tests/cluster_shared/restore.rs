@@ -74,7 +74,7 @@ async fn finalize(case: &Case, pod: &str, finalizers: Value) {
 }
 
 #[tokio::test]
-async fn a_restore_waits_for_the_last_pod_runs_once_and_as_many_pods_come_back() {
+async fn a_restore_runs_once_after_all_pods_stop() {
     let case = case("back").await;
     case.apply(spec(&case, None)).await;
     case.ready().await;
@@ -152,7 +152,7 @@ async fn a_restore_waits_for_the_last_pod_runs_once_and_as_many_pods_come_back()
 
 /// Servers wait for its end, so that somebody has to know; and nothing but the spec has to be put right.
 #[tokio::test]
-async fn a_restore_that_finds_no_node_is_named_and_begun_anew_or_taken_back_with_the_spec() {
+async fn an_unschedulable_restore_is_reported_and_cancellable() {
     let case = case("astray").await;
     let mut before = spec(&case, None);
     before["components"] = json!({ "all": { "replicas": 1 } });
@@ -185,7 +185,7 @@ async fn a_restore_that_finds_no_node_is_named_and_begun_anew_or_taken_back_with
 }
 
 #[tokio::test]
-async fn a_restore_that_fails_is_told_and_the_servers_come_back_as_they_were() {
+async fn a_failed_restore_is_reported_and_servers_restart() {
     let case = case("sound").await;
     let mut asked = spec(&case, Some("bad"));
     asked["components"] = json!({ "all": { "replicas": 2 } });
@@ -240,7 +240,7 @@ async fn a_restore_that_fails_is_told_and_the_servers_come_back_as_they_were() {
 }
 
 #[tokio::test]
-async fn a_new_cluster_is_restored_before_its_first_server_starts() {
+async fn a_restore_precedes_the_first_server_start() {
     let case = case("reborn").await;
     let mut asked = spec(&case, Some("disaster"));
     asked["components"] = json!({ "all": { "replicas": 1 } });

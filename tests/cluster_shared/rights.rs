@@ -13,7 +13,7 @@ fn watched(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_job_and_a_monitor_that_are_taken_are_read_and_what_is_asked_for_no_more_is_deleted() {
+async fn adopted_objects_are_read_and_obsolete_ones_deleted() {
     let case = case("rights").await;
     case.apply(quickstart()).await;
     case.ready().await;

@@ -54,7 +54,7 @@ async fn a_foreign_autoscaler_decides_only_while_it_exists() {
 }
 
 #[tokio::test]
-async fn file_storage_runs_one_pod_whoever_scales() {
+async fn file_storage_always_runs_one_pod() {
     let case = case("theirs-file").await;
     let mut spec = quickstart();
     spec["storage"] = json!({ "backend": "File" });

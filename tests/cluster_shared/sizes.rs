@@ -26,7 +26,7 @@ async fn asks(case: &Case, size: &str) {
 }
 
 #[tokio::test]
-async fn a_size_by_mistake_is_taken_back_before_it_is_there() {
+async fn a_mistaken_size_is_reverted_before_it_applies() {
     let case = case("sizes-slip").await;
     case.apply(sized(NEVER_GROWS, "10Gi")).await;
     case.ready().await;
@@ -52,7 +52,7 @@ async fn a_size_by_mistake_is_taken_back_before_it_is_there() {
 }
 
 #[tokio::test]
-async fn a_volume_that_is_there_keeps_its_size() {
+async fn an_existing_volume_keeps_its_size() {
     let case = case("sizes-grown").await;
     let class = local_cluster::volumes::STANDARD;
     case.apply(sized(class, "10Gi")).await;
@@ -73,7 +73,7 @@ async fn a_volume_that_is_there_keeps_its_size() {
 }
 
 #[tokio::test]
-async fn a_limit_range_on_volumes_is_no_missing_right() {
+async fn a_volume_limit_range_is_no_missing_permission() {
     let case = case("sizes-limit").await;
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": case.ns() } });
     cluster::apply(&case.client, &namespace).await;

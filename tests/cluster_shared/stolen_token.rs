@@ -230,7 +230,7 @@ fn fenced_off() -> Vec<(&'static str, String, Value)> {
 }
 
 #[tokio::test]
-async fn the_operators_token_reaches_nothing_that_the_operator_does_not_need() {
+async fn the_operator_token_reaches_only_what_it_needs() {
     let world = shared_operator().await;
     let thief = Thief::of(world).await;
     let mut through = Vec::new();
@@ -258,7 +258,7 @@ async fn the_operators_token_reaches_nothing_that_the_operator_does_not_need() {
 }
 
 #[tokio::test]
-async fn the_operators_token_writes_nothing_that_leads_to_other_tokens_or_into_namespaces_of_the_system() {
+async fn the_operator_token_cannot_escalate_its_privileges() {
     let case = case("fenced").await;
     let thief = Thief::of(case.world).await;
     // A policy is in force some moments after it was made.

@@ -153,7 +153,7 @@ fn unready(started: bool, containers: &str, since: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_pod() {
+async fn kubelet_messages_are_reported_with_actions() {
     let case = case("kubelet").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -294,7 +294,7 @@ async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_
 }
 
 #[tokio::test]
-async fn an_image_that_cannot_be_pulled_names_a_missing_pull_secret_too_and_tells_the_pod_s_events() {
+async fn pull_failures_name_missing_pull_secrets() {
     let case = case("pull").await;
     let mut spec = quickstart();
     spec["image"] = json!("danpung2/logpilot-image-pull:2");
@@ -334,7 +334,7 @@ async fn an_image_that_cannot_be_pulled_names_a_missing_pull_secret_too_and_tell
 }
 
 #[tokio::test]
-async fn a_volume_that_cannot_be_mounted_is_told_from_the_pod_alone() {
+async fn mount_failures_are_reported_from_the_pod_alone() {
     let case = case("mount").await;
     let mut spec = quickstart();
     spec["image"] = json!("danpung2/logpilot-cannot-mount:2");
@@ -357,7 +357,7 @@ async fn own_node(case: &Case, taint: bool) -> Node {
 }
 
 #[tokio::test]
-async fn a_pod_without_a_node_tells_what_the_nodes_lack_and_what_to_change() {
+async fn an_unschedulable_pod_reports_causes_and_actions() {
     let case = case("nowhere").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -401,7 +401,7 @@ pub(super) fn on_class(class: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_claim_without_a_volume_tells_class_and_provisioner_and_heals_when_the_class_comes() {
+async fn a_pending_pvc_names_class_and_provisioner() {
     let case = case("claims-class").await;
     let claim = "PersistentVolumeClaim claims-class/claims-class-data";
     case.apply(on_class("claims-class")).await;
@@ -445,7 +445,7 @@ async fn a_claim_without_a_volume_tells_class_and_provisioner_and_heals_when_the
 }
 
 #[tokio::test]
-async fn a_claim_that_waits_for_its_pod_is_not_blamed_for_the_pod() {
+async fn a_pvc_awaiting_its_pod_is_no_cause() {
     let case = case("claims-wait").await;
     class(&case, "claims-wait", local_cluster::volumes::PROVISIONER, "WaitForFirstConsumer").await;
     let mut spec = on_class("claims-wait");
@@ -474,7 +474,7 @@ async fn class(case: &Case, name: &str, provisioner: &str, binding: &str) {
 }
 
 #[tokio::test]
-async fn pods_that_are_refused_tell_who_refuses_them_and_come_when_it_does_not_any_more() {
+async fn refused_pods_name_what_refuses_them() {
     let case = case("refused").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -549,7 +549,7 @@ pub(super) async fn remove(case: &Case, manifest: &Value) {
 }
 
 #[tokio::test]
-async fn an_autoscaler_that_does_not_scale_tells_what_it_lacks() {
+async fn a_failing_autoscaler_reports_the_cause() {
     let case = case("unscaled").await;
     let fixed = json!({ "image": IMAGE, "components": { "rest": { "replicas": 2 } } });
     let mut spec = fixed.clone();
@@ -582,7 +582,7 @@ async fn an_autoscaler_that_does_not_scale_tells_what_it_lacks() {
 
 /// Fault catalogue: F56.
 #[tokio::test]
-async fn a_service_keeps_its_pods_whoever_relabels_them_and_the_stray_pod_is_told() {
+async fn relabelled_pods_are_replaced_and_reported() {
     let case = case("relabelled").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -633,7 +633,7 @@ async fn a_service_keeps_its_pods_whoever_relabels_them_and_the_stray_pod_is_tol
 }
 
 #[tokio::test]
-async fn clients_that_the_policy_keeps_out_and_a_moving_tag_are_told_before_anybody_asks() {
+async fn blocked_clients_and_moving_tags_are_reported() {
     let case = case("cut").await;
     let mut spec = quickstart();
     spec["image"] = json!("danpung2/logpilot:latest");
@@ -656,7 +656,7 @@ async fn clients_that_the_policy_keeps_out_and_a_moving_tag_are_told_before_anyb
 }
 
 #[tokio::test]
-async fn a_pod_that_does_not_go_tells_what_keeps_it() {
+async fn a_stuck_terminating_pod_reports_the_cause() {
     let case = case("undying").await;
     case.apply(quickstart()).await;
     case.ready().await;

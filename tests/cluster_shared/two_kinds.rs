@@ -355,7 +355,7 @@ impl Running {
 }
 
 #[tokio::test]
-async fn resources_of_one_name_share_nothing() {
+async fn resources_of_one_name_stay_independent() {
     let running = run().await;
     let (a, b) = (ResourceRef::new(&TOY, Some(A), "erp"), ResourceRef::new(&TOY, Some(B), "erp"));
     let fleet = ResourceRef::new(&FLEET, None, "erp");

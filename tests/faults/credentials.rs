@@ -27,7 +27,7 @@ fn token(of: &Kubeconfig) -> String {
 }
 
 #[tokio::test]
-async fn a_token_and_an_authority_that_are_written_anew_are_followed_and_no_stranger_is_told_anything() {
+async fn rotated_tokens_and_cas_are_followed() {
     if !full("credentials that are read again after a minute") {
         return;
     }

@@ -48,7 +48,7 @@ async fn elected(trial: &mut Trial) -> (Process, NamedTempFile) {
 
 /// Fault catalogue: F05.
 #[tokio::test]
-async fn operators_that_die_one_after_the_other_make_progress_and_tell_it_once() {
+async fn crashing_operators_progress_and_report_once() {
     let mut trial = Trial::behind(Vec::new()).await;
     trial.case.apply(quickstart()).await;
     let written = |trial: &Trial| trial.requests(|record| record.asked.writes() && record.status < 300).len();
@@ -84,7 +84,7 @@ async fn operators_that_die_one_after_the_other_make_progress_and_tell_it_once()
 
 /// Fault catalogue: F07.
 #[tokio::test]
-async fn an_operator_that_is_told_to_end_does_so_in_the_middle_of_a_rollout() {
+async fn sigterm_ends_the_operator_during_a_rollout() {
     let _alone = ALONE.lock().await;
     let mut trial = Trial::running(&quickstart()).await;
     let (mut process, _kubeconfig) = elected(&mut trial).await;
@@ -106,7 +106,7 @@ async fn an_operator_that_is_told_to_end_does_so_in_the_middle_of_a_rollout() {
 
 /// Fault catalogue: F49.
 #[tokio::test]
-async fn a_leader_that_stood_still_ends_without_a_write() {
+async fn a_stalled_leader_exits_without_a_write() {
     if !full("a leader that stands still until another one leads") {
         return;
     }

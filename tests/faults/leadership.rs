@@ -18,7 +18,7 @@ pub static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Fault catalogue: F51, F52.
 #[tokio::test]
-async fn one_renewal_may_fail_and_when_none_succeeds_another_one_leads() {
+async fn a_failed_renewal_is_survived_else_leadership_changes() {
     let _alone = ALONE.lock().await;
     let mut trial = Trial::behind(Vec::new()).await;
     trial.stop();

@@ -18,7 +18,7 @@ use super::{
 const UNSEEN: Duration = Duration::from_secs(8);
 
 #[tokio::test]
-async fn a_resource_that_is_not_ready_is_looked_at_when_a_limit_passes_and_not_before() {
+async fn unready_resources_are_reconciled_when_limits_expire() {
     let trial = Trial::behind(Vec::new()).await;
     let mut unready = quickstart();
     unready["image"] = json!("danpung2/logpilot-never-ready:1");

@@ -22,7 +22,7 @@ use super::{
 
 /// Fault catalogue: F12.
 #[tokio::test]
-async fn what_was_made_before_a_504_is_neither_lost_nor_made_twice() {
+async fn an_object_behind_a_504_is_created_once() {
     let trial = Trial::behind(Vec::new()).await;
     let timeout = Fault::AnswerAfter(Reply::new(504, "Timeout"));
     let rule = trial.rule(When::writes(), Times::First(12), timeout);
@@ -46,7 +46,7 @@ async fn told_late(millis: u64) -> Trial {
 /// The API server passes over a UID where a status is written: of a resource that was made again meanwhile, it would tell what
 /// was true of the one before.
 #[tokio::test]
-async fn a_status_that_is_under_way_is_not_told_of_the_next_resource_of_the_name() {
+async fn a_status_write_never_reaches_the_next_resource() {
     let trial = told_late(1500).await;
     trial.case.delete().await;
     let live = trial.case.apply(quickstart()).await;
@@ -66,7 +66,7 @@ async fn a_status_that_is_under_way_is_not_told_of_the_next_resource_of_the_name
 }
 
 #[tokio::test]
-async fn a_status_that_an_edit_overtakes_is_told_at_once() {
+async fn a_status_overtaken_by_an_edit_is_rewritten() {
     let trial = told_late(500).await;
     trial.case.annotate("example.com/note", "overtaken").await;
     trial.is_settled(&with_replicas(2)).await;
@@ -100,7 +100,7 @@ async fn a_third_of_all_requests_may_fail() {
 
 /// Fault catalogue: F14.
 #[tokio::test]
-async fn the_pause_that_the_api_server_asks_for_is_kept() {
+async fn retry_after_is_respected() {
     let trial = Trial::running(&quickstart()).await;
     let later = Reply { retry_after_seconds: Some(3), ..Reply::new(429, "TooManyRequests") };
     let rule = trial.rule(When::writes(), Times::Every, Fault::Answer(later));
@@ -116,7 +116,7 @@ async fn the_pause_that_the_api_server_asks_for_is_kept() {
 
 /// Fault catalogue: F16.
 #[tokio::test]
-async fn conflicts_are_met_with_growing_pauses() {
+async fn conflicts_are_retried_with_backoff() {
     let trial = Trial::running(&quickstart()).await;
     let when = When { resource: Some("networkpolicies".to_owned()), ..When::writes() };
     trial.rule(when, Times::First(6), refused(409, "Conflict"));
@@ -136,7 +136,7 @@ async fn conflicts_are_met_with_growing_pauses() {
 // Nothing need happen after it that would be a reason to look again.
 #[case(409, "Conflict")]
 #[tokio::test]
-async fn a_status_that_is_refused_is_written_ever_more_rarely(#[case] code: u16, #[case] reason: &str) {
+async fn a_refused_status_is_retried_with_backoff(#[case] code: u16, #[case] reason: &str) {
     let trial = Trial::running(&quickstart()).await;
     let status = When { subresource: Some("status".to_owned()), ..When::writes() };
     trial.rule(status, Times::First(3), refused(code, reason));
@@ -154,7 +154,7 @@ async fn a_status_that_is_refused_is_written_ever_more_rarely(#[case] code: u16,
 
 /// Fault catalogue: F18, F20.
 #[tokio::test]
-async fn children_that_are_refused_hold_up_no_other_and_are_told() {
+async fn refused_objects_block_no_other_and_are_reported() {
     let trial = Trial::behind(Vec::new()).await;
     let refuse = |resource: &str, status, reason: &str, message: &str| {
         let reply = Reply { message: message.to_owned(), ..Reply::new(status, reason) };
@@ -191,7 +191,7 @@ async fn children_that_are_refused_hold_up_no_other_and_are_told() {
 
 /// Fault catalogue: F19.
 #[tokio::test]
-async fn a_policy_of_the_cluster_that_denies_a_child_is_quoted() {
+async fn a_denying_admission_policy_is_quoted() {
     let trial = Trial::running(&quickstart()).await;
     let (name, client) = (format!("denies-{}", trial.case.name), &trial.case.client);
     let policy = json!({
@@ -249,7 +249,7 @@ async fn a_policy_of_the_cluster_that_denies_a_child_is_quoted() {
 
 /// Fault catalogue: F21.
 #[tokio::test]
-async fn answers_that_break_off_are_asked_for_again() {
+async fn truncated_responses_are_requested_again() {
     let cut = |when| Rule { when, times: Times::First(6), then: Fault::Truncate { bytes: 40 } };
     let lists = When { verb: Some("list".to_owned()), ..When::default() };
     let trial = Trial::behind(vec![cut(lists), cut(When::writes())]).await;
@@ -261,7 +261,7 @@ async fn answers_that_break_off_are_asked_for_again() {
 
 /// Fault catalogue: F22, F23.
 #[tokio::test]
-async fn a_write_that_is_never_answered_is_given_up_and_tried_again() {
+async fn an_unanswered_write_times_out_and_is_retried() {
     let trial = Trial::behind(Vec::new()).await;
     trial.rule(When::of("patch", "services"), Times::Nth(1), Fault::Hang);
     // Carried out, and told at a byte a second.
@@ -322,13 +322,13 @@ async fn outage(seconds: u64) {
 
 /// Fault catalogue: F15.
 #[tokio::test]
-async fn an_api_server_that_was_away_is_found_again() {
+async fn the_operator_recovers_from_an_api_server_outage() {
     outage(6).await;
 }
 
 /// Fault catalogue: F15.
 #[tokio::test]
-async fn an_api_server_that_was_away_for_a_minute_is_found_again() {
+async fn the_operator_recovers_from_a_one_minute_outage() {
     if full("an outage of 60 s") {
         outage(60).await;
     }

@@ -13,7 +13,7 @@ use super::{
 const VALUES: [&str; 3] = ["secret-Lk4wE9rY2u", "secret-Tg7mC1vB6n", "secret-Pa3xS8dF5j"];
 
 #[tokio::test]
-async fn what_is_in_a_secret_is_in_no_request() {
+async fn secret_contents_are_in_no_request() {
     let trial = Trial::behind(Vec::new()).await;
     // Its own name is heard: what is not heard was not said.
     let name = format!("{}-all", trial.case.name);

@@ -19,7 +19,7 @@ use super::{
 
 /// Fault catalogue: F08, F38.
 #[tokio::test]
-async fn a_list_whose_second_page_expired_is_begun_again() {
+async fn an_expired_list_page_restarts_the_list() {
     let mut trial = Trial::running(&quickstart()).await;
     trial.stop();
     let maps: Api<ConfigMap> = Api::namespaced(trial.case.client.clone(), trial.case.ns());
@@ -90,6 +90,6 @@ async fn shown_old(lists: impl Iterator<Item = &'static str>) {
 
 /// Fault catalogue: F39.
 #[tokio::test]
-async fn old_lists_of_children_undo_nothing() {
+async fn stale_object_lists_revert_nothing() {
     shown_old(KINDS.iter().filter(|kind| kind.management.watched()).map(|kind| kind.plural)).await;
 }

@@ -37,7 +37,7 @@ fn expired() -> Value {
 
 /// Fault catalogue: F25, F26.
 #[tokio::test]
-async fn watches_that_fell_silent_are_noticed() {
+async fn silent_watches_are_detected() {
     if !full("a watch that is dead until it times out") {
         return;
     }
@@ -63,7 +63,7 @@ async fn watches_that_fell_silent_are_noticed() {
 
 /// Fault catalogue: F22, F23.
 #[tokio::test]
-async fn a_watch_and_a_list_that_are_never_answered_are_given_up() {
+async fn unanswered_watches_and_lists_time_out() {
     if !full("answers that are waited for") {
         return;
     }
@@ -86,7 +86,7 @@ async fn a_watch_and_a_list_that_are_never_answered_are_given_up() {
 
 /// Fault catalogue: F27.
 #[tokio::test]
-async fn watches_that_are_all_cut_and_refused_thrice_come_back() {
+async fn watches_recover_from_three_refusals() {
     let trial = Trial::running(&quickstart()).await;
     let rules: Vec<_> = watched()
         .into_iter()
@@ -127,7 +127,7 @@ async fn repairs(trial: &Trial, but: &str) -> Duration {
 
 /// Fault catalogue: F28.
 #[tokio::test]
-async fn a_kind_that_cannot_be_watched_delays_no_other() {
+async fn an_unwatchable_kind_delays_no_other() {
     let mut trial = Trial::running(&many()).await;
     let broken = "networkpolicies";
     // Seen once, and no more.
@@ -155,7 +155,7 @@ async fn a_kind_that_cannot_be_watched_delays_no_other() {
 
 /// Fault catalogue: F29, F30.
 #[tokio::test]
-async fn what_is_deleted_behind_a_watch_that_is_away_or_expired_is_made_again() {
+async fn deletions_missed_by_a_watch_are_reverted() {
     let trial = Trial::running(&quickstart()).await;
     let away = |verb, resource| trial.rule(When::of(verb, resource), Times::Every, Fault::Refuse);
     // One goes on where it was; one is told by the answer that this is too long ago, and one by an event.
@@ -188,7 +188,7 @@ async fn what_is_deleted_behind_a_watch_that_is_away_or_expired_is_made_again() 
 
 /// Fault catalogue: F31.
 #[tokio::test]
-async fn events_may_be_left_out_where_later_ones_tell_the_same() {
+async fn dropped_events_are_covered_by_later_ones() {
     let spec = quickstart();
     join_all((1..=3).map(async |event| {
         let when = When::of("watch", "deployments");
@@ -202,7 +202,7 @@ async fn events_may_be_left_out_where_later_ones_tell_the_same() {
 
 /// Fault catalogue: F32.
 #[tokio::test]
-async fn an_event_that_never_comes_is_made_up_for() {
+async fn a_lost_event_is_compensated() {
     if !full("the next list of everything") {
         return;
     }
@@ -217,7 +217,7 @@ async fn an_event_that_never_comes_is_made_up_for() {
 
 /// Fault catalogue: F33.
 #[tokio::test]
-async fn events_may_come_late_twice_and_in_any_order() {
+async fn events_may_be_late_duplicated_and_reordered() {
     let odd = watched().into_iter().enumerate().map(|(place, resource)| {
         let millis = u64::try_from(place).unwrap() * 700 % 3000;
         let then = if place % 3 == 0 { Fault::Repeat { event: 1 } } else { Fault::Late { event: 1, millis } };
@@ -237,7 +237,7 @@ async fn events_may_come_late_twice_and_in_any_order() {
 
 /// Fault catalogue: F35.
 #[tokio::test]
-async fn an_event_that_cannot_be_read_is_looked_up() {
+async fn an_unreadable_event_causes_a_new_list() {
     let trial = Trial::running(&quickstart()).await;
     let garble = |pointer: &str, value| Fault::Garble { event: 1, pointer: pointer.to_owned(), value };
     trial.rule(When::of("watch", api::PLURAL), Times::First(1), garble("/object/metadata", json!("none")));
@@ -257,7 +257,7 @@ async fn an_event_that_cannot_be_read_is_looked_up() {
 
 /// Fault catalogue: F36.
 #[tokio::test]
-async fn a_watch_that_ends_at_once_is_started_once_a_second_and_still_tells() {
+async fn an_ending_watch_restarts_once_a_second() {
     let trial = Trial::running(&quickstart()).await;
     trial.rule(When::of("watch", "services"), Times::Every, Fault::Close { millis: 100 });
     trial.slot.proxy.cut();
@@ -286,7 +286,7 @@ async fn a_watch_that_ends_at_once_is_started_once_a_second_and_still_tells() {
 /// nobody says that the resource is gone.
 /// Fault catalogue: F25.
 #[tokio::test]
-async fn nothing_is_made_again_and_again_for_a_resource_that_is_gone_unseen() {
+async fn nothing_is_recreated_for_a_deleted_resource() {
     let trial = Trial::running(&quickstart()).await;
     trial.watch_meets(api::PLURAL, Fault::Freeze { events: 0 }).await;
     trial.case.delete().await;
@@ -302,7 +302,7 @@ async fn nothing_is_made_again_and_again_for_a_resource_that_is_gone_unseen() {
 
 /// Fault catalogue: F37.
 #[tokio::test]
-async fn nothing_is_concluded_from_a_list_that_is_not_there_yet() {
+async fn nothing_is_concluded_before_the_initial_list() {
     let mut trial = Trial::running(&quickstart()).await;
     // A change of counts alone is written up to 2 s later, or by the next operator.
     behind::quiet(&trial.slot.proxy, COUNTS + Duration::from_millis(500), SOON).await.unwrap();

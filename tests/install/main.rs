@@ -40,7 +40,7 @@ impl Kubectl {
 }
 
 #[tokio::test]
-async fn the_manifests_install_and_keep_their_promises() {
+async fn the_manifests_install_as_documented() {
     let kubectl = Kubectl { plane: ControlPlane::start(Options::default()).await.unwrap() };
 
     let said = kubectl.must("apply -f crds/ -f install.yaml");

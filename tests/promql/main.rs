@@ -86,7 +86,7 @@ fn write(path: &Path, value: &Value) {
 }
 
 #[test]
-fn every_rule_is_one_that_prometheus_accepts() {
+fn prometheus_accepts_every_rule() {
     let directory = directory("check");
     let mut all = everything();
     // Queries of dashboards are no rules, but have to parse as well.
@@ -137,7 +137,7 @@ fn test_of(cases: &Cases, rules: &str, interval: &str) -> Value {
 }
 
 #[test]
-fn every_alert_fires_when_it_should_and_not_otherwise() {
+fn every_alert_fires_exactly_when_expected() {
     let directory = directory("cases");
     let mut wrong = Vec::new();
     // Each with its own groups only: promtool evaluates all rules of a file in every minute of every case.
@@ -175,7 +175,7 @@ fn the_operators_metrics_pass_the_linter() {
 
 /// With windows of 5 minutes they never had two samples to compare, and a single failed scrape was an outage.
 #[test]
-fn alerts_follow_a_rare_scrape() {
+fn alerts_work_with_a_long_scrape_interval() {
     let directory = directory("rarely");
     let mut wrong = Vec::new();
     write(&directory.join("rules.yaml"), &of_cluster(rules::RARELY));
@@ -192,7 +192,7 @@ fn alerts_follow_a_rare_scrape() {
 
 /// Labels and texts as a person reads them.
 #[test]
-fn an_alert_says_what_is_wrong_and_where_to_read_on() {
+fn every_alert_has_a_description_and_runbook() {
     let directory = directory("texts");
     write(&directory.join("cluster.yaml"), &of_cluster(rules::EVERYTHING));
     let series = |metric: &str, more: &str, value: &str| json!({ "series": format!("{metric}{{{POD},container=\"logpilot\"{more}}}"), "values": value });
@@ -265,7 +265,7 @@ fn every_alert_has_cases_and_a_runbook() {
 }
 
 #[test]
-fn every_metric_that_is_asked_for_exists() {
+fn every_queried_metric_exists() {
     let known = names::known();
     let mut unknown = BTreeSet::new();
     let expressions = expressions();
@@ -282,7 +282,7 @@ fn every_metric_that_is_asked_for_exists() {
 
 /// A series of every cluster in the world would come with an expression that names none.
 #[test]
-fn every_expression_is_about_one_cluster() {
+fn every_expression_selects_one_resource() {
     for (whose, expr) in expressions() {
         for selector in names::selectors(&expr) {
             let own = selector.contains("namespace=\"logpilot\"")

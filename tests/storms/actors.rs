@@ -30,7 +30,7 @@ fn owner(object: &DynamicObject) -> Option<&str> {
 /// Everything of the old one goes, whenever the garbage collector comes to it; everything of the new one is its own.
 /// Fault catalogue: F60.
 #[tokio::test]
-async fn a_resource_that_is_made_again_at_once_has_children_of_its_own_and_its_data() {
+async fn a_recreated_resource_gets_new_objects_and_data() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("again").await;
     let operator = fleet.operator().await;
@@ -76,7 +76,7 @@ async fn a_resource_that_is_made_again_at_once_has_children_of_its_own_and_its_d
 /// Somebody's finalizer keeps it: it is waited for, in one sentence and without a request.
 /// Fault catalogue: F59, F63.
 #[tokio::test]
-async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator_to_go() {
+async fn a_stuck_object_delays_only_its_replacement() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("stuck").await;
     let operator = fleet.operator().await;
@@ -117,7 +117,7 @@ async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator
 /// Two writers who want two things: one of them has to give in, and it is told which object they are at.
 /// Fault catalogue: F55.
 #[tokio::test]
-async fn somebody_who_undoes_every_repair_is_named_and_followed_ever_more_rarely() {
+async fn a_reverting_client_is_named_with_growing_backoff() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("contested").await;
     let operator = fleet.operator().await;
@@ -168,7 +168,7 @@ async fn somebody_who_undoes_every_repair_is_named_and_followed_ever_more_rarely
 /// A policy that changes what is written: what it adds is not ours to fight, what it overrides is not ours to win.
 /// Fault catalogue: F65.
 #[tokio::test]
-async fn a_policy_that_changes_what_we_write_starts_no_fight() {
+async fn a_mutating_policy_causes_no_write_loop() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("mutated").await;
     let operator = fleet.operator().await;

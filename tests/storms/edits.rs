@@ -51,7 +51,7 @@ async fn follow(case: &Case) -> (Seen, tokio::task::JoinHandle<()>) {
 
 /// Fault catalogue: F75.
 #[tokio::test]
-async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
+async fn fifty_edits_a_second_starve_no_resource() {
     let Some(_turn) = super::alone().await else { return };
     let fleet = Fleet::new("edited").await;
     let operator = fleet.operator().await;
@@ -134,7 +134,7 @@ async fn allocated(case: &Case) -> Vec<Value> {
 
 /// Fault catalogue: F70.
 #[tokio::test]
-async fn what_the_api_server_allocated_stays_through_a_hundred_reconciles_and_restarts() {
+async fn allocated_values_survive_a_hundred_reconciles() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("allocated").await;
     let mut operator = fleet.operator().await;

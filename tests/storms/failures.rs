@@ -51,7 +51,7 @@ async fn events(case: &Case, reason: &str) -> Vec<Event> {
 /// none to try again what was refused a moment ago.
 /// Fault catalogue: F18, F69.
 #[tokio::test]
-async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happens() {
+async fn permanently_refused_objects_are_retried_with_backoff() {
     let Some(turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("refused").await;
     let operator = fleet.operator().await;
@@ -136,7 +136,7 @@ async fn slowest_repair(case: &Case, of: usize) -> Duration {
 /// Their requests are never answered, so each holds what it has until its deadline.
 /// Fault catalogue: F74.
 #[tokio::test]
-async fn resources_whose_requests_hang_delay_no_other() {
+async fn hanging_requests_delay_no_other_resource() {
     let Some(_turn) = super::beside_others().await else { return };
     let poisoned = size(4, 16);
     let fleet = Fleet::new("poison").await;
@@ -180,7 +180,7 @@ async fn resources_whose_requests_hang_delay_no_other() {
 /// Refused by the namespace's own quota: in the words of the API server, and once it allows them they come.
 /// Fault catalogue: F64.
 #[tokio::test]
-async fn objects_that_a_quota_refuses_are_named_and_made_when_it_allows_them() {
+async fn quota_refusals_are_reported_until_the_quota_allows() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("quota").await;
     let operator = fleet.operator().await;
@@ -214,7 +214,7 @@ async fn objects_that_a_quota_refuses_are_named_and_made_when_it_allows_them() {
 /// Its pods are ready and not, once a second: told, and nothing else done.
 /// Fault catalogue: F77.
 #[tokio::test]
-async fn pods_whose_readiness_flaps_start_no_write_but_of_the_status() {
+async fn flapping_readiness_writes_only_the_status() {
     let Some(turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("flaps").await;
     let operator = fleet.operator().await;

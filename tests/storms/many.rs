@@ -72,7 +72,7 @@ fn until_no_list_is_due(age: Duration, window: Duration) -> Duration {
 
 /// Fault catalogue: F08, F66, F72, F73.
 #[tokio::test]
-async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_after_churn() {
+async fn a_fleet_is_created_and_stays_idle() {
     let Some(_turn) = super::alone().await else { return };
     let count = size(12, 1000);
     let fleet = Fleet::new("idle").await;
@@ -180,7 +180,7 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
 /// Every request takes longer than the second of a timestamp.
 /// Fault catalogue: F67.
 #[tokio::test]
-async fn a_slow_api_server_slows_a_fleet_and_makes_no_noise() {
+async fn a_slow_api_server_only_delays_a_fleet() {
     let Some(_turn) = super::alone().await else { return };
     let count = size(24, 150);
     let fleet = Fleet::new("slow").await;

@@ -95,10 +95,7 @@ async fn applied(name: &'static str) -> (Fleet, Running, Case) {
 #[case(0, "rights")]
 #[case(1, "rights-next")]
 #[tokio::test]
-async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers(
-    #[case] part: usize,
-    #[case] name: &'static str,
-) {
+async fn a_revoked_permission_is_reported_in_isolation(#[case] part: usize, #[case] name: &'static str) {
     let Some(_turn) = super::beside_others().await else { return };
     let (fleet, operator, case) = applied(name).await;
     let all: Vec<_> = of_management(Management::Managed).filter(|kind| !kind.optional).collect();
@@ -129,7 +126,7 @@ async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers(
 
 /// Fault catalogue: F47.
 #[tokio::test]
-async fn a_right_to_delete_that_is_taken_away_is_named_and_used_again() {
+async fn a_revoked_delete_permission_is_reported_until_restored() {
     let Some(_turn) = super::beside_others().await else { return };
     let name = "rights-delete";
     let (fleet, operator, case) = applied(name).await;

@@ -109,7 +109,7 @@ fn unusual() -> Vec<(&'static str, Value)> {
 
 /// Fault catalogue: F68.
 #[tokio::test]
-async fn values_of_any_form_are_written_once_and_a_restart_writes_nothing() {
+async fn equivalent_values_are_written_once() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("values").await;
     let mut operator = fleet.operator().await;

@@ -86,7 +86,7 @@ fn reasons(backups: &Backups) -> Vec<&str> {
 }
 
 #[test]
-fn one_cron_job_for_each_volume_with_a_claim_of_its_own() {
+fn each_volume_has_its_own_cronjob_and_pvc() {
     let shared = planned("{ components: { all: {}, rest: {} }, backup: {} }");
     assert_eq!(names(&shared, "CronJob"), ["logpilot-backup"]);
     assert_eq!(names(&shared, "PersistentVolumeClaim"), ["logpilot-data", "logpilot-backup"]);
@@ -108,7 +108,7 @@ fn one_cron_job_for_each_volume_with_a_claim_of_its_own() {
 
 /// As a server's pod would be selected, its traffic would go to a pod that copies.
 #[test]
-fn no_service_budget_or_deployment_selects_a_backup_pod() {
+fn no_service_pdb_or_deployment_selects_backup_pods() {
     let plan = planned("{ components: { all: {}, rest: {}, grpc: {} }, backup: {} }");
     let cron_job = &object(&plan, "CronJob", "logpilot-backup").body;
     let labels = cron_job.pointer("/spec/jobTemplate/spec/template/metadata/labels").expect("labels").clone();
@@ -127,7 +127,7 @@ fn no_service_budget_or_deployment_selects_a_backup_pod() {
 }
 
 #[test]
-fn the_copying_pod_follows_the_servers_to_their_node() {
+fn the_backup_pod_follows_servers_to_their_node() {
     let plan = planned(
         "{ components: { all: { replicas: 1, nodeSelector: { disk: ssd }, tolerations: [{ key: logs, operator: Exists }] } }, backup: {} }",
     );
@@ -160,7 +160,7 @@ fn the_copying_pod_follows_the_servers_to_their_node() {
 }
 
 #[test]
-fn without_the_operators_image_there_is_no_cron_job_and_a_warning() {
+fn without_operator_image_a_warning_replaces_the_cronjob() {
     let cluster = cluster("{ backup: {} }");
     let facts = Facts { operator_image: OperatorImage(None), ..Facts::default() };
     let plan = plan(&cluster, &facts);
@@ -171,7 +171,7 @@ fn without_the_operators_image_there_is_no_cron_job_and_a_warning() {
 }
 
 #[test]
-fn the_newest_backup_is_told_and_outlives_its_job() {
+fn the_newest_backup_is_reported_after_its_job() {
     let spec = "{ backup: { timeZone: Europe/Berlin } }";
     let objects = [
         cron_job(),
@@ -200,7 +200,7 @@ fn the_newest_backup_is_told_and_outlives_its_job() {
 }
 
 #[test]
-fn a_failed_backup_is_a_warning_with_what_its_pod_said() {
+fn a_failed_backup_warns_with_the_pod_message() {
     let objects = [
         cron_job(),
         job("logpilot-backup-1", "Complete", "2026-01-02T03:00:05Z"),
@@ -228,7 +228,7 @@ fn a_failed_backup_is_a_warning_with_what_its_pod_said() {
 }
 
 #[test]
-fn a_backup_that_was_due_and_did_not_come_is_told_when_it_had_time_to_end() {
+fn an_overdue_backup_is_reported_after_its_deadline() {
     let spec = "{ backup: {} }";
     let old = [cron_job(), job("logpilot-backup-1", "Complete", "2026-01-02T03:00:05Z")];
     assert_eq!(reasons(&seen(spec, &[], &old, "2026-01-03T04:59:59Z")), [""; 0]);
@@ -246,7 +246,7 @@ fn a_backup_that_was_due_and_did_not_come_is_told_when_it_had_time_to_end() {
 
 /// A class may bind only when the first backup runs, perhaps at night: the servers are ready all the same.
 #[test]
-fn a_backup_claim_that_waits_for_its_first_pod_is_no_problem() {
+fn a_pending_unused_backup_pvc_is_no_problem() {
     let plan = planned("{ backup: {} }");
     let claim = |name: &str, phase: &str| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name }, "status": { "phase": phase } });
     let told = |objects: &[Value]| {
@@ -260,7 +260,7 @@ fn a_backup_claim_that_waits_for_its_first_pod_is_no_problem() {
 
 /// One prefix for each volume of data, under one that no other cluster has by default.
 #[test]
-fn a_bucket_takes_the_place_of_the_claim_and_no_pod_has_the_key_but_as_a_reference() {
+fn a_bucket_replaces_the_pvc_and_references_keys() {
     let spec = |more: &str| {
         format!(
             "{{ components: {{ all: {{}}, rest: {{}} }}, {more} backup: {{ s3: {{ bucket: abc, credentialsSecret: {{ name: a }} }} }} }}"
@@ -292,7 +292,7 @@ fn a_bucket_takes_the_place_of_the_claim_and_no_pod_has_the_key_but_as_a_referen
 
 /// A name with a dot fits no certificate of Amazon's, and other servers seldom have a name for each bucket.
 #[test]
-fn a_bucket_stands_in_the_path_where_its_name_or_its_server_wants_that() {
+fn a_bucket_is_addressed_by_path_where_required() {
     for (s3, in_path) in [
         ("bucket: abc", false),
         ("bucket: a.bc", true),
@@ -306,7 +306,7 @@ fn a_bucket_stands_in_the_path_where_its_name_or_its_server_wants_that() {
 }
 
 #[test]
-fn pods_of_one_component_with_one_cause_are_one_problem_that_counts_them() {
+fn pods_with_one_cause_are_one_counted_problem() {
     let failing = |name: &str, component: &str| {
         json!({ "kind": "Pod",
             "metadata": { "name": name, "labels": { "app.kubernetes.io/component": component }, "ownerReferences": [
@@ -325,7 +325,7 @@ fn pods_of_one_component_with_one_cause_are_one_problem_that_counts_them() {
 }
 
 #[test]
-fn a_backup_pod_whose_secret_is_missing_is_told_with_the_secrets_name() {
+fn a_missing_backup_secret_is_reported_by_name() {
     let mut pod = pod("logpilot-backup-1", 0, "");
     pod["metadata"]["ownerReferences"] = json!([
         { "apiVersion": "batch/v1", "kind": "Job", "name": "logpilot-backup-1", "uid": "j", "controller": true },

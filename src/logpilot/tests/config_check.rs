@@ -86,7 +86,7 @@ fn tried(spec: &str, facts: &Facts, children: impl IntoIterator<Item = Child>) -
 }
 
 #[test]
-fn a_configuration_is_tried_where_servers_run_that_never_ran_it() {
+fn a_new_configuration_is_checked_before_its_rollout() {
     let is_tried = |children| tried(CHECKED, &Facts::default(), children);
     assert!(is_tried(vec![deployment("old", 2)]));
     assert!(is_tried(vec![deployment("old", 2), replica_set("logpilot-all", "old")]));
@@ -111,7 +111,7 @@ fn a_configuration_is_tried_where_servers_run_that_never_ran_it() {
     CHECKED,
     Facts { api_key: ApiKeyFact::Invalid { message: String::new() }, ..Facts::default() }
 )]
-fn nothing_is_tried(#[case] spec: &str, #[case] facts: Facts) {
+fn no_check_is_needed(#[case] spec: &str, #[case] facts: Facts) {
     assert!(!tried(spec, &facts, [deployment("old", 2)]));
 }
 
@@ -149,7 +149,7 @@ fn state(state: &Value) -> Value {
 }
 
 #[test]
-fn a_pod_that_was_ready_is_the_verdict_whatever_comes_of_its_job() {
+fn a_ready_pod_passes_whatever_its_job_reports() {
     assert_eq!(verdict(&json!({}), Some(("this", ready("True")))), CheckVerdict::Good);
     assert_eq!(
         verdict(&ended("Failed", "DeadlineExceeded"), Some(("this", ready("True")))),
@@ -182,7 +182,7 @@ fn a_pod_that_was_ready_is_the_verdict_whatever_comes_of_its_job() {
     Some(state(&json!({ "terminated": { "exitCode": 0, "reason": "Completed" } }))),
     "it ended by itself, with exit code 0;"
 )]
-fn a_job_that_ended_without_a_ready_pod_says_why(
+fn a_job_without_ready_pod_reports_why(
     #[case] type_: &str,
     #[case] reason: &str,
     #[case] pod: Option<Value>,
@@ -201,7 +201,7 @@ fn facts(verdict: CheckVerdict) -> Facts {
 }
 
 #[test]
-fn until_the_verdict_is_good_one_deployment_is_held_and_nothing_else_changes() {
+fn a_pending_check_holds_only_its_deployment() {
     let spec = "{ components: { all: {}, rest: {} }, config: { check: {} } }";
     let before = planned(spec);
     assert_eq!(names(&before, "Job"), [""; 0]);
@@ -223,7 +223,7 @@ fn until_the_verdict_is_good_one_deployment_is_held_and_nothing_else_changes() {
 }
 
 #[test]
-fn a_failed_check_is_an_error_of_its_job_and_one_under_way_is_none() {
+fn only_a_failed_check_is_an_error() {
     let told = |verdict| problems::fact_problems(&cluster("{}"), &facts(verdict));
     assert_eq!(told(CheckVerdict::Running), []);
     assert_eq!(told(CheckVerdict::Good), []);
@@ -246,10 +246,10 @@ fn job(spec: &str, facts: &Facts) -> Planned {
 }
 
 #[test]
-fn the_job_is_the_component_s_own_pod_on_an_empty_volume() {
+fn the_check_job_runs_on_an_empty_volume() {
     let made = job(CHECKED, &Facts::default());
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
-        insta::assert_snapshot!("a_configuration_is_tried", serde_yaml::to_string(&made.body).expect("YAML"));
+        insta::assert_snapshot!("a_configuration_check_job", serde_yaml::to_string(&made.body).expect("YAML"));
     });
     let pod = &made.body["spec"]["template"]["spec"];
     assert_eq!(pod_security::violations(pod), []);
@@ -270,7 +270,7 @@ fn the_job_is_the_component_s_own_pod_on_an_empty_volume() {
 }
 
 #[test]
-fn every_correction_is_another_job() {
+fn every_correction_creates_a_new_job() {
     let name = |spec: &str, facts: &Facts| job(spec, facts).key.name;
     let with = |all: &str| format!("{{ config: {{ check: {{}} }}, components: {{ all: {{ {all} }} }} }}");
     let first = name(&with(""), &Facts::default());
@@ -283,7 +283,7 @@ fn every_correction_is_another_job() {
 }
 
 #[test]
-fn nothing_that_selects_servers_selects_what_tries_a_configuration() {
+fn no_server_selector_matches_the_check_pod() {
     let spec = "
 components: { all: { replicas: 3, podLabels: { tier: back }, loadBalancer: {}, nodePort: {} }, rest: { replicas: 2, strategy: { type: Recreate } } }
 storage: { sharing: PerComponent }
@@ -319,7 +319,7 @@ config: { check: {} }
 }
 
 #[test]
-fn patches_reach_the_job_by_its_name_without_the_hash() {
+fn patches_address_the_job_without_its_hash() {
     let spec = |check: &str, target: &str, patch: &str| {
         format!(
             "{{ config: {{ check: {check} }}, patches: [{{ target: {{ kind: Job, name: {target} }}, patch: {patch} }}] }}"
@@ -344,7 +344,7 @@ fn patches_reach_the_job_by_its_name_without_the_hash() {
 }
 
 #[test]
-fn a_quota_needs_room_for_it() {
+fn a_quota_needs_room_for_the_check() {
     let spec = |check: &str| {
         format!(
             "{{ components: {{ all: {{ replicas: 1, strategy: {{ maxSurge: 1 }} }} }}, limits: {{ quota: {{ pods: 2 }} }}, config: {{ check: {{ enabled: {check} }} }} }}"
@@ -355,7 +355,7 @@ fn a_quota_needs_room_for_it() {
 }
 
 #[test]
-fn a_job_that_is_of_no_use_goes_while_the_deployment_is_held_and_what_old_pods_use_stays() {
+fn an_obsolete_check_job_is_deleted_during_hold() {
     let snapshot = view([
         child(Job::KIND, "logpilot-all-check-0123456789", OURS, &json!({})),
         child(ConfigMap::KIND, "logpilot-all-config-0123456789", OURS, &json!({})),

@@ -28,7 +28,7 @@ fn lines(spec: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_object_knows_what_it_acts_on() {
+fn every_object_lists_what_it_acts_on() {
     let found = lines(
         "
 components:
@@ -79,7 +79,7 @@ limits: { defaults: {} }
 }
 
 #[test]
-fn what_the_user_names_is_no_dependency() {
+fn user_named_objects_are_no_dependencies() {
     let found = lines(
         "
 auth: { apiKeySecret: { name: mine } }
@@ -110,7 +110,7 @@ monitoring: { podMonitor: {} }
 
 /// Each component of its own volume waits for that one only.
 #[test]
-fn volumes_of_their_own_hold_their_component_only() {
+fn separate_volumes_hold_only_their_component() {
     let found = lines(
         "{ environment: Development, components: { all: {}, rest: {} }, storage: { sharing: PerComponent } }",
     );

@@ -17,7 +17,7 @@ fn body(spec: &str, kind: &str, name: &str) -> Value {
 #[case::slash("/logs/", "/", "/logs(/|$)(.*)", "/$2")]
 #[case::dots("/v1.0/a", "/x/", "/v1[.]0/a(/|$)(.*)", "/x/$2")]
 #[case::all("/", "/x", "/()(.*)", "/x/$2")]
-fn nginx_replaces_a_path_in_an_ingress_of_its_own(
+fn nginx_rewrites_paths_in_a_separate_ingress(
     #[case] path: &str,
     #[case] rewrite: &str,
     #[case] expression: &str,
@@ -38,7 +38,7 @@ fn nginx_replaces_a_path_in_an_ingress_of_its_own(
 
 /// nginx has no backslash, brace, quote or blank of ours to read.
 #[test]
-fn no_path_is_more_than_a_path() {
+fn paths_inject_nothing_into_the_ingress() {
     for path in ["/a.b-c_d", "/A/1.2.3/z/"] {
         let spec = with("ingress", &format!("className: nginx, rules: [{{ path: {path}, rewrite: / }}]"));
         let made = body(&spec, "Ingress", "logpilot-rewrite");
@@ -64,7 +64,7 @@ fn another_class_leaves_paths_alone() {
 )]
 #[case::of_two("{ host: c.d, path: /x, rewrite: / }, { host: e.f, protocol: Grpc }", "logpilot-rewrite")]
 #[case::of_one("{ host: e.f, protocol: Grpc }", "logpilot-grpc")]
-fn one_ingress_asks_for_the_certificate_of_all(#[case] rules: &str, #[case] asks: &str) {
+fn one_ingress_requests_the_shared_certificate(#[case] rules: &str, #[case] asks: &str) {
     let spec = with(
         "ingress",
         &format!("className: nginx, tls: {{ secretName: t, issuerRef: {{ name: i }} }}, rules: [{rules}]"),
@@ -84,7 +84,7 @@ fn one_ingress_asks_for_the_certificate_of_all(#[case] rules: &str, #[case] asks
 }
 
 #[test]
-fn a_rule_without_a_host_is_for_every_other() {
+fn a_rule_without_host_matches_other_hosts() {
     let spec =
         with("ingress", "className: nginx, tls: { secretName: t }, rules: [{}, { host: a.b, path: /x }]");
     let made = body(&spec, "Ingress", "logpilot");

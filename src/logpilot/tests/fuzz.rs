@@ -41,7 +41,7 @@ proptest! {
     #![proptest_config(proptest_config(160))]
 
     #[test]
-    fn any_resource_is_planned_or_refused_with_a_path(spec in near(&schema()["properties"]["spec"]), name in "[a-z]{1,8}|.{0,70}") {
+    fn any_resource_is_planned_or_refused_by_path(spec in near(&schema()["properties"]["spec"]), name in "[a-z]{1,8}|.{0,70}") {
         let object = json!({
             "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "metadata": { "name": name }, "spec": spec,
         });
@@ -55,7 +55,7 @@ proptest! {
     }
 
     #[test]
-    fn any_overlay_is_taken_or_refused_at_a_path(overlay in super::specs::anything()) {
+    fn any_overlay_is_accepted_or_refused_by_path(overlay in super::specs::anything()) {
         let object = json!({
             "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "metadata": { "name": "a" },
             "spec": { "image": "a:1", "config": { "overlay": overlay } },
@@ -99,7 +99,7 @@ proptest! {
     #![proptest_config(proptest_config(1000))]
 
     #[test]
-    fn what_the_operator_owns_is_refused_in_every_spelling(
+    fn owned_properties_are_refused_in_every_spelling(
         owned in prop::sample::select(properties::OWNED_PROPERTIES),
         below in prop::sample::select(&["", ".below"][..]),
         letters in prop::collection::vec((any::<bool>(), prop::sample::select(&["", "", "", "-", "_", "!", " ", "$", "이", "\u{301}"][..])), 1..30),
@@ -141,7 +141,7 @@ proptest! {
     #![proptest_config(proptest_config(2000))]
 
     #[test]
-    fn whatever_yaml_1_1_takes_for_no_text_is_quoted(text in yaml_1_1()) {
+    fn yaml_1_1_special_scalars_are_quoted(text in yaml_1_1()) {
         let quoted = |text: &str| text.starts_with(['"', '\'']);
         let value = config::render(&json!({ "k": text }));
         let (_, written) = value.split_once(": ").expect("a value");
@@ -268,7 +268,7 @@ proptest! {
     #![proptest_config(proptest_config(300))]
 
     #[test]
-    fn a_schedule_that_is_accepted_is_what_the_cron_job_does(
+    fn an_accepted_schedule_matches_the_cronjob(
         text in any::<String>(), odd in "[0-9*,/?LW#HJANSU@ -]{0,16}", near in expression(), second in 1_700_000_000_i64..1_900_000_000,
     ) {
         thread_local!(static JUDGE: Judge = Judge::new());

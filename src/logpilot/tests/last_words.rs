@@ -19,7 +19,7 @@ fn cause(text: &str) -> LastWords {
 }
 
 #[test]
-fn root_causes_of_real_starts_are_found() {
+fn root_causes_of_recorded_startups_are_found() {
     for ((name, tail), words) in [
         (
             tail!("sqlite_not_a_database"),
@@ -108,7 +108,7 @@ fn failure_analysis_keeps_reason_and_action() {
 }
 
 #[test]
-fn frames_alone_are_no_cause() {
+fn stack_frames_alone_are_no_cause() {
     for (name, tail) in [tail!("yaml_broken"), tail!("root_first")] {
         assert_eq!(LastWords::read(tail), LastWords::Nothing, "{name}");
     }
@@ -127,7 +127,7 @@ fn a_log_without_errors_gives_its_last_line() {
 }
 
 #[test]
-fn other_shapes_of_an_end_are_read() {
+fn other_termination_formats_are_read() {
     let log = |level: &str, message: &str| {
         format!(
             "2026-11-21T09:16:26.410Z {level:>5} 951 --- [logpilot-server] [main] o.s.boot.SpringApplication : {message}\n"
@@ -241,7 +241,7 @@ fn trace(exceptions: &[&str]) -> String {
 const NOT_A_DATABASE: &str = "org.sqlite.SQLiteException: [SQLITE_NOTADB] File opened that is not a database file (file is not a database)";
 
 #[test]
-fn a_crash_of_the_jvm_names_signal_and_frame() {
+fn a_jvm_crash_names_signal_and_frame() {
     let header = |signal: &str, frame: &str| {
         format!(
             "{}#\n# A fatal error has been detected by the Java Runtime Environment:\n#\n#  {signal}\n#\n# JRE version: OpenJDK \
@@ -281,7 +281,7 @@ fn a_crash_of_the_jvm_names_signal_and_frame() {
 }
 
 #[test]
-fn an_error_after_the_cause_does_not_replace_it() {
+fn a_later_error_does_not_replace_the_cause() {
     let failed = log("ERROR", "Exception during pool initialization.");
     let chain = trace(&["a.PoolException: Failed to initialize pool", NOT_A_DATABASE]);
     for (after, words) in [
@@ -301,7 +301,7 @@ fn an_error_after_the_cause_does_not_replace_it() {
 }
 
 #[test]
-fn what_was_handled_is_no_cause() {
+fn handled_errors_are_no_cause() {
     let handled = log("WARN", "cannot reach the collector")
         + &trace(&["java.net.ConnectException: Connection refused"]);
     let goes_on = log("INFO", "Tomcat started on port 8080");
@@ -339,7 +339,7 @@ fn what_was_handled_is_no_cause() {
 }
 
 #[test]
-fn an_exception_without_a_path_keeps_the_one_around_it() {
+fn an_exception_without_path_keeps_its_wrapper() {
     let space = "java.io.IOException: No space left on device";
     let around = "a.WebServerException: Unable to create tempDir. java.io.tmpdir is set to /tmp";
     let chain = format!("{}Caused by: {}", trace(&[around]), trace(&[space]));
@@ -349,7 +349,7 @@ fn an_exception_without_a_path_keeps_the_one_around_it() {
 }
 
 #[test]
-fn logs_in_json_are_read_like_plain_ones() {
+fn json_logs_are_read_like_plain_text() {
     let stack = trace(&["a.PoolException: outer \"quoted\"", NOT_A_DATABASE]);
     let stack = serde_json::to_string(&stack).unwrap();
     let message = "Application run failed";
@@ -400,7 +400,7 @@ fn logs_in_json_are_read_like_plain_ones() {
 }
 
 #[test]
-fn usual_failures_keep_their_words() {
+fn common_failures_keep_their_messages() {
     let main =
         |text: &str| format!("{}Exception in thread \"main\" {}", log("INFO", "a").repeat(3), trace(&[text]));
     let failed =
@@ -426,7 +426,7 @@ fn usual_failures_keep_their_words() {
 }
 
 #[test]
-fn every_cut_of_a_trace_gives_a_cause_or_nothing() {
+fn every_truncated_trace_gives_cause_or_nothing() {
     let mut text = String::from("Application run failed\n\n");
     for (depth, cause) in [
         "a.b.OuterException: outer one",

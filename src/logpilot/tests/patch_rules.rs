@@ -670,7 +670,7 @@ const RULES: &[Rule] = &[
 
 /// Every row by a strategic patch. Lists of the other types come as a whole, and end in the same judge.
 #[test]
-fn patches_keep_the_rules_of_the_fields() {
+fn patches_obey_the_rules_of_fields() {
     let mut wrong = Vec::new();
     for (field, around, kind, name, patch, answer) in RULES {
         let separator = if around.is_empty() { "" } else { ", " };
@@ -701,7 +701,7 @@ fn patches_keep_the_rules_of_the_fields() {
 
 /// One patch makes both pods differ from what was planned, and from one another they do not differ.
 #[test]
-fn one_identity_by_patches_of_all_is_taken() {
+fn one_identity_patched_everywhere_is_accepted() {
     let one = |name: &str| {
         format!(
             "{{ target: {{ kind: Deployment, name: {name} }}, patch: {} }}",

@@ -10,7 +10,7 @@ fn spec(kind: &str, name: &str, patch: &str) -> String {
 }
 
 #[test]
-fn patches_are_laid_over_the_object_in_their_order() {
+fn patches_apply_in_their_order() {
     let plan = planned(
         "
 patches:
@@ -38,7 +38,7 @@ fn container() -> String {
 }
 
 #[test]
-fn a_patch_for_nothing_is_told() {
+fn a_patch_without_target_is_reported() {
     let cluster = cluster(&spec("Deployment", "logpilot-rest", "{ spec: { paused: true } }"));
     let plan = plan(&cluster, &Facts::default());
     let told = unmatched(&cluster, &plan);
@@ -51,7 +51,7 @@ fn a_patch_for_nothing_is_told() {
 }
 
 #[test]
-fn a_secret_is_out_of_reach_of_a_stored_patch_too() {
+fn a_stored_patch_cannot_change_a_secret() {
     let found = violations(&spec("Secret", "logpilot-api-key", "{ data: { api-key: eA== } }"));
     assert_eq!(found[0].path, "spec.patches[0].target.kind");
 }
@@ -141,7 +141,7 @@ fn a_secret_is_out_of_reach_of_a_stored_patch_too() {
     "spec.ports[0].$patch",
     "`type: Strategic` only"
 )]
-fn what_keeps_the_cluster_together_may_not_be_patched(
+fn structural_fields_cannot_be_patched(
     #[case] kind: &str,
     #[case] patch: &str,
     #[case] path: &str,
@@ -157,7 +157,7 @@ fn what_keeps_the_cluster_together_may_not_be_patched(
 }
 
 #[test]
-fn a_patched_pod_has_to_stay_restricted_where_its_namespace_is() {
+fn a_patched_pod_must_stay_restricted() {
     let container = container();
     let patch = format!(
         "{{ spec: {{ template: {{ spec: {{ hostNetwork: true, containers: [{{ name: {container}, securityContext: {{ privileged: true }} }}] }} }} }} }}"
@@ -183,7 +183,7 @@ fn a_patched_pod_has_to_stay_restricted_where_its_namespace_is() {
 }
 
 #[test]
-fn the_key_of_the_server_cannot_be_patched_away() {
+fn patches_cannot_remove_the_server_key() {
     let container = container();
     for (type_, containers, path) in [
         ("Merge", "[{ name: other, image: 'a:1' }]".to_owned(), "containers"),
@@ -203,7 +203,7 @@ fn the_key_of_the_server_cannot_be_patched_away() {
 }
 
 #[test]
-fn a_patch_has_a_size() {
+fn the_patch_size_is_limited() {
     let text = "x".repeat(64 * 1024);
     let cr = resource_of(json!({ "patches": [{
         "target": { "kind": "Deployment", "name": "logpilot-all" }, "patch": { "metadata": { "annotations": { "a": text } } },
@@ -234,7 +234,7 @@ fn operations(kind: &str, name: &str, operations: &str) -> String {
 }
 
 #[test]
-fn operations_are_done_in_their_order() {
+fn operations_run_in_their_order() {
     let plan = planned(&operations(
         "Deployment",
         "logpilot-all",
@@ -309,7 +309,7 @@ fn operations_are_refused_with_their_index(#[case] given: &str, #[case] path: &s
 
 /// Why strategic patches are not laid by the client library: see docs/decisions/0011.
 #[test]
-fn the_client_library_merges_otherwise() {
+fn the_client_library_merges_differently() {
     use k8s_openapi::{DeepMerge as _, api::core::v1::PodSpec};
     let merged = |base: Value, patch: Value| {
         let mut base: PodSpec = serde_json::from_value(base).expect("a pod");

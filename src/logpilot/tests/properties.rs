@@ -154,7 +154,7 @@ proptest! {
     #![proptest_config(proptest_config(64))]
 
     #[test]
-    fn a_plan_is_whole_and_keeps_its_secret(choices in choices(10)) {
+    fn a_plan_is_complete_and_keeps_its_secret(choices in choices(10)) {
         thread_local!(static JUDGE: Judge = Judge::new());
         let cluster = cluster_of(JUDGE.with(|judge| judge.change(&json!({}), &choices)));
         let made = plan(&cluster, &facts(&cluster));
@@ -171,7 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn lists_that_are_sets_are_read_in_any_order(choices in choices(10)) {
+    fn set_lists_are_read_in_any_order(choices in choices(10)) {
         thread_local!(static SCHEMA: Value = schema());
         let spec = laid(json!({}), &choices);
         let other = SCHEMA.with(|schema| turned(&schema["properties"]["spec"], &spec));

@@ -72,7 +72,7 @@ async fn one_read_serves_the_reconciles_of_a_resource() {
 }
 
 #[tokio::test]
-async fn a_resource_made_anew_is_read_for_anew() {
+async fn a_recreated_resource_is_read_again() {
     assert_eq!(reads(&["a", "b"], false).await, 2, "its deletion was not seen");
     assert_eq!(reads(&["a", "a"], true).await, 2, "its deletion was seen");
 }

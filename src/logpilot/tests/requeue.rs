@@ -63,7 +63,7 @@ fn at_first_sight(spec: &str, pods: &[Value]) -> Vec<String> {
 }
 
 #[test]
-fn of_pods_refused_for_the_sake_of_others_one_is_evicted_once_no_other_has_a_node() {
+fn one_affinity_blocked_pod_is_evicted() {
     let waiting = [refused("all-2", NEAR), refused("grpc-2", NEAR), refused("rest-2", NEAR)];
     assert_eq!(at_first_sight(SHARED, &waiting), ["logpilot-data: all-2"]);
 
@@ -84,7 +84,7 @@ fn of_pods_refused_for_the_sake_of_others_one_is_evicted_once_no_other_has_a_nod
 }
 
 #[test]
-fn a_pod_that_no_eviction_would_help_stays() {
+fn a_pod_not_helped_by_eviction_stays() {
     let full = "0/2 nodes are available: 2 Insufficient cpu.";
     let gated = with(refused("p", NEAR), "/status/conditions/0/reason", json!("SchedulingGated"));
     for (why, pod) in [
@@ -109,7 +109,7 @@ fn a_pod_that_no_eviction_would_help_stays() {
 }
 
 #[test]
-fn a_volume_s_pods_have_one_eviction_until_one_of_them_had_a_node() {
+fn each_volume_gets_one_eviction_until_scheduling() {
     let mut requeue = StuckPodEvictor::default();
     let waiting = |name: &str| [refused(name, NEAR)];
     assert_eq!(due(&mut requeue, SHARED, &waiting("all-2")), ["logpilot-data: all-2"]);
@@ -123,7 +123,7 @@ fn a_volume_s_pods_have_one_eviction_until_one_of_them_had_a_node() {
 }
 
 #[test]
-fn each_volume_has_an_eviction_of_its_own() {
+fn evictions_are_counted_per_volume() {
     let own = "{ components: { all: {}, rest: {} }, storage: { sharing: PerComponent } }";
     let of = |name: &str, claim: &str| {
         with(refused(name, NEAR), "/metadata/labels/logpilot.io~1data", json!(claim))

@@ -161,7 +161,7 @@ fn data_of_an_older_resource_is_never_replaced() {
 }
 
 #[test]
-fn servers_stop_then_the_job_runs_then_they_come_back() {
+fn servers_stop_for_the_job_and_restart() {
     let mut scene =
         Scene::new(&asking("a"), vec![deployment("logpilot-all", 2, 2), deployment("logpilot-rest", 3, 3)]);
     let first = scene.step();
@@ -225,7 +225,7 @@ fn servers_stop_then_the_job_runs_then_they_come_back() {
 
 /// A pod that found no node changed nothing, and nothing has to come to its end.
 #[test]
-fn a_restore_that_has_not_begun_is_taken_back_with_its_request() {
+fn a_pending_restore_is_cancelled_with_its_request() {
     for (node, goes_on) in [(json!("n"), true), (Value::Null, false)] {
         let mut scene = Scene::new(&asking("a"), stopped());
         scene.step();
@@ -253,7 +253,7 @@ fn a_restore_that_has_not_begun_is_taken_back_with_its_request() {
 }
 
 #[test]
-fn a_restore_whose_pod_cannot_run_is_an_error_for_servers_wait_for_it() {
+fn an_unschedulable_restore_pod_is_an_error() {
     let mut waiting = restorer("a", "Pending", 0, "");
     waiting["spec"] = json!({});
     waiting["status"] = json!({ "phase": "Pending", "conditions": [
@@ -267,7 +267,7 @@ fn a_restore_whose_pod_cannot_run_is_an_error_for_servers_wait_for_it() {
 
 /// The status is what tells later that a Job may be there.
 #[test]
-fn no_job_is_made_before_the_status_tells_of_it() {
+fn the_status_records_a_job_before_creation() {
     let mut scene = Scene::new(&asking("a"), Vec::new());
     let lost = scene.look();
     assert_eq!(
@@ -281,7 +281,7 @@ fn no_job_is_made_before_the_status_tells_of_it() {
 }
 
 #[test]
-fn an_operator_that_starts_anew_goes_on_where_it_was() {
+fn a_restarted_operator_resumes_the_restore() {
     // By the status that was written last, and what happened since.
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
@@ -304,7 +304,7 @@ fn an_operator_that_starts_anew_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_request_that_the_claim_remembers_is_not_carried_out_again() {
+fn a_request_recorded_on_the_pvc_never_repeats() {
     for (record, phase) in [("a=Succeeded", Succeeded), ("z=Failed,a=Failed", Failed)] {
         let mut scene = Scene::new(&asking("a"), vec![deployment("logpilot-all", 2, 2), claim(record)]);
         let state = scene.step();
@@ -330,7 +330,7 @@ fn a_request_that_the_claim_remembers_is_not_carried_out_again() {
 }
 
 #[test]
-fn a_claim_remembers_sixteen_and_skips_what_is_no_record() {
+fn a_pvc_keeps_16_records_skipping_invalid_ones() {
     let full: Vec<String> = (0..16).map(|number| format!("r{number}=Succeeded")).collect();
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.objects.extend([
@@ -343,7 +343,7 @@ fn a_claim_remembers_sixteen_and_skips_what_is_no_record() {
 }
 
 #[test]
-fn the_one_that_runs_ends_before_the_next_begins_and_no_server_starts_in_between() {
+fn restores_run_one_by_one_without_server_starts() {
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
     scene.objects.push(restoring("a", None));
@@ -369,7 +369,7 @@ fn the_one_that_runs_ends_before_the_next_begins_and_no_server_starts_in_between
 }
 
 #[test]
-fn before_its_job_is_made_a_request_can_be_taken_back_and_after_it_goes_on() {
+fn a_request_is_cancellable_until_its_job_exists() {
     let mut scene = Scene::new(&asking("a"), vec![deployment("logpilot-all", 2, 2)]);
     scene.step();
     scene.spec = "{ backup: {} }".into();
@@ -388,7 +388,7 @@ fn before_its_job_is_made_a_request_can_be_taken_back_and_after_it_goes_on() {
 }
 
 #[test]
-fn a_failure_is_told_once_and_the_servers_come_back() {
+fn a_failure_is_reported_once_and_servers_restart() {
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
     let words = "/backups/x is not what was backed up: its SHA-256 is another one; nothing was changed";
@@ -409,7 +409,7 @@ fn a_failure_is_told_once_and_the_servers_come_back() {
 }
 
 #[test]
-fn words_that_come_after_the_end_are_taken_in() {
+fn a_late_termination_message_is_reported() {
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
     scene.objects.push(restoring("a", Some("Complete")));
@@ -419,7 +419,7 @@ fn words_that_come_after_the_end_are_taken_in() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_told_and_nothing_is_stopped() {
+fn obstacles_are_reported_and_nothing_is_stopped() {
     let running = vec![deployment("logpilot-all", 2, 2)];
     let nothing_done = |scene: &Scene, words: &str| {
         let state = scene.look();
@@ -443,7 +443,7 @@ fn what_stands_in_the_way_is_told_and_nothing_is_stopped() {
 }
 
 #[test]
-fn paused_in_the_middle_it_waits_and_a_job_that_runs_is_told_to_its_end() {
+fn a_paused_restore_waits_and_reports_its_job() {
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
     let going = scene.spec.clone();
@@ -495,7 +495,7 @@ fn a_component_with_other_data_keeps_running() {
 }
 
 #[test]
-fn as_many_pods_as_an_autoscaler_had_come_back() {
+fn autoscaled_replicas_are_restored() {
     let spec = asking("a").replace("rest: {}", "rest: { autoscaling: { minReplicas: 2, maxReplicas: 6 } }");
     let mut scene =
         Scene::new(&spec, vec![deployment("logpilot-all", 2, 2), deployment("logpilot-rest", 5, 5)]);
@@ -524,7 +524,7 @@ fn as_many_pods_as_an_autoscaler_had_come_back() {
 }
 
 #[test]
-fn the_job_is_that_of_a_backup_the_other_way_round() {
+fn the_restore_job_mirrors_the_backup_job() {
     let plan = planned(&asking("a"));
     let job = &object(&plan, "Job", &name("a")).body;
     let of = |body: &Value, at: &str| body.pointer(at).cloned().unwrap_or_default();
@@ -556,7 +556,7 @@ fn the_job_is_that_of_a_backup_the_other_way_round() {
 
 /// Its hash is not known when the patch is written, and most of the time there is no such Job.
 #[test]
-fn a_patch_for_the_jobs_of_restores_is_never_told_to_match_nothing() {
+fn a_restore_job_patch_is_never_reported_unmatched() {
     let patch =
         "patches: [{ target: { kind: Job, name: logpilot-restore }, patch: { spec: { backoffLimit: 0 } } }]";
     let asked = asking("a").replace("backup:", &format!("{patch}, backup:"));

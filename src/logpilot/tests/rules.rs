@@ -209,7 +209,7 @@ fn restricted(pod: &Value) -> Vec<String> {
 
 /// The checks themselves: each complaint is made where its rule is broken.
 #[test]
-fn a_broken_rule_is_seen() {
+fn a_broken_rule_is_detected() {
     let good = planned("{ exposure: { ingress: { rules: [{ host: a.b }] } } }");
     assert_eq!(broken(&good), [""; 0]);
     for (kind, pointer, value) in [

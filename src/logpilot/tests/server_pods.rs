@@ -191,7 +191,7 @@ fn refused(spec: &str, path: &str, words: &str) {
     "'management'"
 )]
 #[case::gone("{ containers: [{ name: logpilot, $patch: delete }] }".into(), "containers", "must keep the container 'logpilot'")]
-fn a_patch_gets_no_further_than_env(#[case] pod: String, #[case] path: &str, #[case] words: &str) {
+fn patches_are_limited_like_env(#[case] pod: String, #[case] path: &str, #[case] words: &str) {
     refused(&patched("Strategic", &pod), path, words);
     refused(&patched("Merge", &whole(&pod)), path, words);
 }
@@ -224,7 +224,7 @@ fn a_variable_given_twice_is_refused() {
 
 /// Each of them is harmless by itself.
 #[test]
-fn patches_are_judged_together() {
+fn patches_are_validated_together() {
     let server = |fields: &str| {
         format!(
             "{{ target: {{ kind: Deployment, name: logpilot-all }}, type: Strategic, patch: {{ spec: {{ template: {{ spec: {{ containers: [{{ name: logpilot, {fields} }}] }} }} }} }} }}"
@@ -267,7 +267,7 @@ fn patches_are_judged_together() {
     "{ volumes: [{ name: tmp, emptyDir: { sizeLimit: 1Gi } }], containers: [{ name: logpilot, volumeMounts: [{ name: tmp, mountPath: /tmp, subPath: x }] }] }"
 )]
 #[case::probe("{ containers: [{ name: logpilot, readinessProbe: { periodSeconds: 3 } }] }")]
-fn a_patch_that_keeps_the_promises_is_taken(#[case] pod: &str) {
+fn a_patch_keeping_the_guarantees_is_accepted(#[case] pod: &str) {
     cluster(&patched("Strategic", pod));
 }
 
@@ -342,7 +342,7 @@ fn with_files_only_the_server_writes_the_data() {
     "{ volumes: [{ name: backups, persistentVolumeClaim: null, emptyDir: {} }] }",
     "volumes[backups]"
 )]
-fn patches_of_jobs_are_judged_though_none_is_planned_now(
+fn job_patches_are_validated_without_planned_jobs(
     #[case] kind: &str,
     #[case] name: &str,
     #[case] pod: &str,
@@ -411,7 +411,7 @@ fn patches_of_jobs_are_judged_though_none_is_planned_now(
     "`health`"
 )]
 #[case("logpilot.storage.sqlite.pooling.maximum-pool-size", "1", "sqlitePool")]
-fn what_probes_need_is_refused_whatever_way_it_takes(
+fn settings_breaking_probes_are_refused_everywhere(
     #[case] property: &str,
     #[case] value: &str,
     #[case] words: &str,
@@ -468,7 +468,7 @@ fn what_probes_need_is_refused_whatever_way_it_takes(
 #[case("{ spring.lifecycle.timeout-per-shutdown-phase: PT1M30S }")]
 #[case("{ spring.lifecycle.timeout-per-shutdown-phase: 1000 }")]
 #[case("{ management.metrics.enable: { all: true, tomcat: false } }")]
-fn what_probes_need_not_know_of_is_free(#[case] overlay: &str) {
+fn settings_unrelated_to_probes_are_accepted(#[case] overlay: &str) {
     cluster(&format!("{{ config: {{ overlay: {overlay} }} }}"));
 }
 

@@ -95,7 +95,7 @@ fn the_table(
 }
 
 #[test]
-fn pods_of_all_components_on_one_volume_count_together() {
+fn pods_on_one_volume_count_together() {
     let spec = "{ storage: { backend: File }, components: { all: { replicas: 1 }, rest: { replicas: 1 } } }";
     assert_eq!(violations(spec)[0].path, BACKEND);
     let apart = "{ storage: { backend: File, sharing: PerComponent }, components: { all: { replicas: 1 }, rest: { replicas: 1 } } }";
@@ -107,7 +107,7 @@ fn pods_of_all_components_on_one_volume_count_together() {
 }
 
 #[test]
-fn components_that_share_a_claim_find_each_other_by_its_label() {
+fn components_sharing_a_pvc_use_its_label() {
     let plan = planned("{ components: { all: {}, rest: {} } }");
     for role in ["all", "rest"] {
         let pod = &object(&plan, "Deployment", &format!("logpilot-{role}")).body["spec"]["template"];
@@ -123,7 +123,7 @@ fn components_that_share_a_claim_find_each_other_by_its_label() {
 #[case("strategy: { maxSurge: 0 }", false)]
 #[case("strategy: { type: Recreate }", true)]
 #[case("strategy: {}", true)]
-fn a_rolling_update_is_refused_where_two_pods_may_not_overlap(#[case] strategy: &str, #[case] good: bool) {
+fn overlapping_rolling_updates_are_refused(#[case] strategy: &str, #[case] good: bool) {
     for storage in ["{ backend: File }", "{ volume: { accessMode: ReadWriteOncePod } }"] {
         let spec = format!("{{ storage: {storage}, components: {{ all: {{ replicas: 1, {strategy} }} }} }}");
         match validate(&resource(&spec)) {
@@ -147,7 +147,7 @@ fn a_rolling_update_is_refused_where_two_pods_may_not_overlap(#[case] strategy: 
     Some("spec.components.all.topologySpread")
 )]
 #[case("all: { topologySpread: [{ topologyKey: zone }] }", None)]
-fn placement_that_contradicts_one_node_is_refused(#[case] components: &str, #[case] wanted: Option<&str>) {
+fn placement_contradicting_one_node_is_refused(#[case] components: &str, #[case] wanted: Option<&str>) {
     let violations =
         validate(&resource(&format!("{{ components: {{ {components} }} }}"))).err().unwrap_or_default();
     assert_eq!(violations.first().map(|violation| violation.path.as_str()), wanted);
@@ -159,7 +159,7 @@ fn placement_that_contradicts_one_node_is_refused(#[case] components: &str, #[ca
 }
 
 #[test]
-fn an_explicit_budget_is_honoured_where_pods_are_bound_and_off_is_off() {
+fn an_explicit_budget_is_honoured() {
     let plan = planned("{ components: { all: { podDisruptionBudget: { minAvailable: 1 } } } }");
     let budget = &object(&plan, "PodDisruptionBudget", "logpilot-all").body["spec"];
     assert_eq!((&budget["minAvailable"], budget.get("maxUnavailable")), (&json!(1), None));
@@ -177,11 +177,7 @@ fn an_explicit_budget_is_honoured_where_pods_are_bound_and_off_is_off() {
 #[case("Pending", "5Gi", Some("5Gi"))]
 #[case("Pending", "10240Mi", None)]
 #[case("Bound", "5Gi", None)]
-fn a_claim_without_a_volume_keeps_its_size_until_it_has_one(
-    #[case] phase: &str,
-    #[case] requested: &str,
-    #[case] kept: Option<&str>,
-) {
+fn a_pending_pvc_keeps_its_size(#[case] phase: &str, #[case] requested: &str, #[case] kept: Option<&str>) {
     let claim = |name: &str| {
         json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name },
             "spec": { "resources": { "requests": { "storage": requested } } }, "status": { "phase": phase } })
@@ -219,7 +215,7 @@ fn a_claim_without_a_volume_keeps_its_size_until_it_has_one(
 #[case("5Gi", Some("5Gi"), "10Gi", false)]
 #[case("10Gi", Some("100Gi"), "10Gi", false)]
 #[case("10240Mi", Some("10Gi"), "10Gi", false)]
-fn a_smaller_size_goes_as_far_as_the_volume(
+fn a_smaller_size_stops_at_the_volume(
     #[case] requested: &str,
     #[case] capacity: Option<&str>,
     #[case] asked: &str,

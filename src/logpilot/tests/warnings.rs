@@ -127,7 +127,7 @@ fn every_warning_can_be_caused_and_explained() {
 }
 
 #[test]
-fn a_problem_says_which_object_what_and_what_next() {
+fn a_problem_names_object_cause_and_action() {
     for problem in warnings(&cluster("{}")) {
         assert_eq!(problem.object, "PersistentVolumeClaim logpilot/logpilot-data");
         assert!(!problem.message.is_empty() && problem.action.ends_with('.'));

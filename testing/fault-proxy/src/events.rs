@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_changes_the_event_that_it_names_and_no_other() {
+    fn each_fault_changes_only_its_event() {
         for (fault, expected) in [
             (Fault::Refuse, r#"{"e":1}{"e":2}{"e":3}"#),
             (Fault::Freeze { events: 1 }, r#"{"e":1}…"#),

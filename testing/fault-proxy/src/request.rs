@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_of_path_is_understood() {
+    fn every_path_form_is_parsed() {
         for (method, uri, expected) in [
             ("GET", "/api/v1/pods", "list /pods - - -"),
             ("GET", "/api/v1/pods?watch=true&limit=1", "watch /pods - - -"),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_change_something_is_a_write() {
+    fn only_mutating_requests_are_writes() {
         assert!(read("PATCH", "/api/v1/namespaces/a").writes());
         assert!(!read("GET", "/api/v1/namespaces/a").writes());
     }

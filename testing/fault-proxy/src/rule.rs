@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_may_be_anything() {
+    fn omitted_fields_match_anything() {
         assert!(When::default().matches(&asked()));
         assert!(When::writes().matches(&asked()));
         assert!(When::of("patch", "deployments").within("a").matches(&asked()));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_selector_is_joined_to_the_one_that_is_there() {
+    fn a_selector_is_joined_to_the_existing_one() {
         let narrow = |parameter, selector: &str, uri: &str| {
             let narrow = Narrow { when: When::default(), parameter, selector: selector.to_owned() };
             narrow.apply(&uri.parse().unwrap()).to_string()

@@ -100,7 +100,7 @@ async fn create(api: &Api<ConfigMap>, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_write_can_be_lost_before_it_after_it_or_be_answered_otherwise() {
+async fn a_write_is_lost_unanswered_or_answered_differently() {
     let stand = Stand::new("writes").await;
     let api = stand.api().await;
     let when = || When::of("create", "configmaps");
@@ -124,7 +124,7 @@ async fn a_write_can_be_lost_before_it_after_it_or_be_answered_otherwise() {
 }
 
 #[tokio::test]
-async fn what_is_listened_for_is_heard_in_addresses_and_in_bodies() {
+async fn needles_are_found_in_urls_and_bodies() {
     let stand = Stand::new("listening").await;
     let api = stand.api().await;
     stand.proxy.listen_for(vec!["xxxx".to_owned(), "named".to_owned(), "nowhere".to_owned()]);
@@ -136,7 +136,7 @@ async fn what_is_listened_for_is_heard_in_addresses_and_in_bodies() {
 }
 
 #[tokio::test]
-async fn after_a_crash_nothing_comes_through_until_the_next_life() {
+async fn after_a_crash_no_request_passes_until_restart() {
     let stand = Stand::new("crashes").await;
     for (moment, answer, written) in [
         (Moment::Before, "nothing", false),
@@ -164,7 +164,7 @@ async fn after_a_crash_nothing_comes_through_until_the_next_life() {
 }
 
 #[tokio::test]
-async fn who_dies_as_soon_as_a_rule_has_acted_dies_at_its_moment() {
+async fn a_process_killed_by_a_rule_dies_immediately() {
     let stand = Stand::new("moments").await;
     for (moment, written) in
         [(Moment::Before, false), (Moment::Committed, true), (Moment::Replied, true)].repeat(10)
@@ -189,7 +189,7 @@ async fn who_dies_as_soon_as_a_rule_has_acted_dies_at_its_moment() {
 }
 
 #[tokio::test]
-async fn a_list_can_be_an_old_one_be_cut_or_be_slow() {
+async fn a_list_can_be_stale_truncated_or_slow() {
     let stand = Stand::new("lists").await;
     let api = stand.api().await;
     let count = async || {
@@ -230,7 +230,7 @@ async fn watched(api: &Api<ConfigMap>, from: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_watch_can_skip_repeat_invent_freeze_and_end() {
+async fn a_watch_can_skip_repeat_forge_freeze_end() {
     let stand = Stand::new("watches").await;
     let api = stand.api().await;
     let from = api.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();

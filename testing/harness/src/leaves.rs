@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_leaf_has_its_place_in_the_table() {
+    fn every_leaf_is_in_the_table() {
         let (leaves, without) = leaves();
         assert_eq!(without, [""; 0], "leaves without an operation");
         for leaf in &leaves {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leaf_is_changed_and_removed_where_it_is() {
+    fn a_leaf_is_changed_and_removed_in_place() {
         let spec = json!({ "a": [{ "b": { "x/y": 1 } }] });
         let at = places(&spec, &["a[]", "b", "*"]).remove(0);
         assert_eq!(at, ["a", "0", "b", "x/y"]);

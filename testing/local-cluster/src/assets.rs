@@ -77,14 +77,14 @@ mod tests {
     use crate::build::KUBERNETES;
 
     #[test]
-    fn the_version_is_the_one_that_go_mod_pins() {
+    fn the_version_is_pinned_in_go_mod() {
         let pinned =
             KUBERNETES.go_mod.lines().find_map(|line| line.strip_prefix("require k8s.io/kubernetes v"));
         assert_eq!(pinned, Some(KUBERNETES_VERSION));
     }
 
     #[test]
-    fn a_directory_without_the_tools_lacks_each_of_them() {
+    fn an_empty_directory_lacks_every_tool() {
         let empty = tempfile::tempdir().expect("a directory");
         assert_eq!(CONTROL_PLANE.missing(empty.path()).len(), CONTROL_PLANE.tools.len() + 1);
         fs::write(empty.path().join("etcd"), "").expect("a file");

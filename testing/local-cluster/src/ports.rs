@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_only_for_who_is_told_of_it_before_between_and_after_its_listeners() {
+    fn a_port_stays_reserved_between_its_listeners() {
         let port = Port::free(Ipv4Addr::LOCALHOST).unwrap();
         let address = format!("127.0.0.1:{port}");
         for _ in 0..2 {

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ready_stage_leaves_out_exactly_the_images_with_a_marker() {
+    fn the_ready_stage_excludes_exactly_the_marker_images() {
         let selector = format!(r#"test("{}")"#, MARKERS.map(pattern).join("|"));
         assert!(STAGES[1].contains(&selector), "stages/ready.yaml should hold {selector}");
     }

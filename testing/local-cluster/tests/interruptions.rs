@@ -12,7 +12,7 @@ use serde_json::json;
 
 /// One test, because each step disturbs everything.
 #[tokio::test]
-async fn components_come_back_with_their_data_and_nothing_is_left_at_the_end() {
+async fn components_restart_with_data_and_leave_no_process() {
     let control_plane =
         ControlPlane::start(Options { nodes: 1, ..Options::default() }).await.expect("a control plane");
     let server = control_plane.server();

@@ -45,7 +45,7 @@ async fn wait_until_nothing_is_left(dir: &Path, pids: &[String]) {
 }
 
 #[tokio::test]
-async fn up_kubectl_down_and_a_killed_owner_leaves_nothing() {
+async fn up_down_and_kill_leave_no_process() {
     let parent = tempfile::tempdir().expect("a directory");
     let dir = parent.path().join("cluster");
     let refused = local_cluster(&dir, &["kubectl", "get", "nodes"]);

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_on_the_server_105_of_130_within_3_seconds() {
+    fn the_limit_admits_105_of_130_in_3s() {
         let start = Instant::now();
         let bucket = Bucket::new(rate(100), start);
         assert_eq!(taken(&bucket, 110, start), 100);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_of_nothing_fails() {
+    fn an_empty_bucket_fails() {
         let now = Instant::now();
         assert_eq!(Bucket::new(rate(0), now).take(now), Taken::Impossible);
     }

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn every_switch_of_the_list_is_read() {
+    fn every_listed_switch_is_read() {
         for (name, _) in ALL {
             let value = match *name {
                 "LOG_SERVER_END_WITH" => "heap",

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_is_the_same_each_time_and_names_what_is_in_it() {
+    fn an_archive_is_reproducible_and_lists_its_content() {
         let dir = tempfile::tempdir().expect("a directory");
         let program = dir.path().join("program");
         fs::write(&program, "text").expect("a program");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_image_is_the_dockerfiles() {
+    fn the_operator_image_matches_the_dockerfile() {
         let dockerfile = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Dockerfile");
         let dockerfile = fs::read_to_string(dockerfile).expect("the Dockerfile");
         let image = Image::operator("name:1", "logpilot-operator");

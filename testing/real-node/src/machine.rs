@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_package_is_missing_when_its_program_is() {
+    fn a_package_without_program_is_missing() {
         assert_eq!(missing_packages(|_| true), Vec::<&str>::new());
         assert_eq!(missing_packages(|program| program != "/usr/sbin/nft"), ["nftables"]);
     }

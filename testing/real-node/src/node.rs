@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_placeholder_is_filled_and_a_node_knows_the_way_to_the_others() {
+    fn placeholders_are_filled_and_nodes_have_routes() {
         let files =
             configuration(Number(2), 3, Path::new("/run/node-2"), Path::new("/pki/ca.crt"), "/run/node-2");
         for (file, text) in &files {

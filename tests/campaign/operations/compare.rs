@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantity_may_be_written_in_other_words() {
+    fn equal_quantities_compare_equal() {
         let limit =
             |text: &str| EndState::from([("Deployment a/x/resources/limits/cpu".to_owned(), json!(text))]);
         assert!(differences(&limit("1"), &limit("1000m"), &BTreeSet::new()).is_empty());
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_past_rightly_leaves_is_passed_over() {
+    fn only_expected_history_differences_are_ignored() {
         let of = |uid| {
             state(&[
                 ("Service a/metadata/uid", uid),

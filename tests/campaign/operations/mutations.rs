@@ -237,7 +237,7 @@ mod tests {
     use super::{super::leaves::leaves, *};
 
     #[test]
-    fn the_bounds_of_a_number_are_tried_and_what_is_past_them() {
+    fn numbers_are_tried_at_and_beyond_bounds() {
         let tried = number(&json!({ "type": "integer", "minimum": 1.0, "maximum": 9.0 }));
         let of =
             |value: Value| tried.iter().find(|(_, it, _)| *it == value).map(|(_, _, expected)| *expected);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn every_leaf_has_operations_of_both_kinds_and_no_spec_is_tried_twice() {
+    fn every_leaf_has_distinct_operations_of_both_kinds() {
         let (leaves, _) = leaves();
         let all = operations(&leaves);
         for leaf in &leaves {

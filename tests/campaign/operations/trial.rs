@@ -455,7 +455,7 @@ mod tests {
     };
 
     #[test]
-    fn two_at_the_bound_have_ports_of_their_own() {
+    fn node_ports_at_the_bound_do_not_collide() {
         let of = |ports: Value, name| apart(&json!({ "components": { "all": { "nodePort": ports } } }), name);
         let at = |name| of(json!({ "http": 32767, "grpc": 30000 }), name);
         assert_eq!(at("c00001"), of(json!({ "http": 32708, "grpc": 32709 }), "c00001"));
@@ -469,7 +469,7 @@ mod tests {
 
     /// Asked of the rules alone, so that nobody has to wait for a campaign to know.
     #[test]
-    fn only_the_listed_leaves_have_no_way_back() {
+    fn only_the_listed_leaves_are_irreversible() {
         let judge = Judge::new();
         let object = |spec: &Value| {
             json!({

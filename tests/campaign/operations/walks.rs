@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_leaf_is_walked_and_a_replay_takes_the_same_way() {
+    fn every_leaf_is_walked_and_replays_identically() {
         let ways = plans(3, true);
         let walked: Vec<&Operation> = ways
             .iter()
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_is_laid_over_what_is_there() {
+    fn an_operation_is_applied_over_the_current_spec() {
         let operation = |spec: Value| Operation {
             leaf: String::new(),
             what: String::new(),

@@ -222,7 +222,7 @@ proptest! {
     #![proptest_config(proptest_config(10))]
 
     #[test]
-    fn whatever_happens_it_ends_where_an_undisturbed_one_ends(
+    fn a_disturbed_run_converges_like_an_undisturbed_one(
         first in choices(), order in any::<u64>(), acts in prop::collection::vec(act(), 0..12),
     ) {
         let ended = tried(&first, order, &acts);
@@ -230,7 +230,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_of_ours_acts_on_what_somebody_put_in_its_place(
+    fn no_own_object_acts_on_a_foreign_replacement(
         first in choices(), order in any::<u64>(), at in any::<usize>(), then in prop::collection::vec(act(), 0..3),
     ) {
         let acts: Vec<Act> = [Act::Reconcile, Act::Take(at)].into_iter().chain(then).collect();
@@ -239,7 +239,7 @@ proptest! {
     }
 
     #[test]
-    fn a_plan_that_was_written_in_part_is_finished_in_two_more_rounds(
+    fn a_partly_applied_plan_finishes_in_two_rounds(
         first in choices(), order in any::<u64>(), after in 0_usize..40, fault in fault(),
     ) {
         let ended = tried(&first, order, &[Act::Fault(after, fault), Act::Reconcile]);

@@ -95,7 +95,7 @@ impl Scene {
 }
 
 #[test]
-fn a_living_autoscaler_keeps_its_number() {
+fn an_existing_autoscaler_keeps_its_replicas() {
     run(async {
         let mut scene = Scene::new(&spec(2)).await;
         assert_eq!(scene.lists(), 0, "nothing is asked while the number is ours");
@@ -117,7 +117,7 @@ fn a_living_autoscaler_keeps_its_number() {
 }
 
 #[test]
-fn the_spec_decides_once_the_autoscaler_is_gone() {
+fn the_spec_decides_after_the_autoscaler_is_deleted() {
     for restarted in [false, true] {
         run(async {
             let mut scene = Scene::new(&spec(2)).await;
@@ -153,7 +153,7 @@ fn the_spec_decides_once_the_autoscaler_is_gone() {
 }
 
 #[test]
-fn a_number_set_by_hand_is_reverted() {
+fn manually_set_replicas_are_reverted() {
     run(async {
         let mut scene = Scene::new(&spec(2)).await;
         for subresource in ["scale", ""] {
@@ -173,7 +173,7 @@ fn a_number_set_by_hand_is_reverted() {
 
 /// Every row of the storage table that allows one pod.
 #[test]
-fn storage_for_one_pod_runs_one_pod() {
+fn single_pod_storage_runs_one_pod() {
     let rows = [
         (json!({ "backend": "File" }), "File storage"),
         (json!({ "backend": "File", "volume": { "accessMode": "ReadWriteMany" } }), "File storage"),
@@ -205,7 +205,7 @@ fn storage_for_one_pod_runs_one_pod() {
 }
 
 #[test]
-fn an_accepted_risk_is_scaled_as_others_wish() {
+fn an_accepted_risk_permits_foreign_scaling() {
     run(async {
         let risk = json!({ "backend": "File", "allowUnsafe": ["FileStorageSharedByPods"] });
         let mut scene = Scene::new(&on_one_pod(&risk)).await;
@@ -230,7 +230,7 @@ fn an_autoscaler_within_the_storage_is_no_problem() {
 
 /// By hand, and of a component that an autoscaler of ours scales.
 #[test]
-fn whoever_scales_past_the_storage_is_reverted() {
+fn scaling_beyond_the_storage_is_reverted() {
     let own = json!({ "image": "danpung2/logpilot:1.2.0", "storage": { "backend": "File" },
         "components": { "all": { "autoscaling": { "maxReplicas": 1 } } } });
     for spec in [on_one_pod(&json!({ "backend": "File" })), own] {

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lost_doubled_and_unacknowledged_records_are_told_apart() {
+    fn lost_duplicated_and_unacknowledged_records_are_distinguished() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut tally = Tally::new(start);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn without_reading_nothing_is_said_to_be_lost() {
+    fn without_reading_no_loss_is_reported() {
         let mut tally = Tally::new(Instant::now());
         tally.note(Sent { message: "r-0".into(), tries: 1 }, Ok(()), Instant::now());
         let report = tally.compare(Err("refused".into()), "r");

@@ -114,7 +114,7 @@ fn bad() -> Value {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn an_image_that_is_not_there() {
+async fn an_image_that_does_not_exist() {
     let world = shared().await;
     let (case, old) = serving(&world, "cause-image").await;
     case.patch(&component(&json!({ "image": "danpung2/logpilot:0.0.0-absent" })));
@@ -204,7 +204,7 @@ async fn root_causes_behind_stack_frames() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_server_that_its_startup_probe_ends() {
+async fn a_server_terminated_by_its_startup_probe() {
     let world = shared().await;
     if !world.misbehaves("a server that starts slowly") {
         return;
@@ -227,7 +227,7 @@ async fn a_server_that_its_startup_probe_ends() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_server_that_needs_more_memory_than_it_may() {
+async fn a_server_exceeding_its_memory_limit() {
     let world = shared().await;
     if !world.misbehaves("a server that leaks") {
         return;
@@ -246,7 +246,7 @@ async fn a_server_that_needs_more_memory_than_it_may() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_volume_without_room() {
+async fn a_full_volume() {
     let world = shared().await;
     let Some(nodes) = world.nodes("a full volume") else { return };
     // All volumes of the class share one file system: full before the server has written anything.
@@ -298,7 +298,7 @@ impl Drop for Filler {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_configuration_that_is_tried_first() {
+async fn a_configuration_checked_before_the_rollout() {
     let mut checked = spec(&json!({ COMPONENT: quick(&json!({})) }));
     checked["config"]["check"] = json!({ "timeoutSeconds": 120 });
     let world = shared().await;

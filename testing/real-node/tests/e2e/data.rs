@@ -12,7 +12,7 @@ const CHANNEL: &str = "kept";
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_backup_during_writes_brings_rows_and_offsets_back_once() {
+async fn a_backup_during_writes_restores_rows_and_offsets() {
     let world = shared().await;
     let mut wanted = with_backups(2);
     let case = Case::new(&world, "data", &wanted);
@@ -93,7 +93,7 @@ async fn a_backup_during_writes_brings_rows_and_offsets_back_once() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_damaged_backup_is_refused_and_a_damaged_database_is_put_right() {
+async fn damaged_backups_are_refused_and_databases_repaired() {
     let world = shared().await;
     let Some(nodes) = world.nodes("damage to a database") else { return };
     let case = Case::new(&world, "damage", &with_backups(1));

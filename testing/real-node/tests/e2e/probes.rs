@@ -55,7 +55,7 @@ fn fault(nodes: &Nodes, pod: &Value) -> PathBuf {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn every_mode_lets_a_healthy_server_be() {
+async fn no_probe_mode_restarts_a_healthy_server() {
     const COMPONENTS: [&str; 3] = ["all", "rest", "grpc"];
     let components = |mode: &str| {
         let component = quick(&json!({ "probes": { "mode": mode } }));
@@ -99,7 +99,7 @@ async fn every_mode_lets_a_healthy_server_be() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_server_whose_storage_fails_leaves_its_service_and_is_not_restarted() {
+async fn a_storage_fault_removes_endpoints_without_a_restart() {
     let world = shared().await;
     let Some(nodes) = faulty(&world) else { return };
     let two = quick(&json!({ "replicas": 2, "env": env() }));
@@ -141,7 +141,7 @@ async fn a_server_whose_storage_fails_leaves_its_service_and_is_not_restarted() 
 /// What the default spares a user from: the seed's probe, which restarts a server for what a restart cannot mend.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn with_one_health_for_every_probe_a_storage_fault_restarts_the_server() {
+async fn a_shared_health_endpoint_restarts_on_storage_fault() {
     let world = shared().await;
     let Some(nodes) = faulty(&world) else { return };
     let one = quick(&json!({ "probes": { "mode": "Actuator" }, "env": env() }));

@@ -82,7 +82,7 @@ fn service(case: &str, component: &str, protocol: &str) -> String {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn one_pod_hands_its_volume_to_the_next_and_no_client_notices() {
+async fn a_single_pod_rollout_loses_no_request() {
     let name = "rollout-one";
     let world = shared().await;
     let case = Case::new(&world, name, &spec(&json!({ "all": quick(&json!({})) })));
@@ -94,7 +94,7 @@ async fn one_pod_hands_its_volume_to_the_next_and_no_client_notices() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn pods_that_share_a_volume_are_replaced_and_no_client_notices() {
+async fn a_shared_volume_rollout_loses_no_request() {
     let name = "rollout-more";
     let two = quick(&json!({ "replicas": 2 }));
     let world = shared().await;
@@ -113,7 +113,7 @@ async fn pods_that_share_a_volume_are_replaced_and_no_client_notices() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_changed_configuration_is_what_the_server_says() {
+async fn the_server_shows_the_changed_configuration() {
     let mut first = spec(&json!({ "all": quick(&json!({})), "rest": quick(&json!({ "replicas": 2 })) }));
     first["config"]["overlay"] = shown("first");
     let world = shared().await;

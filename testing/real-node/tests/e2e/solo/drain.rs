@@ -16,7 +16,7 @@ const SECONDS: u64 = 75;
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn two_pods_on_one_volume_share_a_node_and_a_drain_moves_them_with_their_data() {
+async fn a_drain_moves_two_pods_with_their_volume() {
     let world = alone().await;
     let Some(nodes) = two_nodes(&world) else { return };
     let case = Case::new(&world, "drained", &two_pods(&json!({})));
@@ -60,7 +60,7 @@ async fn two_pods_on_one_volume_share_a_node_and_a_drain_moves_them_with_their_d
 /// The one case in which the pods of a component may be on several nodes: a volume that several can mount, accepted as such.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn pods_that_may_be_anywhere_are_drained_within_their_budget_and_no_request_fails() {
+async fn a_drain_within_the_pdb_fails_no_request() {
     let world = alone().await;
     let Some(nodes) = two_nodes(&world) else { return };
     let [from, to] = &nodes[..2] else { unreachable!() };

@@ -10,7 +10,7 @@ const REPLICAS: u64 = 3;
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_leader_that_is_deleted_by_force_in_the_middle_of_a_rollout_is_followed_by_the_other() {
+async fn a_force_deleted_leader_is_replaced_during_rollout() {
     let world = alone().await;
     let delete = |leader: &str| {
         world.kubectl.must(&format!("delete pod {leader} -n {OPERATOR_NAMESPACE} --force --grace-period=0"));
@@ -22,7 +22,7 @@ async fn a_leader_that_is_deleted_by_force_in_the_middle_of_a_rollout_is_followe
 /// Nobody is told: the Lease names a process that is no more, and a pod that is ready.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_leader_whose_process_is_killed_in_the_middle_of_a_rollout_is_followed_by_the_other_or_itself() {
+async fn a_killed_leader_process_is_replaced_during_rollout() {
     let world = alone().await;
     let Some(nodes) = world.nodes("a killed process") else { return };
     let kill = |_: &str| {
@@ -38,7 +38,7 @@ async fn a_leader_whose_process_is_killed_in_the_middle_of_a_rollout_is_followed
 /// A kubelet that ends it for its probe sends the same signal.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_operator_says_why_it_ended() {
+async fn the_operator_reports_its_termination_reason() {
     let world = alone().await;
     let Some(nodes) = world.nodes("a process that is told to end") else { return };
     world.operator_is_ready().await;
@@ -63,7 +63,7 @@ async fn the_operator_says_why_it_ended() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_leader_that_is_evicted_in_the_middle_of_a_rollout_is_followed_by_the_other() {
+async fn an_evicted_leader_is_replaced_during_rollout() {
     let world = alone().await;
     let evict = |leader: &str| {
         let path = format!("/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{leader}/eviction");
@@ -80,7 +80,7 @@ async fn a_leader_that_is_evicted_in_the_middle_of_a_rollout_is_followed_by_the_
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_operator_is_upgraded_in_the_middle_of_a_rollout() {
+async fn the_operator_is_upgraded_during_a_rollout() {
     let world = alone().await;
     let Some(nodes) = world.nodes("an upgrade of the operator") else { return };
     let image = world.operator_image();

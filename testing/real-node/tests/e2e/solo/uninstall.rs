@@ -15,7 +15,7 @@ const CHANNEL: &str = "kept";
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_manifest_is_deleted_under_living_clusters_and_comes_back_without_a_restart() {
+async fn reinstalling_the_manifest_restarts_no_pod() {
     let world = alone().await;
     let case = with_a_record(&world, "orphan").await;
     let pods = case.uids("all");
@@ -37,7 +37,7 @@ async fn the_manifest_is_deleted_under_living_clusters_and_comes_back_without_a_
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_operator_goes_first_then_the_resource_then_the_definition() {
+async fn operator_then_resource_then_crd_are_deleted() {
     let world = alone().await;
     let case = with_a_record(&world, "operator-first").await;
     uninstall(&world).await;
@@ -53,7 +53,7 @@ async fn the_operator_goes_first_then_the_resource_then_the_definition() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_resource_goes_first_then_operator_and_definition() {
+async fn resource_then_operator_and_crd_are_deleted() {
     let world = alone().await;
     let case = with_a_record(&world, "resource-first").await;
     let began = Instant::now();
@@ -70,7 +70,7 @@ async fn the_resource_goes_first_then_operator_and_definition() {
 /// Nobody is left to refuse it, and nobody to clean up: the data stays all the same.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_definition_goes_under_a_living_cluster_once_its_policy_is_gone() {
+async fn without_its_policy_the_crd_is_deleted() {
     let world = alone().await;
     let case = with_a_record(&world, "definition-first").await;
     uninstall(&world).await;
@@ -87,7 +87,7 @@ async fn the_definition_goes_under_a_living_cluster_once_its_policy_is_gone() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_definition_is_refused_while_there_is_a_cluster() {
+async fn crd_deletion_is_denied_while_resources_exist() {
     let world = alone().await;
     let case = with_a_record(&world, "defined").await;
     let pods = case.uids("all");
