@@ -1,4 +1,4 @@
-//! What is planned for backups, and what is told of them.
+//! The objects planned for backups, and how backups are reported.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ pub(super) fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
 }
 
-/// That many seconds after what has no time of its own.
+/// A deadline tracker that expires after `seconds` for everything without a deadline of its own.
 pub(super) fn seconds_in(seconds: i64) -> DeadlineTracker {
     DeadlineTracker::at(Timestamp::from_second(seconds).expect("a time"))
 }
@@ -29,7 +29,7 @@ fn kind(name: &str) -> &'static Kind {
     KINDS.iter().copied().find(|kind| kind.kind == name).expect("a kind")
 }
 
-/// Objects as the API server has them.
+/// A snapshot with these objects, as the API server returns them.
 pub(super) fn world(objects: &[Value]) -> Snapshot {
     let mut snapshot = Snapshot::default();
     for (number, object) in objects.iter().enumerate() {
@@ -106,7 +106,7 @@ fn each_volume_has_its_own_cronjob_and_pvc() {
     assert!(names(&planned("{}"), "CronJob").is_empty());
 }
 
-/// As a server's pod would be selected, its traffic would go to a pod that copies.
+/// A backup pod that a server's selector matched would receive client traffic.
 #[test]
 fn no_service_pdb_or_deployment_selects_backup_pods() {
     let plan = planned("{ components: { all: {}, rest: {}, grpc: {} }, backup: {} }");
@@ -192,7 +192,7 @@ fn the_newest_backup_is_reported_after_its_job() {
     assert_eq!(status.next_schedule.as_ref().map(|time| time.0), Some(at("2026-01-03T02:00:00Z")));
     assert_eq!(clock.next(), Some(Duration::from_hours(18)), "looked at again when it is too old");
     assert_eq!(backups::oldest(&first.status).map(|time| time.0), Some(at("2026-01-02T02:00:05Z")));
-    // History limits remove Jobs, and pods before them.
+    // History limits delete Jobs, and their pods before them.
     for left in [&objects[..1], &objects[..2]] {
         let later = seen(spec, &first.status, left, "2026-01-02T11:00:00Z");
         assert_eq!(later.status, first.status);
@@ -214,7 +214,7 @@ fn a_failed_backup_warns_with_the_pod_message() {
     assert_eq!(told.problems[0].object, "Job logpilot/backup-manual");
     assert_eq!(told.status[0].last_result, Some(BackupResult::Failed));
     assert!(told.status[0].last_success.is_some());
-    // The pod that failed makes no server unready, and a new success ends it.
+    // The failed pod makes no server unready, and a later success clears the problem.
     let plan = planned("{ backup: {} }");
     assert!(
         problems::live_problems(&plan, &world(&objects), &seconds_in(0))
@@ -233,7 +233,7 @@ fn an_overdue_backup_is_reported_after_its_deadline() {
     let old = [cron_job(), job("logpilot-backup-1", "Complete", "2026-01-02T03:00:05Z")];
     assert_eq!(reasons(&seen(spec, &[], &old, "2026-01-03T04:59:59Z")), [""; 0]);
     assert_eq!(reasons(&seen(spec, &[], &old, "2026-01-03T05:00:00Z")), ["BackupOld"]);
-    // None yet: from when the CronJob was made.
+    // No backup yet: the age counts from the creation of the CronJob.
     let fresh = [cron_job()];
     let clock = DeadlineTracker::at(at("2026-01-01T04:00:00Z"));
     assert_eq!(reasons(&seen_by(&clock, spec, &[], &fresh)), [""; 0]);
@@ -244,7 +244,8 @@ fn an_overdue_backup_is_reported_after_its_deadline() {
     assert!(backups::oldest(&seen(spec, &[], &fresh, "2026-01-01T04:00:00Z").status).is_none());
 }
 
-/// A class may bind only when the first backup runs, perhaps at night: the servers are ready all the same.
+/// A storage class may bind only when the first backup runs, perhaps at night. The servers are
+/// ready nevertheless.
 #[test]
 fn a_pending_unused_backup_pvc_is_no_problem() {
     let plan = planned("{ backup: {} }");
@@ -258,7 +259,7 @@ fn a_pending_unused_backup_pvc_is_no_problem() {
     assert_eq!(told(&[claim("logpilot-data", "Pending")]), 1);
 }
 
-/// One prefix for each volume of data, under one that no other cluster has by default.
+/// Each data volume has its own prefix, below one that no other Kubernetes cluster uses by default.
 #[test]
 fn a_bucket_replaces_the_pvc_and_references_keys() {
     let spec = |more: &str| {
@@ -290,7 +291,8 @@ fn a_bucket_replaces_the_pvc_and_references_keys() {
     assert_eq!(container(&shared, "logpilot-backup")["args"][2], "--to=s3://abc/logpilot/logpilot");
 }
 
-/// A name with a dot fits no certificate of Amazon's, and other servers seldom have a name for each bucket.
+/// A name with a dot matches no certificate of Amazon's, and other servers seldom have a host name
+/// for each bucket.
 #[test]
 fn a_bucket_is_addressed_by_path_where_required() {
     for (s3, in_path) in [
@@ -344,7 +346,7 @@ fn a_missing_backup_secret_is_reported_by_name() {
     assert_eq!(only.severity, crate::api::status::Severity::Warning, "servers run without a backup");
 }
 
-/// Nothing names a Secret, and the pods run as the ServiceAccount that the role is given to.
+/// Nothing references a Secret, and the pods run under the ServiceAccount to which the role is granted.
 #[test]
 fn pods_with_an_identity_need_no_secret() {
     let plan = planned(

@@ -1,4 +1,5 @@
-//! `application.yml`: what it says, who may say it, and that every text arrives as it was written.
+//! `application.yml`: its content, which source may set which property, and that every text is
+//! written unchanged.
 
 use proptest::prelude::*;
 use rstest::rstest;
@@ -46,7 +47,7 @@ fn other_spellings_resolve_to_their_property(#[case] overlay: &str) {
     assert_eq!(file.as_object().expect("a map").len(), 4, "no second spelling");
 }
 
-/// The one violation, which is of this property of the overlay.
+/// Returns the only violation, which concerns this property of the overlay.
 fn refused(overlay: &str, path: &str) -> Violation {
     let mut violations = violations(&format!("{{ config: {{ overlay: {overlay} }} }}"));
     assert_eq!(violations.len(), 1, "one violation: {violations:#?}");
@@ -148,7 +149,7 @@ fn the_name_depends_on_its_component_content_only() {
     assert_ne!(before, name("{ components: { rest: {} }, config: { logLevels: { a: INFO } } }", "rest"));
 }
 
-/// Spring reads YAML 1.1, where these are no texts. Quoted they are.
+/// Spring reads YAML 1.1, where these scalars are not strings unless they are quoted.
 #[rstest]
 #[case("on")]
 #[case("Off")]

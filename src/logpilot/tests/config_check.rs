@@ -1,4 +1,5 @@
-//! When a configuration is tried first, what tries it, and what that means for the rest of the plan.
+//! When a configuration is checked before its rollout, which Job checks it, and how the check
+//! affects the rest of the plan.
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
@@ -33,7 +34,7 @@ use crate::{
 
 const CHECKED: &str = "{ environment: Development, config: { check: { timeoutSeconds: 120 } } }";
 
-/// A live object of the cluster `logpilot`.
+/// A live object of the resource `logpilot`.
 fn child(kind: &'static Kind, name: &str, owner: (&str, &str), rest: &Value) -> Child {
     let (uid, owner_kind) = owner;
     let api_version = if owner_kind == "LogPilotCluster" { "logpilot.io/v1alpha1" } else { "v1" };
@@ -76,7 +77,7 @@ fn view(children: impl IntoIterator<Item = Child>) -> Snapshot {
     cache.snapshot(&named())
 }
 
-/// The name of the ConfigMap that is planned.
+/// The name of the planned ConfigMap.
 fn wanted() -> String {
     cluster(CHECKED).components[0].config.name.clone()
 }
@@ -115,7 +116,7 @@ fn no_check_is_needed(#[case] spec: &str, #[case] facts: Facts) {
     assert!(!tried(spec, &facts, [deployment("old", 2)]));
 }
 
-/// What is known of the check with a Job in this state and its pod in that one.
+/// The verdict of the check for a Job in this state and its pod in that state.
 fn verdict(job: &Value, pod: Option<(&str, Value)>) -> CheckVerdict {
     let cluster = cluster(CHECKED);
     let name = config_check_job::job(&cluster, &cluster.components[0], &Facts::default())
@@ -238,7 +239,7 @@ fn only_a_failed_check_is_an_error() {
     assert!(found[0].action.contains("delete the Job"), "{found:?}");
 }
 
-/// The Job that tries the first component's configuration.
+/// The Job that checks the first component's configuration.
 fn job(spec: &str, facts: &Facts) -> Planned {
     let cluster = cluster(spec);
     let facts = Facts { config_checks: all_pending(&cluster), ..facts.clone() };
@@ -262,7 +263,7 @@ fn the_check_job_runs_on_an_empty_volume() {
                 let claims = |pod: &Value| pod.to_string().matches("persistentVolumeClaim").count();
                 assert_eq!((claims(value), claims(&pod["volumes"])), (1, 0));
             }
-            // The volume's node is not its own.
+            // The check pod does not have to follow the volume to its node.
             "affinity" => assert!(pod[field].is_null() && !value.is_null()),
             _ => assert_eq!(&pod[field], value, "{field}"),
         }
@@ -310,7 +311,7 @@ config: { check: {} }
         assert!(!of(pod, selector), "{planned} selects it");
         selected += usize::from(of(server, selector));
     }
-    // Deployment, three Services, policy, monitor: the selectors are those of the servers.
+    // Deployment, three Services, NetworkPolicy, monitor: their selectors are those of the servers.
     assert!(selected >= 6, "{selected}");
     assert_eq!(server["annotations"]["prometheus.io/scrape"], "true");
     assert!(pod["annotations"]["prometheus.io/scrape"].is_null());

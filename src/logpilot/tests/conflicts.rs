@@ -1,4 +1,4 @@
-//! What users are told of names that are taken.
+//! How name conflicts are reported to users.
 
 use super::*;
 use crate::{

@@ -1,9 +1,9 @@
-//! Which objects of a plan depend on which.
+//! Dependencies between the objects of a plan.
 
 use super::*;
 use crate::engine::dependencies;
 
-/// One line for each object that depends on others, in the order in which they are written.
+/// Returns one line for each object that depends on others, in the order of the writes.
 fn lines(spec: &str) -> Vec<String> {
     let facts = Facts {
         api_key: crate::logpilot::facts::ApiKeyFact::Generate {
@@ -108,7 +108,7 @@ monitoring: { podMonitor: {} }
     );
 }
 
-/// Each component of its own volume waits for that one only.
+/// Each component waits only for its own volume.
 #[test]
 fn separate_volumes_hold_only_their_component() {
     let found = lines(

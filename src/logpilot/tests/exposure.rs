@@ -1,4 +1,4 @@
-//! Ingress and Gateway rules without a host, and with another path behind them.
+//! Ingress and Gateway rules without a host, and with a rewritten path.
 
 use rstest::rstest;
 
@@ -36,7 +36,7 @@ fn nginx_rewrites_paths_in_a_separate_ingress(
     assert!(other["metadata"]["annotations"].is_null());
 }
 
-/// nginx has no backslash, brace, quote or blank of ours to read.
+/// No backslash, brace, quote or blank of the operator's reaches nginx.
 #[test]
 fn paths_inject_nothing_into_the_ingress() {
     for path in ["/a.b-c_d", "/A/1.2.3/z/"] {
@@ -113,7 +113,7 @@ fn a_gateway_takes_every_host_and_replaces_paths() {
         let path = json!({ "type": "ReplacePrefixMatch", "replacePrefixMatch": prefix });
         json!([{ "type": "URLRewrite", "urlRewrite": { "path": path } }])
     };
-    // The Gateway API asks for one match beside it.
+    // The Gateway API requires exactly one match next to it.
     assert_eq!(seen, [(Some(1), filter("/y")), (Some(1), filter("/")), (Some(2), Value::Null)]);
 }
 

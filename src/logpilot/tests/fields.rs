@@ -1,4 +1,4 @@
-//! Fields that real manifests need, as the objects have them.
+//! Fields that real manifests need, as the objects contain them.
 
 use rstest::rstest;
 
@@ -34,7 +34,7 @@ fn a_cpu_request_alone_has_no_limit(#[case] resources: &str, #[case] request: Va
     assert!(!resources["limits"]["memory"].is_null(), "the heap is made by the memory limit");
 }
 
-/// The LimitRange would give the container one, and the quota refuse its pods.
+/// The LimitRange would give the container a limit, and the quota would reject its pods.
 #[rstest]
 #[case::limit_range("defaults: {}", json!("500m"))]
 #[case::limit_range_off("defaults: { enabled: false }", Value::Null)]
@@ -207,7 +207,8 @@ fn a_broken_pod_blocks_no_drain(#[case] budget: &str, #[case] wanted: &str) {
     assert_eq!(policy, wanted);
 }
 
-/// As `kubectl get all -l app=logpilot-all` finds them. Pods of a trial are none of the component's.
+/// `kubectl get all -l app=logpilot-all` finds these objects. Check pods do not belong to the
+/// component.
 #[test]
 fn component_objects_carry_the_app_label() {
     let cluster = cluster(
@@ -219,7 +220,7 @@ fn component_objects_carry_the_app_label() {
     for planned in &plan(&cluster, &facts).objects {
         let labels = &planned.body["metadata"]["labels"];
         let Some(component) = labels["app.kubernetes.io/component"].as_str() else {
-            // The namespace has that of hand-written manifests.
+            // The namespace has the label of hand-written manifests.
             assert!(planned.kind.kind == "Namespace" || labels["app"].is_null(), "{planned}");
             continue;
         };

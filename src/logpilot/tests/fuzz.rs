@@ -1,4 +1,4 @@
-//! Whatever somebody writes is understood or refused, and never ends the operator.
+//! Arbitrary input is accepted or refused, and never terminates the operator.
 
 use jiff::{Timestamp, ToSpan, Zoned, tz::TimeZone};
 use kube::api::DynamicObject;
@@ -19,7 +19,7 @@ use crate::{
     workload::image::Image,
 };
 
-/// Everything that is done with a spec before a request is sent.
+/// Everything that the operator does with a spec before it sends a request.
 fn taken(object: Value) -> Option<Result<Cluster, Vec<Violation>>> {
     let loose: DynamicObject = serde_json::from_value(object.clone()).ok()?;
     contention::contention_keys(&loose);
@@ -75,8 +75,9 @@ proptest! {
     }
 }
 
-/// An overlay with this property as Spring would still read it: letters of either case, with what it passes over behind them;
-/// a part of the name below the one before, in one key with it, or in brackets.
+/// Returns an overlay with this property in a spelling that Spring still resolves: letters of
+/// either case, followed by characters that Spring ignores; a part of the name nested below the
+/// previous one, joined to it in one key, or in brackets.
 fn spelled(property: &str, letters: &[(bool, &str)], places: &[u8], value: Value) -> Value {
     let mut letters = letters.iter().cycle();
     let mut keys = Vec::<String>::new();
@@ -119,8 +120,8 @@ proptest! {
     }
 }
 
-/// What SnakeYAML's resolver takes for something else than a text, but for times, which Spring leaves texts.
-/// Source: org.yaml.snakeyaml.resolver.Resolver
+/// The plain scalars that SnakeYAML does not resolve to strings, except times, which Spring leaves
+/// as strings. Source: org.yaml.snakeyaml.resolver.Resolver
 const YAML_1_1: [&str; 8] = [
     "yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF",
     "[-+]?0b[01_]{1,5}|[-+]?0[0-7_]{1,5}|[-+]?(0|[1-9][0-9_]{0,6})|[-+]?0x[0-9a-fA-F_]{1,6}",
@@ -164,14 +165,14 @@ proptest! {
     }
 }
 
-/// The minutes, hours, days, months and weekdays of an expression, and whether days and weekdays are any.
+/// The minutes, hours, days, months and weekdays of an expression, and whether days and weekdays
+/// are unrestricted.
 struct Cron {
     fields: [u64; 5],
     any: [bool; 2],
 }
 
-/// As the CronJob controller reads it.
-/// Source: github.com/robfig/cron/v3, parser.go
+/// Parses an expression as the CronJob controller does. Source: github.com/robfig/cron/v3, parser.go
 fn cron(text: &str) -> Option<Cron> {
     const BOUNDS: [(u64, u64); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)];
     const MONTHS: [&str; 12] =
@@ -227,7 +228,7 @@ impl Cron {
         self.fields[field] & (1 << value) != 0
     }
 
-    /// Where both days are restricted either is enough.
+    /// If both days are restricted, either one is enough.
     fn day(&self, day: &Zoned) -> bool {
         let (date, week) = (self.has(2, day.day()), self.has(4, day.weekday().to_sunday_zero_offset()));
         let days = if self.any[0] || self.any[1] { date && week } else { date || week };
@@ -273,7 +274,7 @@ proptest! {
     ) {
         thread_local!(static JUDGE: Judge = Judge::new());
         for text in [text, odd, near] {
-            // Both answer, whatever it is.
+            // Both parsers return, whatever the input is.
             let (ours, theirs) = (Schedule::parse(&text, "Etc/UTC"), cron(&text));
             let spec = json!({ "backup": { "schedule": text } });
             if ours.is_ok() && JUDGE.with(|judge| judge.accepts(&spec, None)) {

@@ -1,4 +1,4 @@
-//! Exposure by the Gateway API: what is made, and what is refused.
+//! Exposure by the Gateway API: the objects created and the specs refused.
 
 use rstest::rstest;
 

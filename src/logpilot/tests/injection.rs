@@ -1,5 +1,5 @@
-//! Text that is code to somebody: refused where it would be, data where it is taken. Payloads are those that the definition's
-//! rules are tried with.
+//! Injection: text that another program would interpret is refused where it would be interpreted,
+//! and stays data elsewhere. The payloads are those that the rules of the CRD are tested with.
 
 use rstest::rstest;
 
@@ -21,7 +21,8 @@ fn ingress(annotations: &Value, patch: &Value) -> Value {
     })
 }
 
-/// By the field for it, by the annotations of every object, by a patch: an older object brings any of them.
+/// The annotations come from their own field, from the annotations of every object, and from a
+/// patch. A stored older object may contain any of them.
 #[rstest]
 #[case::snippet("nginx.ingress.kubernetes.io/configuration-snippet", "x")]
 #[case::stream("nginx.ingress.kubernetes.io/stream-snippet", "x")]
@@ -85,7 +86,7 @@ fn harmless_annotations_are_accepted_in_any_form() {
     }
 }
 
-/// Every text that may be any: environment, annotations, alerts, application.yml.
+/// A spec with `text` in every free-text field: environment, annotations, alerts, application.yml.
 fn taken(text: &str) -> Value {
     json!({
         "commonAnnotations": { "example.com/a": text },
@@ -103,7 +104,7 @@ fn taken(text: &str) -> Value {
     })
 }
 
-/// Every text of an object that has the payload somewhere in it, application.yml taken apart.
+/// Collects every text of an object that contains the payload. application.yml is parsed.
 fn holders(value: &Value, payload: &str, found: &mut Vec<String>) {
     match value {
         Value::String(text) if text.contains(payload) => found.push(text.clone()),
@@ -125,7 +126,7 @@ fn holders(value: &Value, payload: &str, found: &mut Vec<String>) {
 #[test]
 fn hostile_text_stays_data_everywhere() {
     for payload in payloads() {
-        // Long enough to be nowhere by chance, and no template of Prometheus', which is refused.
+        // Long enough not to occur by chance, and not a Prometheus template, which would be refused.
         let payload = format!("payload {payload} {{ payload");
         let spec = taken(&payload.replace("{{", "{").replace("}}", "}"));
         let payload = spec["commonAnnotations"]["example.com/a"].as_str().expect("text").to_owned();

@@ -1,4 +1,4 @@
-//! Limits of the namespace.
+//! The limits of the namespace: LimitRange and ResourceQuota.
 
 use super::*;
 
@@ -62,7 +62,7 @@ fn a_small_quota_reports_the_required_amount() {
     assert!(!told.message.contains("requests.cpu"));
 }
 
-/// Requests and limits of the disk that a pod's only container states.
+/// Returns the ephemeral-storage request and limit of a pod's only container.
 fn disk(pod: &Value) -> (Value, Value) {
     let resources = &pod["containers"][0]["resources"];
     (resources["requests"]["ephemeral-storage"].clone(), resources["limits"]["ephemeral-storage"].clone())

@@ -1,4 +1,4 @@
-//! What is watched, and by whom.
+//! Which metrics are collected, and by which monitoring.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -54,7 +54,8 @@ fn dashboards_show_only_existing_components() {
     });
 }
 
-/// Wrapped in `dashboard`, file provisioning says that the title is empty; a label of another type or value is not found.
+/// Wrapped in `dashboard`, file provisioning says that the title is empty; a label of another type
+/// or value is not found.
 #[test]
 fn grafana_loads_the_dashboards_unchanged() {
     let plan = planned(EVERYTHING);
@@ -135,7 +136,8 @@ fn user_pod_annotations_override_ours() {
     assert_eq!(annotations["prometheus.io/scrape"], "true");
 }
 
-/// A monitor that reads a file, sends a credential or rewrites labels could take or fake what is another tenant's.
+/// A monitor that reads a file, sends a credential or rewrites labels could read or forge another
+/// tenant's data.
 #[test]
 fn monitors_have_a_fixed_shape() {
     for (block, kind, list) in [

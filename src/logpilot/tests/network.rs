@@ -1,4 +1,4 @@
-//! Who may talk to the servers.
+//! Who may connect to the servers.
 
 use super::*;
 

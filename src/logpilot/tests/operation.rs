@@ -1,4 +1,4 @@
-//! Stopping, starting, restarting, and what holds a rollout.
+//! Stop, start, restart, and what blocks a rollout.
 
 use super::*;
 use crate::{
@@ -96,7 +96,8 @@ fn a_restart_token_outlives_its_annotation() {
     assert_eq!(annotations(&later, "logpilot-rest")["logpilot.io/restart"], token.as_str());
 }
 
-/// What is remembered with so many live pods of `rest` (`None`: no Deployment), and this in the status.
+/// The remembered state with this many live pods of `rest` (`None`: no Deployment) and this
+/// component status.
 fn seen(spec: &str, live: Option<i64>, told: &ComponentStatus) -> Remembered {
     let world = ObjectCache::default();
     if let Some(replicas) = live {
@@ -133,7 +134,7 @@ fn a_restart_restores_the_previous_replica_count() {
     assert_eq!((kept(&found), comes_back(&found)), (Some(5), Some(5)));
     let found = seen(&running, Some(5), &status(5, Some(5)));
     assert_eq!((kept(&found), comes_back(&found)), (None, None));
-    // Its Deployment was deleted meanwhile; and nothing at all is known.
+    // The Deployment was deleted in the meantime; and nothing at all is known.
     assert_eq!(comes_back(&seen(&running, None, &status(0, Some(5)))), Some(5));
     assert_eq!(comes_back(&seen(&running, Some(0), &status(0, None))), None);
 }

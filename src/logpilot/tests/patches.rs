@@ -1,4 +1,4 @@
-//! The escape hatch: what a patch may reach, and what it may not.
+//! The escape hatch: what a patch may change, and what it may not.
 
 use rstest::rstest;
 
@@ -30,7 +30,7 @@ patches:
     assert_eq!(pod["containers"].as_array().map(Vec::len), Some(if name == "logpilot" { 1 } else { 2 }));
 }
 
-/// Where the container's name is not what this file believes it to be.
+/// If the container's name is not the one that this file assumes.
 fn container() -> String {
     let plan = planned("{}");
     let body = &object(&plan, "Deployment", "logpilot-all").body;
@@ -147,7 +147,7 @@ fn structural_fields_cannot_be_patched(
     #[case] path: &str,
     #[case] words: &str,
 ) {
-    // Whether or not the object is there: what is refused does not depend on it.
+    // A refusal does not depend on whether the object exists.
     for name in ["logpilot-all", "elsewhere"] {
         let found = violations(&spec(kind, name, patch));
         assert_eq!(found.len(), 1, "{found:?}");
@@ -307,7 +307,7 @@ fn operations_are_refused_with_their_index(#[case] given: &str, #[case] path: &s
     assert!(found[0].message.contains(words), "{found:?}");
 }
 
-/// Why strategic patches are not laid by the client library: see docs/decisions/0011.
+/// The reason why the client library does not apply strategic patches: see docs/decisions/0011.
 #[test]
 fn the_client_library_merges_differently() {
     use k8s_openapi::{DeepMerge as _, api::core::v1::PodSpec};
@@ -329,11 +329,12 @@ fn the_client_library_merges_differently() {
         base
     };
     let base = json!({ "priorityClassName": "a", "containers": [{ "name": "a", "ports": [{ "containerPort": 1, "protocol": "TCP" }] }] });
-    // It has no way to take something away, and drops what it does not know without a word.
+    // It cannot remove fields, and silently drops fields it does not know.
     let removal = json!({ "priorityClassName": null, "containers": [{ "name": "a", "$patch": "delete" }] });
     assert_eq!(ours(base.clone(), &removal), json!({}));
     assert_eq!(merged(base.clone(), removal), base);
-    // It merges as server-side apply does, and not as kubectl's patches do: there the labels of nodes are one value.
+    // It merges as server-side apply does, and not as kubectl's patches do: there the labels of
+    // nodes are one value.
     let base = json!({ "containers": [], "nodeSelector": { "a": "b" } });
     let patch = json!({ "nodeSelector": { "c": "d" } });
     assert_eq!(ours(base.clone(), &patch)["nodeSelector"], json!({ "a": "b", "c": "d" }));

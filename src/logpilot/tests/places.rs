@@ -1,4 +1,4 @@
-//! What is held, and told, where two resources keep something in one place.
+//! What is blocked, and how it is reported, when two resources store something in one location.
 
 use super::*;
 use crate::{
@@ -51,7 +51,7 @@ fn the_younger_resource_never_writes_older_data() {
     assert_eq!(held(own, &facts, "Deployment", "logpilot-all"), None, "its data is its own");
 }
 
-/// What names no resource is removed only where nobody else writes.
+/// A backup that names no resource is removed only if no other resource writes there.
 #[test]
 fn an_owned_backup_pvc_is_exclusive() {
     let exclusive = |spec: &str, facts: &Facts| {

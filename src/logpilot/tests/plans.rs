@@ -8,7 +8,7 @@ use crate::{
     logpilot::facts::{ApiKeyFact, NamespaceFact, Redacted},
 };
 
-/// Every object in apply order, with what the engine knows besides.
+/// Prints every object in apply order, with what the engine knows in addition to the body.
 fn print(plan: &Plan) -> String {
     let mut text = String::new();
     for planned in plan.in_apply_order() {
@@ -188,7 +188,8 @@ backup:
 "
 );
 
-/// An apply leaves a port what it does not name; two that have one node port are answered with an error 500.
+/// An apply keeps port fields that it does not name. Two ports with one node port are rejected with
+/// error 500.
 #[test]
 fn a_moved_node_port_leaves_the_other_port() {
     for (given, has, planned) in [

@@ -1,4 +1,4 @@
-//! What is refused: the path that the user wrote, and a sentence that says what to do.
+//! Refusals: each names the path that the user wrote and says what to do.
 
 use rstest::rstest;
 

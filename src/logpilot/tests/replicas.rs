@@ -1,4 +1,4 @@
-//! Who decides how many pods there are.
+//! Which source decides the number of pods.
 
 use super::*;
 use crate::engine::plan::Replicas;

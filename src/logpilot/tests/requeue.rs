@@ -1,4 +1,4 @@
-//! Which pods are evicted, so that a scheduler looks at them again.
+//! Which pods are evicted so that a scheduler considers them again.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
 const NEAR: &str =
     "0/2 nodes are available: 1 node(s) didn't match pod affinity rules, 1 node(s) were unschedulable.";
 
-/// One that no node has, refused in these words.
+/// A pod without a node that the scheduler rejected with this message.
 fn refused(name: &str, words: &str) -> Value {
     json!({
         "metadata": {
@@ -29,7 +29,7 @@ fn refused(name: &str, words: &str) -> Value {
     })
 }
 
-/// With something else at a place of it.
+/// Returns the pod with another value at a pointer.
 fn with(mut pod: Value, pointer: &str, value: Value) -> Value {
     let (parent, field) = pointer.rsplit_once('/').expect("a pointer");
     pod.pointer_mut(parent).expect("a place")[field.replace("~1", "/")] = value;
@@ -51,7 +51,7 @@ fn world(pods: &[Value]) -> Snapshot {
 
 const SHARED: &str = "{ components: { all: { replicas: 2 }, rest: {}, grpc: {} } }";
 
-/// Claim and pod of each eviction that is due.
+/// Returns PVC and pod of each eviction that is due.
 fn due(requeue: &mut StuckPodEvictor, spec: &str, pods: &[Value]) -> Vec<String> {
     let snapshot = world(pods);
     let due = requeue.due(&cluster(spec), &snapshot);

@@ -1,4 +1,4 @@
-//! From a request to its end: what is stopped, when the Job comes, what is remembered.
+//! From a request to its end: what is stopped, when the Job is created, what is remembered.
 
 use super::{
     backups::{at, job, pod, seconds_in, world},
@@ -35,7 +35,7 @@ fn asking(id: &str) -> String {
     )
 }
 
-/// A cluster as it is seen, and the status that was written last.
+/// A resource's observed objects and the status that was written last.
 struct Scene {
     spec: String,
     status: Option<RestoreStatus>,
@@ -55,7 +55,7 @@ impl Scene {
         snapshot
     }
 
-    /// What is decided now; not yet written.
+    /// Computes the next state without writing it.
     fn look(&self) -> State {
         self.look_at(&self.snapshot())
     }
@@ -72,7 +72,7 @@ impl Scene {
         })
     }
 
-    /// What is decided, and written.
+    /// Computes the next state and writes it.
     fn step(&mut self) -> State {
         let state = self.look();
         self.status.clone_from(&state.status);
@@ -88,7 +88,7 @@ impl Scene {
         self.objects.extend(objects);
     }
 
-    /// The objects that are planned with what is decided.
+    /// Returns the objects planned for a state.
     fn planned(&self, state: &State) -> Plan {
         let cluster = state.stop(cluster(&self.spec));
         let facts = Facts {
@@ -114,7 +114,7 @@ fn server(name: &str, component: &str, phase: &str) -> Value {
         "labels": { "app.kubernetes.io/component": component } }, "status": { "phase": phase } })
 }
 
-/// Of ours; `end` is a condition.
+/// A restore Job of the operator; `end` is a condition.
 fn restoring(id: &str, end: Option<&str>) -> Value {
     let mut made = end.map_or_else(
         || json!({ "kind": "Job", "metadata": {} }),
@@ -172,7 +172,8 @@ fn servers_stop_for_the_job_and_restart() {
     }
     assert_eq!(object(&plan, "CronJob", "logpilot-backup").body["spec"]["suspend"], true);
     assert!(names(&plan, "Job").is_empty() && names(&plan, "PodDisruptionBudget").is_empty());
-    // Told to, and not yet done; then one pod and one copy are left; then one that has ended already.
+    // Servers were scaled down but still run; then one pod and one backup pod are left; then only a
+    // pod that has ended.
     scene.objects = stopped();
     scene.objects[0]["status"]["observedGeneration"] = json!(1);
     assert!(message(&scene.step()).contains("Deployment logpilot/logpilot-all"));
@@ -211,7 +212,8 @@ fn servers_stop_for_the_job_and_restart() {
         &object(&plan, "PersistentVolumeClaim", "logpilot-data").body["metadata"]["annotations"];
     assert_eq!(annotations["logpilot.io/restores"], "a=Succeeded");
     assert_eq!(names(&plan, "Job"), [name("a")], "its log can be read");
-    // Pod and Job go; nothing is made again. Then the request goes: what was done stays told.
+    // Pod and Job are deleted; nothing is recreated. Then the request is removed; its result is
+    // still reported.
     scene.replace("Pod", []);
     assert_eq!(scene.step().status, ended.status);
     scene.replace("Job", []);
@@ -223,7 +225,7 @@ fn servers_stop_for_the_job_and_restart() {
     assert_eq!((gone.status, gone.job), (ended.status, None));
 }
 
-/// A pod that found no node changed nothing, and nothing has to come to its end.
+/// A pod that found no node changed nothing, so nothing has to finish.
 #[test]
 fn a_pending_restore_is_cancelled_with_its_request() {
     for (node, goes_on) in [(json!("n"), true), (Value::Null, false)] {
@@ -241,7 +243,7 @@ fn a_pending_restore_is_cancelled_with_its_request() {
             1,
             "while its pod is there, servers wait: it may be given a node right now"
         );
-        // A Job whose pods are not seen may have begun.
+        // A Job whose pods are not visible may have started.
         scene.replace("Pod", []);
         scene.status =
             Scene { status: None, ..Scene::new(&asking("a"), scene.objects.clone()) }.step().status;
@@ -265,7 +267,7 @@ fn an_unschedulable_restore_pod_is_an_error() {
     assert_eq!(told, [("Unschedulable", Severity::Error)]);
 }
 
-/// The status is what tells later that a Job may be there.
+/// After a restart, the status is the record that a Job may exist.
 #[test]
 fn the_status_records_a_job_before_creation() {
     let mut scene = Scene::new(&asking("a"), Vec::new());
@@ -282,7 +284,7 @@ fn the_status_records_a_job_before_creation() {
 
 #[test]
 fn a_restarted_operator_resumes_the_restore() {
-    // By the status that was written last, and what happened since.
+    // The operator resumes from the last written status and from what happened since.
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
     for end in [None, Some("Complete"), Some("Failed")] {
@@ -297,7 +299,7 @@ fn a_restarted_operator_resumes_the_restore() {
         };
         assert_eq!((phase, job.is_some()), (wanted, true));
     }
-    // The claim was written, the status not, and the Job is gone.
+    // The PVC was written, the status was not, and the Job no longer exists.
     scene.objects.push(claim("a=Succeeded"));
     let state = scene.step();
     assert_eq!((state.status.unwrap().phase, state.job, state.stopped.len()), (Succeeded, None, 0));
@@ -316,7 +318,7 @@ fn a_request_recorded_on_the_pvc_never_repeats() {
         assert_eq!(state.records["logpilot-data"], record);
         assert_eq!(scene.step(), state);
     }
-    // Git goes back to an older request.
+    // Git returns to an older request.
     let mut scene = Scene::new(&asking("b"), stopped());
     scene.objects.push(claim("a=Succeeded"));
     scene.step();
@@ -357,7 +359,7 @@ fn restores_run_one_by_one_without_server_starts() {
     let ended = scene.step();
     assert_eq!(ended.status.as_ref().unwrap().phase, Succeeded);
     assert_eq!((ended.stopped.len(), ended.look_again, ended.job.is_none()), (1, true, true));
-    // The claim was not written meanwhile: the status still knows.
+    // The PVC was not written in the meantime; the status still has the record.
     let next = scene.step();
     assert_eq!(
         (next.status.as_ref().unwrap().request_id.as_str(), next.records["logpilot-data"].as_str()),
@@ -378,7 +380,7 @@ fn a_request_is_cancellable_until_its_job_exists() {
     scene.objects.extend([restoring("a", None), restorer("a", "Running", 0, "")]);
     let state = scene.step();
     assert_eq!((state.status.unwrap().phase, state.stopped.len()), (Restoring, 1));
-    // Deleted by hand, it is given up; servers wait until its pod is gone.
+    // A Job deleted by hand is abandoned; servers wait until its pod no longer exists.
     scene.replace("Job", []);
     let state = scene.step();
     assert_eq!((state.stopped.len(), state.job), (1, None));
@@ -554,7 +556,7 @@ fn the_restore_job_mirrors_the_backup_job() {
     assert!(names(&super::plan(&cluster(&asking("a")), &unknown), "Job").is_empty());
 }
 
-/// Its hash is not known when the patch is written, and most of the time there is no such Job.
+/// The Job's hash is unknown when the patch is written, and most of the time no such Job exists.
 #[test]
 fn a_restore_job_patch_is_never_reported_unmatched() {
     let patch =

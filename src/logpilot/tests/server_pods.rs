@@ -1,4 +1,4 @@
-//! One judge for whatever way a value takes: the pod as it would be applied, and the overlay.
+//! One judge for every source of a value: the pod as it would be applied, and the overlay.
 
 use rstest::rstest;
 
@@ -196,7 +196,7 @@ fn patches_are_limited_like_env(#[case] pod: String, #[case] path: &str, #[case]
     refused(&patched("Merge", &whole(&pod)), path, words);
 }
 
-/// The same pod by a merge patch, which gives lists as a whole.
+/// The same pod as a merge patch, which replaces whole lists.
 fn whole(pod: &str) -> String {
     let target = PatchTarget { kind: "Deployment".into(), name: "logpilot-all".into() };
     let Value::Object(patch) = serde_yaml::from_str(pod).expect("YAML") else { panic!("an object") };
@@ -208,7 +208,7 @@ fn whole(pod: &str) -> String {
     Value::from_iter(fields.map(|field| (field, laid[field].clone()))).to_string()
 }
 
-/// A Merge patch replaces the list, so that a variable can be given twice.
+/// A Merge patch replaces the list, so a variable can occur twice.
 #[test]
 fn a_variable_given_twice_is_refused() {
     let plan = planned("{}");
@@ -222,7 +222,7 @@ fn a_variable_given_twice_is_refused() {
     refused(&spec, "containers[0].env[SPRING_CONFIG_ADDITIONAL_LOCATION]", "config.overlay");
 }
 
-/// Each of them is harmless by itself.
+/// Each patch is harmless by itself.
 #[test]
 fn patches_are_validated_together() {
     let server = |fields: &str| {
@@ -237,7 +237,7 @@ fn patches_are_validated_together() {
     assert_eq!(one.path, "spec.patches[1].patch.spec.template.spec.containers[0].args");
 }
 
-/// What patches are for.
+/// The purpose of patches.
 #[rstest]
 #[case::sidecar(
     "{ containers: [{ name: sidecar, image: 'a:1', command: [x], env: [{ name: SERVER_PORT, value: '1' }] }] }"
@@ -304,7 +304,7 @@ fn with_files_only_the_server_writes_the_data() {
     }
 }
 
-/// Jobs that are planned at times only, and the backups.
+/// Jobs that are planned only at times, and the backups.
 #[rstest]
 #[case::check(
     "Job",
@@ -365,7 +365,7 @@ fn job_patches_are_validated_without_planned_jobs(
     assert_eq!(found[0].path, format!("spec.patches[0].patch.spec.{at}.{path}"), "{found:#?}");
 }
 
-/// What moves or hides what probes and scrapes ask for.
+/// Settings that move or hide the endpoints of probes and scrapes.
 #[rstest]
 #[case("management.endpoints.web.base-path", "/manage", "/actuator")]
 #[case("management.endpoints.web.path-mapping.health", "healthcheck", "/actuator")]
@@ -444,7 +444,7 @@ fn settings_breaking_probes_are_refused_everywhere(
     }
 }
 
-/// What changes nothing of it.
+/// Settings that do not affect the endpoints.
 #[rstest]
 #[case("{ management.endpoints.web.exposure.include: '*' }")]
 #[case("{ server.address: 0.0.0.0, management.server.address: '0:0::0', grpc.server.address: '*' }")]
@@ -479,7 +479,7 @@ fn an_unreadable_value_keeps_nothing() {
     let env = "[{ name: MANAGEMENT_ENDPOINT_HEALTH_ENABLED, valueFrom: { fieldRef: { fieldPath: metadata.name } } }]";
     let found = violations(&format!("{{ components: {{ all: {{ env: {env} }} }} }}"));
     assert!(found[0].message.contains("`health`"), "{found:?}");
-    // Judged when it is read.
+    // The value is validated when it is read.
     let env =
         "[{ name: MANAGEMENT_ENDPOINT_HEALTH_ENABLED, valueFrom: { configMapKeyRef: { name: a, key: b } } }]";
     cluster(&format!("{{ components: {{ all: {{ env: {env} }} }} }}"));

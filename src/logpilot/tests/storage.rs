@@ -1,13 +1,15 @@
-//! The storage × replicas table, as its user sees it: what runs, where and how; or what is refused.
+//! The storage × replicas table, as its user sees it: the placement and strategy of the pods, or
+//! the refusal.
 
 use rstest::rstest;
 
 use super::*;
 
-/// What a row of the table comes to.
+/// The outcome of a row of the table.
 #[derive(Debug, PartialEq)]
 enum Outcome {
-    /// Pods are bound to one node, the strategy, whether there is a disruption budget, the warnings.
+    /// Whether pods are bound to one node, the strategy, whether there is a PodDisruptionBudget,
+    /// the warnings.
     Runs {
         bound: bool,
         strategy: &'static str,
@@ -151,7 +153,7 @@ fn placement_contradicting_one_node_is_refused(#[case] components: &str, #[case]
     let violations =
         validate(&resource(&format!("{{ components: {{ {components} }} }}"))).err().unwrap_or_default();
     assert_eq!(violations.first().map(|violation| violation.path.as_str()), wanted);
-    // On volumes of their own, or on a filesystem for all, only the bound ones are held to it.
+    // With separate volumes, or with a shared filesystem, only the bound pods are limited.
     let free = format!(
         "{{ components: {{ {components} }}, storage: {{ volume: {{ accessMode: ReadWriteMany }}, allowUnsafe: [SqliteOnSharedFilesystem] }} }}"
     );
@@ -172,7 +174,7 @@ fn an_explicit_budget_is_honoured() {
     assert_eq!(object(&by_default, "PodDisruptionBudget", "logpilot-all").body["spec"]["maxUnavailable"], 1);
 }
 
-/// Kubernetes refuses another size to a claim that has no volume, whatever else the spec asks for.
+/// Kubernetes rejects another size for a PVC that has no volume, whatever else the spec requests.
 #[rstest]
 #[case("Pending", "5Gi", Some("5Gi"))]
 #[case("Pending", "10240Mi", None)]
@@ -199,17 +201,18 @@ fn a_pending_pvc_keeps_its_size(#[case] phase: &str, #[case] requested: &str, #[
     );
 }
 
-/// What a claim asks for that declares 10Gi, by what it asked for before and what its volume has: a wish that was not carried
-/// out is taken back, to more than the volume has, as Kubernetes asks.
+/// The size that a PVC requests when the spec declares 10Gi, by its earlier request and the size of
+/// its volume. A request that was not carried out is reverted, to more than the volume has, as
+/// Kubernetes requires.
 #[rstest]
 #[case("10Ti", Some("5Gi"), "10Gi", false)]
 #[case("10Ti", Some("10Gi"), "10241Mi", true)]
 #[case("10Ti", Some("20Gi"), "20481Mi", true)]
-// It was carried out, or more than that.
+// The request was carried out, or exceeded.
 #[case("20Gi", Some("20Gi"), "20Gi", true)]
 #[case("20Gi", Some("21Gi"), "20Gi", true)]
 #[case("10241Mi", Some("11Gi"), "10241Mi", true)]
-// The least that Kubernetes takes stays what it is.
+// The minimum that Kubernetes accepts stays unchanged.
 #[case("10241Mi", Some("10Gi"), "10241Mi", true)]
 #[case("20Gi", None, "20Gi", true)]
 #[case("5Gi", Some("5Gi"), "10Gi", false)]

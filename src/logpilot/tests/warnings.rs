@@ -1,4 +1,4 @@
-//! What is told but not refused.
+//! Warnings: settings that are reported but not refused.
 
 use std::collections::BTreeSet;
 
@@ -24,12 +24,12 @@ fn with_policy(ingress: &str, policy: &str) -> String {
     )
 }
 
-/// One pod of 100m/500m and 256Mi/512Mi, and one of an update beside it.
+/// One pod of 100m/500m and 256Mi/512Mi, and a second one during an update.
 fn with_quota(quota: &str) -> String {
     format!("{{ components: {{ all: {{ replicas: 1 }} }}, limits: {{ quota: {{ {quota} }} }} }}")
 }
 
-/// One component with one pod, where nothing is to be told.
+/// One component with one pod, for which nothing is reported.
 fn one(component: &str) -> String {
     format!("{{ components: {{ all: {{ replicas: 1, {component} }} }} }}")
 }

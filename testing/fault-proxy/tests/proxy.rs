@@ -1,4 +1,4 @@
-//! Every fault, seen by a kube client on a real API server.
+//! Every fault, observed by a kube client on a real API server.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 
 static ENV: OnceCell<Env> = OnceCell::const_new();
 
-/// A namespace, the way to it past the proxy, and the proxy.
+/// A namespace, a kubeconfig that bypasses the proxy, and the proxy.
 struct Stand {
     proxy: Proxy,
     through: Kubeconfig,
@@ -56,7 +56,7 @@ impl Stand {
         let proxy = Proxy::start(&kubeconfig, None).await.unwrap();
         let through = proxy.kubeconfig(&kubeconfig);
         let direct: Api<ConfigMap> = Api::namespaced(client, namespace);
-        // Every namespace gets one from the cluster, at a moment of its own.
+        // Kubernetes creates one in every namespace, at an unpredictable time.
         wait_for("the cluster's own map", Duration::from_secs(20), async || {
             direct.get("kube-root-ca.crt").await.map_err(|error| error.to_string())
         })
@@ -65,7 +65,7 @@ impl Stand {
         Self { proxy, through, direct, namespace: namespace.to_owned() }
     }
 
-    /// A client as a new process has it.
+    /// A new client, as a new process creates it.
     async fn api(&self) -> Api<ConfigMap> {
         let mut config = Config::from_custom_kubeconfig(self.through.clone(), &KubeConfigOptions::default())
             .await
@@ -88,7 +88,7 @@ fn map(name: &str) -> ConfigMap {
     ConfigMap { data: Some(data), ..serde_json::from_value(json!({ "metadata": { "name": name } })).unwrap() }
 }
 
-/// What becomes of a create: `ok`, a status, `closed`, or `nothing` within a second.
+/// Returns the result of a create: `ok`, a status, `closed`, or `nothing` within a second.
 async fn create(api: &Api<ConfigMap>, name: &str) -> String {
     let (parameters, map) = (PostParams::default(), map(name));
     match tokio::time::timeout(Duration::from_secs(1), api.create(&parameters, &map)).await {
@@ -179,7 +179,7 @@ async fn a_process_killed_by_a_rule_dies_immediately() {
         tokio::select! {
             biased;
             acted = stand.proxy.wait_for(id, Duration::from_secs(5)) => assert!(acted),
-            // With a reply or without, until the client is dropped.
+            // With or without a response, until the client is dropped.
             () = async { create(&dying, &name).await; futures::future::pending().await } => {}
         }
         assert_eq!(stand.exists(&name).await, written, "{moment:?}");
@@ -209,7 +209,8 @@ async fn a_list_can_be_stale_truncated_or_slow() {
     assert!(began.elapsed() > Duration::from_millis(150), "{:?}", began.elapsed());
 }
 
-/// Names of the objects that a watch tells of, until it says nothing for half a second; `.` where it ended.
+/// Returns the names of the objects that a watch reports until it is silent for half a second; `.`
+/// where it ended.
 async fn watched(api: &Api<ConfigMap>, from: &str) -> String {
     let stream = api.watch(&WatchParams::default(), from).await.unwrap();
     let mut stream = pin!(stream);

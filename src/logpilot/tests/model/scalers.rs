@@ -1,4 +1,5 @@
-//! Who decides the number of pods, on the whole reconcile: an autoscaler of others while it exists, and else the spec.
+//! Which source decides the number of pods, tested on the whole reconcile: a foreign autoscaler
+//! while it exists, otherwise the spec.
 
 use serde_json::{Value, json};
 
@@ -26,7 +27,7 @@ fn spec(replicas: i32) -> Value {
     json!({ "image": "danpung2/logpilot:1.2.0", "components": { "all": { "replicas": replicas } } })
 }
 
-/// The same with storage for one pod.
+/// The same spec with storage for one pod.
 fn on_one_pod(storage: &Value) -> Value {
     let mut spec = spec(1);
     spec["storage"] = storage.clone();
@@ -47,7 +48,7 @@ impl Scene {
         assert_eq!(self.0.server().violations, [""; 0]);
     }
 
-    /// Somebody brings an autoscaler for the component.
+    /// Another client creates an autoscaler for the component.
     fn bring(&self, most: i32) {
         let body = json!({
             "metadata": { "name": "theirs", "namespace": NAMESPACE },
@@ -83,7 +84,7 @@ impl Scene {
         self.0.server().lists
     }
 
-    /// Objects and messages of the problems with this reason.
+    /// Returns objects and messages of the problems with this reason.
     fn told(&self, reason: &str) -> Vec<String> {
         let status = self.0.server().cr["status"].clone();
         let problems = status["problems"].as_array().cloned().unwrap_or_default();
@@ -126,7 +127,7 @@ fn the_spec_decides_after_the_autoscaler_is_deleted() {
             scene.quiet().await;
             scene.take_away();
             if restarted {
-                // Also where nobody changes the spec.
+                // Also while the spec does not change.
                 scene.0.restart();
                 scene.quiet().await;
                 assert_eq!(scene.replicas(), 2);
@@ -143,7 +144,7 @@ fn the_spec_decides_after_the_autoscaler_is_deleted() {
                 before,
                 "nothing is left to ask or to write"
             );
-            // The next autoscaler is heard.
+            // The next autoscaler is followed.
             scene.bring(9);
             scene.scale(&autoscaler(), 5);
             scene.quiet().await;
@@ -163,7 +164,7 @@ fn manually_set_replicas_are_reverted() {
             assert_eq!(scene.replicas(), 2, "{subresource}");
             assert_eq!(scene.0.server().writes, before + 1, "one write");
         }
-        // An autoscaler leaves zero alone, so that zero is not its wish.
+        // An autoscaler leaves zero replicas alone, so zero is not its decision.
         scene.bring(9);
         scene.scale(&("kubectl".into(), "Update", "scale"), 0);
         scene.quiet().await;
@@ -171,7 +172,7 @@ fn manually_set_replicas_are_reverted() {
     });
 }
 
-/// Every row of the storage table that allows one pod.
+/// Covers every row of the storage table that allows one pod.
 #[test]
 fn single_pod_storage_runs_one_pod() {
     let rows = [
@@ -194,7 +195,7 @@ fn single_pod_storage_runs_one_pod() {
                 "{only}"
             );
             assert!(only.contains("5 pods") && only.contains(words), "{only}");
-            // Named until it is gone, and then no longer.
+            // The autoscaler is reported until it is deleted.
             scene.take_away();
             let mut other = on_one_pod(&storage);
             other["commonAnnotations"] = json!({ "note": "x" });
@@ -216,7 +217,7 @@ fn an_accepted_risk_permits_foreign_scaling() {
     });
 }
 
-/// The one autoscaler that fits the storage keeps its number too.
+/// An autoscaler that fits the storage keeps its number too.
 #[test]
 fn an_autoscaler_within_the_storage_is_no_problem() {
     run(async {
@@ -228,7 +229,7 @@ fn an_autoscaler_within_the_storage_is_no_problem() {
     });
 }
 
-/// By hand, and of a component that an autoscaler of ours scales.
+/// Scaling by hand, including a component that the operator's own autoscaler scales.
 #[test]
 fn scaling_beyond_the_storage_is_reverted() {
     let own = json!({ "image": "danpung2/logpilot:1.2.0", "storage": { "backend": "File" },
