@@ -1,7 +1,8 @@
-//! Where the control plane's programs come from.
+//! The source of the control plane's programs.
 //!
-//! In this order: `KUBEBUILDER_ASSETS`, when every tool is there; a cache outside the checkout; a build of the pinned Go
-//! modules under `tools/` into that cache (minutes, once). Nothing is downloaded as a program.
+//! In this order: `KUBEBUILDER_ASSETS`, if it contains every tool; a cache outside the checkout; a
+//! build of the pinned Go modules under `tools/` into that cache (once, a few minutes). No program
+//! is downloaded.
 
 use std::{env, fs, path::PathBuf};
 
@@ -13,7 +14,7 @@ use crate::{
 
 /// The Kubernetes version of the control plane. `tools/kubernetes/go.mod` pins the same (a test compares them).
 pub const KUBERNETES_VERSION: &str = "1.36.3";
-/// kwok's own stages for nodes, completed Jobs and deleted pods, beside the programs.
+/// kwok's own stages for nodes, completed Jobs and deleted pods, stored next to the programs.
 pub(crate) const STAGES: &str = "kwok-stages.yaml";
 
 const ASSETS_VARIABLE: &str = "KUBEBUILDER_ASSETS";

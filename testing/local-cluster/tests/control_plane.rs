@@ -1,4 +1,4 @@
-//! What the suites take for granted about the local control plane.
+//! The properties of the local control plane on which the suites rely.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -36,7 +36,7 @@ async fn control_plane() -> &'static ControlPlane {
     env().await.control_plane().expect("a local one")
 }
 
-/// A client of the administrator and a namespace of the test's own.
+/// A client of the administrator and a namespace for this test.
 async fn namespace(name: &str) -> Client {
     let client = env().await.client().await.expect("a client");
     create::<Namespace>(&Api::all(client.clone()), json!({ "metadata": { "name": name } })).await;
@@ -74,14 +74,14 @@ fn is_ready(pod: &Pod) -> bool {
     conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-/// From the pod's start to its readiness; the API server keeps whole seconds.
+/// The time from the pod's start to its readiness; the API server keeps whole seconds.
 fn seconds_to_ready(pod: &Pod) -> Option<i64> {
     let status = pod.status.as_ref()?;
     let ready = status.conditions.as_ref()?.iter().find(|condition| condition.type_ == "Ready")?;
     Some(ready.last_transition_time.as_ref()?.0.as_second() - status.start_time.as_ref()?.0.as_second())
 }
 
-/// Exit code, reason and message of a container's last end, and its restarts.
+/// Exit code, reason and message of a container's last termination, and its restarts.
 fn last_end(pod: &Pod) -> Option<(i32, String, String, i32)> {
     let status = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
     let end = status.last_state.as_ref()?.terminated.as_ref()?;

@@ -339,12 +339,12 @@ pub fn resource() -> ApiResource {
     )
 }
 
-/// Whether all of a campaign is run, and not a sample.
+/// Returns whether the whole campaign runs, and not a sample.
 pub fn whole_campaign() -> bool {
     std::env::var("CAMPAIGN").is_ok_and(|value| value == "full")
 }
 
-/// A resource of this name with this spec.
+/// Returns a resource of this name with this spec.
 pub fn manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
     serde_json::json!({
         "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
@@ -363,7 +363,7 @@ pub async fn try_apply(client: &Client, manifest: &serde_json::Value) -> kube::R
     api.patch(object.metadata.name.as_deref().unwrap(), &parameters, &Patch::Apply(manifest)).await
 }
 
-/// Creates it, which costs the API server half as much.
+/// Creates the manifest, which costs the API server half as much as an apply.
 pub async fn create(client: &Client, manifest: &serde_json::Value) {
     let (api, object) = addressed(client, manifest);
     let created = api.create(&PostParams::default(), &object).await;
@@ -381,7 +381,7 @@ fn addressed(client: &Client, manifest: &serde_json::Value) -> (Api<DynamicObjec
     (api, object)
 }
 
-/// What a Secret holds, as it stands in JSON of the API, whatever follows it.
+/// Returns a Secret's value as it appears in JSON of the API, whatever follows it.
 pub fn encoded(value: &str) -> String {
     let text = serde_json::to_value(ByteString(value.as_bytes().to_vec())).unwrap();
     text.as_str().unwrap().trim_end_matches('=').to_owned()
