@@ -1,4 +1,4 @@
-//! `backup` and `restore` as a Job runs them: arguments, exit code, last words.
+//! `backup` and `restore` as a Job runs them: arguments, exit code, termination message.
 
 #![allow(
     clippy::unwrap_used,
@@ -45,7 +45,8 @@ fn run(command: &mut Command, log: &Path) -> (Output, String) {
 #[test]
 fn backup_and_restore_write_a_json_termination_message() {
     let home = tempfile::tempdir().unwrap();
-    // What a shell would take for more than a name, and an option.
+    // A name with characters that a shell would interpret, and with something that looks like an
+    // option.
     let to = home.path().join("-o $(id); rm *\n'x'");
     fs::create_dir(&to).unwrap();
     let (database, log) = (database(home.path(), 10), home.path().join("log"));
@@ -85,7 +86,7 @@ fn a_failure_exits_with_its_message() {
     }
 }
 
-/// A bound on the size of files stands in for a full disk: the write fails in the middle.
+/// A limit on the size of files stands in for a full disk: the write fails in the middle.
 #[test]
 fn a_full_disk_costs_no_older_backup() {
     let home = tempfile::tempdir().unwrap();

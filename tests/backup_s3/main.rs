@@ -41,7 +41,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_logpilot-operator");
 /// The ServiceAccount's token.
 const PROOF: &str = "eyJh.pr00f.x";
 const MANIFEST: &str = ".json";
-/// Of a run that ended long ago.
+/// A backup of a run that ended long ago.
 const OLD: &str = "logpilot-20250101T000000.000Z.db";
 
 /// A database, a server with a bucket, and the program between them.
@@ -72,7 +72,7 @@ impl Case {
         command
             .env_clear()
             .env("AWS_ACCESS_KEY_ID", KEY)
-            // As `kubectl create secret --from-file` keeps it.
+            // The value as `kubectl create secret --from-file` stores it.
             .env("AWS_SECRET_ACCESS_KEY", format!("{SECRET}\n"))
             .arg(verb)
             .arg(format!("--database={}", self.database().display()))
@@ -96,7 +96,7 @@ impl Case {
         self.command("restore", &format!("--from=s3://{BUCKET}/a/b/{name}"))
     }
 
-    /// What is under the prefix, in order.
+    /// Returns the names under the prefix, in order.
     fn objects(&self) -> Vec<String> {
         self.server.objects("a/b")
     }
@@ -136,7 +136,7 @@ fn good(command: &mut Command) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// What it said, with nothing secret in it.
+/// Returns the message of a refusal, and checks that it contains no secret.
 fn refused(command: &mut Command) -> String {
     let Output { status, stderr, stdout } = command.output().unwrap();
     assert_eq!(status.code(), Some(1), "{stdout:?}");
@@ -192,7 +192,7 @@ fn acknowledged_records_are_backed_up_and_restored() {
 fn a_multipart_copy_is_reassembled_unchanged() {
     let case = Case::new(1);
     let connection = open(&case.database());
-    // 40 MiB of what does not compress or repeat: three parts.
+    // 40 MiB that neither compress nor repeat: three parts.
     connection
         .execute_batch(
             "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 41)
@@ -213,7 +213,7 @@ fn only_own_old_backups_are_deleted() {
     let case = Case::new(5);
     let foreign = [
         "logpilot-20200102T030405.678Z.db",
-        // With a manifest of somebody else's.
+        // With a foreign manifest.
         "logpilot-20200202T030405.678Z.db",
         "logpilot-20200202T030405.678Z.db.json",
         "notes.txt",
@@ -233,7 +233,7 @@ fn only_own_old_backups_are_deleted() {
     assert_eq!(last["pruned"], 1);
 }
 
-/// Of one Kubernetes cluster or of two: nobody sees both.
+/// The two resources are in one Kubernetes cluster or in two: neither knows of the other.
 #[test]
 fn two_resources_share_a_prefix_without_interference() {
     let case = Case::new(5);
@@ -243,7 +243,7 @@ fn two_resources_share_a_prefix_without_interference() {
         command.args(["--resource=logpilot".to_owned(), format!("--resource-uid={uid}")]);
         command
     };
-    // What a run of a third one has begun to remove.
+    // A backup of a third resource, whose removal has begun.
     let third = OLD.replace(".db", "-0123456789.db");
     let begun = [format!(".{third}.part"), third];
     for name in &begun {
@@ -259,22 +259,22 @@ fn two_resources_share_a_prefix_without_interference() {
     expected.sort();
     assert_eq!(case.objects(), expected);
     assert_eq!(taken[2]["pruned"], 1);
-    // A resource of the same name, made again, restores what the earlier one took.
+    // A recreated resource of the same name restores the backup of the earlier one.
     assert_eq!(taken[2]["available"], serde_json::json!([last, first, by_hand]));
     open(&case.database()).execute("DELETE FROM logs", []).unwrap();
     good(&mut case.restore(&first));
     assert_eq!(rows(&case.database()), 5);
 }
 
-/// Killed by the machine, not stopped: nothing of it can tidy up.
+/// The process is killed, not stopped, so it cannot clean up.
 #[test]
 fn a_killed_run_leaves_no_backup() {
     let case = Case::new(5);
     good(&mut case.backup(9));
     for (fault, remains) in [
-        // The copy is there, its manifest is not.
+        // The copy exists, its manifest does not.
         (Fault::Hang("PUT", MANIFEST), 2),
-        // Nobody sees the copy yet; what was sent of it is stored.
+        // The copy is not visible yet; the parts that were sent are stored.
         (Fault::Hang("POST", "uploadId="), 1),
     ] {
         case.server.fail(Some(fault));
@@ -290,7 +290,7 @@ fn a_killed_run_leaves_no_backup() {
         let unfinished = note.trim_start_matches('.').trim_end_matches(".part");
         let words = refused(&mut case.restore(unfinished));
         assert!(words.contains(&format!("the newest are {}", name(&said))), "{words}");
-        // A day later, when no Job can be at it any more.
+        // A day later, when no Job can be working on it any more.
         case.server.rename(&format!("a/b/{note}"), &format!("a/b/.{OLD}.part"));
         if case.objects().iter().any(|name| name == unfinished) {
             case.server.rename(&format!("a/b/{unfinished}"), &format!("a/b/{OLD}"));
@@ -299,7 +299,7 @@ fn a_killed_run_leaves_no_backup() {
         assert_eq!(case.objects(), [name(&said), name(&said) + MANIFEST]);
         assert_eq!(case.server.uploads(), 0, "what was sent of it still costs");
     }
-    // The same, but its manifest was written: it is a backup, and only the note goes.
+    // The same, but its manifest was written: it is a backup, and only the upload marker is removed.
     let said = good(&mut case.backup(9));
     case.server.put(&format!("a/b/.{OLD}.part"), b"x");
     for suffix in ["", MANIFEST] {
@@ -343,7 +343,7 @@ fn a_refused_restore_leaves_the_database_unchanged() {
     told("no backup's name", "logpilot.db");
 }
 
-/// What the server keeps is not what was sent: only reading it back shows that.
+/// The server stores other bytes than were sent, which only reading them back detects.
 #[test]
 fn a_copy_corrupted_by_the_server_is_rejected() {
     let case = Case::new(20);
@@ -408,7 +408,7 @@ fn obstacles_are_reported_with_actions() {
         &["list s3://absent/x/", "NoSuchBucket", "make the bucket"],
     );
     told(case.backup(1).arg("--ca-file=/nowhere/ca.crt"), &["trust /nowhere/ca.crt", "caConfigMap"]);
-    // The last argument of two would be an error of its own.
+    // Repeating an argument would be an error of its own.
     let mut closed = Command::new(PROGRAM);
     closed.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET).args([
         "backup",
@@ -448,7 +448,8 @@ fn shell_metacharacters_are_refused_or_inert() {
     assert!(!canary.exists());
 }
 
-/// As the webhook of Amazon's Kubernetes leaves a pod of an annotated ServiceAccount.
+/// The environment as the webhook of Amazon's Kubernetes sets it in a pod of an annotated
+/// ServiceAccount.
 fn as_role<'a>(command: &'a mut Command, case: &Case, lender: &Lender) -> &'a mut Command {
     let token = case.home.path().join("token");
     fs::write(&token, format!("{PROOF}\n")).unwrap();
@@ -460,7 +461,7 @@ fn as_role<'a>(command: &'a mut Command, case: &Case, lender: &Lender) -> &'a mu
         .env("AWS_ENDPOINT_URL_STS", &lender.url)
 }
 
-/// As Pod Identity leaves it.
+/// The environment as Pod Identity sets it.
 fn by_agent<'a>(command: &'a mut Command, case: &Case, lender: &Lender) -> &'a mut Command {
     as_role(command, case, lender)
         .env_remove("AWS_ROLE_ARN")
@@ -498,7 +499,7 @@ fn node_agent_credentials_are_used() {
     good(by_agent(&mut case.restore(&name(&said)), &case, &lender));
 }
 
-/// A copy may take longer than a key is good for.
+/// A copy may take longer than a key is valid.
 #[test]
 fn expiring_credentials_are_renewed() {
     let (case, lender) = (Case::new(5), Lender::start(Lends::Minutes(9)));

@@ -1,4 +1,4 @@
-//! One operator writes, the others stand by: elected by a Lease of the real API server.
+//! One operator writes, the others stand by: leader election with a Lease of the real API server.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ use super::{
 };
 
 const HANDOVER: Duration = Duration::from_secs(5);
-/// The silence that makes another one step in, one look later, and what a busy machine takes.
+/// The lease duration after which a standby takes over, plus one retry period and a margin for a
+/// busy machine.
 const AFTER_A_CRASH: Duration = Duration::from_secs(30);
 
 async fn lose_the_service(case: &Case) -> Api<Service> {
@@ -70,7 +71,7 @@ async fn a_standby_takes_over_when_the_leader_ends() {
     is_back(&services, &case, HANDOVER).await;
     assert_eq!(holder(&client).await.as_deref(), Some("third"));
     println!("taken over {} s after a crash", took.as_secs());
-    // While the dead one's term ran nobody else may write.
+    // Until the term of the crashed leader expires, no other operator may write.
     assert!(took > Duration::from_secs(9), "after {took:?}");
     case.delete().await;
 }

@@ -1,5 +1,6 @@
-//! What needs the whole cluster for itself: operators that stop and start, CRDs that come and go, rights that are
-//! taken away, and the silence of an idle operator. One after the other.
+//! Tests that need the whole Kubernetes cluster: operators that stop and start, CRDs that are
+//! created and deleted, revoked permissions, and the silence of an idle operator. They run one
+//! after the other.
 
 #![allow(
     clippy::unwrap_used,
@@ -103,12 +104,13 @@ async fn an_idle_or_restarted_operator_writes_nothing() {
         assert!(told <= 3, "{requests:#?}");
     }
     case.ready().await;
-    // There is no metrics API here, and the autoscaler says so when it has tried.
+    // There is no metrics API here, and the autoscaler reports that after an attempt.
     case.until("the autoscaler's word", Duration::from_secs(60), |status| {
         problems(status).contains("MetricsUnavailable")
     })
     .await;
-    // Until the last status and events are written: a quiet second, seen in the audit log itself.
+    // Waits until the last status and events are written: a quiet second, observed in the audit log
+    // itself.
     let since = wait_for("a quiet second", SOON, async || {
         let since = world.marker().await;
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -119,7 +121,7 @@ async fn an_idle_or_restarted_operator_writes_nothing() {
     })
     .await
     .unwrap();
-    // The window is the promise itself: nothing is waited for.
+    // The promise is about this time window, so the sleep is not a wait for a condition.
     tokio::time::sleep(Duration::from_secs(60)).await;
     let requests = world.requests(since.as_ref()).await;
     let sent: Vec<_> = requests.iter().filter(|it| it.verb != "watch").collect();
@@ -133,7 +135,7 @@ async fn an_idle_or_restarted_operator_writes_nothing() {
     let since = world.marker().await;
     operator.kill();
     let operator = world.start_operator(planner()).await;
-    // Its first reconcile is over when it has looked at the Secret, which is the last thing it reads.
+    // The first reconcile ends after it has read the Secret, which is its last read.
     wait_for("the first reconcile", SOON, async || {
         let requests = world.requests(since.as_ref()).await;
         let looked =
@@ -209,7 +211,7 @@ async fn an_optional_kind_appears_and_disappears_without_restart() {
     assert_eq!(condition(&status, "Ready").0, "True");
     crds.delete(name, &DeleteParams::default()).await.unwrap();
     case.until("the warning again", SOON, |status| problems(status).contains("CrdNotInstalled")).await;
-    // Applied to a CRD that is still on its way out, the new one would go with the old.
+    // A CRD applied while the old one terminates would be deleted with it.
     local_cluster::wait_for_absence(&crds, name, SOON).await.unwrap();
     install_service_monitors(&client).await;
     case.child_until("ServiceMonitor", "optional", "made again", Duration::from_secs(30), |_| true).await;
@@ -303,7 +305,7 @@ async fn a_missing_permission_is_reported_until_granted() {
         role.metadata.resource_version = now.metadata.resource_version;
         roles.replace("logpilot-operator", &Default::default(), &role).await.unwrap();
     };
-    // Writing: only that kind is affected.
+    // Permission to write: only that kind is affected.
     put(&without("poddisruptionbudgets", &["create", "patch"])).await;
     let operator = world.start_operator(planner()).await;
     let case = Case::new(world, "rights").await;
@@ -321,7 +323,7 @@ async fn a_missing_permission_is_reported_until_granted() {
     case.until("healed", Duration::from_secs(30), |status| condition(status, "Ready").0 == "True").await;
     println!("healed {:?} after the grant", granted.elapsed());
     operator.kill();
-    // Listing, from the start: everything else runs.
+    // Permission to list, from the start: everything else works.
     put(&without("horizontalpodautoscalers", &["list", "watch"])).await;
     let operator = world.start_operator(planner()).await;
     let other = Case::new(world, "rights-list").await;
@@ -363,7 +365,7 @@ async fn the_operator_survives_an_api_server_restart() {
     case.child_until("Service", "outage-all", "made again", Duration::from_secs(20), |_| true).await;
     println!("repaired {:?} after the API server was back", back.elapsed());
     case.ready().await;
-    // Each watch waits a pause of its own, of 8 s at the longest.
+    // Each watch waits for its own backoff, of 8 s at most.
     for resource in ["services", "resources"] {
         wait_for("news", Duration::from_secs(20), async || {
             let heard = operator.silence(resource) < back.elapsed();
@@ -376,7 +378,7 @@ async fn the_operator_survives_an_api_server_restart() {
     operator.kill();
 }
 
-/// The preconditions that the engine builds on, on the API server at hand, for every kind it writes.
+/// The preconditions on which the engine relies, tested on this API server for every kind it writes.
 #[tokio::test]
 async fn apply_needs_no_read_for_any_kind() {
     let (_alone, world) = alone().await;

@@ -1,5 +1,5 @@
-//! The API that the operator lives on: definitions that come late, go, or serve another version; a discovery that is
-//! partly dead; a control plane whose controllers stand still.
+//! The API on which the operator depends: CRDs that are created late, deleted, or serve another
+//! version; a discovery that partly fails; a control plane whose controllers are stopped.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ async fn remove(client: &Client, definition: &str) {
     wait_for_absence(&crds, definition, SOON).await.unwrap();
 }
 
-/// Applies a resource whose definition is served in a moment.
+/// Applies a resource whose CRD will be served in a moment.
 async fn apply_soon(case: &Case) {
     wait_for("the resource to be taken", SOON, async || {
         case.try_apply(quickstart()).await.map(drop).map_err(|error| error.to_string())
@@ -74,14 +74,15 @@ async fn the_own_crd_may_be_deleted_and_recreated() {
     cluster::apply(&client, &definition).await;
     let installed = Instant::now();
     apply_soon(&case).await;
-    // Without the definition the garbage collector cannot tell that the owner is gone: it takes the old children now.
+    // Without the CRD the garbage collector cannot know that the owner is deleted: it deletes the
+    // old objects only now.
     case.until("Ready", Duration::from_secs(120), |status| condition(status, "Ready").0 == "True").await;
     println!("FIGURE surface: Ready {} s after it was back", installed.elapsed().as_secs());
     case.delete().await;
     operator.kill();
 }
 
-/// With these versions, the first of them stored.
+/// The CRD with these versions, the first of them stored.
 fn monitors(versions: &[&str]) -> Value {
     let all = local_cluster::prometheus_operator::crds();
     let mut definition = all.into_iter().find(|it| it["metadata"]["name"] == MONITORS).unwrap();
@@ -120,7 +121,7 @@ async fn an_unserved_kind_version_is_reported_until_served() {
     case.child_until("ServiceMonitor", "versions", "made", Duration::from_secs(30), |_| true).await;
     println!("FIGURE surface: made {} s after its version was served", served.elapsed().as_secs());
     case.until("no warning", SOON, |status| !problems(status).contains("CrdNotInstalled")).await;
-    // No longer served, though the definition stays.
+    // No longer served, although the CRD still exists.
     let mut gone = monitors(&["v1beta1", "v1"]);
     gone["spec"]["versions"][1]["served"] = json!(false);
     cluster::apply(&client, &gone).await;
@@ -135,7 +136,7 @@ async fn an_unserved_kind_version_is_reported_until_served() {
     operator.kill();
 }
 
-/// As after an uninstalled metrics server: whoever asks for all groups gets an error.
+/// As after the removal of a metrics server: a client that requests all API groups gets an error.
 /// Fault catalogue: F46.
 #[tokio::test]
 async fn a_broken_api_group_affects_no_resource() {
@@ -197,7 +198,7 @@ async fn with_controllers_stopped_the_operator_deletes_nothing() {
     case.apply(spec).await;
     case.until("Applied again", SOON, |status| condition(status, "Applied").0 == "True").await;
     let full = super::cluster::whole_campaign();
-    // The window is the promise itself: nothing is waited for.
+    // The promise is about this time window, so the sleep is not a wait for a condition.
     tokio::time::sleep(Duration::from_secs(if full { 60 } else { 5 })).await;
     let status = case.status().await;
     assert_eq!(condition(&status, "Ready").0, "False", "{status:#}");

@@ -1,5 +1,5 @@
-//! Gateway API and patches on a real API server, with the Gateway API's own CRDs. No Gateway controller runs here:
-//! the tests write what one would say.
+//! Gateway API and patches on a real API server, with the Gateway API's own CRDs. No Gateway
+//! controller runs here: the tests write its status.
 
 #![allow(
     clippy::unwrap_used,
@@ -47,7 +47,7 @@ fn conditions(types: [&str; 2], verdict: (&str, &str, &str)) -> Value {
             "lastTransitionTime": "2026-01-01T00:00:00Z",
         })
     };
-    // The first is the one in question; a controller writes the other as good.
+    // The first condition is the one under test; a controller sets the other one to good.
     json!([condition(types[0], status, reason), condition(types[1], "True", types[1])])
 }
 
@@ -96,7 +96,7 @@ async fn a_gateway_and_routes_are_written_once() {
     .await;
     let status = case.ready().await;
     assert_eq!(status["url"], "https://a.example.com");
-    // Nobody has answered: told, because a wrong class would stay silent for ever.
+    // Without an answer of a controller: reported, because a wrong class would never cause one.
     assert!(problems(&status).contains("GatewayNotProgrammed"), "{status:#}");
     assert!(problems(&status).contains("RouteNotAccepted"), "{status:#}");
     for (kind, name) in [
@@ -120,7 +120,7 @@ async fn a_gateway_and_routes_are_written_once() {
     }
     let log = case.world.log_of("stores this object otherwise");
     assert!(!log.contains("gw-made"), "{log}");
-    // Taken away and put back.
+    // Removed and restored.
     case.apply(spec(
         &json!({ "enabled": false, "className": "envoy", "rules": [{ "host": "a.example.com" }] }),
     ))
@@ -224,14 +224,14 @@ async fn patches_are_written_once_and_follow_the_spec() {
             "{requests:#?}"
         );
     }
-    // By hand and back, as every field of ours.
+    // A manual change is reverted, as for every field that the operator owns.
     let edit = json!({ "spec": { "template": { "spec": { "hostAliases": null } } } });
     kinds::edit(&case.client, kind("Deployment"), case.ns(), "patched-all", &edit).await;
     case.child_until("Deployment", "patched-all", "repaired", Duration::from_secs(2), |seen| {
         pod(seen)["hostAliases"][0]["ip"] == "10.0.0.10"
     })
     .await;
-    // What is refused leaves everything as it is.
+    // A refused patch leaves everything unchanged.
     spec["patches"][0]["patch"] = json!({ "spec": { "replicas": 5 } });
     let since = case.world.marker().await;
     case.apply(spec).await;
@@ -244,7 +244,8 @@ async fn patches_are_written_once_and_follow_the_spec() {
     assert!(pod(&case.child("Deployment", "patched-all").await).get("hostAliases").is_none());
 }
 
-/// `kubectl apply` without `--server-side` sends an update as a merge patch, in which `null` is lost; `$patch: delete` is not.
+/// `kubectl apply` without `--server-side` sends an update as a merge patch, in which `null` is
+/// lost; `$patch: delete` is not.
 #[tokio::test]
 async fn patched_removals_survive_kubectl_apply() {
     let case = case("kubectl").await;
@@ -277,7 +278,7 @@ async fn patched_removals_survive_kubectl_apply() {
     apply(json!({ "spec": { "minReadySeconds": 1 } }));
     case.ready().await;
     assert_eq!(tolerations().await.map(|it| it[0]["key"].clone()), Some(json!("dedicated")));
-    // A `null` would be gone here: the API server takes it out of what it merges.
+    // A `null` would be lost here: the API server removes it from what it merges.
     apply(json!({ "spec": { "template": { "spec": { "tolerations": { "$patch": "delete" } } } } }));
     case.ready().await;
     assert_eq!(tolerations().await, None);

@@ -1,4 +1,5 @@
-//! Names that are taken: nothing of ours uses or acts on what is not ours, and what can be taken back is.
+//! Name conflicts: no own object uses or acts on foreign objects, and objects that can be adopted
+//! are adopted.
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -8,7 +9,7 @@ use kube::{
 
 use super::*;
 
-/// What an object may be made again within, after the longest wait for a name.
+/// The limit for recreating an object, after the longest backoff for a name.
 const RELEASED: Duration = Duration::from_secs(40);
 
 async fn namespace(case: &Case) {
@@ -16,7 +17,7 @@ async fn namespace(case: &Case) {
     cluster::apply(&case.client, &namespace).await;
 }
 
-/// A Deployment that somebody made by hand, under the name and the labels of ours.
+/// A Deployment that a user created by hand, under the name and with the labels of the operator's.
 fn by_hand(case: &Case) -> Value {
     let app = format!("{}-all", case.name);
     json!({
@@ -48,7 +49,7 @@ async fn is_there(case: &Case, kind_name: &str, name: &str) -> bool {
     kinds::get(&case.client, kind(kind_name), case.ns(), name).await.is_some()
 }
 
-/// Reason and message of the problem of an object.
+/// Returns reason and message of the problem of an object.
 fn told(status: &Value, object: &str) -> (String, String) {
     let all = status["problems"].as_array().into_iter().flatten();
     let found = all.into_iter().find(|it| it["object"].as_str() == Some(object));
@@ -106,7 +107,7 @@ async fn objects_acting_on_replaced_deployments_are_deleted() {
     for name in ACTING {
         case.gone(name, "replaced-all", SOON).await;
     }
-    // It leads to a Service that is not there, and to nothing that is somebody else's.
+    // The Ingress points to a Service that does not exist, and to no foreign object.
     let status = behind(&case, "Ingress replaced/replaced").await;
     assert!(is_there(&case, "Ingress", "replaced").await);
     assert_eq!(told(&status, "Deployment replaced/replaced-all").0, "NameConflict");
@@ -163,7 +164,7 @@ async fn a_foreign_secret_is_used_only_when_named() {
     case.ready().await;
 }
 
-/// Nothing tells of its release, so it is looked at: rarely, and healed within 30 s all the same.
+/// No watch reports its release, so it is polled: rarely, but it is healed within 30 s.
 #[tokio::test]
 async fn a_foreign_key_is_read_every_30_s() {
     let case = case("rare-key").await;
@@ -239,7 +240,8 @@ async fn a_foreign_pod_with_our_labels_is_reported() {
     case.until("healed", SOON, |status| !found(status)).await;
 }
 
-/// As a backup tool makes it again: with labels and annotations, without an owner, and as itself.
+/// Recreates an object as a backup tool does: with labels and annotations, without an owner, and
+/// under its own field manager.
 async fn restore(case: &Case, kind_name: &str, name: &str) -> String {
     let mut object = serde_json::to_value(case.child(kind_name, name).await).unwrap();
     object["metadata"]
@@ -300,7 +302,7 @@ async fn data_retained_after_deletion_is_adopted_as_advised() {
     let mut spec = quickstart();
     spec["nameOverride"] = json!("kept-old");
     spec["namespace"] = json!({ "name": "kept-old" });
-    // While the other one lives, it is in use.
+    // While the other resource exists, the object is in use.
     renamed.apply(spec).await;
     let object = "PersistentVolumeClaim kept-old/kept-old-data";
     let status = renamed.until("the conflict", SOON, |status| told(status, object).0 == "NameConflict").await;

@@ -1,5 +1,5 @@
-//! What one user sees of one resource, on a real API server. All tests share one operator and run side by side,
-//! each with a resource, and so a namespace, of its own.
+//! One user's view of one resource, on a real API server. All tests share one operator and run
+//! concurrently, each with its own resource and namespace.
 
 #![allow(
     clippy::unwrap_used,
@@ -69,7 +69,7 @@ fn three_modes() -> Value {
     json!({ "image": IMAGE, "components": { "all": {}, "rest": {}, "grpc": {} } })
 }
 
-/// A child of every kind, at hosts of its own.
+/// A spec with an object of every kind, with unique hosts.
 fn everything(name: &str) -> Value {
     json!({
         "image": IMAGE,
@@ -105,7 +105,7 @@ fn everything(name: &str) -> Value {
     })
 }
 
-/// A PodMonitor stands in place of a ServiceMonitor: one resource never has both.
+/// A PodMonitor replaces the ServiceMonitor: one resource never has both.
 async fn with_monitor_of(case: &Case, kind: &Kind) {
     if kind.kind == "PodMonitor" {
         let mut spec = everything(&case.name);
@@ -135,10 +135,11 @@ async fn each_object_costs_one_write_and_no_read() {
     // One node: SQLite's write-ahead log needs one host.
     assert!(problems(&status).contains("StorageSingleNode"));
     if since.is_some() {
-        // Namespace, account, Secret, claim, and a ConfigMap, Deployment, Service and policy for each of three.
+        // Namespace, ServiceAccount, Secret, PVC, and a ConfigMap, Deployment, Service and
+        // NetworkPolicy for each of three.
         let children = 4 + 3 * 4;
         assert_eq!(writes(&requests).len(), children, "{requests:#?}");
-        // Up to the status that says so: the first one after the last child.
+        // Up to the status that reports it: the first one after the last object.
         let last = requests.iter().rposition(|it| writes(std::slice::from_ref(it)).len() == 1).unwrap();
         let said = last + requests[last..].iter().position(|it| it.subresource == "status").unwrap();
         let all: Vec<_> =
@@ -178,11 +179,11 @@ async fn a_deleted_object_is_recreated_in_one_write() {
     }
 }
 
-/// By kind: a value of ours changed, and a field of ours taken away.
+/// By kind: a change of an owned value, and a removal of an owned field.
 fn edits(kind: &str) -> Vec<(&'static str, Value)> {
     match kind {
         "ServiceAccount" => vec![("a value", json!({ "automountServiceAccountToken": true }))],
-        // Immutable: its data cannot be changed, only its metadata.
+        // Immutable: only its metadata can be changed, not its data.
         "ConfigMap" => vec![],
         "Deployment" => vec![
             (
@@ -315,7 +316,7 @@ async fn removed_fields_are_deleted_foreign_ones_kept() {
     spec["components"]["all"]["env"] = json!([{ "name": "TZ", "value": "UTC" }]);
     spec["components"]["all"]["loadBalancer"] = json!({});
     spec["commonLabels"] = json!({ "team": "a" });
-    // The nodes of the test cluster carry no such label; placement is not what is looked at.
+    // The nodes of the test cluster carry no such label; the test does not check placement.
     case.apply(spec).await;
     case.until("Applied", SOON, |status| condition(status, "Applied").0 == "True").await;
     let name = "fields-all";
@@ -348,7 +349,7 @@ async fn a_node_port_moves_between_service_ports() {
     };
     case.apply(with(json!({ "grpc": 30017 }))).await;
     case.ready().await;
-    // It stays what it is, and nobody asks for it any more.
+    // It stays unchanged, and nothing requests it any more.
     case.apply(with(json!({ "enabled": true }))).await;
     case.ready().await;
     case.apply(with(json!({ "http": 30017 }))).await;
@@ -360,7 +361,7 @@ async fn a_node_port_moves_between_service_ports() {
     let service = case.child_until("Service", name, "moved", SOON, moved).await;
     assert_ne!(of(&service, 1), 30017);
     case.ready().await;
-    // And what was given instead stays.
+    // The replacement stays.
     assert_eq!(of(&case.child("Service", name).await, 1), of(&service, 1));
 }
 
@@ -368,7 +369,7 @@ async fn a_node_port_moves_between_service_ports() {
 #[tokio::test]
 async fn foreign_objects_are_reported_and_never_changed() {
     let case = case("taken").await;
-    // Everything that the plan will make, taken beforehand by somebody else.
+    // Every object of the plan, created beforehand by another client.
     let text = std::process::Command::new(env!("CARGO_BIN_EXE_logpilot-operator"))
         .args(["plan", "-f", "-"])
         .stdin(std::process::Stdio::piped())
@@ -393,11 +394,11 @@ async fn foreign_objects_are_reported_and_never_changed() {
             .unwrap()
             .retain(|field, _| field == "name" || field == "namespace");
         if kind == "HorizontalPodAutoscaler" {
-            // A real one: it would scale the Deployment that stands beside it.
+            // A real autoscaler would scale the Deployment next to it.
             manifest["spec"]["scaleTargetRef"]["name"] = json!("elsewhere");
         }
         if kind == "Secret" {
-            // Its key is hidden in the plan; a good one is what is taken here.
+            // The plan hides its key; the foreign Secret has a valid one.
             manifest
                 .as_object_mut()
                 .unwrap()
@@ -433,7 +434,7 @@ async fn foreign_objects_are_reported_and_never_changed() {
         kinds::assert_same(&now, &before);
         assert_eq!(now.metadata.uid, before.metadata.uid);
     }
-    // Release one name: it is taken within the longest wait for a name.
+    // Frees one name: the operator takes it within the longest backoff for a name.
     kinds::delete(&case.client, kind("ServiceAccount"), case.ns(), "taken").await;
     case.child_until("ServiceAccount", "taken", "made", Duration::from_secs(40), |seen| {
         seen.metadata.owner_references.is_some()
@@ -499,7 +500,7 @@ async fn a_restored_labelled_pvc_ends_the_loss() {
     assert_eq!(status["volumes"][0]["uid"], restored.as_str());
 }
 
-/// Deletes the claim with the pods that hold it: its protection lasts as long as they do.
+/// Deletes the PVC with the pods that use it: its protection lasts as long as they do.
 async fn lose_claim(case: &Case) {
     let claim = format!("{}-data", case.name);
     let before = case.child("PersistentVolumeClaim", &claim).await;
@@ -603,7 +604,7 @@ async fn autoscaler_handover_never_reduces_replicas() {
     assert_eq!(replicas().await, 7);
     let lowest = floor.stop().await;
     assert!(lowest >= 3, "never below what ran: {lowest}");
-    // Made again, it starts where it was.
+    // Recreated, it starts with its previous number.
     kinds::delete(&case.client, kind("Deployment"), case.ns(), "scaled-rest").await;
     case.child_until("Deployment", "scaled-rest", "made again at 7", REPAIR, |seen| {
         seen.data["spec"]["replicas"] == 7
@@ -612,7 +613,7 @@ async fn autoscaler_handover_never_reduces_replicas() {
     case.ready().await;
     scale(&case, "scaled-rest", 5).await;
     case.until("5 pods", SOON, |status| status["pods"] == "5/5").await;
-    // And back: the number is the spec's from now on.
+    // And back: from now on the spec decides the number.
     let floor = watch_floor(&case, "scaled-rest").await;
     let mut back = fixed.clone();
     back["components"]["rest"]["replicas"] = json!(4);
@@ -621,7 +622,7 @@ async fn autoscaler_handover_never_reduces_replicas() {
         .await;
     assert!(floor.stop().await >= 4);
     case.gone("HorizontalPodAutoscaler", "scaled-rest", SOON).await;
-    // What the autoscaler that is gone wrote last is nobody's wish any more.
+    // The last number of the deleted autoscaler no longer counts.
     scale(&case, "scaled-rest", 1).await;
     case.child_until("Deployment", "scaled-rest", "4 pods again", REPAIR, |seen| {
         seen.data["spec"]["replicas"] == 4
@@ -640,7 +641,7 @@ async fn scale(case: &Case, name: &str, replicas: i32) {
     api.replace_scale(name, &parameters, &scale).await.unwrap();
 }
 
-/// The lowest number of wanted pods that a watch sees.
+/// The lowest desired number of pods that a watch observes.
 struct Floor {
     stop: tokio::sync::oneshot::Sender<()>,
     lowest: tokio::task::JoinHandle<i64>,
@@ -703,7 +704,7 @@ async fn a_broken_image_is_reported_within_5_seconds() {
         assert!(problem["message"].as_str().unwrap().contains(word), "{problem:#}");
         assert!(problem["object"].as_str().unwrap().starts_with("Pod broken/broken-all-"), "{problem:#}");
         assert!(!problem["action"].as_str().unwrap().is_empty());
-        // The old pod keeps serving, and the spec is taken back while the operator waits for the bad one.
+        // The old pod keeps serving, and the spec is reverted while the operator waits for the bad pod.
         assert_eq!(status["endpoints"][0]["readyAddresses"], 1, "{status:#}");
         case.apply(quickstart()).await;
         let status = case.ready().await;
@@ -729,7 +730,7 @@ async fn scheduling_and_quota_problems_quote_kubernetes() {
     cluster::apply(&case.client, &quota).await;
     let mut spec = quickstart();
     spec["components"]["all"]["replicas"] = json!(3);
-    // The quota's own controller has to have counted first.
+    // The quota's own controller has to count first.
     wait_for("the quota to be counted", SOON, async || {
         let quota = kube::Api::<k8s_openapi::api::core::v1::ResourceQuota>::namespaced(
             case.client.clone(),
@@ -832,7 +833,7 @@ async fn a_foreign_namespace_is_used_but_never_changed() {
     case.apply(spec).await;
     case.ready().await;
     case.delete().await;
-    // The garbage collector learns of new kinds of owners every 30 s.
+    // The garbage collector learns of new owner kinds every 30 s.
     wait_for("the Deployment to go", Duration::from_secs(90), async || {
         match kinds::get(&case.client, kind("Deployment"), "theirs-ns", "theirs-all").await {
             None => Ok(()),
@@ -860,7 +861,7 @@ async fn a_changed_api_key_rolls_the_pods() {
         })
     };
     cluster::apply(&case.client, &secret("")).await;
-    // Looked at every 10 s while a rollout is held for it.
+    // Read every 10 s while a rollout is blocked on it.
     case.until("an empty key", SOON, |status| message(status, "Stalled").contains("empty")).await;
     cluster::apply(&case.client, &secret("canary-0\n")).await;
     case.until("a line break", SOON, |status| message(status, "Stalled").contains("printf %s")).await;
@@ -898,7 +899,7 @@ async fn a_config_change_rolls_once_and_keeps_rollback() {
     assert_eq!(maps().await, 2, "the old one serves a rollback");
     let hash = status["components"][0]["configHash"].as_str().unwrap().to_owned();
     let new = format!("config-all-config-{hash}");
-    // Who runs what is told by the pods; the old one has gone when its last pod has.
+    // The pods show which version runs; the old one has ended when its last pod has.
     let told = |status: &Value| -> Vec<(String, i64)> {
         let configs = status["components"][0]["configs"].as_array().unwrap().iter();
         configs.map(|it| (it["name"].as_str().unwrap().to_owned(), it["pods"].as_i64().unwrap())).collect()
@@ -909,7 +910,8 @@ async fn a_config_change_rolls_once_and_keeps_rollback() {
     assert_eq!(told(&status), [(new.clone(), 1), (old.clone(), 0)]);
     let map = case.child("ConfigMap", &format!("config-all-config-{hash}")).await;
     assert!(map.data["data"]["application.yml"].as_str().unwrap().contains("indent-output: true"));
-    // An immutable map that was deleted and came back with other data is nobody's configuration.
+    // An immutable ConfigMap that was deleted and recreated with other data is not a valid
+    // configuration.
     let name = format!("config-all-config-{hash}");
     let mut fake = serde_json::to_value(&map).unwrap();
     fake["metadata"]
@@ -931,7 +933,7 @@ async fn a_config_change_rolls_once_and_keeps_rollback() {
     case.ready().await;
     let status = case.until("rolled back", SOON, rolled_out).await;
     assert_eq!(told(&status), [(old.clone(), 1), (new.clone(), 0)]);
-    // No pod can start with the next one.
+    // No pod can start with the next configuration.
     let mut spec = quickstart();
     spec["config"] = json!({ "overlay": { "spring": { "jackson": { "time-zone": "UTC" } } } });
     spec["components"]["all"]["nodeSelector"] = json!({ "nowhere": "1" });

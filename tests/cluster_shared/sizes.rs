@@ -1,4 +1,4 @@
-//! A size by mistake, and the way back from it.
+//! A mistaken size, and how to revert it.
 
 use local_cluster::volumes::NEVER_GROWS;
 use logpilot_operator::logpilot::reasons;
@@ -15,7 +15,7 @@ fn sized(class: &str, size: &str) -> Value {
     spec
 }
 
-/// What both PVCs ask for; that of the backups is as large as that of the data here.
+/// Checks the request of both PVCs; that of the backups is as large as that of the data here.
 async fn asks(case: &Case, size: &str) {
     for name in ["data", "backup"] {
         case.child_until("PersistentVolumeClaim", &format!("{}-{name}", case.name), size, SOON, |seen| {
@@ -34,7 +34,8 @@ async fn a_mistaken_size_is_reverted_before_it_applies() {
     asks(&case, "10Ti").await;
     case.apply(sized(NEVER_GROWS, "100Gi")).await;
     asks(&case, "100Gi").await;
-    // Back to what it was: Kubernetes takes no request as small as the volume, and the next one that it takes is asked for.
+    // Back to the previous size: Kubernetes accepts no request as small as the volume, so the next
+    // larger one is requested.
     case.apply(sized(NEVER_GROWS, "10Gi")).await;
     asks(&case, "10241Mi").await;
     for name in ["data", "backup"] {

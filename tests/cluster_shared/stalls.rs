@@ -1,4 +1,4 @@
-//! What somebody holds, and how it is released.
+//! Objects that a user holds, and how to release them.
 
 use logpilot_operator::logpilot::reasons;
 
