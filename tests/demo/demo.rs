@@ -1,6 +1,8 @@
-//! `make demo`: what the operator does, on a control plane of its own, with the time and the requests that each step took.
+//! `make demo`: the operator at work, on a dedicated control plane, with the time and the requests
+//! of each step.
 //!
-//! Everything shown is real output: kubectl's, the API server's, its audit log's. Only the pods are simulated.
+//! Everything shown is real output: kubectl's, the API server's, its audit log's. Only the pods are
+//! simulated.
 
 mod page;
 mod stage;
@@ -24,14 +26,14 @@ use stage::{DEADLINE, Error, OPERATOR_NAMESPACE, Result, Stage, at};
 use tokio::time::sleep;
 
 const CRD: &str = "crds/";
-/// Each by name: the directory also holds roles for users.
+/// Listed by name: the directory also holds roles for users.
 const RBAC: &str = "config/rbac/service_account.yaml,config/rbac/role.yaml,config/rbac/role_binding.yaml";
 const EXAMPLE: &str = "examples/production.yaml";
 /// Name and namespace of the example.
 const NAME: &str = "production";
 const SERVER: &str = "production-all";
 const CLAIM: &str = "production-data";
-/// What the simulated kubelets take for an image that does not exist.
+/// The simulated kubelets treat it as an image that does not exist.
 const BROKEN_IMAGE: &str = r#"{"spec":{"image":"danpung2/logpilot:1.3.0-image-pull"}}"#;
 const NEW_CONFIG: &str = r#"{"spec":{"config":{"logLevels":{"com.logpilot":"DEBUG"}}}}"#;
 const IDLE: Duration = Duration::from_secs(5);
@@ -41,7 +43,7 @@ const CAUSE: &str =
 /// The classes that the example names.
 const CLASSES: [&str; 2] = ["fast", "slow"];
 
-/// An image that cannot be rolled back, and a storage that would double every record.
+/// An image that cannot be rolled back, and a storage that would duplicate every record.
 const CARELESS: &str = "\
 apiVersion: logpilot.io/v1alpha1
 kind: LogPilotCluster
@@ -117,8 +119,8 @@ async fn install(page: &mut Page, stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-/// What a cluster for production has besides: storage classes, and the kinds of the Gateway API and of the Prometheus
-/// operator. Nothing looks at their objects here.
+/// The other parts of a production cluster: storage classes, and the kinds of the Gateway API and
+/// of the Prometheus operator. No controller handles their objects here.
 fn surroundings(stage: &Stage) -> Result<()> {
     let class = |name: &str| {
         json!({
@@ -131,7 +133,7 @@ fn surroundings(stage: &Stage) -> Result<()> {
     manifests.extend(local_cluster::prometheus_operator::crds().iter().map(ToString::to_string));
     let file = stage.control_plane.dir().join("surroundings.yaml");
     std::fs::write(&file, manifests.join("\n---\n"))?;
-    // Server-side: the Gateway API's definitions are too long for the annotation of the other way.
+    // Server-side: the Gateway API's CRDs are too long for the annotation of client-side apply.
     stage.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).map(drop)
 }
 
@@ -297,7 +299,7 @@ async fn apply_until_ready(page: &mut Page, stage: &Stage, step: &str) -> Result
     Ok(())
 }
 
-/// Runs kubectl and shows the command, as one would type it, and what it printed.
+/// Runs kubectl and shows the command as a user would type it, with its output.
 fn kubectl(page: &Page, stage: &Stage, arguments: &[&str]) -> Result<()> {
     let quoted = |text: &&str| {
         let text = text.replace('\n', "\\n");
@@ -315,7 +317,7 @@ fn is_ready(cr: &LogPilotCluster) -> bool {
     })
 }
 
-/// The status of the newest generation holds a problem of this reason.
+/// Returns whether the status of the newest generation contains a problem with this reason.
 fn is_named(cr: &LogPilotCluster, reason: &str) -> bool {
     cr.status.as_ref().is_some_and(|status| {
         status.observed_generation == cr.metadata.generation

@@ -1,4 +1,4 @@
-//! What is judged by a limit of time is looked at when the limit passes, and not before.
+//! Time-based checks are re-evaluated when their limit expires, and not before.
 
 use std::{
     sync::Mutex,
@@ -14,7 +14,7 @@ use super::{
     trial::Trial,
 };
 
-/// Longer than any limit but those that take minutes.
+/// Longer than any limit except those of minutes.
 const UNSEEN: Duration = Duration::from_secs(8);
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn unready_resources_are_reconciled_when_limits_expire() {
     })
     .await
     .unwrap();
-    // The scheduler says so once; three seconds later it counts, though nobody says a word.
+    // The scheduler reports it once; three seconds later it counts, without another event.
     unready["components"]["all"]["nodeSelector"] = json!({ "kubernetes.io/hostname": "nowhere" });
     trial.case.apply(unready).await;
     trial.case.until("where", SOON, |status| problems(status).contains("Unschedulable")).await;

@@ -1,4 +1,4 @@
-//! Requests that fail, are carried out all the same, or are never answered.
+//! Requests that fail, are carried out nevertheless, or are never answered.
 
 use std::time::{Duration, Instant};
 
@@ -28,13 +28,13 @@ async fn an_object_behind_a_504_is_created_once() {
     let rule = trial.rule(When::writes(), Times::First(12), timeout);
     trial.apply(&quickstart()).await;
     assert_eq!(trial.slot.proxy.acted(rule), 12);
-    // A key that was made twice, or taken for another, would have rolled the pods.
+    // A key that was generated twice, or mistaken for another, would have rolled the pods.
     let deployment = trial.case.child("Deployment", &format!("{}-all", trial.case.name)).await;
     assert_eq!(deployment.metadata.annotations.unwrap()["deployment.kubernetes.io/revision"], "1");
     trial.end().await;
 }
 
-/// A change whose status is on its way for so long.
+/// A change whose status write is in transit for this long.
 async fn told_late(millis: u64) -> Trial {
     let trial = Trial::running(&quickstart()).await;
     let rule = trial.rule(When::of("patch", api::PLURAL), Times::First(1), Fault::Delay { millis });
@@ -43,14 +43,14 @@ async fn told_late(millis: u64) -> Trial {
     trial
 }
 
-/// The API server passes over a UID where a status is written: of a resource that was made again meanwhile, it would tell what
-/// was true of the one before.
+/// The API server ignores a UID in a status write: for a resource recreated in the meantime, the
+/// write would report the state of its predecessor.
 #[tokio::test]
 async fn a_status_write_never_reaches_the_next_resource() {
     let trial = told_late(1500).await;
     trial.case.delete().await;
     let live = trial.case.apply(quickstart()).await;
-    // Not until it is Ready: it waits for the garbage collector, which learns of a new kind every 30 s.
+    // Not until Ready: that waits for the garbage collector, which learns of a new kind every 30 s.
     trial.case.until("told of", SOON, |status| status["observedGeneration"].is_i64()).await;
     let late = trial.requests(|record| record.fault.is_some());
     assert_eq!(late.iter().map(|record| record.status).collect::<Vec<_>>(), [409], "{late:#?}");
@@ -125,7 +125,8 @@ async fn conflicts_are_retried_with_backoff() {
     trial.back(&lost, SOON).await;
     trial.is_settled(&quickstart()).await;
     let attempts = gaps(&trial.attempts("networkpolicies", before));
-    // Each try is two writes, as a new object and as the one that was known, and an event may have hurried one of them.
+    // Each attempt is two writes, as a new object and as the known one, and an event may have
+    // advanced one of them.
     assert!(attempts.len() <= 8, "{attempts:?}");
     assert!(attempts.iter().max() >= Some(&Duration::from_millis(1400)), "{attempts:?}");
     trial.end().await;
@@ -133,7 +134,7 @@ async fn conflicts_are_retried_with_backoff() {
 
 #[rstest]
 #[case(403, "Forbidden")]
-// Nothing need happen after it that would be a reason to look again.
+// No later event is needed to trigger the retry.
 #[case(409, "Conflict")]
 #[tokio::test]
 async fn a_refused_status_is_retried_with_backoff(#[case] code: u16, #[case] reason: &str) {
@@ -142,10 +143,10 @@ async fn a_refused_status_is_retried_with_backoff(#[case] code: u16, #[case] rea
     trial.rule(status, Times::First(3), refused(code, reason));
     let before = trial.slot.proxy.count(|_| true);
     let mut spec = quickstart();
-    // One write, and nothing happens after it.
+    // One write, and no event after it.
     spec["networkPolicy"] = json!({ "clients": [{ "namespaceSelector": {} }] });
     trial.apply(&spec).await;
-    // Another event may have come in between; a second for ever would be no pause.
+    // Another event may have occurred in between; a constant second would be no backoff.
     let attempts = gaps(&trial.attempts(api::PLURAL, before));
     assert_eq!(attempts.len(), 3, "{attempts:?}");
     assert!(attempts[2] >= Duration::from_millis(2800), "{attempts:?}");
@@ -264,7 +265,7 @@ async fn truncated_responses_are_requested_again() {
 async fn an_unanswered_write_times_out_and_is_retried() {
     let trial = Trial::behind(Vec::new()).await;
     trial.rule(When::of("patch", "services"), Times::Nth(1), Fault::Hang);
-    // Carried out, and told at a byte a second.
+    // Carried out, and answered at a byte per second.
     trial.rule(When::of("patch", "deployments"), Times::Nth(1), Fault::Throttle { bytes_per_second: 1 });
     let began = Instant::now();
     trial.apply(&quickstart()).await;
@@ -287,7 +288,8 @@ async fn everything_may_take_two_seconds() {
     trial.end().await;
 }
 
-/// Away for so long, with a change that the operator knows and could not carry out, and one that it has not seen.
+/// An outage of this length, with one change that the operator knows and could not carry out, and
+/// one that it has not seen.
 async fn outage(seconds: u64) {
     let trial = Trial::running(&quickstart()).await;
     let unwell = trial.rule(When::writes(), Times::Every, Fault::Refuse);
@@ -296,7 +298,7 @@ async fn outage(seconds: u64) {
     let away = trial.rule(When::default(), Times::Every, Fault::Refuse);
     trial.slot.proxy.cut();
     let lost = trial.lose("Service").await;
-    // The window is the fault itself.
+    // The time window is the fault itself.
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     trial.slot.proxy.lift(unwell);
     trial.slot.proxy.lift(away);
@@ -306,7 +308,7 @@ async fn outage(seconds: u64) {
     let took = began.elapsed();
     let requests = trial.slot.proxy.count(|_| true) - before;
     trial.slot.proxy.forget();
-    // What a new operator sends at its start, watches included.
+    // The requests of a new operator at startup, including watches.
     let mut trial = trial;
     trial.restart(Vec::new()).await;
     trial.slot.quiet().await.unwrap();

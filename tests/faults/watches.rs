@@ -1,4 +1,4 @@
-//! Watches that fall silent, end, lie, or cannot be had.
+//! Watches that fall silent, end, lie, or cannot be opened.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use super::{
     with_replicas,
 };
 
-/// What a dead watch may cost: its timeout, what kube adds, and a reconnect.
+/// The maximum cost of a dead watch: its timeout, what kube adds, and a reconnect.
 const NOTICED: Duration = Duration::from_secs(125);
 
 fn watched() -> Vec<&'static str> {
@@ -106,11 +106,11 @@ async fn watches_recover_from_three_refusals() {
     trial.end().await;
 }
 
-/// Deletes a child of each kind but this one; the longest repair.
+/// Deletes an object of each kind but this one; returns the longest time until one was recreated.
 async fn repairs(trial: &Trial, but: &str) -> Duration {
     let mut longest = Duration::ZERO;
     for kind in KINDS.iter().filter(|kind| kind.management == Management::Managed && kind.plural != but) {
-        // A Namespace takes everything with it; the Gateway API is not installed here.
+        // The deletion of a Namespace deletes everything in it; the Gateway API is not installed here.
         if kind.kind == "Namespace"
             || kind.group == "gateway.networking.k8s.io"
             || trial.case.children(kind).await.is_empty()
@@ -130,13 +130,13 @@ async fn repairs(trial: &Trial, but: &str) -> Duration {
 async fn an_unwatchable_kind_delays_no_other() {
     let mut trial = Trial::running(&many()).await;
     let broken = "networkpolicies";
-    // Seen once, and no more.
+    // Observed once, and then no more.
     for verb in ["watch", "list"] {
         trial.rule(When::of(verb, broken), Times::Every, refused(403, "Forbidden"));
     }
     trial.slot.proxy.cut();
     let later = repairs(&trial, broken).await;
-    // Never seen.
+    // Never observed.
     trial.slot.proxy.forget();
     let gone = [("list", refused(404, "NotFound")), ("watch", refused(404, "NotFound"))];
     let rule = |(verb, then)| Rule { when: When::of(verb, broken), times: Times::Every, then };
@@ -147,7 +147,8 @@ async fn an_unwatchable_kind_delays_no_other() {
         later.as_millis(),
         never.as_millis()
     );
-    // The promise is a second. Among other suites this is only about a joint backoff, which is up to half a minute.
+    // The promise is one second. Concurrently with other suites, this only rules out a shared
+    // backoff, which is up to half a minute.
     let promised = if whole_campaign() { Duration::from_secs(1) } else { SOON / 5 };
     assert!(later < promised && never < promised, "{later:?}, {never:?}");
     trial.end().await;
@@ -158,7 +159,8 @@ async fn an_unwatchable_kind_delays_no_other() {
 async fn deletions_missed_by_a_watch_are_reverted() {
     let trial = Trial::running(&quickstart()).await;
     let away = |verb, resource| trial.rule(When::of(verb, resource), Times::Every, Fault::Refuse);
-    // One goes on where it was; one is told by the answer that this is too long ago, and one by an event.
+    // One watch resumes; one gets the response that its version is too old, and one gets that as an
+    // event.
     trial.rule(When::of("watch", "networkpolicies"), Times::First(1), refused(410, "Expired"));
     let rules =
         [away("watch", "services"), away("list", "networkpolicies"), away("watch", "serviceaccounts")];
@@ -225,7 +227,7 @@ async fn events_may_be_late_duplicated_and_reordered() {
     });
     let trial = Trial::behind(odd.collect()).await;
     trial.apply(&many()).await;
-    // What protects is turned off by name; left out, it would be refused.
+    // A protective setting is turned off explicitly; omitting it would be refused.
     let mut fewer = quickstart();
     fewer["networkPolicy"] = json!({ "enabled": false });
     fewer["backup"] = json!({ "enabled": false });
@@ -276,14 +278,14 @@ async fn an_ending_watch_restarts_once_a_second() {
     })
     .await
     .unwrap();
-    // On average: each took its own time until it was seen here.
+    // On average: each start was observed here with its own delay.
     let gaps = gaps(&starts);
     assert!(gaps.iter().sum::<Duration>() >= Duration::from_millis(900) * 5, "{starts:?}");
     trial.end().await;
 }
 
-/// What is made for a resource that is gone, the garbage collector takes at once: made again as soon, that goes on for as long as
-/// nobody says that the resource is gone.
+/// The garbage collector immediately deletes what is created for a deleted resource. Recreated
+/// immediately, this would continue until the operator learns that the resource is deleted.
 /// Fault catalogue: F25.
 #[tokio::test]
 async fn nothing_is_recreated_for_a_deleted_resource() {

@@ -1,4 +1,4 @@
-//! Values that the API server writes otherwise than they were given: each is written once, and never again.
+//! Values that the API server stores in another form than given: each is written once, and never again.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn resources(cpu: &str, memory: &str) -> Value {
     all("resources", json!({ "requests": amount, "limits": { "cpu": "4", "memory": "4Gi" } }))
 }
 
-/// Each with what is unusual in it.
+/// Each with its unusual property.
 fn unusual() -> Vec<(&'static str, Value)> {
     vec![
         ("a thousand milli", resources("1000m", "1024Mi")),
@@ -143,7 +143,7 @@ async fn equivalent_values_are_written_once() {
     assert!(looped.is_empty(), "written again though nothing changed:\n{}", looped.join("\n"));
     let otherwise = fleet.world.log_of("stores this object otherwise");
     assert!(!otherwise.contains("values/"), "{otherwise}");
-    // The same amounts in other words are no change.
+    // The same amounts in another notation are no change.
     fleet.apply(&case, &resources("1", "1Gi")).await;
     case.ready().await;
     fleet.quiet(still, SOON).await;

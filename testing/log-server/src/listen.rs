@@ -51,7 +51,7 @@ async fn accept(listener: TcpListener, router: Router, stop: CancellationToken, 
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, _)) = accepted else {
-            // Out of file descriptors, most likely.
+            // Most likely out of file descriptors.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };

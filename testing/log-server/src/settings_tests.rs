@@ -1,4 +1,4 @@
-//! Which source wins is what was seen on the real server, run by run.
+//! The precedence of sources, as observed on the real server, run by run.
 
 use std::{collections::BTreeMap, fs};
 

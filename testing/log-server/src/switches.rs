@@ -1,10 +1,10 @@
-//! How the stand-in misbehaves, from `LOG_SERVER_*`. LogPilot knows none of these.
+//! The switches that make the stand-in misbehave, from `LOG_SERVER_*`. LogPilot has none of these.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::failure::{Failure, Trace};
 
-/// Every switch: its name and what it does. The help and the README show this list.
+/// Every switch: its name and its effect. The help and the README show this list.
 pub const ALL: &[(&str, &str)] = &[
     ("LOG_SERVER_SLOW_START_SECONDS", "opens no port for so long"),
     ("LOG_SERVER_NEVER_READY", "true: readiness stays OUT_OF_SERVICE, liveness is UP"),
@@ -50,7 +50,7 @@ impl Fault {
 
 impl Switches {
     /// # Errors
-    /// A name that is no switch, or a value that it cannot have: a test with a misspelt one would show nothing.
+    /// An unknown switch, or an invalid value: a test with a misspelt one would show nothing.
     pub fn read(env: &BTreeMap<String, String>) -> Result<Self, Failure> {
         let mut switches = Self::default();
         for (name, value) in env.iter().filter(|(name, _)| name.starts_with("LOG_SERVER_")) {

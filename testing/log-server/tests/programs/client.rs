@@ -1,4 +1,4 @@
-//! What the client counts, against a server that keeps, loses and doubles.
+//! The client's counts, against a server that keeps, loses and duplicates records.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn the_client_reports_lost_and_refused_records() {
 #[case("grpc")]
 #[tokio::test]
 async fn failed_connections_are_retried_only_with_retry(#[case] scheme: &str) {
-    // Free a moment ago: nobody listens.
+    // Free a moment ago: no process listens.
     let place = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let target = Target::new(&format!("{scheme}://{place}"), KEY, false).unwrap();
     let refused = target.send("web", "m").await.unwrap_err();
@@ -98,7 +98,7 @@ async fn the_client_stops_when_a_file_appears() {
     assert_eq!((report.acked, report.failed), (report.sent, 0));
 }
 
-/// The first request of a connection is read and not answered, the next connection is answered.
+/// The first request of a connection is read and not answered; the next connection is answered.
 #[rstest]
 #[case(false)]
 #[case(true)]
@@ -130,7 +130,8 @@ async fn a_retry_after_disconnect_may_duplicate_a_record(#[case] told: bool) {
     assert_eq!(report.stored_unacked, failed, "{report:?}");
 }
 
-/// A server of HTTP/2 that takes one connection, waits for a call, says goodbye and closes. Returns its place.
+/// An HTTP/2 server that accepts one connection, waits for a call, sends GOAWAY and closes. Returns
+/// its address.
 async fn goodbye(last_call: u32, reason: u32) -> std::net::SocketAddr {
     const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     const HEADERS: u8 = 1;
@@ -150,7 +151,7 @@ async fn goodbye(last_call: u32, reason: u32) -> std::net::SocketAddr {
         let go_away = [&[0, 0, 8, 7, 0, 0, 0, 0, 0][..], &last_call.to_be_bytes(), &reason.to_be_bytes()];
         stream.write_all(&go_away.concat()).await.unwrap();
         stream.shutdown().await.unwrap();
-        // Closed with something unread, the goodbye could be lost on its way.
+        // If the socket closed with unread data, the GOAWAY could be lost in transit.
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
     place

@@ -1,4 +1,4 @@
-//! Start, stop and misbehaviour.
+//! Startup, stop and misbehaviour.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ async fn a_bad_configuration_exits_1_with_its_cause(#[case] env: &[(&str, &str)]
     assert!(server.lines.iter().any(|line| line.contains(said)), "{said}: {:#?}", server.lines);
 }
 
-/// What a kubelet keeps of the log.
+/// The part of the log that a kubelet keeps.
 fn tail(server: &Server) -> String {
     let log = server.lines.join("\n") + "\n";
     let start = log.len().saturating_sub(2048);
@@ -162,7 +162,7 @@ const SEND: &str = r#"{"channel":"web","level":"INFO","message":"in flight"}"#;
 const ACTIVE: &str = "http_server_requests_active_seconds_count\
     {exception=\"none\",method=\"POST\",outcome=\"UNKNOWN\",status=\"200\",uri=\"UNKNOWN\"}";
 
-/// A request that is being answered, the answer it gets, and how often its record is stored, when SIGTERM comes.
+/// Returns the response to a request in progress at SIGTERM, and how often its record is stored.
 async fn stopped_in_flight(graceful: bool, env: &[(&str, &str)]) -> (Result<StatusCode, Failed>, i64) {
     let mut it = Server::ready(env).await;
     let path = it.server.path("data/logpilot.db");
@@ -180,7 +180,7 @@ async fn stopped_in_flight(graceful: bool, env: &[(&str, &str)]) -> (Result<Stat
         until("no new connections", async || tokio::net::TcpStream::connect(&place).await.is_err()).await;
         assert!(!sending.is_finished(), "it waits for its answer");
     } else {
-        // Before storage is free again.
+        // Before the storage is free again.
         until("connection cut", async || sending.is_finished()).await;
     }
     held.execute_batch("COMMIT").unwrap();

@@ -1,4 +1,4 @@
-//! What an operator and its clients see of the server.
+//! The server as an operator and its clients see it.
 
 use std::{
     collections::BTreeSet,

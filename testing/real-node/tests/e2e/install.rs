@@ -1,4 +1,4 @@
-//! Installed from the manifest alone; the quickstart serves; all three components do.
+//! An installation from the manifest alone; the quickstart serves; all three components do.
 
 use std::time::Instant;
 
@@ -49,7 +49,7 @@ async fn the_quickstart_stores_and_returns_logs() {
     }
     assert_eq!(client.consume("e2e", "reader", 100).unwrap(), messages);
 
-    // From a pod, by the names that the status promises.
+    // From a pod, by the names that the status publishes.
     for to in ["http://quickstart-all.quickstart.svc:8080", "grpc://quickstart-all.quickstart.svc:50051"] {
         case.takes_logs(to).await;
     }
@@ -71,7 +71,7 @@ async fn three_components_share_one_volume_and_node() {
     assert_eq!(pods.len(), 7);
     assert!(pods.iter().all(|pod| pod["spec"]["nodeName"] == pods[0]["spec"]["nodeName"]), "one node");
 
-    // What one takes, the other gives.
+    // Records written to one are read from the other.
     let (all, _reach_all) = case.answering("all").await;
     let (rest, _reach_rest) = case.answering("rest").await;
     rest.send("shared", "through rest").unwrap();

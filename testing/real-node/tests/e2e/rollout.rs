@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use crate::support::{AS_LIBRARIES, Case, ROLLOUT, SERVER_IMAGE, assert_unharmed, quick, shared, spec};
 
-/// The examples' image under another name: for Kubernetes a rollout, and no download.
+/// The examples' image under another name: a rollout for Kubernetes, without a download.
 const NEXT: &str = "danpung2/logpilot:1.2.0-next";
 /// Long enough for the two rollouts of a test on a given cluster.
 const SECONDS: u64 = 60;
 
-/// An endpoint of the server that shows its configuration, `info.stage` in it.
+/// An endpoint of the server that shows its configuration, including `info.stage`.
 fn shown(stage: &str) -> Value {
     json!({ "management": { "info": { "env": { "enabled": true } } }, "info": { "stage": stage } })
 }
 
-/// What a pod's server says its `info.stage` is.
+/// Returns the `info.stage` of a pod's server.
 fn stage(case: &Case<'_>, pod: &Value) -> Result<Value, String> {
     let name = pod["metadata"]["name"].as_str().unwrap();
     let path = format!("/api/v1/namespaces/{}/pods/{name}:8081/proxy/actuator/info", case.namespace);
@@ -25,7 +25,7 @@ fn stage(case: &Case<'_>, pod: &Value) -> Result<Value, String> {
     Ok(said["stage"].clone())
 }
 
-/// Patches, and waits until the new pods are ready and the old ones gone.
+/// Patches, and waits until the new pods are ready and the old ones deleted.
 async fn roll(case: &Case<'_>, what: &str, components: &[&str], patch: &Value) {
     let old: Vec<Value> = components.iter().flat_map(|component| case.pods(component)).collect();
     let began = Instant::now();
@@ -45,7 +45,7 @@ async fn roll(case: &Case<'_>, what: &str, components: &[&str], patch: &Value) {
     );
 }
 
-/// Rolls image and configuration of these components while each of these addresses is written to.
+/// Rolls image and configuration of these components while clients write to each of these addresses.
 async fn rolls_unnoticed(case: &Case<'_>, components: &[&str], writers: &[(&str, String, &[&str])]) {
     case.ready().await;
     let mut loads = Vec::new();
@@ -100,7 +100,7 @@ async fn a_shared_volume_rollout_loses_no_request() {
     let world = shared().await;
     let case = Case::new(&world, name, &spec(&json!({ "rest": two, "grpc": two })));
     let (rest, grpc) = (service(name, "rest", "http"), service(name, "grpc", "grpc"));
-    // With nothing tried again.
+    // Without any retry.
     let fresh: &[&str] = &["--fresh-connections"];
     let writers = [
         ("kept-rest", rest.clone(), AS_LIBRARIES),

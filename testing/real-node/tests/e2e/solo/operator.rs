@@ -1,4 +1,4 @@
-//! The operator goes away in the middle of its work, and nobody but it is restarted for that.
+//! The operator is interrupted during its work, and only the operator itself is restarted.
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ async fn a_force_deleted_leader_is_replaced_during_rollout() {
     rollout_goes_on(&world, "deleted", delete).await;
 }
 
-/// Nobody is told: the Lease names a process that is no more, and a pod that is ready.
+/// No process is notified: the Lease names a process that no longer exists, and a pod that is ready.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn a_killed_leader_process_is_replaced_during_rollout() {
@@ -35,7 +35,7 @@ async fn a_killed_leader_process_is_replaced_during_rollout() {
     assert_eq!(world.operator_pods().iter().filter_map(restarts).sum::<u64>(), 1, "one process was killed");
 }
 
-/// A kubelet that ends it for its probe sends the same signal.
+/// A kubelet that terminates it because of its probe sends the same signal.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn the_operator_reports_its_termination_reason() {
@@ -54,9 +54,9 @@ async fn the_operator_reports_its_termination_reason() {
     world.kubectl.until(&pod, "says why it ended", ROLLOUT, told).await;
     let message = message(&world.kubectl.get(&pod).unwrap());
     println!("FIGURE the operator's last words: {message}");
-    // A pod that is seconds old may not have been asked yet.
+    // A pod that is seconds old may not have been probed yet.
     assert!(message.contains("; /livez was ") && message.contains("timers were up to "), "{message}");
-    // Its count of restarts goes with it.
+    // Its restart count is deleted with it.
     world.kubectl.must(&format!("delete {pod}"));
     world.operator_is_ready().await;
 }
@@ -99,14 +99,14 @@ async fn the_operator_is_upgraded_during_a_rollout() {
     assert_eq!(world.operator_image(), image);
 }
 
-/// Whether a Lease is held by another pod.
+/// Returns whether another pod holds the Lease.
 fn by_other_than(leader: &str) -> impl Fn(&Value) -> bool + use<> {
     let leader = leader.to_owned();
     move |lease| lease["holderIdentity"].as_str().is_some_and(|holder| !holder.is_empty() && holder != leader)
 }
 
-/// Two resources: one rolls, the other has nothing to do. The leader is disturbed while the first is half done; what does
-/// that returns how to tell from the Lease that somebody leads again.
+/// Two resources: one rolls, the other is idle. The leader is disturbed while the first is half
+/// done; the disturbance returns how to tell from the Lease that there is a leader again.
 async fn rollout_goes_on<L: Fn(&Value) -> bool>(world: &World, how: &str, disturb: impl FnOnce(&str) -> L) {
     let rolling = Case::new(world, &format!("{how}-rolling"), &with(REPLICAS));
     let bystander = Case::new(world, &format!("{how}-bystander"), &with(1));
@@ -155,7 +155,7 @@ fn with(replicas: u64) -> Value {
     spec(&json!({ "all": quick(&json!({ "replicas": replicas })) }))
 }
 
-/// Pods that ReplicaSets made in the namespace of a resource so far.
+/// The number of pods that ReplicaSets have created in the namespace of a resource.
 fn created(case: &Case<'_>) -> u64 {
     let events = format!("events -n {} --field-selector=reason=SuccessfulCreate", case.namespace);
     let events = case.world.kubectl.get(&events).unwrap();
