@@ -297,7 +297,7 @@ fn a_killed_run_leaves_no_backup() {
         }
         let said = good(&mut case.backup(1));
         assert_eq!(case.objects(), [name(&said), name(&said) + MANIFEST]);
-        assert_eq!(case.server.uploads(), 0, "what was sent of it still costs");
+        assert_eq!(case.server.uploads(), 0, "the parts that were sent still cost");
     }
     // The same, but its manifest was written: it is a backup, and only the upload marker is removed.
     let said = good(&mut case.backup(9));

@@ -153,7 +153,7 @@ async fn change(case: &Case, workload: &Workload) {
     if workload.again {
         case.delete().await;
         let api = case.api();
-        wait_for("the resource to go", CONVERGED, async || match api.get_opt(&case.name).await {
+        wait_for("the resource to be deleted", CONVERGED, async || match api.get_opt(&case.name).await {
             Ok(None) => Ok(()),
             other => Err(format!("{:?}", other.map(|object| object.is_some()))),
         })
@@ -344,7 +344,7 @@ async fn reached(slot: &Slot, case: &Case, workload: &Workload, rule: RuleId) ->
 async fn gone(slot: &Slot, case: &Case) -> Result<(), String> {
     let selector = format!("{INSTANCE_LABEL}={}", case.name);
     let labelled = ListParams::default().labels(&selector);
-    wait_for("the objects of a deleted resource to go", CONVERGED, async || {
+    wait_for("the objects of a deleted resource to be deleted", CONVERGED, async || {
         for kind in KINDS
             .iter()
             .filter(|kind| matches!(kind.management, Management::Managed | Management::RunToCompletion))

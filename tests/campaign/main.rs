@@ -170,7 +170,7 @@ async fn everywhere<Task, Work>(
                 (queue.pop_front(), queue.len())
             };
             if left.is_multiple_of(TOLD_EVERY) && task.is_some() {
-                println!("{what}: {} of {count} begun after {} s", count - left, began.elapsed().as_secs());
+                println!("{what}: {} of {count} started after {} s", count - left, began.elapsed().as_secs());
             }
             let Some(task) = task else { return };
             work(place, task).await;

@@ -53,13 +53,13 @@ impl Ordinary {
         for (object, times) in made(name, history) {
             let most = self.made.get(&object).copied().unwrap_or_default();
             if times > most.max(1) {
-                found.push(format!("{object} was made {times} times, otherwise {most}"));
+                found.push(format!("{object} was created {times} times, otherwise {most}"));
             }
         }
         for (deployment, numbers) in replicas(name, history) {
             let known = self.replicas.get(&deployment);
             for number in numbers.iter().filter(|number| known.is_some_and(|known| !known.contains(number))) {
-                found.push(format!("{deployment} was told {number} replicas, otherwise {known:?}"));
+                found.push(format!("{deployment} was set to {number} replicas, otherwise {known:?}"));
             }
         }
         for service in dipped(name, history).difference(&self.dipped) {
@@ -307,8 +307,8 @@ mod tests {
         assert_eq!(
             ordinary.violations("x", &other),
             [
-                "ConfigMap L-config was made 2 times, otherwise 1",
-                "L-all was told 1 replicas, otherwise Some({2})",
+                "ConfigMap L-config was created 2 times, otherwise 1",
+                "L-all was set to 1 replicas, otherwise Some({2})",
                 "L-rest was without a ready pod",
             ]
         );

@@ -280,7 +280,7 @@ async fn a_late_eviction_evicts_no_pod() {
 /// The garbage collector pauses after a CRD was created or deleted, as in other tests of this binary.
 async fn remove(case: &Case, nodes: &[String]) {
     let api = pods(case);
-    wait_for(format!("the pods of {} to go", case.name), Duration::from_secs(150), async || {
+    wait_for(format!("the pods of {} to be deleted", case.name), Duration::from_secs(150), async || {
         let left = api.list(&ListParams::default()).await.unwrap().items.len();
         if left == 0 { Ok(()) } else { Err(format!("{left} are left")) }
     })

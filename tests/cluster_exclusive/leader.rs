@@ -70,7 +70,7 @@ async fn a_standby_takes_over_when_the_leader_ends() {
     let took = leads(&third, AFTER_A_CRASH).await;
     is_back(&services, &case, HANDOVER).await;
     assert_eq!(holder(&client).await.as_deref(), Some("third"));
-    println!("taken over {} s after a crash", took.as_secs());
+    println!("takeover {} s after a crash", took.as_secs());
     // Until the term of the crashed leader expires, no other operator may write.
     assert!(took > Duration::from_secs(9), "after {took:?}");
     case.delete().await;

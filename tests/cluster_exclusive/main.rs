@@ -98,14 +98,14 @@ async fn an_idle_or_restarted_operator_writes_nothing() {
         let made = writes(&requests);
         let children: BTreeSet<_> = made.iter().map(|it| (&it.resource, &it.namespace, &it.name)).collect();
         let told = requests.iter().filter(|it| it.subresource == "status").count();
-        println!("everything on: {} children by {} writes, {told} of the status", children.len(), made.len());
+        println!("everything enabled: {} objects in {} writes, {told} of the status", children.len(), made.len());
         assert!(children.len() >= 34, "{children:#?}");
-        assert_eq!(made.len(), children.len(), "one write a child: {made:#?}");
+        assert_eq!(made.len(), children.len(), "one write per object: {made:#?}");
         assert!(told <= 3, "{requests:#?}");
     }
     case.ready().await;
     // There is no metrics API here, and the autoscaler reports that after an attempt.
-    case.until("the autoscaler's word", Duration::from_secs(60), |status| {
+    case.until("the autoscaler's report", Duration::from_secs(60), |status| {
         problems(status).contains("MetricsUnavailable")
     })
     .await;
@@ -140,7 +140,7 @@ async fn an_idle_or_restarted_operator_writes_nothing() {
         let requests = world.requests(since.as_ref()).await;
         let looked =
             since.is_none() || requests.iter().any(|it| it.resource == "secrets" && it.verb == "get");
-        looked.then_some(()).ok_or("no look at the Secret yet".to_owned())
+        looked.then_some(()).ok_or("no read of the Secret yet".to_owned())
     })
     .await
     .unwrap();
@@ -206,7 +206,7 @@ async fn an_optional_kind_appears_and_disappears_without_restart() {
     let installed = Instant::now();
     install_service_monitors(&client).await;
     case.child_until("ServiceMonitor", "optional", "made", Duration::from_secs(30), |_| true).await;
-    println!("ServiceMonitor made {:?} after its CRD", installed.elapsed());
+    println!("ServiceMonitor created {:?} after its CRD", installed.elapsed());
     let status = case.until("no warning", SOON, |status| !problems(status).contains("CrdNotInstalled")).await;
     assert_eq!(condition(&status, "Ready").0, "True");
     crds.delete(name, &DeleteParams::default()).await.unwrap();
@@ -274,7 +274,7 @@ async fn the_gateway_api_may_be_installed_later() {
     install_gateway_api(&client).await;
     case.child_until("HTTPRoute", "gwlater", "made", Duration::from_secs(30), |_| true).await;
     case.child_until("Gateway", "gwlater", "made", Duration::from_secs(30), |_| true).await;
-    println!("Gateway and route made {:?} after their CRDs", installed.elapsed());
+    println!("Gateway and route created {:?} after their CRDs", installed.elapsed());
     case.until("no warning", SOON, |status| !problems(status).contains("CrdNotInstalled")).await;
     case.delete().await;
     operator.kill();
@@ -446,7 +446,7 @@ async fn apply_needs_no_read_for_any_kind() {
         let patch = json!({ "metadata": { "finalizers": null } });
         let _ = api.delete("pin", &DeleteParams::background()).await;
         let _ = api.patch("pin", &PatchParams::default(), &Patch::Merge(patch)).await;
-        wait_for(format!("{} to go", kind.kind), SOON, async || match api.get_opt("pin").await {
+        wait_for(format!("{} to be deleted", kind.kind), SOON, async || match api.get_opt("pin").await {
             Ok(None) => Ok(()),
             _ => Err("still there".to_owned()),
         })

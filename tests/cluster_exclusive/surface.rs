@@ -34,7 +34,7 @@ async fn remove(client: &Client, definition: &str) {
 
 /// Applies a resource whose CRD will be served in a moment.
 async fn apply_soon(case: &Case) {
-    wait_for("the resource to be taken", SOON, async || {
+    wait_for("the resource to be accepted", SOON, async || {
         case.try_apply(quickstart()).await.map(drop).map_err(|error| error.to_string())
     })
     .await
@@ -54,7 +54,7 @@ async fn the_own_crd_may_be_deleted_and_recreated() {
         let requests = world.requests(since.as_ref()).await;
         requests.iter().filter(|it| it.resource == api::PLURAL && it.code == 404).count()
     };
-    wait_for("three looks for it", SOON, async || match looked().await {
+    wait_for("three reads of it", SOON, async || match looked().await {
         looks if looks >= 3 || since.is_none() => Ok(()),
         looks => Err(format!("{looks} looks")),
     })
@@ -66,7 +66,7 @@ async fn the_own_crd_may_be_deleted_and_recreated() {
     let case = Case::new(world, "late").await;
     apply_soon(&case).await;
     case.ready().await;
-    println!("FIGURE surface: Ready {} s after the own definition", installed.elapsed().as_secs());
+    println!("FIGURE surface: Ready {} s after the own CRD", installed.elapsed().as_secs());
     assert!(operator.is_ready() && looked().await <= 12, "{} looks", looked().await);
 
     remove(&client, OWN).await;
@@ -119,7 +119,7 @@ async fn an_unserved_kind_version_is_reported_until_served() {
     cluster::apply(&client, &monitors(&["v1", "v1beta1"])).await;
     let served = Instant::now();
     case.child_until("ServiceMonitor", "versions", "made", Duration::from_secs(30), |_| true).await;
-    println!("FIGURE surface: made {} s after its version was served", served.elapsed().as_secs());
+    println!("FIGURE surface: created {} s after its version was served", served.elapsed().as_secs());
     case.until("no warning", SOON, |status| !problems(status).contains("CrdNotInstalled")).await;
     // No longer served, although the CRD still exists.
     let mut gone = monitors(&["v1beta1", "v1"]);

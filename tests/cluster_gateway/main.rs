@@ -116,7 +116,7 @@ async fn a_gateway_and_routes_are_written_once() {
             .into_iter()
             .filter(|it| ["gateways", "httproutes", "grpcroutes"].contains(&it.resource.as_str()))
             .collect();
-        assert_eq!(ours.len(), 5, "one write each, and none for what the CRD's schema filled in: {ours:#?}");
+        assert_eq!(ours.len(), 5, "one write each, and none for defaults of the CRD's schema: {ours:#?}");
     }
     let log = case.world.log_of("stores this object otherwise");
     assert!(!log.contains("gw-made"), "{log}");

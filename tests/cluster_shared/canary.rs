@@ -74,7 +74,7 @@ async fn secret_contents_appear_only_as_a_hash() {
     spec["components"]["all"]["envFrom"] = json!([{ "secretRef": { "name": "variables" } }]);
     spec["backup"] = json!({ "s3": { "bucket": "copies", "credentialsSecret": { "name": "bucket" } } });
     case.apply(spec.clone()).await;
-    case.until("what is missing to be told", SOON, |status| problems(status).contains("ApiKeyInvalid")).await;
+    case.until("the missing value to be reported", SOON, |status| problems(status).contains("ApiKeyInvalid")).await;
 
     // Wrong in every way that a Secret can be.
     secret(&case, "clients", "apikey", wrong).await;
@@ -82,7 +82,7 @@ async fn secret_contents_appear_only_as_a_hash() {
     secret(&case, "login", "config.json", login).await;
     apply_in(&case, "bucket", &json!({ "access-key-id": id, "secret-access-key": bucket })).await;
     case.annotate("look", "again").await;
-    case.until("what is wrong to be told", SOON, |status| {
+    case.until("the wrong value to be reported", SOON, |status| {
         let told = status.to_string();
         told.contains("has no key 'api-key'") && told.contains("has no key '.dockerconfigjson'")
     })
@@ -108,12 +108,12 @@ async fn secret_contents_appear_only_as_a_hash() {
     case.ready().await;
 
     let places = everywhere(&case).await;
-    assert!(places.iter().filter(|(_, text)| text.len() > 2).count() > 12, "too little was looked at");
+    assert!(places.iter().filter(|(_, text)| text.len() > 2).count() > 12, "too little was searched");
     let found: Vec<_> = places.iter().flat_map(|(place, text)| leaks(place, text)).collect();
     assert!(found.is_empty(), "{found:#?}");
     // The search works: the value is found where it belongs.
     let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> =
         kube::Api::namespaced(case.client.clone(), case.ns());
     let seen = leaks("a Secret", &text(&secrets.list(&ListParams::default()).await.unwrap().items));
-    assert_eq!(seen.len(), CANARIES.len() - 1, "all but the first API key, which is gone: {seen:#?}");
+    assert_eq!(seen.len(), CANARIES.len() - 1, "all but the first API key, which no longer exists: {seen:#?}");
 }

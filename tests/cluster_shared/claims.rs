@@ -11,7 +11,7 @@ fn behind(class: &str, host: &str) -> Value {
 /// The API server records ages to the second.
 pub async fn grows_older(case: &Case) {
     let made = case.get().await.metadata.creation_timestamp.unwrap().0;
-    wait_for(format!("{} to be older than what comes next", case.name), SOON, async || {
+    wait_for(format!("{} to be older than the next resource", case.name), SOON, async || {
         let now = k8s_openapi::jiff::Timestamp::now();
         (now.as_second() > made.as_second()).then_some(()).ok_or_else(|| now.to_string())
     })

@@ -41,7 +41,7 @@ async fn jobs(case: &Case) -> Vec<(String, String)> {
 }
 
 async fn no_jobs(case: &Case) {
-    wait_for("the Jobs to go", SOON, async || match jobs(case).await {
+    wait_for("the Jobs to be deleted", SOON, async || match jobs(case).await {
         none if none.is_empty() => Ok(()),
         some => Err(format!("{some:?}")),
     })
@@ -73,7 +73,7 @@ async fn a_bad_configuration_is_reported_before_any_rollout() {
     assert_eq!(condition(&status, "Applied"), ("False".into(), "ConfigCheckFailed".into()));
     assert_eq!(status["endpoints"][0]["readyAddresses"], 2, "{status:#}");
     assert_eq!(servers(&case).await, before);
-    assert_eq!(case.children(kind("ConfigMap")).await.len(), 2, "the old one serves, the new one is tried");
+    assert_eq!(case.children(kind("ConfigMap")).await.len(), 2, "the old one serves, the new one is checked");
 
     // The same configuration is checked again.
     kinds::delete(&case.client, kind("Job"), case.ns(), &job).await;
@@ -91,7 +91,7 @@ async fn a_bad_configuration_is_reported_before_any_rollout() {
     assert!(!problems(&status).contains("ConfigCheckFailed"), "{status:#}");
     no_jobs(&case).await;
     assert_eq!(servers(&case).await, before);
-    assert_eq!(case.children(kind("ConfigMap")).await.len(), 1, "what never ran is not kept");
+    assert_eq!(case.children(kind("ConfigMap")).await.len(), 1, "a configuration that never ran is not kept");
 }
 
 #[tokio::test]

@@ -188,7 +188,7 @@ async fn a_foreign_key_is_read_every_30_s() {
     let lines: Vec<String> =
         requests.iter().map(|it| format!("{} {} {}", it.verb, it.resource, it.name)).collect();
     println!(
-        "FIGURE conflicts: {} requests in {watched:?} while the key is somebody else's: {lines:#?}",
+        "FIGURE conflicts: {} requests in {watched:?} while the key is foreign: {lines:#?}",
         lines.len()
     );
     let looks = requests.iter().filter(|it| it.resource == "secrets").count();
@@ -317,7 +317,7 @@ async fn data_retained_after_deletion_is_adopted_as_advised() {
     renamed.until("told how", RELEASED, told_both).await;
     let began = Instant::now();
     old.gone("Deployment", "kept-old-all", Duration::from_secs(60)).await;
-    println!("the garbage collector took {:?}", began.elapsed());
+    println!("the garbage collector needed {:?}", began.elapsed());
     let over = json!({ "metadata": { "labels": { "app.kubernetes.io/instance": "kept-new" } } });
     kinds::edit(&old.client, kind("PersistentVolumeClaim"), "kept-old", "kept-old-data", &over).await;
     let namespaces: Api<Namespace> = Api::all(old.client.clone());

@@ -247,7 +247,7 @@ fn edits(kind: &str) -> Vec<(&'static str, Value)> {
             ("a value", json!({ "spec": { "endpoints": [] } })),
             ("a field", json!({ "spec": { "selector": null } })),
         ],
-        other => panic!("no edits for {other}: say what drift of the new kind looks like"),
+        other => panic!("no edits for {other}: add what drift of the new kind looks like"),
     }
 }
 
@@ -264,7 +264,7 @@ async fn a_manual_change_is_reverted_in_one_write() {
         let mut edits = edits(kind.kind);
         edits.push(("a label", json!({ "metadata": { "labels": { "logpilot.io/cluster": "other" } } })));
         edits.push((
-            "a label taken away",
+            "a label removed",
             json!({ "metadata": { "labels": { "app.kubernetes.io/name": null } } }),
         ));
         edits.push((
@@ -281,7 +281,7 @@ async fn a_manual_change_is_reverted_in_one_write() {
                 meant(seen) == meant(&before)
             })
             .await;
-            println!("{} {name}, {what}: repaired after {:?}", kind.kind, changed.elapsed());
+            println!("{} {name}, {what}: reverted after {:?}", kind.kind, changed.elapsed());
             case.ready().await;
             if since.is_some() {
                 let requests = case.requests(since.as_ref()).await;
@@ -508,7 +508,7 @@ async fn lose_claim(case: &Case) {
     let patch = json!({ "metadata": { "finalizers": null } });
     let api = kinds::api(&case.client, kind("PersistentVolumeClaim"), case.ns());
     let _ = api.patch(&claim, &PatchParams::default(), &Patch::Merge(patch)).await;
-    wait_for("the claim to go", SOON, async || match api.get_opt(&claim).await.unwrap() {
+    wait_for("the PVC to be deleted", SOON, async || match api.get_opt(&claim).await.unwrap() {
         Some(now) if now.metadata.uid == before.metadata.uid => Err("still there".to_owned()),
         _ => Ok(()),
     })
@@ -543,7 +543,7 @@ async fn a_recreated_resource_waits_for_namespace_termination() {
     let before = case.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
     case.delete().await;
     let api = case.api();
-    wait_for("the resource to go", SOON, async || match api.get_opt(&case.name).await {
+    wait_for("the resource to be deleted", SOON, async || match api.get_opt(&case.name).await {
         Ok(None) => Ok(()),
         _ => Err("still there".to_owned()),
     })
@@ -579,7 +579,7 @@ async fn autoscaler_handover_never_reduces_replicas() {
     case.ready().await;
     let replicas =
         async || case.child("Deployment", "scaled-rest").await.data["spec"]["replicas"].as_i64().unwrap();
-    assert_eq!(replicas().await, 3, "handing over keeps what runs");
+    assert_eq!(replicas().await, 3, "the handover keeps the running pods");
     scale(&case, "scaled-rest", 7).await;
     case.until("7 pods", SOON, |status| status["pods"] == "7/7").await;
     // Changes for other reasons leave the number alone.
@@ -603,10 +603,10 @@ async fn autoscaler_handover_never_reduces_replicas() {
     .await;
     assert_eq!(replicas().await, 7);
     let lowest = floor.stop().await;
-    assert!(lowest >= 3, "never below what ran: {lowest}");
+    assert!(lowest >= 3, "never below the running number: {lowest}");
     // Recreated, it starts with its previous number.
     kinds::delete(&case.client, kind("Deployment"), case.ns(), "scaled-rest").await;
-    case.child_until("Deployment", "scaled-rest", "made again at 7", REPAIR, |seen| {
+    case.child_until("Deployment", "scaled-rest", "recreated with 7", REPAIR, |seen| {
         seen.data["spec"]["replicas"] == 7
     })
     .await;
@@ -770,7 +770,7 @@ async fn deletion_retains_data_for_the_next_resource() {
     let namespace = case.child("Namespace", case.ns()).await;
     case.delete().await;
     for kind in of_management(Management::Managed) {
-        wait_for(format!("every {} to go", kind.kind), Duration::from_secs(90), async || {
+        wait_for(format!("every {} to be deleted", kind.kind), Duration::from_secs(90), async || {
             match case.children(kind).await.len() {
                 0 => Ok(()),
                 left => Err(format!("{left} left")),
@@ -834,7 +834,7 @@ async fn a_foreign_namespace_is_used_but_never_changed() {
     case.ready().await;
     case.delete().await;
     // The garbage collector learns of new owner kinds every 30 s.
-    wait_for("the Deployment to go", Duration::from_secs(90), async || {
+    wait_for("the Deployment to be deleted", Duration::from_secs(90), async || {
         match kinds::get(&case.client, kind("Deployment"), "theirs-ns", "theirs-all").await {
             None => Ok(()),
             Some(_) => Err("still there".to_owned()),
@@ -874,7 +874,7 @@ async fn a_changed_api_key_rolls_the_pods() {
     let before = hash().await;
     assert!(!before.contains("canary"), "{before}");
     cluster::apply(&case.client, &secret("canary-2")).await;
-    spec["commonAnnotations"] = json!({ "note": "an edit is when a user expects a look" });
+    spec["commonAnnotations"] = json!({ "note": "users expect a read after an edit" });
     case.apply(spec).await;
     case.ready().await;
     assert_ne!(hash().await, before);
@@ -977,7 +977,7 @@ async fn a_hanging_plan_delays_no_other_resource() {
     let started = Instant::now();
     third.apply(quickstart()).await;
     third.ready().await;
-    println!("beside a panic and a hang: Ready after {:?}", started.elapsed());
+    println!("next to a panic and a hang: Ready after {:?}", started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(10));
     let status = hangs
         .until("given up", Duration::from_secs(90), |status| {

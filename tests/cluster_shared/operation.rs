@@ -141,7 +141,7 @@ async fn changed_env_references_roll_the_pods() {
     let status = case.ready().await;
     assert!(
         problems(&status).contains("ReferenceMissing"),
-        "the optional one is told of, and holds nothing: {status:#}"
+        "the optional one is reported, and blocks nothing: {status:#}"
     );
     assert_eq!(revision(&case, "refers-all").await, "1");
     let mut edit = 0;

@@ -135,7 +135,7 @@ async fn unprotected_owners_delete_protected_pvcs() {
 }
 
 async fn gone(namespaces: &Api<Namespace>, name: &str) {
-    wait_for(format!("namespace {name} to go"), Duration::from_secs(60), async || {
+    wait_for(format!("namespace {name} to be deleted"), Duration::from_secs(60), async || {
         match namespaces.get_opt(name).await.unwrap() {
             None => Ok(()),
             Some(left) => Err(format!("{:?}", left.status)),

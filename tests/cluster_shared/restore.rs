@@ -225,7 +225,7 @@ async fn a_failed_restore_is_reported_and_servers_restart() {
     case.apply(asked).await;
     case.until("its Job", SOON, |status| status["restore"]["phase"] == "Restoring").await;
     case.gone("Job", &failed, SOON).await;
-    wait_for("the failed pod to go", SOON, async || match pods(&case, "restore").await.len() {
+    wait_for("the failed pod to be deleted", SOON, async || match pods(&case, "restore").await.len() {
         1 => Ok(()),
         other => Err(other.to_string()),
     })

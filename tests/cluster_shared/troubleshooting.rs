@@ -571,7 +571,7 @@ async fn a_failing_autoscaler_reports_the_cause() {
         "message": "failed to get cpu utilization: missing request for cpu in container logpilot-rest of Pod x",
     }] } });
     let api = kinds::api(&case.client, kind("HorizontalPodAutoscaler"), case.ns());
-    wait_for("missing requests to be told", deadline, async || {
+    wait_for("missing requests to be reported", deadline, async || {
         api.patch_status("unscaled-rest", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
         let status = case.status().await;
         row.of(&status).map(drop).ok_or_else(|| format!("{:#}", status["problems"]))

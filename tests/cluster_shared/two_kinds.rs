@@ -393,7 +393,7 @@ async fn resources_of_one_name_stay_independent() {
     .await;
     assert_eq!(of_fleet, running.state(&fleet).await);
     let now = running.state(&b).await;
-    assert_eq!((of_b.1, of_b.2), (now.1, now.2), "it is tried again, and writes nothing");
+    assert_eq!((of_b.1, of_b.2), (now.1, now.2), "it is reconciled again, and writes nothing");
 
     // The deletion of one does not affect the others.
     let of_a = running.state(&a).await;

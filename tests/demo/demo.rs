@@ -86,7 +86,7 @@ async fn show(page: &mut Page) -> Result<()> {
     drop(stage);
     page.summary();
     println!("\n   Everything has ended and is removed, after {:.0} s.", began.elapsed().as_secs_f64());
-    say("`make up` starts such a cluster to try things on, `make down` ends it.");
+    say("`make up` starts such a cluster for your own experiments, `make down` ends it.");
     Ok(())
 }
 
@@ -142,7 +142,7 @@ async fn create(page: &mut Page, stage: &Stage) -> Result<()> {
         "Production from one file: autoscaling, routes, monitoring, backups, network policy, on one volume",
     );
     apply_until_ready(page, stage, "create, until Ready").await?;
-    say("What it made, as the API server has it:");
+    say("The objects it created, as the API server stores them:");
     page.output(&tree::draw(&stage.client, NAME).await.map_err(at("list the objects"))?);
     say("Ready, with things to know. No Gateway controller runs here to take up the routes:");
     kubectl(page, stage, &["get", "lpc", NAME, "-o", PROBLEMS])
@@ -171,7 +171,7 @@ async fn by_hand(page: &mut Page, stage: &Stage) -> Result<()> {
     repair(page, stage, (NetworkPolicy::KIND, SERVER), open, &policy, "close an opened network policy")
         .await?;
 
-    say("The autoscaler's decision is not put right. It has no metrics here, so it is played by hand:");
+    say("The autoscaler's decision is not reverted. It has no metrics here, so it is simulated by hand:");
     let (since, began) = (stage.marker().await?, Instant::now());
     kubectl(page, stage, &["scale", "deployment", SERVER, "-n", NAME, "--replicas=4"])?;
     let four = |cr: &LogPilotCluster| cr.status.as_ref().is_some_and(|it| it.pods.as_deref() == Some("4/4"));
@@ -253,11 +253,11 @@ fn refused(page: &mut Page, stage: &Stage) -> Result<()> {
 async fn delete(page: &mut Page, stage: &Stage) -> Result<()> {
     page.heading("The resource is deleted, the data stays");
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(stage.client.clone(), NAME);
-    let claim = async || claims.get(CLAIM).await.map(|claim| claim.uid()).map_err(at("read the claim"));
+    let claim = async || claims.get(CLAIM).await.map(|claim| claim.uid()).map_err(at("read the PVC"));
     let before = claim().await?;
     if !stage.is_collected()? {
         say(
-            "Kubernetes' garbage collector looks for new kinds every 30 s; on this young cluster that is awaited.",
+            "Kubernetes' garbage collector looks for new kinds every 30 s; on this new cluster the demo waits for that.",
         );
         let known = || {
             std::future::ready(if let Ok(true) = stage.is_collected() {
@@ -270,7 +270,7 @@ async fn delete(page: &mut Page, stage: &Stage) -> Result<()> {
     }
     let (since, began) = (stage.marker().await?, Instant::now());
     kubectl(page, stage, &["delete", "lpc", NAME])?;
-    let left = wait_for("what is owned to be gone", DEADLINE, async || {
+    let left = wait_for("the owned objects to be deleted", DEADLINE, async || {
         let left = tree::draw(&stage.client, NAME).await.map_err(|error| error.to_string())?;
         if left.lines().all(|line| line.contains("no owner")) { Ok(left) } else { Err(left) }
     })
@@ -278,13 +278,13 @@ async fn delete(page: &mut Page, stage: &Stage) -> Result<()> {
     let took = began.elapsed();
     say("What is left:");
     page.output(&left);
-    page.result("delete, until all owned is gone", took, Some(&stage.requests(since).await?));
+    page.result("delete, until all owned objects are deleted", took, Some(&stage.requests(since).await?));
     say("Made again, the resource finds its volume:");
     apply_until_ready(page, stage, "create again, until Ready").await?;
     if claim().await? == before {
         Ok(())
     } else {
-        Err(Error::Unexpected("the claim was replaced".to_owned()))
+        Err(Error::Unexpected("the PVC was replaced".to_owned()))
     }
 }
 

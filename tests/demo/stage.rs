@@ -87,7 +87,7 @@ impl Stage {
         let access = self.control_plane.access();
         let kubeconfig = access.service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        let client = operator::client(config).map_err(at("make the operator's client"))?;
+        let client = operator::client(config).map_err(at("create the operator's client"))?;
         let (operator, stop) = (
             Operator::new(client, controller::planner()).with_image(Some(OPERATOR_IMAGE.to_owned())),
             CancellationToken::new(),
@@ -142,7 +142,7 @@ impl Stage {
         }
         let seen = api.get(name).await.map_err(at("read the resource"))?;
         Err(Error::Unexpected(format!(
-            "waited {} s in vain until {what}; it is:{}",
+            "waited {} s until {what}, without success; the resource:{}",
             DEADLINE.as_secs(),
             show(&seen)
         )))
@@ -159,9 +159,9 @@ impl Stage {
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), namespace, &tree::resource(kind));
         let version =
-            api.get(name).await.map_err(at("read what is disturbed"))?.resource_version().unwrap_or_default();
+            api.get(name).await.map_err(at("read the disturbed object"))?.resource_version().unwrap_or_default();
         let only = WatchParams::default().fields(&format!("metadata.name={name}"));
-        let mut events = api.watch(&only, &version).await.map_err(at("watch what is disturbed"))?.boxed();
+        let mut events = api.watch(&only, &version).await.map_err(at("watch the disturbed object"))?.boxed();
         // A separate task: kubectl blocks this one.
         let witness = tokio::spawn(async move {
             let mut since = None;

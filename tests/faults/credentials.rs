@@ -58,7 +58,7 @@ async fn rotated_tokens_and_cas_are_followed() {
     println!("repaired {gap:?} after the API server's certificate and the token changed");
     assert!(gap <= Duration::from_secs(5), "{gap:?}");
     let after: Vec<Record> = trial.requests(|_| true).split_off(changed);
-    assert!(after.iter().all(|record| record.credential != before), "the old token was told: {after:#?}");
+    assert!(after.iter().all(|record| record.credential != before), "the old token was sent: {after:#?}");
 
     // A certificate that no client trusts.
     trial.slot.proxy.present(strange);

@@ -78,7 +78,7 @@ async fn crashing_operators_progress_and_report_once() {
     told.sort();
     let all = told.len();
     told.dedup();
-    assert_eq!(all, told.len(), "told twice: {told:?}");
+    assert_eq!(all, told.len(), "reported twice: {told:?}");
     trial.end().await;
 }
 
@@ -107,7 +107,7 @@ async fn sigterm_ends_the_operator_during_a_rollout() {
 /// Fault catalogue: F49.
 #[tokio::test]
 async fn a_stalled_leader_exits_without_a_write() {
-    if !full("a leader that stands still until another one leads") {
+    if !full("a leader that stalls until another one leads") {
         return;
     }
     let _alone = ALONE.lock().await;

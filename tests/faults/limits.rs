@@ -25,7 +25,7 @@ async fn unready_resources_are_reconciled_when_limits_expire() {
     trial.case.apply(unready.clone()).await;
     trial.case.until("all is made", SOON, |status| status["pods"] == "0/1").await;
     let last = Mutex::new((trial.reconciles(), Instant::now()));
-    wait_for("nobody to look at what says nothing", SOON, async || {
+    wait_for("no reconcile without an event", SOON, async || {
         let seen = trial.reconciles();
         let mut last = last.lock().unwrap();
         if seen != last.0 {

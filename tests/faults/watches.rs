@@ -100,7 +100,7 @@ async fn watches_recover_from_three_refusals() {
         assert_eq!(trial.slot.proxy.acted(rule), 3);
     }
     println!(
-        "FIGURE all watches refused three times: a lost Service was made again after {} ms",
+        "FIGURE all watches refused three times: a lost Service was recreated after {} ms",
         took.as_millis()
     );
     trial.end().await;
@@ -119,7 +119,7 @@ async fn repairs(trial: &Trial, but: &str) -> Duration {
         }
         let lost = trial.lose(kind.kind).await;
         let took = trial.back(&lost, SOON).await;
-        println!("{}: made again after {} ms", kind.kind, took.as_millis());
+        println!("{}: recreated after {} ms", kind.kind, took.as_millis());
         longest = longest.max(took);
     }
     longest
@@ -143,7 +143,7 @@ async fn an_unwatchable_kind_delays_no_other() {
     trial.restart(gone.map(rule).into()).await;
     let never = repairs(&trial, broken).await;
     println!(
-        "FIGURE one kind's watch broken for ever: the slowest repair of another kind took {} ms (was listed once) and {} ms (never)",
+        "FIGURE one kind's watch broken permanently: the slowest recreation of another kind took {} ms (was listed once) and {} ms (never)",
         later.as_millis(),
         never.as_millis()
     );
@@ -213,7 +213,7 @@ async fn a_lost_event_is_compensated() {
     trial.slot.quiet().await.unwrap();
     let lost = trial.lose("NetworkPolicy").await;
     let took = trial.back(&lost, RELIST + SOON).await;
-    println!("FIGURE an event that never came: made up for after {} s", took.as_secs());
+    println!("FIGURE a lost event: compensated after {} s", took.as_secs());
     trial.end().await;
 }
 
@@ -233,7 +233,7 @@ async fn events_may_be_late_duplicated_and_reordered() {
     fewer["backup"] = json!({ "enabled": false });
     trial.apply(&fewer).await;
     let deployments = trial.case.children(super::cluster::kinds::kind("Deployment")).await;
-    assert_eq!(deployments.len(), 1, "the other one was taken away");
+    assert_eq!(deployments.len(), 1, "the other one was deleted");
     trial.end().await;
 }
 

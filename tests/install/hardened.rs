@@ -33,7 +33,7 @@ impl Drop for Program {
 fn obstacle() -> Option<String> {
     let id = Command::new("id").arg("-u").output().ok()?;
     if id.stdout.trim_ascii() != b"0" {
-        return Some("only root can give a program a root of its own".to_owned());
+        return Some("only root can give a program its own root directory".to_owned());
     }
     let tried = Command::new("unshare").args(["--mount", "setpriv", "--version"]).output();
     match tried {

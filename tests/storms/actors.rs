@@ -108,7 +108,7 @@ async fn a_stuck_object_delays_only_its_replacement() {
 
     operator.kill();
     case.delete().await;
-    wait_for("the resource to go", SOON, async || match case.api().get_opt("stuck").await {
+    wait_for("the resource to be deleted", SOON, async || match case.api().get_opt("stuck").await {
         Ok(None) => Ok(()),
         other => Err(format!("{other:?}")),
     })
@@ -143,7 +143,7 @@ async fn a_reverting_client_is_named_with_growing_backoff() {
             }
         }
     });
-    case.until("the dispute is told", SOON, |status| problems(status).contains("Contested")).await;
+    case.until("the dispute is reported", SOON, |status| problems(status).contains("Contested")).await;
     let policy = case.child("NetworkPolicy", "contested-all").await;
     kinds::delete(&case.client, kind("NetworkPolicy"), "contested", "contested-all").await;
     case.child_until("NetworkPolicy", "contested-all", "made again", REPAIR, |seen| {
@@ -155,7 +155,7 @@ async fn a_reverting_client_is_named_with_growing_backoff() {
     opponent.abort();
     let of_service = |record: &&fault_proxy::Record| record.asked.resource == "services";
     let written = fleet.writes()[before..].iter().filter(of_service).count();
-    println!("FIGURE storm: {written} repairs against somebody who undoes each at once");
+    println!("FIGURE storm: {written} reverts against a client that undoes each immediately");
     // Ten immediately, then after 1 + 2 + 4 + 8 … s, less a quarter.
     assert!((11..=size(15, 18)).contains(&written), "{written}");
     // A new spec is a new attempt.

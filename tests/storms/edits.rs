@@ -96,7 +96,7 @@ async fn fifty_edits_a_second_starve_no_resource() {
     let times: Vec<Instant> = times.collect();
     let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
     println!(
-        "FIGURE storm: {edits} edits in {} s: {} generations told, longest silence {} ms, the last one after {} ms; the slowest edit took {} ms",
+        "FIGURE storm: {edits} edits in {} s: {} generations reported, longest silence {} ms, the last one after {} ms; the slowest edit took {} ms",
         lasting.as_secs(),
         seen.len(),
         longest.as_millis(),

@@ -86,7 +86,7 @@ async fn permanently_refused_objects_are_retried_with_backoff() {
         let told = told.count();
         let said = [events(case, "Invalid").await.len(), events(case, "Progressing").await.len()];
         println!(
-            "FIGURE storm: {} in {} s: {tried} tries of what is refused, {told} status writes, {said:?} Event objects",
+            "FIGURE storm: {} in {} s: {tried} attempts of rejected writes, {told} status writes, {said:?} Event objects",
             case.name,
             watched.as_secs()
         );
@@ -162,7 +162,7 @@ async fn hanging_requests_delay_no_other_resource() {
     .unwrap();
     let beside = slowest_repair(&healthy, tries).await;
     println!(
-        "FIGURE storm: slowest repair of {tries}: {} ms alone, {} ms beside {poisoned} resources whose requests hang",
+        "FIGURE storm: slowest recreation of {tries}: {} ms alone, {} ms next to {poisoned} resources whose requests hang",
         before.as_millis(),
         beside.as_millis()
     );

@@ -78,7 +78,7 @@ async fn a_fleet_is_created_and_stays_idle() {
     let fleet = Fleet::new("idle").await;
     let Some(plane) = fleet.world.env.control_plane() else {
         println!(
-            "skipped: a file for the program's own kubeconfig is only made beside a local control plane"
+            "skipped: the program's own kubeconfig file needs a local control plane"
         );
         return;
     };
@@ -132,7 +132,7 @@ async fn a_fleet_is_created_and_stays_idle() {
         fleet.sent().iter().filter(|record| record.asked.writes()).map(behind::shown).collect();
     assert!(written.is_empty(), "a restart among strangers writes nothing: {written:#?}");
     let afresh = program.resident();
-    println!("FIGURE storm: started beside {count} resources and the strangers: {afresh} KiB");
+    println!("FIGURE storm: started next to {count} resources and the foreign objects: {afresh} KiB");
     // Most of it is the code of a debug build.
     assert!(afresh < alone + 60_000 + 40 * u64::try_from(count).unwrap(), "{afresh} KiB of {alone} KiB");
 
@@ -163,7 +163,7 @@ async fn a_fleet_is_created_and_stays_idle() {
     }
     let at_last = program.resident();
     println!(
-        "FIGURE storm: {churned} resources came and went: {after_first} KiB after the first time, {at_last} KiB after the third"
+        "FIGURE storm: {churned} resources created and deleted: {after_first} KiB after the first time, {at_last} KiB after the third"
     );
     assert!(at_last < after_first + after_first / 10, "{at_last} KiB of {after_first} KiB");
     let metrics = program.get("/metrics").await.unwrap();

@@ -41,9 +41,9 @@ fn unusual() -> Vec<(&'static str, Value)> {
         ("an exponent", resources("1e0", "1e9")),
         ("a plain number of bytes", resources("1", "1073741824")),
         ("decimal units", resources("1500m", "1000M")),
-        ("a claim in other units", with("storage.volume.size", json!("10240Mi"))),
+        ("a PVC in other units", with("storage.volume.size", json!("10240Mi"))),
         (
-            "tolerations without what has a default",
+            "tolerations without defaulted fields",
             all(
                 "tolerations",
                 json!([{ "key": "b", "operator": "Exists" }, { "key": "a", "value": "x", "effect": "NoSchedule" }]),

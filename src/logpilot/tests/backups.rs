@@ -165,7 +165,7 @@ fn without_operator_image_a_warning_replaces_the_cronjob() {
     let facts = Facts { operator_image: OperatorImage(None), ..Facts::default() };
     let plan = plan(&cluster, &facts);
     assert!(names(&plan, "CronJob").is_empty());
-    assert_eq!(names(&plan, "PersistentVolumeClaim").len(), 2, "what holds backups stays");
+    assert_eq!(names(&plan, "PersistentVolumeClaim").len(), 2, "objects that hold backups stay");
     let told = backups::observe(&cluster, &facts, &[], &Snapshot::default(), &seconds_in(0));
     assert_eq!(reasons(&told), ["BackupImageUnknown"]);
 }
@@ -190,7 +190,7 @@ fn the_newest_backup_is_reported_after_its_job() {
     );
     assert_eq!(success.available, ["logpilot-20260102T030001.000Z.db"], "only names that can be restored");
     assert_eq!(status.next_schedule.as_ref().map(|time| time.0), Some(at("2026-01-03T02:00:00Z")));
-    assert_eq!(clock.next(), Some(Duration::from_hours(18)), "looked at again when it is too old");
+    assert_eq!(clock.next(), Some(Duration::from_hours(18)), "requeued for when it is too old");
     assert_eq!(backups::oldest(&first.status).map(|time| time.0), Some(at("2026-01-02T02:00:05Z")));
     // History limits delete Jobs, and their pods before them.
     for left in [&objects[..1], &objects[..2]] {

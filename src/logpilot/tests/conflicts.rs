@@ -110,7 +110,7 @@ fn servers_behind_a_foreign_key_name_it() {
     assert_eq!(
         problems::outcome_problems(&outcome, world),
         [],
-        "what is held for another reason is told elsewhere"
+        "a component blocked for another reason is reported elsewhere"
     );
 }
 

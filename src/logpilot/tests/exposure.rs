@@ -32,7 +32,7 @@ fn nginx_rewrites_paths_in_a_separate_ingress(
     assert_eq!(annotations["nginx.ingress.kubernetes.io/rewrite-target"], target);
     assert_eq!(annotations["nginx.ingress.kubernetes.io/use-regex"], "true");
     let other = body(&spec, "Ingress", "logpilot");
-    assert_eq!(other["spec"]["rules"].as_array().map(Vec::len), Some(1), "the other stays as it is");
+    assert_eq!(other["spec"]["rules"].as_array().map(Vec::len), Some(1), "the other stays unchanged");
     assert!(other["metadata"]["annotations"].is_null());
 }
 

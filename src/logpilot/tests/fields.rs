@@ -31,7 +31,7 @@ fn at(spec: &str, kind: &str, name: &str, pointer: &str) -> Value {
 fn a_cpu_request_alone_has_no_limit(#[case] resources: &str, #[case] request: Value, #[case] limit: Value) {
     let resources = at(&all(resources), "Deployment", "logpilot-all", &format!("{SERVER}/resources"));
     assert_eq!((&resources["requests"]["cpu"], &resources["limits"]["cpu"]), (&request, &limit));
-    assert!(!resources["limits"]["memory"].is_null(), "the heap is made by the memory limit");
+    assert!(!resources["limits"]["memory"].is_null(), "the heap is derived from the memory limit");
 }
 
 /// The LimitRange would give the container a limit, and the quota would reject its pods.

@@ -48,7 +48,7 @@ fn the_younger_resource_never_writes_older_data() {
     let own = "{ storage: { sharing: PerComponent }, components: { all: {}, rest: {} } }";
     let facts = shared("logpilot-rest-data", DATA, true);
     assert_eq!(held(own, &facts, "Deployment", "logpilot-rest"), Some(reasons::DATA_VOLUME_SHARED));
-    assert_eq!(held(own, &facts, "Deployment", "logpilot-all"), None, "its data is its own");
+    assert_eq!(held(own, &facts, "Deployment", "logpilot-all"), None, "its data is separate");
 }
 
 /// A backup that names no resource is removed only if no other resource writes there.
@@ -97,7 +97,7 @@ fn the_younger_resource_is_told_the_owner() {
         );
     }
     for contents in [DATA, (Backups, Backups)] {
-        assert_eq!(told(&shared("x", contents, false)), [], "the older one goes on");
+        assert_eq!(told(&shared("x", contents, false)), [], "the older one continues");
     }
     let mut generated = shared("logpilot-data", DATA, true);
     generated.shared[0].named = false;

@@ -89,7 +89,7 @@ fn dangling(cluster: &Cluster, plan: &Plan) -> Vec<String> {
             let given = cluster.storage.existing_claim.as_ref().is_some_and(|it| claim == it)
                 || cluster.backup.iter().flat_map(|it| &it.jobs).any(|job| job.volume.is_none());
             if !claim.is_null() && !given && !named("PersistentVolumeClaim", claim) {
-                found.push(format!("{planned} mounts no claim"));
+                found.push(format!("{planned} mounts no PVC"));
             }
         }
         for complaint in pod_security::violations(&pod["spec"]) {

@@ -216,5 +216,5 @@ fn a_resource_without_server_defaults_is_planned() {
 #[test]
 fn storage_violations_hide_none_and_never_repeat() {
     let spec = "{ storage: { sharing: PerComponent, backend: File }, components: { all: { replicas: 2 }, rest: { replicas: 2 } } }";
-    assert_eq!(violations(spec).len(), 2, "one for each claim");
+    assert_eq!(violations(spec).len(), 2, "one for each PVC");
 }

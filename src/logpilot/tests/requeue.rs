@@ -95,7 +95,7 @@ fn a_pod_not_helped_by_eviction_stays() {
             "it is being deleted",
             with(refused("p", NEAR), "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z")),
         ),
-        ("nobody would make another", with(refused("p", NEAR), "/metadata/ownerReferences", json!([]))),
+        ("no controller would recreate it", with(refused("p", NEAR), "/metadata/ownerReferences", json!([]))),
         ("a Job counts its pods", with(refused("p", NEAR), "/metadata/ownerReferences/0/kind", json!("Job"))),
         (
             "it is of no volume",

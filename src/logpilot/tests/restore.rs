@@ -241,7 +241,7 @@ fn a_pending_restore_is_cancelled_with_its_request() {
         assert_eq!(
             state.stopped.len(),
             1,
-            "while its pod is there, servers wait: it may be given a node right now"
+            "while its pod exists, servers wait: it may be assigned a node at any moment"
         );
         // A Job whose pods are not visible may have started.
         scene.replace("Pod", []);

@@ -33,9 +33,9 @@ use tokio::{sync::watch, task::JoinHandle};
 pub enum Error {
     #[error("read the kubeconfig: {0}")]
     Kubeconfig(#[from] kube::config::KubeconfigError),
-    #[error("make a client for the API server: {0}")]
+    #[error("create a client for the API server: {0}")]
     Client(kube::Error),
-    #[error("make a certificate: {0}")]
+    #[error("create a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
     #[error("serve TLS: {0}")]
     Tls(#[from] rustls::Error),

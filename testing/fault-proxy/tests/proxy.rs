@@ -57,7 +57,7 @@ impl Stand {
         let through = proxy.kubeconfig(&kubeconfig);
         let direct: Api<ConfigMap> = Api::namespaced(client, namespace);
         // Kubernetes creates one in every namespace, at an unpredictable time.
-        wait_for("the cluster's own map", Duration::from_secs(20), async || {
+        wait_for("the Kubernetes cluster's own ConfigMap", Duration::from_secs(20), async || {
             direct.get("kube-root-ca.crt").await.map_err(|error| error.to_string())
         })
         .await

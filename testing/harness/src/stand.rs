@@ -128,7 +128,7 @@ impl Slot {
                 return Ok(());
             }
         }
-        Err(format!("{} settles again and again", case.name))
+        Err(format!("{} settles repeatedly", case.name))
     }
 
     /// Waits until a status for the newest spec satisfies a predicate.

@@ -53,7 +53,7 @@ impl Access {
         config.auth_info.impersonate = Some(user.to_owned());
         config.auth_info.impersonate_groups =
             (!groups.is_empty()).then(|| groups.iter().map(|&group| group.to_owned()).collect());
-        Client::try_from(config).during(format!("make a client that acts as {user}"))
+        Client::try_from(config).during(format!("create a client that impersonates {user}"))
     }
 
     /// A kubeconfig with a token of the service account, from the TokenRequest API. The account
@@ -117,7 +117,7 @@ pub(crate) fn kubeconfig_with_certificate(server: &str, ca_pem: &str, client: &C
 
 /// A client for the kubeconfig's current context.
 pub async fn client_from(kubeconfig: Kubeconfig) -> Result<Client> {
-    Client::try_from(config_from(kubeconfig).await?).during("make a client")
+    Client::try_from(config_from(kubeconfig).await?).during("create a client")
 }
 
 async fn config_from(kubeconfig: Kubeconfig) -> Result<Config> {

@@ -140,7 +140,7 @@ impl AuditLog {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let uri = format!("{MARKER_PATH}?marker={}-{number}", std::process::id());
         let request =
-            Request::get(&uri).body(Vec::new()).map_err(kube::Error::HttpError).during("make a marker")?;
+            Request::get(&uri).body(Vec::new()).map_err(kube::Error::HttpError).during("set a marker")?;
         client.request_text(request).await.during("put a marker into the audit log")?;
         let needle = format!("{uri}\"");
         wait_for(format!("{uri} in the audit log"), SETTLE_DEADLINE, || async {

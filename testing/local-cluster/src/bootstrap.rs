@@ -65,7 +65,7 @@ pub(crate) async fn furnish(client: &Client, node_count: usize) -> Result<()> {
 
 fn object<K: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<K> {
     serde_json::from_value(value).map_err(|error| Error::Request {
-        step: "make the first objects".to_owned(),
+        step: "create the first objects".to_owned(),
         source: Box::new(kube::Error::SerdeError(error)),
     })
 }

@@ -86,7 +86,7 @@ impl Env {
 fn given() -> Result<Option<Kubeconfig>> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let failed = |variable: &str, error: kube::config::KubeconfigError| Error::Kubeconfig {
-        step: format!("read what {variable} names"),
+        step: format!("read the kubeconfig that {variable} names"),
         cause: error.to_string(),
     };
     if let Some(path) = set(OWN_VARIABLE) {

@@ -177,7 +177,7 @@ fn clear(dir: &Path) -> Result<()> {
         return Ok(());
     }
     if !Reaper::owns(dir) {
-        return refuse("is not empty and was not made by local-cluster; name another directory");
+        return refuse("is not empty and was not created by local-cluster; choose another directory");
     }
     if any_alive(dir) {
         return refuse("a local cluster runs there; end it with `local-cluster down`");

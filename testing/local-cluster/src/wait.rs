@@ -79,7 +79,7 @@ pub async fn wait_for_absence<K>(api: &Api<K>, name: &str, deadline: Duration) -
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + Debug,
 {
-    wait_for(format!("{} {name} to be gone", K::kind(&())), deadline, || async {
+    wait_for(format!("{} {name} to be deleted", K::kind(&())), deadline, || async {
         match api.get_opt(name).await {
             Ok(None) => Ok(()),
             Ok(Some(object)) => Err(show(&object)),

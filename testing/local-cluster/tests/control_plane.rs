@@ -178,7 +178,7 @@ async fn a_pvc_is_bound_resized_and_deleted() {
     assert_eq!(grown.get("storage").map(|size| size.0.as_str()), Some("2Gi"));
 
     claims.delete("data", &DeleteParams::default()).await.expect("deleted");
-    wait_for_absence(&volumes, &volume, SOON).await.expect("the volume goes with its claim");
+    wait_for_absence(&volumes, &volume, SOON).await.expect("the volume is deleted with its PVC");
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ impl Metrics {
         let mut page = FIXED.to_owned();
         let mut line = |series: &str, value: f64| _ = writeln!(page, "{series} {value}");
         for level in log::Level::ALL {
-            #[expect(clippy::cast_precision_loss, reason = "nobody writes so many lines")]
+            #[expect(clippy::cast_precision_loss, reason = "there are never so many lines")]
             line(&series("logback_events_total", &[("level", level.label())]), level.count() as f64);
         }
         // The heap is the memory of the whole process: a leak appears where a JVM shows it.

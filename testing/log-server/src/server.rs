@@ -59,7 +59,7 @@ pub async fn run(env: BTreeMap<String, String>, directory: &Path) -> Result<u8, 
     crash(&properties, &switches)?;
     let settings = Settings::bind(&properties)?;
     if switches != Switches::default() {
-        log::warn("log-server", &format!("Misbehaves as told: {switches:?}"));
+        log::warn("log-server", &format!("Active switches: {switches:?}"));
     }
     if tokio::time::timeout(switches.slow_start, signals.next()).await.is_ok() {
         return Ok(TERMINATED);

@@ -6,18 +6,18 @@ use crate::failure::{Failure, Trace};
 
 /// Every switch: its name and its effect. The help and the README show this list.
 pub const ALL: &[(&str, &str)] = &[
-    ("LOG_SERVER_SLOW_START_SECONDS", "opens no port for so long"),
+    ("LOG_SERVER_SLOW_START_SECONDS", "opens no port for this many seconds"),
     ("LOG_SERVER_NEVER_READY", "true: readiness stays OUT_OF_SERVICE, liveness is UP"),
     ("LOG_SERVER_CRASH_ON", "PROPERTY or PROPERTY=VALUE: does not start with it, exit code 1"),
     (
         "LOG_SERVER_END_WITH",
-        "open, pragma, statement, file, key-store, heap or frames: does not start, ends with that stack trace",
+        "open, pragma, statement, file, key-store, heap or frames: does not start, exits with that stack trace",
     ),
-    ("LOG_SERVER_LEAK_MIB_PER_SECOND", "takes memory and never gives it back"),
-    ("LOG_SERVER_EXIT_AT_ONCE", "true: ends on SIGTERM without answering what it is working on"),
+    ("LOG_SERVER_LEAK_MIB_PER_SECOND", "allocates memory and never frees it"),
+    ("LOG_SERVER_EXIT_AT_ONCE", "true: exits on SIGTERM without answering requests in progress"),
     (
         "LOG_SERVER_STORAGE_FAULT",
-        "true, or a path: storage fails (while the file is there), readiness DOWN, liveness UP",
+        "true, or a path: storage fails (while the file exists), readiness DOWN, liveness UP",
     ),
 ];
 

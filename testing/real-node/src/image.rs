@@ -58,7 +58,7 @@ impl Image {
     pub fn pack(&self, dir: &Path) -> Result<PathBuf> {
         let file = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         create(dir)?;
-        let work = tempfile::tempdir_in(dir).during("make a directory for an image")?;
+        let work = tempfile::tempdir_in(dir).during("create a directory for an image")?;
         let root = work.path().join("root");
         create(&root)?;
         let copy = root.join(&file);

@@ -24,7 +24,7 @@ const PROGRAMS: [(&str, &str); 6] = [
 #[must_use]
 pub fn obstacle() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
-        return Some("only root can make a node's namespaces and cgroups".to_owned());
+        return Some("only root can create a node's namespaces and cgroups".to_owned());
     }
     let absent: Vec<_> = CONTROLLERS
         .into_iter()
@@ -43,7 +43,7 @@ pub fn obstacle() -> Option<String> {
         return Some(error);
     }
     let namespaces = "unshare --mount --net --pid --ipc --uts --fork --mount-proc mount -t tmpfs probe /mnt";
-    run_line(namespaces).err().map(|error| format!("namespaces cannot be made: {error}"))
+    run_line(namespaces).err().map(|error| format!("namespaces cannot be created: {error}"))
 }
 
 /// Nodes, images and logs of a run with two tests took 400 MB; this is three times that.
@@ -51,7 +51,7 @@ const ROOM: u64 = 1200 << 20;
 
 /// Without disk space every pod is rejected, and each test would wait for its own until the deadline.
 pub(crate) fn has_room(dir: &Path) -> error::Result<()> {
-    let disk = rustix::fs::statvfs(dir).during(format!("look at the disk of {}", dir.display()))?;
+    let disk = rustix::fs::statvfs(dir).during(format!("read the free space of {}", dir.display()))?;
     enough(disk.f_bavail * disk.f_frsize).during(format!("run nodes in {}", dir.display()))
 }
 

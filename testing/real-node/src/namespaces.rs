@@ -38,7 +38,7 @@ impl Run {
         sweep(&runs).await?;
         has_room(&runs)?;
         let mut dir =
-            tempfile::Builder::new().prefix("node-").tempdir_in(&runs).during("make a directory")?;
+            tempfile::Builder::new().prefix("node-").tempdir_in(&runs).during("create a directory")?;
         if std::env::var_os(KEEP_VARIABLE).is_some_and(|value| !value.is_empty()) {
             dir.disable_cleanup(true);
             eprintln!("real-node: {} will be kept", dir.path().display());

@@ -12,7 +12,7 @@ use super::super::end_state::{self, EndState};
 const LEFT: &[(&str, &str)] = &[
     ("Deployment/metadata/annotations/deployment.kubernetes.io/revision", "counts the rollouts"),
     ("Deployment/spec/template/metadata/annotations/logpilot.io/references-hash", "salted with the UID"),
-    ("PersistentVolumeClaim/spec/resources/requests/storage", "a claim cannot shrink"),
+    ("PersistentVolumeClaim/spec/resources/requests/storage", "a PVC cannot shrink"),
     (
         "PersistentVolumeClaim/metadata/annotations/logpilot.io/restores",
         "no restore runs twice on the same data",
@@ -140,6 +140,6 @@ mod tests {
         seen.insert("Deployment a/spec/replicas".to_owned(), json!(2));
         assert_eq!(told(&seen), 2);
         seen.insert("HorizontalPodAutoscaler a/metadata/name".to_owned(), json!(1));
-        assert_eq!(told(&seen), 2, "the autoscaler is one too many, the replicas are its own");
+        assert_eq!(told(&seen), 2, "the autoscaler is superfluous, the replicas are its own");
     }
 }

@@ -90,7 +90,7 @@ pub fn report(full: bool) -> String {
     let unchanged = all.iter().map(|leaf| &leaf.path).filter(|path| !coverage.changed.contains(*path));
     let (kept, never): (Vec<_>, Vec<_>) = unchanged.partition(|path| coverage.kept.contains(*path));
     let mut text = format!(
-        "FIGURE operations: of {} leaves {} changed, {} more refused to all but new resources, {} operations judged, {} refused, {} transitions, {} of {} reverts healed, {} of {} states as made anew",
+        "FIGURE operations: of {} leaves {} changed, {} more accepted only for new resources, {} operations tried as dry runs, {} refused, {} transitions, {} of {} reverts healed, {} of {} states equal to a new resource",
         all.len(),
         all.len() - kept.len() - never.len(),
         kept.len(),

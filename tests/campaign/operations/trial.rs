@@ -151,7 +151,7 @@ impl<'slot> Trial<'slot> {
                     if reason == "ApiUnavailable" {
                         self.outcome
                             .violations
-                            .push(format!("{label}: an outage is told, and there is none"));
+                            .push(format!("{label}: an outage is reported, and there is none"));
                     }
                     self.left_alone(reason, before, &label);
                 }
@@ -262,7 +262,7 @@ pub async fn anew(slot: &Slot, spec: &Value, label: &str, with: Option<&Settled>
         matches!(&trial.first.ending, Ending::Named(reason) if OF_A_QUOTA.contains(&reason.as_str()));
     if let Some(settled) = with.filter(|_| !limited) {
         if settled.ending != trial.first.ending {
-            wrong.push(format!("{:?}, made anew {:?}", settled.ending, trial.first.ending));
+            wrong.push(format!("{:?}, as a new resource {:?}", settled.ending, trial.first.ending));
         }
         wrong.extend(compare::differences(&trial.first.state, &settled.state, MASK.get().unwrap()));
     }

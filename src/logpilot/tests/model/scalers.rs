@@ -44,7 +44,7 @@ impl Scene {
     }
 
     async fn quiet(&mut self) {
-        self.0.quiet().await.expect("it comes to rest");
+        self.0.quiet().await.expect("it settles");
         assert_eq!(self.0.server().violations, [""; 0]);
     }
 
@@ -113,7 +113,7 @@ fn an_existing_autoscaler_keeps_its_replicas() {
         assert_eq!(scene.told("ScaledBeyondStorage"), [""; 0]);
         let before = scene.lists();
         scene.quiet().await;
-        assert_eq!(scene.lists(), before, "what was found is believed for a while");
+        assert_eq!(scene.lists(), before, "a read is cached for a while");
     });
 }
 

@@ -277,7 +277,7 @@ impl Server {
                 return conflict("Precondition failed: UID in precondition: x, UID in object meta: y");
             }
             Some(found) if !self.ours(kind, found) => {
-                self.violations.push(format!("wrote over somebody else's {} {key}", kind.kind));
+                self.violations.push(format!("overwrote the foreign {} {key}", kind.kind));
             }
             Some(_) if uid.is_none() => {
                 self.violations.push(format!("wrote {} {key} without saying which", kind.kind));
@@ -314,7 +314,7 @@ impl Server {
         };
         let shrinks = before.as_ref().is_some_and(|before| size(&stored.body) < size(&before.body));
         if immutable || shrinks && kind.kind == "PersistentVolumeClaim" {
-            self.violations.push(format!("changed what cannot be changed of {} {key}", kind.kind));
+            self.violations.push(format!("changed an immutable field of {} {key}", kind.kind));
             return Answer::Refusal(422, "Invalid", "field is immutable".into());
         }
         // A write that changes nothing does not count and causes no event.
@@ -339,7 +339,7 @@ impl Server {
             say("it is kept");
         }
         if found.body["metadata"]["ownerReferences"][0]["uid"] != self.cr["metadata"]["uid"] {
-            say("it is somebody else's");
+            say("it is foreign");
         }
         let behind = self.depends_on_others(&(kind.plural, key.clone()));
         if self.planned.contains(&(kind.plural, key.clone())) && !behind {

@@ -222,7 +222,7 @@ impl World {
             !runs && known && server.depends_on_others(id)
         };
         let acting: Vec<&Id> = server.depends.keys().filter(|id| acts(id)).collect();
-        if acting.is_empty() { Ok(()) } else { Err(format!("they act on what is not ours: {acting:?}")) }
+        if acting.is_empty() { Ok(()) } else { Err(format!("they act on foreign objects: {acting:?}")) }
     }
 
     pub fn delete(&self, id: &Id) {

@@ -121,7 +121,7 @@ impl Case {
     }
 
     pub async fn gone(&self, kind: &str, name: &str, deadline: Duration) {
-        wait_for(format!("{kind} {}/{name} to go", self.ns()), deadline, async || {
+        wait_for(format!("{kind} {}/{name} to be deleted", self.ns()), deadline, async || {
             match kinds::get(&self.client, kinds::kind(kind), self.ns(), name).await {
                 None => Ok(()),
                 Some(object) => Err(kinds::show(&object)),

@@ -15,7 +15,7 @@ struct Arguments {}
 
 fn help() -> String {
     let switches: Vec<_> = switches::ALL.iter().map(|(name, what)| format!("  {name:<32}{what}")).collect();
-    format!("Misbehaves where the environment says so:\n{}", switches.join("\n"))
+    format!("Environment variables that make it misbehave:\n{}", switches.join("\n"))
 }
 
 #[tokio::main]

@@ -145,7 +145,7 @@ async fn a_slow_startup_can_be_terminated() {
     slow.line("Tomcat started").await;
     assert!(began.elapsed() >= Duration::from_millis(500));
     let mut ended = Server::spawn(&[("LOG_SERVER_SLOW_START_SECONDS", "600")]);
-    ended.line("Misbehaves").await;
+    ended.line("Active switches").await;
     ended.terminate();
     assert_eq!(ended.exit().await.code(), Some(143));
 }

@@ -227,7 +227,7 @@ async fn a_locked_database_fails_writes_not_reads() {
         (it.read("web?consumerId=one&autoCommit=false").await, it.read("web").await, began.elapsed())
     };
     let (write, (by_consumer, newest, took)) = tokio::join!(write(), read());
-    assert_eq!(write, (500, 200), "nobody is told that the offset was not saved");
+    assert_eq!(write, (500, 200), "the client is not told that the offset was not saved");
     assert!(took < Duration::from_secs(2), "a read waits for no write: {took:?}");
     assert_eq!((by_consumer, newest), (vec!["m".to_owned()], vec!["m".to_owned()]));
     assert_eq!(it.read("web?consumerId=one&autoCommit=false").await, ["m"]);

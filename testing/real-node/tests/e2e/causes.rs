@@ -57,7 +57,7 @@ async fn named(case: &Case<'_>, reason: &str, kubelet: impl Fn(&Value) -> bool) 
     // Reported before the poll that would have shown it.
     let after = said.get().map_or(Duration::ZERO, |said| said.elapsed());
     println!(
-        "FIGURE {}: {reason} named {:.1} s after the kubelet's word, {:.1} s after the change: {}",
+        "FIGURE {}: {reason} reported {:.1} s after the kubelet's report, {:.1} s after the change: {}",
         case.name,
         after.as_secs_f64(),
         began.elapsed().as_secs_f64(),
@@ -80,7 +80,7 @@ async fn still_serves(case: &Case<'_>, old: &Value) {
     let name = &old["metadata"]["name"];
     let pods = case.pods(COMPONENT);
     let pod = pods.iter().find(|pod| pod["metadata"]["uid"] == old["metadata"]["uid"]);
-    let pod = pod.unwrap_or_else(|| panic!("{name} is gone"));
+    let pod = pod.unwrap_or_else(|| panic!("{name} is deleted"));
     assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0, "{name}");
     assert_eq!(pod["status"]["containerStatuses"][0]["ready"], true, "{name}");
     let (client, _reach) = case.client(COMPONENT).await;
@@ -98,7 +98,7 @@ async fn heals(case: &Case<'_>, old: &Value, patch: &Value) {
         condition(status, "Ready").0 == "True" && status["problemCount"] == 0
     })
     .await;
-    println!("FIGURE {}: healed {:.1} s after it was taken back", case.name, began.elapsed().as_secs_f64());
+    println!("FIGURE {}: healed {:.1} s after the revert", case.name, began.elapsed().as_secs_f64());
     still_serves(case, old).await;
 }
 
@@ -324,7 +324,7 @@ async fn a_configuration_checked_before_the_rollout() {
     let began = Instant::now();
     case.patch(&overlay(&json!({ "management": null, "info": { "stage": "second" } })));
     case.ready().await;
-    println!("FIGURE {}: tried and rolled in {:.1} s", case.name, began.elapsed().as_secs_f64());
+    println!("FIGURE {}: checked and rolled in {:.1} s", case.name, began.elapsed().as_secs_f64());
     assert_eq!(revisions(), 2);
     let pods = case.pods(COMPONENT);
     assert!(pods.iter().all(|pod| pod["metadata"]["uid"] != old["metadata"]["uid"]), "the old pod serves on");

@@ -120,7 +120,7 @@ async fn a_storage_fault_removes_endpoints_without_a_restart() {
         (0..12).try_for_each(|_| client.send("probes", "a message"))
     });
     alone.await.unwrap_or_else(|error| panic!("{error}"));
-    stays("the sound pod serves alone, nobody is restarted", LOOKED_AT, || {
+    stays("the healthy pod serves alone, no pod is restarted", LOOKED_AT, || {
         client.send("probes", "a message")?;
         match (led_to(&case, "all"), case.restarts("all")) {
             (led, 0) if led == [name(sound)] => Ok(()),

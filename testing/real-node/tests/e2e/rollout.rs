@@ -38,7 +38,7 @@ async fn roll(case: &Case<'_>, what: &str, components: &[&str], patch: &Value) {
         case.world.kubectl.until(&pod, "is gone", ROLLOUT, Value::is_null).await;
     }
     println!(
-        "FIGURE {}, {what}: Ready after {:.1} s, old pods gone after {:.1} s",
+        "FIGURE {}, {what}: Ready after {:.1} s, old pods deleted after {:.1} s",
         case.name,
         ready.as_secs_f64(),
         began.elapsed().as_secs_f64()
@@ -129,7 +129,7 @@ async fn the_server_shows_the_changed_configuration() {
     roll(&case, "configuration", &["all", "rest"], &second).await;
     say("second");
     let back = json!({ "spec": { "config": { "overlay": { "info": { "stage": "first" } } } } });
-    roll(&case, "configuration taken back", &["all", "rest"], &back).await;
+    roll(&case, "configuration reverted", &["all", "rest"], &back).await;
     say("first");
     case.remove().await;
 }

@@ -40,7 +40,7 @@ async fn a_killed_leader_process_is_replaced_during_rollout() {
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
 async fn the_operator_reports_its_termination_reason() {
     let world = alone().await;
-    let Some(nodes) = world.nodes("a process that is told to end") else { return };
+    let Some(nodes) = world.nodes("a process that gets SIGTERM") else { return };
     world.operator_is_ready().await;
     let one = world.operator_pods().remove(0);
     nodes.kill(&one, "SIGTERM");
@@ -51,9 +51,9 @@ async fn the_operator_reports_its_termination_reason() {
         ended.as_str().unwrap_or_default().to_owned()
     };
     let told = |pod: &Value| message(pod).contains("was told to end (SIGTERM or SIGINT); ran for ");
-    world.kubectl.until(&pod, "says why it ended", ROLLOUT, told).await;
+    world.kubectl.until(&pod, "reports why it ended", ROLLOUT, told).await;
     let message = message(&world.kubectl.get(&pod).unwrap());
-    println!("FIGURE the operator's last words: {message}");
+    println!("FIGURE the operator's termination message: {message}");
     // A pod that is seconds old may not have been probed yet.
     assert!(message.contains("; /livez was ") && message.contains("timers were up to "), "{message}");
     // Its restart count is deleted with it.
@@ -134,11 +134,11 @@ async fn rollout_goes_on<L: Fn(&Value) -> bool>(world: &World, how: &str, distur
     let after = rolling.uids("all");
     assert_eq!(after.len() as u64, REPLICAS);
     assert!(after.is_disjoint(&before), "every pod was replaced: {before:?} {after:?}");
-    assert_eq!(created(&rolling), 2 * REPLICAS, "pods that were ever made");
+    assert_eq!(created(&rolling), 2 * REPLICAS, "pods created in total");
     assert_eq!(rolling.restarts("all"), 0);
     let seen = world.kubectl.get(&deployment).unwrap();
     assert_eq!(seen["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "2", "one change");
-    assert_eq!(bystander.uids("all"), untouched, "who has nothing to do is left alone");
+    assert_eq!(bystander.uids("all"), untouched, "an idle resource is left alone");
     assert_eq!(bystander.restarts("all"), 0);
     world.operator_is_ready().await;
     let memory = memory(world);

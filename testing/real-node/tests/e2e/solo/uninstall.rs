@@ -48,7 +48,7 @@ async fn operator_then_resource_then_crd_are_deleted() {
     let took = began.elapsed().as_secs_f64();
     case.world.kubectl.must(&format!("delete {CRD} {AT_ONCE}"));
     comes_back_with_its_data(&case).await;
-    println!("FIGURE resource deleted without an operator: all but the data gone after {took:.1} s");
+    println!("FIGURE resource deleted without an operator: all but the data deleted after {took:.1} s");
     case.remove().await;
 }
 
@@ -64,7 +64,7 @@ async fn resource_then_operator_and_crd_are_deleted() {
     // Everything in one step, as in the install command.
     case.world.kubectl.must(&format!("delete -f crds/ -f install.yaml {AT_ONCE}"));
     comes_back_with_its_data(&case).await;
-    println!("FIGURE resource deleted: all but the data gone after {took:.1} s");
+    println!("FIGURE resource deleted: all but the data deleted after {took:.1} s");
     case.remove().await;
 }
 

@@ -76,7 +76,7 @@ impl Writer<'_> {
 /// The guarantees of a rollout: nothing failed, nothing lost, nothing duplicated.
 pub fn assert_unharmed(what: &str, report: &Value) {
     println!(
-        "FIGURE {what}: {} acknowledged, {} sent again, {} failed, {} lost, {} doubled, longest gap {} ms",
+        "FIGURE {what}: {} acknowledged, {} retried, {} failed, {} lost, {} duplicated, longest gap {} ms",
         report["acked"],
         report["retried"],
         report["failed"],

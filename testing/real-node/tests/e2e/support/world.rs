@@ -76,7 +76,7 @@ impl World {
     /// Returns the nodes, or None after printing what is not shown without them.
     pub fn nodes(&self, what: &str) -> Option<&Nodes> {
         if self.nodes.is_none() {
-            println!("SKIPPED {what}: the nodes are not this suite's");
+            println!("SKIPPED {what}: the nodes do not belong to this suite");
         }
         self.nodes.as_ref()
     }
@@ -84,7 +84,7 @@ impl World {
     /// Returns whether servers have the stand-in's switches; if not, prints what is not shown.
     pub fn misbehaves(&self, what: &str) -> bool {
         if self.real_servers {
-            println!("SKIPPED {what}: LogPilot itself has no switch for it");
+            println!("SKIPPED {what}: LogPilot itself has no switch for this");
         }
         !self.real_servers
     }
