@@ -105,7 +105,7 @@ async fn control_plane(page: &mut Page) -> Result<Stage> {
 }
 
 async fn install(page: &mut Page, stage: &mut Stage) -> Result<()> {
-    page.heading("Install: the resource's definition, the operator's rights, the operator");
+    page.heading("Install: the CRD, the operator's RBAC, the operator");
     let began = Instant::now();
     kubectl(page, stage, &["apply", "-f", CRD])?;
     surroundings(stage)?;
@@ -114,7 +114,7 @@ async fn install(page: &mut Page, stage: &mut Stage) -> Result<()> {
     let since = stage.marker().await?;
     stage.start_operator().await?;
     let took = began.elapsed();
-    say("The operator runs inside this demo. All it has is the token of its ServiceAccount.");
+    say("The operator runs inside this demo, with only the token of its ServiceAccount.");
     page.result("install the operator", took, Some(&stage.requests(since).await?));
     Ok(())
 }
@@ -144,15 +144,15 @@ async fn create(page: &mut Page, stage: &Stage) -> Result<()> {
     apply_until_ready(page, stage, "create, until Ready").await?;
     say("The objects it created, as the API server stores them:");
     page.output(&tree::draw(&stage.client, NAME).await.map_err(at("list the objects"))?);
-    say("Ready, with things to know. No Gateway controller runs here to take up the routes:");
+    say("Ready, with warnings. No Gateway controller runs here to accept the routes:");
     kubectl(page, stage, &["get", "lpc", NAME, "-o", PROBLEMS])
 }
 
 async fn idle(page: &mut Page, stage: &mut Stage) -> Result<()> {
-    page.heading("Nothing happens; then the operator is restarted");
+    page.heading("An idle operator; then the operator is restarted");
     let since = stage.marker().await?;
     sleep(IDLE).await;
-    page.result("do nothing", IDLE, Some(&stage.requests(since).await?));
+    page.result("stay idle", IDLE, Some(&stage.requests(since).await?));
     stage.stop_operator().await;
     let (since, began) = (stage.marker().await?, Instant::now());
     stage.start_operator().await?;
@@ -162,12 +162,12 @@ async fn idle(page: &mut Page, stage: &mut Stage) -> Result<()> {
 }
 
 async fn by_hand(page: &mut Page, stage: &Stage) -> Result<()> {
-    page.heading("Somebody deletes a Service, and then opens the network policy");
+    page.heading("A user deletes a Service, and then opens the network policy");
     let open = |object: &DynamicObject| object.data.pointer("/spec/ingress/0/from").is_none();
     let delete = ["delete", "service", SERVER, "-n", NAME];
     let patch = r#"[{"op":"remove","path":"/spec/ingress/0/from"}]"#;
     let policy = ["patch", "networkpolicy", SERVER, "-n", NAME, "--type=json", "-p", patch];
-    repair(page, stage, (Service::KIND, SERVER), |_| false, &delete, "bring a deleted Service back").await?;
+    repair(page, stage, (Service::KIND, SERVER), |_| false, &delete, "recreate a deleted Service").await?;
     repair(page, stage, (NetworkPolicy::KIND, SERVER), open, &policy, "close an opened network policy")
         .await?;
 
@@ -189,7 +189,7 @@ async fn config(page: &mut Page, stage: &Stage) -> Result<()> {
     stage.until(NAME, "it is Ready", is_ready).await?;
     let took = began.elapsed();
     let requests = stage.requests(since).await?;
-    say("One rollout, and still 4 pods. The configuration before stays for a rollback:");
+    say("One rollout, and still 4 pods. The previous configuration stays for a rollback:");
     kubectl(
         page,
         stage,
@@ -211,14 +211,14 @@ async fn repair(
     let took = stage.repaired(kind, (NAME, name), broken, || kubectl(page, stage, command)).await?;
     stage.until(NAME, "it is Ready again", is_ready).await?;
     let requests = stage.requests(since).await?;
-    say("What the operator asked of the API server:");
+    say("The operator's requests to the API server:");
     page.output(&requests.lines());
     page.result(step, took, Some(&requests));
     Ok(())
 }
 
 async fn broken_image(page: &mut Page, stage: &Stage) -> Result<()> {
-    page.heading("A new image that cannot be pulled, and the way back");
+    page.heading("A new image that cannot be pulled, and the revert");
     let (since, began) = (stage.marker().await?, Instant::now());
     kubectl(page, stage, &["patch", "lpc", NAME, "--type=merge", "-p", BROKEN_IMAGE])?;
     stage.until(NAME, "the status names the cause", |cr| is_named(cr, "ImagePullBackOff")).await?;
@@ -226,15 +226,15 @@ async fn broken_image(page: &mut Page, stage: &Stage) -> Result<()> {
     kubectl(page, stage, &["get", "lpc"])?;
     let requests = stage.requests(since).await?;
     kubectl(page, stage, &["get", "lpc", NAME, "-o", CAUSE])?;
-    page.result("name the cause of a broken image", took, Some(&requests));
-    say("The pods of the old image go on serving:");
+    page.result("report the cause of a broken image", took, Some(&requests));
+    say("The pods of the old image keep serving:");
     kubectl(page, stage, &["get", "deployments", "-n", NAME])?;
-    say("The way back is the way forward:");
+    say("To revert, apply the manifest again:");
     apply_until_ready(page, stage, "revert, until Ready").await
 }
 
 fn refused(page: &mut Page, stage: &Stage) -> Result<()> {
-    page.heading("A manifest that would double every record is refused");
+    page.heading("A manifest that would duplicate every record is refused");
     let file = stage.control_plane.dir().join("careless.yaml");
     std::fs::write(&file, CARELESS)?;
     page.command("cat careless.yaml");
@@ -276,11 +276,11 @@ async fn delete(page: &mut Page, stage: &Stage) -> Result<()> {
     })
     .await?;
     let took = began.elapsed();
-    say("What is left:");
+    say("The remaining objects:");
     page.output(&left);
     page.result("delete, until all owned objects are deleted", took, Some(&stage.requests(since).await?));
-    say("Made again, the resource finds its volume:");
-    apply_until_ready(page, stage, "create again, until Ready").await?;
+    say("The recreated resource finds its volume:");
+    apply_until_ready(page, stage, "recreate, until Ready").await?;
     if claim().await? == before {
         Ok(())
     } else {
