@@ -98,7 +98,11 @@ async fn an_idle_or_restarted_operator_writes_nothing() {
         let made = writes(&requests);
         let children: BTreeSet<_> = made.iter().map(|it| (&it.resource, &it.namespace, &it.name)).collect();
         let told = requests.iter().filter(|it| it.subresource == "status").count();
-        println!("everything enabled: {} objects in {} writes, {told} of the status", children.len(), made.len());
+        println!(
+            "everything enabled: {} objects in {} writes, {told} of the status",
+            children.len(),
+            made.len()
+        );
         assert!(children.len() >= 34, "{children:#?}");
         assert_eq!(made.len(), children.len(), "one write per object: {made:#?}");
         assert!(told <= 3, "{requests:#?}");

@@ -74,7 +74,8 @@ async fn secret_contents_appear_only_as_a_hash() {
     spec["components"]["all"]["envFrom"] = json!([{ "secretRef": { "name": "variables" } }]);
     spec["backup"] = json!({ "s3": { "bucket": "copies", "credentialsSecret": { "name": "bucket" } } });
     case.apply(spec.clone()).await;
-    case.until("the missing value to be reported", SOON, |status| problems(status).contains("ApiKeyInvalid")).await;
+    case.until("the missing value to be reported", SOON, |status| problems(status).contains("ApiKeyInvalid"))
+        .await;
 
     // Wrong in every way that a Secret can be.
     secret(&case, "clients", "apikey", wrong).await;
@@ -115,5 +116,9 @@ async fn secret_contents_appear_only_as_a_hash() {
     let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> =
         kube::Api::namespaced(case.client.clone(), case.ns());
     let seen = leaks("a Secret", &text(&secrets.list(&ListParams::default()).await.unwrap().items));
-    assert_eq!(seen.len(), CANARIES.len() - 1, "all but the first API key, which no longer exists: {seen:#?}");
+    assert_eq!(
+        seen.len(),
+        CANARIES.len() - 1,
+        "all but the first API key, which no longer exists: {seen:#?}"
+    );
 }

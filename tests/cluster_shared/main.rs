@@ -770,11 +770,13 @@ async fn deletion_retains_data_for_the_next_resource() {
     let namespace = case.child("Namespace", case.ns()).await;
     case.delete().await;
     for kind in of_management(Management::Managed) {
-        wait_for(format!("every {} to be deleted", kind.kind), Duration::from_secs(90), async || {
-            match case.children(kind).await.len() {
-                0 => Ok(()),
-                left => Err(format!("{left} left")),
-            }
+        wait_for(format!("every {} to be deleted", kind.kind), Duration::from_secs(90), async || match case
+            .children(kind)
+            .await
+            .len()
+        {
+            0 => Ok(()),
+            left => Err(format!("{left} left")),
         })
         .await
         .unwrap();

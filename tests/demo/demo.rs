@@ -281,11 +281,7 @@ async fn delete(page: &mut Page, stage: &Stage) -> Result<()> {
     page.result("delete, until all owned objects are deleted", took, Some(&stage.requests(since).await?));
     say("The recreated resource finds its volume:");
     apply_until_ready(page, stage, "recreate, until Ready").await?;
-    if claim().await? == before {
-        Ok(())
-    } else {
-        Err(Error::Unexpected("the PVC was replaced".to_owned()))
-    }
+    if claim().await? == before { Ok(()) } else { Err(Error::Unexpected("the PVC was replaced".to_owned())) }
 }
 
 async fn apply_until_ready(page: &mut Page, stage: &Stage, step: &str) -> Result<()> {

@@ -158,8 +158,12 @@ impl Stage {
     ) -> Result<Duration> {
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), namespace, &tree::resource(kind));
-        let version =
-            api.get(name).await.map_err(at("read the disturbed object"))?.resource_version().unwrap_or_default();
+        let version = api
+            .get(name)
+            .await
+            .map_err(at("read the disturbed object"))?
+            .resource_version()
+            .unwrap_or_default();
         let only = WatchParams::default().fields(&format!("metadata.name={name}"));
         let mut events = api.watch(&only, &version).await.map_err(at("watch the disturbed object"))?.boxed();
         // A separate task: kubectl blocks this one.

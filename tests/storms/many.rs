@@ -77,9 +77,7 @@ async fn a_fleet_is_created_and_stays_idle() {
     let count = size(12, 1000);
     let fleet = Fleet::new("idle").await;
     let Some(plane) = fleet.world.env.control_plane() else {
-        println!(
-            "skipped: the program's own kubeconfig file needs a local control plane"
-        );
+        println!("skipped: the program's own kubeconfig file needs a local control plane");
         return;
     };
     let kubeconfig = plane.write_kubeconfig("storms", &fleet.kubeconfig).unwrap();

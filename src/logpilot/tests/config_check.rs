@@ -98,7 +98,10 @@ fn a_new_configuration_is_checked_before_its_rollout() {
     assert!(!is_tried(vec![]), "nothing serves");
     assert!(!is_tried(vec![deployment("old", 0)]), "nothing serves");
     assert!(!is_tried(vec![Child { deleting: true, ..deployment("old", 2) }]));
-    assert!(!is_tried(vec![deployment(&wanted(), 2)]), "the rollout has started, and its ReplicaSet does not exist yet");
+    assert!(
+        !is_tried(vec![deployment(&wanted(), 2)]),
+        "the rollout has started, and its ReplicaSet does not exist yet"
+    );
     assert!(!is_tried(vec![deployment("old", 2), replica_set("logpilot-all", &wanted())]), "a rollback");
     let foreign = ("2", "LogPilotCluster");
     assert!(!is_tried(vec![child(Deployment::KIND, "logpilot-all", foreign, &mounting("old"))]));

@@ -121,11 +121,16 @@ impl Case {
     }
 
     pub async fn gone(&self, kind: &str, name: &str, deadline: Duration) {
-        wait_for(format!("{kind} {}/{name} to be deleted", self.ns()), deadline, async || {
-            match kinds::get(&self.client, kinds::kind(kind), self.ns(), name).await {
-                None => Ok(()),
-                Some(object) => Err(kinds::show(&object)),
-            }
+        wait_for(format!("{kind} {}/{name} to be deleted", self.ns()), deadline, async || match kinds::get(
+            &self.client,
+            kinds::kind(kind),
+            self.ns(),
+            name,
+        )
+        .await
+        {
+            None => Ok(()),
+            Some(object) => Err(kinds::show(&object)),
         })
         .await
         .unwrap_or_else(|error| panic!("{error}"));
