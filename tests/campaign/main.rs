@@ -16,7 +16,7 @@
     clippy::duration_suboptimal_units,
     clippy::single_match_else,
     clippy::default_trait_access,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 mod disturbed;

@@ -4,7 +4,7 @@
 //! created under a name of its own with `operation.paused: true`, so that a running operator does
 //! not touch it, and is deleted afterwards.
 
-#![allow(clippy::indexing_slicing, reason = "JSON that is not there reads as null")]
+#![allow(clippy::indexing_slicing, reason = "absent JSON reads as null")]
 
 use std::collections::BTreeMap;
 

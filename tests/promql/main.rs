@@ -14,7 +14,7 @@
     clippy::default_trait_access,
     clippy::needless_pass_by_value,
     clippy::similar_names,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 mod names;

@@ -16,7 +16,7 @@
     clippy::single_match_else,
     clippy::default_trait_access,
     clippy::cast_precision_loss,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 mod actors;

@@ -121,7 +121,7 @@ use super::*;
     "spec.components.all.volume",
     "PerComponent"
 )]
-#[case::shared_claim(
+#[case::shared_pvc(
     "{ storage: { sharing: PerComponent, volume: { existingClaim: c } } }",
     "spec.storage.volume.existingClaim",
     "Shared"

@@ -116,9 +116,9 @@ fn refused(spec: &str, path: &str, words: &str) {
 #[case::command(server("command: [java, -jar, app.jar]"), "containers[0].command", "another program")]
 #[case::config_volume("{ volumes: [{ name: config, configMap: { name: other } }] }".into(), "volumes[config]", "spec.config")]
 #[case::config_parts("{ volumes: [{ name: config, configMap: { items: [{ key: a, path: b }] } }] }".into(), "volumes[config]", "spec.config")]
-#[case::data_gone("{ volumes: [{ name: data, persistentVolumeClaim: null, emptyDir: {} }] }".into(), "volumes[data]", "spec.storage")]
+#[case::data_removed("{ volumes: [{ name: data, persistentVolumeClaim: null, emptyDir: {} }] }".into(), "volumes[data]", "spec.storage")]
 #[case::data_on_the_node("{ volumes: [{ name: data, $patch: replace, hostPath: { path: /x } }] }".into(), "volumes[data]", "spec.storage")]
-#[case::another_claim("{ volumes: [{ name: data, persistentVolumeClaim: { claimName: other } }] }".into(), "volumes[data]", "spec.storage")]
+#[case::another_pvc("{ volumes: [{ name: data, persistentVolumeClaim: { claimName: other } }] }".into(), "volumes[data]", "spec.storage")]
 #[case::data_elsewhere(
     server("volumeMounts: [{ mountPath: /data, $patch: delete }, { mountPath: /elsewhere, name: data }]"),
     "containers[0].volumeMounts[/data]",

@@ -1,7 +1,7 @@
 //! The API server's validation of an object, done offline by the program's own judge (`plan` uses
 //! the same).
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "JSON that is not there reads as null")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "absent JSON reads as null")]
 
 use logpilot_operator::{manifest::plain_path, verdict};
 use serde_json::Value;

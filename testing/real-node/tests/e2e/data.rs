@@ -67,7 +67,7 @@ async fn a_backup_during_writes_restores_rows_and_offsets() {
         );
     }
 
-    // The same request again: removed and requested anew, then by a new resource that finds the volume.
+    // The same request again: removed and requested once more, then by a new resource that finds the volume.
     client.send(CHANNEL, "after").unwrap();
     let pods = case.uids("all");
     for restore in [Value::Null, json!({ "requestId": "once", "from": file })] {
