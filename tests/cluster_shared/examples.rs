@@ -5,8 +5,7 @@
 //!
 //! | Field | Becomes |
 //! |---|---|
-//! | the resource's name, and its namespace | `ex-` and the file's name, so that they do not
-//! collide |
+//! | the resource's name, and its namespace | `ex-` and the file's name, to avoid collisions |
 //! | `nameOverride` | the original name of the objects, so that patches still find them |
 //! | `systemNamespace.name` | the namespace's name and `-system` |
 //! | names of storage classes | omitted: the default class |
