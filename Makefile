@@ -85,8 +85,8 @@ campaign: ## everything that can stand in the operator's way, at each of its wri
 	@failed=; export CAMPAIGN=full $(SIDE_BY_SIDE); began=$$SECONDS; \
 	$(CAMPAIGN) --no-run $(PACKAGES) --lib --test campaign --test faults --test storms --test cluster_shared; \
 	$(CAMPAIGN) $(PACKAGES) --lib || failed=1; \
-	$(CAMPAIGN) --test storms -- --nocapture --test-threads=16 --skip a_fleet_is_made || failed=1; \
-	$(CAMPAIGN) --test storms -- --nocapture a_fleet_is_made || failed=1; \
+	$(CAMPAIGN) --test storms -- --nocapture --test-threads=16 --skip a_fleet_is_created || failed=1; \
+	$(CAMPAIGN) --test storms -- --nocapture a_fleet_is_created || failed=1; \
 	LOGPILOT_SEED=$${CAMPAIGN_SEED:-$$(date +%s)} LOGPILOT_DOCUMENTS=20000 \
 	  $(CAMPAIGN) --test cluster_shared -- --nocapture plan_and_api_server_agree_on_random_documents || failed=1; \
 	tests/beside '$(CAMPAIGN) --test faults -- --nocapture --test-threads=8' \

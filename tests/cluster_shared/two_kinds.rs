@@ -1,5 +1,6 @@
-//! Two kinds of resource, one of them namespaced, over one cache and one set of watches: resources of one name, of two kinds
-//! or in two namespaces, share nothing but the hosts that they compete for. The kinds are toys, and the engine's is all the code that runs.
+//! Two kinds of resource, one of them namespaced, over one cache and one set of watches: resources
+//! of one name, of two kinds or in two namespaces, share nothing but the hosts that they compete for. The
+//! kinds are toys, and only the engine's code runs.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -91,7 +92,7 @@ static CONFIG: Kind = kind("ConfigMap", "configmaps", Management::Managed);
 static CLAIM: Kind = kind("PersistentVolumeClaim", "persistentvolumeclaims", Management::Retained);
 static KINDS: [&Kind; 2] = [&CONFIG, &CLAIM];
 
-/// Nobody looks at them.
+/// Its metrics are not checked.
 struct Uncounted;
 
 impl Metrics for Uncounted {
@@ -99,14 +100,15 @@ impl Metrics for Uncounted {
     fn watch_failed(&self, _: &'static str) {}
 }
 
-/// What was done for each resource.
+/// The actions for each resource.
 #[derive(Default)]
 struct Log {
     reconciles: HashMap<ResourceRef, usize>,
     deleted: Vec<ResourceRef>,
 }
 
-/// Makes a ConfigMap, which goes with its resource, and a claim, which does not, in `spec.namespace` or the resource's own.
+/// Creates a ConfigMap, which is deleted with its resource, and a PVC, which is not, in
+/// `spec.namespace` or the resource's own.
 struct Toys {
     kind: &'static ResourceKind,
     writer: ApiClient,
@@ -333,7 +335,7 @@ impl Running {
         self.resources(of).patch(of.name(), &parameters, &Patch::Apply(body)).await.unwrap();
     }
 
-    /// Waits until the status of the newest spec says this of the ConfigMap and of the claim.
+    /// Waits until the status of the newest spec reports this for the ConfigMap and the PVC.
     async fn until(&self, of: &ResourceRef, config: &str, claim: &str) -> DynamicObject {
         let what = format!("{of}: {config}, {claim}");
         soon(&what, async || {
@@ -379,7 +381,8 @@ impl Running {
         self.cache.snapshot(of).children.values().map(ToString::to_string).collect()
     }
 
-    /// How often a resource was reconciled, its version, and those of its objects: none changes where nothing is done for it.
+    /// Returns the number of reconciles of a resource, its version, and those of its objects: none
+    /// changes while nothing is done for it.
     async fn state(&self, of: &ResourceRef) -> (usize, String, Vec<(String, u64)>) {
         let version = self.resources(of).get(of.name()).await.unwrap().resource_version().unwrap();
         let children = self.cache.snapshot(of).children;
@@ -390,7 +393,7 @@ impl Running {
     async fn claim(&self, namespace: &str, name: &str) -> Value {
         let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
         let mut claim = claims.get(name).await.unwrap();
-        // What Kubernetes says of it is not ours.
+        // Kubernetes writes its status, not the operator.
         (claim.status, claim.metadata.resource_version) = (None, None);
         claim.metadata.managed_fields = None;
         serde_json::to_value(claim).unwrap()
@@ -398,7 +401,7 @@ impl Running {
 }
 
 #[tokio::test]
-async fn resources_of_one_name_share_nothing() {
+async fn resources_of_one_name_stay_independent() {
     let running = run().await;
     let (a, b) = (ResourceRef::new(&TOY, Some(A), "erp"), ResourceRef::new(&TOY, Some(B), "erp"));
     let fleet = ResourceRef::new(&FLEET, None, "erp");
@@ -417,7 +420,7 @@ async fn resources_of_one_name_share_nothing() {
     assert_eq!(running.objects(&b), names(B, "toys-erp", "data"));
     assert_eq!(running.objects(&fleet), names(A, "fleets-erp", "kept"));
 
-    // What is refused of one holds up no other, and drift of one starts no other.
+    // A rejection for one resource blocks no other, and drift of one triggers no other.
     let (of_a, of_fleet) = (running.state(&a).await, running.state(&fleet).await);
     running.apply(&b, json!({ "claim": "data", "data": { "no such key!": "1" } })).await;
     running.until(&b, "Invalid", "settled").await;
@@ -433,16 +436,16 @@ async fn resources_of_one_name_share_nothing() {
     .await;
     assert_eq!(of_fleet, running.state(&fleet).await);
     let now = running.state(&b).await;
-    assert_eq!((of_b.1, of_b.2), (now.1, now.2), "it is tried again, and writes nothing");
+    assert_eq!((of_b.1, of_b.2), (now.1, now.2), "it is reconciled again, and writes nothing");
 
-    // The end of one is nothing to the others.
+    // The deletion of one does not affect the others.
     let of_a = running.state(&a).await;
     running.delete(&b).await;
     assert!(running.log.lock().unwrap().deleted.iter().all(|resource| *resource == b));
     let kept_b = running.claim(B, "data").await;
     running.delete(&fleet).await;
     let kept = running.claim(A, "kept").await;
-    // In the garbage collector's place, which knows new kinds up to a minute later.
+    // In place of the garbage collector, which knows new kinds up to a minute later.
     for (namespace, name) in [(A, "fleets-erp"), (B, "toys-erp")] {
         let configs: Api<ConfigMap> = Api::namespaced(running.client.clone(), namespace);
         if let Err(error) = configs.delete(name, &DeleteParams::default()).await {
@@ -451,7 +454,7 @@ async fn resources_of_one_name_share_nothing() {
     }
     assert_eq!(of_a, running.state(&a).await);
 
-    // What one kept is no other's, though the name is the same.
+    // An object retained for one resource belongs to no other, even if the name is the same.
     running.apply(&a, json!({ "claim": "kept", "data": { "a": "2" } })).await;
     running.until(&a, "settled", "it belongs to Fleet 'erp'").await;
     running.grows_older(&a).await;
@@ -459,7 +462,7 @@ async fn resources_of_one_name_share_nothing() {
     running.until(&fleet, "settled", &format!("it belongs to Toy '{B}/erp'")).await;
     assert_eq!((running.claim(A, "kept").await, running.claim(B, "data").await), (kept, kept_b));
 
-    // And is found again by its own.
+    // And its own resource finds it again.
     running.apply(&fleet, in_a("kept")).await;
     running.until(&fleet, "settled", "settled").await;
     running.grows_older(&fleet).await;
