@@ -1,5 +1,5 @@
-//! The CustomResourceDefinition as it is installed: the derived one, with a schema that is strict
-//! about `null` and carries nothing the API server would ignore.
+//! The CustomResourceDefinition to install. It is the derived definition, with a schema that is
+//! strict about `null` and contains nothing that the API server would ignore.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,8 @@ use kube::CustomResourceExt;
 
 use super::LogPilotCluster;
 
-/// The definition to install. Always this one: `LogPilotCluster::crd()` lacks what is done here.
+/// Returns the definition to install. Use it instead of `LogPilotCluster::crd()`, which lacks these
+/// changes.
 #[must_use]
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = LogPilotCluster::crd();
@@ -25,12 +26,12 @@ pub fn crd() -> CustomResourceDefinition {
     crd
 }
 
-/// Removes what the derive adds and the API server should not see, at every depth:
-/// - `nullable`: without it a `null` is dropped before anything looks, so that it means "not given"
-///   to schema, rules and operator alike; with it every rule would have to expect `null`;
-/// - `default`: defaults are applied when objects are rendered, never stored;
-/// - `null` among the values of an optional enum, for the same reason;
-/// - the empty `anyOf` beside int-or-string.
+/// Removes parts that the derive adds and the API server must not see, at every depth:
+/// - `nullable`: without it the API server drops a `null` before any validation, so that `null`
+///   means "absent" to schema, rules and operator. With it every rule would have to handle `null`.
+/// - `default`: defaults are applied when objects are rendered, never stored.
+/// - `null` among the values of an optional enum, for the same reason.
+/// - the empty `anyOf` next to int-or-string.
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.default = None;
@@ -51,7 +52,8 @@ fn tidy(schema: &mut JSONSchemaProps) {
     }
 }
 
-/// Names `metadata.name`, so that rules can point at it, and bounds it, so that they are cheap.
+/// Adds `metadata.name` to the schema, so that rules can refer to it, and bounds its length, which
+/// keeps the cost of the rules low.
 fn describe_root(schema: &mut JSONSchemaProps) {
     let text = |max_length| JSONSchemaProps {
         type_: Some("string".to_owned()),
@@ -71,7 +73,7 @@ fn describe_root(schema: &mut JSONSchemaProps) {
     properties.insert("metadata".to_owned(), metadata);
 }
 
-/// The definition as a manifest.
+/// Returns the definition as a YAML manifest.
 ///
 /// # Errors
 /// Never in practice: the definition is plain data.
@@ -85,8 +87,8 @@ pub fn yaml() -> Result<String, serde_yaml::Error> {
     Ok(out)
 }
 
-/// Quotes what kubectl's YAML 1.1 would read as a boolean and a YAML 1.2 writer leaves bare: the
-/// log level `OFF` would become `false` in its own list of values.
+/// Quotes values that kubectl's YAML 1.1 reads as booleans and a YAML 1.2 writer leaves unquoted.
+/// Without quotes the log level `OFF` would become `false` in its own enum.
 fn quoted(line: &str) -> Cow<'_, str> {
     const BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
     match line.rsplit_once(' ') {
@@ -145,7 +147,9 @@ mod tests {
         let crd = crd();
         let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
         let mut found = Vec::new();
-        undescribed(&schema.properties.as_ref().unwrap()["spec"], "spec", &mut found);
+        for part in ["spec", "status"] {
+            undescribed(&schema.properties.as_ref().unwrap()[part], part, &mut found);
+        }
         assert!(found.is_empty(), "without a doc comment:\n{}", found.join("\n"));
     }
 
