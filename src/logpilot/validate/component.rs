@@ -1,4 +1,4 @@
-//! One component: its defaults, and what contradicts itself once they are filled in.
+//! Validation of one component: its defaults, and contradictions after they are applied.
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// `None` only after an objection. The claim and its consequences are filled in by [`super::storage`].
+/// Returns `None` only after a violation. [`super::storage`] fills in the PVC and its consequences.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     prefix: &NamePrefix,
@@ -104,7 +104,7 @@ fn image(
 
 fn owned_variables(given: &ComponentSpec, path: &str, violations: &mut Violations) {
     let variables: Vec<Variable<'_>> = given.env.iter().flatten().map(Variable::from).collect();
-    // What an object brings is judged when it was read.
+    // The values of a referenced object are checked when it is read.
     let brought = given.env_from.as_ref().map(|_| &Source::Later);
     for finding in of_variables(&variables, brought) {
         let name = finding.variable.as_deref().unwrap_or_default();
@@ -112,7 +112,8 @@ fn owned_variables(given: &ComponentSpec, path: &str, violations: &mut Violation
     }
 }
 
-/// A pod has no other container, and one that is not there keeps the server from starting.
+/// A pod has no other container. A reference to a container that does not exist prevents the server
+/// from starting.
 fn own_container(role: &ServerRole, given: &ComponentSpec, path: &str, violations: &mut Violations) {
     for variable in given.env.iter().flatten() {
         let reference = variable.value_from.as_ref().and_then(|source| source.resource_field_ref.as_ref());
@@ -121,14 +122,14 @@ fn own_container(role: &ServerRole, given: &ComponentSpec, path: &str, violation
             name == role.container,
             format!("{path}.env[{}].valueFrom.resourceFieldRef.containerName", variable.name),
             format!(
-                "'{name}' is no container of the pod; the server's is '{}', or leave it out",
+                "'{name}' is not a container of the pod; use '{}', which is the server's, or remove it",
                 role.container
             ),
         );
     }
 }
 
-/// `runAsNonRoot` keeps root from starting, and Restricted asks for it.
+/// `runAsNonRoot` prevents root from starting, and the Restricted standard requires it.
 fn identity(
     spec: &LogPilotClusterSpec,
     given: &ComponentSpec,
@@ -167,7 +168,7 @@ fn rollout(given: &ComponentSpec, path: &str, violations: &mut Violations) -> Ro
         violations.require(
             !settings,
             format!("{path}.strategy"),
-            "`maxSurge` and `maxUnavailable` mean nothing with type 'Recreate'; remove them",
+            "`maxSurge` and `maxUnavailable` have no effect with type 'Recreate'; remove them",
         );
         return Rollout::Recreate;
     }
@@ -189,18 +190,20 @@ fn budget(given: Option<&given::PodDisruptionBudget>, path: &str, violations: &m
         (Some(_), Some(_)) => {
             violations.add(
                 format!("{path}.podDisruptionBudget"),
-                "`minAvailable` and `maxUnavailable` may not be given together; keep one",
+                "`minAvailable` and `maxUnavailable` are mutually exclusive; remove one",
             );
             PdbPolicy::Off
         }
         (Some(count), None) => PdbPolicy::MinAvailable(count.into()),
         (None, Some(count)) => PdbPolicy::MaxUnavailable(count.into()),
-        // An empty block asks for a budget, so it is explicit: also where none would be made by default.
+        // An empty block requests a budget and is therefore explicit, even if there would be none
+        // by default.
         (None, None) => PdbPolicy::MaxUnavailable(IntOrString::Int(1)),
     }
 }
 
-/// A pod that is not ready serves nobody: keeping it would only block the drain that could help it.
+/// A pod that is not ready serves no clients. Keeping it would only block the drain that could help
+/// it.
 fn unhealthy_pods(given: Option<&given::PodDisruptionBudget>) -> &'static str {
     match given.and_then(|budget| budget.unhealthy_pod_eviction_policy).unwrap_or_default() {
         UnhealthyPodEviction::AlwaysAllow => "AlwaysAllow",

@@ -1,4 +1,4 @@
-//! Monitors, alerts and dashboards.
+//! Validation of monitors, alerts and dashboards.
 
 use super::Violations;
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     workload::model::Monitor,
 };
 
-/// Monitors live in `namespace`.
+/// Resolves the monitoring block. Monitors are created in `namespace`.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     namespace: &str,
@@ -30,7 +30,7 @@ pub(super) fn resolve(
     violations.require(
         service_monitor.is_none() || pod_monitor.is_none(),
         "spec.monitoring.podMonitor",
-        "may not be given together with `serviceMonitor`: every pod would be counted twice",
+        "may not be combined with `serviceMonitor`: every pod would be counted twice; remove one",
     );
     Monitoring {
         service_monitor,
@@ -41,7 +41,7 @@ pub(super) fn resolve(
     }
 }
 
-/// A block that is present is on, unless it says otherwise.
+/// A block that is present is enabled unless it says otherwise.
 fn on(enabled: Option<bool>) -> bool {
     enabled != Some(false)
 }
@@ -58,7 +58,7 @@ fn monitor(
     let mut scrape_timeout = or(&given.scrape_timeout, defaults::SCRAPE_TIMEOUT);
     let longer = seconds(&scrape_timeout) > seconds(&interval);
     if longer && given.scrape_timeout.is_none() {
-        // The default gives way to a short interval.
+        // The default timeout is reduced to a shorter interval.
         scrape_timeout.clone_from(&interval);
     }
     violations.require(
@@ -76,7 +76,7 @@ fn monitor(
     })
 }
 
-/// `None` where neither alerts nor objectives are wanted.
+/// Returns `None` if neither alerts nor objectives are requested.
 fn alerting(given: &monitoring::Monitoring, violations: &mut Violations) -> Option<Alerting> {
     let wanted = given.rules.as_ref().filter(|it| on(it.enabled));
     let slo = given
@@ -87,7 +87,7 @@ fn alerting(given: &monitoring::Monitoring, violations: &mut Violations) -> Opti
     if wanted.is_none() && slo.is_none() {
         return None;
     }
-    // Objectives without alerts still take the labels that alerts would have.
+    // Objectives without alerts use the same labels as alerts.
     let common = given.rules.clone().unwrap_or_default();
     check_alert_texts(&common.alert_labels, "spec.monitoring.rules.alertLabels", violations);
     check_alert_texts(&common.alert_annotations, "spec.monitoring.rules.alertAnnotations", violations);
@@ -101,7 +101,8 @@ fn alerting(given: &monitoring::Monitoring, violations: &mut Violations) -> Opti
     })
 }
 
-/// One bad name or template makes Prometheus refuse the whole file of rules, those of others included.
+/// One invalid name or template makes Prometheus reject the whole rule file, including the rules of
+/// other owners.
 fn check_alert_texts(texts: &StringMap, path: &str, violations: &mut Violations) {
     for (key, value) in texts {
         let name = !key.starts_with(|first: char| first.is_ascii_digit())
@@ -111,7 +112,7 @@ fn check_alert_texts(texts: &StringMap, path: &str, violations: &mut Violations)
         violations.require(
             !value.contains("{{"),
             path,
-            format!("value of '{key}' must not contain '{{{{': Prometheus would run it as a template"),
+            format!("value of '{key}' must not contain '{{{{': Prometheus would evaluate it as a template"),
         );
     }
 }

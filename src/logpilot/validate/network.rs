@@ -1,4 +1,4 @@
-//! Who may talk to the servers, with the peers that nobody named.
+//! Validation of network policies, with the peers that apply by default.
 
 use super::Violations;
 use crate::{
@@ -10,12 +10,12 @@ use crate::{
     workload::{build::ingress_nginx, model::Ingress},
 };
 
-/// Where most installations put it.
+/// The namespace of Prometheus in most installations.
 const MONITORING: &str = "monitoring";
-/// Where its manifests and its chart put it.
+/// The namespace of ingress-nginx in its manifests and its chart.
 const INGRESS_NGINX: &str = "ingress-nginx";
 
-/// `None` where it was turned off; on by default.
+/// Returns `None` if the policies are disabled. They are enabled by default.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     system_namespace: Option<&str>,
@@ -45,16 +45,16 @@ pub(super) fn resolve(
     })
 }
 
-/// A peer that says both or nothing would let in more than it reads like.
+/// A peer with both or neither would allow more than it seems.
 fn check(peer: &Peer, path: &str, violations: &mut Violations) {
     violations.require(
         peer.cidr.is_some() != (peer.namespace_selector.is_some() || peer.pod_selector.is_some()),
         path,
-        "must have either `cidr`, or `namespaceSelector` and `podSelector` or one of them",
+        "must have either `cidr`, or `namespaceSelector` or `podSelector` or both",
     );
 }
 
-/// Every pod of a namespace, by the label that Kubernetes keeps on each.
+/// Returns a peer for all pods of a namespace, by the label that Kubernetes sets on each namespace.
 fn namespace(name: &str) -> PodPeer {
     let labels = [("kubernetes.io/metadata.name".to_owned(), name.to_owned())];
     PodPeer { namespace_selector: Some(Selector { match_labels: labels.into() }), pod_selector: None }

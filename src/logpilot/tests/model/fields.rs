@@ -20,7 +20,7 @@ const ATOMIC: [&str; 7] = [
     "fieldRef",
     "resourceFieldRef",
 ];
-/// The server's own, and what says which object it is.
+/// The server's own, and what identifies the object.
 const IDENTITY: [&str; 6] =
     ["name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp"];
 

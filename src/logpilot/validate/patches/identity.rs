@@ -1,5 +1,6 @@
-//! Pods that share a volume have one user and group, whatever patches say: what one writes, the others could only read. Each
-//! pod by itself may be right, so that all of them are judged once every patch is laid. Pure.
+//! Validation of user and group after patches: pods that share a volume must have the same ones,
+//! because otherwise they could only read each other's files. Each pod can be valid by itself, so
+//! all pods are checked after all patches are applied. Pure.
 
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use crate::{
     logpilot::{json::list, patches::targets},
 };
 
-/// Compares the pods of each claim after all patches, and names the last patch that made one differ.
+/// Compares the pods of each PVC after all patches, and names the last patch that made one differ.
 pub(super) fn check(patches: &[ObjectPatch], (generated, plan): (&Plan, &Plan), violations: &mut Violations) {
     let pods: Vec<(&'static str, &Value)> =
         plan.objects.iter().filter_map(|planned| pods::of(&planned.body)).collect();
@@ -28,14 +29,14 @@ pub(super) fn check(patches: &[ObjectPatch], (generated, plan): (&Plan, &Plan), 
         let last = patches.iter().enumerate().rev().find(|(_, patch)| targets(patch, after));
         let (Some(claim), Some((index, patch))) = (shared, last) else { continue };
         let why = format!(
-            "must have the user and `fsGroup` of the other pods of claim '{claim}': what one writes, the others could only read; use `securityContext` of the component, which all of them follow"
+            "must have the same user and `fsGroup` as the other pods of PVC '{claim}', which could otherwise only read each other's files; use `securityContext` of the component, which applies to all of them"
         );
         let at = format!("spec.patches[{index}]");
         violations.0.push(told(patch, &at, &format!("{pod}.securityContext"), &why));
     }
 }
 
-/// The user that the first container runs as, and the group of the volumes.
+/// Returns the user that the first container runs as, and the group of the volumes.
 fn identity(pod: &Value) -> [Option<i64>; 2] {
     let context = |value: &Value, field: &str| value.get("securityContext")?.get(field)?.as_i64();
     let own = list(pod, "containers").next().and_then(|container| context(container, "runAsUser"));

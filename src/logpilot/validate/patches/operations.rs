@@ -1,5 +1,5 @@
-//! What operations of RFC 6902 may not mention. `test` and `from` count too: what they would read is not known before the object
-//! is planned for good.
+//! Checks of the paths in operations of RFC 6902. `test` and `from` count too: the value that they
+//! would read is not known before the object is finally planned.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::api::patches::{ObjectPatch, Operation};
 
-/// Each operation by the rules of merged patches.
+/// Checks each operation by the rules of merged patches.
 pub(super) fn protected(patch: &ObjectPatch, at: &str, violations: &mut Violations) {
     for (index, operation) in patch.operations.iter().flatten().enumerate() {
         for (field, pointer) in pointers(operation) {
@@ -31,7 +31,7 @@ fn pointers(operation: &Operation) -> impl Iterator<Item = (&'static str, &str)>
     std::iter::once(("path", operation.path.as_str())).chain(from)
 }
 
-/// The merged patch that changes what stands there, as a whole.
+/// Returns the merged patch that changes the value at the path as a whole.
 fn mention(pointer: &str) -> Map<String, Value> {
     let steps = pointer.strip_prefix('/').unwrap_or(pointer).rsplit('/');
     let steps = steps.map(|step| step.replace("~1", "/").replace("~0", "~"));
