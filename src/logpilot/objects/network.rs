@@ -1,4 +1,4 @@
-//! Peers of the network policies, in the words of Kubernetes.
+//! Peers of the network policies, as in Kubernetes.
 
 use k8s_openapi::{
     api::networking::v1::{IPBlock, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort},
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// None where `networkPolicy.enabled` is false.
+/// Returns `None` if `networkPolicy.enabled` is false.
 #[must_use]
 pub fn policy(cluster: &Cluster, component: &Component) -> Option<NetworkPolicy> {
     let wanted = cluster.network_policy.as_ref()?;
