@@ -169,8 +169,8 @@ fn what_is_dropped_is_warned_about() {
     made(&output, "Deployment");
     for expected in [
         "warning: stdin:3:24: metadata.namespace: is dropped",
-        "warning: stdin:3:47: metadata.labels.team: has nothing behind it",
-        "warning: stdin:6:3: spec.storage: has nothing behind it",
+        "warning: stdin:3:47: metadata.labels.team: has no value",
+        "warning: stdin:6:3: spec.storage: has no value",
         "spec.patches[0].patch.metadata.annotations.a: is null, which `kubectl apply` drops",
         "use `type: Strategic` with `$patch: delete`",
         "spec.config.overlay.spring.mail: is null",
