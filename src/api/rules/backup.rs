@@ -58,7 +58,7 @@ pub fn one_source_of_keys() -> Rule {
     Rule::new(
         "has(self.credentialsSecret) != (has(self.credentials) && self.credentials == 'WorkloadIdentity')",
     )
-    .message("must be given unless `credentials` is WorkloadIdentity; set exactly one of the two")
+    .message("must be given, except with `credentials: WorkloadIdentity`; set exactly one of the two")
     .field_path(".credentialsSecret")
 }
 

@@ -82,7 +82,7 @@ const IMAGE: &str = "'^([a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?/)?[a-z0-9]+
 
 pub fn image_format() -> Rule {
     Rule::new(format!("self.matches({IMAGE})")).message(
-        "must be an image such as 'danpung2/logpilot:1.2.0' or 'registry.example.com/logpilot@sha256:<64 hex digits>', without scheme, spaces or upper-case letters in the repository",
+        "must be an image such as 'danpung2/logpilot:1.2.0' or 'registry.example.com/logpilot@sha256:<64 hex digits>', without a scheme, spaces or upper-case letters in the repository",
     )
 }
 

@@ -29,7 +29,7 @@ pub(super) fn check(given: &S3, violations: &mut Violations) {
     violations.require(
         given.credentials_secret.is_some() != by_identity,
         "spec.backup.s3.credentialsSecret",
-        "must be given unless `credentials` is WorkloadIdentity; set exactly one of the two",
+        "must be given, except with `credentials: WorkloadIdentity`; set exactly one of the two",
     );
 }
 
