@@ -83,8 +83,7 @@ pub struct ComponentSpec {
     /// Taints that the pods tolerate.
     #[schemars(length(max = 32))]
     pub tolerations: Option<Vec<Toleration>>,
-    /// How the pods spread over zones or nodes. Absent: over both if the storage allows it. `[]`: no
-    /// spreading.
+    /// How the pods spread over zones or nodes. Absent: over both if the storage allows it. `[]`: not at all.
     #[schemars(length(max = 8))]
     #[x_kube(validation = rule::spread_once())]
     pub topology_spread: Option<Vec<TopologySpread>>,

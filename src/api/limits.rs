@@ -11,10 +11,11 @@ use super::{
 /// Resource limits of the namespace, which also apply to other pods in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Limits {
-    /// LimitRange with defaults for containers without resources of their own. Absent: no
-    /// LimitRange.
+    /// LimitRange with defaults for containers without resources of their own. If absent, the
+    /// operator creates no LimitRange.
     pub defaults: Option<LimitDefaults>,
-    /// ResourceQuota for the sum over all pods of the namespace. Absent: no ResourceQuota.
+    /// ResourceQuota for the sum over all pods of the namespace. If absent, the operator creates no
+    /// ResourceQuota.
     pub quota: Option<Quota>,
 }
 
