@@ -1,7 +1,8 @@
 //! The kind table: the single source for watches, apply order, pruning and rights.
 //!
-//! A new kind of object is one row here, one builder file and one line in the plan. `make generate` writes the operator's
-//! role, its admission policy and the table of rights in SECURITY.md from this table.
+//! A new kind of object is one row here, one builder file and one line in the plan. `make generate`
+//! writes the operator's role, its admission policy and the table of rights in SECURITY.md from
+//! this table.
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
@@ -39,7 +40,7 @@ use crate::{
 
 const CORE: &str = "";
 
-// Purposes that several kinds share: they stand in one rule of the role.
+// Purposes that several kinds share. They are in one rule of the role.
 const HOLDS_DATA: &str = "These objects hold data, so there is no `delete`. All namespaces are watched: an existing one is \
     used and never changed.";
 const POD_DEPENDENCIES: &str = "Objects that the servers depend on: the pods' identity, their configuration, and the Services in \
@@ -53,12 +54,13 @@ const MONITORING: &str = "spec.monitoring, where the Prometheus operator's CRDs 
 
 /// Value of the managed-by label, and name under which the operator owns fields.
 pub const FIELD_MANAGER: &str = "logpilot-operator";
-/// On pods: the claim they mount, so that pods that need one node find each other.
+/// Label of pods that names the PVC they mount, so that pods that need one node find each other.
 pub const VOLUME_LABEL: &str = "logpilot.io/data";
-/// What watches select by, and how a kept claim or namespace is recognised by a later cluster.
+/// Label that watches select by, and by which a later LogPilotCluster recognises a kept PVC or
+/// namespace.
 pub const CLUSTER_LABEL: &str = "logpilot.io/cluster";
 
-/// The resource that users write.
+/// The custom resource that users write.
 pub static LOGPILOT_CLUSTER: ResourceKind = ResourceKind {
     group: api::GROUP,
     version: api::VERSION,
@@ -70,7 +72,7 @@ pub static LOGPILOT_CLUSTER: ResourceKind = ResourceKind {
     field_manager: FIELD_MANAGER,
 };
 
-/// Whose objects they are.
+/// The owner of the objects.
 pub static DOMAIN: Domain = Domain {
     field_manager: FIELD_MANAGER,
     owner_group: api::GROUP,
@@ -81,16 +83,18 @@ pub static DOMAIN: Domain = Domain {
     restores_annotation: "logpilot.io/restores",
 };
 
-/// A typed object whose kind stands in the kind table; without a row it cannot enter a plan.
+/// A typed object whose kind is in the kind table. An object without a row cannot be part of a
+/// plan.
 pub trait Managed: Serialize {
     const KIND: &'static Kind;
 }
 
 /// Adds typed objects to a plan, each as an object of its type's kind.
 pub trait AddTyped {
-    /// Adds an object, or several, or none.
+    /// Adds zero, one or several objects.
     fn add<K: Managed>(&mut self, objects: impl IntoIterator<Item = K>);
-    /// Adds workloads, with who decides their replicas and why they may not be touched now.
+    /// Adds workloads, with the controller of their replicas and the reason why they are blocked,
+    /// if any.
     fn add_with<K: Managed>(
         &mut self,
         objects: impl IntoIterator<Item = K>,
@@ -134,7 +138,7 @@ macro_rules! kinds {
                 purpose: $purpose,
             };
         })*
-        /// Every kind the operator touches.
+        /// All kinds that the operator reads or writes.
         pub static KINDS: &[&Kind] = &[$(<$type as Managed>::KIND),*];
     };
     (@observe) => { Observed::nothing };
@@ -204,7 +208,7 @@ kinds! {
         "Status: which pods receive traffic.";
 }
 
-/// The kinds of one role.
+/// Returns the kinds of one role.
 pub fn of_management(management: Management) -> impl Iterator<Item = &'static Kind> {
     KINDS.iter().copied().filter(move |kind| kind.management == management)
 }

@@ -1,4 +1,4 @@
-//! Puts the rooms together: watches, queue, controller.
+//! Connects the parts of the operator: watches, queue and controller.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
     vitals::Vitals,
 };
 
-/// A running operator, as its health and metrics see it.
+/// A running operator, as its health and metrics endpoints see it.
 #[derive(Clone)]
 pub struct Operator {
     pub cache: Arc<ObjectCache>,
@@ -44,18 +44,19 @@ struct Parts {
     progress: (watch::Sender<u64>, watch::Receiver<u64>),
 }
 
-/// One for all clusters: it stands in the operator's own namespace.
+/// The name of the Lease. One Lease in the namespace of the operator covers all LogPilotClusters.
 pub const LEASE: &str = "logpilot-operator";
 
-/// How the API server's audit log names us.
+/// The user agent of the operator in the audit log of the API server.
 const USER_AGENT: &str = concat!("logpilot-operator/", env!("CARGO_PKG_VERSION"));
 
-/// A client whose requests end, and that leaves retries to us.
+/// Returns a client whose requests time out and that does not retry by itself.
 ///
 /// # Errors
-/// The configuration does not make a client (certificates, proxy).
+/// Returns an error if the configuration is not valid for a client (certificates, proxy).
 pub fn client(mut config: Config) -> Result<Client, kube::Error> {
-    // kube repeats 429, 503 and 504 for minutes before its caller sees them; what to do about each is decided here.
+    // kube retries 429, 503 and 504 for minutes before it returns. The operator decides itself how
+    // to handle each of them.
     config.default_retry = false;
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
     Client::try_from(config).map(client_timeout::bounded)
@@ -80,43 +81,44 @@ impl Operator {
         }
     }
 
-    /// Names the operator's own image; without it there are no backups.
+    /// Sets the operator's own image. Without it there are no backups.
     #[must_use]
     pub fn with_image(self, image: Option<String>) -> Self {
         Self { image: image.filter(|image| !image.is_empty()), ..self }
     }
 
-    /// Writes only while it holds the Lease of this name in this namespace; without, it is the only operator there is.
-    /// `client` is for the Lease alone, `identity` this process's alone.
+    /// Enables leader election: the operator writes only while it holds the Lease of this name in
+    /// this namespace. Without it, this process must be the only operator. `client` is used only
+    /// for the Lease, and `identity` must be unique to this process.
     #[must_use]
     pub fn with_election(self, client: Client, namespace: &str, identity: String) -> Self {
         let elector = Elector::new(client, namespace, LEASE, identity, self.term.clone());
         Self { election: Some(Arc::new(elector)), ..self }
     }
 
-    /// Whether it may write now.
+    /// Returns `true` if the operator may write now.
     #[must_use]
     pub fn leads(&self) -> bool {
         self.term.may_write()
     }
 
-    /// The resources were listed, and every kind was, or is known not to be for now.
+    /// Returns `true` after the initial list of the resources and of every kind that is available.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let listed = self.store.wait_until_ready().now_or_never();
         listed.is_some_and(|listed| listed.is_ok()) && Watches::covered(KINDS, &self.cache)
     }
 
-    /// Resources known.
+    /// Returns the number of known resources.
     #[must_use]
     pub fn clusters(&self) -> usize {
         self.store.len()
     }
 
-    /// Reconciles until cancelled. Runs once; a second call returns at once.
+    /// Reconciles until cancelled. It runs once. A second call returns immediately.
     ///
     /// # Errors
-    /// Another operator leads now.
+    /// Returns an error if another operator became the leader.
     pub async fn run(self, stop: CancellationToken) -> Result<(), LeadershipLost> {
         let taken = self.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let Some(Parts { writer, progress: (ticks, progress) }) = taken else {
@@ -169,7 +171,7 @@ impl Operator {
         tokio::pin!(election);
         tokio::select! {
             ended = &mut election => ended,
-            // Cancelled: the Lease is still to be given free.
+            // After a cancellation the Lease must still be released.
             () = work => election.await,
         }
     }

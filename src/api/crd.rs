@@ -6,13 +6,14 @@ use workload::api::definition;
 
 use super::{GROUP, LogPilotCluster};
 
-/// The definition to install. Always this one: `LogPilotCluster::crd()` lacks what is done here.
+/// Returns the definition to install. Use it instead of `LogPilotCluster::crd()`, which lacks these
+/// changes.
 #[must_use]
 pub fn crd() -> CustomResourceDefinition {
     definition::finish(LogPilotCluster::crd(), GROUP)
 }
 
-/// The definition as a manifest.
+/// Returns the definition as a YAML manifest.
 ///
 /// # Errors
 /// Never in practice: the definition is plain data.
@@ -67,7 +68,9 @@ mod tests {
         let crd = crd();
         let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
         let mut found = Vec::new();
-        undescribed(&schema.properties.as_ref().unwrap()["spec"], "spec", &mut found);
+        for part in ["spec", "status"] {
+            undescribed(&schema.properties.as_ref().unwrap()[part], part, &mut found);
+        }
         assert!(found.is_empty(), "without a doc comment:\n{}", found.join("\n"));
     }
 

@@ -1,4 +1,4 @@
-//! How the cluster is observed.
+//! Metrics, alerts, objectives and dashboards.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
@@ -17,34 +17,38 @@ use super::{
     validation = rules::monitoring::interval_suits_alerts("podMonitor")
 )]
 pub struct Monitoring {
-    /// A ServiceMonitor for the Prometheus operator.
+    /// ServiceMonitor for the Prometheus Operator. Mutually exclusive with `podMonitor`.
     pub service_monitor: Option<Monitor>,
-    /// A PodMonitor in place of the ServiceMonitor, for a Prometheus that selects only those.
+    /// PodMonitor for a Prometheus that selects only PodMonitors. Mutually exclusive with
+    /// `serviceMonitor`.
     pub pod_monitor: Option<Monitor>,
-    /// `prometheus.io/…` annotations on pods, for a Prometheus without its operator.
+    /// `prometheus.io/…` annotations on the pods, for a Prometheus without the Prometheus Operator.
     pub scrape_annotations: Option<ScrapeAnnotations>,
-    /// Alerts, as a PrometheusRule for the Prometheus operator.
+    /// Alerts, as a PrometheusRule for the Prometheus Operator.
     pub rules: Option<Rules>,
-    /// Service level objectives: recorded error ratios, and alerts on how fast they use up the error budget.
+    /// Service level objectives: recorded error ratios, and alerts on the burn rate of the error
+    /// budget.
     pub slo: Option<Slo>,
-    /// Grafana dashboards, as ConfigMaps that its sidecar loads.
+    /// Grafana dashboards, as ConfigMaps that the Grafana sidecar loads.
     pub dashboards: Option<Dashboards>,
 }
 
-/// `prometheus.io/scrape`, `port` and `path` on every pod. `podAnnotations` of the same names win. Beside a monitor every
-/// pod is counted twice by a Prometheus that follows both (`ScrapedTwice`).
+/// The annotations `prometheus.io/scrape`, `prometheus.io/port` and `prometheus.io/path` on every
+/// pod. `podAnnotations` of the same names take precedence. A Prometheus that follows both these
+/// annotations and a monitor counts every pod twice (`ScrapedTwice`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ScrapeAnnotations {
-    /// `false` takes the annotations away, which rolls the pods.
+    /// `false` removes the annotations, which restarts the pods in a rolling update. Default true.
     pub enabled: Option<bool>,
 }
 
-/// Four dashboards: overview, business, performance, infrastructure.
+/// Four Grafana dashboards: overview, business, performance and infrastructure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Dashboards {
-    /// `false` removes the dashboards and keeps their settings.
+    /// `false` removes the dashboards and keeps their settings. Default true.
     pub enabled: Option<bool>,
-    /// Extra labels, for a sidecar that looks for another one than `grafana_dashboard: "1"`.
+    /// Additional labels of the ConfigMaps, for a sidecar that selects by another label than
+    /// `grafana_dashboard: "1"`.
     #[schemars(schema_with = "super::schema::labels")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]

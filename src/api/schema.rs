@@ -27,7 +27,7 @@ pub fn alert_texts(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// The map of components: one schema for all of them; the keys are checked by CEL.
+/// The map of components: one schema for all of them. CEL checks the keys.
 pub fn components(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",

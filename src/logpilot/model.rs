@@ -147,7 +147,7 @@ pub struct Storage {
     pub one_pod: bool,
 }
 
-/// Scheduled copies of the data.
+/// Scheduled backups of the data. Not taken if absent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backup {
     /// Five fields of cron.

@@ -1,8 +1,10 @@
-//! From what was written to what it means: every default filled in, or every objection at once. No client here.
+//! Validation: resolves a spec into the model with every default applied, or returns all
+//! violations. It sends no requests.
 //!
-//! The API server has refused what its schema and rules can decide. Here is what they cannot: sums over
-//! components, comparisons after defaults, sizes. What would be dangerous is checked again, because a stored
-//! object may be older than a rule, and `plan` on the command line has no API server.
+//! The API server has already rejected what its schema and rules can decide. This module checks the
+//! rest: sums over components, comparisons after defaults, sizes. It repeats the checks that are
+//! relevant for security, because a stored object may be older than a rule, and `plan` on the
+//! command line has no API server.
 
 mod backup;
 mod bucket;
@@ -39,19 +41,20 @@ use crate::{
     },
 };
 
-/// The namespace the operator itself is installed in.
+/// The namespace that the operator itself is installed in.
 const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
-/// Stands in for the UID of a resource that no API server has seen.
+/// Placeholder for the UID of a resource that does not exist in an API server.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
-/// The cluster that the resource asks for.
+/// Returns the validated model of the resource.
 ///
 /// # Errors
-/// Everything that is wrong with it, in the order of the spec.
+/// Returns all violations, in the order of the spec.
 pub fn validate(cr: &LogPilotCluster) -> Result<Cluster, Vec<Violation>> {
     let mut violations = Violations::default();
     let cluster = resolve(cr, &mut violations);
-    // Patches are judged by what they change, which has to be right by itself first.
+    // Patches are checked by their changes to the rendered objects, so the rest of the resource
+    // must be valid first.
     if let Some(cluster) = cluster.as_ref().filter(|_| violations.0.is_empty()) {
         patches::check(cluster, &mut violations);
     }
@@ -61,7 +64,7 @@ pub fn validate(cr: &LogPilotCluster) -> Result<Cluster, Vec<Violation>> {
     }
 }
 
-/// `None` only where an objection was made that leaves nothing to go on with.
+/// Returns `None` only after a violation that makes it impossible to continue.
 fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster> {
     let spec = &cr.spec;
     let name = cr.metadata.name.clone().unwrap_or_default();
@@ -125,7 +128,7 @@ fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster>
     })
 }
 
-/// What all objects of the resource have in common.
+/// The properties that all objects of the resource have in common.
 fn scope(
     cr: &LogPilotCluster,
     name: String,
@@ -141,7 +144,8 @@ fn scope(
             name,
             uid: cr.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()),
             controller: Some(true),
-            // It needs a right on the owner's finalizers, and nothing waits for it.
+            // `blockOwnerDeletion` needs a permission on the finalizers of the owner, and no
+            // deletion has to wait for the object.
             block_owner_deletion: None,
         },
         namespace,
@@ -165,7 +169,7 @@ fn scope(
     }
 }
 
-/// The components that run. Nothing said means one of kind `all`.
+/// Returns the enabled components. Without any, the default is one component `all`.
 fn enabled(spec: &LogPilotClusterSpec) -> Vec<(ComponentKey, ComponentSpec)> {
     if spec.components.is_empty() {
         return vec![(ComponentKey::All, ComponentSpec::default())];
@@ -213,12 +217,12 @@ fn namespace(name: &str, spec: &LogPilotClusterSpec, violations: &mut Violations
         violations.require(
             volume_policy == DeletionPolicy::Delete,
             "spec.namespace.deletionPolicy",
-            "'Delete' would take the data volume along; set `spec.storage.volume.deletionPolicy: Delete` too, or 'Retain'",
+            "'Delete' would delete the data volume too; set `spec.storage.volume.deletionPolicy: Delete` too, or use 'Retain'",
         );
         violations.require(
             volume.is_none_or(|volume| volume.existing_claim.is_none()),
             "spec.namespace.deletionPolicy",
-            "'Delete' would take `spec.storage.volume.existingClaim` along, which is not the operator's; use 'Retain'",
+            "'Delete' would delete `spec.storage.volume.existingClaim` too, which the operator does not own; use 'Retain'",
         );
     }
     ServersNamespace {
@@ -260,7 +264,7 @@ fn api_key(spec: &LogPilotClusterSpec, prefix: &NamePrefix) -> ApiKey {
     }
 }
 
-/// None where a changed configuration is not tried first.
+/// Returns `None` if a changed configuration is not checked first.
 fn config_check_seconds(spec: &LogPilotClusterSpec) -> Option<i64> {
     let check = spec.config.as_ref()?.check.as_ref()?;
     (check.enabled != Some(false))

@@ -70,7 +70,7 @@ fn every_rejection_has_line_path_and_message() {
         ("  backup:\n    schedule: every day\n", "stdin:7:5: spec.backup.schedule: "),
         (
             "  components:\n    all:\n      env:\n      - {name: A, value: x}\n      - {name: A, value: y}\n",
-            "stdin:10:9: spec.components.all.env[1]: `name` \"A\" is in the list already",
+            "stdin:10:9: spec.components.all.env[1]: `name` \"A\" is already in the list",
         ),
         ("  paused: yes\n", "stdin:6:3: spec.paused: unknown field"),
         (
@@ -115,9 +115,9 @@ fn foreign_resources_are_rejected() {
         (of("logpilot.io/v1", "LogPilotCluster"), "stdin:1:1: apiVersion: 'logpilot.io/v1' is not served"),
         (of("example.com/v1", "LogPilotCluster"), "stdin:1:1: apiVersion: 'example.com/v1' is not served"),
         (of("logpilot.io/v1alpha1", "LogpilotCluster"), "stdin:2:1: kind: 'LogpilotCluster' is not served"),
-        (of("v1", "ConfigMap"), "stdin: there is no LogPilotCluster in it"),
-        (String::new(), "stdin: there is no LogPilotCluster in it"),
-        ("# nothing\n---\n".to_owned(), "stdin: there is no LogPilotCluster in it"),
+        (of("v1", "ConfigMap"), "stdin: contains no LogPilotCluster"),
+        (String::new(), "stdin: contains no LogPilotCluster"),
+        ("# nothing\n---\n".to_owned(), "stdin: contains no LogPilotCluster"),
         ("spec: {}\n".to_owned(), "stdin:1:1: apiVersion: is required"),
     ] {
         let output = plan(text.as_bytes());
@@ -169,8 +169,8 @@ fn dropped_fields_cause_warnings() {
     made(&output, "Deployment");
     for expected in [
         "warning: stdin:3:24: metadata.namespace: is dropped",
-        "warning: stdin:3:47: metadata.labels.team: has nothing behind it",
-        "warning: stdin:6:3: spec.storage: has nothing behind it",
+        "warning: stdin:3:47: metadata.labels.team: has no value",
+        "warning: stdin:6:3: spec.storage: has no value",
         "spec.patches[0].patch.metadata.annotations.a: is null, which `kubectl apply` drops",
         "use `type: Strategic` with `$patch: delete`",
         "spec.config.overlay.spring.mail: is null",
@@ -243,7 +243,7 @@ fn the_help_names_the_exit_codes() {
         Command::new(env!("CARGO_BIN_EXE_logpilot-operator")).args(["plan", "--help"]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     for words in
-        ["Exit codes:", "0  every resource is accepted", "2  something is refused", "1  any other failure"]
+        ["Exit codes:", "0  all resources are valid", "2  a resource is invalid", "1  any other failure"]
     {
         assert!(text.contains(words), "{text}");
     }

@@ -7,7 +7,7 @@ pub fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value
     value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// The path of a field below another one. Keys that a path cannot show by themselves stand in brackets.
+/// Returns the path of a field below another one. Keys that need it are in brackets.
 #[must_use]
 pub fn child(path: &str, key: &str) -> String {
     let word = key.chars().all(|char| char.is_ascii_alphanumeric() || "_-".contains(char)) && !key.is_empty();
@@ -18,7 +18,7 @@ pub fn child(path: &str, key: &str) -> String {
     }
 }
 
-/// The path of an item of a list.
+/// Returns the path of an item of a list.
 #[must_use]
 pub fn item(path: &str, index: usize) -> String {
     format!("{path}[{index}]")

@@ -5,48 +5,50 @@ pub use workload::api::rules::components::*;
 
 use super::{at_most, explained, forbidden};
 
-/// At `securityContext`.
+/// Applies at `securityContext`.
 pub fn platform_assigns_all() -> Rule {
     forbidden(
         "!has(self.assignedBy) || self.assignedBy != 'Platform' || !(has(self.runAsUser) || has(self.runAsGroup) || has(self.fsGroup))",
-        "may not be 'Platform' beside `runAsUser`, `runAsGroup` or `fsGroup`: with it the platform assigns all of them",
+        "may not be 'Platform' together with `runAsUser`, `runAsGroup` or `fsGroup`: the platform assigns all of them; remove them or use 'Operator'",
     )
     .field_path(".assignedBy")
 }
 
-/// At `spec`. The kubelet would start no container: every pod says that it is not root.
+/// Applies at `spec`. The kubelet would start no container, because every pod sets `runAsNonRoot`.
 pub fn no_root_where_restricted() -> Rule {
     let root = "has(self.components[k].securityContext) && has(self.components[k].securityContext.runAsUser) && self.components[k].securityContext.runAsUser == 0";
     forbidden(
         format!(
             "(has(self.__namespace__) && has(self.__namespace__.podSecurity) && self.__namespace__.podSecurity != 'Restricted') || !has(self.components) || !self.components.exists(k, {root})"
         ),
-        "may not have `securityContext.runAsUser: 0`, which is root, while `namespace.podSecurity` is 'Restricted', the default; use another user",
+        "may not have `securityContext.runAsUser: 0`, which is root, while `namespace.podSecurity` is 'Restricted' (the default); use another user ID",
     )
     .field_path(".components")
 }
 
-/// At `spec`. What one user writes, another could only read; and each start would hand the files over again.
+/// Applies at `spec`. With different users, a component could only read the files of another one,
+/// and each start would change the group of all files.
 pub fn sharers_have_one_identity() -> Rule {
     let number = |field: &str, default: &str| format!("(has(s.{field}) ? s.{field} : {default})");
     let user = number("runAsUser", "10001");
     let group = number("fsGroup", &user);
     let platform = "(has(s.assignedBy) && s.assignedBy == 'Platform' ? 1 : 0)";
-    // As lists of none or one: an object that is not there has no other form.
+    // Lists with zero or one element, because CEL has no other form for an absent object.
     let running = "self.components.filter(k, !has(self.components[k].enabled) || self.components[k].enabled)";
     let given = "has(self.components[k].securityContext) ? [self.components[k].securityContext] : []";
     forbidden(
         format!(
             "!has(self.components) || (has(self.storage) && has(self.storage.sharing) && self.storage.sharing == 'PerComponent') || [{running}.map(k, {given}).map(l, l.size() == 0 ? [10001, 10001, 0] : l.map(s, [{user}, {group}, {platform}])[0])].all(all, all.all(one, one == all[0]))"
         ),
-        "must have the same user and `fsGroup` in each `securityContext`, because they share a volume; or set `storage.sharing: PerComponent`",
+        "must have the same `runAsUser` and `fsGroup` in each `securityContext`, because they share a volume; use the same IDs, or set `storage.sharing: PerComponent`",
     )
     .field_path(".components")
 }
 
 // ---- probes -------------------------------------------------------------------------------------
 
-/// Holds where a condition does of some probe of a block. Each is another type to CEL, so that no list can hold them.
+/// True if a condition holds for at least one probe of a block. The probes have different types in
+/// CEL, so that a list cannot contain them.
 fn of_some_probe(block: &str, bad: impl Fn(&str) -> String) -> String {
     let one = |probe: &str| {
         let probe = format!("{block}.{probe}");
@@ -71,14 +73,15 @@ pub fn command_only_with_exec() -> Rule {
     .field_path(".command")
 }
 
-/// At a probe that has a mode of its own. What follows from the mode of all probes is the operator's to say.
+/// Applies at a probe with a mode of its own. The operator checks what follows from the mode of all
+/// probes.
 pub fn probe_says_what_its_mode_asks() -> Rule {
     let off = "(has(self.enabled) && !self.enabled)";
     forbidden(
         format!(
             "!has(self.mode) || ((self.mode != 'Http' || has(self.path) || {off}) && !(has(self.path) && self.mode in ['Tcp', 'Grpc', 'Exec']) && !(has(self.port) && self.mode == 'Exec') && (!has(self.command) || self.mode == 'Exec'))"
         ),
-        "must have a `path` with mode Http, and none with Tcp, Grpc and Exec; a `port` with all but Exec; a `command` with Exec alone",
+        "must have a `path` with mode Http and none with Tcp, Grpc or Exec; no `port` with Exec; a `command` only with Exec",
     )
 }
 
@@ -91,7 +94,8 @@ pub fn known_roles() -> Rule {
     )
 }
 
-/// CPU defaults differ by role, so this one cannot stand at `resources`. A request without a limit has none.
+/// CPU defaults differ by role, so this rule cannot be at `resources`. A request without a limit
+/// has no limit.
 pub fn cpu_within_limit(role: &str) -> Rule {
     let request = if role == "all" { "100m" } else { "50m" };
     let resources = format!("self['{role}'].resources");
@@ -105,7 +109,7 @@ pub fn cpu_within_limit(role: &str) -> Rule {
             at_most(&requested, &limited)
         ),
         format!(
-            "\"must be less than or equal to `limits.cpu`: '%s' is more than '%s'; a value that is not given has its default, so give both\".format([{requested}, {limited}])"
+            "\"must be less than or equal to `limits.cpu`: '%s' is more than '%s'; an absent value has its default, so set both\".format([{requested}, {limited}])"
         ),
     )
     .field_path(format!(".{role}.resources.requests.cpu"))
@@ -119,10 +123,10 @@ pub fn rest_has_no_grpc_probe() -> Rule {
     .field_path(".rest.probes.mode")
 }
 
-/// A probe of its own that asks the protocol which the role does not serve, by mode or by the port's name.
+/// A probe that uses a protocol which the role does not serve, by mode or by the name of the port.
 pub fn role_can_answer_probes(role: &str) -> Rule {
     let block = format!("self['{role}'].probes");
-    // Not by `==`: a port is a number or text.
+    // `==` cannot be used, because a port is a number or text.
     let named = |probe: &str, port: &str| format!("(has({probe}.port) && string({probe}.port) == '{port}')");
     let (bad, missing) = if role == "rest" {
         let bad = |probe: &str| {
@@ -134,7 +138,7 @@ pub fn role_can_answer_probes(role: &str) -> Rule {
     };
     forbidden(
         format!("!('{role}' in self) || !has({block}) || !({bad})"),
-        &format!("may not ask for {missing}, which {role} does not serve; use the management port"),
+        &format!("may not probe {missing}, which {role} does not serve; use the management port"),
     )
     .field_path(format!(".{role}.probes"))
 }
@@ -148,7 +152,7 @@ pub fn role_serves(role: &str, block: &str, port: &str, protocol: &str, instead:
     .field_path(format!(".{role}.{block}.{port}"))
 }
 
-/// Only `all` has two ports in one Service; both have defaults.
+/// Only `all` has two ports in one Service. Both have defaults.
 pub fn load_balancer_ports_differ() -> Rule {
     forbidden(
         "!('all' in self) || !has(self['all'].loadBalancer) || (has(self['all'].loadBalancer.httpPort) ? self['all'].loadBalancer.httpPort : 80) != (has(self['all'].loadBalancer.grpcPort) ? self['all'].loadBalancer.grpcPort : 50051)",
@@ -157,7 +161,7 @@ pub fn load_balancer_ports_differ() -> Rule {
     .field_path(".all.loadBalancer.grpcPort")
 }
 
-/// Node ports are the whole Kubernetes cluster's: each can be given once.
+/// Node ports are unique in the whole Kubernetes cluster.
 pub fn node_ports_differ() -> Rule {
     let ports = |field: &str| {
         format!(
@@ -170,6 +174,6 @@ pub fn node_ports_differ() -> Rule {
             ports("http"),
             ports("grpc")
         ),
-        "each `nodePort` may be given once: a node has one port of a number; change one, or leave it out to have it allocated",
+        "each `nodePort` may be used only once in the Kubernetes cluster; change one, or remove it to have one allocated",
     )
 }

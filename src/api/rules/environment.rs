@@ -5,15 +5,16 @@ pub use workload::api::rules::environment::variable_name;
 
 use super::explained;
 
-/// Name to what to use instead. The operator's own value would lose against `env`, and the cluster
-/// would run other than its status says. Spring passes over a dash in a property, and takes an underscore for it too.
+/// Maps the name of each variable to the field to use instead. `env` would override the value of
+/// the operator, and the servers would differ from what the status reports. Spring ignores a dash
+/// in a property, and accepts an underscore for it too.
 pub const OWNED_VARIABLES: &[(&str, &str)] = &[
     ("SPRING_CONFIG_LOCATION", "`config.overlay`"),
     ("SPRING_CONFIG_ADDITIONAL_LOCATION", "`config.overlay`"),
     ("SPRING_CONFIG_ADDITIONALLOCATION", "`config.overlay`"),
     ("SPRING_CONFIG_IMPORT", "`config.overlay`"),
     ("SPRING_CONFIG_NAME", "`config.overlay`"),
-    // It beats every other variable, the API key's too.
+    // It overrides every other variable, including the API key.
     ("SPRING_APPLICATION_JSON", "`config.overlay`"),
     ("SPRING_PROFILES_ACTIVE", "`components`"),
     ("LOGPILOT_PROTOCOL", "`components`"),
@@ -36,10 +37,11 @@ pub const OWNED_VARIABLES: &[(&str, &str)] = &[
     ("LOGPILOT_STORAGE_SQLITE_PATH", "`storage`"),
 ];
 
-/// Containers listen on fixed ports; Services map them.
+/// Containers listen on fixed ports, and Services map them.
 const PORTS: &str = "`loadBalancer`, `nodePort` or `exposure`";
 
-/// Spring reads them in small letters too. Other spellings, with two underscores in a row for one, are refused by the operator.
+/// Spring reads the names in lower case too. The operator rejects other spellings, such as those
+/// with two underscores in a row for one.
 pub fn not_owned() -> Rule {
     let names: Vec<String> = OWNED_VARIABLES.iter().map(|(name, _)| format!("'{name}'")).collect();
     let advice: Vec<String> =

@@ -19,7 +19,7 @@ pub use workload::api::rules::{
     widening,
 };
 
-/// Namespaces that no cluster may live in.
+/// Namespaces that no LogPilotCluster may use.
 pub fn allowed_namespace() -> Rule {
     Rule::new("!self.startsWith('kube-') && self != 'logpilot-operator-system'").message(
         "must not be a namespace of Kubernetes ('kube-…') or the operator's own ('logpilot-operator-system'); name another one",

@@ -1,4 +1,5 @@
-//! The server's environment. Settings are in `application.yml`; here is only what cannot or must not be there.
+//! The environment variables of the server. Settings are in `application.yml`. This module contains
+//! only what cannot or must not be there.
 
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector};
 
@@ -13,11 +14,12 @@ pub const CONFIG_LOCATION: &str = "SPRING_CONFIG_ADDITIONAL_LOCATION";
 const SHUTDOWN: &str = "SERVER_SHUTDOWN";
 pub const JAVA_OPTIONS: &str = "JAVA_TOOL_OPTIONS";
 
-/// The operator's variables. They hide those of their names that `envFrom` brings.
+/// The variables of the operator. They take precedence over variables of the same name from
+/// `envFrom`.
 pub const OURS: [&str; 4] = [CONFIG_LOCATION, API_KEY, SHUTDOWN, JAVA_OPTIONS];
 
-/// Ours first, then the user's. An entry of the user's with a name of ours replaces it; names that may not
-/// be replaced were refused before.
+/// The variables of the operator come first, then those of the user, which replace them if the
+/// names are equal. Names that must not be replaced were rejected before.
 #[must_use]
 pub fn variables(cluster: &Cluster, component: &Component) -> Vec<EnvVar> {
     let ours = [
@@ -34,9 +36,11 @@ pub fn variables(cluster: &Cluster, component: &Component) -> Vec<EnvVar> {
             }),
             value: None,
         },
-        // Without it a stored request's answer is lost at SIGTERM, and the client's retry doubles it.
+        // Without it, the response to a stored request is lost at SIGTERM, and the retry of the
+        // client duplicates the record.
         literal(SHUTDOWN, "graceful"),
-        // The JVM's default heap is a quarter of the limit: too little for the reads of a busy server.
+        // The default heap of the JVM is a quarter of the limit, which is too little for the reads
+        // of a busy server.
         literal(JAVA_OPTIONS, "-XX:MaxRAMPercentage=50"),
     ];
     let replaced = |name: &str| component.env.iter().any(|given| given.name == name);

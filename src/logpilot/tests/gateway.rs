@@ -95,12 +95,12 @@ fn many_paths_of_one_host_share_one_route() {
 #[case::not_running(
     "className: a, rules: [{ host: a.b, component: rest }]",
     "spec.exposure.gateway.rules[0].component",
-    "'rest' does not run"
+    "'rest' is not enabled"
 )]
 #[case::twice(
     "className: a, rules: [{ host: a.b }, { host: a.b, path: / }]",
     "spec.exposure.gateway.rules[1]",
-    "there twice"
+    "defined twice"
 )]
 fn unroutable_specs_are_refused(#[case] gateway: &str, #[case] path: &str, #[case] words: &str) {
     let found = violations(&format!("{{ exposure: {{ gateway: {{ {gateway} }} }} }}"));

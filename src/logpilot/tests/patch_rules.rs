@@ -68,7 +68,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("lifecycle: null"),
-        No(of_server!("lifecycle.preStop"), "sleep of 5 s"),
+        No(of_server!("lifecycle.preStop"), "at least 5 s"),
     ),
     (
         "preStop",
@@ -76,7 +76,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("lifecycle: { preStop: null }"),
-        No(of_server!("lifecycle.preStop"), "sleep of 5 s"),
+        No(of_server!("lifecycle.preStop"), "at least 5 s"),
     ),
     (
         "preStop",
@@ -84,7 +84,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("lifecycle: { preStop: { sleep: { seconds: 1 } } }"),
-        No(of_server!("lifecycle.preStop"), "sleep of 5 s"),
+        No(of_server!("lifecycle.preStop"), "at least 5 s"),
     ),
     (
         "preStop",
@@ -92,7 +92,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("lifecycle: { preStop: { sleep: null, exec: { command: ['true'] } } }"),
-        No(of_server!("lifecycle.preStop"), "sleep of 5 s"),
+        No(of_server!("lifecycle.preStop"), "at least 5 s"),
     ),
     (
         "preStop",
@@ -116,7 +116,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         pod!("restartPolicy: Never"),
-        No(at!("restartPolicy"), "has to stay"),
+        No(at!("restartPolicy"), "may not be changed"),
     ),
     // ---- probes
     (
@@ -157,7 +157,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("readinessProbe: { tcpSocket: { port: http } }"),
-        No(of_server!("readinessProbe.tcpSocket"), "asks in one way"),
+        No(of_server!("readinessProbe.tcpSocket"), "only one handler"),
     ),
     (
         "probes.readiness.path",
@@ -284,7 +284,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         pod!("securityContext: { runAsUser: 1000 }"),
-        No(at!("securityContext"), "of the other pods of claim 'logpilot-data'"),
+        No(at!("securityContext"), "as the other pods of PVC 'logpilot-data'"),
     ),
     (
         "securityContext",
@@ -292,7 +292,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("securityContext: { runAsUser: 1000 }"),
-        No(at!("securityContext"), "of the other pods of claim"),
+        No(at!("securityContext"), "as the other pods of PVC"),
     ),
     (
         "securityContext",
@@ -300,7 +300,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         pod!("securityContext: { fsGroup: 1000 }"),
-        No(at!("securityContext"), "of the other pods of claim"),
+        No(at!("securityContext"), "as the other pods of PVC"),
     ),
     ("securityContext", "", "Deployment", ALL, pod!("securityContext: { runAsUser: 1000 }"), Yes),
     ("serviceAccount", "", "Deployment", ALL, pod!("serviceAccountName: other"), Yes),
@@ -505,7 +505,7 @@ const RULES: &[Rule] = &[
         "Ingress",
         "logpilot",
         "{ spec: { defaultBackend: { service: { name: a, port: { number: 1 } } } } }",
-        No("spec.defaultBackend", "every host"),
+        No("spec.defaultBackend", "all hosts"),
     ),
     (
         "exposure.ingress.rules",

@@ -57,8 +57,8 @@ fn a_stored_patch_cannot_change_a_secret() {
 }
 
 #[rstest]
-#[case::api_version("Deployment", "{ apiVersion: apps/v2 }", "apiVersion", "which object")]
-#[case::kind("Deployment", "{ kind: Pod }", "kind", "which object")]
+#[case::api_version("Deployment", "{ apiVersion: apps/v2 }", "apiVersion", "identifies the object")]
+#[case::kind("Deployment", "{ kind: Pod }", "kind", "identifies the object")]
 #[case::name("Deployment", "{ metadata: { name: x } }", "metadata.name", "only `labels`")]
 #[case::namespace("Deployment", "{ metadata: { namespace: x } }", "metadata.namespace", "only `labels`")]
 #[case::owner(
@@ -72,7 +72,7 @@ fn a_stored_patch_cannot_change_a_secret() {
     "Deployment",
     "{ metadata: { labels: { logpilot.io/cluster: x } } }",
     "metadata.labels.logpilot.io/cluster",
-    "the operator's"
+    "belongs to the operator"
 )]
 #[case::no_labels("Deployment", "{ metadata: { labels: null } }", "metadata.labels", "removed")]
 #[case::no_metadata("Deployment", "{ metadata: null }", "metadata", "removed")]
@@ -80,7 +80,7 @@ fn a_stored_patch_cannot_change_a_secret() {
     "Deployment",
     "{ metadata: { annotations: { logpilot.io/replicas: x } } }",
     "metadata.annotations.logpilot.io/replicas",
-    "the operator's"
+    "belongs to the operator"
 )]
 #[case::no_spec("Deployment", "{ spec: null }", "spec", "as a whole")]
 #[case::no_template("Deployment", "{ spec: { template: null } }", "spec.template", "as a whole")]
@@ -88,13 +88,13 @@ fn a_stored_patch_cannot_change_a_secret() {
     "Deployment",
     "{ spec: { template: { metadata: { labels: { app: x } } } } }",
     "spec.template.metadata.labels.app",
-    "the operator's"
+    "belongs to the operator"
 )]
 #[case::selector(
     "Deployment",
     "{ spec: { selector: { matchLabels: { a: b } } } }",
     "spec.selector",
-    "frozen"
+    "immutable"
 )]
 #[case::replicas("Deployment", "{ spec: { replicas: 9 } }", "spec.replicas", "`autoscaling`")]
 #[case::strategy("Deployment", "{ spec: { strategy: { type: Recreate } } }", "spec.strategy", "storage")]
@@ -111,15 +111,15 @@ fn a_stored_patch_cannot_change_a_secret() {
     "CronJob",
     "{ spec: { concurrencyPolicy: Allow } }",
     "spec.concurrencyPolicy",
-    "at once"
+    "at the same time"
 )]
-#[case::service_selector("Service", "{ spec: { selector: { a: b } } }", "spec.selector", "frozen")]
+#[case::service_selector("Service", "{ spec: { selector: { a: b } } }", "spec.selector", "immutable")]
 #[case::external_name("Service", "{ spec: { type: ExternalName } }", "spec.type", "`loadBalancer`")]
 #[case::external_ips(
     "Service",
     "{ spec: { externalIPs: [1.2.3.4] } }",
     "spec.externalIPs",
-    "traffic of others"
+    "traffic of other addresses"
 )]
 #[case::cluster_ip("Service", "{ spec: { clusterIP: 10.0.0.1 } }", "spec.clusterIP", "cannot be changed")]
 #[case::size(
@@ -133,13 +133,13 @@ fn a_stored_patch_cannot_change_a_secret() {
     "Namespace",
     "{ metadata: { labels: { pod-security.kubernetes.io/enforce: privileged } } }",
     "metadata.labels.pod-security.kubernetes.io/enforce",
-    "the operator's"
+    "belongs to the operator"
 )]
 #[case::directive_in_merge(
     "Service",
     "{ spec: { ports: [{ port: 1, $patch: delete }] } }",
     "spec.ports[0].$patch",
-    "`type: Strategic` only"
+    "only with `type: Strategic`"
 )]
 fn structural_fields_cannot_be_patched(
     #[case] kind: &str,
@@ -274,8 +274,12 @@ fn operations_run_in_their_order() {
 )]
 #[case::no_value("[{ op: add, path: /metadata/labels/a }]", "[0]", "value")]
 #[case::null("[{ op: add, path: /metadata/labels/a, value: null }]", "[0]", "value")]
-#[case::selector("[{ op: remove, path: /spec/selector }]", "[0].path", "frozen")]
-#[case::in_the_selector("[{ op: add, path: /spec/selector/matchLabels/a, value: b }]", "[0].path", "frozen")]
+#[case::selector("[{ op: remove, path: /spec/selector }]", "[0].path", "immutable")]
+#[case::in_the_selector(
+    "[{ op: add, path: /spec/selector/matchLabels/a, value: b }]",
+    "[0].path",
+    "immutable"
+)]
 #[case::replicas_read("[{ op: test, path: /spec/replicas, value: 2 }]", "[0].path", "autoscaling")]
 #[case::replicas_moved(
     "[{ op: move, from: /spec/replicas, path: /spec/minReadySeconds }]",
@@ -284,12 +288,16 @@ fn operations_run_in_their_order() {
 )]
 #[case::spec("[{ op: remove, path: /spec }]", "[0].path", "as a whole")]
 #[case::template("[{ op: replace, path: /spec/template, value: {} }]", "[0].path", "as a whole")]
-#[case::labels("[{ op: add, path: /metadata/labels, value: {} }]", "[0].path", "some are the operator's")]
-#[case::our_label("[{ op: remove, path: /metadata/labels/app }]", "[0].path", "the operator's")]
+#[case::labels(
+    "[{ op: add, path: /metadata/labels, value: {} }]",
+    "[0].path",
+    "some of them belong to the operator"
+)]
+#[case::our_label("[{ op: remove, path: /metadata/labels/app }]", "[0].path", "belongs to the operator")]
 #[case::our_annotation(
     "[{ op: add, path: /spec/template/metadata/annotations/logpilot.io~1restart, value: x }]",
     "[0].path",
-    "the operator's"
+    "belongs to the operator"
 )]
 #[case::name("[{ op: replace, path: /metadata/name, value: x }]", "[0].path", "only `labels`")]
 #[case::grace(

@@ -79,7 +79,7 @@ use super::*;
 #[case::both_budgets(
     "{ components: { all: { podDisruptionBudget: { minAvailable: 1, maxUnavailable: 1 } } } }",
     "spec.components.all.podDisruptionBudget",
-    "keep one"
+    "remove one"
 )]
 #[case::recreate_settings(
     "{ components: { all: { strategy: { type: Recreate, maxSurge: 1 } } } }",

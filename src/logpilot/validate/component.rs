@@ -1,4 +1,4 @@
-//! One component: its defaults, and what contradicts itself once they are filled in.
+//! Validation of one component: its defaults, and contradictions after they are applied.
 
 use super::probes;
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// `None` only after an objection. The claim and its consequences are filled in by [`super::storage`].
+/// Returns `None` only after a violation. [`super::storage`] fills in the PVC and its consequences.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     prefix: &NamePrefix,
@@ -109,7 +109,7 @@ fn image(
 
 fn owned_variables(given: &ComponentSpec, path: &str, violations: &mut Violations) {
     let variables: Vec<Variable<'_>> = given.env.iter().flatten().map(Variable::from).collect();
-    // What an object brings is judged when it was read.
+    // The values of a referenced object are checked when it is read.
     let brought = given.env_from.as_ref().map(|_| &Source::Later);
     for finding in of_variables(&variables, brought) {
         let name = finding.variable.as_deref().unwrap_or_default();
@@ -117,7 +117,8 @@ fn owned_variables(given: &ComponentSpec, path: &str, violations: &mut Violation
     }
 }
 
-/// A pod has no other container, and one that is not there keeps the server from starting.
+/// A pod has no other container. A reference to a container that does not exist prevents the server
+/// from starting.
 fn own_container(role: &ServerRole, given: &ComponentSpec, path: &str, violations: &mut Violations) {
     for variable in given.env.iter().flatten() {
         let reference = variable.value_from.as_ref().and_then(|source| source.resource_field_ref.as_ref());
@@ -126,14 +127,14 @@ fn own_container(role: &ServerRole, given: &ComponentSpec, path: &str, violation
             name == role.container,
             format!("{path}.env[{}].valueFrom.resourceFieldRef.containerName", variable.name),
             format!(
-                "'{name}' is no container of the pod; the server's is '{}', or leave it out",
+                "'{name}' is not a container of the pod; use '{}', which is the server's, or remove it",
                 role.container
             ),
         );
     }
 }
 
-/// `runAsNonRoot` keeps root from starting, and Restricted asks for it.
+/// `runAsNonRoot` prevents root from starting, and the Restricted standard requires it.
 fn identity(
     spec: &LogPilotClusterSpec,
     given: &ComponentSpec,

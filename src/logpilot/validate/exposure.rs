@@ -1,4 +1,5 @@
-//! Rules of Ingress and Gateway: each needs a component that runs and speaks its protocol.
+//! Validation of Ingress and Gateway rules: each rule needs an enabled component that serves its
+//! protocol.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +35,7 @@ pub(super) fn ingress(
     violations.require(
         targets.len() < 2,
         "spec.exposure.ingress.rules",
-        "must have the same `rewrite` in each rule that has one; use `gateway` for several",
+        "must have the same `rewrite` in all rules that have one; for different ones use `gateway`",
     );
     exposure::named_certificate(
         has_host(&given.rules),
@@ -54,8 +55,9 @@ pub(super) fn ingress(
     })
 }
 
-/// Why an annotation may not be on an Ingress: it writes into the controller's configuration. `api/rules/ingress.rs` says
-/// the same; patches know no rules, and an object may be older than one.
+/// Returns the reason why an annotation is not allowed on an Ingress: it changes the configuration
+/// of the controller. `api/rules/ingress.rs` contains the same check. It is repeated here because
+/// no rules apply to patches, and an object may be older than a rule.
 pub(super) fn annotation(key: &str, value: &str) -> Option<&'static str> {
     let (_, name) = key.split_once('/')?;
     let login = name.strip_prefix("auth-").map(|_| login::judge(key, value));
@@ -64,7 +66,7 @@ pub(super) fn annotation(key: &str, value: &str) -> Option<&'static str> {
         || name == "server-alias"
         || matches!(login, Some(Err(None)));
     if writes {
-        return Some("may not be set: it writes into the ingress controller's configuration; remove it");
+        return Some("may not be set: it changes the ingress controller's configuration; remove it");
     }
     match login {
         Some(Err(why)) => return why,
@@ -77,7 +79,8 @@ pub(super) fn annotation(key: &str, value: &str) -> Option<&'static str> {
         .then_some("must not contain line breaks, quotes, backslashes or any of {};$#")
 }
 
-/// Whether a path of an Ingress could end the place where it is put. A patch may bring regular expressions.
+/// Returns `true` if a path of an Ingress could break out of the location block that it is written
+/// to. A patch may contain regular expressions.
 pub(super) fn ends_its_place(path: &str) -> bool {
     path.contains(|char: char| char.is_whitespace() || char.is_control() || "{};\"'`#".contains(char))
 }
@@ -99,7 +102,7 @@ pub(super) fn gateway(
         _ => {
             violations.add(
                 "spec.exposure.gateway",
-                "must have exactly one of `className`, which makes a Gateway, and `parentRefs`, which uses those that are there",
+                "must have exactly one of `className`, which creates a Gateway, and `parentRefs`, which uses existing ones",
             );
             return None;
         }
@@ -133,7 +136,7 @@ fn routes(
             seen.insert((route.host.clone(), route.path.clone())),
             path,
             format!(
-                "host '{}' with path '{}' is there twice; remove one",
+                "host '{}' with path '{}' is defined twice; remove one",
                 route.host.as_deref().unwrap_or("*"),
                 route.path
             ),
@@ -143,7 +146,7 @@ fn routes(
     routes
 }
 
-/// `None` after an objection.
+/// Returns `None` after a violation.
 fn route(
     rule: &IngressRule,
     path: &str,
@@ -155,7 +158,7 @@ fn route(
         (None, [only]) => only,
         (None, _) => {
             violations
-                .add(format!("{path}.component"), "must be given where there is not exactly one component");
+                .add(format!("{path}.component"), "must be given unless exactly one component is enabled");
             return None;
         }
         (Some(key), components) => {
@@ -164,7 +167,9 @@ fn route(
                 let name = defaults::role(key).name;
                 violations.add(
                     format!("{path}.component"),
-                    format!("'{name}' does not run; add `spec.components.{name}` or name another"),
+                    format!(
+                        "'{name}' is not enabled; add `spec.components.{name}` or name another component"
+                    ),
                 );
             }
             found?
@@ -173,7 +178,7 @@ fn route(
     violations.require(
         rule.rewrite.is_none() || protocol == Protocol::Http,
         format!("{path}.rewrite"),
-        "is only for protocol Http: the path of a gRPC request names its method",
+        "is only for protocol Http: the path of a gRPC request is the name of its method; remove it",
     );
     let Some(port) = component.role.port(protocol) else {
         let (speaks, other) = match protocol {

@@ -1,4 +1,4 @@
-//! Monitors, alerts and dashboards.
+//! Validation of monitors, alerts and dashboards.
 
 use crate::{
     api::{
@@ -27,7 +27,7 @@ const SCRAPES: Defaults<'static> = Defaults {
     scrape_timeout: defaults::SCRAPE_TIMEOUT,
 };
 
-/// Monitors live in `namespace`.
+/// Resolves the monitoring block. Monitors are created in `namespace`.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     namespace: &str,
@@ -46,7 +46,7 @@ pub(super) fn resolve(
     violations.require(
         service_monitor.is_none() || pod_monitor.is_none(),
         "spec.monitoring.podMonitor",
-        "may not be given together with `serviceMonitor`: every pod would be counted twice",
+        "may not be combined with `serviceMonitor`: every pod would be counted twice; remove one",
     );
     Monitoring {
         service_monitor,
@@ -57,12 +57,12 @@ pub(super) fn resolve(
     }
 }
 
-/// A block that is present is on, unless it says otherwise.
+/// A block that is present is enabled unless it says otherwise.
 fn on(enabled: Option<bool>) -> bool {
     enabled != Some(false)
 }
 
-/// `None` where neither alerts nor objectives are wanted.
+/// Returns `None` if neither alerts nor objectives are requested.
 fn alerting(given: &monitoring::Monitoring, violations: &mut Violations) -> Option<Alerting> {
     let wanted = given.rules.as_ref().filter(|it| on(it.enabled));
     let slo = given
@@ -73,7 +73,7 @@ fn alerting(given: &monitoring::Monitoring, violations: &mut Violations) -> Opti
     if wanted.is_none() && slo.is_none() {
         return None;
     }
-    // Objectives without alerts still take the labels that alerts would have.
+    // Objectives without alerts use the same labels as alerts.
     let common = given.rules.clone().unwrap_or_default();
     check_alert_texts(&common.alert_labels, "spec.monitoring.rules.alertLabels", violations);
     check_alert_texts(&common.alert_annotations, "spec.monitoring.rules.alertAnnotations", violations);
@@ -87,7 +87,8 @@ fn alerting(given: &monitoring::Monitoring, violations: &mut Violations) -> Opti
     })
 }
 
-/// One bad name or template makes Prometheus refuse the whole file of rules, those of others included.
+/// One invalid name or template makes Prometheus reject the whole rule file, including the rules of
+/// other owners.
 fn check_alert_texts(texts: &StringMap, path: &str, violations: &mut Violations) {
     for (key, value) in texts {
         let name = !key.starts_with(|first: char| first.is_ascii_digit())
@@ -97,7 +98,7 @@ fn check_alert_texts(texts: &StringMap, path: &str, violations: &mut Violations)
         violations.require(
             !value.contains("{{"),
             path,
-            format!("value of '{key}' must not contain '{{{{': Prometheus would run it as a template"),
+            format!("value of '{key}' must not contain '{{{{': Prometheus would evaluate it as a template"),
         );
     }
 }

@@ -1,5 +1,6 @@
-//! Patches: which objects they may name, what they may not change, and whether an object is still what the fields of the
-//! spec allow once it is patched. Objects are judged as they would be applied.
+//! Validation of patches: which objects they may name, what they may not change, and whether a
+//! patched object still meets the rules of the fields of the spec. Objects are checked as they
+//! would be applied.
 
 mod objects;
 mod operations;
@@ -34,14 +35,14 @@ use crate::{
     },
 };
 
-/// As large as the overlay may be.
+/// The maximum size of a patch, which is that of the overlay.
 const BYTES: usize = 64 * 1024;
 
 pub(super) fn check(cluster: &Cluster, violations: &mut Violations) {
     if cluster.patches.is_empty() {
         return;
     }
-    // What is planned at times only counts too.
+    // Kinds that are only sometimes planned count too.
     let restore = restore::any(cluster).map_or(RestoreJob::None, RestoreJob::Planned);
     let facts = Facts { config_checks: config_check::all_pending(cluster), restore, ..Facts::default() };
     let generated = plan::generated(cluster, &facts);
@@ -76,7 +77,8 @@ pub(super) fn check(cluster: &Cluster, violations: &mut Violations) {
     }
 }
 
-/// An objection to the object as it is patched. Operations have no such path, so that the words have it.
+/// Returns a violation of the patched object. Operations have no such path, so the message contains
+/// it.
 fn told(patch: &ObjectPatch, at: &str, field: &str, why: &str) -> Violation {
     if patch.type_ == Some(PatchType::Json6902) {
         return Violation { path: format!("{at}.operations"), message: format!("`{field}` {why}") };
@@ -84,14 +86,16 @@ fn told(patch: &ObjectPatch, at: &str, field: &str, why: &str) -> Violation {
     Violation { path: format!("{at}.patch.{field}"), message: why.to_owned() }
 }
 
-/// Everything that a patch brings to an object though the API server or a field of the spec would refuse it.
+/// Returns everything that a patch adds to an object although the API server or a field of the spec
+/// would reject it.
 fn of_object(cluster: &Cluster, kind: &str, old: &Value, new: &Value) -> Found {
     let mut shape = new_ones(&schemas::faults(kind, old), schemas::faults(kind, new));
     let own = |old: &Value, new: &Value| server_pod::violations(cluster, old, new);
     let mut found = pods::violations(pod_rules(cluster), kind, (old, new), own);
     found.extend(objects::violations(kind, old, new));
     if !shape.is_empty() {
-        // What has the wrong shape cannot be asked for more; where both speak of a field, the rule's words help more.
+        // A value of the wrong type cannot be checked any further. If both checks report the same
+        // field, the message of the rule is more helpful.
         let at = |found: &Found, path: &str| found.iter().any(|(other, _)| other == path);
         found.retain(|(path, _)| at(&shape, path));
         shape.retain(|(path, _)| !at(&found, path));
@@ -116,7 +120,7 @@ fn identities(patches: &[ObjectPatch], (generated, plan): (&Plan, &Plan), violat
         let last = patches.iter().enumerate().rev().find(|(_, patch)| targets(patch, object));
         let Some((index, patch)) = last else { continue };
         let why = format!(
-            "must have the user and `fsGroup` of the other pods of claim '{claim}': what one writes, the others could only read; use `securityContext` of the component, which all of them follow"
+            "must have the same user and `fsGroup` as the other pods of PVC '{claim}', which could otherwise only read each other's files; use `securityContext` of the component, which applies to all of them"
         );
         let at = format!("spec.patches[{index}]");
         violations.0.push(told(patch, &at, &format!("{pod}.securityContext"), &why));
@@ -154,12 +158,12 @@ fn named_well(patch: &ObjectPatch, at: &str, violations: &mut Violations) -> boo
     known && size <= BYTES
 }
 
-/// A directive that nobody knows would be written to the object as a field.
+/// An unknown directive would be written to the object as a field.
 fn directives(patch: &ObjectPatch, at: &str, violations: &mut Violations) {
     let strategic = patch.type_ == Some(PatchType::Strategic);
     for (path, how) in patch::directives(&Value::Object(patch.patch.clone()), at) {
         if !strategic {
-            violations.add(path, format!("'{DIRECTIVE}' means something with `type: Strategic` only"));
+            violations.add(path, format!("'{DIRECTIVE}' has an effect only with `type: Strategic`"));
         } else if !matches!(how.as_str(), Some("delete" | "replace")) {
             violations.add(path, format!("'{DIRECTIVE}' must be 'delete' or 'replace'"));
         }

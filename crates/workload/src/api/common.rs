@@ -1,9 +1,9 @@
-//! Small bounded types shared by the kinds of this group.
+//! Small bounded types that the kinds of this group share.
 //!
-//! Types of k8s-openapi stay out of the schema: they carry no bounds, and unbounded fields make the
-//! cost of CEL rules unbounded too.
+//! The schema uses no types of k8s-openapi: they carry no bounds, and the cost of CEL rules on
+//! unbounded fields is unbounded too.
 
-// On the module, because the derive makes a copy of each struct.
+// The attribute is on the module, because the derive copies each struct.
 #![allow(clippy::struct_field_names, reason = "the names are those of a Pod")]
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::rules::{self, forbidden};
 
-/// A Kubernetes quantity such as `512Mi` or `250m`; a bare integer is accepted as in a Pod.
+/// A Kubernetes quantity such as `512Mi` or `250m`. A bare integer is accepted as in a Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Quantity(pub String);
@@ -53,7 +53,7 @@ impl JsonSchema for Quantity {
 pub enum IntOrPercent {
     /// An absolute number of pods.
     Int(i32),
-    /// A percentage of the wanted pods, such as `25%`.
+    /// A percentage of the desired pods, such as `25%`.
     Percent(String),
 }
 
@@ -78,7 +78,7 @@ impl JsonSchema for IntOrPercent {
     }
 }
 
-/// Names an object in the cluster's namespace.
+/// A reference to an object in the namespace of the servers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct LocalReference {
     /// Name of the object.
@@ -87,25 +87,25 @@ pub struct LocalReference {
     pub name: String,
 }
 
-/// One key of a Secret or ConfigMap in the cluster's namespace.
+/// A reference to one key of a Secret or ConfigMap in the namespace of the servers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct KeyReference {
     /// Name of the Secret or ConfigMap.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub name: String,
-    /// Key inside it.
+    /// Key inside the object.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::data_key())]
     pub key: String,
-    /// The pod starts even where the object or key is missing.
+    /// `true` lets the pod start even if the object or the key does not exist. Default `false`.
     pub optional: Option<bool>,
 }
 
-/// CPU, memory and ephemeral storage; other resources are not supported.
+/// CPU, memory and ephemeral storage. Other resources are not supported.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ResourceList {
-    /// Processor time, such as `500m` or `2`.
+    /// CPU, such as `500m` or `2`.
     #[schemars(schema_with = "super::schema::cpu")]
     #[serde(default)]
     pub cpu: Option<Quantity>,
@@ -113,23 +113,24 @@ pub struct ResourceList {
     #[schemars(schema_with = "super::schema::memory")]
     #[serde(default)]
     pub memory: Option<Quantity>,
-    /// Disk for logs and temporary files, such as `1Gi`.
+    /// Ephemeral storage for container logs and temporary files, such as `1Gi`.
     #[schemars(schema_with = "super::schema::memory")]
     #[serde(rename = "ephemeral-storage", default)]
     pub ephemeral_storage: Option<Quantity>,
 }
 
-/// Compute resources of the server container. Each value not given keeps its default, except the CPU limit.
+/// Compute resources of the server container. Absent values keep their defaults, except the CPU
+/// limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Resources {
-    /// What the scheduler sets aside for the pod.
+    /// Resources that the scheduler reserves for the container.
     pub requests: Option<ResourceList>,
-    /// What the pod may use at most. Without `cpu` here there is no CPU limit where `requests.cpu` is given, unless
-    /// `spec.limits` asks every container for one.
+    /// Maximum resources of the container. If `requests.cpu` is set and `cpu` is absent here, the
+    /// container has no CPU limit, unless `spec.limits` requires one for every container.
     pub limits: Option<ResourceList>,
 }
 
-/// Where a variable's value comes from: exactly one of these.
+/// Source of the value of a variable. Exactly one field must be set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.secretKeyRef), has(self.configMapKeyRef), has(self.fieldRef), has(self.resourceFieldRef)].exists_one(given, given)")
@@ -150,14 +151,16 @@ pub struct EnvVarSource {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::environment::divisor_fits())]
 pub struct ResourceFieldReference {
-    /// Such as `limits.memory`. A CPU limit that the container does not have is the node's processors.
+    /// Resource to read, such as `limits.memory`. If the container has no CPU limit, `limits.cpu`
+    /// yields the CPUs of the node.
     pub resource: ResourceField,
-    /// The unit of the number, rounded up: `1m` or `1` for CPU; `1`, `1k` to `1E` or `1Ki` to `1Ei` for memory and disk.
-    /// Default `1`.
+    /// Unit of the number, which is rounded up. CPU: `1m` or `1`. Memory and ephemeral storage:
+    /// `1`, `1k` to `1E`, or `1Ki` to `1Ei`. Default `1`.
     #[schemars(schema_with = "super::schema::divisor")]
     #[serde(default)]
     pub divisor: Option<Quantity>,
-    /// Only the server container of the component can be named, which is the default.
+    /// Name of the container. Only the server container of the component is allowed, which is the
+    /// default.
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = rules::dns_label())]
     pub container_name: Option<String>,
@@ -180,7 +183,7 @@ pub enum ResourceField {
 }
 
 impl ResourceField {
-    /// As it is written.
+    /// Returns the name as it is written in the resource.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -198,9 +201,9 @@ impl ResourceField {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldReference {
-    /// The version of the Pod that the path is of. Only `v1`, which is the default.
+    /// API version of the Pod that `fieldPath` refers to. Only `v1`, which is the default.
     pub api_version: Option<PodVersion>,
-    /// Such as `metadata.name` or `status.podIP`.
+    /// Path of the field, such as `metadata.name` or `status.podIP`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::environment::pod_field())]
     pub field_path: String,
@@ -213,13 +216,14 @@ pub enum PodVersion {
     V1,
 }
 
-/// All keys of a Secret or ConfigMap as variables: exactly one of the references.
+/// All keys of a Secret or ConfigMap as environment variables. Exactly one of the references must
+/// be set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.configMapRef) != has(self.secretRef)")
     .message("must have exactly one of `configMapRef` and `secretRef`"))]
 pub struct EnvFromSource {
-    /// Put before each key.
+    /// Prefix of each variable name.
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = rules::environment::variable_name())]
     pub prefix: Option<String>,
@@ -229,18 +233,19 @@ pub struct EnvFromSource {
     pub secret_ref: Option<SourceReference>,
 }
 
-/// A Secret or ConfigMap in the cluster's namespace whose keys become variables.
+/// A reference to a Secret or ConfigMap in the namespace of the servers. Its keys become
+/// environment variables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct SourceReference {
     /// Name of the Secret or ConfigMap.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub name: String,
-    /// The pod starts even where the object is missing.
+    /// `true` lets the pod start even if the object does not exist. Default `false`.
     pub optional: Option<bool>,
 }
 
-/// Lets pods run on nodes with a matching taint.
+/// A toleration that allows pods to run on nodes with a matching taint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -256,19 +261,19 @@ pub struct SourceReference {
     ).field_path(".tolerationSeconds")
 )]
 pub struct Toleration {
-    /// The taint's key; not given, with `operator: Exists`, every taint is tolerated.
+    /// Key of the taint. Absent, with `operator: Exists`: all taints are tolerated.
     #[schemars(length(min = 1, max = 317))]
     #[x_kube(validation = rules::metadata::qualified_name())]
     pub key: Option<String>,
-    /// Default `Equal`.
+    /// How `value` is compared. `Exists` matches every value. Default `Equal`.
     pub operator: Option<TolerationOperator>,
-    /// The taint's value, with `operator: Equal`.
+    /// Value of the taint, with `operator: Equal`.
     #[schemars(length(max = 63))]
     #[x_kube(validation = rules::metadata::label_value())]
     pub value: Option<String>,
-    /// Not given: every effect.
+    /// Effect of the taint. Absent: all effects.
     pub effect: Option<TaintEffect>,
-    /// How long a pod stays on a node after a `NoExecute` taint appeared.
+    /// Seconds that a pod stays on a node after a `NoExecute` taint was added. Absent: no limit.
     #[schemars(range(min = 0))]
     pub toleration_seconds: Option<i64>,
 }
@@ -286,18 +291,19 @@ pub enum TaintEffect {
     NoExecute,
 }
 
-/// Spreads a component's pods over failure domains.
+/// A constraint that spreads the pods of a component over failure domains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TopologySpread {
-    /// Label of the nodes whose values are the domains, such as `topology.kubernetes.io/zone`.
+    /// Node label whose values are the failure domains, such as `topology.kubernetes.io/zone`.
     #[schemars(length(min = 1, max = 317))]
     #[x_kube(validation = rules::metadata::qualified_name())]
     pub topology_key: String,
-    /// How many more pods a domain may have than the emptiest one. Default 1.
+    /// Maximum difference in the number of pods between two domains. Default 1.
     #[schemars(range(min = 1, max = 100))]
     pub max_skew: Option<i32>,
-    /// Default `ScheduleAnyway`. `DoNotSchedule` contradicts a volume that keeps pods on one node.
+    /// What the scheduler does if the constraint cannot be met. `DoNotSchedule` is rejected if the
+    /// volume keeps all pods on one node. Default `ScheduleAnyway`.
     pub when_unsatisfiable: Option<WhenUnsatisfiable>,
 }
 
@@ -326,13 +332,13 @@ impl ImagePullPolicy {
     }
 }
 
-// No doc comment: it would stand in the schema in place of what each field says.
+// No doc comment: it would replace the descriptions of the fields in the schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
-    /// It stays, with its data; a new cluster of the same name picks it up.
+    /// The object and its data are kept. A new LogPilotCluster of the same name uses them.
     #[default]
     Retain,
-    /// It goes with the cluster. Data is lost.
+    /// The object is deleted with the LogPilotCluster. Data is lost.
     Delete,
 }
 

@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{common::IntOrPercent, rules::components as rule};
 
-/// How pods are replaced. Unset values follow the storage (docs: storage and replicas).
+/// How pods are replaced during an update. Absent values follow from the storage (see docs/storage.md).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::recreate_has_no_rolling(), validation = rule::rolling_can_move())]
 pub struct Strategy {
-    /// Default `RollingUpdate`, and `Recreate` where the storage allows one pod only.
+    /// Type of the update. Default `RollingUpdate`, or `Recreate` if the storage allows only one pod.
     #[serde(rename = "type")]
     pub type_: Option<StrategyType>,
-    /// Pods that may be started before old ones go. Default 25%.
+    /// Pods that may start before old ones are removed: a number or a percentage up to 999%. Default 25%.
     #[schemars(schema_with = "super::schema::surge")]
     #[serde(default)]
     pub max_surge: Option<IntOrPercent>,
-    /// Pods that may be missing during an update. Default 25%.
+    /// Pods that may be unavailable during an update, as a number or a percentage. Default 25%.
     #[serde(default)]
     pub max_unavailable: Option<IntOrPercent>,
 }
@@ -29,31 +29,31 @@ pub enum StrategyType {
     Recreate,
 }
 
-/// A HorizontalPodAutoscaler for the component. Replicas then belong to it.
+/// A HorizontalPodAutoscaler for the component. It then controls the number of pods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::max_not_below_min())]
 pub struct Autoscaling {
-    /// `false` turns the autoscaler off and keeps its settings; `replicas` must then be given.
+    /// `false` removes the autoscaler and keeps its settings. `replicas` is then required. Default true.
     pub enabled: Option<bool>,
-    /// Fewest pods. Default 2, or `maxReplicas` where that is less.
+    /// Minimum number of pods. Default 2, or `maxReplicas` if that is less.
     #[schemars(range(min = 1, max = 1000))]
     pub min_replicas: Option<i32>,
-    /// Most pods. They count for what the storage allows.
+    /// Maximum number of pods. The storage must allow this number.
     #[schemars(range(min = 1, max = 1000))]
     pub max_replicas: i32,
-    /// Average CPU use in percent of the request. Default 70 where no target is given.
+    /// Target for the average CPU usage, in percent of the request. Default 70 if neither target is set.
     #[schemars(range(min = 1, max = 500))]
     #[serde(rename = "targetCPUUtilizationPercentage")]
     pub target_cpu_utilization_percentage: Option<i32>,
-    /// Average memory use in percent of the request.
+    /// Target for the average memory usage, in percent of the request.
     #[schemars(range(min = 1, max = 500))]
     pub target_memory_utilization_percentage: Option<i32>,
-    /// How fast the autoscaler moves.
+    /// How fast the autoscaler adds and removes pods.
     pub behavior: Option<ScalingBehavior>,
 }
 
-/// How fast the autoscaler moves.
+/// How fast the autoscaler adds and removes pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalingBehavior {
@@ -66,12 +66,13 @@ pub struct ScalingBehavior {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalingRules {
-    /// Seconds over which the autoscaler looks back before it moves. Kubernetes' default: 0 up, 300 down.
+    /// Seconds of past recommendations that the autoscaler considers before it scales. Default, as in
+    /// Kubernetes: 0 for scale-up, 300 for scale-down.
     #[schemars(range(min = 0, max = 3600))]
     pub stabilization_window_seconds: Option<i32>,
-    /// Which policy counts where several apply. Default `Max`.
+    /// Policy to use if several apply. `Disabled` turns scaling in this direction off. Default `Max`.
     pub select_policy: Option<SelectPolicy>,
-    /// How many pods may come or go in a time.
+    /// Limits on the number of pods that are added or removed within a period.
     #[schemars(length(max = 8))]
     pub policies: Option<Vec<ScalingPolicy>>,
 }
@@ -86,13 +87,13 @@ pub enum SelectPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalingPolicy {
-    /// Counts pods, or percent of them.
+    /// Unit of `value`: a number of pods, or percent of the current pods.
     #[serde(rename = "type")]
     pub type_: ScalingPolicyType,
-    /// How many pods or percent, at most, in one period.
+    /// Maximum change in one period, in pods or percent.
     #[schemars(range(min = 1, max = 1000))]
     pub value: i32,
-    /// The period.
+    /// Length of the period in seconds.
     #[schemars(range(min = 1, max = 1800))]
     pub period_seconds: i32,
 }
@@ -103,30 +104,33 @@ pub enum ScalingPolicyType {
     Percent,
 }
 
-/// Bounds voluntary disruption. Default where it cannot block a drain: `maxUnavailable: 1`.
+/// A PodDisruptionBudget, which limits voluntary disruption. Default: `maxUnavailable: 1`, if that
+/// cannot block a drain.
 ///
-/// One that blocks every drain is honoured, with a warning in the status: a freeze can be meant,
-/// and whether it blocks depends on pods that are running.
+/// The operator accepts a budget that blocks every drain and reports a warning in the status: a
+/// freeze can be intended, and whether the budget blocks depends on the running pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::one_budget())]
 pub struct PodDisruptionBudget {
-    /// `false` leaves the budget out.
+    /// `false` removes the budget. Default true.
     pub enabled: Option<bool>,
-    /// Pods that must stay, as a number or a percentage. Not together with `maxUnavailable`.
+    /// Pods that must stay available: a number or a percentage. Mutually exclusive with `maxUnavailable`.
     pub min_available: Option<IntOrPercent>,
-    /// Pods that may go at once, as a number or a percentage. Not together with `minAvailable`.
+    /// Pods that may be unavailable at the same time, as a number or a percentage. Mutually exclusive with
+    /// `minAvailable`.
     pub max_unavailable: Option<IntOrPercent>,
-    /// Pods that are not ready: `AlwaysAllow` lets a drain take them whatever the budget says, so that a broken pod blocks
-    /// none; `IfHealthyBudget` only while enough others are ready. Default `AlwaysAllow`.
+    /// Eviction of pods that are not ready. `AlwaysAllow`: a drain may always evict them, so that a broken
+    /// pod does not block it. `IfHealthyBudget`: a drain may evict them only while enough other pods are
+    /// ready. Default `AlwaysAllow`.
     pub unhealthy_pod_eviction_policy: Option<UnhealthyPodEviction>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum UnhealthyPodEviction {
-    /// A drain may always take a pod that is not ready.
+    /// A drain may always evict a pod that is not ready.
     #[default]
     AlwaysAllow,
-    /// Only while as many pods as the budget wants are ready.
+    /// A drain may evict a pod that is not ready only while as many pods are ready as the budget requires.
     IfHealthyBudget,
 }

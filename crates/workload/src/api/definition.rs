@@ -24,12 +24,12 @@ pub fn finish(mut crd: CustomResourceDefinition, domain: &str) -> CustomResource
     crd
 }
 
-/// Removes what the derive adds and the API server should not see, at every depth:
-/// - `nullable`: without it a `null` is dropped before anything looks, so that it means "not given"
-///   to schema, rules and operator alike; with it every rule would have to expect `null`;
-/// - `default`: defaults are applied when objects are rendered, never stored;
-/// - `null` among the values of an optional enum, for the same reason;
-/// - the empty `anyOf` beside int-or-string.
+/// Removes parts that the derive adds and the API server must not see, at every depth:
+/// - `nullable`: without it the API server drops a `null` before any validation, so that `null`
+///   means "absent" to schema, rules and operator. With it every rule would have to handle `null`.
+/// - `default`: defaults are applied when objects are rendered, never stored.
+/// - `null` among the values of an optional enum, for the same reason.
+/// - the empty `anyOf` next to int-or-string.
 ///
 /// And puts the domain where a rule names it.
 fn tidy(schema: &mut JSONSchemaProps, domain: &str) {
@@ -63,7 +63,8 @@ fn name_domain(rule: &mut ValidationRule, domain: &str) {
     }
 }
 
-/// Names `metadata.name`, so that rules can point at it, and bounds it, so that they are cheap.
+/// Adds `metadata.name` to the schema, so that rules can refer to it, and bounds its length, which
+/// keeps the cost of the rules low.
 fn describe_root(schema: &mut JSONSchemaProps) {
     let text = |max_length| JSONSchemaProps {
         type_: Some("string".to_owned()),
@@ -97,8 +98,8 @@ pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, serde_yaml::Error>
     Ok(out)
 }
 
-/// Quotes what kubectl's YAML 1.1 would read as a boolean and a YAML 1.2 writer leaves bare: the
-/// log level `OFF` would become `false` in its own list of values.
+/// Quotes values that kubectl's YAML 1.1 reads as booleans and a YAML 1.2 writer leaves unquoted.
+/// Without quotes the log level `OFF` would become `false` in its own enum.
 fn quoted(line: &str) -> Cow<'_, str> {
     const BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
     match line.rsplit_once(' ') {

@@ -17,17 +17,17 @@ pub enum Protocol {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
-    /// Secret with the certificate, in the cluster's namespace.
+    /// Secret with the certificate, in the namespace of the servers.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub secret_name: String,
-    /// A cert-manager issuer that makes the Secret.
+    /// cert-manager issuer that creates the Secret. Absent: you provide the Secret.
     pub issuer_ref: Option<IssuerRef>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct IssuerRef {
-    /// Default `Issuer`.
+    /// Kind of the issuer. Default `Issuer`.
     pub kind: Option<IssuerKind>,
     /// Name of the Issuer or ClusterIssuer.
     #[schemars(length(min = 1, max = 253))]
@@ -42,26 +42,27 @@ pub enum IssuerKind {
     ClusterIssuer,
 }
 
-/// Cross-origin requests, answered by the ingress controller.
+/// Cross-origin resource sharing (CORS). The ingress controller adds the headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = rules::presence::origins_are_kept(),
-    validation = rules::presence::switch_stays_off("pages of other origins could connect")
+    validation = rules::presence::switch_stays_off("pages of other origins could send requests")
 )]
 pub struct Cors {
-    /// `false` leaves CORS out and keeps its settings.
+    /// `false` turns CORS off and keeps its settings. Default true.
     pub enabled: Option<bool>,
-    /// Default `*`.
+    /// Allowed origins. Default `*`.
     #[schemars(
         length(min = 1, max = 16),
         inner(length(min = 1, max = 253), regex(pattern = r"^(\*|https?://[a-z0-9*.:-]+)$"))
     )]
     pub allow_origins: Option<Vec<String>>,
-    /// Default `GET, PUT, POST, DELETE, PATCH, OPTIONS`.
+    /// Allowed methods. Default `GET, PUT, POST, DELETE, PATCH, OPTIONS`.
     #[schemars(length(min = 1, max = 9))]
     pub allow_methods: Option<Vec<HttpMethod>>,
-    /// Default: the usual request headers and `X-API-KEY`, which carries the key.
+    /// Allowed request headers. Default: the usual request headers and `X-API-KEY`, which carries
+    /// the API key.
     #[schemars(
         length(min = 1, max = 32),
         inner(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9-]+$"))

@@ -1,4 +1,4 @@
-//! What the namespace gives to containers that say nothing, and how much it gives in all.
+//! Resource limits of the namespace: defaults for containers, and a quota.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
@@ -8,17 +8,19 @@ use super::{
     rules::limits as rule,
 };
 
-/// Limits of the namespace, for whatever runs in it beside the servers.
+/// Resource limits of the namespace, which also apply to other pods in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Limits {
-    /// A LimitRange: what a container gets that says nothing about resources.
+    /// LimitRange with defaults for containers without resources of their own. If absent, the
+    /// operator creates no LimitRange.
     pub defaults: Option<LimitDefaults>,
-    /// A ResourceQuota: what all pods of the namespace may ask for together.
+    /// ResourceQuota for the sum over all pods of the namespace. If absent, the operator creates no
+    /// ResourceQuota.
     pub quota: Option<Quota>,
 }
 
-/// A LimitRange. The servers, backups and restores say what they need of processor and memory, and of the disk where the
-/// default is less than that, so it concerns other pods of the namespace.
+/// A LimitRange. It affects mainly other pods of the namespace: the servers, backups and restores
+/// set their own CPU and memory, and their ephemeral storage if the default is too small.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
     validation = rule::cpu_within_limit(),
@@ -26,32 +28,33 @@ pub struct Limits {
     validation = rule::ephemeral_storage_within_limit()
 )]
 pub struct LimitDefaults {
-    /// `false` leaves the LimitRange out and keeps its settings.
+    /// `false` removes the LimitRange and keeps its settings. Default true.
     pub enabled: Option<bool>,
-    /// Default: 100m of CPU and 256Mi of memory.
+    /// Default requests of a container. Default: 100m CPU and 256Mi memory.
     pub requests: Option<ResourceList>,
-    /// Default: 500m of CPU and 512Mi of memory.
+    /// Default limits of a container. Default: 500m CPU and 512Mi memory.
     pub limits: Option<ResourceList>,
 }
 
-/// A ResourceQuota. The servers need room in it for the most pods that can run, and for those of an update.
+/// A ResourceQuota. It must leave room for the maximum number of server pods, and for the
+/// additional pods of an update.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::some_quota())]
 pub struct Quota {
-    /// `false` leaves the ResourceQuota out and keeps its settings.
+    /// `false` removes the ResourceQuota and keeps its settings. Default true.
     pub enabled: Option<bool>,
-    /// Pods that have not ended.
+    /// Maximum number of pods that are not terminated. Absent: no limit.
     #[schemars(range(min = 0, max = 100_000))]
     pub pods: Option<i32>,
-    /// Sum of the requests of all pods; every pod must then have them.
+    /// Maximum sum of the requests of all pods. Every pod must then set them. Absent: no limit.
     pub requests: Option<ResourceList>,
-    /// Sum of the limits of all pods; every pod must then have them.
+    /// Maximum sum of the limits of all pods. Every pod must then set them. Absent: no limit.
     pub limits: Option<ResourceList>,
-    /// Number of claims.
+    /// Maximum number of PersistentVolumeClaims. Absent: no limit.
     #[schemars(range(min = 0, max = 10_000))]
     pub persistent_volume_claims: Option<i32>,
-    /// Sum of the sizes of all claims.
+    /// Maximum sum of the sizes of all PersistentVolumeClaims. Absent: no limit.
     #[schemars(schema_with = "super::schema::memory")]
     #[serde(default)]
     pub storage: Option<Quantity>,

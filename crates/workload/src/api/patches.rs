@@ -7,22 +7,23 @@ use serde_json::Value;
 
 use super::rules::patches as rule;
 
-/// One operation of RFC 6902.
+/// One operation of a JSON Patch (RFC 6902).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = rule::from_by_its_operation())]
 pub struct Operation {
-    /// What to do. `test` refuses the patch where the value is another one.
+    /// Operation to apply. `test` rejects the patch if the value differs.
     pub op: Op,
-    /// Such as `/spec/template/spec/hostAliases`; `~1` is a slash in a name, `~0` a tilde, `-` the end of a list.
+    /// JSON pointer to the field, such as `/spec/template/spec/hostAliases`. `~1` stands for a
+    /// slash in a name, `~0` for a tilde, `-` for the end of a list.
     #[schemars(length(min = 2, max = 1024))]
     #[x_kube(validation = rule::pointer())]
     pub path: String,
-    /// Where `move` and `copy` take the value from.
+    /// JSON pointer to the source of `move` and `copy`. Not allowed for other operations.
     #[schemars(length(min = 2, max = 1024))]
     #[x_kube(validation = rule::pointer())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// What `add`, `replace` and `test` need.
+    /// Value of `add`, `replace` and `test`.
     #[schemars(schema_with = "super::schema::anything")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
@@ -39,14 +40,14 @@ pub enum Op {
     Test,
 }
 
-// No doc comment: it would stand in the schema in place of what the field says.
+// No doc comment: it would replace the description of the field in the schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PatchType {
-    /// RFC 7386.
+    /// JSON Merge Patch (RFC 7386).
     #[default]
     Merge,
     /// As kubectl's, with the merge keys that `patches` names.
     Strategic,
-    /// RFC 6902.
+    /// JSON Patch (RFC 6902).
     Json6902,
 }

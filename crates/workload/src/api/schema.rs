@@ -3,24 +3,25 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-/// A rule beside its schema, for fragments that have no struct to carry an attribute.
+/// A rule inside a schema, for fragments that have no struct to carry an attribute.
 pub fn rule(expression: &str, message: &str) -> Value {
     json!({ "rule": expression, "message": message })
 }
 
-/// As `rule`, with a message that quotes values.
+/// Like `rule`, with a message that quotes values.
 pub fn explained(expression: &str, message: &str) -> Value {
     json!({ "rule": expression, "messageExpression": message })
 }
 
-/// The longest quantity worth reading. Kubernetes 1.33 ignores this bound when it estimates what a
-/// rule costs and assumes 3 MiB, so that rules on quantities convert and parse as rarely as they can.
+/// The maximum length of a quantity. Kubernetes 1.33 ignores this bound when it estimates the cost
+/// of a rule and assumes 3 MiB. Rules on quantities therefore convert and parse as rarely as
+/// possible.
 const QUANTITY_LENGTH: u32 = 32;
 
-/// A quantity with a least value. `hint` is an expression that says more about one below it.
+/// A quantity with a minimum. `hint` is an expression for the message about a value below it.
 ///
-/// Values are text or a number; `string` makes them text. There is no `type` function where rules
-/// are evaluated client-side, so that `self == string(self)` has to tell the two apart.
+/// Values are text or a number, and `string` converts them to text. The client-side evaluator has
+/// no `type` function, so `self == string(self)` distinguishes the two.
 fn at_least(least: &str, example: &str, hint: &str) -> Schema {
     json_schema!({
         "x-kubernetes-int-or-string": true,
@@ -44,23 +45,24 @@ pub fn quantity() -> Schema {
     })
 }
 
-/// The unit of a resource as a variable. Which there are is said by a rule that knows the resource.
+/// The unit of a resource as a variable. A rule that knows the resource checks which units are
+/// allowed.
 pub fn divisor(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "x-kubernetes-int-or-string": true, "maxLength": 8 })
 }
 
-/// Processor time. A whole number counts processors.
+/// CPU. A whole number counts CPUs.
 pub fn cpu(_: &mut SchemaGenerator) -> Schema {
-    at_least("1m", "'500m' or '2'", "'must be at least 1m, a thousandth of a processor'")
+    at_least("1m", "'500m' or '2'", "'must be at least 1m, which is a thousandth of a CPU'")
 }
 
-/// Bytes of memory or disk. The smallest useful value is far above any slip of the suffix:
-/// `400m` is 0.4 bytes and `512` is 512 bytes.
+/// Bytes of memory or disk. The minimum is far above any mistake in the suffix: `400m` is 0.4 bytes
+/// and `512` is 512 bytes.
 pub fn memory(_: &mut SchemaGenerator) -> Schema {
     at_least(
         "16Mi",
         "'512Mi'",
-        "string(self).matches('^[0-9]+$') ? \"must be at least 16Mi; a number alone means bytes: did you mean '%sMi'?\".format([string(self)]) : string(self).endsWith('m') ? \"must be at least 16Mi; 'm' means thousandths of a byte: did you mean '%s'?\".format([string(self).replace('m', 'Mi')]) : 'must be at least 16Mi'",
+        "string(self).matches('^[0-9]+$') ? \"must be at least 16Mi; a number without a suffix means bytes: did you mean '%sMi'?\".format([string(self)]) : string(self).endsWith('m') ? \"must be at least 16Mi; 'm' means thousandths of a byte: did you mean '%s'?\".format([string(self).replace('m', 'Mi')]) : 'must be at least 16Mi'",
     )
 }
 
@@ -76,7 +78,8 @@ pub fn int_or_percent() -> Schema {
     })
 }
 
-/// As `int_or_percent`; twice as many pods and more may be started at once.
+/// Like `int_or_percent`, with percentages above 100%: an update may start more than twice as many
+/// pods.
 pub fn surge(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "x-kubernetes-int-or-string": true,
@@ -88,7 +91,7 @@ pub fn surge(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Labels: qualified keys are checked by CEL where the map is used, values by pattern.
+/// Labels. CEL checks qualified keys where the map is used. A pattern checks the values.
 pub fn labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -101,7 +104,7 @@ pub fn labels(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Annotations: free text values, bounded.
+/// Annotations: free text values with a maximum length.
 pub fn annotations(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -127,7 +130,7 @@ pub fn cidrs(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// A free-form object. Only administrators can write this kind; the operator checks its size.
+/// A free-form object. Only administrators can write this kind. The operator checks the size.
 pub fn free_form(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -141,7 +144,7 @@ pub fn anything(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
 }
 
-/// Conditions as a list-map, so that two writers never duplicate a type.
+/// Conditions as a list-map, so that two writers cannot duplicate a type.
 pub fn conditions(generator: &mut SchemaGenerator) -> Schema {
     let item = generator.subschema_for::<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>();
     json_schema!({

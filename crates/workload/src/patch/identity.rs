@@ -1,5 +1,6 @@
-//! Pods that share a volume have one user and group, whatever patches say: what one writes, the others could only read. Each
-//! pod by itself may be right, so that all of them are judged once every patch is laid. Pure.
+//! Validation of user and group after patches: pods that share a volume must have the same ones,
+//! because otherwise they could only read each other's files. Each pod can be valid by itself, so
+//! all pods are checked after all patches are applied. Pure.
 
 use engine::plan::{Plan, Planned};
 use serde_json::Value;
@@ -32,7 +33,7 @@ pub fn differing<'a>(generated: &'a Plan, plan: &'a Plan) -> impl Iterator<Item 
     })
 }
 
-/// The user that the first container runs as, and the group of the volumes.
+/// Returns the user that the first container runs as, and the group of the volumes.
 fn identity(pod: &Value) -> [Option<i64>; 2] {
     let context = |value: &Value, field: &str| value.get("securityContext")?.get(field)?.as_i64();
     let own = list(pod, "containers").next().and_then(|container| context(container, "runAsUser"));

@@ -15,13 +15,13 @@ use serde_json::{Map, Value};
 
 use super::{json::text, names};
 
-/// What is wrong with an object: the path below it, and why.
+/// A violation in an object: the path below it, and the reason.
 pub type Found = Vec<(String, String)>;
 
 /// In an object of a strategic patch: `delete` or `replace`, as kubectl knows them.
 pub const DIRECTIVE: &str = "$patch";
 
-/// Those that were not there before.
+/// Keeps the violations that the original object did not have.
 #[must_use]
 pub fn new_ones(before: &[(String, String)], mut after: Found) -> Found {
     after.retain(|found| !before.contains(found));

@@ -1,4 +1,5 @@
-//! What a patch may not do to the pods that an object makes, by the rules of the fields that say the same. Pure.
+//! Checks of the pods of patched objects, by the rules of the corresponding fields of the spec.
+//! Pure.
 
 use engine::quantity;
 use serde_json::Value;
@@ -6,10 +7,10 @@ use serde_json::Value;
 use super::{Found, new_ones, pod_security};
 use crate::{image::Image, json::list};
 
-/// Where the pod of an object stands.
+/// The path of the pod in each kind of object.
 pub const PODS: [&str; 2] = ["spec.template.spec", "spec.jobTemplate.spec.template.spec"];
 const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
-/// Numbers of a probe, with the bounds of the fields of the same name.
+/// Numeric fields of a probe, with the bounds of the fields of the same name.
 const TIMINGS: [(&str, i64, i64); 5] = [
     ("initialDelaySeconds", 0, 3600),
     ("periodSeconds", 1, 3600),
@@ -34,7 +35,7 @@ pub struct PodRules {
     pub no_class: (&'static str, &'static str),
 }
 
-/// A pod of an object, and where it stands.
+/// Returns the pod of an object and its path.
 #[must_use]
 pub fn of(body: &Value) -> Option<(&'static str, &Value)> {
     PODS.into_iter().find_map(|path| Some((path, body.pointer(&format!("/{}", path.replace('.', "/")))?)))
@@ -54,7 +55,7 @@ pub fn violations(
     if has_token(new) {
         found.push((
             "automountServiceAccountToken".to_owned(),
-            "must stay false, and no volume may have a ServiceAccount's token: pods that the operator makes have none"
+            "must stay false, and no volume may contain a ServiceAccount token: pods of the operator have none"
                 .to_owned(),
         ));
     }
@@ -79,7 +80,7 @@ pub fn violations(
     found.into_iter().map(|(field, why)| (format!("{path}.{field}"), why)).collect()
 }
 
-/// The policy in config/admission/operator_reach.yaml refuses such pods.
+/// The policy in config/admission/operator_reach.yaml rejects such pods.
 fn has_token(pod: &Value) -> bool {
     let projected = list(pod, "volumes")
         .filter_map(|volume| volume.get("projected"))
@@ -96,14 +97,14 @@ fn restricted(old: &Value, new: &Value) -> Found {
         .filter(|(field, _)| is_new(field))
         .map(|(field, why)| {
             let why = format!(
-                "{why} where `namespace.podSecurity` is Restricted: the pods would be refused; set that to Baseline or Privileged, or change the patch"
+                "{why} if `namespace.podSecurity` is Restricted: the pods would be rejected; set it to Baseline or Privileged, or change the patch"
             );
             (field, why)
         })
         .collect()
 }
 
-/// How long a pod lives and how it ends.
+/// Checks the lifetime of a pod and its termination.
 fn lifetime(rules: PodRules, kind: &str, old: &Value, new: &Value) -> Found {
     let mut found = Found::new();
     let mut say = |field: &str, why: &str| found.push((field.to_owned(), why.to_owned()));
@@ -115,10 +116,10 @@ fn lifetime(rules: PodRules, kind: &str, old: &Value, new: &Value) -> Found {
         say(grace, why);
     }
     if changes("restartPolicy") && given(new, "restartPolicy") != Some(&Value::from("Always")) {
-        say("restartPolicy", "has to stay as it is: what a failed pod means depends on it");
+        say("restartPolicy", "may not be changed: the operator relies on it to interpret a failed pod");
     }
     if kind == "Deployment" && given(new, "activeDeadlineSeconds").is_some() {
-        say("activeDeadlineSeconds", "is for Jobs: Kubernetes refuses it in the pods of a Deployment");
+        say("activeDeadlineSeconds", "is only for Jobs: Kubernetes rejects it in the pods of a Deployment");
     }
     let class = text(new, "priorityClassName");
     if changes("priorityClassName") && class.starts_with(reserved) {
@@ -127,18 +128,18 @@ fn lifetime(rules: PodRules, kind: &str, old: &Value, new: &Value) -> Found {
     found
 }
 
-/// What contradicts pods that have to run on one node.
+/// Finds settings that contradict pods that must run on one node.
 fn placement(rules: PodRules, kind: &str, pod: &Value) -> Found {
     let hard = list(pod, "topologySpreadConstraints")
         .any(|spread| text(spread, "whenUnsatisfiable") != "ScheduleAnyway");
     if kind != "Deployment" || !rules.one_node || !hard {
         return Found::new();
     }
-    let why = "'DoNotSchedule' contradicts the storage: all pods that mount the claim must run on one node; use 'ScheduleAnyway' or remove it";
+    let why = "'DoNotSchedule' contradicts the storage: all pods that mount the PVC must run on one node; use 'ScheduleAnyway' or remove it";
     vec![("topologySpreadConstraints".to_owned(), why.to_owned())]
 }
 
-/// Without the pause a pod stops while requests still come.
+/// Without the delay, a pod terminates while it still receives requests.
 fn pre_stop(planned: &Value, patched: &Value) -> Option<(String, String)> {
     let handler = |container: &Value| container.pointer("/lifecycle/preStop").cloned();
     let seconds = |handler: &Value| handler.pointer("/sleep/seconds").and_then(Value::as_i64);
@@ -147,12 +148,12 @@ fn pre_stop(planned: &Value, patched: &Value) -> Option<(String, String)> {
     let others = |after: &Value| HANDLERS.iter().any(|field| given(after, field).is_some());
     let kept = after.is_some_and(|after| seconds(&after) >= Some(least) && !others(&after));
     let why = format!(
-        "must keep its sleep of {least} s or a longer one: without it requests reach a closed port while the pod leaves its Services"
+        "must sleep for at least {least} s: otherwise requests reach a closed port while the pod is removed from its Services"
     );
     (!kept).then(|| ("lifecycle.preStop".to_owned(), why))
 }
 
-/// A name that no container has is a new container, which is seldom what was meant where it brings no image.
+/// A name that no container has adds a container, which is seldom intended if it has no image.
 fn no_image(old: &Value, container: &Value) -> Option<String> {
     if !text(container, "image").is_empty() {
         return None;
@@ -173,7 +174,7 @@ fn image(rules: PodRules, planned: &Value, patched: &Value) -> Option<(String, S
     Image::objection(image, rules.example_image).map(|why| ("image".to_owned(), why))
 }
 
-/// One that is taken away is one that the component's field switches off.
+/// Removing a probe is the same as disabling it with the field of the component.
 fn probes(planned: &Value, patched: &Value) -> Found {
     let changed = |field: &&str| given(planned, field) != given(patched, field);
     PROBES
@@ -193,7 +194,7 @@ fn one_probe(name: &str, probe: &Value, container: &Value) -> Found {
         HANDLERS.into_iter().filter(|handler| given(probe, handler).is_some()).collect();
     if let [first, second, ..] = handlers.as_slice() {
         let why = format!(
-            "may not stand beside `{first}`: a probe asks in one way; remove that with `{first}: {{$patch: delete}}`"
+            "may not be combined with `{first}`: a probe has only one handler; remove that one with `{first}: {{$patch: delete}}`"
         );
         found.push(((*second).to_owned(), why));
     }
@@ -219,7 +220,7 @@ fn one_probe(name: &str, probe: &Value, container: &Value) -> Found {
     found
 }
 
-/// Quantities that are none, and requests above their limits.
+/// Finds invalid quantities, and requests above their limits.
 fn resources(container: &Value) -> Found {
     let mut found = Found::new();
     let amount = |list: &str, name: &str| {
@@ -245,7 +246,7 @@ fn resources(container: &Value) -> Found {
     found
 }
 
-/// A field that is there and not null.
+/// Returns a field that exists and is not null.
 fn given<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
     value.get(field).filter(|value| !value.is_null())
 }

@@ -17,7 +17,7 @@ pub struct Protection {
     pub annotation: fn(&str) -> bool,
 }
 
-/// Where the metadata of pods and Jobs stands, beside an object's own.
+/// The paths of the metadata of pods and Jobs, in addition to that of the object.
 fn templates(kind: &str) -> &'static [&'static [&'static str]] {
     match kind {
         "Deployment" | "Job" => &[&["spec", "template"]],
@@ -58,7 +58,7 @@ pub fn violations(kind: &str, changes: &Map<String, Value>, at: &str, protection
     found
 }
 
-/// Labels and annotations that are not ours may change, and nothing else.
+/// Only labels and annotations that do not belong to the operator may change.
 fn metadata(object: &Map<String, Value>, at: &str, protection: Protection, found: &mut Found) {
     let Some(given) = object.get("metadata") else { return };
     let at = format!("{at}.metadata");
@@ -88,12 +88,13 @@ fn metadata(object: &Map<String, Value>, at: &str, protection: Protection, found
     }
 }
 
-/// The fields of an object that is merged; none where it is removed or replaced as a whole.
+/// Returns the fields of an object that is merged. There are none if it is removed or replaced as a
+/// whole.
 fn fields(value: &Value) -> Option<&Map<String, Value>> {
     value.as_object().filter(|fields| !fields.contains_key(DIRECTIVE))
 }
 
-/// Whether a patch changes what stands at `path`, by itself or with all that is around it.
+/// Returns `true` if a patch changes the value at `path`, by itself or with its parents.
 fn mentions(changes: &Map<String, Value>, path: &[&str]) -> bool {
     let Some((first, rest)) = path.split_first() else { return true };
     if changes.contains_key(DIRECTIVE) {
@@ -106,7 +107,7 @@ fn mentions(changes: &Map<String, Value>, path: &[&str]) -> bool {
     }
 }
 
-/// The merged patch that changes what stands there, as a whole.
+/// Returns the merged patch that changes the value at the path as a whole.
 #[must_use]
 pub fn mention(pointer: &str) -> Map<String, Value> {
     let steps = pointer.strip_prefix('/').unwrap_or(pointer).rsplit('/');

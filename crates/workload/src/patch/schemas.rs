@@ -1,5 +1,6 @@
-//! What the built-in kinds look like, as the client library knows them: names of fields and their types. What only the API
-//! server can tell, such as whether a port is a port, is not in it. Kinds of definitions (routes, monitors, rules) have none here.
+//! Schemas of the built-in kinds, from the client library: names of fields and their types. They do
+//! not contain checks that only the API server performs, such as the range of a port. Kinds from
+//! CRDs (routes, monitors, rules) have no schema here.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -18,10 +19,10 @@ use serde_json::{Map, Value};
 
 use super::structure;
 
-/// The release of Kubernetes whose fields are known.
+/// The release of Kubernetes that the fields are from.
 pub const RELEASE: &str = "1.36";
 
-/// Numbers are taken too: the API server reads the text of one.
+/// Numbers are accepted too, because the API server reads their text.
 const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 
 static SCHEMAS: LazyLock<HashMap<&'static str, LazyLock<Value>>> = LazyLock::new(|| {
@@ -49,8 +50,8 @@ pub fn is_known(kind: &str) -> bool {
     SCHEMAS.contains_key(kind)
 }
 
-/// Fields that a kind does not have, values of another type, and required fields that are missing, by path. Nothing for a
-/// kind that has no schema here.
+/// Returns unknown fields, values of a wrong type, and missing required fields, by path. Empty for
+/// a kind without a schema here.
 #[must_use]
 pub fn faults(kind: &str, object: &Value) -> Vec<(String, String)> {
     let Some(schema) = SCHEMAS.get(kind) else { return Vec::new() };
@@ -59,7 +60,7 @@ pub fn faults(kind: &str, object: &Value) -> Vec<(String, String)> {
     let mut object = object.clone();
     structure::prune_null(&mut object, schema);
     structure::check(&object, schema, "", &mut found);
-    // A mapping in the place of a list has no known field either.
+    // A mapping in place of a list also has no known field.
     let within = |path: &str, above: &str| {
         path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
@@ -70,7 +71,7 @@ pub fn faults(kind: &str, object: &Value) -> Vec<(String, String)> {
     unknown.chain(found.into_iter().map(|fault| (fault.path, fault.message))).collect()
 }
 
-/// The schema of a type, without references and descriptions.
+/// Returns the schema of a type, without references and descriptions.
 fn of<K: JsonSchema>() -> Value {
     let mut generator = SchemaGenerator::default();
     let root = Value::from(K::json_schema(&mut generator));

@@ -1,34 +1,36 @@
-//! Structure, as the API server checks it: `null` is dropped, then types, bounds, values, fields and keys of lists.
-//! As much of the schema's language as the definition and the built-in kinds use.
+//! Structural validation as in the API server: it drops `null`, then checks types, bounds, values,
+//! fields and keys of lists. It implements as much of the schema language as the definition and the
+//! built-in kinds use.
 
 use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::json::{child, item};
 
-/// Who refuses.
+/// The check that rejects the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layer {
-    /// Strict field validation: a field that does not exist, or stands there twice.
+    /// Strict field validation: an unknown or duplicate field.
     Strict,
-    /// Types, bounds, values, keys of lists, `metadata`.
+    /// Schema: types, bounds, values, keys of lists, `metadata`.
     Schema,
     /// A CEL rule of the definition.
     Rule,
-    /// The operator, of what the API server accepts.
+    /// A check of the operator, for objects that the API server accepts.
     Operator,
 }
 
-/// Why an object is refused.
+/// One reason why an object is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub layer: Layer,
-    /// Such as `spec.components.all.env[0].value`.
+    /// The path of the field, such as `spec.components.all.env[0].value`.
     pub path: String,
     pub message: String,
-    /// The rule's text, for rules.
+    /// The text of the rule, for CEL rules.
     pub rule: Option<String>,
-    /// Rules are not asked about an object with such a fault: they could not be evaluated.
+    /// Rules are not evaluated for an object with such a violation, because the evaluation would
+    /// fail.
     pub blocking: bool,
 }
 
@@ -44,15 +46,15 @@ impl Refusal {
     }
 }
 
-/// A suggestion must be this near: a third of the letters may differ.
+/// The maximum distance of a suggestion: a third of the letters may differ.
 const NEAR: usize = 3;
 
-/// Whether a field is dropped by the API server before it looks.
+/// Returns `true` if the API server drops a field before validation.
 fn is_dropped(value: &Value, schema: &Value, name: &str) -> bool {
     value.is_null() && field(schema, name).is_some_and(|schema| schema["nullable"] != true)
 }
 
-/// The paths of what `prune_null` drops.
+/// Returns the paths of the values that `prune_null` drops.
 pub fn nulls(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -74,7 +76,8 @@ pub fn nulls(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>)
     }
 }
 
-/// Drops what is `null` and may not be, as the API server does before it looks: it means "not given".
+/// Drops `null` values that are not allowed, as the API server does before validation: they mean
+/// "absent".
 pub fn prune_null(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
@@ -93,7 +96,8 @@ pub fn prune_null(value: &mut Value, schema: &Value) {
     }
 }
 
-/// Fields that the schema does not have. As on the server, those of a mapping where there should be none count too.
+/// Returns unknown fields. As in the API server, the fields of a mapping in place of another type
+/// count too.
 pub fn unknown_fields(value: &Value, schema: &Value, path: &str, found: &mut Vec<Refusal>) {
     match value {
         Value::Object(fields) => {
@@ -121,7 +125,7 @@ pub fn unknown_fields(value: &Value, schema: &Value, path: &str, found: &mut Vec
     }
 }
 
-/// A field that stands one level too high: the entries of a map beside it have it.
+/// Finds a field that is one level too high: the entries of a map next to it have it.
 fn elsewhere(name: &str, schema: &Value) -> Option<String> {
     let maps = schema["properties"].as_object()?.iter();
     let (map, _) = maps
@@ -132,7 +136,7 @@ fn elsewhere(name: &str, schema: &Value) -> Option<String> {
     Some(format!("; it is a field of each entry of `{map}`"))
 }
 
-/// Everything that is wrong with the types and values of `value`; its fields are known.
+/// Returns all violations of types and values in `value`. Its fields are known.
 pub fn check(value: &Value, schema: &Value, path: &str, found: &mut Vec<Refusal>) {
     let at = found.len();
     type_of(value, schema, path, found);
@@ -155,7 +159,7 @@ pub fn check(value: &Value, schema: &Value, path: &str, found: &mut Vec<Refusal>
     }
 }
 
-/// The schema of a field, where it has one.
+/// Returns the schema of a field, if it has one.
 fn field<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
     let properties = schema["properties"].get(name);
     properties.or_else(|| Some(&schema["additionalProperties"]).filter(|it| it.is_object()))
@@ -195,7 +199,8 @@ fn type_of(value: &Value, schema: &Value, path: &str, found: &mut Vec<Refusal>) 
     }
 }
 
-/// Whether the server takes a float for an integer: beyond 53 bits it could not tell.
+/// Returns `true` if the API server accepts a float as an integer. Beyond 53 bits it cannot tell
+/// the difference.
 fn is_whole(number: f64) -> bool {
     const MOST: f64 = 9_007_199_254_740_991.0;
     number.fract() == 0.0 && number.abs() <= MOST
@@ -221,7 +226,7 @@ fn shown(value: &Value, type_: &str) -> String {
     }
 }
 
-/// Enough of a long text to find it.
+/// Returns the beginning of a long text, which is enough to find it.
 fn start(text: &str) -> String {
     const SHOWN: usize = 64;
     if text.chars().count() <= SHOWN {
@@ -244,7 +249,7 @@ fn one_of(value: &Value, schema: &Value, path: &str, found: &mut Vec<Refusal>) {
 fn of_text(text: &str, schema: &Value, path: &str, found: &mut Vec<Refusal>) {
     bounds(text.chars().count(), ["minLength", "maxLength"], "characters", schema, path, found);
     let Some(pattern) = schema["pattern"].as_str() else { return };
-    // The definition's patterns are all compiled by a test of this file.
+    // A test of this file compiles all patterns of the definition.
     if Regex::new(pattern).is_ok_and(|it| !it.is_match(text)) {
         let message = format!("'{}' must match '{pattern}'", start(text));
         found.push(Refusal::new(Layer::Schema, path, message));
@@ -281,7 +286,8 @@ fn bounds(
     }
 }
 
-/// List-maps and sets: each key once. As on the server, the second of several is named.
+/// Checks list-maps and sets: each key must occur once. As in the API server, the second occurrence
+/// is reported.
 fn unique(items: &[Value], schema: &Value, path: &str, found: &mut Vec<Refusal>) {
     if !schema["x-kubernetes-list-type"].is_string() {
         return;
@@ -291,7 +297,7 @@ fn unique(items: &[Value], schema: &Value, path: &str, found: &mut Vec<Refusal>)
     for (index, of) in keys.iter().enumerate() {
         if keys.iter().take(index).filter(|it| *it == of).count() == 1 {
             let which = key.map(|key| format!("`{key}` ")).unwrap_or_default();
-            let message = format!("{which}{of} is in the list already; each may be there once");
+            let message = format!("{which}{of} is already in the list; each may occur only once");
             found.push(Refusal::new(Layer::Schema, &item(path, index), message));
         }
     }
@@ -311,7 +317,7 @@ fn of_object(fields: &Map<String, Value>, schema: &Value, path: &str, found: &mu
     }
 }
 
-/// The name that was probably meant.
+/// Returns the name that was probably meant.
 fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = given.to_lowercase();
     let distance = |name: &str| strsim::osa_distance(&lower, &name.to_lowercase());

@@ -29,15 +29,19 @@ const SETTLING: i64 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
+    /// `Error` or `Warning`.
     pub severity: Severity,
+    /// Reason in one word, as listed in docs/reasons.md.
     #[schemars(length(max = 64))]
     pub reason: String,
-    /// `Kind namespace/name`.
+    /// Object with the problem, as `Kind namespace/name`.
     #[schemars(length(max = 512))]
     pub object: String,
+    /// Node of the pod with the problem. Absent if no node is involved.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub node: Option<String>,
+    /// What is wrong.
     #[schemars(length(max = 1024))]
     pub message: String,
     /// What to do next.

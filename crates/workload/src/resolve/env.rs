@@ -42,12 +42,13 @@ pub fn value_source(source: &common::EnvVarSource) -> EnvVarSource {
             optional: key.optional,
         }),
         field_ref: source.field_ref.as_ref().map(|field| ObjectFieldSelector {
-            // Owned as a whole, so the default would come back as ours.
+            // The operator owns the whole field, so the default would be applied as its own value.
             api_version: Some("v1".into()),
             field_path: field.field_path.clone(),
         }),
         resource_field_ref: source.resource_field_ref.as_ref().map(|field| ResourceFieldSelector {
-            // Owned as a whole too, and 0 is stored where there is none; both mean 1.
+            // The operator owns the whole field here too. If there is no value, 0 is stored. Both
+            // mean 1.
             divisor: Some(Quantity(field.divisor.as_ref().map_or("1", |given| &given.0).to_owned())),
             resource: field.resource.name().into(),
             container_name: field.container_name.clone(),

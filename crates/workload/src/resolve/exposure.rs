@@ -23,7 +23,7 @@ pub fn named_certificate(named: bool, tls: Option<&given::Tls>, at: &str, violat
     violations.require(
         tls.is_none_or(|tls| tls.issuer_ref.is_none()) || named,
         format!("{at}.tls.issuerRef"),
-        "needs a `host` in some rule, because a certificate is for names; remove it and use a Secret that is there",
+        "needs a `host` in at least one rule, because a certificate is issued for names; set a `host`, or remove `issuerRef` and use an existing Secret",
     );
 }
 

@@ -1,4 +1,4 @@
-//! Limits of the namespace, with defaults.
+//! Validation of the limits of the namespace, with their defaults.
 
 use k8s_openapi::apimachinery::pkg::api::resource;
 
@@ -32,8 +32,8 @@ pub fn resolve(
     }
 }
 
-/// Whether the namespace's own limits ask every container for a CPU limit: the LimitRange would give one to a container
-/// without, and the quota refuse its pods.
+/// Returns `true` if the limits of the namespace require a CPU limit for every container. The
+/// LimitRange would add one to a container without a limit, and the quota would reject its pods.
 #[must_use]
 pub fn cpu_is_limited(limits: Option<&Limits>) -> bool {
     let Some(limits) = limits else { return false };
@@ -66,19 +66,17 @@ fn limit_range(
     });
     for (name, request) in &requests {
         let limit = limits.get(name).and_then(quantity::parse);
-        // The API server refuses the LimitRange otherwise.
+        // The API server rejects the LimitRange otherwise.
         violations.require(
             quantity::parse(request).zip(limit).is_none_or(|(request, limit)| request <= limit),
             format!("{path}.defaults.requests.{name}"),
-            format!(
-                "must be at most `limits.{name}`; a value that is not given has its default, so give both"
-            ),
+            format!("must be at most `limits.{name}`; an absent value has its default, so set both"),
         );
     }
     LimitRange { requests, limits }
 }
 
-/// None where nothing is bounded: such a quota says nothing.
+/// Returns `None` if nothing is limited. Such a quota has no effect.
 fn quota(given: GivenQuota) -> Option<Quota> {
     let count = |number: i32| Quantity(number.to_string());
     let requests = given.requests.unwrap_or_default();

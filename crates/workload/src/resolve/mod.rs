@@ -14,10 +14,10 @@ pub mod scheduling;
 
 use std::fmt;
 
-/// One objection: where, and what to change.
+/// One violation: the field, and what to change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
-    /// Such as `spec.components.rest.resources.requests.memory`.
+    /// Path of the field, such as `spec.components.rest.resources.requests.memory`.
     pub path: String,
     pub message: String,
 }
@@ -28,7 +28,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Collects violations, so that the user sees all of them at once.
+/// Collects violations, so that the user sees all of them in one step.
 #[derive(Debug, Default)]
 pub struct Violations(pub Vec<Violation>);
 

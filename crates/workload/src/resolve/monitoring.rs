@@ -27,7 +27,7 @@ pub fn monitor(
     let mut scrape_timeout = or(&given.scrape_timeout, defaults.scrape_timeout);
     let longer = seconds(&scrape_timeout) > seconds(&interval);
     if longer && given.scrape_timeout.is_none() {
-        // The default gives way to a short interval.
+        // The default timeout is reduced to a shorter interval.
         scrape_timeout.clone_from(&interval);
     }
     violations.require(

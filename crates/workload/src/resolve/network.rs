@@ -15,9 +15,9 @@ use crate::{
     model::{Ingress, NetworkPolicy},
 };
 
-/// Where most installations put it.
+/// The namespace of Prometheus in most installations.
 const MONITORING: &str = "monitoring";
-/// Where its manifests and its chart put it.
+/// The namespace of ingress-nginx in its manifests and its chart.
 const INGRESS_NGINX: &str = "ingress-nginx";
 
 /// Who may talk to the pods of a product, as it was written, with the peers that nobody named.
@@ -46,7 +46,7 @@ impl NetworkPeers {
     }
 }
 
-/// `None` where it was turned off; on by default.
+/// Returns `None` if the policies are disabled. They are enabled by default.
 pub fn resolve(
     given: Option<&GivenPolicy>,
     path: &str,
@@ -77,16 +77,16 @@ pub fn resolve(
     })
 }
 
-/// A peer that says both or nothing would let in more than it reads like.
+/// A peer with both or neither would allow more than it seems.
 fn check(peer: &Peer, path: &str, violations: &mut Violations) {
     violations.require(
         peer.cidr.is_some() != (peer.namespace_selector.is_some() || peer.pod_selector.is_some()),
         path,
-        "must have either `cidr`, or `namespaceSelector` and `podSelector` or one of them",
+        "must have either `cidr`, or `namespaceSelector` or `podSelector` or both",
     );
 }
 
-/// Every pod of a namespace, by the label that Kubernetes keeps on each.
+/// Returns a peer for all pods of a namespace, by the label that Kubernetes sets on each namespace.
 fn namespace(name: &str) -> PodPeer {
     let labels = [("kubernetes.io/metadata.name".to_owned(), name.to_owned())];
     PodPeer { namespace_selector: Some(Selector { match_labels: labels.into() }), pod_selector: None }

@@ -1,4 +1,5 @@
-//! Requests and limits after defaults. Nothing is raised silently: a request above its limit is an objection.
+//! Validation of requests and limits after defaults. Nothing is raised silently: a request above
+//! its limit is a violation.
 
 use k8s_openapi::apimachinery::pkg::api::resource;
 
@@ -10,7 +11,7 @@ use crate::{
     quantity,
 };
 
-/// Less than this is a mistyped unit: `400m` of memory is less than one byte.
+/// A smaller value is a mistyped unit: `400m` of memory is less than one byte.
 const LEAST_MEMORY: i128 = quantity::units(16 * 1024 * 1024);
 const LEAST_CPU: i128 = quantity::units(1) / 1000;
 
@@ -33,8 +34,9 @@ pub fn resolve(
     let given = given.cloned().unwrap_or_default();
     let requests = given.requests.unwrap_or_default();
     let limits = given.limits.unwrap_or_default();
-    // Who gives a request and no limit wants none; a default one would throttle what the request was chosen for. Memory
-    // keeps its limit: the JVM makes its heap by it.
+    // A user who sets a request and no limit does not want a limit. A default limit would throttle
+    // what the request was chosen for. Memory keeps its limit, because the JVM derives its heap
+    // size from it.
     let unlimited = requests.cpu.is_some() && limits.cpu.is_none() && !cpu_is_limited;
     let cpu = Pair {
         resource: "cpu",
@@ -65,7 +67,7 @@ pub fn resolve(
     }
 }
 
-/// By their names, those that there are.
+/// Returns the present resources by name.
 #[must_use]
 pub fn quantities(list: ResourceList) -> Quantities {
     [("cpu", list.cpu), ("memory", list.memory), ("ephemeral-storage", list.ephemeral_storage)]
@@ -100,7 +102,7 @@ impl Value {
         format!("'{}'{}", self.quantity.0, if self.given { "" } else { " by default" })
     }
 
-    /// `None` after an objection.
+    /// Returns `None` after a violation.
     fn amount(&self, path: &str, least: i128, violations: &mut Violations) -> Option<i128> {
         let Some(amount) = quantity::nano(&self.quantity.0) else {
             violations.add(path, format!("{} must be a quantity such as '512Mi' or '250m'", self.quoted()));
@@ -109,7 +111,7 @@ impl Value {
         violations.require(
             amount >= least,
             path,
-            format!("{} is too small to be meant; 'm' means a thousandth, 'Mi' 1,048,576", self.quoted()),
+            format!("{} is too small; 'm' means a thousandth, 'Mi' means 1,048,576", self.quoted()),
         );
         (amount >= least).then_some(amount)
     }
@@ -126,7 +128,8 @@ impl Pair {
         if requested.zip(limited).is_none_or(|(requested, limited)| requested <= limited) {
             return;
         }
-        // At what the user wrote: the default on the other side is what it contradicts.
+        // The violation is reported at the field that the user wrote, because the default of the
+        // other field contradicts it.
         if request.given {
             violations.add(
                 request_path,

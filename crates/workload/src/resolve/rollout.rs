@@ -28,7 +28,7 @@ pub fn strategy(
         violations.require(
             !settings,
             format!("{path}.strategy"),
-            "`maxSurge` and `maxUnavailable` mean nothing with type 'Recreate'; remove them",
+            "`maxSurge` and `maxUnavailable` have no effect with type 'Recreate'; remove them",
         );
         return Rollout::Recreate;
     }
@@ -51,18 +51,20 @@ pub fn budget(given: Option<&PodDisruptionBudget>, path: &str, violations: &mut 
         (Some(_), Some(_)) => {
             violations.add(
                 format!("{path}.podDisruptionBudget"),
-                "`minAvailable` and `maxUnavailable` may not be given together; keep one",
+                "`minAvailable` and `maxUnavailable` are mutually exclusive; remove one",
             );
             PdbPolicy::Off
         }
         (Some(count), None) => PdbPolicy::MinAvailable(count.into()),
         (None, Some(count)) => PdbPolicy::MaxUnavailable(count.into()),
-        // An empty block asks for a budget, so it is explicit: also where none would be made by default.
+        // An empty block requests a budget and is therefore explicit, even if there would be none
+        // by default.
         (None, None) => PdbPolicy::MaxUnavailable(IntOrString::Int(1)),
     }
 }
 
-/// A pod that is not ready serves nobody: keeping it would only block the drain that could help it.
+/// A pod that is not ready serves no clients. Keeping it would only block the drain that could help
+/// it.
 #[must_use]
 pub fn unhealthy_pods(given: Option<&PodDisruptionBudget>) -> &'static str {
     match given.and_then(|budget| budget.unhealthy_pod_eviction_policy).unwrap_or_default() {

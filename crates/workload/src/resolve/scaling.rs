@@ -1,4 +1,4 @@
-//! Who decides the number of a component's pods.
+//! Validation of scaling: a fixed number of pods, or an autoscaler.
 
 use k8s_openapi::api::autoscaling::v2::{HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscalerBehavior};
 
@@ -34,7 +34,7 @@ pub fn resolve(
     violations.require(
         replicas.is_none(),
         format!("{path}.replicas"),
-        "may not be given together with `autoscaling`; use `autoscaling.minReplicas`",
+        "may not be set while `autoscaling` is on; use `autoscaling.minReplicas`",
     );
     let min = auto.min_replicas.unwrap_or(defaults.min_replicas.min(auto.max_replicas));
     violations.require(
@@ -53,7 +53,7 @@ pub fn resolve(
     })
 }
 
-/// None for an empty block: it would be owned by us as an empty block.
+/// Returns `None` for an empty block. Otherwise the operator would own it as an empty block.
 fn behavior(given: &ScalingBehavior) -> Option<HorizontalPodAutoscalerBehavior> {
     let scale_up = given.scale_up.as_ref().and_then(rules);
     let scale_down = given.scale_down.as_ref().and_then(rules);

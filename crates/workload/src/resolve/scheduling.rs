@@ -1,4 +1,4 @@
-//! Where pods may run, in the words of Kubernetes.
+//! Scheduling constraints of pods, as in Kubernetes.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{
 pub const HARD: &str = "DoNotSchedule";
 const SOFT: &str = "ScheduleAnyway";
 
-/// The API server keys the list by these two, and refuses a second entry.
+/// The API server uses these two fields as the key of the list, and rejects a second entry.
 pub fn spread(
     given: Option<&Vec<given::TopologySpread>>,
     path: &str,

@@ -1,5 +1,5 @@
-//! What operations of RFC 6902 may not mention. `test` and `from` count too: what they would read is not known before the object
-//! is planned for good.
+//! Checks of the paths in operations of RFC 6902. `test` and `from` count too: the value that they
+//! would read is not known before the object is finally planned.
 
 use super::{
     super::{Violation, Violations},
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Each operation by the rules of merged patches.
+/// Checks each operation by the rules of merged patches.
 pub(super) fn protected(patch: &ObjectPatch, at: &str, violations: &mut Violations) {
     for (index, operation) in patch.operations.iter().flatten().enumerate() {
         for (field, pointer) in pointers(operation) {

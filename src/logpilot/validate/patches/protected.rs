@@ -1,4 +1,5 @@
-//! What no patch may mention: what keeps the cluster together, and what a field of the spec decides.
+//! Paths that no patch may change: what the operator depends on, and what a field of the spec
+//! controls.
 
 use crate::{
     logpilot::labels,
@@ -11,12 +12,12 @@ pub(super) const PROTECTION: Protection = Protection {
     annotation: |key| key.starts_with("logpilot.io/") || key.starts_with("argocd.argoproj.io/"),
 };
 
-/// Kind (none: every kind), path, and what to do instead.
+/// Kind (`None`: all kinds), path, and what to do instead.
 const PROTECTED: &[Row] = &[
-    (None, &["apiVersion"], "says which object it is"),
-    (None, &["kind"], "says which object it is"),
+    (None, &["apiVersion"], "identifies the object"),
+    (None, &["kind"], "identifies the object"),
     (None, &["status"], "is written by Kubernetes"),
-    (None, &["spec", "selector"], "is frozen: the objects that it selects would be lost"),
+    (None, &["spec", "selector"], "is immutable: the operator would lose the objects that it selects"),
     (
         Some("Deployment"),
         &["spec", "replicas"],
@@ -43,17 +44,21 @@ const PROTECTED: &[Row] = &[
     (
         Some("CronJob"),
         &["spec", "concurrencyPolicy"],
-        "keeps two backups from pruning at once; it has to stay as it is",
+        "prevents two backups from pruning at the same time and must not change",
     ),
     (Some("Service"), &["spec", "clusterIP"], "cannot be changed"),
     (Some("Service"), &["spec", "clusterIPs"], "cannot be changed"),
     (
         Some("Service"),
         &["spec", "externalIPs"],
-        "lets a Service take the traffic of others; use `loadBalancer`",
+        "allows a Service to receive traffic of other addresses; use `loadBalancer`",
     ),
-    (Some("Service"), &["spec", "externalName"], "sends clients elsewhere"),
-    (Some("HorizontalPodAutoscaler"), &["spec", "scaleTargetRef"], "is what the autoscaler is for"),
+    (Some("Service"), &["spec", "externalName"], "redirects clients to another host"),
+    (
+        Some("HorizontalPodAutoscaler"),
+        &["spec", "scaleTargetRef"],
+        "identifies the Deployment that the autoscaler scales",
+    ),
     (
         Some("HorizontalPodAutoscaler"),
         &["spec", "minReplicas"],
@@ -64,7 +69,11 @@ const PROTECTED: &[Row] = &[
         &["spec", "maxReplicas"],
         "is checked against the storage; use `autoscaling.maxReplicas`",
     ),
-    (Some("NetworkPolicy"), &["spec", "podSelector"], "is frozen: the pods that it selects would be open"),
+    (
+        Some("NetworkPolicy"),
+        &["spec", "podSelector"],
+        "is immutable: the pods that it selects would lose their protection",
+    ),
     (
         Some("NetworkPolicy"),
         &["spec", "policyTypes"],
@@ -100,19 +109,27 @@ const PROTECTED: &[Row] = &[
         &["spec", "hostnames"],
         "is compared with the routes of other resources; use `exposure.gateway.rules`",
     ),
-    (Some("LimitRange"), &["spec", "limits"], "decides what pods have to state; use `limits.defaults`"),
-    (Some("ResourceQuota"), &["spec", "hard"], "decides what pods have to state; use `limits.quota`"),
-    (Some("Job"), &["spec", "parallelism"], "has to stay as it is: one pod works on the data"),
-    (Some("Job"), &["spec", "completions"], "has to stay as it is: the work is done once"),
+    (
+        Some("LimitRange"),
+        &["spec", "limits"],
+        "determines which resources pods must set; use `limits.defaults`",
+    ),
+    (
+        Some("ResourceQuota"),
+        &["spec", "hard"],
+        "determines which resources pods must set; use `limits.quota`",
+    ),
+    (Some("Job"), &["spec", "parallelism"], "must not change, because only one pod may access the data"),
+    (Some("Job"), &["spec", "completions"], "must not change, because the work is done once"),
     (
         Some("CronJob"),
         &["spec", "jobTemplate", "spec", "parallelism"],
-        "has to stay as it is: one pod works on the backups",
+        "must not change, because only one pod may access the backups",
     ),
     (
         Some("CronJob"),
         &["spec", "jobTemplate", "spec", "completions"],
-        "has to stay as it is: the work is done once",
+        "must not change, because the work is done once",
     ),
     (
         Some("PersistentVolumeClaim"),

@@ -4,17 +4,16 @@ use kube::core::{Reason, Rule};
 
 use super::{at_most, explained, forbidden};
 
-// What patches are asked too, in the same words.
+// The checks of patches use these values and messages too.
 pub const LEAST_GRACE_SECONDS: i64 = 6;
 pub const GRACE_PERIOD: &str =
-    "must be at least 6: pods wait 5 s before they stop, so that no request reaches a closed port";
+    "must be at least 6: pods wait 5 s before they terminate, so that no request reaches a closed port";
 pub const SYSTEM_CLASSES: &str = "system-";
-pub const PRIORITY_CLASS: &str =
-    "may not start with 'system-': those classes are for the cluster's own pods; name a class of yours";
+pub const PRIORITY_CLASS: &str = "may not start with 'system-': those classes are reserved for system pods; name a PriorityClass of your own";
 
 // ---- one component ------------------------------------------------------------------------------
 
-/// `autoscaling` is given and not switched off.
+/// True if `autoscaling` is present and not disabled.
 fn scaled(component: &str) -> String {
     format!(
         "(has({component}.autoscaling) && (!has({component}.autoscaling.enabled) || {component}.autoscaling.enabled))"
@@ -29,19 +28,20 @@ pub fn replicas_or_autoscaling() -> Rule {
     .field_path(".replicas")
 }
 
-/// Without this, dropping the autoscaler would also drop a running service to its default size.
+/// Without this rule, removing the autoscaler would also reduce a running service to its default
+/// size.
 pub fn replicas_after_autoscaling() -> Rule {
     Rule::new(format!(
         "!{} || {} || has(self.replicas)",
         scaled("oldSelf"),
         scaled("self")
     ))
-    .message("must be given when `autoscaling` is removed or turned off, so that the number of pods is your choice and not a default")
+    .message("must be given when `autoscaling` is removed or turned off, otherwise the number of pods would change to the default")
     .reason(Reason::FieldValueRequired)
     .field_path(".replicas")
 }
 
-/// The API server refuses the Deployment otherwise. 600 s is Kubernetes' default deadline.
+/// The API server rejects the Deployment otherwise. 600 s is the default deadline of Kubernetes.
 pub fn deadline_after_min_ready() -> Rule {
     explained(
         "(has(self.progressDeadlineSeconds) ? self.progressDeadlineSeconds : 600) > (has(self.minReadySeconds) ? self.minReadySeconds : 0)",
@@ -58,14 +58,15 @@ pub fn priority_class() -> Rule {
     Rule::new(format!("!self.startsWith('{SYSTEM_CLASSES}')")).message(PRIORITY_CLASS)
 }
 
-/// Kubernetes takes another class only in a new Service. One that is switched off is taken away before it comes back.
+/// Kubernetes accepts another class only in a new Service. A load balancer that is disabled is
+/// deleted before it is created again.
 pub fn load_balancer_class_is_kept() -> Rule {
     let off = |of: &str| format!("(has({of}.enabled) && !{of}.enabled)");
     let class = |of: &str| format!("(has({of}.class) ? {of}.class : '')");
     explained(
         format!("{} || {} || {} == {}", off("self"), off("oldSelf"), class("self"), class("oldSelf")),
         format!(
-            "\"is immutable while there is a load balancer (was '\" + {} + \"'): set `enabled: false` with the new class, wait until the Service is gone, then set `enabled: true`; the address changes\"",
+            "\"is immutable while the load balancer exists (was '\" + {} + \"'): set `enabled: false` and the new class, wait until the Service is deleted, then set `enabled: true`; the address changes\"",
             class("oldSelf")
         ),
     )
@@ -80,7 +81,7 @@ pub fn max_not_below_min() -> Rule {
     .field_path(".maxReplicas")
 }
 
-/// Kubernetes keys constraints by both fields.
+/// Kubernetes uses both fields as the key of a constraint.
 pub fn spread_once() -> Rule {
     let when =
         |item: &str| format!("(has({item}.whenUnsatisfiable) ? {item}.whenUnsatisfiable : 'ScheduleAnyway')");
@@ -99,7 +100,7 @@ pub fn spread_once() -> Rule {
 pub fn recreate_has_no_rolling() -> Rule {
     forbidden(
         "!has(self.type) || self.type != 'Recreate' || (!has(self.maxSurge) && !has(self.maxUnavailable))",
-        "'Recreate' stops every pod first: `maxSurge` and `maxUnavailable` may not be given with it",
+        "'Recreate' terminates all pods first: remove `maxSurge` and `maxUnavailable`, or use 'RollingUpdate'",
     )
     .field_path(".type")
 }
@@ -107,7 +108,7 @@ pub fn recreate_has_no_rolling() -> Rule {
 pub fn rolling_can_move() -> Rule {
     forbidden(
         "!has(self.maxSurge) || !has(self.maxUnavailable) || !(self.maxSurge == 0 || self.maxSurge == '0%') || !(self.maxUnavailable == 0 || self.maxUnavailable == '0%')",
-        "may not be 0 when `maxSurge` is 0: no pod could ever be replaced",
+        "may not be 0 if `maxSurge` is 0: no pod could be replaced; raise one of them",
     )
     .field_path(".maxUnavailable")
 }
@@ -115,19 +116,19 @@ pub fn rolling_can_move() -> Rule {
 pub fn one_budget() -> Rule {
     forbidden(
         "!has(self.minAvailable) || !has(self.maxUnavailable)",
-        "`minAvailable` and `maxUnavailable` may not be given together; keep one",
+        "`minAvailable` and `maxUnavailable` are mutually exclusive; remove one",
     )
 }
 
 // ---- probes -------------------------------------------------------------------------------------
 
-/// What stands in a request's first line.
+/// The path as it is sent in the first line of a request.
 pub fn probe_path() -> Rule {
     Rule::new("self.matches('^/[A-Za-z0-9/._~%&=?,:@+-]*$')")
         .message("must start with '/' and consist of letters, digits and any of /._~%&=?,:@+-")
 }
 
-/// For `liveness` and `startup`, as in a Pod.
+/// Applies at `liveness` and `startup`, as in a Pod.
 pub fn one_success() -> Rule {
     Rule::new("!has(self.successThreshold) || self.successThreshold == 1")
         .message("must be 1 for liveness and startup probes")
@@ -136,8 +137,9 @@ pub fn one_success() -> Rule {
 
 // ---- resources ----------------------------------------------------------------------------------
 
-/// `requests` must not exceed `limits`. Both have defaults, so a value given alone is held against
-/// the default of the other: the API server would refuse the Deployment, with no word to the user.
+/// `requests` must not exceed `limits`. Both have defaults, so a single value is compared with the
+/// default of the other one. Otherwise the API server would reject the Deployment without a message
+/// to the user.
 fn within(field: &str, request: &str, limit: &str) -> Rule {
     let requested = format!(
         "(has(self.requests) && has(self.requests.{field}) ? string(self.requests.{field}) : '{request}')"
@@ -145,13 +147,13 @@ fn within(field: &str, request: &str, limit: &str) -> Rule {
     let limited =
         format!("(has(self.limits) && has(self.limits.{field}) ? string(self.limits.{field}) : '{limit}')");
     explained(
-        // A limit below any useful value has its own message, at its own field.
+        // A limit below any useful value has its own message at its own field.
         format!(
             "!isQuantity({limited}) || quantity({limited}).compareTo(quantity('16Mi')) < 0 || {}",
             at_most(&requested, &limited)
         ),
         format!(
-            "\"must be less than or equal to `limits.{field}`: '%s' is more than '%s'; a value that is not given has its default, so give both\".format([{requested}, {limited}])"
+            "\"must be less than or equal to `limits.{field}`: '%s' is more than '%s'; an absent value has its default, so set both\".format([{requested}, {limited}])"
         ),
     )
     .field_path(format!(".requests.{field}"))

@@ -1,4 +1,4 @@
-//! Exposure by the Gateway API: what the routes of one host may say.
+//! Rules of the Gateway API: what the routes of one host may contain.
 
 use kube::core::Rule;
 
@@ -6,7 +6,7 @@ use super::{explained, forbidden};
 
 pub fn one_kind_of_parent() -> Rule {
     Rule::new("has(self.className) != has(self.parentRefs)").message(
-        "must have exactly one of `className`, which makes a Gateway, and `parentRefs`, which uses those that are there",
+        "must have exactly one of `className`, which creates a Gateway, and `parentRefs`, which uses existing ones",
     )
 }
 
@@ -18,17 +18,18 @@ pub fn tls_needs_own_gateway() -> Rule {
     .field_path(".tls")
 }
 
-/// The Gateway API asks for a section in each where a Gateway stands twice.
+/// The Gateway API requires a section name in each reference if a Gateway is referenced more than
+/// once.
 pub fn unique_parents() -> Rule {
     let same = "a.name == b.name && (has(a.__namespace__) ? a.__namespace__ : '') == (has(b.__namespace__) ? b.__namespace__ : '')";
     let whole = "!has(a.sectionName) || !has(b.sectionName) || a.sectionName == b.sectionName";
     forbidden(
         format!("self.all(a, self.exists_one(b, {same} && ({whole})))"),
-        "must not name one Gateway twice, unless each names another `sectionName`",
+        "must not name the same Gateway twice, unless each entry has a different `sectionName`",
     )
 }
 
-/// A listener takes either kind of route for a host and refuses the younger one of the other kind.
+/// A listener accepts one kind of route per host and rejects the younger route of the other kind.
 pub fn one_protocol_per_host() -> Rule {
     let grpc = |rule: &str| format!("(has({rule}.protocol) && {rule}.protocol == 'Grpc')");
     let clash = format!(
@@ -39,12 +40,13 @@ pub fn one_protocol_per_host() -> Rule {
     explained(
         format!("!self.exists(a, {clash})"),
         format!(
-            "\"host '%s' may not have rules for both Http and Grpc: a Gateway accepts one kind of route for a host; give one of them another host\".format([self.filter(a, {clash})[0].host])"
+            "\"host '%s' may not have rules for both Http and Grpc: a Gateway accepts only one kind of route per host; use another host for one of them\".format([self.filter(a, {clash})[0].host])"
         ),
     )
 }
 
-/// At `gateway`. Without a host a rule is for those of every other rule too, where they share a listener.
+/// Applies at `gateway`. A rule without a host also matches the hosts of all other rules if they
+/// share a listener.
 pub fn any_host_has_one_protocol() -> Rule {
     let grpc = |rule: &str| format!("(has({rule}.protocol) && {rule}.protocol == 'Grpc')");
     forbidden(
@@ -54,16 +56,17 @@ pub fn any_host_has_one_protocol() -> Rule {
             grpc("a"),
             grpc("b")
         ),
-        "may not have a rule without `host` beside rules of the other protocol: a Gateway accepts one kind of route for a host; give it a host",
+        "may not have a rule without `host` together with rules of the other protocol: a Gateway accepts only one kind of route per host; set its `host`",
     )
     .field_path(".rules")
 }
 
-/// The Gateway API asks for a rule of its own for each path that is replaced, and a route has room for 16.
+/// The Gateway API requires a separate rule for each path with a rewrite, and a route may have 16
+/// rules.
 pub fn few_rewrites() -> Rule {
     forbidden(
         "self.filter(r, has(r.rewrite)).size() <= 12",
-        "may have a `rewrite` in at most 12 rules: each needs a rule of its own in its route; use `parentRefs` and routes of your own for more",
+        "may have a `rewrite` in at most 12 rules: each needs a separate rule in its route; for more, use `parentRefs` with routes of your own",
     )
 }
 
@@ -80,10 +83,10 @@ pub fn grpc_path(example: &str) -> Rule {
     )
 }
 
-/// Two ways in for one host would fight over its name and its certificate.
+/// An Ingress and a Gateway for the same host would compete for its name and its certificate.
 pub fn one_way_per_host() -> Rule {
     let on = |way: &str| format!("has(self.{way}) && (!has(self.{way}.enabled) || self.{way}.enabled)");
-    // Without a host it is every host's, on either way.
+    // A rule without a host matches all hosts, in both kinds of exposure.
     let host = |rule: &str| format!("(has({rule}.host) ? {rule}.host : '')");
     let shared = format!("self.ingress.rules.exists(b, {} == {})", host("a"), host("b"));
     let both = format!("{} && {}", on("ingress"), on("gateway"));

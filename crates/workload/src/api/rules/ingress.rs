@@ -17,7 +17,7 @@ pub fn path_format() -> Rule {
     )
 }
 
-/// nginx gives a location to the older Ingress and ignores the other, whatever its protocol.
+/// nginx assigns a location to the older Ingress and ignores the other one, whatever its protocol.
 pub fn unique_locations() -> Rule {
     let path = |rule: &str| format!("(has({rule}.path) ? {rule}.path : '/')");
     let host = |rule: &str| format!("(has({rule}.host) ? {rule}.host : '')");
@@ -29,32 +29,33 @@ pub fn unique_locations() -> Rule {
             path("a"),
             path("b")
         ),
-        "must not name the same host and path twice (the default path is '/'), not for two protocols either; give one of them another host or path",
+        "must not name the same host and path twice (the default path is '/'), even for different protocols; use another host or path for one of them",
     )
 }
 
-/// The target is a setting of a whole Ingress.
+/// The rewrite target is a setting of a whole Ingress.
 pub fn one_rewrite() -> Rule {
     forbidden(
         "self.all(a, !has(a.rewrite) || self.all(b, !has(b.rewrite) || a.rewrite == b.rewrite))",
-        "must have the same `rewrite` in each rule that has one: an Ingress has one target for all its paths; use `gateway` for several",
+        "must have the same `rewrite` in all rules that have one: an Ingress has one rewrite target for all paths; for different ones use `gateway`",
     )
 }
 
-/// At a rule. The path of a gRPC request is its method.
+/// Applies at a rule. The path of a gRPC request is the name of its method.
 pub fn rewrite_only_http() -> Rule {
     forbidden(
         "!has(self.rewrite) || !has(self.protocol) || self.protocol != 'Grpc'",
-        "may only be given for protocol Http: the path of a gRPC request names its method",
+        "may only be given for protocol Http: the path of a gRPC request is the name of its method; remove it",
     )
     .field_path(".rewrite")
 }
 
-/// At `ingress` and `gateway`. cert-manager reads the names of a certificate from the hosts.
+/// Applies at `ingress` and `gateway`. cert-manager reads the names of a certificate from the
+/// hosts.
 pub fn certificate_needs_host() -> Rule {
     forbidden(
         "!has(self.tls) || !has(self.tls.issuerRef) || self.rules.exists(r, has(r.host))",
-        "may only be given with a `host` in some rule: a certificate is for names; remove `issuerRef` and use a Secret that is there",
+        "may only be given if a rule has a `host`: a certificate is issued for names; set a `host`, or remove `issuerRef` and use an existing Secret",
     )
     .field_path(".tls.issuerRef")
 }

@@ -4,20 +4,20 @@ use kube::core::{Reason, Rule};
 
 use super::{at_most, explained};
 
-/// `requests` must not exceed `limits`; both have defaults, as for a component.
+/// `requests` must not exceed `limits`. Both have defaults, as for a component.
 fn within(field: &str, name: &str, request: &str, limit: &str, least: &str) -> Rule {
     let value = |list: &str, default: &str| {
         format!("(has(self.{list}) && has(self.{list}.{field}) ? string(self.{list}.{field}) : '{default}')")
     };
     let (requested, limited) = (value("requests", request), value("limits", limit));
     explained(
-        // A limit below any useful value has its own message, at its own field.
+        // A limit below any useful value has its own message at its own field.
         format!(
             "!isQuantity({limited}) || quantity({limited}).compareTo(quantity('{least}')) < 0 || {}",
             at_most(&requested, &limited)
         ),
         format!(
-            "\"must be less than or equal to `limits.{name}`: '%s' is more than '%s'; a value that is not given has its default, so give both\".format([{requested}, {limited}])"
+            "\"must be less than or equal to `limits.{name}`: '%s' is more than '%s'; an absent value has its default, so set both\".format([{requested}, {limited}])"
         ),
     )
 }
@@ -30,20 +30,20 @@ pub fn memory_within_limit() -> Rule {
     within("memory", "memory", "256Mi", "512Mi", "16Mi").field_path(".requests.memory")
 }
 
-/// Without defaults: a missing one is no quantity, and passes.
+/// Ephemeral storage has no defaults. A missing value is not a quantity and passes.
 pub fn ephemeral_storage_within_limit() -> Rule {
     within("ephemeral__dash__storage", "ephemeral-storage", "", "", "16Mi")
         .field_path(".requests['ephemeral-storage']")
 }
 
 pub fn some_quota() -> Rule {
-    // A list whose amounts are all without a value is left empty.
+    // A list is empty if none of its amounts has a value.
     let amounts = |list: &str| {
         format!(
             "(has(self.{list}) && (has(self.{list}.cpu) || has(self.{list}.memory) || has(self.{list}.ephemeral__dash__storage)))"
         )
     };
     Rule::new(format!("has(self.pods) || {} || {} || has(self.persistentVolumeClaims) || has(self.storage)", amounts("requests"), amounts("limits")))
-        .message("must have at least one of `pods`, `requests`, `limits`, `persistentVolumeClaims` and `storage`; a quota of nothing bounds nothing")
+        .message("must have at least one of `pods`, `requests`, `limits`, `persistentVolumeClaims` and `storage`; an empty quota limits nothing")
         .reason(Reason::FieldValueRequired)
 }

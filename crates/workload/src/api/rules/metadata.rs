@@ -1,30 +1,31 @@
-//! Labels and annotations: keys must be names Kubernetes accepts, and may not be ours.
+//! Rules of labels and annotations: keys must be valid in Kubernetes and not reserved for the
+//! operator.
 
 use kube::core::Rule;
 
 use super::explained;
 use crate::api::definition::DOMAIN;
 
-/// `prefix/name`, the prefix being optional.
+/// `prefix/name`, with an optional prefix.
 const QUALIFIED: &str =
     "'^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'";
 
-/// Labels that selectors, ownership and pruning depend on. The Pod Security labels have their own
-/// field: a copy here would loosen a namespace that reads as `Restricted`.
+/// Labels that selectors, ownership and pruning depend on. The Pod Security labels have a field of
+/// their own: a label here would weaken a namespace that is declared as `Restricted`.
 fn our_labels() -> String {
     format!(
         "k in ['app', 'pod-template-hash', 'kubernetes.io/metadata.name', 'app.kubernetes.io/name', 'app.kubernetes.io/instance', 'app.kubernetes.io/component', 'app.kubernetes.io/managed-by', 'app.kubernetes.io/version'] || k.startsWith('{DOMAIN}/') || k.startsWith('pod-security.kubernetes.io/')"
     )
 }
 
-/// Annotations that are this operator's or that a controller writes on the same objects.
+/// Annotations that are reserved for the operator, or that a controller writes to the same objects.
 fn our_annotations() -> String {
     format!(
         "k.startsWith('{DOMAIN}/') || k.startsWith('deployment.kubernetes.io/') || k.startsWith('pv.kubernetes.io/') || k in ['kubectl.kubernetes.io/last-applied-configuration', 'kubectl.kubernetes.io/restartedAt', 'argocd.argoproj.io/tracking-id', 'argocd.argoproj.io/sync-options']"
     )
 }
 
-/// A single name: a taint's key, a topology, a class.
+/// A single name, such as the key of a taint, a topology key or a class.
 pub fn qualified_name() -> Rule {
     Rule::new(format!("self.matches({QUALIFIED})")).message(
         "must be a qualified name such as 'team' or 'example.com/team': letters, digits, '-', '_' and '.', with an optional DNS prefix",
@@ -66,9 +67,10 @@ pub fn no_reserved_annotations() -> Rule {
     )
 }
 
-/// Annotations of every object also reach the Ingress, past the checks of its own annotations.
+/// Annotations of every object are also written to the Ingress, without the checks of its own
+/// annotations.
 pub fn nothing_for_the_ingress() -> Rule {
-    // Prefixes of what reads annotations of an Ingress, and of what writes for them.
+    // Prefixes of the software that reads annotations of an Ingress or writes objects for it.
     const FOREIGN: &str = "k.matches('(^|[.-])(ingress|nginx|haproxy|traefik|konghq|cert-manager)([.-][^/]*)?/') || k == 'kubernetes.io/ingress.class'";
     explained(
         format!("!self.exists(k, {FOREIGN})"),

@@ -1,11 +1,13 @@
-//! The CEL rules that the API server checks, with the sentence a user reads when one refuses.
+//! The CEL rules that the API server checks, with the message that a user reads if a rule rejects
+//! the resource.
 //!
-//! A rule stands as deep as it can, so that the API server names the field and quotes its value by
-//! itself. Rules about fields that may be absent, and about what may not change, stand at the
-//! parent: a rule on an absent field never runs, and setting it later would slip through.
+//! A rule is attached as deep as possible, so that the API server names the field and quotes its
+//! value by itself. Rules about fields that may be absent, and about immutable fields, are attached
+//! to the parent: a rule on an absent field never runs, so that it would not notice when the field
+//! is set later.
 //!
-//! Every rule must also be one that the client-side evaluator of the tests understands (no optional
-//! syntax, no two-variable macros) and one that Kubernetes 1.33 accepts.
+//! Each rule must also be valid for the client-side evaluator of the tests (no optional syntax, no
+//! two-variable macros) and for Kubernetes 1.33.
 
 pub mod components;
 pub mod environment;
@@ -20,39 +22,40 @@ pub mod widening;
 
 use kube::core::{Message, Reason, Rule};
 
-/// A rule whose message is itself an expression, for texts that quote values.
+/// A rule whose message is itself an expression, for messages that quote values.
 ///
-/// Two traps: a message with a line break is dropped, so that free text goes through
-/// `strings.quote`; and the text of a number has no bound when it is joined with `+`, which makes
-/// the rule too costly, so that numbers go through `format`.
+/// Two pitfalls: Kubernetes drops a message with a line break, so free text goes through
+/// `strings.quote`. The text of a number has no maximum length if it is joined with `+`, which
+/// makes the rule too costly, so numbers go through `format`.
 pub fn explained(rule: impl Into<String>, message: impl Into<String>) -> Rule {
     Rule::new(rule).message(Message::Expression(message.into()))
 }
 
-/// A combination that is not allowed, shown as `Forbidden`.
+/// A combination that is not allowed, reported as `Forbidden`.
 pub fn forbidden(rule: impl Into<String>, message: &str) -> Rule {
     Rule::new(rule).message(message).reason(Reason::FieldValueForbidden)
 }
 
-/// Quantity `small` is at most quantity `large`; both are expressions of text. What is no quantity
-/// passes: its own rule says so, and an error here would bury that.
+/// True if quantity `small` is at most quantity `large`. Both are expressions of text. A value that
+/// is not a quantity passes: it has its own rule, and an error here would hide the message of that
+/// rule.
 pub fn at_most(small: &str, large: &str) -> String {
     format!(
         "[{small}].all(s, [{large}].all(l, !isQuantity(s) || !isQuantity(l) || quantity(s).compareTo(quantity(l)) <= 0))"
     )
 }
 
-/// A namespace's name.
+/// The name of a namespace.
 pub fn dns_label() -> Rule {
     Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message(
         "must be a lower-case DNS label: letters a-z, digits and '-', starting and ending with a letter or digit",
     )
 }
 
-/// The name of a Secret, claim, class or other object that lives beside the servers.
+/// The name of a Secret, PVC, class or other object in the namespace of the servers.
 pub fn object_name() -> Rule {
     Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
-        "must be an object's name: lower-case letters, digits, '-' and '.', without a namespace before it",
+        "must be an object's name: lower-case letters, digits, '-' and '.', without a namespace prefix",
     )
 }
 
@@ -84,7 +87,7 @@ pub fn image_version(tagged: &str) -> Rule {
 
 pub fn image_registry() -> Rule {
     Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$')").message(
-        "must be a registry such as 'registry.example.com:5000/mirror', without scheme and without a '/' at the end",
+        "must be a registry such as 'registry.example.com:5000/mirror', without a scheme and without a trailing '/'",
     )
 }
 
@@ -94,7 +97,8 @@ pub fn duration() -> Rule {
         .message("must be a duration such as '30s': a whole number from 1 to 99999 followed by s, m or h")
 }
 
-/// Prometheus refuses a monitor whose scrapes outlast their interval. The defaults are 10s and 30s.
+/// Prometheus rejects a monitor whose timeout is longer than its interval. The defaults are 10s and
+/// 30s.
 pub fn timeout_within_interval() -> Rule {
     let given = |field: &str, default: &str| format!("(has(self.{field}) ? self.{field} : '{default}')");
     let (timeout, interval) = (given("scrapeTimeout", "10s"), given("interval", "30s"));

@@ -1,4 +1,5 @@
-//! Peers of network policies: what the API server would refuse in the generated object, and slips it lets through.
+//! Rules of the peers of network policies: values that the API server would reject in the generated
+//! object, and mistakes that it accepts.
 
 use kube::core::Rule;
 
@@ -6,7 +7,7 @@ use super::{explained, forbidden};
 
 pub fn pods_or_addresses() -> Rule {
     Rule::new("has(self.cidr) != (has(self.namespaceSelector) || has(self.podSelector))").message(
-        "must have either `cidr`, or `namespaceSelector` and `podSelector` or one of them; use two entries for both",
+        "must have either `cidr`, or `namespaceSelector` or `podSelector` or both; for pods and addresses use two entries",
     )
 }
 
@@ -20,23 +21,20 @@ pub fn is_cidr() -> Rule {
     Rule::new("isCIDR(self)").message("must be a CIDR block such as '10.0.0.0/8' or '2001:db8::/32'")
 }
 
-/// Strict API servers refuse such a block, others read it as the whole network.
+/// Strict API servers reject such a block, others treat it as the whole network.
 pub fn no_host_bits() -> Rule {
     explained(
         "!isCIDR(self) || cidr(self) == cidr(self).masked()",
-        "\"must be the address of a network: for one address use '%s/%d'\".format([self.split('/')[0], isIP(self.split('/')[0]) && ip(self.split('/')[0]).family() == 6 ? 128 : 32])",
+        "\"must be a network address without host bits; for a single address use '%s/%d'\".format([self.split('/')[0], isIP(self.split('/')[0]) && ip(self.split('/')[0]).family() == 6 ? 128 : 32])",
     )
 }
 
 pub fn except_needs_cidr() -> Rule {
-    forbidden(
-        "!has(self.except) || has(self.cidr)",
-        "may only be given with `cidr`; it cannot leave out pods",
-    )
-    .field_path(".except")
+    forbidden("!has(self.except) || has(self.cidr)", "may only be given with `cidr`; it cannot exclude pods")
+        .field_path(".except")
 }
 
-/// The API server asks for strict subsets.
+/// The API server requires strict subsets.
 pub fn except_within_cidr() -> Rule {
     const INSIDE: &str = "!isCIDR(e) || (cidr(self.cidr).containsCIDR(e) && cidr(e).prefixLength() > cidr(self.cidr).prefixLength())";
     explained(

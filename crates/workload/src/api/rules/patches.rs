@@ -4,7 +4,7 @@ use kube::core::Rule;
 
 pub fn from_by_its_operation() -> Rule {
     Rule::new("(self.op in ['move', 'copy']) == has(self.from)")
-        .message("must be given with `move` and `copy`, and with no other operation")
+        .message("must be given with `move` and `copy` and may not be given with another operation")
         .field_path(".from")
 }
 

@@ -1,25 +1,27 @@
-//! Edits that read as if they changed nothing.
+//! Rules for edits that seem to change nothing.
 //!
-//! The API server drops a `null`, and so a key with nothing behind it: `rest:` without its braces, or a block whose
-//! last setting was taken away. What is left out then has its default, and where that default is wider than what was
-//! given, or stops what protects data, the edit is refused and the message says what to write instead. Only what was
-//! given before is held against an edit, so that an object that is older than a rule can still be edited.
+//! The API server drops a `null`, and therefore a key without a value, such as `rest:` without its
+//! braces, or a block whose last setting was removed. The absent field then has its default. If
+//! that default is wider than the previous value, or disables a protection of data, the rule
+//! rejects the edit, and the message names what to write instead. A rule only compares with the
+//! previous value, so that an object that is older than the rule can still be edited.
 
 use kube::core::{Reason, Rule};
 
 use super::forbidden;
 
-/// An optional block that is switched off.
+/// True if an optional block is disabled.
 pub fn off(block: &str) -> String {
     format!("(has({block}.enabled) && !{block}.enabled)")
 }
 
-/// A field that has to be written down, because its absence means something wider.
+/// A field that must be explicit, because its absence has a wider meaning.
 pub fn kept(rule: String, message: &str, field: &str) -> Rule {
     Rule::new(rule).message(message).reason(Reason::FieldValueRequired).field_path(field)
 }
 
-/// At `spec`. Where everyone was let in by an address, leaving it out lets nobody else in.
+/// Applies at `spec`. If an address block allowed all clients, removing the list allows no
+/// additional client.
 pub fn clients_are_kept() -> Rule {
     let (new, old) = ("self.networkPolicy", "oldSelf.networkPolicy");
     kept(
@@ -29,22 +31,22 @@ pub fn clients_are_kept() -> Rule {
             off(old),
             off(new)
         ),
-        "may not be left out once it was given: that lets everyone connect; write `[]` for nobody, or `[{namespaceSelector: {}}, {cidr: 0.0.0.0/0}, {cidr: '::/0'}]` for everyone",
+        "may not be removed once it was set: its absence allows all clients; write `[]` to allow none, or `[{namespaceSelector: {}}, {cidr: 0.0.0.0/0}, {cidr: '::/0'}]` to allow all",
         ".networkPolicy.clients",
     )
 }
 
-/// At `spec`.
+/// Applies at `spec`.
 pub fn protection_is_kept() -> Rule {
     kept(
         "!has(oldSelf.deletionProtection) || !oldSelf.deletionProtection || has(self.deletionProtection)"
             .into(),
-        "may not be left out while it is true: write `false` to give up the protection",
+        "may not be removed while it is true: write `false` to end the protection",
         ".deletionProtection",
     )
 }
 
-/// At `spec`.
+/// Applies at `spec`.
 pub fn monitoring_peer_is_kept() -> Rule {
     let (new, old) = ("self.networkPolicy", "oldSelf.networkPolicy");
     kept(
@@ -53,12 +55,13 @@ pub fn monitoring_peer_is_kept() -> Rule {
             off(old),
             off(new)
         ),
-        "may not be left out once it was given: that opens the management port to a whole namespace, and perhaps closes it to your Prometheus; write the default as `{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}`, or with the system namespace where one is named",
+        "may not be removed once it was set: the default opens the management port to a whole namespace and may block your Prometheus; for the default write `{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}`, with the system namespace instead if one is set",
         ".networkPolicy.monitoring",
     )
 }
 
-/// At `spec`. Only for an Ingress of class nginx does its absence mean pods, those of a whole namespace.
+/// Applies at `spec`. Only for an Ingress of class nginx does an absent value allow pods: those of
+/// a whole namespace.
 pub fn ingress_controller_is_kept() -> Rule {
     let (new, old) = ("self.networkPolicy", "oldSelf.networkPolicy");
     kept(
@@ -69,50 +72,53 @@ pub fn ingress_controller_is_kept() -> Rule {
             off(new),
             off("self.exposure.ingress")
         ),
-        "may not be left out once it was given: that lets every pod of the namespace ingress-nginx connect; write that as `{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}`",
+        "may not be removed once it was set: the default allows all pods of the namespace ingress-nginx; for the default write `{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}`",
         ".networkPolicy.ingressController",
     )
 }
 
-/// At `spec`. A resource that is stopped or left alone goes on only where that is written.
+/// Applies at `spec`. A stopped or paused resource continues only if the field says so explicitly.
 pub fn operation_is_kept(field: &str, consequence: &str) -> Rule {
     let given = |of: &str| format!("has({of}.operation) && has({of}.operation.{field})");
     kept(
         format!("!({}) || !oldSelf.operation.{field} || ({})", given("oldSelf"), given("self")),
-        &format!("may not be left out while it is true: {consequence}; write `false` for that"),
+        &format!("may not be removed while it is true: {consequence}; if that is intended, write `false`"),
         &format!(".operation.{field}"),
     )
 }
 
-/// At a block with a switch that lets clients in, or starts pods.
+/// Applies at a block with a switch that allows clients to connect, or starts pods.
 pub fn switch_stays_off(consequence: &str) -> Rule {
     kept(
         "!has(oldSelf.enabled) || oldSelf.enabled || has(self.enabled)".into(),
-        &format!("may not be left out while it is false: {consequence}; write `enabled: true` for that"),
+        &format!(
+            "may not be removed while it is false: {consequence}; if that is intended, write `enabled: true`"
+        ),
         ".enabled",
     )
 }
 
-/// At a component. No pods are as good as a component that is off.
+/// Applies at a component. Zero pods have the same effect as a disabled component.
 pub fn no_replicas_are_kept() -> Rule {
     kept(
         "!has(oldSelf.replicas) || oldSelf.replicas > 0 || has(self.replicas) || has(self.autoscaling) || (has(self.enabled) && !self.enabled)"
             .into(),
-        "may not be left out while it is 0: pods would start; write how many",
+        "may not be removed while it is 0: pods would start; write the number of pods",
         ".replicas",
     )
 }
 
-/// At `ingress`. The cluster's default may be a controller that faces the internet.
+/// Applies at `ingress`. The default class of the Kubernetes cluster may be a controller that faces
+/// the internet.
 pub fn ingress_class_is_kept() -> Rule {
     kept(
         format!("{} || {} || !has(oldSelf.className) || has(self.className)", off("self"), off("oldSelf")),
-        "may not be left out while this is on: another ingress controller could serve it; name the class that is meant; `kubectl get ingressclass` lists them",
+        "may not be removed while this block is enabled: another ingress controller could serve it; name the class; `kubectl get ingressclass` lists them",
         ".className",
     )
 }
 
-/// At `loadBalancer`.
+/// Applies at `loadBalancer`.
 pub fn source_ranges_are_kept() -> Rule {
     kept(
         format!(
@@ -120,21 +126,22 @@ pub fn source_ranges_are_kept() -> Rule {
             off("self"),
             off("oldSelf")
         ),
-        "may not be left out once it was given: that lets everyone connect; write `[0.0.0.0/0]` for everyone, or `['::/0']` with IPv6",
+        "may not be removed once it was set: its absence allows all clients; to allow all, write `[0.0.0.0/0]`, or `['::/0']` with IPv6",
         ".sourceRanges",
     )
 }
 
-/// At `loadBalancer`. `networkPolicy.clients: []` is nobody, and a Service knows no such list.
+/// Applies at `loadBalancer`. In `networkPolicy.clients`, `[]` allows no client. A Service has no
+/// such list.
 pub fn some_source_range() -> Rule {
     forbidden(
         format!("{} || !has(self.sourceRanges) || self.sourceRanges.size() > 0", off("self")),
-        "must name at least one block: an empty list would let everyone connect; write `[0.0.0.0/0]` for everyone, `['::/0']` with IPv6, or `enabled: false` for nobody",
+        "must have at least one block: an empty list would allow all clients; write `[0.0.0.0/0]` to allow all, `['::/0']` with IPv6, or `enabled: false` to allow none",
     )
     .field_path(".sourceRanges")
 }
 
-/// At `cors`.
+/// Applies at `cors`.
 pub fn origins_are_kept() -> Rule {
     kept(
         format!(
@@ -142,28 +149,28 @@ pub fn origins_are_kept() -> Rule {
             off("self"),
             off("oldSelf")
         ),
-        "may not be left out once it was given: that allows every origin; write `['*']` for every origin",
+        "may not be removed once it was set: its absence allows all origins; to allow all, write `['*']`",
         ".allowOrigins",
     )
 }
 
-/// Annotations that name the certificate of a load balancer, which ends TLS itself.
+/// Annotations that name the certificate of a load balancer that terminates TLS itself.
 const CERTIFICATES: &str = "['alb.ingress.kubernetes.io/certificate-arn', 'appgw.ingress.kubernetes.io/appgw-ssl-certificate', 'ingress.gcp.kubernetes.io/pre-shared-cert', 'networking.gke.io/managed-certificates', 'route.openshift.io/termination']";
-/// The load balancer of AWS finds a certificate by the host, where it listens for HTTPS.
+/// The load balancer of AWS selects a certificate by the host if it listens for HTTPS.
 const LISTENERS: &str = "'alb.ingress.kubernetes.io/listen-ports'";
 
-/// At `ingress`. An edit that moves TLS to a load balancer says so with its certificate; one that only leaves `tls` out may be a
-/// key with nothing behind it.
+/// Applies at `ingress`. An edit that moves TLS to a load balancer names its certificate. An edit
+/// that only removes `tls` may be a key without a value.
 pub fn tls_is_kept_on_ingress() -> Rule {
     tls_is_kept(
         &format!(
             "(has(self.annotations) && ({CERTIFICATES}.exists(k, k in self.annotations && self.annotations[k] != '') || ({LISTENERS} in self.annotations && self.annotations[{LISTENERS}].contains('HTTPS'))))"
         ),
-        "where a load balancer ends TLS, name its certificate in the same edit, with an annotation such as `alb.ingress.kubernetes.io/certificate-arn`, or `alb.ingress.kubernetes.io/listen-ports` with HTTPS; ",
+        "if a load balancer terminates TLS, name its certificate in the same edit with an annotation such as `alb.ingress.kubernetes.io/certificate-arn`, or `alb.ingress.kubernetes.io/listen-ports` with HTTPS; ",
     )
 }
 
-/// At `gateway`. On a Gateway of others TLS is that one's.
+/// Applies at `gateway`. On a Gateway of another owner, TLS is configured there.
 pub fn tls_is_kept_on_gateway() -> Rule {
     tls_is_kept("has(self.parentRefs)", "")
 }
@@ -172,17 +179,18 @@ fn tls_is_kept(elsewhere: &str, how: &str) -> Rule {
     kept(
         format!("{} || {} || !has(oldSelf.tls) || has(self.tls) || {elsewhere}", off("self"), off("oldSelf")),
         &format!(
-            "may not be left out while this is on: clients would send the API key in clear text; {how}to go without TLS, set `enabled: false` and leave `tls` out in one edit, then set `enabled: true` in the next"
+            "may not be removed while this block is enabled: clients would send the API key in clear text; {how}to disable TLS, set `enabled: false` and remove `tls` in one edit, then set `enabled: true` in a second edit"
         ),
         ".tls",
     )
 }
 
-/// At a selector: a label without a value is dropped, and what is left would select everything.
+/// Applies at a selector. The API server drops a label without a value, and the remaining selector
+/// would select everything.
 pub fn some_label() -> Rule {
     forbidden(
         "!has(self.matchLabels) || self.matchLabels.size() > 0",
-        "must have at least one label with its value; `{}` in place of the whole selector selects everything",
+        "must have at least one label with a value; to select everything, write `{}` for the whole selector",
     )
     .field_path(".matchLabels")
 }
