@@ -1,4 +1,5 @@
-//! Finds what is wrong, from what applying did and what is live. Pure: the same view gives the same list.
+//! Derives the problems of a resource from the apply outcome and the live objects. Pure: the same view
+//! gives the same list.
 
 mod autoscalers;
 mod conflicts;
@@ -36,14 +37,14 @@ use crate::{
     workload::labels,
 };
 
-/// Seconds for which a new claim may look for its volume, and a new pod for its node, before that is a problem: on
-/// every first start the scheduler looks once before the claim is bound.
+/// Seconds that a new PVC may take to find its volume, and a new pod to find its node, before that is a
+/// problem: on every first start the scheduler tries once before the PVC is bound.
 const SETTLING: i64 = 3;
 
 const KEY_GOING: &str =
-    "is of an earlier resource of this name; the garbage collector takes it, then a new key is made";
+    "belongs to a deleted resource of the same name; a new key is generated after garbage collection";
 
-/// A problem, with the table's advice.
+/// Returns a problem with the action from the reason table.
 #[must_use]
 pub fn problem(severity: Severity, reason: &str, object: String, message: impl Into<String>) -> Problem {
     let message: String = message.into().chars().take(1000).collect();
@@ -51,7 +52,7 @@ pub fn problem(severity: Severity, reason: &str, object: String, message: impl I
     Problem { severity, reason: reason.to_owned(), object, node: None, message, action }
 }
 
-/// Facts that stand in the way before anything is written.
+/// Returns the problems that the facts show before anything is written.
 #[must_use]
 pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
     let mut found = Vec::new();
@@ -64,7 +65,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
                 Severity::Error,
                 reasons::NAMESPACE_TERMINATING,
                 format!("Namespace {name}"),
-                "is being deleted; everything is made again when it is gone",
+                "is being deleted; the operator recreates every object afterwards",
             ));
         }
     }
@@ -74,7 +75,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
             reasons::SETTING_IGNORED,
             format!("Namespace {}", cluster.namespace.name),
             format!(
-                "was there before this resource and is never changed, so that {} has no effect; set it on the namespace itself, or remove it from the spec",
+                "existed before this resource and is never changed, so {} has no effect; set it on the namespace itself, or remove it from the spec",
                 facts.namespace_ignored.join(", ")
             ),
         ));
@@ -84,7 +85,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
             Severity::Warning,
             reasons::LIMITS_SHARED,
             format!("Namespace {}", cluster.namespace.name),
-            "was there before this resource, so that the LimitRange and ResourceQuota of spec.limits also apply to pods of \
+            "existed before this resource, so the LimitRange and ResourceQuota of spec.limits also apply to pods of \
              other users in it",
         ));
     }
@@ -96,8 +97,8 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
             reasons::DATA_VOLUME_LOST,
             format!("PersistentVolumeClaim {claim}"),
             format!(
-                "held data (UID {uid}) and is gone; restore a claim of that name with the labels \
-                 {MANAGED_BY_LABEL}={FIELD_MANAGER} and {INSTANCE_LABEL}={name}, or give the data up with: \
+                "held data (UID {uid}) and no longer exists; restore a PVC of that name with the labels \
+                 {MANAGED_BY_LABEL}={FIELD_MANAGER} and {INSTANCE_LABEL}={name}, or give up the data with: \
                  kubectl annotate lpc {name} {}={uid}",
                 super::ACCEPT_DATA_LOSS
             ),
@@ -148,7 +149,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
     found
 }
 
-/// What applying could not do.
+/// Returns the problems of objects that could not be applied.
 #[must_use]
 pub fn outcome_problems(outcome: &Outcome, world: World<'_>) -> Vec<Problem> {
     let told = |step: &AppliedObject| {
@@ -163,7 +164,8 @@ fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, Strin
         ApplyResult::Held(reason) if *reason == reasons::CONFLICT_BEHIND => {
             (Severity::Error, *reason, "held back".to_owned())
         }
-        // Held workloads are explained by what holds them; waiting without a cause of its own is no problem.
+        // The cause of the hold explains held workloads; waiting without a cause of its own is no
+        // problem.
         ApplyResult::InSync
         | ApplyResult::Created
         | ApplyResult::Updated
@@ -180,7 +182,7 @@ fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, Strin
             reasons::CRD_NOT_INSTALLED,
             format!("{} is not installed, or does not serve {}", step.id.0.crd_name(), step.id.0.version),
         ),
-        // The pods run as they are; only the volume is smaller than declared.
+        // The pods keep running; only the volume is smaller than declared.
         ApplyResult::Failed(error) if error.reason() == reasons::VOLUME_RESIZE => {
             (Severity::Warning, reasons::VOLUME_RESIZE, error.message())
         }
@@ -189,13 +191,14 @@ fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, Strin
     Some((severity, reason, message))
 }
 
-/// Whether a step that did not settle leaves the declared state in force but for what a warning tells.
+/// Returns whether a step that did not settle leaves the declared state in force, except for what a
+/// warning reports.
 #[must_use]
 pub fn is_warning_only(step: &AppliedObject) -> bool {
     object_outcome_problem(step).is_some_and(|(severity, ..)| severity == Severity::Warning)
 }
 
-/// Whether somebody has to act, in the words of applying.
+/// Returns whether the apply outcome requires user action.
 #[must_use]
 pub fn requires_user_action(outcome: &Outcome) -> bool {
     outcome.steps.iter().any(|step| match &step.result {
@@ -207,7 +210,7 @@ pub fn requires_user_action(outcome: &Outcome) -> bool {
     })
 }
 
-/// What is wrong with the live objects of a plan.
+/// Returns the problems of the live objects of a plan.
 #[must_use]
 pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) -> Vec<Problem> {
     let mut found = pods::pod_problems(plan, snapshot, clock);
@@ -217,7 +220,7 @@ pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) 
     for kind in crate::kinds::KINDS {
         let (error, words, why) = match snapshot.coverage(kind) {
             SyncState::Failing(why) => (!kind.optional, "cannot be listed", why),
-            SyncState::Stale(why) => (false, "cannot be watched any more, and what changes is not seen", why),
+            SyncState::Stale(why) => (false, "cannot be watched any more, so changes are not seen", why),
             SyncState::Pending | SyncState::Synced | SyncState::NotServed => continue,
         };
         found.push(problem(
@@ -231,7 +234,7 @@ pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) 
 }
 
 fn object_problem(child: &Child, plan: &Plan, clock: &DeadlineTracker) -> Option<Problem> {
-    // A ReplicaSet is the Deployment controller's.
+    // The Deployment controller owns ReplicaSets.
     if let ObservedStatus::ReplicaSet(set) = &child.detail {
         let of_plan = |name: &String| {
             plan.objects.iter().any(|it| it.kind.kind == "Deployment" && it.key.name == *name)
@@ -242,7 +245,7 @@ fn object_problem(child: &Child, plan: &Plan, clock: &DeadlineTracker) -> Option
     }
     let is_planned =
         plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);
-    // That of a backup is made by its CronJob, and no other follows while it has not ended.
+    // A CronJob creates the Job of a backup, and creates no other while that one has not ended.
     if let ObservedStatus::Job { end: None, suspended: Some((manager, since)) } = &child.detail {
         let waits = clock.expired(workloads::LONGEST_SUSPENDED, *since);
         return waits.then(|| workloads::of_suspended(child, manager, is_planned));
@@ -274,19 +277,19 @@ fn warning(child: &Child, reason: &str, message: impl Into<String>) -> Problem {
     problem(Severity::Warning, reason, child.to_string(), message)
 }
 
-/// A claim of the backups, by the plan's label.
+/// Returns whether an object is a PVC of the backups, by the label in the plan.
 pub(super) fn is_backup(child: &Child, plan: &Plan) -> bool {
     plan.objects
         .iter()
         .any(|planned| planned.kind == child.kind && planned.key == child.key && of_backups(planned))
 }
 
-/// Whether a planned object belongs to the backups.
+/// Returns whether a planned object belongs to the backups.
 pub(super) fn of_backups(planned: &Planned) -> bool {
     is_of(planned, BACKUP)
 }
 
-/// Whether a planned object is one of a component's.
+/// Returns whether a planned object belongs to a component.
 fn is_of(planned: &Planned, component: &str) -> bool {
     let labels = planned.body.pointer("/metadata/labels").and_then(|labels| labels.get(labels::COMPONENT));
     labels.and_then(Value::as_str) == Some(component)

@@ -148,10 +148,10 @@ hints! {
         "invalid reference format": "correct the image's name";
     }
     CRASH_LOOP {
-        "does not explain": "check the pod's events for Killing and Unhealthy: a liveness probe, an eviction or a node without memory sends this signal";
+        "of unknown origin": "check the pod's events for Killing and Unhealthy: a liveness probe, an eviction or a node without memory sends this signal";
         "by its startup probe": "give it more CPU (resources.limits.cpu), or allow a longer start (probes.startup.failureThreshold)";
         "by its liveness probe": "give it more CPU (resources.limits.cpu), or allow more (probes.liveness.timeoutSeconds, failureThreshold); kubectl logs --previous shows whether the server hung";
-        "tell no cause": "read kubectl logs --previous; fewer frames leave room for the cause: spec.config.overlay with logging.exception-conversion-word: '%wEx{10}'";
+        "names no cause": "read kubectl logs --previous; fewer frames leave room for the cause: spec.config.overlay with logging.exception-conversion-word: '%wEx{10}'";
         "permission denied": "let the pod's user (10001) read what the message names";
         "failed to bind properties": "correct the property that the message names, in spec.config or env";
         "already in use": "check env, patches and sidecars for another user of the port";
@@ -177,7 +177,7 @@ hints! {
     CONTAINER_CREATING {
         "volumes or network": "run kubectl describe pod: it names the volume (FailedMount, FailedAttachVolume) or the network plugin; a volume that is attached to another node is released when the old pod is gone";
         "pulling": "wait if the image is large, or check how the node reaches the registry";
-        "has not taken": "check the node's kubelet with kubectl describe node";
+        "has not started to create": "check the node's kubelet with kubectl describe node";
     }
     UNSCHEDULABLE {
         "insufficient": "lower resources.requests, or add a node with more room";
@@ -195,14 +195,14 @@ hints! {
     VOLUME_PENDING {
         "has no default": "set storage.volume.storageClassName, or mark a StorageClass as the default";
         "does not exist": "name a StorageClass that exists: kubectl get storageclass, kubectl describe pvc";
-        "has made no volume": "check the pods and the log of that provisioner; kubectl describe pvc shows its answer";
+        "has not provisioned": "check the pods and the log of that provisioner; kubectl describe pvc shows its answer";
         "is lost": "its PersistentVolume no longer exists: recover it, or delete the PVC and restore a backup";
     }
     VOLUME_RESIZE {
-        "no volume shrinks": "set the size in the spec to the size of the volume or more; for a smaller volume create another LogPilotCluster and restore a backup into it";
+        "cannot shrink": "set the size in the spec to the size of the volume or more; for a smaller volume create another LogPilotCluster and restore a backup into it";
         "resizeerror": "set a size in the spec that the storage can provide, above the size of the volume; kubectl describe pvc shows the provisioner's answer";
         "infeasible": "set a size in the spec that the storage can provide, above the size of the volume; kubectl describe pvc shows the provisioner's answer";
-        "has not begun": "check the resizer of that provisioner (external-resizer of a CSI driver), or lower the size in the spec: any size above that of the volume is accepted";
+        "has not started": "check the resizer of that provisioner (external-resizer of a CSI driver), or lower the size in the spec: any size above that of the volume is accepted";
         "noderesizepending": "wait for a pod to mount the volume: the kubelet then expands the filesystem; some drivers need kubectl rollout restart";
         "filesystemresizepending": "wait for a pod to mount the volume: the kubelet then expands the filesystem; some drivers need kubectl rollout restart";
         "must support resize": "set the size in the spec back to the size of the volume, or allow expansion in the StorageClass";
@@ -283,7 +283,7 @@ mod tests {
                 "the Java VM itself",
             ),
             ("java.nio.file.FileSystemException: /tmp/a: No space left on device", "free space at the path"),
-            ("killed by a signal that the time it ran does not explain", "check the pod's events"),
+            ("killed by a signal of unknown origin", "check the pod's events"),
         ] {
             let told = action(CRASH_LOOP, message);
             assert!(told.starts_with(advice), "{message}: {told}");

@@ -44,7 +44,7 @@ async fn a_size_by_mistake_is_taken_back_before_it_is_there() {
     }
     case.apply(sized(NEVER_GROWS, "10241Mi")).await;
     case.until("no size is refused", SOON, |status| {
-        let held = |it: &Value| it["message"].as_str().unwrap().contains("no volume shrinks");
+        let held = |it: &Value| it["message"].as_str().unwrap().contains("a volume cannot shrink");
         condition(status, "Ready").0 == "True"
             && !status["problems"].as_array().is_some_and(|all| all.iter().any(held))
     })
@@ -64,8 +64,8 @@ async fn a_volume_that_is_there_keeps_its_size() {
     .await;
     case.apply(sized(class, "5Gi")).await;
     let claim = "PersistentVolumeClaim sizes-grown/sizes-grown-data";
-    let held = "asks for 20Gi instead of 5Gi: its volume has 20Gi";
-    told(&case, warning(reasons::VOLUME_RESIZE, claim, held, "to what the volume has")).await;
+    let held = "requests 20Gi instead of 5Gi: its volume has 20Gi";
+    told(&case, warning(reasons::VOLUME_RESIZE, claim, held, "to the size of the volume")).await;
     asks(&case, "20Gi").await;
     assert_eq!(condition(&case.status().await, "Ready").0, "True");
     case.apply(sized(class, "20Gi")).await;

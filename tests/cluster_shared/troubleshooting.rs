@@ -215,7 +215,7 @@ async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_
             error(
                 reasons::CRASH_LOOP,
                 at,
-                "its last words tell no cause; kubectl logs --previous -n kubelet kubelet-all-",
+                "its termination message names no cause; kubectl logs --previous -n kubelet kubelet-all-",
                 "exception-conversion-word",
             ),
         ),
@@ -238,7 +238,7 @@ async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_
             error(
                 reasons::CRASH_LOOP,
                 at,
-                "does not explain: kubectl get events -n kubelet --field-selector involvedObject.name=kubelet-all-",
+                "of unknown origin: kubectl get events -n kubelet --field-selector involvedObject.name=kubelet-all-",
                 "Killing and Unhealthy",
             ),
         ),
@@ -268,7 +268,7 @@ async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_
             waiting("RunContainerError", "exec: no such file"),
             error(reasons::CONTAINER_START, at, "no such file", "container runtime"),
         ),
-        (unseen, error(reasons::CONTAINER_CREATING, at, "has not taken it", "kubelet")),
+        (unseen, error(reasons::CONTAINER_CREATING, at, "has not started to create it", "kubelet")),
         (
             unready(false, "False", long_ago),
             error(reasons::NOT_READY, at, "startup probe", "failureThreshold"),
@@ -419,7 +419,7 @@ async fn a_claim_without_a_volume_tells_class_and_provisioner_and_heals_when_the
     let mut larger = on_class("claims-class");
     larger["storage"]["volume"]["size"] = json!("30Gi");
     case.apply(larger).await;
-    let held = "it asks for 10Gi until then, for 30Gi afterwards";
+    let held = "it requests 10Gi until then, and 30Gi afterwards";
     told(&case, warning(reasons::VOLUME_RESIZE, claim, held, "wait")).await;
     let refused = case.status().await;
     assert!(!problems(&refused).contains("immutable"), "{refused:#}");
@@ -437,8 +437,8 @@ async fn a_claim_without_a_volume_tells_class_and_provisioner_and_heals_when_the
         error(
             reasons::VOLUME_PENDING,
             claim,
-            "has made no volume of storage class never",
-            "provisioner's pods",
+            "has not provisioned a volume of storage class never",
+            "of that provisioner",
         ),
     )
     .await;

@@ -1,4 +1,4 @@
-//! Why an autoscaler does not scale.
+//! Problems of autoscalers that do not scale.
 
 use super::warning;
 use crate::{
@@ -12,7 +12,7 @@ pub(super) fn autoscaler_problem(
     unable: Option<&Cause>,
     inactive: Option<&Cause>,
 ) -> Option<Problem> {
-    // Zero pods by the user's own wish disable scaling and are no fault.
+    // Zero pods at the user's request disable scaling and are no problem.
     let cause = unable.or(inactive).filter(|cause| cause.reason != "ScalingDisabled")?;
     Some(warning(child, reasons::METRICS_UNAVAILABLE, format!("{}: {}", cause.reason, cause.message)))
 }

@@ -1,4 +1,5 @@
-//! Why a server's container ended: a reason as precise as its last words allow, and a message with its cause.
+//! Explains why a container terminated: a reason as precise as its termination message allows, and a
+//! message with the cause.
 
 use crate::{
     engine::{
@@ -8,7 +9,7 @@ use crate::{
     logpilot::reasons,
 };
 
-/// Which paths a cause has to name to be one of the data.
+/// The paths that a cause must name to refer to the data.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Any,
@@ -22,11 +23,12 @@ const ANY: Place = Place::Any;
 const DATA: Place = Place::Data;
 const NOWHERE_ELSE: Place = Place::NowhereElse;
 
-/// Where servers mount the data.
+/// The path at which servers mount the data.
 const DATA_PATH: &str = "/data";
 
-/// Words of a cause, in lower case, the path that it names, and the reason that they mean; all words of a row have to be
-/// there. They are those of `SQLite`, its Java driver, Java's file API and the kernel.
+/// Substrings of a cause (in lower case), the paths that it must name, and the reason that they mean.
+/// All substrings of a row must occur. They come from `SQLite`, its Java driver, Java's file API and
+/// the kernel.
 const CAUSES: &[(&[&str], Place, &str)] = &[
     (&["sqlite_full"], ANY, reasons::VOLUME_FULL),
     (&["database or disk is full"], ANY, reasons::VOLUME_FULL),
@@ -60,7 +62,7 @@ impl Place {
     }
 }
 
-/// Absolute paths in a message.
+/// Returns the absolute paths in a message.
 fn paths(text: &str) -> impl Iterator<Item = String> {
     let words = text.split(|char: char| char.is_whitespace() || "'\"()[]:;,=<>".contains(char));
     words
@@ -68,7 +70,7 @@ fn paths(text: &str) -> impl Iterator<Item = String> {
         .map(|word| format!("/{}", word.trim_start_matches('/').trim_end_matches(['.', '/'])))
 }
 
-/// What ended a container that was started again so often, as a reason and a message.
+/// Returns the reason and the message for a container that terminated and was restarted.
 pub(super) fn describe(end: &Terminated, restarts: &str, pod: &Source<'_>) -> (&'static str, String) {
     let whose = pod.sidecar().map(|name| format!("container {name}: ")).unwrap_or_default();
     let head = format!("{whose}exit code {} ({}), restarted {restarts}", end.exit_code, end.reason);
@@ -76,7 +78,7 @@ pub(super) fn describe(end: &Terminated, restarts: &str, pod: &Source<'_>) -> (&
         (Some(kill), words) => {
             (reasons::CRASH_LOOP, format!("{head}: {}{}", killed(kill, pod.key), before(words)))
         }
-        // The kernel killed it, whatever its log says.
+        // The kernel killed it, regardless of its log.
         (None, words) if end.reason == reasons::OOM_KILLED => {
             (reasons::OOM_KILLED, format!("{head}{}", before(words)))
         }
@@ -87,22 +89,22 @@ pub(super) fn describe(end: &Terminated, restarts: &str, pod: &Source<'_>) -> (&
         (None, words) => {
             let why = match end.exit_code {
                 137 => format!(
-                    "killed by a signal that the time it ran does not explain: {}",
+                    "killed by a signal of unknown origin: {}",
                     events(pod.key, "")
                 ),
-                _ => format!("its last words tell no cause; {}", pod.logs()),
+                _ => format!("its termination message names no cause; {}", pod.logs()),
             };
             (reasons::CRASH_LOOP, format!("{head}: {why}{}", before(words)))
         }
     }
 }
 
-/// The container that ended.
+/// The container that terminated.
 pub(super) struct Source<'a> {
     pub key: &'a Key,
-    /// Its name, where the pod has several.
+    /// The name of the container, if the pod has several.
     pub container: Option<&'a str>,
-    /// It is not the server.
+    /// Whether it is a sidecar and not the server.
     pub sidecar: bool,
 }
 
@@ -118,7 +120,8 @@ impl Source<'_> {
     }
 }
 
-/// What a cause means. An error that was logged after it counts only where the cause itself means nothing.
+/// Returns the reason of a cause. An error that was logged after the cause counts only if the cause
+/// itself matches no row.
 fn reason(cause: &str) -> &'static str {
     let means = |cause: &str| {
         let cause = cause.to_lowercase();
@@ -130,7 +133,8 @@ fn reason(cause: &str) -> &'static str {
     cause.split(AFTERWARDS).find_map(means).unwrap_or(reasons::CRASH_LOOP)
 }
 
-/// The answers of a probe are in the pod's events alone, which the operator may not read.
+/// Describes a kill by a probe. Only the pod's events contain the answers of a probe, and the operator
+/// may not read them.
 fn killed(kill: &ProbeKill, pod: &Key) -> String {
     let ProbeKill { probe, ran, failures, budget } = kill;
     let allows = match probe {
@@ -142,14 +146,14 @@ fn killed(kill: &ProbeKill, pod: &Key) -> String {
     format!("killed after {ran} s by {allows}; the probe's last answer: {}", events(pod, "reason=Unhealthy,"))
 }
 
-/// `which` narrows them down.
+/// Returns the command that shows a pod's events; `which` is an additional field selector.
 fn events(pod: &Key, which: &str) -> String {
     let Key { namespace, name } = pod;
     let namespace = namespace.as_deref().unwrap_or_default();
     format!("kubectl get events -n {namespace} --field-selector {which}involvedObject.name={name}")
 }
 
-/// How far a container was that did not end by itself.
+/// Returns the end of the log of a container that did not exit by itself.
 fn before(words: &LastWords) -> String {
     match words.text() {
         "" => String::new(),
@@ -285,7 +289,7 @@ mod tests {
             (
                 1,
                 LastWords::Nothing,
-                "restarted once: its last words tell no cause; kubectl logs --previous -n logs logs-all-1",
+                "restarted once: its termination message names no cause; kubectl logs --previous -n logs logs-all-1",
             ),
             (
                 1,
@@ -295,7 +299,7 @@ mod tests {
             (
                 137,
                 LastWords::Nothing,
-                "restarted once: killed by a signal that the time it ran does not explain: kubectl get events -n logs \
+                "restarted once: killed by a signal of unknown origin: kubectl get events -n logs \
                  --field-selector involvedObject.name=logs-all-1",
             ),
         ] {

@@ -1,4 +1,4 @@
-//! Why pods do not run.
+//! Problems of pods that do not run.
 
 use std::collections::BTreeMap;
 
@@ -22,21 +22,21 @@ use crate::{
     logpilot::{labels, reasons},
 };
 
-/// Least seconds that a running pod may take to be ready before that is a problem: the default startup probe's budget
-/// (110) and the readiness probe's first look.
+/// Shortest time in seconds that a running pod may take to be ready before that is a problem: the budget of the
+/// default startup probe (110) and the first readiness probe.
 const LONGEST_UNREADY: i64 = 130;
-/// What the readiness probe needs after the startup probe.
+/// Seconds that the readiness probe needs after the startup probe.
 const FIRST_LOOK: i64 = 20;
-/// Seconds for which a node may prepare a pod: a kubelet gives up waiting for a volume after 123, and starts anew.
+/// Seconds that a node may take to prepare a pod: a kubelet stops waiting for a volume after 123 s and tries again.
 const LONGEST_CREATING: i64 = 120;
-/// A scheduler answers within milliseconds.
+/// Seconds that a scheduler may take to process a pod; it answers within milliseconds.
 const LONGEST_UNSEEN: i64 = 30;
-/// Seconds beyond its own time that a deleted pod may take to be gone.
+/// Seconds beyond its grace period that a deleted pod may take to terminate.
 const LONGEST_TERMINATING: i64 = 30;
-/// Seconds for which an eviction is told: what is left of the pod stays until somebody deletes it.
+/// Seconds for which an eviction is reported: the failed pod exists until a client deletes it.
 const EVICTION_TOLD: i64 = 3600;
 
-/// What is wrong with one pod.
+/// The problem of one pod.
 #[derive(Clone, Debug, PartialEq)]
 struct Told {
     severity: Severity,
@@ -52,7 +52,7 @@ fn warning(reason: &str, message: impl Into<String>) -> Told {
     Told { severity: Severity::Warning, ..error(reason, message) }
 }
 
-/// One problem per component and cause, told by its first pod, with the number of others.
+/// Returns one problem per component and cause, with its first pod as an example and the number of other pods.
 pub(super) fn pod_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) -> Vec<Problem> {
     let mut groups: BTreeMap<(String, String), (Problem, usize)> = BTreeMap::new();
     for child in snapshot.of_kind(Pod::KIND) {
@@ -75,7 +75,7 @@ pub(super) fn pod_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTra
             .entry((pod.component.clone(), told.reason.clone()))
             .and_modify(|(_, others)| *others += 1)
             .or_insert_with(|| {
-                // Servers run without a backup; and not before the end of a restore.
+                // Servers run without a backup, but do not start before a restore ends.
                 let beside = pod.job.is_some() && pod.component != labels::RESTORE;
                 let severity = if beside { Severity::Warning } else { told.severity };
                 let found = problem(severity, &told.reason, child.to_string(), told.message);
@@ -91,7 +91,7 @@ pub(super) fn pod_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTra
         .collect()
 }
 
-/// How long its pods may run without being ready: as long as their startup probe lets them.
+/// Returns for how many seconds pods may run without being ready: as long as their startup probe allows.
 fn longest_unready(workload: &Planned) -> i64 {
     let probe = workload.body.pointer("/spec/template/spec/containers/0/startupProbe");
     let number = |field: &str| probe.and_then(|probe| probe.get(field)).and_then(Value::as_i64).unwrap_or(0);
@@ -99,7 +99,7 @@ fn longest_unready(workload: &Planned) -> i64 {
     LONGEST_UNREADY.max(budget + FIRST_LOOK)
 }
 
-/// Whether a workload has fewer pods than are wanted.
+/// Returns whether a workload has fewer pods than desired.
 fn is_short(workload: &Planned, snapshot: &Snapshot) -> bool {
     snapshot.get(workload.kind, &workload.key).is_some_and(|child| match &child.detail {
         ObservedStatus::Deployment(live) => live.updated < live.desired || live.available < live.desired,
@@ -112,13 +112,14 @@ fn is_stray(child: &Child, pod: &health::Pod) -> bool {
 }
 
 fn stray() -> Told {
-    warning(reasons::POD_STRAY, "belongs to no workload: it is not counted, and may still write the data")
+    warning(reasons::POD_STRAY, "belongs to no workload: it is not counted, and may still write to the data volume")
 }
 
-/// `Kind name` of the controller of a pod that has all labels of a server and is none. Only what carries our own
-/// `managed-by` is seen here: a second Deployment may share a Service's selector on purpose, as for a canary, without it.
+/// Returns `Kind name` of the controller of a pod that has all labels of a server but is none. The watch covers only
+/// pods with the operator's own `managed-by` label: without it, a second Deployment may share a Service's selector on
+/// purpose, for example as a canary.
 ///
-/// A ReplicaSet may be seen later than its pods, so that one that is not known is waited for.
+/// The watch may show a ReplicaSet later than its pods, so the problem waits for an unknown one.
 fn foreign_owner(
     child: &Child,
     workload: &Planned,
@@ -149,23 +150,23 @@ fn foreign(owner: &str, component: &str) -> Told {
     warning(
         reasons::FOREIGN_POD,
         format!(
-            "has the labels of component {component} and belongs to {owner}, which this operator did not create: Services send it \
-             requests of clients, and the NetworkPolicy restricts it"
+            "has the labels of component {component} and belongs to {owner}, which this operator did not create: \
+             Services send client requests to it, and the NetworkPolicy restricts it"
         ),
     )
 }
 
-/// A pod that stays holds its volume, which may keep the next one from starting.
+/// Reports a deleted pod that does not terminate: it keeps its volume, which may block the next pod.
 fn deletion_problem(pod: &health::Pod, ends: i64, short: bool, clock: &DeadlineTracker) -> Option<Told> {
     if !clock.expired(LONGEST_TERMINATING, ends) {
         return None;
     }
     let why = match (pod.finalizers.as_slice(), &pod.node) {
-        ([], Some(node)) => format!("Node {node} does not confirm that it has ended"),
-        ([], None) => "nobody confirms that it has ended".to_owned(),
-        (finalizers, _) => format!("its finalizers are still there: {}", finalizers.join(", ")),
+        ([], Some(node)) => format!("Node {node} does not confirm its termination"),
+        ([], None) => "no node confirms its termination".to_owned(),
+        (finalizers, _) => format!("its finalizers are still set: {}", finalizers.join(", ")),
     };
-    let message = format!("is deleted and does not go: {why}");
+    let message = format!("was deleted and does not terminate: {why}");
     let tell = if short { error } else { warning };
     Some(tell(reasons::TERMINATING_STUCK, message))
 }
@@ -184,16 +185,16 @@ fn pod_problem(key: &Key, pod: &health::Pod, longest_unready: i64, clock: &Deadl
     }
     if let Some((gates, since)) = &pod.gated {
         let message =
-            format!("the scheduler does not look at it behind the scheduling gates {}", gates.join(", "));
+            format!("the scheduler ignores it because of the scheduling gates {}", gates.join(", "));
         return clock.expired(LONGEST_UNSEEN, *since).then(|| error(reasons::SCHEDULING_GATED, message));
     }
     if pod.phase == "Pending" && pod.node.is_none() && !pod.scheduled {
         let unseen = clock.expired(LONGEST_UNSEEN, pod.created);
-        return unseen.then(|| error(reasons::UNSCHEDULABLE, "no scheduler has looked at it"));
+        return unseen.then(|| error(reasons::UNSCHEDULABLE, "no scheduler has processed it"));
     }
     if pod.lost {
         let node = pod.node.as_deref().unwrap_or_default();
-        let message = format!("Node {node} does not answer; its container was ready when it last did");
+        let message = format!("Node {node} does not answer; its container was ready at the last report");
         return Some(error(reasons::NODE_LOST, message));
     }
     if let Some(creating) = &pod.creating {
@@ -202,7 +203,7 @@ fn pod_problem(key: &Key, pod: &health::Pod, longest_unready: i64, clock: &Deadl
     if let Some(waiting) = &pod.waiting {
         return Some(waiting_problem(key, pod, waiting));
     }
-    // Between two crashes the container runs for a moment: the cause is still the cause.
+    // Between two crashes the container runs for a moment; the cause remains the same.
     if let Some(end) = &pod.terminated
         && !pod.ready
         && pod.restarts > 0
@@ -213,10 +214,10 @@ fn pod_problem(key: &Key, pod: &health::Pod, longest_unready: i64, clock: &Deadl
         pod.phase == "Running" && pod.unready_since > 0 && clock.expired(longest_unready, pod.unready_since);
     unready.then(|| {
         let probe = if pod.started { "readiness" } else { "startup" };
-        // Not how long by now: a number that grows would be a status that changes.
+        // Without the elapsed time: a growing number would change the status again and again.
         error(
             reasons::NOT_READY,
-            format!("runs and its {probe} probe fails for longer than a start takes ({longest_unready} s)"),
+            format!("runs, and its {probe} probe has failed for longer than a start may take ({longest_unready} s)"),
         )
     })
 }
@@ -227,7 +228,7 @@ fn creation_problem(pod: &health::Pod, creating: &Creating, clock: &DeadlineTrac
     }
     let node = pod.node.as_deref().unwrap_or_default();
     let how_far = match creating.stage {
-        Stage::Unseen => format!("Node {node} has not taken it"),
+        Stage::Unseen => format!("Node {node} has not started to create it"),
         Stage::Preparing => format!("its volumes or network are not set up on Node {node}"),
         Stage::Pulling => format!("Node {node} is pulling image {}", pod.image),
         Stage::Unknown => {
@@ -247,8 +248,8 @@ fn waiting_problem(key: &Key, pod: &health::Pod, waiting: &health::Cause) -> Tol
         (reasons::CRASH_LOOP, Some(end)) => termination_problem(key, pod, end),
         (reasons::CRASH_LOOP, None) => {
             let often = times(pod.restarts);
-            let why = "its liveness or startup probe fails, or it ends by itself";
-            error(reasons::CRASH_LOOP, format!("ends without an error, restarted {often}: {why}"))
+            let why = "its liveness or startup probe fails, or it exits by itself";
+            error(reasons::CRASH_LOOP, format!("exits without an error, restarted {often}: {why}"))
         }
         (reason, _) => error(reason, message),
     }

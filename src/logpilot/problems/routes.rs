@@ -1,4 +1,4 @@
-//! Why clients from outside do not get in.
+//! Problems of routes that external clients cannot use.
 
 use super::{error, problem, warning};
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
     },
 };
 
-/// One problem for each way in that an older resource is in the way of, told by its first location.
+/// Returns one problem per kind of exposure that conflicts with an older resource, with the first
+/// location as an example.
 pub(super) fn route_conflict_problems(
     taken: &[RouteConflict],
     cluster: &str,
@@ -43,7 +44,7 @@ pub(super) fn gateway_problem(child: &Child, unable: Option<&Cause>, unseen: boo
             reasons::GATEWAY_NOT_PROGRAMMED,
             format!("{}: {}", cause.reason, cause.message),
         )),
-        // Nobody has answered: for a moment after each change, or for ever where a name is wrong.
+        // No controller has answered: for a moment after each change, or permanently if a name is wrong.
         None => unseen.then(|| {
             let message = "no controller has answered for it yet";
             warning(child, reasons::GATEWAY_NOT_PROGRAMMED, message)

@@ -1,4 +1,4 @@
-//! Why pods are not made.
+//! Problems of workloads whose pods are not created.
 
 use serde_json::Value;
 
@@ -27,30 +27,33 @@ pub(super) fn deployment_problem(child: &Child, deployment: &Deployment, plan: &
     Some(error(child, reason, cause.message.clone()))
 }
 
-/// Nothing of a change reaches the pods, and Kubernetes sets no deadline. The field belongs to whoever paused it.
+/// Reports a paused rollout: no change reaches the pods, and Kubernetes sets no deadline. The field
+/// belongs to the manager that paused it.
 fn of_paused(child: &Child, deployment: &Deployment, manager: &str, plan: &Plan) -> Problem {
     let planned = plan.objects.iter().find(|planned| planned.kind == child.kind && planned.key == child.key);
     let by_patch = planned
         .is_some_and(|planned| planned.body.pointer("/spec/paused").and_then(Value::as_bool) == Some(true));
     let who = match manager {
-        _ if by_patch => "by spec.patches; take `paused` out of the patch".to_owned(),
+        _ if by_patch => "by spec.patches; remove `paused` from the patch".to_owned(),
         manager => {
             let by = if manager.is_empty() { String::new() } else { format!("by '{manager}'; ") };
             let name = &child.key.name;
             let namespace = child.key.namespace.as_deref().unwrap_or_default();
-            format!("{by}release it with: kubectl rollout resume deployment/{name} -n {namespace}")
+            format!("{by}resume it with: kubectl rollout resume deployment/{name} -n {namespace}")
         }
     };
     let tell = if deployment.complete() { warning } else { error };
     tell(child, reasons::ROLLOUT_PAUSED, format!("its rollout is paused {who}"))
 }
 
-/// Seconds for which a Job may be suspended before that is a problem: a queue admits what it has room for at once.
+/// Seconds that a Job may be suspended before that is a problem: a queue with room admits a Job
+/// immediately.
 pub(super) const LONGEST_SUSPENDED: i64 = 30;
 
-/// Servers run without a backup; a restore and a configuration that is tried hold them.
+/// Reports a suspended Job. Servers run without a backup, but a restore and a configuration check block
+/// them.
 pub(super) fn of_suspended(child: &Child, manager: &str, is_planned: bool) -> Problem {
-    // Who makes a Job has the field, also where a webhook set it.
+    // The creator of a Job owns the field, even if a webhook set it.
     let by = match manager {
         "" | FIELD_MANAGER | "kube-controller-manager" => String::new(),
         manager => format!(" by '{manager}'"),
@@ -63,13 +66,14 @@ pub(super) fn of_suspended(child: &Child, manager: &str, is_planned: bool) -> Pr
     tell(child, reasons::JOB_SUSPENDED, format!("is suspended{by}; release it with: {release}"))
 }
 
-/// A ReplicaSet tells of a refusal before its Deployment does.
+/// Reports pods that a ReplicaSet cannot create: a ReplicaSet shows a rejection before its Deployment
+/// does.
 pub(super) fn replica_set_problem(child: &Child, set: &ReplicaSet) -> Option<Problem> {
     let cause = set.failure.as_ref().filter(|_| set.replicas > 0)?;
     Some(error(child, refusal(cause), cause.message.clone()))
 }
 
-/// Why pods cannot be created.
+/// Returns the reason why pods cannot be created.
 fn refusal(cause: &Cause) -> &'static str {
     if let Some(reason) = resource_refusal(&cause.message) {
         reason

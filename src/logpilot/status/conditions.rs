@@ -56,7 +56,7 @@ pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload])
         let left: i32 = workloads.iter().map(|workload| workload.status.ready).sum();
         let message = match left {
             0 => "no pods run while spec.operation.stopped is true; the data is kept".to_owned(),
-            left => format!("stopping: {left} pods are left"),
+            left => format!("stopping: {left} pods remain"),
         };
         condition("Ready", false, reasons::STOPPED, message)
     } else if first_error.is_none() && complete && in_force {
@@ -71,10 +71,10 @@ pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload])
             "Applied",
             false,
             reasons::PAUSED,
-            "nothing is written while spec.operation.paused is true".into(),
+            "the operator writes only the status while spec.operation.paused is true".into(),
         )
     } else if let Some(step) = unsettled {
-        let (reason, message) = cause(waiting, format!("{} is not yet as planned", step.object()));
+        let (reason, message) = cause(waiting, format!("{} does not match the plan yet", step.object()));
         condition("Applied", false, &reason, message)
     } else {
         condition(
@@ -82,7 +82,7 @@ pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload])
             true,
             reasons::APPLIED,
             // Without their number, which changes with what is kept for a rollback.
-            format!("every object is as planned{}", reads(view)),
+            format!("every object matches the plan{}", reads(view)),
         )
     });
 
@@ -127,7 +127,7 @@ fn reads(view: &View<'_>) -> String {
         return String::new();
     }
     format!(
-        "; Secrets and ConfigMaps that the spec names are read again within 5 minutes, or at once with: \
+        "; Secrets and ConfigMaps that the spec names are read again within 5 minutes, or immediately with: \
          kubectl annotate lpc {} {}=\"$(date)\" --overwrite",
         view.cr.name_any(),
         gather::REFRESH
@@ -140,7 +140,7 @@ fn waits_for(view: &View<'_>, workloads: &[Workload]) -> (&'static str, String) 
     let tried: Vec<_> = checks
         .filter(|(_, check)| check.verdict == CheckVerdict::Running && !view.paused)
         .map(|(name, check)| {
-            format!("{name} is left as it is while {} tries its new configuration", check.object)
+            format!("{name} is left unchanged while {} tries its new configuration", check.object)
         })
         .collect();
     if !tried.is_empty() {
