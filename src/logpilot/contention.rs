@@ -1,5 +1,5 @@
-//! What resources compete for: namespaces, hosts and paths from outside, and places where data lies. Read without decoding all of a resource,
-//! which may be one that cannot be decoded. Pure.
+//! What resources compete for: namespaces, external hosts and paths, and storage locations. The
+//! functions read it without decoding a whole resource, which may not be decodable. Pure.
 
 mod places;
 
@@ -12,13 +12,14 @@ use super::{
 };
 pub use places::shared_places;
 
-/// A host and path at what answers it.
+/// A host and path at the object that serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Location<'a> {
     way: ExposureKind,
-    /// The class of an Ingress (none is the cluster's default, whichever that is), or namespace and name of a Gateway.
+    /// The class of an Ingress (empty: the default class of the cluster), or namespace and name of a
+    /// Gateway.
     at: (&'a str, &'a str),
-    /// A listener of the Gateway; none is all of them.
+    /// A listener of the Gateway; `None` means all of them.
     section: Option<&'a str>,
     host: &'a str,
     path: &'a str,
@@ -31,26 +32,27 @@ impl Location<'_> {
     }
 }
 
-/// The namespaces that a resource names: that of the servers, and the system's.
+/// Returns the namespaces that a resource names: that of the servers, and the system namespace.
 pub fn namespaces(object: &DynamicObject) -> impl Iterator<Item = &str> {
     std::iter::once(namespace(object)).chain(text(&object.data, "/spec/systemNamespace/name"))
 }
 
-/// Everything that another resource may claim too.
+/// Returns the keys of everything that another resource may use too.
 pub fn contention_keys(object: &DynamicObject) -> Vec<String> {
     namespaces(object).map(str::to_owned).chain(route_keys(object)).chain(places::keys(object)).collect()
 }
 
-/// What is looked at again when another resource that claims it comes, changes or goes. Of a namespace only by who deletes it
-/// with its resource: hundreds may share one, and each would be looked at for each change of another.
+/// Returns the contention keys that the resource depends on: it is requeued when another resource
+/// starts or stops using one of them. Includes a namespace only if it is deleted with the resource:
+/// hundreds of resources may share one, and each would be requeued for every change of another.
 #[must_use]
 pub fn watched_keys(object: &DynamicObject) -> Vec<String> {
     let own = deletes(object).then(|| namespace(object).to_owned());
     own.into_iter().chain(route_keys(object)).chain(places::keys(object)).collect()
 }
 
-/// Whether another resource is in the namespace that would be deleted with this one. Of a fleet nobody is asked where none
-/// would be.
+/// Returns whether another resource is in the namespace that would be deleted with this one. Does not
+/// ask other resources if no namespace would be deleted.
 pub fn namespace_is_shared<'a>(
     own: &DynamicObject,
     mut others: impl Iterator<Item = &'a DynamicObject>,
@@ -69,8 +71,8 @@ fn route_keys(object: &DynamicObject) -> impl Iterator<Item = String> {
     locations(object).into_iter().map(words)
 }
 
-/// What an older resource has already; the younger one waits. Of one age, the first by name has it. Nobody is asked where
-/// nothing is wanted.
+/// Returns the locations that an older resource already uses; the younger one waits. Between resources
+/// of the same age, the first by name wins. Does not ask other resources if this one wants no location.
 pub fn route_conflicts<'a>(
     own: &DynamicObject,
     others: impl Iterator<Item = &'a DynamicObject>,
@@ -100,7 +102,7 @@ fn locations(object: &DynamicObject) -> Vec<Location<'_>> {
         let class = text(ingress, "/className").unwrap_or_default();
         rules(ingress, ExposureKind::Ingress, (class, ""), None)
     });
-    // A Gateway of one's own has an address of its own.
+    // A Gateway that the operator creates has its own address.
     let gateway = block("/spec/exposure/gateway").into_iter().flat_map(move |gateway| {
         list(gateway, "parentRefs").flat_map(move |parent| {
             let at = text(parent, "/namespace").unwrap_or_else(|| namespace(object));
@@ -119,9 +121,10 @@ fn rules<'a>(
 ) -> impl Iterator<Item = Location<'a>> {
     list(block, "rules").map(move |rule| {
         let path = text(rule, "/path").unwrap_or("/");
-        // A prefix ends at a segment: `/a/` says the same as `/a`.
+        // A prefix ends at a segment: `/a/` means the same as `/a`.
         let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
-        // Without a host it is for all that nobody names: only another one of these competes with it.
+        // Without a host, a rule serves every host that no rule names: it competes only with another
+        // rule without a host.
         Location { way, at, section, host: text(rule, "/host").unwrap_or_default(), path }
     })
 }
@@ -142,7 +145,7 @@ fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     field_at(value, pointer)?.as_str()
 }
 
-/// Every reconcile asks every resource: no name here needs what `Value::pointer` copies each of them for.
+/// Every reconcile reads every resource, so this avoids `Value::pointer`, which copies each name.
 fn field_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
     pointer.split('/').skip(1).try_fold(value, |value, field| value.get(field))
 }

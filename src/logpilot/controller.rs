@@ -132,7 +132,7 @@ impl Controller {
         let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), restore, &clock);
         let written = self.reporter.report(state, &subject.object, &subject.before, &status, requeue).await;
         if again && written {
-            requeue.at_most(REQUEUE_AFTER_STATUS_WRITE, "the restore goes on");
+            requeue.at_most(REQUEUE_AFTER_STATUS_WRITE, "the restore continues");
         }
         if let Some(wait) = clock.next() {
             requeue.at_most(wait, "a time limit expires");
@@ -339,7 +339,7 @@ impl Reconciler for Controller {
         match self.subject(object, &state.history) {
             Ok(subject) => self.run(&subject, state, &mut requeue).await,
             Err((object, error)) => {
-                let message = format!("spec cannot be read: {error}");
+                let message = format!("the spec cannot be read: {error}");
                 self.report_internal_error(state, &object, reasons::INVALID_SPEC, message, &mut requeue)
                     .await;
             }
@@ -349,9 +349,9 @@ impl Reconciler for Controller {
 
     async fn on_failure(&self, object: Arc<DynamicObject>, how: ReconcileFailure) -> Action {
         let message = match how {
-            ReconcileFailure::Panicked(message) => format!("the operator failed on this resource: {message}"),
+            ReconcileFailure::Panicked(message) => format!("the operator failed to reconcile this resource: {message}"),
             ReconcileFailure::TimedOut => {
-                "a reconcile of this resource did not end in time and was given up".to_owned()
+                "a reconcile of this resource exceeded its time limit and was cancelled".to_owned()
             }
         };
         let resource = ResourceRef::of(&LOGPILOT_CLUSTER, &object);

@@ -1,6 +1,7 @@
-//! Reads the Secrets and ConfigMaps that a component's variables refer to: by name, rarely, and keeps a hash only.
-//! A variable is read once, when its container starts, so a change has to roll the pods. Pull Secrets are looked at
-//! beside them, because a kubelet that does not find one says nothing and pulls without it.
+//! Reads the Secrets and ConfigMaps that a component's variables refer to: by name, rarely, and keeps
+//! only a hash. A variable is read once, when its container starts, so a change must trigger a rollout.
+//! Pull Secrets are also checked, because a kubelet that does not find one reports nothing and pulls
+//! without it.
 
 mod brought;
 
@@ -26,33 +27,33 @@ use crate::{
     kinds::Managed,
 };
 
-/// Reads in flight for one resource.
+/// Number of concurrent reads for one resource.
 const IN_FLIGHT: usize = 4;
 
-/// What one variable, or all keys of one object, refer to.
+/// The reference of one variable, or of all keys of one object.
 #[derive(Clone, Debug, PartialEq)]
 struct Reference {
     kind: &'static Kind,
     name: String,
-    /// `None`: every key.
+    /// The key; `None` means every key.
     key: Option<String>,
     optional: bool,
-    /// It logs in to a registry: no variable has it, and no pod has to be rolled for it.
+    /// Whether it is a registry login: no variable contains it, and no rollout is needed for it.
     pulls: bool,
 }
 
-/// Where a pull Secret may have its logins, by its type.
+/// Keys that may contain the logins of a pull Secret, depending on its type.
 const LOGINS: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
 
-/// The references of every component, by its Deployment's name, and the pull Secrets, by the ServiceAccount's, whose
-/// they are as a rule; what has none is left out.
+/// The references of every component by the name of its Deployment, and the pull Secrets by the name of
+/// the ServiceAccount, which usually owns them; entries without references are omitted.
 pub type ReferenceQuery = BTreeMap<String, Vec<ReferenceOf>>;
 
-/// A reference of a component. Opaque: only this module reads what it names.
+/// A reference of a component. Opaque: only this module reads the objects it names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReferenceOf(Reference);
 
-/// What a cluster's components refer to.
+/// Returns the references of a resource's components.
 #[must_use]
 pub fn wanted(cluster: &Cluster) -> ReferenceQuery {
     let all = cluster.components.iter().map(|component| (component.name.clone(), references_of(component)));
@@ -60,7 +61,7 @@ pub fn wanted(cluster: &Cluster) -> ReferenceQuery {
     all.filter(|(_, references)| !references.is_empty()).collect()
 }
 
-/// A public image needs none, so a missing one is told and holds nothing.
+/// A public image needs no pull Secret, so a missing one is reported and blocks nothing.
 fn pull_secrets(cluster: &Cluster) -> Vec<ReferenceOf> {
     let one = |name: &String| Reference {
         kind: Secret::KIND,
@@ -97,30 +98,31 @@ fn references_of(component: &Component) -> Vec<ReferenceOf> {
     found
 }
 
-/// Objects by what they are called; `None` for one that does not exist.
+/// Objects by their description; `None` for one that does not exist.
 type Objects = BTreeMap<(&'static str, String), Option<Value>>;
 
-/// What is known of a cluster's references.
+/// The last known references of a resource.
 #[derive(Default)]
 pub struct ReferenceReader {
     looks: ReadCache<ReferenceQuery, BTreeMap<String, ResolvedReferences>>,
 }
 
-/// Whose references are looked at.
+/// The context of a reference lookup.
 pub struct ReferenceRequest<'a> {
     pub cluster: &'a Cluster,
     pub moment: &'a Moment,
-    /// A pod says that something it needs is missing.
+    /// Whether a pod reports that something it needs is missing.
     pub suspect: bool,
-    /// The namespace is not there yet, so nothing is in it: no read needed.
+    /// Whether the namespace does not exist yet, so that it contains nothing and no read is needed.
     pub nothing_there: bool,
 }
 
 impl ReferenceReader {
-    /// The facts about a cluster's references, read again where the spec changed, a pod misses one, or they are old.
+    /// Returns the facts about a resource's references. They are read again if the spec changed, a pod
+    /// misses one, or they are old.
     ///
     /// # Errors
-    /// A read failed; nothing is known then.
+    /// A read failed, so nothing is known.
     pub async fn fetch(
         &mut self,
         writer: &ApiClient,
@@ -149,7 +151,7 @@ impl ReferenceReader {
     }
 }
 
-/// Each object once, however many variables refer to it.
+/// Reads each object once, regardless of how many variables refer to it.
 async fn read(writer: &ApiClient, namespace: &str, wanted: &ReferenceQuery) -> Result<Objects, Error> {
     let names: BTreeMap<(&'static str, String), &'static Kind> = wanted
         .values()
@@ -183,13 +185,14 @@ fn resolve(
             let seen = match &reference.key {
                 None if reference.pulls => LOGINS.iter().find_map(|key| data?.get(key)).map(|_| Value::Null),
                 Some(key) => data.and_then(|data| data.get(key)).cloned(),
-                // An object without data is one with no key at all.
+                // An object without data has no keys.
                 None => object.map(|_| data.cloned().unwrap_or(Value::Null)),
             };
             if seen.is_none() {
                 missing.push(missing_reference(cluster, reference, object.is_some()));
             }
-            // As JSON, so that one value cannot pass for two. Keys of a map are in order.
+            // Hashed as JSON, so that different values never serialise alike. The keys of a map are
+            // sorted.
             content.push(serde_json::json!([id.0, id.1, reference.key, seen]));
         }
         missing.dedup();
@@ -214,7 +217,7 @@ fn missing_reference(cluster: &Cluster, reference: &Reference, exists: bool) -> 
     let then = if reference.optional {
         "the variable is not set; the pods roll when it appears"
     } else {
-        "the pods are left as they are until it is there"
+        "the pods are left unchanged until it exists"
     };
     Missing {
         object,

@@ -187,13 +187,13 @@ fn of_options(source: &Source<'_>) -> Option<(String, Refusal)> {
 /// `-Dname=value` of Java and `--name=value` of Spring. A file with more of them could set anything.
 fn option(word: &str) -> Option<(String, Refusal)> {
     if word.starts_with('@') || word.starts_with("-XX:VMOptionsFile") {
-        let why = "takes options from a file, which nobody can check; write them out";
+        let why = "reads options from a file, which the operator cannot check; write the options out";
         return Some((word.to_owned(), Refusal::other(why)));
     }
     let set = word.strip_prefix("-D").or_else(|| word.strip_prefix("--"))?;
     let (name, value) = set.split_once('=').unwrap_or((set, ""));
     if name.contains(UNKNOWN) {
-        let why = "has a name that is put together from values that are not known; write the name out";
+        let why = "has a name that is composed of unknown values; write the name out";
         return Some((name.replace(UNKNOWN, "$(…)"), Refusal::other(why)));
     }
     let value = if value.contains(UNKNOWN) { Known::Never } else { Known::Text(value) };

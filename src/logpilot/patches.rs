@@ -55,14 +55,14 @@ pub fn unmatched(cluster: &Cluster, plan: &Plan) -> Vec<Problem> {
             .map(|planned| planned.key.name.as_str())
             .collect();
         let near = match near.as_slice() {
-            [] => format!("no {} is generated", target.kind),
-            near => format!("generated are {}", near.join(", ")),
+            [] => format!("the operator generates no {}", target.kind),
+            near => format!("the operator generates {}", near.join(", ")),
         };
         problem(
             Severity::Warning,
             reasons::PATCH_UNMATCHED,
             format!("{} {}", target.kind, target.name),
-            format!("the patch for {} '{}' changes nothing: {near}", target.kind, target.name),
+            format!("the patch for {} '{}' has no effect: {near}", target.kind, target.name),
         )
     };
     cluster.patches.iter().filter(idle).map(told).collect()

@@ -56,9 +56,9 @@ const METRICS: &str =
 const MEASURED: &str =
     "alerts, objectives and dashboards read these metrics; choose what is read in `spec.monitoring`";
 const COMPONENT: &str = "choose the component instead: `spec.components.rest`, `.grpc` or `.all`";
-const OVERLAY: &str = "`spec.config.overlay` is the configuration: write it there";
+const OVERLAY: &str = "`spec.config.overlay` is the only source of configuration: write the settings there";
 const SHUTDOWN: &str =
-    "a server that stops at once loses answers; use `terminationGracePeriodSeconds` of the component";
+    "a server that stops immediately loses responses; use `terminationGracePeriodSeconds` of the component";
 
 const TRUE: Keeps = Keeps::Values(&["true"]);
 /// Health and metrics are read only.
@@ -120,7 +120,7 @@ pub const OWNED_PROPERTIES: &[Owned] = &[
     owned(
         "logpilot.server.api-key",
         Keeps::Nothing,
-        "use `spec.auth.apiKeySecret`: a key that stands elsewhere can be read by many",
+        "use `spec.auth.apiKeySecret`: a key in another place can be read by many",
     ),
     owned("logpilot.storage", Keeps::Nothing, "use `spec.storage` and `spec.config.sqlitePool`"),
     // What is imported, a profile's part, and this JSON would win over everything here.
@@ -181,7 +181,7 @@ impl Refusal {
     /// For a value above properties that the operator owns: whatever it is, it would take their place.
     fn above(owned: &Owned) -> Self {
         let why = format!(
-            "stands above `{}`, which only the operator sets: a value here, an empty one too, would take its place; set what is \
+            "is a parent of `{}`, which only the operator sets: a value here, even an empty one, would replace it; set what is \
              below it one by one, or remove it; {}",
             owned.name, owned.instead
         );
@@ -221,7 +221,7 @@ pub fn refusal(name: &str, value: Known<'_>) -> Option<Refusal> {
 }
 
 fn unclear(name: &str) -> Option<Refusal> {
-    let why = "has a bracket without its other half; write the name without brackets";
+    let why = "has an unbalanced bracket; write the name without brackets";
     (!brackets_match(name)).then(|| Refusal::other(why))
 }
 

@@ -100,7 +100,7 @@ pub fn judge(cluster: &Cluster, snapshot: &Snapshot, found: &Found) -> Judged {
                 (None, Some(manager)) => {
                     format!("'{manager}' scaled it to {} pods", live.unwrap_or_default())
                 }
-                (None, None) => format!("somebody scaled it to {} pods", live.unwrap_or_default()),
+                (None, None) => format!("another client scaled it to {} pods", live.unwrap_or_default()),
             };
             let (claim, room) = (&component.claim, room.unwrap_or_default());
             let storage = match cluster.storage.backend {
@@ -109,12 +109,12 @@ pub fn judge(cluster: &Cluster, snapshot: &Snapshot, found: &Found) -> Judged {
             };
             let most = component.scale.most();
             let then = if cluster.paused {
-                "nothing is written back while spec.operation.paused is true".to_owned()
+                "the operator does not revert it while spec.operation.paused is true".to_owned()
             } else {
-                format!("the operator writes {most} back")
+                format!("the operator resets it to {most}")
             };
             let message = format!(
-                "{who}, and {storage} in PersistentVolumeClaim '{claim}' has room for {room} here: {then}"
+                "{who}, and {storage} in PersistentVolumeClaim '{claim}' allows at most {room} here: {then}"
             );
             let deployment = cluster.key(&component.name);
             judged.beyond.insert(component.name.clone(), BeyondStorage { deployment, message, now });

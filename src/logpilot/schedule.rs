@@ -42,7 +42,7 @@ impl Schedule {
                 )
             })?;
         if schedule.next(Timestamp::UNIX_EPOCH).is_none() {
-            return Err(format!("'{expression}' never comes: there is no such day"));
+            return Err(format!("'{expression}' never matches: there is no such day"));
         }
         Ok(schedule)
     }

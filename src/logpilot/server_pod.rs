@@ -28,7 +28,7 @@ pub fn violations(cluster: &Cluster, planned: &Value, patched: &Value) -> Vec<(S
         let Some((index, kept)) = kept else {
             let variables: Vec<&str> = list(container, "env").map(|entry| text(entry, "name")).collect();
             let why = format!(
-                "must keep the container '{name}', with its variables {}: without it nothing does what the operator promises",
+                "must keep the container '{name}', with its variables {}: the operator's guarantees depend on it",
                 variables.join(", ")
             );
             found.push(("containers".to_owned(), why));
@@ -78,12 +78,12 @@ impl Program<'_> {
     fn command(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         if self.changes("command") {
-            let why = "may not be patched: another program keeps nothing of what this resource declares; use `args`, or options of Java in `env` of the component";
+            let why = "may not be patched: another program would ignore what this resource declares; use `args`, or Java options in `env` of the component";
             found.push(("command".to_owned(), why.to_owned()));
         }
         if !self.is_server && self.changes("args") {
             let why =
-                "may not be patched: they say what is copied where; use `spec.backup` and `spec.restore`";
+                "may not be patched: they define the source and the target of the copy; use `spec.backup` and `spec.restore`";
             found.push(("args".to_owned(), why.to_owned()));
         }
         if self.is_server {
@@ -98,13 +98,13 @@ impl Program<'_> {
         let mut found = Vec::new();
         if self.is_server && self.changes("envFrom") {
             let why =
-                "may not be patched: the operator has to read what it brings; use `envFrom` of the component";
+                "may not be patched: the operator must read what it refers to; use `envFrom` of the component";
             found.push(("envFrom".to_owned(), why.to_owned()));
         }
         let at = |name: &str| format!("env[{name}]");
         for name in names(self.patched) {
             if entries(self.patched, name).count() > 1 {
-                found.push((at(name), "is given twice; keep one".to_owned()));
+                found.push((at(name), "is specified twice; keep one".to_owned()));
             }
         }
         let (before, after) = (self.findings(self.planned), self.findings(self.patched));
@@ -124,7 +124,7 @@ impl Program<'_> {
             let judged = after.iter().any(|finding| finding.variable.as_deref() == Some(name));
             let kept = entries(self.planned, name).eq(entries(self.patched, name));
             if !kept && !judged {
-                let why = "must be kept: without it the program would run open, or with other settings than this resource declares";
+                let why = "must be kept: without it the program would run without protection, or with other settings than this resource declares";
                 found.push((at(name), why.to_owned()));
             }
         }
@@ -177,7 +177,7 @@ impl Program<'_> {
             let changed = self.kept_mounts().any(|kept| text(kept, "mountPath") == path && !is_kept(kept));
             let over = self.kept_mounts().any(|kept| overlap(path, text(kept, "mountPath")));
             if !changed && (over || self.is_server && self.is_configuration(path)) {
-                let why = "may not be mounted there: it would hide what the program reads or writes, or bring a second configuration; choose another path";
+                let why = "may not be mounted there: it would hide what the program reads or writes, or add a second configuration; choose another path";
                 found.push((format!("volumeMounts[{path}]"), why.to_owned()));
             }
         }
@@ -200,7 +200,7 @@ impl Program<'_> {
     fn directory(&self) -> Option<(String, String)> {
         let moved = self.is_server && self.changes("workingDir");
         let found = self.kept_mounts().any(|mount| self.is_configuration(text(mount, "mountPath")));
-        let why = "may not be there: the server looks in it for a second configuration; choose a directory apart from `/config` and `/data`";
+        let why = "may not be set to this path: the server reads a second configuration from it; choose a directory outside `/config` and `/data`";
         (moved && found).then(|| ("workingDir".to_owned(), why.to_owned()))
     }
 

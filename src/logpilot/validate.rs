@@ -110,7 +110,7 @@ fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster>
     violations.require(
         !wanted.is_empty(),
         "spec.components",
-        "every component is turned off; enable one of `all`, `rest`, `grpc`",
+        "every component is disabled; enable one of `all`, `rest`, `grpc`",
     );
     let mut components: Vec<_> = wanted
         .iter()
@@ -246,12 +246,12 @@ fn namespace(name: &str, spec: &LogPilotClusterSpec, violations: &mut Violations
         violations.require(
             volume_policy == DeletionPolicy::Delete,
             "spec.namespace.deletionPolicy",
-            "'Delete' would take the data volume along; set `spec.storage.volume.deletionPolicy: Delete` too, or 'Retain'",
+            "'Delete' would delete the data volume too; set `spec.storage.volume.deletionPolicy: Delete` too, or 'Retain'",
         );
         violations.require(
             volume.is_none_or(|volume| volume.existing_claim.is_none()),
             "spec.namespace.deletionPolicy",
-            "'Delete' would take `spec.storage.volume.existingClaim` along, which is not the operator's; use 'Retain'",
+            "'Delete' would delete `spec.storage.volume.existingClaim` too, which the operator did not create; use 'Retain'",
         );
     }
     ServersNamespace {
@@ -307,7 +307,7 @@ fn config_overlay(spec: &LogPilotClusterSpec, violations: &mut Violations) {
         size <= config::OVERLAY_BYTES,
         "spec.config.overlay",
         format!(
-            "has {size} bytes as JSON and must have at most {}; mount large files from a ConfigMap of your own",
+            "has {size} bytes as JSON and must have at most {}; mount large files from your own ConfigMap",
             config::OVERLAY_BYTES
         ),
     );

@@ -982,7 +982,7 @@ async fn a_resource_whose_plan_panics_or_hangs_delays_no_other() {
             condition(status, "Stalled").1 == "InternalError"
         })
         .await;
-    assert!(message(&status, "Stalled").contains("did not end in time"), "{status:#}");
+    assert!(message(&status, "Stalled").contains("exceeded its time limit"), "{status:#}");
 }
 
 #[tokio::test]

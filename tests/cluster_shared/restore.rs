@@ -265,7 +265,7 @@ async fn a_new_cluster_is_restored_before_its_first_server_starts() {
     let status = case.ready().await;
     assert_eq!(status["restore"]["phase"], "Succeeded");
     assert!(
-        status["restore"]["message"].as_str().unwrap().contains("there was no database before"),
+        status["restore"]["message"].as_str().unwrap().contains("no database existed before"),
         "{status:#}"
     );
 }

@@ -641,7 +641,7 @@ async fn clients_that_the_policy_keeps_out_and_a_moving_tag_are_told_before_anyb
     spec["networkPolicy"] = json!({ "clients": [] });
     case.apply(spec.clone()).await;
     let policy = "NetworkPolicy cut/cut-all";
-    told(&case, warning(reasons::CLIENTS_MAY_BE_CUT, policy, "lets no address in", "networkPolicy.clients"))
+    told(&case, warning(reasons::CLIENTS_MAY_BE_CUT, policy, "admits no address", "networkPolicy.clients"))
         .await;
     told(
         &case,

@@ -123,7 +123,7 @@ impl Applier<'_> {
         };
         match decision {
             Decision::Skip(result) => result,
-            _ if unanswered.load(Relaxed) => wait("waits: another request was not answered".to_owned()),
+            _ if unanswered.load(Relaxed) => wait("waits: another request got no response".to_owned()),
             decision => {
                 let carry_out = || self.carry_out(decision, planned, snapshot);
                 let policy = if planned.replicas == Replicas::Enforced { ENFORCED } else { backoff::FAILURE };
@@ -229,7 +229,7 @@ impl Applier<'_> {
         refused: Option<Error>,
     ) -> Result<ApplyResult, Error> {
         let gone = || {
-            let message = "is gone; looking again".to_owned();
+            let message = "no longer exists; reading it again".to_owned();
             refused.clone().map_or(Ok(ApplyResult::Waiting { reason: "Progressing", message }), Err)
         };
         let Some(live) = self.writer.get(planned.kind, &planned.key).await? else { return gone() };
@@ -239,7 +239,7 @@ impl Applier<'_> {
             // What the next waves are planned for was seen otherwise than it is.
             Ownership::Ours if planned.kind.wave == 0 || is_undecided(planned, &child) => {
                 self.cache.upsert(child);
-                let message = "exists already, though it was not seen; planning again".to_owned();
+                let message = "exists already but was not in the cache; planning again".to_owned();
                 Ok(ApplyResult::Waiting { reason: "Progressing", message })
             }
             Ownership::Ours => {
@@ -264,7 +264,7 @@ impl Applier<'_> {
                 let judged = Precondition::Exactly { uid: &child.uid, version: child.version };
                 let answer = self.writer.apply(planned, body.clone(), judged, true).await?;
                 self.record(planned, &body, &answer);
-                info!(object = %planned, owner = %self.owner.resource.key(), "taken back: it has our labels and says what is planned");
+                info!(object = %planned, owner = %self.owner.resource.key(), "adopted: it has the operator's labels and matches the plan");
                 Ok(ApplyResult::Updated)
             }
             Ownership::Foreign(foreign) => Ok(conflict(foreign)),
@@ -348,7 +348,7 @@ pub(super) fn replaced(error: &Error) -> bool {
 /// What an object's step comes to after an error: what passes by itself is waited for.
 pub(super) fn failed(error: Error) -> ApplyResult {
     if replaced(&error) || (error.disposition() == Disposition::Refresh && error.code() != Some(404)) {
-        return ApplyResult::Waiting { reason: "Progressing", message: format!("{error}; looking again") };
+        return ApplyResult::Waiting { reason: "Progressing", message: format!("{error}; reading it again") };
     }
     if error.reason() == "NamespaceTerminating" {
         return ApplyResult::Waiting { reason: "NamespaceTerminating", message: error.message() };

@@ -498,7 +498,7 @@ mod tests {
         let late = NOW - LONGEST_CREATING;
         assert_eq!(told(&given(late + 1, Some("False"), true)), None);
         for (status, words) in [
-            (given(late, None, false), "Node node-1 has not taken it"),
+            (given(late, None, false), "Node node-1 has not started to create it"),
             (given(late, Some("False"), true), "its volumes or network are not set up on Node node-1, for"),
             (given(late, Some("True"), true), "Node node-1 is pulling image i:1"),
             (given(late, None, true), "or it is pulling the image"),

@@ -193,11 +193,11 @@ mod tests {
             let found = told(status.clone(), ago);
             assert_eq!(found.is_some(), words.is_some(), "{status} {found:?}");
             if let (Some(found), Some(words)) = (found, words) {
-                assert!(found.starts_with("asks for 10Ti and has 10Gi"), "{found}");
+                assert!(found.starts_with("requests 10Ti and has 10Gi"), "{found}");
                 assert!(found.contains(words), "{found}");
             }
         }
-        assert!(reasons::action(reasons::VOLUME_RESIZE, "p has not begun to").contains("resizer"));
+        assert!(reasons::action(reasons::VOLUME_RESIZE, "p has not started to").contains("resizer"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the problems and the workloads say together.
+//! Derives the conditions from the problems and the workloads.
 
 use kube::ResourceExt;
 
@@ -12,7 +12,7 @@ use crate::{
     engine::conditions::DesiredCondition,
 };
 
-/// Reasons of errors that end only when somebody acts.
+/// Reasons of errors that clear only when a user acts.
 const STALLING: [&str; 13] = [
     reasons::DEADLINE_EXCEEDED,
     reasons::API_KEY_INVALID,
@@ -81,7 +81,7 @@ pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload])
             "Applied",
             true,
             reasons::APPLIED,
-            // Without their number, which changes with what is kept for a rollback.
+            // Without the number of objects, which changes with what is kept for a rollback.
             format!("every object matches the plan{}", reads(view)),
         )
     });
@@ -120,7 +120,7 @@ pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload])
     wanted
 }
 
-/// When a change of what is not watched is seen, where the spec names such objects.
+/// Describes when changes of objects that are not watched are noticed, if the spec names such objects.
 fn reads(view: &View<'_>) -> String {
     let key = view.cr.spec.auth.as_ref().is_some_and(|auth| auth.api_key_secret.is_some());
     if !key && view.facts.references.is_empty() {
@@ -134,7 +134,7 @@ fn reads(view: &View<'_>) -> String {
     )
 }
 
-/// What a change waits for, and its reason.
+/// Returns what a rollout is waiting for, and its reason.
 fn waits_for(view: &View<'_>, workloads: &[Workload]) -> (&'static str, String) {
     let checks = view.facts.config_checks.iter();
     let tried: Vec<_> = checks

@@ -1,4 +1,5 @@
-//! Which configurations are kept, and how many pods run each: told by the pods, not by what was asked for.
+//! Reports which configurations are kept and how many pods run each, as the pods show it and not as the
+//! spec requests it.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +14,20 @@ use crate::{
     kinds::Managed,
 };
 
-/// How many are named; `revisionHistoryLimit` bounds how many there are.
+/// Largest number of configurations in the status; `revisionHistoryLimit` bounds how many exist.
 const MOST: usize = 10;
 
-/// What is known of one configuration.
+/// The state of one configuration.
 #[derive(Default)]
 struct Config {
-    /// Of the newest ReplicaSet that uses it.
+    /// Revision of the newest ReplicaSet that uses it.
     revision: i64,
     pods: i64,
     kept: bool,
 }
 
-/// The configurations of a component, the planned one first and then from new to old; and whether every pod that is
-/// wanted runs the planned one, and none another.
+/// Returns the configurations of a component, the planned one first and then from new to old; and
+/// whether every desired pod runs the planned one, and no pod another.
 pub(super) fn observe(
     planned: &str,
     deployment: &Key,
@@ -50,7 +51,7 @@ pub(super) fn observe(
     }
     for child in snapshot.of_kind(Pod::KIND) {
         let ObservedStatus::Pod(pod) = &child.detail else { continue };
-        // One that is being ended runs until it is gone.
+        // A pod that is being terminated runs until it is gone.
         if pod.component == component && pod.phase == "Running" {
             for name in pod.config_maps.iter().filter(|name| ours(name)) {
                 all.entry(name.clone()).or_default().pods += 1;

@@ -85,7 +85,7 @@ fn what_the_operator_owns_cannot_be_set_by_the_overlay(#[case] overlay: &str, #[
 #[test]
 fn a_value_above_owned_properties_names_one_of_them() {
     let violation = refused("{ spring: null }", "spring");
-    for words in ["stands above `spring.main.web-application-type`", "an empty one too", "or remove it"] {
+    for words in ["is a parent of `spring.main.web-application-type`", "even an empty one", "or remove it"] {
         assert!(violation.message.contains(words), "{violation}");
     }
 }

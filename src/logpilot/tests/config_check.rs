@@ -180,7 +180,7 @@ fn a_pod_that_was_ready_is_the_verdict_whatever_comes_of_its_job() {
 #[case::ended_by_itself(
     "Complete", "CompletionsReached",
     Some(state(&json!({ "terminated": { "exitCode": 0, "reason": "Completed" } }))),
-    "it ended by itself, with exit code 0;"
+    "it exited by itself with exit code 0;"
 )]
 fn a_job_that_ended_without_a_ready_pod_says_why(
     #[case] type_: &str,

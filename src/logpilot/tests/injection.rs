@@ -144,7 +144,7 @@ fn hostile_text_is_data_wherever_it_is_taken() {
 }
 
 #[rstest]
-#[case::import("spring.config.import", "is the configuration")]
+#[case::import("spring.config.import", "is the only source")]
 #[case::profile("spring.profiles.active", "choose the component")]
 fn the_overlay_brings_no_other_configuration(#[case] property: &str, #[case] instead: &str) {
     let found =

@@ -182,7 +182,7 @@ fn servers_stop_then_the_job_runs_then_they_come_back() {
     copying["status"] = json!({});
     scene.objects.push(copying);
     let waits = scene.step();
-    assert_eq!(message(&waits), "waits for Pod logpilot/last, Job logpilot/logpilot-backup-1 to end");
+    assert_eq!(message(&waits), "waits for Pod logpilot/last, Job logpilot/logpilot-backup-1 to terminate");
     scene.objects = stopped();
     scene.objects.push(server("evicted", "rest", "Failed"));
     let runs = scene.step();
@@ -312,7 +312,7 @@ fn a_request_that_the_claim_remembers_is_not_carried_out_again() {
             (state.status.as_ref().unwrap().phase, state.job.as_ref(), state.stopped.len()),
             (phase, None, 0)
         );
-        assert!(message(&state).contains("was carried out before on this claim"));
+        assert!(message(&state).contains("was carried out before on this PVC"));
         assert_eq!(state.records["logpilot-data"], record);
         assert_eq!(scene.step(), state);
     }

@@ -199,7 +199,7 @@ fn a_claim_without_a_volume_keeps_its_size_until_it_has_one(
     let problems = crate::logpilot::problems::fact_problems(&cluster, &facts);
     assert_eq!(problems.len(), kept.map_or(0, |_| 2), "{problems:?}");
     assert!(
-        problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains("for 10Gi afterwards"))
+        problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains("and 10Gi afterwards"))
     );
 }
 
@@ -246,7 +246,7 @@ fn a_smaller_size_goes_as_far_as_the_volume(
     }
     let problems = crate::logpilot::problems::fact_problems(&cluster, &facts);
     assert_eq!(problems.len(), if told { names.len() } else { 0 }, "{problems:?}");
-    let range = format!("Kubernetes takes sizes above {}", capacity.unwrap_or(requested));
+    let range = format!("Kubernetes accepts any size above {}", capacity.unwrap_or(requested));
     assert!(
         problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains(&range)),
         "{problems:?}"
