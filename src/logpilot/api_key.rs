@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(back, ApiKeyFact::Present { hash: hash.clone() });
     }
 
-    /// As it was made for the resource with this UID.
+    /// Returns the Secret as created for the resource with this UID.
     fn of(uid: &str) -> Value {
         json!({
             "metadata": {
@@ -339,7 +339,7 @@ mod tests {
         })
     }
 
-    /// Whoever made it knows the key, so that labels are no proof, and neither is a good value.
+    /// The creator knows the key, so neither labels nor a valid value prove that the operator created it.
     #[test]
     fn a_secret_of_our_generated_name_that_is_foreign_is_no_key() {
         let labels = |instance: &str| json!({ "app.kubernetes.io/managed-by": "logpilot-operator", "app.kubernetes.io/instance": instance });

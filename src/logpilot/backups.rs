@@ -88,8 +88,11 @@ pub fn observe(
             && let Some(late) = schedule.late(newest)
             && clock.expired(0, late.as_second())
         {
-            let what =
-                if status.last_success.is_some() { "the newest backup was made at" } else { "no backup was made since" };
+            let what = if status.last_success.is_some() {
+                "the newest backup was made at"
+            } else {
+                "no backup was made since"
+            };
             let message = format!("{what} {newest}; the next one was due and did not succeed by {late}");
             all.problems.push(problem(Severity::Warning, reasons::BACKUP_OLD, cron_job, message));
         }

@@ -167,18 +167,18 @@ mod tests {
         .unwrap()
     }
 
-    /// Who has what the younger of two wants.
+    /// Returns the conflicts of the younger of two resources.
     fn by(older: &Value, younger: &Value) -> Vec<String> {
         let (older, younger) = (resource("b", 1, older), resource("a", 2, younger));
         assert!(route_conflicts(&older, [&younger].into_iter()).is_empty(), "the older one is not touched");
-        // Whoever lets go of it must reach whoever waits for it.
+        // A resource that releases a key must trigger each resource that waits for it.
         let found = route_conflicts(&younger, [&older].into_iter());
         let shared = contention_keys(&older).iter().any(|claim| watched_keys(&younger).contains(claim));
         assert!(found.is_empty() || shared, "{:?} {:?}", contention_keys(&older), watched_keys(&younger));
         found.iter().map(|it| format!("{:?} {}{} {}", it.way, it.host, it.path, it.by)).collect()
     }
 
-    /// Of a thousand in one namespace, each change of one would have all others planned.
+    /// With a thousand resources in one namespace, each change of one would requeue all others.
     #[test]
     fn only_who_deletes_a_namespace_heeds_who_else_is_in_it() {
         let within = |policy: &str| {
@@ -265,10 +265,10 @@ mod tests {
         assert_eq!(by(&on("g", Some("https"), &x), &on("g", Some("https"), &x)), taken);
         assert!(by(&on("g", Some("http"), &x), &on("g", Some("https"), &x)).is_empty());
         assert!(by(&on("g", None, &x), &on("h", None, &x)).is_empty());
-        // Each has an address of its own.
+        // Each has its own address.
         let own = json!({ "gateway": { "className": "envoy", "rules": x } });
         assert!(by(&own, &own).is_empty());
-        // Without a namespace it is the cluster's, and these are two.
+        // Without a namespace, the Gateway is in the resource's own namespace, so these are two Gateways.
         let near = json!({ "gateway": { "parentRefs": [{ "name": "g" }], "rules": x } });
         assert!(by(&near, &near).is_empty());
     }

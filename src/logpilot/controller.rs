@@ -47,7 +47,8 @@ use crate::{
     metrics::Metrics,
 };
 
-/// Makes the plan of a cluster. A future, so that a planner that hangs can be told apart from one that is slow.
+/// Makes the plan of a cluster. A future, so that a planner that hangs can be distinguished from a slow
+/// one.
 pub type Planner = Arc<dyn Fn(Arc<Cluster>, Arc<Facts>) -> BoxFuture<'static, Plan> + Send + Sync>;
 
 /// The planner of the product.
@@ -56,7 +57,7 @@ pub fn planner() -> Planner {
     Arc::new(|cluster, facts| Box::pin(async move { plan::plan(&cluster, &facts) }))
 }
 
-/// The next step of a restore starts as soon as the status of this one is written.
+/// Delay before the next step of a restore, which starts when the status of this step is written.
 const REQUEUE_AFTER_STATUS_WRITE: Duration = Duration::from_millis(50);
 
 pub struct Controller {
@@ -66,14 +67,14 @@ pub struct Controller {
     pub planner: Planner,
     /// The operator's own image, which backups run.
     pub operator_image: Option<String>,
-    /// All resources, for what one of them has to know of the others.
+    /// All resources, because a reconcile needs facts about the other ones.
     pub store: Store<DynamicObject>,
-    /// All that is remembered of each resource.
+    /// The recorded state of each resource.
     states: ResourceStates<Remembered>,
     pub(super) reporter: Reporter,
 }
 
-/// A resource on its way through a reconcile.
+/// The resource of one reconcile.
 pub(super) struct Subject {
     pub(super) object: Arc<DynamicObject>,
     pub(super) resource: ResourceRef,
@@ -140,7 +141,7 @@ impl Controller {
         retry_failures(state, &facts, &outcome, requeue);
     }
 
-    /// What is there of a resource now.
+    /// Returns the live objects of a resource.
     fn snapshot(&self, resource: &ResourceRef, cluster: &Cluster) -> Snapshot {
         self.cache.snapshot(resource).running_in(&cluster.namespace.name)
     }
@@ -184,7 +185,8 @@ impl Controller {
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
     }
 
-    /// Applies, prunes, and has refused pods looked at again; nothing while paused, or while the namespace is on its way out.
+    /// Applies, prunes, and evicts unschedulable pods; does nothing while the resource is paused or the
+    /// namespace is being deleted.
     async fn carry_out(
         &self,
         subject: &Subject,
@@ -288,7 +290,7 @@ impl Controller {
     }
 }
 
-/// A key that was just written is known without reading it back; one whose write failed has to be read.
+/// Records a key that was just written without reading it back; a key whose write failed must be read.
 fn note_generated_key(
     reader: &mut ApiKeyReader,
     subject: &Subject,
@@ -324,12 +326,13 @@ fn is_another(object: &DynamicObject, cluster: &Cluster) -> bool {
 impl Reconciler for Controller {
     async fn reconcile(&self, object: Arc<DynamicObject>) -> Action {
         if object.metadata.deletion_timestamp.is_some() {
-            // The garbage collector takes the children; what is kept carries no owner reference.
+            // The garbage collector deletes the objects; a kept object has no owner reference.
             return Action::await_change();
         }
         let resource = ResourceRef::of(&LOGPILOT_CLUSTER, &object);
         let state = &mut *self.states.hold(&resource, object.metadata.uid.as_deref()).await;
-        // What is made for one that is not there any more, the garbage collector takes at once, and its events would come here.
+        // The garbage collector immediately deletes what is created for a resource that no longer
+        // exists, and the events of those objects would trigger a reconcile.
         if let Some(wait) = state.history.missing() {
             return Action::requeue(wait);
         }
@@ -349,7 +352,9 @@ impl Reconciler for Controller {
 
     async fn on_failure(&self, object: Arc<DynamicObject>, how: ReconcileFailure) -> Action {
         let message = match how {
-            ReconcileFailure::Panicked(message) => format!("the operator failed to reconcile this resource: {message}"),
+            ReconcileFailure::Panicked(message) => {
+                format!("the operator failed to reconcile this resource: {message}")
+            }
             ReconcileFailure::TimedOut => {
                 "a reconcile of this resource exceeded its time limit and was cancelled".to_owned()
             }

@@ -1,5 +1,5 @@
-//! The escape hatch: lays the user's patches over the planned objects. Pure, and checked before by
-//! `validate::patches`. No client here.
+//! Applies the user's patches to the planned objects. Pure; `validate::patches` checks them before. No
+//! client here.
 
 use json_patch::PatchOperation;
 use k8s_openapi::api::batch::v1::Job;
@@ -24,23 +24,23 @@ use crate::{
     workload::names,
 };
 
-/// In an object of a strategic patch: `delete` or `replace`, as kubectl knows them.
+/// The directive in an object of a strategic patch: `delete` or `replace`, as in kubectl.
 pub const DIRECTIVE: &str = "$patch";
 
-/// The plan with every patch laid over its object, in the order in which they were given.
+/// Returns the plan with every patch applied to its object, in the specified order.
 #[must_use]
 pub fn apply(cluster: &Cluster, mut plan: Plan) -> Plan {
     for patch in &cluster.patches {
         if let Some(planned) = plan.objects.iter_mut().find(|planned| targets(patch, planned)) {
-            // `validate` refused what fails.
+            // `validate` has already rejected a patch that fails.
             let _ = lay_over(&mut planned.body, patch);
         }
     }
     plan
 }
 
-/// Patches whose object is not planned. Kind and name are never ambiguous: names of one kind differ whatever their
-/// namespace.
+/// Reports patches whose object is not planned. Kind and name are never ambiguous: names of one kind
+/// differ in every namespace.
 #[must_use]
 pub fn unmatched(cluster: &Cluster, plan: &Plan) -> Vec<Problem> {
     let idle = |patch: &&ObjectPatch| {
@@ -68,13 +68,14 @@ pub fn unmatched(cluster: &Cluster, plan: &Plan) -> Vec<Problem> {
     cluster.patches.iter().filter(idle).map(told).collect()
 }
 
-/// Whether a patch is for this object. What is only created and never repaired holds a secret.
+/// Returns whether a patch targets this object. An object that is only created and never reverted
+/// contains a secret.
 #[must_use]
 pub fn targets(patch: &ObjectPatch, planned: &Planned) -> bool {
     let name = &planned.key.name;
     let named = match planned.kind.management {
         Management::CreateOnly => false,
-        // Whatever it tries: its hash is not known when the patch is written.
+        // Applies to every config check: its hash is not known when the patch is written.
         Management::RunToCompletion => {
             *name == patch.target.name || names::without_hash(name) == Some(&patch.target.name)
         }
@@ -83,7 +84,7 @@ pub fn targets(patch: &ObjectPatch, planned: &Planned) -> bool {
     named && planned.kind.kind == patch.target.kind
 }
 
-/// Whether a target is an object that is planned at times only, so that a patch of it may find nothing.
+/// Returns whether a target is planned only at times, so that a patch of it may match nothing.
 fn transient(cluster: &Cluster, target: &PatchTarget) -> bool {
     let checks = cluster.config_check_seconds.is_some();
     let check =
@@ -92,18 +93,18 @@ fn transient(cluster: &Cluster, target: &PatchTarget) -> bool {
     target.kind == Job::KIND.kind && (restore || checks && cluster.components.iter().any(check))
 }
 
-/// Why a patch cannot be laid over an object.
+/// The error of a patch that cannot be applied to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Which operation failed.
+    /// Index of the operation that failed.
     pub operation: usize,
     pub why: String,
 }
 
-/// Lays one patch over a body.
+/// Applies one patch to a body.
 ///
 /// # Errors
-/// The operation that fails; the body is then as it was.
+/// The operation that failed; the body is then unchanged.
 pub fn lay_over(body: &mut Value, patch: &ObjectPatch) -> Result<(), Failure> {
     match patch.type_.unwrap_or_default() {
         PatchType::Merge => merge(body, &patch.patch, false),
@@ -113,8 +114,8 @@ pub fn lay_over(body: &mut Value, patch: &ObjectPatch) -> Result<(), Failure> {
     Ok(())
 }
 
-/// RFC 6902. An object without labels or annotations gets them with the first that is added: whether the operator wrote any
-/// is not the user's to know.
+/// Applies RFC 6902. An object without labels or annotations gets them with the first one that is
+/// added: the user cannot know whether the operator wrote any.
 fn operate(body: &mut Value, operations: &[Operation]) -> Result<(), Failure> {
     let mut patched = body.clone();
     for (index, operation) in operations.iter().enumerate() {
@@ -132,7 +133,7 @@ fn operate(body: &mut Value, operations: &[Operation]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes labels or annotations where there are none.
+/// Creates labels or annotations if the object has none.
 fn make_pairs(body: &mut Value, parent: &str) {
     let Some((metadata, pairs)) = parent.rsplit_once('/') else { return };
     if !metadata.ends_with("/metadata") || !["labels", "annotations"].contains(&pairs) {
@@ -143,7 +144,7 @@ fn make_pairs(body: &mut Value, parent: &str) {
     }
 }
 
-/// RFC 7386; strategic: lists item by item, and directives.
+/// Applies RFC 7386; a strategic patch also merges lists by key and supports directives.
 fn merge(base: &mut Value, patch: &Map<String, Value>, strategic: bool) {
     if !base.is_object() {
         *base = Value::Object(Map::new());
@@ -163,7 +164,8 @@ fn merge(base: &mut Value, patch: &Map<String, Value>, strategic: bool) {
                     *below = Value::Null;
                 }
                 merge(below, change, strategic);
-                // What a patch empties would be ours as an empty map; `emptyDir: {}` is given as an empty one.
+                // An object that the patch empties would be applied as an empty map; `emptyDir: {}` is
+                // specified as an empty one.
                 if !change.is_empty() && below.as_object().is_some_and(Map::is_empty) {
                     fields.remove(name);
                 }
@@ -182,7 +184,7 @@ fn merge(base: &mut Value, patch: &Map<String, Value>, strategic: bool) {
     }
 }
 
-/// Items with the same key are merged, others added at the end; a list without keys is replaced.
+/// Merges items with the same key and appends others; a list without keys is replaced.
 fn merge_list(base: &mut Value, name: &str, items: &[Value]) {
     let Some(key) = items.iter().find_map(|item| list_key(name, item)) else {
         *base = Value::Array(items.to_vec());
@@ -215,7 +217,7 @@ fn merge_list(base: &mut Value, name: &str, items: &[Value]) {
     *base = Value::Array(merged);
 }
 
-/// What tells the items of a list apart: the merge keys of the built-in kinds that are generated here.
+/// Returns the merge keys of a list, for the built-in kinds that the operator generates.
 fn list_key(list: &str, item: &Value) -> Option<&'static str> {
     let keys: &[&'static str] = match list {
         "containers" | "initContainers" | "volumes" | "env" | "imagePullSecrets" | "listeners" => &["name"],
@@ -293,7 +295,7 @@ mod tests {
         let body = json!({ "a": { "b": 1, "c": 2 }, "d": 3, "e": { "f": 1 } });
         let patch = json!({ "a": { "$patch": "replace", "x": 1 }, "d": { "$patch": "delete" }, "e": { "$patch": "delete" } });
         assert_eq!(patched(body.clone(), PatchType::Strategic, patch.clone()), json!({ "a": { "x": 1 } }));
-        // A merge patch knows none.
+        // A merge patch has no directives.
         assert_eq!(
             patched(body, PatchType::Merge, json!({ "d": { "$patch": "x" } }))["d"],
             json!({ "$patch": "x" })

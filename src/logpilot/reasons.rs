@@ -79,7 +79,7 @@ reasons! {
     RESTORING = "Restoring": "a restore replaces the data with a backup; the servers that use the data are stopped meanwhile", "wait; the message and status.restore say what the restore is waiting for";
     RESTORE_FAILED = "RestoreFailed": "a restore failed; the servers run again on the unchanged data", "read the message, correct what it names, then request the restore again with another spec.restore.requestId; or remove spec.restore";
     BACKUP_IMAGE_UNKNOWN = "BackupImageUnknown": "the operator does not know its own image, which backup Jobs run; it creates no CronJob", "set OPERATOR_IMAGE in the operator's Deployment";
-    METRICS_UNAVAILABLE = "MetricsUnavailable": "the autoscaler has no metrics; the number of pods stays as it is", "install metrics-server, and set resources.requests";
+    METRICS_UNAVAILABLE = "MetricsUnavailable": "the autoscaler has no metrics; the number of pods does not change", "install metrics-server, and set resources.requests";
     STORAGE_SINGLE_NODE = "StorageSingleNode": "all pods that share the volume run on one node", "use one pod, or accept that a node's failure stops all of them";
     DRAIN_INTERRUPTS = "DrainInterrupts": "a drain of the node stops all pods of the component together, so the operator creates no disruption budget", "plan drains, or use storage.sharing PerComponent with one pod each";
     DRAIN_BLOCKED = "DrainBlocked": "the configured disruption budget never allows an eviction", "lower minAvailable, or raise maxUnavailable";

@@ -382,7 +382,7 @@ mod tests {
         }
     }
 
-    /// Type, reason and message of each note.
+    /// Returns type, reason and message of each event.
     fn told(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> Vec<(bool, String, String)> {
         let notes = notes(before, status, Some("7"));
         notes.into_iter().map(|note| (note.warning, note.reason, note.message)).collect()
@@ -429,7 +429,7 @@ mod tests {
         assert!(notes[0].message.starts_with("Pod n/p: why; read the message"), "{notes:?}");
         assert!(notes.iter().all(|note| note.warning && note.version.is_none()), "{notes:?}");
         assert_eq!(told(&after, &after), []);
-        // Two of one reason and object are one event, and its message has both.
+        // Two events of the same reason and object are one event, whose message contains both.
         let twice =
             ["a", "b"].map(|message| problem(Severity::Error, reasons::INVALID, "Pod n/p".into(), message));
         let found = told(&status(1, vec![], vec![]), &status(1, vec![], twice.to_vec()));
@@ -437,7 +437,7 @@ mod tests {
             found.len() == 1 && found[0].2.contains("Pod n/p: a") && found[0].2.contains("Pod n/p: b"),
             "{found:?}"
         );
-        // A storm of problems is no storm of events.
+        // Many problems do not cause many events.
         let many = (0..20).map(found_of).collect();
         assert_eq!(told(&status(1, vec![], vec![]), &status(1, vec![], many)).len(), MOST_NEWS);
     }

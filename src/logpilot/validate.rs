@@ -1,8 +1,10 @@
-//! From what was written to what it means: every default filled in, or every objection at once. No client here.
+//! Validates a resource: returns it with every default filled in, or all violations together. No client
+//! here.
 //!
-//! The API server has refused what its schema and rules can decide. Here is what they cannot: sums over
-//! components, comparisons after defaults, sizes. What would be dangerous is checked again, because a stored
-//! object may be older than a rule, and `plan` on the command line has no API server.
+//! The API server has already rejected what its schema and rules can decide. This module checks what
+//! they cannot: sums over components, comparisons after defaults, sizes. Dangerous values are checked
+//! again, because a stored object may be older than a rule, and `plan` on the command line has no API
+//! server.
 
 mod backup;
 mod bucket;
@@ -47,13 +49,13 @@ use crate::{
 
 /// The namespace the operator itself is installed in.
 const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
-/// Stands in for the UID of a resource that no API server has seen.
+/// Placeholder for the UID of a resource that no API server has seen.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
-/// One objection: where, and what to change.
+/// One violation: the field, and what to change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
-    /// Such as `spec.components.rest.resources.requests.memory`.
+    /// The path, such as `spec.components.rest.resources.requests.memory`.
     pub path: String,
     pub message: String,
 }
@@ -64,7 +66,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Collects violations, so that the user sees all of them at once.
+/// Collects violations, so that the user sees all of them together.
 #[derive(Debug, Default)]
 struct Violations(Vec<Violation>);
 
@@ -80,14 +82,14 @@ impl Violations {
     }
 }
 
-/// The cluster that the resource asks for.
+/// Returns the cluster that the resource requests.
 ///
 /// # Errors
-/// Everything that is wrong with it, in the order of the spec.
+/// All violations, in the order of the spec.
 pub fn validate(cr: &LogPilotCluster) -> Result<Cluster, Vec<Violation>> {
     let mut violations = Violations::default();
     let cluster = resolve(cr, &mut violations);
-    // Patches are judged by what they change, which has to be right by itself first.
+    // Patches are checked by what they change, which must be valid without them first.
     if let Some(cluster) = cluster.as_ref().filter(|_| violations.0.is_empty()) {
         patches::check(cluster, &mut violations);
     }
@@ -97,7 +99,7 @@ pub fn validate(cr: &LogPilotCluster) -> Result<Cluster, Vec<Violation>> {
     }
 }
 
-/// `None` only where an objection was made that leaves nothing to go on with.
+/// Returns `None` only after a violation that leaves nothing to continue with.
 fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster> {
     let spec = &cr.spec;
     let name = cr.metadata.name.clone().unwrap_or_default();
@@ -155,7 +157,7 @@ fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster>
     })
 }
 
-/// What all objects of the resource have in common.
+/// Returns the properties that all objects of the resource have in common.
 fn scope(
     cr: &LogPilotCluster,
     name: String,
@@ -171,7 +173,7 @@ fn scope(
             name,
             uid: cr.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()),
             controller: Some(true),
-            // It needs a right on the owner's finalizers, and nothing waits for it.
+            // `true` would require a permission on the owner's finalizers, and nothing waits for it.
             block_owner_deletion: None,
         },
         namespace,
@@ -198,7 +200,7 @@ fn pull_policy(policy: ImagePullPolicy) -> &'static str {
     }
 }
 
-/// The components that run. Nothing said means one of kind `all`.
+/// Returns the enabled components. Without any setting, this is one of kind `all`.
 fn enabled(spec: &LogPilotClusterSpec) -> Vec<(ComponentKey, ComponentSpec)> {
     if spec.components.is_empty() {
         return vec![(ComponentKey::All, ComponentSpec::default())];
@@ -293,7 +295,7 @@ fn api_key(spec: &LogPilotClusterSpec, prefix: &NamePrefix) -> ApiKey {
     }
 }
 
-/// None where a changed configuration is not tried first.
+/// Returns `None` if a changed configuration is not checked first.
 fn config_check_seconds(spec: &LogPilotClusterSpec) -> Option<i64> {
     let check = spec.config.as_ref()?.check.as_ref()?;
     (check.enabled != Some(false))

@@ -168,13 +168,14 @@ mod tests {
         .unwrap()
     }
 
-    /// What the older of two, and what the younger one shares: its contents, the place, the other's contents.
+    /// Returns what the older of two and the younger one share: its contents, the location, the other's
+    /// contents.
     fn between(older: &str, younger: &str) -> [Vec<String>; 2] {
         let (older, younger) = (resource("b", 1, older), resource("a", 2, younger));
         let told = |own: &DynamicObject, other: &DynamicObject| {
             let found = shared_places(own, [other].into_iter());
             assert!(found.iter().all(|it| it.older == (name(own) == "a") && it.by == name(other)));
-            // Whoever lets go of it must reach whoever shares it.
+            // A resource that releases a location must trigger each resource that shares it.
             let reached = contention_keys(other).iter().any(|key| watched_keys(own).contains(key));
             assert!(found.is_empty() || reached, "{:?} {:?}", contention_keys(other), watched_keys(own));
             found
@@ -238,7 +239,7 @@ mod tests {
         assert_eq!(younger(nfs, nfs), ["Backups PersistentVolumeClaim logs/nfs Backups"]);
         let of_b = "{ backup: { volume: { existingClaim: b-backup } } }";
         assert_eq!(younger("{ backup: {} }", of_b), ["Backups PersistentVolumeClaim logs/b-backup Backups"]);
-        // Backups on the data of another, and data on the backups.
+        // Backups on the data of another resource, and data on its backups.
         let on_data = "{ backup: { volume: { existingClaim: b-data } } }";
         assert_eq!(younger("{}", on_data), ["Backups PersistentVolumeClaim logs/b-data Data"]);
         let on_backups = "{ storage: { volume: { existingClaim: b-backup } } }";
@@ -252,7 +253,7 @@ mod tests {
             (s3(""), "{ backup: { s3: { bucket: other, prefix: p } } }".into()),
             ("{ backup: {} }".into(), "{ backup: {} }".into()),
             ("{}".into(), of_b.into()),
-            // It reads from where the other one writes, as for a copy of it.
+            // It reads from the location to which the other one writes, as for a copy of it.
             (nfs.into(), "{ backup: { suspend: true, volume: { existingClaim: nfs } } }".into()),
             (nfs.into(), "{ backup: { enabled: false, volume: { existingClaim: nfs } } }".into()),
         ] {

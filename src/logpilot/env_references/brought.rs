@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use crate::{api::LogPilotCluster, logpilot::validate::validate};
 
-    /// What is wrong where the component refers to a ConfigMap `m` and a Secret `s` with this data.
+    /// Returns the findings if the component refers to a ConfigMap `m` and a Secret `s` with this data.
     fn found(all: &Value, data: &Value) -> Vec<Refused> {
         let cr: LogPilotCluster = serde_json::from_value(json!({
             "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "metadata": { "name": "c", "uid": "u" },
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(found(&all, &json!({ "JAVA_TOOL_OPTIONS": "-Dserver.port=1" })), []);
     }
 
-    /// The kubelet fills `$(X)` from a source where the entry of that name comes later.
+    /// The kubelet expands `$(X)` from a source if the entry of that name comes later.
     #[test]
     fn a_later_entry_hides_no_source_from_an_earlier_one() {
         let all = |first: &str, second: &str| {

@@ -88,10 +88,7 @@ pub(super) fn describe(end: &Terminated, restarts: &str, pod: &Source<'_>) -> (&
         (None, LastWords::Cause(cause)) => (reason(cause), format!("{head}: {cause}")),
         (None, words) => {
             let why = match end.exit_code {
-                137 => format!(
-                    "killed by a signal of unknown origin: {}",
-                    events(pod.key, "")
-                ),
+                137 => format!("killed by a signal of unknown origin: {}", events(pod.key, "")),
                 _ => format!("its termination message names no cause; {}", pod.logs()),
             };
             (reasons::CRASH_LOOP, format!("{head}: {why}{}", before(words)))
@@ -169,7 +166,7 @@ mod tests {
         Key { namespace: Some("logs".into()), name: "logs-all-1".into() }
     }
 
-    /// As in a pod of one container.
+    /// The message for a pod of one container.
     fn describe(end: &Terminated, restarts: &str, key: &Key) -> (&'static str, String) {
         super::describe(end, restarts, &Source { key, container: None, sidecar: false })
     }
@@ -214,7 +211,7 @@ mod tests {
             ("java.lang.RuntimeException: Failed to create directory: /data/x", "DataNotWritable"),
             ("java.io.FileNotFoundException: /data (Permission denied)", "DataNotWritable"),
             ("Cannot open jdbc:sqlite:/data/a.db: Permission denied", "DataNotWritable"),
-            // An error that was logged afterwards, with a path of its own.
+            // An error with its own path that was logged afterwards.
             (
                 "java.nio.file.FileSystemException: /data/logs/a: No space left on device; afterwards: GET /api/logs failed",
                 "VolumeFull",
@@ -223,7 +220,7 @@ mod tests {
                 "java.lang.IllegalStateException: x; afterwards: [SQLITE_NOTADB] file is not a database",
                 "DatabaseInvalid",
             ),
-            // Not of the data.
+            // Paths outside the data.
             (
                 "java.nio.file.FileSystemException: /tmp/tomcat.8080.1: No space left on device",
                 "CrashLoopBackOff",

@@ -112,7 +112,10 @@ fn is_stray(child: &Child, pod: &health::Pod) -> bool {
 }
 
 fn stray() -> Told {
-    warning(reasons::POD_STRAY, "belongs to no workload: it is not counted, and may still write to the data volume")
+    warning(
+        reasons::POD_STRAY,
+        "belongs to no workload: it is not counted, and may still write to the data volume",
+    )
 }
 
 /// Returns `Kind name` of the controller of a pod that has all labels of a server but is none. The watch covers only
@@ -283,7 +286,7 @@ mod tests {
         Key { namespace: Some("n".into()), name: "p".into() }
     }
 
-    /// What is said about a pod in this state.
+    /// Returns the problem of a pod in this state.
     fn told(status: &Value) -> Option<(String, String)> {
         let made = at(NOW - 5);
         let live = json!({
@@ -329,21 +332,21 @@ mod tests {
                 "Unschedulable",
                 "0/3 nodes",
             ),
-            // Nobody but the kubelet stops a server that it starts again.
+            // Only the kubelet stops a server that it starts again.
             (
                 json!({ "containerStatuses": [{ "restartCount": 4, "state": { "waiting": { "reason": "CrashLoopBackOff" } },
                     "lastState": { "terminated": { "exitCode": 143, "reason": "Error" } } }] }),
                 "CrashLoopBackOff",
                 "restarted 4 times: its liveness or startup probe fails",
             ),
-            // A container before the server, of a patch or a mesh.
+            // A container that precedes the server, from a patch or a mesh.
             (
                 json!({ "initContainerStatuses": [{ "restartCount": 0, "state": { "waiting": { "reason": "ErrImagePull", "message": "mesh" } } }],
                     "containerStatuses": [{ "restartCount": 0, "state": { "waiting": { "reason": "PodInitializing" } } }] }),
                 "ImagePullBackOff",
                 "mesh",
             ),
-            // Of two that wait, the one in trouble is the cause.
+            // Of two waiting containers, the one with a problem is the cause.
             (
                 json!({ "containerStatuses": [{ "state": { "waiting": { "reason": "ContainerCreating" } } },
                     { "state": { "waiting": { "reason": "ErrImagePull", "message": "beside" } } }] }),
@@ -463,7 +466,7 @@ mod tests {
         let (reason, message) = told(&unready(NOW - LONGEST_UNREADY, true)).unwrap();
         assert_eq!(reason, "NotReady");
         assert!(message.contains("readiness probe"), "{message}");
-        // The same words a minute later: a status that counts would be written again and again.
+        // The same message a minute later: a status with a counter would be written again and again.
         assert_eq!(told(&unready(NOW - LONGEST_UNREADY - 60, true)).unwrap().1, message);
         assert!(told(&unready(0, false)).unwrap_or_default().1.is_empty(), "never looked at");
         assert!(told(&unready(1, false)).unwrap().1.contains("startup probe"));
@@ -570,7 +573,7 @@ mod tests {
             (vec![pod(of_set), set(("Deployment", "theirs", "u"))], clock(), Some("Deployment theirs")),
             (vec![pod(of_set), set(("Rollout", "theirs", "u"))], clock(), Some("Rollout theirs")),
             (vec![pod(of_set), set(("Deployment", "cr-all", "u"))], clock(), None),
-            // Its ReplicaSet may only not have been seen yet.
+            // The watch may not have shown its ReplicaSet yet.
             (vec![pod(of_set)], clock(), None),
             (vec![pod(of_set)], later, Some("ReplicaSet set")),
         ] {
@@ -593,7 +596,7 @@ mod tests {
                 "conditions": [{ "type": "Ready", "status": "False", "lastTransitionTime": at(since) }] })
         };
         assert_eq!(told(&evicted(NOW - 1)).unwrap().0, "Evicted");
-        // Made 5 s ago, as all pods of this test.
+        // Created 5 s ago, as all pods of this test.
         let long_ago = json!({ "metadata": {}, "status": evicted(NOW - EVICTION_TOLD) });
         let ObservedStatus::Pod(pod) = ObservedStatus::read(Pod::KIND, &long_ago) else {
             panic!("not a pod")

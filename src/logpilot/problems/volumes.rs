@@ -59,7 +59,10 @@ fn resize(claim: &Claim, clock: &DeadlineTracker) -> Option<String> {
     let waits = number(&claim.requested)? > number(&claim.capacity)?;
     (waits && clock.expired(LONGEST_UNRESIZED, claim.asked)).then(|| {
         let provisioner = claim.provisioner.as_deref().unwrap_or("the provisioner of its storage class");
-        format!("{}, and {provisioner} has not started to resize it within {LONGEST_UNRESIZED} s", sizes(claim))
+        format!(
+            "{}, and {provisioner} has not started to resize it within {LONGEST_UNRESIZED} s",
+            sizes(claim)
+        )
     })
 }
 
@@ -176,7 +179,11 @@ mod tests {
         both["conditions"] = condition("Resizing", "goes on")["conditions"].clone();
         for (status, ago, words) in [
             (json!({}), LONGEST_UNRESIZED - 1, None),
-            (json!({}), LONGEST_UNRESIZED, Some("disks.example.com has not started to resize it within 120 s")),
+            (
+                json!({}),
+                LONGEST_UNRESIZED,
+                Some("disks.example.com has not started to resize it within 120 s"),
+            ),
             (condition("Resizing", ""), 0, Some("Resizing")),
             (
                 condition("FileSystemResizePending", "waits for a pod"),

@@ -114,7 +114,7 @@ mod tests {
         (Pod::KIND, json!({ "spec": { "volumes": mounting(config) }, "status": { "phase": phase } }))
     }
 
-    /// `name:pods` of each, and whether the planned one, `c`, is rolled out to two pods.
+    /// Returns `name:pods` of each, and whether the planned one, `c`, is rolled out to two pods.
     fn told(objects: Vec<(&'static Kind, Value)>) -> (String, bool) {
         let key = Key { namespace: Some("n".into()), name: "l-all".into() };
         let (configs, rolled_out) = observe(&format!("{MINE}c"), &key, "all", 2, &snapshot(objects));
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_named_from_new_to_old_and_what_is_gone_is_not() {
-        // A ReplicaSet alone keeps nothing; a pod runs what it was started with.
+        // A ReplicaSet alone keeps nothing; a pod runs the configuration with which it started.
         let objects = vec![kept("c"), set("gone", 3), set("run", 2), pod("run", "Running"), set("c", 1)];
         assert_eq!(told(objects), ("c:0 run:1".into(), false));
         let many = (0..20).flat_map(|it| [kept(&format!("x{it:02}")), set(&format!("x{it:02}"), it)]);
