@@ -1,5 +1,5 @@
-//! Reads the API key's Secret: by name, rarely, and keeps a hash of the value only. Secrets are never listed or
-//! watched, because the right to watch them is the right to read all of them.
+//! Reads the API key's Secret: by name, rarely, and keeps a hash of the value only. Secrets are never
+//! listed or watched, because the right to watch them is the right to read all of them.
 
 use std::fmt::Write;
 

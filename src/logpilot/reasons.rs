@@ -122,8 +122,8 @@ macro_rules! hints {
     };
 }
 
-// The words occur in messages of Kubernetes 1.36 (scheduler, kubelet, admission, autoscaler), of containerd and
-// of the operator.
+// The words occur in messages of Kubernetes 1.36 (scheduler, kubelet, admission, autoscaler), of
+// containerd and of the operator.
 hints! {
     CHILD_TERMINATING {
         "its data is lost": "copy the data or take a backup before its pods stop (kubectl create job NAME -n NAMESPACE --from=cronjob/L-backup); do not restart pods, and do not remove the PVC's finalizers: they protect the data";
@@ -233,8 +233,8 @@ hints! {
 /// Longest action, in characters; the status schema allows no more.
 const MOST: usize = 512;
 
-/// Returns the action for a reason and its message: the actions of all hints that match, or that of the reason. A
-/// reason of Kubernetes that is not in the table refers to its message.
+/// Returns the action for a reason and its message: the actions of all hints that match, or that of the
+/// reason. A reason of Kubernetes that is not in the table refers to its message.
 #[must_use]
 pub fn action(reason: &str, message: &str) -> String {
     let message = message.to_lowercase();

@@ -140,7 +140,7 @@ async fn a_restore_waits_for_the_last_pod_runs_once_and_as_many_pods_come_back()
     case.apply(spec(&case, Some("first"))).await;
     let status = case.ready().await;
     assert_eq!(status["restore"]["phase"], "Succeeded");
-    assert!(status["restore"]["message"].as_str().unwrap().contains("was carried out before on this claim"));
+    assert!(status["restore"]["message"].as_str().unwrap().contains("was carried out before on this PVC"));
     assert_eq!(jobs(&case).await, [""; 0]);
     if since.is_some() {
         let requests = case.requests(since.as_ref()).await;

@@ -39,8 +39,11 @@ async fn a_size_by_mistake_is_taken_back_before_it_is_there() {
     asks(&case, "10241Mi").await;
     for name in ["data", "backup"] {
         let claim = format!("PersistentVolumeClaim sizes-slip/sizes-slip-{name}");
-        told(&case, warning(reasons::VOLUME_RESIZE, &claim, "takes sizes above 10Gi", "restore a backup"))
-            .await;
+        told(
+            &case,
+            warning(reasons::VOLUME_RESIZE, &claim, "accepts any size above 10Gi", "restore a backup"),
+        )
+        .await;
     }
     case.apply(sized(NEVER_GROWS, "10241Mi")).await;
     case.until("no size is refused", SOON, |status| {

@@ -317,8 +317,10 @@ async fn what_cannot_be_looked_at_holds_back_what_acts_on_it() {
         _ => answer(call),
     });
     let outcome = world.apply(&plan).await;
-    let waits =
-        of(&outcome, |it| matches!(it, ApplyResult::Waiting { message, .. } if message.contains("whose")));
+    let waits = of(
+        &outcome,
+        |it| matches!(it, ApplyResult::Waiting { message, .. } if message.contains("the owner of")),
+    );
     assert!(waits.contains("NetworkPolicy logs-all"), "{outcome:#?}");
 }
 

@@ -22,12 +22,13 @@ use crate::{
     logpilot::{labels, reasons},
 };
 
-/// Shortest time in seconds that a running pod may take to be ready before that is a problem: the budget of the
-/// default startup probe (110) and the first readiness probe.
+/// Shortest time in seconds that a running pod may take to be ready before that is a problem: the
+/// budget of the default startup probe (110) and the first readiness probe.
 const LONGEST_UNREADY: i64 = 130;
 /// Seconds that the readiness probe needs after the startup probe.
 const FIRST_LOOK: i64 = 20;
-/// Seconds that a node may take to prepare a pod: a kubelet stops waiting for a volume after 123 s and tries again.
+/// Seconds that a node may take to prepare a pod: a kubelet stops waiting for a volume after 123 s and
+/// tries again.
 const LONGEST_CREATING: i64 = 120;
 /// Seconds that a scheduler may take to process a pod; it answers within milliseconds.
 const LONGEST_UNSEEN: i64 = 30;
@@ -52,7 +53,8 @@ fn warning(reason: &str, message: impl Into<String>) -> Told {
     Told { severity: Severity::Warning, ..error(reason, message) }
 }
 
-/// Returns one problem per component and cause, with its first pod as an example and the number of other pods.
+/// Returns one problem per component and cause, with its first pod as an example and the number of
+/// other pods.
 pub(super) fn pod_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) -> Vec<Problem> {
     let mut groups: BTreeMap<(String, String), (Problem, usize)> = BTreeMap::new();
     for child in snapshot.of_kind(Pod::KIND) {
@@ -118,9 +120,9 @@ fn stray() -> Told {
     )
 }
 
-/// Returns `Kind name` of the controller of a pod that has all labels of a server but is none. The watch covers only
-/// pods with the operator's own `managed-by` label: without it, a second Deployment may share a Service's selector on
-/// purpose, for example as a canary.
+/// Returns `Kind name` of the controller of a pod that has all labels of a server but is none. The
+/// watch covers only pods with the operator's own `managed-by` label: without it, a second Deployment
+/// may share a Service's selector on purpose, for example as a canary.
 ///
 /// The watch may show a ReplicaSet later than its pods, so the problem waits for an unknown one.
 fn foreign_owner(
