@@ -1,5 +1,6 @@
-//! Whether a configuration must be tried before it reaches the servers, and how that went. Pure: the live view is all
-//! that is remembered of it, so that an operator that starts again finds what it left.
+//! Determines whether a configuration must be checked before it reaches the servers, and the result.
+//! Pure: it relies only on the live objects, so that a restarted operator finds its predecessor's
+//! check.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -22,7 +23,8 @@ use crate::{
     workload::health,
 };
 
-/// By the Deployment's name; nothing for a component whose configuration need not be tried.
+/// Returns the checks by the name of the Deployment; none for a component whose configuration needs no
+/// check.
 #[must_use]
 pub fn evaluate(cluster: &Cluster, facts: &Facts, snapshot: &Snapshot) -> BTreeMap<String, ConfigCheck> {
     let components = cluster.components.iter();
@@ -38,14 +40,16 @@ pub fn evaluate(cluster: &Cluster, facts: &Facts, snapshot: &Snapshot) -> BTreeM
         .collect()
 }
 
-/// As if every component's were tried just now, for what must be known of the Jobs before there is one.
+/// Returns a check of every component as if it had just started, for what must be known of the Jobs
+/// before one exists.
 #[must_use]
 pub fn all_pending(cluster: &Cluster) -> BTreeMap<String, ConfigCheck> {
     let check = ConfigCheck { object: String::new(), verdict: CheckVerdict::Running };
     cluster.components.iter().map(|component| (component.name.clone(), check.clone())).collect()
 }
 
-/// Where no server runs there is nothing to protect, and what ran before or is on its way is not tried again.
+/// Without running servers there is nothing to protect, and a configuration that ran before or is being
+/// rolled out is not checked again.
 fn is_needed(cluster: &Cluster, component: &Component, facts: &Facts, snapshot: &Snapshot) -> bool {
     let key = cluster.key(&component.name);
     let runs = |deployment: &Arc<Child>| {
@@ -62,7 +66,7 @@ fn is_needed(cluster: &Cluster, component: &Component, facts: &Facts, snapshot: 
     };
     cluster.config_check_seconds.is_some()
         && !component.stopped
-        // Its pod could not start either.
+        // A new server pod could not start either.
         && plan::block_reason(component, facts).is_none()
         && snapshot
             .get(Deployment::KIND, &key)
@@ -74,7 +78,7 @@ fn is_ours(cluster: &Cluster, child: &Child) -> bool {
     child.controller.as_ref().is_some_and(|owner| owner.uid == cluster.uid())
 }
 
-/// A server that was ready once is all that is asked for.
+/// One server that became ready is sufficient.
 fn verdict(cluster: &Cluster, key: &Key, snapshot: &Snapshot) -> CheckVerdict {
     let job = snapshot.get(Job::KIND, key).filter(|job| is_ours(cluster, job) && !job.deleting);
     let Some(job) = job else { return CheckVerdict::Running };
@@ -88,7 +92,7 @@ fn verdict(cluster: &Cluster, key: &Key, snapshot: &Snapshot) -> CheckVerdict {
     }
 }
 
-/// The server's own words, where there are any.
+/// Returns the message of a failed check, with the server's own output if there is any.
 fn failure_message(cluster: &Cluster, end: &health::JobEnd, pods: &[&health::Pod]) -> String {
     let last = |words: &dyn Fn(&health::Pod) -> Option<String>| pods.iter().rev().find_map(|pod| words(pod));
     let ended = |pod: &health::Pod| {
@@ -104,7 +108,7 @@ fn failure_message(cluster: &Cluster, end: &health::JobEnd, pods: &[&health::Pod
     };
     let cause = last(&ended).or_else(|| last(&waits)).or_else(|| last(&nowhere)).unwrap_or_else(|| {
         if end.succeeded {
-            "it ended by itself, with exit code 0".to_owned()
+            "it exited by itself with exit code 0".to_owned()
         } else {
             format!("{}: {}", end.cause.reason, end.cause.message)
         }

@@ -48,7 +48,8 @@ use crate::{
     metrics::Metrics,
 };
 
-/// Makes the plan of a cluster. A future, so that a planner that hangs can be told apart from one that is slow.
+/// Makes the plan of a cluster. A future, so that a planner that hangs can be distinguished from a slow
+/// one.
 pub type Planner = Arc<dyn Fn(Arc<Cluster>, Arc<Facts>) -> BoxFuture<'static, Plan> + Send + Sync>;
 
 /// The planner of the product.
@@ -57,7 +58,7 @@ pub fn planner() -> Planner {
     Arc::new(|cluster, facts| Box::pin(async move { plan::plan(&cluster, &facts) }))
 }
 
-/// The next step of a restore starts as soon as the status of this one is written.
+/// Delay before the next step of a restore, which starts when the status of this step is written.
 const REQUEUE_AFTER_STATUS_WRITE: Duration = Duration::from_millis(50);
 
 pub struct Controller {
@@ -69,14 +70,14 @@ pub struct Controller {
     pub operator_image: Option<String>,
     /// What resources of all kinds want.
     pub contention: Arc<Contention>,
-    /// All resources, for what one of them has to know of the others.
+    /// All resources, because a reconcile needs facts about the other ones.
     pub store: Store<DynamicObject>,
-    /// All that is remembered of each resource.
+    /// The recorded state of each resource.
     states: ResourceStates<Remembered>,
     pub(super) reporter: Reporter,
 }
 
-/// A resource on its way through a reconcile.
+/// The resource of one reconcile.
 pub(super) struct Subject {
     pub(super) object: Arc<DynamicObject>,
     pub(super) resource: ResourceRef,
@@ -136,7 +137,7 @@ impl Controller {
         let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), restore, &clock);
         let written = self.reporter.report(state, &subject.object, &subject.before, &status, requeue).await;
         if again && written {
-            requeue.at_most(REQUEUE_AFTER_STATUS_WRITE, "the restore goes on");
+            requeue.at_most(REQUEUE_AFTER_STATUS_WRITE, "the restore continues");
         }
         if let Some(wait) = clock.next() {
             requeue.at_most(wait, "a time limit expires");
@@ -144,7 +145,7 @@ impl Controller {
         retry_failures(state, &facts, &outcome, requeue);
     }
 
-    /// What is there of a resource now.
+    /// Returns the live objects of a resource.
     fn snapshot(&self, resource: &ResourceRef, cluster: &Cluster) -> Snapshot {
         self.cache.snapshot(resource).running_in(&cluster.namespace.name)
     }
@@ -187,7 +188,8 @@ impl Controller {
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
     }
 
-    /// Applies, prunes, and has refused pods looked at again; nothing while paused, or while the namespace is on its way out.
+    /// Applies, prunes, and evicts unschedulable pods; does nothing while the resource is paused or the
+    /// namespace is being deleted.
     async fn carry_out(
         &self,
         subject: &Subject,
@@ -292,7 +294,7 @@ impl Controller {
     }
 }
 
-/// A key that was just written is known without reading it back; one whose write failed has to be read.
+/// Records a key that was just written without reading it back; a key whose write failed must be read.
 fn note_generated_key(
     reader: &mut ApiKeyReader,
     subject: &Subject,
@@ -328,12 +330,13 @@ fn is_another(object: &DynamicObject, cluster: &Cluster) -> bool {
 impl Reconciler for Controller {
     async fn reconcile(&self, object: Arc<DynamicObject>) -> Action {
         if object.metadata.deletion_timestamp.is_some() {
-            // The garbage collector takes the children; what is kept carries no owner reference.
+            // The garbage collector deletes the objects; a kept object has no owner reference.
             return Action::await_change();
         }
         let resource = ResourceRef::of(&LOGPILOT_CLUSTER, &object);
         let state = &mut *self.states.hold(&resource, object.metadata.uid.as_deref()).await;
-        // What is made for one that is not there any more, the garbage collector takes at once, and its events would come here.
+        // The garbage collector immediately deletes what is created for a resource that no longer
+        // exists, and the events of those objects would trigger a reconcile.
         if let Some(wait) = state.history.missing() {
             return Action::requeue(wait);
         }
@@ -343,7 +346,7 @@ impl Reconciler for Controller {
         match self.subject(object, &state.history) {
             Ok(subject) => self.run(&subject, state, &mut requeue).await,
             Err((object, error)) => {
-                let message = format!("spec cannot be read: {error}");
+                let message = format!("the spec cannot be read: {error}");
                 self.report_internal_error(state, &object, reasons::INVALID_SPEC, message, &mut requeue)
                     .await;
             }
@@ -353,9 +356,11 @@ impl Reconciler for Controller {
 
     async fn on_failure(&self, object: Arc<DynamicObject>, how: ReconcileFailure) -> Action {
         let message = match how {
-            ReconcileFailure::Panicked(message) => format!("the operator failed on this resource: {message}"),
+            ReconcileFailure::Panicked(message) => {
+                format!("the operator failed to reconcile this resource: {message}")
+            }
             ReconcileFailure::TimedOut => {
-                "a reconcile of this resource did not end in time and was given up".to_owned()
+                "a reconcile of this resource exceeded its time limit and was cancelled".to_owned()
             }
         };
         let resource = ResourceRef::of(&LOGPILOT_CLUSTER, &object);

@@ -1,4 +1,5 @@
-//! LogPilot: from a `LogPilotCluster` and the facts about its world to a plan, and back to a status.
+//! LogPilot: from a `LogPilotCluster` and the facts about its environment to a plan, and back to a
+//! status.
 
 pub mod api_key;
 pub mod backups;
@@ -37,7 +38,7 @@ pub mod status;
 pub mod validate;
 pub mod warnings;
 
-/// Annotation on the resource: the UID of a lost claim whose data the user gives up.
+/// Annotation on the resource: the UID of a lost PVC whose data the user gives up.
 pub const ACCEPT_DATA_LOSS: &str = "logpilot.io/accept-data-loss";
 
 #[cfg(test)]

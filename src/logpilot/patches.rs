@@ -1,5 +1,5 @@
-//! The escape hatch: lays the user's patches over the planned objects. Pure, and checked before by
-//! `validate::patches`. No client here.
+//! Applies the user's patches to the planned objects. Pure; `validate::patches` checks them before. No
+//! client here.
 
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::Value;
@@ -23,20 +23,20 @@ use crate::{
     },
 };
 
-/// The plan with every patch laid over its object, in the order in which they were given.
+/// Returns the plan with every patch applied to its object, in the specified order.
 #[must_use]
 pub fn apply(cluster: &Cluster, mut plan: Plan) -> Plan {
     for patch in &cluster.patches {
         if let Some(planned) = plan.objects.iter_mut().find(|planned| targets(patch, planned)) {
-            // `validate` refused what fails.
+            // `validate` has already rejected a patch that fails.
             let _ = lay_over(&mut planned.body, patch);
         }
     }
     plan
 }
 
-/// Patches whose object is not planned. Kind and name are never ambiguous: names of one kind differ whatever their
-/// namespace.
+/// Reports patches whose object is not planned. Kind and name are never ambiguous: names of one kind
+/// differ in every namespace.
 #[must_use]
 pub fn unmatched(cluster: &Cluster, plan: &Plan) -> Vec<Problem> {
     let idle = |patch: &&ObjectPatch| {
@@ -51,14 +51,14 @@ pub fn unmatched(cluster: &Cluster, plan: &Plan) -> Vec<Problem> {
             .map(|planned| planned.key.name.as_str())
             .collect();
         let near = match near.as_slice() {
-            [] => format!("no {} is generated", target.kind),
-            near => format!("generated are {}", near.join(", ")),
+            [] => format!("the operator generates no {}", target.kind),
+            near => format!("the operator generates {}", near.join(", ")),
         };
         problem(
             Severity::Warning,
             reasons::PATCH_UNMATCHED,
             format!("{} {}", target.kind, target.name),
-            format!("the patch for {} '{}' changes nothing: {near}", target.kind, target.name),
+            format!("the patch for {} '{}' has no effect: {near}", target.kind, target.name),
         )
     };
     cluster.patches.iter().filter(idle).map(told).collect()
@@ -70,7 +70,7 @@ pub fn targets(patch: &ObjectPatch, planned: &Planned) -> bool {
     patch::targets((&patch.target.kind, &patch.target.name), planned)
 }
 
-/// Whether a target is an object that is planned at times only, so that a patch of it may find nothing.
+/// Returns whether a target is planned only at times, so that a patch of it may match nothing.
 fn transient(cluster: &Cluster, target: &PatchTarget) -> bool {
     let checks = cluster.config_check_seconds.is_some();
     let check =
@@ -79,10 +79,10 @@ fn transient(cluster: &Cluster, target: &PatchTarget) -> bool {
     target.kind == Job::KIND.kind && (restore || checks && cluster.components.iter().any(check))
 }
 
-/// Lays one patch over a body.
+/// Applies one patch to a body.
 ///
 /// # Errors
-/// The operation that fails; the body is then as it was.
+/// The operation that failed; the body is then unchanged.
 pub fn lay_over(body: &mut Value, patch: &ObjectPatch) -> Result<(), Failure> {
     match patch.type_.unwrap_or_default() {
         PatchType::Merge => patch::merge(body, &patch.patch, false),

@@ -1,4 +1,5 @@
-//! Finds what is wrong, from what applying did and what is live. Pure: the same view gives the same list.
+//! Derives the problems of a resource from the apply outcome and the live objects. Pure: the same view
+//! gives the same list.
 
 mod causes;
 mod conflicts;
@@ -30,7 +31,7 @@ use crate::{
 };
 
 const KEY_GOING: &str =
-    "is of an earlier resource of this name; the garbage collector takes it, then a new key is made";
+    "belongs to a deleted resource of the same name; a new key is generated after garbage collection";
 
 /// What workloads of a `LogPilotCluster` do not say themselves.
 pub(super) const PROFILE: Profile = Profile {
@@ -41,13 +42,13 @@ pub(super) const PROFILE: Profile = Profile {
     data_path: causes::DATA_PATH,
 };
 
-/// A problem, with the table's advice.
+/// Returns a problem with the action from the reason table.
 #[must_use]
 pub fn problem(severity: Severity, reason: &str, object: String, message: impl Into<String>) -> Problem {
     PROFILE.problem(severity, reason, object, message)
 }
 
-/// Facts that stand in the way before anything is written.
+/// Returns the problems that the facts show before anything is written.
 #[must_use]
 pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
     let mut found = Vec::new();
@@ -60,7 +61,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
                 Severity::Error,
                 reasons::NAMESPACE_TERMINATING,
                 format!("Namespace {name}"),
-                "is being deleted; everything is made again when it is gone",
+                "is being deleted; the operator recreates every object afterwards",
             ));
         }
     }
@@ -70,7 +71,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
             reasons::SETTING_IGNORED,
             format!("Namespace {}", cluster.namespace.name),
             format!(
-                "was there before this resource and is never changed, so that {} has no effect; set it on the namespace itself, or remove it from the spec",
+                "existed before this resource and is never changed, so {} has no effect; set it on the namespace itself, or remove it from the spec",
                 facts.namespace_ignored.join(", ")
             ),
         ));
@@ -80,7 +81,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
             Severity::Warning,
             reasons::LIMITS_SHARED,
             format!("Namespace {}", cluster.namespace.name),
-            "was there before this resource, so that the LimitRange and ResourceQuota of spec.limits also apply to pods of \
+            "existed before this resource, so the LimitRange and ResourceQuota of spec.limits also apply to pods of \
              other users in it",
         ));
     }
@@ -92,8 +93,8 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
             reasons::DATA_VOLUME_LOST,
             format!("PersistentVolumeClaim {claim}"),
             format!(
-                "held data (UID {uid}) and is gone; restore a claim of that name with the labels \
-                 {MANAGED_BY_LABEL}={FIELD_MANAGER} and {INSTANCE_LABEL}={name}, or give the data up with: \
+                "held data (UID {uid}) and no longer exists; restore a PVC of that name with the labels \
+                 {MANAGED_BY_LABEL}={FIELD_MANAGER} and {INSTANCE_LABEL}={name}, or give up the data with: \
                  kubectl annotate lpc {name} {}={uid}",
                 super::ACCEPT_DATA_LOSS
             ),
@@ -144,7 +145,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
     found
 }
 
-/// What applying could not do.
+/// Returns the problems of objects that could not be applied.
 #[must_use]
 pub fn outcome_problems(outcome: &Outcome, world: World<'_>) -> Vec<Problem> {
     let told = |step: &AppliedObject| {
@@ -159,7 +160,8 @@ fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, Strin
         ApplyResult::Held(reason) if *reason == reasons::CONFLICT_BEHIND => {
             (Severity::Error, *reason, "held back".to_owned())
         }
-        // Held workloads are explained by what holds them; waiting without a cause of its own is no problem.
+        // The cause of the hold explains held workloads; waiting without a cause of its own is no
+        // problem.
         ApplyResult::InSync
         | ApplyResult::Created
         | ApplyResult::Updated
@@ -176,7 +178,7 @@ fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, Strin
             reasons::CRD_NOT_INSTALLED,
             format!("{} is not installed, or does not serve {}", step.id.0.crd_name(), step.id.0.version),
         ),
-        // The pods run as they are; only the volume is smaller than declared.
+        // The pods keep running; only the volume is smaller than declared.
         ApplyResult::Failed(error) if error.reason() == reasons::VOLUME_RESIZE => {
             (Severity::Warning, reasons::VOLUME_RESIZE, error.message())
         }
@@ -185,13 +187,14 @@ fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, Strin
     Some((severity, reason, message))
 }
 
-/// Whether a step that did not settle leaves the declared state in force but for what a warning tells.
+/// Returns whether a step that did not settle leaves the declared state in force, except for what a
+/// warning reports.
 #[must_use]
 pub fn is_warning_only(step: &AppliedObject) -> bool {
     object_outcome_problem(step).is_some_and(|(severity, ..)| severity == Severity::Warning)
 }
 
-/// Whether somebody has to act, in the words of applying.
+/// Returns whether the apply outcome requires user action.
 #[must_use]
 pub fn requires_user_action(outcome: &Outcome) -> bool {
     outcome.steps.iter().any(|step| match &step.result {
@@ -203,13 +206,13 @@ pub fn requires_user_action(outcome: &Outcome) -> bool {
     })
 }
 
-/// What is wrong with the live objects of a plan.
+/// Returns the problems of the live objects of a plan.
 #[must_use]
 pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) -> Vec<Problem> {
     problems::live_problems(&PROFILE, crate::kinds::KINDS, plan, snapshot, clock)
 }
 
-/// Whether a planned object belongs to the backups.
+/// Returns whether a planned object belongs to the backups.
 pub(super) fn of_backups(planned: &Planned) -> bool {
     problems::is_of(planned, BACKUP)
 }

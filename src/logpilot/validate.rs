@@ -77,7 +77,7 @@ fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster>
     violations.require(
         !wanted.is_empty(),
         "spec.components",
-        "every component is turned off; enable one of `all`, `rest`, `grpc`",
+        "every component is disabled; enable one of `all`, `rest`, `grpc`",
     );
     let mut components: Vec<_> = wanted
         .iter()
@@ -278,7 +278,7 @@ fn config_overlay(spec: &LogPilotClusterSpec, violations: &mut Violations) {
         size <= config::OVERLAY_BYTES,
         "spec.config.overlay",
         format!(
-            "has {size} bytes as JSON and must have at most {}; mount large files from a ConfigMap of your own",
+            "has {size} bytes as JSON and must have at most {}; mount large files from your own ConfigMap",
             config::OVERLAY_BYTES
         ),
     );

@@ -986,7 +986,7 @@ async fn a_hanging_plan_delays_no_other_resource() {
             condition(status, "Stalled").1 == "InternalError"
         })
         .await;
-    assert!(message(&status, "Stalled").contains("did not end in time"), "{status:#}");
+    assert!(message(&status, "Stalled").contains("exceeded its time limit"), "{status:#}");
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ async fn a_restore_runs_once_after_all_pods_stop() {
     case.apply(spec(&case, Some("first"))).await;
     let status = case.ready().await;
     assert_eq!(status["restore"]["phase"], "Succeeded");
-    assert!(status["restore"]["message"].as_str().unwrap().contains("was carried out before on this claim"));
+    assert!(status["restore"]["message"].as_str().unwrap().contains("was carried out before on this PVC"));
     assert_eq!(jobs(&case).await, [""; 0]);
     if since.is_some() {
         let requests = case.requests(since.as_ref()).await;
@@ -268,7 +268,7 @@ async fn a_restore_precedes_the_first_server_start() {
     let status = case.ready().await;
     assert_eq!(status["restore"]["phase"], "Succeeded");
     assert!(
-        status["restore"]["message"].as_str().unwrap().contains("there was no database before"),
+        status["restore"]["message"].as_str().unwrap().contains("no database existed before"),
         "{status:#}"
     );
 }

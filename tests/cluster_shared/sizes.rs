@@ -40,12 +40,15 @@ async fn a_mistaken_size_is_reverted_before_it_applies() {
     asks(&case, "10241Mi").await;
     for name in ["data", "backup"] {
         let claim = format!("PersistentVolumeClaim sizes-slip/sizes-slip-{name}");
-        told(&case, warning(reasons::VOLUME_RESIZE, &claim, "takes sizes above 10Gi", "restore a backup"))
-            .await;
+        told(
+            &case,
+            warning(reasons::VOLUME_RESIZE, &claim, "accepts any size above 10Gi", "restore a backup"),
+        )
+        .await;
     }
     case.apply(sized(NEVER_GROWS, "10241Mi")).await;
     case.until("no size is refused", SOON, |status| {
-        let held = |it: &Value| it["message"].as_str().unwrap().contains("no volume shrinks");
+        let held = |it: &Value| it["message"].as_str().unwrap().contains("a volume cannot shrink");
         condition(status, "Ready").0 == "True"
             && !status["problems"].as_array().is_some_and(|all| all.iter().any(held))
     })
@@ -65,8 +68,8 @@ async fn an_existing_volume_keeps_its_size() {
     .await;
     case.apply(sized(class, "5Gi")).await;
     let claim = "PersistentVolumeClaim sizes-grown/sizes-grown-data";
-    let held = "asks for 20Gi instead of 5Gi: its volume has 20Gi";
-    told(&case, warning(reasons::VOLUME_RESIZE, claim, held, "to what the volume has")).await;
+    let held = "requests 20Gi instead of 5Gi: its volume has 20Gi";
+    told(&case, warning(reasons::VOLUME_RESIZE, claim, held, "to the size of the volume")).await;
     asks(&case, "20Gi").await;
     assert_eq!(condition(&case.status().await, "Ready").0, "True");
     case.apply(sized(class, "20Gi")).await;

@@ -216,7 +216,7 @@ async fn kubelet_messages_are_reported_with_actions() {
             error(
                 reasons::CRASH_LOOP,
                 at,
-                "its last words tell no cause; kubectl logs --previous -n kubelet kubelet-all-",
+                "its termination message names no cause; kubectl logs --previous -n kubelet kubelet-all-",
                 "exception-conversion-word",
             ),
         ),
@@ -239,7 +239,7 @@ async fn kubelet_messages_are_reported_with_actions() {
             error(
                 reasons::CRASH_LOOP,
                 at,
-                "does not explain: kubectl get events -n kubelet --field-selector involvedObject.name=kubelet-all-",
+                "of unknown origin: kubectl get events -n kubelet --field-selector involvedObject.name=kubelet-all-",
                 "Killing and Unhealthy",
             ),
         ),
@@ -269,7 +269,7 @@ async fn kubelet_messages_are_reported_with_actions() {
             waiting("RunContainerError", "exec: no such file"),
             error(reasons::CONTAINER_START, at, "no such file", "container runtime"),
         ),
-        (unseen, error(reasons::CONTAINER_CREATING, at, "has not taken it", "kubelet")),
+        (unseen, error(reasons::CONTAINER_CREATING, at, "has not started to create it", "kubelet")),
         (
             unready(false, "False", long_ago),
             error(reasons::NOT_READY, at, "startup probe", "failureThreshold"),
@@ -421,7 +421,7 @@ async fn a_pending_pvc_names_class_and_provisioner() {
     let mut larger = on_class("claims-class");
     larger["storage"]["volume"]["size"] = json!("30Gi");
     case.apply(larger).await;
-    let held = "it asks for 10Gi until then, for 30Gi afterwards";
+    let held = "it requests 10Gi until then, and 30Gi afterwards";
     told(&case, warning(reasons::VOLUME_RESIZE, claim, held, "wait")).await;
     let refused = case.status().await;
     assert!(!problems(&refused).contains("immutable"), "{refused:#}");
@@ -439,8 +439,8 @@ async fn a_pending_pvc_names_class_and_provisioner() {
         error(
             reasons::VOLUME_PENDING,
             claim,
-            "has made no volume of storage class never",
-            "provisioner's pods",
+            "has not provisioned a volume of storage class never",
+            "of that provisioner",
         ),
     )
     .await;
@@ -643,7 +643,7 @@ async fn blocked_clients_and_moving_tags_are_reported() {
     spec["networkPolicy"] = json!({ "clients": [] });
     case.apply(spec.clone()).await;
     let policy = "NetworkPolicy cut/cut-all";
-    told(&case, warning(reasons::CLIENTS_MAY_BE_CUT, policy, "lets no address in", "networkPolicy.clients"))
+    told(&case, warning(reasons::CLIENTS_MAY_BE_CUT, policy, "admits no address", "networkPolicy.clients"))
         .await;
     told(
         &case,

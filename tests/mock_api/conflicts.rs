@@ -321,8 +321,10 @@ async fn an_unreadable_target_blocks_its_dependents() {
         _ => answer(call),
     });
     let outcome = world.apply(&plan).await;
-    let waits =
-        of(&outcome, |it| matches!(it, ApplyResult::Waiting { message, .. } if message.contains("whose")));
+    let waits = of(
+        &outcome,
+        |it| matches!(it, ApplyResult::Waiting { message, .. } if message.contains("the owner of")),
+    );
     assert!(waits.contains("NetworkPolicy logs-all"), "{outcome:#?}");
 }
 

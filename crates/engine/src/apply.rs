@@ -128,7 +128,7 @@ impl Applier<'_> {
         };
         match decision {
             Decision::Skip(result) => result,
-            _ if unanswered.load(Relaxed) => wait("waits: another request was not answered".to_owned()),
+            _ if unanswered.load(Relaxed) => wait("waits: another request got no response".to_owned()),
             decision => {
                 let carry_out = || self.carry_out(decision, planned, snapshot);
                 let policy = if planned.replicas == Replicas::Enforced { ENFORCED } else { backoff::FAILURE };
@@ -237,7 +237,7 @@ impl Applier<'_> {
         refused: Option<Error>,
     ) -> Result<ApplyResult, Error> {
         let gone = || {
-            let message = "is gone; looking again".to_owned();
+            let message = "no longer exists; reading it again".to_owned();
             refused.clone().map_or(Ok(ApplyResult::Waiting { reason: "Progressing", message }), Err)
         };
         let Some(live) = self.writer.get(planned.kind, &planned.key).await? else { return gone() };
@@ -247,7 +247,7 @@ impl Applier<'_> {
             // The observed state differs from the one that the next waves were planned for.
             Ownership::Ours if planned.kind.wave == 0 || is_undecided(planned, &child) => {
                 self.cache.upsert(child);
-                let message = "exists already, though it was not seen; planning again".to_owned();
+                let message = "exists already but was not in the cache; planning again".to_owned();
                 Ok(ApplyResult::Waiting { reason: "Progressing", message })
             }
             Ownership::Ours => {
@@ -273,7 +273,7 @@ impl Applier<'_> {
                 let judged = Precondition::Exactly { uid: &child.uid, version: child.version };
                 let answer = self.writer.apply(planned, body.clone(), judged, true).await?;
                 self.record(planned, &body, &answer);
-                info!(object = %planned, owner = %self.owner.resource.key(), "taken back: it has our labels and says what is planned");
+                info!(object = %planned, owner = %self.owner.resource.key(), "adopted: it has the operator's labels and matches the plan");
                 Ok(ApplyResult::Updated)
             }
             Ownership::Foreign(foreign) => Ok(conflict(foreign)),
@@ -361,7 +361,7 @@ pub(super) fn replaced(error: &Error) -> bool {
 /// Converts an error into the result of an object's step. A failure that passes by itself is a wait.
 pub(super) fn failed(error: Error) -> ApplyResult {
     if replaced(&error) || (error.disposition() == Disposition::Refresh && error.code() != Some(404)) {
-        return ApplyResult::Waiting { reason: "Progressing", message: format!("{error}; looking again") };
+        return ApplyResult::Waiting { reason: "Progressing", message: format!("{error}; reading it again") };
     }
     if error.reason() == "NamespaceTerminating" {
         return ApplyResult::Waiting { reason: "NamespaceTerminating", message: error.message() };

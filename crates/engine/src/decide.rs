@@ -110,15 +110,15 @@ fn not_listed(kind: &Kind, why: &str) -> ApplyResult {
 }
 
 pub(super) fn contested() -> ApplyResult {
-    let message = "somebody changes it as often as it is put right: it is put right ever more rarely, every 5 minutes \
-                   at last; its managedFields name who did";
+    let message = "another client keeps reverting this object; the operator retries with increasing delays (up to \
+                   5 minutes). See metadata.managedFields for the other field manager";
     ApplyResult::Waiting { reason: CONTESTED, message: message.to_owned() }
 }
 
 pub(super) fn terminating(planned: &Planned) -> ApplyResult {
     let message = match planned.kind.management {
-        Management::Retained => "is being deleted: its data is lost as soon as no pod uses it",
-        _ => "is being deleted; it is made again when it is gone",
+        Management::Retained => "is being deleted: its data is lost when no pod uses it any more",
+        _ => "is being deleted; the operator recreates it afterwards",
     };
     ApplyResult::Waiting { reason: "ChildTerminating", message: message.to_owned() }
 }
@@ -127,7 +127,7 @@ pub(super) fn earlier() -> ApplyResult {
     ApplyResult::Waiting {
         reason: "ChildTerminating",
         message:
-            "is of an earlier resource of this name; the garbage collector takes it, then it is made anew"
+            "belongs to a deleted resource of the same name; it will be recreated after garbage collection"
                 .to_owned(),
     }
 }

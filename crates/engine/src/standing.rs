@@ -71,7 +71,7 @@ impl Obstacle {
                     "held back: it depends on {target}, which is held back because this operator did not create {root}"
                 )
             }
-            Self::Unknown { target } => format!("waits until it is known whose {target} is"),
+            Self::Unknown { target } => format!("waits until the owner of {target} is known"),
         }
     }
 }

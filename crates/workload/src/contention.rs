@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use super::json::{field_at, list, text};
 
-/// How clients outside the cluster come in.
+/// The kind of access for external clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExposureKind {
     Ingress,
     Gateway,
 }
 
-/// A host and path that is wanted and that an older resource has.
+/// A requested host and path that an older resource already uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteConflict {
     pub way: ExposureKind,
@@ -27,13 +27,14 @@ pub struct RouteConflict {
     pub by: ResourceRef,
 }
 
-/// A host and path at what answers it.
+/// A host and path at the object that serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Location<'a> {
     way: ExposureKind,
-    /// The class of an Ingress (none is the cluster's default, whichever that is), or namespace and name of a Gateway.
+    /// The class of an Ingress (empty: the default class of the cluster), or namespace and name of a
+    /// Gateway.
     at: (&'a str, &'a str),
-    /// A listener of the Gateway; none is all of them.
+    /// A listener of the Gateway; `None` means all of them.
     section: Option<&'a str>,
     host: &'a str,
     path: &'a str,
@@ -80,7 +81,7 @@ pub fn locations<'a>(exposure: &'a Value, namespace: &'a str) -> Vec<Location<'a
         let class = text(ingress, "/className").unwrap_or_default();
         rules(ingress, ExposureKind::Ingress, (class, ""), None)
     });
-    // A Gateway of one's own has an address of its own.
+    // A Gateway that the operator creates has its own address.
     let gateway = block("/gateway").into_iter().flat_map(move |gateway| {
         list(gateway, "parentRefs").flat_map(move |parent| {
             let at = text(parent, "/namespace").unwrap_or(namespace);
@@ -99,9 +100,10 @@ fn rules<'a>(
 ) -> impl Iterator<Item = Location<'a>> {
     list(block, "rules").map(move |rule| {
         let path = text(rule, "/path").unwrap_or("/");
-        // A prefix ends at a segment: `/a/` says the same as `/a`.
+        // A prefix ends at a segment: `/a/` means the same as `/a`.
         let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
-        // Without a host it is for all that nobody names: only another one of these competes with it.
+        // Without a host, a rule serves every host that no rule names: it competes only with another
+        // rule without a host.
         Location { way, at, section, host: text(rule, "/host").unwrap_or_default(), path }
     })
 }
@@ -167,7 +169,7 @@ mod tests {
             assert!(older.conflicts(&contention).is_empty(), "the older one is not touched");
             let found = younger.conflicts(&contention);
             assert!(found.iter().all(|it| it.by == older.resource));
-            // Whoever lets go of it must reach whoever waits for it.
+            // A resource that releases a key must trigger each resource that waits for it.
             let woken = contention.remove(&older.resource);
             assert!(found.is_empty() || woken.contains(&younger.resource));
             found.iter().map(|it| format!("{:?} {}{}", it.way, it.host, it.path)).collect::<Vec<_>>()
@@ -225,10 +227,10 @@ mod tests {
         assert_eq!(by(&on("g", Some("https"), &x), &on("g", Some("https"), &x)), taken);
         assert!(by(&on("g", Some("http"), &x), &on("g", Some("https"), &x)).is_empty());
         assert!(by(&on("g", None, &x), &on("h", None, &x)).is_empty());
-        // Each has an address of its own.
+        // Each has its own address.
         let own = json!({ "gateway": { "className": "envoy", "rules": x } });
         assert!(by(&own, &own).is_empty());
-        // Without a namespace it is the cluster's, and these are two.
+        // Without a namespace, the Gateway is in the resource's own namespace, so these are two Gateways.
         let near = json!({ "gateway": { "parentRefs": [{ "name": "g" }], "rules": x } });
         assert!(by(&near, &near).is_empty());
     }

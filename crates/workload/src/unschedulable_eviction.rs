@@ -1,10 +1,12 @@
-//! Pods of one claim, refused by the scheduler while others of the claim were still on a node. When the last of those
-//! goes, as at the end of a drain, the scheduler does not look again: a required affinity waits for pods that come, not
-//! for pods that go, and for 5 minutes nothing else makes it. So one pod is evicted here. The one that its ReplicaSet
-//! makes instead may go anywhere, and where it goes the others follow by the scheduler's own rule.
+//! Evicts pods of one PVC that the scheduler rejected because other pods of the PVC were still assigned
+//! to a node. When the last of those terminates, as at the end of a drain, the scheduler does not
+//! retry: a required affinity waits for pods that appear, not for pods that terminate, and nothing else
+//! triggers a retry for 5 minutes. Therefore one pod is evicted here. The replacement that its
+//! ReplicaSet creates can be scheduled on any node, and the other pods follow it by the scheduler's own
+//! rule.
 //!
-//! Never in a loop: after one eviction a claim has no other before one of its pods had a node. That is remembered here
-//! only, so that an operator that was drained itself makes one attempt of its own.
+//! This never loops: after one eviction, a PVC gets no other one until one of its pods had a node. That
+//! is kept only in memory, so an operator that was drained itself makes one attempt of its own.
 
 use std::collections::BTreeSet;
 
@@ -19,24 +21,25 @@ use tracing::info;
 
 use super::{health, names::claim_label};
 
-/// The scheduler's words for a node that has everything but the pods to be near. It asks for those last, so while there
-/// are none such a node takes the pod. Without such a node no eviction would help, and there is none.
+/// The scheduler's message for a node that satisfies everything but the pod affinity. The scheduler
+/// checks affinity last, so such a node takes the pod when no other pod of the PVC remains. Without
+/// such a node no eviction helps, and none is made.
 const NEAR: &str = "didn't match pod affinity rules";
 
-/// The claims of a resource for which it was tried since one of their pods had a node.
+/// The PVCs of a resource for which an eviction was tried since one of their pods had a node.
 #[derive(Default)]
 pub struct StuckPodEvictor {
     tried: BTreeSet<String>,
 }
 
-/// Where the pods of one claim are.
+/// Where the pods of one PVC are.
 #[derive(Debug, PartialEq)]
 enum Pods<'a> {
-    /// One has a node, be it on its way out: the others have to be there.
+    /// One has a node, even if it is terminating: the others must run there.
     Placed,
-    /// None has, and this one was refused because one had.
+    /// None has a node, and this one was rejected because one had.
     Refused(&'a Child),
-    /// None has, for reasons of their own.
+    /// None has a node, for other reasons.
     Wait,
 }
 
@@ -59,7 +62,7 @@ impl StuckPodEvictor {
                     cache.mark_deleting(child);
                     ApplyResult::Deleted
                 }
-                // It has a node by now, or is gone: its own event tells.
+                // The pod now has a node, or no longer exists: its own event reports that.
                 Err(error) if error.disposition() == Disposition::Refresh => continue,
                 Err(error) => ApplyResult::Failed(error),
             };
@@ -72,7 +75,7 @@ impl StuckPodEvictor {
         self.tried.insert(claim.to_owned());
     }
 
-    /// At most one pod for each claim whose pods share a node, with the claim.
+    /// Returns at most one pod, with its PVC, for each PVC whose pods share a node.
     pub fn due<'a, 's>(
         &mut self,
         claims: impl IntoIterator<Item = &'a str>,
@@ -98,7 +101,7 @@ fn pods<'a>(claim: &str, snapshot: &'a Snapshot) -> Pods<'a> {
     let mut refused = None;
     for child in snapshot.children.values() {
         let Some(pod) = child.observed::<health::Pod>() else { continue };
-        // The scheduler forgets a pod that has ended.
+        // The scheduler ignores a pod that has ended.
         if pod.claim != claim || matches!(pod.phase.as_str(), "Succeeded" | "Failed") {
             continue;
         }
@@ -112,7 +115,7 @@ fn pods<'a>(claim: &str, snapshot: &'a Snapshot) -> Pods<'a> {
     refused.map_or(Pods::Wait, Pods::Refused)
 }
 
-/// Only what a ReplicaSet makes comes again.
+/// Only a pod of a ReplicaSet is recreated.
 fn is_refused(child: &Child, pod: &health::Pod) -> bool {
     !child.deleting
         && child.controller.as_ref().is_some_and(|controller| controller.kind == "ReplicaSet")

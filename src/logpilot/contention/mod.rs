@@ -17,19 +17,20 @@ use crate::{
 };
 pub use places::shared_places;
 
-/// The namespaces that a resource names: that of the servers, and the system's.
+/// Returns the namespaces that a resource names: that of the servers, and the system namespace.
 pub fn namespaces(object: &DynamicObject) -> impl Iterator<Item = &str> {
     std::iter::once(namespace(object)).chain(text(&object.data, "/spec/systemNamespace/name"))
 }
 
-/// Everything that another resource may claim too.
+/// Returns the keys of everything that another resource may use too.
 #[must_use]
 pub fn contention_keys(object: &DynamicObject) -> Vec<ContentionKey> {
     namespaces(object).map(namespace_key).chain(route_keys(object)).chain(places::keys(object)).collect()
 }
 
-/// What is looked at again when another resource that claims it comes, changes or goes. Of a namespace only by who deletes it
-/// with its resource: hundreds may share one, and each would be looked at for each change of another.
+/// Returns the contention keys that the resource depends on: it is requeued when another resource
+/// starts or stops using one of them. Includes a namespace only if it is deleted with the resource:
+/// hundreds of resources may share one, and each would be requeued for every change of another.
 #[must_use]
 pub fn watched_keys(object: &DynamicObject) -> Vec<ContentionKey> {
     let own = deletes(object).then(|| namespace_key(namespace(object)));
@@ -98,7 +99,7 @@ mod tests {
         keys.iter().map(|key| format!("{} {}", key.sort, key.name)).collect()
     }
 
-    /// Of a thousand in one namespace, each change of one would have all others planned.
+    /// With a thousand resources in one namespace, each change of one would requeue all others.
     #[test]
     fn only_who_deletes_a_namespace_heeds_who_else_is_in_it() {
         let within = |policy: &str| resource("a", 1, &json!({ "name": "shared", "deletionPolicy": policy }));

@@ -38,14 +38,14 @@ pub fn refused(cluster: &Cluster, name: &str, objects: &Objects) -> Vec<Refused>
     component.map(|component| brought::refused(cluster, component, objects)).unwrap_or_default()
 }
 
-/// Why a new pod could not start, or may not: a reason of the status.
+/// Returns why a new pod could not start, or must not: a reason of the status.
 #[must_use]
 pub fn held(references: &ResolvedReferences) -> Option<&'static str> {
     let missing = references.is_missing().then_some(REFERENCE_MISSING);
     missing.or_else(|| references.is_refused().then_some(REFERENCE_INVALID))
 }
 
-/// What a cluster's components refer to.
+/// Returns the references of a resource's components.
 #[must_use]
 pub fn wanted(cluster: &Cluster) -> ReferenceQuery {
     let all = cluster.components.iter().map(|component| (component.name.clone(), references_of(component)));
@@ -53,7 +53,7 @@ pub fn wanted(cluster: &Cluster) -> ReferenceQuery {
     all.filter(|(_, references)| !references.is_empty()).collect()
 }
 
-/// A public image needs none, so a missing one is told and holds nothing.
+/// A public image needs no pull Secret, so a missing one is reported and blocks nothing.
 fn pull_secrets(cluster: &Cluster) -> Vec<Reference> {
     let one = |name: &String| Reference {
         kind: Secret::KIND,

@@ -9,11 +9,12 @@ const ANY: Place = Place::Any;
 const DATA: Place = Place::Data;
 const NOWHERE_ELSE: Place = Place::NowhereElse;
 
-/// Where servers mount the data.
+/// The path at which servers mount the data.
 pub(super) const DATA_PATH: &str = "/data";
 
-/// Words of a cause, in lower case, the path that it names, and the reason that they mean; all words of a row have to be
-/// there. They are those of `SQLite`, its Java driver, Java's file API and the kernel.
+/// Substrings of a cause (in lower case), the paths that it must name, and the reason that they mean.
+/// All substrings of a row must occur. They come from `SQLite`, its Java driver, Java's file API and
+/// the kernel.
 pub(super) const CAUSES: &[EndCause] = &[
     cause(&["sqlite_full"], ANY, reasons::VOLUME_FULL),
     cause(&["database or disk is full"], ANY, reasons::VOLUME_FULL),
@@ -94,7 +95,7 @@ mod tests {
             ("java.lang.RuntimeException: Failed to create directory: /data/x", "DataNotWritable"),
             ("java.io.FileNotFoundException: /data (Permission denied)", "DataNotWritable"),
             ("Cannot open jdbc:sqlite:/data/a.db: Permission denied", "DataNotWritable"),
-            // An error that was logged afterwards, with a path of its own.
+            // An error with its own path that was logged afterwards.
             (
                 "java.nio.file.FileSystemException: /data/logs/a: No space left on device; afterwards: GET /api/logs failed",
                 "VolumeFull",
@@ -103,7 +104,7 @@ mod tests {
                 "java.lang.IllegalStateException: x; afterwards: [SQLITE_NOTADB] file is not a database",
                 "DatabaseInvalid",
             ),
-            // Not of the data.
+            // Paths outside the data.
             (
                 "java.nio.file.FileSystemException: /tmp/tomcat.8080.1: No space left on device",
                 "CrashLoopBackOff",

@@ -1,4 +1,4 @@
-//! Why clients from outside do not get in.
+//! Problems of routes that external clients cannot use.
 
 use super::problem;
 use crate::{
@@ -10,7 +10,8 @@ use crate::{
     workload::contention::{ExposureKind, RouteConflict},
 };
 
-/// One problem for each way in that an older resource is in the way of, told by its first location.
+/// Returns one problem per kind of exposure that conflicts with an older resource, with the first
+/// location as an example.
 pub(super) fn route_conflict_problems(
     taken: &[RouteConflict],
     cluster: &str,

@@ -1,4 +1,4 @@
-//! What is live of the things that a restore waits for, and what the claims remember.
+//! The live objects that a restore waits for, and what the PVCs record about restores.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,11 +24,11 @@ use crate::{
     workload::{health, names::is_label_value},
 };
 
-/// Requests that a claim remembers; the file beside the database remembers all.
+/// Number of requests that a PVC records; the file next to the database records all.
 const REMEMBERED: usize = 16;
 
 impl World<'_> {
-    /// What still uses the data.
+    /// Returns what still uses the data.
     pub(super) fn remaining_users(&self, request: &Restore) -> Vec<String> {
         let namespace = &self.cluster.namespace.name;
         let users: Vec<&Component> =
@@ -65,7 +65,8 @@ impl World<'_> {
         self.cluster.key(names::restore_of(&self.cluster.scope.prefix, &request.request_id))
     }
 
-    /// Its Job, of this resource: one of an earlier resource is on its way out.
+    /// Returns the Job of the request, if it belongs to this resource: one of an earlier resource is
+    /// being deleted.
     pub(super) fn job(&self, request: &Restore) -> Option<&Arc<Child>> {
         let ours = |job: &&Arc<Child>| job.controller.as_ref().is_some_and(|it| it.uid == self.cluster.uid());
         self.snapshot.get(Job::KIND, &self.key(request)).filter(ours)
@@ -76,7 +77,7 @@ impl World<'_> {
         self.active_pods().map(|(_, pod)| pod).filter(move |pod| pod.job.as_ref() == Some(&name))
     }
 
-    /// Pods whose containers may run, those on their way out included.
+    /// Returns the pods whose containers may run, including those that are terminating.
     pub(super) fn active_pods(&self) -> impl Iterator<Item = (&Arc<Child>, &health::Pod)> {
         self.snapshot.of_kind(Pod::KIND).filter_map(|child| {
             let pod = child.observed::<health::Pod>()?;
@@ -84,7 +85,7 @@ impl World<'_> {
         })
     }
 
-    /// Every claim, while the pod of a restore is there that nobody asks for any more.
+    /// Returns every PVC while the pod of a restore runs that the spec no longer requests.
     pub(super) fn claims_with_restore_pods(&self) -> BTreeSet<String> {
         let there = self.active_pods().any(|(_, pod)| pod.component == labels::RESTORE);
         let claims = self.cluster.components.iter().filter(|_| there);
@@ -98,13 +99,14 @@ impl World<'_> {
         live.and_then(|live| live.restores.as_deref()).map(read).unwrap_or_default()
     }
 
-    /// How a request ended, as the claim has it.
+    /// Returns how a request ended, as recorded on the PVC.
     pub(super) fn recorded_phase(&self, request: &Restore) -> Option<RestorePhase> {
         let all = self.record(&request.claim);
         all.into_iter().find(|(id, _)| *id == request.request_id).map(|(_, phase)| phase)
     }
 
-    /// What each claim says, and what just ended. Also what ended before, should it not have been written.
+    /// Returns the records of each PVC plus what just ended. Includes earlier results, in case they
+    /// were not written.
     pub(super) fn records(&self, over: Option<(&str, &RestoreStatus)>) -> BTreeMap<String, String> {
         let before = self.before.filter(|before| before.phase.ended()).and_then(|before| {
             let component = |it: &&Component| before.component.is_none_or(|key| key == it.role.key);
@@ -125,7 +127,7 @@ impl World<'_> {
     }
 }
 
-/// `request=Succeeded,other=Failed`, oldest first; what is neither is skipped.
+/// Parses `request=Succeeded,other=Failed`, oldest first; other values are skipped.
 fn read(record: &str) -> Vec<(String, RestorePhase)> {
     let item = |item: &str| {
         let (id, phase) = item.split_once('=')?;

@@ -1,4 +1,4 @@
-//! Under which addresses the servers are found.
+//! Reports the addresses of the servers.
 
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice, networking::v1::Ingress};
 use serde_json::Value;
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// The first host of a Gateway or an Ingress, else the first address of a load balancer.
+/// Returns the first host of a Gateway or an Ingress, else the first address of a load balancer.
 pub(super) fn url(view: &View<'_>) -> Option<String> {
     let gateway = gateway_url(view.plan);
     let ingress = view
@@ -37,7 +37,8 @@ pub(super) fn url(view: &View<'_>) -> Option<String> {
     })
 }
 
-/// Whether somebody else's Gateway ends TLS is not known, so its host stands without a scheme.
+/// The operator does not know whether a Gateway that it did not create terminates TLS, so the host has
+/// no scheme.
 fn gateway_url(plan: &Plan) -> Option<String> {
     let all =
         |kind| plan.objects.iter().filter(move |planned| planned.kind == kind && planned.held.is_none());
@@ -63,7 +64,7 @@ pub(super) fn of_services(view: &View<'_>) -> Vec<Endpoint> {
                 .filter_map(|child| child.observed::<health::Slice>())
                 .filter(|slice| slice.service == planned.key.name)
                 .map(|slice| slice.ready)
-                // One pod stands in one slice per address family; the largest is the number of pods.
+                // A pod is in one slice per address family; the largest count is the number of pods.
                 .max();
             Endpoint {
                 name: planned.key.name.clone(),

@@ -86,7 +86,7 @@ fn the_overlay_cannot_set_owned_properties(#[case] overlay: &str, #[case] path: 
 #[test]
 fn a_value_above_owned_properties_is_refused() {
     let violation = refused("{ spring: null }", "spring");
-    for words in ["stands above `spring.main.web-application-type`", "an empty one too", "or remove it"] {
+    for words in ["is a parent of `spring.main.web-application-type`", "even an empty one", "or remove it"] {
         assert!(violation.message.contains(words), "{violation}");
     }
 }

@@ -182,7 +182,7 @@ fn a_ready_pod_passes_whatever_its_job_reports() {
 #[case::ended_by_itself(
     "Complete", "CompletionsReached",
     Some(state(&json!({ "terminated": { "exitCode": 0, "reason": "Completed" } }))),
-    "it ended by itself, with exit code 0;"
+    "it exited by itself with exit code 0;"
 )]
 fn a_job_without_ready_pod_reports_why(
     #[case] type_: &str,

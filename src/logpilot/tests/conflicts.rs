@@ -40,7 +40,7 @@ fn deleting_a_pvc_with_data_is_never_advised() {
             "logpilot-data",
             None,
             &[][..],
-            "spec.storage.volume.existingClaim of a new resource in place of this one",
+            "spec.storage.volume.existingClaim of a new resource that replaces this one",
         ),
         (shared, "logpilot-backup", None, &[], "name it in spec.backup.volume.existingClaim"),
         (own, "logpilot-all-data", None, &[], "may hold data: set another spec.nameOverride"),

@@ -142,7 +142,7 @@ fn hostile_text_stays_data_everywhere() {
 }
 
 #[rstest]
-#[case::import("spring.config.import", "is the configuration")]
+#[case::import("spring.config.import", "is the only source")]
 #[case::profile("spring.profiles.active", "choose the component")]
 fn the_overlay_imports_no_other_configuration(#[case] property: &str, #[case] instead: &str) {
     let found =

@@ -183,7 +183,7 @@ fn servers_stop_for_the_job_and_restart() {
     copying["status"] = json!({});
     scene.objects.push(copying);
     let waits = scene.step();
-    assert_eq!(message(&waits), "waits for Pod logpilot/last, Job logpilot/logpilot-backup-1 to end");
+    assert_eq!(message(&waits), "waits for Pod logpilot/last, Job logpilot/logpilot-backup-1 to terminate");
     scene.objects = stopped();
     scene.objects.push(server("evicted", "rest", "Failed"));
     let runs = scene.step();
@@ -314,7 +314,7 @@ fn a_request_recorded_on_the_pvc_never_repeats() {
             (state.status.as_ref().unwrap().phase, state.job.as_ref(), state.stopped.len()),
             (phase, None, 0)
         );
-        assert!(message(&state).contains("was carried out before on this claim"));
+        assert!(message(&state).contains("was carried out before on this PVC"));
         assert_eq!(state.records["logpilot-data"], record);
         assert_eq!(scene.step(), state);
     }

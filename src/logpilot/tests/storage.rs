@@ -197,7 +197,7 @@ fn a_pending_pvc_keeps_its_size(#[case] phase: &str, #[case] requested: &str, #[
     let problems = crate::logpilot::problems::fact_problems(&cluster, &facts);
     assert_eq!(problems.len(), kept.map_or(0, |_| 2), "{problems:?}");
     assert!(
-        problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains("for 10Gi afterwards"))
+        problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains("and 10Gi afterwards"))
     );
 }
 
@@ -245,7 +245,7 @@ fn a_smaller_size_stops_at_the_volume(
     }
     let problems = crate::logpilot::problems::fact_problems(&cluster, &facts);
     assert_eq!(problems.len(), if told { names.len() } else { 0 }, "{problems:?}");
-    let range = format!("Kubernetes takes sizes above {}", capacity.unwrap_or(requested));
+    let range = format!("Kubernetes accepts any size above {}", capacity.unwrap_or(requested));
     assert!(
         problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains(&range)),
         "{problems:?}"

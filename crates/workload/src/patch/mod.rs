@@ -18,7 +18,7 @@ use super::{json::text, names};
 /// A violation in an object: the path below it, and the reason.
 pub type Found = Vec<(String, String)>;
 
-/// In an object of a strategic patch: `delete` or `replace`, as kubectl knows them.
+/// The directive in an object of a strategic patch: `delete` or `replace`, as in kubectl.
 pub const DIRECTIVE: &str = "$patch";
 
 /// Keeps the violations that the original object did not have.
@@ -34,7 +34,7 @@ pub fn targets((kind, target): (&str, &str), planned: &Planned) -> bool {
     let name = &planned.key.name;
     let named = match planned.kind.management {
         Management::CreateOnly => false,
-        // Whatever it tries: its hash is not known when the patch is written.
+        // Applies to every config check: its hash is not known when the patch is written.
         Management::RunToCompletion => name == target || names::without_hash(name) == Some(target),
         _ => name == target,
     };
@@ -61,16 +61,16 @@ pub fn directives(value: &Value, at: &str) -> Vec<(String, Value)> {
     }
 }
 
-/// Why a patch cannot be laid over an object.
+/// The error of a patch that cannot be applied to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Which operation failed.
+    /// Index of the operation that failed.
     pub operation: usize,
     pub why: String,
 }
 
-/// RFC 6902. An object without labels or annotations gets them with the first that is added: whether the operator wrote any
-/// is not the user's to know.
+/// Applies RFC 6902. An object without labels or annotations gets them with the first one that is
+/// added: the user cannot know whether the operator wrote any.
 ///
 /// # Errors
 /// The operation that fails; the body is then as it was.
@@ -92,7 +92,7 @@ pub fn operate(body: &mut Value, operations: &[Value]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes labels or annotations where there are none.
+/// Creates labels or annotations if the object has none.
 fn make_pairs(body: &mut Value, parent: &str) {
     let Some((metadata, pairs)) = parent.rsplit_once('/') else { return };
     if !metadata.ends_with("/metadata") || !["labels", "annotations"].contains(&pairs) {
@@ -103,7 +103,7 @@ fn make_pairs(body: &mut Value, parent: &str) {
     }
 }
 
-/// RFC 7386; strategic: lists item by item, and directives.
+/// Applies RFC 7386; a strategic patch also merges lists by key and supports directives.
 pub fn merge(base: &mut Value, patch: &Map<String, Value>, strategic: bool) {
     if !base.is_object() {
         *base = Value::Object(Map::new());
@@ -123,7 +123,8 @@ pub fn merge(base: &mut Value, patch: &Map<String, Value>, strategic: bool) {
                     *below = Value::Null;
                 }
                 merge(below, change, strategic);
-                // What a patch empties would be ours as an empty map; `emptyDir: {}` is given as an empty one.
+                // An object that the patch empties would be applied as an empty map; `emptyDir: {}` is
+                // specified as an empty one.
                 if !change.is_empty() && below.as_object().is_some_and(Map::is_empty) {
                     fields.remove(name);
                 }
@@ -142,7 +143,7 @@ pub fn merge(base: &mut Value, patch: &Map<String, Value>, strategic: bool) {
     }
 }
 
-/// Items with the same key are merged, others added at the end; a list without keys is replaced.
+/// Merges items with the same key and appends others; a list without keys is replaced.
 fn merge_list(base: &mut Value, name: &str, items: &[Value]) {
     let Some(key) = items.iter().find_map(|item| list_key(name, item)) else {
         *base = Value::Array(items.to_vec());
@@ -175,7 +176,7 @@ fn merge_list(base: &mut Value, name: &str, items: &[Value]) {
     *base = Value::Array(merged);
 }
 
-/// What tells the items of a list apart: the merge keys of the built-in kinds that are generated here.
+/// Returns the merge keys of a list, for the built-in kinds that the operator generates.
 fn list_key(list: &str, item: &Value) -> Option<&'static str> {
     let keys: &[&'static str] = match list {
         "containers" | "initContainers" | "volumes" | "env" | "imagePullSecrets" | "listeners" => &["name"],
@@ -253,7 +254,7 @@ mod tests {
         let body = json!({ "a": { "b": 1, "c": 2 }, "d": 3, "e": { "f": 1 } });
         let patch = json!({ "a": { "$patch": "replace", "x": 1 }, "d": { "$patch": "delete" }, "e": { "$patch": "delete" } });
         assert_eq!(patched(body.clone(), STRATEGIC, patch.clone()), json!({ "a": { "x": 1 } }));
-        // A merge patch knows none.
+        // A merge patch has no directives.
         assert_eq!(patched(body, MERGE, json!({ "d": { "$patch": "x" } }))["d"], json!({ "$patch": "x" }));
     }
 

@@ -1,5 +1,6 @@
-//! What the `restricted` Pod Security Standard says against a pod. Pods of our own making keep it; patched ones are
-//! asked, because a Deployment is admitted whatever its template says, and only its pods fail, later.
+//! Checks a pod against the `restricted` Pod Security Standard. The operator's own pods comply; patched
+//! ones are checked, because a Deployment is admitted regardless of its template, and only its pods are
+//! rejected later.
 //!
 //! Source: <https://kubernetes.io/docs/concepts/security/pod-security-standards/>
 
@@ -32,7 +33,7 @@ const SYSCTLS: [&str; 10] = [
     "net.ipv4.tcp_keepalive_probes",
 ];
 
-/// Everything that is not allowed: the path below the pod's spec, and why.
+/// Returns everything that is not allowed: the path below the pod's spec, and why.
 #[must_use]
 pub fn violations(pod: &Value) -> Vec<(String, &'static str)> {
     let mut found = Vec::new();
@@ -96,7 +97,7 @@ fn of_container(container: &Value, pod: &Value) -> Vec<(String, &'static str)> {
     if context.get("procMount").is_some_and(|mount| mount != "Default") {
         say("procMount", "must be Default");
     }
-    // What a container does not say, its pod says for it.
+    // The pod's setting applies to a container that has none.
     if !is(context, "/runAsNonRoot", true)
         && (context.get("runAsNonRoot").is_some() || !is(pod, "/runAsNonRoot", true))
     {
@@ -111,7 +112,7 @@ fn of_container(container: &Value, pod: &Value) -> Vec<(String, &'static str)> {
     found
 }
 
-/// What neither a pod nor a container may say.
+/// Returns what neither a pod nor a container may set.
 fn of_context(context: &Value) -> impl Iterator<Item = (&'static str, &'static str)> {
     let type_ = |profile: &str| context.pointer(profile).and_then(Value::as_str);
     let unconfined =

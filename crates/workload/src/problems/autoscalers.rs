@@ -1,4 +1,4 @@
-//! Why an autoscaler does not scale.
+//! Problems of autoscalers that do not scale.
 
 use engine::child::Child;
 
@@ -11,7 +11,7 @@ pub(super) fn autoscaler_problem(
     autoscaler: &Autoscaler,
 ) -> Option<Problem> {
     let Autoscaler { unable, inactive } = autoscaler;
-    // Zero pods by the user's own wish disable scaling and are no fault.
+    // Zero pods at the user's request disable scaling and are no problem.
     let cause = unable.as_ref().or(inactive.as_ref()).filter(|cause| cause.reason != "ScalingDisabled")?;
     Some(profile.warning(child, reasons::METRICS_UNAVAILABLE, format!("{}: {}", cause.reason, cause.message)))
 }

@@ -1,4 +1,5 @@
-//! Why a server's container ended: a reason as precise as its last words allow, and a message with its cause.
+//! Explains why a container terminated: a reason as precise as its termination message allows, and a
+//! message with the cause.
 
 use engine::plan::Key;
 
@@ -8,7 +9,7 @@ use crate::{
     reasons,
 };
 
-/// Which paths a cause has to name to be one of the data.
+/// The paths that a cause must name to refer to the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Any,
@@ -39,7 +40,7 @@ impl Place {
     }
 }
 
-/// Absolute paths in a message.
+/// Returns the absolute paths in a message.
 fn paths(text: &str) -> impl Iterator<Item = String> {
     let words = text.split(|char: char| char.is_whitespace() || "'\"()[]:;,=<>".contains(char));
     words
@@ -47,7 +48,7 @@ fn paths(text: &str) -> impl Iterator<Item = String> {
         .map(|word| format!("/{}", word.trim_start_matches('/').trim_end_matches(['.', '/'])))
 }
 
-/// What ended a container that was started again so often, as a reason and a message.
+/// Returns the reason and the message for a container that terminated and was restarted.
 #[must_use]
 pub fn describe(
     profile: &Profile,
@@ -61,7 +62,7 @@ pub fn describe(
         (Some(kill), words) => {
             (reasons::CRASH_LOOP, format!("{head}: {}{}", killed(kill, pod.key), before(words)))
         }
-        // The kernel killed it, whatever its log says.
+        // The kernel killed it, regardless of its log.
         (None, words) if end.reason == reasons::OOM_KILLED => {
             (reasons::OOM_KILLED, format!("{head}{}", before(words)))
         }
@@ -71,24 +72,21 @@ pub fn describe(
         (None, LastWords::Cause(cause)) => (reason(profile, cause), format!("{head}: {cause}")),
         (None, words) => {
             let why = match end.exit_code {
-                137 => format!(
-                    "killed by a signal that the time it ran does not explain: {}",
-                    events(pod.key, "")
-                ),
-                _ => format!("its last words tell no cause; {}", pod.logs()),
+                137 => format!("killed by a signal of unknown origin: {}", events(pod.key, "")),
+                _ => format!("its termination message names no cause; {}", pod.logs()),
             };
             (reasons::CRASH_LOOP, format!("{head}: {why}{}", before(words)))
         }
     }
 }
 
-/// The container that ended.
+/// The container that terminated.
 #[derive(Debug)]
 pub struct Source<'a> {
     pub key: &'a Key,
-    /// Its name, where the pod has several.
+    /// The name of the container, if the pod has several.
     pub container: Option<&'a str>,
-    /// It is not the server.
+    /// Whether it is a sidecar and not the server.
     pub sidecar: bool,
 }
 
@@ -104,7 +102,8 @@ impl Source<'_> {
     }
 }
 
-/// What a cause means. An error that was logged after it counts only where the cause itself means nothing.
+/// Returns the reason of a cause. An error that was logged after the cause counts only if the cause
+/// itself matches no row.
 fn reason(profile: &Profile, cause: &str) -> &'static str {
     let means = |cause: &str| {
         let cause = cause.to_lowercase();
@@ -116,7 +115,8 @@ fn reason(profile: &Profile, cause: &str) -> &'static str {
     cause.split(AFTERWARDS).find_map(means).unwrap_or(reasons::CRASH_LOOP)
 }
 
-/// The answers of a probe are in the pod's events alone, which the operator may not read.
+/// Describes a kill by a probe. Only the pod's events contain the answers of a probe, and the operator
+/// may not read them.
 fn killed(kill: &ProbeKill, pod: &Key) -> String {
     let ProbeKill { probe, ran, failures, budget } = kill;
     let allows = match probe {
@@ -128,14 +128,14 @@ fn killed(kill: &ProbeKill, pod: &Key) -> String {
     format!("killed after {ran} s by {allows}; the probe's last answer: {}", events(pod, "reason=Unhealthy,"))
 }
 
-/// `which` narrows them down.
+/// Returns the command that shows a pod's events; `which` is an additional field selector.
 fn events(pod: &Key, which: &str) -> String {
     let Key { namespace, name } = pod;
     let namespace = namespace.as_deref().unwrap_or_default();
     format!("kubectl get events -n {namespace} --field-selector {which}involvedObject.name={name}")
 }
 
-/// How far a container was that did not end by itself.
+/// Returns the end of the log of a container that did not exit by itself.
 fn before(words: &LastWords) -> String {
     match words.text() {
         "" => String::new(),
@@ -151,7 +151,7 @@ mod tests {
         Key { namespace: Some("logs".into()), name: "logs-all-1".into() }
     }
 
-    /// As in a pod of one container.
+    /// The message for a pod of one container.
     fn describe(end: &Terminated, restarts: &str, key: &Key) -> (&'static str, String) {
         super::describe(&PROFILE, end, restarts, &Source { key, container: None, sidecar: false })
     }
@@ -192,7 +192,7 @@ mod tests {
             (
                 1,
                 LastWords::Nothing,
-                "restarted once: its last words tell no cause; kubectl logs --previous -n logs logs-all-1",
+                "restarted once: its termination message names no cause; kubectl logs --previous -n logs logs-all-1",
             ),
             (
                 1,
@@ -202,7 +202,7 @@ mod tests {
             (
                 137,
                 LastWords::Nothing,
-                "restarted once: killed by a signal that the time it ran does not explain: kubectl get events -n logs \
+                "restarted once: killed by a signal of unknown origin: kubectl get events -n logs \
                  --field-selector involvedObject.name=logs-all-1",
             ),
         ] {

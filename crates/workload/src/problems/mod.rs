@@ -23,8 +23,8 @@ pub use volumes::remove_secondary_problems;
 
 use super::{health, labels, reasons};
 
-/// Seconds for which a new claim may look for its volume, and a new pod for its node, before that is a problem: on
-/// every first start the scheduler looks once before the claim is bound.
+/// Seconds that a new PVC may take to find its volume, and a new pod to find its node, before that is a
+/// problem: on every first start the scheduler tries once before the PVC is bound.
 const SETTLING: i64 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -110,7 +110,7 @@ pub fn live_problems(
     for kind in kinds {
         let (error, words, why) = match snapshot.coverage(kind) {
             SyncState::Failing(why) => (!kind.optional, "cannot be listed", why),
-            SyncState::Stale(why) => (false, "cannot be watched any more, and what changes is not seen", why),
+            SyncState::Stale(why) => (false, "cannot be watched any more, so changes are not seen", why),
             SyncState::Pending | SyncState::Synced | SyncState::NotServed => continue,
         };
         found.push(profile.problem(
@@ -124,7 +124,7 @@ pub fn live_problems(
 }
 
 fn object_problem(profile: &Profile, child: &Child, plan: &Plan, clock: &DeadlineTracker) -> Option<Problem> {
-    // A ReplicaSet is the Deployment controller's.
+    // The Deployment controller owns ReplicaSets.
     if let Some(set) = child.observed::<health::ReplicaSet>() {
         let of_plan = |name: &String| {
             plan.objects.iter().any(|it| it.kind.nature == Nature::Workload && it.key.name == *name)
@@ -135,7 +135,7 @@ fn object_problem(profile: &Profile, child: &Child, plan: &Plan, clock: &Deadlin
     }
     let is_planned =
         plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);
-    // That of a backup is made by its CronJob, and no other follows while it has not ended.
+    // A CronJob creates the Job of a backup, and creates no other while that one has not ended.
     if let Some(health::Job { end: None, suspended: Some((manager, since)) }) = child.observed() {
         let waits = clock.expired(workloads::LONGEST_SUSPENDED, *since);
         return waits.then(|| workloads::of_suspended(profile, child, manager, is_planned));
@@ -156,7 +156,7 @@ fn object_problem(profile: &Profile, child: &Child, plan: &Plan, clock: &Deadlin
     }
 }
 
-/// Whether a planned object is one of a component's.
+/// Returns whether a planned object belongs to a component.
 #[must_use]
 pub fn is_of(planned: &Planned, component: &str) -> bool {
     let labels = planned.body.pointer("/metadata/labels").and_then(|labels| labels.get(labels::COMPONENT));

@@ -1,4 +1,4 @@
-//! Why pods do not run.
+//! Problems of pods that do not run.
 
 use std::collections::BTreeMap;
 
@@ -17,21 +17,22 @@ use crate::{
     reasons,
 };
 
-/// Least seconds that a running pod may take to be ready before that is a problem: the default startup probe's budget
-/// (110) and the readiness probe's first look.
+/// Shortest time in seconds that a running pod may take to be ready before that is a problem: the
+/// budget of the default startup probe (110) and the first readiness probe.
 const LONGEST_UNREADY: i64 = 130;
-/// What the readiness probe needs after the startup probe.
+/// Seconds that the readiness probe needs after the startup probe.
 const FIRST_LOOK: i64 = 20;
-/// Seconds for which a node may prepare a pod: a kubelet gives up waiting for a volume after 123, and starts anew.
+/// Seconds that a node may take to prepare a pod: a kubelet stops waiting for a volume after 123 s and
+/// tries again.
 const LONGEST_CREATING: i64 = 120;
-/// A scheduler answers within milliseconds.
+/// Seconds that a scheduler may take to process a pod; it answers within milliseconds.
 const LONGEST_UNSEEN: i64 = 30;
-/// Seconds beyond its own time that a deleted pod may take to be gone.
+/// Seconds beyond its grace period that a deleted pod may take to terminate.
 const LONGEST_TERMINATING: i64 = 30;
-/// Seconds for which an eviction is told: what is left of the pod stays until somebody deletes it.
+/// Seconds for which an eviction is reported: the failed pod exists until a client deletes it.
 const EVICTION_TOLD: i64 = 3600;
 
-/// What is wrong with one pod.
+/// The problem of one pod.
 #[derive(Clone, Debug, PartialEq)]
 struct Told {
     severity: Severity,
@@ -47,7 +48,8 @@ fn warning(reason: &str, message: impl Into<String>) -> Told {
     Told { severity: Severity::Warning, ..error(reason, message) }
 }
 
-/// One problem per component and cause, told by its first pod, with the number of others.
+/// Returns one problem per component and cause, with its first pod as an example and the number of
+/// other pods.
 pub(super) fn pod_problems(
     profile: &Profile,
     plan: &Plan,
@@ -79,7 +81,7 @@ pub(super) fn pod_problems(
             .entry((pod.component.clone(), told.reason.clone()))
             .and_modify(|(_, others)| *others += 1)
             .or_insert_with(|| {
-                // Servers run without a backup; and not before the end of a restore.
+                // Servers run without a backup, but do not start before a restore ends.
                 let beside = pod.job.is_some() && !profile.required_jobs.contains(&pod.component.as_str());
                 let severity = if beside { Severity::Warning } else { told.severity };
                 let found = profile.problem(severity, &told.reason, child.to_string(), told.message);
@@ -95,7 +97,7 @@ pub(super) fn pod_problems(
         .collect()
 }
 
-/// How long its pods may run without being ready: as long as their startup probe lets them.
+/// Returns for how many seconds pods may run without being ready: as long as their startup probe allows.
 fn longest_unready(workload: &Planned) -> i64 {
     let probe = workload.body.pointer("/spec/template/spec/containers/0/startupProbe");
     let number = |field: &str| probe.and_then(|probe| probe.get(field)).and_then(Value::as_i64).unwrap_or(0);
@@ -103,7 +105,7 @@ fn longest_unready(workload: &Planned) -> i64 {
     LONGEST_UNREADY.max(budget + FIRST_LOOK)
 }
 
-/// Whether a workload has fewer pods than are wanted.
+/// Returns whether a workload has fewer pods than desired.
 fn is_short(workload: &Planned, snapshot: &Snapshot) -> bool {
     snapshot.get(workload.kind, &workload.key).is_some_and(|child| {
         let live = child.observed::<health::Deployment>();
@@ -116,13 +118,17 @@ fn is_stray(child: &Child, pod: &health::Pod) -> bool {
 }
 
 fn stray() -> Told {
-    warning(reasons::POD_STRAY, "belongs to no workload: it is not counted, and may still write the data")
+    warning(
+        reasons::POD_STRAY,
+        "belongs to no workload: it is not counted, and may still write to the data volume",
+    )
 }
 
-/// `Kind name` of the controller of a pod that has all labels of a server and is none. Only what carries our own
-/// `managed-by` is seen here: a second Deployment may share a Service's selector on purpose, as for a canary, without it.
+/// Returns `Kind name` of the controller of a pod that has all labels of a server but is none. The
+/// watch covers only pods with the operator's own `managed-by` label: without it, a second Deployment
+/// may share a Service's selector on purpose, for example as a canary.
 ///
-/// A ReplicaSet may be seen later than its pods, so that one that is not known is waited for.
+/// The watch may show a ReplicaSet later than its pods, so the problem waits for an unknown one.
 fn foreign_owner(
     child: &Child,
     workload: &Planned,
@@ -154,23 +160,23 @@ fn foreign(owner: &str, component: &str) -> Told {
     warning(
         reasons::FOREIGN_POD,
         format!(
-            "has the labels of component {component} and belongs to {owner}, which this operator did not create: Services send it \
-             requests of clients, and the NetworkPolicy restricts it"
+            "has the labels of component {component} and belongs to {owner}, which this operator did not create: \
+             Services send client requests to it, and the NetworkPolicy restricts it"
         ),
     )
 }
 
-/// A pod that stays holds its volume, which may keep the next one from starting.
+/// Reports a deleted pod that does not terminate: it keeps its volume, which may block the next pod.
 fn deletion_problem(pod: &health::Pod, ends: i64, short: bool, clock: &DeadlineTracker) -> Option<Told> {
     if !clock.expired(LONGEST_TERMINATING, ends) {
         return None;
     }
     let why = match (pod.finalizers.as_slice(), &pod.node) {
-        ([], Some(node)) => format!("Node {node} does not confirm that it has ended"),
-        ([], None) => "nobody confirms that it has ended".to_owned(),
-        (finalizers, _) => format!("its finalizers are still there: {}", finalizers.join(", ")),
+        ([], Some(node)) => format!("Node {node} does not confirm its termination"),
+        ([], None) => "no node confirms its termination".to_owned(),
+        (finalizers, _) => format!("its finalizers are still set: {}", finalizers.join(", ")),
     };
-    let message = format!("is deleted and does not go: {why}");
+    let message = format!("was deleted and does not terminate: {why}");
     let tell = if short { error } else { warning };
     Some(tell(reasons::TERMINATING_STUCK, message))
 }
@@ -195,16 +201,16 @@ fn pod_problem(
     }
     if let Some((gates, since)) = &pod.gated {
         let message =
-            format!("the scheduler does not look at it behind the scheduling gates {}", gates.join(", "));
+            format!("the scheduler ignores it because of the scheduling gates {}", gates.join(", "));
         return clock.expired(LONGEST_UNSEEN, *since).then(|| error(reasons::SCHEDULING_GATED, message));
     }
     if pod.phase == "Pending" && pod.node.is_none() && !pod.scheduled {
         let unseen = clock.expired(LONGEST_UNSEEN, pod.created);
-        return unseen.then(|| error(reasons::UNSCHEDULABLE, "no scheduler has looked at it"));
+        return unseen.then(|| error(reasons::UNSCHEDULABLE, "no scheduler has processed it"));
     }
     if pod.lost {
         let node = pod.node.as_deref().unwrap_or_default();
-        let message = format!("Node {node} does not answer; its container was ready when it last did");
+        let message = format!("Node {node} does not answer; its container was ready at the last report");
         return Some(error(reasons::NODE_LOST, message));
     }
     if let Some(creating) = &pod.creating {
@@ -213,7 +219,7 @@ fn pod_problem(
     if let Some(waiting) = &pod.waiting {
         return Some(waiting_problem(profile, key, pod, waiting));
     }
-    // Between two crashes the container runs for a moment: the cause is still the cause.
+    // Between two crashes the container runs for a moment; the cause remains the same.
     if let Some(end) = &pod.terminated
         && !pod.ready
         && pod.restarts > 0
@@ -224,10 +230,10 @@ fn pod_problem(
         pod.phase == "Running" && pod.unready_since > 0 && clock.expired(longest_unready, pod.unready_since);
     unready.then(|| {
         let probe = if pod.started { "readiness" } else { "startup" };
-        // Not how long by now: a number that grows would be a status that changes.
+        // Without the elapsed time: a growing number would change the status again and again.
         error(
             reasons::NOT_READY,
-            format!("runs and its {probe} probe fails for longer than a start takes ({longest_unready} s)"),
+            format!("runs, and its {probe} probe has failed for longer than a start may take ({longest_unready} s)"),
         )
     })
 }
@@ -238,7 +244,7 @@ fn creation_problem(pod: &health::Pod, creating: &Creating, clock: &DeadlineTrac
     }
     let node = pod.node.as_deref().unwrap_or_default();
     let how_far = match creating.stage {
-        Stage::Unseen => format!("Node {node} has not taken it"),
+        Stage::Unseen => format!("Node {node} has not started to create it"),
         Stage::Preparing => format!("its volumes or network are not set up on Node {node}"),
         Stage::Pulling => format!("Node {node} is pulling image {}", pod.image),
         Stage::Unknown => {
@@ -258,8 +264,8 @@ fn waiting_problem(profile: &Profile, key: &Key, pod: &health::Pod, waiting: &he
         (reasons::CRASH_LOOP, Some(end)) => termination_problem(profile, key, pod, end),
         (reasons::CRASH_LOOP, None) => {
             let often = times(pod.restarts);
-            let why = "its liveness or startup probe fails, or it ends by itself";
-            error(reasons::CRASH_LOOP, format!("ends without an error, restarted {often}: {why}"))
+            let why = "its liveness or startup probe fails, or it exits by itself";
+            error(reasons::CRASH_LOOP, format!("exits without an error, restarted {often}: {why}"))
         }
         (reason, _) => error(reason, message),
     }
@@ -298,7 +304,7 @@ mod tests {
         Key { namespace: Some("n".into()), name: "p".into() }
     }
 
-    /// What is said about a pod in this state.
+    /// Returns the problem of a pod in this state.
     fn told(status: &Value) -> Option<(String, String)> {
         let made = at(NOW - 5);
         let live = json!({
@@ -344,21 +350,21 @@ mod tests {
                 "Unschedulable",
                 "0/3 nodes",
             ),
-            // Nobody but the kubelet stops a server that it starts again.
+            // Only the kubelet stops a server that it starts again.
             (
                 json!({ "containerStatuses": [{ "restartCount": 4, "state": { "waiting": { "reason": "CrashLoopBackOff" } },
                     "lastState": { "terminated": { "exitCode": 143, "reason": "Error" } } }] }),
                 "CrashLoopBackOff",
                 "restarted 4 times: its liveness or startup probe fails",
             ),
-            // A container before the server, of a patch or a mesh.
+            // A container that precedes the server, from a patch or a mesh.
             (
                 json!({ "initContainerStatuses": [{ "restartCount": 0, "state": { "waiting": { "reason": "ErrImagePull", "message": "mesh" } } }],
                     "containerStatuses": [{ "restartCount": 0, "state": { "waiting": { "reason": "PodInitializing" } } }] }),
                 "ImagePullBackOff",
                 "mesh",
             ),
-            // Of two that wait, the one in trouble is the cause.
+            // Of two waiting containers, the one with a problem is the cause.
             (
                 json!({ "containerStatuses": [{ "state": { "waiting": { "reason": "ContainerCreating" } } },
                     { "state": { "waiting": { "reason": "ErrImagePull", "message": "beside" } } }] }),
@@ -475,7 +481,7 @@ mod tests {
         let (reason, message) = told(&unready(NOW - LONGEST_UNREADY, true)).unwrap();
         assert_eq!(reason, "NotReady");
         assert!(message.contains("readiness probe"), "{message}");
-        // The same words a minute later: a status that counts would be written again and again.
+        // The same message a minute later: a status with a counter would be written again and again.
         assert_eq!(told(&unready(NOW - LONGEST_UNREADY - 60, true)).unwrap().1, message);
         assert!(told(&unready(0, false)).unwrap_or_default().1.is_empty(), "never looked at");
         assert!(told(&unready(1, false)).unwrap().1.contains("startup probe"));
@@ -510,7 +516,7 @@ mod tests {
         let late = NOW - LONGEST_CREATING;
         assert_eq!(told(&given(late + 1, Some("False"), true)), None);
         for (status, words) in [
-            (given(late, None, false), "Node node-1 has not taken it"),
+            (given(late, None, false), "Node node-1 has not started to create it"),
             (given(late, Some("False"), true), "its volumes or network are not set up on Node node-1, for"),
             (given(late, Some("True"), true), "Node node-1 is pulling image i:1"),
             (given(late, None, true), "or it is pulling the image"),
@@ -582,7 +588,7 @@ mod tests {
             (vec![pod(of_set), set(("Deployment", "theirs", "u"))], clock(), Some("Deployment theirs")),
             (vec![pod(of_set), set(("Rollout", "theirs", "u"))], clock(), Some("Rollout theirs")),
             (vec![pod(of_set), set(("Deployment", "cr-all", "u"))], clock(), None),
-            // Its ReplicaSet may only not have been seen yet.
+            // The watch may not have shown its ReplicaSet yet.
             (vec![pod(of_set)], clock(), None),
             (vec![pod(of_set)], later, Some("ReplicaSet set")),
         ] {
@@ -605,7 +611,7 @@ mod tests {
                 "conditions": [{ "type": "Ready", "status": "False", "lastTransitionTime": at(since) }] })
         };
         assert_eq!(told(&evicted(NOW - 1)).unwrap().0, "Evicted");
-        // Made 5 s ago, as all pods of this test.
+        // Created 5 s ago, as all pods of this test.
         let long_ago = json!({ "metadata": {}, "status": evicted(NOW - EVICTION_TOLD) });
         let pod = pod(&long_ago);
         assert_eq!(pod_problem(&PROFILE, &key(), &pod, LONGEST_UNREADY, &clock()), None);

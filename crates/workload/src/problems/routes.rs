@@ -15,7 +15,7 @@ pub(super) fn gateway_problem(profile: &Profile, child: &Child, gateway: &Gatewa
             reasons::GATEWAY_NOT_PROGRAMMED,
             format!("{}: {}", cause.reason, cause.message),
         )),
-        // Nobody has answered: for a moment after each change, or for ever where a name is wrong.
+        // No controller has answered: for a moment after each change, or permanently if a name is wrong.
         None => gateway.unseen.then(|| {
             let message = "no controller has answered for it yet";
             profile.warning(child, reasons::GATEWAY_NOT_PROGRAMMED, message)

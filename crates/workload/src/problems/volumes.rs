@@ -1,4 +1,4 @@
-//! Why a claim has no volume, or not the one that was declared.
+//! Problems of PVCs that have no volume, or not the declared one.
 
 use engine::{child::Child, deadlines::DeadlineTracker, kind::Nature, plan::Plan, quantity};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::{
     reasons,
 };
 
-/// Seconds in which a resizer says that it has begun: it answers to the event of the new size.
+/// Seconds within which a resizer reports that it has started: it reacts to the event of the new size.
 const LONGEST_UNRESIZED: i64 = 120;
 
 const WAITS: &str = "waits for the first pod";
@@ -22,23 +22,23 @@ pub(super) fn claim_problem(
     clock: &DeadlineTracker,
 ) -> Option<Problem> {
     let pending = claim.phase == "Pending";
-    // That of the backups waits for the first one, and no server waits for it. A class may wait for the first pod,
-    // and none is wanted.
+    // The PVC of the backups waits for the first backup, and no server waits for it. A storage class
+    // may wait for the first pod, and none is wanted.
     if pending && (is_late(profile, child, plan) || !wants_pods(plan)) {
         return None;
     }
     if claim.phase == "Lost" || pending && clock.expired(SETTLING, claim.created) {
-        return Some(profile.error(child, reasons::VOLUME_PENDING, format!("claim is {}", unbound(claim))));
+        return Some(profile.error(child, reasons::VOLUME_PENDING, format!("the PVC is {}", unbound(claim))));
     }
     let told = resize(claim, clock)?;
     Some(profile.warning(child, reasons::VOLUME_RESIZE, told))
 }
 
-/// How far another size is; that nobody has begun with it, once a provisioner had the time to.
+/// Describes how far a resize is, or that it has not started although a provisioner had enough time.
 fn resize(claim: &Claim, clock: &DeadlineTracker) -> Option<String> {
     let sizes = |claim: &Claim| {
         let [asked, has] = [&claim.requested, &claim.capacity].map(|size| size.clone().unwrap_or_default());
-        format!("asks for {asked} and has {has}")
+        format!("requests {asked} and has {has}")
     };
     if let Some(cause) = &claim.resizing {
         let Cause { reason, message } = cause;
@@ -49,44 +49,47 @@ fn resize(claim: &Claim, clock: &DeadlineTracker) -> Option<String> {
     let waits = number(&claim.requested)? > number(&claim.capacity)?;
     (waits && clock.expired(LONGEST_UNRESIZED, claim.asked)).then(|| {
         let provisioner = claim.provisioner.as_deref().unwrap_or("the provisioner of its storage class");
-        format!("{}, and {provisioner} has not begun to resize it within {LONGEST_UNRESIZED} s", sizes(claim))
+        format!(
+            "{}, and {provisioner} has not started to resize it within {LONGEST_UNRESIZED} s",
+            sizes(claim)
+        )
     })
 }
 
-/// What can be told from the claim alone. The volume controller names a provisioner once it has found the class, and
-/// where the class puts the volume off, once a pod has a node.
+/// Explains an unbound PVC as far as the PVC alone shows. The volume controller names a provisioner
+/// when it has found the class and, if the class delays binding, when a pod has a node.
 fn unbound(claim: &Claim) -> String {
     match (claim.phase.as_str(), &claim.class, &claim.provisioner) {
         ("Pending", None, _) => "Pending: no storage class is set, and the cluster has no default".to_owned(),
         ("Pending", Some(class), Some(provisioner)) => {
-            format!("Pending: {provisioner} has made no volume of storage class {class}")
+            format!("Pending: {provisioner} has not provisioned a volume of storage class {class}")
         }
         ("Pending", Some(class), None) => {
-            format!("Pending: storage class {class} does not exist, makes no volumes, or {WAITS}")
+            format!("Pending: storage class {class} does not exist, provisions no volumes, or {WAITS}")
         }
         (phase, class, _) => format!("{phase} (storage class {})", class.as_deref().unwrap_or_default()),
     }
 }
 
-/// Where two problems have one cause, the other one goes.
+/// Removes problems that have the same cause as another one in the list.
 pub fn remove_secondary_problems(found: &mut Vec<Problem>) {
     let about_volumes = |problem: &Problem| {
         let message = problem.message.to_lowercase();
         message.contains("persistentvolumeclaim") || message.contains("storageclass")
     };
     let nowhere = |problem: &Problem| problem.reason == reasons::UNSCHEDULABLE;
-    // A claim that waits for a pod is no cause where the pod waits for something else.
+    // A PVC that waits for a pod is not the cause if the pod waits for something else.
     if found.iter().any(|problem| nowhere(problem) && !about_volumes(problem)) {
         found.retain(|it| it.reason != reasons::VOLUME_PENDING || !it.message.ends_with(WAITS));
     }
-    // Others scale past the storage again and again: that is why the Deployment is contested.
+    // Another client scales past the storage repeatedly, which is why the Deployment is contested.
     let beyond: Vec<String> = found
         .iter()
         .filter(|problem| problem.reason == reasons::SCALED_BEYOND_STORAGE)
         .map(|problem| problem.object.clone())
         .collect();
     found.retain(|problem| problem.reason != reasons::CONTESTED || !beyond.contains(&problem.object));
-    // A pod that waits for a volume is no problem of its own where the volume is one.
+    // A pod that waits for a volume is no separate problem if the volume is one.
     let volume = [reasons::VOLUME_PENDING, reasons::DATA_VOLUME_LOST];
     if found.iter().any(|problem| volume.contains(&problem.reason.as_str())) {
         found.retain(|problem| !(nowhere(problem) && about_volumes(problem)));
@@ -129,7 +132,7 @@ mod tests {
         assert!(claim("Pending", Some("c"), None).contains("storage class c does not exist"));
         assert_eq!(
             claim("Pending", Some("c"), Some("p")),
-            "Pending: p has made no volume of storage class c"
+            "Pending: p has not provisioned a volume of storage class c"
         );
         assert_eq!(claim("Lost", Some("c"), Some("p")), "Lost (storage class c)");
     }
@@ -158,7 +161,11 @@ mod tests {
         both["conditions"] = condition("Resizing", "goes on")["conditions"].clone();
         for (status, ago, words) in [
             (json!({}), LONGEST_UNRESIZED - 1, None),
-            (json!({}), LONGEST_UNRESIZED, Some("disks.example.com has not begun to resize it within 120 s")),
+            (
+                json!({}),
+                LONGEST_UNRESIZED,
+                Some("disks.example.com has not started to resize it within 120 s"),
+            ),
             (condition("Resizing", ""), 0, Some("Resizing")),
             (
                 condition("FileSystemResizePending", "waits for a pod"),
@@ -175,7 +182,7 @@ mod tests {
             let found = told(status.clone(), ago);
             assert_eq!(found.is_some(), words.is_some(), "{status} {found:?}");
             if let (Some(found), Some(words)) = (found, words) {
-                assert!(found.starts_with("asks for 10Ti and has 10Gi"), "{found}");
+                assert!(found.starts_with("requests 10Ti and has 10Gi"), "{found}");
                 assert!(found.contains(words), "{found}");
             }
         }
@@ -202,12 +209,12 @@ mod tests {
             remove_secondary_problems(&mut found);
             found.into_iter().map(|problem| problem.reason).collect::<Vec<_>>()
         };
-        let waits = format!("storage class c does not exist, makes no volumes, or {WAITS}");
+        let waits = format!("storage class c does not exist, provisions no volumes, or {WAITS}");
         let unbound = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found";
         assert_eq!(left(&waits, unbound), [reasons::VOLUME_PENDING]);
         assert_eq!(left(&waits, "storageclass.storage.k8s.io \"c\" not found"), [reasons::VOLUME_PENDING]);
         assert_eq!(left(&waits, "3 Insufficient cpu"), [reasons::UNSCHEDULABLE]);
-        let two = left("p has made no volume of storage class c", "3 Insufficient cpu");
+        let two = left("p has not provisioned a volume of storage class c", "3 Insufficient cpu");
         assert_eq!(two, [reasons::VOLUME_PENDING, reasons::UNSCHEDULABLE], "two causes");
     }
 }

@@ -1,4 +1,4 @@
-//! Why pods are not made.
+//! Problems of workloads whose pods are not created.
 
 use engine::{child::Child, error::resource_refusal, plan::Plan};
 use serde_json::Value;
@@ -26,7 +26,8 @@ pub(super) fn deployment_problem(
     Some(profile.error(child, reason, cause.message.clone()))
 }
 
-/// Nothing of a change reaches the pods, and Kubernetes sets no deadline. The field belongs to whoever paused it.
+/// Reports a paused rollout: no change reaches the pods, and Kubernetes sets no deadline. The field
+/// belongs to the manager that paused it.
 fn of_paused(
     profile: &Profile,
     child: &Child,
@@ -38,12 +39,12 @@ fn of_paused(
     let by_patch = planned
         .is_some_and(|planned| planned.body.pointer("/spec/paused").and_then(Value::as_bool) == Some(true));
     let who = match manager {
-        _ if by_patch => "by spec.patches; take `paused` out of the patch".to_owned(),
+        _ if by_patch => "by spec.patches; remove `paused` from the patch".to_owned(),
         manager => {
             let by = if manager.is_empty() { String::new() } else { format!("by '{manager}'; ") };
             let name = &child.key.name;
             let namespace = child.key.namespace.as_deref().unwrap_or_default();
-            format!("{by}release it with: kubectl rollout resume deployment/{name} -n {namespace}")
+            format!("{by}resume it with: kubectl rollout resume deployment/{name} -n {namespace}")
         }
     };
     let message = format!("its rollout is paused {who}");
@@ -51,12 +52,14 @@ fn of_paused(
     profile.problem(severity, reasons::ROLLOUT_PAUSED, child.to_string(), message)
 }
 
-/// Seconds for which a Job may be suspended before that is a problem: a queue admits what it has room for at once.
+/// Seconds that a Job may be suspended before that is a problem: a queue with room admits a Job
+/// immediately.
 pub(super) const LONGEST_SUSPENDED: i64 = 30;
 
-/// Servers run without a backup; a restore and a configuration that is tried hold them.
+/// Reports a suspended Job. Servers run without a backup, but a restore and a configuration check block
+/// them.
 pub(super) fn of_suspended(profile: &Profile, child: &Child, manager: &str, is_planned: bool) -> Problem {
-    // Who makes a Job has the field, also where a webhook set it.
+    // The creator of a Job owns the field, even if a webhook set it.
     let by = match manager {
         "" | "kube-controller-manager" => String::new(),
         manager if manager == child.kind.domain.field_manager => String::new(),
@@ -71,13 +74,14 @@ pub(super) fn of_suspended(profile: &Profile, child: &Child, manager: &str, is_p
     profile.problem(severity, reasons::JOB_SUSPENDED, child.to_string(), message)
 }
 
-/// A ReplicaSet tells of a refusal before its Deployment does.
+/// Reports pods that a ReplicaSet cannot create: a ReplicaSet shows a rejection before its Deployment
+/// does.
 pub(super) fn replica_set_problem(profile: &Profile, child: &Child, set: &ReplicaSet) -> Option<Problem> {
     let cause = set.failure.as_ref().filter(|_| set.replicas > 0)?;
     Some(profile.error(child, refusal(cause), cause.message.clone()))
 }
 
-/// Why pods cannot be created.
+/// Returns the reason why pods cannot be created.
 fn refusal(cause: &Cause) -> &'static str {
     if let Some(reason) = resource_refusal(&cause.message) {
         reason

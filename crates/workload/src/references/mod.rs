@@ -1,6 +1,7 @@
-//! Reads the Secrets and ConfigMaps that a component's variables refer to: by name, rarely, and keeps a hash only.
-//! A variable is read once, when its container starts, so a change has to roll the pods. Pull Secrets are looked at
-//! beside them, because a kubelet that does not find one says nothing and pulls without it.
+//! Reads the Secrets and ConfigMaps that a component's variables refer to: by name, rarely, and keeps
+//! only a hash. A variable is read once, when its container starts, so a change must trigger a rollout.
+//! Pull Secrets are also checked, because a kubelet that does not find one reports nothing and pulls
+//! without it.
 
 pub mod read_cache;
 
@@ -19,10 +20,10 @@ use sha2::{Digest, Sha256};
 
 use read_cache::{Moment, REFRESH_HELD, ReadCache};
 
-/// Reads in flight for one resource.
+/// Number of concurrent reads for one resource.
 const IN_FLIGHT: usize = 4;
 
-/// What one variable, or all keys of one object, refer to.
+/// The reference of one variable, or of all keys of one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
     pub kind: &'static Kind,
@@ -30,28 +31,28 @@ pub struct Reference {
     /// `None`: every key.
     pub key: Option<String>,
     pub optional: bool,
-    /// It logs in to a registry: no variable has it, and no pod has to be rolled for it.
+    /// Whether it is a registry login: no variable contains it, and no rollout is needed for it.
     pub pulls: bool,
 }
 
-/// Where a pull Secret may have its logins, by its type.
+/// Keys that may contain the logins of a pull Secret, depending on its type.
 const LOGINS: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
 
-/// The references of every component, by its Deployment's name, and the pull Secrets, by the ServiceAccount's, whose
-/// they are as a rule; what has none is left out.
+/// The references of every component by the name of its Deployment, and the pull Secrets by the name of
+/// the ServiceAccount, which usually owns them; entries without references are omitted.
 pub type ReferenceQuery = BTreeMap<String, Vec<Reference>>;
 
-/// What the variables of one component refer to.
+/// The references of the variables of one component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResolvedReferences {
-    /// Changes when a value does, and rolls the pods.
+    /// Changes when a value does, and triggers a rollout.
     pub hash: String,
     pub missing: Vec<Missing>,
     pub refused: Vec<Refused>,
 }
 
 impl ResolvedReferences {
-    /// Whether a new pod could not start, or may not.
+    /// Returns whether a new pod could not start, or must not.
     #[must_use]
     pub fn hold(&self) -> bool {
         self.is_missing() || self.is_refused()
@@ -70,7 +71,8 @@ impl ResolvedReferences {
     }
 }
 
-/// An object that variables refer to brings one that has no effect, or that the server may not have.
+/// An object that variables refer to and that sets a variable without effect, or one that the server
+/// must not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// A reason of the status.
@@ -82,17 +84,18 @@ pub struct Refused {
     pub message: String,
 }
 
-/// An object that a variable refers to, or a key of it, is not there.
+/// An object that a variable refers to, or a key of it, that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// `Secret namespace/name`.
     pub object: String,
     pub message: String,
-    /// The pods start without it.
+    /// Whether the pods start without it.
     pub optional: bool,
 }
 
-/// Changes when the value does, and tells nothing about it: 64 bits of a salted SHA-256.
+/// Returns a fingerprint that changes with the value and reveals nothing about it: 64 bits of a salted
+/// SHA-256.
 #[must_use]
 pub fn fingerprint(salt: &str, value: &[u8]) -> String {
     let digest = Sha256::new().chain_update(salt).chain_update([0]).chain_update(value).finalize();
@@ -109,7 +112,7 @@ pub fn decode(encoded: &str) -> Vec<u8> {
     serde_json::from_value::<ByteString>(Value::from(encoded)).map(|bytes| bytes.0).unwrap_or_default()
 }
 
-/// Objects by what they are called; `None` for one that does not exist.
+/// Objects by their description; `None` for one that does not exist.
 pub type Objects = BTreeMap<(&'static str, String), Option<Value>>;
 
 /// What is known of a resource's references.
@@ -123,9 +126,9 @@ pub struct ReferenceRequest<'a> {
     pub query: ReferenceQuery,
     pub of: Origin<'a>,
     pub moment: &'a Moment,
-    /// A pod says that something it needs is missing.
+    /// Whether a pod reports that something it needs is missing.
     pub suspect: bool,
-    /// The namespace is not there yet, so nothing is in it: no read needed.
+    /// Whether the namespace does not exist yet, so that it contains nothing and no read is needed.
     pub nothing_there: bool,
 }
 
@@ -142,7 +145,7 @@ impl ReferenceReader {
     /// judges what the objects bring to a component.
     ///
     /// # Errors
-    /// A read failed; nothing is known then.
+    /// A read failed, so nothing is known.
     pub async fn fetch(
         &mut self,
         writer: &ApiClient,
@@ -171,7 +174,7 @@ impl ReferenceReader {
     }
 }
 
-/// Each object once, however many variables refer to it.
+/// Reads each object once, regardless of how many variables refer to it.
 async fn read(writer: &ApiClient, namespace: &str, wanted: &ReferenceQuery) -> Result<Objects, Error> {
     let names: BTreeMap<(&'static str, String), &'static Kind> = wanted
         .values()
@@ -204,13 +207,14 @@ pub fn resolve(
             let seen = match &reference.key {
                 None if reference.pulls => LOGINS.iter().find_map(|key| data?.get(key)).map(|_| Value::Null),
                 Some(key) => data.and_then(|data| data.get(key)).cloned(),
-                // An object without data is one with no key at all.
+                // An object without data has no keys.
                 None => object.map(|_| data.cloned().unwrap_or(Value::Null)),
             };
             if seen.is_none() {
                 missing.push(missing_reference(of.namespace, reference, object.is_some()));
             }
-            // As JSON, so that one value cannot pass for two. Keys of a map are in order.
+            // Hashed as JSON, so that different values never serialise alike. The keys of a map are
+            // sorted.
             content.push(serde_json::json!([id.0, id.1, reference.key, seen]));
         }
         missing.dedup();
@@ -235,7 +239,7 @@ fn missing_reference(namespace: &str, reference: &Reference, exists: bool) -> Mi
     let then = if reference.optional {
         "the variable is not set; the pods roll when it appears"
     } else {
-        "the pods are left as they are until it is there"
+        "the pods are left unchanged until it exists"
     };
     Missing {
         object,

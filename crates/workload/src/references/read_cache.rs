@@ -1,4 +1,4 @@
-//! What was read by name for a resource, where no watch tells of a change: believed for a while, then read again.
+//! A time-limited cache for objects that are read by name because they are not watched.
 
 use std::{
     collections::BTreeMap,
@@ -7,18 +7,18 @@ use std::{
 
 use engine::retry::{SPREAD, spread};
 
-/// What holds nothing up is read again after this, less up to a quarter of it.
+/// Interval at which an object is read again that blocks nothing, minus up to a quarter.
 pub const REFRESH: Duration = Duration::from_mins(5);
-/// What holds a rollout up is read again after this.
+/// Interval at which an object is read again that blocks a rollout.
 pub const REFRESH_HELD: Duration = Duration::from_secs(10);
-/// What is looked at again after a while is too old a little earlier.
+/// Fraction of the interval after which an object counts as old, so that the read at its end finds it old.
 const OLD_BY_THEN: f64 = 0.9;
 
-/// When a user last asked for a look: by an edit of the spec, or by an annotation.
+/// The last request of the user for a read: an edit of the spec, or an annotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
     pub generation: Option<i64>,
-    /// The annotations that ask for one, with hashes of their values: those may be of any length.
+    /// The annotations that request a read, with hashes of their values, which may have any length.
     pub asked: BTreeMap<String, String>,
 }
 
@@ -30,14 +30,14 @@ struct CachedRead<W, F> {
     keep: Duration,
 }
 
-/// The last look for one resource: what was asked, and what was found.
+/// The last read for one resource: the query and the result.
 pub struct ReadCache<W, F>(Option<CachedRead<W, F>>);
 
-/// What the last look found.
+/// The result of the last read.
 #[derive(Debug, PartialEq)]
 pub struct LastRead<F> {
     pub found: F,
-    /// It is to be read again.
+    /// The object must be read again.
     pub old: bool,
 }
 
@@ -48,7 +48,8 @@ impl<W, F> Default for ReadCache<W, F> {
 }
 
 impl<W: PartialEq, F: Clone> ReadCache<W, F> {
-    /// What the last look found, if it was for the same. `suspect`: a pod says that something it needs is missing.
+    /// Returns the result of the last read, if it was for the same query. `suspect`: a pod reports that
+    /// something it needs is missing.
     #[must_use]
     pub fn last(&self, wanted: &W, moment: &Moment, suspect: bool) -> Option<LastRead<F>> {
         let look = self.0.as_ref().filter(|look| look.wanted == *wanted)?;
@@ -57,13 +58,13 @@ impl<W: PartialEq, F: Clone> ReadCache<W, F> {
         Some(LastRead { found: look.found.clone(), old })
     }
 
-    /// `held`: after how long it is looked at again, where it holds something up.
+    /// Records a result. `held`: the interval until the next read, if the object blocks something.
     pub fn remember(&mut self, wanted: W, moment: &Moment, found: F, held: Option<Duration>) {
         let keep = held.map_or_else(|| spread(REFRESH, SPREAD), |again| again.mul_f64(OLD_BY_THEN));
         self.0 = Some(CachedRead { wanted, found, moment: moment.clone(), at: Instant::now(), keep });
     }
 
-    /// The next look reads.
+    /// Makes the next lookup read again.
     pub fn forget(&mut self) {
         self.0 = None;
     }

@@ -45,7 +45,7 @@ pub fn monitor(
     })
 }
 
-/// Seconds of a duration such as `30s`, `5m` or `1h`.
+/// Returns the seconds of a duration such as `30s`, `5m` or `1h`.
 #[must_use]
 pub fn seconds(duration: &str) -> Option<u64> {
     let (number, unit) = duration.split_at_checked(duration.len().checked_sub(1)?)?;

@@ -26,7 +26,7 @@ pub struct NetworkPeers {
     /// `None`: anyone.
     pub clients: Option<Vec<Peer>>,
     pub monitoring: PodPeer,
-    /// `None` where nobody said who it is, and the class does not tell.
+    /// `None` if the spec does not name it, and the class does not determine it.
     pub ingress_controller: Option<PodPeer>,
     pub egress: Vec<Egress>,
 }

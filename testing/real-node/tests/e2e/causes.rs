@@ -185,7 +185,7 @@ async fn root_causes_behind_stack_frames() {
         ("file", "DataNotWritable", "java.nio.file.AccessDeniedException: /data/logs"),
         ("key-store", "CrashLoopBackOff", "java.io.FileNotFoundException: /nope.p12"),
         ("heap", "CrashLoopBackOff", "java.lang.OutOfMemoryError: Java heap space"),
-        ("frames", "CrashLoopBackOff", "its last words tell no cause; kubectl logs --previous"),
+        ("frames", "CrashLoopBackOff", "its termination message names no cause; kubectl logs --previous"),
     ] {
         let env = json!([{ "name": "LOG_SERVER_END_WITH", "value": trace }]);
         case.patch(&component(&json!({ "env": env })));
