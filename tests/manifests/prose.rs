@@ -25,8 +25,12 @@ const PLANTED: [(&str, &str); 10] = [
 fn planted_sentences_are_found() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("planted.rs");
-    let text: String = PLANTED.iter().map(|(_, line)| format!("{line}\nfn item() {{}}\n\n")).collect();
-    fs::write(&file, format!("//! The operator reconciles resources.\n\n{text}")).unwrap();
+    let mut text = "//! The operator reconciles resources.\n\n".to_owned();
+    for (_, line) in PLANTED {
+        text.push_str(line);
+        text.push_str("\nfn item() {}\n\n");
+    }
+    fs::write(&file, text).unwrap();
 
     let output = Command::new(root().join("tests/prose")).arg(&file).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();

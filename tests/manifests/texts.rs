@@ -1,7 +1,7 @@
 //! Every text that users see, in one page: `make generate` writes docs/dev/texts.md, and `make prose` checks it, which
 //! brings the strings of the program under the rules for prose.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{collections::BTreeSet, fmt::Write as _, sync::LazyLock};
 
 use clap::CommandFactory as _;
 use logpilot_operator::{cli::Cli, logpilot::reasons::REASONS};
@@ -12,6 +12,11 @@ use super::{documents, read, rust_files, yaml_files};
 
 /// A string literal with fewer words is a name, a path or a fragment of a format.
 const WORDS: usize = 3;
+
+/// A value that the program or Prometheus fills in.
+static VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{[^}]*\}\}|\{[^{}]*\}").unwrap());
+/// A string literal of CEL.
+static CEL_STRING: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""([^"]*)"|'([^']*)'"#).unwrap());
 
 #[derive(Default)]
 struct Texts {
@@ -35,8 +40,7 @@ impl Texts {
 
 /// A text as one cell of a table: on one line, with `…` for each value that the program fills in.
 fn cell(text: &str) -> String {
-    let values = Regex::new(r"\{\{[^}]*\}\}|\{[^{}]*\}").unwrap();
-    let text = values.replace_all(text, "…");
+    let text = VALUE.replace_all(text, "…");
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     text.replace('|', "\\|").replace('<', "&lt;")
 }
@@ -112,8 +116,7 @@ fn schema(texts: &mut Texts, path: &str, schema: &Value) {
     }
     for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
         texts.row(&format!("{path} (CEL)"), rule["message"].as_str().unwrap_or_default());
-        let parts = Regex::new(r#""([^"]*)"|'([^']*)'"#).unwrap();
-        for part in parts.captures_iter(rule["messageExpression"].as_str().unwrap_or_default()) {
+        for part in CEL_STRING.captures_iter(rule["messageExpression"].as_str().unwrap_or_default()) {
             let text = part.get(1).or_else(|| part.get(2)).unwrap().as_str();
             if is_prose(text) {
                 texts.row(&format!("{path} (CEL)"), text);
@@ -202,11 +205,11 @@ pub fn page() -> String {
     let mut files: Vec<(String, String)> = ["src", "crates"].into_iter().flat_map(rust_files).collect();
     files.sort();
     for (file, source) in files {
-        let tests = file.contains("/tests/") || file.ends_with("/tests.rs");
-        for literal in if tests { Vec::new() } else { literals(&source) } {
-            if is_prose(&literal) {
-                texts.row(&file, &literal);
-            }
+        if file.contains("/tests/") || file.ends_with("/tests.rs") {
+            continue;
+        }
+        for literal in literals(&source).iter().filter(|it| is_prose(it)) {
+            texts.row(&file, literal);
         }
     }
     texts.page
