@@ -1,5 +1,5 @@
 //! Files that `make generate` writes: the operator's role, the rules of its admission policy and the
-//! table of rights in SECURITY.md, which are derived from the kind table, and the table of reasons.
+//! table of rights in SECURITY.md, which are derived from the kind table, the table of reasons, and the page of texts.
 //! Other text in these files is maintained by hand.
 
 #![allow(clippy::expect_used, clippy::format_collect, reason = "a test, and a page of text")]
@@ -11,12 +11,13 @@ use logpilot_operator::{
     logpilot::reasons::{REASONS, Reason},
 };
 
-use super::{rbac::OWN, read, root, security};
+use super::{rbac::OWN, read, root, security, texts};
 
 const ROLE: &str = "config/rbac/role.yaml";
 const POLICY: &str = "config/admission/operator_reach.yaml";
 const SECURITY: &str = "SECURITY.md";
 const REASONS_PAGE: &str = "docs/reasons.md";
+const TEXTS_PAGE: &str = "docs/dev/texts.md";
 
 /// Width of a wrapped comment, in columns.
 const WIDTH: usize = 100;
@@ -130,6 +131,7 @@ fn generated_files_are_up_to_date() {
         (SECURITY, rights(&read(SECURITY), &role)),
         (ROLE, role),
         (REASONS_PAGE, reasons(&read(REASONS_PAGE))),
+        (TEXTS_PAGE, texts::page()),
     ];
     for (file, text) in files {
         if std::env::var_os("UPDATE_GENERATED").is_some() {

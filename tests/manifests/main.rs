@@ -20,11 +20,13 @@ mod install;
 mod kustomize;
 mod packages;
 mod plan;
+mod prose;
 mod rbac;
 mod rbac_used;
 mod reading;
 mod security;
 mod suites;
+mod texts;
 
 use harness::bad_input::offline;
 use std::{
