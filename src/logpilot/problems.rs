@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_words_of_shared_problems_have_advice() {
-        assert!(action(reasons::VOLUME_RESIZE, "p has not begun to").contains("resizer"));
+        assert!(action(reasons::VOLUME_RESIZE, "p has not started to resize").contains("resizer"));
         assert!(action(reasons::QUOTA_EXCEEDED, "must specify limits.cpu").starts_with("set resources"));
     }
 }

@@ -335,10 +335,10 @@ impl ImagePullPolicy {
 // No doc comment: it would replace the descriptions of the fields in the schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
-    /// The object and its data are kept. A new LogPilotCluster of the same name uses them.
+    /// The object and its data are kept. A new resource of the same name uses them.
     #[default]
     Retain,
-    /// The object is deleted with the LogPilotCluster. Data is lost.
+    /// The object is deleted with the resource. Data is lost.
     Delete,
 }
 

@@ -71,18 +71,18 @@ fn metadata(object: &Map<String, Value>, at: &str, protection: Protection, found
             "labels" => protection.label,
             "annotations" => protection.annotation,
             _ => {
-                let why = "may not be patched: only `labels` and `annotations` of metadata may";
+                let why = "may not be patched: only `labels` and `annotations` of the metadata may be patched";
                 found.push((format!("{at}.{name}"), why.to_owned()));
                 continue;
             }
         };
         let Some(pairs) = fields(value) else {
-            let why = "may not be removed or replaced: some are the operator's";
+            let why = "may not be removed or replaced: some of them belong to the operator";
             found.push((format!("{at}.{name}"), why.to_owned()));
             continue;
         };
         for key in pairs.keys().filter(|key| reserved(key)) {
-            let why = "may not be patched: it is the operator's";
+            let why = "may not be patched: it belongs to the operator";
             found.push((format!("{at}.{name}.{key}"), why.to_owned()));
         }
     }

@@ -71,7 +71,7 @@ const IMAGE: &str = "'^([a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?/)?[a-z0-9]+
 /// The examples are images of the product, one with a tag and one with a registry and a digest.
 pub fn image_format(tagged: &str, pinned: &str) -> Rule {
     Rule::new(format!("self.matches({IMAGE})")).message(Message::Message(format!(
-        "must be an image such as '{tagged}' or '{pinned}', without scheme, spaces or upper-case letters in the repository"
+        "must be an image such as '{tagged}' or '{pinned}', without a scheme, spaces or upper-case letters in the repository"
     )))
 }
 
@@ -81,7 +81,7 @@ pub fn image_version(tagged: &str) -> Rule {
         "self.matches('(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}|@sha256:[a-f0-9]{{64}})$') || !self.matches({IMAGE})"
     ))
     .message(Message::Message(format!(
-        "must end with a tag or a digest, such as '{tagged}': without one the image can change under a running cluster and cannot be rolled back"
+        "must end with a tag or a digest, such as '{tagged}': without one the image of running pods can change and cannot be rolled back"
     )))
 }
 
