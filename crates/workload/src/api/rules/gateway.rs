@@ -78,7 +78,7 @@ pub fn grpc_path(example: &str) -> Rule {
             "self.all(r, !has(r.protocol) || r.protocol != 'Grpc' || !has(r.path) || r.path == '/' || r.path.matches('^/{NAME}([.]{NAME})*(/{NAME})?$'))"
         ),
         &format!(
-            "must have, for protocol Grpc, a path that is '/' or a service and perhaps a method, such as '{example}'"
+            "must have, for protocol Grpc, a path that is '/' or a service and optionally a method, such as '{example}'"
         ),
     )
 }
