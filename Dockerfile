@@ -1,9 +1,10 @@
-# A static program in an empty image: no shell, no libraries, nothing to update but itself.
+# A static program in an empty image: no shell, no libraries, so only the program itself needs updates.
 
 FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /src
 COPY . .
-# A target has to be named, or the flag would reach build scripts and procedural macros, which cannot be static.
+# The target must be named; otherwise the flag also applies to build scripts and procedural macros, which
+# cannot be static.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     host="$(rustc -vV | sed -n 's/^host: //p')" \
@@ -20,7 +21,7 @@ LABEL org.opencontainers.image.title="logpilot-operator" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /out/logpilot-operator /logpilot-operator
-# By number: there is no /etc/passwd, and runAsNonRoot has to be decidable.
+# A number, because there is no /etc/passwd and the kubelet must be able to check runAsNonRoot.
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["/logpilot-operator"]

@@ -1,4 +1,5 @@
-# Every habit has one entry. Needed: Rust (with rustfmt and clippy), Go, git. No cluster, no containers.
+# One target for each routine task. Needed: Rust (with rustfmt and clippy), Go, git. No cluster, no
+# containers.
 
 .DEFAULT_GOAL := help
 SHELL := bash
@@ -9,7 +10,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LOCAL_CLUSTER := $(CARGO) run --quiet --locked -p local-cluster --
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 IMAGE ?= logpilot-operator:$(VERSION)
-# Directory of the cluster of `up` and `down`; empty: the tool's own choice.
+# Directory of the cluster of `up` and `down`. If empty, the tool chooses one.
 DIR ?=
 CARGO_DENY_VERSION := 0.20.2
 CARGO_CYCLONEDX_VERSION := 0.5.9
@@ -28,28 +29,30 @@ up: ## starts a local control plane and leaves it running; DIR=… says where
 	$(LOCAL_CLUSTER) up --detach $(if $(DIR),--dir $(DIR))
 
 .PHONY: down
-down: ## ends it
+down: ## stops it
 	$(LOCAL_CLUSTER) down $(if $(DIR),--dir $(DIR))
 
 .PHONY: run
 run: ## runs the operator against the cluster that KUBECONFIG names
 	$(CARGO) run --locked -- run
 
-# Tests wait more than they compute; and a control plane that collects its garbage more rarely leaves them the processor.
+# Tests wait more than they compute; and a control plane with less frequent garbage collection leaves them
+# more of the processor.
 SIDE_BY_SIDE := RUST_TEST_THREADS=8 GOGC=400
 RUN := $(CARGO) test --locked --no-fail-fast
 
-# Suites that take minutes have targets of their own. A new suite is in `test` unless it is named here; tests/README.md has
-# the table.
+# Suites that take minutes have separate targets. A new suite is in `test` unless it is named here;
+# tests/README.md has the table.
 LONG := campaign faults storms
-# These wait for the cluster's clocks most of the time: they run beside the others, which compute.
+# These wait for the cluster's clocks most of the time: they run in parallel with the others, which compute.
 WAITING := cluster_exclusive install
 SUITES := $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs)))
 suites = $(addprefix --test ,$(1))
 # The tests of the other packages.
 PROGRAMS := control_plane interruptions programs proxy up
 
-# The control plane is built before the tests, so that none of them waits for it, and its kubectl is there to render with.
+# The control plane is built before the tests, so that no test waits for it, and its kubectl is available
+# for rendering.
 .PHONY: test
 test: check ## every check, and the tests of every change: unit, contract, clusters; ends with the counts
 	$(CARGO) test --workspace --locked --no-run
@@ -60,7 +63,7 @@ test: check ## every check, and the tests of every change: unit, contract, clust
 	  '$(RUN) --workspace --lib --bins $(call suites,$(PROGRAMS) $(filter-out $(LONG) $(WAITING),$(SUITES)))'
 	$(MAKE) --no-print-directory rbac-used
 
-# CAMPAIGN_SEED=… takes another sample. Most storms watch for a while, and take turns for the rest.
+# CAMPAIGN_SEED=… selects another sample. Most storms wait for a while, and take turns for the rest.
 .PHONY: test-faults
 test-faults: tools ## the faults, and a sample of the campaign and the storms; all of them: make campaign
 	$(CARGO) test --workspace --locked --no-run
@@ -71,22 +74,23 @@ test-faults: tools ## the faults, and a sample of the campaign and the storms; a
 # The audit logs of the clusters that `test` starts, and those of `test-faults` after it.
 TRAFFIC := $(abspath $(TARGET))/traffic
 .PHONY: rbac-used
-rbac-used: ## holds the operator's rights against what it asked for since `make test` began, both ways
+rbac-used: ## compares the operator's rights with its requests since `make test` began, both ways
 	LOCAL_CLUSTER_AUDIT_DIR=$(TRAFFIC) $(CARGO) test --quiet --locked --test manifests every_right_is_used -- --ignored --nocapture
 
-# CAMPAIGN_SEED=… turns the faults that take turns. Operators, proxy and tests are optimised: they would take half of the
-# processor.
+# CAMPAIGN_SEED=… rotates the faults that take turns. Operators, proxy and tests are optimised; otherwise
+# they would take half of the processor.
 CAMPAIGN := $(CARGO) --config 'profile.dev.opt-level=1' test --locked --no-fail-fast
 .PHONY: campaign
-campaign: ## everything that can stand in the operator's way, at each of its writes, in every workload
-	@# The library too, because what people run is optimised. Most storms watch for minutes, and take turns for the rest.
-	@# The fleet leaves 40,000 objects behind: it has an API server of its own, so that nobody measures on what is left. The
-	@# tests of faults wait more than they compute: they run beside the trials, before which they have the processor.
+campaign: ## every fault, at each of the operator's writes, in every workload
+	@# The library too, because users run an optimised build. Most storms watch for minutes, and take
+	@# turns for the rest of the time. The fleet leaves 40,000 objects behind: it has its own API
+	@# server, so that no test measures on top of them. The tests of faults wait more than they compute:
+	@# they run in parallel with the trials, with priority on the processor.
 	@failed=; export CAMPAIGN=full $(SIDE_BY_SIDE); began=$$SECONDS; \
 	$(CAMPAIGN) --no-run $(PACKAGES) --lib --test campaign --test faults --test storms --test cluster_shared; \
 	$(CAMPAIGN) $(PACKAGES) --lib || failed=1; \
-	$(CAMPAIGN) --test storms -- --nocapture --test-threads=16 --skip a_fleet_is_made || failed=1; \
-	$(CAMPAIGN) --test storms -- --nocapture a_fleet_is_made || failed=1; \
+	$(CAMPAIGN) --test storms -- --nocapture --test-threads=16 --skip a_fleet_is_created || failed=1; \
+	$(CAMPAIGN) --test storms -- --nocapture a_fleet_is_created || failed=1; \
 	LOGPILOT_SEED=$${CAMPAIGN_SEED:-$$(date +%s)} LOGPILOT_DOCUMENTS=20000 \
 	  $(CAMPAIGN) --test cluster_shared -- --nocapture plan_and_api_server_agree_on_random_documents || failed=1; \
 	tests/beside '$(CAMPAIGN) --test faults -- --nocapture --test-threads=8' \
@@ -94,7 +98,7 @@ campaign: ## everything that can stand in the operator's way, at each of its wri
 	echo "make campaign: $$((SECONDS - began)) s$${failed:+, FAILED}"; \
 	test -z "$$failed"
 
-# What the program is made of: their unit tests need no cluster.
+# The packages of the program. Their unit tests need no cluster.
 PACKAGES := -p logpilot-operator -p engine -p workload -p backup
 .PHONY: unit
 unit: ## the tests that need no cluster
@@ -105,6 +109,11 @@ check: tools ## format, lints, generated CRD
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --quiet --locked --lib the_checked_in_definition
+
+# Go builds vale on first use, with the C compiler that SQLite needs too, and keeps it.
+.PHONY: prose
+prose: ## words, spelling and line width of documents, comments and messages; ends with the measure
+	@tests/prose
 
 .PHONY: tools
 tools:
@@ -125,7 +134,7 @@ golden: ## writes tests/golden: the rendered plan of each example and of each fi
 	UPDATE_GOLDEN=1 $(CARGO) test --quiet --locked --lib golden_plans_are_unchanged
 
 .PHONY: generate
-generate: crd ## writes what follows from the code: crds/, the operator's role and policy, SECURITY's rights, docs/reasons.md, install.yaml
+generate: crd ## writes everything that is generated from the code: crds/, the operator's role and policy, SECURITY's rights, docs/reasons.md and dev/texts.md, install.yaml
 	UPDATE_GENERATED=1 $(CARGO) test --quiet --locked --test manifests generated_files_are_up_to_date
 	$(MAKE) --no-print-directory install-yaml
 
@@ -133,7 +142,8 @@ generate: crd ## writes what follows from the code: crds/, the operator's role a
 crd: ## writes crds/ from the types
 	UPDATE_CRD=1 $(CARGO) test --quiet --locked --lib the_checked_in_definition
 
-# The oldest supported Kubernetes estimates apart: its module is built for this alone, which takes minutes the first time.
+# The estimate of the oldest supported Kubernetes needs a module of its own, which takes minutes to build
+# the first time.
 .PHONY: crd-size
 crd-size: ## prints bytes and CEL costs of the CRD, those of the oldest supported Kubernetes too
 	$(CARGO) test --quiet --locked --test manifests the_definition_fits -- --nocapture
@@ -143,23 +153,24 @@ crd-size: ## prints bytes and CEL costs of the CRD, those of the oldest supporte
 .PHONY: install-yaml
 install-yaml: ## writes install.yaml from config/; IMAGE=… for an image of your own
 	@kubectl=$$($(LOCAL_CLUSTER) bin kubectl); \
-	{ echo '# Generated from config/default by `make install-yaml`. The reasons stand there, beside each rule.'; \
+	{ echo '# Generated from config/default by `make install-yaml`. The reasons are there, next to each rule.'; \
 	  "$$kubectl" kustomize config/default | sed 's|image: logpilot-operator:.*|image: $(IMAGE)|'; } > install.yaml.new
 	@mv install.yaml.new install.yaml
 
-# cargo-deny is built once, into the cache, which takes minutes. Advisories need a database from the network, so they are
-# asked for apart: cargo deny check advisories.
+# cargo-deny is built once, into the cache, which takes minutes. Advisories need a database from the
+# network, so they have a separate command: cargo deny check advisories.
 .PHONY: deny
 deny: ## licences, sources and bans of all dependencies
 	@test -x $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny \
 	  || $(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
 	$(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny --locked check licenses sources bans
 
-# Of what is committed, in a copy without what only tests need: it would turn features of dependencies on. The same wherever it
-# is made. The tool is built once, into the cache, as cargo-deny is.
+# Describes the committed files, in a copy without dev-dependencies, which would enable features of
+# dependencies. The result does not depend on the machine. The tool is built once, into the cache, as
+# cargo-deny is.
 CYCLONEDX := $(CACHE)/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)
 .PHONY: sbom
-sbom: ## writes target/sbom.cdx.json: what the program is made of, as CycloneDX
+sbom: ## writes target/sbom.cdx.json: the program's components, as CycloneDX
 	@test -x $(CYCLONEDX)/bin/cargo-cyclonedx \
 	  || $(CARGO) install --locked --version $(CARGO_CYCLONEDX_VERSION) --root $(CYCLONEDX) cargo-cyclonedx
 	@rm -rf $(TARGET)/sbom && mkdir -p $(TARGET)/sbom && git archive HEAD | tar -x -C $(TARGET)/sbom
@@ -181,7 +192,8 @@ image: ## builds the container image
 kind-load: image ## builds the image and loads it into a kind cluster
 	kind load docker-image $(IMAGE)
 
-# The same build as in the Dockerfile, and the server's stand-in likewise. PROFILE=dev is built sooner, and is larger.
+# The same build as in the Dockerfile, including the server's stand-in. PROFILE=dev builds faster, and the
+# result is larger.
 PROFILE ?= release
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 STATIC = $(TARGET)/$(HOST)/$(PROFILE:dev=debug)
@@ -195,23 +207,24 @@ image-size: static ## builds the static program and prints its size
 	@stat --format '%n: %s bytes' $(STATIC)/logpilot-operator
 	@ldd $(STATIC)/logpilot-operator 2>&1 || true
 
-# An archive that `docker save` wrote of the real server's image, under the name that the examples have; empty: the stand-in.
+# An archive of the real server's image by `docker save`, under the name that the examples use. If empty,
+# the stand-in is used.
 LOGPILOT_IMAGE ?=
 STAND_IN = --image danpung2/logpilot:1.2.0=$(STATIC)/log-server
 CLIENT = --image log-client:1=$(STATIC)/log-client
-# A part of the names of tests, or several; empty: all of them.
+# One or more substrings of test names. If empty, all tests run.
 ONLY ?=
 REAL_NODE := $(TARGET)/debug/real-node
-# How many tests run at once; those that share the operator with nobody run alone in any case.
+# The number of tests that run in parallel. Tests that do not share the operator always run alone.
 AT_ONCE ?= 4
-# With the features of the whole workspace, as `make test` builds it: nothing is built twice.
+# Built with the features of the whole workspace, as in `make test`, so that nothing is built twice.
 BUILD_E2E := $(CARGO) test --quiet --workspace --locked --test e2e --no-run
-# The program itself: nothing is built beside the nodes, where no network reaches.
+# The test program itself: nothing is built on the nodes, which have no network.
 E2E = tests/summarise $$($(BUILD_E2E) --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\/e2e-[^"]*\)".*/\1/p') \
   $(ONLY) --ignored --test-threads=$(AT_ONCE) --show-output
 
 .PHONY: e2e
-e2e: tools ## the suite on real nodes of its own (root, Debian); skipped with a reason where there can be none
+e2e: tools ## the suite on real nodes of its own (root, Debian); skipped with a reason if there can be none
 	$(BUILD_E2E)
 	@$(REAL_NODE) check && $(MAKE) --no-print-directory e2e-here || [ $$? -eq 3 ]
 
@@ -222,7 +235,7 @@ e2e-here: static
 	  --operator $(IMAGE)=$(STATIC)/logpilot-operator $(CLIENT) \
 	  $(if $(LOGPILOT_IMAGE),--archive $(LOGPILOT_IMAGE),$(STAND_IN)) -- $(E2E)
 
-# On the kind cluster named "kind", unless E2E_KUBECONFIG says where; that cluster has to have both images.
+# On the kind cluster named "kind", unless E2E_KUBECONFIG says where; that cluster must have both images.
 .PHONY: e2e-kind
 e2e-kind: $(if $(E2E_KUBECONFIG),,kind-load static) ## the same suite on a kind cluster, or on the one that E2E_KUBECONFIG names
 	$(BUILD_E2E)

@@ -37,43 +37,48 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Reconciles every LogPilotCluster of the cluster that KUBECONFIG or the pod's token names.
+    /// Reconciles all LogPilotClusters of the Kubernetes cluster that KUBECONFIG or the token of
+    /// the pod selects.
     Run {
-        /// Address of /livez, /readyz and /metrics.
+        /// Listen address for /livez, /readyz and /metrics.
         #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
         listen: SocketAddr,
-        /// Filter of log lines, as in RUST_LOG.
+        /// Log filter, as in RUST_LOG.
         #[arg(long, env = "LOG", default_value = "info")]
         log: String,
         #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t)]
         log_format: LogFormat,
-        /// This program's own image, which the pods of backups run.
+        /// Image of this program, which backup, restore and config-check pods run. Without it there
+        /// are no backups.
         #[arg(long, env = "OPERATOR_IMAGE")]
         operator_image: Option<String>,
-        /// Namespace of the Lease that lets one of several operators write; without it this one is the only one.
+        /// Namespace of the Lease for leader election. Without it, this process must be the only
+        /// operator.
         #[arg(long, env = "LEASE_NAMESPACE")]
         lease_namespace: Option<String>,
-        /// Name in the Lease: this process's alone. The manifest gives the pod's name.
+        /// Unique name of this process in the Lease. The manifest sets the name of the pod.
         #[arg(long, env = "POD_NAME", requires = "lease_namespace")]
         identity: Option<String>,
     },
     /// Prints the CustomResourceDefinition.
     Crd,
-    /// Prints every object that would be made, in apply order, or everything that speaks against it. Needs no cluster.
+    /// Prints all objects that the operator would create, in apply order, or the reasons why the
+    /// input is rejected. Needs no Kubernetes cluster.
     #[command(after_help = plan::HELP)]
     Plan {
-        /// A manifest with one or more LogPilotClusters, or a directory of them; `-` is standard input. May be repeated.
+        /// A manifest with one or more LogPilotClusters, or a directory of manifests. `-` is
+        /// standard input. Can be repeated.
         #[arg(short, long = "file", value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
     },
-    /// Copies a SQLite database while servers write it, verifies the copy, and keeps the newest few.
+    /// Copies a SQLite database during writes, verifies the copy, and keeps the newest backups.
     Backup {
         #[command(flatten)]
         args: BackupArgs,
         #[command(flatten)]
         told: Told,
     },
-    /// Verifies a backup and puts it in the place of a database that nobody uses.
+    /// Verifies a backup and replaces an unused database with it.
     Restore {
         #[command(flatten)]
         args: RestoreArgs,
@@ -84,13 +89,13 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Told {
-    /// Where the kubelet reads a container's last words; not written where the file does not exist.
+    /// Termination message file of the container. It is not written if it does not exist.
     #[arg(long, default_value = termination::LOG)]
     termination_log: PathBuf,
 }
 
 impl Told {
-    /// Leaves what came of a command where the status reads it.
+    /// Writes the outcome of a command to the termination message, where the status reads it.
     fn leave(&self, outcome: Result<String, backup::Error>) -> Result<String, backup::Error> {
         let words = outcome.as_ref().map_or_else(ToString::to_string, Clone::clone);
         termination::write(&self.termination_log, &words);
@@ -98,16 +103,18 @@ impl Told {
     }
 }
 
-/// Why a command failed.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("{0}")]
     Refused(plan::Refused),
     #[error("cannot print: {0}")]
     Print(serde_yaml::Error),
-    #[error("no cluster: {0}; set KUBECONFIG, or run in a pod with a service account")]
+    #[error(
+        "no Kubernetes cluster is configured: {0}; set KUBECONFIG, or run in a pod with a ServiceAccount"
+    )]
     NoCluster(kube::config::InferConfigError),
-    #[error("no client: {0}")]
+    #[error("cannot create a client: {0}")]
     NoClient(kube::Error),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
@@ -115,13 +122,13 @@ enum Failure {
     Backup(backup::Error),
     #[error("nothing was restored: {0}")]
     Restore(backup::Error),
-    #[error("{0}; ends, and starts again behind the one that leads")]
+    #[error("{0}; exiting, to restart as a follower")]
     LeadershipLost(LeadershipLost),
     #[error("cannot wait for signals: {0}")]
     Signal(std::io::Error),
 }
 
-/// Runs the command; an error is told on standard error.
+/// Runs the command and prints an error to standard error.
 #[must_use]
 pub async fn main() -> ExitCode {
     match Box::pin(run(Cli::parse().command)).await {
@@ -177,7 +184,7 @@ async fn reconcile(
     let mut operator = Operator::new(client, controller::planner()).with_image(image);
     if let Some((namespace, identity)) = lease {
         let client = operator::client(config).map_err(Failure::NoClient)?;
-        // A pod's name is no other's; elsewhere nothing is.
+        // The name of a pod is unique. Outside a pod no name is.
         let identity = identity.unwrap_or_else(|| format!("{:016x}", rand::random::<u64>()));
         operator = operator.with_election(client, &namespace, identity);
     }
@@ -197,23 +204,23 @@ async fn reconcile(
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
-    // At once: a kubelet that waits no longer sends SIGKILL.
+    // Immediately, because a kubelet that stops waiting sends SIGKILL.
     let why = match &ended {
         Some(Ok(())) => "the watches ended".to_owned(),
         Some(Err(lost)) => lost.to_string(),
-        None => "was told to end (SIGTERM or SIGINT)".to_owned(),
+        None => "received SIGTERM or SIGINT".to_owned(),
     };
     termination::write(Path::new(termination::LOG), &format!("{why}; {}", vitals.report()));
     if matches!(ended, Some(Ok(()))) {
         error!("the watches ended");
     }
     stop.cancel();
-    // The Lease is given free.
+    // Releases the Lease.
     let ended = match ended {
         Some(ended) => ended,
         None => work.await,
     };
-    // Open connections of scrapers may not hold the end up.
+    // Open connections of scrapers must not delay the exit.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(2), http).await;
     info!("stopped");
     ended.map_err(Failure::LeadershipLost)

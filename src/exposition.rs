@@ -1,5 +1,6 @@
-//! The two text formats of metrics. The registry writes OpenMetrics; a client that does not ask for it gets the older
-//! format of Prometheus, which names a counter as its sample is named and knows no end and no units.
+//! The two text formats of metrics. The registry writes OpenMetrics. Clients that do not request it
+//! receive the older format of Prometheus, in which a counter has the name of its sample, and which
+//! has no end marker and no units.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a client prefers, by its `Accept` header. The older format is for those who prefer neither.
+    /// The format that a client prefers by its `Accept` header. The default is the older format.
     #[must_use]
     pub fn preferred(accept: Option<&str>) -> Self {
         let accept = accept.unwrap_or_default();
@@ -29,7 +30,7 @@ impl Format {
         }
     }
 
-    /// The metrics in this format.
+    /// Returns the metrics in this format.
     #[must_use]
     pub fn written(self, open_metrics: String) -> String {
         match self {
@@ -39,7 +40,7 @@ impl Format {
     }
 }
 
-/// Thousandths of one range's weight, where it is of this media type.
+/// Returns the weight of a media range in thousandths, if it matches this media type.
 fn weight(range: &str, media: &str) -> Option<u32> {
     let mut parts = range.split(';').map(str::trim);
     if !parts.next()?.eq_ignore_ascii_case(media) {

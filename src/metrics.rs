@@ -45,16 +45,17 @@ struct Cause {
     reason: &'static str,
 }
 
-/// What the status of one resource says, as far as it is counted.
+/// The countable parts of the status of one resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
-    /// Since when it is not ready, in seconds since the epoch; `None` where it is.
+    /// The time since which it is not ready, in seconds since the epoch. `None` if it is ready.
     pub not_ready_since: Option<i64>,
-    /// Reasons of its problems, each once; from a fixed table, so that the label is bounded.
+    /// Reasons of its problems, without duplicates. They come from a fixed table, so that the label
+    /// is bounded.
     pub reasons: Vec<&'static str>,
 }
 
-/// Everything the operator counts.
+/// All metrics of the operator.
 pub struct Metrics {
     registry: Registry,
     reconciles: Family<Outcome, Counter>,
@@ -74,7 +75,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("logpilot_operator");
-        // 1 ms to 16 s: a reconcile without a write takes about one, its deadline is 60 s.
+        // From 1 ms to 16 s: a reconcile without a write takes about 1 ms, its deadline is 60 s.
         let metrics = Self {
             reconciles: Family::default(),
             duration: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
@@ -104,7 +105,7 @@ impl Default for Metrics {
         );
         registry.register(
             "watch_silence_seconds",
-            "Seconds since the API server last told something of a resource, an event or a list",
+            "Seconds since the last event or list of a resource from the API server",
             metrics.watch_silence.clone(),
         );
         registry.register("children", "Live objects kept as digests", metrics.children.clone());
@@ -115,7 +116,7 @@ impl Default for Metrics {
         );
         registry.register(
             "longest_not_ready_seconds",
-            "Age of the oldest Ready condition that is not True, 0 where all are",
+            "Age of the oldest Ready condition that is not True, 0 if all are True",
             metrics.not_ready_seconds.clone(),
         );
         registry.register(
@@ -130,7 +131,7 @@ impl Default for Metrics {
         );
         registry.register(
             "leader",
-            "1 where this operator writes, 0 where it stands by",
+            "1 if this operator is the leader, 0 if it is a standby",
             metrics.leader.clone(),
         );
         metrics
@@ -156,12 +157,12 @@ impl Metrics {
         self.writes.get_or_create(&Write { kind, operation }).inc();
     }
 
-    /// What a resource's status says now, whether it had to be written or not.
+    /// Records the current status of a resource, whether it was written or not.
     pub fn judged(&self, resource: &ResourceRef, judged: Judged) {
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(resource.clone(), judged);
     }
 
-    /// A resource that is gone is counted no more.
+    /// Removes a deleted resource from the metrics.
     pub fn forget(&self, resource: &ResourceRef) {
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).remove(resource);
     }
@@ -182,14 +183,15 @@ impl Metrics {
         for reason in judged.values().flat_map(|it| &it.reasons) {
             *reasons.entry(reason).or_default() += 1;
         }
-        // A reason that no resource has any more is not told as 0: there are dozens.
+        // Reasons without any resource are omitted instead of reported as 0, because there are
+        // dozens.
         self.problems.clear();
         for (reason, number) in reasons {
             self.problems.get_or_create(&Cause { reason }).set(number);
         }
     }
 
-    /// In the format of OpenMetrics, with the sizes of the moment.
+    /// Returns the metrics in the format of OpenMetrics, with the current sizes.
     #[must_use]
     pub fn render(
         &self,
@@ -205,7 +207,7 @@ impl Metrics {
         }
         self.leader.set(i64::from(leads));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        // What it knows of them is the leader's to say.
+        // Only the leader reports the state of resources.
         self.count_judged(if leads { clusters } else { 0 }, i64::try_from(now).unwrap_or(i64::MAX));
         self.children.set(count(children));
         let mut text = String::new();

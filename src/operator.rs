@@ -1,4 +1,4 @@
-//! Puts the rooms together: watches, queue, controller.
+//! Connects the parts of the operator: watches, queue and controller.
 
 use std::sync::Arc;
 
@@ -11,24 +11,25 @@ use crate::{
     engine::{
         cache::ObjectCache,
         client_timeout,
+        contention::Contention,
         controller::ControllerRuntime,
         lease::{Elector, Leadership, LeadershipLost},
         watch_liveness::WatchLiveness,
         watches::{Triggers, Watches},
     },
-    kinds::{KINDS, LOGPILOT_CLUSTER, SERVICE_STACK},
+    kinds::{DOMAIN, KINDS, LOGPILOT_CLUSTER, SERVICE_STACK},
     logpilot::controller::{Controller, Planner},
     metrics::Metrics,
     stack,
     vitals::Vitals,
 };
 
-/// A running operator, as its health and metrics see it.
+/// A running operator, as its health and metrics endpoints see it.
 #[derive(Clone)]
 pub struct Operator {
     pub cache: Arc<ObjectCache>,
     pub metrics: Arc<Metrics>,
-    pub pulse: Arc<WatchLiveness>,
+    pub liveness: Arc<WatchLiveness>,
     pub vitals: Arc<Vitals>,
     store: store::Store<kube::api::DynamicObject>,
     stacks: store::Store<kube::api::DynamicObject>,
@@ -46,18 +47,19 @@ struct Parts {
     progress: (watch::Sender<u64>, watch::Receiver<u64>),
 }
 
-/// One for all clusters: it stands in the operator's own namespace.
+/// The name of the Lease. One Lease in the namespace of the operator covers all LogPilotClusters.
 pub const LEASE: &str = "logpilot-operator";
 
-/// How the API server's audit log names us.
+/// The user agent of the operator in the audit log of the API server.
 const USER_AGENT: &str = concat!("logpilot-operator/", env!("CARGO_PKG_VERSION"));
 
-/// A client whose requests end, and that leaves retries to us.
+/// Returns a client whose requests time out and that does not retry by itself.
 ///
 /// # Errors
-/// The configuration does not make a client (certificates, proxy).
+/// Returns an error if the configuration is not valid for a client (certificates, proxy).
 pub fn client(mut config: Config) -> Result<Client, kube::Error> {
-    // kube repeats 429, 503 and 504 for minutes before its caller sees them; what to do about each is decided here.
+    // kube retries 429, 503 and 504 for minutes before it returns. The operator decides itself how
+    // to handle each of them.
     config.default_retry = false;
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
     Client::try_from(config).map(client_timeout::bounded)
@@ -71,7 +73,7 @@ impl Operator {
         Self {
             cache: Arc::new(ObjectCache::default()),
             metrics: Arc::new(Metrics::default()),
-            pulse: Arc::default(),
+            liveness: Arc::default(),
             vitals: Arc::default(),
             store: writer.as_reader(),
             stacks: stacks.as_reader(),
@@ -88,27 +90,28 @@ impl Operator {
         }
     }
 
-    /// Names the operator's own image; without it there are no backups.
+    /// Sets the operator's own image. Without it there are no backups.
     #[must_use]
     pub fn with_image(self, image: Option<String>) -> Self {
         Self { image: image.filter(|image| !image.is_empty()), ..self }
     }
 
-    /// Writes only while it holds the Lease of this name in this namespace; without, it is the only operator there is.
-    /// `client` is for the Lease alone, `identity` this process's alone.
+    /// Enables leader election: the operator writes only while it holds the Lease of this name in
+    /// this namespace. Without it, this process must be the only operator. `client` is used only
+    /// for the Lease, and `identity` must be unique to this process.
     #[must_use]
     pub fn with_election(self, client: Client, namespace: &str, identity: String) -> Self {
         let elector = Elector::new(client, namespace, LEASE, identity, self.term.clone());
         Self { election: Some(Arc::new(elector)), ..self }
     }
 
-    /// Whether it may write now.
+    /// Returns `true` if the operator may write now.
     #[must_use]
     pub fn leads(&self) -> bool {
         self.term.may_write()
     }
 
-    /// The resources were listed, and every kind was, or is known not to be for now.
+    /// Returns `true` after the initial list of the resources and of every kind that is available.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let listed = [&self.store, &self.stacks]
@@ -117,16 +120,16 @@ impl Operator {
         listed && Watches::covered(KINDS, &self.cache)
     }
 
-    /// Resources known.
+    /// Returns the number of known resources.
     #[must_use]
     pub fn clusters(&self) -> usize {
         self.store.len()
     }
 
-    /// Reconciles until cancelled. Runs once; a second call returns at once.
+    /// Reconciles until cancelled. It runs once. A second call returns immediately.
     ///
     /// # Errors
-    /// Another operator leads now.
+    /// Returns an error if another operator became the leader.
     pub async fn run(self, stop: CancellationToken) -> Result<(), LeadershipLost> {
         let taken = self.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let Some(Parts { writer, stacks, progress: (ticks, progress) }) = taken else {
@@ -142,9 +145,10 @@ impl Operator {
             cache: Arc::clone(&self.cache),
             triggers,
             metrics: self.metrics.clone(),
-            pulse: Arc::clone(&self.pulse),
+            liveness: Arc::clone(&self.liveness),
             progress: ticks,
         };
+        let contention = Arc::new(Contention::new(DOMAIN.resources));
         let mut controller = Controller::new(
             self.client.clone(),
             Arc::clone(&self.cache),
@@ -165,20 +169,23 @@ impl Operator {
             kinds: KINDS,
             cache: Arc::clone(&self.cache),
             metrics: self.metrics.clone(),
-            pulse: Arc::clone(&self.pulse),
+            liveness: Arc::clone(&self.liveness),
+            contention: Arc::clone(&contention),
             store: stacks,
             triggers: stack_queue,
             progress: progress.clone(),
             leading: leading.clone(),
         };
         controller.operator_image.clone_from(&self.image);
+        controller.contention = Arc::clone(&contention);
         let dispatch = ControllerRuntime {
             client: self.client,
             resource: &LOGPILOT_CLUSTER,
             kinds: KINDS,
             cache: self.cache,
             metrics: self.metrics,
-            pulse: self.pulse,
+            liveness: self.liveness,
+            contention,
             store: writer,
             triggers: queue,
             progress,
@@ -199,7 +206,7 @@ impl Operator {
         tokio::pin!(election);
         tokio::select! {
             ended = &mut election => ended,
-            // Cancelled: the Lease is still to be given free.
+            // After a cancellation the Lease must still be released.
             () = work => election.await,
         }
     }

@@ -1,7 +1,8 @@
-//! `/livez`, `/readyz` and `/metrics` over plain HTTP. Nothing about any resource is told here.
+//! Serves `/livez`, `/readyz` and `/metrics` over plain HTTP. The responses contain nothing about
+//! individual resources.
 //!
-//! Anyone on the pod network may ask. Who only connects and asks nothing, or reads nothing, keeps nobody out: places are
-//! bounded, and each is given back after a while. Scrapers connect again.
+//! All clients on the pod network can connect. Idle or slow clients cannot exhaust the server:
+//! connections are capped and closed after a while. Scrapers reconnect.
 
 use std::{
     io,
@@ -34,16 +35,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{exposition::Format, operator::Operator};
 
-/// Far fewer than the files a process may have open, and some 20 KiB each.
+/// Maximum number of connections. Far below the limit of open files of a process. Each needs some
+/// 20 KiB.
 const PLACES: usize = 256;
-/// For one connection, from its beginning; less than a liveness probe's three periods.
+/// Lifetime of one connection. Shorter than three periods of a liveness probe.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Serves until cancelled, on a thread of its own: a kubelet's probe is answered also while every other thread is busy with
-/// reconciles. What is sent back comes when it has ended.
+/// Serves until cancelled, on a separate thread: a probe of the kubelet is answered even while all
+/// other threads are busy with reconciles. The returned channel receives a message when the server
+/// has ended.
 ///
 /// # Errors
-/// The address is not free, or there is no thread.
+/// Returns an error if the address is in use or no thread can be created.
 pub fn start(
     address: SocketAddr,
     operator: Operator,
@@ -56,7 +59,7 @@ pub fn start(
     thread::Builder::new().name("health".to_owned()).spawn(move || {
         let served =
             runtime.block_on(async { serve(TcpListener::from_std(listener)?, operator, stop).await });
-        // Nobody may be waiting any more.
+        // The receiver may be closed already.
         let _ = ended.send(served);
     })?;
     Ok(end)
@@ -72,9 +75,10 @@ async fn serve(listener: TcpListener, operator: Operator, stop: CancellationToke
     axum::serve(bounded, routes).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 
-/// An API server that is away or refuses is nothing that another process would do better with.
+/// Liveness does not depend on the API server: another process could not handle an unreachable or
+/// failing one any better.
 async fn alive(State(operator): State<Operator>) -> (StatusCode, String) {
-    let problem = operator.pulse.stuck().map(|(resource, silent)| {
+    let problem = operator.liveness.stuck().map(|(resource, silent)| {
         format!("the watch of {resource} is stuck: silent for {} s", silent.as_secs())
     });
     operator.vitals.answered(problem.clone());
@@ -88,7 +92,7 @@ async fn ready(State(operator): State<Operator>) -> (StatusCode, &'static str) {
     if operator.is_ready() {
         (StatusCode::OK, "ok")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the first lists are under way")
+        (StatusCode::SERVICE_UNAVAILABLE, "the initial lists are not complete")
     }
 }
 
@@ -97,13 +101,13 @@ async fn metrics(
     headers: HeaderMap,
 ) -> ([(HeaderName, &'static str); 1], String) {
     let format = Format::preferred(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
-    let silences = operator.pulse.silences();
+    let silences = operator.liveness.silences();
     let text =
         operator.metrics.render(operator.clusters(), operator.cache.len(), operator.leads(), &silences);
     ([(CONTENT_TYPE, format.content_type())], format.written(text))
 }
 
-/// A listener with so many places, each for so long.
+/// A listener with a maximum number of connections and a maximum lifetime for each.
 struct Bounded {
     listener: TcpListener,
     places: Arc<Semaphore>,
@@ -121,7 +125,7 @@ impl Listener for Bounded {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        // Never closed, so that there is always a place in the end.
+        // The semaphore is never closed, so a permit becomes available eventually.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
         (Connection { stream, end: Box::pin(sleep(self.longest)), _place: place }, address)
@@ -139,7 +143,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// The stream, while there is time.
+    /// The stream, until its time is over.
     fn stream(&mut self, context: &mut Context<'_>) -> io::Result<Pin<&mut TcpStream>> {
         if self.end.as_mut().poll(context).is_ready() {
             return Err(io::ErrorKind::TimedOut.into());
@@ -184,14 +188,14 @@ mod tests {
     };
 
     use super::*;
-    use crate::{engine::watch_liveness::STUCK, logpilot::controller};
+    use crate::{engine::watch_liveness::STALE_AFTER, logpilot::controller};
 
     #[tokio::test(start_paused = true)]
     async fn a_process_with_a_watch_that_is_stuck_is_not_alive() {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
         let operator = Operator::new(kube::Client::try_from(nowhere).unwrap(), controller::planner());
-        let _watching = operator.pulse.watching("services");
-        tokio::time::advance(STUCK).await;
+        let _watching = operator.liveness.watching("services");
+        tokio::time::advance(STALE_AFTER).await;
         assert_eq!(alive(State(operator.clone())).await, (StatusCode::OK, "ok".to_owned()));
         let (_, told) = metrics(State(operator.clone()), HeaderMap::new()).await;
         assert!(

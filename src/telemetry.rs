@@ -1,4 +1,4 @@
-//! Logs: one line for each thing that happened, none while nothing does.
+//! Logging: one line per event, and none while nothing happens.
 
 use std::io::IsTerminal;
 
@@ -12,7 +12,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error. `filter` is as in `RUST_LOG`, for example `info,logpilot_operator=debug`.
+/// Starts logging to standard error. `filter` is as in `RUST_LOG`, for example
+/// `info,logpilot_operator=debug`.
 pub fn start(format: LogFormat, filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let subscriber = fmt()
@@ -20,7 +21,7 @@ pub fn start(format: LogFormat, filter: &str) {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .with_target(false);
-    // Fails only where logging was started before, as in tests.
+    // Fails only if logging was started before, as in tests.
     let _ = match format {
         LogFormat::Text => subscriber.try_init(),
         LogFormat::Json => subscriber.json().try_init(),

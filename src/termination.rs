@@ -1,12 +1,12 @@
-//! What the kubelet shows of a container that ended: the file that it makes for that.
+//! The termination message of a container, in the file that the kubelet creates for it.
 
 use std::{fs::File, io::Write, path::Path};
 
-/// Where the kubelet makes the file, unless a pod names another place.
+/// The default path of the file, unless a pod sets another one.
 pub const LOG: &str = "/dev/termination-log";
 
-/// Writes the message where there is somebody to read it. A file that is not there is not made, and a write that fails
-/// changes nothing: the process ends either way.
+/// Writes the message if the file exists. The file is never created, and a failed write changes
+/// nothing: the process ends anyway.
 pub fn write(log: &Path, message: &str) {
     if let Ok(mut file) = File::options().write(true).truncate(true).open(log) {
         let _ = file.write_all(message.as_bytes());

@@ -1,5 +1,6 @@
-//! What the process knows of its own health, told when it ends: after a restart nobody can ask it any more. A kubelet that
-//! ends a container for its liveness probe sends the same signal as one that deletes the pod.
+//! Health of the process, reported when it ends, because a restarted process no longer knows it. A
+//! kubelet that restarts a container because of its liveness probe sends the same signal as one
+//! that deletes the pod.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -8,19 +9,19 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-/// Between two looks at how late the process is.
+/// The interval between two measurements of the delay of the process.
 const LOOK: Duration = Duration::from_secs(5);
-/// For so long, and up to twice as long, a delay is remembered.
+/// A delay is remembered for this time, and up to twice as long.
 const WINDOW: Duration = Duration::from_mins(1);
 
 pub struct Vitals(Mutex<State>);
 
 struct State {
     started: Instant,
-    /// When `/livez` was answered last, and what was wrong.
+    /// The time of the last response of `/livez`, and the violation it reported.
     answer: Option<(Instant, Option<String>)>,
     looked: Instant,
-    /// Longest delays of this window and of the one before.
+    /// The longest delays of this window and of the previous one.
     delays: [Duration; 2],
     window: Instant,
 }
@@ -38,12 +39,13 @@ impl Vitals {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `/livez` is answered now.
+    /// Records a response of `/livez`.
     pub fn answered(&self, problem: Option<String>) {
         self.state().answer = Some((Instant::now(), problem));
     }
 
-    /// Measures how late a timer is: a process short of processor, or busy with one thing for long, is late with all.
+    /// Measures the delay of a timer: in a process that lacks CPU, or that is busy with one task
+    /// for long, everything is late.
     pub async fn watch_delays(&self) {
         loop {
             self.looked(Instant::now());
@@ -62,14 +64,14 @@ impl Vitals {
         state.looked = now;
     }
 
-    /// One line for whoever looks why it ended.
+    /// Returns one line that helps to find out why the process ended.
     #[must_use]
     pub fn report(&self) -> String {
         let state = self.state();
         let now = Instant::now();
         let ran = (now - state.started).as_secs();
         let livez = match &state.answer {
-            None => "/livez was never asked".to_owned(),
+            None => "/livez was never requested".to_owned(),
             Some((at, problem)) => {
                 let answer = problem.as_deref().unwrap_or("ok");
                 format!("/livez was answered {} s ago: {answer}", (now - *at).as_secs())
@@ -77,7 +79,7 @@ impl Vitals {
         };
         let not_looked = (now - state.looked).saturating_sub(LOOK);
         let late = state.delays.into_iter().fold(not_looked, Duration::max);
-        let why = if late >= Duration::from_secs(1) { "; it is short of processor" } else { "" };
+        let why = if late >= Duration::from_secs(1) { "; the process lacks CPU" } else { "" };
         let late = late.as_secs_f64();
         format!("ran for {ran} s; {livez}; timers were up to {late:.1} s late in the last minutes{why}")
     }
@@ -92,7 +94,7 @@ mod tests {
         let vitals = Vitals::default();
         assert_eq!(
             vitals.report(),
-            "ran for 0 s; /livez was never asked; timers were up to 0.0 s late in the last minutes"
+            "ran for 0 s; /livez was never requested; timers were up to 0.0 s late in the last minutes"
         );
         vitals.answered(None);
         for _ in 0..4 {
@@ -105,7 +107,7 @@ mod tests {
         );
         tokio::time::advance(LOOK + Duration::from_secs(9)).await;
         // Not even looked at by now.
-        assert!(vitals.report().ends_with("9.0 s late in the last minutes; it is short of processor"));
+        assert!(vitals.report().ends_with("9.0 s late in the last minutes; the process lacks CPU"));
         vitals.looked(Instant::now());
         vitals.answered(Some("the watch of pods is stuck: silent for 601 s".to_owned()));
         let report = vitals.report();

@@ -5,21 +5,25 @@ use std::borrow::Cow;
 use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use workload::StringMap;
 
-use super::{common::StringMap, rules};
+use super::rules;
 
-/// Alerts, as a PrometheusRule; skipped, with a condition, where its CRD is not installed.
+/// Alerts, as a PrometheusRule. Skipped, with a condition, if the PrometheusRule CRD is not
+/// installed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rules {
-    /// `false` removes the alerts and keeps their settings. Objectives have a switch of their own.
+    /// `false` removes the alerts and keeps their settings. `slo.enabled` controls the objectives.
+    /// Default true.
     pub enabled: Option<bool>,
-    /// Extra labels of the PrometheusRule, for a Prometheus that selects its rules by label.
+    /// Additional labels of the PrometheusRule, for a Prometheus that selects its rules by label.
     #[schemars(schema_with = "super::schema::labels")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub labels: StringMap,
-    /// Labels of every alert, for Alertmanager to route by; Prometheus label names such as `team`.
+    /// Labels that are added to every alert, for routing in Alertmanager. Keys are Prometheus label
+    /// names such as `team`.
     #[schemars(schema_with = "super::schema::alert_texts")]
     #[x_kube(
         validation = rules::monitoring::prometheus_names(),
@@ -28,7 +32,7 @@ pub struct Rules {
     )]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub alert_labels: StringMap,
-    /// Annotations of every alert, such as the address of a dashboard.
+    /// Annotations that are added to every alert, such as the URL of a dashboard.
     #[schemars(schema_with = "super::schema::alert_texts")]
     #[x_kube(
         validation = rules::monitoring::prometheus_names(),
@@ -37,84 +41,91 @@ pub struct Rules {
     )]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub alert_annotations: StringMap,
-    /// Where your copy of `docs/runbooks.md` is served; alerts then link to their section with `runbook_url`.
+    /// URL where your copy of `docs/runbooks.md` is served. The `runbook_url` annotation of each
+    /// alert then links to its section.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = rules::monitoring::page_url())]
     pub runbook_url: Option<String>,
-    /// When alerts fire.
+    /// Thresholds at which alerts fire.
     pub thresholds: Option<Thresholds>,
 }
 
-/// When alerts fire. Each has a default that suits the default sizes.
+/// Thresholds at which alerts fire. The defaults suit the default resource sizes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Thresholds {
-    /// Memory in use, in percent of the limit. Default 80.
+    /// Memory usage in percent of the limit. Default 80.
     #[schemars(range(min = 1, max = 100))]
     pub memory_percent: Option<i32>,
-    /// Processor time in use, in percent of the limit. Default 80.
+    /// CPU usage in percent of the limit. Default 80.
     #[schemars(range(min = 1, max = 100))]
     pub cpu_percent: Option<i32>,
-    /// Space in use on a volume, in percent. Default 85.
+    /// Used space of a volume, in percent. Default 85.
     #[schemars(range(min = 1, max = 99))]
     pub storage_percent: Option<i32>,
-    /// REST requests answered with 5xx, in percent. Default 10.
+    /// REST requests that are answered with a 5xx status, in percent. Default 10.
     #[schemars(range(min = 1, max = 99))]
     pub error_percent: Option<i32>,
-    /// gRPC calls that failed by the server's fault, in percent. Default 10.
+    /// gRPC calls that fail because of a server error, in percent. Default 10.
     #[schemars(range(min = 1, max = 99))]
     pub grpc_error_percent: Option<i32>,
     /// Mean duration of a REST request, in milliseconds. Default 1000.
     #[schemars(range(min = 1, max = 600_000))]
     pub latency_milliseconds: Option<i32>,
-    /// Duration of a gRPC call that 99 % stay below, in milliseconds. Default 1000.
+    /// 99th percentile of the duration of gRPC calls, in milliseconds. Default 1000.
     #[schemars(range(min = 1, max = 100_000))]
     pub grpc_latency_milliseconds: Option<i32>,
-    /// How long no log may arrive where some arrived in the day before, in minutes. Default 30.
+    /// Minutes without any incoming log record, if records arrived within the last day. Default 30.
     #[schemars(range(min = 5, max = 1440))]
     pub ingest_stopped_minutes: Option<i32>,
 }
 
-/// Service level objectives over 30 days, for the interfaces that are served.
+/// Service level objectives over 30 days, for the interfaces that the running components serve.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Slo {
-    /// `false` removes the objectives and keeps their settings.
+    /// `false` removes the objectives and keeps their settings. Default true.
     pub enabled: Option<bool>,
-    /// Of the REST interface.
+    /// Objectives of the REST interface.
     pub rest: Option<RestObjectives>,
-    /// Of the gRPC interface.
+    /// Objectives of the gRPC interface.
     pub grpc: Option<GrpcObjectives>,
 }
 
-/// What clients of the REST interface may expect.
+/// Objectives of the REST interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestObjectives {
-    /// Requests not answered with 5xx, in percent. Default 99.9.
+    /// Requests that are not answered with a 5xx status, in percent. From 95 to 99.99. Default
+    /// 99.9.
     pub availability_percent: Option<Percent>,
-    /// Time in which requests take `latencyMilliseconds` or less on average, in percent: the server has no
-    /// histogram of REST requests. Default 99.
+    /// Share of time, in percent, in which the mean duration of requests is at most
+    /// `latencyMilliseconds`. The share is measured in time and not in requests, because the server
+    /// has no histogram of REST requests. From 95 to 99.99. Default 99.
     pub latency_percent: Option<Percent>,
-    /// Default 500.
+    /// Mean duration of REST requests that `latencyPercent` refers to, in milliseconds. Default 500.
     #[schemars(range(min = 1, max = 600_000))]
     pub latency_milliseconds: Option<i32>,
 }
 
-/// What clients of the gRPC interface may expect.
+/// Objectives of the gRPC interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GrpcObjectives {
-    /// Calls that did not fail by the server's fault, in percent. Default 99.9.
+    /// Calls that do not fail because of a server error, in percent. From 95 to 99.99. Default
+    /// 99.9.
     pub availability_percent: Option<Percent>,
-    /// Successful calls that take `latencyMilliseconds` or less, in percent. Default 99.
+    /// Successful calls that take at most `latencyMilliseconds`, in percent. From 95 to 99.99.
+    /// Default 99.
     pub latency_percent: Option<Percent>,
-    /// One of the bounds of the server's histogram. Default 500.
+    /// Duration of gRPC calls that `latencyPercent` refers to, in milliseconds. One of the bucket
+    /// bounds of the server's histogram. Default 500.
     #[schemars(schema_with = "grpc_bounds")]
     #[serde(default)]
     pub latency_milliseconds: Option<i32>,
 }
 
-/// A share in thousandths of a percent, so that it compares and prints exactly; written as a number, such as `99.9`.
+/// A percentage, stored in thousandths of a percent for exact comparison and printing. It is
+/// written as a number, such as `99.9`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent(pub u32);
 
@@ -146,14 +157,15 @@ impl JsonSchema for Percent {
     fn inline_schema() -> bool {
         true
     }
-    /// Below 95 the fastest burn rate that is watched (14.4) could not be reached; 100 leaves no budget at all.
+    /// The bounds of an objective. Below 95 an alert on the fastest burn rate (14.4) could never
+    /// fire. 100 leaves no error budget.
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "number", "minimum": 95, "maximum": 99.99 })
     }
 }
 
-/// Upper bounds of the buckets of `grpc_server_call_duration_seconds` from 10 ms on, by the library's source: a share
-/// of calls can be told exactly at these only.
+/// The upper bounds of the buckets of `grpc_server_call_duration_seconds` from 10 ms on, as in the
+/// source of the library. An exact share of calls is known only at these bounds.
 fn grpc_bounds(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "integer",

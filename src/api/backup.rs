@@ -1,31 +1,31 @@
-//! Copies of the data: when, where to, how many.
+//! Backups: schedule, destination and retention.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use workload::api::common::Quantity;
 
-use super::{
-    common::Quantity,
-    rules::{self, backup as rule},
-};
+use super::rules::{self, backup as rule};
 
-/// Scheduled copies of the SQLite database, taken while the servers write, onto a volume of their own or into a bucket.
-/// `kubectl create job --from=cronjob/…-backup` takes one at once.
+/// Scheduled backups of the SQLite database, taken while the servers write. Backups are stored on a
+/// separate volume or in an S3 bucket. To take one immediately, run `kubectl create job
+/// --from=cronjob/…-backup`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = rule::one_target(),
     validation = rules::presence::retention_is_kept(),
     validation = rules::presence::bucket_is_kept(),
-    validation = rules::presence::bucket_setting_is_kept("prefix", "backups would go elsewhere in the bucket, and those that there are would be out of sight", "`NAMESPACE/NAME`"),
-    validation = rules::presence::bucket_setting_is_kept("endpoint", "backups and the key would go to Amazon", "`https://s3.REGION.amazonaws.com`"),
+    validation = rules::presence::bucket_setting_is_kept("prefix", "backups would be written to another prefix, and the operator would ignore the existing ones", "`NAMESPACE/NAME`"),
+    validation = rules::presence::bucket_setting_is_kept("endpoint", "backups and the credentials would be sent to Amazon", "`https://s3.REGION.amazonaws.com`"),
     validation = rules::presence::backup_claim_is_kept(),
     validation = rules::presence::suspension_is_kept()
 )]
 pub struct Backup {
-    /// Default true. With false no backup is taken; those that exist stay.
+    /// `false` takes no backups. Existing backups are kept. Default true.
     pub enabled: Option<bool>,
-    /// Minute, hour, day of month, month, day of week. Default `0 3 * * *`.
+    /// Cron expression with five fields: minute, hour, day of month, month, day of week. Default `0
+    /// 3 * * *`.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(validation = rule::schedule())]
     pub schedule: Option<String>,
@@ -33,45 +33,50 @@ pub struct Backup {
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = rule::time_zone())]
     pub time_zone: Option<String>,
-    /// Which backups stay.
+    /// Number of backups to keep.
     pub retention: Option<Retention>,
-    /// The claim that backups are written to.
+    /// PersistentVolumeClaim that backups are written to. Mutually exclusive with `s3`.
     pub volume: Option<BackupVolume>,
-    /// A bucket that they are written to instead.
+    /// S3 bucket that backups are written to. Mutually exclusive with `volume`.
     pub s3: Option<S3>,
-    /// Takes no backups by schedule, for now; by hand they still can be.
+    /// `true` suspends the schedule. You can still take backups manually. Default false.
     pub suspend: Option<bool>,
 }
 
-/// Which backups stay.
+/// Number of backups to keep.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Retention {
-    /// The newest ones; an older one goes after a new one was verified. Default 7.
+    /// Number of newest backups to keep. The operator deletes an older backup only after a new one
+    /// was verified. Default 7.
     #[schemars(range(min = 1, max = 1000))]
     pub count: Option<i32>,
 }
 
-/// The claim of the backups. It stays when the cluster is deleted.
+/// The PersistentVolumeClaim of the backups. It is kept when the LogPilotCluster is deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::existing_claim_is_used_as_it_is())]
 pub struct BackupVolume {
-    /// Holds `retention.count` copies and one more. Default `20Gi`.
-    /// May grow. A smaller size is taken while the volume is not that large yet; no volume shrinks.
+    /// Size of the PVC, for `retention.count` backups plus one. Can be increased. It can be
+    /// decreased only as long as the volume has not reached the new size, because volumes cannot
+    /// shrink. Default `20Gi`.
     #[schemars(schema_with = "super::schema::memory")]
     #[serde(default)]
     pub size: Option<Quantity>,
-    /// Default: the cluster's default class. Another class than the data's survives more. Immutable.
+    /// StorageClass of the PVC. A different class than that of the data volume protects against
+    /// more failures. Immutable. Default: the default StorageClass of the Kubernetes cluster.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub storage_class_name: Option<String>,
-    /// Writes to this claim instead of making one; only with `storage.sharing: Shared`. It is never changed or deleted.
+    /// Name of an existing PVC to use instead of creating one. Allowed only with `storage.sharing:
+    /// Shared`. The operator never changes or deletes this PVC.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub existing_claim: Option<String>,
 }
 
-/// A bucket of Amazon S3 or of a server that speaks its protocol. It is never made, and never emptied of what is others'.
+/// A bucket of Amazon S3 or of an S3-compatible server. The operator never creates the bucket and
+/// deletes only its own backups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::one_source_of_keys())]
@@ -80,27 +85,35 @@ pub struct S3 {
     #[schemars(length(min = 3, max = 63))]
     #[x_kube(validation = rule::bucket())]
     pub bucket: String,
-    /// What the names of the backups begin with, before a `/`. Default: the namespace and the name of the cluster.
-    /// Where another cluster has the same, each counts and removes only its own. With `storage.sharing: PerComponent` the component's name follows.
+    /// Key prefix of the backups, without a trailing `/`. If several resources use the same prefix,
+    /// each counts and deletes only its own backups. With `storage.sharing: PerComponent` the name
+    /// of the component is appended. Default: `NAMESPACE/NAME`, the namespace of the servers and
+    /// the name prefix of the objects.
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(validation = rule::prefix())]
     pub prefix: Option<String>,
-    /// The server, such as `https://minio.example.com:9000`. Default: Amazon's of the region.
+    /// URL of the S3 server, such as `https://minio.example.com:9000`. Default: the Amazon S3
+    /// endpoint of the region.
     #[schemars(length(min = 1, max = 256))]
     #[x_kube(validation = rule::endpoint())]
     pub endpoint: Option<String>,
-    /// Default `us-east-1`, which most servers but Amazon's accept.
+    /// Region of the bucket. Most S3-compatible servers accept the default. Default `us-east-1`.
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = rule::region())]
     pub region: Option<String>,
-    /// Whether the bucket stands in the URL's path, and not in front of the host. Default: true with an `endpoint`.
+    /// `true` puts the bucket name into the path of the URL, `false` into the host name. Default:
+    /// `true` if `endpoint` is set, else `false`.
     pub path_style: Option<bool>,
-    /// `Secret`: the key in `credentialsSecret`. `WorkloadIdentity`: the pods that copy get short-lived keys for their
-    /// ServiceAccount, by the annotation of a role in `serviceAccount.annotations` or by EKS Pod Identity. Default `Secret`.
+    /// Source of the credentials. `Secret`: the access key in `credentialsSecret`.
+    /// `WorkloadIdentity`: the backup and restore pods receive short-lived credentials for their
+    /// ServiceAccount, through a role annotation in `serviceAccount.annotations` or through EKS Pod
+    /// Identity. Default `Secret`.
     pub credentials: Option<S3CredentialsFrom>,
-    /// The Secret with the key. Only the pods that copy read it. Not with `credentials: WorkloadIdentity`.
+    /// Secret that contains the access key. Only the backup and restore pods read it. Not allowed
+    /// with `credentials: WorkloadIdentity`.
     pub credentials_secret: Option<S3Credentials>,
-    /// Certificates that are trusted instead of the public ones, for a private authority.
+    /// ConfigMap with the CA certificates to trust instead of the public ones, for a private
+    /// certificate authority.
     pub ca_config_map: Option<CaConfigMap>,
 }
 
@@ -114,15 +127,15 @@ pub enum S3CredentialsFrom {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct S3Credentials {
-    /// Name of the Secret, in the cluster's namespace.
+    /// Name of the Secret in the namespace of the servers.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub name: String,
-    /// Default `access-key-id`.
+    /// Key of the Secret that holds the access key ID. Default `access-key-id`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::data_key())]
     pub access_key_id_key: Option<String>,
-    /// Default `secret-access-key`.
+    /// Key of the Secret that holds the secret access key. Default `secret-access-key`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::data_key())]
     pub secret_access_key_key: Option<String>,
@@ -130,11 +143,11 @@ pub struct S3Credentials {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct CaConfigMap {
-    /// Name of the ConfigMap, in the cluster's namespace.
+    /// Name of the ConfigMap in the namespace of the servers.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub name: String,
-    /// Default `ca.crt`.
+    /// Key of the ConfigMap that holds the certificates in PEM format. Default `ca.crt`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::data_key())]
     pub key: Option<String>,

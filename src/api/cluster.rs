@@ -5,16 +5,21 @@ use std::collections::BTreeMap;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use workload::{
+    StringMap,
+    api::{
+        common::{DeletionPolicy, ImagePullPolicy, LocalReference},
+        limits::Limits,
+        network::NetworkPolicy,
+    },
+};
 
 use super::{
     backup::Backup,
-    common::{DeletionPolicy, ImagePullPolicy, LocalReference, StringMap},
     component::ComponentSpec,
     config::{Auth, Config, ServiceAccount},
     exposure::{ComponentKey, Exposure},
-    limits::Limits,
     monitoring::Monitoring,
-    network::NetworkPolicy,
     patches::ObjectPatch,
     restore::Restore,
     rules,
@@ -93,41 +98,43 @@ use super::{
     validation = rules::presence::monitoring_peer_is_kept(),
     validation = rules::presence::ingress_controller_is_kept(),
     validation = rules::presence::api_key_is_kept(),
-    validation = rules::presence::operation_is_kept("paused", "the operator would change what it left alone"),
+    validation = rules::presence::operation_is_kept("paused", "the operator would change objects again"),
     validation = rules::presence::operation_is_kept("stopped", "pods would start")
 )]
 pub struct LogPilotClusterSpec {
-    /// Prefix of every child's name. Default: the resource's name. Immutable.
+    /// Prefix of the names of all objects. Immutable. Default: the name of the resource.
     #[schemars(length(min = 1, max = 40))]
     #[x_kube(validation = rules::identity::name_override_format())]
     pub name_override: Option<String>,
-    /// The namespace of the servers.
+    /// Namespace of the servers.
     pub namespace: Option<Namespace>,
-    /// Namespace for objects of monitoring; not given: they live beside the servers. Immutable.
+    /// Namespace for monitoring objects. Immutable. Default: the namespace of the servers.
     pub system_namespace: Option<SystemNamespace>,
-    /// A set of defaults, every one of which can be overridden: with `Development` components run one pod,
-    /// with `Staging` two, with `Production` two, and three of rest. Default `Production`.
+    /// Preset of defaults. You can override each of them. `Development` runs one pod per component,
+    /// `Staging` two, and `Production` two (three for `rest`). Default `Production`.
     pub environment: Option<Environment>,
-    /// Image of every component, with a tag or a digest.
+    /// Image of all components, with a tag or a digest.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = rules::image_format(), validation = rules::image_version())]
     pub image: String,
-    /// Mirror prefix put before every image of the servers, for air-gapped sites. Backups, restores and checks of them run
-    /// the operator's own image, as its installation names it: mirror that one in the operator's Deployment.
+    /// Registry mirror prefix for all images of the servers, for air-gapped sites. Backups,
+    /// restores and configuration checks run the operator's own image, as its installation names
+    /// it. Mirror that image in the operator's Deployment.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::image_registry())]
     pub image_registry: Option<String>,
-    /// Default: the kubelet's, `Always` for the tag `latest` and `IfNotPresent` for others.
+    /// Pull policy of the images. Default: as in Kubernetes, `Always` for the tag `latest` and
+    /// `IfNotPresent` for others.
     pub image_pull_policy: Option<ImagePullPolicy>,
-    /// Secrets in the cluster's namespace that log in to the registry.
+    /// Secrets with the credentials of the image registry, in the namespace of the servers.
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub image_pull_secrets: Option<Vec<LocalReference>>,
-    /// Added to the metadata of every object and pod.
+    /// Labels that are added to every object and pod.
     #[schemars(schema_with = "super::schema::labels")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub common_labels: StringMap,
-    /// Added to the metadata of every object.
+    /// Annotations that are added to every object.
     #[schemars(schema_with = "super::schema::annotations")]
     #[x_kube(
         validation = rules::metadata::qualified_keys(),
@@ -136,10 +143,10 @@ pub struct LogPilotClusterSpec {
     )]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub common_annotations: StringMap,
-    /// The pods' ServiceAccount; no token of it is mounted.
+    /// ServiceAccount of the pods. Its token is not mounted.
     pub service_account: Option<ServiceAccount>,
-    /// The server roles to run, by key: `all`, `rest`, `grpc`. Left out, it means `all: {}`; a component with
-    /// its defaults needs its braces, as in `rest: {}`.
+    /// Components to run, by key: `all`, `rest`, `grpc`. Write a component that uses only defaults
+    /// with braces, as in `rest: {}`. Default: `all: {}`.
     #[schemars(schema_with = "super::schema::components")]
     #[x_kube(
         validation = rules::presence::some_component(),
@@ -159,60 +166,66 @@ pub struct LogPilotClusterSpec {
     )]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<ComponentKey, ComponentSpec>,
-    /// What goes into the server's `application.yml`.
+    /// Settings of the server's `application.yml`.
     pub config: Option<Config>,
-    /// Where the clients' API key comes from.
+    /// Source of the API key that clients use.
     pub auth: Option<Auth>,
-    /// The server's storage and the claim under it.
+    /// Storage of the servers and its PersistentVolumeClaims.
     pub storage: Option<Storage>,
-    /// Scheduled copies of the data.
+    /// Scheduled backups of the data. Not taken if absent.
     pub backup: Option<Backup>,
-    /// Puts a backup in the place of the data, once.
+    /// Replaces the data with a backup, once per `requestId`.
     pub restore: Option<Restore>,
-    /// How clients outside the cluster reach the servers.
+    /// Access for clients outside the Kubernetes cluster. Absent: no access from outside, except
+    /// through `loadBalancer` and `nodePort` of a component.
     pub exposure: Option<Exposure>,
-    /// How the servers are observed.
+    /// Metrics, alerts, objectives and dashboards.
     pub monitoring: Option<Monitoring>,
-    /// Who may talk to the servers. Not given: anyone on the service ports, and the monitoring on its port.
+    /// Network access to and from the servers. Absent: all clients may connect to the service
+    /// ports, and only the monitoring may connect to the management port.
     pub network_policy: Option<NetworkPolicy>,
-    /// Limits of the namespace: defaults for containers, and a quota.
+    /// Resource limits of the namespace: defaults for containers, and a quota.
     pub limits: Option<Limits>,
-    /// With `true` an admission policy refuses to delete this resource, the claims made for it, and its namespace
-    /// where the operator made that. The policy is part of `install.yaml` (`config/admission`): without it this is a label
-    /// and no more. Default `false`.
+    /// `true` prevents deletion of this resource, of its PVCs, and of its namespace if the operator
+    /// created it. An admission policy enforces this. The policy is part of `install.yaml`
+    /// (`config/admission`). Without the policy, this field only sets a label. Default `false`.
     pub deletion_protection: Option<bool>,
-    /// What the operator does with the cluster, apart from what it should be.
+    /// Pauses reconciliation or stops the servers.
     pub operation: Option<Operation>,
-    /// Changes to generated objects that have no field here, applied in order after everything else.
+    /// Changes to generated objects that have no field of their own. Patches are applied in order,
+    /// after everything else.
     #[schemars(length(max = 32))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patches: Vec<ObjectPatch>,
 }
 
-/// The namespace of the servers.
+/// Namespace of the servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Namespace {
-    /// Default: the resource's name. Immutable. An existing namespace is used and never changed.
+    /// Name of the namespace. The operator uses an existing namespace and never changes it.
+    /// Immutable. Default: the name of the resource.
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = rules::dns_label(), validation = rules::allowed_namespace())]
     pub name: Option<String>,
-    /// Labels of a namespace that the operator makes. One that is there already and lacks them is reported as
-    /// `SettingIgnored`.
+    /// Labels of a namespace that the operator creates. If an existing namespace lacks them, the
+    /// operator reports `SettingIgnored`.
     #[schemars(schema_with = "super::schema::labels")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub labels: StringMap,
-    /// Pod Security Standard enforced in a namespace that the operator makes. Default `Restricted`.
+    /// Pod Security Standard that is enforced in a namespace that the operator creates. Default
+    /// `Restricted`.
     pub pod_security: Option<PodSecurity>,
-    /// With `Delete` a namespace that the operator made goes with the cluster; the storage must say so too.
-    /// Default `Retain`.
+    /// `Delete` deletes a namespace that the operator created together with the LogPilotCluster.
+    /// `storage.volume.deletionPolicy` must then be `Delete` too. Default `Retain`.
     pub deletion_policy: Option<DeletionPolicy>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct SystemNamespace {
-    /// Its name. Made if it is absent; an existing one is used and never changed.
+    /// Name of the namespace. The operator creates it if it does not exist. It uses an existing
+    /// namespace and never changes it.
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = rules::dns_label(), validation = rules::allowed_namespace())]
     pub name: String,
@@ -234,12 +247,14 @@ pub enum Environment {
     Production,
 }
 
-/// What the operator does with the cluster, apart from what it should be.
+/// Operational switches that do not describe the desired state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Operation {
-    /// Nothing is written but the status, which stays true.
+    /// `true` pauses reconciliation: the operator writes only the status and keeps it up to date.
+    /// Default `false`.
     pub paused: Option<bool>,
-    /// No pods; everything else stays, the data above all. Set to false, as many pods come back as there were.
+    /// `true` scales all components to zero and keeps everything else, including the data. With
+    /// `false`, the previous number of pods is restored. Default `false`.
     pub stopped: Option<bool>,
 }
 

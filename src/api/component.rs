@@ -1,16 +1,19 @@
 //! One server role: `all`, `rest` or `grpc`. A component exists when its key is present.
 
-use kube::KubeSchema;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-use super::{
-    common::{
-        EnvFromSource, EnvVar, IntOrPercent, ProbePort, Quantity, Resources, StringMap, Toleration,
-        TopologySpread,
+use kube::KubeSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use workload::{
+    StringMap,
+    api::{
+        common::{EnvFromSource, EnvVarSource, Quantity, Resources, Toleration, TopologySpread},
+        component::{Autoscaling, PodDisruptionBudget, Strategy},
     },
-    rules::{self, components as rule},
 };
+
+use super::rules::{self, components as rule};
 
 /// Settings of one component. `{}` is a complete component with the defaults of its role.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -23,57 +26,63 @@ use super::{
     validation = rules::presence::no_replicas_are_kept()
 )]
 pub struct ComponentSpec {
-    /// `false` turns the component off and keeps its settings.
+    /// `false` removes the component and keeps its settings. Default true.
     pub enabled: Option<bool>,
     /// Overrides `spec.image` for this component.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = rules::image_format(), validation = rules::image_version())]
     pub image: Option<String>,
-    /// Number of pods; not together with `autoscaling`. Default: 2 for all and grpc, 3 for rest.
+    /// Number of pods. Not allowed while `autoscaling` is enabled. Default: set by `environment`; in
+    /// `Production`, 2 for `all` and `grpc`, 3 for `rest`.
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<i32>,
-    /// CPU and memory of the server container.
+    /// CPU, memory and ephemeral storage of the server container.
+    #[x_kube(
+        validation = rule::memory_within_limit("256Mi", "512Mi"),
+        validation = rule::ephemeral_storage_within_limit()
+    )]
     pub resources: Option<Resources>,
-    /// User and groups of the pods, and of those that back its data up, restore it or try its configuration.
+    /// User and groups of the server pods and of the backup, restore and config-check pods of this component.
     pub security_context: Option<PodIdentity>,
-    /// Health checks.
+    /// Health checks of the server container.
     pub probes: Option<Probes>,
-    /// How pods are replaced.
+    /// How pods are replaced during an update. Absent values follow from the storage.
     pub strategy: Option<Strategy>,
-    /// Seconds a pod must be ready before it counts as available. Default 0.
+    /// Seconds that a new pod must be ready before it counts as available. Default 0.
     #[schemars(range(min = 0, max = 3600))]
     pub min_ready_seconds: Option<i32>,
-    /// Seconds after which an update without progress is reported as stuck. Default 600.
+    /// Seconds without progress after which an update is reported as stuck. Must be greater than
+    /// `minReadySeconds`. Default 600.
     #[schemars(range(min = 1, max = 86400))]
     pub progress_deadline_seconds: Option<i32>,
-    /// Old revisions kept for a rollback.
+    /// Number of old revisions to keep for a rollback. Default 10, as in Kubernetes.
     #[schemars(range(min = 1, max = 100))]
     pub revision_history_limit: Option<i32>,
-    /// Seconds a pod may take to stop, the 5 s preStop delay included. Default 45.
+    /// Seconds that a pod has to terminate, including the 5 s preStop delay. At least 6. Default 45.
     #[schemars(range(min = 0, max = 3600))]
     #[x_kube(validation = rule::grace_period())]
     pub termination_grace_period_seconds: Option<i64>,
-    /// A HorizontalPodAutoscaler. Replicas then belong to it.
+    /// HorizontalPodAutoscaler of the component. It then controls the number of pods.
     pub autoscaling: Option<Autoscaling>,
-    /// A PodDisruptionBudget.
+    /// PodDisruptionBudget of the component. Default: `maxUnavailable: 1`, if that cannot block a drain.
     pub pod_disruption_budget: Option<PodDisruptionBudget>,
-    /// More environment variables. Settings of the operator have fields of their own.
+    /// Additional environment variables, except those that the operator sets, which have fields of their own.
     #[schemars(length(max = 200), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub env: Option<Vec<EnvVar>>,
     /// Secrets and ConfigMaps whose keys become environment variables.
     #[schemars(length(max = 16))]
     pub env_from: Option<Vec<EnvFromSource>>,
-    /// Added to the pods' labels.
+    /// Labels that are added to the pods.
     #[schemars(schema_with = "super::schema::labels")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub pod_labels: StringMap,
-    /// Added to the pods' annotations.
+    /// Annotations that are added to the pods.
     #[schemars(schema_with = "super::schema::annotations")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_annotations())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub pod_annotations: StringMap,
-    /// Labels a node must have to run the pods.
+    /// Labels that a node must have to run the pods.
     #[schemars(schema_with = "super::schema::labels")]
     #[x_kube(validation = rules::metadata::qualified_keys())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
@@ -81,69 +90,47 @@ pub struct ComponentSpec {
     /// Taints that the pods tolerate.
     #[schemars(length(max = 32))]
     pub tolerations: Option<Vec<Toleration>>,
-    /// How the pods spread over zones or nodes. Left out: over both, where they may; `[]`: not at all.
+    /// How the pods spread over zones or nodes. Absent: over both if the storage allows it. `[]`: not at all.
     #[schemars(length(max = 8))]
     #[x_kube(validation = rule::spread_once())]
     pub topology_spread: Option<Vec<TopologySpread>>,
-    /// A PriorityClass of the cluster; not one of the system's.
+    /// PriorityClass of the pods. The classes of the system (`system-…`) are not allowed.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name(), validation = rule::priority_class())]
     pub priority_class_name: Option<String>,
-    /// A Service of type LoadBalancer in front of the component.
+    /// Service of type LoadBalancer in front of the component.
     pub load_balancer: Option<LoadBalancer>,
-    /// A Service of type NodePort in front of the component.
+    /// Service of type NodePort in front of the component.
     pub node_port: Option<NodePort>,
-    /// This component's own claim; only with `storage.sharing: PerComponent`.
+    /// PersistentVolumeClaim of this component. Allowed only with `storage.sharing: PerComponent`.
     pub volume: Option<ComponentVolume>,
 }
 
-/// Size of a component's own claim.
+/// Size of the PVC of one component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ComponentVolume {
-    /// May grow. A smaller size is taken while the volume is not that large yet; no volume shrinks.
+    /// Size of the PVC. Can be increased. It can be decreased only as long as the volume has not reached the
+    /// new size, because volumes cannot shrink.
     #[schemars(schema_with = "super::schema::memory")]
     pub size: Quantity,
 }
 
-/// How pods are replaced. Unset values follow the storage (docs: storage and replicas).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::recreate_has_no_rolling(), validation = rule::rolling_can_move())]
-pub struct Strategy {
-    /// Default `RollingUpdate`, and `Recreate` where the storage allows one pod only.
-    #[serde(rename = "type")]
-    pub type_: Option<StrategyType>,
-    /// Pods that may be started before old ones go. Default 25%.
-    #[schemars(schema_with = "super::schema::surge")]
-    #[serde(default)]
-    pub max_surge: Option<IntOrPercent>,
-    /// Pods that may be missing during an update. Default 25%.
-    #[serde(default)]
-    pub max_unavailable: Option<IntOrPercent>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum StrategyType {
-    RollingUpdate,
-    Recreate,
-}
-
-/// User and groups of the pods. Components that share a volume have the same user and `fsGroup`.
+/// User and groups of the pods. Components that share a volume must have the same user and `fsGroup`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::platform_assigns_all())]
 pub struct PodIdentity {
-    /// `Platform` leaves user and groups out of the pods, for platforms that assign them, such as OpenShift.
-    /// Default `Operator`.
+    /// Source of the IDs. `Operator`: the operator sets them. `Platform`: the operator leaves them out of the
+    /// pods, for platforms that assign them, such as OpenShift. Default `Operator`.
     pub assigned_by: Option<AssignedBy>,
-    /// Default 10001. 0, which is root, only where `namespace.podSecurity` is not `Restricted`.
+    /// User ID. 0 (root) is allowed only if `namespace.podSecurity` is not `Restricted`. Default 10001.
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub run_as_user: Option<i64>,
-    /// Default: the number of the user.
+    /// Group ID. Default: `runAsUser`.
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub run_as_group: Option<i64>,
-    /// The group that owns the volumes. Default: the number of the user. With another group than before, the kubelet
-    /// hands all files of a volume over to it at the next start.
+    /// Group ID that owns the volumes. After a change, the kubelet changes the group of all files of a volume
+    /// at the next start. Default: `runAsUser`.
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub fs_group: Option<i64>,
 }
@@ -153,7 +140,7 @@ pub enum AssignedBy {
     /// The operator writes user and groups into the pods.
     #[default]
     Operator,
-    /// The platform's admission does.
+    /// The platform's admission controller sets user and groups.
     Platform,
 }
 
@@ -162,21 +149,22 @@ pub enum AssignedBy {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::exec_has_command(), validation = rule::command_only_with_exec())]
 pub struct Probes {
-    /// `ActuatorGroups`: HTTP on the management port, `/actuator/health/liveness` and `/readiness`.
-    /// `Actuator`: `/actuator/health` for every probe, so that a storage fault restarts the pod. `Tcp`: a
-    /// connection to the serving port. `Grpc`: the gRPC health protocol, which the server answers only to
-    /// callers with the API key. `Http`: the `path` of each probe. `Exec`: `command`. Each probe may have a mode of its
-    /// own. Default `ActuatorGroups`.
+    /// How the probes check the server. `ActuatorGroups`: HTTP on the management port,
+    /// `/actuator/health/liveness` and `/actuator/health/readiness`. `Actuator`: HTTP on the management port,
+    /// `/actuator/health` for every probe, so that a storage fault restarts the pod. `Tcp`: a connection to
+    /// the serving port. `Grpc`: the gRPC health protocol, which the server answers only to callers with the
+    /// API key. `Http`: HTTP to the `path` of each probe. `Exec`: `command`. A probe can override the mode.
+    /// Default `ActuatorGroups`.
     pub mode: Option<ProbeMode>,
-    /// Command of mode `Exec`, run without a shell.
+    /// Command of mode `Exec`, run without a shell. Required with that mode.
     #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]
     pub command: Option<Vec<String>>,
-    /// Failing it restarts the pod.
+    /// Liveness probe. The kubelet restarts the container if it fails.
     #[x_kube(validation = rule::one_success())]
     pub liveness: Option<ProbeTimings>,
-    /// Failing it takes the pod out of its Services.
+    /// Readiness probe. The pod receives no traffic from its Services while it fails.
     pub readiness: Option<ProbeTimings>,
-    /// Until it succeeds the others wait.
+    /// Startup probe. The other probes start after it succeeds.
     #[x_kube(validation = rule::one_success())]
     pub startup: Option<ProbeTimings>,
 }
@@ -188,153 +176,52 @@ pub enum ProbeMode {
     ActuatorGroups,
     /// HTTP on the management port: `/actuator/health` for every probe; a storage fault restarts the pod.
     Actuator,
-    /// A connection to the serving port.
+    /// A TCP connection to the serving port.
     Tcp,
-    /// The gRPC health protocol on the gRPC port. The server answers it only to callers with the API key.
+    /// The gRPC health protocol on the gRPC port. The server answers only callers with the API key.
     Grpc,
-    /// HTTP on the management port, or on `port`, to the `path` that the probe names.
+    /// HTTP to the `path` of the probe, on the management port or on `port`.
     Http,
     /// A command in the container.
     Exec,
 }
 
-/// One probe: what it asks, and its timing in seconds. Each value not given keeps its default.
+/// One probe: its target, and its timing in seconds. Absent values keep their defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::probe_says_what_its_mode_asks())]
 pub struct ProbeTimings {
-    /// `false` leaves this probe out.
+    /// `false` removes this probe. Default true.
     pub enabled: Option<bool>,
-    /// As `probes.mode`, for this probe alone.
+    /// Mode of this probe. Default: `probes.mode`.
     pub mode: Option<ProbeMode>,
-    /// What an HTTP probe asks for. Default: that of the mode; `Http` has none.
+    /// Path of an HTTP probe. Required with mode `Http`, which has no default. Default: the path of the mode.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = rule::probe_path())]
     pub path: Option<String>,
-    /// `management`, `http`, `grpc` or a number. Default: the management port for HTTP, the serving port for `Tcp`, and
-    /// the gRPC port for `Grpc`.
+    /// Port of the probe: `management`, `http`, `grpc` or a number. Default: the management port for HTTP,
+    /// the serving port for `Tcp`, and the gRPC port for `Grpc`.
     #[serde(default)]
     pub port: Option<ProbePort>,
-    /// Command of mode `Exec`, for this probe alone.
+    /// Command of mode `Exec`, for this probe only. Default: `probes.command`.
     #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]
     pub command: Option<Vec<String>>,
-    /// Seconds from the container's start to the first check.
+    /// Seconds from the start of the container to the first check. Default 30 (liveness) or 10.
     #[schemars(range(min = 0, max = 3600))]
     pub initial_delay_seconds: Option<i32>,
-    /// Seconds between checks.
+    /// Seconds between checks. Default 10 for liveness and startup, 5 for readiness.
     #[schemars(range(min = 1, max = 3600))]
     pub period_seconds: Option<i32>,
-    /// Seconds an answer may take.
+    /// Seconds after which a check without a response fails. Default 3 for readiness, 5 for the others.
     #[schemars(range(min = 1, max = 3600))]
     pub timeout_seconds: Option<i32>,
-    /// Failures in a row that count.
+    /// Consecutive failures after which the probe fails. Default 10 for startup, 3 for the others.
     #[schemars(range(min = 1, max = 1000))]
     pub failure_threshold: Option<i32>,
-    /// Only 1 for liveness and startup, as in a Pod.
+    /// Consecutive successes after which the probe succeeds. Only 1 for liveness and startup, as in a Pod.
+    /// Default 1.
     #[schemars(range(min = 1, max = 100))]
     pub success_threshold: Option<i32>,
-}
-
-/// A HorizontalPodAutoscaler for the component. Replicas then belong to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::max_not_below_min())]
-pub struct Autoscaling {
-    /// `false` turns the autoscaler off and keeps its settings; `replicas` must then be given.
-    pub enabled: Option<bool>,
-    /// Fewest pods. Default 2, or `maxReplicas` where that is less.
-    #[schemars(range(min = 1, max = 1000))]
-    pub min_replicas: Option<i32>,
-    /// Most pods. They count for what the storage allows.
-    #[schemars(range(min = 1, max = 1000))]
-    pub max_replicas: i32,
-    /// Average CPU use in percent of the request. Default 70 where no target is given.
-    #[schemars(range(min = 1, max = 500))]
-    #[serde(rename = "targetCPUUtilizationPercentage")]
-    pub target_cpu_utilization_percentage: Option<i32>,
-    /// Average memory use in percent of the request.
-    #[schemars(range(min = 1, max = 500))]
-    pub target_memory_utilization_percentage: Option<i32>,
-    /// How fast the autoscaler moves.
-    pub behavior: Option<ScalingBehavior>,
-}
-
-/// How fast the autoscaler moves.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ScalingBehavior {
-    /// How fast pods are added.
-    pub scale_up: Option<ScalingRules>,
-    /// How fast pods are removed.
-    pub scale_down: Option<ScalingRules>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ScalingRules {
-    /// Seconds over which the autoscaler looks back before it moves. Kubernetes' default: 0 up, 300 down.
-    #[schemars(range(min = 0, max = 3600))]
-    pub stabilization_window_seconds: Option<i32>,
-    /// Which policy counts where several apply. Default `Max`.
-    pub select_policy: Option<SelectPolicy>,
-    /// How many pods may come or go in a time.
-    #[schemars(length(max = 8))]
-    pub policies: Option<Vec<ScalingPolicy>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum SelectPolicy {
-    Max,
-    Min,
-    Disabled,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ScalingPolicy {
-    /// Counts pods, or percent of them.
-    #[serde(rename = "type")]
-    pub type_: ScalingPolicyType,
-    /// How many pods or percent, at most, in one period.
-    #[schemars(range(min = 1, max = 1000))]
-    pub value: i32,
-    /// The period.
-    #[schemars(range(min = 1, max = 1800))]
-    pub period_seconds: i32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ScalingPolicyType {
-    Pods,
-    Percent,
-}
-
-/// Bounds voluntary disruption. Default where it cannot block a drain: `maxUnavailable: 1`.
-///
-/// One that blocks every drain is honoured, with a warning in the status: a freeze can be meant,
-/// and whether it blocks depends on pods that are running.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = rule::one_budget())]
-pub struct PodDisruptionBudget {
-    /// `false` leaves the budget out.
-    pub enabled: Option<bool>,
-    /// Pods that must stay, as a number or a percentage. Not together with `maxUnavailable`.
-    pub min_available: Option<IntOrPercent>,
-    /// Pods that may go at once, as a number or a percentage. Not together with `minAvailable`.
-    pub max_unavailable: Option<IntOrPercent>,
-    /// Pods that are not ready: `AlwaysAllow` lets a drain take them whatever the budget says, so that a broken pod blocks
-    /// none; `IfHealthyBudget` only while enough others are ready. Default `AlwaysAllow`.
-    pub unhealthy_pod_eviction_policy: Option<UnhealthyPodEviction>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum UnhealthyPodEviction {
-    /// A drain may always take a pod that is not ready.
-    #[default]
-    AlwaysAllow,
-    /// Only while as many pods as the budget wants are ready.
-    IfHealthyBudget,
 }
 
 /// A Service of type LoadBalancer in front of the component.
@@ -348,39 +235,81 @@ pub enum UnhealthyPodEviction {
     validation = rules::widening::load_balancer_guards_are_kept()
 )]
 pub struct LoadBalancer {
-    /// `false` removes the Service and keeps its settings.
+    /// `false` removes the Service and keeps its settings. Default true.
     pub enabled: Option<bool>,
-    /// Default 80; only for a component that serves HTTP.
+    /// Port for HTTP. Only for a component that serves HTTP. Default 80.
     #[schemars(range(min = 1, max = 65535))]
     pub http_port: Option<i32>,
-    /// Default 50051; only for a component that serves gRPC.
+    /// Port for gRPC. Only for a component that serves gRPC. Default 50051.
     #[schemars(range(min = 1, max = 65535))]
     pub grpc_port: Option<i32>,
-    /// The implementation that serves it, where it is not the cluster's default. Immutable while there is one.
+    /// Load balancer class. Immutable while the load balancer exists. Default: the default implementation of
+    /// the Kubernetes cluster.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::metadata::qualified_name())]
     pub class: Option<String>,
-    /// Clients that may connect, as CIDR blocks; at least one. Left out: everyone.
+    /// Client addresses that may connect, as CIDR blocks. At least one. Absent: all clients may connect.
     #[schemars(schema_with = "super::schema::cidrs")]
     #[serde(default)]
     pub source_ranges: Option<Vec<String>>,
-    /// Settings of the cloud's load balancer.
+    /// Annotations of the Service, which configure the load balancer of the cloud provider.
     #[schemars(schema_with = "super::schema::annotations")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_annotations())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub annotations: StringMap,
 }
 
-/// A Service of type NodePort in front of the component. Ports not given are allocated by the cluster.
+/// A Service of type NodePort in front of the component. Kubernetes allocates the ports that are absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = rules::presence::switch_stays_off("clients could connect"))]
 pub struct NodePort {
-    /// `false` removes the Service and keeps its settings.
+    /// `false` removes the Service and keeps its settings. Default true.
     pub enabled: Option<bool>,
-    /// Port for HTTP; only for a component that serves it.
+    /// Node port for HTTP, from 30000 to 32767. Only for a component that serves HTTP. Default: allocated by
+    /// Kubernetes.
     #[schemars(range(min = 30000, max = 32767))]
     pub http: Option<i32>,
-    /// Port for gRPC; only for a component that serves it.
+    /// Node port for gRPC, from 30000 to 32767. Only for a component that serves gRPC. Default: allocated by
+    /// Kubernetes.
     #[schemars(range(min = 30000, max = 32767))]
     pub grpc: Option<i32>,
+}
+
+/// An environment variable of the server container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.value) != has(self.valueFrom)")
+    .message("must have exactly one of `value` and `valueFrom`; for an empty variable write `value: ''`"))]
+pub struct EnvVar {
+    /// Name of the variable: a C identifier that is not one of the operator's own settings.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::environment::variable_name(), validation = rules::environment::not_owned())]
+    pub name: String,
+    /// Value as plain text. Use `valueFrom` for secret values.
+    #[schemars(length(max = 32768))]
+    pub value: Option<String>,
+    /// Source of the value: a Secret, a ConfigMap, a field of the pod, or a resource of the
+    /// container.
+    pub value_from: Option<EnvVarSource>,
+}
+
+/// A port of the server container, by name or number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ProbePort {
+    Number(i32),
+    /// `management`, `http` or `grpc`.
+    Name(String),
+}
+
+impl JsonSchema for ProbePort {
+    fn schema_name() -> Cow<'static, str> {
+        "ProbePort".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        super::schema::probe_port()
+    }
 }

@@ -1,14 +1,16 @@
-//! Exposure by the Gateway API.
+//! Access through the Gateway API.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+use workload::api::{exposure::Tls, gateway::ParentRef};
 
 use super::{
-    exposure::{IngressRule, Tls},
+    exposure::IngressRule,
     rules::{self, gateway as rule, ingress},
 };
 
-/// An HTTPRoute for each host of an HTTP rule, and a GRPCRoute for each host of a gRPC rule.
+/// Routes of the Gateway API: an HTTPRoute for each host of an HTTP rule, and a GRPCRoute for each
+/// host of a gRPC rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -22,44 +24,31 @@ use super::{
     validation = rules::widening::listeners_stay_named()
 )]
 pub struct Gateway {
-    /// `false` removes the routes, and the Gateway made for them, and keeps the settings.
+    /// `false` removes the routes and the Gateway that the operator created, and keeps the
+    /// settings. Default true.
     pub enabled: Option<bool>,
-    /// Makes a Gateway of this class, with port 80, and port 443 where `tls` is given.
+    /// GatewayClass of a Gateway that the operator creates, with port 80, and port 443 if `tls` is
+    /// set. Mutually exclusive with `parentRefs`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub class_name: Option<String>,
-    /// Gateways that are there already, which must let routes of this namespace in.
+    /// Existing Gateways. They must allow routes from the namespace of the servers. Mutually
+    /// exclusive with `className`.
     #[schemars(length(min = 1, max = 8))]
     #[x_kube(validation = rule::unique_parents())]
     pub parent_refs: Option<Vec<ParentRef>>,
-    /// Hosts and paths. Components have to be named where more than one runs. The path of a gRPC rule is
-    /// a service and perhaps a method, such as `/logpilot.LogService/Send`.
+    /// Hosts and paths. If more than one component runs, each rule must name its component. The
+    /// path of a gRPC rule is a service and optionally a method, such as
+    /// `/logpilot.LogService/Send`.
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(
         validation = ingress::unique_locations(),
         validation = rule::one_protocol_per_host(),
-        validation = rule::grpc_path(),
+        validation = rule::grpc_path("/logpilot.LogService/Send"),
         validation = rule::few_rewrites()
     )]
     pub rules: Vec<IngressRule>,
-    /// TLS for every host of the rules, with `className`: port 443 ends it, and port 80 sends browsers there.
+    /// TLS for all hosts of the rules. Allowed only with `className`. Port 443 terminates TLS, and
+    /// port 80 redirects HTTP clients to it.
     pub tls: Option<Tls>,
-}
-
-/// A Gateway, and perhaps one listener of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ParentRef {
-    /// Name of the Gateway.
-    #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = rules::object_name())]
-    pub name: String,
-    /// Default: the cluster's namespace. Another one has to allow routes of this one in its listeners.
-    #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = rules::dns_label())]
-    pub namespace: Option<String>,
-    /// Name of a listener. Default: every one that fits.
-    #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = rules::object_name())]
-    pub section_name: Option<String>,
 }

@@ -1,21 +1,18 @@
-//! The custom resource types: what a user may write and what the operator reports.
+//! The custom resource types: spec, status, schema and CEL rules.
 //!
-//! Types, schema and CEL only. Everything that can be decided from the object alone is refused
-//! by the API server, so each bound and rule here carries the sentence its user will read.
-//! Defaults are not here: they are applied when objects are rendered and never written to `spec`.
+//! This module contains no other logic. The API server rejects everything that can be decided from
+//! the object alone, so each bound and rule here carries the message that its user reads. Defaults
+//! are not here: they are applied when objects are rendered and never written to `spec`.
 
 pub mod alerting;
 pub mod backup;
 pub mod cluster;
-pub mod common;
 pub mod component;
 pub mod config;
 pub mod crd;
 pub mod exposure;
 pub mod gateway;
-pub mod limits;
 pub mod monitoring;
-pub mod network;
 pub mod patches;
 pub mod restore;
 pub(crate) mod rules;
@@ -25,17 +22,14 @@ pub mod storage;
 
 pub use cluster::{LogPilotCluster, LogPilotClusterSpec};
 pub use crd::crd;
-pub use rules::{
-    components::{GRACE_PERIOD, LEAST_GRACE_SECONDS, PRIORITY_CLASS, SYSTEM_CLASSES},
-    environment::OWNED_VARIABLES,
-};
+pub use rules::environment::OWNED_VARIABLES;
 pub use status::LogPilotClusterStatus;
 
 /// API group of every kind of this operator.
 pub const GROUP: &str = "logpilot.io";
-/// The kind a user writes.
+/// The kind of the custom resource.
 pub const KIND: &str = "LogPilotCluster";
-/// Its plural, as in request paths.
+/// The plural name of the kind, as in request paths.
 pub const PLURAL: &str = "logpilotclusters";
 /// The only served version.
 pub const VERSION: &str = "v1alpha1";

@@ -1,11 +1,11 @@
-//! How the cluster is observed.
+//! Metrics, alerts, objectives and dashboards.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+use workload::{StringMap, api::monitoring::Monitor};
 
 use super::{
     alerting::{Rules, Slo},
-    common::StringMap,
     rules,
 };
 
@@ -17,56 +17,38 @@ use super::{
     validation = rules::monitoring::interval_suits_alerts("podMonitor")
 )]
 pub struct Monitoring {
-    /// A ServiceMonitor for the Prometheus operator.
+    /// ServiceMonitor for the Prometheus Operator. Mutually exclusive with `podMonitor`.
     pub service_monitor: Option<Monitor>,
-    /// A PodMonitor in place of the ServiceMonitor, for a Prometheus that selects only those.
+    /// PodMonitor for a Prometheus that selects only PodMonitors. Mutually exclusive with
+    /// `serviceMonitor`.
     pub pod_monitor: Option<Monitor>,
-    /// `prometheus.io/…` annotations on pods, for a Prometheus without its operator.
+    /// `prometheus.io/…` annotations on the pods, for a Prometheus without the Prometheus Operator.
     pub scrape_annotations: Option<ScrapeAnnotations>,
-    /// Alerts, as a PrometheusRule for the Prometheus operator.
+    /// Alerts, as a PrometheusRule for the Prometheus Operator.
     pub rules: Option<Rules>,
-    /// Service level objectives: recorded error ratios, and alerts on how fast they use up the error budget.
+    /// Service level objectives: recorded error ratios, and alerts on the burn rate of the error
+    /// budget.
     pub slo: Option<Slo>,
-    /// Grafana dashboards, as ConfigMaps that its sidecar loads.
+    /// Grafana dashboards, as ConfigMaps that the Grafana sidecar loads.
     pub dashboards: Option<Dashboards>,
 }
 
-/// Scrapes by the Prometheus operator; skipped, with a condition, where its CRD is not installed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::timeout_within_interval())]
-pub struct Monitor {
-    /// `false` removes the monitor and keeps its settings.
-    pub enabled: Option<bool>,
-    /// Default `30s`. At most `4m` where `rules` or `slo` are on; their windows follow it.
-    #[schemars(length(max = 16))]
-    #[x_kube(validation = rules::duration())]
-    pub interval: Option<String>,
-    /// Default `10s`; not longer than `interval`.
-    #[schemars(length(max = 16))]
-    #[x_kube(validation = rules::duration())]
-    pub scrape_timeout: Option<String>,
-    /// Extra labels, for a Prometheus that selects its monitors by label.
-    #[schemars(schema_with = "super::schema::labels")]
-    #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
-    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
-    pub labels: StringMap,
-}
-
-/// `prometheus.io/scrape`, `port` and `path` on every pod. `podAnnotations` of the same names win. Beside a monitor every
-/// pod is counted twice by a Prometheus that follows both (`ScrapedTwice`).
+/// The annotations `prometheus.io/scrape`, `prometheus.io/port` and `prometheus.io/path` on every
+/// pod. `podAnnotations` of the same names take precedence. A Prometheus that follows both these
+/// annotations and a monitor counts every pod twice (`ScrapedTwice`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ScrapeAnnotations {
-    /// `false` takes the annotations away, which rolls the pods.
+    /// `false` removes the annotations, which restarts the pods in a rolling update. Default true.
     pub enabled: Option<bool>,
 }
 
-/// Four dashboards: overview, business, performance, infrastructure.
+/// Four Grafana dashboards: overview, business, performance and infrastructure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Dashboards {
-    /// `false` removes the dashboards and keeps their settings.
+    /// `false` removes the dashboards and keeps their settings. Default true.
     pub enabled: Option<bool>,
-    /// Extra labels, for a sidecar that looks for another one than `grafana_dashboard: "1"`.
+    /// Additional labels of the ConfigMaps, for a sidecar that selects by another label than
+    /// `grafana_dashboard: "1"`.
     #[schemars(schema_with = "super::schema::labels")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]

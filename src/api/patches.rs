@@ -1,9 +1,9 @@
-//! The escape hatch: changes to generated objects that have no field of their own.
+//! Patches: changes to generated objects that have no field of their own.
 
 use kube::KubeSchema;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use workload::api::patches::{Operation, PatchType};
 
 use super::rules::{self, patches as rule};
 
@@ -11,76 +11,35 @@ use super::rules::{self, patches as rule};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = rule::patch_by_its_type(), validation = rule::operations_by_their_type())]
 pub struct ObjectPatch {
-    /// The object. One that is not there is told as `PatchUnmatched`.
+    /// Object to change. If it does not exist, the operator reports `PatchUnmatched`.
     pub target: PatchTarget,
-    /// `Merge` (default): objects are merged, `null` removes, a list replaces the list. `Strategic`: lists of containers,
-    /// variables, ports, volumes and listeners are merged by name, port or path too, and `$patch: delete` in an object
-    /// removes it. Prefer that to `null`, which `kubectl apply` drops unless it is `--server-side`.
-    /// `Json6902`: the `operations`.
+    /// Type of the patch. `Merge`: objects are merged, `null` removes a field, a list replaces the
+    /// list. `Strategic`: in addition, lists of containers, variables, ports, volumes and listeners
+    /// are merged by name, port or path, and `$patch: delete` in an object removes it. Prefer
+    /// `$patch: delete` to `null`, which `kubectl apply` drops unless you use `--server-side`.
+    /// `Json6902`: the `operations`. Default `Merge`.
     #[serde(rename = "type")]
     pub type_: Option<PatchType>,
-    /// Laid over the object, at most 64 KiB. What has a field of its own, or keeps the cluster together, may not be
-    /// changed here: names, owner, the operator's labels, selectors, replicas.
+    /// Patch of type `Merge` or `Strategic`, at most 64 KiB. It must not change what has a field of
+    /// its own or what the operator depends on: names, owner references, the operator's labels,
+    /// selectors, replicas.
     #[schemars(schema_with = "super::schema::free_form")]
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub patch: Map<String, Value>,
-    /// With `Json6902`, in place of `patch`: applied in their order, all of them or none. One that fails is refused.
+    /// Operations of type `Json6902`, in place of `patch`. They are applied in order, all or none.
+    /// A patch with a failing operation is rejected.
     #[schemars(length(min = 1, max = 64))]
     pub operations: Option<Vec<Operation>>,
 }
 
-/// One operation of RFC 6902.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = rule::from_by_its_operation())]
-pub struct Operation {
-    /// What to do. `test` refuses the patch where the value is another one.
-    pub op: Op,
-    /// Such as `/spec/template/spec/hostAliases`; `~1` is a slash in a name, `~0` a tilde, `-` the end of a list.
-    #[schemars(length(min = 2, max = 1024))]
-    #[x_kube(validation = rule::pointer())]
-    pub path: String,
-    /// Where `move` and `copy` take the value from.
-    #[schemars(length(min = 2, max = 1024))]
-    #[x_kube(validation = rule::pointer())]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// What `add`, `replace` and `test` need.
-    #[schemars(schema_with = "super::schema::anything")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<Value>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Op {
-    Add,
-    Remove,
-    Replace,
-    Move,
-    Copy,
-    Test,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct PatchTarget {
-    /// Such as `Deployment`.
+    /// Kind of the object, such as `Deployment`. `Secret` is not allowed.
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = rule::kind_format(), validation = rule::no_secret())]
     pub kind: String,
-    /// Such as `logpilot-all`.
+    /// Name of the object, such as `logpilot-all`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub name: String,
-}
-
-// No doc comment: it would stand in the schema in place of what the field says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum PatchType {
-    /// RFC 7386.
-    #[default]
-    Merge,
-    /// As kubectl's, with the merge keys that `logpilot::patches` names.
-    Strategic,
-    /// RFC 6902.
-    Json6902,
 }

@@ -1,82 +1,10 @@
-//! Schema fragments that the derive cannot express: int-or-string values, bounded maps, free-form objects.
+//! Schema fragments that only this kind has, beside those of any product.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::{Value, json};
+pub use workload::api::schema::{annotations, cidrs, conditions, free_form, labels, memory};
+use workload::api::schema::{explained, rule};
 
 use super::{component::ComponentSpec, config::LogLevel};
-
-/// A rule beside its schema, for fragments that have no struct to carry an attribute.
-fn rule(expression: &str, message: &str) -> Value {
-    json!({ "rule": expression, "message": message })
-}
-
-/// As `rule`, with a message that quotes values.
-fn explained(expression: &str, message: &str) -> Value {
-    json!({ "rule": expression, "messageExpression": message })
-}
-
-/// The longest quantity worth reading. Kubernetes 1.33 ignores this bound when it estimates what a
-/// rule costs and assumes 3 MiB, so that rules on quantities convert and parse as rarely as they can.
-const QUANTITY_LENGTH: u32 = 32;
-
-/// A quantity with a least value. `hint` is an expression that says more about one below it.
-///
-/// Values are text or a number; `string` makes them text. There is no `type` function where rules
-/// are evaluated client-side, so that `self == string(self)` has to tell the two apart.
-fn at_least(least: &str, example: &str, hint: &str) -> Schema {
-    json_schema!({
-        "x-kubernetes-int-or-string": true,
-        "maxLength": QUANTITY_LENGTH,
-        "x-kubernetes-validations": [explained(
-            &format!("isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('{least}')) >= 0"),
-            &format!("!isQuantity(string(self)) ? \"must be a quantity such as {example}, without spaces\" : {hint}"),
-        )],
-    })
-}
-
-/// Any quantity.
-pub fn quantity() -> Schema {
-    json_schema!({
-        "x-kubernetes-int-or-string": true,
-        "maxLength": QUANTITY_LENGTH,
-        "x-kubernetes-validations": [rule(
-            "isQuantity(string(self))",
-            "must be a quantity such as '512Mi', '10Gi' or '250m', without spaces",
-        )],
-    })
-}
-
-/// The unit of a resource as a variable. Which there are is said by a rule that knows the resource.
-pub fn divisor(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "x-kubernetes-int-or-string": true, "maxLength": 8 })
-}
-
-/// Processor time. A whole number counts processors.
-pub fn cpu(_: &mut SchemaGenerator) -> Schema {
-    at_least("1m", "'500m' or '2'", "'must be at least 1m, a thousandth of a processor'")
-}
-
-/// Bytes of memory or disk. The smallest useful value is far above any slip of the suffix:
-/// `400m` is 0.4 bytes and `512` is 512 bytes.
-pub fn memory(_: &mut SchemaGenerator) -> Schema {
-    at_least(
-        "16Mi",
-        "'512Mi'",
-        "string(self).matches('^[0-9]+$') ? \"must be at least 16Mi; a number alone means bytes: did you mean '%sMi'?\".format([string(self)]) : string(self).endsWith('m') ? \"must be at least 16Mi; 'm' means thousandths of a byte: did you mean '%s'?\".format([string(self).replace('m', 'Mi')]) : 'must be at least 16Mi'",
-    )
-}
-
-/// A count, or a percentage up to 100%.
-pub fn int_or_percent() -> Schema {
-    json_schema!({
-        "x-kubernetes-int-or-string": true,
-        "maxLength": 8,
-        "x-kubernetes-validations": [rule(
-            "self == string(self) ? self.matches('^[0-9]+%$') && (self.size() <= 3 || self == '100%') : self >= 0 && self <= 1000",
-            "must be an integer from 0 to 1000 or a percentage between '0%' and '100%'",
-        )],
-    })
-}
 
 /// A port of the server container.
 pub fn probe_port() -> Schema {
@@ -90,40 +18,6 @@ pub fn probe_port() -> Schema {
     })
 }
 
-/// As `int_or_percent`; twice as many pods and more may be started at once.
-pub fn surge(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "x-kubernetes-int-or-string": true,
-        "maxLength": 8,
-        "x-kubernetes-validations": [rule(
-            "self == string(self) ? self.matches('^[0-9]+%$') && self.size() <= 4 : self >= 0 && self <= 1000",
-            "must be an integer from 0 to 1000 or a percentage between '0%' and '999%'",
-        )],
-    })
-}
-
-/// Labels: qualified keys are checked by CEL where the map is used, values by pattern.
-pub fn labels(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "maxProperties": 32,
-        "additionalProperties": {
-            "type": "string",
-            "maxLength": 63,
-            "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
-        },
-    })
-}
-
-/// Annotations: free text values, bounded.
-pub fn annotations(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "maxProperties": 32,
-        "additionalProperties": { "type": "string", "maxLength": 4096 },
-    })
-}
-
 /// Texts that users add to alerts.
 pub fn alert_texts(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -133,7 +27,7 @@ pub fn alert_texts(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// The map of components: one schema for all of them; the keys are checked by CEL.
+/// The map of components: one schema for all of them. CEL checks the keys.
 pub fn components(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -152,48 +46,5 @@ pub fn log_levels(generator: &mut SchemaGenerator) -> Schema {
             "self.all(k, k.matches('^[A-Za-z_][A-Za-z0-9_.$-]{0,252}$'))",
             "'key ' + strings.quote(self.filter(k, !k.matches('^[A-Za-z_][A-Za-z0-9_.$-]{0,252}$'))[0]) + \" must be a logger's name such as 'com.logpilot': letters, digits, '_', '.', '$' and '-'\"",
         )],
-    })
-}
-
-/// CIDR blocks.
-pub fn cidrs(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array",
-        "maxItems": 64,
-        "items": {
-            "type": "string",
-            "maxLength": 64,
-            "x-kubernetes-validations": [rule(
-                "isCIDR(self)",
-                "must be a CIDR block such as '10.0.0.0/8' or '2001:db8::/32'",
-            )],
-        },
-        "x-kubernetes-list-type": "set",
-    })
-}
-
-/// A free-form object. Only administrators can write this kind; the operator checks its size.
-pub fn free_form(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "maxProperties": 64,
-        "x-kubernetes-preserve-unknown-fields": true,
-    })
-}
-
-/// A value of any type.
-pub fn anything(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
-}
-
-/// Conditions as a list-map, so that two writers never duplicate a type.
-pub fn conditions(generator: &mut SchemaGenerator) -> Schema {
-    let item = generator.subschema_for::<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>();
-    json_schema!({
-        "type": "array",
-        "maxItems": 16,
-        "items": item,
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
     })
 }

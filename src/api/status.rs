@@ -1,77 +1,88 @@
-//! What the operator reports. Every field is optional to readers: an old status stays readable.
+//! The status that the operator reports.
+//!
+//! Every field is optional to readers, so that an old status stays readable.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::exposure::ComponentKey;
+pub use crate::workload::problems::{Problem, Severity};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LogPilotClusterStatus {
-    /// `Ready`, `Accepted`, `Applied`; `Reconciling`, `Stalled` and `Warning` are present only while true.
+    /// Conditions of the resource. `Ready`, `Accepted` and `Applied` are always present.
+    /// `Reconciling`, `Stalled` and `Warning` are present only while true.
     #[schemars(schema_with = "super::schema::conditions")]
     pub conditions: Vec<Condition>,
-    /// The generation that this status speaks of.
+    /// Generation of the spec that this status refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Namespace of the servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,
-    /// Ready and wanted pods, `5/5`.
+    /// Ready and desired pods, such as `5/5`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub pods: Option<String>,
-    /// Tag or digest of the image, or `mixed`.
+    /// Tag or digest of the image, or `mixed` if the components run different images.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub version: Option<String>,
-    /// One word for the table: `Ready`, `Paused`, or the reason of what is wrong.
+    /// Overall state in one word: `Ready`, `Paused`, or the reason of the most severe problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub summary: Option<String>,
-    /// Problems of severity Error; warnings are not counted.
+    /// Number of problems of severity `Error`. Warnings are not counted.
     pub problem_count: i32,
-    /// Problems of severity Warning.
+    /// Number of problems of severity `Warning`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning_count: Option<i32>,
+    /// Ready and desired pods of each component, as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub component_summary: Option<String>,
+    /// Phase and size of the PVCs with the data, as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub storage_summary: Option<String>,
-    /// First address from outside the cluster, where there is one.
+    /// First address that is reachable from outside the Kubernetes cluster. Absent if there is
+    /// none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub url: Option<String>,
+    /// State of each component.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub components: Vec<ComponentStatus>,
+    /// Services of the components, with their addresses inside the Kubernetes cluster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub endpoints: Vec<Endpoint>,
-    /// Claims in use. The UID is what tells a lost volume from a new one.
+    /// PersistentVolumeClaims in use. Their UIDs distinguish a lost volume from a new one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub volumes: Vec<VolumeStatus>,
-    /// When the newest backup ended; where each component has its own data, the oldest of theirs.
+    /// Time at which the newest backup completed. With `storage.sharing: PerComponent`, the oldest
+    /// of these times of all components.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_backup: Option<Time>,
-    /// One for each CronJob of backups.
+    /// State of the backups of each CronJob.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub backups: Vec<BackupStatus>,
-    /// The newest restore that was asked for.
+    /// State of the most recently requested restore.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore: Option<RestoreStatus>,
-    /// Values of the preset and of defaults that are in effect.
+    /// Values in effect that come from the preset and from defaults.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,
+    /// The most recent change of the spec that was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_change: Option<LastChange>,
-    /// What is wrong now, most severe first.
+    /// Current problems, most severe first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub problems: Vec<Problem>,
@@ -80,34 +91,41 @@ pub struct LogPilotClusterStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
+    /// Name of the component: `all`, `rest` or `grpc`.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// Pods wanted now.
+    /// Number of desired pods.
     pub desired: i32,
-    /// Pods of the newest template.
+    /// Number of pods that run the newest pod template.
     pub updated: i32,
+    /// Number of ready pods.
     pub ready: i32,
+    /// Number of available pods, which have been ready for `minReadySeconds`.
     pub available: i32,
+    /// Image of the pod template.
     #[schemars(length(max = 1024))]
     pub image: String,
-    /// Hash in the name of the ConfigMap that new pods use.
+    /// Hash in the name of the ConfigMap that new pods mount.
     #[schemars(length(max = 64))]
     pub config_hash: String,
-    /// Every pod that is wanted runs that configuration, and no pod another.
+    /// `true` if all desired pods run this configuration and no pod runs another one.
     #[serde(default)]
     pub config_rolled_out: bool,
-    /// ConfigMaps that are kept: the one of new pods first, then from new to old, at most 10.
+    /// ConfigMaps that the operator keeps, at most 10: first the one of new pods, then the others
+    /// from new to old.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub configs: Vec<ConfigStatus>,
-    /// `Guaranteed`, `Burstable` or `BestEffort`: whose pods a node that runs out of memory ends last.
+    /// Quality of service class of the pods: `Guaranteed`, `Burstable` or `BestEffort`. A node that
+    /// runs out of memory terminates `Guaranteed` pods last.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 16))]
     pub qos_class: String,
-    /// Pods that come back when `operation.stopped` ends, where an autoscaler decides how many.
+    /// Number of pods to start when `operation.stopped` ends, if an autoscaler controls the number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas_before_stop: Option<i32>,
-    /// Stands for the restarts asked for so far by annotation, so that removing the annotation restarts nothing.
+    /// Token of the last restart that was requested by annotation. Kept so that removing the
+    /// annotation does not trigger a restart.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub restart: String,
@@ -115,10 +133,10 @@ pub struct ComponentStatus {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigStatus {
-    /// Of the ConfigMap.
+    /// Name of the ConfigMap.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// How many run it now; one with none is kept for a rollback.
+    /// Number of pods that mount it now. A ConfigMap with none is kept for a rollback.
     pub pods: i32,
 }
 
@@ -128,28 +146,31 @@ pub struct Endpoint {
     /// Name of the Service.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// DNS name inside the cluster.
+    /// DNS name of the Service inside the Kubernetes cluster.
     #[schemars(length(max = 253))]
     pub host: String,
+    /// Ports of the Service.
     #[schemars(length(max = 8))]
     pub ports: Vec<EndpointPort>,
-    /// Pods that receive traffic.
+    /// Number of pods that receive traffic.
     pub ready_addresses: i32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointPort {
+    /// Name of the port.
     #[schemars(length(max = 15))]
     pub name: String,
+    /// Number of the port.
     pub port: i32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VolumeStatus {
-    /// Name of the claim.
+    /// Name of the PVC.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// UID of the claim that held the data when it was last seen.
+    /// UID that the PVC with the data had when the operator last read it.
     #[schemars(length(max = 64))]
     pub uid: String,
 }
@@ -157,18 +178,19 @@ pub struct VolumeStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStatus {
-    /// Of the CronJob.
+    /// Name of the CronJob.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// The newest backup that was verified.
+    /// Newest verified backup.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_success: Option<BackupSuccess>,
-    /// How the newest Job ended.
+    /// Result of the newest finished Job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_result: Option<BackupResult>,
+    /// Time at which the newest Job finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_result_time: Option<Time>,
-    /// Not given while suspended.
+    /// Time of the next scheduled backup. Absent while the schedule is suspended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_schedule: Option<Time>,
 }
@@ -176,16 +198,16 @@ pub struct BackupStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupSuccess {
-    /// When its Job ended.
+    /// Time at which the Job finished.
     pub time: Time,
-    /// Name of the file on the backup volume; empty where the pod's last words were not seen.
+    /// Name of the backup file. Empty if the operator did not see the output of the pod.
     #[schemars(length(max = 64))]
     pub file: String,
-    /// Bytes.
+    /// Size of the backup in bytes.
     pub size: i64,
-    /// Rows of all tables.
+    /// Number of rows in all tables.
     pub rows: i64,
-    /// Files that can be restored, newest first; at most 20.
+    /// Backup files that can be restored, newest first, at most 20.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(max = 64)))]
     pub available: Vec<String>,
@@ -200,31 +222,36 @@ pub enum BackupResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreStatus {
-    /// As in the spec.
+    /// `requestId` of the restore, as in the spec.
     #[schemars(length(max = 63))]
     pub request_id: String,
     /// File name of the backup.
     #[schemars(length(max = 64))]
     pub from: String,
+    /// Component whose data is replaced. Absent if all components share the data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<ComponentKey>,
+    /// Phase of the restore. `Pending`: nothing was changed yet, and `message` names the obstacle.
+    /// `Stopping`: the operator waits for server and backup pods to terminate. `Restoring`: the
+    /// restore Job runs. `Succeeded`. `Failed`: the database is unchanged.
     pub phase: RestorePhase,
-    /// What is waited for, or how it ended.
+    /// What the restore waits for, or its result.
     #[schemars(length(max = 1024))]
     pub message: String,
-    /// When the servers were told to stop.
+    /// Time at which the operator started to stop the servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,
-    /// When its Job ended.
+    /// Time at which the Job finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_time: Option<Time>,
-    /// Rows of all tables of the restored database.
+    /// Number of rows in all tables of the restored database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<i64>,
-    /// When the backup was taken: what was written later is only in the replaced database.
+    /// Time at which the backup was taken. Records that were written later exist only in the
+    /// replaced database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<Time>,
-    /// Name of the file that the replaced database has now, on the data volume.
+    /// Name of the file on the data volume that contains the replaced database.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub replaced: Option<String>,
@@ -232,25 +259,26 @@ pub struct RestoreStatus {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RestorePhase {
-    /// Nothing was done yet; the message says what stands in the way.
+    /// Nothing was changed yet. The message names the obstacle.
     Pending,
-    /// No new pods of the servers; the old ones and backups are waited for.
+    /// No new server pods are started. The operator waits for the old ones and for backup pods to
+    /// terminate.
     Stopping,
-    /// Its Job runs.
+    /// The restore Job runs.
     Restoring,
     Succeeded,
-    /// The database is what it was.
+    /// The database is unchanged.
     Failed,
 }
 
 impl RestorePhase {
-    /// It is over.
+    /// Returns `true` if the restore has finished.
     #[must_use]
     pub fn ended(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed)
     }
 
-    /// Servers are stopped for it.
+    /// Returns `true` if the servers are stopped in this phase.
     #[must_use]
     pub fn stops(self) -> bool {
         matches!(self, Self::Stopping | Self::Restoring)
@@ -260,8 +288,10 @@ impl RestorePhase {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Effective {
+    /// The preset, as in `spec.environment`.
     #[schemars(length(max = 32))]
     pub environment: String,
+    /// Effective values of each component.
     #[schemars(length(max = 3))]
     pub components: std::collections::BTreeMap<String, EffectiveComponent>,
 }
@@ -269,50 +299,32 @@ pub struct Effective {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EffectiveComponent {
-    /// `3`, or `2-10` under an autoscaler.
+    /// Number of pods, such as `3`, or `2-10` with an autoscaler.
     #[schemars(length(max = 32))]
     pub replicas: String,
+    /// Update strategy of the Deployment.
     #[schemars(length(max = 64))]
     pub strategy: String,
-    /// Request and limit after patches, such as `100m/500m`; `none` where there is none.
+    /// CPU request and limit after patches, such as `100m/500m`. `none` stands for an absent value.
     #[schemars(length(max = 64))]
     pub cpu: String,
+    /// Memory request and limit after patches, such as `256Mi/512Mi`. `none` stands for an absent
+    /// value.
     #[schemars(length(max = 64))]
     pub memory: String,
+    /// Modes of the probes.
     #[schemars(length(max = 32))]
     pub probes: String,
 }
 
-/// The newest accepted change.
+/// The most recent change of the spec that was accepted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LastChange {
+    /// Generation of the spec with the change.
     pub generation: i64,
-    /// `path: old → new`, at most 8 of them.
+    /// Changed fields as `path: old → new`, at most 8.
     #[schemars(length(max = 9), inner(length(max = 512)))]
     pub changes: Vec<String>,
+    /// Time at which the operator recorded the change.
     pub time: Time,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Problem {
-    pub severity: Severity,
-    #[schemars(length(max = 64))]
-    pub reason: String,
-    /// `Kind namespace/name`.
-    #[schemars(length(max = 512))]
-    pub object: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
-    pub node: Option<String>,
-    #[schemars(length(max = 1024))]
-    pub message: String,
-    /// What to do next.
-    #[schemars(length(max = 512))]
-    pub action: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum Severity {
-    Error,
-    Warning,
 }

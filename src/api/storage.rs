@@ -1,29 +1,31 @@
-//! Where the logs are kept. The table of what each combination means is in docs/storage.md.
+//! Storage of the logs. docs/storage.md has a table of all combinations.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::{
+use workload::api::{
     common::{DeletionPolicy, Quantity},
-    rules::{self, storage as rule},
+    storage::AccessMode,
 };
 
-/// The server's storage and the claim under it.
+use super::rules::{self, storage as rule};
+
+/// Storage of the servers and its PersistentVolumeClaims.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::existing_claim_is_shared())]
 pub struct Storage {
-    /// How the server keeps logs: in one `Sqlite` file, or in `File`s, which only one pod can serve.
-    /// Default `Sqlite`. Immutable.
+    /// Storage format. `Sqlite`: one SQLite file. `File`: plain files, which only one pod can
+    /// serve. Immutable. Default `Sqlite`.
     pub backend: Option<Backend>,
-    /// `Shared`: one claim for all components, so that REST and gRPC clients see the same logs.
-    /// `PerComponent`: one for each. Default `Shared`. Immutable.
+    /// Number of volumes. `Shared`: one PVC for all components, so that REST and gRPC clients see
+    /// the same logs. `PerComponent`: one PVC per component. Immutable. Default `Shared`.
     pub sharing: Option<Sharing>,
-    /// The claim of the data volume.
+    /// PersistentVolumeClaim of the data volume.
     pub volume: Option<Volume>,
-    /// Accepts a combination that can lose or double records: `SqliteOnSharedFilesystem` is SQLite on a
-    /// filesystem that several hosts mount, `FileStorageSharedByPods` is file storage under more than one pod.
+    /// Accepts combinations that can lose or duplicate records. `SqliteOnSharedFilesystem`: SQLite
+    /// on a filesystem that several hosts mount. `FileStorageSharedByPods`: file storage with more
+    /// than one pod.
     #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub allow_unsafe: Option<Vec<UnsafeStorage>>,
 }
@@ -37,10 +39,10 @@ pub enum Backend {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Sharing {
-    /// One claim for all components: REST and gRPC clients see the same logs.
+    /// One PVC for all components. REST and gRPC clients see the same logs.
     #[default]
     Shared,
-    /// One claim for each component.
+    /// One PVC per component.
     PerComponent,
 }
 
@@ -48,40 +50,36 @@ pub enum Sharing {
 pub enum UnsafeStorage {
     /// SQLite in WAL mode on a filesystem that several hosts mount.
     SqliteOnSharedFilesystem,
-    /// File storage under more than one pod: each pod delivers every record once.
+    /// File storage with more than one pod: each pod delivers every record once.
     FileStorageSharedByPods,
 }
 
-/// The claim of the data volume.
+/// The PersistentVolumeClaim of the data volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rule::existing_claim_is_used_as_it_is())]
 pub struct Volume {
-    /// Default `10Gi` (`5Gi` for rest and grpc with `PerComponent`).
-    /// May grow. A smaller size is taken while the volume is not that large yet; no volume shrinks.
+    /// Size of the PVC. Can be increased. It can be decreased only as long as the volume has not
+    /// reached the new size, because volumes cannot shrink. Default `10Gi` (`5Gi` for `rest` and
+    /// `grpc` with `PerComponent`).
     #[schemars(schema_with = "super::schema::memory")]
     #[serde(default)]
     pub size: Option<Quantity>,
-    /// Default: the cluster's default class. Immutable.
+    /// StorageClass of the PVC. Immutable. Default: the default StorageClass of the Kubernetes
+    /// cluster.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub storage_class_name: Option<String>,
-    /// `ReadWriteOnce` keeps all pods on one node; `ReadWriteOncePod` and `ReadWriteMany` are for one pod.
-    /// Default `ReadWriteOnce`. Immutable.
+    /// Access mode of the PVC. `ReadWriteOnce` keeps all pods on one node. `ReadWriteOncePod` and
+    /// `ReadWriteMany` allow only one pod. Immutable. Default `ReadWriteOnce`.
     pub access_mode: Option<AccessMode>,
-    /// Uses this claim instead of making one; only with `sharing: Shared`. It is never changed or deleted.
+    /// Name of an existing PVC to use instead of creating one. Allowed only with `sharing: Shared`.
+    /// The operator never changes or deletes this PVC. Immutable.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub existing_claim: Option<String>,
-    /// `Retain`: the claim stays with its data when the cluster is deleted, and a new cluster of the same
-    /// name picks it up. `Delete`: data is lost. Default `Retain`.
+    /// `Retain`: the PVC and its data are kept when the LogPilotCluster is deleted, and a new
+    /// LogPilotCluster of the same name uses them. `Delete`: the PVC and its data are deleted.
+    /// Default `Retain`.
     pub deletion_policy: Option<DeletionPolicy>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum AccessMode {
-    #[default]
-    ReadWriteOnce,
-    ReadWriteOncePod,
-    ReadWriteMany,
 }

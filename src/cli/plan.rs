@@ -1,4 +1,5 @@
-//! `plan`: what manifests would make, or everything that speaks against them, with file, line and path.
+//! The `plan` command: prints the objects that manifests would create, or all violations with file,
+//! line and path.
 
 use std::{
     fmt, fs,
@@ -14,27 +15,27 @@ use crate::{
     verdict::{Judge, Remark},
 };
 
-/// Exit code where the input is refused: clap's own for a command line that cannot be understood.
+/// The exit code for rejected input, which is also that of clap for an invalid command line.
 pub const REFUSED: u8 = 2;
 
 pub const HELP: &str = "\
-The input is read as kubectl reads it and judged as the API server judges it with strict field validation, then as the
-operator does. Objects of other kinds are passed over. Warnings go to standard error.
+The command parses the input as kubectl does, validates it as the API server does with strict field validation, and then
+as the operator does. It ignores objects of other kinds and prints warnings to standard error.
 
 Exit codes:
-  0  every resource is accepted; its objects are printed
-  2  something is refused or cannot be read; nothing is printed but why
+  0  all resources are valid; their objects are printed
+  2  a resource is invalid or cannot be read; only the reasons are printed
   1  any other failure";
 
-/// What manifests would make.
+/// The objects that manifests would create.
 #[derive(Debug)]
 pub struct Shown {
-    /// YAML documents in apply order.
+    /// The objects as YAML documents, in apply order.
     pub plans: String,
     pub warnings: Vec<String>,
 }
 
-/// Why manifests are refused, in the order of the text.
+/// The reasons why manifests are rejected, in the order of the text.
 #[derive(Debug)]
 pub struct Refused(Vec<String>);
 
@@ -44,10 +45,10 @@ impl fmt::Display for Refused {
     }
 }
 
-/// The plans of every resource in the files, or everything that speaks against any of them.
+/// Returns the plans of all resources in the files, or all violations of any of them.
 ///
 /// # Errors
-/// One line for each reason, with the file, the line and the column.
+/// Returns one line for each reason, with the file, the line and the column.
 pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
     let mut inputs = Vec::new();
     let mut refused = Vec::new();
@@ -86,12 +87,13 @@ pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
     }
     if resources == 0 && refused.is_empty() {
         let names: Vec<_> = files.iter().map(|it| name(it)).collect();
-        refused.push(format!("{}: there is no {KIND} in it", names.join(", ")));
+        refused.push(format!("{}: contains no {KIND}", names.join(", ")));
     }
     if refused.is_empty() { Ok(shown) } else { Err(Refused(refused)) }
 }
 
-/// Ours by its kind or by its group, whichever of the two is misspelt; or nobody's, as one of the two is missing.
+/// Returns `true` for an object of this operator by its kind or its group, even if one of the two
+/// is misspelled or missing.
 fn is_meant(document: &Document) -> bool {
     let text = |field: &str| document.value.get(field).and_then(|it| it.as_str());
     match (text("apiVersion"), text("kind")) {
@@ -102,7 +104,7 @@ fn is_meant(document: &Document) -> bool {
     }
 }
 
-/// What is dropped without a word, in the order of the text.
+/// Returns the fields that are dropped silently, in the order of the text.
 fn remarks(judge: &Judge, document: &Document) -> impl Iterator<Item = (Place, String)> + use<> {
     let of = |it: Remark| {
         let path = document.places.pretty(&it.path);
@@ -116,7 +118,7 @@ fn remarks(judge: &Judge, document: &Document) -> impl Iterator<Item = (Place, S
 fn judge_one(judge: &Judge, document: &Document) -> Result<Shown, Vec<(Place, String)>> {
     let judged = judge.judge(&document.value);
     let repeated = document.repeated.iter().map(|it| {
-        let why = "is given twice; kubectl would take the last one and say nothing";
+        let why = "is given twice; kubectl would silently use the last one";
         (it.place, format!("{}: {why}", it.path))
     });
     let mut reasons: Vec<_> = repeated.collect();
@@ -154,7 +156,7 @@ fn name(path: &Path) -> String {
     if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() }
 }
 
-/// The bytes of a file, or of each manifest of a directory.
+/// Returns the bytes of a file, or of each manifest of a directory.
 fn contents(path: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
     if is_stdin(path) {
         let mut bytes = Vec::new();

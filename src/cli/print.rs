@@ -1,4 +1,4 @@
-//! A plan as YAML that a server-side dry run accepts, with nothing secret in it.
+//! Prints a plan as YAML that a server-side dry run accepts, without secret values.
 
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
@@ -13,18 +13,18 @@ use crate::{
     },
 };
 
-/// Stands for a secret value. It ends with a line break, which no header can carry: applied by mistake it is refused as
-/// a key, and opens nothing.
+/// Placeholder for a secret value. It ends with a line break, which no header can contain. If it is
+/// applied by mistake, the server rejects it as a key.
 const PLACEHOLDER: &str = "(hidden)\n";
-/// Stands for the hash of a key that is not known here.
+/// Placeholder for the hash of an unknown key.
 const HASH: &str = "(hidden)";
 
-/// What would be made where nothing exists yet.
+/// Returns the plan for a Kubernetes cluster in which nothing exists yet.
 pub fn planned(cluster: &Cluster) -> Plan {
     plan::plan(cluster, &without_cluster(cluster))
 }
 
-/// A plan as YAML documents, in apply order.
+/// Returns a plan as YAML documents, in apply order.
 pub fn print(plan: &Plan) -> String {
     let mut text = String::new();
     for planned in plan.in_apply_order() {
@@ -38,7 +38,8 @@ pub fn print(plan: &Plan) -> String {
     text
 }
 
-/// A world in which nothing exists yet, but the Secret that the spec names.
+/// The state of a Kubernetes cluster in which nothing exists yet, except the Secret that the spec
+/// names.
 fn without_cluster(cluster: &Cluster) -> Facts {
     let hash = HASH.to_owned();
     let api_key = if cluster.api_key.generated {

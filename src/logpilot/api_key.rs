@@ -1,17 +1,11 @@
-//! Reads the API key's Secret: by name, rarely, and keeps a hash of the value only. Secrets are never listed or
-//! watched, because the right to watch them is the right to read all of them.
-
-use std::fmt::Write;
+//! Reads the API key's Secret: by name, rarely, and keeps a hash of the value only. Secrets are never
+//! listed or watched, because the right to watch them is the right to read all of them.
 
 use k8s_openapi::api::core::v1::Secret;
 use rand::{Rng, distr::Alphanumeric};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use super::{
-    facts::{ApiKeyFact, Redacted},
-    read_cache::{Moment, REFRESH_HELD, ReadCache},
-};
+use super::facts::{ApiKeyFact, Redacted};
 use crate::{
     api,
     engine::{
@@ -25,41 +19,46 @@ use crate::{
         retry::Retry,
     },
     kinds::Managed,
+    workload::references::{
+        decode, fingerprint,
+        read_cache::{Moment, REFRESH_HELD, ReadCache},
+    },
 };
 
-/// Until the garbage collector has taken a Secret that goes.
+/// Delays of the reads until the garbage collector has deleted a Secret.
 const DELETION: Retry = Retry::new(backoff::FIRST, REFRESH_HELD);
 
 /// Characters of a generated key: 40 of 62 are 238 bits.
 const GENERATED: usize = 40;
 
-/// The longest API key in bytes. Tomcat reads 8 KiB of headers, of which others take some.
+/// The longest API key in bytes. Tomcat reads 8 KiB of headers, and other headers need a part of that.
 const LONGEST: usize = 8000;
 
-/// Which Secret, which key in it, and what to do where there is none.
+/// The Secret, its key, and what to do if it does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretQuery {
     pub secret: Key,
     pub key: String,
-    /// Nobody named it: it is made where it does not exist.
+    /// Whether the spec names no Secret, so that the operator creates one if none exists.
     pub generated: bool,
-    /// Salts the hash, so that equal keys of two clusters do not show as equal.
+    /// Salts the hash, so that equal keys of two resources have different hashes.
     pub salt: String,
-    /// The resource that it is for.
+    /// The resource that the key is for.
     pub owner: ResourceRef,
 }
 
-/// What is known of a cluster's Secret.
+/// The last known state of a resource's Secret.
 #[derive(Default)]
 pub struct ApiKeyReader {
     looks: ReadCache<SecretQuery, ApiKeyFact>,
 }
 
 impl ApiKeyReader {
-    /// The fact about a cluster's key, read again where the spec changed, a pod misses it, or it is old.
+    /// Returns the fact about the API key. It is read again if the spec changed, a pod misses it, or it
+    /// is old.
     ///
     /// # Errors
-    /// The read failed; nothing is known then.
+    /// The read failed, so nothing is known.
     pub async fn fetch(
         &mut self,
         writer: &ApiClient,
@@ -68,7 +67,7 @@ impl ApiKeyReader {
         suspect: bool,
     ) -> Result<ApiKeyFact, Error> {
         let before = match self.looks.last(wanted, moment, suspect) {
-            // A key that was to be generated is asked for again until it is written.
+            // A key to be generated is read again until it is written.
             Some(last) if !last.old && !matches!(last.found, ApiKeyFact::Generate { .. }) => {
                 return Ok(last.found);
             }
@@ -80,13 +79,13 @@ impl ApiKeyReader {
         Ok(fact)
     }
 
-    /// A generated key was written: it is known now without a read.
+    /// Records a generated key that was written, so that no read is needed.
     pub fn record_created(&mut self, wanted: &SecretQuery, moment: &Moment, value: &Redacted) {
         let hash = fingerprint(&wanted.salt, value.0.as_bytes());
         self.remember(wanted, moment, ApiKeyFact::Present { hash });
     }
 
-    /// The next look reads.
+    /// Makes the next lookup read the Secret.
     pub fn forget(&mut self) {
         self.looks.forget();
     }
@@ -107,7 +106,7 @@ fn evaluate(found: Option<&Value>, wanted: &SecretQuery) -> ApiKeyFact {
         let SecretQuery { secret: Key { namespace, name }, key, .. } = wanted;
         let namespace = namespace.as_deref().unwrap_or_default();
         let message = format!(
-            "Secret {} {what}; the pods are left as they are until it has a key '{key}' that clients can send; write one with: \
+            "Secret {} {what}; the pods are left unchanged until it has a key '{key}' that clients can send; write one with: \
              kubectl create secret generic {name} -n {namespace} --from-literal={key}=VALUE --dry-run=client -o yaml | kubectl apply -f -",
             wanted.secret
         );
@@ -140,26 +139,28 @@ fn evaluate(found: Option<&Value>, wanted: &SecretQuery) -> ApiKeyFact {
     }
 }
 
-/// Why no client can present this key: it comes in a header of HTTP, or in metadata of gRPC. Without a word of the key itself.
+/// Returns why no client can send this key in an HTTP header or in gRPC metadata. The text contains
+/// nothing of the key itself.
 ///
-/// Tomcat drops blanks at both ends of a header's value, and a header with a control character; metadata of gRPC is visible ASCII
-/// and blanks. Sources: `parseHeader` of org.apache.coyote.http11.Http11InputBuffer; the gRPC protocol over HTTP/2
+/// Tomcat strips blanks at both ends of a header value and drops a header with a control character;
+/// gRPC metadata is visible ASCII and blanks. Sources: `parseHeader` of
+/// org.apache.coyote.http11.Http11InputBuffer; the gRPC protocol over HTTP/2
 fn unsendable(key: &[u8]) -> Option<&'static str> {
     match key {
-        // It would open the server to an empty header.
+        // An empty key would admit an empty header.
         [] => Some("is empty"),
-        key if key.iter().all(u8::is_ascii_whitespace) => Some("consists of blanks alone"),
+        key if key.iter().all(u8::is_ascii_whitespace) => Some("consists only of blanks"),
         [.., b'\n' | b'\r'] => {
             Some("ends with a line break, which no header can carry; `echo` adds one, `printf %s` does not")
         }
         [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => {
-            Some("begins or ends with a blank, which servers cut off from a header")
+            Some("begins or ends with a blank, which servers strip from a header")
         }
         key if !key.iter().all(|byte| (b' '..=b'~').contains(byte)) => {
             Some("has characters other than visible ASCII, which no header carries unchanged")
         }
         key if key.len() > LONGEST => Some("is longer than the 8 KiB of headers that the server reads"),
-        // Spring expands it, so that the server would wait for another key.
+        // Spring expands it, so the server would expect another key.
         key if key.windows(2).any(|pair| pair == b"${") => {
             Some("has '${' in it, which the server takes for a reference to another property")
         }
@@ -167,7 +168,8 @@ fn unsendable(key: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The garbage collector takes a Secret within a second, if nothing keeps it: looked at ever more rarely.
+/// Increases the delay between two reads: the garbage collector deletes a Secret within a second unless
+/// something blocks the deletion.
 fn with_growing_delay(fact: ApiKeyFact, before: Option<&ApiKeyFact>) -> ApiKeyFact {
     match (fact, before) {
         (ApiKeyFact::Going { .. }, Some(ApiKeyFact::Going { again })) => {
@@ -177,7 +179,8 @@ fn with_growing_delay(fact: ApiKeyFact, before: Option<&ApiKeyFact>) -> ApiKeyFa
     }
 }
 
-/// Whether it is being deleted, or was made for an earlier resource of the name, so that it will be.
+/// Returns whether the Secret is being deleted, or will be because it was created for an earlier
+/// resource of the same name.
 fn is_going(secret: &Value, wanted: &SecretQuery) -> bool {
     let owners = secret.pointer("/metadata/ownerReferences").and_then(Value::as_array);
     let earlier = |owner: &Value| {
@@ -186,7 +189,8 @@ fn is_going(secret: &Value, wanted: &SecretQuery) -> bool {
     secret.pointer("/metadata/deletionTimestamp").is_some() || owners.into_iter().flatten().any(earlier)
 }
 
-/// Whose a Secret is that nobody named and that was not made for this resource: whoever made it knows its value.
+/// Returns the owner of a Secret that the spec does not name and that was not created for this
+/// resource: its creator knows the value.
 fn foreign(secret: &Value, wanted: &SecretQuery) -> Option<Foreign> {
     let owner = Owner { resource: wanted.owner.clone(), uid: wanted.salt.clone() };
     match owner.of(&Child::read(Secret::KIND, secret)?) {
@@ -195,14 +199,7 @@ fn foreign(secret: &Value, wanted: &SecretQuery) -> Option<Foreign> {
     }
 }
 
-/// Secret data is base64; k8s-openapi decodes it.
-pub(super) fn decode(encoded: &str) -> Vec<u8> {
-    serde_json::from_value::<k8s_openapi::ByteString>(Value::from(encoded))
-        .map(|bytes| bytes.0)
-        .unwrap_or_default()
-}
-
-/// A new key to be made where there is none.
+/// Generates a new key.
 #[must_use]
 pub fn generate_new(wanted: &SecretQuery) -> ApiKeyFact {
     ApiKeyFact::generate(&wanted.salt, random_key())
@@ -212,19 +209,8 @@ fn random_key() -> Redacted {
     Redacted(rand::rng().sample_iter(Alphanumeric).take(GENERATED).map(char::from).collect())
 }
 
-/// Changes when the value does, and tells nothing about it: 64 bits of a salted SHA-256.
-#[must_use]
-pub fn fingerprint(salt: &str, value: &[u8]) -> String {
-    let digest = Sha256::new().chain_update(salt).chain_update([0]).chain_update(value).finalize();
-    digest.iter().take(8).fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 impl ApiKeyFact {
-    /// A key to be made.
+    /// Creates a key.
     #[must_use]
     pub fn generate(salt: &str, value: Redacted) -> Self {
         let hash = fingerprint(salt, value.0.as_bytes());
@@ -265,7 +251,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::blanks(b" \t\n", "blanks alone")]
+    #[case::blanks(b" \t\n", "only of blanks")]
     #[case::line_break(b"canary\n", "printf %s")]
     #[case::windows_line_break(b"canary\r\n", "printf %s")]
     #[case::leading_blank(b" canary", "blank")]
@@ -318,7 +304,7 @@ mod tests {
         assert_eq!(back, ApiKeyFact::Present { hash: hash.clone() });
     }
 
-    /// As it was made for the resource with this UID.
+    /// Returns the Secret as created for the resource with this UID.
     fn of(uid: &str) -> Value {
         json!({
             "metadata": {
@@ -332,7 +318,7 @@ mod tests {
         })
     }
 
-    /// Whoever made it knows the key, so that labels are no proof, and neither is a good value.
+    /// The creator knows the key, so neither labels nor a valid value prove that the operator created it.
     #[test]
     fn a_secret_of_our_generated_name_that_is_foreign_is_no_key() {
         let labels = |instance: &str| json!({ "app.kubernetes.io/managed-by": "logpilot-operator", "app.kubernetes.io/instance": instance });

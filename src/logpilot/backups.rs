@@ -1,4 +1,4 @@
-//! How the backups are: from Jobs and what their pods said to the status. Pure, but for the time that is given.
+//! Derives the backup status from Jobs and the output of their pods. Pure, apart from the given time.
 
 use std::sync::Arc;
 
@@ -21,22 +21,19 @@ use super::{
 };
 use crate::{
     api::status::{BackupResult, BackupStatus, BackupSuccess, Problem, Severity},
-    engine::{
-        cache::Snapshot,
-        child::Child,
-        deadlines::DeadlineTracker,
-        health::{self, ObservedStatus},
-    },
+    engine::{cache::Snapshot, child::Child, deadlines::DeadlineTracker},
     kinds::Managed,
+    workload::health,
 };
 
-/// What is known of the backups of one cluster.
+/// The status and the problems of the backups of one resource.
 pub struct Backups {
     pub status: Vec<BackupStatus>,
     pub problems: Vec<Problem>,
 }
 
-/// The newest backup of those whose newest is oldest, for the table; `None` where one has none at all.
+/// Returns the oldest of the newest backups of all PVCs, for the table; `None` if one PVC has no backup
+/// at all.
 #[must_use]
 pub fn oldest(status: &[BackupStatus]) -> Option<Time> {
     let times: Option<Vec<Time>> =
@@ -44,7 +41,7 @@ pub fn oldest(status: &[BackupStatus]) -> Option<Time> {
     times?.into_iter().min()
 }
 
-/// Nothing where no backups are asked for. What is known of the last one outlives its Job.
+/// Returns nothing if the spec requests no backups. The status of the last backup outlives its Job.
 #[must_use]
 pub fn observe(
     cluster: &Cluster,
@@ -63,7 +60,7 @@ pub fn observe(
                 Severity::Warning,
                 reasons::BACKUP_IMAGE_UNKNOWN,
                 cron_job.clone(),
-                "no backups are taken: the operator does not know its own image".to_owned(),
+                "no backups are made: the operator does not know its own image".to_owned(),
             ));
         }
         let known = before.iter().find(|status| status.name == job.name);
@@ -78,18 +75,19 @@ pub fn observe(
                 failure(last, snapshot),
             ));
         }
-        let made = snapshot.get(CronJob::KIND, &key).and_then(|child| match &child.detail {
-            ObservedStatus::CronJob { made } => *made,
-            _ => None,
-        });
+        let made =
+            snapshot.get(CronJob::KIND, &key).and_then(|child| child.observed::<health::CronJob>()?.made);
         let newest = status.last_success.as_ref().map(|success| success.time.0).or(made);
         if let (Some(schedule), Some(newest), false) = (&schedule, newest, backup.suspend)
             && let Some(late) = schedule.late(newest)
             && clock.expired(0, late.as_second())
         {
-            let what =
-                if status.last_success.is_some() { "the newest backup is of" } else { "there is none since" };
-            let message = format!("{what} {newest}; the next one was due and did not end well by {late}");
+            let what = if status.last_success.is_some() {
+                "the newest backup was made at"
+            } else {
+                "no backup was made since"
+            };
+            let message = format!("{what} {newest}; the next one was due and did not succeed by {late}");
             all.problems.push(problem(Severity::Warning, reasons::BACKUP_OLD, cron_job, message));
         }
         all.status.push(status);
@@ -103,16 +101,16 @@ pub(super) struct Ended<'a> {
     pub(super) end: &'a health::JobEnd,
 }
 
-/// Oldest first.
+/// Returns the Jobs that ended, oldest first.
 fn ended<'a>(job: &BackupJob, snapshot: &'a Snapshot) -> Vec<Ended<'a>> {
     let mut all: Vec<Ended<'a>> = snapshot
         .of_kind(Job::KIND)
         .filter(|child| {
             child.controller.as_ref().is_some_and(|owner| owner.kind == "CronJob" && owner.name == job.name)
         })
-        .filter_map(|child| match &child.detail {
-            ObservedStatus::Job { end: Some(end), .. } => Some(Ended { job: child, end }),
-            _ => None,
+        .filter_map(|child| {
+            let end = child.observed::<health::Job>()?.end.as_ref()?;
+            Some(Ended { job: child, end })
         })
         .collect();
     all.sort_by_key(|ended| ended.end.at);
@@ -130,7 +128,7 @@ fn status(
     let newest = ended.iter().rev().find(|ended| ended.end.succeeded).map(|ended| success(ended, snapshot));
     let known_success = known.and_then(|known| known.last_success.clone());
     let last_success = match (newest, known_success) {
-        // Its pod may be gone, or its last words not yet here: what was read of it stays.
+        // The pod may no longer exist, or its output may not have arrived yet: keep what was read before.
         (Some(new), Some(old)) if old.time > new.time || (old.time == new.time && new.file.is_empty()) => {
             Some(old)
         }
@@ -151,12 +149,13 @@ fn status(
     }
 }
 
-/// The last words of the pod that did it.
+/// Returns the parsed output of the pod that completed the Job.
 pub(super) fn job_output(ended: &Ended<'_>, snapshot: &Snapshot) -> Option<Value> {
     pods(ended, snapshot).find_map(|pod| serde_json::from_str(pod.said.as_deref()?).ok())
 }
 
-/// What the pod said is the line that `logpilot-operator backup` writes.
+/// Returns the result of a successful Job. The output of its pod is the line that `logpilot-operator
+/// backup` writes.
 fn success(ended: &Ended<'_>, snapshot: &Snapshot) -> BackupSuccess {
     let said = job_output(ended, snapshot).unwrap_or_default();
     let available = said.get("available").and_then(Value::as_array);
@@ -188,8 +187,6 @@ pub(super) fn failure(ended: &Ended<'_>, snapshot: &Snapshot) -> String {
 }
 
 fn pods<'a>(ended: &'a Ended<'_>, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a health::Pod> {
-    snapshot.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
-        ObservedStatus::Pod(pod) if pod.job.as_ref() == Some(&ended.job.key.name) => Some(&**pod),
-        _ => None,
-    })
+    let pods = snapshot.of_kind(Pod::KIND).filter_map(|child| child.observed::<health::Pod>());
+    pods.filter(|pod| pod.job.as_ref() == Some(&ended.job.key.name))
 }

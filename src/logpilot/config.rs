@@ -1,7 +1,9 @@
-//! The server's `application.yml`: the one source of its settings. `properties` says which of them only the operator sets.
+//! Generates the server's `application.yml`: the only source of its settings. `properties` defines
+//! which of them only the operator sets.
 //!
-//! Real property names only. The short variables that the image documents are placeholders in its built-in
-//! file, so a setting that stands here silently disables its variable: nothing is set in both places.
+//! The file contains only real property names. The short variables that the image documents are
+//! placeholders in its built-in file, so a setting here silently disables its variable: nothing is set
+//! in both places.
 
 use serde_json::{Map, Value, json};
 
@@ -13,17 +15,19 @@ use super::{
 use crate::{
     api::{
         config::{Config, ServerRateLimit, SqlitePool},
-        exposure::Protocol,
         storage::Backend,
     },
     logpilot::names,
-    workload::names::{NamePrefix, short_hash},
+    workload::{
+        api::exposure::Protocol,
+        names::{NamePrefix, short_hash},
+    },
 };
 
-/// The largest overlay, as JSON.
+/// Largest size of the overlay, in bytes of JSON.
 pub const OVERLAY_BYTES: usize = 64 * 1024;
 
-/// The file of one component, and the ConfigMap it is in.
+/// The file of one component, and the ConfigMap that contains it.
 #[must_use]
 pub fn file(prefix: &NamePrefix, role: &ServerRole, config: &Config, backend: Backend) -> ConfigFile {
     let text = render(&properties(role, config, backend));
@@ -31,7 +35,7 @@ pub fn file(prefix: &NamePrefix, role: &ServerRole, config: &Config, backend: Ba
     ConfigFile { name: names::config(prefix, role.name, &hash), text, hash }
 }
 
-/// Everything the file says.
+/// Returns the content of the file.
 #[must_use]
 pub fn properties(role: &ServerRole, config: &Config, backend: Backend) -> Value {
     let mut properties = generated(role, config, backend);
@@ -39,7 +43,7 @@ pub fn properties(role: &ServerRole, config: &Config, backend: Backend) -> Value
     Value::Object(properties)
 }
 
-/// Serialised, never put together from strings: a value cannot become a key.
+/// Serialised and never concatenated from strings: a value cannot become a key.
 #[must_use]
 pub fn render(properties: &Value) -> String {
     // String keys and finite numbers always serialise.
@@ -50,8 +54,9 @@ pub fn render(properties: &Value) -> String {
     }
 }
 
-/// Whether a text would be no text to Spring, which reads YAML 1.1: there `on` is a boolean, `1:30` the number
-/// 90 and `<<` a merge. The serialiser writes YAML 1.2, where they need no quotes.
+/// Returns whether Spring would not read a text as a string: Spring reads YAML 1.1, in which `on` is a
+/// boolean, `1:30` the number 90 and `<<` a merge. The serialiser writes YAML 1.2, which needs no
+/// quotes for them.
 fn has_old_word(value: &Value) -> bool {
     match value {
         Value::String(text) => is_old_word(text),
@@ -69,7 +74,8 @@ fn is_old_word(text: &str) -> bool {
     word || number
 }
 
-/// JSON is YAML with every text in quotes, once the characters that YAML does not take bare are escaped.
+/// JSON is YAML with every string in quotes, after the characters that YAML does not allow unescaped
+/// are escaped.
 fn quoted(json: &str) -> String {
     let escape = |char: char| match u32::from(char) {
         code @ 0x7f..=0xffff => format!("\\u{code:04x}"),
@@ -105,7 +111,7 @@ fn generated(role: &ServerRole, config: &Config, backend: Backend) -> Map<String
     all
 }
 
-/// -1 closes a listener. Without it the server opens gRPC in `rest` too.
+/// -1 closes a listener. Without it the server also opens gRPC in `rest`.
 fn port(role: &ServerRole, protocol: Protocol) -> i32 {
     role.port(protocol).map_or(-1, |port| port.number)
 }
@@ -136,8 +142,8 @@ fn storage(backend: Backend, pool: &SqlitePool) -> Value {
     }
 }
 
-/// Objects are merged, everything else is replaced. A key in another spelling of Spring's, or a dotted one,
-/// finds the property it means: two spellings in one file would leave the choice to chance.
+/// Merges objects and replaces everything else. A key in another spelling of Spring's, or a dotted one,
+/// refers to the same property: with two spellings in one file, the result would be arbitrary.
 fn merge(base: &mut Map<String, Value>, overlay: &Map<String, Value>) {
     for (key, value) in overlay {
         let name = same_property(base, key).unwrap_or_else(|| key.clone());
@@ -151,15 +157,15 @@ fn merge(base: &mut Map<String, Value>, overlay: &Map<String, Value>) {
     }
 }
 
-/// A key in another script is no spelling of another one, nor is one of marks: without what Spring passes over, two of them
-/// would be one, and the first would be lost.
+/// A key in another script, or one of marks only, is never the other spelling of a key: Spring ignores
+/// those characters, so two such keys would be equal and the first would be lost.
 fn same_property(base: &Map<String, Value>, key: &str) -> Option<String> {
     let name = Some(relaxed(key)).filter(|name| key.is_ascii() && !name.is_empty());
     let spelled = |known: &str| known.is_ascii() && name.as_deref() == Some(&relaxed(known));
     base.keys().find(|known| *known == key || spelled(known)).cloned()
 }
 
-/// The object that the first part of a dotted key means, and the rest of the key.
+/// Returns the object that the first part of a dotted key refers to, and the rest of the key.
 fn descend<'a>(base: &'a mut Map<String, Value>, key: &str) -> Option<(&'a mut Map<String, Value>, String)> {
     let (head, rest) = key.split_once('.')?;
     let name = same_property(base, head)?;

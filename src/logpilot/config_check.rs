@@ -1,5 +1,6 @@
-//! Whether a configuration must be tried before it reaches the servers, and how that went. Pure: the live view is all
-//! that is remembered of it, so that an operator that starts again finds what it left.
+//! Determines whether a configuration must be checked before it reaches the servers, and the result.
+//! Pure: it relies only on the live objects, so that a restarted operator finds its predecessor's
+//! check.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,17 +17,14 @@ use super::{
     plan,
 };
 use crate::{
-    engine::{
-        cache::Snapshot,
-        child::Child,
-        health::{self, ObservedStatus},
-        plan::Key,
-    },
+    engine::{cache::Snapshot, child::Child, plan::Key},
     kinds::Managed,
     logpilot::objects::config_check_job,
+    workload::health,
 };
 
-/// By the Deployment's name; nothing for a component whose configuration need not be tried.
+/// Returns the checks by the name of the Deployment; none for a component whose configuration needs no
+/// check.
 #[must_use]
 pub fn evaluate(cluster: &Cluster, facts: &Facts, snapshot: &Snapshot) -> BTreeMap<String, ConfigCheck> {
     let components = cluster.components.iter();
@@ -42,64 +40,59 @@ pub fn evaluate(cluster: &Cluster, facts: &Facts, snapshot: &Snapshot) -> BTreeM
         .collect()
 }
 
-/// As if every component's were tried just now, for what must be known of the Jobs before there is one.
+/// Returns a check of every component as if it had just started, for what must be known of the Jobs
+/// before one exists.
 #[must_use]
 pub fn all_pending(cluster: &Cluster) -> BTreeMap<String, ConfigCheck> {
     let check = ConfigCheck { object: String::new(), verdict: CheckVerdict::Running };
     cluster.components.iter().map(|component| (component.name.clone(), check.clone())).collect()
 }
 
-/// Where no server runs there is nothing to protect, and what ran before or is on its way is not tried again.
+/// Without running servers there is nothing to protect, and a configuration that ran before or is being
+/// rolled out is not checked again.
 fn is_needed(cluster: &Cluster, component: &Component, facts: &Facts, snapshot: &Snapshot) -> bool {
     let key = cluster.key(&component.name);
     let runs = |deployment: &Arc<Child>| {
         is_ours(cluster, deployment) && !deployment.deleting && deployment.replicas != Some(0)
     };
-    let names = |child: &Arc<Child>| match &child.detail {
-        ObservedStatus::Deployment(live) => live.config_maps.contains(&component.config.name),
-        ObservedStatus::ReplicaSet(set) => {
-            set.deployment.as_ref() == Some(&component.name)
-                && set.config_maps.contains(&component.config.name)
-        }
-        _ => false,
+    let config = &component.config.name;
+    let names = |deployment: &Arc<Child>| {
+        deployment.observed::<health::Deployment>().is_some_and(|live| live.config_maps.contains(config))
+    };
+    let set_names = |set: &Arc<Child>| {
+        set.observed::<health::ReplicaSet>().is_some_and(|set| {
+            set.deployment.as_ref() == Some(&component.name) && set.config_maps.contains(config)
+        })
     };
     cluster.config_check_seconds.is_some()
         && !component.stopped
-        // Its pod could not start either.
+        // A new server pod could not start either.
         && plan::block_reason(component, facts).is_none()
         && snapshot
             .get(Deployment::KIND, &key)
             .is_some_and(|deployment| runs(deployment) && !names(deployment))
-        && !snapshot.of_kind(ReplicaSet::KIND).any(names)
+        && !snapshot.of_kind(ReplicaSet::KIND).any(set_names)
 }
 
 fn is_ours(cluster: &Cluster, child: &Child) -> bool {
     child.controller.as_ref().is_some_and(|owner| owner.uid == cluster.uid())
 }
 
-/// A server that was ready once is all that is asked for.
+/// One server that became ready is sufficient.
 fn verdict(cluster: &Cluster, key: &Key, snapshot: &Snapshot) -> CheckVerdict {
     let job = snapshot.get(Job::KIND, key).filter(|job| is_ours(cluster, job) && !job.deleting);
     let Some(job) = job else { return CheckVerdict::Running };
     let of_job = |child: &&Arc<Child>| child.controller.as_ref().is_some_and(|owner| owner.uid == job.uid);
-    let pods: Vec<&health::Pod> = snapshot
-        .of_kind(Pod::KIND)
-        .filter(of_job)
-        .filter_map(|child| match &child.detail {
-            ObservedStatus::Pod(pod) => Some(&**pod),
-            _ => None,
-        })
-        .collect();
-    match &job.detail {
+    let pods: Vec<&health::Pod> =
+        snapshot.of_kind(Pod::KIND).filter(of_job).filter_map(|child| child.observed()).collect();
+    match job.observed::<health::Job>().and_then(|job| job.end.as_ref()) {
         _ if pods.iter().any(|pod| pod.ready) => CheckVerdict::Good,
-        ObservedStatus::Job { end: Some(end), .. } => {
-            CheckVerdict::Bad { message: failure_message(cluster, end, &pods) }
-        }
-        _ => CheckVerdict::Running,
+        Some(end) => CheckVerdict::Bad { message: failure_message(cluster, end, &pods) },
+        None => CheckVerdict::Running,
     }
 }
 
-/// The server's own words, where there are any.
+/// Returns the message of a failed check, with the server's own output if there is any.
 fn failure_message(cluster: &Cluster, end: &health::JobEnd, pods: &[&health::Pod]) -> String {
     let last = |words: &dyn Fn(&health::Pod) -> Option<String>| pods.iter().rev().find_map(|pod| words(pod));
     let ended = |pod: &health::Pod| {
@@ -115,7 +108,7 @@ fn failure_message(cluster: &Cluster, end: &health::JobEnd, pods: &[&health::Pod
     };
     let cause = last(&ended).or_else(|| last(&waits)).or_else(|| last(&nowhere)).unwrap_or_else(|| {
         if end.succeeded {
-            "it ended by itself, with exit code 0".to_owned()
+            "it exited by itself with exit code 0".to_owned()
         } else {
             format!("{}: {}", end.cause.reason, end.cause.message)
         }

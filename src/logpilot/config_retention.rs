@@ -1,4 +1,5 @@
-//! What is no longer planned and still needed: the configurations of pods that run, or that a rollback would start.
+//! ConfigMaps that are no longer planned but must be kept, because running pods or a rollback target
+//! still mount them.
 
 use std::collections::BTreeSet;
 
@@ -8,38 +9,37 @@ use k8s_openapi::api::{
 };
 
 use crate::{
-    engine::{cache::Snapshot, child::Child, health::ObservedStatus},
+    engine::{cache::Snapshot, child::Child},
     kinds::Managed,
+    workload::health,
 };
 
-/// ConfigMaps that running or remembered pods use.
+/// ConfigMaps that running pods or recorded ReplicaSets use.
 pub struct InUse {
     names: BTreeSet<String>,
-    /// A Deployment controller is still at work: it may yet make a ReplicaSet of a template that was just replaced.
+    /// Whether a Deployment controller may still create a ReplicaSet of a template that was just
+    /// replaced.
     unsure: bool,
 }
 
 impl InUse {
-    /// Whether a child that is no longer planned has to stay.
+    /// Returns whether an object that is no longer planned must be kept.
     #[must_use]
     pub fn keeps(&self, child: &Child) -> bool {
         child.kind == ConfigMap::KIND && (self.unsure || self.names.contains(&child.key.name))
     }
 }
 
-/// From the ReplicaSets, which a rollback goes back to.
+/// Returns the ConfigMaps that the ReplicaSets use, which are the targets of a rollback.
 #[must_use]
 pub fn configs(snapshot: &Snapshot) -> InUse {
     let names = snapshot
         .of_kind(ReplicaSet::KIND)
-        .filter_map(|child| match &child.detail {
-            ObservedStatus::ReplicaSet(set) => Some(set.config_maps.iter().cloned()),
-            _ => None,
-        })
-        .flatten()
+        .filter_map(|child| child.observed::<health::ReplicaSet>())
+        .flat_map(|set| set.config_maps.iter().cloned())
         .collect();
     let unsure = snapshot
         .of_kind(Deployment::KIND)
-        .any(|child| matches!(&child.detail, ObservedStatus::Deployment(deployment) if !deployment.observed));
+        .any(|child| child.observed::<health::Deployment>().is_some_and(|deployment| !deployment.observed));
     InUse { names, unsure }
 }

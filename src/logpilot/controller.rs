@@ -30,6 +30,7 @@ use crate::{
         api_client::ApiClient,
         apply::Applier,
         cache::{ObjectCache, Snapshot},
+        contention::{Contention, ContentionKey},
         controller::{ReconcileFailure, Reconciler},
         deadlines::DeadlineTracker,
         error::Error,
@@ -47,7 +48,8 @@ use crate::{
     metrics::Metrics,
 };
 
-/// Makes the plan of a cluster. A future, so that a planner that hangs can be told apart from one that is slow.
+/// Makes the plan of a cluster. A future, so that a planner that hangs can be distinguished from a slow
+/// one.
 pub type Planner = Arc<dyn Fn(Arc<Cluster>, Arc<Facts>) -> BoxFuture<'static, Plan> + Send + Sync>;
 
 /// The planner of the product.
@@ -56,7 +58,7 @@ pub fn planner() -> Planner {
     Arc::new(|cluster, facts| Box::pin(async move { plan::plan(&cluster, &facts) }))
 }
 
-/// The next step of a restore starts as soon as the status of this one is written.
+/// Delay before the next step of a restore, which starts when the status of this step is written.
 const REQUEUE_AFTER_STATUS_WRITE: Duration = Duration::from_millis(50);
 
 pub struct Controller {
@@ -66,14 +68,16 @@ pub struct Controller {
     pub planner: Planner,
     /// The operator's own image, which backups run.
     pub operator_image: Option<String>,
-    /// All resources, for what one of them has to know of the others.
+    /// What resources of all kinds want.
+    pub contention: Arc<Contention>,
+    /// All resources, because a reconcile needs facts about the other ones.
     pub store: Store<DynamicObject>,
-    /// All that is remembered of each resource.
+    /// The recorded state of each resource.
     states: ResourceStates<Remembered>,
     pub(super) reporter: Reporter,
 }
 
-/// A resource on its way through a reconcile.
+/// The resource of one reconcile.
 pub(super) struct Subject {
     pub(super) object: Arc<DynamicObject>,
     pub(super) resource: ResourceRef,
@@ -101,6 +105,7 @@ impl Controller {
             metrics,
             planner,
             operator_image: None,
+            contention: Arc::default(),
             store,
             states: ResourceStates::default(),
         }
@@ -132,7 +137,7 @@ impl Controller {
         let status = self.observe(subject, &cluster, &facts, (&plan, &outcome), restore, &clock);
         let written = self.reporter.report(state, &subject.object, &subject.before, &status, requeue).await;
         if again && written {
-            requeue.at_most(REQUEUE_AFTER_STATUS_WRITE, "the restore goes on");
+            requeue.at_most(REQUEUE_AFTER_STATUS_WRITE, "the restore continues");
         }
         if let Some(wait) = clock.next() {
             requeue.at_most(wait, "a time limit expires");
@@ -140,7 +145,7 @@ impl Controller {
         retry_failures(state, &facts, &outcome, requeue);
     }
 
-    /// What is there of a resource now.
+    /// Returns the live objects of a resource.
     fn snapshot(&self, resource: &ResourceRef, cluster: &Cluster) -> Snapshot {
         self.cache.snapshot(resource).running_in(&cluster.namespace.name)
     }
@@ -168,23 +173,23 @@ impl Controller {
         (restore, shared): (&restore::State, Vec<SharedPlace>),
         snapshot: &Snapshot,
     ) -> Result<Facts, Error> {
-        let all = self.store.state();
-        let others = || all.iter().map(AsRef::as_ref).filter(|other| is_another(other, cluster));
+        let (resource, object, contention) = (&subject.resource, &*subject.object, &*self.contention);
         let sources = gather::Sources {
             cache: &self.cache,
             writer: &subject.writer,
             remembered,
             operator_image: self.operator_image.as_deref(),
-            namespace_shared: contention::namespace_is_shared(&subject.object, others()),
+            namespace_shared: contention::namespace_is_shared(resource, object, contention),
             restore,
-            taken: contention::route_conflicts(&subject.object, others()),
+            taken: contention::route_conflicts(resource, object, contention),
             shared,
             is_living: &|name| self.is_living(name),
         };
         gather::facts(sources, &subject.cr, cluster, &subject.before, snapshot).await
     }
 
-    /// Applies, prunes, and has refused pods looked at again; nothing while paused, or while the namespace is on its way out.
+    /// Applies, prunes, and evicts unschedulable pods; does nothing while the resource is paused or the
+    /// namespace is being deleted.
     async fn carry_out(
         &self,
         subject: &Subject,
@@ -197,12 +202,12 @@ impl Controller {
             return Outcome::default();
         }
         let owner = Owner { resource: subject.resource.clone(), uid: cluster.uid().to_owned() };
-        state.writes.begin(subject.cr.metadata.generation);
+        state.writes.reset_on_new_generation(subject.cr.metadata.generation);
         let applier = Applier {
             writer: &subject.writer,
             cache: &self.cache,
             normalised: &state.divergence,
-            rests: &state.writes,
+            write_backoff: &state.writes,
             owner: &owner,
         };
         let mut outcome = applier.apply(plan, snapshot).await;
@@ -211,12 +216,13 @@ impl Controller {
         let in_use = config_retention::configs(&snapshot);
         let orphaned = prune::orphaned(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
+        let (evictions, claims) = (&mut state.product.evictions, cluster.co_scheduled_claims());
         let evicted =
-            state.product.evictions.carry_out(&subject.writer, &self.cache, cluster, &snapshot).await;
+            evictions.carry_out(&subject.writer, &self.cache, cluster.name(), claims, &snapshot).await;
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
-        outcome.again = held_up.filter_map(|step| state.writes.rest(&step.id)).min();
+        outcome.again = held_up.filter_map(|step| state.writes.remaining(&step.id)).min();
         for step in &outcome.steps {
             let operation = match step.result {
                 ApplyResult::Created => "create",
@@ -288,7 +294,7 @@ impl Controller {
     }
 }
 
-/// A key that was just written is known without reading it back; one whose write failed has to be read.
+/// Records a key that was just written without reading it back; a key whose write failed must be read.
 fn note_generated_key(
     reader: &mut ApiKeyReader,
     subject: &Subject,
@@ -324,12 +330,13 @@ fn is_another(object: &DynamicObject, cluster: &Cluster) -> bool {
 impl Reconciler for Controller {
     async fn reconcile(&self, object: Arc<DynamicObject>) -> Action {
         if object.metadata.deletion_timestamp.is_some() {
-            // The garbage collector takes the children; what is kept carries no owner reference.
+            // The garbage collector deletes the objects; a kept object has no owner reference.
             return Action::await_change();
         }
         let resource = ResourceRef::of(&LOGPILOT_CLUSTER, &object);
         let state = &mut *self.states.hold(&resource, object.metadata.uid.as_deref()).await;
-        // What is made for one that is not there any more, the garbage collector takes at once, and its events would come here.
+        // The garbage collector immediately deletes what is created for a resource that no longer
+        // exists, and the events of those objects would trigger a reconcile.
         if let Some(wait) = state.history.missing() {
             return Action::requeue(wait);
         }
@@ -339,7 +346,7 @@ impl Reconciler for Controller {
         match self.subject(object, &state.history) {
             Ok(subject) => self.run(&subject, state, &mut requeue).await,
             Err((object, error)) => {
-                let message = format!("spec cannot be read: {error}");
+                let message = format!("the spec cannot be read: {error}");
                 self.report_internal_error(state, &object, reasons::INVALID_SPEC, message, &mut requeue)
                     .await;
             }
@@ -349,9 +356,11 @@ impl Reconciler for Controller {
 
     async fn on_failure(&self, object: Arc<DynamicObject>, how: ReconcileFailure) -> Action {
         let message = match how {
-            ReconcileFailure::Panicked(message) => format!("the operator failed on this resource: {message}"),
+            ReconcileFailure::Panicked(message) => {
+                format!("the operator failed to reconcile this resource: {message}")
+            }
             ReconcileFailure::TimedOut => {
-                "a reconcile of this resource did not end in time and was given up".to_owned()
+                "a reconcile of this resource exceeded its time limit and was cancelled".to_owned()
             }
         };
         let resource = ResourceRef::of(&LOGPILOT_CLUSTER, &object);
@@ -371,11 +380,11 @@ impl Reconciler for Controller {
         contention::namespaces(object).map(str::to_owned).collect()
     }
 
-    fn contention_keys(&self, object: &DynamicObject) -> Vec<String> {
+    fn contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey> {
         contention::contention_keys(object)
     }
 
-    fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<String> {
+    fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey> {
         contention::watched_keys(object)
     }
 

@@ -1,4 +1,4 @@
-//! Every default, with where it comes from. Applied when objects are rendered, never written to `spec`.
+//! Every default and its source. Applied when objects are rendered, never written to `spec`.
 //!
 //! "Seed" is the hand-written manifests that the operator replaces; values of the server were measured on
 //! version 1.2.0.
@@ -8,23 +8,26 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::model::{Port, ServerRole};
 use crate::{
     api::{cluster::Environment, component::ProbeTimings, exposure::ComponentKey},
-    workload::model::ProbeTiming,
+    workload::{
+        model::ProbeTiming,
+        resolve::{exposure, resources, rollout, scaling},
+    },
 };
 
 pub const HTTP: Port = Port { name: "http", number: 8080, app_protocol: None };
-/// HTTP/2 without TLS, in the words of Kubernetes.
+/// The name of Kubernetes for HTTP/2 without TLS.
 pub const GRPC: Port = Port { name: "grpc", number: 50051, app_protocol: Some("kubernetes.io/h2c") };
 pub const MANAGEMENT: Port = Port { name: "management", number: 8081, app_protocol: None };
 
-/// What messages name as an image that could be used.
+/// The image that messages suggest.
 pub const EXAMPLE_IMAGE: &str = "danpung2/logpilot:1.2.0";
 
-/// At night, in most time zones that matter to whoever does not set it.
+/// Night in most time zones in which users keep the default.
 pub const BACKUP_SCHEDULE: &str = "0 3 * * *";
-/// A CronJob without one goes by the clock of the controller, which nobody knows.
+/// Without a time zone, a CronJob uses the clock of its controller, which is not known.
 pub const BACKUP_TIME_ZONE: &str = "Etc/UTC";
 pub const BACKUPS_KEPT: i32 = 7;
-/// Seven copies and one more of a data volume that is a quarter full.
+/// Space for seven copies plus one of a data volume that is a quarter full.
 pub const BACKUP_CLAIM_SIZE: &str = "20Gi";
 
 pub static ALL: ServerRole = ServerRole {
@@ -51,7 +54,7 @@ pub static REST: ServerRole = ServerRole {
     cpu_limit: "300m",
     claim_size: "5Gi",
 };
-/// Its container's name is nowhere in the seed; it follows the other two.
+/// The seed does not contain the name of its container; it follows the other two.
 pub static GRPC_ONLY: ServerRole = ServerRole {
     key: ComponentKey::Grpc,
     name: "grpc",
@@ -74,7 +77,8 @@ pub fn role(key: ComponentKey) -> &'static ServerRole {
     }
 }
 
-/// The whole of what a preset decides. No size and no storage class: a change of preset must not shrink a volume.
+/// Everything that a preset decides. No size and no storage class: a change of preset must not shrink a
+/// volume.
 #[must_use]
 pub fn replicas(environment: Environment, key: ComponentKey) -> i32 {
     match (environment, key) {
@@ -84,33 +88,43 @@ pub fn replicas(environment: Environment, key: ComponentKey) -> i32 {
     }
 }
 
-/// Size of the claim that all components share (seed).
+/// Size of the PVC that all components share (seed).
 pub const SHARED_CLAIM_SIZE: &str = "10Gi";
 
-/// The server takes 206 to 381 MiB under load, so 256Mi is what it needs and 512Mi what it may use.
+/// The server uses 206 to 381 MiB under load, so 256Mi is the request and 512Mi the limit.
 pub const MEMORY_REQUEST: &str = "256Mi";
 pub const MEMORY_LIMIT: &str = "512Mi";
 
-/// Any user will do: the image is readable by all and writes only to mounted volumes. It must be a number,
-/// because the image names its user and the kubelet cannot see that a name is not root.
+/// Those of the processor differ by role.
+#[must_use]
+pub fn resources(role: &ServerRole) -> resources::Defaults<'static> {
+    resources::Defaults {
+        cpu_request: role.cpu_request,
+        cpu_limit: role.cpu_limit,
+        memory_request: MEMORY_REQUEST,
+        memory_limit: MEMORY_LIMIT,
+    }
+}
+
+/// Any user is suitable: the image is readable for all and writes only to mounted volumes. It must be a
+/// number, because the image names its user and the kubelet cannot verify that a name is not root.
 pub const USER: i64 = 10001;
 
 /// Covers the preStop delay of 5 s and Spring's own 30 s for requests in flight.
 pub const GRACE_PERIOD_SECONDS: i64 = 45;
 
-/// Seed: as a share, so that it fits any number of replicas.
+/// Seed: a percentage, so that it fits any number of replicas.
 #[must_use]
-pub fn max_surge() -> IntOrString {
-    IntOrString::String("25%".into())
-}
-#[must_use]
-pub fn max_unavailable() -> IntOrString {
-    IntOrString::String("25%".into())
+pub fn rollout() -> rollout::Defaults {
+    let quarter = || IntOrString::String("25%".into());
+    rollout::Defaults { max_surge: quarter(), max_unavailable: quarter() }
 }
 
 /// Seed.
-pub const MIN_REPLICAS: i32 = 2;
-pub const TARGET_CPU: i32 = 70;
+#[must_use]
+pub fn scaling(environment: Environment, key: ComponentKey) -> scaling::Defaults {
+    scaling::Defaults { replicas: replicas(environment, key), min_replicas: 2, target_cpu: 70 }
+}
 
 /// Probe timings of the seed; the startup probe allows 10 + 10 × 10 s.
 const LIVENESS: ProbeTiming =
@@ -133,7 +147,7 @@ pub fn startup(given: Option<&ProbeTimings>) -> Option<ProbeTiming> {
     timing(given, STARTUP)
 }
 
-/// `None` where the probe is turned off.
+/// `None` if the probe is disabled.
 fn timing(given: Option<&ProbeTimings>, default: ProbeTiming) -> Option<ProbeTiming> {
     let Some(given) = given else { return Some(default) };
     (given.enabled != Some(false)).then(|| ProbeTiming {
@@ -145,14 +159,16 @@ fn timing(given: Option<&ProbeTimings>, default: ProbeTiming) -> Option<ProbeTim
     })
 }
 
-/// The server's own request limit and pool (its built-in values): written out, so that the ConfigMap shows them.
+/// The server's own request limit and pool (its built-in values), written explicitly so that the
+/// ConfigMap shows them.
 pub const RATE_CAPACITY: i32 = 100;
 pub const RATE_REFILL_TOKENS: i32 = 100;
 pub const RATE_REFILL_SECONDS: i32 = 60;
 pub const POOL_MAXIMUM: i32 = 10;
 pub const POOL_MINIMUM_IDLE: i32 = 2;
 
-/// For a server with a changed configuration: nearly three times the startup probe's budget, and the image's pull.
+/// Time limit of a configuration check: nearly three times the budget of the startup probe, plus the
+/// pull of the image.
 pub const CONFIG_CHECK_SECONDS: i32 = 300;
 
 /// Key of the API key inside its Secret.
@@ -163,18 +179,21 @@ pub const SCRAPE_INTERVAL: &str = "30s";
 pub const SCRAPE_TIMEOUT: &str = "10s";
 pub const LOAD_BALANCER_HTTP_PORT: i32 = 80;
 
-/// What browsers may do where `cors` does not say: the controller's own lists, and the header that carries the API key.
-pub const CORS_ORIGIN: &str = "*";
-pub const CORS_METHODS: &[&str] = &["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"];
-pub const CORS_HEADERS: &[&str] = &[
-    "DNT",
-    "Keep-Alive",
-    "User-Agent",
-    "X-Requested-With",
-    "If-Modified-Since",
-    "Cache-Control",
-    "Content-Type",
-    "Range",
-    "Authorization",
-    "X-API-KEY",
-];
+/// CORS settings for browsers if `cors` does not set them: the controller's own lists, and the header
+/// that carries the API key.
+pub const CORS: exposure::CorsDefaults<'static> = exposure::CorsDefaults {
+    origin: "*",
+    methods: &["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"],
+    headers: &[
+        "DNT",
+        "Keep-Alive",
+        "User-Agent",
+        "X-Requested-With",
+        "If-Modified-Since",
+        "Cache-Control",
+        "Content-Type",
+        "Range",
+        "Authorization",
+        "X-API-KEY",
+    ],
+};

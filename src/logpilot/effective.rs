@@ -1,4 +1,5 @@
-//! The values in effect: those of the preset and of defaults, as the planned objects have them after every patch. Pure.
+//! The effective values: those of presets and defaults, as the planned objects have them after every
+//! patch. Pure.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
@@ -14,7 +15,7 @@ use crate::{
     },
 };
 
-/// What a resource is said to have that has none.
+/// Text for a resource that has no value.
 const NONE: &str = "none";
 
 #[must_use]
@@ -49,14 +50,14 @@ fn of_component(cluster: &Cluster, component: &Component, plan: &Plan) -> Effect
     }
 }
 
-/// The server among the containers that a patch may have brought.
+/// Returns the server among the containers, to which a patch may have added others.
 fn server<'a>(deployment: &'a Value, name: &str) -> &'a Value {
     let containers = deployment.pointer("/spec/template/spec/containers").and_then(Value::as_array);
     let named = |container: &&Value| container.get("name").and_then(Value::as_str) == Some(name);
     containers.into_iter().flatten().find(named).unwrap_or(&Value::Null)
 }
 
-/// `request/limit`.
+/// Returns `request/limit`.
 fn pair(container: &Value, resource: &str) -> String {
     let text = |list: &str| {
         let value = container.pointer(&format!("/resources/{list}/{resource}"));
@@ -65,7 +66,7 @@ fn pair(container: &Value, resource: &str) -> String {
     format!("{}/{}", text("requests"), text("limits"))
 }
 
-/// Each mode once, in the order liveness, readiness, startup.
+/// Returns each mode once, in the order liveness, readiness, startup.
 fn modes(component: &Component, container: &Value) -> String {
     let of = &component.probes;
     let probes = [("liveness", &of.liveness), ("readiness", &of.readiness), ("startup", &of.startup)];
@@ -77,7 +78,7 @@ fn modes(component: &Component, container: &Value) -> String {
     if found.is_empty() { NONE.to_owned() } else { found.join("/") }
 }
 
-/// By the name that the spec gives it, where no patch asks something else.
+/// Returns the mode by its name in the spec, unless a patch changes the probe.
 fn mode(own: Option<&Probe>, live: &Value) -> String {
     let asked = |probe: &Value| ["httpGet", "tcpSocket", "grpc", "exec"].map(|kind| probe.get(kind).cloned());
     let planned = serde_json::to_value(probes::build(own)).unwrap_or_default();

@@ -1,13 +1,13 @@
-//! What a container's variables and arguments set: judged as the kubelet hands them to the server, with references expanded.
-//! Which properties may be set is said by `properties`. Pure.
+//! Evaluates what a container's variables and arguments set, as the kubelet passes them to the server,
+//! with references expanded. `properties` defines which properties may be set. Pure.
 
 use std::{borrow::Cow, collections::HashMap};
 
 use super::properties::{Known, Refusal, refusal, refused_variable};
-use crate::api::common::EnvVar;
+use crate::api::component::EnvVar;
 
-/// Variables with options of Java, of which `-D` sets a property that beats variables and the file. The last three are read by
-/// other makes of Java and by start scripts.
+/// Variables that contain Java options, of which `-D` sets a property that takes precedence over
+/// variables and the file. Other Java distributions and start scripts read the last three.
 pub const JAVA_OPTIONS: &[&str] = &[
     "JAVA_TOOL_OPTIONS",
     "JDK_JAVA_OPTIONS",
@@ -17,18 +17,18 @@ pub const JAVA_OPTIONS: &[&str] = &[
     "JAVA_OPTS",
 ];
 
-/// Stands in a text for a value that is not known, and that has no blanks and no quotes.
+/// Placeholder for a value that is not known; it contains no blanks and no quotes.
 const UNKNOWN: char = '\u{fffc}';
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source<'a> {
     Text(Cow<'a, str>),
-    /// Of the pod or its node: a name, an address or a number.
+    /// A field of the pod or its node: a name, an address or a number.
     Plain,
-    /// An object that is read later; the value is judged then.
+    /// An object that is read later; the value is then evaluated.
     Later,
-    /// Nobody reads it.
+    /// A source that the operator does not read.
     Unread,
 }
 
@@ -42,7 +42,7 @@ pub struct Variable<'a> {
 impl<'a> From<&'a EnvVar> for Variable<'a> {
     fn from(given: &'a EnvVar) -> Self {
         let field = |field: &str| {
-            // Annotations are any text.
+            // Annotations may contain any text.
             if field.starts_with("metadata.annotations") { Source::Unread } else { Source::Plain }
         };
         let source = match &given.value_from {
@@ -54,30 +54,30 @@ impl<'a> From<&'a EnvVar> for Variable<'a> {
     }
 }
 
-/// A variable or an argument that sets what it may not.
+/// A variable or an argument that sets what it may not set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The variable's name; none for arguments.
+    /// The name of the variable; `None` for arguments.
     pub variable: Option<String>,
-    /// The option or argument as it was written; none where the variable sets it by its own name.
+    /// The option or argument as written; `None` if the variable sets the property by its own name.
     option: Option<String>,
     refusal: Refusal,
 }
 
 impl Finding {
-    /// Whether it is of this variable, which sets it by its own name.
+    /// Returns whether the finding is about this variable, which sets the property by its own name.
     #[must_use]
     pub fn is_of(&self, variable: &str) -> bool {
         self.option.is_none() && self.variable.as_deref() == Some(variable)
     }
 
-    /// What is wrong, for a value that its reader wrote.
+    /// Returns the message for a value that its reader wrote.
     #[must_use]
     pub fn message(&self) -> String {
         self.told(self.option.as_deref())
     }
 
-    /// What is wrong, without a word of the value: it may be a secret.
+    /// Returns the message without any part of the value, which may be a secret.
     #[must_use]
     pub fn hidden(&self) -> String {
         self.told(self.option.as_ref().map(|_| self.refusal.owned.unwrap_or("an option")))
@@ -91,8 +91,8 @@ impl Finding {
     }
 }
 
-/// What the variables of a container set though the operator owns it. `undefined`: what a reference to a variable that is not
-/// among them stands for; none where it stays as it is written.
+/// Returns the variables of a container that set what the operator owns. `undefined` is the value of a
+/// reference to a variable that is not among them; with `None` the reference stays as written.
 #[must_use]
 pub fn of_variables<'a>(variables: &[Variable<'a>], undefined: Option<&'a Source<'a>>) -> Vec<Finding> {
     let mut scope = Scope::new(undefined);
@@ -119,14 +119,14 @@ pub fn of_variables<'a>(variables: &[Variable<'a>], undefined: Option<&'a Source
     found
 }
 
-/// The list that a variable is an item of, as Spring puts it together from `NAME_0`, `NAME_1` and so on up to a gap. None
-/// where it is no item, or where an item is not known.
+/// Returns the list that a variable is an item of, as Spring assembles it from `NAME_0`, `NAME_1` and
+/// so on up to a gap. Returns `None` if it is no item, or if an item is not known.
 fn list(name: &str, variables: &[(&str, Source<'_>)]) -> Option<String> {
     let (base, index) = name.rsplit_once('_')?;
     let index = index.parse::<usize>().ok()?;
     let item = |number: usize| {
         let wanted = format!("{base}_{number}");
-        // The last one of a name is the one that is set.
+        // The last variable of a name is the one that is set.
         variables.iter().rev().find(|(name, _)| *name == wanted).map(|(_, source)| source)
     };
     let items: Vec<_> = (0..variables.len()).map_while(item).collect();
@@ -138,7 +138,7 @@ fn list(name: &str, variables: &[(&str, Source<'_>)]) -> Option<String> {
     (index < texts.len()).then(|| texts.join(","))
 }
 
-/// What the arguments of the server set though the operator owns it.
+/// Returns the arguments of the server that set what the operator owns.
 #[must_use]
 pub fn of_arguments<'a>(
     arguments: &[&'a str],
@@ -171,7 +171,7 @@ fn known<'a>(source: &'a Source<'_>) -> Known<'a> {
     }
 }
 
-/// The first option that sets what it may not, and why.
+/// Returns the first option that sets what it may not set, and why.
 fn of_options(source: &Source<'_>) -> Option<(String, Refusal)> {
     match source {
         Source::Text(text) => words(text).iter().find_map(|word| option(word)),
@@ -179,28 +179,29 @@ fn of_options(source: &Source<'_>) -> Option<(String, Refusal)> {
             let why = "comes from an annotation or an object that the operator does not read; write the options out";
             Some(("any property".to_owned(), Refusal::other(why)))
         }
-        // No option is a name, an address or a number.
+        // A name, an address or a number is never an option.
         Source::Plain | Source::Later => None,
     }
 }
 
-/// `-Dname=value` of Java and `--name=value` of Spring. A file with more of them could set anything.
+/// Parses `-Dname=value` of Java and `--name=value` of Spring. A file with more options could set
+/// anything.
 fn option(word: &str) -> Option<(String, Refusal)> {
     if word.starts_with('@') || word.starts_with("-XX:VMOptionsFile") {
-        let why = "takes options from a file, which nobody can check; write them out";
+        let why = "reads options from a file, which the operator cannot check; write the options out";
         return Some((word.to_owned(), Refusal::other(why)));
     }
     let set = word.strip_prefix("-D").or_else(|| word.strip_prefix("--"))?;
     let (name, value) = set.split_once('=').unwrap_or((set, ""));
     if name.contains(UNKNOWN) {
-        let why = "has a name that is put together from values that are not known; write the name out";
+        let why = "has a name that is composed of unknown values; write the name out";
         return Some((name.replace(UNKNOWN, "$(…)"), Refusal::other(why)));
     }
     let value = if value.contains(UNKNOWN) { Known::Never } else { Known::Text(value) };
     refusal(name, value).map(|refusal| (name.to_owned(), refusal))
 }
 
-/// As Java splits its variables: at blanks outside of quotes, which go wherever they stand.
+/// Splits variables as Java does: at blanks outside of quotes; quotes are removed wherever they are.
 fn words(text: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
     for char in text.chars() {
@@ -227,8 +228,8 @@ impl<'a> Scope<'a> {
         Self { known: HashMap::new(), undefined }
     }
 
-    /// As the kubelet does: `$(NAME)` is the variable's value, `$$` is `$`, and what is not defined stays.
-    /// Source: k8s.io/kubernetes/third_party/forked/golang/expansion
+    /// Expands references as the kubelet does: `$(NAME)` is the value of the variable, `$$` is `$`, and
+    /// an undefined reference stays. Source: k8s.io/kubernetes/third_party/forked/golang/expansion
     fn expand(&self, source: &Source<'a>) -> Source<'a> {
         let Source::Text(text) = source else { return source.clone() };
         let (mut expanded, mut rest) = (String::new(), text.as_ref());
@@ -243,7 +244,7 @@ impl<'a> Scope<'a> {
                 match self.known.get(name).or(self.undefined) {
                     Some(Source::Text(value)) => expanded.push_str(value),
                     Some(Source::Plain) => expanded.push(UNKNOWN),
-                    // Judged with it when it is read.
+                    // The value is evaluated with the object when that is read.
                     Some(Source::Later) => {}
                     Some(Source::Unread) => return Source::Unread,
                     None => expanded.extend(["$(", name, ")"]),

@@ -1,4 +1,4 @@
-//! What planning has to know of the world, as plain data. Gathering it is the controller's work.
+//! The facts about the environment that planning needs, as plain data. The controller gathers them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,11 +8,11 @@ use std::{
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::{
-    model::{Component, Restore},
-    reasons,
+use super::model::{Component, Restore};
+use crate::{
+    engine::plan::Key,
+    workload::{build::service::NodePorts, contention::RouteConflict, references::ResolvedReferences},
 };
-use crate::{engine::plan::Key, workload::build::service::NodePorts};
 
 /// A value that is never printed: not in logs, status, events or panics.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,8 +24,8 @@ impl fmt::Debug for Redacted {
     }
 }
 
-/// The operator's own image, where its installation says which. A plan that is made without a cluster names the
-/// image of this version.
+/// The operator's own image, if its installation specifies it. A plan that is made without a Kubernetes
+/// cluster uses the image of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorImage(pub Option<String>);
 
@@ -35,127 +35,83 @@ impl Default for OperatorImage {
     }
 }
 
-/// Whether there is a resource of this name now. A question, because its answer is seldom needed and there may be many.
+/// Returns whether a resource of this name exists now. A function, because the answer is seldom needed
+/// and there may be many resources.
 pub type IsLiving<'a> = &'a (dyn Fn(&str) -> bool + Sync);
 
-/// Whose a namespace is.
+/// The owner of a namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NamespaceFact {
-    /// To be made, and then ours.
+    /// It does not exist: the operator creates it and owns it.
     #[default]
     Absent,
-    /// Made by us for this cluster: kept as planned.
+    /// The operator created it for this resource, and keeps it as planned.
     Ours,
-    /// Somebody else's: used, never changed.
+    /// The operator did not create it: it is used and never changed.
     Foreign,
-    /// Being deleted: nothing can be created in it; waited out.
+    /// It is being deleted: nothing can be created in it until the deletion is complete.
     Terminating,
 }
 
-/// A claim asks for another size than the one that is declared, because Kubernetes would refuse that.
+/// A PVC that requests another size than the declared one, because Kubernetes would reject that.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PendingResize {
     pub claim: Key,
-    /// What it asks for meanwhile.
+    /// The size that it requests meanwhile.
     pub now: Quantity,
     pub declared: Quantity,
     pub why: HeldWhy,
 }
 
-/// Why a claim cannot have its declared size.
+/// Why a PVC cannot have its declared size.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeldWhy {
-    /// Kubernetes changes the size of a claim only once it has a volume.
+    /// Kubernetes changes the size of a PVC only after it is bound to a volume.
     NoVolume,
-    /// Its volume has this capacity, and no volume shrinks.
+    /// Its volume has this capacity, and a volume cannot shrink.
     Capacity(Quantity),
 }
 
-/// An autoscaler of others that targets a component's Deployment.
+/// An autoscaler that the operator did not create and that targets a component's Deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignScaler {
     pub name: String,
-    /// The most pods that it may ask for.
+    /// The largest number of pods that it may request.
     pub most: i32,
     pub scales_to_zero: bool,
 }
 
-/// Others scale a Deployment past what its storage allows, or may.
+/// A Deployment that another client scales, or may scale, past what its storage allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BeyondStorage {
     pub deployment: Key,
     pub message: String,
-    /// More pods than allowed are asked for now; otherwise an autoscaler may ask for them.
+    /// Whether more pods than allowed are requested now; otherwise an autoscaler may request them.
     pub now: bool,
 }
 
 /// The API key that clients must present.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ApiKeyFact {
-    /// Not looked at: plans made without a cluster.
+    /// Not read: the plan is made without a Kubernetes cluster.
     #[default]
     Unknown,
-    /// The Secret is there and good; the hash of its value rolls the pods when it changes.
+    /// The Secret exists and is valid; the hash of its value triggers a rollout when it changes.
     Present { hash: String },
-    /// No Secret is named and none was generated yet: make it with this value.
+    /// The spec names no Secret and none was generated yet: create it with this value.
     Generate { value: Redacted, hash: String },
-    /// The Secret cannot be used: workloads are held. `reason` is a status reason, `message` says what to do.
+    /// The Secret cannot be used: workloads are blocked. `reason` is a status reason, `message` says
+    /// what to do.
     Invalid { message: String },
-    /// Nobody named the Secret, and it was not made for this resource: its value is no key of ours. `whose` says more.
+    /// The spec does not name the Secret, and it was not created for this resource: its value is not
+    /// used as the key. `whose` says more.
     Foreign { secret: Key, whose: String },
-    /// It was generated for an earlier resource of the name, and goes with it: workloads wait for one of their own.
-    /// Looked at again after this.
+    /// It was generated for an earlier resource of the name and is deleted with it: workloads wait for
+    /// their own. It is read again after this delay.
     Going { again: Duration },
 }
 
-/// What the variables of one component refer to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResolvedReferences {
-    /// Changes when a value does, and rolls the pods.
-    pub hash: String,
-    pub missing: Vec<Missing>,
-    pub refused: Vec<Refused>,
-}
-
-impl ResolvedReferences {
-    /// Whether a new pod could not start, or may not.
-    #[must_use]
-    pub fn hold(&self) -> bool {
-        self.held().is_some()
-    }
-
-    /// Why a new pod could not start, or may not: a reason of the status.
-    #[must_use]
-    pub fn held(&self) -> Option<&'static str> {
-        let missing = self.missing.iter().any(|missing| !missing.optional);
-        let refused = self.refused.iter().any(|refused| refused.reason == reasons::REFERENCE_INVALID);
-        missing
-            .then_some(reasons::REFERENCE_MISSING)
-            .or_else(|| refused.then_some(reasons::REFERENCE_INVALID))
-    }
-}
-
-/// An object that variables refer to brings one that has no effect, or that the server may not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// `ReferenceInvalid`, which holds the component, or `EnvIgnored`.
-    pub reason: &'static str,
-    /// `Secret namespace/name`.
-    pub object: String,
-    pub message: String,
-}
-
-/// An object that a variable refers to, or a key of it, is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// `Secret namespace/name`.
-    pub object: String,
-    pub message: String,
-    /// The pods start without it.
-    pub optional: bool,
-}
-
-/// A configuration that is tried before it may reach the servers.
+/// A configuration that is checked before it reaches the servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigCheck {
     /// `Job namespace/name`.
@@ -163,40 +119,23 @@ pub struct ConfigCheck {
     pub verdict: CheckVerdict,
 }
 
-/// What is known of a configuration that is tried.
+/// The result of a configuration check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckVerdict {
     Running,
     /// A server became ready with it.
     Good,
-    /// What the server said, or what kept it from being ready.
+    /// The output of the server, or the reason why it did not become ready.
     Bad {
         message: String,
     },
 }
 
-/// How clients outside the cluster come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExposureKind {
-    Ingress,
-    Gateway,
-}
-
-/// A host and path that is wanted and that an older resource has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteConflict {
-    pub way: ExposureKind,
-    pub host: String,
-    pub path: String,
-    /// Name of the resource that has it.
-    pub by: String,
-}
-
-/// Where data lies.
+/// A storage location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     Claim(Key),
-    /// URL of a prefix, with the server where one is named.
+    /// URL of a prefix, with the server if one is specified.
     Bucket(String),
 }
 
@@ -209,24 +148,24 @@ impl fmt::Display for Place {
     }
 }
 
-/// What a resource keeps in a place.
+/// The contents of a storage location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
     Data,
     Backups,
 }
 
-/// A place where another resource keeps something too.
+/// A storage location that another resource uses too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedPlace {
     pub place: Place,
     pub contents: Contents,
-    /// The spec names it; else it is a generated name.
+    /// Whether the spec names it; otherwise it is a generated name.
     pub named: bool,
     /// Name of the other resource.
     pub by: String,
     pub theirs: Contents,
-    /// The other one is the older.
+    /// Whether the other resource is older.
     pub older: bool,
 }
 
@@ -235,7 +174,8 @@ impl SharedPlace {
         matches!(&self.place, Place::Claim(key) if key.name == name)
     }
 
-    /// Whether this claim holds the data of an older resource: its servers write there, and no others may.
+    /// Returns whether this PVC holds the data of an older resource: only the servers of that resource
+    /// may write there.
     #[must_use]
     pub fn is_data_of_older(&self, claim: &str) -> bool {
         let data = self.contents == Contents::Data && self.theirs == Contents::Data;
@@ -246,81 +186,86 @@ impl SharedPlace {
 /// Whether the Job of a restore is planned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RestoreJob {
-    /// Not looked at: plans made without a cluster show what the spec asks for.
+    /// Not evaluated: plans made without a Kubernetes cluster show what the spec requests.
     #[default]
     AsAsked,
     Planned(Restore),
     None,
 }
 
-/// Everything `plan` may look at beside the resource itself.
+/// All inputs to `plan` in addition to the resource itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// Pods say that something they need is missing: what they refer to is read again soon.
+    /// Whether pods report that something they need is missing: the referenced objects are then read
+    /// again soon.
     pub suspect: bool,
     pub namespace: NamespaceFact,
-    /// Meaningless where no system namespace is named.
+    /// Meaningless if the spec names no system namespace.
     pub system_namespace: NamespaceFact,
-    /// Namespaces that were made for another resource, by name; that one is gone.
+    /// Namespaces that were created for another resource that no longer exists, with its name.
     pub kept_namespaces: BTreeMap<String, String>,
-    /// Settings of the namespace that one which is not ours lacks.
+    /// Settings of the spec that a namespace which the operator did not create lacks.
     pub namespace_ignored: Vec<String>,
-    /// The namespace is not ours, and the limits of this resource hold for all of it.
+    /// Whether the operator does not own the namespace while the limits of this resource apply to all
+    /// of it.
     pub limits_shared: bool,
-    /// Another cluster lives in the namespace: a policy of Delete is held back. Not looked for without one.
+    /// Whether another resource uses the namespace: a policy of Delete is then not carried out. Not
+    /// evaluated without such a policy.
     pub namespace_shared: bool,
-    /// What this cluster wants and an older one has.
+    /// Locations that this resource requests and an older one uses.
     pub taken: Vec<RouteConflict>,
-    /// Where others keep their data and backups too.
+    /// Storage locations that other resources use too.
     pub shared: Vec<SharedPlace>,
     pub api_key: ApiKeyFact,
-    /// Claims that held data and are gone, with the UIDs they had: not made again until the user says so.
+    /// PVCs that held data and no longer exist, with their former UIDs: not recreated until the user
+    /// agrees.
     pub lost_claims: BTreeMap<String, String>,
-    /// Of claims that cannot have their declared size, by their names.
+    /// PVCs that cannot have their declared size, by name.
     pub held_sizes: BTreeMap<String, PendingResize>,
-    /// What the variables of each component refer to, by the Deployment's name, and the pull Secrets, by the
-    /// ServiceAccount's; nothing where they refer to nothing.
+    /// References of the variables of each component, by the name of the Deployment, and the pull
+    /// Secrets, by the name of the ServiceAccount; empty without references.
     pub references: BTreeMap<String, ResolvedReferences>,
-    /// Configurations that have not run yet and are tried first, by the Deployment's name.
+    /// Configurations that have not run yet and are checked first, by the name of the Deployment.
     pub config_checks: BTreeMap<String, ConfigCheck>,
     pub restore: RestoreJob,
-    /// What the claims say of the restores that ended, by their names.
+    /// The PVCs' records of the restores that ended, by name.
     pub restores: BTreeMap<String, String>,
-    /// Pods that come back after a stop, by the component's role, where an autoscaler decides how many.
+    /// Number of pods to start after a stop, by the role of the component, if an autoscaler decides it.
     pub before_stop: BTreeMap<&'static str, i32>,
-    /// Restarts that were asked for before, by the component's role; see [`super::restart`].
+    /// Restarts that were requested before, by the role of the component; see [`super::restart`].
     pub restarts: BTreeMap<String, String>,
     /// The operator's own image, which backups run.
     pub operator_image: OperatorImage,
-    /// Replicas last seen of each Deployment, for one that has to be made again under an autoscaler.
+    /// Replicas last seen of each Deployment, for one that must be recreated under an autoscaler.
     pub last_replicas: BTreeMap<String, i32>,
-    /// Deployments whose number of pods an autoscaler of others decides.
+    /// Deployments whose number of pods is decided by an autoscaler that the operator did not create.
     pub autoscaled_by_others: BTreeSet<String>,
-    /// What others scale past its storage, by the Deployment's name.
+    /// Deployments that another client scales past their storage, by name.
     pub beyond_storage: BTreeMap<String, BeyondStorage>,
     pub node_ports: NodePorts,
 }
 
 impl Facts {
-    /// Whether others run more pods of a component than its storage allows, so that its number is written back at once.
+    /// Returns whether another client runs more pods of a component than its storage allows, so that
+    /// the operator reverts the number immediately.
     #[must_use]
     pub fn is_enforced(&self, component: &Component) -> bool {
         self.beyond_storage.get(&component.name).is_some_and(|beyond| beyond.now)
     }
 
-    /// Whether the servers of another resource write the data of this claim.
+    /// Returns whether the servers of another resource write the data of this PVC.
     #[must_use]
     pub fn is_data_of_older(&self, claim: &str) -> bool {
         self.shared.iter().any(|it| it.is_data_of_older(claim))
     }
 
-    /// The resource that keeps something on a claim, too.
+    /// Returns the other resource that uses a PVC.
     #[must_use]
     pub fn other_user(&self, claim: &str) -> Option<&str> {
         self.shared.iter().find(|it| it.is_claim(claim)).map(|it| it.by.as_str())
     }
 
-    /// How the trial of a component's configuration is; stopping waits for none.
+    /// Returns the state of a component's configuration check; stopping waits for none.
     #[must_use]
     pub fn config_check(&self, component: &Component) -> Option<&ConfigCheck> {
         self.config_checks.get(&component.name).filter(|_| !component.stopped)

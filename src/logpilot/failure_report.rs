@@ -1,4 +1,4 @@
-//! Tells of a resource that could not be planned or carried out.
+//! Reports resources that cannot be reconciled.
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{ResourceExt, api::DynamicObject};
@@ -8,7 +8,6 @@ use super::{
     problems, reasons,
     remembered::State,
     status,
-    validate::Violation,
 };
 use crate::{
     api::{
@@ -16,10 +15,11 @@ use crate::{
         status::{Problem, Severity},
     },
     engine::{backoff, error::Error, requeue::Requeue},
+    workload::resolve::Violation,
 };
 
 impl Controller {
-    /// Of a spec that cannot be carried out.
+    /// Reports a spec that is not valid.
     pub(super) async fn report_invalid(
         &self,
         subject: &Subject,
@@ -33,12 +33,12 @@ impl Controller {
             problem(reasons::INVALID_SPEC, object.clone(), message)
         };
         let found = violations.iter().map(told).collect();
-        // Only a change of the spec can help, and it starts a reconcile of its own.
+        // Only a change of the spec helps, and such a change triggers a reconcile.
         self.report_rejected(state, &subject.object, &subject.before, reasons::INVALID_SPEC, found, requeue)
             .await;
     }
 
-    /// Of facts that could not be had.
+    /// Reports facts that could not be read.
     pub(super) async fn report_error(
         &self,
         subject: &Subject,
@@ -52,7 +52,7 @@ impl Controller {
         requeue.at_most(state.retry.after(error), "a fact could not be read");
     }
 
-    /// Of a resource of which no more than its metadata may be known.
+    /// Reports a resource of which possibly only the metadata can be read.
     pub(super) async fn report_internal_error(
         &self,
         state: &mut State,

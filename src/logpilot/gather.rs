@@ -1,4 +1,4 @@
-//! Gathers the facts that planning needs: from the live view, and one read of the API key's Secret.
+//! Gathers the facts that planning needs: from the object cache, and one read of the API key's Secret.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,12 @@ use kube::ResourceExt;
 use super::{
     ACCEPT_DATA_LOSS,
     api_key::SecretQuery,
-    env_references::ReferenceRequest,
+    env_references,
     facts::{
         ApiKeyFact, Facts, HeldWhy, IsLiving, NamespaceFact, OperatorImage, PendingResize, RestoreJob,
-        RouteConflict, SharedPlace,
+        SharedPlace,
     },
     model::Cluster,
-    read_cache::Moment,
     reasons,
     remembered::Remembered,
     replicas, restart, restore, scalers,
@@ -28,23 +27,29 @@ use crate::{
         api_client::ApiClient,
         cache::{ObjectCache, Snapshot},
         error::Error,
-        health::{self, ObservedStatus},
     },
     kinds::{LOGPILOT_CLUSTER, Managed},
     logpilot::objects::namespace,
-    workload::{model::NamespaceLimits, names::short_hash, quantity},
+    workload::{
+        contention::RouteConflict,
+        health,
+        model::NamespaceLimits,
+        names::short_hash,
+        quantity,
+        references::{Objects, read_cache::Moment},
+    },
 };
 
-/// Annotation on the resource: each new value has what the resource refers to read at once.
+/// Annotation on the resource: each new value makes the operator read the referenced objects immediately.
 pub const REFRESH: &str = "logpilot.io/refresh";
 
-/// Where facts come from.
+/// The sources of facts.
 pub struct Sources<'a> {
     pub cache: &'a ObjectCache,
     pub writer: &'a ApiClient,
     pub remembered: &'a mut Remembered,
     pub operator_image: Option<&'a str>,
-    /// Another resource names the same namespace.
+    /// Whether another resource names the same namespace.
     pub namespace_shared: bool,
     pub restore: &'a restore::State,
     pub taken: Vec<RouteConflict>,
@@ -52,14 +57,14 @@ pub struct Sources<'a> {
     pub is_living: IsLiving<'a>,
 }
 
-/// Whose a namespace is, for this cluster.
+/// Returns the owner of a namespace, from the point of view of this resource.
 #[must_use]
 pub fn namespace(cache: &ObjectCache, cluster: &Cluster, name: &str) -> NamespaceFact {
     match cache.namespace(name) {
         None => NamespaceFact::Absent,
         Some(child)
             if child.deleting
-                || matches!(child.detail, ObservedStatus::Namespace { terminating: true, .. }) =>
+                || child.observed::<health::Namespace>().is_some_and(|namespace| namespace.terminating) =>
         {
             NamespaceFact::Terminating
         }
@@ -68,7 +73,8 @@ pub fn namespace(cache: &ObjectCache, cluster: &Cluster, name: &str) -> Namespac
     }
 }
 
-/// Namespaces that the operator made for another resource, which is gone, with its name.
+/// Returns the namespaces that the operator created for another resource that no longer exists, with
+/// its name.
 fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String, String> {
     let named = [Some(&cluster.namespace.name), cluster.system_namespace.as_ref()];
     let kept = named.into_iter().flatten().filter_map(|name| {
@@ -80,20 +86,19 @@ fn kept_namespaces(sources: &Sources<'_>, cluster: &Cluster) -> BTreeMap<String,
 }
 
 fn namespace_ignored(cache: &ObjectCache, cluster: &Cluster, fact: NamespaceFact) -> Vec<String> {
-    match cache.namespace(&cluster.namespace.name).map(|child| child.detail.clone()) {
-        Some(ObservedStatus::Namespace { labels, .. }) if fact == NamespaceFact::Foreign => {
-            namespace::ignored(cluster, &labels)
-        }
-        _ => Vec::new(),
+    let live = cache.namespace(&cluster.namespace.name).filter(|_| fact == NamespaceFact::Foreign);
+    match live.as_ref().and_then(|child| child.observed::<health::Namespace>()) {
+        Some(live) => namespace::ignored(cluster, &live.labels),
+        None => Vec::new(),
     }
 }
 
-/// Whether a LimitRange or a ResourceQuota of the plan acts on a namespace that others may use.
+/// Returns whether a LimitRange or a ResourceQuota of the plan affects a namespace that others may use.
 fn limits_shared(cluster: &Cluster, fact: NamespaceFact) -> bool {
     fact == NamespaceFact::Foreign && (cluster.scope.limits != NamespaceLimits::default())
 }
 
-/// Claims that held data when they were last seen and are gone, with the UID they had.
+/// Returns the PVCs that held data when they were last seen and no longer exist, with their former UID.
 fn lost_claims(
     cr: &LogPilotCluster,
     cluster: &Cluster,
@@ -105,24 +110,23 @@ fn lost_claims(
         let key = cluster.key(&claim.name);
         let reported =
             before.volumes.iter().find(|volume| volume.name == claim.name).map(|volume| &volume.uid);
-        // One that went before its UID could be reported was seen all the same.
+        // A PVC that was deleted before its UID could be reported was observed nevertheless.
         let seen = snapshot.gone.get(&(PersistentVolumeClaim::KIND, key.clone())).map(|gone| &gone.uid);
         let uid = seen.or(reported)?.clone();
-        // A claim of that name with our labels is the data, restored: its UID is taken over.
+        // A PVC of that name with the operator's labels is the restored data: its UID is adopted.
         let lost = accepted != Some(&uid) && snapshot.get(PersistentVolumeClaim::KIND, &key).is_none();
         lost.then(|| (claim.name.clone(), uid))
     });
     claims.collect()
 }
 
-/// Claims that cannot have their declared size: those without a volume, and those whose volume is larger.
+/// Returns the PVCs that cannot have their declared size: those without a volume, and those whose
+/// volume is larger.
 #[must_use]
 pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, PendingResize> {
     let held = cluster.storage.claims.iter().chain(cluster.backup_volumes()).filter_map(|declared| {
         let claim = cluster.key(&declared.name);
-        let ObservedStatus::Claim(live) = &snapshot.get(PersistentVolumeClaim::KIND, &claim)?.detail else {
-            return None;
-        };
+        let live = snapshot.get(PersistentVolumeClaim::KIND, &claim)?.observed()?;
         let (now, why) = held_size(live, &declared.size)?;
         let declared = declared.size.clone();
         Some((claim.name.clone(), PendingResize { claim, now, declared, why }))
@@ -130,7 +134,7 @@ pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, Pe
     held.collect()
 }
 
-/// When the user last asked for a look at what the resource refers to.
+/// Returns the last request of the user to read the referenced objects.
 #[must_use]
 pub fn moment(cr: &LogPilotCluster) -> Moment {
     let asks = |key: &str| key == REFRESH || restart::asks(key);
@@ -141,10 +145,12 @@ pub fn moment(cr: &LogPilotCluster) -> Moment {
     }
 }
 
-/// What a claim asks for instead of its declared size, and why; `None` where it may ask for that.
+/// Returns the size that a PVC requests instead of the declared one, and why; `None` if it can request
+/// the declared size.
 ///
-/// Kubernetes takes a smaller request than the last one while that is not carried out, if it is larger than the capacity in
-/// the claim's status (`RecoverVolumeExpansionFailure`, on by default since 1.32).
+/// Kubernetes accepts a smaller request than the last one while that is not carried out, if it is
+/// larger than the capacity in the PVC's status (`RecoverVolumeExpansionFailure`, on by default since
+/// 1.32).
 fn held_size(live: &health::Claim, declared: &Quantity) -> Option<(Quantity, HeldWhy)> {
     let requested = Quantity(live.requested.clone()?);
     let [asked, wish] = [&requested, declared].map(quantity::parse);
@@ -154,7 +160,8 @@ fn held_size(live: &health::Claim, declared: &Quantity) -> Option<(Quantity, Hel
     if wish >= asked {
         return None;
     }
-    // Without a capacity nothing is known of the volume, which then counts as large as it was asked for.
+    // Without a capacity nothing is known of the volume; its size is then assumed to be the requested
+    // one.
     let capacity = live.capacity.clone().map_or_else(|| requested.clone(), Quantity);
     let has = quantity::parse(&capacity);
     if wish > has {
@@ -164,7 +171,7 @@ fn held_size(live: &health::Claim, declared: &Quantity) -> Option<(Quantity, Hel
     Some((least.unwrap_or(requested), HeldWhy::Capacity(capacity)))
 }
 
-/// Which Secret holds the API key.
+/// Returns which Secret contains the API key.
 #[must_use]
 pub fn api_key(cluster: &Cluster) -> SecretQuery {
     SecretQuery {
@@ -176,26 +183,26 @@ pub fn api_key(cluster: &Cluster) -> SecretQuery {
     }
 }
 
-/// Whether a pod's container waits for one of these reasons.
+/// Returns whether a container of a pod waits for one of these reasons.
 fn waits(snapshot: &Snapshot, reasons: &[&str]) -> bool {
     let waiting = |pod: &health::Pod| {
         pod.waiting.as_ref().is_some_and(|cause| reasons.contains(&cause.reason.as_str()))
     };
-    snapshot.of_kind(Pod::KIND).any(|child| matches!(&child.detail, ObservedStatus::Pod(pod) if waiting(pod)))
+    snapshot.of_kind(Pod::KIND).any(|child| child.observed().is_some_and(waiting))
 }
 
 fn node_ports(snapshot: &Snapshot) -> BTreeMap<String, BTreeMap<i64, i64>> {
-    let services = snapshot.of_kind(Service::KIND).filter_map(|child| match &child.detail {
-        ObservedStatus::Service { node_ports, .. } => Some((child.key.name.clone(), node_ports.clone())),
-        _ => None,
+    let services = snapshot.of_kind(Service::KIND).filter_map(|child| {
+        let live = child.observed::<health::Service>()?;
+        Some((child.key.name.clone(), live.node_ports.clone()))
     });
     services.collect()
 }
 
-/// Everything `plan` may look at.
+/// Collects all inputs to `plan`.
 ///
 /// # Errors
-/// The Secret could not be read: without it nothing can be said about the workloads.
+/// The Secret could not be read: without it the workloads cannot be planned.
 pub async fn facts(
     sources: Sources<'_>,
     cr: &LogPilotCluster,
@@ -205,7 +212,7 @@ pub async fn facts(
 ) -> Result<Facts, Error> {
     let servers = namespace(sources.cache, cluster, &cluster.namespace.name);
     let suspect = waits(snapshot, &[reasons::CONTAINER_CONFIG]);
-    // A kubelet does not say that it pulled without the login it was to use.
+    // A kubelet does not report that it pulled without the intended login.
     let unpulled =
         !cluster.scope.pull_secrets.is_empty() && waits(snapshot, &[reasons::IMAGE_PULL, "ErrImagePull"]);
     let missed = suspect || unpulled;
@@ -214,12 +221,13 @@ pub async fn facts(
         BTreeMap::new()
     } else {
         let nothing_there = servers == NamespaceFact::Absent;
-        let asked = ReferenceRequest { cluster, moment, suspect: missed, nothing_there };
-        sources.remembered.references.fetch(sources.writer, asked).await?
+        let asked = env_references::request(cluster, moment, missed, nothing_there);
+        let refused = |name: &str, objects: &Objects| env_references::refused(cluster, name, objects);
+        sources.remembered.references.fetch(sources.writer, asked, refused).await?
     };
     let wanted = api_key(cluster);
     let api_key = match servers {
-        // Nothing is in a namespace that does not exist: no read needed.
+        // A namespace that does not exist contains nothing, so no read is needed.
         NamespaceFact::Absent if wanted.generated => {
             sources.remembered.api_key.forget();
             super::api_key::generate_new(&wanted)

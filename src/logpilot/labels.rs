@@ -1,4 +1,4 @@
-//! The labels that only LogPilot's objects have, beside those of [`crate::workload::labels`].
+//! Labels that only LogPilot's objects have, in addition to those of [`crate::workload::labels`].
 
 use super::model::{BackupJob, Cluster};
 pub use crate::kinds::{CLUSTER_LABEL as CLUSTER, VOLUME_LABEL as DATA};
@@ -9,22 +9,24 @@ use crate::workload::{
 
 /// Name, inside the domain of our labels, of [`CLUSTER`].
 pub const FAMILY: &str = "cluster";
-/// On what holds data, with the value `true`: the admission policy refuses to delete it.
+/// The label of objects that hold data, with the value `true`: the admission policy rejects their
+/// deletion.
 pub const PROTECTED: &str = "logpilot.io/deletion-protection";
 
 /// Value of `app.kubernetes.io/name`.
 pub const PRODUCT: &str = "logpilot";
 
-/// Value of [`COMPONENT`] of what backs the data up: no Service selects it.
+/// Value of [`COMPONENT`] for backup objects: no Service selects them.
 pub const BACKUP: &str = "backup";
 
-/// Labels of a backup's CronJob, Jobs and claim.
+/// Returns the labels of a backup's CronJob, Jobs and PVC.
 #[must_use]
 pub fn of_backup(cluster: &Cluster) -> StringMap {
     of_task(cluster, BACKUP)
 }
 
-/// Labels of a backup's pod. With the label of the claim, so that it and the servers find each other's node.
+/// Returns the labels of a backup's pod. They include the label of the PVC, so that the pod and the
+/// servers are scheduled on the same node.
 #[must_use]
 pub fn of_backup_pod(cluster: &Cluster, job: &BackupJob) -> StringMap {
     let mut labels = of_backup(cluster);
@@ -32,12 +34,12 @@ pub fn of_backup_pod(cluster: &Cluster, job: &BackupJob) -> StringMap {
     labels
 }
 
-/// Value of [`COMPONENT`] of the pods that try a configuration.
+/// Value of [`COMPONENT`] for the config-check pods.
 pub const CONFIG_CHECK: &str = "config-check";
 
-/// Labels of a pod that tries a configuration: what it is sent and stores goes with it, so nothing may select it as a
-/// server. Not the labels that a component's pods have, nor the pair by which hand-written Services select, nor
-/// what monitors select by.
+/// Labels of the config-check pod. Its data is discarded, so no Service may select it as a server. They
+/// include neither the labels of a component's pods, nor the pair by which hand-written Services
+/// select, nor the labels by which monitors select.
 #[must_use]
 pub fn of_check_pod(cluster: &Cluster) -> StringMap {
     let mut labels = of_task(cluster, CONFIG_CHECK);
@@ -45,16 +47,16 @@ pub fn of_check_pod(cluster: &Cluster) -> StringMap {
     labels
 }
 
-/// Value of [`COMPONENT`] of what puts a backup in the place of the data: no Service selects it.
+/// Value of [`COMPONENT`] for restore objects: no Service selects them.
 pub const RESTORE: &str = "restore";
 
-/// Labels of a restore's Job.
+/// Returns the labels of a restore's Job.
 #[must_use]
 pub fn of_restore(cluster: &Cluster) -> StringMap {
     of_task(cluster, RESTORE)
 }
 
-/// Labels of a restore's pod, on the node of those that mount the claim.
+/// Returns the labels of a restore's pod, which runs on the node of the pods that mount the PVC.
 #[must_use]
 pub fn of_restore_pod(cluster: &Cluster, job: &BackupJob) -> StringMap {
     let mut labels = of_restore(cluster);

@@ -1,4 +1,5 @@
-//! LogPilot: from a `LogPilotCluster` and the facts about its world to a plan, and back to a status.
+//! LogPilot: from a `LogPilotCluster` and the facts about its environment to a plan, and back to a
+//! status.
 
 pub mod api_key;
 pub mod backups;
@@ -14,7 +15,6 @@ pub mod environment;
 pub mod facts;
 mod failure_report;
 pub mod gather;
-mod json;
 pub mod labels;
 pub mod model;
 pub mod monitoring;
@@ -22,10 +22,8 @@ pub mod names;
 pub mod objects;
 pub mod patches;
 pub mod plan;
-pub mod pod_security;
 pub mod problems;
 pub mod properties;
-pub mod read_cache;
 pub mod reasons;
 pub mod remembered;
 pub mod replicas;
@@ -37,11 +35,10 @@ pub mod scalers;
 pub mod schedule;
 pub mod server_pod;
 pub mod status;
-pub mod unschedulable_eviction;
 pub mod validate;
 pub mod warnings;
 
-/// Annotation on the resource: the UID of a lost claim whose data the user gives up.
+/// Annotation on the resource: the UID of a lost PVC whose data the user gives up.
 pub const ACCEPT_DATA_LOSS: &str = "logpilot.io/accept-data-loss";
 
 #[cfg(test)]

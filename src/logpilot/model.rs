@@ -1,37 +1,42 @@
-//! A validated cluster with every default filled in: whoever holds one can build all its objects, and
+//! A validated cluster with every default filled in: it is sufficient to build all objects, and
 //! building cannot fail. Components are data; nothing downstream asks which one it has.
 
 use k8s_openapi::{
     api::core::v1::{Toleration, TopologySpreadConstraint},
-    apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
+    apimachinery::pkg::api::resource::Quantity,
 };
 
 use super::{monitoring::Monitoring, restart::Restart};
 use crate::{
     api::{
         cluster::{Environment, PodSecurity},
-        common::{DeletionPolicy, EnvFromSource, EnvVar, IntOrPercent},
-        exposure::{ComponentKey, Protocol},
-        network::{Egress, Peer, PodPeer},
+        component::EnvVar,
+        exposure::ComponentKey,
         patches::ObjectPatch,
-        storage::{AccessMode, Backend, Sharing},
+        storage::{Backend, Sharing},
     },
     engine::{plan::Key, resource::ResourceRef},
     kinds::LOGPILOT_CLUSTER,
     workload::{
         StringMap,
+        api::{
+            common::{DeletionPolicy, EnvFromSource},
+            exposure::Protocol,
+            storage::AccessMode,
+        },
         image::Image,
         model::{
             Claim, Gateway, Identity, Ingress, LoadBalancer, NodePort, PdbPolicy, Probes, Resources, Rollout,
             Scale,
         },
+        resolve::network::NetworkPeers,
         scope::Scope,
     },
 };
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cluster {
-    /// What all its objects have in common, such as whose they are.
+    /// Properties that all objects have in common, such as their owner.
     pub scope: Scope,
     pub environment: Environment,
     pub namespace: ServersNamespace,
@@ -39,63 +44,70 @@ pub struct Cluster {
     pub service_account_annotations: StringMap,
     pub api_key: ApiKey,
     pub storage: Storage,
-    /// For how long a changed configuration is tried before it reaches the servers; `None`: not at all.
+    /// Seconds for which a changed configuration is checked before it reaches the servers; `None`
+    /// disables the check.
     pub config_check_seconds: Option<i64>,
-    /// `None` where no backups are asked for.
+    /// `None` if the spec requests no backups.
     pub backup: Option<Backup>,
-    /// `None` where none is asked for; whether it is still to be done is not known here.
+    /// `None` if the spec requests no restore; whether it is still to be carried out is not known here.
     pub restore: Option<Restore>,
-    /// The enabled ones, in the order all, rest, grpc.
+    /// The enabled components, in the order all, rest, grpc.
     pub components: Vec<Component>,
     pub ingress: Option<Ingress>,
     pub gateway: Option<Gateway>,
     pub monitoring: Monitoring,
-    /// `None` where it was turned off.
-    pub network_policy: Option<NetworkPolicy>,
+    /// `None` if it is disabled.
+    pub network_policy: Option<NetworkPeers>,
     pub paused: bool,
     pub patches: Vec<ObjectPatch>,
-    /// By the user's wish; the components say which of them have no pods.
+    /// Whether the user stopped the cluster; each component says whether it has no pods.
     pub stopped: bool,
 }
 
 impl Cluster {
-    /// The resource's.
+    /// Returns the name of the resource.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.scope.owner.name
     }
 
-    /// The resource's.
+    /// Returns the UID of the resource.
     #[must_use]
     pub fn uid(&self) -> &str {
         &self.scope.owner.uid
     }
 
-    /// What everything that is kept for it goes by.
+    /// Returns the key under which the state of the resource is kept.
     #[must_use]
     pub fn resource(&self) -> ResourceRef {
         ResourceRef::new(&LOGPILOT_CLUSTER, None, self.name())
     }
 
-    /// Of an object in the servers' namespace.
+    /// Returns the key of an object in the servers' namespace.
     #[must_use]
     pub fn key(&self, name: impl Into<String>) -> Key {
         Key { namespace: Some(self.namespace.name.clone()), name: name.into() }
     }
 
-    /// Claims of the backups that are ours to make.
+    /// Returns the PVCs of the backups that the operator creates.
     pub fn backup_volumes(&self) -> impl Iterator<Item = &Claim> {
         let jobs = self.backup.iter().flat_map(|backup| &backup.jobs);
         jobs.filter_map(|job| job.volume.as_ref())
     }
 
-    /// Where objects for the monitoring live: in the system namespace where one is named.
+    /// Returns the namespace of monitoring objects: the system namespace if the spec names one.
     #[must_use]
     pub fn monitoring_namespace(&self) -> &str {
         self.system_namespace.as_ref().unwrap_or(&self.namespace.name)
     }
 
-    /// Whether a component is reached through the controller of an Ingress or Gateway.
+    /// Claims whose pods all have to run on one node.
+    pub fn co_scheduled_claims(&self) -> impl Iterator<Item = &str> {
+        let components = self.components.iter().filter(|component| component.co_scheduled);
+        components.map(|component| component.claim.as_str())
+    }
+
+    /// Returns whether the controller of an Ingress or Gateway serves a component.
     #[must_use]
     pub fn is_exposed(&self, component: &Component) -> bool {
         let of_ingress = self.ingress.iter().flat_map(|ingress| &ingress.routes);
@@ -109,17 +121,17 @@ pub struct ServersNamespace {
     pub name: String,
     pub labels: StringMap,
     pub pod_security: PodSecurity,
-    /// The level was written down, and is no default.
+    /// Whether the spec sets the level, so that it is no default.
     pub pod_security_asked: bool,
     pub deletion_policy: DeletionPolicy,
 }
 
-/// Where the key that clients present is kept.
+/// The location of the key that clients send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     pub secret: String,
     pub key: String,
-    /// No Secret was named: one is made.
+    /// Whether the spec names no Secret, so that the operator creates one.
     pub generated: bool,
 }
 
@@ -128,69 +140,69 @@ pub struct Storage {
     pub backend: Backend,
     pub sharing: Sharing,
     pub access_mode: AccessMode,
-    /// Claims that we make; none where an existing one is used.
+    /// PVCs that the operator creates; none if an existing one is used.
     pub claims: Vec<Claim>,
-    /// A claim of the user's that is used instead.
+    /// An existing PVC of the user that is used instead.
     pub existing_claim: Option<String>,
-    /// A claim carries one pod and no more.
+    /// Whether a PVC supports only one pod.
     pub one_pod: bool,
 }
 
-/// Scheduled copies of the data.
+/// Scheduled backups of the data. Not taken if absent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backup {
-    /// Five fields of cron.
+    /// A cron expression of five fields.
     pub schedule: String,
-    /// Of the IANA database.
+    /// A time zone of the IANA database.
     pub time_zone: String,
     pub suspend: bool,
-    /// How many stay.
+    /// Number of backups to keep.
     pub keep: i32,
-    /// One for each claim that holds data.
+    /// One Job for each PVC that holds data.
     pub jobs: Vec<BackupJob>,
 }
 
-/// From one claim to another.
+/// A backup of one PVC to its target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BackupJob {
-    /// Of the CronJob.
+    /// Name of the CronJob.
     pub name: String,
-    /// The claim that holds the data.
+    /// The PVC that holds the data.
     pub claim: String,
     pub target: BackupTarget,
-    /// The target, where it is a claim and ours to make.
+    /// The target, if it is a PVC that the operator creates.
     pub volume: Option<Claim>,
     pub node_selector: StringMap,
     pub tolerations: Vec<Toleration>,
-    /// Those of the servers: what is made beside the database must stay theirs to write.
+    /// User and groups of the servers: files next to the database must stay writable for them.
     pub identity: Identity,
 }
 
-/// Where the copies of one claim go.
+/// The target of the backups of one PVC.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BackupTarget {
     Claim(String),
     Bucket(Box<Bucket>),
 }
 
-/// Of S3, and how it is reached.
+/// An S3 bucket and its connection settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bucket {
     pub name: String,
-    /// Without a `/` at either end.
+    /// The prefix, without a `/` at either end.
     pub prefix: String,
     pub endpoint: Option<String>,
     pub region: String,
     pub path_style: bool,
-    /// `None`: the pods get keys for their ServiceAccount.
+    /// The credentials; `None`: the pods get keys for their ServiceAccount.
     pub key: Option<BucketKey>,
     /// ConfigMap and key of the certificates that are trusted instead of the public ones.
     pub ca: Option<(String, String)>,
-    /// Room for one copy: that of the data, where it is known.
+    /// Space for one copy: the size of the data, if it is known.
     pub scratch: Option<Quantity>,
 }
 
-/// Secret with the key of a bucket; only pods read it.
+/// Secret with the credentials of a bucket; only pods read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketKey {
     pub secret: String,
@@ -198,20 +210,20 @@ pub struct BucketKey {
     pub secret_key_key: String,
 }
 
-/// A backup in the place of the data.
+/// A restore: a backup replaces the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restore {
-    /// It is carried out once for each.
+    /// The request ID; a restore is carried out once for each ID.
     pub request_id: String,
     /// File name of the backup.
     pub from: String,
-    /// Where each component has its own data.
+    /// The component to restore, if each component has its own data.
     pub component: Option<ComponentKey>,
-    /// The claim that holds the data.
+    /// The PVC that holds the data.
     pub claim: String,
 }
 
-/// What the name of a component stands for. There are three, in [`super::defaults`].
+/// The definition of a component. There are three, in [`super::defaults`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct ServerRole {
     pub key: ComponentKey,
@@ -225,12 +237,12 @@ pub struct ServerRole {
     pub serving: &'static Port,
     pub cpu_request: &'static str,
     pub cpu_limit: &'static str,
-    /// Size of the component's own claim, with `sharing: PerComponent`.
+    /// Size of the component's own PVC, with `sharing: PerComponent`.
     pub claim_size: &'static str,
 }
 
 impl ServerRole {
-    /// The port of a protocol, where the component serves it.
+    /// Returns the port of a protocol, if the component serves it.
     #[must_use]
     pub fn port(&self, protocol: Protocol) -> Option<&'static Port> {
         match protocol {
@@ -244,15 +256,16 @@ impl ServerRole {
 pub struct Port {
     pub name: &'static str,
     pub number: i32,
-    /// Told to proxies that cannot guess the protocol.
+    /// The `appProtocol` for proxies that cannot detect the protocol.
     pub app_protocol: Option<&'static str>,
 }
 
-/// One server role that runs.
+/// One enabled server role.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Component {
     pub role: &'static ServerRole,
-    /// `L-{c}`: its Deployment, ClusterIP Service, autoscaler, disruption budget, policy, and its `app` label.
+    /// `L-{c}`: the name of its Deployment, ClusterIP Service, autoscaler, disruption budget and
+    /// policy, and its `app` label.
     pub name: String,
     pub image: Image,
     pub scale: Scale,
@@ -261,14 +274,14 @@ pub struct Component {
     pub identity: Identity,
     pub probes: Probes,
     pub budget: PdbPolicy,
-    /// What a drain may do with pods that are not ready.
+    /// Whether a drain may evict pods that are not ready.
     pub unhealthy_pod_eviction_policy: String,
     pub config: ConfigFile,
-    /// The claim that its pods mount.
+    /// The PVC that its pods mount.
     pub claim: String,
-    /// All pods that mount the claim must run on one node.
+    /// Whether all pods that mount the PVC must run on one node.
     pub co_scheduled: bool,
-    /// The user's own, without ours.
+    /// The user's own variables, without the operator's.
     pub env: Vec<EnvVar>,
     pub env_from: Vec<EnvFromSource>,
     pub pod_labels: StringMap,
@@ -285,7 +298,8 @@ pub struct Component {
     pub load_balancer: Option<LoadBalancer>,
     pub node_port: Option<NodePort>,
     pub restart: Restart,
-    /// No pods, and nothing that would make or guard them: the whole cluster is stopped, or its data is being restored.
+    /// Whether the component has no pods, and no objects that create or protect them: the whole cluster
+    /// is stopped, or its data is being restored.
     pub stopped: bool,
 }
 
@@ -296,23 +310,4 @@ pub struct ConfigFile {
     pub hash: String,
     /// Name of the ConfigMap.
     pub name: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetworkPolicy {
-    /// `None`: anyone.
-    pub clients: Option<Vec<Peer>>,
-    pub monitoring: PodPeer,
-    /// `None` where nobody said who it is, and the class does not tell.
-    pub ingress_controller: Option<PodPeer>,
-    pub egress: Vec<Egress>,
-}
-
-impl From<&IntOrPercent> for IntOrString {
-    fn from(count: &IntOrPercent) -> Self {
-        match count {
-            IntOrPercent::Int(number) => Self::Int(*number),
-            IntOrPercent::Percent(text) => Self::String(text.clone()),
-        }
-    }
 }

@@ -1,8 +1,8 @@
-//! What a validated cluster wants to be observed by, with every default filled in.
+//! The monitoring of a validated cluster, with every default filled in.
 
 use crate::{
-    api::{alerting::Percent, common::StringMap},
-    workload::model::Monitor,
+    api::alerting::Percent,
+    workload::{StringMap, model::Monitor, resolve::monitoring::seconds},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,45 +16,33 @@ pub struct Monitoring {
 }
 
 impl Monitoring {
-    /// Whether the resource itself makes something scrape the pods.
+    /// Whether the resource itself configures a scrape of the pods.
     #[must_use]
     pub fn scraped(&self) -> bool {
         self.service_monitor.is_some() || self.pod_monitor.is_some() || self.scrape_annotations
     }
 
-    /// Seconds between two scrapes. Where the resource has no monitor, whoever scrapes is taken for one that does it as
-    /// often as the default.
+    /// Seconds between two scrapes. If the resource has no monitor, external scrapes are assumed to
+    /// have the default interval.
     #[must_use]
     pub fn interval_seconds(&self) -> u64 {
         let monitor = self.service_monitor.as_ref().or(self.pod_monitor.as_ref());
         monitor.and_then(|monitor| seconds(&monitor.interval)).unwrap_or(DEFAULT_INTERVAL)
     }
 
-    /// Minutes of the shortest window that rules look back over: four scrapes fit into it, so that one may be missed.
-    /// Up to an interval of 75 s that is 5. The bound is for resources older than the rule on intervals.
+    /// Minutes of the shortest window of the rules: it contains four scrapes, so that one may be
+    /// missed. Up to an interval of 75 s that is 5. The bound is for resources older than the rule on
+    /// intervals.
     #[must_use]
     pub fn window_minutes(&self) -> u64 {
         self.interval_seconds().saturating_mul(4).div_ceil(60).clamp(5, 20)
     }
 }
 
-/// Of [`super::defaults::SCRAPE_INTERVAL`], in seconds.
+/// [`super::defaults::SCRAPE_INTERVAL`] in seconds.
 const DEFAULT_INTERVAL: u64 = 30;
 
-/// Seconds of a duration such as `30s`, `5m` or `1h`.
-#[must_use]
-pub fn seconds(duration: &str) -> Option<u64> {
-    let (number, unit) = duration.split_at_checked(duration.len().checked_sub(1)?)?;
-    let number: u64 = number.parse().ok()?;
-    Some(match unit {
-        "s" => number,
-        "m" => number * 60,
-        "h" => number * 3600,
-        _ => return None,
-    })
-}
-
-/// What the PrometheusRule holds: at least one of alerts and objectives.
+/// The content of the PrometheusRule: at least one of alerts and objectives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alerting {
     pub labels: StringMap,

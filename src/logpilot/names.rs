@@ -1,4 +1,4 @@
-//! The names of what only LogPilot has, beside those of [`crate::workload::names`].
+//! Names that only LogPilot has, in addition to those of [`crate::workload::names`].
 
 use crate::workload::names::{HASH, LABEL, NamePrefix, short_hash};
 
@@ -13,17 +13,18 @@ const _: () = assert!(NamePrefix::MAX + "-".len() + ROLE + "-data".len() <= LABE
 
 const _: () = assert!(NamePrefix::MAX + "-restore-".len() + HASH <= LABEL);
 
-/// A CronJob's Jobs get eleven characters more.
+/// The Jobs of a CronJob get eleven more characters.
 const _: () = assert!(NamePrefix::MAX + "-".len() + ROLE + "-backup".len() <= LABEL - 11);
 
-/// One name per content, so that a rollback and a canary find the file their pods were made with.
+/// Returns one name per content, so that a rollback and a canary find the file with which their pods
+/// were created.
 #[must_use]
 pub fn config(prefix: &NamePrefix, role: &str, hash: &str) -> String {
     format!("{prefix}-{role}-config-{hash}")
 }
 
-/// Job that tries a configuration. What follows is a hash, so that a corrected one is tried by another Job; without
-/// it this is what patches call all of them.
+/// Returns the name of the Job that checks a configuration. A hash follows, so that another Job checks
+/// a corrected one; without the hash it is the name that patches use for all of them.
 #[must_use]
 pub fn config_check(prefix: &NamePrefix, role: &str) -> String {
     format!("{prefix}-{role}-check")
@@ -34,7 +35,7 @@ pub fn api_key(prefix: &NamePrefix) -> String {
     format!("{prefix}-api-key")
 }
 
-/// The claim that all components share.
+/// Returns the name of the PVC that all components share.
 #[must_use]
 pub fn shared_data(prefix: &NamePrefix) -> String {
     format!("{prefix}-data")
@@ -45,7 +46,7 @@ pub fn component_data(prefix: &NamePrefix, role: &str) -> String {
     format!("{prefix}-{role}-data")
 }
 
-/// CronJob and claim of the backups; of one component, where each has its own data.
+/// Returns the name of the CronJob and PVC of the backups; of one component, if each has its own data.
 #[must_use]
 pub fn backup(prefix: &NamePrefix, role: Option<&str>) -> String {
     match role {
@@ -54,19 +55,20 @@ pub fn backup(prefix: &NamePrefix, role: Option<&str>) -> String {
     }
 }
 
-/// What patches call the Jobs of restores: each has a hash behind it.
+/// Returns the name that patches use for the Jobs of restores: each has a hash as its suffix.
 #[must_use]
 pub fn restore(prefix: &NamePrefix) -> String {
     format!("{prefix}-restore")
 }
 
-/// Job of one restore.
+/// Returns the name of the Job of one restore.
 #[must_use]
 pub fn restore_of(prefix: &NamePrefix, request: &str) -> String {
     format!("{}-{}", restore(prefix), short_hash(request.as_bytes()))
 }
 
-/// ConfigMap of a dashboard. The one name that may be longer than a DNS label: a ConfigMap's may.
+/// Returns the name of the ConfigMap of a dashboard. Only this name may be longer than a DNS label, as a
+/// ConfigMap allows.
 #[must_use]
 pub fn dashboard(prefix: &NamePrefix, which: &str) -> String {
     format!("{prefix}-dashboard-{which}")

@@ -1,9 +1,8 @@
-//! The escape hatch: lays the user's patches over the planned objects. Pure, and checked before by
-//! `validate::patches`. No client here.
+//! Applies the user's patches to the planned objects. Pure; `validate::patches` checks them before. No
+//! client here.
 
-use json_patch::PatchOperation;
 use k8s_openapi::api::batch::v1::Job;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     model::{Cluster, Component},
@@ -12,35 +11,32 @@ use super::{
 };
 use crate::{
     api::{
-        patches::{ObjectPatch, Op, Operation, PatchTarget, PatchType},
+        patches::{ObjectPatch, PatchTarget},
         status::{Problem, Severity},
     },
-    engine::{
-        kind::Management,
-        plan::{Plan, Planned},
-    },
+    engine::plan::{Plan, Planned},
     kinds::Managed,
     logpilot::names as own,
-    workload::names,
+    workload::{
+        api::patches::PatchType,
+        patch::{self, Failure},
+    },
 };
 
-/// In an object of a strategic patch: `delete` or `replace`, as kubectl knows them.
-pub const DIRECTIVE: &str = "$patch";
-
-/// The plan with every patch laid over its object, in the order in which they were given.
+/// Returns the plan with every patch applied to its object, in the specified order.
 #[must_use]
 pub fn apply(cluster: &Cluster, mut plan: Plan) -> Plan {
     for patch in &cluster.patches {
         if let Some(planned) = plan.objects.iter_mut().find(|planned| targets(patch, planned)) {
-            // `validate` refused what fails.
+            // `validate` has already rejected a patch that fails.
             let _ = lay_over(&mut planned.body, patch);
         }
     }
     plan
 }
 
-/// Patches whose object is not planned. Kind and name are never ambiguous: names of one kind differ whatever their
-/// namespace.
+/// Reports patches whose object is not planned. Kind and name are never ambiguous: names of one kind
+/// differ in every namespace.
 #[must_use]
 pub fn unmatched(cluster: &Cluster, plan: &Plan) -> Vec<Problem> {
     let idle = |patch: &&ObjectPatch| {
@@ -55,35 +51,26 @@ pub fn unmatched(cluster: &Cluster, plan: &Plan) -> Vec<Problem> {
             .map(|planned| planned.key.name.as_str())
             .collect();
         let near = match near.as_slice() {
-            [] => format!("no {} is generated", target.kind),
-            near => format!("generated are {}", near.join(", ")),
+            [] => format!("the operator generates no {}", target.kind),
+            near => format!("the operator generates {}", near.join(", ")),
         };
         problem(
             Severity::Warning,
             reasons::PATCH_UNMATCHED,
             format!("{} {}", target.kind, target.name),
-            format!("the patch for {} '{}' changes nothing: {near}", target.kind, target.name),
+            format!("the patch for {} '{}' has no effect: {near}", target.kind, target.name),
         )
     };
     cluster.patches.iter().filter(idle).map(told).collect()
 }
 
-/// Whether a patch is for this object. What is only created and never repaired holds a secret.
+/// Whether a patch is for this object.
 #[must_use]
 pub fn targets(patch: &ObjectPatch, planned: &Planned) -> bool {
-    let name = &planned.key.name;
-    let named = match planned.kind.management {
-        Management::CreateOnly => false,
-        // Whatever it tries: its hash is not known when the patch is written.
-        Management::RunToCompletion => {
-            *name == patch.target.name || names::without_hash(name) == Some(&patch.target.name)
-        }
-        _ => *name == patch.target.name,
-    };
-    named && planned.kind.kind == patch.target.kind
+    patch::targets((&patch.target.kind, &patch.target.name), planned)
 }
 
-/// Whether a target is an object that is planned at times only, so that a patch of it may find nothing.
+/// Returns whether a target is planned only at times, so that a patch of it may match nothing.
 fn transient(cluster: &Cluster, target: &PatchTarget) -> bool {
     let checks = cluster.config_check_seconds.is_some();
     let check =
@@ -92,220 +79,20 @@ fn transient(cluster: &Cluster, target: &PatchTarget) -> bool {
     target.kind == Job::KIND.kind && (restore || checks && cluster.components.iter().any(check))
 }
 
-/// Why a patch cannot be laid over an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// Which operation failed.
-    pub operation: usize,
-    pub why: String,
-}
-
-/// Lays one patch over a body.
+/// Applies one patch to a body.
 ///
 /// # Errors
-/// The operation that fails; the body is then as it was.
+/// The operation that failed; the body is then unchanged.
 pub fn lay_over(body: &mut Value, patch: &ObjectPatch) -> Result<(), Failure> {
     match patch.type_.unwrap_or_default() {
-        PatchType::Merge => merge(body, &patch.patch, false),
-        PatchType::Strategic => merge(body, &patch.patch, true),
-        PatchType::Json6902 => return operate(body, patch.operations.as_deref().unwrap_or_default()),
+        PatchType::Merge => patch::merge(body, &patch.patch, false),
+        PatchType::Strategic => patch::merge(body, &patch.patch, true),
+        PatchType::Json6902 => {
+            let operations = patch.operations.iter().flatten().map(serde_json::to_value);
+            // One that is none is incomplete, and fails as that.
+            let operations: Vec<_> = operations.map(Result::unwrap_or_default).collect();
+            return patch::operate(body, &operations);
+        }
     }
     Ok(())
-}
-
-/// RFC 6902. An object without labels or annotations gets them with the first that is added: whether the operator wrote any
-/// is not the user's to know.
-fn operate(body: &mut Value, operations: &[Operation]) -> Result<(), Failure> {
-    let mut patched = body.clone();
-    for (index, operation) in operations.iter().enumerate() {
-        let failed = |why: String| Failure { operation: index, why };
-        let known = serde_json::to_value(operation).and_then(serde_json::from_value::<PatchOperation>);
-        let known = known.map_err(|error| failed(format!("is incomplete: {error}")))?;
-        let parent = operation.path.rsplit_once('/').map(|(parent, _)| parent);
-        if let (Op::Add, Some(parent)) = (operation.op, parent) {
-            make_pairs(&mut patched, parent);
-        }
-        json_patch::patch(&mut patched, std::slice::from_ref(&known))
-            .map_err(|error| failed(format!("cannot be done at '{}': {}", operation.path, error.kind)))?;
-    }
-    *body = patched;
-    Ok(())
-}
-
-/// Makes labels or annotations where there are none.
-fn make_pairs(body: &mut Value, parent: &str) {
-    let Some((metadata, pairs)) = parent.rsplit_once('/') else { return };
-    if !metadata.ends_with("/metadata") || !["labels", "annotations"].contains(&pairs) {
-        return;
-    }
-    if let Some(fields) = body.pointer_mut(metadata).and_then(Value::as_object_mut) {
-        fields.entry(pairs).or_insert_with(|| Value::Object(Map::new()));
-    }
-}
-
-/// RFC 7386; strategic: lists item by item, and directives.
-fn merge(base: &mut Value, patch: &Map<String, Value>, strategic: bool) {
-    if !base.is_object() {
-        *base = Value::Object(Map::new());
-    }
-    let Some(fields) = base.as_object_mut() else { return };
-    for (name, change) in patch.iter().filter(|(name, _)| !(strategic && *name == DIRECTIVE)) {
-        match change {
-            Value::Null => {
-                fields.remove(name);
-            }
-            Value::Object(change) if strategic && directive(change) == Some("delete") => {
-                fields.remove(name);
-            }
-            Value::Object(change) => {
-                let below = fields.entry(name.clone()).or_insert(Value::Null);
-                if strategic && directive(change) == Some("replace") {
-                    *below = Value::Null;
-                }
-                merge(below, change, strategic);
-                // What a patch empties would be ours as an empty map; `emptyDir: {}` is given as an empty one.
-                if !change.is_empty() && below.as_object().is_some_and(Map::is_empty) {
-                    fields.remove(name);
-                }
-            }
-            Value::Array(items) if strategic => {
-                let below = fields.entry(name.clone()).or_insert(Value::Null);
-                merge_list(below, name, items);
-                if !items.is_empty() && below.as_array().is_some_and(Vec::is_empty) {
-                    fields.remove(name);
-                }
-            }
-            other => {
-                fields.insert(name.clone(), other.clone());
-            }
-        }
-    }
-}
-
-/// Items with the same key are merged, others added at the end; a list without keys is replaced.
-fn merge_list(base: &mut Value, name: &str, items: &[Value]) {
-    let Some(key) = items.iter().find_map(|item| list_key(name, item)) else {
-        *base = Value::Array(items.to_vec());
-        return;
-    };
-    let mut merged = base.as_array().cloned().unwrap_or_default();
-    for item in items {
-        let Some(change) = item.as_object() else { continue };
-        let at = merged.iter().position(|known| known.get(key).is_some() && known.get(key) == item.get(key));
-        match (directive(change), at) {
-            (Some("delete"), Some(at)) => {
-                merged.remove(at);
-            }
-            (Some("delete"), None) => {}
-            (how, Some(at)) => {
-                if let Some(known) = merged.get_mut(at) {
-                    if how == Some("replace") {
-                        *known = Value::Null;
-                    }
-                    merge(known, change, true);
-                }
-            }
-            (_, None) => {
-                let mut added = Value::Null;
-                merge(&mut added, change, true);
-                merged.push(added);
-            }
-        }
-    }
-    *base = Value::Array(merged);
-}
-
-/// What tells the items of a list apart: the merge keys of the built-in kinds that are generated here.
-fn list_key(list: &str, item: &Value) -> Option<&'static str> {
-    let keys: &[&'static str] = match list {
-        "containers" | "initContainers" | "volumes" | "env" | "imagePullSecrets" | "listeners" => &["name"],
-        "volumeMounts" => &["mountPath"],
-        "hostAliases" => &["ip"],
-        "topologySpreadConstraints" => &["topologyKey"],
-        "ports" => &["containerPort", "port"],
-        _ => &[],
-    };
-    keys.iter().copied().find(|key| item.get(*key).is_some())
-}
-
-fn directive(change: &Map<String, Value>) -> Option<&str> {
-    change.get(DIRECTIVE).and_then(Value::as_str)
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-    use serde_json::json;
-
-    use super::*;
-    use crate::api::patches::PatchTarget;
-
-    fn patched(mut body: Value, type_: PatchType, changes: Value) -> Value {
-        let target = PatchTarget { kind: "K".into(), name: "n".into() };
-        let Value::Object(patch) = changes else { panic!("a patch is an object") };
-        lay_over(&mut body, &ObjectPatch { target, type_: Some(type_), patch, operations: None })
-            .expect("laid");
-        body
-    }
-
-    /// The cases of RFC 7386, appendix A, whose patch is an object.
-    #[rstest]
-    #[case(json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"}))]
-    #[case(json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"}))]
-    #[case(json!({"a":"b"}), json!({"a":null}), json!({}))]
-    #[case(json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"}))]
-    #[case(json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"}))]
-    #[case(json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]}))]
-    #[case(json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}}))]
-    #[case(json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]}))]
-    #[case(json!({"e":1}), json!({"a":1}), json!({"e":1,"a":1}))]
-    #[case(json!([1,2]), json!({"a":"b","c":null}), json!({"a":"b"}))]
-    fn a_merge_patch_is_what_the_rfc_says(#[case] body: Value, #[case] patch: Value, #[case] wanted: Value) {
-        assert_eq!(patched(body, PatchType::Merge, patch), wanted);
-    }
-
-    fn pod() -> Value {
-        json!({ "containers": [
-            { "name": "a", "image": "i", "env": [{ "name": "X", "value": "1" }, { "name": "Y", "value": "2" }],
-              "ports": [{ "containerPort": 80 }], "args": ["one"] },
-        ] })
-    }
-
-    #[test]
-    fn a_strategic_patch_merges_lists_by_their_keys() {
-        let patch = json!({ "containers": [
-            { "name": "a", "env": [{ "name": "X", "value": "3" }, { "name": "Y", "$patch": "delete" }, { "name": "Z", "value": "4" }],
-              "ports": [{ "containerPort": 81 }], "args": ["two"] },
-            { "name": "sidecar", "image": "s" },
-        ] });
-        assert_eq!(
-            patched(pod(), PatchType::Strategic, patch),
-            json!({ "containers": [
-                { "name": "a", "image": "i", "env": [{ "name": "X", "value": "3" }, { "name": "Z", "value": "4" }],
-                  "ports": [{ "containerPort": 80 }, { "containerPort": 81 }], "args": ["two"] },
-                { "name": "sidecar", "image": "s" },
-            ] })
-        );
-    }
-
-    #[test]
-    fn directives_remove_and_replace() {
-        let body = json!({ "a": { "b": 1, "c": 2 }, "d": 3, "e": { "f": 1 } });
-        let patch = json!({ "a": { "$patch": "replace", "x": 1 }, "d": { "$patch": "delete" }, "e": { "$patch": "delete" } });
-        assert_eq!(patched(body.clone(), PatchType::Strategic, patch.clone()), json!({ "a": { "x": 1 } }));
-        // A merge patch knows none.
-        assert_eq!(
-            patched(body, PatchType::Merge, json!({ "d": { "$patch": "x" } }))["d"],
-            json!({ "$patch": "x" })
-        );
-    }
-
-    #[test]
-    fn what_a_patch_empties_is_not_owned_as_an_empty_map() {
-        let body = json!({ "m": { "a": 1 }, "v": [{ "emptyDir": {} }] });
-        assert_eq!(
-            patched(body, PatchType::Merge, json!({ "m": { "a": null } })),
-            json!({ "v": [{ "emptyDir": {} }] })
-        );
-    }
 }

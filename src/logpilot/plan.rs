@@ -1,7 +1,9 @@
-//! What a cluster is made of. A table of contents: whether an object exists is said in its builder's first lines.
+//! Assembles the objects of a cluster. A table of contents: the first lines of each builder decide
+//! whether its object exists.
 
 use super::{
-    facts::{ApiKeyFact, CheckVerdict, ExposureKind, Facts, ResolvedReferences},
+    env_references,
+    facts::{ApiKeyFact, CheckVerdict, Facts},
     model::{Cluster, Component},
     patches, reasons,
 };
@@ -12,27 +14,31 @@ use crate::{
         alerts, config_check_job, config_map, cron_job, dashboard, data, namespace, restore_job, secret,
         server,
     },
-    workload::build::{
-        deployment, gateway, horizontal_pod_autoscaler, ingress, limit_range, network_policy,
-        pod_disruption_budget, pod_monitor, resource_quota, routes, service, service_account,
-        service_monitor,
+    workload::{
+        build::{
+            deployment, gateway, horizontal_pod_autoscaler, ingress, limit_range, network_policy,
+            pod_disruption_budget, pod_monitor, resource_quota, routes, service, service_account,
+            service_monitor,
+        },
+        contention::ExposureKind,
     },
 };
 
-/// Why the servers are held back while the API key cannot be used: an empty one would open them to everybody.
+/// Why the servers are blocked while the API key cannot be used: an empty key would open them to every
+/// client.
 pub const API_KEY_INVALID: &str = "ApiKeyInvalid";
 
-/// Why the servers of a component are held back while nobody knows whether one starts with their new configuration, or
-/// where none does.
+/// Why the servers of a component are blocked while it is not known whether one starts with their new
+/// configuration, or if none does.
 pub use super::reasons::{CONFIG_CHECK_FAILED, CONFIG_CHECKING};
 
-/// Every object the cluster should have, as it is written.
+/// Returns every object that the cluster should have, as it is written.
 #[must_use]
 pub fn plan(cluster: &Cluster, facts: &Facts) -> Plan {
     patches::apply(cluster, generated(cluster, facts))
 }
 
-/// Every object the cluster should have, before the user's patches.
+/// Returns every object that the cluster should have, before the user's patches.
 #[must_use]
 pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     let scope = &cluster.scope;
@@ -83,7 +89,7 @@ pub fn generated(cluster: &Cluster, facts: &Facts) -> Plan {
     plan
 }
 
-/// A second route for a host and path would take requests from the first, or be ignored without a word.
+/// A second route for a host and path would receive requests of the first, or be ignored silently.
 fn route_hold(facts: &Facts, way: ExposureKind) -> Option<&'static str> {
     facts.taken.iter().any(|taken| taken.way == way).then_some(reasons::ROUTE_CONFLICT)
 }
@@ -96,11 +102,11 @@ fn hold_reason(component: &Component, facts: &Facts) -> Option<&'static str> {
     })
 }
 
-/// Why a new pod could not start, whatever its configuration.
+/// Returns why a new pod could not start, regardless of its configuration.
 pub(super) fn block_reason(component: &Component, facts: &Facts) -> Option<&'static str> {
-    let held = || facts.references.get(&component.name).and_then(ResolvedReferences::held);
+    let held = || facts.references.get(&component.name).and_then(env_references::held);
     match facts.api_key {
-        // Stopping needs no key and no variables, and has to work when they are what is broken.
+        // Stopping needs no key and no variables, and must work when those are broken.
         _ if component.stopped => None,
         _ if facts.is_data_of_older(&component.claim) => Some(reasons::DATA_VOLUME_SHARED),
         ApiKeyFact::Invalid { .. } => Some(API_KEY_INVALID),

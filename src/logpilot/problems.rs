@@ -1,18 +1,14 @@
-//! Finds what is wrong, from what applying did and what is live. Pure: the same view gives the same list.
+//! Derives the problems of a resource from the apply outcome and the live objects. Pure: the same view
+//! gives the same list.
 
-mod autoscalers;
+mod causes;
 mod conflicts;
-mod crash;
+mod held_sizes;
 mod places;
-mod pods;
 mod routes;
-mod volumes;
-mod workloads;
 
-use serde_json::Value;
-
+pub use crate::workload::problems::remove_secondary_problems;
 pub use conflicts::World;
-pub use volumes::remove_secondary_problems;
 
 use super::{
     facts::{ApiKeyFact, CheckVerdict, Facts, NamespaceFact},
@@ -23,35 +19,36 @@ use crate::{
     api::status::{Problem, Severity},
     engine::{
         INSTANCE_LABEL, MANAGED_BY_LABEL,
-        cache::{Snapshot, SyncState},
-        child::Child,
+        cache::Snapshot,
         deadlines::DeadlineTracker,
         error::Disposition,
-        health::ObservedStatus,
         outcome::{AppliedObject, ApplyResult, Outcome},
         plan::{Plan, Planned},
     },
     kinds::FIELD_MANAGER,
-    logpilot::labels::BACKUP,
-    workload::labels,
+    logpilot::labels::{BACKUP, RESTORE},
+    workload::problems::{self, Profile},
 };
 
-/// Seconds for which a new claim may look for its volume, and a new pod for its node, before that is a problem: on
-/// every first start the scheduler looks once before the claim is bound.
-const SETTLING: i64 = 3;
-
 const KEY_GOING: &str =
-    "is of an earlier resource of this name; the garbage collector takes it, then a new key is made";
+    "belongs to a deleted resource of the same name; a new key is generated after garbage collection";
 
-/// A problem, with the table's advice.
+/// What workloads of a `LogPilotCluster` do not say themselves.
+pub(super) const PROFILE: Profile = Profile {
+    advice: action,
+    required_jobs: &[RESTORE],
+    late_claims: &[BACKUP],
+    end_causes: causes::CAUSES,
+    data_path: causes::DATA_PATH,
+};
+
+/// Returns a problem with the action from the reason table.
 #[must_use]
 pub fn problem(severity: Severity, reason: &str, object: String, message: impl Into<String>) -> Problem {
-    let message: String = message.into().chars().take(1000).collect();
-    let action = action(reason, &message);
-    Problem { severity, reason: reason.to_owned(), object, node: None, message, action }
+    PROFILE.problem(severity, reason, object, message)
 }
 
-/// Facts that stand in the way before anything is written.
+/// Returns the problems that the facts show before anything is written.
 #[must_use]
 pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
     let mut found = Vec::new();
@@ -64,7 +61,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
                 Severity::Error,
                 reasons::NAMESPACE_TERMINATING,
                 format!("Namespace {name}"),
-                "is being deleted; everything is made again when it is gone",
+                "is being deleted; the operator recreates every object afterwards",
             ));
         }
     }
@@ -74,7 +71,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
             reasons::SETTING_IGNORED,
             format!("Namespace {}", cluster.namespace.name),
             format!(
-                "was there before this resource and is never changed, so that {} has no effect; set it on the namespace itself, or remove it from the spec",
+                "existed before this resource and is never changed, so {} has no effect; set it on the namespace itself, or remove it from the spec",
                 facts.namespace_ignored.join(", ")
             ),
         ));
@@ -84,7 +81,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
             Severity::Warning,
             reasons::LIMITS_SHARED,
             format!("Namespace {}", cluster.namespace.name),
-            "was there before this resource, so that the LimitRange and ResourceQuota of spec.limits also apply to pods of \
+            "existed before this resource, so the LimitRange and ResourceQuota of spec.limits also apply to pods of \
              other users in it",
         ));
     }
@@ -96,8 +93,8 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
             reasons::DATA_VOLUME_LOST,
             format!("PersistentVolumeClaim {claim}"),
             format!(
-                "held data (UID {uid}) and is gone; restore a claim of that name with the labels \
-                 {MANAGED_BY_LABEL}={FIELD_MANAGER} and {INSTANCE_LABEL}={name}, or give the data up with: \
+                "held data (UID {uid}) and no longer exists; restore a PVC of that name with the labels \
+                 {MANAGED_BY_LABEL}={FIELD_MANAGER} and {INSTANCE_LABEL}={name}, or give up the data with: \
                  kubectl annotate lpc {name} {}={uid}",
                 super::ACCEPT_DATA_LOSS
             ),
@@ -105,7 +102,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
     }
     for held in facts.held_sizes.values() {
         let object = format!("PersistentVolumeClaim {}", held.claim);
-        found.push(problem(Severity::Warning, reasons::VOLUME_RESIZE, object, volumes::held(held)));
+        found.push(problem(Severity::Warning, reasons::VOLUME_RESIZE, object, held_sizes::message(held)));
     }
     for beyond in facts.beyond_storage.values() {
         let object = format!("Deployment {}", beyond.deployment);
@@ -121,7 +118,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
         ));
     }
     for refused in facts.references.values().flat_map(|references| &references.refused) {
-        let holds = refused.reason == reasons::REFERENCE_INVALID;
+        let holds = refused.holds;
         let severity = if holds { Severity::Error } else { Severity::Warning };
         found.push(problem(severity, refused.reason, refused.object.clone(), refused.message.clone()));
     }
@@ -148,7 +145,7 @@ pub fn fact_problems(cluster: &Cluster, facts: &Facts) -> Vec<Problem> {
     found
 }
 
-/// What applying could not do.
+/// Returns the problems of objects that could not be applied.
 #[must_use]
 pub fn outcome_problems(outcome: &Outcome, world: World<'_>) -> Vec<Problem> {
     let told = |step: &AppliedObject| {
@@ -163,7 +160,8 @@ fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, Strin
         ApplyResult::Held(reason) if *reason == reasons::CONFLICT_BEHIND => {
             (Severity::Error, *reason, "held back".to_owned())
         }
-        // Held workloads are explained by what holds them; waiting without a cause of its own is no problem.
+        // The cause of the hold explains held workloads; waiting without a cause of its own is no
+        // problem.
         ApplyResult::InSync
         | ApplyResult::Created
         | ApplyResult::Updated
@@ -180,7 +178,7 @@ fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, Strin
             reasons::CRD_NOT_INSTALLED,
             format!("{} is not installed, or does not serve {}", step.id.0.crd_name(), step.id.0.version),
         ),
-        // The pods run as they are; only the volume is smaller than declared.
+        // The pods keep running; only the volume is smaller than declared.
         ApplyResult::Failed(error) if error.reason() == reasons::VOLUME_RESIZE => {
             (Severity::Warning, reasons::VOLUME_RESIZE, error.message())
         }
@@ -189,13 +187,14 @@ fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, Strin
     Some((severity, reason, message))
 }
 
-/// Whether a step that did not settle leaves the declared state in force but for what a warning tells.
+/// Returns whether a step that did not settle leaves the declared state in force, except for what a
+/// warning reports.
 #[must_use]
 pub fn is_warning_only(step: &AppliedObject) -> bool {
     object_outcome_problem(step).is_some_and(|(severity, ..)| severity == Severity::Warning)
 }
 
-/// Whether somebody has to act, in the words of applying.
+/// Returns whether the apply outcome requires user action.
 #[must_use]
 pub fn requires_user_action(outcome: &Outcome) -> bool {
     outcome.steps.iter().any(|step| match &step.result {
@@ -207,87 +206,31 @@ pub fn requires_user_action(outcome: &Outcome) -> bool {
     })
 }
 
-/// What is wrong with the live objects of a plan.
+/// Returns the problems of the live objects of a plan.
 #[must_use]
 pub fn live_problems(plan: &Plan, snapshot: &Snapshot, clock: &DeadlineTracker) -> Vec<Problem> {
-    let mut found = pods::pod_problems(plan, snapshot, clock);
-    for child in snapshot.children.values().filter(|child| !child.deleting) {
-        found.extend(object_problem(child, plan, clock));
-    }
-    for kind in crate::kinds::KINDS {
-        let (error, words, why) = match snapshot.coverage(kind) {
-            SyncState::Failing(why) => (!kind.optional, "cannot be listed", why),
-            SyncState::Stale(why) => (false, "cannot be watched any more, and what changes is not seen", why),
-            SyncState::Pending | SyncState::Synced | SyncState::NotServed => continue,
-        };
-        found.push(problem(
-            if error { Severity::Error } else { Severity::Warning },
-            if why.contains("forbidden") { reasons::FORBIDDEN } else { reasons::WATCH_FAILING },
-            kind.kind.to_owned(),
-            format!("{} {words}: {why}", kind.plural),
-        ));
-    }
-    found
+    problems::live_problems(&PROFILE, crate::kinds::KINDS, plan, snapshot, clock)
 }
 
-fn object_problem(child: &Child, plan: &Plan, clock: &DeadlineTracker) -> Option<Problem> {
-    // A ReplicaSet is the Deployment controller's.
-    if let ObservedStatus::ReplicaSet(set) = &child.detail {
-        let of_plan = |name: &String| {
-            plan.objects.iter().any(|it| it.kind.kind == "Deployment" && it.key.name == *name)
-        };
-        // Another workload may have copied the labels of a pod template.
-        let is_ours = set.deployment.as_ref().is_none_or(of_plan);
-        return workloads::replica_set_problem(child, set).filter(|_| is_ours);
-    }
-    let is_planned =
-        plan.objects.iter().any(|planned| planned.kind == child.kind && planned.key == child.key);
-    // That of a backup is made by its CronJob, and no other follows while it has not ended.
-    if let ObservedStatus::Job { end: None, suspended: Some((manager, since)) } = &child.detail {
-        let waits = clock.expired(workloads::LONGEST_SUSPENDED, *since);
-        return waits.then(|| workloads::of_suspended(child, manager, is_planned));
-    }
-    if !is_planned {
-        return None;
-    }
-    match &child.detail {
-        ObservedStatus::Deployment(deployment) => workloads::deployment_problem(child, deployment, plan),
-        ObservedStatus::Claim(claim) => volumes::claim_problem(child, claim, plan, clock),
-        ObservedStatus::Autoscaler { unable, inactive } => {
-            autoscalers::autoscaler_problem(child, unable.as_ref(), inactive.as_ref())
-        }
-        ObservedStatus::Gateway { unable, unseen } => {
-            routes::gateway_problem(child, unable.as_ref(), *unseen)
-        }
-        ObservedStatus::Route { refused, unseen } => {
-            routes::route_problem(child, refused.as_ref(), unseen.as_deref())
-        }
-        _ => None,
-    }
-}
-
-fn error(child: &Child, reason: &str, message: impl Into<String>) -> Problem {
-    problem(Severity::Error, reason, child.to_string(), message)
-}
-
-fn warning(child: &Child, reason: &str, message: impl Into<String>) -> Problem {
-    problem(Severity::Warning, reason, child.to_string(), message)
-}
-
-/// A claim of the backups, by the plan's label.
-pub(super) fn is_backup(child: &Child, plan: &Plan) -> bool {
-    plan.objects
-        .iter()
-        .any(|planned| planned.kind == child.kind && planned.key == child.key && of_backups(planned))
-}
-
-/// Whether a planned object belongs to the backups.
+/// Returns whether a planned object belongs to the backups.
 pub(super) fn of_backups(planned: &Planned) -> bool {
-    is_of(planned, BACKUP)
+    problems::is_of(planned, BACKUP)
 }
 
-/// Whether a planned object is one of a component's.
-fn is_of(planned: &Planned, component: &str) -> bool {
-    let labels = planned.body.pointer("/metadata/labels").and_then(|labels| labels.get(labels::COMPONENT));
-    labels.and_then(Value::as_str) == Some(component)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shared_reason_has_a_row() {
+        for name in crate::workload::reasons::REASONS {
+            assert!(reasons::REASONS.iter().any(|row| row.name == *name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_shared_problems_have_advice() {
+        assert!(action(reasons::VOLUME_RESIZE, "p has not started to resize").contains("resizer"));
+        assert!(action(reasons::QUOTA_EXCEEDED, "must specify limits.cpu").starts_with("set resources"));
+    }
 }

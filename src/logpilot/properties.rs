@@ -1,5 +1,6 @@
-//! Which properties of the server only the operator sets, and how Spring spells them. Every way in which a value reaches the
-//! server is judged by this one table: `config.overlay`, variables, options of Java and arguments. Pure.
+//! The properties of the server that only the operator sets, and their spellings in Spring. This one
+//! table applies to every way in which a value reaches the server: `config.overlay`, variables, Java
+//! options and arguments. Pure.
 
 use std::{net::IpAddr, sync::LazyLock};
 
@@ -10,20 +11,20 @@ use crate::api::{OWNED_VARIABLES, config::Config};
 /// A property that only the operator sets.
 #[derive(Clone, Debug)]
 pub struct Owned {
-    /// It covers everything below it.
+    /// The name of the property; it covers everything below it.
     pub name: &'static str,
     keeps: Keeps,
-    /// What to use instead, or why there is nothing.
+    /// The alternative, or the reason why there is none.
     pub instead: &'static str,
 }
 
-/// Which values change nothing of what the operator relies on.
+/// The values that change nothing the operator relies on.
 #[derive(Clone, Copy, Debug)]
 enum Keeps {
     Nothing,
     /// One of these, in the spelling of [`relaxed`].
     Values(&'static [&'static str]),
-    /// An address that stands for all of a pod, or one of these words for them.
+    /// An address that means all addresses of a pod, or one of these words for them.
     EveryAddress(&'static [&'static str]),
     /// A list with all of these endpoints, or with `*`.
     Endpoints(&'static [&'static str]),
@@ -31,15 +32,15 @@ enum Keeps {
     NotEndpoints(&'static [&'static str]),
     /// A text that does not contain this.
     Without(&'static str),
-    /// A time of at least one second.
+    /// A duration of at least one second.
     Seconds,
 }
 
-/// What is known of a value.
+/// What is known about a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known<'a> {
     Text(&'a str),
-    /// Read from an object later, and judged again then.
+    /// Read from an object later, and evaluated then.
     Later,
     Never,
 }
@@ -56,12 +57,12 @@ const METRICS: &str =
 const MEASURED: &str =
     "alerts, objectives and dashboards read these metrics; choose what is read in `spec.monitoring`";
 const COMPONENT: &str = "choose the component instead: `spec.components.rest`, `.grpc` or `.all`";
-const OVERLAY: &str = "`spec.config.overlay` is the configuration: write it there";
+const OVERLAY: &str = "`spec.config.overlay` is the only source of configuration: write the settings there";
 const SHUTDOWN: &str =
-    "a server that stops at once loses answers; use `terminationGracePeriodSeconds` of the component";
+    "a server that stops immediately loses responses; use `terminationGracePeriodSeconds` of the component";
 
 const TRUE: Keeps = Keeps::Values(&["true"]);
-/// Health and metrics are read only.
+/// Health and metrics only need read access.
 const READABLE: Keeps = Keeps::Values(&["unrestricted", "readonly"]);
 const NEEDED: &[&str] = &["health", "prometheus"];
 
@@ -100,7 +101,7 @@ pub const OWNED_PROPERTIES: &[Owned] = &[
     owned("management.prometheus.metrics.export.enabled", TRUE, METRICS),
     owned("management.defaults.metrics.export.enabled", TRUE, METRICS),
     owned("spring.main.web-application-type", Keeps::Values(&["servlet"]), MANAGEMENT_PORT),
-    // The groups of the probes are there on this platform only.
+    // The probe groups exist only on this platform.
     owned("spring.main.cloud-platform", Keeps::Values(&["kubernetes"]), ENDPOINT),
     owned("spring.main.register-shutdown-hook", TRUE, SHUTDOWN),
     owned("spring.lifecycle.timeout-per-shutdown-phase", Keeps::Seconds, SHUTDOWN),
@@ -120,23 +121,23 @@ pub const OWNED_PROPERTIES: &[Owned] = &[
     owned(
         "logpilot.server.api-key",
         Keeps::Nothing,
-        "use `spec.auth.apiKeySecret`: a key that stands elsewhere can be read by many",
+        "use `spec.auth.apiKeySecret`: a key in another place can be read by many",
     ),
     owned("logpilot.storage", Keeps::Nothing, "use `spec.storage` and `spec.config.sqlitePool`"),
-    // What is imported, a profile's part, and this JSON would win over everything here.
+    // An import, a profile's section and this JSON would take precedence over everything here.
     owned("spring.config", Keeps::Nothing, OVERLAY),
     owned("spring.profiles", Keeps::Nothing, COMPONENT),
     owned("spring.application.json", Keeps::Nothing, OVERLAY),
 ];
 
 impl Owned {
-    /// Whether a value changes nothing of what the operator relies on.
+    /// Returns whether a value changes nothing the operator relies on.
     #[must_use]
     pub fn is_kept(&self, value: Known<'_>) -> bool {
         let text = match (value, self.keeps) {
             (_, Keeps::Nothing) | (Known::Never, _) => return false,
             (Known::Later, _) => return true,
-            // A placeholder could stand for anything.
+            // A placeholder could have any value.
             (Known::Text(text), _) if text.contains("${") => return false,
             (Known::Text(text), _) => text,
         };
@@ -163,12 +164,12 @@ impl Owned {
     }
 }
 
-/// Why something may not be set.
+/// The reason why something must not be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The property that the operator owns, as the table spells it, where it is one.
+    /// The property that the operator owns, as the table spells it, if it is one.
     pub owned: Option<&'static str>,
-    /// What follows the name of what is set: `is set by the operator and may not be set here; …`.
+    /// The text after the name of what is set: `is set by the operator and may not be set here; …`.
     pub why: String,
 }
 
@@ -178,10 +179,10 @@ impl Refusal {
         Self { owned: None, why: why.to_owned() }
     }
 
-    /// For a value above properties that the operator owns: whatever it is, it would take their place.
+    /// Rejects a value above properties that the operator owns: any value would replace them.
     fn above(owned: &Owned) -> Self {
         let why = format!(
-            "stands above `{}`, which only the operator sets: a value here, an empty one too, would take its place; set what is \
+            "is a parent of `{}`, which only the operator sets: a value here, even an empty one, would replace it; set what is \
              below it one by one, or remove it; {}",
             owned.name, owned.instead
         );
@@ -195,11 +196,13 @@ impl Refusal {
 
 type Spelled<T> = LazyLock<Vec<([String; 2], T)>>;
 
-/// The table, as names are compared. The second spelling is that of variables, which may have an underscore for a dash.
+/// The table in the form in which names are compared. The second spelling is that of variables, which
+/// may have an underscore for a dash.
 static SPELLED: Spelled<&Owned> =
     LazyLock::new(|| OWNED_PROPERTIES.iter().map(|owned| (spellings(owned.name), owned)).collect());
 
-/// The same for variables that are placeholders in the server's own file, and other names of the operator's.
+/// The same for variables that are placeholders in the server's built-in file, and other names that the
+/// operator owns.
 static SPELLED_VARIABLES: Spelled<&(&str, &str)> = LazyLock::new(|| {
     OWNED_VARIABLES.iter().map(|variable| (spellings(&variable.0.replace('_', ".")), variable)).collect()
 });
@@ -208,8 +211,8 @@ fn spellings(name: &str) -> [String; 2] {
     [relaxed(name), relaxed(&name.replace('-', "."))]
 }
 
-/// Why this property may not have this value: the operator owns it, or nobody could say which one it is, as Spring takes what
-/// follows a bracket without its other half for part of one name or of another.
+/// Returns why this property must not have this value: the operator owns it, or its name is ambiguous,
+/// because Spring treats the text after an unbalanced bracket as part of one name or of another.
 #[must_use]
 pub fn refusal(name: &str, value: Known<'_>) -> Option<Refusal> {
     let name_of = relaxed(name);
@@ -221,12 +224,12 @@ pub fn refusal(name: &str, value: Known<'_>) -> Option<Refusal> {
 }
 
 fn unclear(name: &str) -> Option<Refusal> {
-    let why = "has a bracket without its other half; write the name without brackets";
+    let why = "has an unbalanced bracket; write the name without brackets";
     (!brackets_match(name)).then(|| Refusal::other(why))
 }
 
-/// Why this variable may not have this value. Spring reads its underscores as dots, in a row and at its ends too, and a dash
-/// of a property as an underscore or as nothing.
+/// Returns why this variable must not have this value. Spring reads its underscores as dots, also
+/// repeated and at both ends, and a dash of a property as an underscore or as nothing.
 #[must_use]
 pub fn refused_variable(name: &str, value: Known<'_>) -> Option<Refusal> {
     let given = spellings(&name.replace('_', "."));
@@ -238,14 +241,14 @@ pub fn refused_variable(name: &str, value: Known<'_>) -> Option<Refusal> {
     property.map(|(_, owned)| Refusal::of(Some(owned.name), owned.instead))
 }
 
-/// A property in the overlay that is not its to set: the path as it was written, why, and what to do instead.
+/// A property that the overlay must not set: the path as written, why, and what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlap {
     pub path: String,
     pub why: String,
 }
 
-/// Properties of the overlay that the operator or a typed field owns.
+/// Returns the properties of the overlay that the operator or a typed field owns.
 #[must_use]
 pub fn overlaps(config: &Config) -> Vec<Overlap> {
     let levels: Vec<(String, &String)> = config
@@ -256,8 +259,8 @@ pub fn overlaps(config: &Config) -> Vec<Overlap> {
     let mut found = Vec::new();
     walk(&config.overlay, "", &mut |path, key, value| {
         let name = relaxed(path);
-        // At or below an owned property; or above one, where a scalar would wipe it out. A key without a letter that Spring
-        // compares is one of its own.
+        // At or below an owned property; or above one, where a scalar would erase it. A key without any
+        // letter that Spring compares is a separate key.
         let wipes = !value.is_object() && key.is_ascii() && !relaxed(key).is_empty();
         let hit = |owned: &str| within(&name, owned) || wipes && below(owned, &name);
         let text = text(value);
@@ -281,7 +284,8 @@ pub fn overlaps(config: &Config) -> Vec<Overlap> {
     found
 }
 
-/// A scalar as Spring reads it, and a list of them as it joins them. None for what has properties below it.
+/// Returns a scalar as Spring reads it, and a list of scalars as Spring joins it; `None` for a value
+/// that has properties below it.
 #[must_use]
 pub fn text(value: &Value) -> Option<String> {
     match value {
@@ -294,7 +298,8 @@ pub fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether a time, as Spring reads it, is one second or more: `10s`, `PT10S`, and milliseconds where no unit is given.
+/// Returns whether a duration, as Spring reads it, is at least one second: `10s`, `PT10S`, and
+/// milliseconds without a unit.
 fn is_a_second(text: &str) -> bool {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
@@ -316,7 +321,7 @@ fn is_a_second(text: &str) -> bool {
     amount.saturating_mul(milliseconds) >= 1_000
 }
 
-/// It is the property, or one below it.
+/// Returns whether the name is the property, or one below it.
 fn within(name: &str, property: &str) -> bool {
     name == property || below(name, property)
 }
@@ -325,7 +330,7 @@ fn below(name: &str, parent: &str) -> bool {
     name.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// Visits every property with its path and key; goes no deeper where the visitor returns true.
+/// Visits every property with its path and key; does not descend if the visitor returns true.
 fn walk(map: &Map<String, Value>, parent: &str, visit: &mut impl FnMut(&str, &str, &Value) -> bool) {
     for (key, value) in map {
         let path = if parent.is_empty() { key.clone() } else { format!("{parent}.{key}") };
@@ -337,8 +342,8 @@ fn walk(map: &Map<String, Value>, parent: &str, visit: &mut impl FnMut(&str, &st
     }
 }
 
-/// A property's name as Spring compares it: case means nothing, nor does what is neither a letter of ASCII nor a digit, and
-/// `a[b]` is `a.b`. Source: `adapt` and `equals` of
+/// Returns the name of a property as Spring compares it: case is ignored, and so is every character
+/// that is neither an ASCII letter nor a digit, and `a[b]` is `a.b`. Source: `adapt` and `equals` of
 /// org.springframework.boot.context.properties.source.ConfigurationPropertyName
 #[must_use]
 pub fn relaxed(name: &str) -> String {

@@ -1,10 +1,10 @@
-//! What the product remembers of a resource between reconciles, beside what the engine does.
+//! State that the product keeps of a resource between reconciles, in addition to the state of the engine.
 
-use super::{
-    api_key::ApiKeyReader, env_references::ReferenceReader, scalers::Scalers,
-    unschedulable_eviction::StuckPodEvictor,
+use super::{api_key::ApiKeyReader, scalers::Scalers};
+use crate::{
+    engine::resource_state::ResourceState,
+    workload::{references::ReferenceReader, unschedulable_eviction::StuckPodEvictor},
 };
-use crate::engine::resource_state::ResourceState;
 
 #[derive(Default)]
 pub struct Remembered {
@@ -14,5 +14,5 @@ pub struct Remembered {
     pub evictions: StuckPodEvictor,
 }
 
-/// All that is remembered of a `LogPilotCluster`.
+/// The complete state that is kept of a `LogPilotCluster`.
 pub type State = ResourceState<Remembered>;

@@ -1,4 +1,4 @@
-//! How many pods come back: of a workload that has to be made again, and of one that was stopped.
+//! Recorded numbers of pods: for a workload that must be recreated, and for one that was stopped.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,17 @@ use k8s_openapi::api::apps::v1::Deployment;
 use super::model::{Cluster, Component};
 use crate::{api::LogPilotClusterStatus, engine::cache::Snapshot, kinds::Managed, workload::model::Scale};
 
-/// What is remembered of the numbers that an autoscaler decides; a fixed number is in the spec.
+/// Recorded numbers that an autoscaler decides; the spec contains a fixed number.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Remembered {
-    /// By the Deployment's name: where it starts that is not there, or has no pods.
+    /// By the name of the Deployment: the number to start with if it does not exist or has no pods.
     pub last_replicas: BTreeMap<String, i32>,
-    /// By the component's role: what the status keeps while the component is stopped, and until pods are wanted again.
+    /// By the role of the component: the number that the status keeps while the component is stopped,
+    /// until pods are wanted again.
     pub before_stop: BTreeMap<&'static str, i32>,
 }
 
-/// Reads the live numbers, and the status where there are none.
+/// Reads the live numbers, and the status if there are none.
 #[must_use]
 pub fn remembered(cluster: &Cluster, before: &LogPilotClusterStatus, snapshot: &Snapshot) -> Remembered {
     let mut found = Remembered::default();
@@ -29,7 +30,8 @@ pub fn remembered(cluster: &Cluster, before: &LogPilotClusterStatus, snapshot: &
         let noted = told.and_then(|told| told.replicas_before_stop);
         let kept = noted.or(told.map(|told| told.desired).filter(|desired| *desired > 0));
         match live.and_then(|live| i32::try_from(live).ok()) {
-            // What somebody starts by hand meanwhile is stopped again, and not what comes back.
+            // Pods that a user starts manually meanwhile are stopped again, and do not change the
+            // recorded number.
             Some(live) if component.stopped => {
                 found.before_stop.insert(component.role.name, noted.unwrap_or(live));
             }

@@ -1,4 +1,4 @@
-//! Writes the status where it differs, then tells what changed in events.
+//! Writes the status if it differs, then publishes events about what changed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,12 +25,13 @@ use crate::{
     metrics::{Judged, Metrics},
 };
 
-/// A change of counts alone is written at most this often.
+/// Shortest interval between two status writes that change only counts.
 pub const COUNTS: Duration = Duration::from_secs(2);
-/// The same, while another client changes an object as often as the operator reverts it: the counts go back and forth.
+/// The same interval while another client changes an object as often as the operator reverts it: the
+/// counts then alternate.
 const COUNTS_CONTESTED: Duration = Duration::from_secs(30);
 
-/// Most events about problems after one status.
+/// Largest number of events about problems after one status write.
 const MOST_NEWS: usize = 3;
 
 pub struct Reporter {
@@ -44,8 +45,8 @@ impl Reporter {
         Self { publisher: Publisher::new(client, writer, &LOGPILOT_CLUSTER), metrics }
     }
 
-    /// Writes the status in one patch, only where it differs. A change of counts alone is delayed. Returns whether the
-    /// status is up to date; otherwise the resource is requeued for it.
+    /// Writes the status in one patch, if it differs. A change of counts alone is delayed. Returns
+    /// whether the status is up to date; otherwise the resource is requeued for it.
     pub async fn report(
         &self,
         state: &mut State,
@@ -68,14 +69,14 @@ impl Reporter {
         }
     }
 
-    /// Tells why pods were evicted that never ran.
+    /// Publishes why pods that never ran were evicted.
     pub async fn requeued(&self, object: &DynamicObject, steps: &[AppliedObject]) {
         for step in steps.iter().filter(|step| step.result.is_write()) {
             let note = Note {
                 warning: false,
                 reason: reasons::STUCK_POD_EVICTED.to_owned(),
                 message: format!(
-                    "evicted {}, which never ran: it waited for pods of its volume that are gone; another one is placed at once",
+                    "evicted {}, which never ran: it waited for pods of its volume that no longer run; the replacement is scheduled immediately",
                     step.object()
                 ),
                 ..Note::default()
@@ -84,8 +85,9 @@ impl Reporter {
         }
     }
 
-    /// Events for what changed: on the resource, and for an error on the object concerned. Events of a cluster-scoped
-    /// resource are in `default`, and users look beside the pods too.
+    /// Publishes events about what changed: on the resource, and for an error also on the object
+    /// concerned. Events of a cluster-scoped resource are in `default`, and users also look at the
+    /// events of the pods.
     async fn tell(
         &self,
         object: &DynamicObject,
@@ -111,7 +113,8 @@ fn warning(reason: &str, message: String) -> Note {
     Note { warning: true, reason: reason.to_owned(), message, ..Note::default() }
 }
 
-/// Problems that were not there before, and no more than anybody reads: the condition has all of them.
+/// Returns the problems that are new, up to the number that a user still reads; the condition contains
+/// all of them.
 fn news<'a>(
     before: &'a LogPilotClusterStatus,
     status: &'a LogPilotClusterStatus,
@@ -122,7 +125,8 @@ fn news<'a>(
     status.problems.iter().filter(move |problem| !is_old(problem)).take(MOST_NEWS)
 }
 
-/// What is counted of a status. Reasons that Kubernetes made are not in the table: a label must stay bounded.
+/// Returns the figures of a status for the metrics. Reasons of Kubernetes are not in the table: the
+/// values of a label must stay bounded.
 fn judged(status: &LogPilotClusterStatus) -> Judged {
     let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
     let mut reasons: Vec<_> = status
@@ -137,15 +141,15 @@ fn judged(status: &LogPilotClusterStatus) -> Judged {
     reasons.dedup();
     Judged {
         not_ready_since: ready
-            // A cluster that is stopped on purpose is as it should be.
+            // A resource that is stopped on purpose is healthy.
             .filter(|condition| condition.status != "True" && condition.reason != reasons::STOPPED)
             .map(|condition| condition.last_transition_time.0.as_second()),
         reasons,
     }
 }
 
-/// What a user would want to be told of a change of status. `version` is that of the resource: an event about a new
-/// generation is about this version.
+/// Returns the events that a change of status means to a user. `version` is the resourceVersion: an
+/// event about a new generation refers to that version.
 fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus, version: Option<&str>) -> Vec<Note> {
     let edited = before.observed_generation != status.observed_generation;
     let version = version.filter(|_| edited).map(str::to_owned);
@@ -164,7 +168,8 @@ fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus, version
     for problem in news(before, status) {
         let Problem { reason, object, message, action, .. } = problem;
         let related = reference(object);
-        // It would be counted as a repetition, and its message be lost.
+        // Another event of the same reason and object would be counted as a repetition, and its message
+        // would be lost.
         if let Some(other) = notes.iter_mut().find(|note| note.reason == *reason && note.related == related) {
             other.message = format!("{}; {object}: {message}", other.message);
             continue;
@@ -183,7 +188,7 @@ fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus, version
         let abnormal = match (condition.type_.as_str(), condition.status.as_str()) {
             ("Stalled" | "Warning", _) => true,
             ("Ready", "True") if !was_ready => false,
-            // The first start is no loss of readiness, and what the user asked for is no fault.
+            // The first start is no loss of readiness, and a state that the user requested is no error.
             ("Ready", "False") if was_ready => {
                 ![reasons::PROGRESSING, reasons::CONFIG_CHECKING, reasons::STOPPED, reasons::RESTORING]
                     .contains(&condition.reason.as_str())
@@ -191,7 +196,7 @@ fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus, version
             ("Ready", "False") if condition.reason == reasons::STOPPED => false,
             _ => continue,
         };
-        // Already told under another condition, or as a problem.
+        // Skips what another condition or a problem already reports.
         if !notes.iter().any(|note| note.reason == condition.reason) {
             notes.push(Note {
                 warning: abnormal,
@@ -205,13 +210,13 @@ fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus, version
     notes
 }
 
-/// That a restore begins, and how it ended.
+/// Returns the event that a restore began or ended.
 fn restore(before: Option<&RestoreStatus>, now: Option<&RestoreStatus>) -> Option<Note> {
     let now = now?;
     let before = before.filter(|before| before.request_id == now.request_id).map(|before| before.phase);
     let reason = match now.phase {
         phase if Some(phase) == before => return None,
-        // What an earlier resource did is no news.
+        // Skips a restore that ended before this operator first saw it.
         phase if phase.ended() && before.is_none() => return None,
         RestorePhase::Succeeded => "Restored",
         RestorePhase::Failed => reasons::RESTORE_FAILED,
@@ -226,7 +231,7 @@ fn restore(before: Option<&RestoreStatus>, now: Option<&RestoreStatus>) -> Optio
     })
 }
 
-/// `Kind namespace/name`, or `Kind name`, back to a reference.
+/// Converts `Kind namespace/name` or `Kind name` back to a reference.
 fn reference(object: &str) -> Option<ObjectReference> {
     let (kind, key) = object.split_once(' ')?;
     let (namespace, name) =
@@ -241,14 +246,14 @@ fn reference(object: &str) -> Option<ObjectReference> {
     })
 }
 
-/// How often a change of counts alone is written.
+/// Returns the interval between two writes that change only counts.
 fn counts_pause(status: &LogPilotClusterStatus) -> Duration {
     const CONTESTED: [&str; 2] = [reasons::CONTESTED, reasons::SCALED_BEYOND_STORAGE];
     let contested = status.problems.iter().any(|problem| CONTESTED.contains(&problem.reason.as_str()));
     if contested { COUNTS_CONTESTED } else { COUNTS }
 }
 
-/// Whether two statuses say the same but for numbers and the texts that tell them.
+/// Returns whether two statuses differ only in numbers and in the texts that contain them.
 fn only_counts(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> bool {
     let conditions = |status: &LogPilotClusterStatus| -> Vec<(String, String, String)> {
         let essence = status.conditions.iter();
@@ -292,7 +297,7 @@ mod tests {
         }
     }
 
-    /// Type, reason and message of each note.
+    /// Returns type, reason and message of each event.
     fn told(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> Vec<(bool, String, String)> {
         let notes = notes(before, status, Some("7"));
         notes.into_iter().map(|note| (note.warning, note.reason, note.message)).collect()
@@ -339,7 +344,7 @@ mod tests {
         assert!(notes[0].message.starts_with("Pod n/p: why; read the message"), "{notes:?}");
         assert!(notes.iter().all(|note| note.warning && note.version.is_none()), "{notes:?}");
         assert_eq!(told(&after, &after), []);
-        // Two of one reason and object are one event, and its message has both.
+        // Two events of the same reason and object are one event, whose message contains both.
         let twice =
             ["a", "b"].map(|message| problem(Severity::Error, reasons::INVALID, "Pod n/p".into(), message));
         let found = told(&status(1, vec![], vec![]), &status(1, vec![], twice.to_vec()));
@@ -347,7 +352,7 @@ mod tests {
             found.len() == 1 && found[0].2.contains("Pod n/p: a") && found[0].2.contains("Pod n/p: b"),
             "{found:?}"
         );
-        // A storm of problems is no storm of events.
+        // Many problems do not cause many events.
         let many = (0..20).map(found_of).collect();
         assert_eq!(told(&status(1, vec![], vec![]), &status(1, vec![], many)).len(), MOST_NEWS);
     }

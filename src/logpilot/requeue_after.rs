@@ -1,25 +1,28 @@
-//! What the facts and the outcome of a reconcile ask of its requeue.
+//! Derives the requeue of a resource from the facts and the outcome of its reconcile.
 
 use std::time::Duration;
 
 use super::{
-    facts::{self, ApiKeyFact, Facts},
-    read_cache, reasons, scalers,
+    facts::{ApiKeyFact, Facts},
+    reasons, scalers,
 };
-use crate::engine::{
-    backoff,
-    error::Disposition,
-    outcome::{ApplyResult, Outcome},
-    requeue::Requeue,
-    retry::Retry,
+use crate::{
+    engine::{
+        backoff,
+        error::Disposition,
+        outcome::{ApplyResult, Outcome},
+        requeue::Requeue,
+        retry::Retry,
+    },
+    workload::references::{ResolvedReferences, read_cache},
 };
 
-/// Interval at which a state is checked that changes without an event.
+/// Interval at which a state is read that changes without an event.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(10);
-/// While something progresses that sends no event of its own.
+/// The same interval while something progresses that sends no event.
 const PROGRESS: Retry = Retry::new(backoff::FIRST, LOOK_AGAIN);
 
-/// Something failed: the resource is retried with a backoff of its own.
+/// Whether something failed: the resource is then retried with a backoff of its own.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failed {
     pub policy: Retry,
@@ -27,7 +30,7 @@ pub struct Failed {
     pub at_least: Duration,
 }
 
-/// Requeues for what an outcome leaves to wait for.
+/// Requeues for everything that an outcome leaves pending.
 pub fn collect(facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) -> Option<Failed> {
     match facts.api_key {
         ApiKeyFact::Invalid { .. } => {
@@ -37,7 +40,7 @@ pub fn collect(facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) -> Optio
             requeue.at_most(backoff::LONGEST_FOR_NAME, "the name of the API key's Secret is taken");
         }
         ApiKeyFact::Going { again } => requeue.at_most(again, "the Secret of an earlier resource is deleted"),
-        _ if facts.suspect || facts.references.values().any(facts::ResolvedReferences::hold) => {
+        _ if facts.suspect || facts.references.values().any(ResolvedReferences::hold) => {
             requeue.at_most(read_cache::REFRESH_HELD, "a reference blocks a rollout");
         }
         _ => requeue.at_most(read_cache::REFRESH, "objects that are not watched are read again"),
@@ -52,11 +55,11 @@ pub fn collect(facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) -> Optio
     for step in &outcome.steps {
         match &step.result {
             ApplyResult::Conflict { .. } => waiting = waiting.or(Some(backoff::NAME_CONFLICT)),
-            // Has a time of its own.
+            // Has its own requeue time.
             ApplyResult::Failed(error)
                 if outcome.again.is_some() && error.disposition() == Disposition::UserAction => {}
             ApplyResult::Failed(error) => {
-                // What fails for good does not slow down what was only away.
+                // A permanent failure does not delay the retry of a temporary one.
                 let policy = backoff::policy(error);
                 failed = Some(failed.map_or(policy, |other: Retry| other.or_sooner(policy)));
                 asked = asked.max(error.retry_after());
@@ -101,7 +104,7 @@ mod tests {
         requeue.after().unwrap()
     }
 
-    /// Secrets are not watched: a correction is seen only by reading them again.
+    /// Secrets are not watched: only another read shows a correction.
     #[test]
     fn what_pods_miss_is_read_again_soon() {
         let after = |facts| requeue_after(&facts);

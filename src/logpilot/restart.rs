@@ -1,7 +1,7 @@
-//! Restarts asked for by annotation on the resource: each new value replaces the pods once.
+//! Restarts requested by annotation on the resource: each new value replaces the pods once.
 //!
-//! Taking the annotation away must restart nothing, so what was asked for is remembered in the status, as hashes: a
-//! value may be of any length, and say anything.
+//! Removing the annotation must not trigger a restart, so the status records the requests as hashes: a
+//! value may have any length and content.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::workload::names::short_hash;
 /// Restarts every component.
 pub const RESTART: &str = "logpilot.io/restart";
 
-/// Whether an annotation of the resource asks for a restart. New pods read their Secrets, so the operator does too: or the pods
-/// would roll once more when it saw the change.
+/// Returns whether an annotation of the resource requests a restart. New pods read their Secrets, so
+/// the operator reads them too: otherwise the pods would roll once more when it notices the change.
 #[must_use]
 pub fn asks(key: &str) -> bool {
     key.strip_prefix(RESTART).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// Hashes of the values of the two annotations, where they are there.
+/// Hashes of the values of the two annotations, if they are set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restart {
     all: Option<String>,
@@ -26,15 +26,16 @@ pub struct Restart {
 }
 
 impl Restart {
-    /// What the resource's annotations ask for: `logpilot.io/restart`, and `logpilot.io/restart-rest` and its like.
+    /// Returns the restarts that the resource's annotations request: `logpilot.io/restart`, and
+    /// `logpilot.io/restart-rest` and similar.
     #[must_use]
     pub fn asked(annotations: Option<&BTreeMap<String, String>>, role: &ServerRole) -> Self {
         let hash = |key: &str| annotations?.get(key).map(|value| short_hash(value.as_bytes()));
         Self { all: hash(RESTART), own: hash(&format!("{RESTART}-{}", role.name)) }
     }
 
-    /// What stands in the pods: it changes when one of the annotations is set to another value, and only then.
-    /// `None` where none was ever set.
+    /// Returns the token in the pod template: it changes only when one of the annotations is set to
+    /// another value. `None` if none was ever set.
     #[must_use]
     pub fn token(&self, remembered: Option<&String>) -> Option<String> {
         let (all, own) = remembered.and_then(|token| token.split_once('.')).unwrap_or_default();

@@ -1,8 +1,10 @@
-//! Where a restore stands, and what it asks of the plan. Pure, but for the time that is given: everything follows
-//! from the spec, the status before, and what is live, so that an operator that starts anew goes on where it was.
+//! Determines the progress of a restore and its effects on the plan. Pure, apart from the given time:
+//! everything follows from the spec, the previous status and the live objects, so that a restarted
+//! operator continues where its predecessor stopped.
 //!
-//! The status is written before the Job is made, so that a Job that runs is always told of there. What ended stands in
-//! the status, on the claim, and in a file beside the database: each of them alone keeps it from being done twice.
+//! The status is written before the Job is created, so the status always contains a running Job. The
+//! result is recorded in the status, on the PVC, and in a file next to the database: each of them alone
+//! prevents a second run.
 
 mod world;
 
@@ -36,28 +38,29 @@ use crate::{
     engine::{
         cache::{Snapshot, SyncState},
         child::Child,
-        health::{JobEnd, ObservedStatus},
     },
     kinds::Managed,
+    workload::health::{self, JobEnd},
 };
 
-/// What a restore asks for now.
+/// The effects of a restore on the plan and the status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     pub status: Option<RestoreStatus>,
-    /// Claims whose servers may not run.
+    /// PVCs whose servers must not run.
     pub stopped: BTreeSet<String>,
-    /// Its Job is planned.
+    /// The restore whose Job is planned.
     pub job: Option<Restore>,
-    /// What the claims say of the restores that ended.
+    /// The restores that ended, as recorded on the PVCs.
     pub records: BTreeMap<String, String>,
     pub problems: Vec<Problem>,
-    /// Something can be done as soon as the status is written.
+    /// Whether the next step can start as soon as the status is written.
     pub look_again: bool,
 }
 
 impl State {
-    /// The cluster to plan for: without what must not run meanwhile, and what would copy data that is being replaced.
+    /// Returns the cluster to plan for: without the workloads that must not run meanwhile, and without
+    /// backups that would copy data that is being replaced.
     #[must_use]
     pub fn stop(&self, mut cluster: Cluster) -> Cluster {
         for component in &mut cluster.components {
@@ -69,31 +72,31 @@ impl State {
         cluster
     }
 
-    /// What is waited for while servers are stopped for it.
+    /// Returns what the restore is waiting for while servers are stopped for it.
     #[must_use]
     pub fn progress(&self) -> Option<String> {
         let told = self.status.as_ref().filter(|status| status.phase.stops());
         let told = told.map(|status| format!("restore '{}': {}", status.request_id, status.message));
         (!self.stopped.is_empty())
-            .then(|| told.unwrap_or_else(|| "waits for the pods of a restore to end".to_owned()))
+            .then(|| told.unwrap_or_else(|| "waits for the pods of a restore to terminate".to_owned()))
     }
 }
 
-/// What it is decided from.
+/// The inputs to the decision.
 #[derive(Clone, Copy)]
 pub struct World<'a> {
     pub cluster: &'a Cluster,
-    /// The operator knows its own image, which the Job runs.
+    /// Whether the operator knows its own image, which the Job runs.
     pub image: bool,
     /// The newest status that was written.
     pub before: Option<&'a RestoreStatus>,
     pub snapshot: &'a Snapshot,
-    /// Where others keep their data and backups too.
+    /// The locations where other resources keep data and backups too.
     pub shared: &'a [SharedPlace],
     pub now: Timestamp,
 }
 
-/// As if one were asked for, for what must be known of its Job before there is one.
+/// Adds a placeholder request, for what must be known of a restore Job before one exists.
 #[must_use]
 pub fn any(cluster: &Cluster) -> Option<Restore> {
     let first = || {
@@ -103,14 +106,14 @@ pub fn any(cluster: &Cluster) -> Option<Restore> {
     cluster.restore.clone().or_else(first)
 }
 
-/// Where the restore stands that runs, or else the one that is asked for.
+/// Returns the state of the running restore, or else of the requested one.
 #[must_use]
 pub fn advance(world: World<'_>) -> State {
     let asked = world.cluster.restore.as_ref();
     let running =
         world.before.filter(|before| !before.phase.ended()).and_then(|before| world.running(before));
     let Some(request) = running.as_ref().or(asked) else {
-        // What was not begun is forgotten; what ended stays told.
+        // A request that did not start is forgotten; one that ended stays in the status.
         let status = world.before.filter(|before| before.phase.ended()).cloned();
         return State {
             status,
@@ -126,7 +129,7 @@ pub fn advance(world: World<'_>) -> State {
         && let Some(next) = asked.filter(|asked| asked.request_id != request.request_id)
         && world.recorded_phase(next).is_none()
     {
-        // Or the servers would come and go in between.
+        // Otherwise the servers would start and stop in between.
         state.stopped.insert(next.claim.clone());
         state.look_again = true;
     }
@@ -135,8 +138,9 @@ pub fn advance(world: World<'_>) -> State {
 }
 
 impl World<'_> {
-    /// The request of a status, while its Job or a pod of it is there: then it goes on to its end, whatever the spec says. One
-    /// that found no node has changed nothing: the spec may be put right, or ask for it no more.
+    /// Returns the request in the status while its Job or a pod of it exists: it then runs to its end
+    /// regardless of the spec. A Job that no node could run has changed nothing: the spec may be
+    /// corrected, or no longer request it.
     fn running(&self, before: &RestoreStatus) -> Option<Restore> {
         let component = |component: &&Component| before.component.is_none_or(|key| key == component.role.key);
         let request = Restore {
@@ -173,22 +177,19 @@ impl World<'_> {
             }
         };
         let job = self.job(request);
-        let end = job.and_then(|job| match &job.detail {
-            ObservedStatus::Job { end, .. } => end.as_ref(),
-            _ => None,
-        });
+        let end = job.and_then(|job| job.observed::<health::Job>()?.end.as_ref());
         let alive = self.pods(request).next().is_some();
         let kept = || job.filter(|job| !job.deleting).map(|_| request.clone());
         let running = |job| State {
             job,
             ..stopping(
                 RestorePhase::Restoring,
-                format!("Job {} puts {} in the place of the database", self.key(request), request.from),
+                format!("Job {} replaces the database with {}", self.key(request), request.from),
             )
         };
         let over = |status| State {
             status: Some(status),
-            // Its log can be read while the spec names it.
+            // The Job is kept while the spec names the request, so that its log can be read.
             job: kept().filter(|_| {
                 self.cluster.restore.as_ref().is_some_and(|asked| asked.request_id == request.request_id)
             }),
@@ -201,13 +202,13 @@ impl World<'_> {
             (_, Some(_), _) => running(Some(request.clone())),
             _ if alive => running(None),
             _ => match self.recorded_phase(request) {
-                Some(phase) => over(status(phase, "was carried out before on this claim, as its annotation says, and is not again; another requestId restores again".to_owned())),
+                Some(phase) => over(status(phase, "was carried out before on this PVC, as its annotation says, and is not repeated; set another requestId to restore again".to_owned())),
                 None => self.begin(request, known, status, stopping, running),
             },
         }
     }
 
-    /// What to do while there is no Job.
+    /// Returns the next step while no Job exists.
     fn begin(
         &self,
         request: &Restore,
@@ -226,7 +227,7 @@ impl World<'_> {
             return State { status: Some(waits), stopped, ..State::default() };
         }
         if let Some(other) = self.shared.iter().find(|it| it.is_data_of_older(&request.claim)) {
-            // Whose servers would not stop for it.
+            // The servers of that resource would not stop for this restore.
             let waits = format!(
                 "waits: {} holds the data of {} '{}', which is older",
                 other.place,
@@ -260,18 +261,19 @@ impl World<'_> {
             (true, true) => running(Some(request.clone())),
             (true, false) => State {
                 look_again: true,
-                ..stopping(RestorePhase::Stopping, "nothing runs that uses the data".to_owned())
+                ..stopping(RestorePhase::Stopping, "no pod that uses the data runs".to_owned())
             },
             _ => {
                 let more = left.len().saturating_sub(4);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 let named = left.into_iter().take(4).collect::<Vec<_>>().join(", ");
-                stopping(RestorePhase::Stopping, format!("waits for {named}{more} to end"))
+                stopping(RestorePhase::Stopping, format!("waits for {named}{more} to terminate"))
             }
         }
     }
 
-    /// How a Job ended, in the words of its pod. What was read of it stays when the pod is gone.
+    /// Returns how a Job ended, from the output of its pod. What was read before stays when the pod no
+    /// longer exists.
     fn ended(
         &self,
         known: Option<&RestoreStatus>,
@@ -286,7 +288,7 @@ impl World<'_> {
             return RestoreStatus { completion_time: Some(Time(end.at)), ..told };
         }
         let Some(said) = backups::job_output(&ended, self.snapshot) else {
-            let unheard = "the backup is in the place of the database; what its pod said is not known";
+            let unheard = "the backup replaced the database; the output of its pod is not known";
             let fresh = || status(RestorePhase::Succeeded, unheard.to_owned());
             return RestoreStatus {
                 completion_time: Some(Time(end.at)),
@@ -298,12 +300,12 @@ impl World<'_> {
         let replaced: Option<String> = text("before").map(|name| name.chars().take(128).collect());
         let taken_at: Option<Timestamp> = text("takenAt").and_then(|time| time.parse().ok());
         let message = format!(
-            "the data is that of {}: {} rows; {}",
+            "the data is from {}: {} rows; {}",
             taken_at.map_or_else(|| "the backup".to_owned(), |time| time.to_string()),
             rows.unwrap_or_default(),
             replaced.as_ref().map_or_else(
-                || "there was no database before".to_owned(),
-                |name| format!("the database of before is {name} on the same volume")
+                || "no database existed before".to_owned(),
+                |name| format!("the previous database is {name} on the same volume")
             )
         );
         RestoreStatus {
@@ -315,7 +317,7 @@ impl World<'_> {
         }
     }
 
-    /// A failure is told while the spec asks for what failed.
+    /// Reports a failure while the spec requests the restore that failed.
     fn failure(&self, asked: Option<&Restore>, status: Option<&RestoreStatus>) -> Option<Problem> {
         let asked = asked?;
         let failed = status

@@ -1,7 +1,9 @@
-//! The autoscalers of others. While one targets a Deployment with a fixed number of pods, that number stays with it.
+//! Autoscalers that the operator did not create. While one targets a Deployment with a fixed number of
+//! pods, it decides that number.
 //!
-//! `managedFields` only says who scaled last, so the autoscalers of the namespace are listed. They are not ours, so no watch
-//! tells of them. Nothing is read while every number is the operator's own: an idle operator stays silent.
+//! `managedFields` shows only who scaled last, so the autoscalers of the namespace are listed. The
+//! operator does not own them, so it does not watch them. Nothing is read while every number is the
+//! operator's own: an idle operator sends no requests.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,32 +16,35 @@ use serde_json::Value;
 use super::{
     facts::{BeyondStorage, ForeignScaler},
     model::{Cluster, Component},
-    read_cache::{Moment, ReadCache},
 };
 use crate::{
     api::{self, storage::Backend},
     engine::{api_client::ApiClient, cache::Snapshot, child::Child, error::Error},
     kinds::Managed,
-    workload::model::Scale,
+    workload::{
+        model::Scale,
+        references::read_cache::{Moment, ReadCache},
+    },
 };
 
-/// While an autoscaler decides, the list is read again after this: its deletion sends no event, and the number of the spec has to
-/// apply within 5 minutes.
+/// Interval at which the list is read again while an autoscaler decides: its deletion sends no event,
+/// and the number of the spec must apply within 5 minutes.
 pub const REFRESH: Duration = Duration::from_mins(2);
 
 /// Autoscalers by the Deployment that they target.
 pub type Found = BTreeMap<String, ForeignScaler>;
 
-/// The autoscalers that were found for a resource.
+/// The last listed autoscalers for a resource.
 #[derive(Default)]
 pub struct Scalers {
     looks: ReadCache<String, Found>,
 }
 
 impl Scalers {
-    /// The living autoscalers of others. They are listed where others hold a number of pods and it is not known for whom, and
-    /// again where the spec changed or the last list is old. That there is none is never remembered: the operator then takes
-    /// the number back, which ends the question.
+    /// Returns the live autoscalers that the operator did not create. They are listed if another client
+    /// set a number of pods and its autoscaler is not known, and again if the spec changed or the last
+    /// list is old. An empty result is never cached: the operator then takes the number back, which
+    /// resolves the question.
     ///
     /// # Errors
     /// The autoscalers could not be listed.
@@ -70,16 +75,17 @@ impl Scalers {
     }
 }
 
-/// What the autoscalers of others mean for a plan.
+/// The effects of such autoscalers on a plan.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Judged {
     /// Deployments whose number of pods is left to an autoscaler.
     pub left: BTreeSet<String>,
-    /// Deployments of which others run, or may run, more pods than their storage allows; by name.
+    /// Deployments of which another client runs, or may run, more pods than their storage allows; by
+    /// name.
     pub beyond: BTreeMap<String, BeyondStorage>,
 }
 
-/// Holds what others scale against the storage. Pure.
+/// Compares the numbers that other clients set with the storage. Pure.
 #[must_use]
 pub fn judge(cluster: &Cluster, snapshot: &Snapshot, found: &Found) -> Judged {
     let mut judged = Judged::default();
@@ -100,7 +106,7 @@ pub fn judge(cluster: &Cluster, snapshot: &Snapshot, found: &Found) -> Judged {
                 (None, Some(manager)) => {
                     format!("'{manager}' scaled it to {} pods", live.unwrap_or_default())
                 }
-                (None, None) => format!("somebody scaled it to {} pods", live.unwrap_or_default()),
+                (None, None) => format!("another client scaled it to {} pods", live.unwrap_or_default()),
             };
             let (claim, room) = (&component.claim, room.unwrap_or_default());
             let storage = match cluster.storage.backend {
@@ -109,17 +115,17 @@ pub fn judge(cluster: &Cluster, snapshot: &Snapshot, found: &Found) -> Judged {
             };
             let most = component.scale.most();
             let then = if cluster.paused {
-                "nothing is written back while spec.operation.paused is true".to_owned()
+                "the operator does not revert it while spec.operation.paused is true".to_owned()
             } else {
-                format!("the operator writes {most} back")
+                format!("the operator resets it to {most}")
             };
             let message = format!(
-                "{who}, and {storage} in PersistentVolumeClaim '{claim}' has room for {room} here: {then}"
+                "{who}, and {storage} in PersistentVolumeClaim '{claim}' allows at most {room} here: {then}"
             );
             let deployment = cluster.key(&component.name);
             judged.beyond.insert(component.name.clone(), BeyondStorage { deployment, message, now });
         }
-        // An autoscaler leaves a workload of zero alone, so that zero is nobody's wish but a scale-to-zero autoscaler's.
+        // An autoscaler ignores a workload of zero pods, so only a scale-to-zero autoscaler wants zero.
         let decides = |live: i64| {
             let wanted = matches!(component.scale, Scale::Fixed(replicas) if replicas > 0);
             wanted && fits(live) && scaler.is_some_and(|scaler| live > 0 || scaler.scales_to_zero)
@@ -131,7 +137,8 @@ pub fn judge(cluster: &Cluster, snapshot: &Snapshot, found: &Found) -> Judged {
     judged
 }
 
-/// The most pods of a component that its storage allows beside those of the others on its claim; `None` for any number.
+/// Returns the largest number of pods of a component that its storage allows in addition to those of
+/// the other components on its PVC; `None` for any number.
 fn room(cluster: &Cluster, component: &Component) -> Option<i32> {
     if !cluster.storage.one_pod {
         return None;
@@ -143,7 +150,7 @@ fn room(cluster: &Cluster, component: &Component) -> Option<i32> {
     Some((1 - beside.map(|other| other.scale.most()).sum::<i32>()).max(0))
 }
 
-/// Deployments with a fixed number of pods that others hold.
+/// Returns the Deployments with a fixed number of pods that another client set.
 fn held_by_others(cluster: &Cluster, snapshot: &Snapshot) -> Vec<String> {
     let wanted = |component: &&Component| {
         !component.stopped && matches!(component.scale, Scale::Fixed(replicas) if replicas > 0)
@@ -155,14 +162,16 @@ fn held_by_others(cluster: &Cluster, snapshot: &Snapshot) -> Vec<String> {
     components.map(|component| component.name.clone()).collect()
 }
 
-/// The Deployment of a component as it is, or as it was when it left its watch: it may only have lost its label.
+/// Returns the Deployment of a component as it is, or as it was when it left its watch: it may only
+/// have lost its label.
 fn known<'a>(cluster: &Cluster, component: &Component, snapshot: &'a Snapshot) -> Option<&'a Child> {
     let key = cluster.key(&component.name);
     let live = snapshot.get(Deployment::KIND, &key);
     live.or_else(|| snapshot.gone.get(&(Deployment::KIND, key))).map(AsRef::as_ref)
 }
 
-/// Whether others than the operator, and than the autoscaler that it made, wrote the number of pods.
+/// Returns whether a client other than the operator, and than the autoscaler that it created, wrote the
+/// number of pods.
 fn is_held_by_others(component: &Component, child: &Child) -> bool {
     match component.scale {
         Scale::Fixed(_) => child.is_scaled_by_others(),
@@ -173,10 +182,11 @@ fn is_held_by_others(component: &Component, child: &Child) -> bool {
     }
 }
 
-/// What `managedFields` has of the controller of HorizontalPodAutoscalers.
+/// The manager of the HorizontalPodAutoscaler controller in `managedFields`.
 const AUTOSCALER: &str = "kube-controller-manager (subresource scale)";
 
-/// Autoscalers that no LogPilotCluster made. Of several for one Deployment the one that may scale it highest counts.
+/// Returns the autoscalers that no LogPilotCluster created. Of several for one Deployment, the one with
+/// the largest maximum counts.
 fn foreign(cluster: &Cluster, all: &[Value]) -> Found {
     let mut found = Found::new();
     for scaler in all {
@@ -204,7 +214,7 @@ fn foreign(cluster: &Cluster, all: &[Value]) -> Found {
         let one = ForeignScaler {
             name: text("/metadata/name"),
             most: number("/spec/maxReplicas").unwrap_or(i32::MAX),
-            // KEDA takes the last pod away by itself, beside the autoscaler that it makes.
+            // KEDA removes the last pod itself, independently of the autoscaler that it creates.
             scales_to_zero: number("/spec/minReplicas") == Some(0) || owned_by("ScaledObject", "keda.sh"),
         };
         match found.get(&target) {

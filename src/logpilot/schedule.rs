@@ -1,21 +1,22 @@
-//! When backups are due. Pure, but for the time that is given.
+//! Computes when backups are due. Pure, apart from the given time.
 
 use std::time::Duration;
 
 use cronexpr::{Crontab, FallbackTimezoneOption, MakeTimestamp, ParseOptions};
 use jiff::{Timestamp, tz::TimeZone};
 
-/// The longest that a backup may take and still count as taken when it was due.
+/// The longest time that a backup may take and still count as made on schedule.
 const GRACE: Duration = Duration::from_hours(2);
 
 #[derive(Debug)]
 pub struct Schedule(Crontab);
 
 impl Schedule {
-    /// A time zone of the IANA database, written as it is there: a CronJob's controller reads letter by letter.
+    /// Parses a time zone of the IANA database in its exact spelling: the CronJob controller compares
+    /// letter by letter.
     ///
     /// # Errors
-    /// There is none of that name.
+    /// The database has no zone of that name.
     pub fn time_zone(name: &str) -> Result<(), String> {
         match TimeZone::get(name) {
             Ok(zone) if zone.iana_name() == Some(name) => Ok(()),
@@ -30,7 +31,7 @@ impl Schedule {
     }
 
     /// # Errors
-    /// The expression is none, or never comes true.
+    /// The expression is not valid, or never matches.
     pub fn parse(expression: &str, time_zone: &str) -> Result<Self, String> {
         let mut options = ParseOptions::default();
         options.fallback_timezone_option = FallbackTimezoneOption::UTC;
@@ -42,7 +43,7 @@ impl Schedule {
                 )
             })?;
         if schedule.next(Timestamp::UNIX_EPOCH).is_none() {
-            return Err(format!("'{expression}' never comes: there is no such day"));
+            return Err(format!("'{expression}' never matches: there is no such day"));
         }
         Ok(schedule)
     }
@@ -52,8 +53,8 @@ impl Schedule {
         self.0.find_next(MakeTimestamp(after)).ok().map(|next| next.timestamp())
     }
 
-    /// The moment from which the newest backup, of the time given, is too old: the next one was due and had
-    /// time to end. Hourly: after two hours; daily: after 26.
+    /// Returns the time after which the newest backup, made at the given time, is too old: the next one
+    /// was due and had time to end. Hourly: after two hours; daily: after 26.
     #[must_use]
     pub fn late(&self, newest: Timestamp) -> Option<Timestamp> {
         let due = self.next(newest)?;
@@ -62,8 +63,9 @@ impl Schedule {
     }
 }
 
-/// Both days so that they can be read in one way only, the CronJob's: where neither is every day, either is
-/// enough. Every second day (`*/2`) is not every day, a list with `*` is, and Sunday is 0, never 7.
+/// Rewrites both day fields so that they have only one meaning, that of the CronJob: if neither is
+/// every day, either is sufficient. Every second day (`*/2`) is not every day, a list with `*` is, and
+/// Sunday is 0, never 7.
 fn days_in_full(expression: &str) -> String {
     let day = |(at, field): (usize, &str)| {
         let (least, most) = match at {

@@ -1,5 +1,5 @@
-//! What a pod has to keep, however it was patched: its program, what the program is told, and the data. A pod is judged as it
-//! would be applied, against the pod as it was planned. Pure.
+//! Checks what a pod must keep regardless of patches: its program, the input of the program, and the
+//! data. A pod is evaluated as it would be applied, against the planned pod. Pure.
 
 use std::borrow::Cow;
 
@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use super::{
     environment::{Finding, Source, Variable, of_arguments, of_variables},
-    json::list,
     model::Cluster,
 };
-use crate::api::storage::Backend;
+use crate::{api::storage::Backend, workload::json::list};
 
-/// The working directory of the image. Spring looks there for a configuration in addition to ours.
+/// The working directory of the image. Spring searches it for a configuration in addition to the
+/// operator's.
 const DIRECTORY: &str = "/app";
-/// What is written there goes with the pod, so that any volume will do.
+/// Paths whose content is lost with the pod, so that any volume is suitable.
 const SCRATCH: [&str; 2] = ["/tmp", "/scratch"];
 
-/// Everything that is wrong with a pod after a patch: the path below the pod's spec, and why.
+/// Returns everything that is wrong with a pod after a patch: the path below the pod's spec, and why.
 #[must_use]
 pub fn violations(cluster: &Cluster, planned: &Value, patched: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -28,7 +28,7 @@ pub fn violations(cluster: &Cluster, planned: &Value, patched: &Value) -> Vec<(S
         let Some((index, kept)) = kept else {
             let variables: Vec<&str> = list(container, "env").map(|entry| text(entry, "name")).collect();
             let why = format!(
-                "must keep the container '{name}', with its variables {}: without it nothing does what the operator promises",
+                "must keep the container '{name}', with its variables {}: the operator's guarantees depend on it",
                 variables.join(", ")
             );
             found.push(("containers".to_owned(), why));
@@ -74,16 +74,15 @@ impl Program<'_> {
         self.planned.get(field) != self.patched.get(field)
     }
 
-    /// Nobody can say what another program would do. The server's arguments can be judged.
+    /// The effects of another program are unknown. The server's arguments can be checked.
     fn command(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         if self.changes("command") {
-            let why = "may not be patched: another program keeps nothing of what this resource declares; use `args`, or options of Java in `env` of the component";
+            let why = "may not be patched: another program would ignore what this resource declares; use `args`, or Java options in `env` of the component";
             found.push(("command".to_owned(), why.to_owned()));
         }
         if !self.is_server && self.changes("args") {
-            let why =
-                "may not be patched: they say what is copied where; use `spec.backup` and `spec.restore`";
+            let why = "may not be patched: they define the source and the target of the copy; use `spec.backup` and `spec.restore`";
             found.push(("args".to_owned(), why.to_owned()));
         }
         if self.is_server {
@@ -97,14 +96,13 @@ impl Program<'_> {
     fn environment(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         if self.is_server && self.changes("envFrom") {
-            let why =
-                "may not be patched: the operator has to read what it brings; use `envFrom` of the component";
+            let why = "may not be patched: the operator must read what it refers to; use `envFrom` of the component";
             found.push(("envFrom".to_owned(), why.to_owned()));
         }
         let at = |name: &str| format!("env[{name}]");
         for name in names(self.patched) {
             if entries(self.patched, name).count() > 1 {
-                found.push((at(name), "is given twice; keep one".to_owned()));
+                found.push((at(name), "is specified twice; keep one".to_owned()));
             }
         }
         let (before, after) = (self.findings(self.planned), self.findings(self.patched));
@@ -117,21 +115,22 @@ impl Program<'_> {
                 .filter(|(finding, name)| !is_known(finding, name))
                 .map(|(finding, name)| (at(name), finding.message())),
         );
-        // What is the operator's by its name was found by it. The programs of backups have no others.
+        // Variables that belong to the operator by name are already reported. The programs of backups
+        // have no others.
         let by_name = |name: &str| before.iter().any(|finding| finding.is_of(name));
         let ours = |name: &&str| !self.is_server || by_name(name);
         for name in names(self.planned).into_iter().filter(ours) {
             let judged = after.iter().any(|finding| finding.variable.as_deref() == Some(name));
             let kept = entries(self.planned, name).eq(entries(self.patched, name));
             if !kept && !judged {
-                let why = "must be kept: without it the program would run open, or with other settings than this resource declares";
+                let why = "must be kept: without it the program would run without protection, or with other settings than this resource declares";
                 found.push((at(name), why.to_owned()));
             }
         }
         found
     }
 
-    /// Those of the server only: other programs read no properties.
+    /// Applies only to the server: other programs read no properties.
     fn findings(&self, container: &Value) -> Vec<Finding> {
         if self.is_server { of_variables(&variables(container), undefined(container)) } else { Vec::new() }
     }
@@ -152,7 +151,7 @@ impl Program<'_> {
             .collect()
     }
 
-    /// Mounts that the program relies on.
+    /// Returns the mounts that the program relies on.
     fn kept_mounts(&self) -> impl Iterator<Item = &Value> {
         list(self.planned, "volumeMounts").filter(|mount| !SCRATCH.contains(&text(mount, "mountPath")))
     }
@@ -173,18 +172,18 @@ impl Program<'_> {
         let is_planned = |mount: &Value| list(self.planned, "volumeMounts").any(|other| other == mount);
         for mount in list(self.patched, "volumeMounts").filter(|mount| !is_planned(mount)) {
             let path = text(mount, "mountPath");
-            // Where a planned one was changed, that is said already.
+            // A changed planned mount is already reported.
             let changed = self.kept_mounts().any(|kept| text(kept, "mountPath") == path && !is_kept(kept));
             let over = self.kept_mounts().any(|kept| overlap(path, text(kept, "mountPath")));
             if !changed && (over || self.is_server && self.is_configuration(path)) {
-                let why = "may not be mounted there: it would hide what the program reads or writes, or bring a second configuration; choose another path";
+                let why = "may not be mounted there: it would hide what the program reads or writes, or add a second configuration; choose another path";
                 found.push((format!("volumeMounts[{path}]"), why.to_owned()));
             }
         }
         found
     }
 
-    /// Whether Spring would look there for a configuration in addition to ours.
+    /// Returns whether Spring would search there for a configuration in addition to the operator's.
     fn is_configuration(&self, path: &str) -> bool {
         let given = text(self.patched, "workingDir");
         let directory = steps(if given.is_empty() { DIRECTORY } else { given });
@@ -196,11 +195,12 @@ impl Program<'_> {
         }
     }
 
-    /// A directory with what the program reads or writes would be a second configuration.
+    /// Rejects a working directory that the program reads or writes: it would provide a second
+    /// configuration.
     fn directory(&self) -> Option<(String, String)> {
         let moved = self.is_server && self.changes("workingDir");
         let found = self.kept_mounts().any(|mount| self.is_configuration(text(mount, "mountPath")));
-        let why = "may not be there: the server looks in it for a second configuration; choose a directory apart from `/config` and `/data`";
+        let why = "may not be set to this path: the server reads a second configuration from it; choose a directory outside `/config` and `/data`";
         (moved && found).then(|| ("workingDir".to_owned(), why.to_owned()))
     }
 
@@ -219,8 +219,8 @@ impl Program<'_> {
     }
 }
 
-/// Containers of a patch that may write files of which the server keeps its own view. SQLite locks its file, so that others may
-/// write it; a reader of its log has to.
+/// Returns the containers of a patch that may write files which the server caches. SQLite locks its
+/// file, so other containers may write it; a reader of its log must be able to.
 fn writers(planned: &Value, patched: &Value) -> Vec<(String, String)> {
     let claim = |volume: &Value| volume.pointer("/persistentVolumeClaim/claimName").cloned();
     let claims: Vec<Value> = list(planned, "volumes").filter_map(claim).collect();
@@ -249,7 +249,7 @@ fn writers(planned: &Value, patched: &Value) -> Vec<(String, String)> {
     found
 }
 
-/// Whether one path is the other, or above or below it.
+/// Returns whether one path equals the other, or is above or below it.
 fn overlap(one: &str, other: &str) -> bool {
     steps(one).iter().zip(&steps(other)).all(|(one, other)| one == other)
 }
@@ -266,13 +266,13 @@ fn steps(path: &str) -> Vec<&str> {
     steps
 }
 
-/// What the arguments of a server set, with the variables that they refer to.
+/// Returns what the arguments of a server set, with the variables that they refer to.
 fn arguments(container: &Value) -> Vec<Finding> {
     let given: Vec<&str> = list(container, "args").filter_map(Value::as_str).collect();
     of_arguments(&given, &variables(container), undefined(container))
 }
 
-/// The variables of a container, as far as they are written in it.
+/// Returns the variables of a container, as far as its spec contains them.
 fn variables(container: &Value) -> Vec<Variable<'_>> {
     let source = |entry: &Value| match entry.get("valueFrom") {
         None | Some(Value::Null) => Source::Text(Cow::Owned(text(entry, "value").to_owned())),
@@ -283,7 +283,7 @@ fn variables(container: &Value) -> Vec<Variable<'_>> {
         .collect()
 }
 
-/// Annotations are any text.
+/// Annotations may contain any text.
 fn of_pod(from: &Value) -> Source<'static> {
     let field = from.pointer("/fieldRef/fieldPath").and_then(Value::as_str);
     match field {
@@ -293,7 +293,7 @@ fn of_pod(from: &Value) -> Source<'static> {
     }
 }
 
-/// What `envFrom` may define.
+/// Returns what `envFrom` may define.
 fn undefined(container: &Value) -> Option<&'static Source<'static>> {
     list(container, "envFrom").next().map(|_| &Source::Unread)
 }

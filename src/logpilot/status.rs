@@ -1,4 +1,4 @@
-//! From what was seen and done to the status. Pure, but for the time that is given.
+//! Builds the status from the apply outcome and the live objects. Pure, apart from the given time.
 
 mod changes;
 mod components;
@@ -31,10 +31,10 @@ use crate::{
     },
 };
 
-/// Everything a status is made from.
+/// All inputs to a status.
 pub struct View<'a> {
     pub cr: &'a LogPilotCluster,
-    /// The newest status there is, which may be newer than the one in `cr`.
+    /// The newest known status, which may be newer than the one in `cr`.
     pub before: &'a LogPilotClusterStatus,
     pub namespace: &'a str,
     pub components: &'a [Component],
@@ -54,7 +54,7 @@ pub struct View<'a> {
     pub clock: &'a DeadlineTracker,
 }
 
-/// The status of a resource that was planned.
+/// Builds the status of a resource that was planned.
 #[must_use]
 pub fn build(view: View<'_>) -> LogPilotClusterStatus {
     let before = view.before.clone();
@@ -116,7 +116,8 @@ pub fn build(view: View<'_>) -> LogPilotClusterStatus {
     }
 }
 
-/// The status of a resource that cannot be planned: what runs is left as it is, and stays reported as it was.
+/// Builds the status of a resource that cannot be planned: running workloads are left unchanged, and
+/// their reported state is kept.
 #[must_use]
 pub fn rejected(
     before: LogPilotClusterStatus,
@@ -149,7 +150,7 @@ fn count(problems: &[Problem], severity: Severity) -> i32 {
     i32::try_from(found).unwrap_or(i32::MAX)
 }
 
-/// None where there is nothing to show: a status without warnings stays as it was.
+/// Returns `None` if there is nothing to show, so that a status without warnings does not change.
 fn some(count: i32) -> Option<i32> {
     (count > 0).then_some(count)
 }

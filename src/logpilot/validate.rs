@@ -1,27 +1,21 @@
-//! From what was written to what it means: every default filled in, or every objection at once. No client here.
+//! Validation: resolves a spec into the model with every default applied, or returns all
+//! violations. It sends no requests.
 //!
-//! The API server has refused what its schema and rules can decide. Here is what they cannot: sums over
-//! components, comparisons after defaults, sizes. What would be dangerous is checked again, because a stored
-//! object may be older than a rule, and `plan` on the command line has no API server.
+//! The API server has already rejected what its schema and rules can decide. This module checks the
+//! rest: sums over components, comparisons after defaults, sizes. It repeats the checks that are
+//! relevant for security, because a stored object may be older than a rule, and `plan` on the
+//! command line has no API server.
 
 mod backup;
 mod bucket;
 mod component;
 mod exposure;
-mod limits;
 mod login;
 mod monitoring;
-mod network;
 mod patches;
 mod probes;
-mod resources;
 mod restore;
-mod scaling;
-pub(crate) use scaling::behavior as scaling_behavior;
-pub(crate) mod scheduling;
 mod storage;
-
-use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
@@ -35,60 +29,32 @@ use crate::{
     api::{
         self, LogPilotCluster,
         cluster::{LogPilotClusterSpec, Namespace},
-        common::{DeletionPolicy, ImagePullPolicy},
         component::ComponentSpec,
         exposure::ComponentKey,
     },
     kinds::DOMAIN,
     workload::{
+        api::common::DeletionPolicy,
         names::{NamePrefix, is_dns_1123_label, is_label_value},
+        resolve::{Violation, Violations, limits, network},
         scope::Scope,
     },
 };
 
-/// The namespace the operator itself is installed in.
+/// The namespace that the operator itself is installed in.
 pub(crate) const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
-/// Stands in for the UID of a resource that no API server has seen.
+/// Placeholder for the UID of a resource that does not exist in an API server.
 pub(crate) const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
-/// One objection: where, and what to change.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Violation {
-    /// Such as `spec.components.rest.resources.requests.memory`.
-    pub path: String,
-    pub message: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.path, self.message)
-    }
-}
-
-/// Collects violations, so that the user sees all of them at once.
-#[derive(Debug, Default)]
-pub(crate) struct Violations(pub(crate) Vec<Violation>);
-
-impl Violations {
-    pub(crate) fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Violation { path: path.into(), message: message.into() });
-    }
-
-    pub(crate) fn require(&mut self, good: bool, path: impl Into<String>, message: impl Into<String>) {
-        if !good {
-            self.add(path, message);
-        }
-    }
-}
-
-/// The cluster that the resource asks for.
+/// Returns the validated model of the resource.
 ///
 /// # Errors
-/// Everything that is wrong with it, in the order of the spec.
+/// Returns all violations, in the order of the spec.
 pub fn validate(cr: &LogPilotCluster) -> Result<Cluster, Vec<Violation>> {
     let mut violations = Violations::default();
     let cluster = resolve(cr, &mut violations);
-    // Patches are judged by what they change, which has to be right by itself first.
+    // Patches are checked by their changes to the rendered objects, so the rest of the resource
+    // must be valid first.
     if let Some(cluster) = cluster.as_ref().filter(|_| violations.0.is_empty()) {
         patches::check(cluster, &mut violations);
     }
@@ -98,7 +64,7 @@ pub fn validate(cr: &LogPilotCluster) -> Result<Cluster, Vec<Violation>> {
     }
 }
 
-/// `None` only where an objection was made that leaves nothing to go on with.
+/// Returns `None` only after a violation that makes it impossible to continue.
 fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster> {
     let spec = &cr.spec;
     let name = cr.metadata.name.clone().unwrap_or_default();
@@ -111,7 +77,7 @@ fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster>
     violations.require(
         !wanted.is_empty(),
         "spec.components",
-        "every component is turned off; enable one of `all`, `rest`, `grpc`",
+        "every component is disabled; enable one of `all`, `rest`, `grpc`",
     );
     let mut components: Vec<_> = wanted
         .iter()
@@ -128,7 +94,13 @@ fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster>
     let scope = scope(cr, name.clone(), namespace.name.clone(), prefix, violations);
     let monitoring =
         monitoring::resolve(spec, system_namespace.as_ref().unwrap_or(&namespace.name), violations);
-    let network_policy = network::resolve(spec, system_namespace.as_deref(), ingress.as_ref(), violations);
+    let network_policy = network::resolve(
+        spec.network_policy.as_ref(),
+        "spec.networkPolicy",
+        system_namespace.as_deref(),
+        ingress.as_ref(),
+        violations,
+    );
 
     Some(Cluster {
         environment: spec.environment.unwrap_or_default(),
@@ -156,7 +128,7 @@ fn resolve(cr: &LogPilotCluster, violations: &mut Violations) -> Option<Cluster>
     })
 }
 
-/// What all objects of the resource have in common.
+/// The properties that all objects of the resource have in common.
 fn scope(
     cr: &LogPilotCluster,
     name: String,
@@ -172,7 +144,8 @@ fn scope(
             name,
             uid: cr.metadata.uid.clone().unwrap_or_else(|| NO_UID.to_owned()),
             controller: Some(true),
-            // It needs a right on the owner's finalizers, and nothing waits for it.
+            // `blockOwnerDeletion` needs a permission on the finalizers of the owner, and no
+            // deletion has to wait for the object.
             block_owner_deletion: None,
         },
         namespace,
@@ -186,21 +159,18 @@ fn scope(
         labels: spec.common_labels.clone(),
         annotations: spec.common_annotations.clone(),
         pull_secrets: spec.image_pull_secrets.iter().flatten().map(|secret| secret.name.clone()).collect(),
-        pull_policy: spec.image_pull_policy.map(|policy| pull_policy(policy).to_owned()),
+        pull_policy: spec.image_pull_policy.map(|policy| policy.name().to_owned()),
         protected: spec.deletion_protection == Some(true),
-        limits: limits::resolve(spec, violations),
+        limits: limits::resolve(
+            spec.limits.as_ref(),
+            "spec.limits",
+            &defaults::resources(&defaults::ALL),
+            violations,
+        ),
     }
 }
 
-pub(crate) fn pull_policy(policy: ImagePullPolicy) -> &'static str {
-    match policy {
-        ImagePullPolicy::Always => "Always",
-        ImagePullPolicy::IfNotPresent => "IfNotPresent",
-        ImagePullPolicy::Never => "Never",
-    }
-}
-
-/// The components that run. Nothing said means one of kind `all`.
+/// Returns the enabled components. Without any, the default is one component `all`.
 fn enabled(spec: &LogPilotClusterSpec) -> Vec<(ComponentKey, ComponentSpec)> {
     if spec.components.is_empty() {
         return vec![(ComponentKey::All, ComponentSpec::default())];
@@ -248,12 +218,12 @@ fn namespace(name: &str, spec: &LogPilotClusterSpec, violations: &mut Violations
         violations.require(
             volume_policy == DeletionPolicy::Delete,
             "spec.namespace.deletionPolicy",
-            "'Delete' would take the data volume along; set `spec.storage.volume.deletionPolicy: Delete` too, or 'Retain'",
+            "'Delete' would delete the data volume too; set `spec.storage.volume.deletionPolicy: Delete` too, or use 'Retain'",
         );
         violations.require(
             volume.is_none_or(|volume| volume.existing_claim.is_none()),
             "spec.namespace.deletionPolicy",
-            "'Delete' would take `spec.storage.volume.existingClaim` along, which is not the operator's; use 'Retain'",
+            "'Delete' would delete `spec.storage.volume.existingClaim` too, which the operator does not own; use 'Retain'",
         );
     }
     ServersNamespace {
@@ -295,7 +265,7 @@ fn api_key(spec: &LogPilotClusterSpec, prefix: &NamePrefix) -> ApiKey {
     }
 }
 
-/// None where a changed configuration is not tried first.
+/// Returns `None` if a changed configuration is not checked first.
 fn config_check_seconds(spec: &LogPilotClusterSpec) -> Option<i64> {
     let check = spec.config.as_ref()?.check.as_ref()?;
     (check.enabled != Some(false))
@@ -309,7 +279,7 @@ fn config_overlay(spec: &LogPilotClusterSpec, violations: &mut Violations) {
         size <= config::OVERLAY_BYTES,
         "spec.config.overlay",
         format!(
-            "has {size} bytes as JSON and must have at most {}; mount large files from a ConfigMap of your own",
+            "has {size} bytes as JSON and must have at most {}; mount large files from your own ConfigMap",
             config::OVERLAY_BYTES
         ),
     );

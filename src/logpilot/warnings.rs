@@ -1,4 +1,5 @@
-//! What works, but not as somebody may expect: told, never refused.
+//! Warnings about specs that work, but perhaps not as the user expects. They are reported and never
+//! rejected.
 
 mod env;
 mod ignored;
@@ -29,13 +30,13 @@ pub use ignored::{SCRAPE_INTERVAL_LONG, SCRAPED_TWICE, SCRATCH_LIMITED, SETTING_
 pub use network::CLIENTS_MAY_BE_CUT;
 pub use quota::QUOTA_TOO_SMALL;
 
-/// Resident memory under large reads passes 286 MiB even where the heap is small.
+/// Resident memory exceeds 286 MiB during large reads, even with a small heap.
 const LEAST_MEMORY: i128 = quantity::units(320 * 1024 * 1024);
-/// CPU-seconds from start to ready: 13 were measured at limits from 100m to 300m; the rest is margin for a
-/// slower machine. With the default startup probe of 110 s this asks for 200m.
+/// CPU seconds from start to ready: 13 were measured at limits from 100m to 300m; the rest is a margin
+/// for slower machines. With the default startup probe of 110 s this requires 200m.
 const START_CPU_SECONDS: i128 = 22;
 
-/// Everything worth telling, in a stable order.
+/// Returns all warnings in a stable order.
 #[must_use]
 pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
     let mut found = Vec::new();
@@ -49,7 +50,7 @@ pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
     found
 }
 
-/// Names of the claims that pods mount, each once.
+/// Returns the names of the PVCs that pods mount, each once.
 fn claims_in_use(cluster: &Cluster) -> Vec<&str> {
     let mut names: Vec<_> = cluster.components.iter().map(|component| component.claim.as_str()).collect();
     names.sort_unstable();
@@ -71,15 +72,15 @@ fn storage(cluster: &Cluster, claim: &str) -> Vec<Problem> {
     let mut found = vec![warning(
         STORAGE_SINGLE_NODE,
         &object,
-        format!("up to {pods} pods mount this claim and all run on one node"),
+        format!("up to {pods} pods mount this PVC and all run on one node"),
         "Accept it, or use `replicas: 1`; SQLite cannot be spread over nodes.",
     )];
-    // A budget that somebody asked for has a warning of its own where it blocks.
+    // A budget that the user specified has its own warning if it blocks.
     if bound.iter().any(|component| matches!(component.budget, PdbPolicy::Default | PdbPolicy::Off)) {
         found.push(warning(
             DRAIN_INTERRUPTS,
             &object,
-            "draining the node that holds this claim stops its pods until the volume has moved".into(),
+            "a drain of the node that holds this volume stops its pods until the volume is attached elsewhere".into(),
             "Drain when an interruption is acceptable.",
         ));
     }
@@ -118,7 +119,7 @@ fn of_component(cluster: &Cluster, component: &Component) -> Vec<Problem> {
             warning(
                 GRPC_PROBE_UNAUTHENTICATED,
                 &object,
-                "a gRPC probe cannot present the API key, so the pods may never be ready".into(),
+                "a gRPC probe cannot send the API key, so the pods may never be ready".into(),
                 "Use `probes.mode: ActuatorGroups` unless this server answers health without a key.",
             )
         }),
@@ -128,8 +129,9 @@ fn of_component(cluster: &Cluster, component: &Component) -> Vec<Problem> {
     .collect()
 }
 
-/// A budget blocks where it allows no eviction at all; and where the pods are bound to one node, unless it
-/// lets all of them go: the replacements stay Pending until the last one has left.
+/// A budget blocks drains if it allows no eviction at all. It also does if the pods are bound to one
+/// node, unless it allows the eviction of all of them: the replacements stay Pending until the last old
+/// pod has terminated.
 fn drain_blocked(component: &Component) -> Option<String> {
     let most = component.scale.most();
     let may_go = match &component.budget {
@@ -139,13 +141,13 @@ fn drain_blocked(component: &Component) -> Option<String> {
     };
     if component.co_scheduled && may_go < most {
         return Some(format!(
-            "it lets {may_go} of {most} pods go, but all run on one node and none can be replaced until every one has left"
+            "it allows the eviction of {may_go} of {most} pods, but all run on one node and none can be replaced until all have terminated"
         ));
     }
-    (most > 0 && may_go <= 0).then(|| format!("it lets none of {most} pods go"))
+    (most > 0 && may_go <= 0).then(|| format!("it allows the eviction of none of {most} pods"))
 }
 
-/// A count of pods; percentages are rounded up, as the disruption controller does.
+/// Returns a number of pods; percentages are rounded up, as the disruption controller does.
 fn pods(count: &IntOrString, of: i32) -> i32 {
     match count {
         IntOrString::Int(number) => *number,
@@ -181,7 +183,7 @@ fn of_ingress(cluster: &Cluster) -> Vec<Problem> {
     let known = ingress_nginx::speaks(ingress.class_name.as_deref());
     let class = match &ingress.class_name {
         Some(name) => format!("class '{name}'"),
-        None => "the default class, which is not named here,".to_owned(),
+        None => "the default class, which the spec does not name,".to_owned(),
     };
     let grpc = ingress.routes.iter().any(|route| route.protocol == Protocol::Grpc);
     let http = ingress.routes.iter().any(|route| route.protocol == Protocol::Http);
@@ -190,7 +192,7 @@ fn of_ingress(cluster: &Cluster) -> Vec<Problem> {
         found.push(warning(
             RATE_LIMIT_UNSUPPORTED,
             &object,
-            format!("{class} is not known to limit requests; `rateLimit` has no effect"),
+            format!("the operator knows no rate limit setting for {class}; `rateLimit` has no effect"),
             "Set `className: nginx`, or the controller's own annotation in `annotations`.",
         ));
     }
@@ -199,9 +201,9 @@ fn of_ingress(cluster: &Cluster) -> Vec<Problem> {
             CORS_UNSUPPORTED,
             &object,
             if known {
-                "no rule is for HTTP; `cors` has no effect".to_owned()
+                "no rule serves HTTP; `cors` has no effect".to_owned()
             } else {
-                format!("{class} is not known to answer CORS requests; `cors` has no effect")
+                format!("the operator knows no CORS setting for {class}; `cors` has no effect")
             },
             "Set `className: nginx`, or the controller's own annotation in `annotations`.",
         ));
@@ -211,7 +213,7 @@ fn of_ingress(cluster: &Cluster) -> Vec<Problem> {
             REWRITE_UNSUPPORTED,
             &object,
             format!(
-                "{class} is not known to rewrite paths; requests arrive as they are, whatever `rewrite` says"
+                "the operator knows no rewrite for {class}; requests keep their path, and `rewrite` has no effect"
             ),
             "Set `className: nginx`, the controller's own annotation in `annotations`, or use `gateway`.",
         ));
@@ -223,9 +225,9 @@ fn of_ingress(cluster: &Cluster) -> Vec<Problem> {
             if known {
                 "without `tls` the controller speaks HTTP/1.1 to clients, which cannot carry gRPC".to_owned()
             } else {
-                format!("{class} is not known to speak gRPC to a backend")
+                format!("the operator knows no gRPC backend setting for {class}")
             },
-            "Give `tls` and `className: nginx`, or use `loadBalancer`.",
+            "Set `tls` and `className: nginx`, or use `loadBalancer`.",
         ));
     }
     found

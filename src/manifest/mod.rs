@@ -1,4 +1,5 @@
-//! Manifests as kubectl reads them: text in, documents with the places of their fields out. No file and no client here.
+//! Parses manifests as kubectl does, and returns documents with the positions of their fields. Uses
+//! no files and no client.
 
 pub mod places;
 mod scalar;
@@ -8,6 +9,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::workload::json::item;
 pub use places::{Place, Places, plain_path};
 
 /// One object of a manifest.
@@ -15,18 +17,18 @@ pub use places::{Place, Places, plain_path};
 pub struct Document {
     pub value: Value,
     pub places: Places,
-    /// Fields that are given more than once.
+    /// Fields that occur more than once.
     pub repeated: Vec<Repeated>,
 }
 
-/// A field that stands above with another value, or the same. kubectl takes the last one.
+/// A field that also occurs above, with the same or another value. kubectl uses the last one.
 #[derive(Clone, Debug)]
 pub struct Repeated {
     pub path: String,
     pub place: Place,
 }
 
-/// A text that kubectl cannot read.
+/// An error for text that kubectl cannot parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{}: {message}", .place.line, .place.column)]
 pub struct SyntaxError {
@@ -34,20 +36,21 @@ pub struct SyntaxError {
     pub message: String,
 }
 
-/// Every object of a manifest. Lists are taken apart; empty documents are left out.
+/// Returns all objects of a manifest. Lists are split, and empty documents are omitted.
 ///
 /// # Errors
-/// What kubectl cannot read either, where it is.
+/// Returns the position of text that kubectl cannot parse either.
 pub fn read(bytes: &[u8]) -> Result<Vec<Document>, SyntaxError> {
     let text = decode(bytes);
     let mut documents = Vec::new();
     let (mut rest, mut before) = (text.as_str(), 0);
-    // A stream of JSON objects needs no separator. From the first one that is none, it is YAML.
+    // A stream of JSON objects needs no separator. From the first item that is not JSON, the rest
+    // is YAML.
     while rest.trim_start().starts_with('{') {
         let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
         let value = match stream.next() {
             Some(Ok(value)) => value,
-            // It is JSON all the same. YAML would take such a number for text.
+            // It is JSON nevertheless. YAML would treat such a number as text.
             Some(Err(error)) if error.to_string().starts_with("number out of range") => {
                 let place = Place { line: before + error.line(), column: error.column() };
                 return Err(SyntaxError { place, message: "a number must fit into 64 bits".to_owned() });
@@ -65,7 +68,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Document>, SyntaxError> {
     Ok(documents.into_iter().flat_map(items).collect())
 }
 
-/// UTF-8 unless a byte-order mark says otherwise; the mark is none of the text.
+/// Decodes UTF-8 unless a byte-order mark says otherwise. The mark is not part of the text.
 fn decode(bytes: &[u8]) -> String {
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().copied().map(unit).collect();
@@ -78,7 +81,8 @@ fn decode(bytes: &[u8]) -> String {
     }
 }
 
-/// Values are JSON's, places are those of the same text read as YAML, which JSON nearly always is.
+/// Values are those of JSON. Positions are those of the same text parsed as YAML, which JSON nearly
+/// always is.
 fn of_json(text: &str, before: usize, value: Value) -> Document {
     let value = with_whole_numbers(value);
     match yaml::document(&with_plain_slashes(text), before) {
@@ -91,7 +95,7 @@ fn of_json(text: &str, before: usize, value: Value) -> Document {
     }
 }
 
-/// JSON may escape a slash, and YAML 1.1 may not.
+/// JSON allows an escaped slash, and YAML 1.1 does not.
 fn with_plain_slashes(text: &str) -> Cow<'_, str> {
     if !text.contains("\\/") {
         return text.into();
@@ -110,7 +114,7 @@ fn with_plain_slashes(text: &str) -> Cow<'_, str> {
     plain.into()
 }
 
-/// kubectl writes `1.0` as `1` before it sends it.
+/// kubectl converts `1.0` to `1` before it sends the object.
 fn with_whole_numbers(value: Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => {
@@ -124,7 +128,8 @@ fn with_whole_numbers(value: Value) -> Value {
     }
 }
 
-/// The documents between lines that begin with `---`, each with how many lines of the file are above it.
+/// Returns the documents between lines that begin with `---`, each with the number of lines above
+/// it.
 fn split(text: &str, before: usize) -> Result<Vec<(String, usize)>, SyntaxError> {
     let mut documents = vec![(String::new(), before)];
     for (number, line) in text.split_inclusive('\n').enumerate() {
@@ -143,8 +148,8 @@ fn split(text: &str, before: usize) -> Result<Vec<(String, usize)>, SyntaxError>
     Ok(documents)
 }
 
-/// The objects of a list, or the object itself. As for kubectl, a list is what has `items`, and an item without a kind is of
-/// the kind that its list is named after.
+/// Returns the objects of a list, or the object itself. As in kubectl, a list is an object with
+/// `items`, and an item without a kind has the kind that its list is named after.
 fn items(document: Document) -> Vec<Document> {
     let kind = document.value.get("kind").and_then(Value::as_str);
     let items = document.value.get("items").and_then(Value::as_array);
@@ -162,9 +167,9 @@ fn items(document: Document) -> Vec<Document> {
         }
         value
     };
-    let of = |index| document.places.below(&places::item("items", index));
+    let of = |index| document.places.below(&item("items", index));
     let repeated = |index| {
-        let prefix = places::item("items", index);
+        let prefix = item("items", index);
         let within = |it: &Repeated| {
             let path = it.path.strip_prefix(&prefix)?.trim_start_matches('.').to_owned();
             Some(Repeated { path, place: it.place })

@@ -1,15 +1,15 @@
-//! Where in a file each field stands.
+//! Positions of fields in a file.
 
 use std::collections::HashMap;
 
-/// A place in a text; both count from one.
+/// A position in a text. Both numbers start at one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub line: usize,
     pub column: usize,
 }
 
-/// The places of a document's fields, by their paths.
+/// The positions of the fields of a document, by path.
 #[derive(Clone, Debug)]
 pub struct Places {
     start: Place,
@@ -25,7 +25,7 @@ impl Places {
         self.fields.insert(plain_path(path), (path.to_owned(), place));
     }
 
-    /// The field's place, or that of the nearest field above it, where it is missing.
+    /// Returns the position of the field or, if it is missing, that of its nearest parent.
     #[must_use]
     pub fn of(&self, path: &str) -> Place {
         let mut plain = plain_path(path);
@@ -40,7 +40,7 @@ impl Places {
         }
     }
 
-    /// The places of the fields below one, by their paths from there.
+    /// Returns the positions of the fields below one, by their relative paths.
     pub(super) fn below(&self, path: &str) -> Self {
         let prefix = format!("{}.", plain_path(path));
         let fields = self.fields.iter().filter_map(|(plain, (pretty, place))| {
@@ -51,38 +51,21 @@ impl Places {
         Self { start: self.of(path), fields: fields.collect() }
     }
 
-    /// Where the document begins.
+    /// The position at which the document begins.
     #[must_use]
     pub fn start(&self) -> Place {
         self.start
     }
 
-    /// The path as it is written here, whatever notation it comes in.
+    /// Returns the path as it is written in this document, from any notation.
     #[must_use]
     pub fn pretty(&self, path: &str) -> String {
         self.fields.get(&plain_path(path)).map_or_else(|| path.to_owned(), |(pretty, _)| pretty.clone())
     }
 }
 
-/// The path of a field below another one. Keys that a path cannot show by themselves stand in brackets.
-#[must_use]
-pub fn child(path: &str, key: &str) -> String {
-    let word = key.chars().all(|char| char.is_ascii_alphanumeric() || "_-".contains(char)) && !key.is_empty();
-    match (path, word) {
-        ("", _) => key.to_owned(),
-        (_, true) => format!("{path}.{key}"),
-        (_, false) => format!("{path}[{key}]"),
-    }
-}
-
-/// The path of an item of a list.
-#[must_use]
-pub fn item(path: &str, index: usize) -> String {
-    format!("{path}[{index}]")
-}
-
-/// One notation for comparisons. The API server writes `components.[rest]` where a rule points below a map and
-/// `components[rest]` elsewhere; others write `components.rest`.
+/// Converts a path to one notation for comparisons. The API server writes `components.[rest]` if a
+/// rule points below a map and `components[rest]` otherwise. Other sources write `components.rest`.
 #[must_use]
 pub fn plain_path(path: &str) -> String {
     path.trim_start_matches('.').replace(".[", ".").replace('[', ".").replace([']', '\''], "")
@@ -99,8 +82,6 @@ mod tests {
         {
             assert_eq!(plain_path(path), "spec.components.all.env.0");
         }
-        assert_eq!(child("metadata.labels", "a.b/c"), "metadata.labels[a.b/c]");
-        assert_eq!(child("spec", "image"), "spec.image");
     }
 
     #[test]

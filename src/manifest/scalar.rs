@@ -1,27 +1,29 @@
-//! What a scalar of YAML means to kubectl.
+//! The interpretation of YAML scalars by kubectl.
 //!
-//! kubectl reads with goyaml v2, which resolves by YAML 1.1 and has rules of its own: `yes` and `off` are booleans,
-//! `0777` and `0o17` are octal, `1_000` is a number, `1:30` and dates are text. This is its table (`resolve.go`).
+//! kubectl uses goyaml v2, which resolves by YAML 1.1 with its own rules: `yes` and `off` are
+//! booleans, `0777` and `0o17` are octal, `1_000` is a number, `1:30` and dates are text. This
+//! module contains its table (`resolve.go`).
 
 use serde_json::{Number, Value};
 
-/// Whole numbers below this are written without an exponent, and read back as integers, on their way to the server.
+/// Whole numbers below this are written without an exponent and read back as integers on their way
+/// to the server.
 const LONGEST_WHOLE: f64 = 1e21;
 
 /// A scalar as it is written.
 #[derive(Clone, Copy, Debug)]
 pub struct Scalar<'a> {
     pub text: &'a str,
-    /// The tag in full, such as `tag:yaml.org,2002:str`; empty without one.
+    /// The full tag, such as `tag:yaml.org,2002:str`. Empty without a tag.
     pub tag: &'a str,
-    /// Plain style and no tag: what it means is decided by how it looks.
+    /// Plain style without a tag: the text determines the type.
     pub plain: bool,
 }
 
-/// The value of a scalar.
+/// Returns the value of a scalar.
 ///
 /// # Errors
-/// What is wrong with it, where its tag and its text do not agree, or where JSON cannot express it.
+/// Returns a message if tag and text contradict each other, or if JSON cannot express the value.
 pub fn resolve(scalar: Scalar) -> Result<Value, String> {
     let Scalar { text, tag, plain } = scalar;
     if tag.is_empty() {
@@ -35,16 +37,17 @@ pub fn resolve(scalar: Scalar) -> Result<Value, String> {
         | ("float", value @ Value::Number(_)) => Ok(value),
         ("int", value @ Value::Number(_)) if !looks_like_float(text) => Ok(value),
         ("bool" | "null" | "int" | "float", _) => refused(),
-        // The content of `!!binary` would reach the server decoded. No field of the resource holds bytes.
+        // The content of `!!binary` would be decoded before it reaches the server. No field of the
+        // resource contains bytes.
         ("binary", _) => Err("!!binary is not supported; write the text itself".to_owned()),
         _ => Ok(text.into()),
     }
 }
 
-/// The text of a mapping's key. JSON has no other keys than text.
+/// Returns the text of the key of a mapping. JSON has only text keys.
 ///
 /// # Errors
-/// Where no text stands for the key.
+/// Returns a message if the key has no text form.
 pub fn key(value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),
@@ -90,7 +93,8 @@ fn looks_like_float(text: &str) -> bool {
     integer(&plain).is_none() && is_float(&plain)
 }
 
-/// As Go's `ParseInt` with base 0: a prefix names the base, and a leading zero means octal.
+/// Parses as Go's `ParseInt` with base 0: a prefix selects the base, and a leading zero means
+/// octal.
 fn integer(text: &str) -> Option<Number> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -111,7 +115,7 @@ fn integer(text: &str) -> Option<Number> {
     let value = if negative { -size } else { size };
     match i64::try_from(value) {
         Ok(value) => Some(value.into()),
-        // Beyond what the server keeps as an integer, it is a float there. goyaml takes no sign here.
+        // A value beyond the integers of the server is a float there. goyaml accepts no sign here.
         Err(_) if !signed => u64::try_from(value).ok().and_then(|value| whole(to_float(value))),
         Err(_) => None,
     }
@@ -122,7 +126,7 @@ fn to_float(value: u64) -> f64 {
     value as f64
 }
 
-/// `1.5`, `.5`, `1.`, `1e3`: digits on one side of the point at least.
+/// Matches `1.5`, `.5`, `1.`, `1e3`: digits on at least one side of the point.
 fn is_float(text: &str) -> bool {
     let digits = |text: &str| text.chars().all(|char| char.is_ascii_digit());
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -147,7 +151,8 @@ fn float(text: &str) -> Option<Number> {
     whole(text.parse().ok()?)
 }
 
-/// A float as the server reads it: one without a fraction is written as an integer on the way.
+/// Returns a float as the server reads it. A float without a fraction is written as an integer on
+/// the way.
 pub fn whole(value: f64) -> Option<Number> {
     if value.fract() == 0.0
         && value.abs() < LONGEST_WHOLE
@@ -155,11 +160,12 @@ pub fn whole(value: f64) -> Option<Number> {
     {
         return Some(value.into());
     }
-    // None where it is not finite: goyaml takes such a number for text.
+    // `None` if it is not finite: goyaml treats such a number as text.
     Number::from_f64(value)
 }
 
-/// As Go writes a float with the digits of 32 bits, which is what kubectl makes of a key such as `1.5:`.
+/// Formats as Go formats a float with 32 bits, which is what kubectl does with a key such as
+/// `1.5:`.
 fn float_key(number: &Number) -> Result<String, String> {
     #[allow(clippy::cast_possible_truncation, reason = "kubectl does the same")]
     let value = number.as_f64().unwrap_or_default() as f32;

@@ -1,4 +1,5 @@
-//! One document of YAML, read as kubectl reads it: libyaml's grammar, then goyaml's meaning.
+//! Parses one YAML document as kubectl does: with the grammar of libyaml, then the interpretation
+//! of goyaml.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,17 +12,18 @@ use serde_json::{Map, Value};
 
 use super::{
     Document, Repeated, SyntaxError,
-    places::{Place, Places, child, item},
+    places::{Place, Places},
     scalar::{self, Scalar},
 };
+use crate::workload::json::{child, item};
 
-/// Deeper than any resource, and far from the end of the stack.
+/// Deeper than any resource, and far from a stack overflow.
 const DEEPEST: usize = 256;
-/// goyaml's bounds on what aliases may make of a document.
+/// The limits of goyaml for the expansion of aliases.
 const FEW_ALIASED: usize = 100;
 const FEW_NODES: usize = 1000;
 
-/// A value as it is written.
+/// A value as it is written in the text.
 struct Node {
     content: Content,
     place: Place,
@@ -35,14 +37,15 @@ enum Content {
     },
     List(Vec<Rc<Node>>),
     Mapping(Vec<(Rc<Node>, Rc<Node>)>),
-    /// The node that an alias stands for.
+    /// The node that an alias refers to.
     Alias(Rc<Node>),
 }
 
-/// The first document of a text that begins after `before` lines of its file; `None` where it is empty.
+/// Returns the first document of a text that begins after `before` lines of its file, or `None` if
+/// it is empty.
 ///
 /// # Errors
-/// What kubectl cannot read either.
+/// Returns the position of text that kubectl cannot parse either.
 pub fn document(text: &str, before: usize) -> Result<Option<Document>, SyntaxError> {
     let mut bytes = text.as_bytes();
     let mut parser = Parser::new();
@@ -61,11 +64,11 @@ struct Composer<'b, 'r> {
     parser: Parser<&'b mut &'r [u8]>,
     before: usize,
     anchors: HashMap<String, Rc<Node>>,
-    /// Anchors whose value is being read.
+    /// Anchors whose values are being parsed.
     open: HashSet<String>,
-    /// How many `[` and `{` are open.
+    /// The number of open `[` and `{`.
     flow: usize,
-    /// Where the last event ended.
+    /// The position at which the last event ended.
     last: Place,
 }
 
@@ -75,7 +78,7 @@ impl Composer<'_, '_> {
             let event = self.next()?;
             match event.data {
                 EventData::StreamStart { .. } => {}
-                // What follows the document's end is not looked at, as in kubectl.
+                // Text after the end of the document is ignored, as in kubectl.
                 EventData::DocumentStart { .. } => {
                     let event = self.next()?;
                     return self.node(event, 0).map(Some);
@@ -86,7 +89,8 @@ impl Composer<'_, '_> {
     }
 
     fn next(&mut self) -> Result<Event, SyntaxError> {
-        // The parser panics at a tag that ends at a comma, inside `[` or `{`. goyaml refuses it there as everywhere.
+        // The parser panics at a tag that ends at a comma inside `[` or `{`. goyaml rejects such a
+        // tag everywhere.
         let parsed = catch_unwind(AssertUnwindSafe(|| self.parser.parse())).map_err(|_| SyntaxError {
             place: self.last,
             message: "while scanning a tag: did not find expected whitespace or line break".to_owned(),
@@ -123,7 +127,7 @@ impl Composer<'_, '_> {
                 (None, Content::Alias(target))
             }
             EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
-                // goyaml ends such a text at the question mark, and finds no comma behind it.
+                // goyaml ends such a text at the question mark and expects a comma after it.
                 if self.flow > 0 && style == ScalarStyle::Plain && value.contains('?') {
                     return Err(failed(format!(
                         "within [ ] or {{ }} a text with '?' needs quotes: '{value}'"
@@ -203,7 +207,7 @@ impl Builder {
         }
     }
 
-    /// In the order of the text, as goyaml does it: `<<` replaces what stands before it.
+    /// Merges in the order of the text, as goyaml does: `<<` replaces the values before it.
     fn fields(
         &mut self,
         fields: &[(Rc<Node>, Rc<Node>)],
@@ -229,7 +233,7 @@ impl Builder {
             let name = name.map_err(|message| SyntaxError { place: key.place, message })?;
             let path = child(path, &name);
             let value = self.value(node, &path, aliased)?;
-            // A field is at its key: that is what people look for.
+            // The position of a field is that of its key, which is what readers look for.
             self.places.add(&path, key.place);
             if !given.insert(name.clone()) {
                 self.repeated.push(Repeated { path, place: key.place });
@@ -243,7 +247,7 @@ impl Builder {
         let unmergeable =
             |place| SyntaxError { place, message: "'<<' needs a mapping or a list of mappings".to_owned() };
         match &node.content {
-            // Of several the first one wins.
+            // The first of several values takes precedence.
             Content::List(items) => {
                 for node in items.iter().rev() {
                     let Content::Mapping(fields) = &resolved(node).content else {
@@ -260,11 +264,11 @@ impl Builder {
         }
     }
 
-    /// An alias of aliases of aliases grows beyond all bounds.
+    /// An alias of aliases can grow without limit.
     fn count(&mut self, node: &Node, aliased: bool) -> Result<(), SyntaxError> {
         self.nodes += 1;
         self.aliased += usize::from(aliased);
-        // goyaml: 99% may come from aliases in a small document.
+        // As in goyaml, 99% of a small document may come from aliases.
         if self.aliased > FEW_ALIASED && self.nodes > FEW_NODES && self.aliased > self.nodes / 100 * 99 {
             let message = "the document contains excessive aliasing".to_owned();
             return Err(SyntaxError { place: node.place, message });

@@ -24,6 +24,7 @@ use crate::{
         apply::Applier,
         backoff,
         cache::{ObjectCache, Snapshot},
+        contention::ContentionKey,
         controller::{ReconcileFailure, Reconciler},
         error::{Disposition, Error},
         lease::Leadership,
@@ -124,12 +125,12 @@ impl Controller {
         if stack.paused {
             return Outcome::default();
         }
-        state.writes.begin(subject.cr.metadata.generation);
+        state.writes.reset_on_new_generation(subject.cr.metadata.generation);
         let applier = Applier {
             writer: &subject.writer,
             cache: &self.cache,
             normalised: &state.divergence,
-            rests: &state.writes,
+            write_backoff: &state.writes,
             owner,
         };
         let mut outcome = applier.apply(plan, snapshot).await;
@@ -138,7 +139,7 @@ impl Controller {
         let orphaned = prune::orphaned(plan, &outcome, &snapshot, owner, |child| in_use.keeps(child));
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
-        outcome.again = held_up.filter_map(|step| state.writes.rest(&step.id)).min();
+        outcome.again = held_up.filter_map(|step| state.writes.remaining(&step.id)).min();
         for step in &outcome.steps {
             let operation = match step.result {
                 ApplyResult::Created => "create",
@@ -315,11 +316,11 @@ impl Reconciler for Controller {
         object.namespace().into_iter().collect()
     }
 
-    fn contention_keys(&self, _: &DynamicObject) -> Vec<String> {
+    fn contention_keys(&self, _: &DynamicObject) -> Vec<ContentionKey> {
         Vec::new()
     }
 
-    fn watched_contention_keys(&self, _: &DynamicObject) -> Vec<String> {
+    fn watched_contention_keys(&self, _: &DynamicObject) -> Vec<ContentionKey> {
         Vec::new()
     }
 

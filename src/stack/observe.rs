@@ -15,14 +15,12 @@ use super::{
     plan,
 };
 use crate::{
-    engine::{
-        cache::Snapshot,
-        child::Child,
-        health::{Deployment as Counts, ObservedStatus},
-        plan::Key,
-    },
+    engine::{cache::Snapshot, child::Child, plan::Key},
     kinds::Managed,
-    workload::model::Component,
+    workload::{
+        health::{self, Deployment as Counts},
+        model::Component,
+    },
 };
 
 /// The workloads that exist, by component.
@@ -67,10 +65,8 @@ fn observed(
 /// Pods of a Deployment or StatefulSet.
 #[must_use]
 pub fn counts<'a>(stack: &Stack, component: &StackComponent, snapshot: &'a Snapshot) -> Option<&'a Counts> {
-    match &live(stack, component, snapshot)?.detail {
-        ObservedStatus::Deployment(counts) | ObservedStatus::StatefulSet(counts) => Some(counts),
-        _ => None,
-    }
+    let live = live(stack, component, snapshot)?;
+    live.observed::<Counts>().or_else(|| Some(&live.observed::<health::StatefulSet>()?.0))
 }
 
 /// The live Deployment or StatefulSet of a component.
@@ -98,7 +94,7 @@ fn job(
     let key = Key { namespace: Some(stack.scope.namespace.clone()), name };
     let child =
         snapshot.get(Job::KIND, &key).filter(|child| child.is_controlled_by(&stack.scope.owner.uid))?;
-    let ObservedStatus::Job { end, .. } = &child.detail else { return None };
+    let health::Job { end, .. } = child.observed::<health::Job>()?;
     let succeeded = end.as_ref().is_some_and(|end| end.succeeded);
     let why = match end {
         None => "runs".to_owned(),
@@ -118,7 +114,7 @@ fn job(
 /// Why a pod of a component waits, as its kubelet says.
 fn waiting(component: &StackComponent, snapshot: &Snapshot) -> Option<String> {
     snapshot.of_kind(Pod::KIND).find_map(|child| {
-        let ObservedStatus::Pod(pod) = &child.detail else { return None };
+        let pod = child.observed::<health::Pod>()?;
         let cause = pod.waiting.as_ref().filter(|_| pod.component == component.name)?;
         match cause.message.as_str() {
             "" => Some(cause.reason.clone()),
@@ -130,11 +126,9 @@ fn waiting(component: &StackComponent, snapshot: &Snapshot) -> Option<String> {
 /// Components that have pods which have not ended.
 #[must_use]
 pub fn with_pods(snapshot: &Snapshot) -> BTreeSet<String> {
-    let pods = snapshot.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
-        ObservedStatus::Pod(pod) => {
-            (!matches!(pod.phase.as_str(), "Succeeded" | "Failed")).then(|| pod.component.clone())
-        }
-        _ => None,
+    let pods = snapshot.of_kind(Pod::KIND).filter_map(|child| {
+        let pod = child.observed::<health::Pod>()?;
+        (!matches!(pod.phase.as_str(), "Succeeded" | "Failed")).then(|| pod.component.clone())
     });
     pods.collect()
 }

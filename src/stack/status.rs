@@ -21,7 +21,7 @@ use crate::{
         conditions::{DesiredCondition, merge},
         outcome::{ApplyResult, Outcome},
     },
-    logpilot::validate::Violation,
+    workload::resolve::Violation,
 };
 
 /// Longest text of the column that names what others wait for.

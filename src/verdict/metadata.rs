@@ -1,4 +1,4 @@
-//! `metadata`, `apiVersion` and `kind`, whose schema is the API server's own.
+//! Checks of `metadata`, `apiVersion` and `kind`, whose schema is built into the API server.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{
     workload::names::{is_label_value, is_qualified_name, is_subdomain},
 };
 
-/// All of them together.
+/// The maximum size of all annotations together.
 const ANNOTATION_BYTES: usize = 256 * 1024;
 
 /// The types of the fields of `ObjectMeta`.
@@ -38,19 +38,20 @@ fn schema() -> Value {
     })
 }
 
-/// Drops what is `null`, as the API server does.
+/// Drops `null` values, as the API server does.
 pub fn prune_null(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata") {
         structure::prune_null(metadata, &schema());
     }
 }
 
-/// The paths of what `prune_null` drops.
+/// Returns the paths of the values that `prune_null` drops.
 pub fn nulls(object: &Value, found: &mut Vec<String>) {
     structure::nulls(&object["metadata"], &schema(), "metadata", found);
 }
 
-/// Whether the object is of the kind that is served here; everything else is judged by the definition of that kind.
+/// Checks that the object is of the served kind. Other objects are validated by the definition of
+/// their kind.
 pub fn check_type(object: &Value, found: &mut Vec<Refusal>) {
     let expected = format!("{GROUP}/{VERSION}");
     for (field, expected) in [("apiVersion", expected.as_str()), ("kind", KIND)] {
@@ -65,8 +66,8 @@ pub fn check_type(object: &Value, found: &mut Vec<Refusal>) {
     }
 }
 
-/// What the API server says of `metadata` when an object is created. It drops a namespace, which Kustomize gives to
-/// every kind that it does not know.
+/// Returns the violations that the API server reports for `metadata` when an object is created. The
+/// API server ignores a namespace, which Kustomize adds to every kind that it does not know.
 pub fn check(object: &Value, found: &mut Vec<Refusal>) {
     let schema = schema();
     let mut metadata = object.get("metadata").cloned().unwrap_or_else(|| json!({}));

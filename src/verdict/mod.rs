@@ -1,7 +1,8 @@
-//! The API server's verdict on a resource, without one: strict field validation, schema, rules; then the operator's own.
-//! No client here.
+//! Offline validation: the checks of the API server (strict field validation, schema, CEL rules),
+//! then those of the operator. Sends no requests.
 //!
-//! A verdict is that on a new object. Rules about changes are asked where the earlier object is given.
+//! A verdict is for a new object. Rules about changes are evaluated if the existing object is
+//! given.
 
 mod metadata;
 mod remarks;
@@ -10,17 +11,17 @@ mod rules;
 use kube::core::cel::{CompiledSchema, compile_schema};
 use serde_json::{Value, json};
 
-pub use crate::structure::{Layer, Refusal};
+pub use crate::workload::patch::structure::{Layer, Refusal};
 use crate::{
     api::LogPilotCluster,
     logpilot::{model::Cluster, validate},
-    manifest::{places::item, plain_path},
-    structure,
+    manifest::plain_path,
+    workload::{json::item, patch::structure},
 };
 
 pub use remarks::Remark;
 
-/// The definition, ready to judge objects.
+/// The definition, prepared for validating objects.
 pub struct Judge {
     structure: Value,
     rules: CompiledSchema,
@@ -39,7 +40,7 @@ impl Judge {
         Self { rules: compile_schema(&schema), structure: of_the_definition(&schema) }
     }
 
-    /// Everything that the API server would say against `object`.
+    /// Returns all violations that the API server would report for `object`.
     #[must_use]
     pub fn refusals(&self, object: &Value, existing: Option<&Value>) -> Vec<Refusal> {
         let mut found = Vec::new();
@@ -59,8 +60,8 @@ impl Judge {
         found
     }
 
-    /// The object as it would be stored: without `null` where it means "not given", and without `status`, which only
-    /// the operator writes.
+    /// Returns the object as it would be stored: without `null` if it means "absent", and without
+    /// `status`, which only the operator writes.
     #[must_use]
     pub fn stored(&self, object: &Value) -> Value {
         let mut object = object.clone();
@@ -72,16 +73,17 @@ impl Judge {
         object
     }
 
-    /// What the resource says to no effect.
+    /// Returns the parts of the resource that have no effect.
     #[must_use]
     pub fn remarks(&self, object: &Value) -> Vec<Remark> {
         remarks::remarks(object, &self.structure)
     }
 
-    /// What the resource asks for, or everything that speaks against it.
+    /// Returns the validated resource, or all violations.
     ///
     /// # Errors
-    /// The API server's refusals, and those of the operator at fields that the API server does not refuse already.
+    /// Returns the violations that the API server reports, and those of the operator at other
+    /// fields.
     pub fn judge(&self, object: &Value) -> Result<Cluster, Vec<Refusal>> {
         let mut found = self.refusals(object, None);
         one_message_each(&mut found);
@@ -111,8 +113,9 @@ impl Judge {
     }
 }
 
-/// Keeps one message for each mistake. A mapping in the place of a text has no known field either; a value out of its
-/// bounds often breaks the rule of the same field, whose words help more.
+/// Keeps one message for each mistake. A mapping in place of text also has an unknown field. A
+/// value out of its bounds often also violates the rule of the same field, whose message is more
+/// helpful.
 fn one_message_each(found: &mut Vec<Refusal>) {
     let of = |layer| -> Vec<String> {
         found.iter().filter(|it| it.layer == layer).map(|it| plain_path(&it.path)).collect()
@@ -128,7 +131,8 @@ fn one_message_each(found: &mut Vec<Refusal>) {
     });
 }
 
-/// A path with the number of each item that it names: the operator says `env[NAME]` where a rule says `env[0]`.
+/// Returns a path with the index of each named item: the operator writes `env[NAME]` where a rule
+/// writes `env[0]`.
 fn numbered(path: &str, object: &Value) -> String {
     let (mut numbered, mut rest) = (String::new(), path);
     while let Some((before, (name, after))) =
@@ -147,18 +151,19 @@ fn numbered(path: &str, object: &Value) -> String {
     numbered + rest
 }
 
-/// Whether a path is another one, or below it.
+/// Returns `true` if a path is equal to another one or below it.
 fn within(path: &str, other: &str) -> bool {
     path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The schema of the definition to install.
+/// Returns the schema of the definition to install.
 fn schema() -> Value {
     let crd = serde_json::to_value(crate::api::crd()).unwrap_or_default();
     crd.pointer("/spec/versions/0/schema/openAPIV3Schema").cloned().unwrap_or_default()
 }
 
-/// The schema without what is the API server's own to check, and checked in `metadata`.
+/// Returns the schema without the parts that the API server checks itself, which `metadata` checks
+/// here.
 fn of_the_definition(schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(properties) = schema.pointer_mut("/properties").and_then(Value::as_object_mut) {

@@ -1,19 +1,22 @@
-//! What a resource says to no effect: the API server or kubectl drops it without a word.
+//! Remarks about parts of a resource that have no effect: the API server or kubectl drops them
+//! silently.
 
 use serde_json::Value;
 
 use super::metadata;
-use crate::manifest::places::{child, item};
-use crate::structure;
+use crate::workload::{
+    json::{child, item},
+    patch::structure,
+};
 
-/// Something that is accepted and means nothing.
+/// A part of a resource that is accepted and has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
     pub path: String,
     pub message: String,
 }
 
-/// All of an object that is accepted.
+/// Returns all remarks about an accepted object.
 pub fn remarks(object: &Value, structure: &Value) -> Vec<Remark> {
     let mut nulls = Vec::new();
     structure::nulls(object, structure, "", &mut nulls);
@@ -22,22 +25,22 @@ pub fn remarks(object: &Value, structure: &Value) -> Vec<Remark> {
     let mut found: Vec<Remark> = nulls
         .into_iter()
         .map(remark(
-            "has nothing behind it, so that the API server drops it: it means the same as left out; write a value, or `{}` \
+            "has no value: the API server drops it, as if it were absent; write a value, or `{}` \
              for a block with its defaults",
         ))
         .collect();
     if object.pointer("/metadata/namespace").and_then(Value::as_str).is_some_and(|it| !it.is_empty()) {
         found.push(remark(
-            "is dropped: the resource itself is in no namespace; `spec.namespace.name` says where the servers run",
+            "is dropped: the resource is cluster-scoped; use `spec.namespace.name` for the namespace of the servers",
         )("metadata.namespace".to_owned()));
     }
     let mut kept = Vec::new();
-    // Where the whole field is null it is dropped, which is said above.
+    // If the whole field is null it is dropped, which is reported above.
     if let Some(overlay) = object.pointer("/spec/config/overlay").filter(|it| it.is_object()) {
         empty(overlay, "spec.config.overlay", &mut kept);
     }
     found.extend(kept.drain(..).map(remark(
-        "is null, which `kubectl apply` drops unless it is `--server-side`; write `''` for an empty value",
+        "is null, which `kubectl apply` drops without `--server-side`; write `''` for an empty value",
     )));
     let patches = object.pointer("/spec/patches").and_then(Value::as_array);
     for (index, patch) in patches.into_iter().flatten().enumerate() {
@@ -46,13 +49,13 @@ pub fn remarks(object: &Value, structure: &Value) -> Vec<Remark> {
         }
     }
     found.extend(kept.into_iter().map(remark(
-        "is null, which `kubectl apply` drops unless it is `--server-side`; use `type: Strategic` with `$patch: delete` in \
+        "is null, which `kubectl apply` drops without `--server-side`; use `type: Strategic` with `$patch: delete` in \
          the object that is to go",
     )));
     found
 }
 
-/// The paths of every `null` in free form.
+/// Returns the paths of every `null` in free-form fields.
 fn empty(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Null => found.push(path.to_owned()),

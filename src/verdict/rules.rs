@@ -1,11 +1,12 @@
-//! The definition's CEL rules, evaluated without a server.
+//! Evaluation of the CEL rules of the definition without a server.
 
 use kube::core::cel::{CompiledSchema, ErrorKind, Validator};
 use serde_json::Value;
 
 use super::{Layer, Refusal};
 
-/// What the rules say of an object; those about a change are asked where there is an `existing` one.
+/// Returns the violations of an object. Rules about changes are evaluated only if there is an
+/// `existing` object.
 pub fn check(rules: &CompiledSchema, object: &Value, existing: Option<&Value>) -> Vec<Refusal> {
     let Err(errors) = Validator::new().validate_compiled(rules, object, existing) else {
         return Vec::new();
@@ -19,7 +20,7 @@ pub fn check(rules: &CompiledSchema, object: &Value, existing: Option<&Value>) -
                 let refusal = Refusal::new(Layer::Rule, path, &error.message);
                 return Refusal { rule: Some(error.rule), ..refusal };
             }
-            // A rule that cannot be evaluated here must not pass for one that was kept.
+            // A rule that cannot be evaluated here must not count as passed.
             Refusal::new(Layer::Rule, path, format!("a rule cannot be evaluated: {error}: {}", error.rule))
         })
         .collect()

@@ -1,4 +1,4 @@
-//! `backup` and `restore` as a Job runs them: arguments, exit code, last words.
+//! `backup` and `restore` as a Job runs them: arguments, exit code, termination message.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@
     clippy::default_trait_access,
     clippy::needless_pass_by_value,
     clippy::similar_names,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 use std::{
@@ -43,9 +43,10 @@ fn run(command: &mut Command, log: &Path) -> (Output, String) {
 }
 
 #[test]
-fn a_backup_and_its_restore_tell_one_line_of_json_where_the_kubelet_reads_it() {
+fn backup_and_restore_write_a_json_termination_message() {
     let home = tempfile::tempdir().unwrap();
-    // What a shell would take for more than a name, and an option.
+    // A name with characters that a shell would interpret, and with something that looks like an
+    // option.
     let to = home.path().join("-o $(id); rm *\n'x'");
     fs::create_dir(&to).unwrap();
     let (database, log) = (database(home.path(), 10), home.path().join("log"));
@@ -67,14 +68,14 @@ fn a_backup_and_its_restore_tell_one_line_of_json_where_the_kubelet_reads_it() {
 }
 
 #[test]
-fn a_failure_ends_with_an_error_and_its_words() {
+fn a_failure_exits_with_its_message() {
     let home = tempfile::tempdir().unwrap();
     let log = home.path().join("log");
     let mut backup = Command::new(PROGRAM);
     backup.args(["backup", "--database=/nowhere/x.db", &format!("--to={}", home.path().display())]);
     let (output, words) = run(&mut backup, &log);
     assert_eq!(output.status.code(), Some(1));
-    assert!(words.contains("there is no database /nowhere/x.db"), "{words}");
+    assert!(words.contains("the database /nowhere/x.db does not exist"), "{words}");
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.starts_with("error: no backup was taken: "), "{told}");
     for keep in ["0", "-1", "x"] {
@@ -85,9 +86,9 @@ fn a_failure_ends_with_an_error_and_its_words() {
     }
 }
 
-/// A bound on the size of files stands in for a full disk: the write fails in the middle.
+/// A limit on the size of files stands in for a full disk: the write fails in the middle.
 #[test]
-fn a_disk_that_is_full_costs_no_older_backup_and_leaves_no_rubbish() {
+fn a_full_disk_costs_no_older_backup() {
     let home = tempfile::tempdir().unwrap();
     let to = home.path().join("backups");
     fs::create_dir(&to).unwrap();

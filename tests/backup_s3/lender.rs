@@ -1,4 +1,4 @@
-//! A token service and an agent of a node on loopback: both lend the key of the S3 server.
+//! A token service and a node agent on loopback: both issue the key of the S3 server.
 
 use std::{
     net::SocketAddr,
@@ -18,23 +18,23 @@ use crate::server::{KEY, SECRET};
 
 pub const TOKEN: &str = "l3nt+t0ken/==";
 
-/// How it answers.
+/// The kind of response.
 #[derive(Clone, Debug)]
 pub enum Lends {
-    /// For so many minutes.
+    /// Credentials that expire after this many minutes.
     Minutes(i64),
-    /// Once with this status and code, then for an hour.
+    /// One response with this status and code, then credentials for an hour.
     After(u16, &'static str),
-    /// Never.
+    /// Always this status and code.
     Refuses(u16, &'static str),
-    /// Something else.
+    /// A malformed response.
     Odd,
 }
 
 #[derive(Default)]
 struct Seen {
     asked: usize,
-    /// What the last request proved itself with.
+    /// The credential of the last request.
     with: String,
 }
 

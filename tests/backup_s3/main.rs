@@ -12,7 +12,7 @@
     clippy::default_trait_access,
     clippy::needless_pass_by_value,
     clippy::similar_names,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 mod lender;
@@ -41,7 +41,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_logpilot-operator");
 /// The ServiceAccount's token.
 const PROOF: &str = "eyJh.pr00f.x";
 const MANIFEST: &str = ".json";
-/// Of a run that ended long ago.
+/// A backup of a run that ended long ago.
 const OLD: &str = "logpilot-20250101T000000.000Z.db";
 
 /// A database, a server with a bucket, and the program between them.
@@ -72,7 +72,7 @@ impl Case {
         command
             .env_clear()
             .env("AWS_ACCESS_KEY_ID", KEY)
-            // As `kubectl create secret --from-file` keeps it.
+            // The value as `kubectl create secret --from-file` stores it.
             .env("AWS_SECRET_ACCESS_KEY", format!("{SECRET}\n"))
             .arg(verb)
             .arg(format!("--database={}", self.database().display()))
@@ -96,7 +96,7 @@ impl Case {
         self.command("restore", &format!("--from=s3://{BUCKET}/a/b/{name}"))
     }
 
-    /// What is under the prefix, in order.
+    /// Returns the names under the prefix, in order.
     fn objects(&self) -> Vec<String> {
         self.server.objects("a/b")
     }
@@ -136,7 +136,7 @@ fn good(command: &mut Command) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// What it said, with nothing secret in it.
+/// Returns the message of a refusal, and checks that it contains no secret.
 fn refused(command: &mut Command) -> String {
     let Output { status, stderr, stdout } = command.output().unwrap();
     assert_eq!(status.code(), Some(1), "{stdout:?}");
@@ -152,7 +152,7 @@ fn name(said: &Value) -> String {
 }
 
 #[test]
-fn what_was_acknowledged_before_is_in_the_bucket_and_comes_back() {
+fn acknowledged_records_are_backed_up_and_restored() {
     let case = Case::new(0);
     let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let writer = {
@@ -189,10 +189,10 @@ fn what_was_acknowledged_before_is_in_the_bucket_and_comes_back() {
 }
 
 #[test]
-fn a_copy_of_several_parts_is_put_together_as_it_was() {
+fn a_multipart_copy_is_reassembled_unchanged() {
     let case = Case::new(1);
     let connection = open(&case.database());
-    // 40 MiB of what does not compress or repeat: three parts.
+    // 40 MiB that neither compress nor repeat: three parts.
     connection
         .execute_batch(
             "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 41)
@@ -209,11 +209,11 @@ fn a_copy_of_several_parts_is_put_together_as_it_was() {
 }
 
 #[test]
-fn only_its_own_old_backups_are_removed() {
+fn only_own_old_backups_are_deleted() {
     let case = Case::new(5);
     let foreign = [
         "logpilot-20200102T030405.678Z.db",
-        // With a manifest of somebody else's.
+        // With a foreign manifest.
         "logpilot-20200202T030405.678Z.db",
         "logpilot-20200202T030405.678Z.db.json",
         "notes.txt",
@@ -233,9 +233,9 @@ fn only_its_own_old_backups_are_removed() {
     assert_eq!(last["pruned"], 1);
 }
 
-/// Of one Kubernetes cluster or of two: nobody sees both.
+/// The two resources are in one Kubernetes cluster or in two: neither knows of the other.
 #[test]
-fn two_resources_in_one_prefix_keep_their_own() {
+fn two_resources_share_a_prefix_without_interference() {
     let case = Case::new(5);
     let by_hand = name(&good(&mut case.backup(1)));
     let of = |uid: &str, keep| {
@@ -243,7 +243,7 @@ fn two_resources_in_one_prefix_keep_their_own() {
         command.args(["--resource=logpilot".to_owned(), format!("--resource-uid={uid}")]);
         command
     };
-    // What a run of a third one has begun to remove.
+    // A backup of a third resource, whose removal has begun.
     let third = OLD.replace(".db", "-0123456789.db");
     let begun = [format!(".{third}.part"), third];
     for name in &begun {
@@ -259,22 +259,22 @@ fn two_resources_in_one_prefix_keep_their_own() {
     expected.sort();
     assert_eq!(case.objects(), expected);
     assert_eq!(taken[2]["pruned"], 1);
-    // A resource of the same name, made again, restores what the earlier one took.
+    // A recreated resource of the same name restores the backup of the earlier one.
     assert_eq!(taken[2]["available"], serde_json::json!([last, first, by_hand]));
     open(&case.database()).execute("DELETE FROM logs", []).unwrap();
     good(&mut case.restore(&first));
     assert_eq!(rows(&case.database()), 5);
 }
 
-/// Killed by the machine, not stopped: nothing of it can tidy up.
+/// The process is killed, not stopped, so it cannot clean up.
 #[test]
-fn a_run_that_is_killed_before_its_manifest_has_made_no_backup_and_its_remains_go() {
+fn a_killed_run_leaves_no_backup() {
     let case = Case::new(5);
     good(&mut case.backup(9));
     for (fault, remains) in [
-        // The copy is there, its manifest is not.
+        // The copy exists, its manifest does not.
         (Fault::Hang("PUT", MANIFEST), 2),
-        // Nobody sees the copy yet; what was sent of it is stored.
+        // The copy is not visible yet; the parts that were sent are stored.
         (Fault::Hang("POST", "uploadId="), 1),
     ] {
         case.server.fail(Some(fault));
@@ -289,17 +289,17 @@ fn a_run_that_is_killed_before_its_manifest_has_made_no_backup_and_its_remains_g
         let note = case.objects().into_iter().find(|name| name.starts_with('.')).unwrap();
         let unfinished = note.trim_start_matches('.').trim_end_matches(".part");
         let words = refused(&mut case.restore(unfinished));
-        assert!(words.contains(&format!("the newest are {}", name(&said))), "{words}");
-        // A day later, when no Job can be at it any more.
+        assert!(words.contains(&format!("the newest backups are {}", name(&said))), "{words}");
+        // A day later, when no Job can be working on it any more.
         case.server.rename(&format!("a/b/{note}"), &format!("a/b/.{OLD}.part"));
         if case.objects().iter().any(|name| name == unfinished) {
             case.server.rename(&format!("a/b/{unfinished}"), &format!("a/b/{OLD}"));
         }
         let said = good(&mut case.backup(1));
         assert_eq!(case.objects(), [name(&said), name(&said) + MANIFEST]);
-        assert_eq!(case.server.uploads(), 0, "what was sent of it still costs");
+        assert_eq!(case.server.uploads(), 0, "the parts that were sent still cost");
     }
-    // The same, but its manifest was written: it is a backup, and only the note goes.
+    // The same, but its manifest was written: it is a backup, and only the upload marker is removed.
     let said = good(&mut case.backup(9));
     case.server.put(&format!("a/b/.{OLD}.part"), b"x");
     for suffix in ["", MANIFEST] {
@@ -312,7 +312,7 @@ fn a_run_that_is_killed_before_its_manifest_has_made_no_backup_and_its_remains_g
 }
 
 #[test]
-fn a_damaged_or_missing_backup_is_refused_and_the_database_is_what_it_was() {
+fn a_refused_restore_leaves_the_database_unchanged() {
     let case = Case::new(50);
     let file = name(&good(&mut case.backup(9)));
     add(&open(&case.database()), 51);
@@ -333,30 +333,30 @@ fn a_damaged_or_missing_backup_is_refused_and_the_database_is_what_it_was() {
     told("bytes", &file);
     case.server.put(&format!("a/b/{file}"), &whole);
     case.server.put(&format!("a/b/{file}.json"), b"{}");
-    told("no manifest", &file);
+    told("not a manifest", &file);
     case.server.remove(&format!("a/b/{file}.json"));
     told("there is no backup", &file);
     case.server.put(&format!("a/b/{file}.json"), &manifest);
     case.server.remove(&format!("a/b/{file}"));
     told("NoSuchKey", &file);
     told("there is no backup", "logpilot-20200102T030405.678Z.db");
-    told("no backup's name", "logpilot.db");
+    told("not the name of a backup", "logpilot.db");
 }
 
-/// What the server keeps is not what was sent: only reading it back shows that.
+/// The server stores other bytes than were sent, which only reading them back detects.
 #[test]
-fn a_copy_that_the_server_spoils_becomes_no_backup() {
+fn a_copy_corrupted_by_the_server_is_rejected() {
     let case = Case::new(20);
     let kept = name(&good(&mut case.backup(9)));
     case.server.fail(Some(Fault::Spoil));
     let words = refused(&mut case.backup(1));
-    assert!(words.contains("is not what was backed up"), "{words}");
+    assert!(words.contains("differs from what was backed up"), "{words}");
     case.server.fail(None);
     assert_eq!(case.objects(), [kept.clone(), kept + MANIFEST]);
 }
 
 #[test]
-fn a_server_that_stumbles_is_asked_again() {
+fn transient_server_errors_are_retried() {
     let case = Case::new(5);
     for fault in [
         Fault::Once(503, "POST", "uploads"),
@@ -371,7 +371,7 @@ fn a_server_that_stumbles_is_asked_again() {
 }
 
 #[test]
-fn a_private_authority_is_trusted_where_it_is_given_and_nowhere_else() {
+fn a_private_ca_is_trusted_only_where_given() {
     let (server, ca) = Server::start_tls();
     let case = Case::with(server, 5);
     let [given, empty] = ["ca.crt", "empty.crt"].map(|name| case.home.path().join(name));
@@ -380,14 +380,14 @@ fn a_private_authority_is_trusted_where_it_is_given_and_nowhere_else() {
     let words = refused(&mut case.backup(1));
     assert!(words.contains("certificate") && words.contains("caConfigMap"), "{words}");
     let words = refused(case.backup(1).arg(format!("--ca-file={}", empty.display())));
-    assert!(words.contains("there is no certificate in it"), "{words}");
+    assert!(words.contains("it contains no certificates"), "{words}");
     let said = good(case.backup(1).arg(format!("--ca-file={}", given.display())));
     good(case.restore(&name(&said)).arg(format!("--ca-file={}", given.display())));
     assert_eq!(case.objects().len(), 2);
 }
 
 #[test]
-fn what_stands_in_the_way_is_told_with_what_to_do() {
+fn obstacles_are_reported_with_actions() {
     let case = Case::new(5);
     let told = |command: &mut Command, words: &[&str]| {
         let said = refused(command);
@@ -405,10 +405,10 @@ fn what_stands_in_the_way_is_told_with_what_to_do() {
     told(case.backup(1).env("AWS_ACCESS_KEY_ID", " "), &["there are no credentials", "Secret"]);
     told(
         &mut case.command("backup", "--to=s3://absent/x"),
-        &["list s3://absent/x/", "NoSuchBucket", "make the bucket"],
+        &["list s3://absent/x/", "NoSuchBucket", "create the bucket"],
     );
     told(case.backup(1).arg("--ca-file=/nowhere/ca.crt"), &["trust /nowhere/ca.crt", "caConfigMap"]);
-    // The last argument of two would be an error of its own.
+    // Repeating an argument would be an error of its own.
     let mut closed = Command::new(PROGRAM);
     closed.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET).args([
         "backup",
@@ -428,7 +428,7 @@ fn what_stands_in_the_way_is_told_with_what_to_do() {
 }
 
 #[test]
-fn what_a_shell_would_read_is_refused_or_inert() {
+fn shell_metacharacters_are_refused_or_inert() {
     let case = Case::new(1);
     let canary = case.home.path().join("canary");
     for place in [
@@ -448,7 +448,8 @@ fn what_a_shell_would_read_is_refused_or_inert() {
     assert!(!canary.exists());
 }
 
-/// As the webhook of Amazon's Kubernetes leaves a pod of an annotated ServiceAccount.
+/// The environment as the webhook of Amazon's Kubernetes sets it in a pod of an annotated
+/// ServiceAccount.
 fn as_role<'a>(command: &'a mut Command, case: &Case, lender: &Lender) -> &'a mut Command {
     let token = case.home.path().join("token");
     fs::write(&token, format!("{PROOF}\n")).unwrap();
@@ -460,7 +461,7 @@ fn as_role<'a>(command: &'a mut Command, case: &Case, lender: &Lender) -> &'a mu
         .env("AWS_ENDPOINT_URL_STS", &lender.url)
 }
 
-/// As Pod Identity leaves it.
+/// The environment as Pod Identity sets it.
 fn by_agent<'a>(command: &'a mut Command, case: &Case, lender: &Lender) -> &'a mut Command {
     as_role(command, case, lender)
         .env_remove("AWS_ROLE_ARN")
@@ -469,7 +470,7 @@ fn by_agent<'a>(command: &'a mut Command, case: &Case, lender: &Lender) -> &'a m
 }
 
 #[test]
-fn the_role_of_a_service_account_lends_its_key() {
+fn web_identity_credentials_are_used() {
     let (case, lender) = (Case::new(5), Lender::start(Lends::Minutes(60)));
     let said = good(as_role(&mut case.backup(2), &case, &lender));
     assert_eq!(lender.asked(), 1, "it is good for the whole run");
@@ -491,23 +492,23 @@ fn the_role_of_a_service_account_lends_its_key() {
 }
 
 #[test]
-fn the_agent_of_a_node_lends_its_key() {
+fn node_agent_credentials_are_used() {
     let (case, lender) = (Case::new(5), Lender::start(Lends::Minutes(60)));
     let said = good(by_agent(&mut case.backup(2), &case, &lender));
     assert_eq!((lender.asked(), lender.with().as_str()), (1, PROOF));
     good(by_agent(&mut case.restore(&name(&said)), &case, &lender));
 }
 
-/// A copy may take longer than a key is good for.
+/// A copy may take longer than a key is valid.
 #[test]
-fn a_key_that_ends_soon_is_asked_for_again() {
+fn expiring_credentials_are_renewed() {
     let (case, lender) = (Case::new(5), Lender::start(Lends::Minutes(9)));
     good(as_role(&mut case.backup(2), &case, &lender));
     assert!(lender.asked() > 3, "{}", lender.asked());
 }
 
 #[test]
-fn a_lender_that_stumbles_is_asked_again() {
+fn transient_credential_errors_are_retried() {
     let case = Case::new(5);
     for (status, code) in [(503, "ServiceUnavailable"), (400, "IDPCommunicationError")] {
         let lender = Lender::start(Lends::After(status, code));
@@ -517,7 +518,7 @@ fn a_lender_that_stumbles_is_asked_again() {
 }
 
 #[test]
-fn a_key_that_is_not_lent_is_told_with_what_to_do() {
+fn refused_credentials_are_reported_with_actions() {
     let case = Case::new(5);
     let told = |lends: Lends, words: &[&str]| {
         let lender = Lender::start(lends);
@@ -533,10 +534,10 @@ fn a_key_that_is_not_lent_is_told_with_what_to_do() {
         &[role, "AccessDenied (403)", "trust policy", "serviceAccount.annotations"],
     );
     told(Lends::Refuses(400, "InvalidIdentityToken"), &[role, "InvalidIdentityToken"]);
-    told(Lends::Odd, &[role, "no keys in it"]);
+    told(Lends::Odd, &[role, "contains no keys"]);
     let lender = Lender::start(Lends::Odd);
     let said = refused(by_agent(&mut case.backup(2), &case, &lender));
-    assert!(said.contains("Pod Identity") && said.contains("no keys in it"), "{said}");
+    assert!(said.contains("Pod Identity") && said.contains("contains no keys"), "{said}");
     let gone = case.home.path().join("gone");
     let said =
         refused(as_role(&mut case.backup(2), &case, &lender).env("AWS_WEB_IDENTITY_TOKEN_FILE", &gone));

@@ -30,14 +30,14 @@ pub const BUCKET: &str = "logs-backup";
 pub const KEY: &str = "TESTKEY";
 pub const SECRET: &str = "s3cr3t/v4lue+";
 
-/// What happens to requests with this method, and this in their path or query.
+/// The fault of requests with this method, and with this text in their path or query.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// Never answered.
+    /// The request is never answered.
     Hang(&'static str, &'static str),
-    /// The first one gets this status.
+    /// The first request gets this status.
     Once(u16, &'static str, &'static str),
-    /// A byte of each copy changes before it is kept.
+    /// A byte of each copy changes before it is stored.
     Spoil,
 }
 
@@ -62,7 +62,8 @@ impl Server {
         Self::listen(None)
     }
 
-    /// With a certificate that a private authority signed; answers the authority's own, too.
+    /// Starts the server with a certificate that a private authority signed; also returns the
+    /// authority's certificate.
     pub fn start_tls() -> (Self, String) {
         let (ca, identity) = identity();
         (Self::listen(Some(identity)), ca)
@@ -105,13 +106,13 @@ impl Server {
         assert!(!waited.1.timed_out(), "the fault was never met");
     }
 
-    /// Requests so far with this method, and this in their path or query.
+    /// Returns the number of requests with this method, and with this text in their path or query.
     pub fn seen(&self, method: &str, part: &str) -> usize {
         let state = self.state.0.lock().unwrap();
         state.seen.iter().filter(|seen| seen.starts_with(method) && seen.contains(part)).count()
     }
 
-    /// Names right under a prefix, in order.
+    /// Returns the names directly under a prefix, in order.
     pub fn objects(&self, prefix: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path(prefix)) else { return Vec::new() };
         let files = entries.map(|entry| entry.unwrap()).filter(|entry| entry.file_type().unwrap().is_file());
@@ -120,7 +121,7 @@ impl Server {
         names
     }
 
-    /// Files of uploads that are not finished; the server keeps them beside its buckets.
+    /// Returns the number of files of unfinished uploads; the server stores them next to its buckets.
     pub fn uploads(&self) -> usize {
         let entries = fs::read_dir(self.files.path()).unwrap().map(|entry| entry.unwrap().file_name());
         entries.filter(|name| name.to_string_lossy().starts_with(".upload")).count()
@@ -161,7 +162,7 @@ impl Listener for Tls {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
             let (stream, address) = self.listener.accept().await.unwrap();
-            // A client that does not trust the certificate goes away.
+            // A client that does not trust the certificate disconnects.
             if let Ok(stream) = self.acceptor.accept(stream).await {
                 return (stream, address);
             }

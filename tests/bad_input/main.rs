@@ -1,5 +1,6 @@
-//! Bad inputs are refused where they are written, with the path, the value and what to do instead;
-//! good ones are not. Without a server, by the judge that `plan` uses. The same table runs against a real API server in the cluster suite (`online.rs`).
+//! Bad inputs are rejected at the field that causes the error, with the path, the value and the remedy;
+//! good inputs are accepted. The checks run without a server, with the code that `plan` uses. The same
+//! table runs against a real API server in the cluster suite (`online.rs`).
 
 mod presence;
 
@@ -18,7 +19,7 @@ use offline::{Judge, Refusal};
 use serde_json::json;
 use table::{Layer, Row, rows, valid_rows};
 
-/// Every bad input with what speaks against it.
+/// Every bad input with its rejections.
 static BAD: LazyLock<Vec<(Row, Vec<Refusal>)>> = LazyLock::new(|| {
     let judge = Judge::new();
     rows()
@@ -31,7 +32,7 @@ static BAD: LazyLock<Vec<(Row, Vec<Refusal>)>> = LazyLock::new(|| {
 });
 
 #[test]
-fn every_bad_input_is_refused_at_its_field_with_words_that_help() {
+fn every_bad_input_is_rejected_at_its_field() {
     let mut wrong = Vec::new();
     let mut counts = BTreeMap::<Layer, usize>::new();
     for (row, found) in BAD.iter() {
@@ -57,10 +58,10 @@ fn every_bad_input_is_refused_at_its_field_with_words_that_help() {
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// One mistake, one place: bounds and a rule may both refuse it, and `plan` then shows the rule. Rows that are refused
-/// at two places say so here.
+/// One mistake is reported at one place. If both a bound and a rule reject it, `plan` shows the rule. A
+/// row that is rejected at two places says so here.
 #[test]
-fn a_bad_input_is_refused_at_one_place() {
+fn a_bad_input_is_rejected_at_one_place() {
     let places = |found: &[Refusal]| found.iter().map(|it| it.path.clone()).collect::<BTreeSet<_>>().len();
     let noisy: Vec<_> = BAD
         .iter()
@@ -71,7 +72,7 @@ fn a_bad_input_is_refused_at_one_place() {
 }
 
 #[test]
-fn no_good_input_is_refused() {
+fn every_good_input_is_accepted() {
     let judge = Judge::new();
     let rows = valid_rows();
     println!("good inputs: {}", rows.len());
@@ -89,9 +90,10 @@ fn no_good_input_is_refused() {
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// One undecodable object would stop a typed watch: what passes the schema must be readable.
+/// One object that cannot be decoded would stop a typed watch, so every input that passes the schema
+/// must be decodable.
 #[test]
-fn what_passes_the_schema_can_be_decoded() {
+fn inputs_that_pass_the_schema_can_be_decoded() {
     let judge = Judge::new();
     let operators = rows().into_iter().filter(|row| row.layer == Layer::Operator);
     for row in valid_rows().into_iter().chain(operators) {
@@ -101,9 +103,9 @@ fn what_passes_the_schema_can_be_decoded() {
     }
 }
 
-/// A rule that no row runs into could be removed, or broken, and nothing here would notice.
+/// A rule that no row violates could be removed or broken, and no test would notice.
 #[test]
-fn every_rule_refuses_some_row_at_every_place_where_it_stands() {
+fn every_rule_rejects_a_row_wherever_it_applies() {
     let found: Vec<&Refusal> = BAD.iter().flat_map(|(_, found)| found).collect();
     let places = offline::places();
     let missed: Vec<_> =
@@ -112,7 +114,7 @@ fn every_rule_refuses_some_row_at_every_place_where_it_stands() {
     assert!(missed.is_empty(), "{} rules without a row: {missed:#?}", missed.len());
 }
 
-/// Rules repeat a few defaults, which live where objects are rendered.
+/// Rules repeat a few defaults, which are defined where the objects are rendered.
 #[test]
 fn rules_know_the_defaults_that_are_applied() {
     let judge = Judge::new();
@@ -154,7 +156,7 @@ fn rules_know_the_defaults_that_are_applied() {
                 let given = resources(json!({ list: { name: default } }));
                 assert!(found(given).is_empty(), "{} {list}.{name}: {default}", role.name);
             }
-            // A request of CPU without a limit has none.
+            // A CPU request without a limit has none.
             let limits = if name == "cpu" { json!({ "cpu": limit }) } else { json!({}) };
             let above = found(resources(json!({ "requests": { name: "100Gi" }, "limits": limits })));
             assert!(above.iter().any(|refusal| refusal.message.contains(&format!("'{limit}'"))), "{above:?}");

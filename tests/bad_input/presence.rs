@@ -1,4 +1,5 @@
-//! Absent, empty and null mean the same, or are refused, or the table of docs/configuration.md says what each means.
+//! An absent, an empty and a null field have the same meaning, or are rejected, or the table in
+//! docs/configuration.md explains each.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test stops where its table is broken")]
 
@@ -13,11 +14,11 @@ use serde_json::{Value, json};
 
 use super::{blocks::blocks, leaves, offline::Judge};
 
-/// A block whose empty value means something else than leaving it out.
+/// A block whose empty value has another meaning than its absence.
 #[derive(Deserialize)]
 struct Row {
     block: String,
-    /// The one of that name, where there are none.
+    /// If empty, the path is the name of the block.
     #[serde(default)]
     paths: Vec<String>,
     absent: String,
@@ -35,7 +36,7 @@ fn object(spec: &Value) -> Value {
     })
 }
 
-/// What the operator makes of a spec; `None` where it is refused.
+/// Returns the plan for a spec, or `None` if the spec is rejected.
 fn meaning(judge: &Judge, spec: &Value) -> Option<(Vec<Value>, Option<i64>)> {
     let object = object(spec);
     if !judge.refusals(&object, None).is_empty() {
@@ -43,7 +44,7 @@ fn meaning(judge: &Judge, spec: &Value) -> Option<(Vec<Value>, Option<i64>)> {
     }
     let cluster = validate(&serde_json::from_value::<LogPilotCluster>(object).unwrap()).ok()?;
     let planned = plan(&cluster, &Facts::default()).objects.into_iter().map(|planned| planned.body);
-    // Jobs that try a configuration are in no plan without a cluster.
+    // The Jobs that check a configuration are in no plan without a Kubernetes cluster.
     Some((planned.collect(), cluster.config_check_seconds))
 }
 
@@ -79,12 +80,12 @@ fn an_empty_block_means_what_the_table_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Fields that may be left out after they were given.
+/// Fields that may be removed after they were set.
 #[derive(Deserialize)]
 struct Harmless {
-    /// Of the schema; `.**` at the end stands for all that is below, too.
+    /// Paths in the schema. A `.**` at the end includes everything below.
     paths: Vec<String>,
-    /// Why no rule keeps them.
+    /// The reason why no rule preserves them.
     why: String,
 }
 
@@ -99,9 +100,9 @@ impl Harmless {
     }
 }
 
-/// The walk over the schema that the rules of presence come from: each field is given, then left out.
+/// The rules of presence are based on this walk over the schema: each field is set, then removed.
 #[test]
-fn leaving_a_field_out_is_refused_or_harmless() {
+fn removing_a_field_is_rejected_or_harmless() {
     let harmless: Vec<Harmless> =
         serde_yaml::from_str(include_str!("harmless.yaml")).expect("harmless.yaml is a list of rows");
     assert!(harmless.iter().all(|row| !row.why.is_empty()));

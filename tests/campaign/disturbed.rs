@@ -1,4 +1,5 @@
-//! A workload with something in its way: the operator dies, is refused, sees old or late things, or is not alone.
+//! A workload with a disturbance: the operator crashes, is rejected, sees stale or late data, or is
+//! not alone.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -21,22 +22,23 @@ use super::{
     workload::Workload,
 };
 
-/// What stands in a workload's way at its n-th write.
+/// What disturbs the n-th write of a workload.
 #[derive(Clone, Debug)]
 pub enum Disturbance {
-    /// The operator dies, and another one comes.
+    /// The operator crashes, and another one starts.
     Crash(Moment),
-    /// And so does the other one, at its own n-th write; until one of them finds no more left to write.
+    /// The other one crashes too, at its own n-th write, and so on until one of them has nothing
+    /// left to write.
     Crashes(Moment),
-    /// It dies, and the other one is shown the objects as they were before the change.
+    /// The operator crashes, and its successor sees the objects as they were before the change.
     Stale,
-    /// So many requests, from this one on, go wrong.
+    /// This many requests, starting with this one, fail.
     Answered { fault: Fault, count: u64 },
-    /// A second operator comes, and both are active.
+    /// A second operator starts, and both are active.
     Joined,
     /// The resource is deleted.
     Deleted,
-    /// A watch does this, whichever write it is.
+    /// A watch has this fault, whichever write it is.
     Watch { resource: &'static str, fault: Fault },
 }
 
@@ -49,21 +51,21 @@ pub struct Plan {
     pub disturbance: Disturbance,
 }
 
-/// What undisturbed runs of a workload end in, and do on their way.
+/// The end state of undisturbed runs of a workload, and their behaviour.
 pub struct Reference {
     state: EndState,
     mask: BTreeSet<String>,
     pub ordinary: Ordinary,
-    /// Resources of which something was written: their watches have something to tell.
+    /// Resources of which objects were written: their watches report events.
     written: BTreeSet<String>,
 }
 
-/// Writes of a large workload.
+/// The number of writes from which a workload counts as large.
 const MANY: usize = 20;
 const MOMENTS: [(&str, Moment); 3] =
     [("before", Moment::Before), ("committed", Moment::Committed), ("replied", Moment::Replied)];
 
-/// Everything that is tried with a workload. Some faults take turns, another one with each seed.
+/// Returns every trial of a workload. Some faults alternate, depending on the seed.
 pub fn plans(reference: &Reference, seed: usize) -> Vec<Plan> {
     let mut plans = Vec::new();
     let mut plan =
@@ -77,7 +79,8 @@ pub fn plans(reference: &Reference, seed: usize) -> Vec<Plan> {
     }
     for nth in 1..=reference.ordinary.writes {
         let turn = nth + seed;
-        // Of the writes of a large workload every second one: those that die one after the other try them all.
+        // Only every second write of a large workload: the trials with successive crashes cover all
+        // writes.
         if reference.ordinary.writes < MANY || turn.is_multiple_of(2) {
             let (name, moment) = MOMENTS[turn % MOMENTS.len()];
             plan("crash", name.to_owned(), nth, Disturbance::Crash(moment));
@@ -145,12 +148,12 @@ fn image_after(workload: &Workload) -> &'static str {
     if workload.upgrade { "logpilot-operator:next" } else { IMAGE }
 }
 
-/// The change that the workload makes, up to the spec.
+/// Makes the workload's change, up to the spec.
 async fn change(case: &Case, workload: &Workload) {
     if workload.again {
         case.delete().await;
         let api = case.api();
-        wait_for("the resource to go", CONVERGED, async || match api.get_opt(&case.name).await {
+        wait_for("the resource to be deleted", CONVERGED, async || match api.get_opt(&case.name).await {
             Ok(None) => Ok(()),
             other => Err(format!("{:?}", other.map(|object| object.is_some()))),
         })
@@ -170,7 +173,7 @@ async fn prepared(slot: &Slot, workload: &Workload) -> (Case, Running) {
     (case, operator)
 }
 
-/// Two runs without a disturbance; with an upgrade, the newer operator comes afterwards.
+/// Two runs without a disturbance; with an upgrade, the newer operator starts afterwards.
 pub async fn reference(slot: &Slot, workload: &Workload) -> Reference {
     let mut runs = Vec::new();
     for _ in 0..2 {
@@ -202,7 +205,7 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
     let (case, mut operator) = prepared(slot, workload).await;
     let mut operators = Vec::new();
     if matches!(plan.disturbance, Disturbance::Stale) {
-        // Its lists are what the one after it will be shown.
+        // Its lists are the ones that its successor will see.
         operator.kill();
         slot.proxy.forget();
         operator = slot.operator(IMAGE).await;
@@ -216,7 +219,7 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
         Disturbance::Answered { fault, count } => {
             (fault.clone(), Times::Span { from: nth, count: *count }, When::writes())
         }
-        // Long enough for the second one to come.
+        // Long enough for the second operator to start.
         Disturbance::Joined => (Fault::Delay { millis: 800 }, Times::Nth(nth), When::writes()),
         Disturbance::Deleted => (Fault::Delay { millis: 100 }, Times::Nth(nth), When::writes()),
         Disturbance::Watch { resource, fault } => {
@@ -226,7 +229,7 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
     let asked = Rule { when, times, then: fault };
     let mut rule = slot.proxy.rule(asked.clone());
     if let Disturbance::Watch { .. } = plan.disturbance {
-        // Watches that begin now are counted from their first event.
+        // New watches are counted from their first event.
         slot.proxy.cut();
         slot.proxy.wait_for(rule, CONVERGED).await;
     }
@@ -269,11 +272,12 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
             operators.push(slot.operator(image_after(workload)).await);
         }
         Disturbance::Joined => {
-            // What the first one never came to may not hold up the second: that would be taken for its silence.
+            // A rule that the first operator never triggered must not delay the second: the delay
+            // would look like its silence.
             slot.proxy.lift(rule);
             operators.push(slot.operator(image_after(workload)).await);
             if workload.upgrade {
-                // What two versions want differs: one of them has to go, as it does in a rolling update.
+                // Two versions want different states: one of them has to end, as in a rolling update.
                 operator.kill();
             } else {
                 operators.push(operator);
@@ -313,7 +317,7 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
         outcome.violations.extend(reference.ordinary.violations(&case.name, &history));
     }
     let writes = records[before..].iter().filter(|record| record.asked.writes()).count();
-    // Of those that die, each may have tried one in vain.
+    // Each crashed operator may have made one unsuccessful attempt.
     let most = 3 * reference.ordinary.writes + 20 + outcome.crashes;
     if writes > most {
         outcome.violations.push(format!("{writes} writes, otherwise {}", reference.ordinary.writes));
@@ -322,12 +326,13 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
     outcome
 }
 
-/// One that is never let through would keep all of them from the next: before it, each has written one more.
+/// A write that never succeeds would keep all operators from the next one: before it, each has
+/// written one more.
 fn write_of_each(moment: Moment, nth: u64) -> Times {
     Times::Nth(nth + u64::from(matches!(moment, Moment::Before)))
 }
 
-/// Whether a rule acts before the workload is at its end.
+/// Returns whether a rule acts before the workload is complete.
 async fn reached(slot: &Slot, case: &Case, workload: &Workload, rule: RuleId) -> bool {
     tokio::select! {
         hit = slot.proxy.wait_for(rule, CONVERGED) => hit,
@@ -335,11 +340,11 @@ async fn reached(slot: &Slot, case: &Case, workload: &Workload, rule: RuleId) ->
     }
 }
 
-/// Until nothing is left but what is never deleted, and nothing is sent any more.
+/// Waits until only objects that are never deleted remain, and no further request is sent.
 async fn gone(slot: &Slot, case: &Case) -> Result<(), String> {
     let selector = format!("{INSTANCE_LABEL}={}", case.name);
     let labelled = ListParams::default().labels(&selector);
-    wait_for("the objects of a deleted resource to go", CONVERGED, async || {
+    wait_for("the objects of a deleted resource to be deleted", CONVERGED, async || {
         for kind in KINDS
             .iter()
             .filter(|kind| matches!(kind.management, Management::Managed | Management::RunToCompletion))

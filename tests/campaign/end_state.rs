@@ -1,4 +1,4 @@
-//! What a workload leaves in the cluster, and in what two runs of it differ.
+//! The objects that a workload leaves, and the differences between two of its runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,11 @@ use super::{
     monitor::{MONITORING, system_namespace},
 };
 
-/// Every leaf of every object, by its place.
+/// Every leaf of every object, by its path.
 pub type EndState = BTreeMap<String, Value>;
 
-/// The resource's objects; its name reads `L` everywhere, so that runs under different names compare.
+/// Reads the resource's objects; its name is replaced with `L` everywhere, so that runs under
+/// different names can be compared.
 pub async fn read(client: &Client, name: &str) -> EndState {
     let mut leaves = EndState::new();
     let selected = ListParams::default().labels(&format!("logpilot.io/cluster={name}"));
@@ -33,7 +34,7 @@ pub async fn read(client: &Client, name: &str) -> EndState {
             let fields = value.as_object_mut().unwrap();
             fields.remove("status");
             let meta = fields.get_mut("metadata").unwrap().as_object_mut().unwrap();
-            // What counts the writes instead of saying what was written.
+            // Fields that count writes instead of holding written values.
             for counter in ["managedFields", "resourceVersion", "generation"] {
                 meta.remove(counter);
             }
@@ -65,13 +66,14 @@ fn flatten(place: &str, value: &Value, leaves: &mut EndState) {
     }
 }
 
-/// Places in which two runs without a fault differ: UIDs, times, random keys, allocated addresses.
+/// Returns the paths in which two runs without a fault differ: UIDs, times, random keys, allocated
+/// addresses.
 pub fn mask(one: &EndState, other: &EndState) -> BTreeSet<String> {
     let places: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     places.into_iter().filter(|place| one.get(*place) != other.get(*place)).cloned().collect()
 }
 
-/// In what a run differs from one without a fault.
+/// Returns the differences between a run and one without a fault.
 pub fn differences(expected: &EndState, seen: &EndState, mask: &BTreeSet<String>) -> Vec<String> {
     let places: BTreeSet<&String> = expected.keys().chain(seen.keys()).collect();
     places
@@ -100,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_two_runs_have_in_common_is_compared() {
+    fn only_state_common_to_two_runs_is_compared() {
         let one = state(&json!({ "uid": "1", "spec": { "a": [1, 2], "b": {} } }));
         let other = state(&json!({ "uid": "2", "spec": { "a": [1, 2], "b": {} } }));
         let mask = mask(&one, &other);

@@ -1,8 +1,10 @@
-//! Every workload, with something in its way at each of its writes: crashes, errors, a second operator, old and late
-//! views. Whatever it was, the resource ends in the state that an undisturbed run ends in, and then nothing is written.
+//! Every workload, with a disturbance at each of its writes: crashes, errors, a second operator,
+//! stale and late views. Whatever the disturbance, the resource converges to the state of an
+//! undisturbed run, and then nothing is written.
 //!
-//! `cargo test --test campaign` takes a sample; `make campaign` takes all of it. `CAMPAIGN_ONLY="scale/crash/committed/3"`
-//! replays one. Each trial that fails leaves a file in `target/campaign` that says how, with the requests that were sent.
+//! `cargo test --test campaign` takes a sample; `make campaign` takes all of it.
+//! `CAMPAIGN_ONLY="scale/crash/committed/3"` replays one. Each trial that fails leaves a file in
+//! `target/campaign` that says how, with the requests that were sent.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +16,7 @@
     clippy::duration_suboptimal_units,
     clippy::single_match_else,
     clippy::default_trait_access,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 mod disturbed;
@@ -40,14 +42,14 @@ use serde_json::json;
 use stand::{Outcome, Slot, Stand};
 use workload::Workload;
 
-/// Trials at once, where `CAMPAIGN_SLOTS` does not say.
+/// The number of concurrent trials if `CAMPAIGN_SLOTS` is not set.
 const SLOTS: usize = 8;
-/// Of a sample: one plan in so many.
+/// A sample contains one plan in this many.
 const STRIDE: usize = 20;
-/// Tasks between two lines that say how far it is.
+/// The number of tasks between two progress lines.
 const TOLD_EVERY: usize = 50;
 
-/// How much is tried, and in which turn.
+/// How much is tried, and in which order.
 struct Extent {
     full: bool,
     seed: usize,
@@ -90,12 +92,12 @@ impl Extent {
     }
 }
 
-/// One by its name, or all whose names begin so.
+/// Returns whether `only` is the name of a trial, or a prefix of it.
 fn chosen(only: &str, id: &str) -> bool {
     id == only || only.ends_with('/') && id.starts_with(only)
 }
 
-/// The table that a campaign ends with.
+/// The table printed at the end of a campaign.
 #[derive(Default)]
 struct Tally {
     classes: BTreeMap<&'static str, Class>,
@@ -144,13 +146,13 @@ impl Tally {
     }
 }
 
-/// What is tried in one slot at a time.
+/// One trial, which a slot runs by itself.
 enum Trial<'workloads> {
     Walk(operations::Walk),
     Plan(&'workloads Workload, Plan, String),
 }
 
-/// Works through a queue in every slot at once, and says now and then how far it is.
+/// Works through a queue in all slots concurrently, and prints progress from time to time.
 async fn everywhere<Task, Work>(
     slots: &[Slot],
     what: &str,
@@ -168,7 +170,7 @@ async fn everywhere<Task, Work>(
                 (queue.pop_front(), queue.len())
             };
             if left.is_multiple_of(TOLD_EVERY) && task.is_some() {
-                println!("{what}: {} of {count} begun after {} s", count - left, began.elapsed().as_secs());
+                println!("{what}: {} of {count} started after {} s", count - left, began.elapsed().as_secs());
             }
             let Some(task) = task else { return };
             work(place, task).await;
@@ -202,7 +204,7 @@ async fn tried(slot: &Slot, id: &str, trial: impl Future<Output = Outcome>) -> O
 
 /// Fault catalogue: F01, F02, F03, F04, F11, F16, F33, F39, F48, F61.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
+async fn a_resource_converges_despite_disturbances() {
     let extent = Extent::of_environment();
     let began = Instant::now();
     let stand = Stand::new().await;
@@ -244,7 +246,7 @@ async fn whatever_stands_in_its_way_a_resource_ends_as_it_should() {
         place += 1;
         extent.plan(place, plan, id)
     });
-    // What takes longest comes first: at the end every slot has something to do.
+    // The longest trials come first, so that every slot is busy until the end.
     plans.sort_by_key(|(workload, plan, _)| {
         Reverse(if plan.class == "crashes" { references[workload.name].ordinary.writes } else { 0 })
     });

@@ -1,4 +1,4 @@
-//! What must never happen on the way, however the trial ends.
+//! Behaviour that must never occur during a trial, however it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +11,15 @@ use super::{
     witness::{Seen, What},
 };
 
-/// What runs without a disturbance do on their way.
+/// The behaviour of runs without a disturbance.
 #[derive(Clone, Debug, Default)]
 pub struct Ordinary {
     pub writes: usize,
-    /// How often each object was made.
+    /// How often each object was created.
     made: BTreeMap<String, usize>,
-    /// Numbers of replicas that each Deployment was told.
+    /// The replica counts that were set on each Deployment.
     replicas: BTreeMap<String, BTreeSet<i64>>,
-    /// Services that were without a ready pod after they had had one.
+    /// Services that lost their last ready pod.
     dipped: BTreeSet<String>,
 }
 
@@ -33,7 +33,7 @@ impl Ordinary {
         }
     }
 
-    /// What either of two runs did.
+    /// Combines the behaviour of two runs.
     pub fn or(mut self, other: Self) -> Self {
         self.writes = self.writes.max(other.writes);
         for (object, times) in other.made {
@@ -47,19 +47,19 @@ impl Ordinary {
         self
     }
 
-    /// In what a disturbed run did what none of the others did.
+    /// Returns what a disturbed run did and none of the undisturbed runs did.
     pub fn violations(&self, name: &str, history: &[Seen]) -> Vec<String> {
         let mut found = Vec::new();
         for (object, times) in made(name, history) {
             let most = self.made.get(&object).copied().unwrap_or_default();
             if times > most.max(1) {
-                found.push(format!("{object} was made {times} times, otherwise {most}"));
+                found.push(format!("{object} was created {times} times, otherwise {most}"));
             }
         }
         for (deployment, numbers) in replicas(name, history) {
             let known = self.replicas.get(&deployment);
             for number in numbers.iter().filter(|number| known.is_some_and(|known| !known.contains(number))) {
-                found.push(format!("{deployment} was told {number} replicas, otherwise {known:?}"));
+                found.push(format!("{deployment} was set to {number} replicas, otherwise {known:?}"));
             }
         }
         for service in dipped(name, history).difference(&self.dipped) {
@@ -69,7 +69,8 @@ impl Ordinary {
     }
 }
 
-/// What holds for every run. `name` is the resource's and its namespace's.
+/// Returns the violations of the rules for every run. `name` is the name of the resource and of its
+/// namespace.
 pub fn always(name: &str, history: &[Seen], records: &[Record]) -> Vec<String> {
     let mut found = rules_of_writing(name, records);
     found.extend(status_backwards(history));
@@ -77,10 +78,11 @@ pub fn always(name: &str, history: &[Seen], records: &[Record]) -> Vec<String> {
     found
 }
 
-/// What there is, beside itself, in the second namespace of a resource that asks for one: the objects of the monitoring.
+/// The kinds in the second namespace of a resource that requests one, apart from the namespace
+/// itself: the objects of the monitoring.
 pub const MONITORING: [&str; 4] = ["configmaps", "podmonitors", "prometheusrules", "servicemonitors"];
 
-/// The second namespace of a resource that asks for one.
+/// Returns the second namespace of a resource that requests one.
 pub fn system_namespace(name: &str) -> String {
     format!("{name}-system")
 }
@@ -90,7 +92,7 @@ fn rules_of_writing(name: &str, records: &[Record]) -> Vec<String> {
     for record in records {
         let asked = &record.asked;
         let place = asked.namespace.as_deref().or(asked.name.as_deref());
-        // Events of a resource without a namespace are in `default`.
+        // Events of a cluster-scoped resource are in `default`.
         let own = asked.resource == "events"
             || place == Some(name)
             || place == Some(&system_namespace(name))
@@ -107,7 +109,8 @@ fn rules_of_writing(name: &str, records: &[Record]) -> Vec<String> {
             found.push(format!("a verb that is not used: {}", shown(record)));
         }
         let manager = record.field_manager.as_deref();
-        // kube's recorder counts a repetition in an Event object that it made, and names no manager.
+        // kube's recorder counts a repetition in an Event object that it created, and sets no field
+        // manager.
         let counted = asked.resource == "events";
         if asked.verb == "patch"
             && !counted
@@ -136,7 +139,8 @@ fn status_backwards(history: &[Seen]) -> Vec<String> {
     found
 }
 
-/// Ready says that every pod runs the declared state: so does each Deployment as it was when that was written.
+/// Ready means that every pod runs the declared state: each Deployment must have done so when Ready
+/// was written.
 fn ready_too_early(history: &[Seen]) -> Vec<String> {
     let mut found = BTreeSet::new();
     let mut deployments: BTreeMap<&str, &Value> = BTreeMap::new();
@@ -166,11 +170,12 @@ fn complete(deployment: &Value) -> bool {
         && ["replicas", "updatedReplicas", "availableReplicas"].iter().all(|field| count(field) == wanted)
 }
 
-/// How often each object was made for a resource that was there. One that was made for a resource which has just gone,
-/// before its deletion was seen, is the garbage collector's to remove, and counts for nobody.
+/// Returns how often each object was created for an existing resource. An object created after the
+/// resource was deleted, but before the operator saw the deletion, is left to the garbage collector
+/// and does not count.
 fn made(name: &str, history: &[Seen]) -> BTreeMap<String, usize> {
     let (mut made, mut gone) = (BTreeMap::new(), BTreeSet::new());
-    // Made by controllers, as often as they like.
+    // Controllers create these as often as needed.
     let others = ["Pod", "ReplicaSet", "EndpointSlice", "Job"];
     for seen in history {
         if seen.kind == api::KIND && seen.what == What::Deleted {
@@ -245,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn ready_before_the_pods_are_is_seen() {
+    fn ready_before_the_pods_is_detected() {
         assert!(
             ready_too_early(&[
                 deployment(1, 2, 1),
@@ -256,18 +261,18 @@ mod tests {
             .is_empty()
         );
         assert_eq!(ready_too_early(&[deployment(1, 2, 1), resource(2, 2, "True")]).len(), 1);
-        // Said of an older spec.
+        // The condition belongs to an older spec.
         assert!(ready_too_early(&[deployment(1, 2, 1), resource(2, 1, "True")]).is_empty());
     }
 
     #[test]
-    fn a_status_that_goes_back_is_seen() {
+    fn a_status_going_backwards_is_detected() {
         assert!(status_backwards(&[resource(1, 1, "False"), resource(2, 2, "True")]).is_empty());
         assert_eq!(status_backwards(&[resource(1, 2, "False"), resource(2, 1, "True")]).len(), 1);
     }
 
     #[test]
-    fn a_write_outside_of_the_resources_namespaces_is_seen() {
+    fn a_write_outside_the_namespaces_is_detected() {
         let wrote = |resource: &str, namespace: &str| {
             let record = json!({
                 "sequence": 1, "millis": 0, "life": 1, "verb": "patch", "group": "", "resource": resource,
@@ -287,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_other_run_does_is_seen() {
+    fn unique_behaviour_of_one_run_is_detected() {
         let slice = |version, ready: bool| {
             let object = json!({
                 "metadata": { "labels": { "kubernetes.io/service-name": "x-rest" } },
@@ -302,12 +307,12 @@ mod tests {
         assert_eq!(
             ordinary.violations("x", &other),
             [
-                "ConfigMap L-config was made 2 times, otherwise 1",
-                "L-all was told 1 replicas, otherwise Some({2})",
+                "ConfigMap L-config was created 2 times, otherwise 1",
+                "L-all was set to 1 replicas, otherwise Some({2})",
                 "L-rest was without a ready pod",
             ]
         );
-        // For a resource that is gone: the garbage collector's to remove.
+        // For a deleted resource: left to the garbage collector.
         let gone = Seen { what: What::Deleted, ..resource(2, 1, "True") };
         assert!(ordinary.violations("x", &[map(1), gone, map(3)]).is_empty());
         let learnt = ordinary.or(Ordinary::learn("x", &other, &[]));
@@ -315,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_breaks_a_rule_is_seen() {
+    fn a_write_breaking_a_rule_is_detected() {
         let record = |verb: &str, namespace: Option<&str>, name: &str, precondition: Option<&str>| Record {
             sequence: 1,
             millis: 0,

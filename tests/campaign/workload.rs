@@ -1,15 +1,15 @@
-//! What an operator is doing when it dies.
+//! The operator's work at the moment of a crash.
 
 use serde_json::{Value, json};
 
-/// A change of one resource, from a state that is reached without faults.
+/// A change of one resource, from a state reached without faults.
 pub struct Workload {
     pub name: &'static str,
     pub from: Option<Value>,
     pub to: Value,
-    /// Deleted and made again under its name, before the new spec.
+    /// The resource is deleted and recreated under its name before the new spec.
     pub again: bool,
-    /// The operator that comes after the crash is a newer one.
+    /// The operator after the crash is a newer version.
     pub upgrade: bool,
 }
 
@@ -104,7 +104,7 @@ pub fn all() -> Vec<Workload> {
         Workload {
             name: "features off",
             from: Some(everything()),
-            // What protects is turned off and not left out.
+            // A protective setting is turned off explicitly and not omitted.
             to: with(
                 modes(),
                 &json!({ "backup": { "enabled": false }, "networkPolicy": { "clients": [{ "namespaceSelector": {} }] } }),

@@ -1,5 +1,6 @@
-//! Pods that share a volume are drained off their node: the real scheduler refuses the new ones while the old ones are
-//! still there, and would look again after 5 minutes. Alone, because a node that comes or is uncordoned would make it look too.
+//! Pods that share a volume are drained off their node: the real scheduler rejects the new pods
+//! while the old ones still exist, and would retry after 5 minutes. The suite is exclusive, because
+//! a new or uncordoned node would trigger the scheduler too.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -28,7 +29,7 @@ fn node_of(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref()
 }
 
-/// Nodes that no other pods choose or tolerate.
+/// Creates nodes that no other pods select or tolerate.
 async fn own_nodes(case: &Case, count: usize) -> Vec<String> {
     let taints = json!([{ "key": "dedicated", "value": case.name, "effect": "NoSchedule" }]);
     let mut names = Vec::new();
@@ -69,7 +70,7 @@ fn is_refused(pod: &Pod) -> bool {
     conditions.into_iter().any(|it| it.type_ == "PodScheduled" && it.message.as_ref().is_some_and(words))
 }
 
-/// The node of all pods, as many as there should be.
+/// Returns the node of all pods, whose number must be correct.
 async fn one_node(case: &Case, count: usize) -> String {
     let all = until(case, "with a node", count, |pod| {
         pod.metadata.deletion_timestamp.is_none() && node_of(pod).is_some()
@@ -80,7 +81,8 @@ async fn one_node(case: &Case, count: usize) -> String {
     nodes.first().unwrap().to_string()
 }
 
-/// As `kubectl drain`: cordons the node and evicts its pods, which take long to end. Gives those, when the new ones wait.
+/// Drains a node like `kubectl drain`: cordons it and evicts its pods, which terminate slowly.
+/// Returns those pods when the new ones wait.
 async fn drain(case: &Case, from: &str, refused: impl Fn(&Pod) -> bool) -> Vec<String> {
     nodes::cordon(&case.client, from).await.unwrap();
     let old = pods(case).list(&ListParams::default()).await.unwrap().items;
@@ -102,7 +104,7 @@ async fn end(case: &Case, pod: &str) {
     case.gone("Pod", pod, SOON).await;
 }
 
-/// Evictions that the operator asked for and got. One may come late, when the pod was written meanwhile.
+/// Returns the operator's successful evictions. One may be late if the pod was written in the meantime.
 async fn evictions(case: &Case, since: Option<&Marker>) -> usize {
     let asked = case.requests(since).await;
     let asked: Vec<_> = asked.iter().filter(|it| it.subresource == "eviction").collect();
@@ -110,7 +112,7 @@ async fn evictions(case: &Case, since: Option<&Marker>) -> usize {
     asked.iter().filter(|it| it.code == 201).count()
 }
 
-/// Has the operator look at the resource once more, now.
+/// Makes the operator reconcile the resource once more.
 async fn look(case: &Case, spec: &Value, why: &str) {
     let mut spec = spec.clone();
     spec["commonAnnotations"] = json!({ "why": why });
@@ -119,7 +121,7 @@ async fn look(case: &Case, spec: &Value, why: &str) {
 }
 
 #[tokio::test]
-async fn pods_of_one_volume_follow_a_drain_at_once_by_one_eviction() {
+async fn one_eviction_moves_all_pods_on_a_drain() {
     let (_alone, world) = alone().await;
     let _operator = world.start_operator(planner()).await;
     let case = Case::new(world, "follow").await;
@@ -156,7 +158,7 @@ async fn pods_of_one_volume_follow_a_drain_at_once_by_one_eviction() {
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(told[0].note.as_ref().unwrap().contains("Pod follow/follow-"), "{told:#?}");
 
-    // Back again, while the operator may write nothing.
+    // Uncordoned again, while the operator may not write.
     let paused = four(&case, true);
     nodes::uncordon(&case.client, &from).await.unwrap();
     case.apply(paused.clone()).await;
@@ -181,7 +183,7 @@ async fn pods_of_one_volume_follow_a_drain_at_once_by_one_eviction() {
 }
 
 #[tokio::test]
-async fn pods_that_no_node_would_take_are_not_evicted() {
+async fn pods_that_fit_no_node_are_not_evicted() {
     let (_alone, world) = alone().await;
     let _operator = world.start_operator(planner()).await;
     let case = Case::new(world, "stuck").await;
@@ -211,9 +213,9 @@ async fn pods_that_no_node_would_take_are_not_evicted() {
     remove(&case, &nodes).await;
 }
 
-/// The scheduler sees a pod that the operator does not: what it says never comes true.
+/// The scheduler sees a pod that the operator does not: its message never becomes outdated.
 #[tokio::test]
-async fn pods_that_are_refused_again_are_not_evicted_again() {
+async fn pods_rejected_again_are_not_evicted_again() {
     let (_alone, world) = alone().await;
     let _operator = world.start_operator(planner()).await;
     let case = Case::new(world, "held").await;
@@ -252,7 +254,7 @@ async fn pods_that_are_refused_again_are_not_evicted_again() {
 }
 
 #[tokio::test]
-async fn an_eviction_that_is_late_takes_no_pod() {
+async fn a_late_eviction_evicts_no_pod() {
     let (_alone, world) = alone().await;
     let _operator = world.start_operator(planner()).await;
     let case = Case::new(world, "late").await;
@@ -275,10 +277,10 @@ async fn an_eviction_that_is_late_takes_no_pod() {
     assert_eq!(gone.code(), Some(404), "{gone}");
 }
 
-/// The garbage collector pauses after a definition came or went, as in other tests of this binary.
+/// The garbage collector pauses after a CRD was created or deleted, as in other tests of this binary.
 async fn remove(case: &Case, nodes: &[String]) {
     let api = pods(case);
-    wait_for(format!("the pods of {} to go", case.name), Duration::from_secs(150), async || {
+    wait_for(format!("the pods of {} to be deleted", case.name), Duration::from_secs(150), async || {
         let left = api.list(&ListParams::default()).await.unwrap().items.len();
         if left == 0 { Ok(()) } else { Err(format!("{left} are left")) }
     })

@@ -1,4 +1,4 @@
-//! One operator writes, the others stand by: elected by a Lease of the real API server.
+//! One operator writes, the others stand by: leader election with a Lease of the real API server.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ use super::{
 };
 
 const HANDOVER: Duration = Duration::from_secs(5);
-/// The silence that makes another one step in, one look later, and what a busy machine takes.
+/// The lease duration after which a standby takes over, plus one retry period and a margin for a
+/// busy machine.
 const AFTER_A_CRASH: Duration = Duration::from_secs(30);
 
 async fn lose_the_service(case: &Case) -> Api<Service> {
@@ -44,7 +45,7 @@ async fn is_back(services: &Api<Service>, case: &Case, within: Duration) {
 }
 
 #[tokio::test]
-async fn one_writes_and_another_takes_over_when_it_leaves_or_dies() {
+async fn a_standby_takes_over_when_the_leader_ends() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     no_lease(&client).await;
@@ -69,15 +70,15 @@ async fn one_writes_and_another_takes_over_when_it_leaves_or_dies() {
     let took = leads(&third, AFTER_A_CRASH).await;
     is_back(&services, &case, HANDOVER).await;
     assert_eq!(holder(&client).await.as_deref(), Some("third"));
-    println!("taken over {} s after a crash", took.as_secs());
-    // While the dead one's term ran nobody else may write.
+    println!("takeover {} s after a crash", took.as_secs());
+    // Until the term of the crashed leader expires, no other operator may write.
     assert!(took > Duration::from_secs(9), "after {took:?}");
     case.delete().await;
 }
 
 /// Fault catalogue: F50.
 #[tokio::test]
-async fn a_lease_that_is_gone_is_made_again_and_one_that_is_taken_ends_the_process() {
+async fn a_deleted_lease_is_recreated_a_lost_ends() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     no_lease(&client).await;

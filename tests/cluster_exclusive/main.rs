@@ -1,5 +1,6 @@
-//! What needs the whole cluster for itself: operators that stop and start, CRDs that come and go, rights that are
-//! taken away, and the silence of an idle operator. One after the other.
+//! Tests that need the whole Kubernetes cluster: operators that stop and start, CRDs that are
+//! created and deleted, revoked permissions, and the silence of an idle operator. They run one
+//! after the other.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +12,7 @@
     clippy::duration_suboptimal_units,
     clippy::single_match_else,
     clippy::default_trait_access,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 mod drain;
@@ -82,7 +83,7 @@ fn everything() -> Value {
 
 /// Fault catalogue: F66.
 #[tokio::test]
-async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
+async fn an_idle_or_restarted_operator_writes_nothing() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     install_service_monitors(&client).await;
@@ -97,18 +98,23 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
         let made = writes(&requests);
         let children: BTreeSet<_> = made.iter().map(|it| (&it.resource, &it.namespace, &it.name)).collect();
         let told = requests.iter().filter(|it| it.subresource == "status").count();
-        println!("everything on: {} children by {} writes, {told} of the status", children.len(), made.len());
+        println!(
+            "everything enabled: {} objects in {} writes, {told} of the status",
+            children.len(),
+            made.len()
+        );
         assert!(children.len() >= 34, "{children:#?}");
-        assert_eq!(made.len(), children.len(), "one write a child: {made:#?}");
+        assert_eq!(made.len(), children.len(), "one write per object: {made:#?}");
         assert!(told <= 3, "{requests:#?}");
     }
     case.ready().await;
-    // There is no metrics API here, and the autoscaler says so when it has tried.
-    case.until("the autoscaler's word", Duration::from_secs(60), |status| {
+    // There is no metrics API here, and the autoscaler reports that after an attempt.
+    case.until("the autoscaler's report", Duration::from_secs(60), |status| {
         problems(status).contains("MetricsUnavailable")
     })
     .await;
-    // Until the last status and events are written: a quiet second, seen in the audit log itself.
+    // Waits until the last status and events are written: a quiet second, observed in the audit log
+    // itself.
     let since = wait_for("a quiet second", SOON, async || {
         let since = world.marker().await;
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -119,7 +125,7 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
     })
     .await
     .unwrap();
-    // The window is the promise itself: nothing is waited for.
+    // The promise is about this time window, so the sleep is not a wait for a condition.
     tokio::time::sleep(Duration::from_secs(60)).await;
     let requests = world.requests(since.as_ref()).await;
     let sent: Vec<_> = requests.iter().filter(|it| it.verb != "watch").collect();
@@ -133,12 +139,12 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
     let since = world.marker().await;
     operator.kill();
     let operator = world.start_operator(planner()).await;
-    // Its first reconcile is over when it has looked at the Secret, which is the last thing it reads.
+    // The first reconcile ends after it has read the Secret, which is its last read.
     wait_for("the first reconcile", SOON, async || {
         let requests = world.requests(since.as_ref()).await;
         let looked =
             since.is_none() || requests.iter().any(|it| it.resource == "secrets" && it.verb == "get");
-        looked.then_some(()).ok_or("no look at the Secret yet".to_owned())
+        looked.then_some(()).ok_or("no read of the Secret yet".to_owned())
     })
     .await
     .unwrap();
@@ -163,7 +169,7 @@ async fn an_idle_operator_sends_nothing_and_a_restarted_one_writes_nothing() {
 }
 
 #[tokio::test]
-async fn what_changed_while_the_operator_was_away_is_caught_up() {
+async fn changes_during_downtime_are_reconciled() {
     let (_alone, world) = alone().await;
     let operator = world.start_operator(planner()).await;
     let case = Case::new(world, "away").await;
@@ -184,7 +190,7 @@ async fn what_changed_while_the_operator_was_away_is_caught_up() {
 
 /// Fault catalogue: F40, F41, F42.
 #[tokio::test]
-async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
+async fn an_optional_kind_appears_and_disappears_without_restart() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let crds: Api<
@@ -204,12 +210,12 @@ async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
     let installed = Instant::now();
     install_service_monitors(&client).await;
     case.child_until("ServiceMonitor", "optional", "made", Duration::from_secs(30), |_| true).await;
-    println!("ServiceMonitor made {:?} after its CRD", installed.elapsed());
+    println!("ServiceMonitor created {:?} after its CRD", installed.elapsed());
     let status = case.until("no warning", SOON, |status| !problems(status).contains("CrdNotInstalled")).await;
     assert_eq!(condition(&status, "Ready").0, "True");
     crds.delete(name, &DeleteParams::default()).await.unwrap();
     case.until("the warning again", SOON, |status| problems(status).contains("CrdNotInstalled")).await;
-    // Applied to a CRD that is still on its way out, the new one would go with the old.
+    // A CRD applied while the old one terminates would be deleted with it.
     local_cluster::wait_for_absence(&crds, name, SOON).await.unwrap();
     install_service_monitors(&client).await;
     case.child_until("ServiceMonitor", "optional", "made again", Duration::from_secs(30), |_| true).await;
@@ -218,7 +224,7 @@ async fn an_optional_kind_may_be_absent_come_and_go_without_a_restart() {
 }
 
 #[tokio::test]
-async fn a_definition_that_is_older_than_the_operator_is_told_and_heals_when_it_is_replaced() {
+async fn an_outdated_crd_is_reported_until_replaced() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let newest = serde_json::to_value(api::crd::crd()).unwrap();
@@ -251,7 +257,7 @@ async fn a_definition_that_is_older_than_the_operator_is_told_and_heals_when_it_
 }
 
 #[tokio::test]
-async fn the_gateway_api_may_come_after_the_routes_that_need_it() {
+async fn the_gateway_api_may_be_installed_later() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let crds: Api<
@@ -272,14 +278,14 @@ async fn the_gateway_api_may_come_after_the_routes_that_need_it() {
     install_gateway_api(&client).await;
     case.child_until("HTTPRoute", "gwlater", "made", Duration::from_secs(30), |_| true).await;
     case.child_until("Gateway", "gwlater", "made", Duration::from_secs(30), |_| true).await;
-    println!("Gateway and route made {:?} after their CRDs", installed.elapsed());
+    println!("Gateway and route created {:?} after their CRDs", installed.elapsed());
     case.until("no warning", SOON, |status| !problems(status).contains("CrdNotInstalled")).await;
     case.delete().await;
     operator.kill();
 }
 
 #[tokio::test]
-async fn a_right_that_is_missing_is_named_and_used_when_it_is_granted() {
+async fn a_missing_permission_is_reported_until_granted() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let roles: Api<ClusterRole> = Api::all(client.clone());
@@ -303,7 +309,7 @@ async fn a_right_that_is_missing_is_named_and_used_when_it_is_granted() {
         role.metadata.resource_version = now.metadata.resource_version;
         roles.replace("logpilot-operator", &Default::default(), &role).await.unwrap();
     };
-    // Writing: only that kind is affected.
+    // Permission to write: only that kind is affected.
     put(&without("poddisruptionbudgets", &["create", "patch"])).await;
     let operator = world.start_operator(planner()).await;
     let case = Case::new(world, "rights").await;
@@ -321,7 +327,7 @@ async fn a_right_that_is_missing_is_named_and_used_when_it_is_granted() {
     case.until("healed", Duration::from_secs(30), |status| condition(status, "Ready").0 == "True").await;
     println!("healed {:?} after the grant", granted.elapsed());
     operator.kill();
-    // Listing, from the start: everything else runs.
+    // Permission to list, from the start: everything else works.
     put(&without("horizontalpodautoscalers", &["list", "watch"])).await;
     let operator = world.start_operator(planner()).await;
     let other = Case::new(world, "rights-list").await;
@@ -342,7 +348,7 @@ async fn a_right_that_is_missing_is_named_and_used_when_it_is_granted() {
 
 /// Fault catalogue: F15.
 #[tokio::test]
-async fn an_api_server_that_goes_and_comes_back_is_survived() {
+async fn the_operator_survives_an_api_server_restart() {
     let (_alone, world) = alone().await;
     let Some(plane) = world.env.control_plane() else {
         println!("skipped: a given cluster's API server is not ours to stop");
@@ -363,7 +369,7 @@ async fn an_api_server_that_goes_and_comes_back_is_survived() {
     case.child_until("Service", "outage-all", "made again", Duration::from_secs(20), |_| true).await;
     println!("repaired {:?} after the API server was back", back.elapsed());
     case.ready().await;
-    // Each watch waits a pause of its own, of 8 s at the longest.
+    // Each watch waits for its own backoff, of 8 s at most.
     for resource in ["services", "resources"] {
         wait_for("news", Duration::from_secs(20), async || {
             let heard = operator.silence(resource) < back.elapsed();
@@ -376,9 +382,9 @@ async fn an_api_server_that_goes_and_comes_back_is_survived() {
     operator.kill();
 }
 
-/// The preconditions that the engine builds on, on the API server at hand, for every kind it writes.
+/// The preconditions on which the engine relies, tested on this API server for every kind it writes.
 #[tokio::test]
-async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
+async fn apply_needs_no_read_for_any_kind() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     install_service_monitors(&client).await;
@@ -444,7 +450,7 @@ async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
         let patch = json!({ "metadata": { "finalizers": null } });
         let _ = api.delete("pin", &DeleteParams::background()).await;
         let _ = api.patch("pin", &PatchParams::default(), &Patch::Merge(patch)).await;
-        wait_for(format!("{} to go", kind.kind), SOON, async || match api.get_opt("pin").await {
+        wait_for(format!("{} to be deleted", kind.kind), SOON, async || match api.get_opt("pin").await {
             Ok(None) => Ok(()),
             _ => Err("still there".to_owned()),
         })
@@ -456,7 +462,7 @@ async fn apply_has_preconditions_that_need_no_read_for_every_kind() {
 }
 
 #[tokio::test]
-async fn no_secret_is_ever_listed_or_watched_and_none_is_written_but_our_own() {
+async fn secrets_are_never_listed_watched_or_overwritten() {
     let (_alone, world) = alone().await;
     let operator = world.start_operator(planner()).await;
     let case = Case::new(world, "secretly").await;
@@ -477,7 +483,7 @@ async fn no_secret_is_ever_listed_or_watched_and_none_is_written_but_our_own() {
 }
 
 #[tokio::test]
-async fn bad_input_is_refused_and_good_input_accepted_by_the_api_server_itself() {
+async fn the_api_server_refuses_bad_input() {
     let (_alone, world) = alone().await;
     let counts = online::run_online(world.client().await).await;
     assert!(counts.values().sum::<usize>() >= 250, "{counts:?}");

@@ -1,10 +1,10 @@
-//! The table against a real API server. The definition must be installed and served.
+//! The table against a real API server. The CRD must be installed and served.
 //!
 //! Objects are sent as a dry run. A row about a change needs its first state stored: that object is
-//! created under a name of its own with `operation.paused: true`, so that a running operator keeps
-//! its hands off, and is deleted afterwards.
+//! created under a name of its own with `operation.paused: true`, so that a running operator does
+//! not touch it, and is deleted afterwards.
 
-#![allow(clippy::indexing_slicing, reason = "JSON that is not there reads as null")]
+#![allow(clippy::indexing_slicing, reason = "absent JSON reads as null")]
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use super::table::{Layer, Row, rows, valid_rows};
 
 const COLLECTION: &str = "/apis/logpilot.io/v1alpha1/logpilotclusters";
 
-/// Runs every row; fails with all that went wrong. Returns how many rows each layer has.
+/// Runs every row; fails with all failures. Returns the number of rows of each layer.
 pub async fn run_online(client: Client) -> BTreeMap<Layer, usize> {
     let run = std::process::id();
     let mut counts = BTreeMap::new();
@@ -44,7 +44,7 @@ async fn check(client: &Client, row: &Row, name: &str) -> Result<(), String> {
         return judge(row, answer.as_ref());
     };
     let api = Api::<LogPilotCluster>::all(client.clone());
-    // A row about `operation` says itself what comes after the pause.
+    // A row about `operation` itself defines the state after the pause.
     let of_operation = existing["spec"].get("operation").is_some();
     let stored = send_for_real(client, paused(existing)).await?;
     let mut object = if of_operation { object } else { paused(object) };
@@ -88,8 +88,8 @@ fn judge(row: &Row, refusal: Option<&Status>) -> Result<(), String> {
     if found { Ok(()) } else { Err(format!("want {path} with {:?}, got: {}", row.words, status.message)) }
 }
 
-/// A dry run with strict field validation: `None` where the server accepts. Creates, or replaces
-/// the object of that name.
+/// A dry run with strict field validation: `None` if the server accepts. Creates, or replaces the
+/// object of that name.
 async fn send(client: &Client, name: Option<&str>, object: Value) -> Result<Option<Status>, String> {
     let parameters = PostParams { dry_run: true, ..PostParams::default() };
     let body = serde_json::to_vec(&object).map_err(|error| error.to_string())?;

@@ -1,5 +1,5 @@
-//! The API that the operator lives on: definitions that come late, go, or serve another version; a discovery that is
-//! partly dead; a control plane whose controllers stand still.
+//! The API on which the operator depends: CRDs that are created late, deleted, or serve another
+//! version; a discovery that partly fails; a control plane whose controllers are stopped.
 
 use std::time::{Duration, Instant};
 
@@ -32,9 +32,9 @@ async fn remove(client: &Client, definition: &str) {
     wait_for_absence(&crds, definition, SOON).await.unwrap();
 }
 
-/// Applies a resource whose definition is served in a moment.
+/// Applies a resource whose CRD will be served in a moment.
 async fn apply_soon(case: &Case) {
-    wait_for("the resource to be taken", SOON, async || {
+    wait_for("the resource to be accepted", SOON, async || {
         case.try_apply(quickstart()).await.map(drop).map_err(|error| error.to_string())
     })
     .await
@@ -43,7 +43,7 @@ async fn apply_soon(case: &Case) {
 
 /// Fault catalogue: F44, F45.
 #[tokio::test]
-async fn the_own_definition_may_come_late_go_with_its_resources_and_come_back() {
+async fn the_own_crd_may_be_deleted_and_recreated() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let definition = serde_json::to_value(api::crd::crd()).unwrap();
@@ -54,7 +54,7 @@ async fn the_own_definition_may_come_late_go_with_its_resources_and_come_back() 
         let requests = world.requests(since.as_ref()).await;
         requests.iter().filter(|it| it.resource == api::PLURAL && it.code == 404).count()
     };
-    wait_for("three looks for it", SOON, async || match looked().await {
+    wait_for("three reads of it", SOON, async || match looked().await {
         looks if looks >= 3 || since.is_none() => Ok(()),
         looks => Err(format!("{looks} looks")),
     })
@@ -66,7 +66,7 @@ async fn the_own_definition_may_come_late_go_with_its_resources_and_come_back() 
     let case = Case::new(world, "late").await;
     apply_soon(&case).await;
     case.ready().await;
-    println!("FIGURE surface: Ready {} s after the own definition", installed.elapsed().as_secs());
+    println!("FIGURE surface: Ready {} s after the own CRD", installed.elapsed().as_secs());
     assert!(operator.is_ready() && looked().await <= 12, "{} looks", looked().await);
 
     remove(&client, OWN).await;
@@ -74,14 +74,15 @@ async fn the_own_definition_may_come_late_go_with_its_resources_and_come_back() 
     cluster::apply(&client, &definition).await;
     let installed = Instant::now();
     apply_soon(&case).await;
-    // Without the definition the garbage collector cannot tell that the owner is gone: it takes the old children now.
+    // Without the CRD the garbage collector cannot know that the owner is deleted: it deletes the
+    // old objects only now.
     case.until("Ready", Duration::from_secs(120), |status| condition(status, "Ready").0 == "True").await;
     println!("FIGURE surface: Ready {} s after it was back", installed.elapsed().as_secs());
     case.delete().await;
     operator.kill();
 }
 
-/// With these versions, the first of them stored.
+/// The CRD with these versions, the first of them stored.
 fn monitors(versions: &[&str]) -> Value {
     let all = local_cluster::prometheus_operator::crds();
     let mut definition = all.into_iter().find(|it| it["metadata"]["name"] == MONITORS).unwrap();
@@ -98,7 +99,7 @@ fn monitors(versions: &[&str]) -> Value {
 
 /// Fault catalogue: F43.
 #[tokio::test]
-async fn an_optional_kind_of_another_version_is_told_and_used_once_ours_is_served() {
+async fn an_unserved_kind_version_is_reported_until_served() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     remove(&client, MONITORS).await;
@@ -118,9 +119,9 @@ async fn an_optional_kind_of_another_version_is_told_and_used_once_ours_is_serve
     cluster::apply(&client, &monitors(&["v1", "v1beta1"])).await;
     let served = Instant::now();
     case.child_until("ServiceMonitor", "versions", "made", Duration::from_secs(30), |_| true).await;
-    println!("FIGURE surface: made {} s after its version was served", served.elapsed().as_secs());
+    println!("FIGURE surface: created {} s after its version was served", served.elapsed().as_secs());
     case.until("no warning", SOON, |status| !problems(status).contains("CrdNotInstalled")).await;
-    // No longer served, though the definition stays.
+    // No longer served, although the CRD still exists.
     let mut gone = monitors(&["v1beta1", "v1"]);
     gone["spec"]["versions"][1]["served"] = json!(false);
     cluster::apply(&client, &gone).await;
@@ -135,10 +136,10 @@ async fn an_optional_kind_of_another_version_is_told_and_used_once_ours_is_serve
     operator.kill();
 }
 
-/// As after an uninstalled metrics server: whoever asks for all groups gets an error.
+/// As after the removal of a metrics server: a client that requests all API groups gets an error.
 /// Fault catalogue: F46.
 #[tokio::test]
-async fn a_group_that_leads_nowhere_concerns_nobody() {
+async fn a_broken_api_group_affects_no_resource() {
     let (_alone, world) = alone().await;
     let client = world.client().await;
     let nowhere = json!({
@@ -178,7 +179,7 @@ async fn a_group_that_leads_nowhere_concerns_nobody() {
 
 /// Fault catalogue: F78.
 #[tokio::test]
-async fn while_controllers_stand_still_it_waits_and_deletes_nothing() {
+async fn with_controllers_stopped_the_operator_deletes_nothing() {
     let (_alone, world) = alone().await;
     let Some(plane) = world.env.control_plane() else {
         println!("skipped: a given cluster's controller-manager is not ours to stop");
@@ -197,7 +198,7 @@ async fn while_controllers_stand_still_it_waits_and_deletes_nothing() {
     case.apply(spec).await;
     case.until("Applied again", SOON, |status| condition(status, "Applied").0 == "True").await;
     let full = super::cluster::whole_campaign();
-    // The window is the promise itself: nothing is waited for.
+    // The promise is about this time window, so the sleep is not a wait for a condition.
     tokio::time::sleep(Duration::from_secs(if full { 60 } else { 5 })).await;
     let status = case.status().await;
     assert_eq!(condition(&status, "Ready").0, "False", "{status:#}");

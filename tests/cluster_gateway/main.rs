@@ -1,5 +1,5 @@
-//! Gateway API and patches on a real API server, with the Gateway API's own CRDs. No Gateway controller runs here:
-//! the tests write what one would say.
+//! Gateway API and patches on a real API server, with the Gateway API's own CRDs. No Gateway
+//! controller runs here: the tests write its status.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +13,7 @@
     clippy::default_trait_access,
     clippy::needless_pass_by_value,
     clippy::similar_names,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 use harness::cluster;
@@ -47,7 +47,7 @@ fn conditions(types: [&str; 2], verdict: (&str, &str, &str)) -> Value {
             "lastTransitionTime": "2026-01-01T00:00:00Z",
         })
     };
-    // The first is the one in question; a controller writes the other as good.
+    // The first condition is the one under test; a controller sets the other one to good.
     json!([condition(types[0], status, reason), condition(types[1], "True", types[1])])
 }
 
@@ -82,7 +82,7 @@ fn answer(parent: Value, verdict: (&str, &str, &str)) -> Value {
 }
 
 #[tokio::test]
-async fn a_gateway_and_its_routes_are_made_once_and_stay_as_written() {
+async fn a_gateway_and_routes_are_written_once() {
     let case = case("gw-made").await;
     let since = case.world.marker().await;
     case.apply(spec(&json!({
@@ -96,7 +96,7 @@ async fn a_gateway_and_its_routes_are_made_once_and_stay_as_written() {
     .await;
     let status = case.ready().await;
     assert_eq!(status["url"], "https://a.example.com");
-    // Nobody has answered: told, because a wrong class would stay silent for ever.
+    // Without an answer of a controller: reported, because a wrong class would never cause one.
     assert!(problems(&status).contains("GatewayNotProgrammed"), "{status:#}");
     assert!(problems(&status).contains("RouteNotAccepted"), "{status:#}");
     for (kind, name) in [
@@ -116,11 +116,11 @@ async fn a_gateway_and_its_routes_are_made_once_and_stay_as_written() {
             .into_iter()
             .filter(|it| ["gateways", "httproutes", "grpcroutes"].contains(&it.resource.as_str()))
             .collect();
-        assert_eq!(ours.len(), 5, "one write each, and none for what the CRD's schema filled in: {ours:#?}");
+        assert_eq!(ours.len(), 5, "one write each, and none for defaults of the CRD's schema: {ours:#?}");
     }
     let log = case.world.log_of("stores this object otherwise");
     assert!(!log.contains("gw-made"), "{log}");
-    // Taken away and put back.
+    // Removed and restored.
     case.apply(spec(
         &json!({ "enabled": false, "className": "envoy", "rules": [{ "host": "a.example.com" }] }),
     ))
@@ -133,7 +133,7 @@ async fn a_gateway_and_its_routes_are_made_once_and_stay_as_written() {
 }
 
 #[tokio::test]
-async fn a_route_that_a_foreign_gateway_refuses_is_never_ready_and_heals() {
+async fn a_refused_route_is_not_ready_until_accepted() {
     let case = case("gw-refused").await;
     case.apply(spec(&json!({
         "parentRefs": [{ "name": "shared", "namespace": "infra" }], "rules": [{ "host": "a.example.com" }],
@@ -169,7 +169,7 @@ async fn a_route_that_a_foreign_gateway_refuses_is_never_ready_and_heals() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_cannot_be_set_up_is_told_in_its_controllers_words() {
+async fn a_gateway_failure_quotes_its_controller() {
     let case = case("gw-class").await;
     case.apply(spec(&json!({ "className": "nobody", "rules": [{ "host": "a.example.com" }] }))).await;
     case.ready().await;
@@ -193,7 +193,7 @@ async fn a_gateway_that_cannot_be_set_up_is_told_in_its_controllers_words() {
 }
 
 #[tokio::test]
-async fn patches_reach_the_objects_once_and_go_with_the_spec() {
+async fn patches_are_written_once_and_follow_the_spec() {
     let case = case("patched").await;
     let base = json!({ "image": IMAGE, "components": { "all": { "replicas": 1, "tolerations": [{ "key": "dedicated", "operator": "Exists" }] } } });
     let mut spec = base.clone();
@@ -224,14 +224,14 @@ async fn patches_reach_the_objects_once_and_go_with_the_spec() {
             "{requests:#?}"
         );
     }
-    // By hand and back, as every field of ours.
+    // A manual change is reverted, as for every field that the operator owns.
     let edit = json!({ "spec": { "template": { "spec": { "hostAliases": null } } } });
     kinds::edit(&case.client, kind("Deployment"), case.ns(), "patched-all", &edit).await;
     case.child_until("Deployment", "patched-all", "repaired", Duration::from_secs(2), |seen| {
         pod(seen)["hostAliases"][0]["ip"] == "10.0.0.10"
     })
     .await;
-    // What is refused leaves everything as it is.
+    // A refused patch leaves everything unchanged.
     spec["patches"][0]["patch"] = json!({ "spec": { "replicas": 5 } });
     let since = case.world.marker().await;
     case.apply(spec).await;
@@ -244,9 +244,10 @@ async fn patches_reach_the_objects_once_and_go_with_the_spec() {
     assert!(pod(&case.child("Deployment", "patched-all").await).get("hostAliases").is_none());
 }
 
-/// `kubectl apply` without `--server-side` sends an update as a merge patch, in which `null` is lost; `$patch: delete` is not.
+/// `kubectl apply` without `--server-side` sends an update as a merge patch, in which `null` is
+/// lost; `$patch: delete` is not.
 #[tokio::test]
-async fn what_a_patch_removes_stays_removed_when_kubectl_applies_it() {
+async fn patched_removals_survive_kubectl_apply() {
     let case = case("kubectl").await;
     let Some(plane) = case.world.env.control_plane() else {
         println!("skipped: kubectl is the local control plane's");
@@ -277,7 +278,7 @@ async fn what_a_patch_removes_stays_removed_when_kubectl_applies_it() {
     apply(json!({ "spec": { "minReadySeconds": 1 } }));
     case.ready().await;
     assert_eq!(tolerations().await.map(|it| it[0]["key"].clone()), Some(json!("dedicated")));
-    // A `null` would be gone here: the API server takes it out of what it merges.
+    // A `null` would be lost here: the API server removes it from what it merges.
     apply(json!({ "spec": { "template": { "spec": { "tolerations": { "$patch": "delete" } } } } }));
     case.ready().await;
     assert_eq!(tolerations().await, None);

@@ -1,5 +1,6 @@
-//! What is in a Secret is told nowhere: not in logs, events, status, or any object, in no state of the resource. Of a value
-//! that is used its salted hash is in the pods' annotations, so that a change rolls them.
+//! Contents of Secrets appear nowhere: not in logs, events, status, or any object, in any state of
+//! the resource. For a value in use, its salted hash is in the pods' annotations, so that a change
+//! rolls them.
 
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
@@ -7,7 +8,7 @@ use logpilot_operator::kinds::KINDS;
 
 use super::*;
 
-/// Values of Secrets, each with what it is for; long and random enough to be nowhere by chance.
+/// Values of Secrets, each with its use; long and random enough not to occur by chance.
 const CANARIES: [(&str, &str); 7] = [
     ("the first API key", "canary-Zk3nQ8vT1x-first"),
     ("a later API key", "canary-Wm7cR2yB5p-later"),
@@ -29,7 +30,7 @@ async fn apply_in(case: &Case, name: &str, data: &Value) {
     cluster::apply(&case.client, &manifest).await;
 }
 
-/// Where canaries are found.
+/// Returns the canaries found in a text, with its place.
 fn leaks(place: &str, text: &str) -> Vec<String> {
     CANARIES
         .iter()
@@ -38,7 +39,7 @@ fn leaks(place: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// All that the operator wrote or caused to be written, but Secrets.
+/// Returns everything that the operator wrote or caused to be written, except Secrets.
 async fn everywhere(case: &Case) -> Vec<(String, String)> {
     let all = ListParams::default();
     let events: kube::Api<Event> = kube::Api::all(case.client.clone());
@@ -52,7 +53,7 @@ async fn everywhere(case: &Case) -> Vec<(String, String)> {
         places.push((format!("a {}", kind.kind), text(&list.items)));
     }
     if let Some(plane) = case.world.env.control_plane() {
-        // Paths and queries; bodies are not in it.
+        // Paths and queries; the log contains no bodies.
         places.push(("the audit log".to_owned(), std::fs::read_to_string(plane.audit().path()).unwrap()));
     }
     places
@@ -63,7 +64,7 @@ fn text(value: &impl serde::Serialize) -> String {
 }
 
 #[tokio::test]
-async fn what_is_in_a_secret_is_told_nowhere_but_as_a_hash() {
+async fn secret_contents_appear_only_as_a_hash() {
     let case = case("canary").await;
     let [first, later, wrong, variable, login, id, bucket] = CANARIES.map(|(_, value)| value);
     let mut spec = quickstart();
@@ -73,20 +74,21 @@ async fn what_is_in_a_secret_is_told_nowhere_but_as_a_hash() {
     spec["components"]["all"]["envFrom"] = json!([{ "secretRef": { "name": "variables" } }]);
     spec["backup"] = json!({ "s3": { "bucket": "copies", "credentialsSecret": { "name": "bucket" } } });
     case.apply(spec.clone()).await;
-    case.until("what is missing to be told", SOON, |status| problems(status).contains("ApiKeyInvalid")).await;
+    case.until("the missing value to be reported", SOON, |status| problems(status).contains("ApiKeyInvalid"))
+        .await;
 
-    // Wrong in every way in which a Secret can be.
+    // Wrong in every way that a Secret can be.
     secret(&case, "clients", "apikey", wrong).await;
     secret(&case, "variables", "tokens", wrong).await;
     secret(&case, "login", "config.json", login).await;
     apply_in(&case, "bucket", &json!({ "access-key-id": id, "secret-access-key": bucket })).await;
     case.annotate("look", "again").await;
-    case.until("what is wrong to be told", SOON, |status| {
+    case.until("the wrong value to be reported", SOON, |status| {
         let told = status.to_string();
         told.contains("has no key 'api-key'") && told.contains("has no key '.dockerconfigjson'")
     })
     .await;
-    // Then right, and then another.
+    // Then right, and then another value.
     secret(&case, "clients", "api-key", first).await;
     secret(&case, "variables", "token", variable).await;
     case.ready().await;
@@ -96,7 +98,7 @@ async fn what_is_in_a_secret_is_told_nowhere_but_as_a_hash() {
     };
     let before = annotations().await;
     secret(&case, "clients", "api-key", later).await;
-    // An edit of the spec is the moment at which it is looked at.
+    // The operator reads it after an edit of the spec.
     spec["components"]["all"]["terminationGracePeriodSeconds"] = json!(40);
     case.apply(spec).await;
     case.child_until("Deployment", "canary-all", "rolled for the new key", SOON, |seen| {
@@ -107,12 +109,16 @@ async fn what_is_in_a_secret_is_told_nowhere_but_as_a_hash() {
     case.ready().await;
 
     let places = everywhere(&case).await;
-    assert!(places.iter().filter(|(_, text)| text.len() > 2).count() > 12, "too little was looked at");
+    assert!(places.iter().filter(|(_, text)| text.len() > 2).count() > 12, "too little was searched");
     let found: Vec<_> = places.iter().flat_map(|(place, text)| leaks(place, text)).collect();
     assert!(found.is_empty(), "{found:#?}");
-    // It would be seen: where it belongs it is.
+    // The search works: the value is found where it belongs.
     let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> =
         kube::Api::namespaced(case.client.clone(), case.ns());
     let seen = leaks("a Secret", &text(&secrets.list(&ListParams::default()).await.unwrap().items));
-    assert_eq!(seen.len(), CANARIES.len() - 1, "all but the first API key, which is gone: {seen:#?}");
+    assert_eq!(
+        seen.len(),
+        CANARIES.len() - 1,
+        "all but the first API key, which no longer exists: {seen:#?}"
+    );
 }

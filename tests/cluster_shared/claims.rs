@@ -1,4 +1,4 @@
-//! Two resources that want the same host and path.
+//! Two resources that need the same host and path.
 
 use super::*;
 
@@ -8,10 +8,10 @@ fn behind(class: &str, host: &str) -> Value {
     spec
 }
 
-/// The API server tells ages to the second.
+/// The API server records ages to the second.
 pub async fn grows_older(case: &Case) {
     let made = case.get().await.metadata.creation_timestamp.unwrap().0;
-    wait_for(format!("{} to be older than what comes next", case.name), SOON, async || {
+    wait_for(format!("{} to be older than the next resource", case.name), SOON, async || {
         let now = k8s_openapi::jiff::Timestamp::now();
         (now.as_second() > made.as_second()).then_some(()).ok_or_else(|| now.to_string())
     })
@@ -20,8 +20,8 @@ pub async fn grows_older(case: &Case) {
 }
 
 #[tokio::test]
-async fn the_younger_of_two_waits_for_a_host_until_the_older_lets_go_of_it() {
-    // Ages count, not names.
+async fn the_younger_resource_waits_for_a_host() {
+    // Age decides, not the name.
     let (older, younger) = (case("claims-z").await, case("claims-a").await);
     older.apply(behind("nginx", "claims.example.com")).await;
     older.ready().await;
@@ -48,7 +48,7 @@ async fn the_younger_of_two_waits_for_a_host_until_the_older_lets_go_of_it() {
     assert_eq!(younger.ready().await["url"], "http://claims.example.com");
     let made = younger.child("Ingress", "claims-a").await;
 
-    // Back again: what the younger one has stays as it is, and is told.
+    // The conflict is back: the younger resource keeps its objects, and the conflict is reported.
     older.apply(behind("nginx", "claims.example.com")).await;
     younger.reason("Ready", "False", "RouteConflict").await;
     older.ready().await;
@@ -69,7 +69,7 @@ async fn the_younger_of_two_waits_for_a_host_until_the_older_lets_go_of_it() {
 }
 
 #[tokio::test]
-async fn routes_of_both_kinds_wait_for_a_host_on_one_gateway() {
+async fn both_route_kinds_wait_for_a_shared_host() {
     let on_gateway = |protocol: &str| {
         let mut spec = quickstart();
         spec["exposure"] = json!({ "gateway": {
@@ -85,7 +85,7 @@ async fn routes_of_both_kinds_wait_for_a_host_on_one_gateway() {
     let status = younger.reason("Ready", "False", "RouteConflict").await;
     assert!(message(&status, "Ready").contains("spec.exposure.gateway: host"), "{status:#}");
     assert!(kinds::get(&younger.client, kind("GRPCRoute"), "claims-gw-b", "claims-gw-b").await.is_none());
-    // Off counts as free.
+    // A disabled exposure counts as free.
     let mut off = on_gateway("Http");
     off["exposure"]["gateway"]["enabled"] = json!(false);
     older.apply(off).await;

@@ -1,10 +1,11 @@
-//! A changed configuration is tried before any serving pod is touched.
+//! A changed configuration is checked before any serving pod is changed.
 
 use std::collections::BTreeSet;
 
 use super::{operation::revision, *};
 
-/// With a configuration of its own for each name, and Jobs whose servers fare as the simulated kubelet reads in an image.
+/// A spec with a configuration of its own for each name, and with Jobs whose servers behave as the
+/// simulated kubelet reads from an image.
 fn checked(case: &Case, config: &str, fate: Option<&str>) -> Value {
     let mut spec = json!({
         "image": IMAGE,
@@ -23,7 +24,7 @@ fn checked(case: &Case, config: &str, fate: Option<&str>) -> Value {
     spec
 }
 
-/// UIDs of the servers' pods, and the generation of what makes them.
+/// UIDs of the servers' pods, and the generation of their Deployment.
 async fn servers(case: &Case) -> (BTreeSet<String>, Option<i64>) {
     let pods = case.children(kind("Pod")).await;
     let serves = |pod: &&kube::api::DynamicObject| {
@@ -40,7 +41,7 @@ async fn jobs(case: &Case) -> Vec<(String, String)> {
 }
 
 async fn no_jobs(case: &Case) {
-    wait_for("the Jobs to go", SOON, async || match jobs(case).await {
+    wait_for("the Jobs to be deleted", SOON, async || match jobs(case).await {
         none if none.is_empty() => Ok(()),
         some => Err(format!("{some:?}")),
     })
@@ -49,7 +50,7 @@ async fn no_jobs(case: &Case) {
 }
 
 #[tokio::test]
-async fn a_bad_configuration_is_told_before_any_pod_is_touched_and_reverting_heals() {
+async fn a_bad_configuration_is_reported_before_any_rollout() {
     let case = case("tried").await;
     case.apply(checked(&case, "good", None)).await;
     case.ready().await;
@@ -72,9 +73,9 @@ async fn a_bad_configuration_is_told_before_any_pod_is_touched_and_reverting_hea
     assert_eq!(condition(&status, "Applied"), ("False".into(), "ConfigCheckFailed".into()));
     assert_eq!(status["endpoints"][0]["readyAddresses"], 2, "{status:#}");
     assert_eq!(servers(&case).await, before);
-    assert_eq!(case.children(kind("ConfigMap")).await.len(), 2, "the old one serves, the new one is tried");
+    assert_eq!(case.children(kind("ConfigMap")).await.len(), 2, "the old one serves, the new one is checked");
 
-    // The same is tried again.
+    // The same configuration is checked again.
     kinds::delete(&case.client, kind("Job"), case.ns(), &job).await;
     wait_for("the second try", SOON, async || match jobs(&case).await.as_slice() {
         [(name, uid)] if *name == job && *uid != first => Ok(()),
@@ -90,11 +91,11 @@ async fn a_bad_configuration_is_told_before_any_pod_is_touched_and_reverting_hea
     assert!(!problems(&status).contains("ConfigCheckFailed"), "{status:#}");
     no_jobs(&case).await;
     assert_eq!(servers(&case).await, before);
-    assert_eq!(case.children(kind("ConfigMap")).await.len(), 1, "what never ran is not kept");
+    assert_eq!(case.children(kind("ConfigMap")).await.len(), 1, "a configuration that never ran is not kept");
 }
 
 #[tokio::test]
-async fn a_good_configuration_is_tried_and_then_rolled_once() {
+async fn a_good_configuration_is_checked_and_rolled_once() {
     let case = case("tries").await;
     case.apply(checked(&case, "one", None)).await;
     case.ready().await;
@@ -111,7 +112,7 @@ async fn a_good_configuration_is_tried_and_then_rolled_once() {
     assert!(message(&status, "Ready").contains(&format!("Job tries/{waits}")), "{status:#}");
     assert_eq!(servers(&case).await, before);
 
-    // Another configuration is tried by another Job, and the one that waits is given up.
+    // Another configuration is checked by another Job, and the pending Job is deleted.
     let since = case.world.marker().await;
     case.apply(checked(&case, "three", None)).await;
     let status = case.ready().await;
@@ -138,7 +139,8 @@ async fn a_good_configuration_is_tried_and_then_rolled_once() {
         assert_eq!(wrote, wanted);
     }
 
-    // What ran before is not tried again; and nothing else was written meanwhile.
+    // A configuration that ran before is not checked again; and nothing else was written in the
+    // meantime.
     let since = case.world.marker().await;
     case.apply(checked(&case, "one", None)).await;
     case.ready().await;

@@ -1,4 +1,5 @@
-//! Names that are taken: nothing of ours uses or acts on what is not ours, and what can be taken back is.
+//! Name conflicts: no own object uses or acts on foreign objects, and objects that can be adopted
+//! are adopted.
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -8,7 +9,7 @@ use kube::{
 
 use super::*;
 
-/// What an object may be made again within, after the longest wait for a name.
+/// The limit for recreating an object, after the longest backoff for a name.
 const RELEASED: Duration = Duration::from_secs(40);
 
 async fn namespace(case: &Case) {
@@ -16,7 +17,7 @@ async fn namespace(case: &Case) {
     cluster::apply(&case.client, &namespace).await;
 }
 
-/// A Deployment that somebody made by hand, under the name and the labels of ours.
+/// A Deployment that a user created by hand, under the name and with the labels of the operator's.
 fn by_hand(case: &Case) -> Value {
     let app = format!("{}-all", case.name);
     json!({
@@ -48,7 +49,7 @@ async fn is_there(case: &Case, kind_name: &str, name: &str) -> bool {
     kinds::get(&case.client, kind(kind_name), case.ns(), name).await.is_some()
 }
 
-/// Reason and message of the problem of an object.
+/// Returns reason and message of the problem of an object.
 fn told(status: &Value, object: &str) -> (String, String) {
     let all = status["problems"].as_array().into_iter().flatten();
     let found = all.into_iter().find(|it| it["object"].as_str() == Some(object));
@@ -62,7 +63,7 @@ async fn behind(case: &Case, object: &str) -> Value {
 }
 
 #[tokio::test]
-async fn nothing_of_ours_acts_on_a_foreign_deployment() {
+async fn no_own_object_acts_on_foreign_deployments() {
     let case = case("behind").await;
     namespace(&case).await;
     cluster::apply(&case.client, &by_hand(&case)).await;
@@ -90,7 +91,7 @@ async fn nothing_of_ours_acts_on_a_foreign_deployment() {
 }
 
 #[tokio::test]
-async fn what_acted_on_a_replaced_deployment_is_withdrawn() {
+async fn objects_acting_on_replaced_deployments_are_deleted() {
     let case = case("replaced").await;
     case.apply(acting(&case.name)).await;
     case.until("two pods", SOON, |status| status["pods"] == "2/2").await;
@@ -106,7 +107,7 @@ async fn what_acted_on_a_replaced_deployment_is_withdrawn() {
     for name in ACTING {
         case.gone(name, "replaced-all", SOON).await;
     }
-    // It leads to a Service that is not there, and to nothing that is somebody else's.
+    // The Ingress points to a Service that does not exist, and to no foreign object.
     let status = behind(&case, "Ingress replaced/replaced").await;
     assert!(is_there(&case, "Ingress", "replaced").await);
     assert_eq!(told(&status, "Deployment replaced/replaced-all").0, "NameConflict");
@@ -115,7 +116,7 @@ async fn what_acted_on_a_replaced_deployment_is_withdrawn() {
 }
 
 #[tokio::test]
-async fn a_foreign_claim_is_mounted_by_nothing_of_ours() {
+async fn no_own_pod_mounts_a_foreign_pvc() {
     let case = case("foreign-claim").await;
     namespace(&case).await;
     let claim = json!({
@@ -142,7 +143,7 @@ async fn a_foreign_claim_is_mounted_by_nothing_of_ours() {
 }
 
 #[tokio::test]
-async fn a_foreign_secret_is_the_key_only_where_it_is_named() {
+async fn a_foreign_secret_is_used_only_when_named() {
     let case = case("foreign-key").await;
     namespace(&case).await;
     let secret = json!({
@@ -163,9 +164,9 @@ async fn a_foreign_secret_is_the_key_only_where_it_is_named() {
     case.ready().await;
 }
 
-/// Nothing tells of its release, so it is looked at: rarely, and healed within 30 s all the same.
+/// No watch reports its release, so it is polled: rarely, but it is healed within 30 s.
 #[tokio::test]
-async fn a_foreign_key_costs_one_look_in_30_s() {
+async fn a_foreign_key_is_read_every_30_s() {
     let case = case("rare-key").await;
     namespace(&case).await;
     let secret = json!({
@@ -187,7 +188,7 @@ async fn a_foreign_key_costs_one_look_in_30_s() {
     let lines: Vec<String> =
         requests.iter().map(|it| format!("{} {} {}", it.verb, it.resource, it.name)).collect();
     println!(
-        "FIGURE conflicts: {} requests in {watched:?} while the key is somebody else's: {lines:#?}",
+        "FIGURE conflicts: {} requests in {watched:?} while the key is foreign: {lines:#?}",
         lines.len()
     );
     let looks = requests.iter().filter(|it| it.resource == "secrets").count();
@@ -200,7 +201,7 @@ async fn a_foreign_key_costs_one_look_in_30_s() {
 }
 
 #[tokio::test]
-async fn limits_in_a_namespace_of_others_are_a_warning() {
+async fn limits_in_a_shared_namespace_are_a_warning() {
     let case = case("shared-limits").await;
     namespace(&case).await;
     let mut spec = quickstart();
@@ -239,7 +240,8 @@ async fn a_foreign_pod_with_our_labels_is_reported() {
     case.until("healed", SOON, |status| !found(status)).await;
 }
 
-/// As a backup tool makes it again: with labels and annotations, without an owner, and as itself.
+/// Recreates an object as a backup tool does: with labels and annotations, without an owner, and
+/// under its own field manager.
 async fn restore(case: &Case, kind_name: &str, name: &str) -> String {
     let mut object = serde_json::to_value(case.child(kind_name, name).await).unwrap();
     object["metadata"]
@@ -258,7 +260,7 @@ async fn restore(case: &Case, kind_name: &str, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn restored_children_are_taken_back_as_they_are() {
+async fn restored_objects_are_adopted_unchanged() {
     let case = case("taken-back").await;
     let spec = everything(&case.name);
     case.apply(spec.clone()).await;
@@ -292,7 +294,7 @@ async fn restored_children_are_taken_back_as_they_are() {
 }
 
 #[tokio::test]
-async fn what_was_kept_for_a_resource_that_is_gone_is_taken_over_as_told() {
+async fn data_retained_after_deletion_is_adopted_as_advised() {
     let old = case("kept-old").await;
     old.apply(quickstart()).await;
     let claim = old.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
@@ -300,7 +302,7 @@ async fn what_was_kept_for_a_resource_that_is_gone_is_taken_over_as_told() {
     let mut spec = quickstart();
     spec["nameOverride"] = json!("kept-old");
     spec["namespace"] = json!({ "name": "kept-old" });
-    // While the other one lives, it is in use.
+    // While the other resource exists, the object is in use.
     renamed.apply(spec).await;
     let object = "PersistentVolumeClaim kept-old/kept-old-data";
     let status = renamed.until("the conflict", SOON, |status| told(status, object).0 == "NameConflict").await;
@@ -315,7 +317,7 @@ async fn what_was_kept_for_a_resource_that_is_gone_is_taken_over_as_told() {
     renamed.until("told how", RELEASED, told_both).await;
     let began = Instant::now();
     old.gone("Deployment", "kept-old-all", Duration::from_secs(60)).await;
-    println!("the garbage collector took {:?}", began.elapsed());
+    println!("the garbage collector needed {:?}", began.elapsed());
     let over = json!({ "metadata": { "labels": { "app.kubernetes.io/instance": "kept-new" } } });
     kinds::edit(&old.client, kind("PersistentVolumeClaim"), "kept-old", "kept-old-data", &over).await;
     let namespaces: Api<Namespace> = Api::all(old.client.clone());

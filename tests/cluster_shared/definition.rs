@@ -1,4 +1,4 @@
-//! The definition as people install it, with kubectl.
+//! The CRD as users install it, with kubectl.
 
 use std::{
     fs,
@@ -7,15 +7,15 @@ use std::{
 
 use super::*;
 
-/// `kubectl apply` keeps what it applied in an annotation, and those are 262,144 bytes at most.
+/// `kubectl apply` stores the applied object in an annotation, and those are limited to 262,144 bytes.
 #[tokio::test]
-async fn the_definition_is_applied_client_side_and_server_side() {
+async fn the_crd_applies_client_side_and_server_side() {
     let world = shared_operator().await;
     let Some(plane) = world.env.control_plane() else {
         println!("skipped: kubectl is the local control plane's");
         return;
     };
-    // In a group of its own: the one in use stays as it is.
+    // In a group of its own: the CRD in use stays unchanged.
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/logpilotclusters.logpilot.io.yaml");
     let text = fs::read_to_string(file).unwrap().replace("logpilot.io", "applied.example.com");
     let path = std::env::temp_dir().join(format!("definition-{}.yaml", std::process::id()));

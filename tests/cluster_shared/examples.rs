@@ -1,15 +1,16 @@
 //! Every example on a real API server, until all its pods are ready.
 //!
-//! They are applied as they are written, but for what only one of them can have at a time, or what is a site's own:
+//! They are applied as they are written, except for what only one of them can have at a time, or
+//! what depends on the site:
 //!
 //! | Field | Becomes |
 //! |---|---|
-//! | the resource's name, and its namespace | `ex-` and the file's name, so that none meets another |
-//! | `nameOverride` | what the children were called, so that patches still find them |
+//! | the resource's name, and its namespace | `ex-` and the file's name, to avoid collisions |
+//! | `nameOverride` | the original name of the objects, so that patches still find them |
 //! | `systemNamespace.name` | the namespace's name and `-system` |
-//! | names of storage classes | left out: the default class |
-//! | numbers of node ports | left out: allocated |
-//! | the image of a restore's Job | one whose pod waits until the test says how it ended |
+//! | names of storage classes | omitted: the default class |
+//! | numbers of node ports | omitted: allocated |
+//! | the image of a restore's Job | one whose pod waits until the test determines its result |
 //!
 //! The overlays under `kustomize/` have names of their own and are applied as Kustomize renders them.
 
@@ -20,13 +21,13 @@ use kube::api::DeleteParams;
 
 use super::*;
 
-/// So many at a time: each of them brings up to seven pods.
+/// The number of concurrent examples: each of them creates up to seven pods.
 const AT_ONCE: usize = 6;
 
 struct Example {
     file: String,
     resource: Value,
-    /// What has to be there before, as its first lines say.
+    /// The objects that must exist before, as its first lines say.
     needs: Vec<Value>,
 }
 
@@ -75,7 +76,7 @@ async fn run(example: Example) -> String {
         status["pods"].as_str().unwrap_or_default(),
         warned.join(", ")
     );
-    // No finalizer: it is gone at once, and Kubernetes takes the rest.
+    // No finalizer: it is deleted immediately, and Kubernetes deletes the rest.
     case.delete().await;
     let namespaces = kinds::api(&case.client, kind("Namespace"), "");
     for name in [status["namespace"].as_str(), example.resource["spec"]["systemNamespace"]["name"].as_str()] {
@@ -167,7 +168,7 @@ fn of_overlay(kubectl: &Path, stage: &str) -> Example {
     let mut needs = cluster::documents(std::str::from_utf8(&output.stdout).unwrap());
     let at = needs.iter().position(|it| it["kind"] == "LogPilotCluster").unwrap();
     let mut resource = needs.remove(at);
-    // Kustomize says a namespace for every kind that it does not know.
+    // Kustomize sets a namespace for every kind that it does not know.
     resource["metadata"].as_object_mut().unwrap().remove("namespace");
     Example { file: format!("kustomize/{stage}"), resource, needs }
 }

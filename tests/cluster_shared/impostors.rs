@@ -1,4 +1,5 @@
-//! Who may make pods in one namespace changes nothing about clusters in others, whatever the pods' labels say.
+//! A user who may create pods in one namespace affects no resource in another, whatever the pods'
+//! labels say.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -20,7 +21,7 @@ async fn pod(case: &Case, namespace: &str, component: &str, image: &str) {
 }
 
 #[tokio::test]
-async fn pods_of_another_namespace_neither_stop_servers_nor_stand_in_the_status() {
+async fn foreign_namespace_pods_affect_neither_servers_nor_status() {
     let case = case("impostor").await;
     let mut spec = quickstart();
     case.apply(spec.clone()).await;
@@ -28,7 +29,7 @@ async fn pods_of_another_namespace_neither_stop_servers_nor_stand_in_the_status(
     let elsewhere = "impostors-own";
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": elsewhere } });
     cluster::apply(&case.client, &namespace).await;
-    // One that says it is restoring the data, so that no server may run, and a server that does not run.
+    // A pod that claims to restore the data, so that no server may run, and a server that does not run.
     pod(&case, elsewhere, "restore", IMAGE).await;
     pod(&case, elsewhere, "all", "danpung2/logpilot:1.3.0-image-pull").await;
     let pods: Api<Pod> = Api::namespaced(case.client.clone(), elsewhere);
@@ -41,7 +42,7 @@ async fn pods_of_another_namespace_neither_stop_servers_nor_stand_in_the_status(
         .await
         .unwrap();
     }
-    // A reconcile that begins later.
+    // A later reconcile.
     spec["components"]["all"]["terminationGracePeriodSeconds"] = json!(41);
     case.apply(spec).await;
     let status = case.ready().await;

@@ -1,5 +1,5 @@
-//! What one user sees of one resource, on a real API server. All tests share one operator and run side by side,
-//! each with a resource, and so a namespace, of its own.
+//! One user's view of one resource, on a real API server. All tests share one operator and run
+//! concurrently, each with its own resource and namespace.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +11,7 @@
     clippy::duration_suboptimal_units,
     clippy::single_match_else,
     clippy::default_trait_access,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 mod canary;
@@ -70,7 +70,7 @@ fn three_modes() -> Value {
     json!({ "image": IMAGE, "components": { "all": {}, "rest": {}, "grpc": {} } })
 }
 
-/// A child of every kind, at hosts of its own.
+/// A spec with an object of every kind, with unique hosts.
 fn everything(name: &str) -> Value {
     json!({
         "image": IMAGE,
@@ -106,7 +106,7 @@ fn everything(name: &str) -> Value {
     })
 }
 
-/// A PodMonitor stands in place of a ServiceMonitor: one resource never has both.
+/// A PodMonitor replaces the ServiceMonitor: one resource never has both.
 async fn with_monitor_of(case: &Case, kind: &Kind) {
     if kind.kind == "PodMonitor" {
         let mut spec = everything(&case.name);
@@ -119,7 +119,7 @@ async fn with_monitor_of(case: &Case, kind: &Kind) {
 }
 
 #[tokio::test]
-async fn a_full_cluster_is_made_with_one_write_per_child_and_no_read() {
+async fn each_object_costs_one_write_and_no_read() {
     let world = shared_operator().await;
     let case = Case::new(world, "full").await;
     let since = world.marker().await;
@@ -136,10 +136,11 @@ async fn a_full_cluster_is_made_with_one_write_per_child_and_no_read() {
     // One node: SQLite's write-ahead log needs one host.
     assert!(problems(&status).contains("StorageSingleNode"));
     if since.is_some() {
-        // Namespace, account, Secret, claim, and a ConfigMap, Deployment, Service and policy for each of three.
+        // Namespace, ServiceAccount, Secret, PVC, and a ConfigMap, Deployment, Service and
+        // NetworkPolicy for each of three.
         let children = 4 + 3 * 4;
         assert_eq!(writes(&requests).len(), children, "{requests:#?}");
-        // Up to the status that says so: the first one after the last child.
+        // Up to the status that reports it: the first one after the last object.
         let last = requests.iter().rposition(|it| writes(std::slice::from_ref(it)).len() == 1).unwrap();
         let said = last + requests[last..].iter().position(|it| it.subresource == "status").unwrap();
         let all: Vec<_> =
@@ -151,7 +152,7 @@ async fn a_full_cluster_is_made_with_one_write_per_child_and_no_read() {
 
 /// Fault catalogue: F54.
 #[tokio::test]
-async fn every_child_that_is_deleted_comes_back_by_one_write_and_no_read() {
+async fn a_deleted_object_is_recreated_in_one_write() {
     let case = case("deleted").await;
     case.apply(everything(&case.name)).await;
     case.ready().await;
@@ -179,11 +180,11 @@ async fn every_child_that_is_deleted_comes_back_by_one_write_and_no_read() {
     }
 }
 
-/// By kind: a value of ours changed, and a field of ours taken away.
+/// By kind: a change of an owned value, and a removal of an owned field.
 fn edits(kind: &str) -> Vec<(&'static str, Value)> {
     match kind {
         "ServiceAccount" => vec![("a value", json!({ "automountServiceAccountToken": true }))],
-        // Immutable: its data cannot be changed, only its metadata.
+        // Immutable: only its metadata can be changed, not its data.
         "ConfigMap" => vec![],
         "Deployment" => vec![
             (
@@ -247,13 +248,13 @@ fn edits(kind: &str) -> Vec<(&'static str, Value)> {
             ("a value", json!({ "spec": { "endpoints": [] } })),
             ("a field", json!({ "spec": { "selector": null } })),
         ],
-        other => panic!("no edits for {other}: say what drift of the new kind looks like"),
+        other => panic!("no edits for {other}: add what drift of the new kind looks like"),
     }
 }
 
 /// Fault catalogue: F17, F55, F56, F57.
 #[tokio::test]
-async fn every_child_that_is_changed_by_hand_is_repaired_by_one_write_and_no_read() {
+async fn a_manual_change_is_reverted_in_one_write() {
     let case = case("changed").await;
     case.apply(everything(&case.name)).await;
     case.ready().await;
@@ -264,7 +265,7 @@ async fn every_child_that_is_changed_by_hand_is_repaired_by_one_write_and_no_rea
         let mut edits = edits(kind.kind);
         edits.push(("a label", json!({ "metadata": { "labels": { "logpilot.io/cluster": "other" } } })));
         edits.push((
-            "a label taken away",
+            "a label removed",
             json!({ "metadata": { "labels": { "app.kubernetes.io/name": null } } }),
         ));
         edits.push((
@@ -281,7 +282,7 @@ async fn every_child_that_is_changed_by_hand_is_repaired_by_one_write_and_no_rea
                 meant(seen) == meant(&before)
             })
             .await;
-            println!("{} {name}, {what}: repaired after {:?}", kind.kind, changed.elapsed());
+            println!("{} {name}, {what}: reverted after {:?}", kind.kind, changed.elapsed());
             case.ready().await;
             if since.is_some() {
                 let requests = case.requests(since.as_ref()).await;
@@ -293,7 +294,7 @@ async fn every_child_that_is_changed_by_hand_is_repaired_by_one_write_and_no_rea
 }
 
 #[tokio::test]
-async fn a_namespace_label_of_ours_comes_back_and_others_stay() {
+async fn own_namespace_labels_are_restored_foreign_ones_kept() {
     let case = case("nslabel").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -309,14 +310,14 @@ async fn a_namespace_label_of_ours_comes_back_and_others_stay() {
 }
 
 #[tokio::test]
-async fn a_field_taken_out_of_the_spec_goes_and_fields_of_others_stay() {
+async fn removed_fields_are_deleted_foreign_ones_kept() {
     let case = case("fields").await;
     let mut spec = quickstart();
     spec["components"]["all"]["nodeSelector"] = json!({ "kubernetes.io/os": "linux" });
     spec["components"]["all"]["env"] = json!([{ "name": "TZ", "value": "UTC" }]);
     spec["components"]["all"]["loadBalancer"] = json!({});
     spec["commonLabels"] = json!({ "team": "a" });
-    // The nodes of the test cluster carry no such label; placement is not what is looked at.
+    // The nodes of the test cluster carry no such label; the test does not check placement.
     case.apply(spec).await;
     case.until("Applied", SOON, |status| condition(status, "Applied").0 == "True").await;
     let name = "fields-all";
@@ -340,7 +341,7 @@ async fn a_field_taken_out_of_the_spec_goes_and_fields_of_others_stay() {
 }
 
 #[tokio::test]
-async fn a_node_port_moves_to_a_port_while_another_one_has_it() {
+async fn a_node_port_moves_between_service_ports() {
     let case = case("nodeports").await;
     let with = |node_port: Value| {
         let mut spec = quickstart();
@@ -349,7 +350,7 @@ async fn a_node_port_moves_to_a_port_while_another_one_has_it() {
     };
     case.apply(with(json!({ "grpc": 30017 }))).await;
     case.ready().await;
-    // It stays what it is, and nobody asks for it any more.
+    // It stays unchanged, and nothing requests it any more.
     case.apply(with(json!({ "enabled": true }))).await;
     case.ready().await;
     case.apply(with(json!({ "http": 30017 }))).await;
@@ -361,15 +362,15 @@ async fn a_node_port_moves_to_a_port_while_another_one_has_it() {
     let service = case.child_until("Service", name, "moved", SOON, moved).await;
     assert_ne!(of(&service, 1), 30017);
     case.ready().await;
-    // And what was given instead stays.
+    // The replacement stays.
     assert_eq!(of(&case.child("Service", name).await, 1), of(&service, 1));
 }
 
 /// Fault catalogue: F58.
 #[tokio::test]
-async fn foreign_objects_of_our_names_are_named_and_never_touched() {
+async fn foreign_objects_are_reported_and_never_changed() {
     let case = case("taken").await;
-    // Everything that the plan will make, taken beforehand by somebody else.
+    // Every object of the plan, created beforehand by another client.
     let text = std::process::Command::new(env!("CARGO_BIN_EXE_logpilot-operator"))
         .args(["plan", "-f", "-"])
         .stdin(std::process::Stdio::piped())
@@ -394,11 +395,11 @@ async fn foreign_objects_of_our_names_are_named_and_never_touched() {
             .unwrap()
             .retain(|field, _| field == "name" || field == "namespace");
         if kind == "HorizontalPodAutoscaler" {
-            // A real one: it would scale the Deployment that stands beside it.
+            // A real autoscaler would scale the Deployment next to it.
             manifest["spec"]["scaleTargetRef"]["name"] = json!("elsewhere");
         }
         if kind == "Secret" {
-            // Its key is hidden in the plan; a good one is what is taken here.
+            // The plan hides its key; the foreign Secret has a valid one.
             manifest
                 .as_object_mut()
                 .unwrap()
@@ -434,7 +435,7 @@ async fn foreign_objects_of_our_names_are_named_and_never_touched() {
         kinds::assert_same(&now, &before);
         assert_eq!(now.metadata.uid, before.metadata.uid);
     }
-    // Release one name: it is taken within the longest wait for a name.
+    // Frees one name: the operator takes it within the longest backoff for a name.
     kinds::delete(&case.client, kind("ServiceAccount"), case.ns(), "taken").await;
     case.child_until("ServiceAccount", "taken", "made", Duration::from_secs(40), |seen| {
         seen.metadata.owner_references.is_some()
@@ -443,7 +444,7 @@ async fn foreign_objects_of_our_names_are_named_and_never_touched() {
 }
 
 #[tokio::test]
-async fn two_clusters_that_want_one_name_are_told_which_one_has_it() {
+async fn contending_resources_are_told_the_owner() {
     let first = case("name-first").await;
     let second = case("name-second").await;
     let spec = |claim: bool| {
@@ -464,7 +465,7 @@ async fn two_clusters_that_want_one_name_are_told_which_one_has_it() {
 
 /// Fault catalogue: F54.
 #[tokio::test]
-async fn a_lost_claim_is_not_replaced_until_the_loss_is_accepted() {
+async fn a_lost_pvc_waits_for_accepted_loss() {
     let case = case("lost").await;
     case.apply(quickstart()).await;
     let uid_before = case.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
@@ -483,7 +484,7 @@ async fn a_lost_claim_is_not_replaced_until_the_loss_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_restored_claim_with_our_label_ends_the_loss() {
+async fn a_restored_labelled_pvc_ends_the_loss() {
     let case = case("restored").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -500,7 +501,7 @@ async fn a_restored_claim_with_our_label_ends_the_loss() {
     assert_eq!(status["volumes"][0]["uid"], restored.as_str());
 }
 
-/// Deletes the claim with the pods that hold it: its protection lasts as long as they do.
+/// Deletes the PVC with the pods that use it: its protection lasts as long as they do.
 async fn lose_claim(case: &Case) {
     let claim = format!("{}-data", case.name);
     let before = case.child("PersistentVolumeClaim", &claim).await;
@@ -508,7 +509,7 @@ async fn lose_claim(case: &Case) {
     let patch = json!({ "metadata": { "finalizers": null } });
     let api = kinds::api(&case.client, kind("PersistentVolumeClaim"), case.ns());
     let _ = api.patch(&claim, &PatchParams::default(), &Patch::Merge(patch)).await;
-    wait_for("the claim to go", SOON, async || match api.get_opt(&claim).await.unwrap() {
+    wait_for("the PVC to be deleted", SOON, async || match api.get_opt(&claim).await.unwrap() {
         Some(now) if now.metadata.uid == before.metadata.uid => Err("still there".to_owned()),
         _ => Ok(()),
     })
@@ -518,7 +519,7 @@ async fn lose_claim(case: &Case) {
 
 /// Fault catalogue: F62.
 #[tokio::test]
-async fn a_namespace_deleted_under_the_cluster_is_waited_out_and_made_again_without_the_data() {
+async fn a_deleted_namespace_is_recreated_without_its_data() {
     let case = case("nsgone").await;
     case.apply(quickstart()).await;
     let uid = case.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
@@ -537,13 +538,13 @@ async fn a_namespace_deleted_under_the_cluster_is_waited_out_and_made_again_with
 }
 
 #[tokio::test]
-async fn a_resource_made_again_while_its_old_namespace_goes_starts_afresh() {
+async fn a_recreated_resource_waits_for_namespace_termination() {
     let case = case("nsgoing").await;
     case.apply(quickstart()).await;
     let before = case.ready().await["volumes"][0]["uid"].as_str().unwrap().to_owned();
     case.delete().await;
     let api = case.api();
-    wait_for("the resource to go", SOON, async || match api.get_opt(&case.name).await {
+    wait_for("the resource to be deleted", SOON, async || match api.get_opt(&case.name).await {
         Ok(None) => Ok(()),
         _ => Err("still there".to_owned()),
     })
@@ -568,7 +569,7 @@ async fn a_resource_made_again_while_its_old_namespace_goes_starts_afresh() {
 
 /// Fault catalogue: F71.
 #[tokio::test]
-async fn an_autoscaler_is_never_written_over_and_takes_and_gives_back_without_a_dip() {
+async fn autoscaler_handover_never_reduces_replicas() {
     let case = case("scaled").await;
     let fixed = json!({ "image": IMAGE, "components": { "rest": { "replicas": 3 } } });
     let autoscaled = json!({ "image": IMAGE, "components": { "rest": { "autoscaling": { "minReplicas": 2, "maxReplicas": 10 } } } });
@@ -579,7 +580,7 @@ async fn an_autoscaler_is_never_written_over_and_takes_and_gives_back_without_a_
     case.ready().await;
     let replicas =
         async || case.child("Deployment", "scaled-rest").await.data["spec"]["replicas"].as_i64().unwrap();
-    assert_eq!(replicas().await, 3, "handing over keeps what runs");
+    assert_eq!(replicas().await, 3, "the handover keeps the running pods");
     scale(&case, "scaled-rest", 7).await;
     case.until("7 pods", SOON, |status| status["pods"] == "7/7").await;
     // Changes for other reasons leave the number alone.
@@ -603,17 +604,17 @@ async fn an_autoscaler_is_never_written_over_and_takes_and_gives_back_without_a_
     .await;
     assert_eq!(replicas().await, 7);
     let lowest = floor.stop().await;
-    assert!(lowest >= 3, "never below what ran: {lowest}");
-    // Made again, it starts where it was.
+    assert!(lowest >= 3, "never below the running number: {lowest}");
+    // Recreated, it starts with its previous number.
     kinds::delete(&case.client, kind("Deployment"), case.ns(), "scaled-rest").await;
-    case.child_until("Deployment", "scaled-rest", "made again at 7", REPAIR, |seen| {
+    case.child_until("Deployment", "scaled-rest", "recreated with 7", REPAIR, |seen| {
         seen.data["spec"]["replicas"] == 7
     })
     .await;
     case.ready().await;
     scale(&case, "scaled-rest", 5).await;
     case.until("5 pods", SOON, |status| status["pods"] == "5/5").await;
-    // And back: the number is the spec's from now on.
+    // And back: from now on the spec decides the number.
     let floor = watch_floor(&case, "scaled-rest").await;
     let mut back = fixed.clone();
     back["components"]["rest"]["replicas"] = json!(4);
@@ -622,7 +623,7 @@ async fn an_autoscaler_is_never_written_over_and_takes_and_gives_back_without_a_
         .await;
     assert!(floor.stop().await >= 4);
     case.gone("HorizontalPodAutoscaler", "scaled-rest", SOON).await;
-    // What the autoscaler that is gone wrote last is nobody's wish any more.
+    // The last number of the deleted autoscaler no longer counts.
     scale(&case, "scaled-rest", 1).await;
     case.child_until("Deployment", "scaled-rest", "4 pods again", REPAIR, |seen| {
         seen.data["spec"]["replicas"] == 4
@@ -641,7 +642,7 @@ async fn scale(case: &Case, name: &str, replicas: i32) {
     api.replace_scale(name, &parameters, &scale).await.unwrap();
 }
 
-/// The lowest number of wanted pods that a watch sees.
+/// The lowest desired number of pods that a watch observes.
 struct Floor {
     stop: tokio::sync::oneshot::Sender<()>,
     lowest: tokio::task::JoinHandle<i64>,
@@ -679,7 +680,7 @@ async fn watch_floor(case: &Case, name: &str) -> Floor {
 
 /// Fault catalogue: F76.
 #[tokio::test]
-async fn a_broken_image_is_named_within_5_seconds_and_reverting_heals() {
+async fn a_broken_image_is_reported_within_5_seconds() {
     let case = case("broken").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -704,7 +705,7 @@ async fn a_broken_image_is_named_within_5_seconds_and_reverting_heals() {
         assert!(problem["message"].as_str().unwrap().contains(word), "{problem:#}");
         assert!(problem["object"].as_str().unwrap().starts_with("Pod broken/broken-all-"), "{problem:#}");
         assert!(!problem["action"].as_str().unwrap().is_empty());
-        // The old pod keeps serving, and the spec is taken back while the operator waits for the bad one.
+        // The old pod keeps serving, and the spec is reverted while the operator waits for the bad pod.
         assert_eq!(status["endpoints"][0]["readyAddresses"], 1, "{status:#}");
         case.apply(quickstart()).await;
         let status = case.ready().await;
@@ -714,7 +715,7 @@ async fn a_broken_image_is_named_within_5_seconds_and_reverting_heals() {
 
 /// Fault catalogue: F64.
 #[tokio::test]
-async fn pods_that_no_node_takes_and_quotas_are_told_in_the_cluster_s_own_words() {
+async fn scheduling_and_quota_problems_quote_kubernetes() {
     let case = case("unplaced").await;
     let mut spec = quickstart();
     spec["components"]["all"]["nodeSelector"] = json!({ "disk": "nowhere" });
@@ -730,7 +731,7 @@ async fn pods_that_no_node_takes_and_quotas_are_told_in_the_cluster_s_own_words(
     cluster::apply(&case.client, &quota).await;
     let mut spec = quickstart();
     spec["components"]["all"]["replicas"] = json!(3);
-    // The quota's own controller has to have counted first.
+    // The quota's own controller has to count first.
     wait_for("the quota to be counted", SOON, async || {
         let quota = kube::Api::<k8s_openapi::api::core::v1::ResourceQuota>::namespaced(
             case.client.clone(),
@@ -751,7 +752,7 @@ async fn pods_that_no_node_takes_and_quotas_are_told_in_the_cluster_s_own_words(
 }
 
 #[tokio::test]
-async fn a_claim_that_nobody_provisions_is_named() {
+async fn a_pvc_without_provisioner_is_reported() {
     let case = case("pending").await;
     let mut spec = quickstart();
     spec["storage"] = json!({ "volume": { "storageClassName": "never" } });
@@ -762,7 +763,7 @@ async fn a_claim_that_nobody_provisions_is_named() {
 }
 
 #[tokio::test]
-async fn a_deleted_cluster_leaves_only_its_data_and_its_namespace_and_finds_them_again() {
+async fn deletion_retains_data_for_the_next_resource() {
     let case = case("kept").await;
     case.apply(everything(&case.name)).await;
     let status = case.ready().await;
@@ -770,11 +771,13 @@ async fn a_deleted_cluster_leaves_only_its_data_and_its_namespace_and_finds_them
     let namespace = case.child("Namespace", case.ns()).await;
     case.delete().await;
     for kind in of_management(Management::Managed) {
-        wait_for(format!("every {} to go", kind.kind), Duration::from_secs(90), async || {
-            match case.children(kind).await.len() {
-                0 => Ok(()),
-                left => Err(format!("{left} left")),
-            }
+        wait_for(format!("every {} to be deleted", kind.kind), Duration::from_secs(90), async || match case
+            .children(kind)
+            .await
+            .len()
+        {
+            0 => Ok(()),
+            left => Err(format!("{left} left")),
         })
         .await
         .unwrap();
@@ -788,7 +791,7 @@ async fn a_deleted_cluster_leaves_only_its_data_and_its_namespace_and_finds_them
 }
 
 #[tokio::test]
-async fn with_policy_delete_everything_goes() {
+async fn with_policy_delete_everything_is_deleted() {
     let case = case("all-gone").await;
     let mut spec = quickstart();
     spec["namespace"] = json!({ "deletionPolicy": "Delete" });
@@ -801,7 +804,7 @@ async fn with_policy_delete_everything_goes() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_another_cluster_uses_is_not_deleted_with_its_maker() {
+async fn a_shared_namespace_outlives_its_creator() {
     let maker = case("shared-ns").await;
     let guest = case("shared-guest").await;
     let mut spec = quickstart();
@@ -823,7 +826,7 @@ async fn a_namespace_that_another_cluster_uses_is_not_deleted_with_its_maker() {
 }
 
 #[tokio::test]
-async fn a_foreign_namespace_is_used_and_never_changed() {
+async fn a_foreign_namespace_is_used_but_never_changed() {
     let case = case("theirs").await;
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "theirs-ns", "labels": { "owner": "them" } } });
     cluster::apply(&case.client, &namespace).await;
@@ -833,8 +836,8 @@ async fn a_foreign_namespace_is_used_and_never_changed() {
     case.apply(spec).await;
     case.ready().await;
     case.delete().await;
-    // The garbage collector learns of new kinds of owners every 30 s.
-    wait_for("the Deployment to go", Duration::from_secs(90), async || {
+    // The garbage collector learns of new owner kinds every 30 s.
+    wait_for("the Deployment to be deleted", Duration::from_secs(90), async || {
         match kinds::get(&case.client, kind("Deployment"), "theirs-ns", "theirs-all").await {
             None => Ok(()),
             Some(_) => Err("still there".to_owned()),
@@ -846,7 +849,7 @@ async fn a_foreign_namespace_is_used_and_never_changed() {
 }
 
 #[tokio::test]
-async fn the_api_key_must_be_there_and_not_empty_and_rolls_the_pods_when_it_changes() {
+async fn a_changed_api_key_rolls_the_pods() {
     let case = case("key").await;
     let mut spec = quickstart();
     spec["auth"] = json!({ "apiKeySecret": { "name": "mine", "key": "token" } });
@@ -861,7 +864,7 @@ async fn the_api_key_must_be_there_and_not_empty_and_rolls_the_pods_when_it_chan
         })
     };
     cluster::apply(&case.client, &secret("")).await;
-    // Looked at every 10 s while a rollout is held for it.
+    // Read every 10 s while a rollout is blocked on it.
     case.until("an empty key", SOON, |status| message(status, "Stalled").contains("empty")).await;
     cluster::apply(&case.client, &secret("canary-0\n")).await;
     case.until("a line break", SOON, |status| message(status, "Stalled").contains("printf %s")).await;
@@ -874,7 +877,7 @@ async fn the_api_key_must_be_there_and_not_empty_and_rolls_the_pods_when_it_chan
     let before = hash().await;
     assert!(!before.contains("canary"), "{before}");
     cluster::apply(&case.client, &secret("canary-2")).await;
-    spec["commonAnnotations"] = json!({ "note": "an edit is when a user expects a look" });
+    spec["commonAnnotations"] = json!({ "note": "users expect a read after an edit" });
     case.apply(spec).await;
     case.ready().await;
     assert_ne!(hash().await, before);
@@ -883,7 +886,7 @@ async fn the_api_key_must_be_there_and_not_empty_and_rolls_the_pods_when_it_chan
 }
 
 #[tokio::test]
-async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_once() {
+async fn a_config_change_rolls_once_and_keeps_rollback() {
     let case = case("config").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -899,7 +902,7 @@ async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_on
     assert_eq!(maps().await, 2, "the old one serves a rollback");
     let hash = status["components"][0]["configHash"].as_str().unwrap().to_owned();
     let new = format!("config-all-config-{hash}");
-    // Who runs what is told by the pods; the old one has gone when its last pod has.
+    // The pods show which version runs; the old one has ended when its last pod has.
     let told = |status: &Value| -> Vec<(String, i64)> {
         let configs = status["components"][0]["configs"].as_array().unwrap().iter();
         configs.map(|it| (it["name"].as_str().unwrap().to_owned(), it["pods"].as_i64().unwrap())).collect()
@@ -910,7 +913,8 @@ async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_on
     assert_eq!(told(&status), [(new.clone(), 1), (old.clone(), 0)]);
     let map = case.child("ConfigMap", &format!("config-all-config-{hash}")).await;
     assert!(map.data["data"]["application.yml"].as_str().unwrap().contains("indent-output: true"));
-    // An immutable map that was deleted and came back with other data is nobody's configuration.
+    // An immutable ConfigMap that was deleted and recreated with other data is not a valid
+    // configuration.
     let name = format!("config-all-config-{hash}");
     let mut fake = serde_json::to_value(&map).unwrap();
     fake["metadata"]
@@ -932,7 +936,7 @@ async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_on
     case.ready().await;
     let status = case.until("rolled back", SOON, rolled_out).await;
     assert_eq!(told(&status), [(old.clone(), 1), (new.clone(), 0)]);
-    // No pod can start with the next one.
+    // No pod can start with the next configuration.
     let mut spec = quickstart();
     spec["config"] = json!({ "overlay": { "spring": { "jackson": { "time-zone": "UTC" } } } });
     spec["components"]["all"]["nodeSelector"] = json!({ "nowhere": "1" });
@@ -943,7 +947,7 @@ async fn a_config_change_makes_a_new_map_keeps_the_old_for_rollback_and_rolls_on
 }
 
 #[tokio::test]
-async fn paused_writes_nothing_and_still_tells_the_truth() {
+async fn a_paused_resource_writes_only_its_status() {
     let case = case("on-pause").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -965,7 +969,7 @@ async fn paused_writes_nothing_and_still_tells_the_truth() {
 
 /// Fault catalogue: F06, F74.
 #[tokio::test]
-async fn a_resource_whose_plan_panics_or_hangs_delays_no_other() {
+async fn a_hanging_plan_delays_no_other_resource() {
     let panics = case(PANICS).await;
     let hangs = case(HANGS).await;
     let third = case("unharmed").await;
@@ -976,18 +980,18 @@ async fn a_resource_whose_plan_panics_or_hangs_delays_no_other() {
     let started = Instant::now();
     third.apply(quickstart()).await;
     third.ready().await;
-    println!("beside a panic and a hang: Ready after {:?}", started.elapsed());
+    println!("next to a panic and a hang: Ready after {:?}", started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(10));
     let status = hangs
         .until("given up", Duration::from_secs(90), |status| {
             condition(status, "Stalled").1 == "InternalError"
         })
         .await;
-    assert!(message(&status, "Stalled").contains("did not end in time"), "{status:#}");
+    assert!(message(&status, "Stalled").contains("exceeded its time limit"), "{status:#}");
 }
 
 #[tokio::test]
-async fn storage_grows_and_what_is_gone_from_the_spec_keeps_its_data() {
+async fn storage_grows_and_removed_components_keep_data() {
     let case = case("grows").await;
     let spec = |size: &str, rest: bool| {
         let mut spec = json!({

@@ -5,7 +5,7 @@ use kube::api::PostParams;
 use super::*;
 
 #[tokio::test]
-async fn policies_are_on_by_default_follow_the_spec_and_can_be_turned_off() {
+async fn network_policies_are_optional_and_follow_the_spec() {
     let case = case("policies").await;
     let mut spec = quickstart();
     case.apply(spec.clone()).await;
@@ -16,7 +16,7 @@ async fn policies_are_on_by_default_follow_the_spec_and_can_be_turned_off() {
         json!({ "ports": [{ "port": 8080, "protocol": "TCP" }, { "port": 50051, "protocol": "TCP" }] })
     );
     assert_eq!(rules("ingress").await[1]["ports"][0]["port"], 8081);
-    // Every form of a peer is one that the API server takes, and stores as it was written.
+    // The API server accepts every form of a peer, and stores it as written.
     spec["networkPolicy"] = json!({
         "clients": [
             { "namespaceSelector": {} }, { "podSelector": { "matchLabels": { "a": "b" } } },
@@ -31,7 +31,7 @@ async fn policies_are_on_by_default_follow_the_spec_and_can_be_turned_off() {
     assert_eq!(rules("egress").await[1]["ports"][0]["endPort"], 445);
     let since = case.world.marker().await;
     case.annotate("look", "again").await;
-    // What scrapes is left out only where the default is written down.
+    // The scrapers are omitted only where the default is written explicitly.
     let monitoring =
         json!({ "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": "monitoring" } } });
     spec["networkPolicy"] = json!({ "clients": [], "monitoring": monitoring });
@@ -42,7 +42,7 @@ async fn policies_are_on_by_default_follow_the_spec_and_can_be_turned_off() {
     .await;
     case.ready().await;
     if since.is_some() {
-        // The look wrote nothing: the stored form of every peer is the written one.
+        // The reconcile wrote nothing: the stored form of every peer is the written one.
         let requests = case.requests(since.as_ref()).await;
         assert_eq!(writes(&requests).len(), 1, "{requests:#?}");
     }
@@ -53,7 +53,7 @@ async fn policies_are_on_by_default_follow_the_spec_and_can_be_turned_off() {
 }
 
 #[tokio::test]
-async fn defaults_and_a_quota_are_the_namespace_s_and_one_that_is_too_small_is_warned_about() {
+async fn namespace_limits_apply_and_small_quotas_warn() {
     let case = case("limits").await;
     let mut spec = quickstart();
     spec["limits"] = json!({
@@ -64,7 +64,7 @@ async fn defaults_and_a_quota_are_the_namespace_s_and_one_that_is_too_small_is_w
     let status = case.ready().await;
     assert!(!problems(&status).contains("QuotaTooSmall"), "{status:#}");
     assert_eq!(status["components"][0]["qosClass"], "Burstable");
-    // A container that says nothing gets what the LimitRange says.
+    // A container without resources gets the defaults of the LimitRange.
     let pods: kube::Api<k8s_openapi::api::core::v1::Pod> =
         kube::Api::namespaced(case.client.clone(), case.ns());
     let pod = serde_json::from_value(json!({
@@ -79,7 +79,7 @@ async fn defaults_and_a_quota_are_the_namespace_s_and_one_that_is_too_small_is_w
     let guest = pods.create(&dry, &pod).await.unwrap().spec.unwrap().containers.remove(0).resources.unwrap();
     assert_eq!(guest.requests.unwrap()["memory"].0, "256Mi");
     assert_eq!(guest.limits.unwrap()["memory"].0, "1Gi");
-    // Stored in another form than written, and not written again for it.
+    // It is stored in another form than written, and not rewritten because of that.
     let since = case.world.marker().await;
     case.annotate("look", "again").await;
     spec["limits"]["quota"]["pods"] = json!(1);

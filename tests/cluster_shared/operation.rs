@@ -1,11 +1,11 @@
-//! Stopping and starting, restarts by annotation, and what variables refer to.
+//! Stopping and starting, restarts by annotation, and the objects to which variables refer.
 
 use local_cluster::audit::AuditEvent;
 
 use super::*;
 
 #[tokio::test]
-async fn a_stopped_cluster_keeps_its_data_and_as_many_pods_come_back() {
+async fn a_stopped_cluster_keeps_data_and_replica_count() {
     let case = case("stopped").await;
     let mut spec = json!({
         "image": IMAGE,
@@ -28,7 +28,7 @@ async fn a_stopped_cluster_keeps_its_data_and_as_many_pods_come_back() {
     assert_eq!(status["components"][1]["replicasBeforeStop"], 5, "{status:#}");
     case.gone("HorizontalPodAutoscaler", "stopped-rest", SOON).await;
     case.gone("PodDisruptionBudget", "stopped-all", SOON).await;
-    // Somebody starts it by hand: the spec says stopped.
+    // A user starts it by hand although the spec says stopped.
     let by_hand = json!({ "spec": { "replicas": 1 } });
     kinds::edit(&case.client, kind("Deployment"), case.ns(), "stopped-rest", &by_hand).await;
     case.child_until("Deployment", "stopped-rest", "stopped again", REPAIR, |seen| {
@@ -46,13 +46,13 @@ async fn a_stopped_cluster_keeps_its_data_and_as_many_pods_come_back() {
     assert_eq!(uid(&case.child("PersistentVolumeClaim", "stopped-data").await), claim);
     case.child("HorizontalPodAutoscaler", "stopped-rest").await;
     case.child("PodDisruptionBudget", "stopped-all").await;
-    // It is the autoscaler's again: what it sets stays.
+    // The autoscaler decides again: its number stays.
     scale(&case, "stopped-rest", 3).await;
     case.until("5 pods", SOON, |status| status["pods"] == "5/5" && condition(status, "Ready").0 == "True")
         .await;
 }
 
-/// The revision of a Deployment, once its controller has seen the newest template.
+/// Returns the revision of a Deployment, once its controller has observed the newest template.
 pub async fn revision(case: &Case, name: &str) -> String {
     let seen = case.child_until("Deployment", name, "seen by its controller", SOON, |seen| {
         let observed = seen.data.pointer("/status/observedGeneration").and_then(Value::as_i64);
@@ -62,7 +62,7 @@ pub async fn revision(case: &Case, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_restart_is_asked_for_by_annotation_and_happens_once() {
+async fn a_restart_annotation_restarts_once() {
     let case = case("again").await;
     let spec =
         json!({ "image": IMAGE, "components": { "all": { "replicas": 1 }, "rest": { "replicas": 1 } } });
@@ -83,12 +83,12 @@ async fn a_restart_is_asked_for_by_annotation_and_happens_once() {
     reach(("2", "2")).await;
     case.annotate("logpilot.io/restart-rest", "1").await;
     reach(("2", "3")).await;
-    // Taking the annotations away, or writing the same value again, restarts nothing.
+    // Removing the annotations, or writing the same value again, restarts nothing.
     let since = case.world.marker().await;
     let gone = json!({ "metadata": { "annotations": { "logpilot.io/restart": null, "logpilot.io/restart-rest": null, "seen": "1" } } });
     case.api().patch(&case.name, &PatchParams::default(), &Patch::Merge(gone)).await.unwrap();
     case.annotate("logpilot.io/restart", "2026-01-01").await;
-    // A change that is seen through says that those before it were.
+    // A change that is complete shows that those before it are.
     case.annotate("logpilot.io/restart-rest", "2").await;
     reach(("2", "4")).await;
     if since.is_some() {
@@ -98,7 +98,7 @@ async fn a_restart_is_asked_for_by_annotation_and_happens_once() {
 }
 
 #[tokio::test]
-async fn what_variables_refer_to_must_be_there_and_rolls_the_pods_when_it_changes() {
+async fn changed_env_references_roll_the_pods() {
     let case = case("refers").await;
     let mut spec = json!({
         "image": IMAGE,
@@ -137,17 +137,17 @@ async fn what_variables_refer_to_must_be_there_and_rolls_the_pods_when_it_change
     };
     cluster::apply(&case.client, &map("1", "1")).await;
     cluster::apply(&case.client, &secret("canary-a")).await;
-    // Looked at every 10 s while a component is held for it.
+    // Read every 10 s while a component is blocked on it.
     let status = case.ready().await;
     assert!(
         problems(&status).contains("ReferenceMissing"),
-        "the optional one is told of, and holds nothing: {status:#}"
+        "the optional one is reported, and blocks nothing: {status:#}"
     );
     assert_eq!(revision(&case, "refers-all").await, "1");
     let mut edit = 0;
     let mut look = async |wanted: &str| {
         edit += 1;
-        // An edit of the spec is when a user expects a look.
+        // Users expect a read after an edit of the spec.
         spec["commonAnnotations"] = json!({ "edit": edit.to_string() });
         let since = case.world.marker().await;
         case.apply(spec.clone()).await;
@@ -177,7 +177,7 @@ async fn what_variables_refer_to_must_be_there_and_rolls_the_pods_when_it_change
 }
 
 #[tokio::test]
-async fn a_changed_key_is_read_at_once_by_annotation() {
+async fn an_annotation_reads_a_changed_key_immediately() {
     let case = case("rotate").await;
     let spec = json!({
         "image": IMAGE, "auth": { "apiKeySecret": { "name": "clients", "key": "token" } },
@@ -211,7 +211,7 @@ async fn a_changed_key_is_read_at_once_by_annotation() {
         reads(requests).iter().filter(|it| ["secrets", "configmaps"].contains(&it.resource.as_str())).count()
     };
     let rolled = async |before: &(Value, Value), times: &str| {
-        // Long before the key would be read of itself.
+        // Long before the key would be read periodically.
         wait_for("new hashes", Duration::from_secs(20), async || {
             let seen = hashes().await;
             if seen == *before { Err(format!("{seen:?}")) } else { Ok(()) }
@@ -224,9 +224,9 @@ async fn a_changed_key_is_read_at_once_by_annotation() {
     };
     let first = hashes().await;
     cluster::apply(&case.client, &secret("canary-2")).await;
-    // Another annotation has a reconcile, and no read.
+    // Another annotation causes a reconcile, and no read.
     let since = case.world.marker().await;
-    // One annotation that asks: a second one could be carried out after the next change of the Secret.
+    // A single annotation: a second one could take effect after the next change of the Secret.
     case.annotate("note", "1").await;
     case.annotate("logpilot.io/refresh", "1").await;
     let second = rolled(&first, "2").await;
@@ -256,7 +256,7 @@ async fn a_changed_key_is_read_at_once_by_annotation() {
 }
 
 #[tokio::test]
-async fn what_an_object_brings_is_judged_like_env() {
+async fn envfrom_contents_are_validated_like_env() {
     let case = case("brings").await;
     let spec = json!({
         "image": IMAGE,

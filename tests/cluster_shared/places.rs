@@ -1,8 +1,8 @@
-//! Two resources and one place where data lies.
+//! Two resources and one location for data.
 
 use super::{claims::grows_older, *};
 
-/// In the namespace of another one.
+/// A resource in the namespace of another one.
 fn beside(other: &str) -> Value {
     let mut spec = quickstart();
     spec["namespace"] = json!({ "name": other });
@@ -14,8 +14,8 @@ async fn is_there(case: &Case, kind_name: &str, namespace: &str, name: &str) -> 
 }
 
 #[tokio::test]
-async fn two_resources_never_write_one_claim() {
-    // Ages count, not names.
+async fn two_resources_never_write_one_pvc() {
+    // Age decides, not the name.
     let (older, younger) = (case("place-z").await, case("place-a").await);
     older.apply(quickstart()).await;
     older.ready().await;
@@ -29,7 +29,7 @@ async fn two_resources_never_write_one_claim() {
     assert!(told.contains("PersistentVolumeClaim place-z/place-z-data"), "{told}");
     assert!(told.contains("LogPilotCluster 'place-z', which is older"), "{told}");
     assert_eq!(condition(&status, "Stalled"), ("True".into(), "DataVolumeShared".into()));
-    // Everything else is made.
+    // Everything else is created.
     assert!(is_there(&younger, "Service", "place-z", "place-a-all").await);
     assert!(!is_there(&younger, "Deployment", "place-z", "place-a-all").await);
     assert!(!is_there(&younger, "CronJob", "place-z", "place-a-backup").await);
@@ -42,7 +42,7 @@ async fn two_resources_never_write_one_claim() {
 }
 
 #[tokio::test]
-async fn two_resources_back_up_into_one_bucket_each_for_itself() {
+async fn two_resources_back_up_into_one_bucket() {
     let (older, younger) = (case("bucket-z").await, case("bucket-a").await);
     let into = |mut spec: Value| {
         spec["backup"] =

@@ -1,4 +1,4 @@
-//! What the API server stores of keys with nothing behind them, and of objects that are older than a rule.
+//! How the API server stores keys without a value, and objects that are older than a rule.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
@@ -9,7 +9,7 @@ use kube::{
 
 use super::{blocks::blocks, *};
 
-/// Creates as a dry run; what would be stored.
+/// Creates as a dry run; returns what would be stored.
 async fn stored(client: &kube::Client, name: &str, spec: &Value) -> Result<Value, String> {
     let manifest = cluster::manifest(name, spec);
     let parameters = PostParams { dry_run: true, ..PostParams::default() };
@@ -21,7 +21,7 @@ async fn stored(client: &kube::Client, name: &str, spec: &Value) -> Result<Value
 }
 
 #[tokio::test]
-async fn a_null_block_is_stored_as_left_out() {
+async fn a_null_block_is_stored_as_omitted() {
     let client = shared_operator().await.client().await;
     let (mut wrong, mut both, mut alike) = (Vec::new(), 0, 0);
     for block in blocks() {
@@ -30,7 +30,7 @@ async fn a_null_block_is_stored_as_left_out() {
         match (null, absent) {
             (Ok(null), Ok(absent)) => {
                 alike += 1;
-                // A parent that loses its only child is empty in one and left out in the other.
+                // A parent that loses its only child is empty in one and omitted in the other.
                 if null.pointer(&block.pointer()).is_some() || null != absent {
                     wrong.push(format!("{}: {null} and {absent}", block.path));
                 }
@@ -44,7 +44,8 @@ async fn a_null_block_is_stored_as_left_out() {
     assert!(alike > 80, "{alike}");
 }
 
-/// An existing namespace is never changed, and what is asked of it and missing is named until it is there.
+/// An existing namespace is never changed; requested settings that it lacks are reported until they
+/// exist.
 #[tokio::test]
 async fn settings_of_an_existing_namespace_are_reported() {
     let case = case("settled").await;
@@ -74,7 +75,7 @@ async fn settings_of_an_existing_namespace_are_reported() {
 }
 
 #[tokio::test]
-async fn a_null_in_free_form_is_kept() {
+async fn a_null_in_free_form_fields_is_kept() {
     let client = shared_operator().await.client().await;
     let patch = json!({ "metadata": { "annotations": null }, "spec": { "template": { "spec": { "hostAliases": null } } } });
     let spec = json!({
@@ -87,9 +88,9 @@ async fn a_null_in_free_form_is_kept() {
     assert_eq!(seen["patches"], spec["patches"]);
 }
 
-/// A definition of an older release, in a group of its own, stored an empty map; this one replaces it.
+/// The CRD of an older release, in a group of its own, stored an empty map; this one replaces it.
 #[tokio::test]
-async fn an_older_empty_map_can_be_edited_and_reported() {
+async fn an_older_empty_map_is_editable_and_reported() {
     let client = shared_operator().await.client().await;
     let text = serde_json::to_string(&logpilot_operator::api::crd::crd()).unwrap();
     let mut ours: Value = serde_json::from_str(&text.replace("logpilot.io", "older.example.com")).unwrap();

@@ -1,4 +1,4 @@
-//! `spec.deletionProtection` and the admission policy that stands behind it.
+//! `spec.deletionProtection` and the admission policy that enforces it.
 
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
 use kube::{
@@ -16,7 +16,7 @@ fn protected(on: bool) -> Value {
     spec
 }
 
-/// The policy as it is installed; it concerns only what is protected, and so no other test.
+/// Installs the policy unmodified; it affects only protected objects, and so no other test.
 async fn with_policy(client: &Client) {
     let text = std::fs::read_to_string("config/admission/deletion_protection.yaml").unwrap();
     for manifest in cluster::documents(&text) {
@@ -24,7 +24,7 @@ async fn with_policy(client: &Client) {
     }
 }
 
-/// Waits for the API server to know the policy, by a delete that changes nothing, and answers what it says.
+/// Waits until the API server enforces the policy, with a dry-run delete, and returns the message.
 async fn refusal(what: &str, delete: impl AsyncFn(DeleteParams) -> Result<(), kube::Error>) -> String {
     wait_for(format!("the refusal of {what}"), SOON, async || {
         match delete(DeleteParams::default().dry_run()).await {
@@ -41,7 +41,7 @@ fn labelled(object: &kube::api::DynamicObject) -> bool {
 }
 
 #[tokio::test]
-async fn a_protected_cluster_and_its_data_stay_until_the_field_says_otherwise() {
+async fn deletion_protection_blocks_until_the_field_changes() {
     let case = case("protected").await;
     with_policy(&case.client).await;
     case.apply(protected(true)).await;
@@ -75,7 +75,7 @@ async fn a_protected_cluster_and_its_data_stay_until_the_field_says_otherwise() 
         assert!(said.contains("set") && said.contains("spec.deletionProtection to false first"), "{said}");
         assert!(said.contains(way_out), "{said}");
     }
-    // A label that is taken away comes back: it is a field of ours as any other.
+    // A removed label is restored, like every field that the operator owns.
     let edit = json!({ "metadata": { "labels": { LABEL: null } } });
     kinds::edit(&case.client, kind("PersistentVolumeClaim"), case.ns(), "protected-data", &edit).await;
     case.child_until("PersistentVolumeClaim", "protected-data", "labelled", REPAIR, labelled).await;
@@ -85,17 +85,18 @@ async fn a_protected_cluster_and_its_data_stay_until_the_field_says_otherwise() 
     case.child_until("Namespace", "protected", "free", SOON, |it| !labelled(it)).await;
     claims.delete("protected-data", &DeleteParams::default().dry_run()).await.unwrap();
     case.delete().await;
-    // Made by the test's own operator, and in nobody's way: the namespace controller ends it.
+    // Created by the test's own operator, and in no other test's way: the namespace controller
+    // deletes it.
     case.delete_namespace().await;
     gone(&namespaces, "protected").await;
 }
 
-/// What is let through is carried out, whatever label is left on the claims: nothing hangs.
+/// A permitted deletion completes, whatever label is left on the PVCs: nothing hangs.
 #[tokio::test]
-async fn a_namespace_and_an_owner_that_may_go_take_protected_claims_with_them() {
+async fn unprotected_owners_delete_protected_pvcs() {
     let client = shared_operator().await.client().await;
     with_policy(&client).await;
-    // A namespace of somebody else: it carries no label of ours.
+    // A foreign namespace: it carries no label of the operator's.
     let theirs = case("protected-in-theirs").await;
     let namespace =
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "protected-in-theirs" } });
@@ -104,7 +105,7 @@ async fn a_namespace_and_an_owner_that_may_go_take_protected_claims_with_them() 
     theirs.ready().await;
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), theirs.ns());
     refusal("the claim", async |how| claims.delete("protected-in-theirs-data", &how).await.map(drop)).await;
-    // Nothing is written while it goes, so that nobody but the namespace controller acts here.
+    // Nothing is written during the deletion, so that only the namespace controller acts here.
     let mut off = protected(true);
     off["operation"] = json!({ "paused": true });
     theirs.apply(off.clone()).await;
@@ -116,7 +117,7 @@ async fn a_namespace_and_an_owner_that_may_go_take_protected_claims_with_them() 
     theirs.apply(off).await;
     theirs.delete().await;
 
-    // A claim that goes with its resource, and whose label nobody takes away before.
+    // A PVC that is deleted with its resource, and whose label is not removed before.
     let owner = case("protected-owned").await;
     let mut spec = protected(true);
     spec["storage"] = json!({ "volume": { "deletionPolicy": "Delete" } });
@@ -134,7 +135,7 @@ async fn a_namespace_and_an_owner_that_may_go_take_protected_claims_with_them() 
 }
 
 async fn gone(namespaces: &Api<Namespace>, name: &str) {
-    wait_for(format!("namespace {name} to go"), Duration::from_secs(60), async || {
+    wait_for(format!("namespace {name} to be deleted"), Duration::from_secs(60), async || {
         match namespaces.get_opt(name).await.unwrap() {
             None => Ok(()),
             Some(left) => Err(format!("{:?}", left.status)),

@@ -1,4 +1,5 @@
-//! Documents that are nearly right: good resources with one to three changes that the schema suggests or that people make.
+//! Documents that are almost valid: good resources with one to three changes that the schema
+//! suggests or that users make.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -23,7 +24,7 @@ impl Documents {
         Self { sources, schema }
     }
 
-    /// A document as text: the writer leaves words of YAML 1.1 without quotes, as people do.
+    /// Returns a document as text: the writer leaves words of YAML 1.1 unquoted, as users do.
     pub fn next(&self, random: &mut StdRng) -> String {
         let mut object = self.sources.choose(random).unwrap().clone();
         for _ in 0..random.random_range(1..=3) {
@@ -44,7 +45,7 @@ impl Documents {
         }
     }
 
-    /// A value for any field of the schema, near its bounds, with what has to be above it.
+    /// Sets a value for any field of the schema, near its bounds, with the required parents.
     fn set_by_schema(&self, object: &mut Value, random: &mut StdRng) {
         let mut schema = &self.schema;
         let mut at = &mut object["spec"];
@@ -97,7 +98,7 @@ impl ChooseMut for Vec<Value> {
     }
 }
 
-/// Right by its type, and at or just beyond a bound.
+/// A value of the correct type, at or just beyond a bound.
 fn fitting(schema: &Value, random: &mut StdRng, depth: usize) -> Value {
     if let Some(values) = schema["enum"].as_array() {
         return values.choose(random).unwrap().clone();

@@ -1,4 +1,5 @@
-//! `Ready` is never True of what does not run: every status that was ever written is looked at, not the last one.
+//! `Ready` is never True for something that does not run: every written status is checked, not only
+//! the last one.
 
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ResourceQuota;
@@ -6,7 +7,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 
 use super::*;
 
-/// What `Ready` said of a generation, for each status that a watch saw.
+/// The values of `Ready` for a generation, for each status that a watch observed.
 struct Seen {
     stop: tokio::sync::oneshot::Sender<()>,
     all: tokio::task::JoinHandle<Vec<(i64, String)>>,
@@ -37,7 +38,7 @@ impl Seen {
         Self { stop, all }
     }
 
-    /// Everything that was said of a generation.
+    /// Returns everything that was reported for a generation.
     async fn said(self, generation: i64) -> Vec<String> {
         let _ = self.stop.send(());
         let all = self.all.await.unwrap().into_iter();
@@ -46,12 +47,13 @@ impl Seen {
 }
 
 #[tokio::test]
-async fn ready_is_never_true_of_a_generation_whose_pods_do_not_run_or_may_not_be_made() {
+async fn ready_requires_running_pods_of_its_generation() {
     let case = case("ready").await;
     case.apply(quickstart()).await;
     case.ready().await;
-    // The pods of the generation before all run, and no pod of this one can: whoever reads their numbers before the
-    // Deployment's controller has seen the new template takes them for its own.
+    // The pods of the previous generation all run, and no pod of this one can: a reader of their
+    // counts before the Deployment's controller has observed the new template would mistake them
+    // for its own.
     let seen = Seen::of(&case).await;
     let mut spec = quickstart();
     spec["components"]["all"]["nodeSelector"] = json!({ "nowhere": "1" });

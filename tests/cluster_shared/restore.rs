@@ -1,5 +1,6 @@
-//! A backup in the place of the data: what stops, when the Job comes, what comes back, and never twice.
-//! Pods are simulated; what a Job's pod says when it ends is written as the kubelet would.
+//! A backup replaces the data: what stops, when the Job is created, what is restored, and never
+//! twice. Pods are simulated; the test writes the termination message of a Job's pod as the kubelet
+//! would.
 
 use super::*;
 
@@ -21,7 +22,7 @@ fn spec(case: &Case, restore: Option<&str>) -> Value {
     spec
 }
 
-/// The simulated kubelet reads the pod's fate in its image.
+/// The simulated kubelet reads the pod's behaviour from its image.
 fn with_image(case: &Case, image: &str) -> Value {
     json!({
         "target": { "kind": "Job", "name": format!("{}-restore", case.name) }, "type": "Strategic",
@@ -42,7 +43,8 @@ async fn pods(case: &Case, component: &str) -> Vec<String> {
     case.children(kind("Pod")).await.iter().filter_map(of).collect()
 }
 
-/// Waits for the one pod of the one Job, which the simulated kubelet leaves waiting, and ends it well with these last words.
+/// Waits for the one pod of the one Job, which the simulated kubelet leaves waiting, and completes
+/// it with this termination message.
 pub(super) async fn end_well(case: &Case, words: &Value) {
     let pod = wait_for("the restore's pod to have its node", SOON, async || {
         let names = pods(case, "restore").await;
@@ -74,13 +76,13 @@ async fn finalize(case: &Case, pod: &str, finalizers: Value) {
 }
 
 #[tokio::test]
-async fn a_restore_waits_for_the_last_pod_runs_once_and_as_many_pods_come_back() {
+async fn a_restore_runs_once_after_all_pods_stop() {
     let case = case("back").await;
     case.apply(spec(&case, None)).await;
     case.ready().await;
     scale(&case, "back-rest", 3).await;
     case.until("5 pods", SOON, |status| status["pods"] == "5/5").await;
-    // One pod takes long to end.
+    // One pod terminates slowly.
     let slow = pods(&case, "rest").await.remove(0);
     finalize(&case, &slow, json!(["tests.logpilot.io/slow"])).await;
     case.apply(spec(&case, Some("first"))).await;
@@ -122,7 +124,7 @@ async fn a_restore_waits_for_the_last_pod_runs_once_and_as_many_pods_come_back()
     assert_eq!(case.child("CronJob", "back-backup").await.data["spec"]["suspend"], false);
     let claim = case.child("PersistentVolumeClaim", "back-data").await;
     assert_eq!(claim.metadata.annotations.unwrap()["logpilot.io/restores"], "first=Succeeded");
-    // It is over: a repair is the only write there is.
+    // The restore is complete: a revert is the only write.
     let since = case.world.marker().await;
     let service = uid(&case.child("Service", "back-all").await);
     kinds::delete(&case.client, kind("Service"), case.ns(), "back-all").await;
@@ -132,7 +134,7 @@ async fn a_restore_waits_for_the_last_pod_runs_once_and_as_many_pods_come_back()
         let wrote: Vec<_> = writes(&requests).into_iter().map(|it| it.resource.as_str()).collect();
         assert_eq!(wrote, ["services"], "{requests:#?}");
     }
-    // Git still holds the request when the resource is made again.
+    // Git still contains the request when the resource is recreated.
     let since = case.world.marker().await;
     case.delete().await;
     case.gone("Job", &job, Duration::from_secs(90)).await;
@@ -140,7 +142,7 @@ async fn a_restore_waits_for_the_last_pod_runs_once_and_as_many_pods_come_back()
     case.apply(spec(&case, Some("first"))).await;
     let status = case.ready().await;
     assert_eq!(status["restore"]["phase"], "Succeeded");
-    assert!(status["restore"]["message"].as_str().unwrap().contains("was carried out before on this claim"));
+    assert!(status["restore"]["message"].as_str().unwrap().contains("was carried out before on this PVC"));
     assert_eq!(jobs(&case).await, [""; 0]);
     if since.is_some() {
         let requests = case.requests(since.as_ref()).await;
@@ -150,9 +152,10 @@ async fn a_restore_waits_for_the_last_pod_runs_once_and_as_many_pods_come_back()
     assert_eq!(claim.metadata.annotations.unwrap()["logpilot.io/restores"], "first=Succeeded");
 }
 
-/// Servers wait for its end, so that somebody has to know; and nothing but the spec has to be put right.
+/// Servers wait for the restore, so a problem must be reported; correcting the spec must be enough
+/// to resolve it.
 #[tokio::test]
-async fn a_restore_that_finds_no_node_is_named_and_begun_anew_or_taken_back_with_the_spec() {
+async fn an_unschedulable_restore_is_reported_and_cancellable() {
     let case = case("astray").await;
     let mut before = spec(&case, None);
     before["components"] = json!({ "all": { "replicas": 1 } });
@@ -185,7 +188,7 @@ async fn a_restore_that_finds_no_node_is_named_and_begun_anew_or_taken_back_with
 }
 
 #[tokio::test]
-async fn a_restore_that_fails_is_told_and_the_servers_come_back_as_they_were() {
+async fn a_failed_restore_is_reported_and_servers_restart() {
     let case = case("sound").await;
     let mut asked = spec(&case, Some("bad"));
     asked["components"] = json!({ "all": { "replicas": 2 } });
@@ -213,7 +216,7 @@ async fn a_restore_that_fails_is_told_and_the_servers_come_back_as_they_were() {
         (claim, "bad=Failed")
     );
     let [failed] = jobs(&case).await.try_into().expect("its log can be read");
-    // Corrected, under another name; the API server keeps the two apart.
+    // Corrected, under another name; the API server requires that the two differ.
     asked["restore"]["from"] = json!("logpilot-20260101T030001.000Z.db");
     let refused = case.try_apply(asked.clone()).await.unwrap_err().to_string();
     assert!(refused.contains("spec.restore.requestId"), "{refused}");
@@ -222,7 +225,7 @@ async fn a_restore_that_fails_is_told_and_the_servers_come_back_as_they_were() {
     case.apply(asked).await;
     case.until("its Job", SOON, |status| status["restore"]["phase"] == "Restoring").await;
     case.gone("Job", &failed, SOON).await;
-    wait_for("the failed pod to go", SOON, async || match pods(&case, "restore").await.len() {
+    wait_for("the failed pod to be deleted", SOON, async || match pods(&case, "restore").await.len() {
         1 => Ok(()),
         other => Err(other.to_string()),
     })
@@ -240,7 +243,7 @@ async fn a_restore_that_fails_is_told_and_the_servers_come_back_as_they_were() {
 }
 
 #[tokio::test]
-async fn a_new_cluster_is_restored_before_its_first_server_starts() {
+async fn a_restore_precedes_the_first_server_start() {
     let case = case("reborn").await;
     let mut asked = spec(&case, Some("disaster"));
     asked["components"] = json!({ "all": { "replicas": 1 } });
@@ -265,7 +268,7 @@ async fn a_new_cluster_is_restored_before_its_first_server_starts() {
     let status = case.ready().await;
     assert_eq!(status["restore"]["phase"], "Succeeded");
     assert!(
-        status["restore"]["message"].as_str().unwrap().contains("there was no database before"),
+        status["restore"]["message"].as_str().unwrap().contains("no database existed before"),
         "{status:#}"
     );
 }

@@ -1,4 +1,5 @@
-//! Rights that only rare paths use are used here: `make rbac-used` asks for the others to be taken away.
+//! Permissions that only rare paths use are exercised here: `make rbac-used` requires the removal
+//! of unused ones.
 
 use logpilot_operator::workload::names::short_hash;
 
@@ -13,7 +14,7 @@ fn watched(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_job_and_a_monitor_that_are_taken_are_read_and_what_is_asked_for_no_more_is_deleted() {
+async fn adopted_objects_are_read_and_obsolete_ones_deleted() {
     let case = case("rights").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -58,7 +59,7 @@ async fn a_job_and_a_monitor_that_are_taken_are_read_and_what_is_asked_for_no_mo
         case.child_until(kind, name, "made", SOON, |_| true).await;
     }
     let mut without = quickstart();
-    // Backups are not turned off by leaving them out.
+    // Omitting the block does not turn backups off.
     without["backup"] = json!({ "enabled": false });
     case.apply(without).await;
     for (kind, name) in made {

@@ -1,5 +1,5 @@
-//! Autoscalers that others bring, as the controller of Kubernetes runs them: they hold a number of pods between their bounds
-//! without any metrics.
+//! Foreign autoscalers, run by the controller of Kubernetes: they keep a number of pods within
+//! their bounds without any metrics.
 
 use logpilot_operator::logpilot::reasons;
 
@@ -8,7 +8,7 @@ use super::{
     *,
 };
 
-/// The controller looks every 15 s.
+/// The controller's period is 15 s.
 const SCALED: Duration = Duration::from_secs(60);
 
 async fn bring(case: &Case, target: &str, least: i32, most: i32) {
@@ -54,7 +54,7 @@ async fn a_foreign_autoscaler_decides_only_while_it_exists() {
 }
 
 #[tokio::test]
-async fn file_storage_runs_one_pod_whoever_scales() {
+async fn file_storage_always_runs_one_pod() {
     let case = case("theirs-file").await;
     let mut spec = quickstart();
     spec["storage"] = json!({ "backend": "File" });
@@ -74,7 +74,7 @@ async fn file_storage_runs_one_pod_whoever_scales() {
         seen.data["spec"]["replicas"] == 1
     })
     .await;
-    // Named for as long as it is there, also while the number is right.
+    // Reported for as long as it exists, even while the number is correct.
     case.until("the one pod, and the problem", SOON, |status| {
         status["pods"] == "1/1" && problems(status).contains(reasons::SCALED_BEYOND_STORAGE)
     })

@@ -1,4 +1,4 @@
-//! A size by mistake, and the way back from it.
+//! A mistaken size, and how to revert it.
 
 use local_cluster::volumes::NEVER_GROWS;
 use logpilot_operator::logpilot::reasons;
@@ -15,7 +15,7 @@ fn sized(class: &str, size: &str) -> Value {
     spec
 }
 
-/// What both PVCs ask for; that of the backups is as large as that of the data here.
+/// Checks the request of both PVCs; that of the backups is as large as that of the data here.
 async fn asks(case: &Case, size: &str) {
     for name in ["data", "backup"] {
         case.child_until("PersistentVolumeClaim", &format!("{}-{name}", case.name), size, SOON, |seen| {
@@ -26,7 +26,7 @@ async fn asks(case: &Case, size: &str) {
 }
 
 #[tokio::test]
-async fn a_size_by_mistake_is_taken_back_before_it_is_there() {
+async fn a_mistaken_size_is_reverted_before_it_applies() {
     let case = case("sizes-slip").await;
     case.apply(sized(NEVER_GROWS, "10Gi")).await;
     case.ready().await;
@@ -34,17 +34,21 @@ async fn a_size_by_mistake_is_taken_back_before_it_is_there() {
     asks(&case, "10Ti").await;
     case.apply(sized(NEVER_GROWS, "100Gi")).await;
     asks(&case, "100Gi").await;
-    // Back to what it was: Kubernetes takes no request as small as the volume, and the next one that it takes is asked for.
+    // Back to the previous size: Kubernetes accepts no request as small as the volume, so the next
+    // larger one is requested.
     case.apply(sized(NEVER_GROWS, "10Gi")).await;
     asks(&case, "10241Mi").await;
     for name in ["data", "backup"] {
         let claim = format!("PersistentVolumeClaim sizes-slip/sizes-slip-{name}");
-        told(&case, warning(reasons::VOLUME_RESIZE, &claim, "takes sizes above 10Gi", "restore a backup"))
-            .await;
+        told(
+            &case,
+            warning(reasons::VOLUME_RESIZE, &claim, "accepts any size above 10Gi", "restore a backup"),
+        )
+        .await;
     }
     case.apply(sized(NEVER_GROWS, "10241Mi")).await;
     case.until("no size is refused", SOON, |status| {
-        let held = |it: &Value| it["message"].as_str().unwrap().contains("no volume shrinks");
+        let held = |it: &Value| it["message"].as_str().unwrap().contains("a volume cannot shrink");
         condition(status, "Ready").0 == "True"
             && !status["problems"].as_array().is_some_and(|all| all.iter().any(held))
     })
@@ -52,7 +56,7 @@ async fn a_size_by_mistake_is_taken_back_before_it_is_there() {
 }
 
 #[tokio::test]
-async fn a_volume_that_is_there_keeps_its_size() {
+async fn an_existing_volume_keeps_its_size() {
     let case = case("sizes-grown").await;
     let class = local_cluster::volumes::STANDARD;
     case.apply(sized(class, "10Gi")).await;
@@ -64,8 +68,8 @@ async fn a_volume_that_is_there_keeps_its_size() {
     .await;
     case.apply(sized(class, "5Gi")).await;
     let claim = "PersistentVolumeClaim sizes-grown/sizes-grown-data";
-    let held = "asks for 20Gi instead of 5Gi: its volume has 20Gi";
-    told(&case, warning(reasons::VOLUME_RESIZE, claim, held, "to what the volume has")).await;
+    let held = "requests 20Gi instead of 5Gi: its volume has 20Gi";
+    told(&case, warning(reasons::VOLUME_RESIZE, claim, held, "to the size of the volume")).await;
     asks(&case, "20Gi").await;
     assert_eq!(condition(&case.status().await, "Ready").0, "True");
     case.apply(sized(class, "20Gi")).await;
@@ -73,7 +77,7 @@ async fn a_volume_that_is_there_keeps_its_size() {
 }
 
 #[tokio::test]
-async fn a_limit_range_on_volumes_is_no_missing_right() {
+async fn a_volume_limit_range_is_no_missing_permission() {
     let case = case("sizes-limit").await;
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": case.ns() } });
     cluster::apply(&case.client, &namespace).await;

@@ -1,4 +1,4 @@
-//! What somebody holds, and how it is released.
+//! Objects that a user holds, and how to release them.
 
 use logpilot_operator::logpilot::reasons;
 
@@ -16,7 +16,7 @@ async fn pause(case: &Case, paused: bool) {
 }
 
 #[tokio::test]
-async fn a_paused_rollout_is_named_with_its_release() {
+async fn a_paused_rollout_is_reported_with_its_remedy() {
     let case = case("stalls-paused").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -35,7 +35,7 @@ async fn a_paused_rollout_is_named_with_its_release() {
 }
 
 #[tokio::test]
-async fn pods_behind_a_scheduling_gate_are_named() {
+async fn pods_with_scheduling_gates_are_reported() {
     let case = case("stalls-gated").await;
     let mut gated = quickstart();
     gated["patches"] = json!([{

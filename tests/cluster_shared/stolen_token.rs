@@ -1,4 +1,5 @@
-//! What somebody with the operator's token cannot do: everything here is asked for with that token, and refused.
+//! What an attacker with the operator's token cannot do: every request here uses that token, and is
+//! refused.
 
 use http::Request;
 use k8s_openapi::api::core::v1::Namespace;
@@ -9,10 +10,11 @@ use super::{
     *,
 };
 
-/// Tells these requests from the operator's own where its traffic is held against its rights.
+/// Distinguishes these requests from the operator's own where its traffic is compared with its
+/// permissions.
 const AGENT: &str = "stolen-token";
 
-/// In the words of a refusal by the policy, not by the role.
+/// Part of a refusal by the policy, not by the role.
 const FENCE: &str = "ValidatingAdmissionPolicy 'logpilot-operator-reach'";
 
 struct Thief(Client);
@@ -23,7 +25,7 @@ impl Thief {
         Self(access.client_for_service_account(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await.unwrap())
     }
 
-    /// The answer's code and words; 0 where it was let through.
+    /// Returns code and message of the response; 0 if the request was admitted.
     async fn tries(
         &self,
         method: &str,
@@ -31,7 +33,7 @@ impl Thief {
         header: Option<(&str, &str)>,
         body: &Value,
     ) -> (u16, String) {
-        // Nothing is meant to happen where a refusal should be missing.
+        // A dry run, so that nothing happens if a refusal is missing.
         let dry = if method == "GET" || path.contains('?') { "" } else { "?dryRun=All" };
         let content = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
         let mut request =
@@ -49,7 +51,7 @@ impl Thief {
     }
 }
 
-/// Method, path, and which step towards the cluster it would be.
+/// Method, path, and the attack step that the request would enable.
 const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/secrets", "every Secret there is"),
     ("GET", "/api/v1/secrets?watch=true", "every Secret there will be"),
@@ -135,7 +137,8 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("GET", "/logs/", "the API server's logs"),
 ];
 
-/// Past the role, because a right holds in every namespace and for every form of a kind: `config/admission/operator_reach.yaml`.
+/// Permitted by the role, because a permission covers every namespace and every form of a kind:
+/// refused by `config/admission/operator_reach.yaml`.
 fn fenced_off() -> Vec<(&'static str, String, Value)> {
     let pod = |pod: Value| json!({ "metadata": { "labels": { "a": "b" } }, "spec": pod });
     let container = json!([{ "name": "c", "image": "i" }]);
@@ -207,7 +210,7 @@ fn fenced_off() -> Vec<(&'static str, String, Value)> {
             json!({ "metadata": { "name": "stolen" }, "spec": { "podSelector": {} } }),
         ),
         ("POST", in_namespace("kube-public", "", "serviceaccounts"), named("stolen")),
-        // Others' objects, in namespaces where it has its own.
+        // Foreign objects, in namespaces where the operator has its own.
         ("PATCH", "/api/v1/namespaces/default".to_owned(), labels),
         (
             "PATCH",
@@ -230,7 +233,7 @@ fn fenced_off() -> Vec<(&'static str, String, Value)> {
 }
 
 #[tokio::test]
-async fn the_operators_token_reaches_nothing_that_the_operator_does_not_need() {
+async fn the_operator_token_reaches_only_what_it_needs() {
     let world = shared_operator().await;
     let thief = Thief::of(world).await;
     let mut through = Vec::new();
@@ -250,7 +253,7 @@ async fn the_operators_token_reaches_nothing_that_the_operator_does_not_need() {
         }
     }
     assert!(through.is_empty(), "let through, or refused for another reason:\n{}", through.join("\n"));
-    // The token is good: what the operator does is let through.
+    // The token is valid: what the operator does is admitted.
     for path in ["/api/v1/namespaces", "/apis/logpilot.io/v1alpha1/logpilotclusters"] {
         assert_eq!(thief.tries("GET", path, None, &json!({})).await.0, 0, "{path}");
     }
@@ -258,10 +261,10 @@ async fn the_operators_token_reaches_nothing_that_the_operator_does_not_need() {
 }
 
 #[tokio::test]
-async fn the_operators_token_writes_nothing_that_leads_to_other_tokens_or_into_namespaces_of_the_system() {
+async fn the_operator_token_cannot_escalate_its_privileges() {
     let case = case("fenced").await;
     let thief = Thief::of(case.world).await;
-    // A policy is in force some moments after it was made.
+    // A policy is in force some moments after its creation.
     wait_for("the policy to be in force", SOON, async || {
         let (code, words) = thief
             .tries("POST", "/api/v1/namespaces", None, &json!({ "metadata": { "name": "kube-x" } }))
@@ -279,7 +282,7 @@ async fn the_operators_token_writes_nothing_that_leads_to_other_tokens_or_into_n
     }
     assert!(through.is_empty(), "let through, or refused for another reason:\n{}", through.join("\n"));
 
-    // The fence is around the operator alone, and leaves it its own work.
+    // The policy applies to the operator alone, and permits its own work.
     let secret = json!({ "metadata": { "name": "mine" }, "stringData": { "a": "b" }, "type": "Opaque" });
     let tried = thief.tries("POST", "/api/v1/namespaces/default/secrets", None, &secret).await;
     assert_eq!(tried.0, 0, "{tried:?}");

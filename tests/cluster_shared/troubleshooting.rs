@@ -1,6 +1,6 @@
-//! What a user is told of each thing that goes wrong: the object, the reason, the cause in Kubernetes' words, and what
-//! to do next. Each is brought about, found in `problems`, corrected, and gone. The table for users is
-//! docs/troubleshooting.md.
+//! The report of each failure: the object, the reason, the cause in Kubernetes' words, and the next
+//! action. Each failure is caused, found in `problems`, corrected, and cleared. The table for users
+//! is docs/troubleshooting.md.
 
 use k8s_openapi::{
     api::core::v1::{Node, Pod},
@@ -14,7 +14,7 @@ use logpilot_operator::{kinds::Managed, logpilot::reasons};
 
 use super::*;
 
-/// One row of the table: how a problem begins, and what its texts hold.
+/// One row of the table: how a problem begins, and what its texts contain.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     severity: &'a str,
@@ -52,7 +52,7 @@ impl Row<'_> {
     }
 }
 
-/// Waits until a status tells this; gives the problem.
+/// Waits until a status reports this; returns the problem.
 pub(super) async fn told(case: &Case, row: Row<'_>) -> Value {
     told_within(case, row, SOON).await
 }
@@ -67,7 +67,7 @@ pub(super) async fn told_within(case: &Case, row: Row<'_>, deadline: Duration) -
     row.of(&status).unwrap().clone()
 }
 
-/// Waits until all is well and the reason is gone.
+/// Waits until the resource is Ready and the reason has cleared.
 pub(super) async fn healed(case: &Case, reason: &str) {
     case.until(&format!("no more {reason}"), Duration::from_secs(40), |status| {
         condition(status, "Ready").0 == "True" && !problems(status).contains(reason)
@@ -79,7 +79,8 @@ fn pods(case: &Case) -> Api<Pod> {
     Api::namespaced(case.client.clone(), case.ns())
 }
 
-/// The case's pod that is ready and stays. A status may be Ready for a moment longer than its pod, or before it.
+/// Returns the case's pod that is ready and stays. A status may be Ready slightly before or after
+/// its pod.
 async fn pod(case: &Case) -> Pod {
     wait_for(format!("a ready pod of {}", case.ns()), SOON, async || {
         let all = pods(case).list(&ListParams::default()).await.unwrap();
@@ -94,7 +95,7 @@ async fn pod(case: &Case) -> Pod {
     .unwrap()
 }
 
-/// Says of a pod what a kubelet or the node controller would.
+/// Writes the pod status that a kubelet or the node controller would write.
 async fn report(case: &Case, pod: &str, status: &Value) {
     let patch = Patch::Strategic(json!({ "status": status }));
     pods(case).patch_status(pod, &PatchParams::default(), &patch).await.unwrap();
@@ -122,7 +123,7 @@ fn crashed(code: i32, reason: &str, words: &str) -> Value {
     }))
 }
 
-/// Was killed after so many seconds.
+/// A container that was killed after this many seconds.
 fn killed(code: i32, seconds: i64) -> Value {
     let mut status = crashed(code, "Error", STARTED);
     let began = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap();
@@ -132,7 +133,7 @@ fn killed(code: i32, seconds: i64) -> Value {
     status
 }
 
-/// The end of the log of a server that runs.
+/// The end of the log of a running server.
 const STARTED: &str = include_str!("../../src/logpilot/tests/last_words/terminated.txt");
 /// The ends of logs of servers that do not start: 2,048 bytes, most of them stack frames.
 const NO_DATABASE: &str = include_str!("../../src/logpilot/tests/last_words/sqlite_not_a_database.txt");
@@ -140,7 +141,7 @@ const DENIED: &str = include_str!("../../src/logpilot/tests/last_words/sqlite_de
 const FULL: &str = include_str!("../../src/logpilot/tests/last_words/sqlite_full.txt");
 const FRAMES: &str = include_str!("../../src/logpilot/tests/last_words/yaml_broken.txt");
 
-/// Runs, and is not ready since this moment.
+/// A container that runs, and is not ready since this moment.
 fn unready(started: bool, containers: &str, since: &str) -> Value {
     let ready = containers == "True";
     let state = json!({ "state": { "running": { "startedAt": since } }, "started": started, "ready": ready });
@@ -153,7 +154,7 @@ fn unready(started: bool, containers: &str, since: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_pod() {
+async fn kubelet_messages_are_reported_with_actions() {
     let case = case("kubelet").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -215,7 +216,7 @@ async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_
             error(
                 reasons::CRASH_LOOP,
                 at,
-                "its last words tell no cause; kubectl logs --previous -n kubelet kubelet-all-",
+                "its termination message names no cause; kubectl logs --previous -n kubelet kubelet-all-",
                 "exception-conversion-word",
             ),
         ),
@@ -238,7 +239,7 @@ async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_
             error(
                 reasons::CRASH_LOOP,
                 at,
-                "does not explain: kubectl get events -n kubelet --field-selector involvedObject.name=kubelet-all-",
+                "of unknown origin: kubectl get events -n kubelet --field-selector involvedObject.name=kubelet-all-",
                 "Killing and Unhealthy",
             ),
         ),
@@ -268,7 +269,7 @@ async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_
             waiting("RunContainerError", "exec: no such file"),
             error(reasons::CONTAINER_START, at, "no such file", "container runtime"),
         ),
-        (unseen, error(reasons::CONTAINER_CREATING, at, "has not taken it", "kubelet")),
+        (unseen, error(reasons::CONTAINER_CREATING, at, "has not started to create it", "kubelet")),
         (
             unready(false, "False", long_ago),
             error(reasons::NOT_READY, at, "startup probe", "failureThreshold"),
@@ -294,7 +295,7 @@ async fn what_a_kubelet_says_of_a_pod_is_told_with_what_to_do_and_goes_with_the_
 }
 
 #[tokio::test]
-async fn an_image_that_cannot_be_pulled_names_a_missing_pull_secret_too_and_tells_the_pod_s_events() {
+async fn pull_failures_name_missing_pull_secrets() {
     let case = case("pull").await;
     let mut spec = quickstart();
     spec["image"] = json!("danpung2/logpilot-image-pull:2");
@@ -306,7 +307,7 @@ async fn an_image_that_cannot_be_pulled_names_a_missing_pull_secret_too_and_tell
         warning(reasons::REFERENCE_MISSING, "Secret pull/login", words, "create what the message names")
     };
     told(&case, missing("does not exist, which spec.imagePullSecrets names")).await;
-    // Where people look first: kubectl describe pod.
+    // The first place users check: kubectl describe pod.
     let name = problem["object"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     wait_for("the event on the pod", SOON, async || {
         let events: Api<k8s_openapi::api::events::v1::Event> =
@@ -334,7 +335,7 @@ async fn an_image_that_cannot_be_pulled_names_a_missing_pull_secret_too_and_tell
 }
 
 #[tokio::test]
-async fn a_volume_that_cannot_be_mounted_is_told_from_the_pod_alone() {
+async fn mount_failures_are_reported_from_the_pod_alone() {
     let case = case("mount").await;
     let mut spec = quickstart();
     spec["image"] = json!("danpung2/logpilot-cannot-mount:2");
@@ -346,7 +347,7 @@ async fn a_volume_that_cannot_be_mounted_is_told_from_the_pod_alone() {
     healed(&case, reasons::CONTAINER_CREATING).await;
 }
 
-/// A node of this test's own: nobody else's pods choose it, or tolerate it.
+/// A node of this test's own: no other pods select it, or tolerate it.
 async fn own_node(case: &Case, taint: bool) -> Node {
     let taints = if taint {
         json!([{ "key": "dedicated", "value": case.name, "effect": "NoSchedule" }])
@@ -357,7 +358,7 @@ async fn own_node(case: &Case, taint: bool) -> Node {
 }
 
 #[tokio::test]
-async fn a_pod_without_a_node_tells_what_the_nodes_lack_and_what_to_change() {
+async fn an_unschedulable_pod_reports_causes_and_actions() {
     let case = case("nowhere").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -377,7 +378,8 @@ async fn a_pod_without_a_node_tells_what_the_nodes_lack_and_what_to_change() {
         case.apply(with(fields)).await;
         told(&case, error(reasons::UNSCHEDULABLE, "Pod nowhere/nowhere-all-", words, advice)).await;
     }
-    // What the advice says; the pods of one volume run on one node, and the old one still does elsewhere.
+    // The advice of the problem; the pods of one volume run on one node, and the old pod still runs
+    // elsewhere.
     let toleration = json!([{ "key": "dedicated", "operator": "Exists", "effect": "NoSchedule" }]);
     let mut there = json!({ "nodeSelector": own, "tolerations": toleration });
     case.apply(with(there.clone())).await;
@@ -401,7 +403,7 @@ pub(super) fn on_class(class: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_claim_without_a_volume_tells_class_and_provisioner_and_heals_when_the_class_comes() {
+async fn a_pending_pvc_names_class_and_provisioner() {
     let case = case("claims-class").await;
     let claim = "PersistentVolumeClaim claims-class/claims-class-data";
     case.apply(on_class("claims-class")).await;
@@ -412,14 +414,14 @@ async fn a_claim_without_a_volume_tells_class_and_provisioner_and_heals_when_the
         "kubectl get storageclass",
     );
     told(&case, row).await;
-    // The pod that waits for the claim is no second problem.
+    // The pod that waits for the PVC is no second problem.
     let settled = case.status().await;
     assert!(!problems(&settled).contains(reasons::UNSCHEDULABLE), "{settled:#}");
-    // Another size is refused until there is a volume.
+    // Another size is rejected until there is a volume.
     let mut larger = on_class("claims-class");
     larger["storage"]["volume"]["size"] = json!("30Gi");
     case.apply(larger).await;
-    let held = "it asks for 10Gi until then, for 30Gi afterwards";
+    let held = "it requests 10Gi until then, and 30Gi afterwards";
     told(&case, warning(reasons::VOLUME_RESIZE, claim, held, "wait")).await;
     let refused = case.status().await;
     assert!(!problems(&refused).contains("immutable"), "{refused:#}");
@@ -437,15 +439,15 @@ async fn a_claim_without_a_volume_tells_class_and_provisioner_and_heals_when_the
         error(
             reasons::VOLUME_PENDING,
             claim,
-            "has made no volume of storage class never",
-            "provisioner's pods",
+            "has not provisioned a volume of storage class never",
+            "of that provisioner",
         ),
     )
     .await;
 }
 
 #[tokio::test]
-async fn a_claim_that_waits_for_its_pod_is_not_blamed_for_the_pod() {
+async fn a_pvc_awaiting_its_pod_is_no_cause() {
     let case = case("claims-wait").await;
     class(&case, "claims-wait", local_cluster::volumes::PROVISIONER, "WaitForFirstConsumer").await;
     let mut spec = on_class("claims-wait");
@@ -453,7 +455,7 @@ async fn a_claim_that_waits_for_its_pod_is_not_blamed_for_the_pod() {
     case.apply(spec).await;
     let at = "Pod claims-wait/claims-wait-all-";
     told(&case, error(reasons::UNSCHEDULABLE, at, "node affinity/selector", "nodeSelector")).await;
-    // For as long as a claim is given to settle, and longer.
+    // Longer than the time that a PVC gets to settle.
     let since = Instant::now();
     case.until("only the pod is blamed", SOON, |status| {
         assert!(!problems(status).contains(reasons::VOLUME_PENDING), "{status:#}");
@@ -474,7 +476,7 @@ async fn class(case: &Case, name: &str, provisioner: &str, binding: &str) {
 }
 
 #[tokio::test]
-async fn pods_that_are_refused_tell_who_refuses_them_and_come_when_it_does_not_any_more() {
+async fn refused_pods_name_what_refuses_them() {
     let case = case("refused").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -512,8 +514,8 @@ async fn pods_that_are_refused_tell_who_refuses_them_and_come_when_it_does_not_a
         ),
     ] {
         let made = cluster::apply(&case.client, &refuser).await;
-        // A policy is in force a moment after it is made, and a quota once it is counted: the pod is taken away until
-        // its next one is refused.
+        // A policy is in force a moment after its creation, and a quota once it is counted: the pod
+        // is deleted until its replacement is rejected.
         wait_for(format!("{} to refuse pods", made.name_any()), SOON, async || {
             if row.of(&case.status().await).is_some() {
                 return Ok(());
@@ -526,7 +528,7 @@ async fn pods_that_are_refused_tell_who_refuses_them_and_come_when_it_does_not_a
         .unwrap();
         told(&case, row).await;
         remove(&case, &refuser).await;
-        // A ReplicaSet that was refused tries again after growing pauses, or when it is changed.
+        // A ReplicaSet that was rejected retries with growing pauses, or when it is changed.
         let sets = kinds::api(&case.client, kind("ReplicaSet"), case.ns());
         for set in sets.list(&ListParams::default()).await.unwrap() {
             let nudge = json!({ "metadata": { "annotations": { "nudged": refuser.to_string() } } });
@@ -549,7 +551,7 @@ pub(super) async fn remove(case: &Case, manifest: &Value) {
 }
 
 #[tokio::test]
-async fn an_autoscaler_that_does_not_scale_tells_what_it_lacks() {
+async fn a_failing_autoscaler_reports_the_cause() {
     let case = case("unscaled").await;
     let fixed = json!({ "image": IMAGE, "components": { "rest": { "replicas": 2 } } });
     let mut spec = fixed.clone();
@@ -557,11 +559,11 @@ async fn an_autoscaler_that_does_not_scale_tells_what_it_lacks() {
     case.apply(spec).await;
     let scaler = "HorizontalPodAutoscaler unscaled/unscaled-rest";
     let deadline = Duration::from_secs(60);
-    // There is no metrics-server in this cluster: the autoscaler's own controller says so.
+    // There is no metrics-server in this cluster: the autoscaler's own controller reports that.
     let row = warning(reasons::METRICS_UNAVAILABLE, scaler, "metrics.k8s.io", "install metrics-server");
     told_within(&case, row, deadline).await;
     case.ready().await;
-    // What it would say of pods without requests; it writes over that every 15 s.
+    // The controller's report for pods without requests; it overwrites that every 15 s.
     let row =
         warning(reasons::METRICS_UNAVAILABLE, scaler, "missing request for cpu", "set resources.requests");
     let status = json!({ "status": { "conditions": [{
@@ -569,7 +571,7 @@ async fn an_autoscaler_that_does_not_scale_tells_what_it_lacks() {
         "message": "failed to get cpu utilization: missing request for cpu in container logpilot-rest of Pod x",
     }] } });
     let api = kinds::api(&case.client, kind("HorizontalPodAutoscaler"), case.ns());
-    wait_for("missing requests to be told", deadline, async || {
+    wait_for("missing requests to be reported", deadline, async || {
         api.patch_status("unscaled-rest", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
         let status = case.status().await;
         row.of(&status).map(drop).ok_or_else(|| format!("{:#}", status["problems"]))
@@ -582,7 +584,7 @@ async fn an_autoscaler_that_does_not_scale_tells_what_it_lacks() {
 
 /// Fault catalogue: F56.
 #[tokio::test]
-async fn a_service_keeps_its_pods_whoever_relabels_them_and_the_stray_pod_is_told() {
+async fn relabelled_pods_are_replaced_and_reported() {
     let case = case("relabelled").await;
     case.apply(quickstart()).await;
     case.ready().await;
@@ -604,7 +606,7 @@ async fn a_service_keeps_its_pods_whoever_relabels_them_and_the_stray_pod_is_tol
     .await;
     pods(&case).delete(&stray, &DeleteParams::default().grace_period(0)).await.unwrap();
     healed(&case, reasons::POD_STRAY).await;
-    // A selector that finds nothing is put right.
+    // A selector that finds nothing is reverted.
     let narrow = json!({ "spec": { "selector": { "app.kubernetes.io/component": "nobody" } } });
     kinds::edit(&case.client, kind("Service"), case.ns(), "relabelled-all", &narrow).await;
     case.child_until("Service", "relabelled-all", "repaired", REPAIR, |seen| {
@@ -633,7 +635,7 @@ async fn a_service_keeps_its_pods_whoever_relabels_them_and_the_stray_pod_is_tol
 }
 
 #[tokio::test]
-async fn clients_that_the_policy_keeps_out_and_a_moving_tag_are_told_before_anybody_asks() {
+async fn blocked_clients_and_moving_tags_are_reported() {
     let case = case("cut").await;
     let mut spec = quickstart();
     spec["image"] = json!("danpung2/logpilot:latest");
@@ -641,7 +643,7 @@ async fn clients_that_the_policy_keeps_out_and_a_moving_tag_are_told_before_anyb
     spec["networkPolicy"] = json!({ "clients": [] });
     case.apply(spec.clone()).await;
     let policy = "NetworkPolicy cut/cut-all";
-    told(&case, warning(reasons::CLIENTS_MAY_BE_CUT, policy, "lets no address in", "networkPolicy.clients"))
+    told(&case, warning(reasons::CLIENTS_MAY_BE_CUT, policy, "admits no address", "networkPolicy.clients"))
         .await;
     told(
         &case,
@@ -656,7 +658,7 @@ async fn clients_that_the_policy_keeps_out_and_a_moving_tag_are_told_before_anyb
 }
 
 #[tokio::test]
-async fn a_pod_that_does_not_go_tells_what_keeps_it() {
+async fn a_stuck_terminating_pod_reports_the_cause() {
     let case = case("undying").await;
     case.apply(quickstart()).await;
     case.ready().await;

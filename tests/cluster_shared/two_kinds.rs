@@ -1,5 +1,6 @@
-//! Two kinds of resource, one of them namespaced, over one cache and one set of watches: resources of one name, of two kinds
-//! or in two namespaces, share nothing. The kinds are toys, and the engine's is all the code that runs.
+//! Two kinds of resource, one of them namespaced, over one cache and one set of watches: resources
+//! of one name, of two kinds or in two namespaces, share nothing but the hosts that they compete for. The
+//! kinds are toys, and only the engine's code runs.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,22 +16,27 @@ use kube::{
     api::{DeleteParams, DynamicObject, ListParams},
     runtime::{controller::Action, reflector::store},
 };
-use logpilot_operator::engine::{
-    api_client::ApiClient,
-    apply::Applier,
-    backoff::FAILURE,
-    cache::ObjectCache,
-    controller::{ControllerRuntime, ReconcileFailure, Reconciler},
-    kind::{Domain, Kind, Management, Nature},
-    lease::Leadership,
-    metrics::Metrics,
-    outcome::ApplyResult,
-    owner::Owner,
-    plan::{Plan, Replicas},
-    prune,
-    resource::{ResourceKind, ResourceRef},
-    resource_state::ResourceStates,
-    watches::{Triggers, Watches},
+use logpilot_operator::{
+    engine::{
+        api_client::ApiClient,
+        apply::Applier,
+        backoff::FAILURE,
+        cache::ObjectCache,
+        contention::{Contention, ContentionKey},
+        controller::{ControllerRuntime, ReconcileFailure, Reconciler},
+        kind::{Domain, Kind, Management, Nature},
+        lease::Leadership,
+        metrics::Metrics,
+        observed::Observed,
+        outcome::ApplyResult,
+        owner::Owner,
+        plan::{Plan, Replicas},
+        prune,
+        resource::{ResourceKind, ResourceRef},
+        resource_state::ResourceStates,
+        watches::{Triggers, Watches},
+    },
+    workload::contention::{Location, locations, route_conflicts},
 };
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -78,6 +84,7 @@ const fn kind(kind: &'static str, plural: &'static str, management: Management) 
         management,
         nature: Nature::Plain,
         domain: &DOMAIN,
+        observe: Observed::nothing,
         purpose: "",
     }
 }
@@ -86,7 +93,7 @@ static CONFIG: Kind = kind("ConfigMap", "configmaps", Management::Managed);
 static CLAIM: Kind = kind("PersistentVolumeClaim", "persistentvolumeclaims", Management::Retained);
 static KINDS: [&Kind; 2] = [&CONFIG, &CLAIM];
 
-/// Nobody looks at them.
+/// Its metrics are not checked.
 struct Uncounted;
 
 impl Metrics for Uncounted {
@@ -94,18 +101,20 @@ impl Metrics for Uncounted {
     fn watch_failed(&self, _: &'static str) {}
 }
 
-/// What was done for each resource.
+/// The actions for each resource.
 #[derive(Default)]
 struct Log {
     reconciles: HashMap<ResourceRef, usize>,
     deleted: Vec<ResourceRef>,
 }
 
-/// Makes a ConfigMap, which goes with its resource, and a claim, which does not, in `spec.namespace` or the resource's own.
+/// Creates a ConfigMap, which is deleted with its resource, and a PVC, which is not, in
+/// `spec.namespace` or the resource's own.
 struct Toys {
     kind: &'static ResourceKind,
     writer: ApiClient,
     cache: Arc<ObjectCache>,
+    contention: Arc<Contention>,
     log: Arc<Mutex<Log>>,
     states: ResourceStates<()>,
 }
@@ -148,10 +157,15 @@ impl Reconciler for Toys {
         self.cache.track(&resource);
         let owner = Owner { resource: resource.clone(), uid: object.uid().unwrap() };
         let state = &mut *self.states.hold(&resource, Some(&owner.uid)).await;
-        state.writes.begin(object.metadata.generation);
+        state.writes.reset_on_new_generation(object.metadata.generation);
         let (writer, cache) = (&self.writer, &*self.cache);
-        let applier =
-            Applier { writer, cache, normalised: &state.divergence, rests: &state.writes, owner: &owner };
+        let applier = Applier {
+            writer,
+            cache,
+            normalised: &state.divergence,
+            write_backoff: &state.writes,
+            owner: &owner,
+        };
         let plan = self.plan(&resource, &object);
         let mut outcome = applier.apply(&plan, &cache.snapshot(&resource)).await;
         let snapshot = cache.snapshot(&resource);
@@ -170,7 +184,10 @@ impl Reconciler for Toys {
                 (step.id.0.kind.to_owned(), result)
             })
             .collect();
-        let status = json!({ "generation": object.metadata.generation, "steps": steps });
+        let created = object.metadata.creation_timestamp.as_ref().map(|made| made.0);
+        let conflicts = route_conflicts(&wanted(&object), (&resource, created), &self.contention);
+        let taken: Vec<_> = conflicts.iter().map(|it| format!("{}{} {}", it.host, it.path, it.by)).collect();
+        let status = json!({ "generation": object.metadata.generation, "steps": steps, "taken": taken });
         if object.data["status"] != status {
             writer.status(&resource, None, &status).await.unwrap();
         }
@@ -195,17 +212,22 @@ impl Reconciler for Toys {
         Vec::new()
     }
 
-    fn contention_keys(&self, _: &DynamicObject) -> Vec<String> {
-        Vec::new()
+    fn contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey> {
+        wanted(object).iter().map(Location::key).collect()
     }
 
-    fn watched_contention_keys(&self, _: &DynamicObject) -> Vec<String> {
-        Vec::new()
+    fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey> {
+        self.contention_keys(object)
     }
 
     fn status_changed_externally(&self, _: &DynamicObject) -> bool {
         false
     }
+}
+
+/// The hosts and paths that a toy wants.
+fn wanted(object: &DynamicObject) -> Vec<Location<'_>> {
+    locations(&object.data["spec"]["exposure"], "")
 }
 
 /// Both controllers, over one cache and one set of watches.
@@ -259,12 +281,13 @@ async fn run() -> Running {
         (Arc::<ObjectCache>::default(), Arc::<Mutex<Log>>::default(), CancellationToken::new());
     let metrics: Arc<dyn Metrics> = Arc::new(Uncounted);
     let (ticks, progress) = watch::channel(0);
-    let mut triggers = Triggers::default();
+    let (mut triggers, contention) = (Triggers::default(), Arc::new(Contention::new(DOMAIN.resources)));
     for of in [&FLEET, &TOY] {
         let toys = Toys {
             kind: of,
             writer: ApiClient::new(client.clone(), Leadership::default()),
             cache: Arc::clone(&cache),
+            contention: Arc::clone(&contention),
             log: Arc::clone(&log),
             states: ResourceStates::default(),
         };
@@ -274,7 +297,8 @@ async fn run() -> Running {
             kinds: &KINDS,
             cache: Arc::clone(&cache),
             metrics: Arc::clone(&metrics),
-            pulse: Arc::default(),
+            liveness: Arc::default(),
+            contention: Arc::clone(&contention),
             store: store::Writer::new(of.api_resource()),
             triggers: triggers.queue(of),
             progress: progress.clone(),
@@ -288,7 +312,7 @@ async fn run() -> Running {
         cache: Arc::clone(&cache),
         triggers,
         metrics,
-        pulse: Arc::default(),
+        liveness: Arc::default(),
         progress: ticks,
     };
     tokio::spawn(watches.run(stop.clone()));
@@ -312,7 +336,7 @@ impl Running {
         self.resources(of).patch(of.name(), &parameters, &Patch::Apply(body)).await.unwrap();
     }
 
-    /// Waits until the status of the newest spec says this of the ConfigMap and of the claim.
+    /// Waits until the status of the newest spec reports this for the ConfigMap and the PVC.
     async fn until(&self, of: &ResourceRef, config: &str, claim: &str) -> DynamicObject {
         let what = format!("{of}: {config}, {claim}");
         soon(&what, async || {
@@ -327,6 +351,27 @@ impl Running {
         .await
     }
 
+    /// Waits until the status names these hosts, and who has them.
+    async fn taken(&self, of: &ResourceRef, hosts: &[&str]) {
+        soon(&format!("{of}: {hosts:?}"), async || {
+            let seen = self.resources(of).get(of.name()).await.unwrap();
+            let status = &seen.data["status"];
+            let newest = status["generation"] == json!(seen.metadata.generation);
+            (newest && status["taken"] == json!(hosts)).then_some(())
+        })
+        .await;
+    }
+
+    /// The API server tells ages to the second.
+    async fn grows_older(&self, of: &ResourceRef) {
+        let made = self.resources(of).get(of.name()).await.unwrap().metadata.creation_timestamp.unwrap().0;
+        let now = k8s_openapi::jiff::Timestamp::now;
+        soon(&format!("{of} to be older than what comes next"), async || {
+            (now().as_second() > made.as_second()).then_some(())
+        })
+        .await;
+    }
+
     async fn delete(&self, of: &ResourceRef) {
         self.resources(of).delete(of.name(), &DeleteParams::default()).await.unwrap();
         soon("the deletion is seen", async || self.log.lock().unwrap().deleted.contains(of).then_some(()))
@@ -337,7 +382,8 @@ impl Running {
         self.cache.snapshot(of).children.values().map(ToString::to_string).collect()
     }
 
-    /// How often a resource was reconciled, its version, and those of its objects: none changes where nothing is done for it.
+    /// Returns the number of reconciles of a resource, its version, and those of its objects: none
+    /// changes while nothing is done for it.
     async fn state(&self, of: &ResourceRef) -> (usize, String, Vec<(String, u64)>) {
         let version = self.resources(of).get(of.name()).await.unwrap().resource_version().unwrap();
         let children = self.cache.snapshot(of).children;
@@ -348,7 +394,7 @@ impl Running {
     async fn claim(&self, namespace: &str, name: &str) -> Value {
         let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
         let mut claim = claims.get(name).await.unwrap();
-        // What Kubernetes says of it is not ours.
+        // Kubernetes writes its status, not the operator.
         (claim.status, claim.metadata.resource_version) = (None, None);
         claim.metadata.managed_fields = None;
         serde_json::to_value(claim).unwrap()
@@ -356,7 +402,7 @@ impl Running {
 }
 
 #[tokio::test]
-async fn resources_of_one_name_share_nothing() {
+async fn resources_of_one_name_stay_independent() {
     let running = run().await;
     let (a, b) = (ResourceRef::new(&TOY, Some(A), "erp"), ResourceRef::new(&TOY, Some(B), "erp"));
     let fleet = ResourceRef::new(&FLEET, None, "erp");
@@ -375,7 +421,7 @@ async fn resources_of_one_name_share_nothing() {
     assert_eq!(running.objects(&b), names(B, "toys-erp", "data"));
     assert_eq!(running.objects(&fleet), names(A, "fleets-erp", "kept"));
 
-    // What is refused of one holds up no other, and drift of one starts no other.
+    // A rejection for one resource blocks no other, and drift of one triggers no other.
     let (of_a, of_fleet) = (running.state(&a).await, running.state(&fleet).await);
     running.apply(&b, json!({ "claim": "data", "data": { "no such key!": "1" } })).await;
     running.until(&b, "Invalid", "settled").await;
@@ -391,16 +437,16 @@ async fn resources_of_one_name_share_nothing() {
     .await;
     assert_eq!(of_fleet, running.state(&fleet).await);
     let now = running.state(&b).await;
-    assert_eq!((of_b.1, of_b.2), (now.1, now.2), "it is tried again, and writes nothing");
+    assert_eq!((of_b.1, of_b.2), (now.1, now.2), "it is reconciled again, and writes nothing");
 
-    // The end of one is nothing to the others.
+    // The deletion of one does not affect the others.
     let of_a = running.state(&a).await;
     running.delete(&b).await;
     assert!(running.log.lock().unwrap().deleted.iter().all(|resource| *resource == b));
     let kept_b = running.claim(B, "data").await;
     running.delete(&fleet).await;
     let kept = running.claim(A, "kept").await;
-    // In the garbage collector's place, which knows new kinds up to a minute later.
+    // In place of the garbage collector, which knows new kinds up to a minute later.
     for (namespace, name) in [(A, "fleets-erp"), (B, "toys-erp")] {
         let configs: Api<ConfigMap> = Api::namespaced(running.client.clone(), namespace);
         if let Err(error) = configs.delete(name, &DeleteParams::default()).await {
@@ -409,18 +455,22 @@ async fn resources_of_one_name_share_nothing() {
     }
     assert_eq!(of_a, running.state(&a).await);
 
-    // What one kept is no other's, though the name is the same.
+    // An object retained for one resource belongs to no other, even if the name is the same.
     running.apply(&a, json!({ "claim": "kept", "data": { "a": "2" } })).await;
     running.until(&a, "settled", "it belongs to Fleet 'erp'").await;
+    running.grows_older(&a).await;
     running.apply(&fleet, json!({ "namespace": B, "claim": "data", "data": {} })).await;
     running.until(&fleet, "settled", &format!("it belongs to Toy '{B}/erp'")).await;
     assert_eq!((running.claim(A, "kept").await, running.claim(B, "data").await), (kept, kept_b));
 
-    // And is found again by its own.
+    // And its own resource finds it again.
     running.apply(&fleet, in_a("kept")).await;
     running.until(&fleet, "settled", "settled").await;
+    running.grows_older(&fleet).await;
     running.apply(&b, json!({ "claim": "data", "data": {} })).await;
     running.until(&b, "settled", "settled").await;
+
+    the_first_of_any_kind_has_a_host(&running, (&a, &fleet, &b)).await;
 
     let Running { client, stop, .. } = running;
     drop(stop);
@@ -429,4 +479,34 @@ async fn resources_of_one_name_share_nothing() {
         let name = format!("{}.{GROUP}", of.plural);
         definitions.delete(&name, &DeleteParams::default()).await.unwrap();
     }
+}
+
+/// In this order they were created.
+async fn the_first_of_any_kind_has_a_host(
+    running: &Running,
+    (a, fleet, b): (&ResourceRef, &ResourceRef, &ResourceRef),
+) {
+    let exposure = json!({ "ingress": { "className": "toys", "rules": [{ "host": "toys.example.com" }] } });
+    let toy = |exposure: &Value| json!({ "claim": "data", "data": {}, "exposure": exposure });
+    let in_a =
+        |exposure: &Value| json!({ "namespace": A, "claim": "kept", "data": {}, "exposure": exposure });
+    let none = json!({});
+    running.apply(b, toy(&exposure)).await;
+    running.taken(b, &[]).await;
+    running.apply(fleet, in_a(&exposure)).await;
+    running.taken(b, &["toys.example.com/ Fleet erp"]).await;
+    running.taken(fleet, &[]).await;
+    // Whoever lets go of it, is deleted or comes is of another kind, or of another namespace.
+    running.apply(fleet, in_a(&none)).await;
+    running.taken(b, &[]).await;
+    running.apply(fleet, in_a(&exposure)).await;
+    running.taken(b, &["toys.example.com/ Fleet erp"]).await;
+    running.apply(a, json!({ "claim": "kept", "data": { "a": "2" }, "exposure": exposure })).await;
+    let by_a = format!("toys.example.com/ Toy {A}/erp");
+    running.taken(fleet, &[&by_a]).await;
+    running.taken(b, &[&by_a]).await;
+    running.delete(a).await;
+    running.taken(fleet, &[]).await;
+    running.delete(fleet).await;
+    running.taken(b, &[]).await;
 }

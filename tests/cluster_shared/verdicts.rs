@@ -1,4 +1,5 @@
-//! `plan` and the API server say the same: of every bad and good input, of every example, and of random documents.
+//! `plan` and the API server give the same verdict: on every bad and good input, on every example,
+//! and on random documents.
 
 use std::{collections::BTreeSet, env, fs, path::Path, process::Command};
 
@@ -66,7 +67,7 @@ async fn plan_and_api_server_agree_on_random_documents() {
     assert!(wrong.is_empty(), "seed {seed}: {} differences:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// How many both accept, and where they differ.
+/// Counts the documents that both accept, and reports differences.
 async fn compare(client: &Client, texts: Vec<(String, String)>) -> (usize, Vec<String>) {
     let judge = Judge::new();
     let verdicts = texts.into_iter().map(|(label, text)| {
@@ -125,7 +126,7 @@ fn difference(ours: &Said, theirs: Option<&Status>) -> Option<String> {
                 || ours.iter().any(|(_, path)| path == "unreadable");
             return (!of_the_text && !ours.iter().any(known)).then(|| "not decoded".to_owned());
         }
-        // Strict decoding ends the request; a key that stands there twice is among its words.
+        // Strict decoding ends the request; its message includes duplicate keys.
         let mut strict = paths(true);
         if status.message.contains("already set in map") {
             strict.retain(|path| unknown.contains(path));
@@ -148,7 +149,7 @@ fn unknown_fields(message: &str) -> BTreeSet<String> {
     fields.filter_map(|it| it.split('"').next()).map(plain_path).collect()
 }
 
-/// A dry run with strict field validation, of the text as it is: the API server reads YAML by itself.
+/// A dry run with strict field validation, of the unmodified text: the API server parses YAML itself.
 async fn send(client: &Client, text: &str) -> Option<Status> {
     let parameters = kube::api::PostParams { dry_run: true, ..Default::default() };
     let mut request = Request::new(COLLECTION).create(&parameters, text.as_bytes().to_vec()).unwrap();
@@ -157,15 +158,15 @@ async fn send(client: &Client, text: &str) -> Option<Status> {
     request.headers_mut().insert("content-type", "application/yaml".parse().unwrap());
     match client.request_text(request).await {
         Ok(_) => None,
-        // A random document can have the name of another test's resource. The API server looks for the name last, when
-        // everything else about the object is in order.
+        // A random document can have the name of another test's resource. The API server checks the
+        // name last, when everything else about the object is valid.
         Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => None,
         Err(kube::Error::Api(status)) => Some(*status),
         Err(error) => panic!("{error}"),
     }
 }
 
-/// Every object that `plan` prints, taken by kubectl as it is.
+/// kubectl accepts every object that `plan` prints, unmodified.
 #[tokio::test]
 async fn the_printed_plan_passes_a_dry_run() {
     let world = shared_operator().await;
@@ -182,7 +183,7 @@ async fn the_printed_plan_passes_a_dry_run() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let documents = cluster::documents(&text);
-    // A dry run stores no namespace for what comes after it.
+    // A dry run stores no namespace for the objects after it.
     let namespaces = kinds::api(&client, kind("Namespace"), "");
     let names: BTreeSet<&str> =
         documents.iter().filter_map(|it| it["metadata"]["namespace"].as_str()).collect();

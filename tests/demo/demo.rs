@@ -1,6 +1,8 @@
-//! `make demo`: what the operator does, on a control plane of its own, with the time and the requests that each step took.
+//! `make demo`: the operator at work, on a dedicated control plane, with the time and the requests
+//! of each step.
 //!
-//! Everything shown is real output: kubectl's, the API server's, its audit log's. Only the pods are simulated.
+//! Everything shown is real output: kubectl's, the API server's, its audit log's. Only the pods are
+//! simulated.
 
 mod page;
 mod stage;
@@ -24,14 +26,14 @@ use stage::{DEADLINE, Error, OPERATOR_NAMESPACE, Result, Stage, at};
 use tokio::time::sleep;
 
 const CRD: &str = "crds/";
-/// Each by name: the directory also holds roles for users.
+/// Listed by name: the directory also holds roles for users.
 const RBAC: &str = "config/rbac/service_account.yaml,config/rbac/role.yaml,config/rbac/role_binding.yaml";
 const EXAMPLE: &str = "examples/production.yaml";
 /// Name and namespace of the example.
 const NAME: &str = "production";
 const SERVER: &str = "production-all";
 const CLAIM: &str = "production-data";
-/// What the simulated kubelets take for an image that does not exist.
+/// The simulated kubelets treat it as an image that does not exist.
 const BROKEN_IMAGE: &str = r#"{"spec":{"image":"danpung2/logpilot:1.3.0-image-pull"}}"#;
 const NEW_CONFIG: &str = r#"{"spec":{"config":{"logLevels":{"com.logpilot":"DEBUG"}}}}"#;
 const IDLE: Duration = Duration::from_secs(5);
@@ -41,7 +43,7 @@ const CAUSE: &str =
 /// The classes that the example names.
 const CLASSES: [&str; 2] = ["fast", "slow"];
 
-/// An image that cannot be rolled back, and a storage that would double every record.
+/// An image that cannot be rolled back, and a storage that would duplicate every record.
 const CARELESS: &str = "\
 apiVersion: logpilot.io/v1alpha1
 kind: LogPilotCluster
@@ -84,7 +86,7 @@ async fn show(page: &mut Page) -> Result<()> {
     drop(stage);
     page.summary();
     println!("\n   Everything has ended and is removed, after {:.0} s.", began.elapsed().as_secs_f64());
-    say("`make up` starts such a cluster to try things on, `make down` ends it.");
+    say("`make up` starts such a cluster for your own experiments, `make down` ends it.");
     Ok(())
 }
 
@@ -103,7 +105,7 @@ async fn control_plane(page: &mut Page) -> Result<Stage> {
 }
 
 async fn install(page: &mut Page, stage: &mut Stage) -> Result<()> {
-    page.heading("Install: the resource's definition, the operator's rights, the operator");
+    page.heading("Install: the CRD, the operator's RBAC, the operator");
     let began = Instant::now();
     kubectl(page, stage, &["apply", "-f", CRD])?;
     surroundings(stage)?;
@@ -112,13 +114,13 @@ async fn install(page: &mut Page, stage: &mut Stage) -> Result<()> {
     let since = stage.marker().await?;
     stage.start_operator().await?;
     let took = began.elapsed();
-    say("The operator runs inside this demo. All it has is the token of its ServiceAccount.");
+    say("The operator runs inside this demo, with only the token of its ServiceAccount.");
     page.result("install the operator", took, Some(&stage.requests(since).await?));
     Ok(())
 }
 
-/// What a cluster for production has besides: storage classes, and the kinds of the Gateway API and of the Prometheus
-/// operator. Nothing looks at their objects here.
+/// The other parts of a production cluster: storage classes, and the kinds of the Gateway API and
+/// of the Prometheus operator. No controller handles their objects here.
 fn surroundings(stage: &Stage) -> Result<()> {
     let class = |name: &str| {
         json!({
@@ -131,7 +133,7 @@ fn surroundings(stage: &Stage) -> Result<()> {
     manifests.extend(local_cluster::prometheus_operator::crds().iter().map(ToString::to_string));
     let file = stage.control_plane.dir().join("surroundings.yaml");
     std::fs::write(&file, manifests.join("\n---\n"))?;
-    // Server-side: the Gateway API's definitions are too long for the annotation of the other way.
+    // Server-side: the Gateway API's CRDs are too long for the annotation of client-side apply.
     stage.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).map(drop)
 }
 
@@ -140,17 +142,17 @@ async fn create(page: &mut Page, stage: &Stage) -> Result<()> {
         "Production from one file: autoscaling, routes, monitoring, backups, network policy, on one volume",
     );
     apply_until_ready(page, stage, "create, until Ready").await?;
-    say("What it made, as the API server has it:");
+    say("The objects it created, as the API server stores them:");
     page.output(&tree::draw(&stage.client, NAME).await.map_err(at("list the objects"))?);
-    say("Ready, with things to know. No Gateway controller runs here to take up the routes:");
+    say("Ready, with warnings. No Gateway controller runs here to accept the routes:");
     kubectl(page, stage, &["get", "lpc", NAME, "-o", PROBLEMS])
 }
 
 async fn idle(page: &mut Page, stage: &mut Stage) -> Result<()> {
-    page.heading("Nothing happens; then the operator is restarted");
+    page.heading("An idle operator; then the operator is restarted");
     let since = stage.marker().await?;
     sleep(IDLE).await;
-    page.result("do nothing", IDLE, Some(&stage.requests(since).await?));
+    page.result("stay idle", IDLE, Some(&stage.requests(since).await?));
     stage.stop_operator().await;
     let (since, began) = (stage.marker().await?, Instant::now());
     stage.start_operator().await?;
@@ -160,16 +162,16 @@ async fn idle(page: &mut Page, stage: &mut Stage) -> Result<()> {
 }
 
 async fn by_hand(page: &mut Page, stage: &Stage) -> Result<()> {
-    page.heading("Somebody deletes a Service, and then opens the network policy");
+    page.heading("A user deletes a Service, and then opens the network policy");
     let open = |object: &DynamicObject| object.data.pointer("/spec/ingress/0/from").is_none();
     let delete = ["delete", "service", SERVER, "-n", NAME];
     let patch = r#"[{"op":"remove","path":"/spec/ingress/0/from"}]"#;
     let policy = ["patch", "networkpolicy", SERVER, "-n", NAME, "--type=json", "-p", patch];
-    repair(page, stage, (Service::KIND, SERVER), |_| false, &delete, "bring a deleted Service back").await?;
+    repair(page, stage, (Service::KIND, SERVER), |_| false, &delete, "recreate a deleted Service").await?;
     repair(page, stage, (NetworkPolicy::KIND, SERVER), open, &policy, "close an opened network policy")
         .await?;
 
-    say("The autoscaler's decision is not put right. It has no metrics here, so it is played by hand:");
+    say("The autoscaler's decision is not reverted. It has no metrics here, so it is simulated by hand:");
     let (since, began) = (stage.marker().await?, Instant::now());
     kubectl(page, stage, &["scale", "deployment", SERVER, "-n", NAME, "--replicas=4"])?;
     let four = |cr: &LogPilotCluster| cr.status.as_ref().is_some_and(|it| it.pods.as_deref() == Some("4/4"));
@@ -187,7 +189,7 @@ async fn config(page: &mut Page, stage: &Stage) -> Result<()> {
     stage.until(NAME, "it is Ready", is_ready).await?;
     let took = began.elapsed();
     let requests = stage.requests(since).await?;
-    say("One rollout, and still 4 pods. The configuration before stays for a rollback:");
+    say("One rollout, and still 4 pods. The previous configuration stays for a rollback:");
     kubectl(
         page,
         stage,
@@ -209,14 +211,14 @@ async fn repair(
     let took = stage.repaired(kind, (NAME, name), broken, || kubectl(page, stage, command)).await?;
     stage.until(NAME, "it is Ready again", is_ready).await?;
     let requests = stage.requests(since).await?;
-    say("What the operator asked of the API server:");
+    say("The operator's requests to the API server:");
     page.output(&requests.lines());
     page.result(step, took, Some(&requests));
     Ok(())
 }
 
 async fn broken_image(page: &mut Page, stage: &Stage) -> Result<()> {
-    page.heading("A new image that cannot be pulled, and the way back");
+    page.heading("A new image that cannot be pulled, and the revert");
     let (since, began) = (stage.marker().await?, Instant::now());
     kubectl(page, stage, &["patch", "lpc", NAME, "--type=merge", "-p", BROKEN_IMAGE])?;
     stage.until(NAME, "the status names the cause", |cr| is_named(cr, "ImagePullBackOff")).await?;
@@ -224,15 +226,15 @@ async fn broken_image(page: &mut Page, stage: &Stage) -> Result<()> {
     kubectl(page, stage, &["get", "lpc"])?;
     let requests = stage.requests(since).await?;
     kubectl(page, stage, &["get", "lpc", NAME, "-o", CAUSE])?;
-    page.result("name the cause of a broken image", took, Some(&requests));
-    say("The pods of the old image go on serving:");
+    page.result("report the cause of a broken image", took, Some(&requests));
+    say("The pods of the old image keep serving:");
     kubectl(page, stage, &["get", "deployments", "-n", NAME])?;
-    say("The way back is the way forward:");
+    say("To revert, apply the manifest again:");
     apply_until_ready(page, stage, "revert, until Ready").await
 }
 
 fn refused(page: &mut Page, stage: &Stage) -> Result<()> {
-    page.heading("A manifest that would double every record is refused");
+    page.heading("A manifest that would duplicate every record is refused");
     let file = stage.control_plane.dir().join("careless.yaml");
     std::fs::write(&file, CARELESS)?;
     page.command("cat careless.yaml");
@@ -251,11 +253,11 @@ fn refused(page: &mut Page, stage: &Stage) -> Result<()> {
 async fn delete(page: &mut Page, stage: &Stage) -> Result<()> {
     page.heading("The resource is deleted, the data stays");
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(stage.client.clone(), NAME);
-    let claim = async || claims.get(CLAIM).await.map(|claim| claim.uid()).map_err(at("read the claim"));
+    let claim = async || claims.get(CLAIM).await.map(|claim| claim.uid()).map_err(at("read the PVC"));
     let before = claim().await?;
     if !stage.is_collected()? {
         say(
-            "Kubernetes' garbage collector looks for new kinds every 30 s; on this young cluster that is awaited.",
+            "Kubernetes' garbage collector looks for new kinds every 30 s; on this new cluster the demo waits for that.",
         );
         let known = || {
             std::future::ready(if let Ok(true) = stage.is_collected() {
@@ -268,22 +270,18 @@ async fn delete(page: &mut Page, stage: &Stage) -> Result<()> {
     }
     let (since, began) = (stage.marker().await?, Instant::now());
     kubectl(page, stage, &["delete", "lpc", NAME])?;
-    let left = wait_for("what is owned to be gone", DEADLINE, async || {
+    let left = wait_for("the owned objects to be deleted", DEADLINE, async || {
         let left = tree::draw(&stage.client, NAME).await.map_err(|error| error.to_string())?;
         if left.lines().all(|line| line.contains("no owner")) { Ok(left) } else { Err(left) }
     })
     .await?;
     let took = began.elapsed();
-    say("What is left:");
+    say("The remaining objects:");
     page.output(&left);
-    page.result("delete, until all owned is gone", took, Some(&stage.requests(since).await?));
-    say("Made again, the resource finds its volume:");
-    apply_until_ready(page, stage, "create again, until Ready").await?;
-    if claim().await? == before {
-        Ok(())
-    } else {
-        Err(Error::Unexpected("the claim was replaced".to_owned()))
-    }
+    page.result("delete, until all owned objects are deleted", took, Some(&stage.requests(since).await?));
+    say("The recreated resource finds its volume:");
+    apply_until_ready(page, stage, "recreate, until Ready").await?;
+    if claim().await? == before { Ok(()) } else { Err(Error::Unexpected("the PVC was replaced".to_owned())) }
 }
 
 async fn apply_until_ready(page: &mut Page, stage: &Stage, step: &str) -> Result<()> {
@@ -297,7 +295,7 @@ async fn apply_until_ready(page: &mut Page, stage: &Stage, step: &str) -> Result
     Ok(())
 }
 
-/// Runs kubectl and shows the command, as one would type it, and what it printed.
+/// Runs kubectl and shows the command as a user would type it, with its output.
 fn kubectl(page: &Page, stage: &Stage, arguments: &[&str]) -> Result<()> {
     let quoted = |text: &&str| {
         let text = text.replace('\n', "\\n");
@@ -315,7 +313,7 @@ fn is_ready(cr: &LogPilotCluster) -> bool {
     })
 }
 
-/// The status of the newest generation holds a problem of this reason.
+/// Returns whether the status of the newest generation contains a problem with this reason.
 fn is_named(cr: &LogPilotCluster, reason: &str) -> bool {
     cr.status.as_ref().is_some_and(|status| {
         status.observed_generation == cr.metadata.generation

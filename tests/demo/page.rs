@@ -1,4 +1,4 @@
-//! What the reader of the demo sees: headings, commands with their output, and a table at the end.
+//! The output of the demo: headings, commands with their output, and a table at the end.
 
 use std::{fmt::Display, io::IsTerminal as _, time::Duration};
 
@@ -14,7 +14,7 @@ pub fn say(text: impl Display) {
     println!("   {text}");
 }
 
-/// The output of the demo. Colours only on a terminal, and not where `NO_COLOR` is set.
+/// The output of the demo. Colours only on a terminal, and not if `NO_COLOR` is set.
 pub struct Page {
     colour: bool,
     headings: usize,
@@ -51,7 +51,7 @@ impl Page {
         }
     }
 
-    /// What came of a step, which also becomes a row of the closing table.
+    /// The result of a step, which also becomes a row of the final table.
     pub fn result(&mut self, step: &str, took: Duration, requests: Option<&dyn Display>) {
         let took = match took.as_millis() {
             milliseconds @ 0..1000 => format!("{milliseconds} ms"),
@@ -64,7 +64,7 @@ impl Page {
         self.rows.push([step.to_owned(), took, requests.unwrap_or_else(|| "-".to_owned())]);
     }
 
-    /// Every result again.
+    /// Prints every result again.
     pub fn summary(&self) {
         println!("\n{}", self.paint(BOLD, "Summary"));
         let width = self.rows.iter().map(|[step, ..]| step.chars().count()).max().unwrap_or(0);

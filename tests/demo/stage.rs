@@ -1,4 +1,5 @@
-//! Where the demo plays: a local control plane, an operator in it, kubectl, and the audit log that counts requests.
+//! The environment of the demo: a local control plane, an operator in it, kubectl, and the audit
+//! log that counts requests.
 
 use std::{
     fmt,
@@ -34,11 +35,12 @@ use crate::tree;
 
 pub const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
 const OPERATOR_ACCOUNT: &str = "logpilot-operator";
-/// What the pods of backups run.
+/// The image of the backup pods.
 const OPERATOR_IMAGE: &str = "logpilot-operator:demo";
-/// Nothing here takes longer on a machine that works.
+/// No step takes longer on a working machine.
 pub const DEADLINE: Duration = Duration::from_mins(1);
-/// The operator is taken as done when it has sent nothing for this long: a change of counts alone waits 2 s for more.
+/// The operator counts as done when it has sent nothing for this long: it delays a change of counts
+/// alone by 2 s.
 const QUIET: Duration = Duration::from_millis(2200);
 
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +61,7 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Says at which step the API server refused something.
+/// Adds the step at which the API server rejected a request.
 pub fn at(step: &'static str) -> impl FnOnce(kube::Error) -> Error {
     move |source| Error::Api(step, Box::new(source))
 }
@@ -79,12 +81,13 @@ impl Stage {
         Ok(Self { client, control_plane, running: None, began })
     }
 
-    /// Runs the operator in this process, with nothing but its own account's token. Returns when it has listed every kind.
+    /// Runs the operator in this process, with only its own ServiceAccount's token. Returns when it
+    /// has listed every kind.
     pub async fn start_operator(&mut self) -> Result<()> {
         let access = self.control_plane.access();
         let kubeconfig = access.service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        let client = operator::client(config).map_err(at("make the operator's client"))?;
+        let client = operator::client(config).map_err(at("create the operator's client"))?;
         let (operator, stop) = (
             Operator::new(client, controller::planner()).with_image(Some(OPERATOR_IMAGE.to_owned())),
             CancellationToken::new(),
@@ -93,7 +96,7 @@ impl Stage {
         self.running = Some((
             stop,
             tokio::spawn(async {
-                // Without an election there is nothing to lose.
+                // Without an election no leadership can be lost.
                 let _ = running.await;
             }),
         ));
@@ -139,13 +142,13 @@ impl Stage {
         }
         let seen = api.get(name).await.map_err(at("read the resource"))?;
         Err(Error::Unexpected(format!(
-            "waited {} s in vain until {what}; it is:{}",
+            "waited {} s until {what}, without success; the resource:{}",
             DEADLINE.as_secs(),
             show(&seen)
         )))
     }
 
-    /// Disturbs an object and answers how long it was `broken` or gone, as a watch sees it.
+    /// Disturbs an object and returns how long it was `broken` or absent, as observed by a watch.
     pub async fn repaired(
         &self,
         kind: &Kind,
@@ -155,11 +158,15 @@ impl Stage {
     ) -> Result<Duration> {
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), namespace, &tree::resource(kind));
-        let version =
-            api.get(name).await.map_err(at("read what is disturbed"))?.resource_version().unwrap_or_default();
+        let version = api
+            .get(name)
+            .await
+            .map_err(at("read the disturbed object"))?
+            .resource_version()
+            .unwrap_or_default();
         let only = WatchParams::default().fields(&format!("metadata.name={name}"));
-        let mut events = api.watch(&only, &version).await.map_err(at("watch what is disturbed"))?.boxed();
-        // A task of its own: kubectl blocks this one.
+        let mut events = api.watch(&only, &version).await.map_err(at("watch the disturbed object"))?.boxed();
+        // A separate task: kubectl blocks this one.
         let witness = tokio::spawn(async move {
             let mut since = None;
             while let Some(Ok(event)) = events.next().await {
@@ -180,12 +187,12 @@ impl Stage {
         seen.ok_or_else(|| Error::Unexpected(format!("{} {name} was not repaired", kind.kind)))
     }
 
-    /// A place in the audit log, behind everything that has ended.
+    /// A position in the audit log, behind every request that has ended.
     pub async fn marker(&self) -> Result<Marker> {
         Ok(self.control_plane.audit_marker().await?)
     }
 
-    /// The operator's requests since the marker, watches apart, once it has gone quiet.
+    /// Returns the operator's requests since the marker, except watches, once it is silent.
     pub async fn requests(&self, since: Marker) -> Result<Tally> {
         let user = format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_ACCOUNT}");
         let end = Instant::now() + DEADLINE;
@@ -201,7 +208,8 @@ impl Stage {
         }
     }
 
-    /// Whether Kubernetes' garbage collector already follows our kind: it looks for new ones every 30 s.
+    /// Returns whether Kubernetes' garbage collector already follows the operator's kind: it looks
+    /// for new ones every 30 s.
     pub fn is_collected(&self) -> Result<bool> {
         let events = self.control_plane.audit().events_since(self.began)?;
         Ok(events.iter().any(|it| it.resource == PLURAL && it.user == "system:kube-controller-manager"))

@@ -1,4 +1,4 @@
-//! The objects of a cluster as a tree of owners, as the API server has them.
+//! The objects of a Kubernetes cluster as a tree of owners, as the API server returns them.
 
 use kube::{
     Api, Client, ResourceExt,
@@ -11,7 +11,7 @@ use logpilot_operator::{
 };
 use serde_json::Value;
 
-/// Kubernetes makes them for each Service; they would only make the tree long.
+/// Kubernetes creates them for each Service; they would only lengthen the tree.
 const LEFT_OUT: &str = "EndpointSlice";
 
 struct Node {
@@ -26,7 +26,8 @@ pub fn resource(kind: &Kind) -> ApiResource {
     ApiResource::from_gvk_with_plural(&gvk, kind.plural)
 }
 
-/// The resource, what it owns, and what that owns; then what has no owner, and so stays when the resource goes.
+/// The resource, what it owns, and what that owns; then the objects without an owner, which outlive
+/// the resource.
 pub async fn draw(client: &Client, cluster: &str) -> Result<String, kube::Error> {
     let own = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, KIND), PLURAL);
     let named = ListParams::default().fields(&format!("metadata.name={cluster}"));
@@ -67,7 +68,7 @@ fn node(kind: &str, object: &DynamicObject) -> Node {
     }
 }
 
-/// Everything below an owner, each under its own.
+/// Everything below an owner, each object under its own owner.
 fn branch(nodes: &[Node], owner: Option<&str>, indent: &str, lines: &mut Vec<(String, String)>) {
     let below: Vec<&Node> = nodes.iter().filter(|node| node.owner.as_deref() == owner).collect();
     for (number, node) in below.iter().enumerate() {
@@ -81,7 +82,7 @@ fn branch(nodes: &[Node], owner: Option<&str>, indent: &str, lines: &mut Vec<(St
     }
 }
 
-/// The one thing to know of an object of this kind.
+/// The most important fact about an object of this kind.
 fn state(kind: &str, data: &Value) -> String {
     let text = |pointer: &str| data.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let count = |pointer: &str| data.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The token and the authority that a pod's files hold, and that Kubernetes writes anew.
+//! The token and the CA in a pod's files, which Kubernetes rotates.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{cluster::case::SOON, full, quickstart, trial::Trial};
 /// The client reads both again at least once a minute.
 const READ_AGAIN: Duration = Duration::from_secs(61);
 
-/// As in a pod: what is trusted and what is told are in files.
+/// As in a pod: the CA and the token are in files.
 fn with_files(mut config: Config, folder: &Path) -> Config {
     config.auth_info =
         AuthInfo { token_file: Some(folder.join("token").display().to_string()), ..AuthInfo::default() };
@@ -27,7 +27,7 @@ fn token(of: &Kubeconfig) -> String {
 }
 
 #[tokio::test]
-async fn a_token_and_an_authority_that_are_written_anew_are_followed_and_no_stranger_is_told_anything() {
+async fn rotated_tokens_and_cas_are_followed() {
     if !full("credentials that are read again after a minute") {
         return;
     }
@@ -45,10 +45,10 @@ async fn a_token_and_an_authority_that_are_written_anew_are_followed_and_no_stra
     trial.back(&lost, SOON).await;
     let before = credential(&trial);
 
-    // First everybody trusts both; then the API server changes over.
+    // First both sides trust both; then the API server switches.
     write("token", &token(&trial.slot.world.operator_kubeconfig().await));
     write("ca.crt", &format!("{}{}", first.pem(), next.pem()));
-    // The promise of the client: there is nothing to see before.
+    // The client's guarantee; nothing can be observed earlier.
     tokio::time::sleep(READ_AGAIN).await;
     trial.slot.proxy.present(next.clone());
     let changed = trial.slot.proxy.count(|_| true);
@@ -58,14 +58,14 @@ async fn a_token_and_an_authority_that_are_written_anew_are_followed_and_no_stra
     println!("repaired {gap:?} after the API server's certificate and the token changed");
     assert!(gap <= Duration::from_secs(5), "{gap:?}");
     let after: Vec<Record> = trial.requests(|_| true).split_off(changed);
-    assert!(after.iter().all(|record| record.credential != before), "the old token was told: {after:#?}");
+    assert!(after.iter().all(|record| record.credential != before), "the old token was sent: {after:#?}");
 
-    // One that nobody trusts.
+    // A certificate that no client trusts.
     trial.slot.proxy.present(strange);
     trial.slot.proxy.cut();
     let told = trial.slot.proxy.count(|_| true);
     let lost = trial.lose("Service").await;
-    // The window is the promise itself.
+    // The promise is about this time window.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let told = trial.requests(|_| true).split_off(told);
     assert!(told.is_empty(), "{told:#?}");

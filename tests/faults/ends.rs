@@ -1,4 +1,4 @@
-//! Operators that end: again and again, when they are told to, and after they stood still.
+//! Operators that end: repeatedly, on SIGTERM, and after a stall.
 
 use std::{io::Write, time::Duration};
 
@@ -23,7 +23,7 @@ use super::{
     with_replicas,
 };
 
-/// A kubeconfig that goes through the slot's proxy.
+/// A kubeconfig that passes through the slot's proxy.
 fn kubeconfig(slot: &Slot) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(serde_yaml::to_string(&slot.through).unwrap().as_bytes()).unwrap();
@@ -32,7 +32,7 @@ fn kubeconfig(slot: &Slot) -> NamedTempFile {
 
 const ELECTED: [&str; 2] = ["--lease-namespace", OPERATOR_NAMESPACE];
 
-/// The program, elected, in place of the trial's operator; the file has to stay.
+/// The program, as elected leader, in place of the trial's operator; the file must stay.
 async fn elected(trial: &mut Trial) -> (Process, NamedTempFile) {
     trial.stop();
     let client = &trial.case.client;
@@ -48,7 +48,7 @@ async fn elected(trial: &mut Trial) -> (Process, NamedTempFile) {
 
 /// Fault catalogue: F05.
 #[tokio::test]
-async fn operators_that_die_one_after_the_other_make_progress_and_tell_it_once() {
+async fn crashing_operators_progress_and_report_once() {
     let mut trial = Trial::behind(Vec::new()).await;
     trial.case.apply(quickstart()).await;
     let written = |trial: &Trial| trial.requests(|record| record.asked.writes() && record.status < 300).len();
@@ -78,13 +78,13 @@ async fn operators_that_die_one_after_the_other_make_progress_and_tell_it_once()
     told.sort();
     let all = told.len();
     told.dedup();
-    assert_eq!(all, told.len(), "told twice: {told:?}");
+    assert_eq!(all, told.len(), "reported twice: {told:?}");
     trial.end().await;
 }
 
 /// Fault catalogue: F07.
 #[tokio::test]
-async fn an_operator_that_is_told_to_end_does_so_in_the_middle_of_a_rollout() {
+async fn sigterm_ends_the_operator_during_a_rollout() {
     let _alone = ALONE.lock().await;
     let mut trial = Trial::running(&quickstart()).await;
     let (mut process, _kubeconfig) = elected(&mut trial).await;
@@ -106,15 +106,15 @@ async fn an_operator_that_is_told_to_end_does_so_in_the_middle_of_a_rollout() {
 
 /// Fault catalogue: F49.
 #[tokio::test]
-async fn a_leader_that_stood_still_ends_without_a_write() {
-    if !full("a leader that stands still until another one leads") {
+async fn a_stalled_leader_exits_without_a_write() {
+    if !full("a leader that stalls until another one leads") {
         return;
     }
     let _alone = ALONE.lock().await;
     let mut trial = Trial::running(&quickstart()).await;
     let (mut process, _kubeconfig) = elected(&mut trial).await;
     process.signal("STOP");
-    // Known to it when it goes on.
+    // The operator knows of it when it resumes.
     trial.case.apply(with_replicas(2)).await;
     let mut other = Trial::behind(Vec::new()).await;
     other.stop();
@@ -123,7 +123,7 @@ async fn a_leader_that_stood_still_ends_without_a_write() {
     leads(&second, Duration::from_secs(30)).await;
     other.slot.is_settled(&trial.case, &with_replicas(2)).await.unwrap();
     let before = trial.slot.proxy.count(|_| true);
-    // Something to do, that only one of them may do.
+    // Work that only one of them may do.
     trial.case.apply(with_replicas(3)).await;
     process.signal("CONT");
     assert_eq!(process.ended(Duration::from_secs(60)).await, Some(1));

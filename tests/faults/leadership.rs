@@ -1,4 +1,4 @@
-//! The Lease cannot be renewed, or its holder stands still.
+//! The Lease cannot be renewed, or its holder stalls.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,12 @@ use super::{
     trial::{Trial, refused},
 };
 
-/// There is one Lease.
+/// There is only one Lease.
 pub static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Fault catalogue: F51, F52.
 #[tokio::test]
-async fn one_renewal_may_fail_and_when_none_succeeds_another_one_leads() {
+async fn a_failed_renewal_is_survived_else_leadership_changes() {
     let _alone = ALONE.lock().await;
     let mut trial = Trial::behind(Vec::new()).await;
     trial.stop();
@@ -38,7 +38,7 @@ async fn one_renewal_may_fail_and_when_none_succeeds_another_one_leads() {
     .unwrap();
     assert!(first.leads() && first.lost().is_none());
 
-    // No more for this one, and everything else works.
+    // This operator cannot renew any more, and everything else works.
     let leases = When { resource: Some("leases".to_owned()), ..When::default() };
     let never = trial.rule(leases, Times::Every, refused(503, "ServiceUnavailable"));
     let mut other = Trial::behind(Vec::new()).await;

@@ -1,4 +1,4 @@
-//! What is judged by a limit of time is looked at when the limit passes, and not before.
+//! Time-based checks are re-evaluated when their limit expires, and not before.
 
 use std::{
     sync::Mutex,
@@ -14,18 +14,18 @@ use super::{
     trial::Trial,
 };
 
-/// Longer than any limit but those that take minutes.
+/// Longer than any limit except those of minutes.
 const UNSEEN: Duration = Duration::from_secs(8);
 
 #[tokio::test]
-async fn a_resource_that_is_not_ready_is_looked_at_when_a_limit_passes_and_not_before() {
+async fn unready_resources_are_reconciled_when_limits_expire() {
     let trial = Trial::behind(Vec::new()).await;
     let mut unready = quickstart();
     unready["image"] = json!("danpung2/logpilot-never-ready:1");
     trial.case.apply(unready.clone()).await;
     trial.case.until("all is made", SOON, |status| status["pods"] == "0/1").await;
     let last = Mutex::new((trial.reconciles(), Instant::now()));
-    wait_for("nobody to look at what says nothing", SOON, async || {
+    wait_for("no reconcile without an event", SOON, async || {
         let seen = trial.reconciles();
         let mut last = last.lock().unwrap();
         if seen != last.0 {
@@ -35,7 +35,7 @@ async fn a_resource_that_is_not_ready_is_looked_at_when_a_limit_passes_and_not_b
     })
     .await
     .unwrap();
-    // The scheduler says so once; three seconds later it counts, though nobody says a word.
+    // The scheduler reports it once; three seconds later it counts, without another event.
     unready["components"]["all"]["nodeSelector"] = json!({ "kubernetes.io/hostname": "nowhere" });
     trial.case.apply(unready).await;
     trial.case.until("where", SOON, |status| problems(status).contains("Unschedulable")).await;

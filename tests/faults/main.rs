@@ -1,8 +1,8 @@
-//! What stands between an operator and its API server breaks: requests fail in every way there is, watches lie or fall
-//! silent, the Lease cannot be renewed. Each test has a proxy, an operator and a resource of its own, and side by side
-//! they share one API server. docs/dev/fault-catalogue.md says which fault is tried where.
+//! Faults between an operator and its API server: requests fail in every way, watches lie or fall
+//! silent, the Lease cannot be renewed. Each test has its own proxy, operator and resource, and all
+//! share one API server. docs/dev/fault-catalogue.md lists which test covers which fault.
 //!
-//! What takes minutes by its nature runs where CAMPAIGN=full.
+//! Tests that inherently take minutes run only with CAMPAIGN=full.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@
     clippy::duration_suboptimal_units,
     clippy::single_match_else,
     clippy::default_trait_access,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 mod credentials;
@@ -34,7 +34,7 @@ fn quickstart() -> Value {
     json!({ "image": "danpung2/logpilot:1.2.0", "components": { "all": { "replicas": 1 } } })
 }
 
-/// One object of nearly every kind that nobody else has to install.
+/// One object of nearly every kind that needs no further installation.
 fn many() -> Value {
     json!({
         "image": "danpung2/logpilot:1.2.0",
@@ -56,7 +56,7 @@ fn with_replicas(replicas: u32) -> Value {
     spec
 }
 
-/// Whether what takes minutes is run; says so where it is not.
+/// Returns whether tests of minutes run; prints a line if not.
 fn full(what: &str) -> bool {
     let full = cluster::whole_campaign();
     if !full {

@@ -1,4 +1,4 @@
-//! Requests that fail, are carried out all the same, or are never answered.
+//! Requests that fail, are carried out nevertheless, or are never answered.
 
 use std::time::{Duration, Instant};
 
@@ -22,19 +22,19 @@ use super::{
 
 /// Fault catalogue: F12.
 #[tokio::test]
-async fn what_was_made_before_a_504_is_neither_lost_nor_made_twice() {
+async fn an_object_behind_a_504_is_created_once() {
     let trial = Trial::behind(Vec::new()).await;
     let timeout = Fault::AnswerAfter(Reply::new(504, "Timeout"));
     let rule = trial.rule(When::writes(), Times::First(12), timeout);
     trial.apply(&quickstart()).await;
     assert_eq!(trial.slot.proxy.acted(rule), 12);
-    // A key that was made twice, or taken for another, would have rolled the pods.
+    // A key that was generated twice, or mistaken for another, would have rolled the pods.
     let deployment = trial.case.child("Deployment", &format!("{}-all", trial.case.name)).await;
     assert_eq!(deployment.metadata.annotations.unwrap()["deployment.kubernetes.io/revision"], "1");
     trial.end().await;
 }
 
-/// A change whose status is on its way for so long.
+/// A change whose status write is in transit for this long.
 async fn told_late(millis: u64) -> Trial {
     let trial = Trial::running(&quickstart()).await;
     let rule = trial.rule(When::of("patch", api::PLURAL), Times::First(1), Fault::Delay { millis });
@@ -43,14 +43,14 @@ async fn told_late(millis: u64) -> Trial {
     trial
 }
 
-/// The API server passes over a UID where a status is written: of a resource that was made again meanwhile, it would tell what
-/// was true of the one before.
+/// The API server ignores a UID in a status write: for a resource recreated in the meantime, the
+/// write would report the state of its predecessor.
 #[tokio::test]
-async fn a_status_that_is_under_way_is_not_told_of_the_next_resource_of_the_name() {
+async fn a_status_write_never_reaches_the_next_resource() {
     let trial = told_late(1500).await;
     trial.case.delete().await;
     let live = trial.case.apply(quickstart()).await;
-    // Not until it is Ready: it waits for the garbage collector, which learns of a new kind every 30 s.
+    // Not until Ready: that waits for the garbage collector, which learns of a new kind every 30 s.
     trial.case.until("told of", SOON, |status| status["observedGeneration"].is_i64()).await;
     let late = trial.requests(|record| record.fault.is_some());
     assert_eq!(late.iter().map(|record| record.status).collect::<Vec<_>>(), [409], "{late:#?}");
@@ -66,7 +66,7 @@ async fn a_status_that_is_under_way_is_not_told_of_the_next_resource_of_the_name
 }
 
 #[tokio::test]
-async fn a_status_that_an_edit_overtakes_is_told_at_once() {
+async fn a_status_overtaken_by_an_edit_is_rewritten() {
     let trial = told_late(500).await;
     trial.case.annotate("example.com/note", "overtaken").await;
     trial.is_settled(&with_replicas(2)).await;
@@ -100,7 +100,7 @@ async fn a_third_of_all_requests_may_fail() {
 
 /// Fault catalogue: F14.
 #[tokio::test]
-async fn the_pause_that_the_api_server_asks_for_is_kept() {
+async fn retry_after_is_respected() {
     let trial = Trial::running(&quickstart()).await;
     let later = Reply { retry_after_seconds: Some(3), ..Reply::new(429, "TooManyRequests") };
     let rule = trial.rule(When::writes(), Times::Every, Fault::Answer(later));
@@ -116,7 +116,7 @@ async fn the_pause_that_the_api_server_asks_for_is_kept() {
 
 /// Fault catalogue: F16.
 #[tokio::test]
-async fn conflicts_are_met_with_growing_pauses() {
+async fn conflicts_are_retried_with_backoff() {
     let trial = Trial::running(&quickstart()).await;
     let when = When { resource: Some("networkpolicies".to_owned()), ..When::writes() };
     trial.rule(when, Times::First(6), refused(409, "Conflict"));
@@ -125,7 +125,8 @@ async fn conflicts_are_met_with_growing_pauses() {
     trial.back(&lost, SOON).await;
     trial.is_settled(&quickstart()).await;
     let attempts = gaps(&trial.attempts("networkpolicies", before));
-    // Each try is two writes, as a new object and as the one that was known, and an event may have hurried one of them.
+    // Each attempt is two writes, as a new object and as the known one, and an event may have
+    // advanced one of them.
     assert!(attempts.len() <= 8, "{attempts:?}");
     assert!(attempts.iter().max() >= Some(&Duration::from_millis(1400)), "{attempts:?}");
     trial.end().await;
@@ -133,19 +134,19 @@ async fn conflicts_are_met_with_growing_pauses() {
 
 #[rstest]
 #[case(403, "Forbidden")]
-// Nothing need happen after it that would be a reason to look again.
+// No later event is needed to trigger the retry.
 #[case(409, "Conflict")]
 #[tokio::test]
-async fn a_status_that_is_refused_is_written_ever_more_rarely(#[case] code: u16, #[case] reason: &str) {
+async fn a_refused_status_is_retried_with_backoff(#[case] code: u16, #[case] reason: &str) {
     let trial = Trial::running(&quickstart()).await;
     let status = When { subresource: Some("status".to_owned()), ..When::writes() };
     trial.rule(status, Times::First(3), refused(code, reason));
     let before = trial.slot.proxy.count(|_| true);
     let mut spec = quickstart();
-    // One write, and nothing happens after it.
+    // One write, and no event after it.
     spec["networkPolicy"] = json!({ "clients": [{ "namespaceSelector": {} }] });
     trial.apply(&spec).await;
-    // Another event may have come in between; a second for ever would be no pause.
+    // Another event may have occurred in between; a constant second would be no backoff.
     let attempts = gaps(&trial.attempts(api::PLURAL, before));
     assert_eq!(attempts.len(), 3, "{attempts:?}");
     assert!(attempts[2] >= Duration::from_millis(2800), "{attempts:?}");
@@ -154,7 +155,7 @@ async fn a_status_that_is_refused_is_written_ever_more_rarely(#[case] code: u16,
 
 /// Fault catalogue: F18, F20.
 #[tokio::test]
-async fn children_that_are_refused_hold_up_no_other_and_are_told() {
+async fn refused_objects_block_no_other_and_are_reported() {
     let trial = Trial::behind(Vec::new()).await;
     let refuse = |resource: &str, status, reason: &str, message: &str| {
         let reply = Reply { message: message.to_owned(), ..Reply::new(status, reason) };
@@ -191,7 +192,7 @@ async fn children_that_are_refused_hold_up_no_other_and_are_told() {
 
 /// Fault catalogue: F19.
 #[tokio::test]
-async fn a_policy_of_the_cluster_that_denies_a_child_is_quoted() {
+async fn a_denying_admission_policy_is_quoted() {
     let trial = Trial::running(&quickstart()).await;
     let (name, client) = (format!("denies-{}", trial.case.name), &trial.case.client);
     let policy = json!({
@@ -249,7 +250,7 @@ async fn a_policy_of_the_cluster_that_denies_a_child_is_quoted() {
 
 /// Fault catalogue: F21.
 #[tokio::test]
-async fn answers_that_break_off_are_asked_for_again() {
+async fn truncated_responses_are_requested_again() {
     let cut = |when| Rule { when, times: Times::First(6), then: Fault::Truncate { bytes: 40 } };
     let lists = When { verb: Some("list".to_owned()), ..When::default() };
     let trial = Trial::behind(vec![cut(lists), cut(When::writes())]).await;
@@ -261,10 +262,10 @@ async fn answers_that_break_off_are_asked_for_again() {
 
 /// Fault catalogue: F22, F23.
 #[tokio::test]
-async fn a_write_that_is_never_answered_is_given_up_and_tried_again() {
+async fn an_unanswered_write_times_out_and_is_retried() {
     let trial = Trial::behind(Vec::new()).await;
     trial.rule(When::of("patch", "services"), Times::Nth(1), Fault::Hang);
-    // Carried out, and told at a byte a second.
+    // Carried out, and answered at a byte per second.
     trial.rule(When::of("patch", "deployments"), Times::Nth(1), Fault::Throttle { bytes_per_second: 1 });
     let began = Instant::now();
     trial.apply(&quickstart()).await;
@@ -287,7 +288,8 @@ async fn everything_may_take_two_seconds() {
     trial.end().await;
 }
 
-/// Away for so long, with a change that the operator knows and could not carry out, and one that it has not seen.
+/// An outage of this length, with one change that the operator knows and could not carry out, and
+/// one that it has not seen.
 async fn outage(seconds: u64) {
     let trial = Trial::running(&quickstart()).await;
     let unwell = trial.rule(When::writes(), Times::Every, Fault::Refuse);
@@ -296,7 +298,7 @@ async fn outage(seconds: u64) {
     let away = trial.rule(When::default(), Times::Every, Fault::Refuse);
     trial.slot.proxy.cut();
     let lost = trial.lose("Service").await;
-    // The window is the fault itself.
+    // The time window is the fault itself.
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     trial.slot.proxy.lift(unwell);
     trial.slot.proxy.lift(away);
@@ -306,7 +308,7 @@ async fn outage(seconds: u64) {
     let took = began.elapsed();
     let requests = trial.slot.proxy.count(|_| true) - before;
     trial.slot.proxy.forget();
-    // What a new operator sends at its start, watches included.
+    // The requests of a new operator at startup, including watches.
     let mut trial = trial;
     trial.restart(Vec::new()).await;
     trial.slot.quiet().await.unwrap();
@@ -322,13 +324,13 @@ async fn outage(seconds: u64) {
 
 /// Fault catalogue: F15.
 #[tokio::test]
-async fn an_api_server_that_was_away_is_found_again() {
+async fn the_operator_recovers_from_an_api_server_outage() {
     outage(6).await;
 }
 
 /// Fault catalogue: F15.
 #[tokio::test]
-async fn an_api_server_that_was_away_for_a_minute_is_found_again() {
+async fn the_operator_recovers_from_a_one_minute_outage() {
     if full("an outage of 60 s") {
         outage(60).await;
     }

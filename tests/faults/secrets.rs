@@ -1,4 +1,4 @@
-//! What is in a Secret of the user's is in no request, while all goes well and while it does not.
+//! The contents of a user's Secret are in no request, neither without faults nor with them.
 
 use fault_proxy::{Record, Times, When};
 use serde_json::{Value, json};
@@ -9,13 +9,13 @@ use super::{
     trial::{Trial, refused},
 };
 
-/// Long and random enough to be nowhere by chance.
+/// Long and random enough not to occur by chance.
 const VALUES: [&str; 3] = ["secret-Lk4wE9rY2u", "secret-Tg7mC1vB6n", "secret-Pa3xS8dF5j"];
 
 #[tokio::test]
-async fn what_is_in_a_secret_is_in_no_request() {
+async fn secret_contents_are_in_no_request() {
     let trial = Trial::behind(Vec::new()).await;
-    // Its own name is heard: what is not heard was not said.
+    // The resource's own name is found, so the search works.
     let name = format!("{}-all", trial.case.name);
     let texts = VALUES.iter().flat_map(|value| [(*value).to_owned(), cluster::encoded(value)]);
     trial.slot.proxy.listen_for(texts.chain([name.clone()]).collect());
@@ -37,7 +37,7 @@ async fn what_is_in_a_secret_is_in_no_request() {
     trial.case.until("the key to be missed", SOON, told).await;
     secret("api-key", first).await;
     trial.is_settled(&spec).await;
-    // What is refused is told with its reason: in the status, and in an event.
+    // A rejection is reported with its reason: in the status, and in an event.
     let refusal = trial.rule(When::of("patch", "deployments"), Times::Every, refused(422, "Invalid"));
     secret("api-key", next).await;
     spec["components"]["all"]["terminationGracePeriodSeconds"] = json!(40);

@@ -1,4 +1,4 @@
-//! One operator behind a proxy of its own, and one resource.
+//! One operator behind its own proxy, and one resource.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ pub struct Trial {
     operator: Option<Running>,
 }
 
-/// A child that somebody deleted.
+/// An object that another client deleted.
 pub struct LeadershipLost {
     kind: &'static str,
     name: String,
@@ -28,7 +28,7 @@ pub struct LeadershipLost {
 }
 
 impl Trial {
-    /// The faults are there before the operator is.
+    /// Injects the faults before the operator starts.
     pub async fn behind(rules: Vec<Rule>) -> Self {
         static STAND: OnceCell<Stand> = OnceCell::const_new();
         let slot = STAND.get_or_init(Stand::new).await.slot().await;
@@ -40,14 +40,14 @@ impl Trial {
         Self { slot, case, operator: Some(operator) }
     }
 
-    /// Nothing is broken yet, and the resource runs.
+    /// Starts without a fault, and waits until the resource runs.
     pub async fn running(spec: &Value) -> Self {
         let trial = Self::behind(Vec::new()).await;
         trial.apply(spec).await;
         trial
     }
 
-    /// Changes the spec and waits until it is in force and everything is silent.
+    /// Changes the spec and waits until it is in effect and everything is silent.
     pub async fn apply(&self, spec: &Value) {
         self.case.apply(spec.clone()).await;
         self.is_settled(spec).await;
@@ -57,7 +57,7 @@ impl Trial {
         self.slot.is_settled(&self.case, spec).await.unwrap();
     }
 
-    /// Another operator in place of this one.
+    /// Replaces the operator.
     pub async fn restart(&mut self, rules: Vec<Rule>) {
         self.stop();
         for rule in rules {
@@ -66,7 +66,7 @@ impl Trial {
         self.operator = Some(self.slot.operator(IMAGE).await);
     }
 
-    /// Another operator that reaches the API server in a way of its own.
+    /// Replaces the operator with one that reaches the API server with this configuration.
     pub async fn replace(&mut self, config: Config) {
         self.stop();
         self.operator = Some(self.slot.world.start_behind(config, IMAGE).await);
@@ -78,7 +78,7 @@ impl Trial {
         }
     }
 
-    /// Ends without a last word.
+    /// Ends the operator abruptly.
     pub fn crash(&mut self) {
         if let Some(operator) = self.operator.take() {
             operator.crash();
@@ -89,7 +89,7 @@ impl Trial {
         self.slot.proxy.rule(Rule { when, times, then })
     }
 
-    /// Watches start anew, and this one meets the fault once.
+    /// Restarts the watches, and this one meets the fault once.
     pub async fn watch_meets(&self, resource: &str, then: Fault) -> RuleId {
         let rule = self.rule(When::of("watch", resource), Times::First(1), then);
         self.slot.proxy.cut();
@@ -101,7 +101,7 @@ impl Trial {
         assert!(self.slot.proxy.wait_for(rule, Duration::from_secs(20)).await, "the fault was never met");
     }
 
-    /// Somebody deletes the first child of a kind.
+    /// Deletes the first object of a kind, as another client.
     pub async fn lose(&self, kind: &'static str) -> LeadershipLost {
         let row = kinds::kind(kind);
         let child = self.case.children(row).await.into_iter().next().unwrap_or_else(|| panic!("no {kind}"));
@@ -109,7 +109,7 @@ impl Trial {
         LeadershipLost { kind, name: child.name_any(), uid: child.uid().unwrap(), at: Instant::now() }
     }
 
-    /// How long it took until another one was there.
+    /// Returns how long it took until the object was recreated.
     pub async fn back(&self, lost: &LeadershipLost, within: Duration) -> Duration {
         self.case
             .child_until(lost.kind, &lost.name, "made again", within, |child| {
@@ -119,24 +119,24 @@ impl Trial {
         lost.at.elapsed()
     }
 
-    /// Reconciles that came to their end.
+    /// Returns the number of completed reconciles.
     pub fn reconciles(&self) -> u64 {
         self.operator.as_ref().map_or(0, Running::reconciles)
     }
 
-    /// Requests so far, in order.
+    /// Returns the requests so far, in order.
     pub fn requests(&self, of: impl Fn(&Record) -> bool) -> Vec<Record> {
         self.slot.proxy.records().into_iter().filter(of).collect()
     }
 
-    /// When writes of a resource came, after this request.
+    /// Returns the times of writes to a resource, after this request.
     pub fn attempts(&self, resource: &str, after: usize) -> Vec<Duration> {
         let written = |record: &&Record| record.asked.writes() && record.asked.resource == resource;
         let records = self.slot.proxy.records();
         records[after..].iter().filter(written).map(|record| Duration::from_millis(record.millis)).collect()
     }
 
-    /// Waits for so many of those.
+    /// Waits for this many of those.
     pub async fn attempted(&self, resource: &str, after: usize, count: usize) -> Vec<Duration> {
         wait_for(format!("{count} writes of {resource}"), Duration::from_secs(40), async || {
             let attempts = self.attempts(resource, after);
@@ -152,7 +152,7 @@ impl Trial {
     }
 }
 
-/// Between one and the next.
+/// Returns the intervals between consecutive moments.
 pub fn gaps(moments: &[Duration]) -> Vec<Duration> {
     moments.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect()
 }

@@ -1,4 +1,4 @@
-//! Views that are old or only half there when an operator starts.
+//! Views that are stale or incomplete when an operator starts.
 
 use fault_proxy::{Fault, Rule, Times, When};
 use futures::future::join_all;
@@ -19,7 +19,7 @@ use super::{
 
 /// Fault catalogue: F08, F38.
 #[tokio::test]
-async fn a_list_whose_second_page_expired_is_begun_again() {
+async fn an_expired_list_page_restarts_the_list() {
     let mut trial = Trial::running(&quickstart()).await;
     trial.stop();
     let maps: Api<ConfigMap> = Api::namespaced(trial.case.client.clone(), trial.case.ns());
@@ -38,7 +38,7 @@ async fn a_list_whose_second_page_expired_is_begun_again() {
     trial.is_settled(&quickstart()).await;
     let pages = trial.requests(|record| record.asked.verb == "list" && record.asked.resource == "configmaps");
     assert_eq!(pages.iter().map(|page| page.status).collect::<Vec<_>>(), [200, 410, 200, 200]);
-    // That a page was refused may be told, on the resource and in an event.
+    // The resource and an event may report that a page was refused.
     let written = trial.requests(|record| {
         record.asked.writes() && record.asked.subresource.is_none() && record.asked.resource != "events"
     });
@@ -46,7 +46,7 @@ async fn a_list_whose_second_page_expired_is_begun_again() {
     trial.end().await;
 }
 
-/// UID and generation of every child: what is replaced or written over changes one of them.
+/// UID and generation of every object: a replacement or an overwrite changes one of them.
 async fn children(trial: &Trial) -> Vec<(String, String, Option<i64>)> {
     let mut all = Vec::new();
     for kind in ["Deployment", "Service", "NetworkPolicy", "ServiceAccount", "PersistentVolumeClaim"] {
@@ -58,12 +58,13 @@ async fn children(trial: &Trial) -> Vec<(String, String, Option<i64>)> {
     all
 }
 
-/// An operator starts, and is shown these lists as they were before the resource grew and a child was made anew.
+/// Starts an operator that sees these lists as they were before the resource grew and an object was
+/// recreated.
 async fn shown_old(lists: impl Iterator<Item = &'static str>) {
     let mut trial = Trial::running(&quickstart()).await;
     trial.stop();
     trial.slot.proxy.forget();
-    // Its lists are what the next one sees.
+    // Its lists are the ones that its successor sees.
     trial.restart(Vec::new()).await;
     trial.apply(&with_replicas(3)).await;
     let lost = trial.lose("Service").await;
@@ -90,6 +91,6 @@ async fn shown_old(lists: impl Iterator<Item = &'static str>) {
 
 /// Fault catalogue: F39.
 #[tokio::test]
-async fn old_lists_of_children_undo_nothing() {
+async fn stale_object_lists_revert_nothing() {
     shown_old(KINDS.iter().filter(|kind| kind.management.watched()).map(|kind| kind.plural)).await;
 }

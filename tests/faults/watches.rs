@@ -1,4 +1,4 @@
-//! Watches that fall silent, end, lie, or cannot be had.
+//! Watches that fall silent, end, lie, or cannot be opened.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use super::{
     with_replicas,
 };
 
-/// What a dead watch may cost: its timeout, what kube adds, and a reconnect.
+/// The maximum cost of a dead watch: its timeout, what kube adds, and a reconnect.
 const NOTICED: Duration = Duration::from_secs(125);
 
 fn watched() -> Vec<&'static str> {
@@ -37,7 +37,7 @@ fn expired() -> Value {
 
 /// Fault catalogue: F25, F26.
 #[tokio::test]
-async fn watches_that_fell_silent_are_noticed() {
+async fn silent_watches_are_detected() {
     if !full("a watch that is dead until it times out") {
         return;
     }
@@ -63,7 +63,7 @@ async fn watches_that_fell_silent_are_noticed() {
 
 /// Fault catalogue: F22, F23.
 #[tokio::test]
-async fn a_watch_and_a_list_that_are_never_answered_are_given_up() {
+async fn unanswered_watches_and_lists_time_out() {
     if !full("answers that are waited for") {
         return;
     }
@@ -86,7 +86,7 @@ async fn a_watch_and_a_list_that_are_never_answered_are_given_up() {
 
 /// Fault catalogue: F27.
 #[tokio::test]
-async fn watches_that_are_all_cut_and_refused_thrice_come_back() {
+async fn watches_recover_from_three_refusals() {
     let trial = Trial::running(&quickstart()).await;
     let rules: Vec<_> = watched()
         .into_iter()
@@ -100,17 +100,17 @@ async fn watches_that_are_all_cut_and_refused_thrice_come_back() {
         assert_eq!(trial.slot.proxy.acted(rule), 3);
     }
     println!(
-        "FIGURE all watches refused three times: a lost Service was made again after {} ms",
+        "FIGURE all watches refused three times: a lost Service was recreated after {} ms",
         took.as_millis()
     );
     trial.end().await;
 }
 
-/// Deletes a child of each kind but this one; the longest repair.
+/// Deletes an object of each kind but this one; returns the longest time until one was recreated.
 async fn repairs(trial: &Trial, but: &str) -> Duration {
     let mut longest = Duration::ZERO;
     for kind in KINDS.iter().filter(|kind| kind.management == Management::Managed && kind.plural != but) {
-        // A Namespace takes everything with it; the Gateway API is not installed here.
+        // The deletion of a Namespace deletes everything in it; the Gateway API is not installed here.
         if kind.kind == "Namespace"
             || kind.group == "gateway.networking.k8s.io"
             || trial.case.children(kind).await.is_empty()
@@ -119,7 +119,7 @@ async fn repairs(trial: &Trial, but: &str) -> Duration {
         }
         let lost = trial.lose(kind.kind).await;
         let took = trial.back(&lost, SOON).await;
-        println!("{}: made again after {} ms", kind.kind, took.as_millis());
+        println!("{}: recreated after {} ms", kind.kind, took.as_millis());
         longest = longest.max(took);
     }
     longest
@@ -127,27 +127,28 @@ async fn repairs(trial: &Trial, but: &str) -> Duration {
 
 /// Fault catalogue: F28.
 #[tokio::test]
-async fn a_kind_that_cannot_be_watched_delays_no_other() {
+async fn an_unwatchable_kind_delays_no_other() {
     let mut trial = Trial::running(&many()).await;
     let broken = "networkpolicies";
-    // Seen once, and no more.
+    // Observed once, and then no more.
     for verb in ["watch", "list"] {
         trial.rule(When::of(verb, broken), Times::Every, refused(403, "Forbidden"));
     }
     trial.slot.proxy.cut();
     let later = repairs(&trial, broken).await;
-    // Never seen.
+    // Never observed.
     trial.slot.proxy.forget();
     let gone = [("list", refused(404, "NotFound")), ("watch", refused(404, "NotFound"))];
     let rule = |(verb, then)| Rule { when: When::of(verb, broken), times: Times::Every, then };
     trial.restart(gone.map(rule).into()).await;
     let never = repairs(&trial, broken).await;
     println!(
-        "FIGURE one kind's watch broken for ever: the slowest repair of another kind took {} ms (was listed once) and {} ms (never)",
+        "FIGURE one kind's watch broken permanently: the slowest recreation of another kind took {} ms (was listed once) and {} ms (never)",
         later.as_millis(),
         never.as_millis()
     );
-    // The promise is a second. Among other suites this is only about a joint backoff, which is up to half a minute.
+    // The promise is one second. Concurrently with other suites, this only rules out a shared
+    // backoff, which is up to half a minute.
     let promised = if whole_campaign() { Duration::from_secs(1) } else { SOON / 5 };
     assert!(later < promised && never < promised, "{later:?}, {never:?}");
     trial.end().await;
@@ -155,10 +156,11 @@ async fn a_kind_that_cannot_be_watched_delays_no_other() {
 
 /// Fault catalogue: F29, F30.
 #[tokio::test]
-async fn what_is_deleted_behind_a_watch_that_is_away_or_expired_is_made_again() {
+async fn deletions_missed_by_a_watch_are_reverted() {
     let trial = Trial::running(&quickstart()).await;
     let away = |verb, resource| trial.rule(When::of(verb, resource), Times::Every, Fault::Refuse);
-    // One goes on where it was; one is told by the answer that this is too long ago, and one by an event.
+    // One watch resumes; one gets the response that its version is too old, and one gets that as an
+    // event.
     trial.rule(When::of("watch", "networkpolicies"), Times::First(1), refused(410, "Expired"));
     let rules =
         [away("watch", "services"), away("list", "networkpolicies"), away("watch", "serviceaccounts")];
@@ -188,7 +190,7 @@ async fn what_is_deleted_behind_a_watch_that_is_away_or_expired_is_made_again() 
 
 /// Fault catalogue: F31.
 #[tokio::test]
-async fn events_may_be_left_out_where_later_ones_tell_the_same() {
+async fn dropped_events_are_covered_by_later_ones() {
     let spec = quickstart();
     join_all((1..=3).map(async |event| {
         let when = When::of("watch", "deployments");
@@ -202,7 +204,7 @@ async fn events_may_be_left_out_where_later_ones_tell_the_same() {
 
 /// Fault catalogue: F32.
 #[tokio::test]
-async fn an_event_that_never_comes_is_made_up_for() {
+async fn a_lost_event_is_compensated() {
     if !full("the next list of everything") {
         return;
     }
@@ -211,13 +213,13 @@ async fn an_event_that_never_comes_is_made_up_for() {
     trial.slot.quiet().await.unwrap();
     let lost = trial.lose("NetworkPolicy").await;
     let took = trial.back(&lost, RELIST + SOON).await;
-    println!("FIGURE an event that never came: made up for after {} s", took.as_secs());
+    println!("FIGURE a lost event: compensated after {} s", took.as_secs());
     trial.end().await;
 }
 
 /// Fault catalogue: F33.
 #[tokio::test]
-async fn events_may_come_late_twice_and_in_any_order() {
+async fn events_may_be_late_duplicated_and_reordered() {
     let odd = watched().into_iter().enumerate().map(|(place, resource)| {
         let millis = u64::try_from(place).unwrap() * 700 % 3000;
         let then = if place % 3 == 0 { Fault::Repeat { event: 1 } } else { Fault::Late { event: 1, millis } };
@@ -225,19 +227,19 @@ async fn events_may_come_late_twice_and_in_any_order() {
     });
     let trial = Trial::behind(odd.collect()).await;
     trial.apply(&many()).await;
-    // What protects is turned off by name; left out, it would be refused.
+    // A protective setting is turned off explicitly; omitting it would be refused.
     let mut fewer = quickstart();
     fewer["networkPolicy"] = json!({ "enabled": false });
     fewer["backup"] = json!({ "enabled": false });
     trial.apply(&fewer).await;
     let deployments = trial.case.children(super::cluster::kinds::kind("Deployment")).await;
-    assert_eq!(deployments.len(), 1, "the other one was taken away");
+    assert_eq!(deployments.len(), 1, "the other one was deleted");
     trial.end().await;
 }
 
 /// Fault catalogue: F35.
 #[tokio::test]
-async fn an_event_that_cannot_be_read_is_looked_up() {
+async fn an_unreadable_event_causes_a_new_list() {
     let trial = Trial::running(&quickstart()).await;
     let garble = |pointer: &str, value| Fault::Garble { event: 1, pointer: pointer.to_owned(), value };
     trial.rule(When::of("watch", api::PLURAL), Times::First(1), garble("/object/metadata", json!("none")));
@@ -257,7 +259,7 @@ async fn an_event_that_cannot_be_read_is_looked_up() {
 
 /// Fault catalogue: F36.
 #[tokio::test]
-async fn a_watch_that_ends_at_once_is_started_once_a_second_and_still_tells() {
+async fn an_ending_watch_restarts_once_a_second() {
     let trial = Trial::running(&quickstart()).await;
     trial.rule(When::of("watch", "services"), Times::Every, Fault::Close { millis: 100 });
     trial.slot.proxy.cut();
@@ -276,17 +278,17 @@ async fn a_watch_that_ends_at_once_is_started_once_a_second_and_still_tells() {
     })
     .await
     .unwrap();
-    // On average: each took its own time until it was seen here.
+    // On average: each start was observed here with its own delay.
     let gaps = gaps(&starts);
     assert!(gaps.iter().sum::<Duration>() >= Duration::from_millis(900) * 5, "{starts:?}");
     trial.end().await;
 }
 
-/// What is made for a resource that is gone, the garbage collector takes at once: made again as soon, that goes on for as long as
-/// nobody says that the resource is gone.
+/// The garbage collector immediately deletes what is created for a deleted resource. Recreated
+/// immediately, this would continue until the operator learns that the resource is deleted.
 /// Fault catalogue: F25.
 #[tokio::test]
-async fn nothing_is_made_again_and_again_for_a_resource_that_is_gone_unseen() {
+async fn nothing_is_recreated_for_a_deleted_resource() {
     let trial = Trial::running(&quickstart()).await;
     trial.watch_meets(api::PLURAL, Fault::Freeze { events: 0 }).await;
     trial.case.delete().await;
@@ -302,7 +304,7 @@ async fn nothing_is_made_again_and_again_for_a_resource_that_is_gone_unseen() {
 
 /// Fault catalogue: F37.
 #[tokio::test]
-async fn nothing_is_concluded_from_a_list_that_is_not_there_yet() {
+async fn nothing_is_concluded_before_the_initial_list() {
     let mut trial = Trial::running(&quickstart()).await;
     // A change of counts alone is written up to 2 s later, or by the next operator.
     behind::quiet(&trial.slot.proxy, COUNTS + Duration::from_millis(500), SOON).await.unwrap();

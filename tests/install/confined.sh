@@ -1,11 +1,12 @@
-# Runs the operator as its pod does: a read-only root with nothing of its own in it, no privileges, none to be had.
+# Runs the operator as its pod does: a read-only root without files of its own, no privileges, and
+# no way to gain any.
 set -eu
 root=$1 program=$2 kubeconfig=$3
 mount -t tmpfs -o mode=0755 tmpfs "$root"
 touch "$root/operator"
 mount --bind "$program" "$root/operator"
 install -m 0444 "$kubeconfig" "$root/kubeconfig"
-# What a program that was built for tests is linked with; the image's is static.
+# The libraries of a program built for tests; the image's program is static.
 for directory in usr bin lib lib64; do
   if [ -L "/$directory" ]; then
     cp -P "/$directory" "$root/"

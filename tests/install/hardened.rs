@@ -1,5 +1,6 @@
-//! The program as its pod runs it: uid 65532, no capability, none to be had, a read-only root; with the rights of the install
-//! manifest and inside its policies. And with every line of log there is, no Secret is told.
+//! The program as its pod runs it: uid 65532, no capabilities and no way to gain any, a read-only
+//! root; with the permissions of the install manifest and subject to its policies. Even with all
+//! log levels, it reveals no Secret.
 
 use std::{
     fs::{self, File},
@@ -28,11 +29,11 @@ impl Drop for Program {
     }
 }
 
-/// Why it cannot be confined here.
+/// Returns the reason why the program cannot be confined here.
 fn obstacle() -> Option<String> {
     let id = Command::new("id").arg("-u").output().ok()?;
     if id.stdout.trim_ascii() != b"0" {
-        return Some("only root can give a program a root of its own".to_owned());
+        return Some("only root can give a program its own root directory".to_owned());
     }
     let tried = Command::new("unshare").args(["--mount", "setpriv", "--version"]).output();
     match tried {
@@ -44,7 +45,7 @@ fn obstacle() -> Option<String> {
 
 pub async fn the_program_needs_no_privilege_and_tells_no_secret(kubectl: &Kubectl) {
     if let Some(why) = obstacle() {
-        // Past the capture of a passing test's output: a skipped check must be seen.
+        // Bypasses the capture of a passing test's output: a skipped check must be visible.
         let _ = writeln!(io::stderr(), "SKIPPED the program without privilege: {why}");
         return;
     }
@@ -126,7 +127,7 @@ fn get(url: &str) -> Result<String, String> {
     answer.body_mut().read_to_string().map_err(|error| error.to_string())
 }
 
-/// As the kernel has it.
+/// As the kernel reports it.
 fn is_confined(id: u32) {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     for line in [
@@ -146,14 +147,14 @@ fn is_confined(id: u32) {
     for mount in mounts.lines() {
         let fields: Vec<&str> = mount.split(' ').collect();
         let read_only = |options: &str| options.split(',').any(|option| option == "ro");
-        // Its own file is bound from a directory that can be written, by root.
+        // Its own file is bind-mounted by root from a writable directory.
         let of_root = fields[4] == "/";
         assert!(!of_root || read_only(fields[5]) || read_only(fields[fields.len() - 1]), "{mount}");
     }
     assert!(mounts.lines().any(|mount| mount.split(' ').nth(4) == Some("/")), "{mounts}");
 }
 
-/// Out of base64, where it is that.
+/// Decodes base64 if the text is base64.
 fn plain(text: &str) -> String {
     let bytes: Option<k8s_openapi::ByteString> = serde_json::from_value(text.into()).ok();
     let plain = bytes.and_then(|bytes| String::from_utf8(bytes.0).ok());

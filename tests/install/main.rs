@@ -1,5 +1,6 @@
-//! The README's install command on a control plane of its own, and what it promises: the manifests are accepted without a
-//! warning, the operator's pod is admitted, people have the rights that their roles say, the CRD stays while it is used.
+//! The README's install command on a dedicated control plane, and its guarantees: the manifests are
+//! accepted without a warning, the operator's pod is admitted, users have the permissions of their
+//! roles, the CRD stays while it is used.
 
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of a test")]
 
@@ -16,7 +17,7 @@ struct Kubectl {
 }
 
 impl Kubectl {
-    /// What kubectl says, both streams; an error where it ends with one.
+    /// Returns both streams of kubectl; an error if it exits with one.
     fn run(&self, arguments: &str) -> Result<String, String> {
         let output = Command::new(self.plane.tool("kubectl"))
             .args(arguments.split_whitespace())
@@ -33,20 +34,20 @@ impl Kubectl {
         self.run(arguments).unwrap_or_else(|text| panic!("kubectl {arguments}: {text}"))
     }
 
-    /// Whether somebody with this role may use the verb on LogPilotClusters.
+    /// Returns whether a user with this role may use the verb on LogPilotClusters.
     fn may(&self, role: &str, verb: &str) -> bool {
         self.run(&format!("auth can-i {verb} logpilotclusters.logpilot.io --as=user-of-{role}")).is_ok()
     }
 }
 
 #[tokio::test]
-async fn the_manifests_install_and_keep_their_promises() {
+async fn the_manifests_install_as_documented() {
     let kubectl = Kubectl { plane: ControlPlane::start(Options::default()).await.unwrap() };
 
     let said = kubectl.must("apply -f crds/ -f install.yaml");
     assert!(!said.contains("Warning"), "{said}");
     kubectl.must("wait --for=condition=Established crd/logpilotclusters.logpilot.io --timeout=30s");
-    // The namespace enforces the restricted profile; a pod that is refused leaves the Deployment without any.
+    // The namespace enforces the restricted profile; if a pod is rejected, the Deployment has none.
     kubectl.must("rollout status deployment/logpilot-operator -n logpilot-operator-system --timeout=60s");
 
     hardened::the_program_needs_no_privilege_and_tells_no_secret(&kubectl).await;
@@ -54,13 +55,13 @@ async fn the_manifests_install_and_keep_their_promises() {
     the_crd_stays_while_there_is_a_cluster(&kubectl).await;
     a_protected_cluster_is_not_deleted(&kubectl);
 
-    // Both ways: nothing is left that holds the namespace or the CRD.
+    // In either order: nothing remains that holds the namespace or the CRD.
     kubectl.must("delete -f install.yaml -f crds/ --timeout=60s");
 }
 
 async fn people_have_the_rights_of_their_roles(kubectl: &Kubectl) {
     let roles = [
-        // Kubernetes' own: reading is aggregated into all of them, writing into none.
+        // Kubernetes' own roles: read access is aggregated into all of them, write access into none.
         ("view", "get list watch"),
         ("edit", "get list watch"),
         ("admin", "get list watch"),

@@ -1,9 +1,10 @@
-//! Lists of faults that were found: each row names a test, every test that is named exists, and the row says how the test was
-//! seen failing.
+//! Lists of faults that were found. Each row names a test that exists, and says on which code the test
+//! was seen failing.
 
 use super::{docs, read, sources};
 
-/// A table: its file, its header, and what its last column may say. The test stands in the column before that one.
+/// A table: its file, its header, and the allowed values of its last column. The test is in the column
+/// before that one.
 struct List {
     file: &'static str,
     header: &'static str,
@@ -22,7 +23,8 @@ const FIELD: List = List {
     seen: &["before", "repair out", "guard", "new field"],
 };
 
-/// Rows without a test, tests that do not exist, rows that do not say on which code the test failed.
+/// Returns rows without a test, tests that do not exist, and rows that do not say on which code the
+/// test failed.
 fn wrong(list: &List, text: &str, sources: &str) -> Vec<String> {
     let rows = docs::rows(text, list.header);
     let mut wrong = Vec::new();

@@ -1,11 +1,11 @@
-//! How far the definition is from what the API server bears.
+//! The distance of the CRD from the limits of the API server.
 
 use serde::Deserialize;
 
 use super::{go, read};
 
-/// The API server bounds an object near 1.5 MiB, and `kubectl apply` keeps a copy of it, as JSON without white space, in an
-/// annotation. The indentation of the file counts nowhere.
+/// The API server limits an object to about 1.5 MiB, and `kubectl apply` keeps a copy of the object in
+/// an annotation, as JSON without white space. The indentation of the file does not count.
 const LIMIT: usize = 256 * 1024;
 
 #[derive(Deserialize)]

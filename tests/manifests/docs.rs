@@ -4,7 +4,7 @@ use logpilot_operator::logpilot::reasons::REASONS;
 
 use super::read;
 
-/// What users ask for, and the reason that answers it.
+/// Symptoms that users search for, and the reason that explains each.
 const TROUBLES: [(&str, &str); 27] = [
     ("Image path", "ImagePullBackOff"),
     ("login", "ImagePullBackOff"),
@@ -36,7 +36,7 @@ const TROUBLES: [(&str, &str); 27] = [
 ];
 
 #[test]
-fn troubleshooting_has_a_row_for_what_users_meet_and_names_reasons_that_exist() {
+fn troubleshooting_covers_symptoms_and_names_existing_reasons() {
     let text = read("docs/troubleshooting.md");
     let rows: Vec<Vec<String>> = text.lines().filter(|line| line.starts_with("| ")).map(cells).collect();
     let named = |row: &[String]| row[1].trim_end_matches(" (Warning)").to_owned();
@@ -53,13 +53,13 @@ fn troubleshooting_has_a_row_for_what_users_meet_and_names_reasons_that_exist() 
     assert!(read("docs/reasons.md").contains("(troubleshooting.md)"));
 }
 
-/// The rows of the table with this header; none where there is no such table.
+/// Returns the rows of the table with this header; none if there is no such table.
 pub fn rows(text: &str, header: &str) -> Vec<Vec<String>> {
     let rows = text.lines().skip_while(|line| line.trim() != header).skip(2);
     rows.take_while(|line| line.starts_with('|')).map(cells).collect()
 }
 
-/// The cells of a table's row, without markup.
+/// Returns the cells of a table's row, without markup.
 pub fn cells(line: &str) -> Vec<String> {
     let line = line.trim().trim_matches('|').replace("\\|", "\u{0}");
     line.split('|').map(|cell| cell.replace('\u{0}', "|").replace('`', "").trim().to_owned()).collect()

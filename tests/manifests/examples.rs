@@ -1,4 +1,4 @@
-//! Whoever copies an example gets what it promises.
+//! The examples do what they promise.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ fn every_example_is_accepted_and_makes_a_deployment() {
             for planned in &planned(&object, &file) {
                 *kinds.entry(planned.kind.kind).or_default() += 1;
             }
-            // No component given means one.
+            // Without components there is one.
             let components = object["spec"]["components"].as_object().map_or(1, serde_json::Map::len);
             assert_eq!(kinds.get("Deployment"), Some(&components), "{file}: {kinds:?}");
             assert!(kinds.get("Service") >= Some(&components), "{file}: {kinds:?}");
@@ -38,7 +38,7 @@ fn every_example_is_accepted_and_makes_a_deployment() {
     println!("{seen} examples");
 }
 
-/// Everything that a resource makes.
+/// Returns everything that the operator creates for a resource.
 pub fn planned(object: &Value, file: &str) -> Vec<Planned> {
     let cr: LogPilotCluster =
         serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{file}: {error}"));
@@ -49,7 +49,7 @@ pub fn planned(object: &Value, file: &str) -> Vec<Planned> {
     plan(&cluster, &Facts::default()).objects
 }
 
-/// One value of one planned object.
+/// The values of one planned object.
 struct Values<'a>(&'a str, Vec<Planned>);
 
 impl Values<'_> {
@@ -69,9 +69,9 @@ impl Values<'_> {
 
 const CONTAINER: &str = "/spec/template/spec/containers/0";
 
-/// The values of the hand-written manifests, where the operator lets them stand.
+/// The values of the hand-written manifests, as far as the operator keeps them.
 #[test]
-fn the_three_modes_are_as_in_the_hand_written_manifests() {
+fn the_three_modes_match_the_hand_written_manifests() {
     for (example, name, image, replicas, cpu, memory, ports) in [
         (
             "manifests-all",
@@ -164,7 +164,7 @@ fn the_three_modes_are_as_in_the_hand_written_manifests() {
     made.is("ServiceMonitor", "logpilot", "/spec/endpoints/0/path", json!("/actuator/prometheus"));
 }
 
-/// A canary is a Deployment with an `app` of its own that the Service selects all the same.
+/// A canary is a Deployment with an `app` label of its own that the Service also selects.
 #[test]
 fn production_is_ready_for_a_canary() {
     let made = Values::of("production");
@@ -182,7 +182,7 @@ fn production_is_ready_for_a_canary() {
     );
 }
 
-/// A reader who looks for a use finds the file.
+/// The table of examples names every file, so that readers find the one for their purpose.
 #[test]
 fn the_table_of_examples_names_each() {
     let table = read("examples/README.md");
@@ -192,9 +192,9 @@ fn the_table_of_examples_names_each() {
     }
 }
 
-/// As yamllint has it by default: two spaces before a comment that follows something.
+/// yamllint's default: two spaces before a comment that follows other text.
 #[test]
-fn comments_stand_apart_from_what_they_follow() {
+fn comments_have_two_spaces_before_them() {
     let mut near = Vec::new();
     for file in files_below(&["examples", "config"]) {
         let text = std::fs::read_to_string(&file).unwrap();
@@ -209,7 +209,7 @@ fn comments_stand_apart_from_what_they_follow() {
     assert_eq!(comment("a: 'b # c' # d"), Some(11));
 }
 
-/// Where a line's comment begins.
+/// Returns the position of a line's comment.
 fn comment(line: &str) -> Option<usize> {
     let mut quote = None;
     let mut last = ' ';

@@ -1,5 +1,6 @@
-//! docs/dev/fault-catalogue.md: every fault has a row, and each suite that a row names has as many tests of that fault as
-//! the row says. A test names its faults by ID, in a line of its doc comment: `/// Fault catalogue: F22, F23.`
+//! docs/dev/fault-catalogue.md: every fault has a row, and each suite that a row names has as many
+//! tests of that fault as the row says. A test names its faults by ID, in a line of its doc comment:
+//! `/// Fault catalogue: F22, F23.`
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +10,10 @@ const FAULTS: usize = 78;
 
 const MARK: &str = "/// Fault catalogue: ";
 
-/// How many tests of a fault are in which suite.
+/// Number of tests for each fault and suite.
 type Tests = BTreeMap<(String, String), usize>;
 
-/// The tests of a cell, such as ``faults ×2, campaign (class crash)``.
+/// Parses the tests of a cell, such as ``faults ×2, campaign (class crash)``.
 fn suites(cell: &str) -> Vec<(String, usize)> {
     let mut text = String::new();
     let mut depth = 0_u32;
@@ -31,7 +32,7 @@ fn suites(cell: &str) -> Vec<(String, usize)> {
     text.split(',').map(one).collect()
 }
 
-/// The suite that a file belongs to; the library's own tests are `unit`.
+/// Returns the suite that a file belongs to. The library's own tests are `unit`.
 fn suite(file: &str) -> String {
     match file.strip_prefix("tests/") {
         Some(rest) => rest.split('/').next().unwrap_or_default().to_owned(),
@@ -39,7 +40,8 @@ fn suite(file: &str) -> String {
     }
 }
 
-/// The faults that the tests of a file name; a line that stands at no test is an error.
+/// Returns the faults that the tests of a file name. A line that is not in the doc comment of a test is
+/// an error.
 fn named(file: &str, text: &str, tests: &mut Tests) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut lines = text.lines().map(str::trim);
@@ -57,7 +59,8 @@ fn named(file: &str, text: &str, tests: &mut Tests) -> Vec<String> {
     wrong
 }
 
-/// Faults that have no row or several, rows with neither a test nor a reason, and what differs between rows and tests.
+/// Returns faults that have no row or several, rows with neither a test nor a reason, and differences
+/// between rows and tests.
 fn wrong(catalogue: &str, tests: &Tests) -> Vec<String> {
     let rows: Vec<Vec<String>> =
         catalogue.lines().filter(|line| line.starts_with("| F")).map(cells).collect();

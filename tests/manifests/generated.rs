@@ -1,5 +1,6 @@
-//! Files that `make generate` writes: the operator's role, the rules of its admission policy and the table of rights in
-//! SECURITY.md from the kind table, and the table of reasons. Other text in these files is written by hand.
+//! Files that `make generate` writes: the operator's role, the rules of its admission policy and the
+//! table of rights in SECURITY.md, which are derived from the kind table, the table of reasons, and the page of texts.
+//! Other text in these files is maintained by hand.
 
 #![allow(clippy::expect_used, clippy::format_collect, reason = "a test, and a page of text")]
 
@@ -10,14 +11,15 @@ use logpilot_operator::{
     logpilot::reasons::{REASONS, Reason},
 };
 
-use super::{rbac::OWN, read, root, security};
+use super::{rbac::OWN, read, root, security, texts};
 
 const ROLE: &str = "config/rbac/role.yaml";
 const POLICY: &str = "config/admission/operator_reach.yaml";
 const SECURITY: &str = "SECURITY.md";
 const REASONS_PAGE: &str = "docs/reasons.md";
+const TEXTS_PAGE: &str = "docs/dev/texts.md";
 
-/// Columns of a wrapped comment.
+/// Width of a wrapped comment, in columns.
 const WIDTH: usize = 100;
 
 struct Rule {
@@ -27,7 +29,8 @@ struct Rule {
     purpose: &'static str,
 }
 
-/// The rights outside the kind table, then those of each kind. Kinds of one group and purpose share a rule.
+/// Returns the permissions outside the kind table, then those of each kind. Kinds with the same group
+/// and purpose share a rule.
 fn rules() -> Vec<Rule> {
     let mut rules: Vec<Rule> = OWN
         .iter()
@@ -74,8 +77,8 @@ fn role(now: &str) -> String {
     format!("{head}\nrules:\n{}", rules().iter().map(rule).collect::<String>())
 }
 
-/// Every kind that the role lets the operator write in any namespace. Events are the exception: they are notes, and a
-/// lost one breaks nothing.
+/// The policy covers every kind that the role allows the operator to write in any namespace. Events are
+/// the exception: they are only informative, and a lost event breaks nothing.
 fn policy(now: &str) -> String {
     const BEGIN: &str = "    resourceRules:\n";
     const END: &str = "  matchConditions:\n";
@@ -102,7 +105,7 @@ fn policy(now: &str) -> String {
     format!("{head}{BEGIN}{text}{END}{tail}")
 }
 
-/// The table of rights, from the roles as they are written: a row for each rule.
+/// Returns the table of permissions from the written roles: a row for each rule.
 fn rights(now: &str, role: &str) -> String {
     let rows = security::rules(role).into_iter().chain(security::rules(&read("config/rbac/lease.yaml")));
     let rows: String = rows.map(|row| format!("| {} |\n", row.join(" | "))).collect();
@@ -111,7 +114,7 @@ fn rights(now: &str, role: &str) -> String {
     format!("{head}{}\n|---|---|---|\n{rows}{tail}", security::RIGHTS)
 }
 
-/// The table of reasons, after the text that introduces it.
+/// Returns the table of reasons, after its introduction.
 fn reasons(now: &str) -> String {
     const BEGIN: &str = "| Reason | Meaning | What to do |\n| --- | --- | --- |\n";
     let (head, _) = now.split_once(BEGIN).expect("docs/reasons.md has a table of reasons");
@@ -119,7 +122,7 @@ fn reasons(now: &str) -> String {
     format!("{head}{BEGIN}{}", REASONS.iter().map(row).collect::<String>())
 }
 
-/// Writes the files where `UPDATE_GENERATED` is set, as `make generate` does.
+/// Writes the files if `UPDATE_GENERATED` is set, as `make generate` does.
 #[test]
 fn generated_files_are_up_to_date() {
     let role = role(&read(ROLE));
@@ -128,6 +131,7 @@ fn generated_files_are_up_to_date() {
         (SECURITY, rights(&read(SECURITY), &role)),
         (ROLE, role),
         (REASONS_PAGE, reasons(&read(REASONS_PAGE))),
+        (TEXTS_PAGE, texts::page()),
     ];
     for (file, text) in files {
         if std::env::var_os("UPDATE_GENERATED").is_some() {

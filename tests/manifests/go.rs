@@ -1,4 +1,5 @@
-//! The Go programs under tests/tools, which ask what only Go libraries know. Go keeps what it built.
+//! Runs the Go programs under tests/tools, which answer questions that only Go libraries can answer. Go
+//! caches the builds.
 
 use std::{
     io::Write as _,
@@ -7,7 +8,7 @@ use std::{
 
 use super::root;
 
-/// Runs one of them and returns what it printed.
+/// Runs one program and returns its output.
 pub fn run(program: &str, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("go")
         .args(["run", "-trimpath", "."])

@@ -1,4 +1,4 @@
-//! Argo CD's health script, run by the interpreter that Argo CD runs it with.
+//! Tests Argo CD's health script with the interpreter that Argo CD uses.
 
 use logpilot_operator::logpilot::reasons::REASONS;
 use serde::Deserialize;
@@ -49,7 +49,7 @@ fn argo_cd_reads_the_status_right() {
     }
 }
 
-/// A reason that was renamed would silently be no cause any more.
+/// A renamed reason would silently be no cause any more.
 #[test]
 fn the_script_names_reasons_that_exist() {
     let script = script();

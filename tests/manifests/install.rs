@@ -1,4 +1,4 @@
-//! The operator as it is installed: its pod, its admission policy, its version.
+//! The installed operator: its pod, its admission policy, its version.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ fn container() -> Container {
     containers.remove(0)
 }
 
-/// Deleting the manifest must not delete every cluster.
+/// Deleting the manifest must not delete every `LogPilotCluster`.
 #[test]
 fn the_install_manifest_has_everything_but_the_crd() {
     let mut kinds: Vec<String> =
@@ -62,9 +62,10 @@ fn the_install_manifest_has_everything_but_the_crd() {
     );
 }
 
-/// Both select the operator's pods and no others. The way out stays open: the API server's address differs by installation.
+/// Both objects select the operator's pods and no others. Egress stays open, because the API server's
+/// address differs between installations.
 #[test]
-fn others_reach_one_port_and_drains_take_one_pod() {
+fn one_port_is_open_and_one_pod_evictable() {
     let text = read("install.yaml");
     let labels = deployment().spec.unwrap().selector.match_labels;
     let policy: NetworkPolicy = object(&text, "NetworkPolicy", NAME);
@@ -84,12 +85,13 @@ fn others_reach_one_port_and_drains_take_one_pod() {
     assert_eq!(budget.metadata.namespace.as_deref(), Some(NAMESPACE));
     let spec = budget.spec.unwrap();
     assert_eq!(spec.selector.unwrap().match_labels, labels);
-    // It lets one go whatever their number.
+    // The budget allows one eviction, regardless of the number of pods.
     assert_eq!((spec.max_unavailable, spec.min_available), (Some(IntOrString::Int(1)), None));
     assert_eq!(spec.unhealthy_pod_eviction_policy.as_deref(), Some("AlwaysAllow"));
 }
 
-/// The restricted profile of the Pod Security Standards, control by control, and what we promise beyond it.
+/// The restricted profile of the Pod Security Standards, control by control, and the additional
+/// guarantees of this project.
 #[test]
 fn the_operators_pod_has_no_privilege() {
     let namespace: Namespace = object(&read("install.yaml"), "Namespace", NAMESPACE);
@@ -142,9 +144,10 @@ fn only_the_operators_pod_gets_its_token() {
     assert_eq!(pod.automount_service_account_token, Some(true));
 }
 
-/// More than one, so that there must be an election; and the new one stands by before the old one ends.
+/// There is more than one replica, so an election is required, and a new pod is on standby before the
+/// old one terminates.
 #[test]
-fn one_operator_stands_by_and_the_lease_says_which_one_writes() {
+fn a_standby_exists_and_the_lease_decides() {
     let spec = deployment().spec.unwrap();
     assert_eq!(spec.replicas, Some(2));
     let rolling = spec.strategy.unwrap().rolling_update.unwrap();
@@ -160,7 +163,7 @@ fn one_operator_stands_by_and_the_lease_says_which_one_writes() {
 }
 
 #[test]
-fn the_pod_runs_this_version_with_settings_that_exist() {
+fn the_pod_runs_this_version_with_existing_settings() {
     let container = container();
     let (_, tag) = container.image.as_deref().unwrap().rsplit_once(':').expect("an image with a tag");
     assert_eq!(tag, env!("CARGO_PKG_VERSION"), "newTag in config/default/kustomization.yaml");
@@ -174,7 +177,7 @@ fn the_pod_runs_this_version_with_settings_that_exist() {
             .get_arguments()
             .find(|it| it.get_env().is_some_and(|name| name == variable.name.as_str()))
             .unwrap_or_else(|| panic!("{} is not read by the operator", variable.name));
-        // What the kubelet fills in is checked where its meaning is.
+        // Values that the kubelet fills in are checked where they are used.
         let Some(value) = variable.value else { continue };
         let possible = argument.get_possible_values();
         assert!(
@@ -190,7 +193,7 @@ fn the_pod_runs_this_version_with_settings_that_exist() {
     }
 }
 
-/// Whoever deletes the CRD deletes every cluster; the policy is evaluated once for each one there is.
+/// Deleting the CRD deletes every `LogPilotCluster`. The policy is evaluated once for each of them.
 #[test]
 fn the_policy_guards_our_crd_and_no_other() {
     let text = read("install.yaml");

@@ -1,4 +1,4 @@
-//! Rendering with Kustomize: install.yaml from config/, and overlays as a team would write them.
+//! Rendering with Kustomize: install.yaml from config/, and overlays as users would write them.
 
 use std::{
     env, fs,
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{documents, examples::planned, offline::Judge, read, root};
 
-/// The control plane's kubectl, or the one that KUBECTL names; none is built for this.
+/// Returns the control plane's kubectl, or the one that KUBECTL names. No kubectl is built for this.
 pub fn kubectl() -> Option<PathBuf> {
     if let Some(given) = env::var_os("KUBECTL").filter(|it| !it.is_empty()) {
         return Some(given.into());
@@ -25,10 +25,11 @@ pub fn kubectl() -> Option<PathBuf> {
     builds.flatten().filter_map(|build| built(build.path().join("bin/kubectl"))).max().map(|(_, path)| path)
 }
 
-/// What `kubectl kustomize` makes of a directory; `None`, and a line that is always seen, without a kubectl.
+/// Returns the output of `kubectl kustomize` for a directory. Without a kubectl, returns `None` and
+/// prints a line that is always visible.
 fn render(directory: &str, what: &str) -> Option<String> {
     let Some(kubectl) = kubectl() else {
-        // Past the capture of a passing test's output: a skipped check must be seen.
+        // This bypasses the captured output of a passing test: a skipped check must be visible.
         let _ = writeln!(
             io::stderr(),
             "SKIPPED {what}: no kubectl; set KUBECTL, or run `cargo run -p local-cluster -- build`"
@@ -53,7 +54,8 @@ fn the_install_manifest_is_what_config_renders() {
     assert!(body == rendered, "install.yaml is out of date; run `make install-yaml`");
 }
 
-/// `namespace`, `namePrefix`, `images` and generated Secrets reach into the resource, and from there into its objects.
+/// `namespace`, `namePrefix`, `images` and generated Secrets change the resource, and thereby its
+/// objects.
 #[test]
 fn overlays_change_names_and_images_inside_the_resource() {
     for stage in ["staging", "production"] {
@@ -102,7 +104,7 @@ fn overlays_change_names_and_images_inside_the_resource() {
     }
 }
 
-/// A reference that the file does not list would go on naming the Secret without prefix and hash.
+/// A reference that the file does not list would keep naming the Secret without its prefix and hash.
 #[test]
 fn every_reference_of_the_resource_is_followed() {
     let followed: Value = serde_yaml::from_str(&read("config/kustomizeconfig.yaml")).unwrap();
@@ -124,12 +126,13 @@ fn every_reference_of_the_resource_is_followed() {
     assert_eq!(listed, references);
 }
 
-/// Paths of the leaves that name a Secret, a ConfigMap, a claim or an image, as Kustomize writes them.
+/// Collects the paths of the leaves that name a Secret, a ConfigMap, a PVC or an image, in the notation
+/// of Kustomize.
 fn walk(schema: &Value, path: &mut Vec<String>, found: &mut Vec<String>) {
     if let Some(items) = schema.get("items") {
         return walk(items, path, found);
     }
-    // The only map of objects; Kustomize knows no wildcard for its keys.
+    // The only map of objects. Kustomize supports no wildcard for its keys.
     if path.last().is_some_and(|it| it == "components") {
         for component in ["all", "rest", "grpc"] {
             path.push(component.to_owned());

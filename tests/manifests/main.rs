@@ -1,5 +1,5 @@
-//! Files that are kept by hand beside the code say the same as the code: the CRD, the examples, the rights, the
-//! install manifest, the documents. No cluster is needed.
+//! Files that are maintained by hand agree with the code: the CRD, the examples, the permissions, the
+//! install manifest, the documents. No Kubernetes cluster is needed.
 
 #![allow(
     clippy::indexing_slicing,
@@ -20,11 +20,13 @@ mod install;
 mod kustomize;
 mod packages;
 mod plan;
+mod prose;
 mod rbac;
 mod rbac_used;
 mod reading;
 mod security;
 mod suites;
+mod texts;
 
 use harness::bad_input::offline;
 use std::{
@@ -37,7 +39,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 #[test]
-fn the_crd_that_is_installed_is_the_one_of_the_code() {
+fn the_installed_crd_matches_the_code() {
     let file: CustomResourceDefinition =
         serde_yaml::from_str(&read("crds/logpilotclusters.logpilot.io.yaml")).unwrap();
     assert!(file == logpilot_operator::api::crd::crd(), "crds/ is out of date; run `make crd`");
@@ -47,17 +49,18 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A file of the repository.
+/// Reads a file of the repository.
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Everything that is written in Rust, tests included.
+/// Returns all Rust code, including tests.
 fn sources() -> String {
     ["src", "crates", "tests", "testing"].into_iter().flat_map(rust_files).map(|(_, text)| text).collect()
 }
 
-/// The Rust files under a directory of the repository, which may be absent: their paths from the root, and their texts.
+/// Returns the Rust files under a directory of the repository, which may be absent: their paths from
+/// the root, and their texts.
 fn rust_files(directory: &str) -> Vec<(String, String)> {
     let Ok(entries) = fs::read_dir(root().join(directory)) else { return Vec::new() };
     let mut files = Vec::new();
@@ -72,7 +75,7 @@ fn rust_files(directory: &str) -> Vec<(String, String)> {
     files
 }
 
-/// The YAML files of a directory, sorted.
+/// Returns the YAML files of a directory, sorted.
 fn yaml_files(directory: &str) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(root().join(directory))
         .unwrap_or_else(|error| panic!("{directory}: {error}"))
@@ -83,7 +86,7 @@ fn yaml_files(directory: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Every document of a YAML text.
+/// Returns every document of a YAML text.
 fn documents(text: &str) -> Vec<Value> {
     serde_yaml::Deserializer::from_str(text)
         .map(|document| Value::deserialize(document).unwrap())
@@ -91,7 +94,7 @@ fn documents(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The one document of this kind and name.
+/// Returns the one document of this kind and name.
 fn object<T: DeserializeOwned>(text: &str, kind: &str, name: &str) -> T {
     let found = documents(text)
         .into_iter()

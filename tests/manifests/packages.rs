@@ -1,17 +1,17 @@
-//! Packages depend in one direction, and those that serve any product name none.
+//! Packages depend on each other in one direction, and those that serve any product name none.
 
 use std::fs;
 
 use super::{read, root, rust_files};
 
-/// Our packages under `crates/`: which others of ours each may name, and whether it serves any product.
+/// The packages under `crates/`: which of them each may depend on, and whether it serves any product.
 const PACKAGES: [(&str, &[&str], bool); 3] =
     [("engine", &[], true), ("workload", &["engine"], true), ("backup", &[], false)];
 
-/// Words of one product.
+/// Words that belong to one product.
 const PRODUCT: [&str; 2] = ["logpilot", "sqlite"];
 
-/// The packages of ours that a manifest depends on, tests apart.
+/// Returns the packages under `crates/` that a manifest depends on, except for tests.
 fn named(manifest: &str) -> Vec<&str> {
     let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
     let names =

@@ -1,4 +1,4 @@
-//! `logpilot-operator plan` as people run it: what is refused and where, what is printed, and how it ends.
+//! `logpilot-operator plan` as users run it: what it rejects and where, its output, and its exit code.
 
 use std::{
     io::Write as _,
@@ -21,7 +21,7 @@ fn plan(text: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// A resource with these lines in its `spec`, which begins at line 5.
+/// Returns a resource with these lines in its `spec`, which begins at line 5.
 fn resource(spec: &str) -> String {
     format!(
         "apiVersion: logpilot.io/v1alpha1\nkind: LogPilotCluster\nmetadata: {{name: logs}}\nspec:\n  image: danpung2/logpilot:1.2.0\n{spec}"
@@ -32,7 +32,7 @@ fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The one object of a kind.
+/// Returns the one object of a kind.
 fn made(output: &Output, kind: &str) -> Value {
     assert_eq!(output.status.code(), Some(0), "{}", told(output));
     let found =
@@ -40,9 +40,9 @@ fn made(output: &Output, kind: &str) -> Value {
     found.unwrap_or_else(|| panic!("no {kind}"))
 }
 
-/// Each input with the place, the path and the words of its refusal.
+/// Each input with the position, the path and the message of its rejection.
 #[test]
-fn every_refusal_has_line_path_and_words() {
+fn every_rejection_has_line_path_and_message() {
     for (spec, expected) in [
         ("  replica: 3\n", "stdin:6:3: spec.replica: unknown field \"spec.replica\""),
         ("  imagee: x\n", "stdin:6:3: spec.imagee: unknown field \"spec.imagee\"; did you mean `image`?"),
@@ -70,7 +70,7 @@ fn every_refusal_has_line_path_and_words() {
         ("  backup:\n    schedule: every day\n", "stdin:7:5: spec.backup.schedule: "),
         (
             "  components:\n    all:\n      env:\n      - {name: A, value: x}\n      - {name: A, value: y}\n",
-            "stdin:10:9: spec.components.all.env[1]: `name` \"A\" is in the list already",
+            "stdin:10:9: spec.components.all.env[1]: `name` \"A\" is already in the list",
         ),
         ("  paused: yes\n", "stdin:6:3: spec.paused: unknown field"),
         (
@@ -96,18 +96,18 @@ fn every_refusal_has_line_path_and_words() {
 }
 
 #[test]
-fn all_refusals_come_at_once_in_order() {
+fn all_rejections_are_reported_in_order() {
     let output = plan(resource("  replica: 3\n  environment: Prod\n  commonLabels: {a b: c}\n").as_bytes());
     let said = told(&output);
     let lines: Vec<&str> = said.lines().filter_map(|line| line.split(": ").nth(2)).collect();
     assert_eq!(lines, ["spec.replica", "spec.environment"], "{said}");
-    // A rule is asked once values can be trusted.
+    // Rules are evaluated only when the values are valid.
     let output = plan(resource("  replica: 3\n  commonLabels: {a b: c}\n").as_bytes());
     assert_eq!(told(&output).lines().count(), 2, "{}", told(&output));
 }
 
 #[test]
-fn what_is_no_resource_of_ours_is_refused() {
+fn foreign_resources_are_rejected() {
     let of = |version: &str, kind: &str| {
         resource("").replace("logpilot.io/v1alpha1", version).replace("LogPilotCluster", kind)
     };
@@ -115,9 +115,9 @@ fn what_is_no_resource_of_ours_is_refused() {
         (of("logpilot.io/v1", "LogPilotCluster"), "stdin:1:1: apiVersion: 'logpilot.io/v1' is not served"),
         (of("example.com/v1", "LogPilotCluster"), "stdin:1:1: apiVersion: 'example.com/v1' is not served"),
         (of("logpilot.io/v1alpha1", "LogpilotCluster"), "stdin:2:1: kind: 'LogpilotCluster' is not served"),
-        (of("v1", "ConfigMap"), "stdin: there is no LogPilotCluster in it"),
-        (String::new(), "stdin: there is no LogPilotCluster in it"),
-        ("# nothing\n---\n".to_owned(), "stdin: there is no LogPilotCluster in it"),
+        (of("v1", "ConfigMap"), "stdin: contains no LogPilotCluster"),
+        (String::new(), "stdin: contains no LogPilotCluster"),
+        ("# nothing\n---\n".to_owned(), "stdin: contains no LogPilotCluster"),
         ("spec: {}\n".to_owned(), "stdin:1:1: apiVersion: is required"),
     ] {
         let output = plan(text.as_bytes());
@@ -132,7 +132,7 @@ fn what_is_no_resource_of_ours_is_refused() {
     assert!(told(&missing).contains("/nowhere.yaml: No such file"), "{}", told(&missing));
 }
 
-/// As kubectl reads it.
+/// As kubectl reads them.
 #[test]
 fn anchors_lists_marks_and_octals_are_read() {
     let replicas = |text: &[u8]| made(&plan(text), "Deployment")["spec"]["replicas"].clone();
@@ -153,13 +153,13 @@ fn anchors_lists_marks_and_octals_are_read() {
 }
 
 #[test]
-fn null_means_not_given_as_on_the_server() {
+fn null_means_unset_as_on_the_server() {
     let output = plan(resource("  storage:\n  commonLabels: {a: null}\n").as_bytes());
     made(&output, "Deployment");
 }
 
 #[test]
-fn what_is_dropped_is_warned_about() {
+fn dropped_fields_cause_warnings() {
     let patch = "{target: {kind: Deployment, name: logs-all}, patch: {metadata: {annotations: {a: null}}}}";
     let text = resource(&format!(
         "  storage:\n  patches: [{patch}]\n  config: {{overlay: {{spring: {{mail: null}}}}}}\n"
@@ -169,8 +169,8 @@ fn what_is_dropped_is_warned_about() {
     made(&output, "Deployment");
     for expected in [
         "warning: stdin:3:24: metadata.namespace: is dropped",
-        "warning: stdin:3:47: metadata.labels.team: has nothing behind it",
-        "warning: stdin:6:3: spec.storage: has nothing behind it",
+        "warning: stdin:3:47: metadata.labels.team: has no value",
+        "warning: stdin:6:3: spec.storage: has no value",
         "spec.patches[0].patch.metadata.annotations.a: is null, which `kubectl apply` drops",
         "use `type: Strategic` with `$patch: delete`",
         "spec.config.overlay.spring.mail: is null",
@@ -181,7 +181,7 @@ fn what_is_dropped_is_warned_about() {
 }
 
 #[test]
-fn one_mistake_is_refused_once() {
+fn one_mistake_is_rejected_once() {
     for name in ["SERVER_PORT", "SPRING_PROFILES_ACTIVE"] {
         let output = plan(
             resource(&format!("  components: {{all: {{env: [{{name: {name}, value: a}}]}}}}\n")).as_bytes(),
@@ -190,9 +190,10 @@ fn one_mistake_is_refused_once() {
     }
 }
 
-/// Valid for a server, and of no use to anybody: no header carries a line break.
+/// The placeholder is a valid value of the Secret, but useless to anyone: a header cannot contain its
+/// line break.
 #[test]
-fn the_generated_key_is_hidden_in_a_valid_secret() {
+fn the_generated_key_is_redacted_in_the_output() {
     let output = plan(resource("").as_bytes());
     let secret = made(&output, "Secret");
     assert_eq!(secret["data"]["api-key"], "KGhpZGRlbikK", "{secret:#}");
@@ -242,7 +243,7 @@ fn the_help_names_the_exit_codes() {
         Command::new(env!("CARGO_BIN_EXE_logpilot-operator")).args(["plan", "--help"]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     for words in
-        ["Exit codes:", "0  every resource is accepted", "2  something is refused", "1  any other failure"]
+        ["Exit codes:", "0  all resources are valid", "2  a resource is invalid", "1  any other failure"]
     {
         assert!(text.contains(words), "{text}");
     }

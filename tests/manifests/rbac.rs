@@ -1,4 +1,4 @@
-//! The rights granted are the rights needed: none missing, none too many, each with its reason.
+//! The granted permissions are the required ones: none missing, none too many, each with its reason.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use logpilot_operator::{
 
 use super::{documents, object, read, security};
 
-/// Rights in addition to those of the kind table: group, resource, verbs, purpose.
+/// Permissions in addition to those of the kind table: group, resource, verbs, purpose.
 pub const OWN: &[(&str, &str, &[&str], &str)] = &[
-    // The reflector of `engine/controller.rs`, and `ApiClient::identity`.
+    // For the reflector of `engine/controller.rs`, and `ApiClient::identity`.
     (
         GROUP,
         PLURAL,
@@ -21,21 +21,22 @@ pub const OWN: &[(&str, &str, &[&str], &str)] = &[
         "The resources that the operator works for. It never writes their spec. A single one is read where another client \
          wrote it while its status was being written.",
     ),
-    // `ApiClient::status`.
+    // For `ApiClient::status`.
     (
         GROUP,
         "logpilotclusters/status",
         &["patch"],
         "The status of those resources, written by server-side apply.",
     ),
-    // `Watches::follow_crds`.
+    // For `Watches::follow_crds`.
     (
         "apiextensions.k8s.io",
         "customresourcedefinitions",
         &["list", "watch"],
         "Whether optional kinds, such as ServiceMonitor, are served. Metadata only.",
     ),
-    // `Events::publish`. kube's recorder patches the series of an event that repeats within 6 minutes.
+    // For `Events::publish`. kube's recorder patches the series of an event that repeats within 6
+    // minutes.
     (
         "events.k8s.io",
         "events",
@@ -43,7 +44,7 @@ pub const OWN: &[(&str, &str, &[&str], &str)] = &[
         "Events on a change of readiness and on new problems, on the resource and on the object concerned. `patch` counts a \
          repetition within 6 minutes in the series of the same Event object.",
     ),
-    // `ApiClient::evict`, of pods that wait for pods that are gone.
+    // For `ApiClient::evict`, which evicts pods that wait for deleted pods.
     (
         "",
         "pods/eviction",
@@ -53,7 +54,8 @@ pub const OWN: &[(&str, &str, &[&str], &str)] = &[
     ),
 ];
 
-/// Rights that nobody should have to give an operator: they widen its own, or reach what it does not need.
+/// Permissions that an operator should never need: they extend its own permissions, or give access to
+/// unrelated objects.
 const NEVER: &[(&str, &[&str])] = &[
     ("*", &["*", "bind", "deletecollection", "escalate", "impersonate", "update"]),
     ("secrets", &["list", "watch", "patch", "delete"]),
@@ -64,7 +66,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("serviceaccounts/token", &["create"]),
 ];
 
-/// One right: verb, resource, group.
+/// One permission: verb, resource, group.
 pub type Right = (String, String, String);
 
 pub fn right(group: &str, resource: &str, verb: &str) -> Right {
@@ -106,7 +108,7 @@ pub fn lines<'a>(sign: char, rights: impl IntoIterator<Item = &'a Right>) -> Str
 }
 
 #[test]
-fn the_operator_may_do_exactly_what_it_does() {
+fn the_operator_has_exactly_the_required_permissions() {
     let (needed, granted) = (needed(), granted(&operator_role()));
     let once: BTreeSet<Right> = granted.iter().cloned().collect();
     assert_eq!(once.len(), granted.len(), "a right is granted twice: {granted:#?}");
@@ -130,9 +132,9 @@ fn no_right_leads_to_others() {
     }
 }
 
-/// `Elector` of `engine/lease.rs`: one Lease, in one namespace.
+/// For `Elector` of `engine/lease.rs`: one Lease, in one namespace.
 #[test]
-fn the_lease_is_all_that_is_granted_for_the_election() {
+fn the_election_needs_one_lease_only() {
     let text = read("config/rbac/lease.yaml");
     let role: Role = object(&text, "Role", "logpilot-operator-lease");
     assert_eq!(role.metadata.namespace.as_deref(), Some("logpilot-operator-system"));
@@ -149,7 +151,7 @@ fn the_lease_is_all_that_is_granted_for_the_election() {
     );
 }
 
-/// A rule that nobody can explain is never removed.
+/// A rule without a reason is never removed.
 #[test]
 fn every_rule_says_why() {
     for file in ["config/rbac/role.yaml", "config/rbac/user_roles.yaml", "config/rbac/lease.yaml"] {
@@ -167,7 +169,7 @@ fn every_rule_says_why() {
 }
 
 #[test]
-fn the_role_is_bound_to_the_operator_and_nobody_else() {
+fn the_role_is_bound_to_the_operator_only() {
     let binding: ClusterRoleBinding =
         object(&read("config/rbac/role_binding.yaml"), "ClusterRoleBinding", "logpilot-operator");
     assert_eq!(binding.role_ref.name, "logpilot-operator");
@@ -179,7 +181,7 @@ fn the_role_is_bound_to_the_operator_and_nobody_else() {
     );
 }
 
-/// Whoever writes this kind is close to an administrator, so nobody may by accident.
+/// Write access to this kind is close to administrator access, so no account may have it by accident.
 #[test]
 fn reading_is_aggregated_and_writing_is_not() {
     let text = read("config/rbac/user_roles.yaml");

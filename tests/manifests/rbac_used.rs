@@ -1,5 +1,5 @@
-//! The rights granted are the rights that the suites saw in use. What the operator asked for stands in the audit logs of
-//! their clusters; `make rbac-used` keeps them and comes here.
+//! The granted permissions are those that the suites used. The audit logs of their clusters contain the
+//! operator's requests; `make rbac-used` keeps the logs and runs this test.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,23 +17,24 @@ use super::{
     read,
 };
 
-/// Where `make test` lets the audit logs be written.
+/// The directory to which `make test` writes the audit logs.
 const DIRECTORY: &str = "LOCAL_CLUSTER_AUDIT_DIR";
 const OPERATOR: &str = "system:serviceaccount:logpilot-operator-system:logpilot-operator";
-/// Who asks with the operator's token for what it must not have.
+/// User agent of tests that use the operator's token for requests that must be denied.
 const THIEF: &str = "stolen-token";
-/// The election's own Role.
+/// The election has a Role of its own.
 const LEASES: (&str, &str) = ("coordination.k8s.io", "leases");
 
-/// Granted, and not in every run's traffic.
+/// Granted permissions that are not used in every run.
 const UNSEEN: &[(&str, &str, &str)] = &[
-    // A child as others are; planned as long as there is a plan, so that it is never pruned.
+    // An object like others, but planned as long as there is a plan, so it is never pruned.
     ("delete", "serviceaccounts", ""),
-    // Where a watch was behind: the campaign's views of the past come across it, by their seed.
+    // Used after a watch was behind: the campaign's views of the past cause it, depending on their
+    // seed.
     ("get", "namespaces", ""),
 ];
 
-/// What was asked for, by right: how often it was let through, and how often not.
+/// The requests by permission: how often they were allowed, and how often denied.
 #[derive(Default)]
 struct Traffic(BTreeMap<Right, (usize, usize)>);
 
@@ -44,7 +45,7 @@ impl Traffic {
             fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
         {
             for line in BufReader::new(File::open(entry.unwrap().path()).unwrap()).lines() {
-                // The last line of a cluster that was killed may be half a line.
+                // The last line of a cluster that was killed may be incomplete.
                 let line = line.unwrap();
                 if let Some(event) =
                     line.contains(OPERATOR).then(|| serde_json::from_str(&line).ok()).flatten()
@@ -61,7 +62,7 @@ impl Traffic {
         let by_the_operator = text("/user/username") == OPERATOR
             && event.get("impersonatedUser").is_none()
             && text("/userAgent") != THIEF;
-        // Addresses without a resource are everybody's: versions and what is served.
+        // Every account may use paths without a resource: versions and API discovery.
         if !by_the_operator || text("/objectRef/resource").is_empty() {
             return;
         }
@@ -76,7 +77,7 @@ impl Traffic {
             *if code == Some(403) { refused } else { used } += 1;
         };
         count(verb);
-        // An apply of what does not exist needs both.
+        // An apply of an object that does not exist needs both permissions.
         if (verb, code) == ("patch", Some(201)) {
             count("create");
         }
@@ -86,7 +87,8 @@ impl Traffic {
         self.0.iter().filter(|(_, (used, _))| *used > 0).map(|(right, _)| right.clone()).collect()
     }
 
-    /// Never let through, so that no suite took the right away on purpose: it was never there.
+    /// Returns permissions that were never granted, as opposed to those that a suite removed on
+    /// purpose.
     fn refused(&self) -> BTreeSet<Right> {
         self.0.keys().filter(|right| !self.used().contains(*right)).cloned().collect()
     }
@@ -99,7 +101,7 @@ fn everything_granted() -> BTreeSet<Right> {
     granted(&operator_role()).into_iter().chain(leases).collect()
 }
 
-/// What differs: granted and not used, asked for and not granted.
+/// Returns the differences: granted and not used, requested and not granted.
 fn differences(traffic: &Traffic, granted: &BTreeSet<Right>, unseen: &BTreeSet<Right>) -> String {
     let used = traffic.used();
     let surplus: Vec<&Right> = granted.difference(&used).filter(|it| !unseen.contains(*it)).collect();
@@ -110,7 +112,7 @@ fn differences(traffic: &Traffic, granted: &BTreeSet<Right>, unseen: &BTreeSet<R
 
 #[test]
 #[ignore = "after the suites, over what they recorded: make rbac-used"]
-fn every_right_is_used_and_every_request_is_granted() {
+fn permissions_and_requests_match() {
     let directory = std::env::var_os(DIRECTORY).unwrap_or_else(|| panic!("{DIRECTORY} names no directory"));
     let traffic = Traffic::read(Path::new(&directory));
     let requests: usize = traffic.0.values().map(|(used, refused)| used + refused).sum();
@@ -132,7 +134,7 @@ fn every_right_is_used_and_every_request_is_granted() {
 }
 
 #[test]
-fn a_right_too_many_and_one_too_few_are_both_seen() {
+fn surplus_and_missing_permissions_are_detected() {
     let event = |verb: &str, resource: &str, code: u16| {
         serde_json::json!({
             "verb": verb, "user": { "username": OPERATOR }, "userAgent": "",

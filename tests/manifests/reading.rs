@@ -1,4 +1,4 @@
-//! Manifests are read as kubectl reads them: the program's reader and kubectl itself, on the same texts.
+//! The program reads manifests as kubectl does: its reader and kubectl itself process the same texts.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ const SCALARS: usize = 3000;
 const SEED: u64 = 13_370_489_961_137_072_803;
 const TEXTS: usize = 120;
 
-/// What `plan` refuses and kubectl reads, or the other way round, with the reason.
+/// Texts that `plan` rejects and kubectl accepts, or the other way round, with the reason.
 const DIFFERENCES: [(&str, &str); 4] = [
     (
         "is given twice",
@@ -30,7 +30,7 @@ const DIFFERENCES: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn documents_mean_what_kubectl_makes_of_them() {
+fn documents_are_read_as_by_kubectl() {
     let Some(kubectl) = required() else { return };
     let mut wrong = Vec::new();
     for text in written() {
@@ -42,9 +42,9 @@ fn documents_mean_what_kubectl_makes_of_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Plain scalars of the letters that numbers, booleans and dates are made of.
+/// Plain scalars of the characters that numbers, booleans and dates consist of.
 #[test]
-fn random_scalars_mean_what_kubectl_makes_of_them() {
+fn random_scalars_are_read_as_by_kubectl() {
     let Some(kubectl) = required() else { return };
     let mut random = seeded();
     let mut text = "kind: A\napiVersion: v1\nmetadata: {name: a}\nx:\n".to_owned();
@@ -54,7 +54,7 @@ fn random_scalars_mean_what_kubectl_makes_of_them() {
         let length = random.random_range(1..7);
         let scalar: String = (0..length).map(|_| letters[random.random_range(0..letters.len())]).collect();
         let scalar = scalar.trim();
-        // What is no plain scalar at all is left to the texts.
+        // Texts that are not plain scalars are covered by the other tests.
         if scalar.is_empty()
             || scalar.starts_with("- ")
             || scalar == "-"
@@ -70,9 +70,9 @@ fn random_scalars_mean_what_kubectl_makes_of_them() {
     assert!(wrong.is_none(), "{}", wrong.unwrap());
 }
 
-/// Examples with a few letters changed.
+/// Examples with a few characters changed.
 #[test]
-fn broken_texts_are_refused_as_by_kubectl() {
+fn broken_texts_are_rejected_as_by_kubectl() {
     let Some(kubectl) = required() else { return };
     let mut random = seeded();
     let sources: Vec<String> =
@@ -109,7 +109,7 @@ fn texts() -> usize {
     env::var("LOGPILOT_TEXTS").ok().and_then(|it| it.parse().ok()).unwrap_or(TEXTS)
 }
 
-/// `LOGPILOT_SEED` selects other texts: the default keeps the result of a commit the same on each run.
+/// `LOGPILOT_SEED` selects other texts. The default keeps the result of a commit the same on each run.
 fn seeded() -> StdRng {
     let seed = env::var("LOGPILOT_SEED").ok().and_then(|it| it.parse().ok()).unwrap_or(SEED);
     println!("LOGPILOT_SEED={seed}");
@@ -124,10 +124,10 @@ fn required() -> Option<std::path::PathBuf> {
     found
 }
 
-/// `None` where both read the same, or both refuse.
+/// Returns `None` if both read the same, or both reject the text.
 fn difference(kubectl: &Path, text: &str) -> Option<String> {
     let (ours, theirs) = (ours(text), theirs(kubectl, text));
-    // It was read, and is no object.
+    // The text was read, and is not an object.
     if theirs.as_ref().is_err_and(|why| why.contains("unable to decode")) {
         return None;
     }
@@ -155,14 +155,15 @@ fn told(read: &Result<Vec<Value>, String>) -> String {
 
 fn ours(text: &str) -> Result<Vec<Value>, String> {
     let documents = manifest::read(text.as_bytes()).map_err(|error| error.to_string())?;
-    // kubectl has no use for what names no kind.
+    // kubectl ignores documents that name no kind.
     if documents.iter().any(|it| it.value["kind"].as_str().is_none_or(str::is_empty)) {
         return Err("no kind".to_owned());
     }
     Ok(documents.into_iter().map(|it| floats(it.value)).collect())
 }
 
-/// The objects that kubectl sends, by a command that needs no server: all it does is to add an annotation.
+/// Returns the objects that kubectl sends, by a command that needs no server and only adds an
+/// annotation.
 fn theirs(kubectl: &Path, text: &str) -> Result<Vec<Value>, String> {
     let mut child = Command::new(kubectl)
         .args(["annotate", "--local", "--output=json", "--filename=-", "read=here"])
@@ -187,7 +188,7 @@ fn theirs(kubectl: &Path, text: &str) -> Result<Vec<Value>, String> {
 }
 
 fn without_annotation(mut object: Value) -> Value {
-    // What kubectl takes for a list gets no annotation itself.
+    // kubectl adds no annotation to an object that it treats as a list.
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return object };
     let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else {
         return object;
@@ -199,7 +200,7 @@ fn without_annotation(mut object: Value) -> Value {
     object
 }
 
-/// Beyond 64 bits numbers are floats, however they are written. Empty metadata is as good as none.
+/// Numbers beyond 64 bits are floats, however they are written. Empty metadata is equivalent to none.
 fn floats(value: Value) -> Value {
     match value {
         Value::Number(number) if number.as_i64().is_none() => json!(number.as_f64()),
@@ -215,14 +216,14 @@ fn floats(value: Value) -> Value {
     }
 }
 
-/// One text for each thing that YAML readers disagree about.
+/// Texts for each detail in which YAML readers differ.
 fn written() -> impl Iterator<Item = String> {
     let head = "apiVersion: v1\nkind: A\nmetadata: {name: a}\n";
     let bodies = BODIES.iter().map(move |body| format!("{head}{body}"));
     bodies.chain(DOCUMENTS.iter().map(|&it| it.to_owned()))
 }
 
-/// What may follow the head of an object.
+/// Texts that may follow the head of an object.
 const BODIES: &[&str] = &[
     "x: [yes, 0777, 0100, 1_000, 08, 0o17, .5_0, ._5, 1e3, 1.0, 1e21, 12345678901234567890, -0, 0x_1, 0b1_1, 1:30]\n",
     "x: [=, ~, null, Null, nULL, '', \"yes\", 'off', on, Off, y, N, 2001-1-1, 2001-12-14t21:59:43.10-05:00]\n",

@@ -1,4 +1,4 @@
-//! SECURITY.md says what the manifests grant, and names tests that exist.
+//! SECURITY.md repeats what the manifests grant, and names tests that exist.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use super::{docs, documents, read, sources};
 pub const RIGHTS: &str = "| Resources | Verbs | Why |";
 const THREATS: &str = "| # | Threat | What stands against it | Test |";
 
-/// The rows of the table with this header, without markup.
+/// Returns the rows of the table with this header, without markup.
 fn table(text: &str, header: &str) -> Vec<Vec<String>> {
     let rows = docs::rows(text, header);
     assert!(!rows.is_empty(), "SECURITY.md has no table with the header {header}");
     rows
 }
 
-/// The rules of a role, each with the comment above it.
+/// Returns the rules of a role, each with the comment above it.
 pub fn rules(text: &str) -> Vec<[String; 3]> {
     let parsed: Vec<Value> =
         documents(text).iter().filter_map(|role| role["rules"].as_array()).flatten().cloned().collect();
@@ -45,7 +45,7 @@ pub fn rules(text: &str) -> Vec<[String; 3]> {
 }
 
 #[test]
-fn every_threat_has_a_row_and_tests_that_exist() {
+fn every_threat_has_a_row_and_tests() {
     let rows = table(&read("SECURITY.md"), THREATS);
     let ids: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
     let wanted: Vec<String> = (1..=27).map(|number| format!("S{number:02}")).collect();
@@ -63,7 +63,7 @@ fn every_threat_has_a_row_and_tests_that_exist() {
 
 /// A kind that the policy does not name could be written anywhere with the operator's token.
 #[test]
-fn the_policy_around_the_operator_covers_every_kind_it_writes() {
+fn the_policy_covers_every_kind_the_operator_writes() {
     let policy = documents(&read("config/admission/operator_reach.yaml")).remove(0);
     let named: BTreeSet<(String, String)> = policy["spec"]["matchConstraints"]["resourceRules"]
         .as_array()

@@ -6,14 +6,14 @@ use super::{docs::rows, read, root, rust_files};
 
 const HEADER: &str = "| Suite | What it shows | Target |";
 
-/// The words of a variable of the Makefile.
+/// Returns the words of a variable of the Makefile.
 fn variable(name: &str) -> Vec<String> {
     let makefile = read("Makefile");
     let line = makefile.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" := "));
     line.unwrap_or_else(|| panic!("the Makefile has no {name}")).split(' ').map(str::to_owned).collect()
 }
 
-/// The test programs of a folder: those of one file, and those of a folder with a `main.rs`.
+/// Returns the test programs of a folder: single files, and folders with a `main.rs`.
 fn programs(folder: &str) -> Vec<String> {
     let Ok(entries) = fs::read_dir(root().join(folder)) else { return Vec::new() };
     let entries = entries.map(|entry| entry.unwrap().path());
@@ -23,7 +23,7 @@ fn programs(folder: &str) -> Vec<String> {
     programs.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect()
 }
 
-/// Each suite with the target that runs it.
+/// Returns each suite with the target that runs it.
 fn targets() -> BTreeMap<String, String> {
     let (long, others) = (variable("LONG"), variable("PROGRAMS"));
     let target = |suite: String| {
@@ -54,8 +54,8 @@ fn every_suite_has_its_target() {
     }
 }
 
-/// rstest takes an attribute that ends in `test` for the test attribute of another crate, and then adds none: the cases of
-/// the function would never run.
+/// rstest takes an attribute that ends in `test` for the test attribute of another crate, and then adds
+/// none: the cases of the function would never run.
 #[test]
 fn no_case_is_named_test() {
     let trap = concat!("#[case", "::test");

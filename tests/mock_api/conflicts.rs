@@ -1,4 +1,4 @@
-//! Nothing of ours uses, or acts on, an object that is not ours; and what was restored is taken back.
+//! No object of the operator uses or acts on a foreign object, and a restored object is adopted again.
 
 use std::{
     collections::BTreeSet,
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use super::server::{Answer, Call, OWNER_UID, World, stored};
 
-/// Everything that depends on something, and what it depends on.
+/// A plan with every object that has dependencies, and their targets.
 fn everything() -> Plan {
     let cr: LogPilotCluster = serde_json::from_value(json!({
         "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
@@ -59,7 +59,7 @@ fn path(plan: &Plan, name: &str) -> String {
     format!("{group}/{}/namespaces/logs/{}/{}", kind.version, kind.plural, key.name)
 }
 
-/// Somebody else has these names; everything else can be made.
+/// The API server if another owner has these names; everything else can be created.
 fn taken(plan: &Plan, names: &[&str]) -> impl FnMut(&Call) -> Answer + Send + 'static {
     let paths: Vec<String> = names.iter().map(|name| path(plan, name)).collect();
     move |call| {
@@ -79,7 +79,7 @@ fn taken(plan: &Plan, names: &[&str]) -> impl FnMut(&Call) -> Answer + Send + 's
     }
 }
 
-/// `Kind name` of the objects that a step of this sort was made of.
+/// Returns `Kind name` of the objects whose result matches.
 fn of(outcome: &Outcome, is: impl Fn(&ApplyResult) -> bool) -> BTreeSet<String> {
     let steps = outcome.steps.iter().filter(|step| is(&step.result));
     steps.map(|step| step.object().replace("logs/", "")).collect()
@@ -89,7 +89,8 @@ fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// What is taken, and what waits behind it: all that uses or acts on it, and what is behind that.
+/// Each taken name with the objects that it blocks: those that use it or act on it, and those that
+/// depend on them.
 fn behind(plan: &Plan) -> Vec<(&'static str, BTreeSet<String>)> {
     let job = plan.objects.iter().find(|planned| planned.kind.kind == "Job").unwrap();
     let restore = format!("Job {}", job.key.name);
@@ -121,7 +122,7 @@ fn behind(plan: &Plan) -> Vec<(&'static str, BTreeSet<String>)> {
 }
 
 #[tokio::test]
-async fn what_is_behind_a_conflict_is_never_written() {
+async fn objects_behind_a_conflict_are_never_written() {
     let plan = everything();
     for (name, held) in behind(&plan) {
         let world = World::new(taken(&plan, &[name]));
@@ -136,14 +137,14 @@ async fn what_is_behind_a_conflict_is_never_written() {
             assert!(!calls.iter().any(|call| call.method == "PATCH" && call.path == path), "{path}");
             assert!(message.contains(name.split(' ').next().unwrap()), "{message}");
         }
-        // Everything else is there.
+        // All other objects exist.
         let rest = outcome.steps.len() - found.len() - 1;
         assert_eq!(of(&outcome, |result| *result == ApplyResult::Created).len(), rest, "{outcome:#?}");
     }
 }
 
 #[tokio::test]
-async fn a_conflict_costs_one_read_of_each_name_behind_it() {
+async fn a_conflict_reads_each_blocked_name_once() {
     let plan = everything();
     let world = World::new(taken(&plan, &["Gateway"]));
     world.apply(&plan).await;
@@ -153,9 +154,9 @@ async fn a_conflict_costs_one_read_of_each_name_behind_it() {
     assert_eq!(lines.len() - reads.len(), plan.objects.len() - 2, "{lines:#?}");
 }
 
-/// Events of pods and Services start a reconcile many times while a name is taken.
+/// Events of pods and Services trigger many reconciles while a name is taken.
 #[tokio::test(start_paused = true)]
-async fn a_taken_name_is_not_asked_again_before_its_time() {
+async fn a_taken_name_is_read_with_backoff() {
     let plan = everything();
     for name in ["Deployment", "PersistentVolumeClaim logs/logs-data", "Gateway"] {
         let free = Arc::new(AtomicBool::new(false));
@@ -173,8 +174,10 @@ async fn a_taken_name_is_not_asked_again_before_its_time() {
         let more = world.lines().split_off(asked);
         assert_eq!(more, Vec::<String>::new(), "behind {name}");
         for step in &first {
-            let rest =
-                world.rests.rest(&step.id).unwrap_or_else(|| panic!("{step:?} has no time of its own"));
+            let rest = world
+                .write_backoff
+                .remaining(&step.id)
+                .unwrap_or_else(|| panic!("{step:?} has no time of its own"));
             assert!(rest <= Duration::from_secs(1), "{rest:?}");
         }
         free.store(true, Relaxed);
@@ -183,17 +186,17 @@ async fn a_taken_name_is_not_asked_again_before_its_time() {
     }
 }
 
-/// Each look takes as long again, and none more than 30 s: nothing tells of the release.
+/// The interval between two reads doubles, up to 30 s: no event shows that a name is released.
 #[tokio::test]
-async fn looks_at_a_taken_name_stay_within_30_s() {
-    let rests = WriteBackoff::default();
+async fn taken_names_are_read_every_30_s() {
+    let write_backoff = WriteBackoff::default();
     let plan = everything();
     let id = (plan.objects[0].kind, plan.objects[0].key.clone());
     let taken = ApplyResult::Conflict { message: "x".to_owned(), instance: None };
     let waits: Vec<Duration> = (0..12)
         .map(|_| {
-            rests.record(&id, 1, FAILURE, &taken);
-            rests.rest(&id).unwrap()
+            write_backoff.record(&id, 1, FAILURE, &taken);
+            write_backoff.remaining(&id).unwrap()
         })
         .collect();
     assert!(waits[0] <= Duration::from_secs(1) && waits[11] > Duration::from_secs(22), "{waits:?}");
@@ -201,7 +204,7 @@ async fn looks_at_a_taken_name_stay_within_30_s() {
 }
 
 #[tokio::test]
-async fn a_plan_without_conflicts_is_written_without_a_read() {
+async fn a_plan_without_conflicts_needs_no_reads() {
     let plan = everything();
     let world = World::new(taken(&plan, &[]));
     assert!(world.apply(&plan).await.is_settled());
@@ -215,9 +218,9 @@ async fn a_plan_without_conflicts_is_written_without_a_read() {
     assert_eq!(world.lines().len(), plan.objects.len(), "nothing is asked again");
 }
 
-/// Everything is there and ours, and then somebody else's object takes the place of one.
+/// All objects exist and belong to the operator, and then a foreign object replaces one of them.
 #[tokio::test]
-async fn what_acts_on_a_foreign_object_is_withdrawn_and_what_runs_stays() {
+async fn objects_acting_on_a_foreign_object_are_deleted() {
     let plan = everything();
     for (name, gone) in [
         (
@@ -257,7 +260,7 @@ async fn what_acts_on_a_foreign_object_is_withdrawn_and_what_runs_stays() {
             assert_eq!(call.body["preconditions"]["uid"], format!("uid-{plural}-{object}"));
         }
         assert!(!outcome.is_settled());
-        // Once is enough.
+        // Only one delete request is sent.
         let asked = world.lines().len();
         world.apply(&plan).await;
         let more = world.lines().split_off(asked);
@@ -266,7 +269,7 @@ async fn what_acts_on_a_foreign_object_is_withdrawn_and_what_runs_stays() {
 }
 
 #[tokio::test]
-async fn what_goes_by_itself_holds_nothing_back() {
+async fn a_terminating_target_blocks_nothing() {
     let plan = everything();
     let account = plan.objects.iter().find(|planned| planned.kind.kind == "ServiceAccount").unwrap();
     let change = |change: &dyn Fn(&mut Value)| {
@@ -286,9 +289,10 @@ async fn what_goes_by_itself_holds_nothing_back() {
     }
 }
 
-/// The servers are held for reasons of their own, so that nothing tells whose their names are.
+/// The Deployments are held for reasons of their own, so their results do not show who owns their
+/// names.
 #[tokio::test]
-async fn a_target_that_is_held_is_looked_at_before_anything_acts_on_it() {
+async fn a_held_target_is_read_first() {
     let mut plan = everything();
     for planned in plan.objects.iter_mut().filter(|planned| planned.kind.kind == "Deployment") {
         planned.held = Some("ApiKeyInvalid");
@@ -306,7 +310,7 @@ async fn a_target_that_is_held_is_looked_at_before_anything_acts_on_it() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_looked_at_holds_back_what_acts_on_it() {
+async fn an_unreadable_target_blocks_its_dependents() {
     let mut plan = everything();
     for planned in plan.objects.iter_mut().filter(|planned| planned.kind.kind == "Deployment") {
         planned.held = Some("ApiKeyInvalid");
@@ -317,12 +321,15 @@ async fn what_cannot_be_looked_at_holds_back_what_acts_on_it() {
         _ => answer(call),
     });
     let outcome = world.apply(&plan).await;
-    let waits =
-        of(&outcome, |it| matches!(it, ApplyResult::Waiting { message, .. } if message.contains("whose")));
+    let waits = of(
+        &outcome,
+        |it| matches!(it, ApplyResult::Waiting { message, .. } if message.contains("the owner of")),
+    );
     assert!(waits.contains("NetworkPolicy logs-all"), "{outcome:#?}");
 }
 
-/// As a backup tool leaves it: labels, annotations and content, and nobody's fields.
+/// An object as a backup tool restores it: with labels, annotations and content, and without managed
+/// fields.
 fn restored(body: &Value) -> Value {
     let mut live = stored(body, "restored-uid");
     let meta = live["metadata"].as_object_mut().unwrap();
@@ -333,7 +340,7 @@ fn restored(body: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn restored_children_are_taken_back_where_their_content_is_planned() {
+async fn restored_objects_with_planned_content_are_adopted() {
     let plan = everything();
     for planned in plan.objects.iter().filter(|planned| planned.key.namespace.is_some()) {
         let mut alone = Plan::default();
@@ -355,9 +362,9 @@ async fn restored_children_are_taken_back_where_their_content_is_planned() {
             let outcome = world.apply(&alone).await;
             let result = &outcome.steps[0].result;
             match planned.kind.kind {
-                // It would run once more.
+                // A Job would run once more.
                 "Job" => assert!(matches!(result, ApplyResult::Conflict { .. }), "{planned}: {result:?}"),
-                // What holds data is ours by its labels.
+                // The labels are enough for an object that holds data.
                 "PersistentVolumeClaim" => assert_eq!(*result, ApplyResult::Updated, "{planned}"),
                 _ if differs => {
                     let told = matches!(result, ApplyResult::Conflict { message, .. } if message.contains("differs from the plan"));
@@ -380,7 +387,7 @@ async fn restored_children_are_taken_back_where_their_content_is_planned() {
 }
 
 #[tokio::test]
-async fn an_impostor_with_our_labels_is_no_conflict_to_hide_behind() {
+async fn an_impostor_with_our_labels_is_a_conflict() {
     let plan = everything();
     let deployment = plan.objects.iter().find(|planned| planned.kind.kind == "Deployment").unwrap();
     let mut live = restored(&deployment.body);

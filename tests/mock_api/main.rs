@@ -1,5 +1,5 @@
-//! What is sent to the API server, in which order, with which precondition, and what its answers mean to us. No server:
-//! every answer is the test's.
+//! The requests to the API server: their order, their preconditions, and how the engine handles the
+//! responses. No server is involved: each test defines every response.
 
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -65,7 +65,7 @@ fn deployment(replicas: Option<i32>) -> Deployment {
     Deployment { metadata: meta("all"), spec: Some(spec), ..Deployment::default() }
 }
 
-/// The API server carries the write out.
+/// The response of an API server that carries the write out.
 fn done(call: &Call) -> Answer {
     Answer::Object(if call.method == "DELETE" { json!({}) } else { stored(&call.body, "new-uid") })
 }
@@ -74,7 +74,7 @@ fn results(outcome: Outcome) -> Vec<ApplyResult> {
     outcome.steps.into_iter().map(|step| step.result).collect()
 }
 
-/// What came of applying one ConfigMap to a server that answers so.
+/// Applies one ConfigMap to a server with these responses, and returns the result.
 async fn applied(answer: impl FnMut(&Call) -> Answer + Send + 'static) -> (World, ApplyResult) {
     let world = World::new(answer);
     let mut outcome = world.apply(&plan_of(config("c"))).await;
@@ -92,7 +92,7 @@ async fn nothing_is_written_before_its_namespace_is() {
         World::settle().await;
         assert_eq!(world.lines(), ["PATCH /api/v1/namespaces/logs"]);
     });
-    // Its namespace got no answer: everything else waits.
+    // The write of its namespace got no response, so everything else waits.
     assert_eq!(world.lines().len(), 1);
     let waiting =
         outcome.steps.iter().filter(|step| matches!(step.result, ApplyResult::Waiting { .. })).count();
@@ -104,9 +104,10 @@ async fn nothing_is_written_before_its_namespace_is() {
     assert_eq!(world.lines().len(), 3);
 }
 
-/// What was planned as for a namespace that does not exist, a new API key above all, fits no other.
+/// A plan for a namespace that does not exist, in particular a new API key, does not fit an existing
+/// one.
 #[tokio::test]
-async fn a_namespace_that_is_there_though_nobody_saw_it_holds_the_plan_back() {
+async fn an_unseen_namespace_blocks_the_plan() {
     let mut planned = namespace();
     planned.metadata.labels = Some(
         [("app.kubernetes.io/instance", "logs"), ("app.kubernetes.io/managed-by", "logpilot-operator")]
@@ -132,9 +133,9 @@ async fn a_namespace_that_is_there_though_nobody_saw_it_holds_the_plan_back() {
     );
 }
 
-/// Pods name the hash of the key: another key in the next round would replace them all.
+/// Pods contain the hash of the key: another key in the next round would replace all pods.
 #[tokio::test]
-async fn nothing_that_names_a_generated_key_is_written_before_the_key_is() {
+async fn the_generated_key_is_written_first() {
     let world = World::new(|call| match call.method.as_str() {
         "POST" => Answer::Refusal(500, "InternalError", "no"),
         _ => done(call),
@@ -150,7 +151,7 @@ async fn nothing_that_names_a_generated_key_is_written_before_the_key_is() {
 }
 
 #[tokio::test]
-async fn an_unknown_object_is_made_only_where_there_is_none() {
+async fn an_unknown_object_is_created_only_if_absent() {
     let (world, result) = applied(done).await;
     assert_eq!(result, ApplyResult::Created);
     let call = world.call(0);
@@ -162,13 +163,13 @@ async fn an_unknown_object_is_made_only_where_there_is_none() {
     assert!(call.body["metadata"].get("uid").is_none());
     assert_eq!(world.lines().len(), 1, "no read before the write");
 
-    // Its answer is the newest view: another round has nothing to do.
+    // The response is the newest view: another round has nothing to write.
     assert_eq!(results(world.apply(&plan_of(config("c"))).await), [ApplyResult::InSync]);
     assert_eq!(world.lines().len(), 1);
 }
 
 #[tokio::test]
-async fn what_disappears_after_it_was_planned_is_not_made_before_it_is_missed() {
+async fn an_object_lost_after_planning_is_not_recreated() {
     let plan = plan_of(config("c"));
     let world = World::new(done);
     let child = world.knows(&plan.objects[0], &stored(&plan.objects[0].body, "its-uid"));
@@ -179,7 +180,7 @@ async fn what_disappears_after_it_was_planned_is_not_made_before_it_is_missed() 
 }
 
 #[tokio::test]
-async fn a_known_object_is_written_only_as_itself_and_only_where_it_differs() {
+async fn a_known_object_is_written_only_on_drift() {
     let plan = plan_of(config("c"));
     let world = World::new(done);
     world.knows(&plan.objects[0], &stored(&plan.objects[0].body, "its-uid"));
@@ -214,7 +215,7 @@ async fn a_secret_is_posted_once_and_never_patched() {
 
 /// Fault catalogue: F12.
 #[tokio::test]
-async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
+async fn a_taken_name_is_read_once() {
     let answer = |found: Value| {
         move |call: &Call| match call.method.as_str() {
             "GET" => Answer::Object(found.clone()),
@@ -236,12 +237,12 @@ async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
     let path = "/api/v1/namespaces/logs/configmaps/c";
     assert_eq!(world.lines(), [format!("PATCH {path}"), format!("GET {path}")]);
 
-    // Our own create, whose answer was lost.
+    // The operator's own create, whose response was lost.
     let (world, result) = applied(answer(stored(&body, "x"))).await;
     assert_eq!(result, ApplyResult::InSync);
     assert_eq!(world.lines(), [format!("PATCH {path}"), format!("GET {path}")]);
 
-    // Ours, and changed meanwhile.
+    // The operator's object, changed in the meantime.
     let mut drifted = stored(&body, "x");
     drifted["data"]["a"] = "2".into();
     let (world, result) = applied(answer(drifted)).await;
@@ -251,7 +252,7 @@ async fn a_taken_name_is_read_once_and_a_foreign_object_is_left_alone() {
 
 /// Fault catalogue: F17.
 #[tokio::test]
-async fn a_number_of_pods_that_an_autoscaler_took_over_is_left_to_it() {
+async fn replicas_of_an_autoscaler_are_not_written() {
     let mut plan = Plan::default();
     plan.add_with([deployment(None)], Replicas::Autoscaled { initial: 2 }, None);
     let world = World::new(|call| match call.query.get("force") {
@@ -262,7 +263,7 @@ async fn a_number_of_pods_that_an_autoscaler_took_over_is_left_to_it() {
         ),
         _ => done(call),
     });
-    // The watch is behind: our entry still owns 3.
+    // The watch is behind: the operator's entry still owns 3.
     let mut ours = plan.objects[0].body.clone();
     ours["spec"]["replicas"] = 3.into();
     ours["spec"]["paused"] = true.into();
@@ -272,18 +273,18 @@ async fn a_number_of_pods_that_an_autoscaler_took_over_is_left_to_it() {
     assert_eq!(world.call(1).query["force"], "true");
     assert!(world.call(1).body["spec"].get("replicas").is_none(), "{:?}", world.call(1));
 
-    // One that has to be made again starts where the plan says.
+    // A recreated object starts with the planned number.
     let world = World::new(done);
     assert_eq!(results(world.apply(&plan).await), [ApplyResult::Created]);
     assert_eq!(world.call(0).body["spec"]["replicas"], 2);
 }
 
 #[tokio::test]
-async fn a_number_of_pods_that_others_scale_is_left_to_them() {
+async fn replicas_scaled_by_others_are_not_written() {
     let mut plan = Plan::default();
     plan.add_with([deployment(Some(3))], Replicas::AutoscaledByOthers, None);
     let world = World::new(done);
-    // Something else of it has drifted; the number is not ours.
+    // Another field has drifted, and the number belongs to another manager.
     let mut theirs = plan.objects[0].body.clone();
     theirs["spec"]["paused"] = true.into();
     theirs["spec"].as_object_mut().unwrap().remove("replicas");
@@ -295,9 +296,9 @@ async fn a_number_of_pods_that_others_scale_is_left_to_them() {
     assert_eq!(world.lines().len(), 1);
 }
 
-/// It was not seen when the plan was made, so nobody asked whose its number is.
+/// The owner was not visible when the plan was computed, so it was not looked up.
 #[tokio::test]
-async fn a_number_that_others_hold_is_not_written_before_it_is_known() {
+async fn replicas_of_unknown_owners_are_not_written() {
     let mut plan = Plan::default();
     plan.add_with([deployment(Some(3))], Replicas::Planned, None);
     let mut theirs = plan.objects[0].body.clone();
@@ -317,7 +318,7 @@ async fn a_number_that_others_hold_is_not_written_before_it_is_known() {
 }
 
 #[tokio::test]
-async fn an_immutable_config_map_with_other_data_is_made_again() {
+async fn a_config_map_with_other_data_is_recreated() {
     let plan = plan_of(config("c"));
     let world = World::new(|call| match call.method.as_str() {
         "PATCH" if call.body["metadata"]["uid"] == "its-uid" => {
@@ -334,9 +335,9 @@ async fn an_immutable_config_map_with_other_data_is_made_again() {
     assert_eq!(world.call(2).body["metadata"]["resourceVersion"], "1");
 }
 
-/// Code, reason and message of a refusal; the status reason and disposition that it has for us.
+/// Code, reason and message of a rejection, with its reason in the status and its disposition.
 #[tokio::test]
-async fn each_refusal_has_its_meaning() {
+async fn each_rejection_has_its_disposition() {
     use Disposition::{Refresh, Retry, UserAction};
     let table: &[(u16, &str, &str, &str, Disposition)] = &[
         (400, "BadRequest", "strict decoding error", "Invalid", UserAction),
@@ -439,7 +440,7 @@ async fn each_refusal_has_its_meaning() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_answer_is_an_error_after_a_while_and_a_wait_that_was_asked_for_is_kept() {
+async fn timeouts_are_errors_and_retry_after_is_kept() {
     let started = tokio::time::Instant::now();
     let (_, result) = applied(|_| Answer::Silence).await;
     assert!(
@@ -459,16 +460,17 @@ async fn no_answer_is_an_error_after_a_while_and_a_wait_that_was_asked_for_is_ke
         (Some(Duration::from_secs(7)), Disposition::Retry)
     );
 
-    // A namespace on its way out is not an error of ours.
+    // A terminating namespace is not an error.
     let terminating =
         "forbidden: unable to create new content in namespace logs because it is being terminated";
     let (_, result) = applied(move |_| Answer::Refusal(403, "Forbidden", terminating)).await;
     assert!(matches!(&result, ApplyResult::Waiting { reason: "NamespaceTerminating", .. }), "{result:?}");
 }
 
-/// A plan of dozens would else outlast the reconcile's own deadline, and nobody would be told why.
+/// Without this, a plan of dozens of objects would exceed the reconcile's deadline, and the cause would
+/// not be reported.
 #[tokio::test(start_paused = true)]
-async fn after_the_first_one_without_an_answer_nothing_more_is_asked() {
+async fn one_timeout_stops_further_requests() {
     let world = World::new(|_| Answer::Silence);
     let mut plan = plan_of(config("c0"));
     plan.add((1..30).map(|number| config(&format!("c{number}"))));
@@ -481,7 +483,7 @@ async fn after_the_first_one_without_an_answer_nothing_more_is_asked() {
 }
 
 #[tokio::test]
-async fn what_was_refused_is_not_asked_again_before_its_time_unless_it_is_another() {
+async fn a_rejected_object_waits_until_it_changes() {
     let world = World::new(|_| Answer::Refusal(422, "Invalid", "never right"));
     let plan = plan_of(deployment(Some(1)));
     let first = results(world.apply(&plan).await);
@@ -492,7 +494,7 @@ async fn what_was_refused_is_not_asked_again_before_its_time_unless_it_is_anothe
 }
 
 #[tokio::test]
-async fn a_delete_names_the_object_that_was_meant() {
+async fn a_delete_has_a_uid_precondition() {
     let refused = |code, reason, words| move |_: &Call| Answer::Refusal(code, reason, words);
     let child = || {
         let plan = plan_of(config("c"));
@@ -527,7 +529,7 @@ async fn a_delete_names_the_object_that_was_meant() {
 }
 
 #[tokio::test]
-async fn what_may_only_have_lost_its_label_is_looked_at_before_it_is_deleted() {
+async fn an_object_without_labels_is_read_before_deletion() {
     let old = plan_of(config("old")).objects.remove(0);
     let live = stored(&old.body, "its-uid");
     let with = |change: &dyn Fn(&mut Value)| {
@@ -565,7 +567,7 @@ async fn what_may_only_have_lost_its_label_is_looked_at_before_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn an_eviction_names_the_pod_that_was_meant_as_it_was_seen() {
+async fn an_eviction_has_uid_and_version_preconditions() {
     let (writer, calls) = server(|_| Answer::Object(json!({})));
     let key = Key { namespace: Some(NAMESPACE.into()), name: "p".into() };
     writer.evict(Pod::KIND, &key, "its-uid", 7).await.unwrap();
@@ -578,7 +580,7 @@ async fn an_eviction_names_the_pod_that_was_meant_as_it_was_seen() {
 }
 
 #[tokio::test]
-async fn only_what_is_ours_and_not_planned_is_pruned() {
+async fn only_owned_and_unplanned_objects_are_pruned() {
     let world = World::new(done);
     let plan = plan_of(config("planned"));
     let add = |planned: &Planned, uid: &str, change: &dyn Fn(&mut Value)| {
@@ -614,7 +616,8 @@ async fn only_what_is_ours_and_not_planned_is_pruned() {
     };
     assert_eq!(names(&Outcome::default()), ["ConfigMap logs/old", "Service logs/old"]);
 
-    // What did not settle holds back: its own kind; and everything, where pods may still use it.
+    // An unsettled object prevents pruning of its own kind, and of all kinds if pods may still use
+    // their objects.
     let failed = |kind| {
         let key = Key { namespace: Some(NAMESPACE.into()), name: "x".into() };
         let error = Error::Timeout { verb: "apply", object: "x".into(), deadline: Duration::from_secs(15) };
@@ -629,7 +632,7 @@ async fn only_what_is_ours_and_not_planned_is_pruned() {
 }
 
 #[tokio::test]
-async fn a_status_is_one_patch_of_the_resource_that_was_meant() {
+async fn a_status_is_one_patch_with_a_precondition() {
     let (writer, calls) = server(done);
     let status = json!({ "observedGeneration": 3 });
     let resource = logs();

@@ -1,4 +1,4 @@
-//! An API server that answers what a test says, and remembers what it was asked.
+//! An API server that sends the responses of a test and records the requests.
 
 use std::{
     collections::BTreeMap,
@@ -59,30 +59,30 @@ impl Call {
         }
     }
 
-    /// `PATCH /api/v1/namespaces/logs`.
+    /// Returns the method and the path, such as `PATCH /api/v1/namespaces/logs`.
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 }
 
-/// What comes back.
+/// A response.
 pub enum Answer {
     Object(Value),
     Refusal(u16, &'static str, &'static str),
-    /// A refusal that says how many seconds to wait.
+    /// A rejection with the number of seconds to wait.
     Later(u16, u32),
     ReconcileFailure,
     Silence,
 }
 
-/// What was asked so far.
+/// The requests so far.
 pub type Calls = Arc<Mutex<Vec<Call>>>;
 
 pub fn lines(calls: &Calls) -> Vec<String> {
     calls.lock().unwrap().iter().map(Call::line).collect()
 }
 
-/// A writer whose requests `answer` gets, one after the other.
+/// Returns a client whose requests are passed to `answer`, one after the other.
 pub fn server(mut answer: impl FnMut(&Call) -> Answer + Send + 'static) -> (ApiClient, Calls) {
     let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
     let calls = Calls::default();
@@ -122,13 +122,13 @@ fn status(code: u16, reason: &str, message: &str) -> Value {
     })
 }
 
-/// Everything that applying needs, with an empty world that was listed.
+/// Everything that apply needs, with an empty cache whose lists have completed.
 pub struct World {
     pub writer: ApiClient,
     pub calls: Calls,
     pub cache: ObjectCache,
     pub normalised: AcceptedDivergence,
-    pub rests: WriteBackoff,
+    pub write_backoff: WriteBackoff,
     pub owner: Owner,
 }
 
@@ -152,7 +152,7 @@ impl World {
             calls,
             cache,
             normalised: AcceptedDivergence::default(),
-            rests: WriteBackoff::default(),
+            write_backoff: WriteBackoff::default(),
             owner,
         }
     }
@@ -162,7 +162,7 @@ impl World {
             writer: &self.writer,
             cache: &self.cache,
             normalised: &self.normalised,
-            rests: &self.rests,
+            write_backoff: &self.write_backoff,
             owner: &self.owner,
         }
     }
@@ -171,7 +171,7 @@ impl World {
         self.applier().apply(plan, &self.cache.snapshot(&self.owner.resource)).await
     }
 
-    /// Puts an object where the watches would have.
+    /// Adds an object to the cache, as the watches would.
     pub fn knows(&self, planned: &Planned, live: &Value) -> Child {
         let child = Child::read(planned.kind, live).unwrap();
         self.cache.upsert(child.clone());
@@ -186,7 +186,7 @@ impl World {
         self.calls.lock().unwrap()[number].clone()
     }
 
-    /// Waits, in the test's own time, for everything that wants to happen.
+    /// Waits, in the test's own time, until all pending tasks have run.
     pub async fn settle() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
@@ -199,7 +199,7 @@ pub fn plan_of<K: Managed>(object: K) -> Plan {
     plan
 }
 
-/// A body as the API server stores and returns it after our apply.
+/// Returns a body as the API server stores and returns it after an apply of the operator.
 pub fn stored(body: &Value, uid: &str) -> Value {
     let mut live = body.clone();
     let meta = live["metadata"].as_object_mut().unwrap();
@@ -218,7 +218,7 @@ pub fn stored(body: &Value, uid: &str) -> Value {
     live
 }
 
-/// Ownership of every leaf; lists as a whole.
+/// Returns the ownership of every leaf. Lists are owned as a whole.
 fn fields(value: &Value) -> Value {
     let Value::Object(object) = value else { return json!({}) };
     let below: Map<String, Value> =

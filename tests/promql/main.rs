@@ -1,5 +1,6 @@
-//! Alerts fire when they should and not otherwise, and every expression asks for something that exists. Judged by
-//! promtool, which is looked for in PATH; without it what needs it is skipped, and says so.
+//! Every alert fires exactly when it should, and every expression queries existing metrics.
+//! promtool evaluates them and must be in PATH; without it, the tests that need it are skipped with
+//! a message.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +14,7 @@
     clippy::default_trait_access,
     clippy::needless_pass_by_value,
     clippy::similar_names,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 mod names;
@@ -31,7 +32,7 @@ use rules::{dashboards, everything, expressions, of_cluster, of_operator};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What makes an alert fire, and what does not.
+/// A case in which an alert fires, and one in which it does not.
 #[derive(Deserialize)]
 struct Cases {
     alert: String,
@@ -45,14 +46,14 @@ struct Case {
     at: String,
     #[serde(default)]
     with: String,
-    /// A mapping, but in order.
+    /// A mapping that keeps its order.
     series: serde_json::Map<String, Value>,
 }
 
 const POD: &str = r#"namespace="logpilot",pod="logpilot-all-7c9f-ab12c""#;
 const CALL: &str = r#"namespace="logpilot",pod="logpilot-all-7c9f-ab12c",grpc_method="logpilot.LogService/SendLog",grpc_status="OK""#;
 
-/// Cases of a scrape every 4 minutes.
+/// Cases for a scrape every 4 minutes.
 fn rare_cases() -> Vec<Cases> {
     serde_yaml::from_str(include_str!("rarely.yaml")).expect("rarely.yaml")
 }
@@ -86,10 +87,10 @@ fn write(path: &Path, value: &Value) {
 }
 
 #[test]
-fn every_rule_is_one_that_prometheus_accepts() {
+fn prometheus_accepts_every_rule() {
     let directory = directory("check");
     let mut all = everything();
-    // Queries of dashboards are no rules, but have to parse as well.
+    // Dashboard queries are no rules, but must parse as well.
     let queries: Vec<Value> = dashboards()
         .iter()
         .enumerate()
@@ -109,7 +110,7 @@ fn every_rule_is_one_that_prometheus_accepts() {
     println!("{} files of rules checked", all.len());
 }
 
-/// A file of promtool's for one alert.
+/// Returns a promtool test file for one alert.
 fn test_of(cases: &Cases, rules: &str, interval: &str) -> Value {
     let firing =
         cases.fires.iter().map(|case| (case, true)).chain(cases.quiet.iter().map(|case| (case, false)));
@@ -137,10 +138,11 @@ fn test_of(cases: &Cases, rules: &str, interval: &str) -> Value {
 }
 
 #[test]
-fn every_alert_fires_when_it_should_and_not_otherwise() {
+fn every_alert_fires_exactly_when_expected() {
     let directory = directory("cases");
     let mut wrong = Vec::new();
-    // Each with its own groups only: promtool evaluates all rules of a file in every minute of every case.
+    // Each case with its own groups only: promtool evaluates all rules of a file in every minute of
+    // every case.
     let sources = [of_cluster(rules::ALERTS), of_cluster(rules::OBJECTIVES), of_operator()];
     for cases in cases() {
         let source =
@@ -157,7 +159,7 @@ fn every_alert_fires_when_it_should_and_not_otherwise() {
     assert!(wrong.is_empty(), "{}", wrong.concat());
 }
 
-/// In the format that a client without preferences gets, and as a name by itself ends.
+/// In the format for a client without preferences, ordered by name.
 #[test]
 fn the_operators_metrics_pass_the_linter() {
     let directory = directory("metrics");
@@ -173,9 +175,10 @@ fn the_operators_metrics_pass_the_linter() {
     assert!(output.status.success(), "{said}\n{text}");
 }
 
-/// With windows of 5 minutes they never had two samples to compare, and a single failed scrape was an outage.
+/// With windows of 5 minutes they never had two samples to compare, and a single failed scrape
+/// looked like an outage.
 #[test]
-fn alerts_follow_a_rare_scrape() {
+fn alerts_work_with_a_long_scrape_interval() {
     let directory = directory("rarely");
     let mut wrong = Vec::new();
     write(&directory.join("rules.yaml"), &of_cluster(rules::RARELY));
@@ -190,9 +193,9 @@ fn alerts_follow_a_rare_scrape() {
     assert!(wrong.is_empty(), "{}", wrong.concat());
 }
 
-/// Labels and texts as a person reads them.
+/// Labels and annotations as a user reads them.
 #[test]
-fn an_alert_says_what_is_wrong_and_where_to_read_on() {
+fn every_alert_has_a_description_and_runbook() {
     let directory = directory("texts");
     write(&directory.join("cluster.yaml"), &of_cluster(rules::EVERYTHING));
     let series = |metric: &str, more: &str, value: &str| json!({ "series": format!("{metric}{{{POD},container=\"logpilot\"{more}}}"), "values": value });
@@ -265,7 +268,7 @@ fn every_alert_has_cases_and_a_runbook() {
 }
 
 #[test]
-fn every_metric_that_is_asked_for_exists() {
+fn every_queried_metric_exists() {
     let known = names::known();
     let mut unknown = BTreeSet::new();
     let expressions = expressions();
@@ -280,9 +283,9 @@ fn every_metric_that_is_asked_for_exists() {
     assert!(unknown.is_empty(), "{unknown:#?}");
 }
 
-/// A series of every cluster in the world would come with an expression that names none.
+/// An expression without a resource would select the series of every cluster.
 #[test]
-fn every_expression_is_about_one_cluster() {
+fn every_expression_selects_one_resource() {
     for (whose, expr) in expressions() {
         for selector in names::selectors(&expr) {
             let own = selector.contains("namespace=\"logpilot\"")

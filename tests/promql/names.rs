@@ -1,4 +1,4 @@
-//! Which metrics an expression asks for, and which there are.
+//! The metrics that an expression queries, and those that exist.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,7 +13,7 @@ use super::rules;
 /// Words of the language that no parenthesis follows, or a list of labels.
 const WORDS: &[&str] = &["and", "or", "unless", "bool", "offset", "by", "on", "without", "ignoring"];
 
-/// Everything that exists: what is exposed, what the operator itself shows, and what rules record.
+/// Returns all existing metrics: those exposed, the operator's own, and those that rules record.
 pub fn known() -> BTreeSet<String> {
     let listed =
         include_str!("metrics.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -26,7 +26,7 @@ pub fn known() -> BTreeSet<String> {
     listed.chain(recorded).chain(shown).map(str::to_owned).collect()
 }
 
-/// What the operator shows of itself.
+/// Returns the operator's own metrics.
 pub fn of_operator() -> String {
     let metrics = Metrics::default();
     let resource = ResourceRef::new(&LOGPILOT_CLUSTER, None, "a");
@@ -37,7 +37,7 @@ pub fn of_operator() -> String {
     metrics.render(1, 1, true, &[("services", Duration::ZERO)])
 }
 
-/// An expression without what is in quotes, braces and brackets.
+/// Returns an expression without quoted, braced and bracketed parts.
 fn bare(expr: &str) -> String {
     let (mut out, mut quoted, mut depth, mut escaped) = (String::new(), false, 0, false);
     for char in expr.chars() {
@@ -55,7 +55,7 @@ fn bare(expr: &str) -> String {
     out
 }
 
-/// Names of the series that an expression selects.
+/// Returns the names of the series that an expression selects.
 pub fn used(expr: &str) -> BTreeSet<String> {
     let text = bare(expr);
     let mut names = BTreeSet::new();
@@ -67,7 +67,7 @@ pub fn used(expr: &str) -> BTreeSet<String> {
         let word = &rest[start..word_end];
         rest = rest[word_end..].trim_start();
         if rest.starts_with("by (") || rest.starts_with("without (") {
-            // An aggregation, whose labels come before what it adds up.
+            // An aggregation, whose labels precede its argument.
             rest = rest.split_once(')').map_or("", |(_, after)| after);
         } else if matches!(word, "by" | "on" | "without" | "ignoring") {
             // A list of labels follows.
@@ -82,7 +82,7 @@ pub fn used(expr: &str) -> BTreeSet<String> {
     names
 }
 
-/// `name{matchers}` of every series that an expression selects.
+/// Returns `name{matchers}` of every series that an expression selects.
 pub fn selectors(expr: &str) -> Vec<String> {
     used(expr)
         .into_iter()

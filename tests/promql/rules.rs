@@ -1,4 +1,4 @@
-//! Every rule and query that there is, as the operator and its manifests make them.
+//! All rules and queries, as the operator and its manifests contain them.
 
 use logpilot_operator::{
     api::LogPilotCluster,
@@ -6,7 +6,7 @@ use logpilot_operator::{
 };
 use serde_json::{Value, json};
 
-/// Everything on. `note` looks like a template and is none.
+/// Everything enabled. `note` looks like a template and is none.
 pub const EVERYTHING: &str = "
 components: { all: {}, rest: {}, grpc: {} }
 monitoring:
@@ -15,7 +15,7 @@ monitoring:
   slo: {}
   dashboards: {}";
 
-/// Of which the alerts alone, and the objectives alone.
+/// The alerts alone, and the objectives alone.
 pub const ALERTS: &str = "
 components: { all: {}, rest: {}, grpc: {} }
 monitoring: { serviceMonitor: {}, rules: { alertLabels: { team: logs } } }";
@@ -23,12 +23,12 @@ pub const OBJECTIVES: &str = "
 components: { all: {}, rest: {}, grpc: {} }
 monitoring: { slo: {} }";
 
-/// Both, scraped as rarely as alerts allow.
+/// Both, with the longest scrape interval that alerts permit.
 pub const RARELY: &str = "
 components: { all: {}, rest: {}, grpc: {} }
 monitoring: { serviceMonitor: { interval: 4m }, rules: { thresholds: { ingestStoppedMinutes: 5 } }, slo: {} }";
 
-/// Other shapes: one interface, claims of their own, other numbers, a page for runbooks.
+/// Other shapes: one interface, separate PVCs, other numbers, a page for runbooks.
 const OTHERS: &[(&str, &str)] = &[
     ("rest", "{ components: { rest: { replicas: 1 } }, monitoring: { rules: {}, slo: {}, dashboards: {} } }"),
     (
@@ -57,7 +57,7 @@ fn objects(spec: &str) -> Vec<Value> {
     plan(&cluster, &Facts::default()).objects.into_iter().map(|planned| planned.body).collect()
 }
 
-/// Groups of a cluster's PrometheusRule, as a file of rules has them.
+/// The groups of a resource's PrometheusRule, as a rules file contains them.
 pub fn of_cluster(spec: &str) -> Value {
     let rule = objects(spec).into_iter().find(|object| object["kind"] == "PrometheusRule");
     rule.expect("a PrometheusRule")["spec"].clone()
@@ -69,7 +69,7 @@ pub fn of_operator() -> Value {
     serde_yaml::from_str::<Value>(text).expect("YAML")["spec"].clone()
 }
 
-/// Every file of rules, by a name.
+/// Every rules file, by a name.
 pub fn everything() -> Vec<(String, Value)> {
     let mut all =
         vec![("everything".to_owned(), of_cluster(EVERYTHING)), ("operator".to_owned(), of_operator())];
@@ -106,7 +106,7 @@ pub fn dashboards() -> Vec<(String, String)> {
     found
 }
 
-/// Every expression there is, with whose it is.
+/// Every expression, with its source.
 pub fn expressions() -> Vec<(String, String)> {
     let all = everything();
     let rules = all.iter().flat_map(|(name, groups)| {

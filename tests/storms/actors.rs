@@ -1,4 +1,5 @@
-//! What others do to a resource and to its children: made again at once, changed on their way in.
+//! The actions of other clients on a resource and its objects: immediate recreation, changes during
+//! admission.
 
 use std::time::Duration;
 
@@ -20,17 +21,18 @@ use super::{
     quickstart, size,
 };
 
-/// The garbage collector learns late of a new kind of owner.
+/// The garbage collector learns late of a new owner kind.
 const COLLECTED: Duration = Duration::from_secs(90);
 
 fn owner(object: &DynamicObject) -> Option<&str> {
     object.metadata.owner_references.iter().flatten().map(|owner| owner.uid.as_str()).next()
 }
 
-/// Everything of the old one goes, whenever the garbage collector comes to it; everything of the new one is its own.
+/// Every object of the old resource is deleted whenever the garbage collector handles it; the new
+/// resource has objects of its own.
 /// Fault catalogue: F60.
 #[tokio::test]
-async fn a_resource_that_is_made_again_at_once_has_children_of_its_own_and_its_data() {
+async fn a_recreated_resource_gets_new_objects_and_data() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("again").await;
     let operator = fleet.operator().await;
@@ -56,7 +58,7 @@ async fn a_resource_that_is_made_again_at_once_has_children_of_its_own_and_its_d
                 }
             }
         }
-        // Pods that run with a key that nobody can read any more would refuse every new client.
+        // Pods with a key that can no longer be read would reject every new client.
         match secrets.get_opt("again-api-key").await.unwrap() {
             Some(secret) if owner(&secret) == Some(&second) => Ok(()),
             Some(secret) => Err(format!("the key of {:?}", owner(&secret))),
@@ -73,10 +75,11 @@ async fn a_resource_that_is_made_again_at_once_has_children_of_its_own_and_its_d
     operator.kill();
 }
 
-/// Somebody's finalizer keeps it: it is waited for, in one sentence and without a request.
+/// A foreign finalizer keeps it: the operator waits, reports that in one sentence, and sends no
+/// request.
 /// Fault catalogue: F59, F63.
 #[tokio::test]
-async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator_to_go() {
+async fn a_stuck_object_delays_only_its_replacement() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("stuck").await;
     let operator = fleet.operator().await;
@@ -105,7 +108,7 @@ async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator
 
     operator.kill();
     case.delete().await;
-    wait_for("the resource to go", SOON, async || match case.api().get_opt("stuck").await {
+    wait_for("the resource to be deleted", SOON, async || match case.api().get_opt("stuck").await {
         Ok(None) => Ok(()),
         other => Err(format!("{other:?}")),
     })
@@ -114,10 +117,10 @@ async fn a_child_that_does_not_go_is_waited_for_and_a_resource_needs_no_operator
     case.gone("Deployment", "stuck-all", COLLECTED).await;
 }
 
-/// Two writers who want two things: one of them has to give in, and it is told which object they are at.
+/// Two writers with conflicting goals: the operator backs off, and reports the contested object.
 /// Fault catalogue: F55.
 #[tokio::test]
-async fn somebody_who_undoes_every_repair_is_named_and_followed_ever_more_rarely() {
+async fn a_reverting_client_is_named_with_growing_backoff() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("contested").await;
     let operator = fleet.operator().await;
@@ -140,22 +143,22 @@ async fn somebody_who_undoes_every_repair_is_named_and_followed_ever_more_rarely
             }
         }
     });
-    case.until("the dispute is told", SOON, |status| problems(status).contains("Contested")).await;
+    case.until("the dispute is reported", SOON, |status| problems(status).contains("Contested")).await;
     let policy = case.child("NetworkPolicy", "contested-all").await;
     kinds::delete(&case.client, kind("NetworkPolicy"), "contested", "contested-all").await;
     case.child_until("NetworkPolicy", "contested-all", "made again", REPAIR, |seen| {
         seen.metadata.uid != policy.metadata.uid
     })
     .await;
-    // The window is the promise itself: nothing is waited for.
+    // The promise is about this time window, so the sleep is not a wait for a condition.
     tokio::time::sleep(Duration::from_secs(size(10, 60))).await;
     opponent.abort();
     let of_service = |record: &&fault_proxy::Record| record.asked.resource == "services";
     let written = fleet.writes()[before..].iter().filter(of_service).count();
-    println!("FIGURE storm: {written} repairs against somebody who undoes each at once");
-    // Ten at once, then 1 + 2 + 4 + 8 … s, less a quarter.
+    println!("FIGURE storm: {written} reverts against a client that undoes each immediately");
+    // Ten immediately, then after 1 + 2 + 4 + 8 … s, less a quarter.
     assert!((11..=size(15, 18)).contains(&written), "{written}");
-    // A new spec is a new try.
+    // A new spec is a new attempt.
     let mut next = quickstart();
     next["commonAnnotations"] = json!({ "next": "one" });
     fleet.apply(&case, &next).await;
@@ -165,10 +168,11 @@ async fn somebody_who_undoes_every_repair_is_named_and_followed_ever_more_rarely
     operator.kill();
 }
 
-/// A policy that changes what is written: what it adds is not ours to fight, what it overrides is not ours to win.
+/// A policy that changes writes: the operator neither removes what it adds nor contests what it
+/// overrides.
 /// Fault catalogue: F65.
 #[tokio::test]
-async fn a_policy_that_changes_what_we_write_starts_no_fight() {
+async fn a_mutating_policy_causes_no_write_loop() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("mutated").await;
     let operator = fleet.operator().await;
@@ -212,7 +216,7 @@ async fn a_policy_that_changes_what_we_write_starts_no_fight() {
                 "terminationGracePeriodSeconds": 5, "containers": [{ "name": "c", "image": "i" }] } },
         },
     });
-    // A policy is in force a moment after it is made.
+    // A policy is in force a moment after its creation.
     wait_for("the policy", SOON, async || {
         let made = apply(&case.client, &probe).await;
         let api: Api<DynamicObject> = kinds::api(&case.client, kind("Deployment"), "mutated");
@@ -241,7 +245,7 @@ async fn a_policy_that_changes_what_we_write_starts_no_fight() {
     fleet.quiet(Duration::from_secs(2), SOON).await;
     let again: Vec<String> = fleet.writes().split_off(writes).iter().map(behind::shown).collect();
     assert!(again.is_empty(), "{again:#?}");
-    // What it leaves alone is still ours, and a new spec reaches the pods.
+    // The operator still owns what the policy leaves alone, and a new spec reaches the pods.
     let mut spec = quickstart();
     spec["image"] = json!("danpung2/logpilot:1.2.1");
     fleet.apply(&case, &spec).await;

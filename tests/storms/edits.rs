@@ -1,4 +1,5 @@
-//! A resource that is edited faster than anybody can follow, and one that is looked at a hundred times.
+//! A resource that is edited faster than it can be reconciled, and one that is reconciled a hundred
+//! times.
 
 use std::{
     sync::{Arc, Mutex},
@@ -23,10 +24,10 @@ use super::{
     quickstart, size,
 };
 
-/// When which generation was seen in the status.
+/// The time at which each generation appeared in the status.
 type Seen = Arc<Mutex<Vec<(Instant, i64)>>>;
 
-/// Records every generation that the status tells, from now on.
+/// Records every generation that the status reports, from now on.
 async fn follow(case: &Case) -> (Seen, tokio::task::JoinHandle<()>) {
     let api: Api<DynamicObject> = Api::all_with(case.client.clone(), &cluster::resource());
     let of = WatchParams::default().fields(&format!("metadata.name={}", case.name));
@@ -51,7 +52,7 @@ async fn follow(case: &Case) -> (Seen, tokio::task::JoinHandle<()>) {
 
 /// Fault catalogue: F75.
 #[tokio::test]
-async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
+async fn fifty_edits_a_second_starve_no_resource() {
     let Some(_turn) = super::alone().await else { return };
     let fleet = Fleet::new("edited").await;
     let operator = fleet.operator().await;
@@ -61,7 +62,7 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
     let (seen, follower) = follow(&case).await;
     let (began, lasting) = (Instant::now(), Duration::from_secs(size(5, 60)));
     let mut pace = tokio::time::interval(Duration::from_millis(20));
-    // What costs the API server less leaves it room for more of them.
+    // The cheaper write leaves the API server room for more of them.
     let plainly =
         PatchParams { field_validation: Some(ValidationDirective::Ignore), ..PatchParams::default() };
     let edit = async |edit: String| {
@@ -72,8 +73,8 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
     };
     let (mut edits, mut slowest) = (0, Duration::ZERO);
     while began.elapsed() < lasting {
-        // What was late is made up for. One after the other: of four at once on one object, the API server tries each
-        // 3.4 times, and is tested itself.
+        // Delays are made up. Sequentially: with four concurrent edits of one object, the API
+        // server tries each 3.4 times, and would itself be under test.
         pace.tick().await;
         slowest = slowest.max(edit(edits.to_string()).await);
         edits += 1;
@@ -95,16 +96,16 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
     let times: Vec<Instant> = times.collect();
     let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
     println!(
-        "FIGURE storm: {edits} edits in {} s: {} generations told, longest silence {} ms, the last one after {} ms; the slowest edit took {} ms",
+        "FIGURE storm: {edits} edits in {} s: {} generations reported, longest silence {} ms, the last one after {} ms; the slowest edit took {} ms",
         lasting.as_secs(),
         seen.len(),
         longest.as_millis(),
         won.as_millis(),
         slowest.as_millis()
     );
-    // Fewer would be no storm. Beside other tests it is as fast as it can be.
+    // Fewer would be no load. Concurrently with other tests it is as fast as possible.
     assert!(edits >= size(0, 45 * 60), "{edits}");
-    // A second, and as much again for whatever else is tested on this machine meanwhile.
+    // One second, and as much again for whatever else is tested on this machine in the meantime.
     let promised = Duration::from_secs(size(2, 1));
     assert!(longest < promised, "{longest:?}");
     assert!(won < promised, "{won:?}");
@@ -118,7 +119,7 @@ async fn fifty_edits_a_second_starve_nobody_and_the_last_one_wins_at_once() {
     operator.kill();
 }
 
-/// Of the Services: what the API server chose for them.
+/// Returns what the API server allocated for the Services.
 async fn allocated(case: &Case) -> Vec<Value> {
     let mut all = Vec::new();
     for service in case.children(kind("Service")).await {
@@ -134,7 +135,7 @@ async fn allocated(case: &Case) -> Vec<Value> {
 
 /// Fault catalogue: F70.
 #[tokio::test]
-async fn what_the_api_server_allocated_stays_through_a_hundred_reconciles_and_restarts() {
+async fn allocated_values_survive_a_hundred_reconciles() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("allocated").await;
     let mut operator = fleet.operator().await;
@@ -151,7 +152,7 @@ async fn what_the_api_server_allocated_stays_through_a_hundred_reconciles_and_re
             operator.kill();
             operator = fleet.operator().await;
         }
-        // Each of them writes every Service.
+        // Each edit writes every Service.
         spec["commonAnnotations"] = json!({ "number": number.to_string() });
         fleet.apply(&case, &spec).await;
         case.child_until("Service", "allocated-all-nodeport", "written", SOON, |seen| {
@@ -160,7 +161,7 @@ async fn what_the_api_server_allocated_stays_through_a_hundred_reconciles_and_re
         .await;
     }
     assert_eq!(allocated(&case).await, before);
-    // Nor does a change by hand of something else.
+    // Nor does a manual change of another field.
     let edit = json!({ "spec": { "sessionAffinity": "ClientIP" } });
     kinds::edit(&case.client, kind("Service"), case.ns(), "allocated-all-nodeport", &edit).await;
     fleet.quiet(Duration::from_secs(1), SOON).await;

@@ -1,4 +1,4 @@
-//! What never gets better: how often it is tried, what is said of it, and whom it disturbs.
+//! Permanent failures: how often the operator retries, what it reports, and which resources it delays.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ fn refuse(fleet: &Fleet, resource: &str, namespace: &str) -> RuleId {
     fleet.proxy.rule(Rule { when, times: Times::Every, then: Fault::Answer(reply) })
 }
 
-/// Event objects about a resource or its children, by reason.
+/// Event objects about a resource or its objects, by reason.
 async fn events(case: &Case, reason: &str) -> Vec<Event> {
     let mut found = Vec::new();
     for namespace in ["default", case.ns()] {
@@ -47,11 +47,11 @@ async fn events(case: &Case, reason: &str) -> Vec<Event> {
     found
 }
 
-/// One that is refused for ever, and one whose pods come and go beside it: each change of theirs is a reason to look, and
-/// none to try again what was refused a moment ago.
+/// One resource with a permanently rejected object, and one whose pods start and stop: each change
+/// of theirs triggers a reconcile, and none retries what was rejected a moment ago.
 /// Fault catalogue: F18, F69.
 #[tokio::test]
-async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happens() {
+async fn permanently_refused_objects_are_retried_with_backoff() {
     let Some(turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("refused").await;
     let operator = fleet.operator().await;
@@ -68,7 +68,7 @@ async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happen
         let status = case.reason("Stalled", "True", "Invalid").await;
         assert!(message(&status, "Stalled").contains("this is never right"), "{status:#}");
     }
-    // The other children are all there.
+    // The other objects all exist.
     calm.child_until("Deployment", "refused-calm-all", "running", SOON, |seen| {
         seen.data.pointer("/status/readyReplicas").is_some()
     })
@@ -86,14 +86,14 @@ async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happen
         let told = told.count();
         let said = [events(case, "Invalid").await.len(), events(case, "Progressing").await.len()];
         println!(
-            "FIGURE storm: {} in {} s: {tried} tries of what is refused, {told} status writes, {said:?} Event objects",
+            "FIGURE storm: {} in {} s: {tried} attempts of rejected writes, {told} status writes, {said:?} Event objects",
             case.name,
             watched.as_secs()
         );
-        // 1 + 2 + 4 + 8 … s, up to 300 s, less a quarter: 6 in 20 s, 9 in 4 min; and what began it.
+        // 1 + 2 + 4 + 8 … s, up to 300 s, less a quarter: 6 in 20 s, 9 in 4 min; and the first attempt.
         assert!(tried <= size(7, 10), "{tried} in {watched:?}");
         assert!(said[0] <= 2, "one of the resource, one of its child: {said:?}");
-        // Its readiness changes once a second; each change is told at most once.
+        // Its readiness changes once a second; each change is reported at most once.
         let changes = if case.name == restless.name { watched.as_secs() * 2 } else { 0 };
         assert!(told as u64 <= 8 + changes, "{told} status writes");
     }
@@ -101,7 +101,7 @@ async fn what_is_refused_for_ever_is_tried_ever_more_rarely_whatever_else_happen
     assert_eq!(condition(&status, "Stalled").0, "True", "{status:#}");
     let _turn = super::beside_others().await;
     fleet.proxy.forget();
-    // A new spec is a new try.
+    // A new spec is a new attempt.
     let mut next = quickstart();
     next["commonAnnotations"] = json!({ "next": "one" });
     for case in [&calm, &restless] {
@@ -133,10 +133,10 @@ async fn slowest_repair(case: &Case, of: usize) -> Duration {
     slowest
 }
 
-/// Their requests are never answered, so each holds what it has until its deadline.
+/// Their requests are never answered, so each request occupies its slot until its deadline.
 /// Fault catalogue: F74.
 #[tokio::test]
-async fn resources_whose_requests_hang_delay_no_other() {
+async fn hanging_requests_delay_no_other_resource() {
     let Some(_turn) = super::beside_others().await else { return };
     let poisoned = size(4, 16);
     let fleet = Fleet::new("poison").await;
@@ -147,7 +147,7 @@ async fn resources_whose_requests_hang_delay_no_other() {
     let tries = size(8, 40);
     let before = slowest_repair(&healthy, tries).await;
     for number in 0..poisoned {
-        // Not the key, which comes before everything else: then as many as go at once.
+        // Not the key, which precedes everything else: then as many as run concurrently.
         let hang =
             When { verb: Some("patch".to_owned()), namespace: Some(fleet.name(number)), ..When::default() };
         fleet.proxy.rule(Rule { when: hang, times: Times::Every, then: Fault::Hang });
@@ -155,14 +155,14 @@ async fn resources_whose_requests_hang_delay_no_other() {
     fleet.make(poisoned, |_| quickstart()).await;
     wait_for("the poison to work", SOON, async || {
         let held = fleet.proxy.records().iter().filter(|record| record.fault.is_some()).count();
-        // The place of each, and of those that are for all as many.
+        // The slot of each resource, and as many of the shared slots.
         if held >= poisoned * 2 { Ok(()) } else { Err(format!("{held} held")) }
     })
     .await
     .unwrap();
     let beside = slowest_repair(&healthy, tries).await;
     println!(
-        "FIGURE storm: slowest repair of {tries}: {} ms alone, {} ms beside {poisoned} resources whose requests hang",
+        "FIGURE storm: slowest recreation of {tries}: {} ms alone, {} ms next to {poisoned} resources whose requests hang",
         before.as_millis(),
         beside.as_millis()
     );
@@ -177,10 +177,11 @@ async fn resources_whose_requests_hang_delay_no_other() {
     operator.kill();
 }
 
-/// Refused by the namespace's own quota: in the words of the API server, and once it allows them they come.
+/// Rejected by the namespace's own quota: reported with the API server's message, and created once
+/// the quota permits them.
 /// Fault catalogue: F64.
 #[tokio::test]
-async fn objects_that_a_quota_refuses_are_named_and_made_when_it_allows_them() {
+async fn quota_refusals_are_reported_until_the_quota_allows() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("quota").await;
     let operator = fleet.operator().await;
@@ -211,10 +212,10 @@ async fn objects_that_a_quota_refuses_are_named_and_made_when_it_allows_them() {
     operator.kill();
 }
 
-/// Its pods are ready and not, once a second: told, and nothing else done.
+/// Its pods become ready and unready once a second: reported, and nothing else is done.
 /// Fault catalogue: F77.
 #[tokio::test]
-async fn pods_whose_readiness_flaps_start_no_write_but_of_the_status() {
+async fn flapping_readiness_writes_only_the_status() {
     let Some(turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("flaps").await;
     let operator = fleet.operator().await;
@@ -246,7 +247,8 @@ async fn pods_whose_readiness_flaps_start_no_write_but_of_the_status() {
         "{:#?}",
         sent.iter().map(behind::shown).collect::<Vec<_>>()
     );
-    // Each way has one Event object, whose series counts the rest: no more than the status changes.
+    // Each direction has one Event object, whose series counts the rest: no more than the status
+    // changes.
     assert!(counted <= told, "{:#?}", sent.iter().map(behind::shown).collect::<Vec<_>>());
     for events in all {
         let series = events.iter().filter_map(|event| event.series.as_ref()).map(|series| series.count).max();

@@ -1,4 +1,4 @@
-//! Resources with one mark, and an operator that sees no others.
+//! Resources with one label, and an operator that sees no others.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use serde_json::{Value, json};
 
 use super::cluster::{self, Running, World, behind, case::Case, kinds, world};
 
-/// On each resource of a fleet and, by `commonLabels`, on its children.
+/// On each resource of a fleet and, by `commonLabels`, on its objects.
 const MARK: &str = "fleet";
-/// Requests under way, where many are made.
+/// Concurrent requests when many objects are created.
 const AT_ONCE: usize = 16;
 
 pub struct Fleet {
     pub world: &'static World,
     pub client: Client,
     pub proxy: Proxy,
-    /// The operator's way through the proxy.
+    /// The operator's kubeconfig, through the proxy.
     pub kubeconfig: Kubeconfig,
     mark: &'static str,
 }
@@ -63,7 +63,7 @@ impl Fleet {
         format!("{}-{number:04}", self.mark)
     }
 
-    /// Makes so many, each with the spec of its name.
+    /// Creates this many resources, each with the spec for its name.
     pub async fn make(&self, count: usize, spec: impl Fn(&str) -> Value) {
         let names = (0..count).map(|number| self.name(number));
         self.apply_all(names.map(|name| self.manifest(&name, &spec(&name))).collect()).await;
@@ -80,7 +80,8 @@ impl Fleet {
         self.api().list(&self.marked()).await.unwrap().items
     }
 
-    /// Until each of so many has a status, seen for its newest spec, that is as asked.
+    /// Waits until each of this many resources has a status for its newest spec that satisfies a
+    /// predicate.
     pub async fn until_all(
         &self,
         what: &str,
@@ -114,7 +115,7 @@ impl Fleet {
         deleted.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     }
 
-    /// Until nothing of it is left in a namespace.
+    /// Waits until a namespace contains nothing of the fleet.
     pub async fn empty(&self, namespace: &str, within: Duration) {
         let some = self.marked().limit(1);
         for kind in KINDS.iter().filter(|kind| kind.management.watched() && kind.namespaced) {
@@ -144,12 +145,12 @@ impl Fleet {
         ListParams::default().labels(&format!("{MARK}={}", self.mark))
     }
 
-    /// Everything that was sent but renewals of watches.
+    /// Returns every request except renewals of watches.
     pub fn sent(&self) -> Vec<Record> {
         behind::sent(&self.proxy)
     }
 
-    /// Writes of children, whatever came of them.
+    /// Returns writes of objects, regardless of their result.
     pub fn writes(&self) -> Vec<Record> {
         let child = |record: &Record| {
             record.asked.writes() && record.asked.resource != api::PLURAL && record.asked.resource != "events"
@@ -157,7 +158,7 @@ impl Fleet {
         self.sent().into_iter().filter(child).collect()
     }
 
-    /// Until nothing was sent for so long.
+    /// Waits until no request was sent for this long.
     pub async fn quiet(&self, still: Duration, within: Duration) {
         behind::quiet(&self.proxy, still, within)
             .await

@@ -1,8 +1,9 @@
-//! Many resources, many edits, many strangers, and things that never get better: what an operator under load does to its
-//! API server, and to the resources that have nothing to do with it.
+//! Stress: many resources, many edits, many foreign objects, and permanent failures: the load of an
+//! operator on its API server, and the effect on uninvolved resources.
 //!
-//! Part of `make campaign`. `CAMPAIGN=small cargo test --test storms` takes a small size, as `make test-faults` does,
-//! `CAMPAIGN=full` the whole one, and prints figures. Each test has an operator of its own behind a proxy, which sees the resources of that test alone.
+//! Part of `make campaign`. `CAMPAIGN=small cargo test --test storms` takes a small size, as `make
+//! test-faults` does, `CAMPAIGN=full` the whole one, and prints figures. Each test has its own
+//! operator behind a proxy, which sees only the resources of that test.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +16,7 @@
     clippy::single_match_else,
     clippy::default_trait_access,
     clippy::cast_precision_loss,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 mod actors;
@@ -40,7 +41,8 @@ fn quickstart() -> Value {
 
 static MACHINE: RwLock<()> = RwLock::const_new(());
 
-/// Whether this is a run of every test, which has no time for storms. It says so.
+/// Returns whether stress tests are skipped, as in a run of all tests, which has no time for them.
+/// Prints a line if so.
 fn rests() -> bool {
     let rests = std::env::var_os("CAMPAIGN").is_none();
     if rests {
@@ -49,23 +51,23 @@ fn rests() -> bool {
     rests
 }
 
-/// A turn, where there is time for storms.
+/// A shared turn, if stress tests run.
 async fn beside_others() -> Option<RwLockReadGuard<'static, ()>> {
     if rests() { None } else { Some(MACHINE.read().await) }
 }
 
-/// The turn of a test that holds what it measures against a time: of no other.
+/// The exclusive turn of a test that measures times.
 async fn alone() -> Option<RwLockWriteGuard<'static, ()>> {
     if rests() { None } else { Some(MACHINE.write().await) }
 }
 
-/// A window that is the promise itself: nothing is waited for. Others have the machine meanwhile.
+/// Waits for a time window about which a promise is made. Other tests use the machine meanwhile.
 async fn watch(turn: RwLockReadGuard<'static, ()>, window: Duration) {
     drop(turn);
     tokio::time::sleep(window).await;
 }
 
-/// The small number, or the large one of a whole campaign.
+/// Returns the small number, or the large one of a whole campaign.
 fn size<Number>(small: Number, large: Number) -> Number {
     if cluster::whole_campaign() { large } else { small }
 }

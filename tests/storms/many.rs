@@ -1,4 +1,4 @@
-//! Many resources, and many objects of others.
+//! Many resources, and many foreign objects.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ fn ready(status: &Value) -> bool {
     condition(status, "Ready").0 == "True"
 }
 
-/// Objects of somebody else, of kinds that the operator watches, and as many namespaces as there are hundreds.
+/// Creates foreign objects of kinds that the operator watches, and a namespace for each hundred.
 async fn strangers(fleet: &Fleet, count: usize) {
     let home = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "strangers" } });
     apply(&fleet.client, &home).await;
@@ -40,7 +40,7 @@ async fn strangers(fleet: &Fleet, count: usize) {
     };
     let objects = (0..count).flat_map(|number| {
         let data = json!({ "data": { "text": "x".repeat(1000) } });
-        // Without an address, and paused: the controllers of the cluster would make two more objects for each.
+        // Without an address, and paused: the controllers would create two more objects for each.
         let ports = json!({ "spec": { "type": "ExternalName", "externalName": "strangers.example.com" } });
         let pods = json!({ "spec": {
             "replicas": 0, "paused": true, "selector": { "matchLabels": { "a": "b" } },
@@ -61,8 +61,8 @@ async fn strangers(fleet: &Fleet, count: usize) {
     made.buffer_unordered(24).collect::<Vec<()>>().await;
 }
 
-/// How long after this age of an operator a window begins in which it lists no kind again: it does so for the k-th time
-/// between [`SOONEST`] k and k times [`RELIST`].
+/// Returns how long after this age of an operator a window begins in which it lists no kind again:
+/// it does so for the k-th time between [`SOONEST`] k and k times [`RELIST`].
 fn until_no_list_is_due(age: Duration, window: Duration) -> Duration {
     let room = Duration::from_secs(5);
     let mut all = (0..10).map(|k| (age.max(RELIST * k + room), RELIST.mul_f64(SOONEST) * (k + 1)));
@@ -72,14 +72,12 @@ fn until_no_list_is_due(age: Duration, window: Duration) -> Duration {
 
 /// Fault catalogue: F08, F66, F72, F73.
 #[tokio::test]
-async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_after_churn() {
+async fn a_fleet_is_created_and_stays_idle() {
     let Some(_turn) = super::alone().await else { return };
     let count = size(12, 1000);
     let fleet = Fleet::new("idle").await;
     let Some(plane) = fleet.world.env.control_plane() else {
-        println!(
-            "skipped: a file for the program's own kubeconfig is only made beside a local control plane"
-        );
+        println!("skipped: the program's own kubeconfig file needs a local control plane");
         return;
     };
     let kubeconfig = plane.write_kubeconfig("storms", &fleet.kubeconfig).unwrap();
@@ -99,7 +97,7 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
     fleet.quiet(QUIET, Duration::from_secs(120)).await;
 
     let (before, busy) = (fleet.sent().len(), program.busy());
-    // The window is the promise itself: nothing is waited for.
+    // The promise is about this time window, so the sleep is not a wait for a condition.
     tokio::time::sleep(watched).await;
     let share = (program.busy() - busy) / watched.as_secs_f64();
     let sent = fleet.sent();
@@ -132,11 +130,11 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
         fleet.sent().iter().filter(|record| record.asked.writes()).map(behind::shown).collect();
     assert!(written.is_empty(), "a restart among strangers writes nothing: {written:#?}");
     let afresh = program.resident();
-    println!("FIGURE storm: started beside {count} resources and the strangers: {afresh} KiB");
-    // A debug build's own code is most of it.
+    println!("FIGURE storm: started next to {count} resources and the foreign objects: {afresh} KiB");
+    // Most of it is the code of a debug build.
     assert!(afresh < alone + 60_000 + 40 * u64::try_from(count).unwrap(), "{afresh} KiB of {alone} KiB");
 
-    // They come and go; what is remembered of them goes too.
+    // Resources are created and deleted; the state remembered for them is dropped too.
     let churned = size(10, 300);
     let mut after_first = 0;
     for round in 0..3 {
@@ -154,7 +152,7 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
         fleet.until_all("seen", all, Duration::from_secs(size(60, 300)), seen).await;
         fleet.delete(&names).await;
         fleet.until_all("left", count, Duration::from_secs(120), ready).await;
-        // What is left of them for the garbage collector is not forgotten, but not gone yet.
+        // What the garbage collector still has to delete is not forgotten, but not deleted yet.
         fleet.empty("idle-churn", Duration::from_secs(size(60, 300))).await;
         fleet.quiet(QUIET, Duration::from_secs(60)).await;
         if round == 0 {
@@ -163,7 +161,7 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
     }
     let at_last = program.resident();
     println!(
-        "FIGURE storm: {churned} resources came and went: {after_first} KiB after the first time, {at_last} KiB after the third"
+        "FIGURE storm: {churned} resources created and deleted: {after_first} KiB after the first time, {at_last} KiB after the third"
     );
     assert!(at_last < after_first + after_first / 10, "{at_last} KiB of {after_first} KiB");
     let metrics = program.get("/metrics").await.unwrap();
@@ -174,13 +172,13 @@ async fn a_fleet_is_made_stays_silent_and_costs_little_beside_strangers_and_afte
     ] {
         assert!(metrics.contains(&line), "{line} in\n{metrics}");
     }
-    // They stay: to delete them takes minutes of the API server, in which others measure.
+    // They stay: deleting them takes minutes of the API server, in which other tests measure.
 }
 
-/// Every request takes longer than the second of a timestamp.
+/// Every request takes longer than the one-second resolution of a timestamp.
 /// Fault catalogue: F67.
 #[tokio::test]
-async fn a_slow_api_server_slows_a_fleet_and_makes_no_noise() {
+async fn a_slow_api_server_only_delays_a_fleet() {
     let Some(_turn) = super::alone().await else { return };
     let count = size(24, 150);
     let fleet = Fleet::new("slow").await;
@@ -209,7 +207,7 @@ async fn a_slow_api_server_slows_a_fleet_and_makes_no_noise() {
     }
     let noisy = fleet.world.log_of("no answer within");
     assert!(!noisy.contains("slow-"), "{noisy}");
-    // While it is made, when it is applied, when it is ready, and one for counts on the way.
+    // On creation, when applied, when ready, and one for counts in between.
     assert!(statuses <= 4 * count, "{statuses} of {count}");
     fleet.proxy.lift(slow);
     fleet.proxy.forget();

@@ -1,5 +1,6 @@
-//! A right that is taken away while the operator runs: of one kind, to watch it, to write it, to delete it. Only what
-//! needs the right suffers, the status names it, and it is used again when it is back.
+//! A permission revoked while the operator runs: to watch, to write, or to delete one kind. Only
+//! what needs the permission is affected, the status names it, and the operator uses it again when
+//! it is restored.
 
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ fn many_kinds(name: &str) -> Value {
     })
 }
 
-/// From now on this is forbidden, in the API server's words.
+/// Forbids the verb from now on, with the API server's message.
 fn forbid(fleet: &Fleet, verb: &str, kind: &Kind) -> RuleId {
     let message = format!(
         "{} is forbidden: User \"system:serviceaccount:logpilot-operator-system:logpilot-operator\" cannot {verb} \
@@ -61,7 +62,7 @@ fn named(status: &Value, kind: &Kind) -> bool {
     })
 }
 
-/// Another kind is repaired as ever.
+/// Checks that changes of another kind are reverted as usual.
 async fn others_are_repaired(case: &Case, but: &Kind) {
     let other = if but.kind == "Service" { "NetworkPolicy" } else { "Service" };
     let name = format!("{}-all", case.name);
@@ -78,7 +79,7 @@ async fn heals(case: &Case, kind: &Kind) {
     .await;
 }
 
-/// An operator behind a proxy, and a resource whose children are all there.
+/// An operator behind a proxy, and a resource whose objects all exist.
 async fn applied(name: &'static str) -> (Fleet, Running, Case) {
     let fleet = Fleet::new(name).await;
     let operator = fleet.operator().await;
@@ -95,10 +96,7 @@ async fn applied(name: &'static str) -> (Fleet, Running, Case) {
 #[case(0, "rights")]
 #[case(1, "rights-next")]
 #[tokio::test]
-async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers(
-    #[case] part: usize,
-    #[case] name: &'static str,
-) {
+async fn a_revoked_permission_is_reported_in_isolation(#[case] part: usize, #[case] name: &'static str) {
     let Some(_turn) = super::beside_others().await else { return };
     let (fleet, operator, case) = applied(name).await;
     let all: Vec<_> = of_management(Management::Managed).filter(|kind| !kind.optional).collect();
@@ -129,7 +127,7 @@ async fn a_right_that_is_taken_away_is_named_and_nothing_else_suffers(
 
 /// Fault catalogue: F47.
 #[tokio::test]
-async fn a_right_to_delete_that_is_taken_away_is_named_and_used_again() {
+async fn a_revoked_delete_permission_is_reported_until_restored() {
     let Some(_turn) = super::beside_others().await else { return };
     let name = "rights-delete";
     let (fleet, operator, case) = applied(name).await;

@@ -1,4 +1,4 @@
-//! Values that the API server writes otherwise than they were given: each is written once, and never again.
+//! Values that the API server stores in another form than given: each is written once, and never again.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn resources(cpu: &str, memory: &str) -> Value {
     all("resources", json!({ "requests": amount, "limits": { "cpu": "4", "memory": "4Gi" } }))
 }
 
-/// Each with what is unusual in it.
+/// Each with its unusual property.
 fn unusual() -> Vec<(&'static str, Value)> {
     vec![
         ("a thousand milli", resources("1000m", "1024Mi")),
@@ -41,9 +41,9 @@ fn unusual() -> Vec<(&'static str, Value)> {
         ("an exponent", resources("1e0", "1e9")),
         ("a plain number of bytes", resources("1", "1073741824")),
         ("decimal units", resources("1500m", "1000M")),
-        ("a claim in other units", with("storage.volume.size", json!("10240Mi"))),
+        ("a PVC in other units", with("storage.volume.size", json!("10240Mi"))),
         (
-            "tolerations without what has a default",
+            "tolerations without defaulted fields",
             all(
                 "tolerations",
                 json!([{ "key": "b", "operator": "Exists" }, { "key": "a", "value": "x", "effect": "NoSchedule" }]),
@@ -109,7 +109,7 @@ fn unusual() -> Vec<(&'static str, Value)> {
 
 /// Fault catalogue: F68.
 #[tokio::test]
-async fn values_of_any_form_are_written_once_and_a_restart_writes_nothing() {
+async fn equivalent_values_are_written_once() {
     let Some(_turn) = super::beside_others().await else { return };
     let fleet = Fleet::new("values").await;
     let mut operator = fleet.operator().await;
@@ -143,7 +143,7 @@ async fn values_of_any_form_are_written_once_and_a_restart_writes_nothing() {
     assert!(looped.is_empty(), "written again though nothing changed:\n{}", looped.join("\n"));
     let otherwise = fleet.world.log_of("stores this object otherwise");
     assert!(!otherwise.contains("values/"), "{otherwise}");
-    // The same amounts in other words are no change.
+    // The same amounts in another notation are no change.
     fleet.apply(&case, &resources("1", "1Gi")).await;
     case.ready().await;
     fleet.quiet(still, SOON).await;

@@ -1,4 +1,4 @@
-//! `backup` and `restore` of the command line.
+//! The commands `backup` and `restore`.
 
 use std::path::{Path, PathBuf};
 
@@ -15,13 +15,14 @@ use super::{
 
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    /// The server's database; servers may go on writing it.
+    /// The server's database. Servers may continue to write to it.
     #[arg(long)]
     database: PathBuf,
     /// Directory for the backups, or `s3://bucket/prefix`.
     #[arg(long)]
     to: Location,
-    /// Backups that stay, this one included; older ones are removed after it was verified.
+    /// Number of backups to keep, including this one. Older ones are removed after this one was
+    /// verified.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
     #[command(flatten)]
@@ -32,23 +33,24 @@ pub struct BackupArgs {
 
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// The backup, a file or `s3://bucket/prefix/name`; its manifest stands beside it.
+    /// The backup: a file or `s3://bucket/prefix/name`. Its manifest must be next to it.
     #[arg(long)]
     from: Location,
     /// The database to replace. No server may be using it.
     #[arg(long)]
     database: PathBuf,
-    /// Restores once under this name: done before, nothing happens and the answer is the same.
+    /// Identifies the restore. A restore that was completed under this ID is not repeated, and the
+    /// output is the same.
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     request_id: Option<String>,
     #[command(flatten)]
     access: Access,
 }
 
-/// Takes a backup; answers a line of JSON.
+/// Takes a backup. Returns a line of JSON.
 ///
 /// # Errors
-/// There is no new backup; those that were there are untouched.
+/// No new backup was taken. Existing backups are unchanged.
 pub fn backup(args: &BackupArgs) -> Result<String, Error> {
     let (database, keep, now) = (&args.database, usize::from(args.keep), Timestamp::now());
     let of = args.origin.selection();
@@ -60,10 +62,10 @@ pub fn backup(args: &BackupArgs) -> Result<String, Error> {
     taken.map(|taken| line(&taken))
 }
 
-/// Restores a backup; answers a line of JSON.
+/// Restores a backup. Returns a line of JSON.
 ///
 /// # Errors
-/// Nothing was restored; the database is what it was.
+/// Nothing was restored. The database is unchanged.
 pub fn restore(args: &RestoreArgs) -> Result<String, Error> {
     let request = args.request_id.as_deref();
     let put = |backup: &Path| putting::put_back(backup, &args.database, request, Timestamp::now());

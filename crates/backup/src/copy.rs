@@ -1,4 +1,4 @@
-//! One consistent copy of a database that others write.
+//! Makes a consistent copy of a database that other processes write to.
 
 use std::{
     collections::BTreeMap,
@@ -22,18 +22,18 @@ use super::{
     retention,
 };
 
-/// How long a lock of somebody else's is waited for.
+/// Maximum wait for a lock of another process.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// Names told of the backups that are there: a termination message holds 4096 bytes.
+/// Maximum number of available backups that are reported: a termination message holds 4096 bytes.
 const TOLD: usize = 20;
 
-/// What came of a backup: one line for logs, and for the status to read.
+/// The result of a backup: one line for logs, and for the status to read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Taken {
     pub file: String,
     pub taken_at: String,
-    /// Bytes.
+    /// In bytes.
     pub size: u64,
     pub sha256: String,
     /// Rows of all tables.
@@ -42,15 +42,15 @@ pub struct Taken {
     /// The newest backups that can be restored.
     pub available: Vec<String>,
     pub pruned: usize,
-    /// The backup is good, but older ones could not be removed.
+    /// Set if the backup is complete, but older ones could not be removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune_failed: Option<String>,
 }
 
-/// Copies, verifies, and only then removes all but the newest `keep` of one's own.
+/// Copies, verifies, and only then removes all but the newest `keep` backups of the resource.
 ///
 /// # Errors
-/// There is no new backup; those that were there are untouched.
+/// No new backup was taken. Existing backups are unchanged.
 pub fn take(
     database: &Path,
     directory: &Path,
@@ -62,7 +62,8 @@ pub fn take(
     files::sweep(directory, of)?;
     let name = files::name(now, of.tag().as_deref());
     let (path, part) = (directory.join(&name), files::part(&directory.join(&name)));
-    // The manifest first: what has no manifest is not ours, and would never be removed.
+    // The manifest is written first: a file without a manifest does not count as a backup, and would
+    // never be removed.
     let committed = verified(database, &part, (name, of.origin.clone()), now).and_then(|manifest| {
         manifest.write(&path)?;
         files::commit(&part, &path)?;
@@ -87,7 +88,8 @@ pub fn take(
 }
 
 impl Taken {
-    /// `pruned` is what became of removing older ones: not worth losing the new one.
+    /// `pruned` is the result of removing older backups. A failure there must not discard the new
+    /// backup.
     #[must_use]
     pub fn of(manifest: Manifest, pruned: Result<Vec<String>, Error>, mut available: Vec<String>) -> Self {
         let (pruned, prune_failed) = match pruned {
@@ -109,7 +111,7 @@ impl Taken {
     }
 }
 
-/// Copies into a file of its own and verifies it; answers what is to stand beside it.
+/// Copies into a separate file and verifies it. Returns the manifest for it.
 pub fn verified(
     database: &Path,
     part: &Path,
@@ -134,12 +136,12 @@ pub fn verified(
     })
 }
 
-/// Copies everything that was committed before the call. Answers the rows of each table in that same state,
-/// and the journal mode.
+/// Copies everything that was committed before the call. Returns the number of rows of each table in
+/// that same state, and the journal mode.
 ///
-/// The connection is read-only, but the directory must be writable: in WAL mode a reader marks in the `-shm` file
-/// what it still needs, and makes that file if a server that crashed left none. Read-only also means
-/// that closing never checkpoints: the log stays the servers' business.
+/// The connection is read-only, but the directory must be writable: in WAL mode a reader marks in the
+/// `-shm` file what it still needs, and creates that file if a crashed server left none. Because the
+/// connection is read-only, closing it never checkpoints: only the servers maintain the log.
 fn copy(database: &Path, part: &Path) -> Result<(BTreeMap<String, u64>, String), Error> {
     if !database.is_file() {
         return Err(Error::NoDatabase(database.to_owned()));
@@ -153,8 +155,9 @@ fn copy(database: &Path, part: &Path) -> Result<(BTreeMap<String, u64>, String),
     source.busy_timeout(PATIENCE).map_err(reading)?;
     let journal_mode: String =
         source.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(reading)?;
-    // One transaction around counting and copying: both see the same state, whatever is written meanwhile.
-    // In WAL mode writers go on; the log cannot be reset until the copy is done, so it grows by what they write.
+    // Counting and copying share one transaction, so that both see the same state, whatever is written
+    // meanwhile. In WAL mode, writers continue. The log cannot be reset until the copy is done, so it
+    // grows by what they write.
     source.execute_batch("BEGIN").map_err(reading)?;
     let tables = rows(&source).map_err(reading)?;
     if tables.is_empty() {
@@ -166,9 +169,10 @@ fn copy(database: &Path, part: &Path) -> Result<(BTreeMap<String, u64>, String),
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
     .map_err(writing)?;
-    // Nobody else sees the file before it is complete, and it is synced as a whole.
+    // No other process sees the file before it is complete, and it is synced as a whole.
     target.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;").map_err(writing)?;
-    // All pages in one step: between two steps a foreign write would start the copy anew, for ever under load.
+    // All pages are copied in one step: between two steps, a write of another process would restart the
+    // copy, under load for ever.
     let step = Backup::new(&source, &mut target).and_then(|backup| backup.step(-1)).map_err(writing)?;
     if step != StepResult::Done {
         return Err(Error::Busy { path: database.to_owned(), seconds: PATIENCE.as_secs() });
@@ -176,7 +180,8 @@ fn copy(database: &Path, part: &Path) -> Result<(BTreeMap<String, u64>, String),
     Ok((tables, journal_mode))
 }
 
-/// Reads back what was written, as whoever restores it would. Makes it one file that needs no log beside it.
+/// Reads back what was written, as a restore would. Converts it to one file that needs no log next to
+/// it.
 pub fn verify(copy: &Path, tables: &BTreeMap<String, u64>) -> Result<(), Error> {
     let reading = |source| Error::sqlite("verify", copy)(source);
     let connection = Connection::open_with_flags(
@@ -196,7 +201,7 @@ pub fn verify(copy: &Path, tables: &BTreeMap<String, u64>) -> Result<(), Error> 
     }
     let found = rows(&connection).map_err(reading)?;
     if found != *tables {
-        return Err(Error::damaged(copy, format!("it has the rows {found:?} and not {tables:?}")));
+        return Err(Error::damaged(copy, format!("it has the rows {found:?} instead of {tables:?}")));
     }
     connection.close().map_err(|(_, source)| reading(source))
 }
@@ -205,7 +210,7 @@ pub fn digest(path: &Path) -> Result<(u64, String), Error> {
     File::open(path).and_then(|file| files::digest(file, io::sink())).map_err(Error::file("read", path))
 }
 
-/// Rows of every table but SQLite's own.
+/// Returns the number of rows of every table, except for SQLite's own tables.
 pub fn rows(connection: &Connection) -> rusqlite::Result<BTreeMap<String, u64>> {
     let names: Vec<String> = connection
         .prepare(

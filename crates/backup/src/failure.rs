@@ -1,14 +1,15 @@
-//! What a bucket's refusal means, for people. Nothing of a request is in it: its URL carries a signature.
+//! Explains the errors of a bucket's server to users. The messages contain nothing of a request,
+//! because its URL contains a signature.
 
 use std::io;
 
 use super::Error;
 
-/// How one try failed.
+/// The failure of one attempt.
 pub enum S3Error {
-    /// Another try may go well.
+    /// A retry may succeed.
     Retryable(Error),
-    /// What was asked for is not there.
+    /// The requested object does not exist.
     NotFound(Error),
     Permanent(Error),
 }
@@ -27,10 +28,10 @@ impl From<S3Error> for Error {
     }
 }
 
-/// Longest a server's own words are told.
+/// Longest part of a server's message that is reported.
 const WORDS: usize = 200;
 
-/// What is being done, and to what: the words of its errors.
+/// The operation and its object, for error messages.
 pub struct S3Operation {
     pub doing: &'static str,
     pub at: String,
@@ -41,13 +42,13 @@ impl S3Operation {
         Error::Bucket { doing: self.doing, at: self.at.clone(), cause: cause.into(), help }
     }
 
-    /// The server answered with an error.
+    /// Returns the error for a response with an error status.
     pub fn refused(&self, status: u16, body: &str) -> Error {
         let code = between(body, "<Code>", "</Code>").unwrap_or_default();
         self.refused_for(status, body, help(status, code))
     }
 
-    /// As `refused`, with what to do.
+    /// As `refused`, with a given remedy.
     pub fn refused_for(&self, status: u16, body: &str, help: &'static str) -> Error {
         let told = |open, close| -> String {
             let words = between(body, open, close).unwrap_or_default();
@@ -62,70 +63,72 @@ impl S3Operation {
         self.failed(cause, help)
     }
 
-    /// The server was not reached, or did not answer to the end.
+    /// Returns the error for a server that could not be reached, or did not respond completely.
     pub fn unreached(&self, error: &ureq::Error) -> S3Error {
-        const PRIVATE: &str = "a certificate of a private authority needs `backup.s3.caConfigMap`";
+        const PRIVATE: &str = "for a certificate of a private CA, set `backup.s3.caConfigMap`";
         match error {
             ureq::Error::Rustls(error) => S3Error::Permanent(self.failed(error.to_string(), PRIVATE)),
-            // The handshake's errors come as those of the socket.
+            // The errors of the handshake arrive as errors of the socket.
             ureq::Error::Io(error) if error.to_string().contains("certificate") => {
                 S3Error::Permanent(self.failed(error.to_string(), PRIVATE))
             }
-            // Its text would be the whole URL.
-            ureq::Error::BadUri(_) => S3Error::Permanent(self.failed("the endpoint makes no URL", "correct the endpoint")),
+            // The text of this error would be the whole URL.
+            ureq::Error::BadUri(_) => S3Error::Permanent(self.failed("the endpoint is not a valid URL", "correct the endpoint")),
             ureq::Error::HostNotFound => S3Error::Retryable(
-                self.failed("the endpoint's host has no address", "check the host in the endpoint"),
+                self.failed("the host name in the endpoint cannot be resolved", "check the host in the endpoint"),
             ),
             error => S3Error::Retryable(self.failed(
                 error.to_string(),
-                "check the endpoint and its port, that the server is up, and that NetworkPolicies let the pod out to it",
+                "check the endpoint and its port, that the server is running, and that NetworkPolicies allow the connection",
             )),
         }
     }
 
-    /// An answer was not read to its end, or could not be kept.
+    /// Returns the error for a response that could not be read completely, or could not be stored.
     pub fn unread(&self, error: io::Error) -> S3Error {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 S3Error::Permanent(
-                    self.failed(error.to_string(), "the scratch directory needs room for one copy"),
+                    self.failed(error.to_string(), "provide space for one copy in the scratch directory"),
                 )
             }
             _ => self.unreached(&ureq::Error::Io(error)),
         }
     }
 
-    /// The answer is not of S3.
+    /// Returns the error for a response that is not from the S3 API.
     pub fn odd(&self, error: &dyn std::fmt::Display) -> Error {
         self.failed(
-            format!("the answer is none of S3 ({error})"),
-            "check that the endpoint is the server's S3 interface, and not its console",
+            format!("the response is not from the S3 API ({error})"),
+            "check that the endpoint is the server's S3 API, and not its console",
         )
     }
 }
 
 fn help(status: u16, code: &str) -> &'static str {
     match (status, code) {
-        (_, "NoSuchBucket") => "make the bucket, or correct `backup.s3.bucket`; it is never made for you",
-        (_, "NoSuchKey") => "name a backup that is there",
+        (_, "NoSuchBucket") => {
+            "create the bucket, or correct `backup.s3.bucket`; the operator never creates it"
+        }
+        (_, "NoSuchKey") => "name an existing backup",
         (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "NotSignedUp" | "InvalidToken") => {
-            "the server does not know this key, or the secret is not the key's: correct the Secret of `backup.s3.credentialsSecret`"
+            "the server does not know this key, or the secret does not belong to it: correct the Secret of `backup.s3.credentialsSecret`"
         }
         (_, "ExpiredToken") => {
-            "the keys of the workload identity have expired; the Job gets others when it tries again"
+            "the keys of the workload identity have expired; the Job gets new ones when it retries"
         }
-        (_, "RequestTimeTooSkewed" | "RequestExpired") => "set the clock of the node, or of the server",
+        (_, "RequestTimeTooSkewed" | "RequestExpired") => "correct the clock of the node or of the server",
         (301 | 307 | 308, _)
         | (_, "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException") => {
-            "the bucket is elsewhere: correct `backup.s3.region` and `backup.s3.endpoint`"
+            "the bucket is in another region or on another server: correct `backup.s3.region` and `backup.s3.endpoint`"
         }
         (401 | 403, _) => {
-            "allow the key s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload under the prefix"
+            "grant the key s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload under the prefix"
         }
         (404, _) => {
-            "check the endpoint and the bucket; a server that has the bucket in the path needs `backup.s3.pathStyle`"
+            "check the endpoint and the bucket; a server that expects the bucket in the path needs `backup.s3.pathStyle`"
         }
-        (429 | 500.., _) => "the server is overloaded or broken; the Job tries again",
+        (429 | 500.., _) => "the server is overloaded or failing; the Job retries",
         _ => "check the endpoint, the region and the bucket",
     }
 }
@@ -139,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_told_with_its_code_and_what_to_do_and_nothing_else_of_the_answer() {
+    fn an_error_reports_code_and_remedy_only() {
         let step = S3Operation { doing: "write", at: "s3://b/x".into() };
         let told = |status, body: &str| step.refused(status, body).to_string();
         let body = "<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><AWSAccessKeyId>AKIA</AWSAccessKeyId></Error>";
@@ -151,7 +154,7 @@ mod tests {
         assert!(words.contains("credentialsSecret") && !words.contains("AKIA"), "{words}");
         assert!(told(301, "").contains("region"));
         assert!(told(403, "<Code>AccessDenied</Code>").contains("s3:PutObject"));
-        assert!(told(404, "<Code>NoSuchBucket</Code>").contains("make the bucket"));
+        assert!(told(404, "<Code>NoSuchBucket</Code>").contains("create the bucket"));
         assert!(told(418, "<html>").contains("answers 418;"));
         let long = format!("<Code>Odd</Code><Message>{}</Message>", "x".repeat(5000));
         assert!(told(400, &long).len() < 400);

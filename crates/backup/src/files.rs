@@ -14,16 +14,18 @@ use super::{
     origin::{Selection, TAG},
 };
 
-/// Letters of a time in a name.
+/// Length of the time in a name.
 const STAMP: usize = "20260102T030405.678Z".len();
 const PREFIX: &str = "logpilot-";
 const SUFFIX: &str = ".db";
-/// A file that is still being written; hidden, so that nobody takes it for a backup.
+/// Suffix of a file that is still being written. Such a file is hidden, so that it is not mistaken for
+/// a backup.
 pub const PART: &str = ".part";
 const LOCK: &str = ".logpilot-backup.lock";
 
-/// Sorts by age. Milliseconds, so that a backup by hand never has the name of a scheduled one; and a tag, so that it never
-/// has that of another resource's.
+/// Returns the name of a backup. Names sort by age. They contain milliseconds, so that a manual backup
+/// never has the name of a scheduled one, and a tag, so that it never has the name of another
+/// resource's backup.
 pub fn name(now: Timestamp, tag: Option<&str>) -> String {
     let tag = tag.map(|tag| format!("-{tag}")).unwrap_or_default();
     format!("{PREFIX}{}{tag}{SUFFIX}", stamp(now))
@@ -33,7 +35,8 @@ pub fn stamp(now: Timestamp) -> String {
     now.strftime("%Y%m%dT%H%M%S%.3fZ").to_string()
 }
 
-/// Whether a text is a name that [`name`] makes: what may be restored, and nothing that leads elsewhere.
+/// Returns whether a text is a name that [`name`] returns. Only such names can be restored, and they
+/// cannot refer to another directory.
 #[must_use]
 pub fn is_backup_name(text: &str) -> bool {
     let middle = text.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
@@ -49,26 +52,27 @@ pub fn is_backup_name(text: &str) -> bool {
     is_time && (tag.is_empty() || tag.strip_prefix('-').is_some_and(is_tag))
 }
 
-/// The tag in the name of a backup, or of what is left of one.
+/// Returns the tag in the name of a backup, or of a leftover of one.
 pub fn tag_of(name: &str) -> Option<&str> {
     let rest = name.strip_prefix(PREFIX)?.split_at_checked(STAMP)?.1;
     rest.strip_prefix('-')?.split_at_checked(TAG).map(|(tag, _)| tag)
 }
 
-/// Where a file is written before it has its name.
+/// Returns the temporary path of a file before it gets its name.
 pub fn part(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}{PART}"))
 }
 
-/// A path with something after its file name, such as `-wal`.
+/// Returns a path with a suffix after its file name, such as `-wal`.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(suffix);
     path.with_file_name(name)
 }
 
-/// One backup at a time in a directory; others wait. Freed when dropped, or when the process ends.
+/// Locks a directory: one backup runs at a time, others wait. The lock is released when dropped, or
+/// when the process ends.
 pub fn lock(directory: &Path) -> Result<File, Error> {
     let path = directory.join(LOCK);
     let file = File::options()
@@ -80,14 +84,15 @@ pub fn lock(directory: &Path) -> Result<File, Error> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => file.lock().map(|()| file).map_err(Error::file("lock", path)),
-        // A filesystem without locks: the CronJob's own rule has to do.
+        // The filesystem does not support locks. The CronJob's concurrency policy has to suffice.
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
         Err(TryLockError::Error(error)) => Err(Error::file("lock", path)(error)),
     }
 }
 
-/// Removes what an earlier run left unfinished. Only our hidden names, and only under the lock; on a filesystem without
-/// locks another resource may be writing, so its names are left.
+/// Removes the leftovers of an earlier run. It removes only hidden names of this program, and only
+/// under the lock. On a filesystem without locks another resource may be writing, so its names are left
+/// alone.
 pub fn sweep(directory: &Path, of: &Selection) -> Result<(), Error> {
     for entry in fs::read_dir(directory).map_err(Error::file("list", directory))? {
         let path = entry.map_err(Error::file("list", directory))?.path();
@@ -100,7 +105,7 @@ pub fn sweep(directory: &Path, of: &Selection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes a file that may not be there.
+/// Removes a file. A missing file is not an error.
 pub fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", path)(error)),
@@ -108,7 +113,7 @@ pub fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Gives a finished file its name, in one step that survives a power cut.
+/// Gives a finished file its final name, in one step that survives a power failure.
 pub fn commit(part: &Path, path: &Path) -> Result<(), Error> {
     sync(part)?;
     fs::rename(part, path).map_err(Error::file("rename to", path))?;
@@ -119,11 +124,11 @@ pub fn sync(path: &Path) -> Result<(), Error> {
     File::open(path).and_then(|file| file.sync_all()).map_err(Error::file("write", path))
 }
 
-/// A rename is lasting when its directory is.
+/// Syncs the directory of a path. A rename is durable once its directory is synced.
 pub fn sync_directory(path: &Path) -> Result<(), Error> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match File::open(directory).and_then(|directory| directory.sync_all()) {
-        // Some network filesystems cannot; they are lasting when they answer.
+        // Some network filesystems do not support this. Their operations are durable when they return.
         Err(error)
             if error.kind() == io::ErrorKind::InvalidInput || error.kind() == io::ErrorKind::Unsupported =>
         {
@@ -133,14 +138,14 @@ pub fn sync_directory(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Writes a small file whole, under a temporary name first.
+/// Writes a small file completely, under a temporary name first.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     let part = part(path);
     File::create(&part).and_then(|mut file| file.write_all(content)).map_err(Error::file("write", &part))?;
     commit(&part, path)
 }
 
-/// Size and SHA-256 of what a reader gives, passed on to `into`.
+/// Returns size and SHA-256 of the data from a reader, which is written to `into`.
 pub fn digest(mut from: impl Read, mut into: impl Write) -> io::Result<(u64, String)> {
     let mut hash = Sha256::new();
     let mut size = 0;

@@ -1,4 +1,4 @@
-//! What a directory or a bucket holds may be anybody's: reading it answers and does not panic.
+//! A directory or a bucket may contain data of anyone: reading it returns a result and never panics.
 
 use std::{fs, path::Path};
 
@@ -18,7 +18,7 @@ const NAME: &str = "logpilot-20260102T030405.678Z.db";
 const FIELDS: &[&str] =
     &["writtenBy", "version", "file", "takenAt", "size", "sha256", "journalMode", "tables"];
 
-/// A manifest with fields missing, of other types, or far out of bounds.
+/// A manifest with fields that are missing, of other types, or far out of bounds.
 fn manifest() -> impl Strategy<Value = Value> {
     let number = || prop_oneof![Just(u64::MAX), Just(0), any::<u64>()];
     let tables = prop::collection::btree_map(".{0,8}", number(), 0..4);
@@ -45,7 +45,7 @@ fn manifest() -> impl Strategy<Value = Value> {
     )
 }
 
-/// An answer with the parts that are looked for, and anything between them.
+/// A response with the parts that are parsed, and any text between them.
 fn answer() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         3 => prop::sample::select(&[
@@ -64,7 +64,7 @@ fn answer() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn a_manifest_that_counts_more_rows_than_a_number_holds_is_read() {
+fn the_row_count_of_a_manifest_saturates() {
     let tables = json!({ "a": u64::MAX, "b": 1 });
     let manifest = json!({
         "writtenBy": "logpilot-operator", "version": "", "file": NAME, "takenAt": "", "size": 1, "sha256": "",
@@ -78,7 +78,7 @@ proptest! {
     #![proptest_config(proptest_config(256))]
 
     #[test]
-    fn only_names_that_are_made_here_are_backups(text in any::<String>(), near in "logpilot-[0-9TZ./]{20,22}(-[0-9a-g]{9,11})?\\.db", second in 0_i64..253_402_300_799) {
+    fn only_generated_names_are_backups(text in any::<String>(), near in "logpilot-[0-9TZ./]{20,22}(-[0-9a-g]{9,11})?\\.db", second in 0_i64..253_402_300_799) {
         for text in [text, near] {
             if files::is_backup_name(&text) {
                 prop_assert!([0, 11].contains(&(text.len() - NAME.len())) && !text.contains('/') && !text.contains(".."));
@@ -92,7 +92,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_manifest_or_refused(text in any::<String>(), near in manifest(), bytes in any::<Vec<u8>>()) {
+    fn any_text_is_a_manifest_or_rejected(text in any::<String>(), near in manifest(), bytes in any::<Vec<u8>>()) {
         let at = Path::new(NAME);
         prop_assert!(Manifest::read(&text, NAME, at).is_err());
         prop_assert!(Manifest::read(&String::from_utf8_lossy(&bytes), NAME, at).is_err());
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_leads_out_of_a_bucket(text in any::<String>(), near in "s3://[a-zA-Z0-9./_%?~-]{0,24}") {
+    fn no_location_escapes_its_bucket(text in any::<String>(), near in "s3://[a-zA-Z0-9./_%?~-]{0,24}") {
         for text in [text, near] {
             if let Ok(Location::Bucket { bucket, key }) = text.parse::<Location>() {
                 prop_assert!((3..=63).contains(&bucket.len()));
@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn any_answer_of_a_bucket_is_told_in_few_words(status in any::<u16>(), answer in answer()) {
+    fn any_response_of_a_bucket_becomes_short(status in any::<u16>(), answer in answer()) {
         let told = S3Operation { doing: "read", at: "s3://b/x".into() }.refused(status, &answer).to_string();
         prop_assert!(told.chars().count() < 600, "{} characters", told.chars().count());
         prop_assert!(!told.contains(char::is_control), "{told:?}");
@@ -126,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn any_history_and_any_certificates_are_read_or_refused(bytes in any::<Vec<u8>>(), near in manifest(), pem in "(-----BEGIN CERTIFICATE-----\n)?[A-Za-z0-9+/=\n]{0,60}(-----END CERTIFICATE-----)?") {
+    fn any_history_and_certificates_are_read_or_rejected(bytes in any::<Vec<u8>>(), near in manifest(), pem in "(-----BEGIN CERTIFICATE-----\n)?[A-Za-z0-9+/=\n]{0,60}(-----END CERTIFICATE-----)?") {
         let home = tempfile::tempdir().unwrap();
         let (database, part) = (home.path().join("a.db"), home.path().join("part"));
         let restored = json!({ "file": near["file"], "takenAt": near["takenAt"], "rows": near["size"], "durationMillis": 1 });

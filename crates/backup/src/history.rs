@@ -1,8 +1,10 @@
-//! Which requests were carried out on a database: a file beside it, so that none is carried out twice, whatever is
-//! forgotten elsewhere. Kubernetes starts a pod again that was killed in the middle.
+//! The history of restores on a database: a file next to it that records completed requests, so that no
+//! restore runs twice, whatever state is lost elsewhere. Kubernetes restarts a pod that was killed in
+//! the middle of a restore.
 //!
-//! Taking the database's place is one rename, and writing this file another. So it is written first, with a mark: while
-//! the copy is still there under its temporary name, the rename has not happened.
+//! Replacing the database is one rename, and writing this file another. The entry is therefore written
+//! first, marked as pending: while the copy still exists under its temporary name, the rename has not
+//! happened.
 
 use std::{
     fs, io,
@@ -18,7 +20,7 @@ use super::{Error, files, restore::Restored};
 #[serde(rename_all = "camelCase")]
 struct Entry {
     request_id: String,
-    /// Written before the rename, and not looked at since.
+    /// True if the entry was written before the rename and was not settled since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pending: bool,
     restored: Restored,
@@ -31,7 +33,8 @@ pub struct History {
 }
 
 impl History {
-    /// Reads it, and settles an entry that a crash left: `part` is where the copy was before it took the database's place.
+    /// Reads the history, and settles an entry that a crash left pending. `part` is the path of the
+    /// copy before it replaces the database.
     pub fn of(database: &Path, part: &Path) -> Result<Self, Error> {
         let path = files::beside(database, ".restored");
         let text = match fs::read_to_string(&path) {
@@ -50,27 +53,29 @@ impl History {
         Ok(history)
     }
 
-    /// What came of a request that was carried out.
+    /// Returns the result of a completed request.
     pub fn restored(&self, request: &str) -> Option<&Restored> {
         self.entries.iter().find(|entry| entry.request_id == request).map(|entry| &entry.restored)
     }
 
-    /// Notes a request, right before the rename.
+    /// Records a request, immediately before the rename.
     pub fn begin(&mut self, request: &str, restored: &Restored) -> Result<(), Error> {
         let (request_id, restored) = (request.to_owned(), restored.clone());
         self.entries.push(Entry { request_id, pending: true, restored });
         self.write()
     }
 
-    /// The rename did not happen.
+    /// Removes pending entries: the rename did not happen.
     pub fn take_back(&mut self) -> Result<(), Error> {
         let before = self.entries.len();
         self.entries.retain(|entry| !entry.pending);
-        // On a full disk nothing can be written, and nothing has to be.
+        // On a full disk the file cannot be written, and without a pending entry there is nothing to
+        // write.
         if self.entries.len() < before { self.write() } else { Ok(()) }
     }
 
-    /// The rename happened. Lost, this is found out by the next one who asks.
+    /// Marks pending entries as completed: the rename happened. If this write is lost, the next run
+    /// settles the entry.
     pub fn done(&mut self) -> Result<(), Error> {
         if self.entries.iter().all(|entry| !entry.pending) {
             return Ok(());

@@ -1,8 +1,10 @@
-//! Keys for requests to a bucket: from the environment, or short-lived ones for the ServiceAccount of the pod.
+//! Credentials for requests to a bucket: from the environment, or short-lived ones for the pod's
+//! ServiceAccount.
 //!
-//! On Amazon's Kubernetes a webhook gives the pods of a ServiceAccount a token in a file, and says by variables who takes it:
-//! the token service of a role (IRSA), or the Pod Identity agent of the node. What is answered is good for an hour or so, and
-//! a copy may take longer, so it is asked for again in time.
+//! On Amazon EKS, a webhook gives the pods of a ServiceAccount a token in a file, and sets variables
+//! for the service that accepts the token: the token service of a role (IRSA), or the Pod Identity
+//! agent of the node. The returned keys are valid for about an hour, and a copy may take longer, so new
+//! keys are requested in time.
 
 use std::{cell::RefCell, env, fs};
 
@@ -18,17 +20,17 @@ use super::{
     s3_client::{S3Client, with_retries},
 };
 
-/// Left of a key when another one is asked for.
+/// Remaining validity of a key at which a new one is requested.
 const IN_TIME: SignedDuration = SignedDuration::from_mins(10);
-/// Seen in the trail of the account.
+/// Session name, visible in the account's audit trail.
 const SESSION: &str = "logpilot-backup";
 const FORM: &str = "application/x-www-form-urlencoded";
-const TRUST: &str = "name the role in `serviceAccount.annotations`, and let its trust policy name this ServiceAccount and \
-                     namespace; or use `backup.s3.credentialsSecret`";
+const TRUST: &str = "set the role in `serviceAccount.annotations`, and allow this ServiceAccount and namespace in its trust \
+                     policy; or use `backup.s3.credentialsSecret`";
 
-/// What signs the requests.
+/// The keys that sign the requests.
 pub enum Keys {
-    /// Given, and good as long as the pod runs.
+    /// Keys from the environment, valid as long as the pod runs.
     Given(Credentials),
     Lent(Box<Lender>),
 }
@@ -44,7 +46,7 @@ struct Held {
     until: Timestamp,
 }
 
-/// Who takes the token of the pod.
+/// The service that accepts the pod's token.
 #[derive(Debug, PartialEq, Eq)]
 enum Source {
     /// The token service, for a role.
@@ -54,13 +56,14 @@ enum Source {
 }
 
 impl Keys {
-    /// Nothing is asked yet.
+    /// Reads the environment. Sends no request yet.
     pub fn of_environment(region: &str) -> Result<Self, Error> {
         Self::of(|name| env::var(name).ok(), region)
     }
 
     fn of(variable: impl Fn(&str) -> Option<String>, region: &str) -> Result<Self, Error> {
-        // Of a file that `kubectl create secret` took over, the line's end is part of the value.
+        // A value from a file, as created by `kubectl create secret --from-file`, includes the line
+        // ending.
         let given =
             |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         if let (Some(key), Some(secret)) = (given("AWS_ACCESS_KEY_ID"), given("AWS_SECRET_ACCESS_KEY")) {
@@ -72,16 +75,17 @@ impl Keys {
         let Some(from) = source(given, region)? else {
             return Err(unusable(
                 "there are no credentials",
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: in a cluster, the Secret's two keys must not be empty; \
-                 with `credentials: WorkloadIdentity`, the platform has to know the ServiceAccount, and a pod that is made \
-                 before it does has no identity",
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: in a cluster, the two keys of the Secret must not be empty; \
+                 with `credentials: WorkloadIdentity`, the platform must know the ServiceAccount: a pod that is created \
+                 earlier has no identity",
             ));
         };
-        // Not the authority of a private S3 server: these have certificates of a public one.
+        // The CA of a private S3 server does not apply: these services have certificates of a public
+        // CA.
         Ok(Self::Lent(Box::new(Lender { from, wire: S3Client::new(None)?, held: RefCell::new(None) })))
     }
 
-    /// Keys that are good for the next request.
+    /// Returns keys that are valid for the next request.
     pub fn now(&self) -> Result<Credentials, Error> {
         match self {
             Self::Given(keys) => Ok(keys.clone()),
@@ -97,7 +101,7 @@ impl Lender {
         if let Some(keys) = held {
             return Ok(keys);
         }
-        // Read each time: the kubelet replaces it.
+        // The token is read each time, because the kubelet replaces it.
         let lent = match &self.from {
             Source::AssumedRole { at, role, session, token } => {
                 self.of_assumed_role(at, (role, session), token)
@@ -163,7 +167,8 @@ impl Lender {
             return Ok(text);
         }
         let error = step.refused_for(status, &text, TRUST);
-        // The service could not reach the cluster's issuer: it says itself that another try may go well.
+        // The service could not reach the cluster's issuer. According to the error itself, a retry may
+        // succeed.
         let passing = status == 429 || status >= 500 || text.contains("<Code>IDPCommunicationError<");
         Err(if passing { S3Error::Retryable(error) } else { S3Error::Permanent(error) })
     }
@@ -171,7 +176,7 @@ impl Lender {
 
 fn source(given: impl Fn(&str) -> Option<String>, region: &str) -> Result<Option<Source>, Error> {
     let url = |text: &str| {
-        Url::parse(text).map_err(|error| unusable(&format!("'{text}' is no URL ({error})"), TRUST))
+        Url::parse(text).map_err(|error| unusable(&format!("'{text}' is not a URL ({error})"), TRUST))
     };
     if let (Some(role), Some(token)) = (given("AWS_ROLE_ARN"), given("AWS_WEB_IDENTITY_TOKEN_FILE")) {
         let named = |region: &String| region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -186,12 +191,13 @@ fn source(given: impl Fn(&str) -> Option<String>, region: &str) -> Result<Option
     let (Some(at), Some(token)) = agent else { return Ok(None) };
     let at = url(&at)?;
     if at.scheme() != "https" && !is_near(&at) {
-        return Err(unusable("the agent's address is neither of this node nor https", TRUST));
+        return Err(unusable("the agent's address is neither on this node nor https", TRUST));
     }
     Ok(Some(Source::Agent { at, token }))
 }
 
-/// The token would cross the network in clear.
+/// Returns whether an address is on this node. To any other address, the token would cross the network
+/// in clear text.
 fn is_near(at: &Url) -> bool {
     match at.host() {
         Some(Host::Ipv4(address)) => {
@@ -220,12 +226,13 @@ fn unusable(cause: &str, help: &'static str) -> Error {
     Error::Bucket { doing: "use", at: "the bucket".to_owned(), cause: cause.to_owned(), help }
 }
 
-/// Nothing of the answer is told: it may hold keys.
+/// Returns the error for an unusable response. It contains nothing of the response, which may contain
+/// keys.
 fn strange(step: &S3Operation) -> Error {
     Error::Bucket {
         doing: step.doing,
         at: step.at.clone(),
-        cause: "the answer has no keys in it".to_owned(),
+        cause: "the response contains no keys".to_owned(),
         help: TRUST,
     }
 }
@@ -260,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_goes_in_clear_to_the_node_alone() {
+    fn only_the_node_receives_a_clear_text_token() {
         let agent = |at| {
             found(&[
                 ("AWS_CONTAINER_CREDENTIALS_FULL_URI", at),
@@ -278,11 +285,11 @@ mod tests {
         for far in ["http://169.254.169.254/", "http://a.example/", "http://10.0.0.1/", "x"] {
             assert!(agent(far).is_err(), "{far}");
         }
-        assert_eq!(found(&[("AWS_ROLE_ARN", "arn")]), Ok(None), "half an identity is none");
+        assert_eq!(found(&[("AWS_ROLE_ARN", "arn")]), Ok(None), "an incomplete identity is ignored");
     }
 
     #[test]
-    fn given_keys_win_and_may_be_short_lived() {
+    fn keys_from_the_environment_take_precedence() {
         let keys = |variables: &[(&str, &str)]| {
             let all: BTreeMap<_, _> = variables.iter().copied().collect();
             match Keys::of(|name| all.get(name).map(|it| (*it).to_owned()), "r") {

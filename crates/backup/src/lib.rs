@@ -1,8 +1,10 @@
-//! Copies of the server's SQLite database and the way back. Runs in the pods of backup and restore Jobs;
-//! knows files and buckets, no Kubernetes.
+//! Backup and restore of the server's SQLite database. Runs in the pods of backup and restore Jobs.
+//! Works with files and buckets, and does not use Kubernetes.
 //!
-//! A copy of the file alone is empty: what was written since the last checkpoint is in the write-ahead log
-//! beside it. So SQLite itself copies, inside one read transaction, while servers write.
+//! A copy of the database file alone lacks recent data: everything that was written since the last
+//! checkpoint is in the write-ahead log next to it, and before the first checkpoint the file is empty.
+//! SQLite itself therefore makes the copy, inside one read transaction, while servers continue to
+//! write.
 
 mod command;
 mod copy;
@@ -31,31 +33,31 @@ pub use files::is_backup_name;
 pub use origin::{Origin, Selection};
 pub use restore::{Restored, put_back};
 
-/// Why there is no backup, or nothing was restored.
+/// The reason why no backup was taken, or nothing was restored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot {doing} {}: {source}", .path.display())]
     File { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot {doing} {}: {source}", .path.display())]
     Sqlite { doing: &'static str, path: PathBuf, source: rusqlite::Error },
-    #[error("there is no database {}; the server makes it when it first starts", .0.display())]
+    #[error("the database {} does not exist; the server creates it when it first starts", .0.display())]
     NoDatabase(PathBuf),
     #[error(
         "{} has no tables: it is not the server's database, or a copy that was made without its write-ahead log",
         .0.display()
     )]
     NoTables(PathBuf),
-    #[error("{} was locked by others for {seconds} s; try again", .path.display())]
+    #[error("{} was locked by other processes for {seconds} s; try again", .path.display())]
     Busy { path: PathBuf, seconds: u64 },
     #[error("{} is in use; stop every server that uses it first", .0.display())]
     InUse(PathBuf),
-    #[error("{} is not what was backed up: {why}; nothing was changed", .path.display())]
+    #[error("{} differs from what was backed up: {why}; nothing was changed", .path.display())]
     Damaged { path: PathBuf, why: String },
     #[error("cannot {doing} {at}: {cause}; {help}")]
     Bucket { doing: &'static str, at: String, cause: String, help: &'static str },
     #[error(
-        "{} cannot be read ({why}), and says which restores were done; nothing was changed; look at it, and remove it \
-         if none may be done again",
+        "{} cannot be read ({why}), although it records the completed restores; nothing was changed; inspect the \
+         file, and delete it if no completed restore can be requested again",
         .path.display()
     )]
     History { path: PathBuf, why: String },

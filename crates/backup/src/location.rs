@@ -1,4 +1,4 @@
-//! Where backups are kept, as the command line names it.
+//! The location of backups, as given on the command line.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -14,24 +14,25 @@ pub enum Location {
     Bucket { bucket: String, key: String },
 }
 
-/// What else a bucket needs. The credentials come from the environment: arguments are seen by everybody on a node.
+/// Access to a bucket, in addition to its location. The credentials come from the environment: every
+/// user of a node can see arguments.
 #[derive(Debug, Args)]
 #[command(
     next_help_heading = "With s3:// (credentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, or the identity of the pod)"
 )]
 pub struct Access {
-    /// The server, such as `https://minio.example:9000`. Default: Amazon's of the region.
+    /// The server, such as `https://minio.example:9000`. Default: Amazon's server of the region.
     #[arg(long)]
     pub endpoint: Option<Url>,
     #[arg(long, default_value = "us-east-1")]
     pub region: String,
-    /// The bucket stands in the path, and not in front of the server's name.
+    /// The bucket is part of the path instead of the server's name.
     #[arg(long)]
     pub path_style: bool,
-    /// Certificates (PEM) that are trusted instead of the public ones.
+    /// Certificates (PEM) that are trusted instead of the public CAs.
     #[arg(long)]
     pub ca_file: Option<PathBuf>,
-    /// Directory with room for one copy of the database.
+    /// Directory with space for one copy of the database.
     #[arg(long, default_value = "/tmp")]
     pub scratch: PathBuf,
 }
@@ -44,13 +45,13 @@ impl FromStr for Location {
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
         if !is_bucket(bucket) {
             return Err(
-                "a bucket's name has 3 to 63 lower-case letters, digits, '.' and '-', as in 's3://bucket/prefix'",
+                "a bucket name consists of 3 to 63 lower-case letters, digits, '.' and '-', as in 's3://bucket/prefix'",
             );
         }
         let key = key.strip_suffix('/').unwrap_or(key);
         if !key.is_empty() && !key.split('/').all(is_segment) {
             return Err(
-                "a prefix consists of letters, digits, '.', '_' and '-', with single '/' between, and no part of it begins with '.'",
+                "a prefix consists of letters, digits, '.', '_' and '-', separated by single '/', and no part begins with '.'",
             );
         }
         Ok(Self::Bucket { bucket: bucket.to_owned(), key: key.to_owned() })
@@ -65,7 +66,7 @@ fn is_bucket(name: &str) -> bool {
         && name.bytes().last().is_some_and(edge)
 }
 
-/// Nothing that a URL would encode or resolve.
+/// Returns whether a segment contains nothing that a URL would encode or resolve.
 fn is_segment(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('.')
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_is_told_from_a_path_and_nothing_leads_out_of_it() {
+    fn buckets_and_paths_are_parsed_without_escape() {
         let bucket =
             |bucket: &str, key: &str| Ok(Location::Bucket { bucket: bucket.into(), key: key.into() });
         assert_eq!("s3://abc".parse(), bucket("abc", ""));

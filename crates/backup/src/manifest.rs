@@ -1,4 +1,4 @@
-//! What stands beside each backup: enough to tell later that it is still what was written.
+//! The manifest next to each backup. It contains enough to verify later that the backup is unchanged.
 
 use std::{
     collections::BTreeMap,
@@ -15,19 +15,21 @@ const WRITER: &str = "logpilot-operator";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
-    /// Tells our files from those of others: only ours are ever deleted.
+    /// Distinguishes the files of this program from those of others. Only files with this value are
+    /// ever deleted.
     pub written_by: String,
-    /// The resource that took it; unknown of earlier versions, and of backups by hand.
+    /// The resource that took the backup. Absent in backups of earlier versions, and in manual backups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
     pub version: String,
     pub file: String,
-    /// RFC 3339, UTC: the moment before the copied state.
+    /// RFC 3339, UTC: the time immediately before the copied state.
     pub taken_at: String,
-    /// Bytes.
+    /// In bytes.
     pub size: u64,
     pub sha256: String,
-    /// The database's own; the copy is one file without a log, and gets it back when it is restored.
+    /// The journal mode of the database. The copy is one file without a log, and a restore sets this
+    /// mode again.
     pub journal_mode: String,
     /// Rows of each table.
     pub tables: BTreeMap<String, u64>,
@@ -40,28 +42,28 @@ impl Manifest {
     }
 
     pub fn rows(&self) -> u64 {
-        // It may be anybody's: nothing bounds what it says.
+        // The manifest may come from anyone, so its numbers are unbounded.
         self.tables.values().fold(0, |sum: u64, rows| sum.saturating_add(*rows))
     }
 
-    /// Where the manifest of a backup stands.
+    /// Returns the path of a backup's manifest.
     pub fn path(backup: &Path) -> PathBuf {
         files::beside(backup, ".json")
     }
 
-    /// Reads the manifest of a backup, and holds it against the file's name.
+    /// Reads the manifest of a backup, and checks it against the file's name.
     pub fn of(backup: &Path) -> Result<Self, Error> {
         let path = Self::path(backup);
         let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
         Self::read(&text, &backup.file_name().unwrap_or_default().to_string_lossy(), &path)
     }
 
-    /// Of a backup with this name; `at` is where the text was.
+    /// Parses the manifest of a backup with this name. `at` is the source of the text.
     pub fn read(text: &str, name: &str, at: &Path) -> Result<Self, Error> {
         let manifest: Self = serde_json::from_str(text)
-            .map_err(|error| Error::damaged(at, format!("it is no manifest ({error})")))?;
+            .map_err(|error| Error::damaged(at, format!("it is not a manifest ({error})")))?;
         if manifest.written_by != WRITER || manifest.file != name {
-            return Err(Error::damaged(at, format!("it speaks of '{}'", manifest.file)));
+            return Err(Error::damaged(at, format!("it describes '{}'", manifest.file)));
         }
         Ok(manifest)
     }
@@ -74,13 +76,13 @@ impl Manifest {
         files::write(&Self::path(backup), &self.text())
     }
 
-    /// Holds what was read against what was written.
+    /// Compares the data that was read with the data that was written.
     pub fn fits(&self, (size, sha256): &(u64, String), at: &Path) -> Result<(), Error> {
         if *size != self.size {
-            return Err(Error::damaged(at, format!("it has {size} bytes, and had {}", self.size)));
+            return Err(Error::damaged(at, format!("it has {size} bytes instead of {}", self.size)));
         }
         if *sha256 != self.sha256 {
-            return Err(Error::damaged(at, "its SHA-256 is another one"));
+            return Err(Error::damaged(at, "its SHA-256 differs"));
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! Whose a backup is. Two resources may be given one location, of one Kubernetes cluster or of two: each counts and removes
-//! only what it took itself.
+//! The owner of a backup. Two resources may use one location, even from two Kubernetes clusters: each
+//! counts and removes only the backups that it took itself.
 
 use clap::{Args, builder::NonEmptyStringValueParser};
 use serde::{Deserialize, Serialize};
@@ -7,20 +7,22 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::Manifest;
 
-/// Hexadecimal digits of a tag.
+/// Number of hexadecimal digits of a tag.
 pub const TAG: usize = 10;
 
 /// The resource that took a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// Its name: the same in another Kubernetes cluster, and after it was deleted and made again.
+    /// The resource's name. It is the same in another Kubernetes cluster, and after the resource was
+    /// deleted and recreated.
     pub resource: String,
-    /// Its UID: no other resource has it, anywhere.
+    /// The resource's UID. It is globally unique.
     pub uid: String,
 }
 
 impl Origin {
-    /// Part of the names of its backups, so that two resources never give one name in one millisecond.
+    /// Returns the tag in the names of its backups, so that two resources never use the same name in
+    /// one millisecond.
     #[must_use]
     pub fn tag(&self) -> String {
         let mut hex = format!("{:x}", Sha256::digest(&self.uid));
@@ -31,15 +33,15 @@ impl Origin {
 
 #[derive(Debug, Args)]
 pub struct OriginArgs {
-    /// Name of the resource that the backup is of. Only its own backups are counted and removed; without it, those that
-    /// name no resource.
+    /// Name of the resource that owns the backup. Only the resource's own backups are counted and
+    /// removed. Without a name, only backups without a resource are.
     #[arg(long, requires = "resource_uid", value_parser = NonEmptyStringValueParser::new())]
     resource: Option<String>,
     /// UID of the resource.
     #[arg(long, requires = "resource", value_parser = NonEmptyStringValueParser::new())]
     resource_uid: Option<String>,
-    /// The location was made for the resource: counted and removed are also backups of an earlier resource of its name, and
-    /// those of earlier versions, which name none.
+    /// The location belongs to this resource. Backups of an earlier resource with the same name, and
+    /// backups of earlier versions, which name no resource, are counted and removed too.
     #[arg(long, requires = "resource")]
     exclusive: bool,
 }
@@ -52,7 +54,7 @@ impl OriginArgs {
     }
 }
 
-/// Which backups of a location are one's own.
+/// Selects the backups of a location that belong to one resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     pub origin: Option<Origin>,
@@ -65,8 +67,8 @@ impl Selection {
         self.origin.as_ref().map(Origin::tag)
     }
 
-    /// Whether a backup is counted, and removed when it is too old. A backup that names no resource may be anybody's: it is
-    /// one's own only where nobody else writes.
+    /// Returns whether a backup is counted, and removed when it is too old. A backup without a resource
+    /// may belong to anyone: it counts only if no other resource writes to the location.
     #[must_use]
     pub fn counts(&self, manifest: &Manifest) -> bool {
         match (&self.origin, &manifest.origin) {
@@ -76,7 +78,8 @@ impl Selection {
         }
     }
 
-    /// Whether a backup is among those that can be restored: also of an earlier resource of the name, and of none.
+    /// Returns whether a backup is listed as restorable. This includes backups of an earlier resource
+    /// of the same name, and backups without a resource.
     #[must_use]
     pub fn lists(&self, manifest: &Manifest) -> bool {
         match (&self.origin, &manifest.origin) {
@@ -85,7 +88,7 @@ impl Selection {
         }
     }
 
-    /// Whether what an earlier run left unfinished may be removed, by the tag in its name.
+    /// Returns whether leftovers of an earlier run may be removed, according to the tag in their name.
     #[must_use]
     pub fn may_clean(&self, tag: Option<&str>) -> bool {
         tag.is_none() || tag == self.tag().as_deref()
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_one_took_is_counted() {
+    fn only_own_backups_are_counted() {
         let [own, earlier, other, none] =
             [Some(origin("a", "1")), Some(origin("a", "0")), Some(origin("b", "2")), None].map(|origin| {
                 let (written_by, tables) = (Manifest::written_by(), std::collections::BTreeMap::default());
@@ -123,7 +126,8 @@ mod tests {
                     duration_millis: 0,
                 }
             });
-        // Own, of an earlier resource of the name (or of another Kubernetes cluster), of another one, of an earlier version.
+        // The resource's own backup, one of an earlier resource of the name (or of another Kubernetes
+        // cluster), one of another resource, one of an earlier version.
         for (of, exclusive, counted, listed) in [
             (Some(origin("a", "1")), false, [true, false, false, false], [true, true, false, true]),
             (Some(origin("a", "1")), true, [true, true, false, true], [true, true, false, true]),
@@ -137,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn remains_of_others_are_left_to_them() {
+    fn leftovers_of_other_resources_stay() {
         let own = selection("1");
         let tag = own.tag().unwrap();
         assert_eq!(tag.len(), TAG);

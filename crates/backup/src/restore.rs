@@ -1,4 +1,4 @@
-//! Puts a backup in the place of the database. Either all of it happens or nothing.
+//! Replaces the database with a backup, completely or not at all.
 
 use std::{
     fs::{self, File},
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, copy, files, history::History, manifest::Manifest};
 
-/// What SQLite keeps beside a database.
+/// Suffixes of the files that SQLite keeps next to a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// What came of a restore.
+/// The result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Restored {
@@ -23,21 +23,22 @@ pub struct Restored {
     pub taken_at: String,
     /// Rows of all tables.
     pub rows: u64,
-    /// Name of the file that the replaced database has now, where there was one.
+    /// New name of the replaced database file, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     pub duration_millis: u64,
-    /// It was done before under the same name, and not now.
+    /// True if the restore was completed earlier under the same request ID, and not now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub already: bool,
 }
 
-/// Verifies a backup and puts it in the database's place; the old one stays beside it. Under the name of a `request`
-/// this happens once: asked again, also after a crash at any point, it answers what came of it.
+/// Verifies a backup and replaces the database with it. The old database is kept next to it. With a
+/// `request`, the restore runs once: a repeated request returns the first result, also after a crash at
+/// any point.
 ///
 /// # Errors
-/// The backup is not what was written, the database is in use, or a file cannot be written. The database is
-/// then what it was.
+/// The backup differs from what was written, the database is in use, or a file cannot be written. In
+/// these cases the database is unchanged.
 pub fn put_back(
     backup: &Path,
     database: &Path,
@@ -72,7 +73,8 @@ pub fn put_back(
             Ok(restored(before.as_deref()))
         }
         Err(error) => {
-            // Only what did not happen is taken back, and before the copy goes: its absence says that it did.
+            // The entry is removed only if the rename did not happen, and before the copy is removed: a
+            // missing copy means that the rename happened.
             if part.exists() && history.take_back().is_ok() {
                 let _ = files::remove(&part);
             }
@@ -81,7 +83,7 @@ pub fn put_back(
     }
 }
 
-/// What came of a request that was carried out before: its backup is not needed any more.
+/// Returns the result of a request that was completed earlier. Its backup is no longer needed.
 pub fn done(database: &Path, request: Option<&str>) -> Result<Option<Restored>, Error> {
     let Some(request) = request else { return Ok(None) };
     let _lock = files::lock(database.parent().unwrap_or(Path::new(".")))?;
@@ -89,20 +91,21 @@ pub fn done(database: &Path, request: Option<&str>) -> Result<Option<Restored>, 
     Ok(history.restored(request).map(|done| Restored { already: true, ..done.clone() }))
 }
 
-/// Where the copy is before it takes the database's place.
+/// Returns the path of the copy before it replaces the database.
 pub(super) fn part_of(database: &Path) -> PathBuf {
     files::beside(&files::part(database), "-restore")
 }
 
-/// Copies beside the database, so that taking its place is one rename, and checks the copy: what is checked is
-/// then what will be used.
+/// Copies the backup next to the database, so that the replacement is one rename, and verifies the
+/// copy: the verified file is the one that will be used.
 fn verified_copy(backup: &Path, part: &Path, manifest: &Manifest) -> Result<(), Error> {
     files::remove(part)?;
     let from = File::open(backup).map_err(Error::file("read", backup))?;
     let into = File::create(part).map_err(Error::file("write", part))?;
     manifest.fits(&files::digest(from, into).map_err(Error::file("copy", backup))?, backup)?;
     copy::verify(part, &manifest.tables)?;
-    // As the server left it: a server that expects a log does not have to switch.
+    // Restores the journal mode that the server used: a server that expects a write-ahead log does not
+    // have to switch.
     if manifest.journal_mode == "wal" {
         let failed = |source| Error::sqlite("write", part)(source);
         let connection = Connection::open(part).map_err(failed)?;
@@ -114,7 +117,8 @@ fn verified_copy(backup: &Path, part: &Path, manifest: &Manifest) -> Result<(), 
     files::sync(part)
 }
 
-/// Answers where the old database is now. `note` is told before the one rename that counts.
+/// Replaces the database and returns the path of the old one. `note` is called before the rename that
+/// makes the restore effective.
 fn exchange(
     part: &Path,
     database: &Path,
@@ -123,31 +127,31 @@ fn exchange(
 ) -> Result<Option<PathBuf>, Error> {
     if !database.exists() {
         for suffix in BESIDE {
-            // A log without its database would be read into the new one.
+            // SQLite would apply a log without its database to the new one.
             files::remove(&files::beside(database, suffix))?;
         }
         note(None)?;
         files::commit(part, database)?;
         return Ok(None);
     }
-    // Held until the end, so that no server comes in between.
+    // The lock is held until the end, so that no server can open the database in between.
     let alone = alone(database)?;
     let before = files::beside(database, &format!(".before-restore-{}", files::stamp(now)));
     for suffix in BESIDE {
         let log = files::beside(database, suffix);
-        // Only a damaged database still has them, see `alone`; they go with it.
+        // Only a damaged database still has these files, see `alone`. They are renamed with it.
         if log.exists() {
             fs::rename(&log, files::beside(&before, suffix)).map_err(Error::file("rename", log))?;
         }
     }
-    // Two names for the old file, then one rename: there is no moment without a database.
+    // The old file has two names before the rename, so that a database exists at any moment.
     let linked = fs::hard_link(database, &before);
     if linked.is_err() {
-        // A filesystem without links.
+        // The filesystem does not support hard links.
         fs::rename(database, &before).map_err(Error::file("rename", database))?;
     }
     if let Err(error) = note(Some(&before)).and_then(|()| files::commit(part, database)) {
-        // With the new one in its place, this is the old one's only name.
+        // If the new database is already in place, this is the only name of the old one.
         if part.exists() {
             let _ = if linked.is_ok() { fs::remove_file(&before) } else { fs::rename(&before, database) };
         }
@@ -157,9 +161,10 @@ fn exchange(
     Ok(Some(before))
 }
 
-/// Proves that nobody else has the database open, and keeps it so. Leaving WAL mode needs every other connection
-/// gone, and merges the log, so that the old database is one whole file. `None` for a file that SQLite cannot read:
-/// it is what the restore is for, and no server can be running on it.
+/// Proves that no other process has the database open, and keeps it locked. Leaving WAL mode requires
+/// that every other connection is closed, and it merges the log, so that the old database is one
+/// complete file. Returns `None` for a file that SQLite cannot read: such a file is a reason for the
+/// restore, and no server can be running on it.
 fn alone(database: &Path) -> Result<Option<Connection>, Error> {
     let locked = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(

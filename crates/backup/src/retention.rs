@@ -1,18 +1,18 @@
-//! Which backups stay.
+//! Retention of backups.
 
 use std::{fs, path::Path};
 
 use super::{Error, files, manifest::Manifest, origin::Selection};
 
-/// Names of the complete backups in a directory, newest first.
+/// Returns the names of the complete backups in a directory, newest first.
 pub fn list(directory: &Path, of: &Selection) -> Result<Vec<String>, Error> {
     let mut names = ours(directory, |manifest| of.lists(manifest))?;
     names.retain(|name| directory.join(name).is_file());
     Ok(names)
 }
 
-/// Removes all but the newest `keep` of one's own; answers the names of those that went. Never a file without a manifest
-/// of ours beside it.
+/// Removes all but the newest `keep` backups of the resource. Returns the names of the removed ones.
+/// Never removes a file without a manifest of this program next to it.
 pub fn prune(directory: &Path, of: &Selection, keep: usize) -> Result<Vec<String>, Error> {
     let mut gone = Vec::new();
     let mut kept = 0;
@@ -22,7 +22,8 @@ pub fn prune(directory: &Path, of: &Selection, keep: usize) -> Result<Vec<String
             kept += 1;
             continue;
         }
-        // The manifest last: without it a backup that is still there would be nobody's.
+        // The manifest is removed last: a backup without a manifest would belong to no one, and would
+        // never be removed.
         files::remove(&backup)?;
         files::remove(&Manifest::path(&backup))?;
         gone.push(name);
@@ -30,7 +31,7 @@ pub fn prune(directory: &Path, of: &Selection, keep: usize) -> Result<Vec<String
     Ok(gone)
 }
 
-/// Names with a manifest of ours, newest first; the backup itself may be missing.
+/// Returns the names with a manifest of this program, newest first. The backup itself may be missing.
 fn ours(directory: &Path, selects: impl Fn(&Manifest) -> bool) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for entry in fs::read_dir(directory).map_err(Error::file("list", directory))? {

@@ -1,10 +1,12 @@
-//! Backups in a bucket. There is no rename and no lock there, so the order of writing decides:
+//! Backups in a bucket. A bucket has neither a rename nor a lock, so the order of the writes is
+//! important:
 //!
-//! - `.logpilot-….db.part`, a note of what is begun, with the upload's number;
-//! - `logpilot-….db`, the copy, read back and compared;
-//! - `logpilot-….db.json`, the manifest: with it the backup exists. Then the note goes.
+//! - `.logpilot-….db.part`, a marker of the unfinished backup, with the ID of the upload;
+//! - `logpilot-….db`, the copy, which is read back and compared;
+//! - `logpilot-….db.json`, the manifest: with it the backup exists. Then the marker is removed.
 //!
-//! Removing goes the other way round, also under a note. What a run that was killed leaves is found by its note.
+//! A removal uses the reverse order, also with a marker. The leftovers of a run that was killed are
+//! found by its marker.
 
 use std::{
     fs::File,
@@ -25,11 +27,12 @@ use super::{
     s3_bucket::Bucket,
 };
 
-/// A note that is older is of a run that has ended, however it did: Jobs have 6 hours.
+/// A marker that is older belongs to a run that has ended, in whatever way: the deadline of Jobs is 6
+/// hours.
 const ABANDONED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
-/// Copies into the scratch directory, verifies, uploads, verifies again, and only then removes all but the
-/// newest `keep` of one's own.
+/// Copies into the scratch directory, verifies, uploads, verifies again, and only then removes all but
+/// the newest `keep` backups of the resource.
 pub fn take(
     database: &Path,
     (bucket, scratch): (&Bucket, &Path),
@@ -37,7 +40,7 @@ pub fn take(
     keep: usize,
     now: Timestamp,
 ) -> Result<Taken, Error> {
-    // Before anything is copied: it also shows that the bucket can be reached.
+    // This runs before anything is copied, because it also shows that the bucket can be reached.
     clean_abandoned(bucket, of, now)?;
     let name = files::name(now, of.tag().as_deref());
     let copy = scratch.join(&name);
@@ -53,7 +56,8 @@ pub fn take(
     Ok(Taken::of(manifest, pruned, list(bucket, |manifest| of.lists(manifest))?))
 }
 
-/// Fetches a backup, verifies it, and has it put in the database's place. `key` ends with the backup's name.
+/// Downloads a backup, verifies it, and replaces the database with it. `key` ends with the backup's
+/// name.
 pub fn put_back(
     (bucket, key): (&str, &str),
     access: &Access,
@@ -61,7 +65,7 @@ pub fn put_back(
     request: Option<&str>,
     put: impl FnOnce(&Path) -> Result<Restored, Error>,
 ) -> Result<Restored, Error> {
-    // It may have been removed since.
+    // The backup may have been removed since.
     if let Some(done) = restore::done(database, request)? {
         return Ok(done);
     }
@@ -70,8 +74,8 @@ pub fn put_back(
         return Err(Error::Bucket {
             doing: "restore",
             at: format!("s3://{bucket}/{key}"),
-            cause: format!("'{name}' is no backup's name"),
-            help: "name one such as 'logpilot-20260102T030405.678Z.db'",
+            cause: format!("'{name}' is not the name of a backup"),
+            help: "use a name such as 'logpilot-20260102T030405.678Z.db'",
         });
     }
     let path = access.scratch.join(name);
@@ -91,11 +95,11 @@ fn fetch(bucket: &Bucket, name: &str, path: &Path) -> Result<(), Error> {
             doing: "find",
             at: bucket.at(name),
             cause: if newest.is_empty() {
-                "there is no backup at all".into()
+                "there is no backup in this location".into()
             } else {
-                format!("the newest are {newest}")
+                format!("the newest backups are {newest}")
             },
-            help: "name a backup that is there",
+            help: "name an existing backup",
         });
     };
     let found = bucket.digest(name, || File::create(path).map_err(Error::file("write", path)))?;
@@ -114,7 +118,8 @@ fn store(bucket: &Bucket, copy: &Path, manifest: &Manifest) -> Result<(), Error>
         .and_then(|()| bucket.put(&manifest_name(name), &manifest.text()));
     match stored {
         Ok(()) => {
-            // It is good without: what is left of a note says that it is no more needed.
+            // The backup is complete without this. Leftovers of a marker only mean that it is no longer
+            // needed.
             let _ = bucket.remove(&upload_marker(name));
             Ok(())
         }
@@ -125,9 +130,9 @@ fn store(bucket: &Bucket, copy: &Path, manifest: &Manifest) -> Result<(), Error>
     }
 }
 
-/// Removes all that may be there of a backup, and its note last.
+/// Removes everything that may exist of a backup, and its marker last.
 fn roll_back(bucket: &Bucket, name: &str, upload: &str) -> Result<(), Error> {
-    // One that was finished cannot be aborted; not every server answers that it is not there.
+    // A finished upload cannot be aborted, and not every server reports that it does not exist.
     if !upload.is_empty() && !bucket.list()?.iter().any(|other| other == name) {
         bucket.abort(name, upload)?;
     }
@@ -136,7 +141,8 @@ fn roll_back(bucket: &Bucket, name: &str, upload: &str) -> Result<(), Error> {
     bucket.remove(&upload_marker(name))
 }
 
-/// Ends what runs began that never will: those of this resource, and of none.
+/// Removes the leftovers of runs that will never finish: runs of this resource, and runs without a
+/// resource.
 fn clean_abandoned(bucket: &Bucket, of: &Selection, now: Timestamp) -> Result<(), Error> {
     let forsaken = files::name(now - ABANDONED_AFTER, None);
     let names = bucket.list()?;
@@ -145,21 +151,22 @@ fn clean_abandoned(bucket: &Bucket, of: &Selection, now: Timestamp) -> Result<()
         if names.contains(&manifest_name(name)) {
             bucket.remove(&upload_marker(name))?;
         } else if let Some(upload) = bucket.get(&upload_marker(name))? {
-            // Its note stays where this fails, and no new backup has to wait for it.
+            // If this fails, its marker stays, and no new backup has to wait for it.
             let _ = roll_back(bucket, name, &upload);
         }
     }
     Ok(())
 }
 
-/// Names of the complete backups, newest first: those with a manifest of ours that is selected.
+/// Returns the names of the complete and selected backups, newest first. A complete backup has a
+/// manifest of this program.
 fn list(bucket: &Bucket, selects: impl Fn(&Manifest) -> bool) -> Result<Vec<String>, Error> {
     let names = bucket.list()?;
     let mut found = Vec::new();
     for name in names.iter().filter_map(|name| name.strip_suffix(".json")) {
         if files::is_backup_name(name)
             && names.iter().any(|other| other == name)
-            // One that another run removes meanwhile is none.
+            // A backup that another run removes in the meantime does not count.
             && manifest(bucket, name).is_ok_and(|manifest| manifest.is_some_and(|it| selects(&it)))
         {
             found.push(name.to_owned());
@@ -193,7 +200,7 @@ fn upload_marker(name: &str) -> String {
     format!(".{name}{}", files::PART)
 }
 
-/// The backup that a note is about.
+/// Returns the backup that a marker belongs to.
 fn marker_target(note: &str) -> Option<&str> {
     let name = note.strip_prefix('.')?.strip_suffix(files::PART)?;
     files::is_backup_name(name).then_some(name)

@@ -17,9 +17,9 @@ use super::{
     s3_client::{Content, S3Client, with_retries},
 };
 
-/// Of one part of an upload, in bytes.
+/// Size of one part of an upload, in bytes.
 const PART: u64 = 16 << 20;
-/// More parts no server takes.
+/// Maximum number of parts of an upload that servers accept.
 const PARTS: u64 = 10_000;
 
 pub struct Bucket {
@@ -31,7 +31,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Nothing is asked of the server yet.
+    /// Prepares access to the bucket. Sends no request yet.
     pub fn new(name: &str, prefix: &str, access: &Access) -> Result<Self, Error> {
         let unusable =
             |cause: String, help| Error::Bucket { doing: "use", at: format!("s3://{name}"), cause, help };
@@ -52,12 +52,12 @@ impl Bucket {
         Ok(Self { wire, signer, keys, prefix })
     }
 
-    /// For people.
+    /// Returns the address of an object, for messages.
     pub fn at(&self, name: &str) -> String {
         format!("s3://{}/{}", self.signer.name(), self.key(name))
     }
 
-    /// Names right under the prefix, in order.
+    /// Returns the names directly under the prefix, in order.
     pub fn list(&self) -> Result<Vec<String>, Error> {
         let step = self.step("list", "");
         let mut names = Vec::new();
@@ -88,14 +88,14 @@ impl Bucket {
         Ok(())
     }
 
-    /// A small object. `None` where there is none.
+    /// Reads a small object. Returns `None` if it does not exist.
     pub fn get(&self, name: &str) -> Result<Option<String>, Error> {
         let (key, keys) = (self.key(name), self.keys.now()?);
         let action = self.signer.get_object(Some(&keys), &key);
         absent_is_none(self.wire.text(&self.step("read", name), &action, Content::None))
     }
 
-    /// Size and SHA-256 of an object, passed on to what `into` opens.
+    /// Returns size and SHA-256 of an object. Its content is written to what `into` opens.
     pub fn digest<W: io::Write>(
         &self,
         name: &str,
@@ -111,14 +111,15 @@ impl Bucket {
         Ok(digest)
     }
 
-    /// One that is not there is removed.
+    /// Removes an object. A missing object is not an error.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
         let (key, keys) = (self.key(name), self.keys.now()?);
         let action = self.signer.delete_object(Some(&keys), &key);
         absent_is_none(self.wire.text(&self.step("remove", name), &action, Content::None)).map(drop)
     }
 
-    /// Begins an upload and answers its number; nobody sees the object before [`Self::upload`] has ended.
+    /// Starts an upload and returns its ID. The object is not visible before [`Self::upload`] has
+    /// finished.
     pub fn begin(&self, name: &str) -> Result<String, Error> {
         let (key, keys, step) = (self.key(name), self.keys.now()?, self.step("write", name));
         let action = self.signer.create_multipart_upload(Some(&keys), &key);
@@ -137,17 +138,17 @@ impl Bucket {
             let answer =
                 with_retries(|| self.wire.send(&step, &action, Content::Part { file, from, length }))?;
             let tag = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
-            tags.push(tag.ok_or_else(|| step.odd(&"a part was taken without an ETag"))?.to_owned());
+            tags.push(tag.ok_or_else(|| step.odd(&"a part was accepted without an ETag"))?.to_owned());
         }
         let tags = || tags.iter().map(String::as_str);
         let keys = self.keys.now()?;
         let action = || self.signer.complete_multipart_upload(Some(&keys), &key, upload, tags());
         let text = self.wire.text(&step, &action(), Content::Bytes(action().body().as_bytes()))?;
-        // An error can come after the status, which is then that of a success.
+        // An error can follow after the status, which then is that of a success.
         CompleteMultipartUploadResponse::parse(&text).map(drop).map_err(|_| step.refused(200, &text))
     }
 
-    /// Frees what was sent of an upload that will not be finished.
+    /// Removes the parts of an upload that will not be finished.
     pub fn abort(&self, name: &str, upload: &str) -> Result<(), Error> {
         let (key, keys) = (self.key(name), self.keys.now()?);
         let action = self.signer.abort_multipart_upload(Some(&keys), &key, upload);
@@ -170,7 +171,7 @@ fn absent_is_none(answer: Result<String, S3Error>) -> Result<Option<String>, Err
     }
 }
 
-/// Start and length of each part, never more than there may be.
+/// Returns start and length of each part. The number of parts never exceeds the maximum.
 fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
     let length = PART.max(size.div_ceil(PARTS));
     (0..size.div_ceil(length)).map(move |part| (part * length, length.min(size - part * length)))

@@ -1,4 +1,4 @@
-//! Signed requests to an S3 server: bounded in memory, and tried again where that can help.
+//! Signed requests to an S3 server, with bounded memory, and with retries where they can help.
 
 use std::{
     fs::{self, File},
@@ -20,17 +20,17 @@ use super::{
     failure::{S3Error, S3Operation},
 };
 
-/// Three more tries: after half a second, 2 s, and 8 s.
+/// Three retries: after half a second, 2 s, and 8 s.
 const RETRY: ExponentialBuilder =
     ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_factor(4.0).with_max_times(3);
-/// A signature is only good for so long.
+/// Validity of a signature.
 const SIGNED: Duration = Duration::from_mins(15);
 const CONNECT: Duration = Duration::from_secs(15);
-/// Without a single byte.
+/// Timeout without a single byte.
 const STALLED: Duration = Duration::from_mins(1);
-/// Putting the parts of a large upload together takes a server minutes.
+/// Timeout of a response. A server may take minutes to assemble the parts of a large upload.
 const ANSWER: Duration = Duration::from_mins(10);
-/// Of anything but a copy.
+/// Longest response, except for a copy, in bytes.
 const LONGEST_ANSWER: u64 = 4 << 20;
 
 /// The body of a request.
@@ -38,7 +38,7 @@ const LONGEST_ANSWER: u64 = 4 << 20;
 pub enum Content<'a> {
     None,
     Bytes(&'a [u8]),
-    /// Read while it is sent.
+    /// A part of a file, which is read while it is sent.
     Part {
         file: &'a Path,
         from: u64,
@@ -49,7 +49,7 @@ pub enum Content<'a> {
 pub struct S3Client(Agent);
 
 impl S3Client {
-    /// `ca` are certificates that are trusted instead of the public ones.
+    /// `ca` contains certificates that are trusted instead of the public CAs.
     pub fn new(ca: Option<&Path>) -> Result<Self, Error> {
         let mut tls = TlsConfig::builder();
         if let Some(path) = ca {
@@ -57,7 +57,7 @@ impl S3Client {
         }
         let agent = Agent::config_builder()
             .http_status_as_error(false)
-            // A signature is for one host; and nobody sends us elsewhere.
+            // A signature is valid for one host only, and no server is expected to redirect.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .user_agent(concat!("logpilot-operator/", env!("CARGO_PKG_VERSION")))
@@ -71,7 +71,7 @@ impl S3Client {
         Ok(Self(agent))
     }
 
-    /// A small answer.
+    /// Sends a request with a small response. Retries it.
     pub fn text<'a>(
         &self,
         step: &S3Operation,
@@ -81,14 +81,14 @@ impl S3Client {
         with_retries(|| body(self.send(step, action, content)?).map_err(|error| step.unreached(&error)))
     }
 
-    /// A request that is none of S3, in one try: its status, and a small answer.
+    /// Sends a request that is not for S3, without retries. Returns its status and a small response.
     pub fn plain(&self, step: &S3Operation, request: Request<Vec<u8>>) -> Result<(u16, String), S3Error> {
         let answer = self.0.run(request).map_err(|error| step.unreached(&error))?;
         let status = answer.status().as_u16();
         Ok((status, body(answer).map_err(|error| step.unreached(&error))?))
     }
 
-    /// One try.
+    /// Sends a request once.
     pub fn send<'a, A: S3Action<'a>>(
         &self,
         step: &S3Operation,
@@ -120,7 +120,7 @@ impl S3Client {
         let text = body(answer).unwrap_or_default();
         let error = step.refused(status.as_u16(), &text);
         Err(match status.as_u16() {
-            // A bucket that is not there is more than an object that is not there.
+            // A missing bucket is a more serious error than a missing object.
             404 if !text.contains("<Code>NoSuchBucket<") => S3Error::NotFound(error),
             429 | 500.. => S3Error::Retryable(error),
             _ => S3Error::Permanent(error),
@@ -141,7 +141,7 @@ fn roots(path: &Path) -> Result<RootCerts, Error> {
         doing: "trust",
         at: path.display().to_string(),
         cause,
-        help: "the ConfigMap of `backup.s3.caConfigMap` must exist and hold certificates in PEM form under its key",
+        help: "the ConfigMap of `backup.s3.caConfigMap` must exist and contain PEM certificates under its key",
     };
     let text = fs::read(path).map_err(|error| unusable(error.to_string()))?;
     let mut found = Vec::new();
@@ -150,7 +150,7 @@ fn roots(path: &Path) -> Result<RootCerts, Error> {
             found.push(certificate);
         }
     }
-    if found.is_empty() { Err(unusable("there is no certificate in it".into())) } else { Ok(found.into()) }
+    if found.is_empty() { Err(unusable("it contains no certificates".into())) } else { Ok(found.into()) }
 }
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_more_tries_with_growing_pauses() {
+    fn three_retries_with_growing_pauses() {
         let pauses: Vec<_> = RETRY.build().map(|pause| pause.as_millis()).collect();
         assert_eq!(pauses, [500, 2000, 8000]);
     }

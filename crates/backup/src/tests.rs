@@ -1,4 +1,4 @@
-//! On real files, with writers that do not wait.
+//! Tests with real files, and with concurrent writers.
 
 use std::{
     fs,
@@ -38,7 +38,7 @@ fn of(resource: &str, uid: &str, exclusive: bool) -> Selection {
     Selection { origin: Some(Origin { resource: resource.into(), uid: uid.into() }), exclusive }
 }
 
-/// As the server keeps it: write-ahead log, and a log that is not merged by itself.
+/// Opens the database as the server does: with a write-ahead log, which is not merged automatically.
 fn open(database: &Path) -> Connection {
     let connection = Connection::open(database).unwrap();
     connection.busy_timeout(Duration::from_secs(20)).unwrap();
@@ -56,7 +56,7 @@ fn add(connection: &Connection, id: u64) {
     connection.execute("INSERT INTO logs VALUES (?1, ?2)", (id.cast_signed(), "x".repeat(200))).unwrap();
 }
 
-/// Everything in a database, in order.
+/// Returns everything in a database, in order.
 fn dump(database: &Path) -> Vec<(i64, String)> {
     let connection = Connection::open(database).unwrap();
     let mut query = connection.prepare("SELECT id, text FROM logs ORDER BY id").unwrap();
@@ -78,7 +78,7 @@ fn files_in(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn nothing_acknowledged_before_it_began_is_missing_while_servers_write() {
+fn a_backup_contains_all_previously_acknowledged_rows() {
     let (_home, database, to) = directory();
     open(&database);
     let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
@@ -102,7 +102,7 @@ fn nothing_acknowledged_before_it_began_is_missing_while_servers_write() {
         let taken = take(&database, &to, 9, at(second)).unwrap();
         let copied = dump(&to.join(&taken.file));
         let last = u64::try_from(copied.last().unwrap().0).unwrap();
-        // Without a gap, up to at least the last one that was acknowledged before.
+        // The rows have no gap, and include at least the last one that was acknowledged before.
         assert_eq!(copied.len() as u64, last);
         assert!(last >= before, "{last} of {before}");
         assert_eq!(taken.rows, last);
@@ -111,19 +111,19 @@ fn nothing_acknowledged_before_it_began_is_missing_while_servers_write() {
     stop.store(true, Ordering::Relaxed);
     writer.join().unwrap();
     assert!(all > 500, "the writer stood still");
-    // And the servers have lost nothing by being copied.
+    // The backups caused no data loss for the servers.
     assert!(dump(&database).len() as u64 >= all);
 }
 
 #[test]
-fn rows_that_are_only_in_the_log_of_a_crashed_server_are_copied() {
+fn rows_in_a_crashed_servers_log_are_copied() {
     let (home, database, to) = directory();
     let server = open(&database);
     server.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
     for id in 1..=50 {
         add(&server, id);
     }
-    // What a kill leaves: both files, no shared memory.
+    // A kill leaves both files, and no shared memory.
     let crashed = home.path().join("crashed.db");
     fs::copy(&database, &crashed).unwrap();
     fs::copy(home.path().join("logpilot.db-wal"), home.path().join("crashed.db-wal")).unwrap();
@@ -131,14 +131,14 @@ fn rows_that_are_only_in_the_log_of_a_crashed_server_are_copied() {
     let taken = take(&crashed, &to, 1, at(0)).unwrap();
     assert_eq!(dump(&to.join(&taken.file)).len(), 50);
     assert_eq!(fs::read(home.path().join("crashed.db-wal")).unwrap(), log, "the server's log was touched");
-    // The trap: the file alone.
+    // The file alone is not a usable copy.
     let alone = home.path().join("alone.db");
     fs::copy(&database, &alone).unwrap();
     assert!(matches!(take(&alone, &to, 1, at(1)), Err(Error::NoTables(_))));
 }
 
 #[test]
-fn a_backup_is_one_file_with_a_manifest_that_says_what_is_in_it() {
+fn a_backup_is_one_file_with_a_manifest() {
     let (_home, database, to) = directory();
     add(&open(&database), 1);
     let taken = take(&database, &to, 3, "2026-01-02T03:04:05.678Z".parse().unwrap()).unwrap();
@@ -158,14 +158,14 @@ fn a_backup_is_one_file_with_a_manifest_that_says_what_is_in_it() {
 }
 
 #[test]
-fn only_its_own_old_backups_are_removed_and_only_after_a_good_one() {
+fn old_backups_are_removed_after_a_good_one() {
     let (home, database, to) = directory();
     add(&open(&database), 1);
     let foreign = ["logpilot-20200102T030405.678Z.db", "notes.txt", "logpilot-20200202T030405.678Z.db.json"];
     for name in foreign {
         fs::write(to.join(name), "theirs").unwrap();
     }
-    // Unfinished work of an earlier run.
+    // Leftovers of an earlier run.
     fs::write(to.join(".logpilot-19700101T000000.000Z.db.part"), "half").unwrap();
     for second in 0..5 {
         take(&database, &to, 2, at(second)).unwrap();
@@ -176,20 +176,20 @@ fn only_its_own_old_backups_are_removed_and_only_after_a_good_one() {
     expected.sort();
     assert_eq!(files_in(&to), expected);
     assert!(take(&home.path().join("none.db"), &to, 1, at(9)).is_err());
-    assert_eq!(files_in(&to), expected, "a failed backup cost a good one");
+    assert_eq!(files_in(&to), expected, "a failed backup removed a good one");
     let taken = take(&database, &to, 1, at(10)).unwrap();
     assert_eq!((taken.available.len(), taken.pruned), (1, 2));
 }
 
-/// A backup is lost only to the retention of the resource that took it.
+/// Only the retention of the resource that took a backup removes it.
 #[test]
-fn two_resources_in_one_place_keep_their_own() {
+fn two_resources_in_one_location_keep_their_backups() {
     let (_home, database, to) = directory();
     add(&open(&database), 1);
     let (a, b) = (of("a", "1", false), of("b", "2", false));
     let mut taken = Vec::new();
     for second in 0..3 {
-        // In the same millisecond, each.
+        // Each pair in the same millisecond.
         taken.push([&a, &b].map(|it| take_of(it, &database, &to, 2, at(second)).unwrap()));
     }
     let [first, second, third] = taken.try_into().unwrap();
@@ -208,7 +208,7 @@ fn two_resources_in_one_place_keep_their_own() {
 }
 
 #[test]
-fn backups_of_earlier_versions_are_listed_and_pruned_only_where_nobody_else_writes() {
+fn backups_of_earlier_versions_need_an_exclusive_location() {
     let (_home, database, to) = directory();
     add(&open(&database), 1);
     let [old, older] = [1, 0].map(|second| take(&database, &to, 9, at(second)).unwrap().file);
@@ -237,11 +237,11 @@ fn backups_at_the_same_time_take_turns() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_told() {
+fn obstacles_are_reported() {
     let (home, database, to) = directory();
     let told = |result: Result<_, Error>| result.map(|_: Taken| ()).unwrap_err().to_string();
-    assert!(told(take(&database, &to, 1, at(0))).contains("there is no database"));
-    fs::write(&database, "this is no database at all, but long enough to be looked at as one").unwrap();
+    assert!(told(take(&database, &to, 1, at(0))).contains("does not exist"));
+    fs::write(&database, "this is no database at all, but long enough to be read as one").unwrap();
     assert!(told(take(&database, &to, 1, at(0))).contains("not a database"));
     fs::remove_file(&database).unwrap();
     add(&open(&database), 1);
@@ -277,9 +277,9 @@ fn a_damaged_backup_is_refused_and_nothing_changes() {
     fs::write(Manifest::path(&good), manifest.replace("\"logs\": 100", "\"logs\": 101")).unwrap();
     refused("rows");
     fs::write(Manifest::path(&good), manifest.replace("logpilot-1970", "logpilot-1971")).unwrap();
-    refused("it speaks of");
+    refused("it describes");
     fs::write(Manifest::path(&good), "{}").unwrap();
-    refused("no manifest");
+    refused("not a manifest");
     fs::remove_file(Manifest::path(&good)).unwrap();
     refused("cannot read");
     fs::write(Manifest::path(&good), &manifest).unwrap();
@@ -288,7 +288,7 @@ fn a_damaged_backup_is_refused_and_nothing_changes() {
 }
 
 #[test]
-fn a_database_in_use_is_not_replaced_and_the_old_one_stays_beside_the_new() {
+fn a_restore_needs_an_unused_database() {
     let (home, database, to) = directory();
     let server = open(&database);
     (1..=20).for_each(|id| add(&server, id));
@@ -296,7 +296,7 @@ fn a_database_in_use_is_not_replaced_and_the_old_one_stays_beside_the_new() {
     add(&server, 21);
     assert!(
         matches!(put_back(&backup, &database, None, at(1)), Err(Error::InUse(_))),
-        "an idle connection is use too"
+        "an idle connection counts as use"
     );
     assert_eq!(dump(&database).len(), 21);
     server.close().unwrap();
@@ -304,7 +304,7 @@ fn a_database_in_use_is_not_replaced_and_the_old_one_stays_beside_the_new() {
     assert_eq!((dump(&database).len(), restored.rows), (20, 20));
     assert_eq!(restored.before.as_deref(), Some("logpilot.db.before-restore-19700101T000001.000Z"));
     assert_eq!(dump(&home.path().join(restored.before.unwrap())).len(), 21);
-    // The server finds what it left: a database with a log, and goes on.
+    // The server finds what it left, a database in WAL mode, and continues.
     let mode: String =
         Connection::open(&database).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
@@ -312,7 +312,7 @@ fn a_database_in_use_is_not_replaced_and_the_old_one_stays_beside_the_new() {
 }
 
 #[test]
-fn an_absent_or_unreadable_database_is_replaced_with_its_stale_log() {
+fn an_absent_or_unreadable_database_is_replaced() {
     let (home, database, to) = directory();
     let server = open(&database);
     server.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
@@ -332,7 +332,7 @@ fn an_absent_or_unreadable_database_is_replaced_with_its_stale_log() {
     }
 }
 
-/// A database of 10 rows, and a backup of when it had 5.
+/// A database of 10 rows, and a backup from when it had 5.
 fn restorable() -> (TempDir, PathBuf, PathBuf) {
     let (home, database, to) = directory();
     let server = open(&database);
@@ -356,7 +356,7 @@ fn write_more(database: &Path, ids: std::ops::RangeInclusive<u64>) {
 }
 
 #[test]
-fn a_request_is_carried_out_once_whatever_came_between() {
+fn a_restore_request_runs_once() {
     let (_home, database, backup) = restorable();
     assert_eq!(ask(&backup, &database, "a"), (false, 5));
     write_more(&database, 6..=7);
@@ -364,13 +364,14 @@ fn a_request_is_carried_out_once_whatever_came_between() {
     assert_eq!(ask(&backup, &database, "b"), (false, 5));
     write_more(&database, 6..=8);
     assert_eq!(ask(&backup, &database, "a"), (true, 8), "an older one is not forgotten");
-    // Done once, the backup is not needed again: it may have been removed.
+    // After the restore the backup is not needed again: it may have been removed.
     fs::remove_file(&backup).unwrap();
     fs::remove_file(Manifest::path(&backup)).unwrap();
     assert_eq!(ask(&backup, &database, "b"), (true, 8));
 }
 
-/// What a crash right before the rename leaves: the note, and the copy under its temporary name.
+/// Creates the state after a crash immediately before the rename: the pending entry, and the copy under
+/// its temporary name.
 fn crash_before_the_rename(database: &Path, backup: &Path) {
     let part = restore::part_of(database);
     fs::copy(backup, &part).unwrap();
@@ -387,7 +388,7 @@ fn crash_before_the_rename(database: &Path, backup: &Path) {
 }
 
 #[test]
-fn after_a_crash_before_the_rename_it_is_carried_out() {
+fn a_crash_before_the_rename_repeats_the_restore() {
     let (_home, database, backup) = restorable();
     crash_before_the_rename(&database, &backup);
     assert_eq!(dump(&database).len(), 10);
@@ -397,10 +398,10 @@ fn after_a_crash_before_the_rename_it_is_carried_out() {
 }
 
 #[test]
-fn after_a_crash_after_the_rename_it_is_not_carried_out_again() {
+fn a_crash_after_the_rename_repeats_nothing() {
     let (home, database, backup) = restorable();
     let first = put_back(&backup, &database, Some("a"), at(1)).unwrap();
-    // The last write was lost: the note still stands as it was written before the rename.
+    // The last write was lost: the entry is still as it was written before the rename.
     let notes = home.path().join("logpilot.db.restored");
     let text = fs::read_to_string(&notes).unwrap();
     let pending = text.replace("\"requestId\":\"a\"", "\"requestId\":\"a\",\"pending\":true");
@@ -412,19 +413,20 @@ fn after_a_crash_after_the_rename_it_is_not_carried_out_again() {
     assert_eq!(
         (again.before, again.taken_at),
         (first.before, first.taken_at),
-        "and tells what the first one did"
+        "and returns the first result"
     );
 }
 
 #[test]
-fn a_crash_in_the_second_try_or_a_restore_by_hand_does_not_make_it_look_done() {
+fn an_interrupted_request_never_looks_completed() {
     for by_hand in [false, true] {
         let (home, database, backup) = restorable();
         crash_before_the_rename(&database, &backup);
         if by_hand {
             put_back(&backup, &database, None, at(1)).unwrap();
         } else {
-            // It settles the note, removes the old copy to make a new one, and is killed.
+            // The second attempt settles the entry, removes the old copy to make a new one, and is
+            // killed.
             History::of(&database, &restore::part_of(&database)).unwrap();
             fs::remove_file(restore::part_of(&database)).unwrap();
         }
@@ -434,7 +436,7 @@ fn a_crash_in_the_second_try_or_a_restore_by_hand_does_not_make_it_look_done() {
 }
 
 #[test]
-fn what_failed_is_not_noted_and_leaves_nothing() {
+fn a_failed_restore_leaves_no_traces() {
     let (home, database, backup) = restorable();
     let whole = fs::read(&backup).unwrap();
     fs::write(&backup, &whole[..whole.len() - 4096]).unwrap();
@@ -447,11 +449,11 @@ fn what_failed_is_not_noted_and_leaves_nothing() {
     assert_eq!(ask(&backup, &database, "a"), (false, 5));
     fs::write(home.path().join("logpilot.db.restored"), "rubbish").unwrap();
     let error = put_back(&backup, &database, Some("b"), at(1)).unwrap_err().to_string();
-    assert!(error.contains("says which restores were done"), "{error}");
+    assert!(error.contains("records the completed restores"), "{error}");
 }
 
 #[test]
-fn only_names_that_a_backup_has_can_be_restored() {
+fn only_backup_names_can_be_restored() {
     assert!(is_backup_name("logpilot-20260102T030405.678Z.db"));
     for bad in [
         "",
@@ -473,7 +475,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn restoring_a_backup_gives_what_was_backed_up(
+    fn a_restore_returns_what_was_backed_up(
         rows in prop::collection::btree_map(0_i64..10_000, ".{0,80}", 0..200),
         later in prop::collection::vec(10_000_i64..20_000, 0..20),
         merged in any::<bool>(),
@@ -497,11 +499,12 @@ proptest! {
 }
 
 #[test]
-fn a_locked_database_is_waited_for() {
+fn a_locked_database_does_not_block_a_backup() {
     let (_home, database, to) = directory();
     let server = open(&database);
     add(&server, 1);
-    // In WAL mode even a writer in the middle of a transaction is no obstacle; its rows are not in the copy.
+    // In WAL mode even a writer in the middle of a transaction does not block a backup. Its rows are
+    // not in the copy.
     server.execute_batch("BEGIN IMMEDIATE").unwrap();
     add(&server, 2);
     let started = Instant::now();

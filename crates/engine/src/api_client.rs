@@ -1,4 +1,5 @@
-//! The requests of the engine, each with its precondition and a deadline. Nothing here decides or retries.
+//! The requests of the engine. Each request has a precondition and a deadline. This module makes no
+//! decisions and never retries.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -18,21 +19,24 @@ use super::{
     resource::ResourceRef,
 };
 
-/// A read answers within this or is given up.
+/// Deadline of a read.
 pub const READ_DEADLINE: Duration = Duration::from_secs(10);
-/// A write may wait for admission webhooks (10 s by default) and etcd.
+/// Deadline of a write. A write may wait for admission webhooks (10 s by default) and etcd.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(15);
-/// Requests in flight over all resources, beside one of each: kube speaks HTTP/1.1, so each one is a connection.
+/// Maximum number of requests in flight for all resources together, in addition to one request for each
+/// resource. kube speaks HTTP/1.1, so each request is a connection.
 const IN_FLIGHT: usize = 16;
 
-/// Proves to the API server what we believe of the object; a wrong belief writes nothing.
+/// The operator's assumption about the object. The API server checks it, so a write that is based on a
+/// wrong belief changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precondition<'a> {
-    /// It does not exist: absent answers 201, present 409.
+    /// The object does not exist. The API server answers 201 if it is absent and 409 if it exists.
     Absent,
-    /// It is the one with this UID: replaced or gone answers 409 or 422.
+    /// The object has this UID. The API server answers 409 or 422 if it was replaced or deleted.
     Uid(&'a str),
-    /// It is the one with this UID, and nobody wrote it since this version: anything else answers 409.
+    /// The object has this UID, and no client has written it since this version. Anything else is
+    /// answered with 409.
     Exactly { uid: &'a str, version: u64 },
 }
 
@@ -41,27 +45,29 @@ pub struct ApiClient {
     client: kube::Client,
     own: Arc<Semaphore>,
     shared: Arc<Semaphore>,
-    reach: Arc<CircuitBreaker>,
-    term: Leadership,
+    circuit_breaker: Arc<CircuitBreaker>,
+    leadership: Leadership,
 }
 
 impl ApiClient {
     #[must_use]
-    pub fn new(client: kube::Client, term: Leadership) -> Self {
+    pub fn new(client: kube::Client, leadership: Leadership) -> Self {
         let (own, shared) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(IN_FLIGHT)));
-        Self { client, own, shared, reach: Arc::default(), term }
+        Self { client, own, shared, circuit_breaker: Arc::default(), leadership }
     }
 
-    /// The way of one resource: a request of its own at any time, whatever holds the shared ones.
+    /// The client of one resource. It can always have one request of its own in flight, even if all
+    /// shared slots are in use.
     #[must_use]
     pub fn for_resource(&self) -> Self {
         Self { own: Arc::new(Semaphore::new(1)), ..self.clone() }
     }
 
-    /// Server-side apply of a whole object under a precondition. `force` takes fields over from others.
+    /// Sends a server-side apply of a whole object with a precondition. `force` takes over fields from
+    /// other managers.
     ///
     /// # Errors
-    /// The API server's refusal, a timeout or a broken connection.
+    /// A rejection by the API server, a timeout or a broken connection.
     pub async fn apply(
         &self,
         planned: &Planned,
@@ -90,10 +96,10 @@ impl ApiClient {
         self.send("apply", planned, WRITE_DEADLINE, request).await
     }
 
-    /// Creates an object that we never write again.
+    /// Creates an object that the operator never writes again.
     ///
     /// # Errors
-    /// As [`Self::apply`]; 409 where it exists.
+    /// As [`Self::apply`]; 409 if the object exists.
     pub async fn create(&self, planned: &Planned) -> Result<Value, Error> {
         let field_manager = Some(planned.kind.domain.field_manager.to_owned());
         let parameters = PostParams { field_manager, ..PostParams::default() };
@@ -102,7 +108,7 @@ impl ApiClient {
         self.send("create", planned, WRITE_DEADLINE, request).await
     }
 
-    /// Reads one object by name; `None` where it does not exist.
+    /// Reads one object by name. Returns `None` if it does not exist.
     ///
     /// # Errors
     /// As [`Self::apply`].
@@ -111,7 +117,7 @@ impl ApiClient {
         found(self.send("get", &named(kind, key), READ_DEADLINE, request).await)
     }
 
-    /// Reads every object of a kind in a namespace, whoever made it.
+    /// Reads every object of a kind in a namespace, regardless of who created it.
     ///
     /// # Errors
     /// As [`Self::apply`].
@@ -124,10 +130,11 @@ impl ApiClient {
         Ok(items.and_then(|items| items.as_array().cloned()).unwrap_or_default())
     }
 
-    /// Deletes one object, if it is still the one with this UID. Gone already is as good.
+    /// Deletes one object if it still has this UID. An object that is already deleted counts as
+    /// success.
     ///
     /// # Errors
-    /// As [`Self::apply`]; 409 where another one took its name.
+    /// As [`Self::apply`]; 409 if another object has taken the name.
     pub async fn delete(&self, kind: &'static Kind, key: &Key, uid: &str) -> Result<(), Error> {
         let parameters = DeleteParams {
             preconditions: Some(Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() }),
@@ -137,11 +144,13 @@ impl ApiClient {
         found(self.send("delete", &named(kind, key), WRITE_DEADLINE, request).await).map(drop)
     }
 
-    /// Asks that a pod be evicted, if it is still the one with this UID and nobody wrote it since this version: one that
-    /// has got a node meanwhile stays. Disruption budgets count; no budget keeps a pod that never ran.
+    /// Requests the eviction of a pod if it still has this UID and no client has written it since this
+    /// version: a pod that has been assigned to a node in the meantime stays. Disruption budgets apply,
+    /// but no budget protects a pod that never ran.
     ///
     /// # Errors
-    /// As [`Self::apply`]; 404 where it is gone, 409 where it was written, 429 where a budget forbids it.
+    /// As [`Self::apply`]; 404 if the pod no longer exists, 409 if it was written, 429 if a budget
+    /// forbids the eviction.
     pub async fn evict(&self, kind: &'static Kind, key: &Key, uid: &str, version: u64) -> Result<(), Error> {
         let body = json!({
             "apiVersion": "policy/v1", "kind": "Eviction",
@@ -157,13 +166,14 @@ impl ApiClient {
         self.send("evict", &named(kind, key), WRITE_DEADLINE, request).await.map(drop)
     }
 
-    /// Writes the whole status of a custom resource, if no client wrote the resource since this version; with none,
-    /// whoever did. A UID would be no precondition: where the status of a custom resource is written, the API server takes
-    /// nothing else from the body, and what was meant for a resource would be told of the next one of its name. Answers the
-    /// resource as it is then; `None` where there is none of this name.
+    /// Writes the whole status of a custom resource if no client has written the resource since this
+    /// version; without a version, unconditionally. A UID would not work as a precondition: for a write
+    /// of the status, the API server ignores everything else in the body, so the status of one resource
+    /// could be written to the next one of the same name. Returns the resource as it is after the
+    /// write, or `None` if no resource has this name.
     ///
     /// # Errors
-    /// As [`Self::apply`]; 409 where it was written or replaced.
+    /// As [`Self::apply`]; 409 if the resource was written or replaced.
     pub async fn status(
         &self,
         resource: &ResourceRef,
@@ -172,7 +182,7 @@ impl ApiClient {
     ) -> Result<Option<Value>, Error> {
         let metadata = match version {
             Some(version) => json!({ "name": resource.name(), "resourceVersion": version.to_string() }),
-            // Not even `null`, which would be taken for version 0.
+            // The key must be absent: the API server takes even `null` for version 0.
             None => json!({ "name": resource.name() }),
         };
         let kind = resource.kind();
@@ -189,7 +199,8 @@ impl ApiClient {
         found(self.send("update status of", resource, WRITE_DEADLINE, request).await)
     }
 
-    /// UID and version of a custom resource as it is now; `None` where there is none of this name.
+    /// Returns the current UID and version of a custom resource, or `None` if no resource has this
+    /// name.
     ///
     /// # Errors
     /// As [`Self::apply`].
@@ -219,21 +230,22 @@ impl ApiClient {
         let turn = async {
             tokio::select! { turn = self.own.acquire() => turn, turn = self.shared.acquire() => turn }
         };
-        // A turn has a deadline of its own: behind an API server that is slow, those that wait are not given up.
+        // Waiting for a slot has a deadline of its own, so that requests that queue behind a slow API
+        // server do not use up their own deadlines.
         let Ok(_turn) = tokio::time::timeout(deadline, turn).await else {
             return Err(Error::Timeout { verb, object: object.to_string(), deadline });
         };
         let answer = async {
-            if !self.reach.wait().await {
+            if !self.circuit_breaker.wait().await {
                 return Err(not_sent("the API server cannot be reached"));
             }
-            if !self.term.may_write() {
+            if !self.leadership.may_write() {
                 return Err(not_sent("another operator may be leading now"));
             }
             let answer = self.client.request::<Value>(request).await;
             match &answer {
-                Err(error) if is_connection_refused(error) => self.reach.refused(),
-                _ => self.reach.answered(),
+                Err(error) if is_connection_refused(error) => self.circuit_breaker.refused(),
+                _ => self.circuit_breaker.answered(),
             }
             answer
         };
@@ -241,7 +253,7 @@ impl ApiClient {
     }
 }
 
-/// That there is nothing of this name is an answer.
+/// Converts "not found" into a result: `None`.
 fn found(answer: Result<Value, Error>) -> Result<Option<Value>, Error> {
     match answer {
         Err(error) if error.code() == Some(404) => Ok(None),
@@ -266,7 +278,7 @@ async fn within(
     }
 }
 
-/// `Kind namespace/name`, as errors and status name objects.
+/// Formats an object as `Kind namespace/name`, as in errors and in the status.
 #[must_use]
 pub fn named(kind: &Kind, key: &Key) -> String {
     format!("{} {key}", kind.kind)
@@ -285,25 +297,26 @@ mod tests {
     use super::{super::lease::Elector, *};
 
     #[tokio::test]
-    async fn nothing_is_sent_once_another_may_be_leading() {
+    async fn nothing_is_sent_after_leadership_may_be_lost() {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
-        let (client, term) = (kube::Client::try_from(nowhere).unwrap(), Leadership::default());
-        let writer = ApiClient::new(client.clone(), term.clone());
+        let (client, leadership) = (kube::Client::try_from(nowhere).unwrap(), Leadership::default());
+        let writer = ApiClient::new(client.clone(), leadership.clone());
         let send = async || {
             let request = http::Request::get("/").body(Vec::new()).unwrap();
             writer.send("get", &"x", READ_DEADLINE, Ok(request)).await.unwrap_err().to_string()
         };
         assert!(!send().await.contains("not sent"));
-        let _elector = Elector::new(client, "n", "l", "me".into(), term);
+        let _elector = Elector::new(client, "n", "l", "me".into(), leadership);
         let told = send().await;
         assert!(told.contains("not sent"), "{told}");
     }
 
-    /// A port that nobody listens on, as while an API server is replaced; and one that closes at once, as a proxy does that
-    /// took the connection: what became of that request is not known, and the next one may fare better.
+    /// Covers a port with no listener, as while an API server is replaced, and a port that closes each
+    /// connection immediately, as a proxy does after it accepts one. In the second case the fate of the
+    /// request is unknown, and the next one may succeed.
     /// Fault catalogue: F15.
     #[tokio::test]
-    async fn what_cannot_be_reached_is_asked_by_one_for_all() {
+    async fn one_request_probes_an_unreachable_api_server() {
         let closing = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = closing.local_addr().unwrap();
         tokio::spawn(async move { while closing.accept().await.is_ok() {} });

@@ -1,5 +1,5 @@
-//! Brings the live objects to the plan: only what differs is written, without a read, under a precondition
-//! that makes writing over a foreign object impossible.
+//! Makes the live objects match the plan. Only differences are written, without a read, and with a
+//! precondition that makes it impossible to overwrite a foreign object.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,33 +31,38 @@ use super::{
     plan::{Plan, Planned, Replicas},
     retry::Retry,
     standing::{Obstacle, Standing, lookalike},
-    write_backoff::{Why, WriteBackoff},
+    write_backoff::{BackoffReason, WriteBackoff},
 };
 
-/// Writes in flight for one resource, so that one large plan leaves room for others.
+/// Maximum number of writes in flight for one resource, so that one large plan leaves capacity for
+/// others.
 const IN_FLIGHT: usize = 8;
-/// Between two repairs of a number of pods that the data depends on: an autoscaler scales every 15 s.
+/// Pause between two reverts of a number of pods that the data depends on. An autoscaler scales every
+/// 15 s.
 const ENFORCED: Retry = Retry::new(backoff::FIRST, Duration::from_secs(10));
 
-/// What applying needs beside the plan.
+/// Everything that apply needs in addition to the plan.
 pub struct Applier<'a> {
     pub writer: &'a ApiClient,
     pub cache: &'a ObjectCache,
     pub normalised: &'a AcceptedDivergence,
-    pub rests: &'a WriteBackoff,
+    pub write_backoff: &'a WriteBackoff,
     pub owner: &'a Owner,
 }
 
 impl Applier<'_> {
-    /// Writes what differs, wave by wave. A wave that did not settle holds the next one back. Within a wave an object is
-    /// written after those that it depends on, and not at all while one of them is somebody else's.
+    /// Writes the differences, wave by wave. A wave that did not settle blocks the next one. Within a
+    /// wave, an object is written after those that it depends on, and not at all while one of them is
+    /// foreign.
     ///
-    /// `snapshot` is the view that the plan was made from: a claim that disappears in between must be missed, not made.
+    /// `snapshot` is the view that the plan was computed from: a PVC that disappears in between must be
+    /// reported as missing, not created.
     pub async fn apply(&self, plan: &Plan, snapshot: &Snapshot) -> Outcome {
         let objects = plan.in_apply_order();
         let dependencies = dependencies::of(&objects);
         let used: BTreeSet<usize> = dependencies.iter().flatten().copied().collect();
-        // Each of dozens would wait as long, and the reconcile be given up before it could say why.
+        // Each of dozens of objects would wait as long, and the reconcile would time out before it
+        // could report the cause.
         let unanswered = AtomicBool::new(false);
         let mut done: BTreeMap<usize, (AppliedObject, Standing)> = BTreeMap::new();
         for batch in dependencies::batches(&objects, &dependencies) {
@@ -82,7 +87,7 @@ impl Applier<'_> {
         Outcome { steps: done.into_values().map(|(step, _)| step).collect(), ..Outcome::default() }
     }
 
-    /// One object's turn. `used` says whether others depend on it.
+    /// Processes one object. `used` says whether other objects depend on it.
     async fn step(
         &self,
         planned: &Planned,
@@ -123,7 +128,7 @@ impl Applier<'_> {
         };
         match decision {
             Decision::Skip(result) => result,
-            _ if unanswered.load(Relaxed) => wait("waits: another request was not answered".to_owned()),
+            _ if unanswered.load(Relaxed) => wait("waits: another request got no response".to_owned()),
             decision => {
                 let carry_out = || self.carry_out(decision, planned, snapshot);
                 let policy = if planned.replicas == Replicas::Enforced { ENFORCED } else { backoff::FAILURE };
@@ -132,8 +137,8 @@ impl Applier<'_> {
         }
     }
 
-    /// Attempts a write, unless the object is backing off after a rejection or after too many reverts. `policy` is for
-    /// the pauses after too many repairs.
+    /// Attempts a write, unless the object is backing off after a rejection or after too many reverts.
+    /// `policy` sets the pauses after too many reverts.
     pub(super) async fn unless_backing_off<Try: Future<Output = ApplyResult>>(
         &self,
         id: &Id,
@@ -141,14 +146,14 @@ impl Applier<'_> {
         policy: Retry,
         attempt: impl FnOnce() -> Try,
     ) -> ApplyResult {
-        match self.rests.blocked_reason(id, wanted) {
-            Some(Why::Refused(error)) => return ApplyResult::Failed(error),
-            Some(Why::Contested) => return contested(),
-            Some(Why::Known(result)) => return result,
+        match self.write_backoff.blocked_reason(id, wanted) {
+            Some(BackoffReason::Refused(error)) => return ApplyResult::Failed(error),
+            Some(BackoffReason::Contested) => return contested(),
+            Some(BackoffReason::Known(result)) => return result,
             None => {}
         }
         let result = attempt().await;
-        self.rests.record(id, wanted, policy, &result);
+        self.write_backoff.record(id, wanted, policy, &result);
         result
     }
 
@@ -177,7 +182,7 @@ impl Applier<'_> {
         }
     }
 
-    /// Deletes what has to be made again, which it is when it is gone.
+    /// Deletes an object that has to be recreated. It is recreated once the deletion is complete.
     async fn delete_for_recreate(
         &self,
         planned: &Planned,
@@ -188,7 +193,8 @@ impl Applier<'_> {
         Ok(ApplyResult::Deleted)
     }
 
-    /// This one and no later one of its name; it counts as on its way out from then on.
+    /// Deletes this object and no later one of the same name. From then on the cache treats it as being
+    /// deleted.
     pub(super) async fn delete(&self, child: &Child) -> Result<(), Error> {
         self.writer.delete(child.kind, &child.key, &child.uid).await?;
         self.cache.mark_deleting(child);
@@ -208,7 +214,8 @@ impl Applier<'_> {
             Err(error) if error.code() == Some(409) => error,
             Err(error) => return Err(error),
         };
-        // It exists after all. Ours, where the last one we knew is still there and only left our watch.
+        // The object exists after all. It is the operator's if it is the last known one, which still
+        // exists and only left the watch.
         if let Some(gone) = gone {
             match self.writer.apply(planned, body.clone(), Precondition::Uid(&gone.uid), true).await {
                 Ok(answer) => {
@@ -222,24 +229,25 @@ impl Applier<'_> {
         self.resolve_conflict(planned, Some(refused)).await
     }
 
-    /// One read decides about an object that exists and is not known to be ours; `refused` says that it could not be made.
+    /// Reads an object that exists and is not known to be the operator's, and decides what to do about it.
+    /// `refused` is the error of the attempt to create it, if there was one.
     async fn resolve_conflict(
         &self,
         planned: &Planned,
         refused: Option<Error>,
     ) -> Result<ApplyResult, Error> {
         let gone = || {
-            let message = "is gone; looking again".to_owned();
+            let message = "no longer exists; reading it again".to_owned();
             refused.clone().map_or(Ok(ApplyResult::Waiting { reason: "Progressing", message }), Err)
         };
         let Some(live) = self.writer.get(planned.kind, &planned.key).await? else { return gone() };
         let Some(child) = Child::read(planned.kind, &live) else { return gone() };
         match self.owner.of(&child) {
             Ownership::Ours | Ownership::Lookalike if child.deleting => Ok(terminating(planned)),
-            // What the next waves are planned for was seen otherwise than it is.
+            // The observed state differs from the one that the next waves were planned for.
             Ownership::Ours if planned.kind.wave == 0 || is_undecided(planned, &child) => {
                 self.cache.upsert(child);
-                let message = "exists already, though it was not seen; planning again".to_owned();
+                let message = "exists already but was not in the cache; planning again".to_owned();
                 Ok(ApplyResult::Waiting { reason: "Progressing", message })
             }
             Ownership::Ours => {
@@ -248,7 +256,7 @@ impl Applier<'_> {
                     || child.digest == Some(fingerprint::of_desired(&body));
                 self.cache.upsert(child.clone());
                 if in_sync {
-                    // Our own create, whose answer was lost.
+                    // The operator created it itself, and the response was lost.
                     return Ok(ApplyResult::InSync);
                 }
                 self.update(planned, body, &child.uid, replicas_at_stake.then_some(child.version)).await
@@ -260,19 +268,20 @@ impl Applier<'_> {
                     return Ok(conflict(lookalike(&path)));
                 }
                 let (body, _) = live_body(planned, &child);
-                // As it was judged: what is changed meanwhile is judged again.
+                // The precondition is the state that was evaluated: an object that changes in the
+                // meantime is evaluated again.
                 let judged = Precondition::Exactly { uid: &child.uid, version: child.version };
                 let answer = self.writer.apply(planned, body.clone(), judged, true).await?;
                 self.record(planned, &body, &answer);
-                info!(object = %planned, owner = %self.owner.resource.key(), "taken back: it has our labels and says what is planned");
+                info!(object = %planned, owner = %self.owner.resource.key(), "adopted: it has the operator's labels and matches the plan");
                 Ok(ApplyResult::Updated)
             }
             Ownership::Foreign(foreign) => Ok(conflict(foreign)),
         }
     }
 
-    /// Writes an object that we know. `at_version` is given where a number of pods is at stake that an autoscaler may
-    /// be changing right now.
+    /// Writes a known object. `at_version` is set if the write contains a number of pods that an
+    /// autoscaler may be changing at the same time.
     async fn update(
         &self,
         planned: &Planned,
@@ -292,11 +301,13 @@ impl Applier<'_> {
             if replaced(&error) {
                 return Err(error);
             }
-            // The autoscaler has scaled: its value is its own now, and leaving the field out keeps it.
+            // The autoscaler has scaled. It now owns its value, and omitting the field keeps that
+            // value.
             let (body, precondition) = if error.message().contains(".spec.replicas") {
                 (without_replicas(planned), Precondition::Uid(uid))
             } else {
-                // Others hold other fields of ours. Taking them over may not write a stale number of pods.
+                // Other managers own other fields of the plan. Taking those over must not write a stale
+                // number of pods.
                 (body, Precondition::Exactly { uid, version })
             };
             let answer = self.writer.apply(planned, body.clone(), precondition, true).await?;
@@ -307,7 +318,8 @@ impl Applier<'_> {
             && error.code() == Some(422)
             && error.message().contains("immutable")
         {
-            // Its name is the hash of its data: other data under this name is nobody's configuration.
+            // The name is the hash of the data, so an object with other data under this name is of no
+            // use to anyone.
             self.writer.delete(planned.kind, &planned.key, uid).await?;
             let answer = self.writer.apply(planned, body.clone(), Precondition::Absent, true).await?;
             self.record(planned, &body, &answer);
@@ -316,7 +328,8 @@ impl Applier<'_> {
         Err(error)
     }
 
-    /// Takes the answer to a write as the newest view, so that its event is no news.
+    /// Stores the response to a write as the newest view, so that the resulting watch event is not a
+    /// change.
     fn record(&self, planned: &Planned, body: &Value, answer: &Value) {
         let Some(child) = Child::read(planned.kind, answer) else { return };
         let pair = (fingerprint::of_desired(body), child.digest);
@@ -336,7 +349,7 @@ fn verb(result: &ApplyResult) -> &'static str {
     }
 }
 
-/// A refusal of the UID that we believed in: the object was replaced, or is gone.
+/// Returns whether the API server rejected the expected UID: the object was replaced or deleted.
 pub(super) fn replaced(error: &Error) -> bool {
     match error.code() {
         Some(409) => error.message().contains("uid") || error.message().contains("UID"),
@@ -345,10 +358,10 @@ pub(super) fn replaced(error: &Error) -> bool {
     }
 }
 
-/// What an object's step comes to after an error: what passes by itself is waited for.
+/// Converts an error into the result of an object's step. A failure that passes by itself is a wait.
 pub(super) fn failed(error: Error) -> ApplyResult {
     if replaced(&error) || (error.disposition() == Disposition::Refresh && error.code() != Some(404)) {
-        return ApplyResult::Waiting { reason: "Progressing", message: format!("{error}; looking again") };
+        return ApplyResult::Waiting { reason: "Progressing", message: format!("{error}; reading it again") };
     }
     if error.reason() == "NamespaceTerminating" {
         return ApplyResult::Waiting { reason: "NamespaceTerminating", message: error.message() };

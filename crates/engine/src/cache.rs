@@ -1,5 +1,5 @@
-//! What is live, as digests: fed by the watches and by the answers to our own writes, read by reconciles.
-//! The lock is held for map operations only, never over an await.
+//! Cache of live objects, reduced to digests. The watches and the responses to the operator's own
+//! writes fill it; reconciles read it. The lock is held for map operations only, never across an await.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -9,41 +9,42 @@ use std::{
 
 use super::{
     child::Child,
-    health::ObservedStatus,
     kind::{Kind, Management, Nature},
     plan::Key,
     resource::ResourceRef,
 };
 
-/// Names any watched object.
+/// Identifies any watched object.
 pub type Id = (&'static Kind, Key);
 
-/// How far the watch of one kind is.
+/// Progress of the watch of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SyncState {
-    /// No list has completed: absence means nothing yet.
+    /// No list has completed, so the absence of an object means nothing yet.
     #[default]
     Pending,
-    /// A list completed once; what is not here does not exist.
+    /// A list has completed. An object that is not in the cache does not exist.
     Synced,
     /// The API server does not serve this optional kind.
     NotServed,
-    /// The list fails; the message says why.
+    /// The list fails. The message says why.
     Failing(String),
-    /// A list completed once, and no other may follow: what is known grows old. The message says why.
+    /// A list completed once, but further lists fail, so the cached view gets stale. The message says
+    /// why.
     Stale(String),
 }
 
-/// The children of one resource at one moment.
+/// The objects of one resource at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub children: BTreeMap<(&'static str, Key), Arc<Child>>,
-    /// Children that left their watch, as they were: deleted, or without the label that it goes by.
+    /// Objects that left their watch, in their last known state: they were deleted, or lost the label
+    /// that the watch selects by.
     pub gone: HashMap<Id, Arc<Child>>,
     pub coverage: HashMap<&'static Kind, SyncState>,
 }
 
-/// Losses that are remembered of one resource.
+/// Maximum number of disappeared objects that are remembered for one resource.
 const MAX_REMEMBERED_DELETIONS: usize = 1024;
 
 impl Snapshot {
@@ -56,15 +57,13 @@ impl Snapshot {
         self.children.values().filter(move |child| child.kind == kind)
     }
 
-    /// Whether a Job has pods and none of them was given a node: it has done nothing yet. One whose pods are not seen may have.
+    /// Returns whether a Job has pods and none of them was assigned to a node: the Job has done nothing
+    /// yet. If no pod of the Job is visible, it may have started.
     #[must_use]
     pub fn has_not_begun(&self, job: &str) -> bool {
-        let mut pods = self.children.values().filter_map(|child| match &child.detail {
-            ObservedStatus::Pod(pod) if pod.job.as_deref() == Some(job) => Some(pod),
-            _ => None,
-        });
-        let first = pods.next();
-        first.is_some_and(|first| first.node.is_none() && pods.all(|pod| pod.node.is_none()))
+        let parts = self.children.values().filter_map(|child| child.observed.part_of_run());
+        let mut begun = parts.filter(|(run, _)| *run == job).map(|(_, begun)| begun);
+        begun.next().is_some_and(|first| !first && begun.all(|begun| !begun))
     }
 
     #[must_use]
@@ -72,8 +71,9 @@ impl Snapshot {
         self.coverage.get(kind).cloned().unwrap_or_default()
     }
 
-    /// Without the pods and Jobs of other namespaces, and what is watched beside them: labels are all that says whose they
-    /// are, and anybody may write those where he may make pods.
+    /// Removes the pods and Jobs of other namespaces, and the kinds that are watched with them. Only
+    /// their labels say which resource they belong to, and anyone who may create pods can set those
+    /// labels.
     #[must_use]
     pub fn running_in(mut self, namespace: &str) -> Self {
         let by_label = |child: &Child| {
@@ -94,20 +94,21 @@ pub struct ObjectCache {
 struct Inner {
     owners: HashMap<ResourceRef, ResourceObjects>,
     owner_of: HashMap<Id, ResourceRef>,
-    /// Every namespace, ours or not: a plan must know whose the ones are that it names.
+    /// Every namespace, including foreign ones: a plan must know who owns the namespaces that it names.
     namespaces: HashMap<String, Arc<Child>>,
     coverage: HashMap<&'static Kind, SyncState>,
-    /// Resources that live, whose losses are worth remembering; each with the UIDs of what was being deleted already when it
-    /// was first looked at.
+    /// Existing resources, for which disappeared objects are remembered. Each has the UIDs of the
+    /// objects that were already being deleted when the resource was first seen.
     tracked: HashMap<ResourceRef, HashSet<String>>,
-    /// At which version an object left its watch, by UID: an answer to a write may come after the event of a deletion
-    /// that followed it, and must not bring the object back.
+    /// The version at which an object left its watch, by UID. The response to a write may arrive after
+    /// the event of a later deletion, and must not bring the object back.
     tombstones: HashMap<String, (u64, Instant)>,
 }
 
-/// An answer comes within the deadline of its request, which is far less than this.
+/// Lifetime of a tombstone: a response arrives within the deadline of its request, which is far
+/// shorter.
 const LATE_RESPONSE_WINDOW: Duration = Duration::from_mins(2);
-/// From so many on the old ones are cleared away.
+/// From this number on, old tombstones are removed.
 const MAX_TOMBSTONES: usize = 1024;
 
 #[derive(Default)]
@@ -118,17 +119,19 @@ struct ResourceObjects {
 
 impl ObjectCache {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every critical section leaves the maps whole, so a poisoned lock is still good.
+        // Every critical section leaves the maps consistent, so the data behind a poisoned lock is
+        // still valid.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a live object in; answers the resources whose view changed.
+    /// Adds or updates a live object. Returns the resources whose view changed.
     pub fn upsert(&self, child: Child) -> Vec<ResourceRef> {
         self.lock().upsert(child)
     }
 
-    /// We deleted an object, or found it deleted: not to be deleted twice, in view or out of it. The event may have been
-    /// faster than the answer to the delete, and then the object must not come back.
+    /// Marks an object that the operator deleted, or found deleted, so that it is not deleted twice,
+    /// whether or not it is in view. The event may arrive before the response to the delete request; in
+    /// that case the object must not come back.
     pub fn mark_deleting(&self, child: &Child) {
         let mut inner = self.lock();
         let id: Id = (child.kind, child.key.clone());
@@ -147,14 +150,14 @@ impl ObjectCache {
         }
     }
 
-    /// An object left its watch; answers the resources whose view changed.
+    /// Removes an object that left its watch. Returns the resources whose view changed.
     pub fn remove(&self, child: &Child) -> Vec<ResourceRef> {
         let mut inner = self.lock();
         inner.record_tombstone(child);
         inner.remove(child.kind, &child.key, &child.uid)
     }
 
-    /// Replaces everything of a kind by a complete list; answers the resources whose view changed.
+    /// Replaces all objects of a kind with a complete list. Returns the resources whose view changed.
     pub fn replace_all(&self, kind: &'static Kind, list: Vec<Child>) -> Vec<ResourceRef> {
         let mut inner = self.lock();
         let mut changed = Vec::new();
@@ -173,8 +176,9 @@ impl ObjectCache {
         changed
     }
 
-    /// Notes why a kind cannot be listed; answers whether that is news. After a complete list what was listed stays
-    /// the best view there is, and only a right that is gone is worth a word: `forbidden`.
+    /// Records why a kind cannot be listed. Returns whether that is new. After a complete list, the
+    /// listed objects remain the best available view, and only a lost permission (`forbidden`) is worth
+    /// reporting.
     pub fn mark_failing(&self, kind: &'static Kind, message: &str, forbidden: bool) -> bool {
         let mut inner = self.lock();
         let coverage = inner.coverage.entry(kind).or_default();
@@ -186,7 +190,8 @@ impl ObjectCache {
         std::mem::replace(coverage, now.clone()) != now
     }
 
-    /// An optional kind is not served (any more); its objects went with it.
+    /// Records that an optional kind is not served, or no longer served. Its objects were deleted with
+    /// it.
     pub fn mark_not_served(&self, kind: &'static Kind) {
         let mut inner = self.lock();
         for (key, uid) in inner.known(kind) {
@@ -200,7 +205,7 @@ impl ObjectCache {
         self.lock().coverage.get(kind).cloned().unwrap_or_default()
     }
 
-    /// The children of one resource now.
+    /// Returns the current objects of one resource.
     #[must_use]
     pub fn snapshot(&self, owner: &ResourceRef) -> Snapshot {
         let inner = self.lock();
@@ -217,7 +222,7 @@ impl ObjectCache {
         self.lock().namespaces.get(name).cloned()
     }
 
-    /// A resource lives: what it loses from now on is remembered.
+    /// Records that a resource exists. From now on its disappeared objects are remembered.
     pub fn track(&self, owner: &ResourceRef) {
         let mut inner = self.lock();
         if !inner.tracked.contains_key(owner) {
@@ -227,7 +232,8 @@ impl ObjectCache {
         }
     }
 
-    /// Forgets a resource that is gone; children that outlive it leave as their own events come.
+    /// Forgets a resource that no longer exists. Objects that outlive it are removed by their own
+    /// events.
     pub fn forget(&self, owner: &ResourceRef) {
         let mut inner = self.lock();
         inner.tracked.remove(owner);
@@ -239,7 +245,7 @@ impl ObjectCache {
         }
     }
 
-    /// Number of children held, for metrics.
+    /// Number of cached objects, for metrics.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().owner_of.len()
@@ -267,7 +273,7 @@ impl Inner {
     }
 
     fn record_tombstone(&mut self, child: &Child) {
-        // Only what we write can have a late answer.
+        // Only kinds that the operator writes can have a late response.
         if child.kind.management == Management::ReadOnly {
             return;
         }
@@ -284,7 +290,7 @@ impl Inner {
             return Vec::new();
         }
         let id: Id = (child.kind, child.key.clone());
-        // Each name is kept once.
+        // Each name is stored once.
         let known =
             |name: ResourceRef| self.owners.get_key_value(&name).map_or(name, |(known, _)| known.clone());
         let labelled = child.labelled.take().map(known);
@@ -295,7 +301,8 @@ impl Inner {
             self.namespaces.insert(child.key.name.clone(), Arc::clone(&child));
         }
         let before = self.owner_of.get(&id).cloned();
-        // Labels and references can be stripped by hand; an object that was somebody's stays theirs while it is the same one.
+        // Users can remove labels and references. An object that belonged to a resource still belongs
+        // to it while its UID is the same.
         let owner = child.resource().map(known).or_else(|| {
             before.clone().filter(|owner| self.find(owner, &id).is_some_and(|old| old.uid == child.uid))
         });
@@ -313,7 +320,7 @@ impl Inner {
             && old.uid == child.uid
         {
             if old.version > child.version {
-                return changed; // older than the answer to our own write
+                return changed; // older than the response to the operator's own write
             }
             if old.same_as(&child) {
                 self.insert(&owner, id, child);
@@ -342,20 +349,23 @@ impl Inner {
         }
         let id: Id = (kind, key.clone());
         let Some(owner) = self.owner_of.get(&id).cloned() else { return Vec::new() };
-        // A late event of an object that was replaced meanwhile says nothing of its successor.
+        // A late event of an object that was replaced in the meantime says nothing about its successor.
         let Some(family) = self.owners.get_mut(&owner) else { return Vec::new() };
         let place = (kind.plural, key.clone());
         let Some(child) = family.children.get(&place).filter(|child| child.uid == uid).cloned() else {
             return Vec::new();
         };
         family.children.remove(&place);
-        // Memory of what is gone is for the kinds we keep in shape; pods, Jobs and their like come and go.
+        // Disappeared objects are remembered only for kinds that the operator maintains. Pods, Jobs and
+        // similar kinds are short-lived.
         let tracked = self.tracked.get(&owner);
-        // Nor is what an earlier resource of the name left behind a loss of this one.
+        // An object that an earlier resource of the same name left behind is not a loss of this
+        // resource either.
         if tracked.is_some_and(|dying| !dying.contains(uid))
             && !matches!(kind.management, Management::ReadOnly | Management::RunToCompletion)
         {
-            // Each configuration leaves one, and whoever writes our labels any number.
+            // Each configuration leaves one entry, and a client that sets the operator's labels can
+            // leave any number.
             if family.gone.len() >= MAX_REMEMBERED_DELETIONS {
                 family.gone.retain(|(kind, _), gone| {
                     kind.management == Management::Retained || gone.replicas.is_some()
@@ -409,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn the_echo_of_our_own_write_and_what_is_older_start_nothing() {
+    fn own_writes_and_older_events_trigger_nothing() {
         let cache = known();
         assert_eq!(cache.upsert(child("a", 5, 2)), [cr()]);
         assert!(cache.upsert(child("a", 5, 2)).is_empty(), "the echo");
@@ -420,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_deletion_of_a_replaced_object_does_not_take_its_successor() {
+    fn a_late_deletion_event_keeps_the_successor() {
         let cache = known();
         cache.upsert(child("a", 5, 2));
         cache.upsert(child("b", 9, 2));
@@ -429,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_after_the_event_of_a_deletion_brings_nothing_back() {
+    fn a_late_response_does_not_revive_an_object() {
         let cache = known();
         cache.upsert(child("a", 5, 2));
         cache.remove(&child("a", 8, 2));
@@ -440,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_remembered_while_its_resource_lives() {
+    fn deletions_are_remembered_while_the_resource_exists() {
         let cache = known();
         cache.upsert(child("a", 5, 7));
         assert_eq!(cache.remove(&child("a", 6, 7)), [cr()]);
@@ -458,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_on_its_way_out_before_a_resource_came_is_not_missed_by_it() {
+    fn objects_terminating_before_the_resource_are_not_missed() {
         let cache = ObjectCache::default();
         cache.upsert(Child { deleting: true, ..child("a", 5, 7) });
         cache.track(&cr());
@@ -470,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complete_list_takes_out_what_is_not_in_it_and_says_that_the_kind_is_known() {
+    fn a_complete_list_replaces_and_syncs_the_kind() {
         let cache = known();
         cache.upsert(child("a", 5, 2));
         assert_eq!(cache.coverage(&DEPLOYMENT), SyncState::Pending);
@@ -491,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_whose_labels_are_stripped_stays_its_owner_s() {
+    fn an_object_without_labels_keeps_its_owner() {
         let cache = known();
         cache.upsert(child("a", 5, 2));
         let mut stripped = object("a", 6, 2);
@@ -501,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_are_known_whoever_owns_them_and_pods_leave_no_memory() {
+    fn foreign_namespaces_are_cached_and_deleted_pods_forgotten() {
         let cache = known();
         let namespace = json!({ "metadata": { "name": "theirs", "uid": "x", "resourceVersion": "1" } });
         let namespace = Child::read(&NAMESPACE, &namespace).unwrap();
@@ -516,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_of_another_namespace_do_not_count_whatever_their_labels_say() {
+    fn pods_of_other_namespaces_do_not_count() {
         let cache = known();
         let with = |kind: &'static Kind, uid: &str, namespace: &str| {
             let mut object = object(uid, 3, 0);
@@ -535,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_and_deleted_without_end_is_not_remembered_without_end() {
+    fn remembered_deletions_are_bounded() {
         let cache = known();
         let lose = |kind: &'static Kind, name: &str| {
             let mut object = object(name, 3, 0);

@@ -1,5 +1,5 @@
-//! What is kept of a live object: who it is, whose, a digest of what is ours, and a few integers.
-//! About 0.3 KB instead of the tens of KB of the object itself.
+//! The part of a live object that the operator keeps: its identity, its owner, a digest of the
+//! operator's fields, and a few integers. About 0.3 KB instead of the tens of KB of the whole object.
 
 use std::fmt;
 
@@ -9,37 +9,38 @@ use serde_json::Value;
 
 use super::{
     INSTANCE_LABEL, MANAGED_BY_LABEL, fingerprint,
-    health::ObservedStatus,
     kind::{Domain, Kind},
+    observed::{Observe, Observed},
     plan::Key,
     resource::ResourceRef,
 };
 
-/// A live object, reduced.
+/// A live object, reduced to what the operator keeps.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Child {
     pub kind: &'static Kind,
     pub key: Key,
     pub uid: String,
-    /// Order of its writes. Resource versions of one resource are ordered since Kubernetes 1.35 and were before by
-    /// construction; where one does not parse this is 0 and every event is taken as it comes.
+    /// Orders the writes of one object. Kubernetes guarantees the order of resource versions within one
+    /// API resource since 1.35; earlier versions have it by construction. A version that does not parse
+    /// is 0, and every event is then accepted as it arrives.
     pub version: u64,
     pub controller: Option<Controller>,
-    /// The resource that its labels name, where they say that we manage it.
+    /// The resource that the labels name, if they say that the operator manages the object.
     pub labelled: Option<ResourceRef>,
     pub deleting: bool,
-    /// Digest of what we applied; `None` where we have no entry.
+    /// Digest of the fields that the operator applied. `None` if it has no entry in `managedFields`.
     pub digest: Option<u64>,
-    /// Our entry owns `spec.replicas`.
+    /// True if the operator's entry owns `spec.replicas`.
     pub owns_replicas: bool,
-    /// The other manager that owns `spec.replicas`, with its subresource. It says who scaled last, not whether that
-    /// autoscaler still exists.
+    /// The other manager that owns `spec.replicas`, with its subresource. It shows who scaled last, not
+    /// whether that autoscaler still exists.
     pub scaled_by: Option<String>,
-    /// Our mark that replicas were handed to an autoscaler of the plan.
+    /// The operator's mark that an autoscaler of the plan sets the replicas.
     pub handed_over: bool,
     pub replicas: Option<i64>,
-    pub detail: ObservedStatus,
+    pub observed: Observed,
 }
 
 /// The controlling owner reference.
@@ -54,7 +55,7 @@ pub struct Controller {
 const REPLICAS: &str = "/f:spec/f:replicas";
 
 impl Child {
-    /// Reduces a live object. `None` where it has no name or UID, which no stored object lacks.
+    /// Reduces a live object. Returns `None` if it has no name or UID; every stored object has both.
     #[must_use]
     pub fn read(kind: &'static Kind, live: &Value) -> Option<Self> {
         let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
@@ -88,17 +89,23 @@ impl Child {
                 .and_then(Value::as_str)
                 == Some(handed_over.1),
             replicas: live.pointer("/spec/replicas").and_then(Value::as_i64),
-            detail: ObservedStatus::read(kind, live),
+            observed: (kind.observe)(live, kind.domain),
         })
     }
 
-    /// Whether the owner with this UID controls it.
+    /// Returns the object's status, if objects of its kind have one of this type.
+    #[must_use]
+    pub fn observed<T: Observe>(&self) -> Option<&T> {
+        self.observed.get()
+    }
+
+    /// Returns whether the owner with this UID controls the object.
     #[must_use]
     pub fn is_controlled_by(&self, uid: &str) -> bool {
         self.controller.as_ref().is_some_and(|controller| controller.uid == uid)
     }
 
-    /// The resource of ours that controls it.
+    /// Returns the resource of the operator's API group that controls the object.
     #[must_use]
     pub fn controlling(&self) -> Option<ResourceRef> {
         let controller = self.controller.as_ref()?;
@@ -107,7 +114,8 @@ impl Child {
         ResourceRef::of_object(kind, self.key.namespace.as_deref(), &controller.name)
     }
 
-    /// Whose it is: its controller's, where that is of our group, else the one's that its labels name.
+    /// Returns the resource that the object belongs to: its controller if that is of the operator's API
+    /// group, otherwise the resource that its labels name.
     #[must_use]
     pub fn resource(&self) -> Option<ResourceRef> {
         let group = self.kind.domain.owner_group;
@@ -117,13 +125,15 @@ impl Child {
         }
     }
 
-    /// Whether the number of pods is not ours, though no autoscaler of a plan was given it.
+    /// Returns whether another manager owns the number of pods although no autoscaler of a plan was
+    /// given it.
     #[must_use]
     pub fn is_scaled_by_others(&self) -> bool {
         self.replicas.is_some() && !self.owns_replicas && !self.handed_over
     }
 
-    /// Whether two readings of one object mean the same to us: an event that changes nothing else starts nothing.
+    /// Returns whether two readings of one object are equivalent for the operator. An event without any
+    /// other change triggers nothing.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
         let version = other.version;
@@ -156,7 +166,8 @@ impl fmt::Display for Child {
     }
 }
 
-/// An object on its way from the API server to a [`Child`]: the watcher needs metadata, we need the rest.
+/// An object between the API server and [`Child`]: the watcher needs the metadata, and the operator
+/// needs the rest.
 #[derive(Clone, Debug)]
 pub struct Raw {
     meta: ObjectMeta,

@@ -1,5 +1,6 @@
-//! Whether the API server can be reached at all. While it cannot, one request a second asks, for all resources: each of
-//! hundreds would otherwise try every few seconds, and meet an API server that has just come back all at once.
+//! Circuit breaker for an unreachable API server. While it is open, one probe request per second is
+//! sent on behalf of all resources. Otherwise each of hundreds of resources would retry every few
+//! seconds, and all of them would hit an API server that has just come back.
 
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// Connections that nobody took, one after the other, until it counts as away. Of several API servers behind one address
-/// a single one may be.
+/// Number of consecutive connection attempts that nothing accepts until the API server counts as
+/// unreachable. If several API servers share one address, a single one may be down.
 const FAILURES: u32 = 3;
-/// From one request that asks to the next.
+/// Pause between two probe requests.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
@@ -21,9 +22,9 @@ pub struct CircuitBreaker {
 
 #[derive(Default)]
 struct State {
-    /// Since the last answer.
+    /// Failures since the last response.
     failures: u32,
-    /// When the next request may ask.
+    /// When the next probe request may be sent.
     next: Option<Instant>,
 }
 
@@ -34,7 +35,8 @@ impl State {
 }
 
 impl CircuitBreaker {
-    /// Waits while the API server is away, until somebody has asked; whether to send.
+    /// Waits while the API server is unreachable, until a probe has finished. Returns whether to send
+    /// the request.
     pub async fn wait(&self) -> bool {
         let mut states = self.state.subscribe();
         let before = states.borrow_and_update().failures;
@@ -56,7 +58,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Whether this one may be sent: nothing is wrong, or it is the one that asks.
+    /// Returns whether this request may be sent: the breaker is closed, or this request is the probe.
     fn ask(&self) -> bool {
         let mut may = false;
         self.state.send_if_modified(|state| {
@@ -71,7 +73,7 @@ impl CircuitBreaker {
         may
     }
 
-    /// Something was answered, whatever it was.
+    /// Records a response of any kind.
     pub fn answered(&self) {
         self.state.send_if_modified(|state| {
             let away = state.failures > 0;
@@ -80,7 +82,7 @@ impl CircuitBreaker {
         });
     }
 
-    /// Nobody took the connection.
+    /// Records that nothing accepted the connection.
     pub fn refused(&self) {
         self.state.send_modify(|state| {
             state.failures = state.failures.saturating_add(1);
@@ -100,46 +102,46 @@ mod tests {
     use super::*;
 
     fn away() -> Arc<CircuitBreaker> {
-        let reach = Arc::new(CircuitBreaker::default());
-        (0..FAILURES).for_each(|_| reach.refused());
-        reach
+        let breaker = Arc::new(CircuitBreaker::default());
+        (0..FAILURES).for_each(|_| breaker.refused());
+        breaker
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_few_refused_connections_are_nothing_and_an_answer_forgets_them() {
-        let (reach, began) = (CircuitBreaker::default(), Instant::now());
+    async fn a_response_resets_the_count_of_refusals() {
+        let (breaker, began) = (CircuitBreaker::default(), Instant::now());
         for _ in 0..3 {
-            (1..FAILURES).for_each(|_| reach.refused());
-            assert!(reach.wait().await);
-            reach.answered();
+            (1..FAILURES).for_each(|_| breaker.refused());
+            assert!(breaker.wait().await);
+            breaker.answered();
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_asks_for_all_and_what_it_hears_is_theirs() {
+    async fn one_probe_decides_for_all_requests() {
         for comes_back in [false, true] {
-            let (reach, began) = (away(), Instant::now());
+            let (breaker, began) = (away(), Instant::now());
             let sent = join_all((0..100).map(|_| async {
-                let sent = reach.wait().await;
+                let sent = breaker.wait().await;
                 if sent && comes_back {
-                    reach.answered();
+                    breaker.answered();
                 } else if sent {
-                    reach.refused();
+                    breaker.refused();
                 }
                 sent
             }));
             let sent = sent.await.into_iter().filter(|sent| *sent).count();
             assert_eq!(sent, if comes_back { 100 } else { 1 });
-            assert_eq!(began.elapsed(), PAUSE, "the first second is over, and nobody waits longer");
+            assert_eq!(began.elapsed(), PAUSE, "the first second is over, and no request waits longer");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_and_is_never_answered_holds_nobody_up() {
-        let (reach, began) = (away(), Instant::now());
-        assert!(reach.wait().await);
-        assert!(reach.wait().await, "a second later another one asks");
+    async fn a_probe_without_a_response_blocks_nothing() {
+        let (breaker, began) = (away(), Instant::now());
+        assert!(breaker.wait().await);
+        assert!(breaker.wait().await, "a second later another one asks");
         assert_eq!(began.elapsed(), PAUSE * 2);
     }
 }

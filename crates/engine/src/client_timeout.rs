@@ -1,5 +1,6 @@
-//! A client whose every request ends. kube gives a list, and the start of a watch, all the time in the world: a server
-//! that accepts and never answers would leave a kind unwatched for ever. Nothing here decides or retries.
+//! A client with a timeout on every request. kube sets no limit for a list or for the start of a watch,
+//! so a server that accepts connections and never responds would leave a kind unwatched for ever. This
+//! module makes no decisions and never retries.
 
 use std::{
     collections::HashMap,
@@ -11,14 +12,16 @@ use http::{Request, Response, Uri};
 use kube::{Client, Error, client::Body};
 use tokio::time::{Instant, sleep, timeout};
 
-/// An answer is there within this, a watch's head likewise; what follows that is bounded by the watch's own timeout.
-/// Requests of reconciles have shorter ones: this one is for pages of lists, on an API server that is slow.
+/// Deadline of a response, and of the head of a watch's response. The watch's own timeout bounds what
+/// follows the head. Requests of reconciles have shorter deadlines; this one is for pages of lists on a
+/// slow API server.
 pub const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
-/// One kind's watch starts no more often than this. kube starts it again at once when it ends well, which a proxy that
-/// closes what is idle, or an API server that is going down, can make happen many times a second.
+/// Shortest interval between two starts of one kind's watch. kube restarts a watch immediately when it
+/// ends without an error. A proxy that closes idle connections, or an API server that is shutting down,
+/// can end it many times a second.
 pub const WATCH_PACE: Duration = Duration::from_secs(1);
 
-/// The same client, with an end to its waiting.
+/// Returns the same client with timeouts.
 #[must_use]
 pub fn bounded(client: Client) -> Client {
     let (namespace, starts) = (client.default_namespace().to_owned(), Arc::new(Starts::default()));
@@ -36,7 +39,8 @@ pub fn bounded(client: Client) -> Client {
     Client::new(service, namespace)
 }
 
-/// Ordinary answers count when they are whole: one that comes a byte a second is none.
+/// Sends one request. An ordinary response counts once it is complete: a server that sends one byte a
+/// second does not meet the deadline.
 async fn answer(client: Client, request: Request<Body>, watch: bool) -> Result<Response<Body>, Error> {
     let (head, mut body) = client.send(request).await?.into_parts();
     if !watch {
@@ -49,7 +53,7 @@ fn watches(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1")))
 }
 
-/// When the watch of each path started last. There are as many as kinds.
+/// When the watch of each path last started. There are as many paths as kinds.
 #[derive(Default)]
 struct Starts(Mutex<HashMap<String, Instant>>);
 
@@ -74,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    /// A client of a server that answers with this, or never.
+    /// A client of a server that always sends this response, or never responds.
     fn client(answer: Option<&'static str>) -> Client {
         let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
         tokio::spawn(async move {
@@ -91,9 +95,9 @@ mod tests {
 
     /// Fault catalogue: F22.
     #[tokio::test(start_paused = true)]
-    async fn a_list_and_the_start_of_a_watch_that_are_never_answered_are_given_up() {
+    async fn lists_and_watch_starts_have_a_deadline() {
         let pods: Api<Pod> = Api::all(client(None));
-        // Or the test would be as patient.
+        // Without a bound of its own the test would wait as long as the client.
         let longest = ANSWER_DEADLINE + WATCH_PACE;
         let list = timeout(longest, pods.list(&ListParams::default())).await.expect("a list is given up");
         let list = list.unwrap_err();
@@ -104,7 +108,7 @@ mod tests {
 
     /// Fault catalogue: F36.
     #[tokio::test(start_paused = true)]
-    async fn a_watch_that_ends_at_once_is_started_once_a_second() {
+    async fn a_short_watch_restarts_once_a_second() {
         let client = client(Some(""));
         let (pods, nodes) = (Api::<Pod>::all(client.clone()), Api::<Node>::all(client));
         let began = Instant::now();
@@ -116,6 +120,6 @@ mod tests {
         assert_eq!(began.elapsed().as_secs(), 3, "another kind's watch waits for none");
         sleep(WATCH_PACE).await;
         drop(pods.watch(&WatchParams::default(), "1").await.unwrap());
-        assert_eq!(began.elapsed().as_secs(), 4, "one that ended long ago starts at once");
+        assert_eq!(began.elapsed().as_secs(), 4, "a watch that ended long ago starts immediately");
     }
 }

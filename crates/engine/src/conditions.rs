@@ -1,8 +1,8 @@
-//! Conditions as the API conventions ask for them: the time of a transition moves only with the status.
+//! Conditions according to the API conventions: the transition time changes only with the status.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// A condition before it has a time.
+/// A condition before it has a transition time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredCondition {
     pub type_: &'static str,
@@ -11,10 +11,11 @@ pub struct DesiredCondition {
     pub message: String,
 }
 
-/// The API's limit for a message is 32 KiB; nobody reads that much.
+/// Longest message. The API's limit is 32 KiB; this one keeps messages readable.
 const LONGEST_MESSAGE: usize = 2048;
 
-/// The conditions to report. Those not wanted any more are left out: an abnormal condition is absent, not False.
+/// Returns the conditions to report. A condition that is no longer wanted is omitted: an abnormal
+/// condition is absent, not False.
 #[must_use]
 pub fn merge(
     before: &[Condition],
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_is_over_is_absent() {
+    fn a_past_condition_is_absent() {
         let first = merge(&[], vec![ready(true, "A")], Some(1), &at(1));
         assert!(merge(&first, Vec::new(), Some(1), &at(2)).is_empty());
     }

@@ -1,17 +1,19 @@
-//! Whether a live object already says everything that we would write, whoever wrote it. An object that was restored from a
-//! backup has lost what tells its maker (managedFields, owner references), and is taken back where this holds: the write
-//! then changes nothing but who owns the fields. Who copies the labels of such an object gains nothing by it.
+//! Compares the content of a live object with the plan, regardless of who wrote the object. An object
+//! that was restored from a backup has lost what identifies its creator (managedFields, owner
+//! references). The operator adopts it again if it contains everything that is planned: the write then
+//! changes only the ownership of the fields. A client that copies the labels of such an object gains
+//! nothing.
 
 use serde_json::{Map, Value};
 
 use super::{fingerprint::holds_quantity, quantity::nano};
 
-/// Maps that mean something else with one entry more: what is selected, and what a program reads as a whole.
+/// Maps whose meaning changes with one more entry: selectors, and data that a program reads as a whole.
 const WHOLE: [&str; 7] =
     ["matchLabels", "selector", "podSelector", "namespaceSelector", "nodeSelector", "data", "binaryData"];
 
-/// Maps that decide what runs, and what is sent where: an unplanned field, such as a command, an init container or
-/// an external address, is a difference.
+/// Maps that define what runs and where requests are sent. An unplanned field in them, such as a
+/// command, an init container or an external address, is a difference.
 const CLOSED: [&str; 3] = ["spec", "containers", "initContainers"];
 
 /// Fields of those maps that the API server or a controller fills in when they are not set.
@@ -55,9 +57,9 @@ const FILLED_IN: [&str; 37] = [
     "type",
 ];
 
-/// Where a live object first says something else than a planned body; `None` where it says all of it. Fields that the plan
-/// does not mention are the API server's or others', as they are for every object that we keep. `own` is the prefix of our
-/// own annotations.
+/// Returns where a live object first differs from a planned body, or `None` if it contains everything
+/// in the body. Fields that the plan does not mention belong to the API server or to other managers, as
+/// for every object of the operator. `own` is the prefix of the operator's own annotations.
 #[must_use]
 pub(super) fn difference(planned: &Value, live: &Value, own: &str) -> Option<String> {
     let fields = ["apiVersion", "kind"];
@@ -72,8 +74,9 @@ pub(super) fn difference(planned: &Value, live: &Value, own: &str) -> Option<Str
         .map(|path| path.trim_start_matches('.').to_owned())
 }
 
-/// Owner references are what a restore drops. Annotations of ours hold hashes that are salted with the resource's UID, and
-/// say nothing about what the object does.
+/// Compares the metadata. Owner references are skipped because a restore drops them. The operator's
+/// annotations are skipped too: they hold hashes that are salted with the resource's UID, and do not
+/// change what the object does.
 fn of_metadata(planned: &Map<String, Value>, live: Option<&Value>, own: &str) -> Option<String> {
     planned
         .iter()
@@ -82,7 +85,7 @@ fn of_metadata(planned: &Map<String, Value>, live: Option<&Value>, own: &str) ->
         .map(|path| format!(".metadata{path}"))
 }
 
-/// The path of the first difference under a field, which begins with the field's name.
+/// Returns the path of the first difference under a field. The path begins with the field's name.
 fn below(name: &str, planned: &Value, live: Option<&Value>, parent: &str, own: &str) -> Option<String> {
     let here = || Some(format!(".{name}"));
     match (planned, live) {
@@ -125,7 +128,7 @@ fn below(name: &str, planned: &Value, live: Option<&Value>, parent: &str, own: &
     }
 }
 
-/// The first field that is neither planned nor filled in by the API server or a controller.
+/// Returns the first field that is neither planned nor filled in by the API server or a controller.
 fn unplanned(planned: &Map<String, Value>, live: &Map<String, Value>) -> Option<String> {
     let extra = |(key, value): &(&String, &Value)| {
         let nothing = is_empty(value) || value.as_object().is_some_and(Map::is_empty);
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_object_says_what_is_planned() {
+    fn a_restored_object_matches_the_plan() {
         assert_eq!(difference(&planned(), &restored()), None);
     }
 

@@ -1,5 +1,6 @@
-//! Starts reconciles of one kind of resource: what changed is queued by its name, one resource is never reconciled twice at
-//! once, and one that fails, panics or hangs slows no other. Each kind has a queue and a limit of its own.
+//! Runs the reconciles of one kind of resource. Changed resources are queued by name. One resource
+//! never has two reconciles at the same time, and a reconcile that fails, panics or hangs delays no
+//! other resource. Each kind has a queue and a limit of its own.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -25,51 +26,55 @@ use tracing::{error, warn};
 
 use super::{
     cache::ObjectCache,
+    contention::{Contender, Contention, ContentionKey},
     kind::Kind,
     metrics::Metrics,
     plan::Key,
+    relist,
     resource::{ResourceKind, ResourceRef},
     watch_liveness::{WatchLiveness, Watching},
-    watches::{self, Trigger, Watches},
+    watches::{self, REFUSED, Trigger, Watches},
 };
 
-/// A reconcile that takes longer is given up; its requests have shorter deadlines of their own.
+/// Deadline of a reconcile. Its requests have shorter deadlines of their own.
 pub const DEADLINE: Duration = Duration::from_mins(1);
-/// Reconciles under way at once. Requests have their own, smaller bound; this one is far above it so that a few that
-/// hang leave room for all others.
+/// Maximum number of concurrent reconciles. Requests have their own, smaller limit. This one is far
+/// higher, so that a few reconciles that hang leave capacity for all others.
 const CONCURRENCY: u16 = 64;
 
-/// How a reconcile broke.
+/// The way in which a reconcile failed to finish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReconcileFailure {
     Panicked(String),
     TimedOut,
 }
 
-/// What a product does with its resources.
+/// The product's part of the controller.
 pub trait Reconciler: Send + Sync + 'static {
-    /// Brings one resource to its declared state; answers when to look again without a change.
+    /// Reconciles one resource towards its declared state. Returns when to requeue it if nothing
+    /// changes.
     fn reconcile(&self, object: Arc<DynamicObject>) -> impl Future<Output = Action> + Send;
-    /// A reconcile did not come to its end.
+    /// Handles a reconcile that did not finish.
     fn on_failure(
         &self,
         object: Arc<DynamicObject>,
         how: ReconcileFailure,
     ) -> impl Future<Output = Action> + Send;
-    /// The resource is gone.
+    /// Called after the resource was deleted.
     fn on_deleted(&self, resource: &ResourceRef);
-    /// The namespaces whose coming and going concerns a resource.
+    /// Returns the namespaces whose creation and deletion affect a resource.
     fn namespaces(&self, object: &DynamicObject) -> Vec<String>;
-    /// What a resource may have to share with another or leave to it.
-    fn contention_keys(&self, object: &DynamicObject) -> Vec<String>;
-    /// Those of its claims of which it matters to it who else has them: it is looked at again when one of those comes,
-    /// changes or goes.
-    fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<String>;
-    /// Somebody else changed the status that we wrote.
+    /// Returns the contention keys of a resource: what it may have to share with another resource or
+    /// leave to it.
+    fn contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey>;
+    /// Returns the contention keys that this resource depends on. It is requeued when another resource,
+    /// of whatever kind, starts using, changes or stops using one of them.
+    fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey>;
+    /// Returns whether another client changed the status that the operator wrote.
     fn status_changed_externally(&self, object: &DynamicObject) -> bool;
 }
 
-/// What starts a reconcile of a resource when it differs.
+/// The parts of a resource that trigger a reconcile when they change.
 #[derive(PartialEq)]
 struct TriggerState {
     uid: Option<String>,
@@ -77,8 +82,7 @@ struct TriggerState {
     deleting: bool,
     annotations: std::collections::BTreeMap<String, String>,
     labels: std::collections::BTreeMap<String, String>,
-    claims: Vec<String>,
-    heeds: Vec<String>,
+    wants: Contender,
 }
 
 impl TriggerState {
@@ -89,24 +93,29 @@ impl TriggerState {
             deleting: object.metadata.deletion_timestamp.is_some(),
             annotations: object.annotations().clone(),
             labels: object.labels().clone(),
-            claims: reconciler.contention_keys(object),
-            heeds: reconciler.watched_contention_keys(object),
+            wants: Contender {
+                created: object.metadata.creation_timestamp.as_ref().map(|made| made.0),
+                keys: reconciler.contention_keys(object),
+                watched: reconciler.watched_contention_keys(object),
+            },
         }
     }
 }
 
-/// The queue between watches and reconciles of one kind of resource.
+/// The queue between the watches and the reconciles of one kind of resource.
 pub struct ControllerRuntime {
     pub client: Client,
     pub resource: &'static ResourceKind,
     pub kinds: &'static [&'static Kind],
     pub cache: Arc<ObjectCache>,
     pub metrics: Arc<dyn Metrics>,
-    pub pulse: Arc<WatchLiveness>,
+    pub liveness: Arc<WatchLiveness>,
+    /// One for all kinds.
+    pub contention: Arc<Contention>,
     pub store: StoreWriter<DynamicObject>,
     pub triggers: mpsc::UnboundedReceiver<Trigger>,
     pub progress: watch::Receiver<u64>,
-    /// Until it is true this process watches and reconciles nothing.
+    /// While false, this process watches and reconciles nothing.
     pub leading: watch::Receiver<bool>,
 }
 
@@ -119,7 +128,8 @@ impl ControllerRuntime {
             kinds,
             cache,
             metrics,
-            pulse,
+            liveness,
+            contention,
             store,
             triggers,
             mut progress,
@@ -128,23 +138,25 @@ impl ControllerRuntime {
         let reader = store.as_reader();
         let (queue, mut requests) = mpsc::unbounded_channel();
         let all = queue.downgrade();
-        let resources = watch_resources(
-            client,
-            resource,
-            store,
-            queue.clone(),
-            Arc::clone(&reconciler),
-            Arc::clone(&metrics),
-            pulse.watching(resource.watch),
-        );
+        contention.serve(resource, queue.clone());
+        let watched = ResourceWatch {
+            kind: resource,
+            queue: queue.clone(),
+            reconciler: Arc::clone(&reconciler),
+            contention: Arc::clone(&contention),
+            known: HashMap::new(),
+        };
+        let resources = watched.run(client, store, Arc::clone(&metrics), liveness.watching(resource.watch));
         let translate = translate(triggers, reader.clone(), queue, resource, Arc::clone(&reconciler));
         let started = {
             let (cache, reader, api) = (Arc::clone(&cache), reader.clone(), resource.api_resource());
             async move {
                 // The senders live as long as the process.
                 let _ = progress.wait_for(|_| Watches::covered(kinds, &cache)).await;
+                contention.settled().await;
                 if !*leading.borrow() {
-                    // What is asked for meanwhile is the leader's work; all is looked at when it becomes ours.
+                    // Triggers that arrive meanwhile are the leader's work. When this process becomes
+                    // the leader, it reconciles every resource.
                     tokio::select! {
                         _ = leading.wait_for(|leading| *leading) => {}
                         () = async { while requests.recv().await.is_some() {} } => {}
@@ -173,7 +185,8 @@ impl ControllerRuntime {
                 async move {
                     let action = guarded(Arc::clone(&reconciler), Arc::clone(&object), metrics).await;
                     if there.get(&reference).is_none() {
-                        // It went meanwhile: what was learnt of it since then would be kept for ever.
+                        // The resource was deleted during the reconcile. State that was recorded since
+                        // then would otherwise be kept for ever.
                         reconciler.on_deleted(&ResourceRef::of(resource, &object));
                     }
                     action
@@ -186,7 +199,7 @@ impl ControllerRuntime {
             requests.boxed(),
             Config::default().concurrency(CONCURRENCY),
         )
-        // The only errors are of objects that went while they were queued.
+        // The only errors are about objects that were deleted while they were queued.
         .for_each(|_| futures::future::ready(()));
         tokio::select! {
             () = stop.cancelled() => {}
@@ -197,7 +210,7 @@ impl ControllerRuntime {
     }
 }
 
-/// Runs a reconcile as a task of its own, so that a panic or an endless wait stays in it.
+/// Runs a reconcile as a task of its own, which contains a panic or an endless wait.
 async fn guarded<R: Reconciler>(
     reconciler: Arc<R>,
     object: Arc<DynamicObject>,
@@ -245,100 +258,109 @@ fn panic_message(join: tokio::task::JoinError) -> String {
 type Queue = mpsc::UnboundedSender<ObjectRef<DynamicObject>>;
 
 /// Keeps the store of resources and queues those that changed in what matters.
-async fn watch_resources<R: Reconciler>(
-    client: Client,
+struct ResourceWatch<R> {
     kind: &'static ResourceKind,
-    store: StoreWriter<DynamicObject>,
     queue: Queue,
     reconciler: Arc<R>,
-    metrics: Arc<dyn Metrics>,
-    watching: Watching,
-) {
-    let reader = store.as_reader();
-    let resource = kind.api_resource();
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
-    let stream = reflector(store, watches::kept_up(api, watches::any(), watching));
-    pin_mut!(stream);
-    let mut known: HashMap<ResourceRef, TriggerState> = HashMap::new();
-    let mut failing = false;
-    // Answers what the object claimed and claims now, where it is news.
-    let enqueue = |object: &DynamicObject, known: &mut HashMap<ResourceRef, TriggerState>| {
-        let essence = TriggerState::of(object, &*reconciler);
-        let name = ResourceRef::of(kind, object);
-        let before = known.get(&name);
+    contention: Arc<Contention>,
+    known: HashMap<ResourceRef, TriggerState>,
+}
+
+impl<R: Reconciler> ResourceWatch<R> {
+    async fn run(
+        mut self,
+        client: Client,
+        store: StoreWriter<DynamicObject>,
+        metrics: Arc<dyn Metrics>,
+        watching: Watching,
+    ) {
+        let (kind, reader) = (self.kind, store.as_reader());
+        let api: Api<DynamicObject> = Api::all_with(client, &kind.api_resource());
+        let stream = reflector(store, watches::kept_up(api, watches::any(), watching));
+        pin_mut!(stream);
+        let (mut failing, mut refusals) = (false, 0);
+        while let Some(event) = stream.next().await {
+            failing = match event {
+                Ok(Event::Apply(object)) => {
+                    let others = self.enqueue(&object);
+                    self.contention.wake(&others);
+                    false
+                }
+                Ok(Event::Delete(object)) => {
+                    let name = ResourceRef::of(kind, &object);
+                    self.known.remove(&name);
+                    let others = self.contention.remove(&name);
+                    self.reconciler.on_deleted(&name);
+                    self.contention.wake(&others);
+                    false
+                }
+                Ok(Event::InitDone) => {
+                    self.replace_all(&reader.state());
+                    self.contention.settle(kind);
+                    refusals = 0;
+                    false
+                }
+                Ok(Event::Init | Event::InitApply(_)) => false,
+                Err(error) => {
+                    metrics.watch_failed(kind.watch);
+                    if !failing {
+                        warn!(kind = kind.kind, %error, "watch failed; trying again");
+                    }
+                    refusals += u32::from(relist::refusal(&error).is_some());
+                    if refusals >= REFUSED {
+                        // A kind that is not served, or that may not be listed, holds up no other.
+                        self.contention.settle(kind);
+                    }
+                    true
+                }
+            };
+        }
+    }
+
+    /// Queues an object that changed. Answers which others have to know.
+    fn enqueue(&mut self, object: &DynamicObject) -> HashSet<ResourceRef> {
+        let essence = TriggerState::of(object, &*self.reconciler);
+        let name = ResourceRef::of(self.kind, object);
+        let before = self.known.get(&name);
         if before.is_some_and(|before| before.uid != essence.uid) {
             // Deleted and made again between two events: nothing of the old one may be remembered.
-            reconciler.on_deleted(&name);
-        }
-        if before != Some(&essence) || reconciler.status_changed_externally(object) {
-            // The receiver ends only with the process.
-            let _ = queue.send(ObjectRef::from_obj_with(object, resource.clone()));
+            self.reconciler.on_deleted(&name);
         }
         let news = before != Some(&essence);
-        let mut claims = if news { essence.claims.clone() } else { Vec::new() };
-        if let Some(old) = known.insert(name, essence).filter(|_| news) {
-            claims.extend(old.claims);
+        let others = if news { self.contention.update(&name, essence.wants.clone()) } else { HashSet::new() };
+        if news || self.reconciler.status_changed_externally(object) {
+            // The receiver ends only with the process.
+            let _ = self.queue.send(ObjectRef::from_obj_with(object, self.kind.api_resource()));
         }
-        claims
-    };
-    let neighbours =
-        |name: Option<&ResourceRef>, claims: &[String], known: &HashMap<ResourceRef, TriggerState>| {
-            for (other, essence) in known.iter().filter(|_| !claims.is_empty()) {
-                if Some(other) != name && essence.heeds.iter().any(|claim| claims.contains(claim)) {
-                    let _ = queue.send(other.to_object_ref(resource.clone()));
-                }
-            }
-        };
-    while let Some(event) = stream.next().await {
-        failing = match event {
-            Ok(Event::Apply(object)) => {
-                let claims = enqueue(&object, &mut known);
-                neighbours(Some(&ResourceRef::of(kind, &object)), &claims, &known);
-                false
-            }
-            Ok(Event::Delete(object)) => {
-                let name = ResourceRef::of(kind, &object);
-                let claims = known.remove(&name).map(|essence| essence.claims).unwrap_or_default();
-                reconciler.on_deleted(&name);
-                neighbours(Some(&name), &claims, &known);
-                false
-            }
-            Ok(Event::InitDone) => {
-                let objects = reader.state();
-                let present: HashSet<ResourceRef> =
-                    objects.iter().map(|object| ResourceRef::of(kind, object)).collect();
-                let first = known.is_empty();
-                let mut claims = Vec::new();
-                known.retain(|name, essence| {
-                    let keep = present.contains(name);
-                    if !keep {
-                        reconciler.on_deleted(name);
-                        claims.append(&mut essence.claims);
-                    }
-                    keep
-                });
-                for object in objects {
-                    claims.extend(enqueue(&object, &mut known));
-                }
-                // The first list has all neighbours in it.
-                if !first {
-                    neighbours(None, &claims, &known);
-                }
-                false
-            }
-            Ok(Event::Init | Event::InitApply(_)) => false,
-            Err(error) => {
-                metrics.watch_failed(kind.watch);
-                if !failing {
-                    warn!(kind = kind.kind, %error, "watch failed; trying again");
-                }
-                true
-            }
-        };
+        self.known.insert(name, essence);
+        others
+    }
+
+    /// A list of all resources.
+    fn replace_all(&mut self, objects: &[Arc<DynamicObject>]) {
+        let kind = self.kind;
+        let first = self.known.is_empty();
+        let mut others = HashSet::new();
+        let present: HashSet<ResourceRef> =
+            objects.iter().map(|object| ResourceRef::of(kind, object)).collect();
+        let gone: Vec<_> = self.known.keys().filter(|name| !present.contains(name)).cloned().collect();
+        for name in gone {
+            self.known.remove(&name);
+            self.reconciler.on_deleted(&name);
+            others.extend(self.contention.remove(&name));
+        }
+        for object in objects {
+            others.extend(self.enqueue(object));
+        }
+        if first {
+            // The first list has all neighbours of this kind in it.
+            others.retain(|other| other.kind() != kind);
+        }
+        self.contention.wake(&others);
     }
 }
 
-/// Turns triggers of the children's watches into requests.
+/// Converts triggers of the object watches into reconcile requests.
 async fn translate<R: Reconciler>(
     mut triggers: mpsc::UnboundedReceiver<Trigger>,
     store: Store<DynamicObject>,

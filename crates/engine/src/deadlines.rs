@@ -1,15 +1,16 @@
-//! The time of a judgment. What is judged by a limit of time sends no event when the limit passes, so the clock notes the
-//! earliest one that is still to come: then it is looked at again, and not before.
+//! Tracks time limits. A check against a time limit gets no event when the limit expires. The tracker
+//! records the earliest limit that is still pending, so that the check is repeated when that limit
+//! expires, and not before.
 
 use std::{cell::Cell, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 
-/// Stands still while one state is judged.
+/// A tracker whose time stands still while one state is evaluated.
 #[derive(Debug)]
 pub struct DeadlineTracker {
     now: Timestamp,
-    /// Seconds since the epoch.
+    /// In seconds since the epoch.
     next: Cell<Option<i64>>,
 }
 
@@ -24,7 +25,8 @@ impl DeadlineTracker {
         self.now
     }
 
-    /// Whether so many seconds have passed since a moment, in seconds since the epoch; notes when they will have.
+    /// Returns whether this many seconds have passed since a moment, which is in seconds since the
+    /// epoch. Otherwise records when they will have passed.
     #[must_use]
     pub fn expired(&self, seconds: i64, since: i64) -> bool {
         let moment = since.saturating_add(seconds);
@@ -35,7 +37,7 @@ impl DeadlineTracker {
         false
     }
 
-    /// How long it is until the earliest noted limit.
+    /// Returns the time until the earliest recorded limit.
     #[must_use]
     pub fn next(&self) -> Option<Duration> {
         let next = Timestamp::from_second(self.next.get()?).unwrap_or(Timestamp::MAX);
@@ -48,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earliest_limit_that_is_still_to_come_is_noted() {
+    fn the_earliest_pending_limit_is_recorded() {
         let clock = DeadlineTracker::at(Timestamp::from_millisecond(100_250).unwrap());
         assert!(clock.expired(3, 97));
         assert_eq!(clock.next(), None, "what has passed is not waited for");

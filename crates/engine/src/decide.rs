@@ -1,5 +1,5 @@
-//! What to do about one planned object: decided from the plan, the view, who owns what, and what was learned of the API
-//! server. Nothing is asked or written here.
+//! Decides what to do about one planned object, from the plan, the cached view, the ownership, and what
+//! is known about the API server. This module sends no requests.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,8 @@ use super::{
     plan::{Planned, Replicas},
 };
 
-/// Objects of one resource that the API server stores otherwise than we write them, so that they are not written for ever.
+/// Objects of one resource that the API server stores differently from what the operator writes. They
+/// are recorded so that the operator does not write them for ever.
 #[derive(Default)]
 pub struct AcceptedDivergence {
     pairs: Mutex<HashMap<Id, (u64, Option<u64>)>>,
@@ -34,7 +35,7 @@ impl AcceptedDivergence {
     }
 }
 
-/// What to do about one planned object, decided from what is known.
+/// The action for one planned object.
 #[derive(Debug, PartialEq)]
 pub(super) enum Decision {
     Skip(ApplyResult),
@@ -46,9 +47,9 @@ pub(super) enum Decision {
         replicas_at_stake: bool,
         version: u64,
     },
-    /// To be made again: what it is made of cannot be changed.
+    /// Recreate the object: the fields that differ are immutable.
     Recreate,
-    /// To be read: its content says whether it is ours.
+    /// Read the object: its content shows whether it is the operator's.
     Look,
 }
 
@@ -65,7 +66,7 @@ pub(super) fn decide(
         return Decision::CreateOnce;
     }
     match snapshot.coverage(planned.kind) {
-        // What is written on an old view is written under a precondition all the same.
+        // A write that is based on an old view still has a precondition.
         SyncState::Synced | SyncState::Stale(_) => {}
         SyncState::NotServed => return Decision::Skip(ApplyResult::Unserved),
         SyncState::Pending => {
@@ -76,7 +77,7 @@ pub(super) fn decide(
     let Some(child) = snapshot.get(planned.kind, &planned.key) else { return Decision::Create };
     match owner.of(child) {
         Ownership::Ours if child.deleting => Decision::Skip(terminating(planned)),
-        // It runs to its end as it was made.
+        // A Job runs to its end as it was created.
         Ownership::Ours
             if planned.kind.management == Management::RunToCompletion
                 && !snapshot.has_not_begun(&planned.key.name) =>
@@ -109,15 +110,15 @@ fn not_listed(kind: &Kind, why: &str) -> ApplyResult {
 }
 
 pub(super) fn contested() -> ApplyResult {
-    let message = "somebody changes it as often as it is put right: it is put right ever more rarely, every 5 minutes \
-                   at last; its managedFields name who did";
+    let message = "another client keeps reverting this object; the operator retries with increasing delays (up to \
+                   5 minutes). See metadata.managedFields for the other field manager";
     ApplyResult::Waiting { reason: CONTESTED, message: message.to_owned() }
 }
 
 pub(super) fn terminating(planned: &Planned) -> ApplyResult {
     let message = match planned.kind.management {
-        Management::Retained => "is being deleted: its data is lost as soon as no pod uses it",
-        _ => "is being deleted; it is made again when it is gone",
+        Management::Retained => "is being deleted: its data is lost when no pod uses it any more",
+        _ => "is being deleted; the operator recreates it afterwards",
     };
     ApplyResult::Waiting { reason: "ChildTerminating", message: message.to_owned() }
 }
@@ -126,7 +127,7 @@ pub(super) fn earlier() -> ApplyResult {
     ApplyResult::Waiting {
         reason: "ChildTerminating",
         message:
-            "is of an earlier resource of this name; the garbage collector takes it, then it is made anew"
+            "belongs to a deleted resource of the same name; it will be recreated after garbage collection"
                 .to_owned(),
     }
 }
@@ -136,14 +137,16 @@ pub(super) fn conflict(foreign: Foreign) -> ApplyResult {
     ApplyResult::Conflict { message: format!("the name is taken by another object: {whose}"), instance }
 }
 
-/// The body for an object that exists, and whether it writes a number of pods that an autoscaler may be changing.
+/// Returns the body for an existing object, and whether it contains a number of pods that an autoscaler
+/// may be changing.
 ///
-/// Dropping a field that only we own resets it to its default (1): until an autoscaler has taken the number over, it is
-/// written as it is.
+/// Omitting a field that only the operator owns resets it to its default (1). Until an autoscaler has
+/// taken over the number, the operator therefore writes it unchanged.
 pub(super) fn live_body(planned: &Planned, child: &Child) -> (Value, bool) {
     let kept = match planned.replicas {
         Replicas::Planned | Replicas::Enforced => return (planned.body.clone(), false),
-        // An autoscaler lets a workload of zero alone: one that we set to zero would stay there when it is handed over.
+        // An autoscaler ignores a workload with zero replicas: one that the operator scaled to zero
+        // would stay there after the handover.
         Replicas::Autoscaled { initial } => {
             child.replicas.filter(|live| *live > 0).or(Some(i64::from(initial)))
         }
@@ -152,14 +155,16 @@ pub(super) fn live_body(planned: &Planned, child: &Child) -> (Value, bool) {
     if child.owns_replicas { (planned_body(planned, kept), true) } else { (without_replicas(planned), false) }
 }
 
-/// Whether others hold the number of pods of an object that the plan was made without: who they are was not asked.
+/// Returns whether other managers own the number of pods of an object whose plan does not know about
+/// them: they were not looked up.
 pub(super) fn is_undecided(planned: &Planned, child: &Child) -> bool {
     planned.replicas == Replicas::Planned
         && child.is_scaled_by_others()
         && planned.body.pointer("/spec/replicas").and_then(Value::as_i64).is_some_and(|planned| planned > 0)
 }
 
-/// The body for an object that has to be made: under an autoscaler it starts where the last one was.
+/// Returns the body for an object that has to be created. Under an autoscaler it starts with the number
+/// of pods of its predecessor.
 pub(super) fn new_body(planned: &Planned, last: Option<i64>) -> Value {
     match planned.replicas {
         Replicas::Planned | Replicas::Enforced => planned.body.clone(),
@@ -170,7 +175,7 @@ pub(super) fn new_body(planned: &Planned, last: Option<i64>) -> Value {
     }
 }
 
-/// The body with this number of pods where somebody else decides it.
+/// Returns the body with this number of pods, if the plan does not set the number.
 fn planned_body(planned: &Planned, replicas: Option<i64>) -> Value {
     let mut body = planned.body.clone();
     let decided_elsewhere =

@@ -1,6 +1,7 @@
-//! Which planned objects an object uses or acts on: what its pods mount, run as and read, what it selects, scales and
-//! routes to. Derived from the rendered bodies, so that a patch counts as what it makes of an object. An object that is
-//! not planned is the user's to name, and is no dependency.
+//! Finds the planned objects that an object uses or acts on: what its pods mount, run as and read, and
+//! what it selects, scales and routes to. Dependencies are derived from the rendered bodies, so they
+//! include the effect of user patches. An object that is not planned is the user's responsibility and
+//! is no dependency.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +9,14 @@ use serde_json::Value;
 
 use super::{kind::Nature, plan::Planned};
 
-/// What an object refers to, before it is known which planned object that is.
+/// A reference of an object, before it is resolved to a planned object.
 enum Reference<'a> {
     Name {
         kind: &'a str,
         namespace: Option<&'a str>,
         name: &'a str,
     },
-    /// Pods, which stand for the workload that makes them.
+    /// Pods, which represent the workload that creates them.
     Pods(Selection<'a>),
     Services(Selection<'a>),
 }
@@ -25,7 +26,7 @@ struct Selection<'a> {
     labels: Vec<(&'a str, &'a str)>,
 }
 
-/// Where a pod's spec names other objects, and of which kind.
+/// Fields of a pod spec that name other objects, with the kind of those objects.
 const POD: &[(&str, &str)] = &[
     ("serviceAccountName", "ServiceAccount"),
     ("imagePullSecrets/*/name", "Secret"),
@@ -36,7 +37,7 @@ const POD: &[(&str, &str)] = &[
     ("volumes/*/projected/sources/*/secret/name", "Secret"),
 ];
 
-/// Where a container names other objects.
+/// Fields of a container that name other objects.
 const CONTAINER: &[(&str, &str)] = &[
     ("env/*/valueFrom/configMapKeyRef/name", "ConfigMap"),
     ("env/*/valueFrom/secretKeyRef/name", "Secret"),
@@ -44,7 +45,7 @@ const CONTAINER: &[(&str, &str)] = &[
     ("envFrom/*/secretRef/name", "Secret"),
 ];
 
-/// For each object, the places of those that it depends on.
+/// Returns for each object the indices of the objects that it depends on.
 #[must_use]
 pub fn of(objects: &[&Planned]) -> Vec<BTreeSet<usize>> {
     let of_one = |user: &&Planned| {
@@ -58,12 +59,13 @@ pub fn of(objects: &[&Planned]) -> Vec<BTreeSet<usize>> {
     objects.iter().map(of_one).collect()
 }
 
-/// The objects in the order in which they are written: wave by wave, and in each wave what is depended on first. All of
-/// one batch are written at once.
+/// Returns the objects in the order in which they are written: wave by wave, and within each wave the
+/// dependencies first. The objects of one batch are written in parallel.
 #[must_use]
 pub fn batches(objects: &[&Planned], dependencies: &[BTreeSet<usize>]) -> Vec<Vec<usize>> {
     let mut levels = vec![0_usize; objects.len()];
-    // As often as a chain could be long, so that even a circle has an end.
+    // One iteration for each object covers the longest possible chain, so the loop ends even for a
+    // cycle.
     for _ in 0..objects.len() {
         let next: Vec<usize> = dependencies
             .iter()
@@ -94,7 +96,7 @@ impl Reference<'_> {
             Self::Name { kind, namespace: of, name } => {
                 target.kind.kind == *kind && namespace == *of && target.key.name == *name
             }
-            // Pods of Jobs end, and nothing selects them on purpose.
+            // Pods of Jobs terminate, and nothing selects them on purpose.
             Self::Pods(selection) => {
                 target.kind.nature == Nature::Workload
                     && selection.takes(namespace, target.body.pointer("/spec/template/metadata/labels"))
@@ -130,7 +132,7 @@ fn references(user: &Planned) -> Vec<Reference<'_>> {
             vec![Reference::Pods(selection(body, "/spec/selector/matchLabels", own))]
         }
         "NetworkPolicy" => vec![Reference::Pods(selection(body, "/spec/podSelector/matchLabels", own))],
-        // Without a selector a Service selects nothing.
+        // A Service without a selector selects nothing.
         "Service" if body.pointer("/spec/selector").is_none() => Vec::new(),
         "Service" => vec![Reference::Pods(selection(body, "/spec/selector", own))],
         "ServiceMonitor" => vec![Reference::Services(selection(body, "/spec/selector/matchLabels", own))],
@@ -164,7 +166,7 @@ fn of_pod<'a>(spec: Option<&'a Value>, namespace: Option<&'a str>) -> Vec<Refere
     found
 }
 
-/// References that say the kind, and may say the namespace.
+/// References that contain the kind, and may contain the namespace.
 fn of_references<'a>(
     body: &'a Value,
     path: &str,
@@ -184,7 +186,7 @@ fn of_references<'a>(
         .collect()
 }
 
-/// What is selected by labels; in other namespaces where the object names some.
+/// A selection by labels, in another namespace if the object names one.
 fn selection<'a>(body: &'a Value, labels: &str, namespace: Option<&'a str>) -> Selection<'a> {
     let named = texts(body, "spec/namespaceSelector/matchNames/*");
     let labels = body.pointer(labels).and_then(Value::as_object);
@@ -202,7 +204,7 @@ fn texts<'a>(value: &'a Value, path: &str) -> Vec<&'a str> {
     values(value, path).into_iter().filter_map(Value::as_str).collect()
 }
 
-/// Everything at a path of field names, where `*` is each item of a list.
+/// Returns all values at a path of field names, where `*` stands for each item of a list.
 fn values<'a>(value: &'a Value, path: &str) -> Vec<&'a Value> {
     path.split('/').fold(vec![value], |at, part| {
         let below = at.into_iter().map(|value| match part {

@@ -1,11 +1,12 @@
-//! What can go wrong between us and the API server: object, step, cause. One decision of what to do about each.
+//! Errors of requests to the API server: the object, the step and the cause, and for each error one
+//! decision about how to handle it.
 
 use std::{io::ErrorKind, time::Duration};
 
-/// A request that did not do what it should.
+/// A request that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The API server answered, and refused.
+    /// The API server rejected the request.
     #[error("{verb} {object}: {reason} ({code}): {message}")]
     Refused {
         verb: &'static str,
@@ -15,27 +16,28 @@ pub enum Error {
         message: String,
         retry_after: Option<u32>,
     },
-    /// No answer in time; it may have been carried out.
+    /// No response arrived in time. The request may have been carried out.
     #[error("{verb} {object}: no answer within {} s", .deadline.as_secs())]
     Timeout { verb: &'static str, object: String, deadline: Duration },
-    /// The connection failed, or the answer could not be read; it may have been carried out.
+    /// The connection failed, or the response could not be read. The request may have been carried out.
     #[error("{verb} {object}: {message}")]
     Transport { verb: &'static str, object: String, message: String },
 }
 
-/// What a refusal means for us.
+/// The handling of a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// Another try may succeed by itself.
+    /// A retry may succeed without any change.
     Retry,
-    /// The state is not what we thought: look again, then decide.
+    /// The state differs from the expected one: read it again, then decide.
     Refresh,
-    /// Somebody has to change something (rights, policy, quota, the object); tried again with backoff.
+    /// A user has to change something (permissions, policy, quota, the object). The operator retries
+    /// with backoff.
     UserAction,
 }
 
 impl Error {
-    /// Wraps a client error with what was being done to what.
+    /// Converts a client error and adds the verb and the object of the request.
     #[must_use]
     pub fn from_kube(verb: &'static str, object: String, error: &kube::Error) -> Self {
         match error {
@@ -63,7 +65,7 @@ impl Error {
         }
     }
 
-    /// What the request was about.
+    /// Returns the object of the request.
     #[must_use]
     pub fn object(&self) -> &str {
         match self {
@@ -73,7 +75,7 @@ impl Error {
         }
     }
 
-    /// The API server's own words, or ours where it said nothing.
+    /// Returns the API server's message, or a message of the operator if the API server sent none.
     #[must_use]
     pub fn message(&self) -> String {
         match self {
@@ -82,7 +84,8 @@ impl Error {
         }
     }
 
-    /// A field that the kind does not have, or of another type. The API server answers 500 to it.
+    /// Returns whether the error is about a field that the kind does not have, or about a field with
+    /// another type. The API server answers 500 in this case.
     #[must_use]
     pub fn is_unknown_field(&self) -> bool {
         self.code() == Some(500) && self.message().contains("failed to create typed patch object")
@@ -101,7 +104,7 @@ impl Error {
         }
     }
 
-    /// How long the API server asked us to wait.
+    /// Returns how long the API server asked the client to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -112,7 +115,7 @@ impl Error {
         }
     }
 
-    /// The reason that status gives for this error.
+    /// Returns the reason for this error in the status.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -122,13 +125,14 @@ impl Error {
                 401 => "Forbidden",
                 403 => refusal(message),
                 413 => "TooLarge",
-                // Webhooks and policies answer with codes of their own choice, and name themselves.
+                // Webhooks and policies answer with any code, and their messages name them.
                 _ if message.contains("admission webhook")
                     || message.contains("ValidatingAdmissionPolicy") =>
                 {
                     "AdmissionDenied"
                 }
-                // The volume grew meanwhile, or the cluster does not take a request back.
+                // The volume has grown in the meantime, or the cluster does not support taking a
+                // request back.
                 422 if message.contains("field can not be less than") => "VolumeResize",
                 422 | 400 => "Invalid",
                 429 | 500..=599 => "ApiUnavailable",
@@ -139,10 +143,12 @@ impl Error {
     }
 }
 
-/// Who refuses with the code 403, by the words of Kubernetes 1.36: rights are one of many, and only they are granted.
+/// Returns what rejected a request with the code 403, according to the messages of Kubernetes 1.36.
+/// Missing permissions are one of many causes, and the only one that RBAC solves.
 fn refusal(message: &str) -> &'static str {
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
-    // The authorizer names the user and what it cannot do; a plugin about owner references asks for rights too.
+    // The authorizer's message names the user and the denied action. An admission plugin for owner
+    // references checks permissions too.
     if says(&["cannot set an ownerRef", "cannot set blockOwnerDeletion"])
         || message.contains(": User ") && message.contains(" cannot ")
     {
@@ -150,7 +156,7 @@ fn refusal(message: &str) -> &'static str {
     } else if message.contains("because it is being terminated") {
         "NamespaceTerminating"
     } else if message.contains("must support resize") {
-        // Growing a claim of a class that does not allow it.
+        // The PVC's StorageClass does not allow expansion.
         "VolumeResize"
     } else if let Some(reason) = resource_refusal(message) {
         reason
@@ -161,14 +167,16 @@ fn refusal(message: &str) -> &'static str {
         "admission",
         "violates PodSecurity",
     ]) {
-        // Every other admission plugin begins like this, policies and webhooks name themselves.
+        // The messages of all other admission plugins start like this. Policies and webhooks name
+        // themselves.
         "AdmissionDenied"
     } else {
         "Forbidden"
     }
 }
 
-/// Which bound of the namespace a refusal speaks of: that of all objects together, or that of one.
+/// Returns which limit of the namespace a rejection is about: the one for all objects together, or the
+/// one for a single object.
 #[must_use]
 pub fn resource_refusal(message: &str) -> Option<&'static str> {
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
@@ -186,7 +194,7 @@ pub fn resource_refusal(message: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether no connection was made, so that nothing was sent either.
+/// Returns whether no connection was made, so that no request was sent either.
 #[must_use]
 pub fn is_connection_refused(error: &kube::Error) -> bool {
     causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|error| {
@@ -197,7 +205,7 @@ pub fn is_connection_refused(error: &kube::Error) -> bool {
     })
 }
 
-/// The error itself, then what it came from.
+/// Iterates over the error and its sources.
 fn causes<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {

@@ -1,5 +1,5 @@
-//! Kubernetes Events. A repetition within six minutes is counted in the series of the first Event object, by kube's
-//! recorder: one with the same type, reason, object and related object.
+//! Kubernetes Events. kube's recorder counts a repetition within six minutes in the series of the first
+//! Event object. A repetition has the same type, reason, object and related object.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
@@ -14,16 +14,16 @@ pub struct Events {
     recorder: Recorder,
 }
 
-/// What happened.
+/// The content of an event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Note {
     pub warning: bool,
     pub reason: String,
     pub message: String,
-    /// The object that the message is about, where it is another one than the event's.
+    /// The object that the message is about, if it differs from the event's object.
     pub related: Option<ObjectReference>,
-    /// The version of the resource that the message is about. An event about another version is no repetition: a second
-    /// edit has a message of its own, which a series would not show.
+    /// The version of the resource that the message is about. An event about another version is not a
+    /// repetition: a second edit has a message of its own, which a series would not show.
     pub version: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Events {
         Self { recorder: Recorder::new(client, reporter) }
     }
 
-    /// Publishes an event about an object. An event that cannot be written is not worth a failure.
+    /// Publishes an event about an object. An event that cannot be written does not fail the reconcile.
     pub async fn publish(&self, regarding: &ObjectReference, note: Note) {
         let event = Event {
             type_: if note.warning { EventType::Warning } else { EventType::Normal },

@@ -1,7 +1,9 @@
-//! One number for what we mean an object to be, so that drift is seen without keeping objects.
+//! Reduces the desired state of an object to one number, so that drift is detected without keeping the
+//! objects.
 //!
-//! The API server records which fields we own (`managedFields`). The part of a live object that is
-//! ours, and the object we would write, hash to the same number exactly when nothing is to be done.
+//! The API server records which fields the operator owns (`managedFields`). The operator's part of a
+//! live object and the object that the operator would write have the same hash exactly when there is
+//! nothing to write.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -9,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::quantity::nano;
 
-/// Digest of a desired object: what an apply of `body` would make ours.
+/// Digest of a desired object: of the fields that an apply of `body` would make the operator's own.
 #[must_use]
 pub fn of_desired(body: &Value) -> u64 {
     let mut body = body.clone();
@@ -17,7 +19,7 @@ pub fn of_desired(body: &Value) -> u64 {
     digest(&body)
 }
 
-/// Digest of the part of a live object that `manager` applied; `None` where it applied nothing.
+/// Digest of the part of a live object that `manager` applied. `None` if it applied nothing.
 #[must_use]
 pub fn of_owned_fields(live: &Value, manager: &str) -> Option<u64> {
     let fields = applied_fields(live, manager)?;
@@ -26,7 +28,7 @@ pub fn of_owned_fields(live: &Value, manager: &str) -> Option<u64> {
     Some(digest(&ours))
 }
 
-/// `managedFields` entry of what `manager` applied, subresources aside.
+/// The `managedFields` entry of the fields that `manager` applied, without subresources.
 #[must_use]
 pub fn applied_fields<'a>(live: &'a Value, manager: &str) -> Option<&'a Value> {
     live.pointer("/metadata/managedFields")?
@@ -47,19 +49,20 @@ pub struct FieldOwner<'a> {
     pub operation: &'a str,
     /// Empty for the object itself.
     pub subresource: &'a str,
-    /// When the manager last changed what it owns, as RFC 3339.
+    /// When the manager last changed its fields, as RFC 3339.
     pub time: &'a str,
 }
 
 impl FieldOwner<'_> {
-    /// Whether the field was applied by `manager`, subresources aside.
+    /// Returns whether the field was applied by `manager`, not through a subresource.
     #[must_use]
     pub fn applies_as(&self, manager: &str) -> bool {
         self.manager == manager && self.operation == "Apply" && self.subresource.is_empty()
     }
 }
 
-/// Every owner of a field, which is given as a pointer into `FieldsV1`, such as `/f:spec/f:replicas`.
+/// Returns every owner of a field. The field is given as a pointer into `FieldsV1`, such as
+/// `/f:spec/f:replicas`.
 pub fn field_owners<'a>(live: &'a Value, field: &'a str) -> impl Iterator<Item = FieldOwner<'a>> {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
     let owners = entries.into_iter().flatten();
@@ -80,7 +83,7 @@ fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
     value.get(field).and_then(Value::as_str)
 }
 
-/// Type and name say which object, not what it should be.
+/// Removes the type and the name: they identify the object and are not part of its desired state.
 fn strip_identity(body: &mut Value) {
     if let Some(object) = body.as_object_mut() {
         object.remove("apiVersion");
@@ -92,12 +95,13 @@ fn strip_identity(body: &mut Value) {
     }
 }
 
-/// The part of `live` that `fields` (the `FieldsV1` format of managedFields) names.
+/// Returns the part of `live` that `fields` (the `FieldsV1` format of managedFields) covers.
 fn extract(live: &Value, fields: &Value) -> Option<Value> {
     let fields = fields.as_object()?;
     let children = || fields.iter().filter(|(key, _)| *key != ".");
     if children().next().is_none() {
-        // A leaf, or an atomic value: ours as a whole. `.` alone: ours is only that it exists.
+        // A leaf, or an atomic value, which is owned as a whole. A single `.` means that only the
+        // existence of the field is owned.
         return Some(match (fields.is_empty(), live) {
             (false, Value::Object(_)) => Value::Object(Map::new()),
             (false, Value::Array(_)) => Value::Array(Vec::new()),
@@ -117,7 +121,8 @@ fn extract(live: &Value, fields: &Value) -> Option<Value> {
             }
             Some(Value::Object(ours))
         }
-        // In live order: only the order among our own items can be ours.
+        // The items are in the order of the live object: only the order among the operator's own items
+        // can be the operator's.
         Value::Array(items) => Some(Value::Array(
             items
                 .iter()
@@ -131,7 +136,7 @@ fn extract(live: &Value, fields: &Value) -> Option<Value> {
     }
 }
 
-/// Whether a list key (`k:{…}` for list-maps, `v:…` for sets) names this item.
+/// Returns whether a list key (`k:{…}` for list-maps, `v:…` for sets) selects this item.
 fn selects(key: &str, item: &Value) -> bool {
     let parse = |json: &str| serde_json::from_str::<Value>(json).ok();
     if let Some(keys) = key.strip_prefix("k:").and_then(parse) {
@@ -149,9 +154,9 @@ fn digest(value: &Value) -> u64 {
     hasher.finish()
 }
 
-/// Hashes by type, so that `"1"` and `1` differ, and quantities by value, so that `1024Mi` and `1Gi` do not.
-/// Each value is told whether a quantity stands there: handed down as the names of two fields, optimised builds of Rust
-/// 1.95 lost the outer name.
+/// Hashes by type, so that `"1"` and `1` differ, and quantities by value, so that `1024Mi` and `1Gi` do
+/// not. A flag passed to each value says whether it is a quantity. When the names of two fields were
+/// passed down instead, optimised builds of Rust 1.95 lost the outer name.
 fn hash(value: &Value, name: &str, quantity: bool, hasher: &mut DefaultHasher) {
     match value {
         Value::Null => 0_u8.hash(hasher),
@@ -182,7 +187,7 @@ fn hash(value: &Value, name: &str, quantity: bool, hasher: &mut DefaultHasher) {
     }
 }
 
-/// The API server rewrites quantities to a canonical form; these are the places where they stand.
+/// The fields that hold quantities, which the API server rewrites to a canonical form.
 pub(super) fn holds_quantity(parent: &str, name: &str) -> bool {
     const MAPS: [&str; 7] = ["requests", "limits", "default", "defaultRequest", "min", "max", "hard"];
     const FIELDS: [&str; 3] = ["sizeLimit", "averageValue", "divisor"];
@@ -197,7 +202,8 @@ mod tests {
 
     const US: &str = "us";
 
-    /// A Deployment as the API server returns it after our apply: defaults added, fields of others beside ours.
+    /// A Deployment as the API server returns it after an apply of the operator: with defaults, and
+    /// with fields of other managers.
     fn live() -> Value {
         json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
@@ -255,14 +261,14 @@ mod tests {
     }
 
     #[test]
-    fn what_we_applied_is_in_sync_whatever_others_added() {
+    fn fields_of_other_managers_are_no_drift() {
         assert_eq!(of_owned_fields(&live(), US), Some(of_desired(&planned())));
     }
 
     #[test]
     fn a_changed_value_is_drift() {
         let mut live = live();
-        // Another manager's update takes the field over, as the API server records it.
+        // The update of another manager takes over the field, as the API server records it.
         *live.pointer_mut("/spec/template/spec/containers/1/image").unwrap() = "other".into();
         assert_ne!(of_owned_fields(&live, US), Some(of_desired(&planned())));
     }
@@ -306,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_of_a_field_are_read_from_its_entries() {
+    fn field_owners_are_read_from_managed_fields() {
         let scaled = json!({ "f:spec": { "f:replicas": {} } });
         let live = json!({ "metadata": { "managedFields": [
             { "manager": "kube-controller-manager", "operation": "Update", "subresource": "scale",

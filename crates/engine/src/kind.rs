@@ -1,34 +1,39 @@
-//! What the engine has to know of a kind of object. The table of them is the single source for
-//! watches, apply order, pruning and rights.
+//! The properties of a kind of object that the engine needs. The kind table is the single source for
+//! watches, apply order, pruning and permissions.
 
 use std::hash::{Hash, Hasher};
 
-use super::resource::ResourceKind;
+use serde_json::Value;
 
-/// Whose the objects of a kind table are: the names under which they are written and known again.
+use super::{observed::Observed, resource::ResourceKind};
+
+/// The operator's identity for the objects of a kind table: the names under which it writes and
+/// recognises them.
 #[derive(Debug)]
 pub struct Domain {
-    /// Name under which the operator owns fields, and value of the label [`crate::MANAGED_BY_LABEL`].
+    /// The operator's field manager, and the value of the label [`crate::MANAGED_BY_LABEL`].
     pub field_manager: &'static str,
     /// API group of the resources that own objects, and prefix of the operator's own annotations.
     pub owner_group: &'static str,
-    /// The kinds of resource that own objects. An object that has the label of none is of the first: there was one kind once.
+    /// The kinds of resources that own objects. An object without the label of any of them belongs to
+    /// the first kind, which was once the only one.
     pub resources: &'static [&'static ResourceKind],
-    /// Annotation, with its value, of a workload whose replicas an autoscaler of the plan decides, so that removing the
-    /// autoscaler is told apart from an autoscaler that somebody else brought.
+    /// Annotation, with its value, of a workload whose replicas an autoscaler of the plan sets. It
+    /// distinguishes an autoscaler that was removed from the plan from an autoscaler of another owner.
     pub handed_over: (&'static str, &'static str),
-    /// Name of the container that does a pod's work, alone or before `-` and the component's name.
+    /// Name of the container that does a pod's work, either alone or followed by `-` and the
+    /// component's name.
     pub main_container: &'static str,
-    /// Label of a pod: the volume that it mounts.
+    /// Label of a pod that names the volume it mounts.
     pub volume_label: &'static str,
-    /// Annotation of a workload: hash of its pod template, where the product writes one.
+    /// Annotation of a workload: hash of its pod template, for a product that writes one.
     pub template_annotation: &'static str,
-    /// Annotation of a volume's claim: the restores that were carried out on it.
+    /// Annotation of a PVC that lists the restores that were carried out on it.
     pub restores_annotation: &'static str,
 }
 
 impl Domain {
-    /// The kind of resource that an object's labels name; none where they name several.
+    /// Returns the kind of resource that an object's labels name. `None` if they name several.
     pub(crate) fn labelled<'a>(
         &self,
         label: impl Fn(&str) -> Option<&'a str>,
@@ -51,18 +56,21 @@ pub struct Kind {
     pub kind: &'static str,
     pub plural: &'static str,
     pub namespaced: bool,
-    /// Served by a CRD that may be absent, or come and go.
+    /// True if the kind is served by a CRD, which may be absent, installed or removed at any time.
     pub optional: bool,
-    /// Apply order: 0 before 1. All of one wave are written in parallel.
+    /// Apply order: 0 before 1. The objects of one wave are written in parallel.
     pub wave: u8,
     pub management: Management,
     pub nature: Nature,
     pub domain: &'static Domain,
-    /// Why the operator has rights on this kind, in Markdown. Kinds of one group and purpose share a rule of its role.
+    /// Reads the part of a live object's status that the product needs.
+    pub observe: fn(&Value, &Domain) -> Observed,
+    /// The purpose of the permissions on this kind, in Markdown. Kinds with the same group and
+    /// purpose share a rule of the operator's role.
     pub purpose: &'static str,
 }
 
-/// A table has one row for a kind.
+/// A table has one row for each kind.
 impl PartialEq for Kind {
     fn eq(&self, other: &Self) -> bool {
         (self.group, self.kind) == (other.group, other.kind)
@@ -77,38 +85,39 @@ impl Hash for Kind {
     }
 }
 
-/// What is particular about a kind.
+/// Special properties of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nature {
     Plain,
-    /// What other objects stand in. All of them are watched, whoever made them: those that exist already, and those that
-    /// are being deleted, are planned for too.
+    /// A container for other objects. All namespaces are watched, including foreign ones: a plan takes
+    /// into account those that already exist, and those that are being deleted.
     Namespace,
-    /// Runs pods until it is deleted. It goes on as it was begun while it may not be written, and what its old pods use
-    /// is pruned after it was written.
+    /// A kind that runs pods until it is deleted. It keeps running unchanged while it may not be
+    /// written, and objects that its old pods use are pruned only after it was written.
     Workload,
-    /// Immutable, under a name that says its content: other content under the name is nobody's.
+    /// Immutable, with a name that is derived from its content: an object with other content under this
+    /// name is of no use to anyone.
     Configuration,
 }
 
-/// What the operator does with objects of a kind.
+/// The operator's management of the objects of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Management {
-    /// Made, repaired and pruned.
+    /// Created, kept as planned, and pruned.
     Managed,
-    /// Made and repaired but never deleted by us: it holds data.
+    /// Created and kept as planned, but never deleted by the operator: it holds data.
     Retained,
-    /// Made once by POST; never listed, watched, changed or deleted: it holds a secret.
+    /// Created once by POST, and never listed, watched, changed or deleted: it holds a secret.
     CreateOnly,
-    /// Made once, then left to run to its end as it was made; pruned when no longer planned: a Job, whose template
-    /// cannot be changed. Others make objects of such a kind too.
+    /// Created once, and then left to run to its end unchanged; pruned when no longer planned. This is
+    /// for Jobs, whose template is immutable. Other clients create objects of such a kind too.
     RunToCompletion,
     /// Only read.
     ReadOnly,
 }
 
 impl Management {
-    /// The verbs a kind of this role needs, and no others.
+    /// Returns the verbs that a kind with this management needs, and no others.
     #[must_use]
     pub fn verbs(self) -> &'static [&'static str] {
         match self {
@@ -119,7 +128,7 @@ impl Management {
         }
     }
 
-    /// Whether objects of this role are kept in the live map.
+    /// Returns whether objects with this management are kept in the cache.
     #[must_use]
     pub fn watched(self) -> bool {
         !matches!(self, Self::CreateOnly)

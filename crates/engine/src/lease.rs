@@ -1,8 +1,9 @@
-//! Leadership by a Lease: one operator writes, others stand warm beside it. Every renewal carries the version that was
-//! read, so that of two writers one is refused; whoever loses the Lease ends, and starts again as one of the others.
+//! Leader election by a Lease: one operator writes, the others are on standby with warm caches. Every
+//! renewal carries the version that was read, so of two concurrent writers one is rejected. A process
+//! that loses the Lease exits, and starts again as a standby.
 //!
-//! Two that write at once are harmless all the same: every write of the engine has a precondition of its own. The Lease
-//! keeps them from doing everything twice.
+//! Two operators that write at the same time do no harm, because every write of the engine has a
+//! precondition of its own. The Lease prevents duplicate work.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -21,24 +22,26 @@ use tracing::{info, warn};
 
 use super::error::Error;
 
-/// A holder that was silent for so long is gone. Kubernetes' own controllers take the same three figures.
+/// A holder that has not renewed for this long counts as gone. Kubernetes' own controllers use the same
+/// three values.
 pub const DURATION: Duration = Duration::from_secs(15);
-/// A leader that could not renew for so long stops writing: well before another one may start.
+/// A leader that could not renew for this long stops writing, well before another process may start.
 pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// A leader that was not answered for so long ends, so that another process tries with new connections. Until then it
-/// writes nothing and may still renew: a node short of processor, or an API server that is away for seconds, is nothing
-/// that a start would do better with, and a start reads everything again.
+/// A leader without a response for this long exits, so that another process tries with new connections.
+/// Until then it writes nothing and may still renew: a restart does not help on a node that is short of
+/// CPU, or while an API server is away for seconds, and after a restart everything is read again.
 pub const GIVE_UP: Duration = Duration::from_mins(1);
-/// Between two looks of one that waits, or after a renewal that failed.
+/// Pause between two reads of a standby, and after a failed renewal.
 pub const RETRY: Duration = Duration::from_secs(2);
-/// Between two renewals.
+/// Pause between two renewals.
 const RENEW: Duration = Duration::from_secs(5);
-/// Two tries fit into the deadline.
+/// Two attempts fit into the renew deadline.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(4);
-/// A Lease that somebody wrote by hand does not keep everybody out for longer.
+/// Upper limit for the duration in a Lease, so that a Lease that was written by hand does not block all
+/// operators for longer.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// Why leadership ended.
+/// The cause of the end of leadership.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeadershipLost {
     #[error("the Lease {lease} is held by '{holder}' now")]
@@ -47,7 +50,7 @@ pub enum LeadershipLost {
     NotRenewed { lease: String, cause: String },
 }
 
-/// How long this process may write. Cheap to ask before every request.
+/// The time for which this process may write. Cheap enough to check before every request.
 #[derive(Clone, Default)]
 pub struct Leadership(Arc<Mutex<Validity>>);
 
@@ -56,13 +59,13 @@ enum Validity {
     /// There is no election.
     #[default]
     Unconditional,
-    /// By the clock of this process, which goes on while it is stopped.
+    /// In the time of this process's clock, which also advances while the process is stopped.
     Expires(Instant),
     Lost,
 }
 
 impl Leadership {
-    /// Whether a write may start now.
+    /// Returns whether a write may start now.
     #[must_use]
     pub fn may_write(&self) -> bool {
         match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -77,16 +80,16 @@ impl Leadership {
     }
 }
 
-/// Takes part in the election for one Lease.
+/// A participant in the election for one Lease.
 pub struct Elector {
     api: Api<Lease>,
     namespace: String,
     name: &'static str,
     identity: String,
-    term: Leadership,
+    leadership: Leadership,
 }
 
-/// What to do about the Lease as it is.
+/// The action for the Lease in its current state.
 #[derive(Debug, PartialEq)]
 enum LeaseAction {
     Create,
@@ -95,12 +98,12 @@ enum LeaseAction {
     Wait { holder: String },
 }
 
-/// What a leader does whose Lease was last renewed so long ago.
+/// The state of a leader, depending on the time since the last renewal.
 #[derive(Debug, PartialEq)]
 enum Unrenewed {
-    /// It still may write.
+    /// The leader may still write.
     Leads,
-    /// Another one may lead by now: it writes nothing, and goes on trying.
+    /// Another process may be leading by now: this one writes nothing, and keeps trying to renew.
     Pauses,
     Ends,
 }
@@ -113,42 +116,45 @@ fn unrenewed(since: Duration) -> Unrenewed {
     }
 }
 
-/// What is known of the Lease.
+/// The last known state of the Lease.
 struct Known {
     lease: Option<Lease>,
-    /// It is what the API server last said, and no request since then failed.
+    /// True if this is the API server's last response, and no request has failed since.
     sure: bool,
-    /// Since when nobody changed it, by our own clock: clocks of nodes differ.
+    /// Since when no client has changed the Lease, by the clock of this process: clocks of nodes
+    /// differ.
     since: Instant,
 }
 
 impl Elector {
-    /// `identity` is this process's alone, for as long as the Lease may name it. From now on, until the election is won,
-    /// nothing may be written in this term.
+    /// `identity` must be unique to this process for as long as the Lease may name it. From now on,
+    /// until the election is won, `term` allows no writes.
     ///
-    /// `client` is not shared with the work: what waits behind that may not delay a renewal.
+    /// `client` must not be shared with the reconciles: requests that queue there must not delay a
+    /// renewal.
     #[must_use]
     pub fn new(
         client: Client,
         namespace: &str,
         name: &'static str,
         identity: String,
-        term: Leadership,
+        leadership: Leadership,
     ) -> Self {
-        term.set(Validity::Lost);
+        leadership.set(Validity::Lost);
         Self {
             api: Api::namespaced(client, namespace),
             namespace: namespace.to_owned(),
             name,
             identity,
-            term,
+            leadership,
         }
     }
 
-    /// Waits, leads and renews; ends well when cancelled, and gives the Lease free then.
+    /// Waits, leads and renews. Returns without an error when cancelled, and releases the Lease in that
+    /// case.
     ///
     /// # Errors
-    /// Leadership was lost: the process has to end, since what it was doing is another one's work now.
+    /// Leadership was lost: the process has to exit, since another process now does its work.
     pub async fn run(
         &self,
         leading: &watch::Sender<bool>,
@@ -159,7 +165,7 @@ impl Elector {
             lost = self.contend(&mut known, leading) => Err(lost),
             () = stop.cancelled() => Ok(()),
         };
-        self.term.set(Validity::Lost);
+        self.leadership.set(Validity::Lost);
         if result.is_ok() && *leading.borrow() {
             self.release(known.lease).await;
         }
@@ -183,7 +189,7 @@ impl Elector {
                     None
                 }
                 Ok(_) => {
-                    self.term.set(Validity::Expires(asked + RENEW_DEADLINE));
+                    self.leadership.set(Validity::Expires(asked + RENEW_DEADLINE));
                     if renewed.replace(asked).is_none() {
                         info!(lease = self.lease(), identity = self.identity, "leading");
                         leading.send_replace(true);
@@ -219,7 +225,7 @@ impl Elector {
         }
     }
 
-    /// Looks, where nothing is known, and writes, where it is ours to write.
+    /// Reads the Lease if its state is unknown, and writes it if this process may do so.
     async fn round(&self, known: &mut Known, leading: bool) -> Result<LeaseAction, Error> {
         if !leading || !known.sure {
             let lease = self.api.get_opt(self.name).await.map_err(|error| self.failed("get", &error))?;
@@ -244,7 +250,7 @@ impl Elector {
                 *known = Known { lease: Some(lease), sure: true, since: Instant::now() };
                 Ok(step)
             }
-            // Somebody was faster: the next look says who.
+            // Another process was faster. The next read shows which one.
             Err(kube::Error::Api(status)) if status.code == 409 && !leading => {
                 Ok(LeaseAction::Wait { holder: String::new() })
             }
@@ -252,7 +258,7 @@ impl Elector {
         }
     }
 
-    /// The Lease with us as its holder.
+    /// Returns the Lease with this process as its holder.
     fn claimed(&self, lease: Option<Lease>) -> Lease {
         let now = MicroTime(Timestamp::now());
         let mut lease = lease.unwrap_or_else(|| Lease {
@@ -272,7 +278,7 @@ impl Elector {
         lease
     }
 
-    /// The next one need not wait until our silence is long enough.
+    /// Releases the Lease, so that the next leader does not have to wait until it expires.
     async fn release(&self, lease: Option<Lease>) {
         let Some(mut lease) = lease else { return };
         let spec = lease.spec.take().unwrap_or_default();
@@ -281,8 +287,8 @@ impl Elector {
         let release = self.api.replace(self.name, &parameters, &lease);
         match tokio::time::timeout(RETRY, release).await {
             Ok(Ok(_)) => info!(lease = self.lease(), "released"),
-            Ok(Err(error)) => warn!(lease = self.lease(), %error, "not released; it runs out by itself"),
-            Err(_) => warn!(lease = self.lease(), "not released in time; it runs out by itself"),
+            Ok(Err(error)) => warn!(lease = self.lease(), %error, "not released; it expires by itself"),
+            Err(_) => warn!(lease = self.lease(), "not released in time; it expires by itself"),
         }
     }
 
@@ -334,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_is_absent_free_or_ours_is_written_at_once() {
+    fn an_absent_free_or_own_lease_is_written() {
         assert_eq!(decide(None, "a", after(0)), LeaseAction::Create);
         assert_eq!(decide(Some(&LeaseSpec::default()), "a", after(0)), LeaseAction::Take);
         assert_eq!(decide(Some(&held_by("", 15)), "a", after(0)), LeaseAction::Take);
@@ -342,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn another_one_is_waited_for_until_it_was_silent_for_its_own_duration() {
+    fn another_holder_keeps_the_lease_for_its_duration() {
         let wait = LeaseAction::Wait { holder: "b".to_owned() };
         assert_eq!(decide(Some(&held_by("b", 15)), "a", after(15)), wait);
         assert_eq!(decide(Some(&held_by("b", 15)), "a", after(16)), LeaseAction::Take);
@@ -351,7 +357,7 @@ mod tests {
 
     /// Fault catalogue: F53.
     #[test]
-    fn what_the_clock_of_another_one_says_is_not_believed() {
+    fn the_clock_of_another_holder_is_ignored() {
         let written = |seconds| LeaseSpec {
             renew_time: Some(MicroTime(Timestamp::from_second(seconds).unwrap())),
             ..held_by("b", 15)
@@ -369,21 +375,21 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_that_somebody_invented_keeps_nobody_out_for_ever() {
+    fn an_excessive_lease_duration_is_limited() {
         assert_eq!(decide(Some(&held_by("b", i32::MAX)), "a", after(61)), LeaseAction::Take);
         assert_eq!(decide(Some(&held_by("b", -1)), "a", after(16)), LeaseAction::Take);
     }
 
     #[test]
-    fn a_term_is_open_without_an_election_and_ends_by_the_clock() {
-        let term = Leadership::default();
-        assert!(term.may_write());
-        term.set(Validity::Expires(Instant::now() + after(60)));
-        assert!(term.clone().may_write());
-        term.set(Validity::Expires(Instant::now()));
-        assert!(!term.may_write());
-        term.set(Validity::Lost);
-        assert!(!term.may_write());
+    fn a_term_expires_by_the_clock() {
+        let leadership = Leadership::default();
+        assert!(leadership.may_write());
+        leadership.set(Validity::Expires(Instant::now() + after(60)));
+        assert!(leadership.clone().may_write());
+        leadership.set(Validity::Expires(Instant::now()));
+        assert!(!leadership.may_write());
+        leadership.set(Validity::Lost);
+        assert!(!leadership.may_write());
     }
 
     #[test]
@@ -399,7 +405,7 @@ mod tests {
         }
     }
 
-    /// An API server that keeps one Lease and can be away.
+    /// An API server that stores one Lease and can be unreachable.
     #[derive(Clone, Default)]
     struct Server {
         away: Arc<AtomicBool>,
@@ -418,7 +424,7 @@ mod tests {
 
         async fn answer(&self, request: Request<Body>) -> Response<Body> {
             if self.away.load(Ordering::Relaxed) {
-                // As behind a network that swallows everything.
+                // As behind a network that drops all packets.
                 std::future::pending::<()>().await;
             }
             let (parts, body) = request.into_parts();
@@ -452,11 +458,12 @@ mod tests {
         serde_json::json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": reason })
     }
 
-    /// Runs an election while the API server is away for so long; `meanwhile` happens before it is back. Gives whether it
-    /// might write at the end of that time and 5 s after it, and how it ended.
+    /// Runs an election while the API server is unreachable for this many seconds. `meanwhile` runs
+    /// before it is back. Returns whether the process might write at the end of that time and 5 s after
+    /// it, and how the election ended.
     async fn away_for(seconds: u64, meanwhile: impl FnOnce(&Server)) -> (bool, bool, Option<LeadershipLost>) {
-        let (server, term) = (Server::default(), Leadership::default());
-        let elector = Elector::new(server.client(), "default", "lease", "me".to_owned(), term.clone());
+        let (server, leadership) = (Server::default(), Leadership::default());
+        let elector = Elector::new(server.client(), "default", "lease", "me".to_owned(), leadership.clone());
         let (leading, stop) = (watch::channel(false).0, CancellationToken::new());
         let mut run = pin!(elector.run(&leading, &stop));
         let mut lost = None;
@@ -464,7 +471,7 @@ mod tests {
             if lost.is_none() {
                 lost = tokio::time::timeout(after(seconds), &mut run).await.ok().map(Result::unwrap_err);
             }
-            term.may_write()
+            leadership.may_write()
         };
         assert!(goes_on(1).await, "it leads");
         server.away.store(true, Ordering::Relaxed);
@@ -477,7 +484,7 @@ mod tests {
 
     /// Fault catalogue: F52.
     #[tokio::test(start_paused = true)]
-    async fn a_leader_outlives_an_api_server_that_is_away() {
+    async fn a_leader_survives_an_api_server_outage() {
         let nothing = |_: &Server| {};
         assert_eq!(away_for(3, nothing).await, (true, true, None));
         assert_eq!(away_for(12, nothing).await, (false, true, None));
@@ -488,7 +495,7 @@ mod tests {
 
     /// Fault catalogue: F52.
     #[tokio::test(start_paused = true)]
-    async fn a_leader_whose_lease_was_taken_meanwhile_ends() {
+    async fn a_leader_whose_lease_was_taken_exits() {
         let (led, leads, lost) = away_for(30, |server| server.take("other")).await;
         assert!(!led && !leads);
         assert_eq!(

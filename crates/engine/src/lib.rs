@@ -1,5 +1,6 @@
-//! Applies a plan to a cluster and keeps it applied. Knows no product: what to make is a [`plan::Plan`],
-//! which kinds exist is a table of [`kind::Kind`], and whose they are a [`kind::Domain`].
+//! Applies a plan to a Kubernetes cluster and keeps it applied. The engine contains no product: a
+//! [`plan::Plan`] says which objects should exist, a table of [`kind::Kind`] which kinds exist, and a
+//! [`kind::Domain`] who owns them.
 
 pub mod api_client;
 pub mod apply;
@@ -10,6 +11,7 @@ pub mod circuit_breaker;
 pub mod client_timeout;
 pub mod conditions;
 mod content;
+pub mod contention;
 pub mod controller;
 pub mod deadlines;
 pub mod decide;
@@ -17,17 +19,13 @@ pub mod dependencies;
 pub mod error;
 pub mod events;
 pub mod fingerprint;
-#[cfg(test)]
-mod fuzz;
-pub mod health;
 pub mod kind;
-pub mod last_words;
 pub mod lease;
 pub mod metrics;
+pub mod observed;
 pub mod outcome;
 pub mod owner;
 pub mod plan;
-pub mod probe_kill;
 pub mod prune;
 pub mod publisher;
 pub mod quantity;
@@ -44,7 +42,7 @@ pub mod watch_liveness;
 pub mod watches;
 pub mod write_backoff;
 
-/// Says that an object is ours to keep; every watch selects by it.
+/// Marks an object that the operator manages. Every watch selects by this label.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
-/// Names the resource that an object was made for.
+/// Names the resource that an object was created for.
 pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";

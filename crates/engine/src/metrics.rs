@@ -1,9 +1,9 @@
-//! What is counted of the engine's work. How it is shown is the program's to say.
+//! Counters of the engine's work. The program decides how to export them.
 
-/// Takes counts.
+/// Receives counts.
 pub trait Metrics: Send + Sync {
-    /// A reconcile ended: finished, panicked or timed out.
+    /// Counts a reconcile that ended: finished, panicked or timed out.
     fn reconciled(&self, result: &'static str, seconds: f64);
-    /// A list or a watch of this resource failed.
+    /// Counts a failed list or watch of this resource.
     fn watch_failed(&self, resource: &'static str);
 }

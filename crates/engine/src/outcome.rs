@@ -1,39 +1,39 @@
-//! What came of applying a plan, object by object.
+//! The results of applying a plan, object by object.
 
 use std::time::Duration;
 
 use super::{api_client::named, cache::Id, error::Error};
 
-/// Why an object waits that somebody changes as often as it is put right.
+/// Reason of an object that waits because another client keeps reverting it.
 pub const CONTESTED: &str = "Contested";
 
-/// What came of one planned object.
+/// The result for one planned object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApplyResult {
     InSync,
     Created,
     Updated,
     Deleted,
-    /// The plan asks to leave it alone, and says why.
+    /// The plan says to leave the object alone, and why.
     Held(&'static str),
     /// Nothing can be done until something else has happened.
     Waiting {
         reason: &'static str,
         message: String,
     },
-    /// The name is taken by an object that is not ours.
+    /// The name is taken by a foreign object.
     Conflict {
         message: String,
-        /// The other resource that the object was made for and outlives, where its labels name one.
+        /// The other resource that the object was created for and outlived, if its labels name one.
         instance: Option<String>,
     },
-    /// It uses or acts on an object that is not ours, and is not written meanwhile.
+    /// The object uses or acts on a foreign object, and is not written meanwhile.
     Behind {
         message: String,
-        /// It was there, and was deleted so that it acts on what is not ours no longer.
+        /// True if the object existed and was deleted, so that it no longer acts on a foreign object.
         withdrawn: bool,
     },
-    /// Its kind is not served here.
+    /// The cluster does not serve this kind.
     Unserved,
     Failed(Error),
 }
@@ -44,7 +44,8 @@ impl ApplyResult {
         matches!(self, Self::Created | Self::Updated | Self::Deleted | Self::Behind { withdrawn: true, .. })
     }
 
-    /// Refused, put right once too often, or behind a name that is taken: tried again when its own time comes.
+    /// Returns whether the object is in backoff: it was rejected or reverted too often, or is blocked
+    /// by a name that is taken. It is retried when its own delay has passed.
     #[must_use]
     pub fn is_backing_off(&self) -> bool {
         matches!(
@@ -56,14 +57,14 @@ impl ApplyResult {
         )
     }
 
-    /// As planned now, or not possible on this cluster by its nature.
+    /// Returns whether the object is as planned, or cannot exist in this cluster.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         matches!(self, Self::InSync | Self::Created | Self::Updated | Self::Deleted | Self::Unserved)
     }
 }
 
-/// One object and what came of it.
+/// One object and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppliedObject {
     pub id: Id,
@@ -81,7 +82,7 @@ impl AppliedObject {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     pub steps: Vec<AppliedObject>,
-    /// When the first of those that rest may be tried again.
+    /// When the first object in backoff may be retried.
     pub again: Option<Duration>,
 }
 

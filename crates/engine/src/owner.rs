@@ -1,8 +1,9 @@
-//! Whose a live object is, decided from what is kept of it. Foreign objects are never written over.
+//! Determines the owner of a live object from its cached form. The operator never overwrites a foreign
+//! object.
 
 use super::{child::Child, kind::Management, resource::ResourceRef};
 
-/// The resource that a plan belongs to: this one, and no other of its name.
+/// The resource that a plan belongs to: the one with this UID, not another one of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     pub resource: ResourceRef,
@@ -12,20 +13,22 @@ pub struct Owner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ownership {
     Ours,
-    /// Made for an earlier resource of the same name: the garbage collector takes it, then it is made anew.
+    /// The object was created for an earlier resource of the same name. The garbage collector deletes
+    /// it, and then the operator recreates it.
     PreviousOwner,
-    /// Its labels say ours and nothing else does, as after a restore from a backup: its content decides.
+    /// Only the labels name the resource, as after a restore from a backup. The content of the object
+    /// decides.
     Lookalike,
     Foreign(Foreign),
 }
 
-/// An object of somebody else.
+/// An object of another owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
-    /// Whose it is, for users to read.
+    /// The owner, as a text for users.
     pub whose: String,
-    /// The other resource of this kind that it was made for, where its labels name one and nothing controls it: such an
-    /// object outlives its resource.
+    /// The other resource of this kind that the object was created for, if its labels name one and
+    /// nothing controls the object. Such an object outlives its resource.
     pub instance: Option<String>,
 }
 
@@ -35,7 +38,8 @@ impl Owner {
         match &child.controller {
             Some(controller) if controller.uid == self.uid => Ownership::Ours,
             Some(_) if child.controlling().as_ref() == Some(&self.resource) => {
-                // What holds data is taken over with its data, whatever policy an earlier resource had for it.
+                // An object that holds data is taken over with its data, regardless of the retention
+                // policy of an earlier resource.
                 if child.kind.management == Management::Retained {
                     Ownership::Ours
                 } else {
@@ -46,7 +50,8 @@ impl Owner {
                 foreign(format!("it is controlled by {} '{}'", controller.kind, controller.name), None)
             }
             None => match &child.labelled {
-                // Without our entry in managedFields the labels alone prove nothing, but for what outlives us on purpose.
+                // Without the operator's entry in managedFields the labels alone prove nothing, except
+                // for objects that outlive their resource on purpose.
                 Some(resource)
                     if *resource == self.resource
                         && (child.digest.is_some() || child.kind.management == Management::Retained) =>
@@ -55,11 +60,13 @@ impl Owner {
                 }
                 Some(resource) if *resource != self.resource => {
                     let (kind, key) = (resource.kind(), resource.key());
-                    // The name is no more than one label away from the other kind's, which nobody may be told to change.
+                    // A resource of the other kind is not named: users would be advised to change the
+                    // label, and the name is only one label away from that kind's.
                     let instance = (kind == self.resource.kind()).then(|| key.name.clone());
                     foreign(format!("it belongs to {} '{key}'", kind.kind), instance)
                 }
-                // Never a Job, which would run once more, and never a Secret.
+                // Jobs and Secrets are excluded: a Job would run once more, and the operator never
+                // takes over a Secret.
                 Some(_) if child.kind.management == Management::Managed => Ownership::Lookalike,
                 _ => foreign("it was not created by this operator".to_owned(), None),
             },
@@ -82,7 +89,7 @@ mod tests {
         test_kinds::{CLAIM, CONFIG_MAP, FLEET, TOY},
     };
 
-    /// A kept claim of `erp` in namespace `a`, with labels of this kind.
+    /// A retained PVC of `erp` in namespace `a`, with labels of this kind.
     fn kept(label: Option<&str>) -> Value {
         let mut labels =
             json!({ "app.kubernetes.io/managed-by": "toy-operator", "app.kubernetes.io/instance": "erp" });
@@ -109,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_claim_is_taken_by_its_own_resource_alone() {
+    fn a_retained_pvc_belongs_to_its_own_resource() {
         let toy = |namespace| ResourceRef::new(&TOY, Some(namespace), "erp");
         let (fleet, other) = (ResourceRef::new(&FLEET, None, "erp"), ResourceRef::new(&FLEET, None, "crm"));
         let (toys, fleets) = (kept(Some(TOY.label)), kept(Some(FLEET.label)));
@@ -120,7 +127,7 @@ mod tests {
             (toy("a"), &fleets, "it belongs to Fleet 'erp' None"),
             (fleet.clone(), &fleets, "Ours"),
             (other, &fleets, "it belongs to Fleet 'erp' Some(\"erp\")"),
-            // As it was while there was one kind.
+            // Labels from the time when there was only one kind.
             (fleet.clone(), &kept(None), "Ours"),
             (toy("a"), &kept(None), "it belongs to Fleet 'erp' None"),
         ] {
@@ -134,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_owner_is_of_the_same_kind_and_namespace() {
+    fn previous_owners_share_kind_and_namespace() {
         let toy = |namespace| ResourceRef::new(&TOY, Some(namespace), "erp");
         let fleet = ResourceRef::new(&FLEET, None, "erp");
         let (toys, fleets) = (controlled(&TOY, "earlier"), controlled(&FLEET, "earlier"));
@@ -150,7 +157,7 @@ mod tests {
             let taken = whose(&owner, &CLAIM, object) == "Ours";
             assert_eq!(taken, !expected.starts_with("it is"), "{owner}: {expected}");
         }
-        // A group whose name begins as ours does.
+        // A group whose name begins with the operator's group.
         let mut near = controlled(&FLEET, "earlier");
         near["metadata"]["ownerReferences"][0]["apiVersion"] = json!("toys.example.com.evil.org/v1");
         assert_eq!(whose(&fleet, &CLAIM, &near), "it is controlled by Fleet 'erp' None");

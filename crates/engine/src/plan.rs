@@ -1,4 +1,5 @@
-//! The objects that should exist, typed no longer: what is written, compared and printed. No client here.
+//! The objects that should exist, as untyped JSON: they are written, compared and printed. This module
+//! has no client.
 
 use std::fmt;
 
@@ -7,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::kind::Kind;
 
-/// Names an object of a known kind.
+/// Identifies an object of a known kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// `None` for a cluster-scoped object.
@@ -24,17 +25,20 @@ impl fmt::Display for Key {
     }
 }
 
-/// Who decides the number of pods of a workload.
+/// The source of a workload's number of pods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replicas {
-    /// The plan: its body says how many. Also for everything that has no replicas.
+    /// The plan: the body contains the number. Also for all objects without replicas.
     #[default]
     Planned,
-    /// An autoscaler of the plan: the body says nothing, and `initial` is where a new workload starts.
+    /// An autoscaler of the plan: the body contains no number, and a new workload starts with
+    /// `initial`.
     Autoscaled { initial: i32 },
-    /// An autoscaler that others brought: the body says what the plan would have, and the live number stays.
+    /// An autoscaler of another owner: the body contains the number that the plan would set, and the
+    /// live number stays.
     AutoscaledByOthers,
-    /// The plan, and at once: more pods than it says would harm the data. The pause between two repairs stays short.
+    /// The plan, enforced without delay: more pods than planned would damage the data. The pause
+    /// between two reverts stays short.
     Enforced,
 }
 
@@ -43,14 +47,14 @@ pub enum Replicas {
 pub struct Planned {
     pub kind: &'static Kind,
     pub key: Key,
-    /// The whole object, `apiVersion` to `spec`: only the fields we mean.
+    /// The whole object, from `apiVersion` to `spec`, with only the fields that the operator sets.
     pub body: Value,
     pub replicas: Replicas,
-    /// Neither written nor pruned for now, and why.
+    /// Set if the object is neither written nor pruned for now: the reason.
     pub held: Option<&'static str>,
 }
 
-/// Names the object only: a body may hold a secret.
+/// Prints only the object's name: a body may contain a secret.
 impl fmt::Debug for Planned {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)
@@ -70,7 +74,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Adds an object of this kind, with who decides its replicas and why it may not be touched now.
+    /// Adds an object of this kind. `replicas` says who sets its replicas, and `held` why it must not
+    /// be changed now.
     pub fn push(
         &mut self,
         kind: &'static Kind,
@@ -82,7 +87,7 @@ impl Plan {
         if let Some(map) = body.as_object_mut() {
             map.insert("apiVersion".into(), kind.api_version().into());
             map.insert("kind".into(), kind.kind.into());
-            // A spec is desired; a status is not ours to write.
+            // The plan contains the desired state only; other controllers write the status.
             map.remove("status");
         }
         let text = |field: &str| body.pointer(field).and_then(Value::as_str).map(str::to_owned);
@@ -91,7 +96,7 @@ impl Plan {
         self.objects.push(Planned { kind, key, body, replicas, held });
     }
 
-    /// The objects in the order in which they are written.
+    /// Returns the objects in the order in which they are written.
     #[must_use]
     pub fn in_apply_order(&self) -> Vec<&Planned> {
         let mut objects: Vec<_> = self.objects.iter().collect();
@@ -100,8 +105,9 @@ impl Plan {
     }
 }
 
-/// Typed objects of our builders have string keys and finite numbers only, so this cannot fail;
-/// were it to, the empty object is refused by the API server and never written.
+/// Converts an object to JSON. The typed objects of the builders have string keys and finite numbers
+/// only, so this cannot fail. If it failed, the API server would reject the empty object, so nothing
+/// would be written.
 fn to_json(object: &impl Serialize) -> Value {
     serde_json::to_value(object).unwrap_or_else(|_| Value::Object(Map::new()))
 }

@@ -1,4 +1,5 @@
-//! Deletes what we own and no longer plan: exactly that, by UID, after the workloads were applied.
+//! Deletes objects that the operator owns and no longer plans, and no others: by UID, after the
+//! workloads were applied.
 
 use std::collections::HashSet;
 
@@ -17,10 +18,10 @@ use super::{
     plan::Plan,
 };
 
-/// What is wanted of an object that is deleted.
+/// Takes the place of the desired digest for an object that is to be deleted.
 pub(super) const GONE: u64 = 0;
 
-/// Children to delete. `keep` spares some that are not planned but still in use.
+/// Returns the objects to delete. `keep` spares some that are not planned but still in use.
 #[must_use]
 pub fn orphaned<'a>(
     plan: &Plan,
@@ -34,7 +35,8 @@ pub fn orphaned<'a>(
     if unsettled.iter().any(|kind| kind.wave == 0) {
         return Vec::new();
     }
-    // What old pods use may go only when the workloads are as planned. No pod uses a Job.
+    // Objects that old pods use may be deleted only when the workloads are as planned. No pod uses a
+    // Job.
     let rolled = !unsettled.iter().any(|kind| kind.nature == Nature::Workload);
     let planned: HashSet<Id> =
         plan.objects.iter().map(|planned| (planned.kind, planned.key.clone())).collect();
@@ -56,7 +58,7 @@ pub fn orphaned<'a>(
 }
 
 impl Applier<'_> {
-    /// Deletes the children given, of this snapshot; answers what came of each.
+    /// Deletes these objects of this snapshot. Returns the result for each.
     pub async fn prune(&self, children: Vec<&Child>, snapshot: &Snapshot) -> Vec<AppliedObject> {
         let mut steps = Vec::new();
         for child in children {
@@ -73,7 +75,7 @@ impl Applier<'_> {
                 ApplyResult::Deleted
             }
             Ok(false) => ApplyResult::InSync,
-            // By another object of that name, which is judged by its own event.
+            // Replaced by another object of that name, which its own event brings to the cache.
             Err(error) if replaced(&error) => ApplyResult::InSync,
             Err(error) => failed(error),
         };
@@ -81,8 +83,9 @@ impl Applier<'_> {
         AppliedObject { id, result }
     }
 
-    /// Whether there was something to delete. What left its watch, though nobody is known to have deleted it, may only have
-    /// lost the label that the watch goes by: one read tells, and whether it is ours still.
+    /// Deletes an object if the operator owns it. Returns whether there was something to delete. An
+    /// object that left its watch without a known deletion may only have lost the label that the watch
+    /// selects by: one read shows this, and whether the operator still owns it.
     async fn delete_if_owned(&self, child: &Child, out_of_view: bool) -> Result<bool, Error> {
         if out_of_view {
             let found = self.writer.get(child.kind, &child.key).await?;

@@ -72,8 +72,8 @@ impl Publisher {
                 if state.history.record(&answer) {
                     warn!(
                         %name,
-                        "another client keeps changing the status; the operator retries with increasing delays. \
-                         To find the client, run kubectl get {} --show-managed-fields -o yaml",
+                        "another client keeps changing the status: the operator retries with increasing delays; \
+                         kubectl get {} --show-managed-fields -o yaml shows which field manager wrote last",
                         self.kind.plural
                     );
                 }
@@ -86,8 +86,8 @@ impl Publisher {
             }
             Err(error) if error.is_unknown_field() => {
                 let message = format!(
-                    "the installed CustomResourceDefinition of {} is older than the operator, so that no status can be \
-                     written: kubectl apply --server-side -f crds/",
+                    "the installed CustomResourceDefinition of {} is older than the operator, so the status cannot be \
+                     written; run: kubectl apply --server-side -f crds/",
                     self.kind.kind
                 );
                 warn!(%name, %error, "status not written: {message}");

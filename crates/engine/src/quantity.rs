@@ -1,11 +1,13 @@
-//! Kubernetes quantities as numbers, so that they are compared by value. They are written out as they were given.
+//! Kubernetes quantities as numbers, so that they are compared by value. They are written in their
+//! original form.
 //!
 //! Suffixes: <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
 
-/// Digits kept behind the point: quantities have a resolution of one nano-unit.
+/// Digits after the decimal point: quantities have a resolution of one nano-unit.
 const SCALE: u32 = 9;
 
-/// A quantity in nano-units, rounded up as Kubernetes does; `None` where it is not one, or absurdly large.
+/// Returns a quantity in nano-units, rounded up as Kubernetes does. Returns `None` for an invalid or
+/// absurdly large quantity.
 #[must_use]
 pub fn nano(text: &str) -> Option<i128> {
     let (negative, text) = match text.strip_prefix('-') {
@@ -20,7 +22,7 @@ pub fn nano(text: &str) -> Option<i128> {
     }
     let digits: i128 = format!("0{whole}{fraction}").parse().ok()?;
     let (base, exponent) = unit(suffix)?;
-    // digits × base^exponent × 10^(SCALE − fraction digits), kept whole.
+    // digits × base^exponent × 10^(SCALE − fraction digits), as an integer.
     let shift = i32::try_from(SCALE).ok()? - i32::try_from(fraction.len()).ok()?;
     let (factor, ten) = match base {
         2 => (2_i128.checked_pow(u32::try_from(exponent).ok()?)?, shift),
@@ -32,13 +34,13 @@ pub fn nano(text: &str) -> Option<i128> {
     Some(if negative { -nano } else { nano })
 }
 
-/// A number of whole units.
+/// A number of whole units, in nano-units.
 #[must_use]
 pub const fn units(number: i128) -> i128 {
     number * 10_i128.pow(SCALE)
 }
 
-/// Base and exponent of a suffix.
+/// Returns base and exponent of a suffix.
 fn unit(suffix: &str) -> Option<(u8, i32)> {
     Some(match suffix {
         "n" => (10, -9),

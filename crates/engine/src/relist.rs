@@ -1,4 +1,4 @@
-//! Watches that list again: where a view may be missing something, and from time to time in any case.
+//! Watches that list again: after an error that may have lost events, and periodically.
 
 use std::{fmt::Debug, time::Duration};
 
@@ -11,13 +11,14 @@ use serde::de::DeserializeOwned;
 
 use super::retry::spread;
 
-/// An event that never came is made up for after this at the latest. The API server loses none; what stands between it
-/// and us may.
+/// Upper limit for the time until a missed event is compensated. The API server loses no events; a
+/// proxy between it and the operator may.
 pub const RELIST: Duration = Duration::from_mins(5);
-/// The least part of it after which a kind is listed again. Kinds that were listed together are not listed together again.
+/// Smallest fraction of [`RELIST`] after which a kind is listed again. The fraction varies, so that
+/// kinds that were listed at the same time are not listed at the same time again.
 pub const SOONEST: f64 = 0.9;
 
-/// Every object of an API: a list, then a watch, and so on for ever.
+/// Returns every object of an API: a list, then a watch, repeated for ever.
 pub fn events<K>(
     api: Api<K>,
     config: watcher::Config,
@@ -41,19 +42,19 @@ where
     })
 }
 
-/// Whether going on from where the watch was would pass over what happened, or never succeed.
+/// Returns whether continuing from the watch's position would miss events, or never succeed.
 fn loses_events(error: &watcher::Error) -> bool {
     match error {
-        // An event that cannot be read is behind us when the next one comes.
+        // After the next event, an event that cannot be read would be skipped for good.
         watcher::Error::WatchFailed(kube::Error::SerdeError(_)) => true,
-        // kube lists again where the watch itself says that its version is too old, not where the answer does. And by the
-        // time that what was refused is allowed again, its version is old. A line that kube cannot read is to it a status
-        // without a code.
+        // kube lists again if an event of the watch says that the version is too old, but not if the
+        // response to the request does. Besides, the version is too old by the time a rejected request
+        // is allowed again. kube reports a line that it cannot read as a status without a code.
         _ => answer(error).is_some_and(|code| code == 0 || code == 410 || refuses(code)),
     }
 }
 
-/// The code of an answer that no repetition makes better: no right, or no such kind.
+/// Returns the code of a response that a retry does not change: no permission, or no such kind.
 #[must_use]
 pub fn refusal(error: &watcher::Error) -> Option<u16> {
     answer(error).filter(|code| refuses(*code))
@@ -63,7 +64,8 @@ fn refuses(code: u16) -> bool {
     [401, 403, 404].contains(&code)
 }
 
-/// The code that a request was answered with; kube tells that of a watch in either way.
+/// Returns the code of the response to a request. kube reports the one of a watch in either of two
+/// ways.
 fn answer(error: &watcher::Error) -> Option<u16> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
@@ -90,7 +92,8 @@ mod tests {
     const GONE: &str =
         r#"{ "kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "" }"#;
 
-    /// What is asked of a server whose watches answer this, or never, until the second list is done.
+    /// Returns the requests to a server whose watches have this response, or none, until the second
+    /// list is done.
     async fn asked(watch: Option<(u16, &'static str)>) -> (String, Duration) {
         let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
         let asked: Arc<Mutex<Vec<&str>>> = Arc::default();
@@ -126,7 +129,7 @@ mod tests {
 
     /// Fault catalogue: F29, F35.
     #[tokio::test(start_paused = true)]
-    async fn what_cannot_be_read_or_resumed_is_listed_again() {
+    async fn an_unreadable_or_expired_watch_lists_again() {
         let garbled = "{\"type\":\"ADDED\",\"object\":{\"metadata\":3}}\n";
         assert_eq!(asked(Some((200, garbled))).await, ("list watch list".to_owned(), Duration::ZERO));
         assert_eq!(asked(Some((410, GONE))).await, ("list watch list".to_owned(), Duration::ZERO));
@@ -137,7 +140,7 @@ mod tests {
 
     /// Fault catalogue: F34.
     #[tokio::test(start_paused = true)]
-    async fn a_bookmark_is_where_a_watch_goes_on() {
+    async fn a_watch_resumes_from_a_bookmark() {
         let bookmark = "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"9\"}}}\n";
         let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
         let pods: Api<Pod> = Api::all(Client::new(service, "default"));
@@ -162,7 +165,7 @@ mod tests {
 
     /// Fault catalogue: F32.
     #[tokio::test(start_paused = true)]
-    async fn what_no_watch_ever_told_is_listed_after_five_minutes() {
+    async fn a_missed_event_is_listed_after_five_minutes() {
         let (asked, after) = asked(None).await;
         assert_eq!(asked, "list watch list");
         assert!(after > RELIST / 2 && after <= RELIST, "{after:?}");

@@ -1,4 +1,4 @@
-//! When a resource is reconciled again without a change.
+//! When a resource is reconciled again if nothing changes.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct Requeue {
 }
 
 impl Requeue {
-    /// Reconciles the resource again after at most this time. `reason` completes "requeued: …" in the log.
+    /// Requeues the resource after at most this time. `reason` completes "requeued: …" in the log.
     pub fn at_most(&mut self, after: Duration, reason: &'static str) {
         if self.earliest.is_none_or(|(earliest, _)| after < earliest) {
             self.earliest = Some((after, reason));
@@ -24,7 +24,7 @@ impl Requeue {
         self.earliest.map(|(after, _)| after)
     }
 
-    /// The answer to the queue. Logs the reason at debug level.
+    /// Returns the action for the queue. Logs the reason at debug level.
     #[must_use]
     pub fn into_action(self, name: &str) -> Action {
         let Some((after, reason)) = self.earliest else { return Action::await_change() };

@@ -1,5 +1,6 @@
-//! Names the custom resources that objects are made for. Everything that is kept or started for a resource goes by this
-//! name, so that two of one name, of two kinds or in two namespaces, share nothing.
+//! Identifies the custom resources that own objects. All state and all reconciles of a resource use
+//! this identity, so that two resources of the same name, of different kinds or in different
+//! namespaces, share nothing.
 
 use std::{
     fmt,
@@ -22,13 +23,13 @@ pub struct ResourceKind {
     pub version: &'static str,
     pub kind: &'static str,
     pub plural: &'static str,
-    /// Its objects stand in its own namespace then.
+    /// True if the resources are namespaced. Their objects are then in the resource's own namespace.
     pub namespaced: bool,
-    /// Key of a label that its objects have, and those of no other kind.
+    /// Key of a label that the objects of this kind have, and no others.
     pub label: &'static str,
-    /// How metrics name its watch.
+    /// Name of its watch in metrics.
     pub watch: &'static str,
-    /// Name under which its status is written.
+    /// Field manager for the status.
     pub field_manager: &'static str,
 }
 
@@ -59,8 +60,9 @@ impl Hash for ResourceKind {
     }
 }
 
-/// Names a resource. Cheap to clone. Without its UID, which labels do not tell: what has to know the next resource of a name
-/// from the one before compares UIDs itself.
+/// Identifies a resource. Cheap to clone. It does not contain the UID, because labels do not contain
+/// it: code that has to distinguish a resource from an earlier one of the same name compares UIDs
+/// itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ResourceRef(Arc<Parts>);
 
@@ -82,7 +84,8 @@ impl ResourceRef {
         Self::new(kind, resource.metadata.namespace.as_deref(), &resource.name_any())
     }
 
-    /// The resource of this name that an object in this namespace can be of. A namespaced one has no object elsewhere.
+    /// Returns the resource of this name that an object in this namespace can belong to. A namespaced
+    /// resource has no objects in other namespaces.
     #[must_use]
     pub fn of_object(kind: &'static ResourceKind, namespace: Option<&str>, name: &str) -> Option<Self> {
         match (kind.namespaced, namespace) {
@@ -107,7 +110,7 @@ impl ResourceRef {
         &self.0.key.name
     }
 
-    /// Path of its collection.
+    /// Path of the resource's collection.
     #[must_use]
     pub fn collection(&self) -> String {
         let Parts { kind, key } = &*self.0;
@@ -118,7 +121,7 @@ impl ResourceRef {
         }
     }
 
-    /// As the store of resources names it.
+    /// The resource's key in the store of resources.
     #[must_use]
     pub fn to_object_ref(&self, resource: ApiResource) -> ObjectRef<DynamicObject> {
         let reference = ObjectRef::new_with(self.name(), resource);
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespaced_resource_has_objects_in_its_namespace_only() {
+    fn a_namespaced_resource_owns_objects_in_its_namespace() {
         assert_eq!(
             ResourceRef::of_object(&TOY, Some("a"), "erp"),
             Some(ResourceRef::new(&TOY, Some("a"), "erp"))

@@ -1,5 +1,6 @@
-//! What is remembered of each resource between reconciles: one record for each, made on first use and removed with the
-//! resource. What concerns the whole process, such as the live objects or the circuit breaker, is not here.
+//! State of each resource between reconciles: one record for each, created on first use and removed
+//! with the resource. State of the whole process, such as the live objects or the circuit breaker, is
+//! kept elsewhere.
 
 use std::{
     collections::HashMap,
@@ -17,31 +18,34 @@ use super::{
     write_backoff::WriteBackoff,
 };
 
-/// A reconcile that was given up drops its record at once, unless it does not even stop.
+/// Maximum wait for a record whose reconcile was aborted. The record is released immediately,
+/// unless the reconcile does not even stop.
 const RELEASE: Duration = Duration::from_secs(1);
 
-/// What is remembered of one resource; `product` is the product's part. Nothing in it is needed for a right decision: an
+/// State of one resource. `product` is the product's part. No correct decision depends on it: an
 /// operator that has just started has none of it, and reads once what it would have known.
 #[derive(Default)]
 pub struct ResourceState<P> {
-    /// Reconciles that failed since the last success.
+    /// Failed reconciles since the last success.
     pub retry: Backoff,
-    /// Writes of the status that failed since the last success.
+    /// Failed writes of the status since the last success.
     pub status_retry: Backoff,
-    /// With a lock of its own, because several writes of one reconcile are under way at once.
+    /// Has a lock of its own, because several writes of one reconcile are in progress at the same time.
     pub writes: WriteBackoff,
-    /// With a lock of its own, as `writes`.
+    /// Has a lock of its own, as `writes`.
     pub divergence: AcceptedDivergence,
-    /// With a lock of its own, because the watch of resources asks it while a reconcile has the record.
+    /// Has a lock of its own, because the watch of resources reads it while a reconcile holds the
+    /// record.
     pub history: Arc<StatusHistory>,
     pub product: P,
 }
 
-/// A record while a reconcile has it.
+/// A record while a reconcile holds it.
 pub type Held<P> = OwnedMutexGuard<ResourceState<P>>;
 
 struct Record<P> {
-    /// A name may be used again: what was learned of the one before is not true of the next.
+    /// UID of the resource. A name may be reused, and the state of an earlier resource does not apply
+    /// to the next one.
     uid: Option<String>,
     history: Arc<StatusHistory>,
     state: Arc<Guarded<ResourceState<P>>>,
@@ -54,13 +58,15 @@ pub struct ResourceStates<P> {
 }
 
 impl<P: Default> ResourceStates<P> {
-    /// The record of this resource, for one reconcile; a new one where there is none, or where it is of an earlier resource
-    /// of the name. No two reconciles of a resource run at once, so that nobody waits.
+    /// Returns the record of this resource for one reconcile; a new one if none exists, or if it
+    /// belongs to an earlier resource of the same name. No two reconciles of a resource run at the same
+    /// time, so this does not block.
     pub async fn hold(&self, resource: &ResourceRef, uid: Option<&str>) -> Held<P> {
         self.state(resource, uid).lock_owned().await
     }
 
-    /// The record after a reconcile that broke. One that does not end keeps the old one, and a new one takes its place.
+    /// Returns the record after a reconcile that failed to finish. A reconcile that does not end keeps
+    /// the old record, and a new one replaces it.
     pub async fn take_over(&self, resource: &ResourceRef, uid: Option<&str>) -> Held<P> {
         if let Ok(held) = timeout(RELEASE, self.hold(resource, uid)).await {
             return held;
@@ -69,7 +75,8 @@ impl<P: Default> ResourceStates<P> {
         self.hold(resource, uid).await
     }
 
-    /// What was written of this resource's status, where anything is remembered of it. Waits for no reconcile.
+    /// Returns the status history of this resource, if there is a record. Does not wait for a
+    /// reconcile.
     #[must_use]
     pub fn history(&self, resource: &ResourceRef, uid: Option<&str>) -> Option<Arc<StatusHistory>> {
         let records = self.lock();
@@ -77,7 +84,7 @@ impl<P: Default> ResourceStates<P> {
         Some(Arc::clone(&record.history))
     }
 
-    /// Nothing is kept of a resource that is gone.
+    /// Removes the state of a resource that no longer exists.
     pub fn forget(&self, resource: &ResourceRef) {
         self.lock().remove(resource);
     }
@@ -110,7 +117,7 @@ mod tests {
 
     type States = ResourceStates<Vec<&'static str>>;
 
-    /// Of one name, in two namespaces.
+    /// Two resources of the same name, in two namespaces.
     fn resources() -> [ResourceRef; 2] {
         ["a", "b"].map(|namespace| ResourceRef::new(&TOY, Some(namespace), "erp"))
     }
@@ -121,7 +128,7 @@ mod tests {
         state.product.push("key");
     }
 
-    /// Failures and what the product knows.
+    /// Returns the failures and the product's state.
     async fn known(states: &States, resource: &ResourceRef, uid: &str) -> (u32, usize) {
         let state = states.hold(resource, Some(uid)).await;
         (state.retry.failures(), state.product.len())
@@ -158,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_history_is_asked_while_a_reconcile_runs() {
+    async fn the_history_is_readable_during_a_reconcile() {
         let (states, [a, _]) = (States::default(), resources());
         assert!(states.history(&a, Some("1")).is_none(), "asking makes no record");
         let held = states.hold(&a, Some("1")).await;

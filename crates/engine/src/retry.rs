@@ -1,13 +1,14 @@
-//! Pauses between tries: how they grow, and how they are spread. Each use has a policy of its own, as a constant.
+//! Pauses between attempts, with backoff and jitter. Each use has a policy of its own, as a constant.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use rand::Rng;
 
-/// A pause is shorter by up to this part of it, so that objects which failed together do not come back together.
+/// Maximum jitter: a pause is shortened by up to this fraction, so that objects that failed together
+/// are not retried together.
 pub const SPREAD: f64 = 0.25;
-/// Doublings that are counted: by then every policy has reached its longest pause.
+/// Maximum number of doublings: by then every policy has reached its longest pause.
 const MAX_DOUBLINGS: u32 = 16;
 
 /// A policy: the first pause, doubled with each further failure, up to the longest.
@@ -23,25 +24,25 @@ impl Retry {
         Self { first, longest }
     }
 
-    /// The pause after so many failures and one more, spread.
+    /// Returns the pause after this many failures and one more, with jitter.
     #[must_use]
     pub fn pause(self, failures: u32) -> Duration {
         spread(self.full_pause(failures), SPREAD)
     }
 
-    /// The pause after so many failures and one more, as the policy has it.
+    /// Returns the pause after this many failures and one more, without jitter.
     #[must_use]
     pub fn full_pause(self, failures: u32) -> Duration {
         nth(self, usize::try_from(failures.min(MAX_DOUBLINGS)).unwrap_or_default())
     }
 
-    /// The unspread pause that follows a given one.
+    /// Returns the pause without jitter that follows a given one.
     #[must_use]
     pub fn after(self, pause: Duration) -> Duration {
         nth(Self { first: pause, ..self }, 1)
     }
 
-    /// The one of two policies whose pauses stay shorter.
+    /// Returns the policy with the shorter longest pause.
     #[must_use]
     pub fn or_sooner(self, other: Self) -> Self {
         if other.longest < self.longest { other } else { self }
@@ -54,11 +55,11 @@ fn nth(policy: Retry, place: usize) -> Duration {
         .with_max_delay(policy.longest)
         .with_factor(2.0)
         .without_max_times();
-    // There is always a next pause.
+    // The iterator never ends, so there is always a next pause.
     pauses.build().nth(place).unwrap_or(policy.longest)
 }
 
-/// A duration less up to a part of it, at random.
+/// Returns a duration that is shortened by a random fraction of up to `part`.
 #[must_use]
 pub fn spread(duration: Duration, part: f64) -> Duration {
     duration.mul_f64(rand::rng().random_range(1.0 - part..=1.0))
@@ -80,7 +81,7 @@ mod tests {
             let policy = Retry::new(first, first * times);
             let expected = first.saturating_mul(1 << failures.min(16)).min(first * times);
             let full = policy.full_pause(failures);
-            // The library counts in `f32`.
+            // The library uses `f32`.
             let tolerance = expected.mul_f64(1e-6);
             prop_assert!(full.abs_diff(expected) <= tolerance, "{full:?} {expected:?}");
             let pause = policy.pause(failures);

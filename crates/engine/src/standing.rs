@@ -1,4 +1,5 @@
-//! What an object of a plan means for those that depend on it: nothing of ours uses, or acts on, what is not ours.
+//! Determines whether the objects that depend on a planned object may be written: no object of the
+//! operator uses or acts on a foreign object.
 
 use super::{
     apply::{Applier, failed},
@@ -13,23 +14,23 @@ use super::{
     owner::{Foreign, Ownership},
     plan::Planned,
     prune::GONE,
-    write_backoff::Why,
+    write_backoff::BackoffReason,
 };
 
-/// Whether those that depend on an object may be written.
+/// The effect of an object on the objects that depend on it: whether they may be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It is ours, or there is none, or one that goes by itself.
+    /// They may: the object is the operator's, does not exist, or disappears without help.
     Free,
-    /// It is somebody else's.
+    /// They may not: the object is foreign.
     Foreign,
-    /// There is none, because it depends itself on an object that is somebody else's: this one.
+    /// They may not: the object does not exist because it depends on this foreign object.
     Held(String),
-    /// The API server did not say.
+    /// The API server did not answer.
     Unknown,
 }
 
-/// Why an object is not written: what it depends on, named.
+/// The dependency that blocks the write of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Obstacle {
     Foreign { target: String },
@@ -38,7 +39,7 @@ pub(super) enum Obstacle {
 }
 
 impl Obstacle {
-    /// The one that counts most among those of an object.
+    /// Returns the most important obstacle among the dependencies of an object.
     pub(super) fn of<'a>(targets: impl Iterator<Item = (&'a Planned, &'a Standing)>) -> Option<Self> {
         let all = targets.filter_map(|(planned, standing)| {
             let target = planned.to_string();
@@ -52,7 +53,7 @@ impl Obstacle {
         all.min_by_key(|(rank, _)| *rank).map(|(_, obstacle)| obstacle)
     }
 
-    /// The object that is somebody else's.
+    /// The foreign object.
     fn root(&self) -> &str {
         match self {
             Self::Foreign { target } | Self::Unknown { target } => target,
@@ -70,21 +71,22 @@ impl Obstacle {
                     "held back: it depends on {target}, which is held back because this operator did not create {root}"
                 )
             }
-            Self::Unknown { target } => format!("waits until it is known whose {target} is"),
+            Self::Unknown { target } => format!("waits until the owner of {target} is known"),
         }
     }
 }
 
-/// In the place of what would be written: a look at the name alone.
+/// Takes the place of the digest of the desired object: only the name is read.
 const LOOKED: u64 = u64::MAX;
 
-/// What runs goes on as it was begun. Everything else would act on what is not ours, and is taken away from it.
+/// Returns whether an object keeps running unchanged. All others would act on a foreign object, and are
+/// deleted.
 fn runs(kind: &Kind) -> bool {
     kind.management != Management::Managed || kind.nature == Nature::Workload
 }
 
 impl Applier<'_> {
-    /// What comes of an object that may not be written.
+    /// Returns the result for an object that must not be written.
     pub(super) async fn withhold(
         &self,
         planned: &Planned,
@@ -98,7 +100,7 @@ impl Applier<'_> {
         let behind = |withdrawn| ApplyResult::Behind { message: message.clone(), withdrawn };
         let child = match snapshot.get(planned.kind, &planned.key) {
             Some(child) => Some(Child::clone(child)),
-            // Its own name may be taken too, and then that is what its owner has to know.
+            // Its own name may be taken too. In that case the owner has to know that.
             None => match self.look(planned, behind(false)).await {
                 Look::Known(result) => return result,
                 Look::Ours(child) => Some(*child),
@@ -108,7 +110,7 @@ impl Applier<'_> {
         let Some(child) = child else { return behind(false) };
         let acts = matches!(obstacle, Obstacle::Foreign { .. }) && !runs(planned.kind) && !child.deleting;
         match self.owner.of(&child) {
-            // As for pruning: deleted is only what names the resource as its controller.
+            // As in pruning, only an object that names the resource as its controller is deleted.
             Ownership::Ours if acts && child.is_controlled_by(&self.owner.uid) => {
                 let id: Id = (planned.kind, planned.key.clone());
                 let withdraw = async || match self.delete(&child).await {
@@ -122,13 +124,15 @@ impl Applier<'_> {
         }
     }
 
-    /// Looks at the name of an object that is held back, and no more often than at the one that it is behind.
+    /// Reads the name of a blocked object, no more often than the name of the object that blocks it.
     async fn look(&self, planned: &Planned, behind: ApplyResult) -> Look {
         let id: Id = (planned.kind, planned.key.clone());
-        let result = match self.rests.blocked_reason(&id, LOOKED) {
-            Some(Why::Known(conflict @ ApplyResult::Conflict { .. })) => return Look::Known(conflict),
-            // Behind the same object or another one by now.
-            Some(Why::Known(_)) => return Look::Known(behind),
+        let result = match self.write_backoff.blocked_reason(&id, LOOKED) {
+            Some(BackoffReason::Known(conflict @ ApplyResult::Conflict { .. })) => {
+                return Look::Known(conflict);
+            }
+            // It may be blocked by another object by now.
+            Some(BackoffReason::Known(_)) => return Look::Known(behind),
             _ => match self.verdict(planned).await {
                 Ok(Verdict::Foreign(foreign)) => conflict(foreign),
                 Ok(Verdict::Absent) => behind,
@@ -136,12 +140,12 @@ impl Applier<'_> {
                 Err(_) => return Look::Unread,
             },
         };
-        self.rests.record(&id, LOOKED, backoff::NAME_CONFLICT, &result);
+        self.write_backoff.record(&id, LOOKED, backoff::NAME_CONFLICT, &result);
         Look::Known(result)
     }
 
-    /// What this outcome means for those that depend on the object. Where it does not tell whether somebody else has the
-    /// name, one read does, and its answer is the outcome then.
+    /// Returns what this result means for dependent objects. If it does not show whether another owner
+    /// has taken the name, one read does, and the result is replaced by the outcome of that read.
     pub(super) async fn standing(
         &self,
         planned: &Planned,
@@ -178,7 +182,7 @@ impl Applier<'_> {
         }
     }
 
-    /// Whose the object of a planned name is, by one read.
+    /// Reads the object of a planned name and returns its owner.
     async fn verdict(&self, planned: &Planned) -> Result<Verdict, Error> {
         let found = self.writer.get(planned.kind, &planned.key).await?;
         let Some(live) = found else { return Ok(Verdict::Absent) };
@@ -196,7 +200,7 @@ impl Applier<'_> {
     }
 }
 
-/// What a look at the name of an object that is held back came to.
+/// The result of reading the name of a blocked object.
 enum Look {
     Known(ApplyResult),
     Ours(Box<Child>),
@@ -205,12 +209,12 @@ enum Look {
 
 enum Verdict {
     Absent,
-    /// Or an earlier resource's, which goes by itself.
+    /// The operator's, or an earlier resource's, which disappears without help.
     Ours(Box<Child>),
     Foreign(Foreign),
 }
 
-/// An object with our labels that says something else than the plan.
+/// An object with the operator's labels whose content differs from the plan.
 pub(super) fn lookalike(path: &str) -> Foreign {
     let whose = format!(
         "it has the labels of this resource and the operator did not write it, as after a restore from a backup, and \

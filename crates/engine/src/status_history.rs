@@ -1,5 +1,5 @@
-//! What is remembered of a resource's status: the one last written and the spec last seen.
-//! Losing it costs nothing but one comparison: a restart reads both from the resource.
+//! Remembers the status that the operator last wrote for a resource, and the last observed spec. Losing
+//! this costs one comparison: after a restart, both are read from the resource.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::{
     backoff,
-    write_backoff::{self, CALM},
+    write_backoff::{self, CONTESTED_RESET},
 };
 
-/// How long a resource counts as gone that was found not to be there, though no event said so yet.
+/// Time for which a resource that was found to be deleted counts as deleted before the event arrives.
 pub const GONE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
@@ -22,34 +22,35 @@ struct Written {
     version: u64,
     status: Value,
     at: Instant,
-    /// How often it was put right as it was, and when last.
+    /// Number of times the status was reverted, and the time of the last revert.
     repairs: u32,
     repaired: Instant,
 }
 
 impl Written {
-    /// Nothing had to be put right for so long that it is no longer contested.
+    /// Returns whether the last revert was so long ago that the status is no longer contested.
     fn calm(&self) -> bool {
         self.repaired.elapsed()
-            >= CALM + write_backoff::pause(self.repairs, backoff::FAILURE).unwrap_or_default()
+            >= CONTESTED_RESET + write_backoff::pause(self.repairs, backoff::FAILURE).unwrap_or_default()
     }
 }
 
 #[derive(Default)]
 struct Known {
     written: Option<Written>,
-    /// Generation and spec last seen.
+    /// Generation and spec that were observed last.
     spec: Option<(Option<i64>, Value)>,
-    /// When it was found not to be there any more.
+    /// When the resource was found to be deleted.
     missed: Option<Instant>,
 }
 
-/// Of one resource.
+/// Status history of one resource.
 #[derive(Default)]
 pub struct StatusHistory(Mutex<Known>);
 
 impl StatusHistory {
-    /// The newest status there is: the resource's own, or what we wrote after that view of it.
+    /// Returns the newest known status: the resource's own, or the one that the operator wrote after
+    /// that version.
     #[must_use]
     pub fn status(&self, object: &DynamicObject) -> Value {
         let live = object.data.get("status").cloned().unwrap_or(Value::Null);
@@ -59,13 +60,13 @@ impl StatusHistory {
         }
     }
 
-    /// The newest version of the resource that is known.
+    /// Returns the newest known version of the resource.
     #[must_use]
     pub fn version(&self, object: &DynamicObject) -> u64 {
         self.written().map_or(0, |written| written.version).max(version(object))
     }
 
-    /// Somebody else wrote the status since we did.
+    /// Returns whether another client has written the status since the operator did.
     #[must_use]
     pub fn is_foreign(&self, object: &DynamicObject) -> bool {
         self.written().is_some_and(|written| {
@@ -73,13 +74,14 @@ impl StatusHistory {
         })
     }
 
-    /// How long a change of counts has to wait, where one is written at most so often.
+    /// Returns how long a change of counts has to wait. Such changes are written at most once per
+    /// `pause`.
     #[must_use]
     pub fn too_soon(&self, pause: Duration) -> Option<Duration> {
         pause.checked_sub(self.written()?.at.elapsed())
     }
 
-    /// How long this status has to wait, where somebody changes it as often as it is written.
+    /// Returns how long this status has to wait because another client keeps reverting it.
     #[must_use]
     pub fn contested(&self, object: &DynamicObject, wanted: &Value) -> Option<Duration> {
         let written = self.written().filter(|_| self.is_foreign(object))?;
@@ -88,12 +90,13 @@ impl StatusHistory {
         pause.checked_sub(written.at.elapsed())
     }
 
-    /// A status was written; `answer` is the resource as the API server returned it. Whether somebody changes it as often.
+    /// Records a written status. `answer` is the resource as the API server returned it. Returns
+    /// whether another client keeps reverting the status.
     pub fn record(&self, answer: &Value) -> bool {
         let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         let status = answer.get("status").cloned().unwrap_or(Value::Null);
         let now = Instant::now();
-        // Whoever changes it is not done because we have something new to say, which takes nothing off the count.
+        // A new status does not stop the other client, so it does not reset the counter.
         let before = self.written().filter(|before| !before.calm());
         let (repairs, repaired) = match before {
             Some(before) if timeless(&before.status) == timeless(&status) => {
@@ -114,7 +117,7 @@ impl StatusHistory {
         contested
     }
 
-    /// The spec of an earlier generation, where it was seen; remembers this one.
+    /// Returns the spec of an earlier generation if it was observed, and remembers this one.
     pub fn previous_spec(&self, object: &DynamicObject) -> Option<Value> {
         let spec = object.data.get("spec").cloned().unwrap_or(Value::Null);
         let generation = object.metadata.generation;
@@ -122,13 +125,14 @@ impl StatusHistory {
         (before != generation).then_some(spec)
     }
 
-    /// It is gone, though no event said so yet: answers after how long to come again.
+    /// Records that the resource was found to be deleted before the event arrived. Returns when to
+    /// check again.
     pub fn miss(&self) -> Duration {
         self.lock().missed = Some(Instant::now());
         GONE
     }
 
-    /// How long it counts as gone.
+    /// Returns how long the resource still counts as deleted.
     #[must_use]
     pub fn missing(&self) -> Option<Duration> {
         let missed = self.lock().missed?;
@@ -144,7 +148,7 @@ impl StatusHistory {
     }
 }
 
-/// A status without the times of its conditions, which change with each repair.
+/// Returns a status without the transition times of its conditions, which change with each revert.
 fn timeless(status: &Value) -> Value {
     let mut status = status.clone();
     for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -164,7 +168,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::write_backoff::REPAIRS;
+    use crate::write_backoff::CONTESTED_AFTER;
 
     fn resource(version: u64, status: &Value) -> DynamicObject {
         serde_json::from_value(json!({
@@ -179,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_found_gone_counts_as_gone_for_a_while() {
+    fn a_deleted_resource_stays_deleted_for_a_while() {
         let memory = StatusHistory::default();
         assert_eq!(memory.missing(), None);
         assert_eq!(memory.miss(), GONE);
@@ -189,29 +193,29 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_others_change_again_and_again_is_put_right_ever_more_rarely() {
+    fn a_contested_status_is_reverted_with_backoff() {
         let memory = StatusHistory::default();
         let write = |version: u64, status: &Value| {
             memory.record(&serde_json::to_value(resource(version, status)).unwrap())
         };
         assert!(!write(1, &status("Ready", 0)));
-        for time in 0..u64::from(REPAIRS) {
+        for time in 0..u64::from(CONTESTED_AFTER) {
             let foreign = resource(2 * time + 2, &status("Other", time));
             assert!(memory.is_foreign(&foreign));
             assert_eq!(memory.contested(&foreign, &status("Ready", time)), None, "{time}");
-            assert_eq!(write(2 * time + 3, &status("Ready", time)), time + 1 == u64::from(REPAIRS));
+            assert_eq!(write(2 * time + 3, &status("Ready", time)), time + 1 == u64::from(CONTESTED_AFTER));
         }
         let foreign = resource(100, &status("Other", 0));
         let wait = memory.contested(&foreign, &status("Ready", 11)).unwrap();
         assert!(wait > Duration::from_millis(500) && wait <= backoff::FIRST, "{wait:?}");
-        // What is new is no repair, and what nobody changed waits for nothing.
+        // A new status is not a revert, and an uncontested status waits for nothing.
         assert_eq!(memory.contested(&foreign, &status("NotReady", 11)), None);
         assert_eq!(memory.contested(&resource(21, &status("Ready", 9)), &status("Ready", 11)), None);
-        // But it is as contested, until it was left alone for a while.
+        // It is still contested, until it was left alone for a while.
         assert!(write(101, &status("NotReady", 12)));
         let foreign = resource(102, &status("Other", 12));
         assert!(memory.contested(&foreign, &status("NotReady", 12)).is_some());
-        let earlier = Instant::now().checked_sub(CALM + 2 * backoff::FIRST).unwrap();
+        let earlier = Instant::now().checked_sub(CONTESTED_RESET + 2 * backoff::FIRST).unwrap();
         memory.lock().written.as_mut().unwrap().repaired = earlier;
         assert!(!write(103, &status("Ready", 13)));
         assert_eq!(memory.contested(&resource(104, &status("Other", 13)), &status("Ready", 13)), None);

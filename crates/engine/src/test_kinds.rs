@@ -2,6 +2,7 @@
 
 use crate::{
     kind::{Domain, Kind, Management, Nature},
+    observed::Observed,
     resource::ResourceKind,
 };
 
@@ -28,7 +29,7 @@ pub static FLEET: ResourceKind = ResourceKind {
     field_manager: "toy-operator",
 };
 
-/// A namespaced one.
+/// A namespaced kind of resource.
 pub static TOY: ResourceKind = ResourceKind {
     group: "toys.example.com",
     version: "v1",
@@ -60,6 +61,7 @@ const fn kind(
         nature,
         purpose: "",
         domain: &DOMAIN,
+        observe: Observed::nothing,
     }
 }
 
@@ -71,36 +73,3 @@ pub static DEPLOYMENT: Kind =
     kind("apps", "Deployment", "deployments", Management::Managed, Nature::Workload);
 pub static POD: Kind = kind("", "Pod", "pods", Management::ReadOnly, Nature::Plain);
 pub static JOB: Kind = kind("batch", "Job", "jobs", Management::RunToCompletion, Nature::Plain);
-static REPLICA_SET: Kind = kind("apps", "ReplicaSet", "replicasets", Management::ReadOnly, Nature::Plain);
-static SERVICE: Kind = kind("", "Service", "services", Management::Managed, Nature::Plain);
-static CRON_JOB: Kind = kind("batch", "CronJob", "cronjobs", Management::Managed, Nature::Plain);
-static SLICE: Kind =
-    kind("discovery.k8s.io", "EndpointSlice", "endpointslices", Management::ReadOnly, Nature::Plain);
-static AUTOSCALER: Kind = kind(
-    "autoscaling",
-    "HorizontalPodAutoscaler",
-    "horizontalpodautoscalers",
-    Management::Managed,
-    Nature::Plain,
-);
-static GATEWAY: Kind =
-    kind("gateway.networking.k8s.io", "Gateway", "gateways", Management::Managed, Nature::Plain);
-static ROUTE: Kind =
-    kind("gateway.networking.k8s.io", "HTTPRoute", "httproutes", Management::Managed, Nature::Plain);
-
-/// Every kind of which something is read, and one of which nothing is.
-pub static KINDS: &[&Kind] = &[
-    &NAMESPACE,
-    &CLAIM,
-    &CONFIG_MAP,
-    &DEPLOYMENT,
-    &POD,
-    &JOB,
-    &REPLICA_SET,
-    &SERVICE,
-    &CRON_JOB,
-    &SLICE,
-    &AUTOSCALER,
-    &GATEWAY,
-    &ROUTE,
-];

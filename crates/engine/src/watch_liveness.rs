@@ -1,5 +1,6 @@
-//! When each watch last gave a sign of life. A request has a deadline and a watch lists again every few minutes, so that
-//! one that is silent for longer waits for something that never comes, and only another process can help.
+//! Records when each watch last showed activity. A request has a deadline, and a watch lists again
+//! every few minutes. A watch that is silent for longer waits for something that never comes, and only
+//! a restart of the process helps.
 
 use std::{
     collections::BTreeMap,
@@ -11,68 +12,68 @@ use tokio::time::Instant;
 
 use super::relist::RELIST;
 
-/// A watch that neither told anything nor failed for so long is stuck.
-pub const STUCK: Duration = RELIST.saturating_mul(2);
+/// A watch that neither received anything nor failed for this long is stuck.
+pub const STALE_AFTER: Duration = RELIST.saturating_mul(2);
 
 #[derive(Default)]
-pub struct WatchLiveness(Mutex<BTreeMap<&'static str, Beat>>);
+pub struct WatchLiveness(Mutex<BTreeMap<&'static str, LastSign>>);
 
 #[derive(Clone, Copy)]
-struct Beat {
+struct LastSign {
     answered: Instant,
     alive: Instant,
 }
 
-/// One watch, for as long as it is kept up.
+/// One watch, for as long as it is maintained.
 pub struct Watching {
-    pulse: Arc<WatchLiveness>,
+    liveness: Arc<WatchLiveness>,
     resource: &'static str,
 }
 
 impl WatchLiveness {
-    fn beats(&self) -> MutexGuard<'_, BTreeMap<&'static str, Beat>> {
+    fn signs(&self) -> MutexGuard<'_, BTreeMap<&'static str, LastSign>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A watch begins; it counts as alive from now on.
+    /// Starts to record a watch. It counts as alive from now on.
     #[must_use]
     pub fn watching(self: &Arc<Self>, resource: &'static str) -> Watching {
-        let watching = Watching { pulse: Arc::clone(self), resource };
-        watching.told(true);
+        let watching = Watching { liveness: Arc::clone(self), resource };
+        watching.record(true);
         watching
     }
 
-    /// How long ago the API server last told something of each resource that is watched.
+    /// Returns for each watched resource how long ago the API server last sent something.
     #[must_use]
     pub fn silences(&self) -> Vec<(&'static str, Duration)> {
-        self.beats().iter().map(|(resource, beat)| (*resource, beat.answered.elapsed())).collect()
+        self.signs().iter().map(|(resource, sign)| (*resource, sign.answered.elapsed())).collect()
     }
 
-    /// The watch that has been stuck for longest, and for how long.
+    /// Returns the watch that has been stuck for longest, and for how long.
     #[must_use]
     pub fn stuck(&self) -> Option<(&'static str, Duration)> {
-        let beats = self.beats();
-        let silent = beats.iter().map(|(resource, beat)| (*resource, beat.alive.elapsed()));
-        silent.filter(|(_, silent)| *silent > STUCK).max_by_key(|(_, silent)| *silent)
+        let signs = self.signs();
+        let silent = signs.iter().map(|(resource, sign)| (*resource, sign.alive.elapsed()));
+        silent.filter(|(_, silent)| *silent > STALE_AFTER).max_by_key(|(_, silent)| *silent)
     }
 }
 
 impl Watching {
-    /// An event or a list came, or a failure.
-    pub fn told(&self, answered: bool) {
+    /// Records an event, a list, or a failure.
+    pub fn record(&self, answered: bool) {
         let now = Instant::now();
-        let mut beats = self.pulse.beats();
-        let beat = beats.entry(self.resource).or_insert(Beat { answered: now, alive: now });
-        beat.alive = now;
+        let mut signs = self.liveness.signs();
+        let sign = signs.entry(self.resource).or_insert(LastSign { answered: now, alive: now });
+        sign.alive = now;
         if answered {
-            beat.answered = now;
+            sign.answered = now;
         }
     }
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        self.pulse.beats().remove(self.resource);
+        self.liveness.signs().remove(self.resource);
     }
 }
 
@@ -81,20 +82,20 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_watch_that_fails_lives_and_one_that_is_silent_for_long_is_stuck() {
-        let pulse = Arc::new(WatchLiveness::default());
-        let (failing, silent) = (pulse.watching("pods"), pulse.watching("services"));
-        tokio::time::advance(STUCK).await;
-        assert_eq!(pulse.stuck(), None);
-        failing.told(false);
+    async fn only_a_silent_watch_is_stuck() {
+        let liveness = Arc::new(WatchLiveness::default());
+        let (failing, silent) = (liveness.watching("pods"), liveness.watching("services"));
+        tokio::time::advance(STALE_AFTER).await;
+        assert_eq!(liveness.stuck(), None);
+        failing.record(false);
         let second = Duration::from_secs(1);
         tokio::time::advance(second).await;
-        assert_eq!(pulse.stuck(), Some(("services", STUCK + second)));
-        // Nobody has answered either of them.
-        assert_eq!(pulse.silences(), [("pods", STUCK + second), ("services", STUCK + second)]);
-        failing.told(true);
-        assert_eq!(pulse.silences()[0], ("pods", Duration::ZERO));
+        assert_eq!(liveness.stuck(), Some(("services", STALE_AFTER + second)));
+        // Neither of them has received a response.
+        assert_eq!(liveness.silences(), [("pods", STALE_AFTER + second), ("services", STALE_AFTER + second)]);
+        failing.record(true);
+        assert_eq!(liveness.silences()[0], ("pods", Duration::ZERO));
         drop(silent);
-        assert_eq!(pulse.stuck(), None, "what is no longer watched cannot be stuck");
+        assert_eq!(liveness.stuck(), None, "what is no longer watched cannot be stuck");
     }
 }

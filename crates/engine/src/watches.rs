@@ -1,4 +1,4 @@
-//! One watch per kind, each with its own backoff: a kind that fails never delays another.
+//! One watch for each kind, each with its own backoff: a failing kind never delays another.
 
 use std::{
     collections::HashMap,
@@ -35,33 +35,35 @@ use super::{
     watch_liveness::{WatchLiveness, Watching},
 };
 
-/// A dead connection is noticed after this plus 5 s; kube allows less than 295 s, load balancers often cut at 240 s.
+/// Timeout of a watch. A dead connection is noticed after this time plus 5 s. kube allows less than 295
+/// s, and load balancers often close connections at 240 s.
 pub const WATCH_TIMEOUT: Duration = Duration::from_secs(90);
-/// Objects of one page are held whole until they are reduced, so pages are small.
+/// Objects of one page. A page is held in memory as a whole until its objects are reduced, so pages are
+/// small.
 pub const PAGE: u32 = 100;
 
-/// Of all kinds, to know which optional ones are served.
+/// Watch of all CRDs, to know which optional kinds are served.
 const DEFINITIONS: &str = "customresourcedefinitions";
 
-/// Why resources should be looked at again.
+/// A cause for reconciling resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// One resource's objects changed.
+    /// The objects of one resource changed.
     Owner(ResourceRef),
-    /// A namespace came, went or changed hands: whoever names it.
+    /// A namespace was created, deleted or changed its owner. It affects all resources that name it.
     Namespace(String),
-    /// Something that concerns all of them.
+    /// A change that affects all resources.
     All,
 }
 
-/// Where triggers go: to the queue of each kind of resource.
+/// Distributes triggers to the queue of each kind of resource.
 #[derive(Clone, Default)]
 pub struct Triggers {
     queues: Vec<(&'static ResourceKind, mpsc::UnboundedSender<Trigger>)>,
 }
 
 impl Triggers {
-    /// A queue for the resources of this kind.
+    /// Creates a queue for the resources of this kind.
     pub fn queue(&mut self, kind: &'static ResourceKind) -> mpsc::UnboundedReceiver<Trigger> {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.queues.push((kind, sender));
@@ -78,7 +80,7 @@ impl Triggers {
     }
 }
 
-/// Watches every kind of the table, optional ones while they are served.
+/// Watches every kind of the table, and optional ones while they are served.
 #[derive(Clone)]
 pub struct Watches {
     pub client: Client,
@@ -86,8 +88,8 @@ pub struct Watches {
     pub cache: Arc<ObjectCache>,
     pub triggers: Triggers,
     pub metrics: Arc<dyn Metrics>,
-    pub pulse: Arc<WatchLiveness>,
-    /// Ticks whenever the coverage of a kind changes; see [`Watches::covered`].
+    pub liveness: Arc<WatchLiveness>,
+    /// Changes whenever the sync state of a kind changes; see [`Watches::covered`].
     pub progress: watch::Sender<u64>,
 }
 
@@ -103,7 +105,8 @@ impl Watches {
         tasks.wait().await;
     }
 
-    /// Whether every kind was listed, or is known not to be for now: only then does a plan mean anything.
+    /// Returns whether every kind was listed, or is known not to be served for now. A plan is
+    /// meaningful only then.
     #[must_use]
     pub fn covered(kinds: &[&'static Kind], cache: &ObjectCache) -> bool {
         kinds
@@ -114,7 +117,7 @@ impl Watches {
 
     async fn watch(self, kind: &'static Kind, stop: CancellationToken) {
         let api = Api::<Raw>::all_with(self.client.clone(), &kind);
-        let stream = kept_up(api, config(kind), self.pulse.watching(kind.plural));
+        let stream = kept_up(api, config(kind), self.liveness.watching(kind.plural));
         pin_mut!(stream);
         let mut list: Vec<Child> = Vec::new();
         let mut refusals = 0;
@@ -185,12 +188,12 @@ impl Watches {
         self.progress.send_modify(|ticks| *ticks += 1);
     }
 
-    /// Starts and stops the watches of optional kinds as their CRDs come and go.
+    /// Starts and stops the watches of optional kinds when their CRDs are installed or removed.
     async fn follow_crds(&self, tasks: &TaskTracker, stop: &CancellationToken) {
         let optional: HashMap<String, &'static Kind> =
             self.kinds.iter().filter(|kind| kind.optional).map(|kind| (kind.crd_name(), *kind)).collect();
         let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(self.client.clone());
-        let stream = kept_up(api, any(), self.pulse.watching(DEFINITIONS));
+        let stream = kept_up(api, any(), self.liveness.watching(DEFINITIONS));
         pin_mut!(stream);
         let mut running: HashMap<String, CancellationToken> = HashMap::new();
         let mut present: Vec<String> = Vec::new();
@@ -230,7 +233,7 @@ impl Watches {
                 }
                 Err(error) => {
                     self.metrics.watch_failed(DEFINITIONS);
-                    // Whether optional kinds are served is then unknown; nothing else waits for it.
+                    // It is then unknown which optional kinds are served. Nothing else waits for it.
                     for kind in optional.values() {
                         if self.cache.coverage(kind) == SyncState::Pending {
                             let why = format!("{DEFINITIONS}: {}", explain(&error));
@@ -266,7 +269,7 @@ impl Watches {
         self.absent(kind);
     }
 
-    /// The API server does not serve an optional kind, or not in our version.
+    /// Records that the API server does not serve an optional kind, or not in the required version.
     fn absent(&self, kind: &'static Kind) {
         if self.cache.coverage(kind) != SyncState::NotServed {
             self.cache.mark_not_served(kind);
@@ -276,8 +279,8 @@ impl Watches {
     }
 }
 
-/// The pause of one failing watch: half a second, doubling to 8 s, so that an API server that was away is seen again
-/// soon and one that refuses is not pressed.
+/// Backoff of one failing watch: half a second, doubling to 8 s. The operator reconnects soon after an
+/// outage, and does not overload an API server that rejects requests.
 #[derive(Default)]
 pub struct Pause {
     failures: u32,
@@ -288,7 +291,7 @@ impl Iterator for Pause {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        // A list that begins and then fails has shown nothing good; only time without a failure has.
+        // A list that starts and then fails is no success. Only time without a failure is.
         if self.last.is_some_and(|last| last.elapsed() > LONGEST_PAUSE * 4) {
             self.failures = 0;
         }
@@ -306,11 +309,12 @@ impl Backoff for Pause {
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 const WATCH: Retry = Retry::new(Duration::from_millis(500), LONGEST_PAUSE);
 
-/// So many refusals since the last list, some 3 s of them, say that a right is gone: an API server that has just started
-/// refuses what it allows a moment later.
-const REFUSED: u32 = 3;
+/// Number of rejections since the last list, over about 3 s, after which a permission counts as lost.
+/// An API server that has just started may reject a request that it allows a moment later.
+pub const REFUSED: u32 = 3;
 
-/// Every object of an API, from now on: what fails is tried again after its pause, and each sign of life is noted.
+/// Returns every object of an API from now on. Failures are retried with backoff, and all activity is
+/// recorded.
 pub fn kept_up<K>(
     api: Api<K>,
     config: watcher::Config,
@@ -319,10 +323,10 @@ pub fn kept_up<K>(
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    relist::events(api, config).backoff(Pause::default()).inspect(move |event| watching.told(event.is_ok()))
+    relist::events(api, config).backoff(Pause::default()).inspect(move |event| watching.record(event.is_ok()))
 }
 
-/// Whatever there is of a kind.
+/// Configuration for all objects of a kind.
 #[must_use]
 pub fn any() -> watcher::Config {
     watcher::Config::default().timeout(seconds(WATCH_TIMEOUT)).page_size(PAGE)

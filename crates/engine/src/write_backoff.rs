@@ -1,5 +1,6 @@
-//! Objects that are not written again before their time, whatever else happens to their resource: the API server refused
-//! them, somebody changes them as often as they are put right, or their name is taken.
+//! Per-object write backoff: objects that the API server rejected, that another client keeps reverting,
+//! or whose name is taken, are not written again before their backoff expires, whatever triggers a
+//! reconcile.
 
 use std::{
     collections::HashMap,
@@ -17,30 +18,31 @@ use super::{
     retry::Retry,
 };
 
-/// Put right so often at once. A person who tries things out, or a test, gets no further.
-pub const REPAIRS: u32 = 10;
-/// What stayed right for so long is no longer contested.
-pub const CALM: Duration = Duration::from_mins(1);
+/// Number of reverts without a pause. A user who experiments, or a test, does not exceed it.
+pub const CONTESTED_AFTER: u32 = 10;
+/// An object that was left alone for this long is no longer contested.
+pub const CONTESTED_RESET: Duration = Duration::from_mins(1);
 
-/// Before the next repair, after so many of them.
+/// Returns the pause before the next revert, after this many reverts.
 #[must_use]
 pub fn pause(repairs: u32, policy: Retry) -> Option<Duration> {
-    repairs.checked_sub(REPAIRS).map(|over| policy.pause(over))
+    repairs.checked_sub(CONTESTED_AFTER).map(|over| policy.pause(over))
 }
 
-/// Why an object is not written now.
+/// The reason why an object is not written now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum BackoffReason {
     Refused(Error),
     Contested,
-    /// The last look at its name came to this: a conflict, or nothing that has to be known of an object that is held back.
+    /// The result of the last read of its name: a conflict, or nothing to report about a blocked
+    /// object.
     Known(ApplyResult),
 }
 
-struct Rest {
-    /// What was written; anything else is tried at once.
+struct Blocked {
+    /// Digest of the object that was written. Any other object is written immediately.
     wanted: u64,
-    why: Why,
+    reason: BackoffReason,
     times: u32,
     until: Instant,
 }
@@ -48,10 +50,10 @@ struct Rest {
 #[derive(Default)]
 struct Known {
     generation: Option<i64>,
-    resting: HashMap<Id, Rest>,
+    blocked: HashMap<Id, Blocked>,
 }
 
-/// The objects of one resource that rest.
+/// The objects of one resource that are in backoff.
 #[derive(Default)]
 pub struct WriteBackoff {
     known: Mutex<Known>,
@@ -62,58 +64,71 @@ impl WriteBackoff {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new spec is a new try.
-    pub fn begin(&self, generation: Option<i64>) {
+    /// Starts a reconcile. A new spec resets all backoffs.
+    pub fn reset_on_new_generation(&self, generation: Option<i64>) {
         let mut known = self.lock();
         if known.generation != generation {
             *known = Known { generation, ..Known::default() };
         }
     }
 
-    /// Why the same object is not to be written now.
+    /// Returns why the same object must not be written now.
     #[must_use]
-    pub fn blocked_reason(&self, id: &Id, wanted: u64) -> Option<Why> {
+    pub fn blocked_reason(&self, id: &Id, wanted: u64) -> Option<BackoffReason> {
         let known = self.lock();
-        let rest = known.resting.get(id)?;
-        (rest.wanted == wanted && Instant::now() < rest.until).then(|| rest.why.clone())
+        let rest = known.blocked.get(id)?;
+        (rest.wanted == wanted && Instant::now() < rest.until).then(|| rest.reason.clone())
     }
 
-    /// Notes what came of a try. `policy` is for the pauses after too many repairs.
+    /// Records the result of an attempt. `policy` sets the pauses after too many reverts.
     pub fn record(&self, id: &Id, wanted: u64, policy: Retry, result: &ApplyResult) {
         let mut known = self.lock();
-        let resting = &mut known.resting;
-        let before = resting.remove(id).filter(|before| before.wanted == wanted);
+        let blocked = &mut known.blocked;
+        let before = blocked.remove(id).filter(|before| before.wanted == wanted);
         let now = Instant::now();
         let rest = match result {
             ApplyResult::Failed(error) if error.disposition() == Disposition::UserAction => {
-                let refused = |before: &Rest| matches!(before.why, Why::Refused(_));
+                let refused = |before: &Blocked| matches!(before.reason, BackoffReason::Refused(_));
                 let before = before.filter(refused).map_or(0, |before| before.times);
                 let until = now + FAILURE.pause(before);
-                Rest { wanted, why: Why::Refused(error.clone()), times: before.saturating_add(1), until }
+                Blocked {
+                    wanted,
+                    reason: BackoffReason::Refused(error.clone()),
+                    times: before.saturating_add(1),
+                    until,
+                }
             }
             ApplyResult::Updated => {
-                let contested = |before: &Rest| before.why == Why::Contested && now < before.until + CALM;
+                let contested = |before: &Blocked| {
+                    before.reason == BackoffReason::Contested && now < before.until + CONTESTED_RESET
+                };
                 let times = before.filter(contested).map_or(1, |before| before.times.saturating_add(1));
                 let until = now + pause(times, policy).unwrap_or_default();
-                Rest { wanted, why: Why::Contested, times, until }
+                Blocked { wanted, reason: BackoffReason::Contested, times, until }
             }
-            // The release of a name sends no event, and what is behind it is read by name as well.
+            // The release of a name sends no event, and objects that are blocked behind it are read by
+            // name as well.
             ApplyResult::Conflict { .. } | ApplyResult::Behind { withdrawn: false, .. } => {
-                let known = |before: &Rest| matches!(before.why, Why::Known(_));
+                let known = |before: &Blocked| matches!(before.reason, BackoffReason::Known(_));
                 let times = before.filter(known).map_or(0, |before| before.times);
                 let until = now + NAME_CONFLICT.pause(times);
-                Rest { wanted, why: Why::Known(result.clone()), times: times.saturating_add(1), until }
+                Blocked {
+                    wanted,
+                    reason: BackoffReason::Known(result.clone()),
+                    times: times.saturating_add(1),
+                    until,
+                }
             }
             _ => return,
         };
-        resting.insert(id.clone(), rest);
+        blocked.insert(id.clone(), rest);
     }
 
-    /// How long until it may be tried again; nothing for what does not rest.
+    /// Returns how long until the object may be written again. `None` if it is not in backoff.
     #[must_use]
-    pub fn rest(&self, id: &Id) -> Option<Duration> {
+    pub fn remaining(&self, id: &Id) -> Option<Duration> {
         let known = self.lock();
-        Some(known.resting.get(id)?.until.saturating_duration_since(Instant::now()))
+        Some(known.blocked.get(id)?.until.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -137,8 +152,8 @@ mod tests {
         ApplyResult::Failed(error(code))
     }
 
-    fn why(code: u16) -> Why {
-        Why::Refused(error(code))
+    fn why(code: u16) -> BackoffReason {
+        BackoffReason::Refused(error(code))
     }
 
     fn id() -> Id {
@@ -146,74 +161,74 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_rests_ever_longer_until_it_changes_or_its_resource_does() {
-        let rests = WriteBackoff::default();
+    fn backoff_after_rejection_grows_until_a_change() {
+        let backoff = WriteBackoff::default();
         let id = id();
-        rests.begin(Some(1));
-        assert_eq!(rests.blocked_reason(&id, 1), None);
+        backoff.reset_on_new_generation(Some(1));
+        assert_eq!(backoff.blocked_reason(&id, 1), None);
         for _ in 0..4 {
-            rests.record(&id, 1, FAILURE, &refused(403));
+            backoff.record(&id, 1, FAILURE, &refused(403));
         }
-        assert_eq!(rests.blocked_reason(&id, 1), Some(why(403)));
-        let rest = rests.rest(&id).unwrap();
+        assert_eq!(backoff.blocked_reason(&id, 1), Some(why(403)));
+        let rest = backoff.remaining(&id).unwrap();
         assert!(rest > Duration::from_secs(5) && rest <= Duration::from_secs(8), "{rest:?}");
-        rests.begin(Some(1));
-        assert_eq!(rests.blocked_reason(&id, 1), Some(why(403)), "the same spec");
-        assert_eq!(rests.blocked_reason(&id, 2), None, "another body");
-        rests.record(&id, 1, FAILURE, &refused(500));
-        assert_eq!(rests.blocked_reason(&id, 1), None, "may succeed by itself");
-        rests.record(&id, 1, FAILURE, &refused(403));
-        assert!(rests.rest(&id).unwrap() <= Duration::from_secs(1), "begins anew");
-        rests.begin(Some(2));
-        assert_eq!((rests.blocked_reason(&id, 1), rests.rest(&id)), (None, None));
+        backoff.reset_on_new_generation(Some(1));
+        assert_eq!(backoff.blocked_reason(&id, 1), Some(why(403)), "the same spec");
+        assert_eq!(backoff.blocked_reason(&id, 2), None, "another body");
+        backoff.record(&id, 1, FAILURE, &refused(500));
+        assert_eq!(backoff.blocked_reason(&id, 1), None, "may succeed by itself");
+        backoff.record(&id, 1, FAILURE, &refused(403));
+        assert!(backoff.remaining(&id).unwrap() <= Duration::from_secs(1), "the backoff starts over");
+        backoff.reset_on_new_generation(Some(2));
+        assert_eq!((backoff.blocked_reason(&id, 1), backoff.remaining(&id)), (None, None));
     }
 
     #[test]
-    fn what_is_changed_as_often_as_it_is_put_right_rests_ever_longer() {
-        let (rests, id) = (WriteBackoff::default(), id());
-        rests.begin(Some(1));
-        for _ in 1..REPAIRS {
-            rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
-            assert_eq!(rests.blocked_reason(&id, 1), None);
+    fn backoff_of_a_contested_object_grows() {
+        let (backoff, id) = (WriteBackoff::default(), id());
+        backoff.reset_on_new_generation(Some(1));
+        for _ in 1..CONTESTED_AFTER {
+            backoff.record(&id, 1, FAILURE, &ApplyResult::Updated);
+            assert_eq!(backoff.blocked_reason(&id, 1), None);
         }
         for longest in [1, 2, 4] {
-            rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
-            assert_eq!(rests.blocked_reason(&id, 1), Some(Why::Contested));
-            let rest = rests.rest(&id).unwrap();
+            backoff.record(&id, 1, FAILURE, &ApplyResult::Updated);
+            assert_eq!(backoff.blocked_reason(&id, 1), Some(BackoffReason::Contested));
+            let rest = backoff.remaining(&id).unwrap();
             assert!(
                 rest > Duration::from_millis(longest * 700) && rest <= Duration::from_secs(longest),
                 "{rest:?}"
             );
         }
-        assert_eq!(rests.blocked_reason(&id, 2), None, "another body");
-        rests.record(&id, 1, FAILURE, &refused(403));
-        assert!(rests.rest(&id).unwrap() <= Duration::from_secs(1), "a pause of its own");
-        rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
-        assert_eq!(rests.blocked_reason(&id, 1), None, "begins anew");
-        rests.record(&id, 1, FAILURE, &ApplyResult::Created);
-        assert_eq!(rests.rest(&id), None, "made again, not changed");
+        assert_eq!(backoff.blocked_reason(&id, 2), None, "another body");
+        backoff.record(&id, 1, FAILURE, &refused(403));
+        assert!(backoff.remaining(&id).unwrap() <= Duration::from_secs(1), "a pause of its own");
+        backoff.record(&id, 1, FAILURE, &ApplyResult::Updated);
+        assert_eq!(backoff.blocked_reason(&id, 1), None, "the backoff starts over");
+        backoff.record(&id, 1, FAILURE, &ApplyResult::Created);
+        assert_eq!(backoff.remaining(&id), None, "made again, not changed");
     }
 
-    /// The pause of what the data depends on stays short.
+    /// The pause of an object that the data depends on stays short.
     #[test]
     fn the_pause_of_a_contested_object_is_bounded() {
-        let (rests, id, longest) = (WriteBackoff::default(), id(), Duration::from_secs(10));
-        for _ in 0..REPAIRS + 12 {
-            rests.record(&id, 1, Retry::new(Duration::from_secs(1), longest), &ApplyResult::Updated);
+        let (backoff, id, longest) = (WriteBackoff::default(), id(), Duration::from_secs(10));
+        for _ in 0..CONTESTED_AFTER + 12 {
+            backoff.record(&id, 1, Retry::new(Duration::from_secs(1), longest), &ApplyResult::Updated);
         }
-        let rest = rests.rest(&id).unwrap();
+        let rest = backoff.remaining(&id).unwrap();
         assert!(rest > longest / 2 && rest <= longest, "{rest:?}");
     }
 
     #[test]
-    fn what_stayed_right_for_a_while_is_no_longer_contested() {
-        let (rests, id) = (WriteBackoff::default(), id());
-        for _ in 0..=REPAIRS {
-            rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
+    fn an_object_left_alone_is_no_longer_contested() {
+        let (backoff, id) = (WriteBackoff::default(), id());
+        for _ in 0..=CONTESTED_AFTER {
+            backoff.record(&id, 1, FAILURE, &ApplyResult::Updated);
         }
-        let earlier = Instant::now().checked_sub(CALM).unwrap();
-        rests.lock().resting.get_mut(&id).unwrap().until = earlier;
-        rests.record(&id, 1, FAILURE, &ApplyResult::Updated);
-        assert_eq!(rests.blocked_reason(&id, 1), None);
+        let earlier = Instant::now().checked_sub(CONTESTED_RESET).unwrap();
+        backoff.lock().blocked.get_mut(&id).unwrap().until = earlier;
+        backoff.record(&id, 1, FAILURE, &ApplyResult::Updated);
+        assert_eq!(backoff.blocked_reason(&id, 1), None);
     }
 }

@@ -1,11 +1,11 @@
-//! Image references: taken apart, put behind a mirror, written again.
+//! Image references: parsed, redirected to a mirror, and formatted.
 
 use std::fmt;
 
 /// `registry/repository:tag@digest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
-    /// Host of the registry, with its port; `None` is the container runtime's default.
+    /// Host of the registry, with its port. `None` is the container runtime's default.
     pub registry: Option<String>,
     pub repository: String,
     pub tag: Option<String>,
@@ -14,7 +14,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// `None` where the text is not an image reference.
+    /// Returns `None` if the text is not an image reference.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (rest, digest) = match text.split_once('@') {
@@ -34,7 +34,7 @@ impl Image {
         image.is_valid().then_some(image)
     }
 
-    /// Why a component may not run this image; `example` is one that it may.
+    /// Returns why a component must not run this image. `example` is an image that it may run.
     #[must_use]
     pub fn objection(text: &str, example: &str) -> Option<String> {
         match Self::parse(text) {
@@ -48,25 +48,27 @@ impl Image {
         }
     }
 
-    /// The same image behind a mirror: its prefix takes the place of the registry.
+    /// Returns the same image from a mirror: the mirror's prefix replaces the registry.
     #[must_use]
     pub fn mirrored(self, prefix: &str) -> Self {
         Self { registry: Some(prefix.to_owned()), ..self }
     }
 
-    /// Whether the reference always means the same bytes, or at least says which version it means.
+    /// Returns whether the reference has a digest, which always identifies the same bytes, or at least
+    /// a version.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
         self.tag.is_some() || self.digest.is_some()
     }
 
-    /// Whether the reference moves by custom: what runs cannot be told, and cannot be rolled back to.
+    /// Returns whether the tag is usually moved to newer images. The running version is then unknown,
+    /// and a rollback is impossible.
     #[must_use]
     pub fn is_latest(&self) -> bool {
         self.digest.is_none() && self.tag.as_deref() == Some("latest")
     }
 
-    /// The tag, or else the digest.
+    /// Returns the tag, or otherwise the digest.
     #[must_use]
     pub fn version(&self) -> &str {
         self.tag.as_deref().or(self.digest.as_deref()).unwrap_or_default()
@@ -113,7 +115,7 @@ impl fmt::Display for Image {
     }
 }
 
-/// The first part is a registry where it could not be a user's name.
+/// Returns whether the first part of a path is a registry. It is one if it cannot be a user's name.
 fn is_host(part: &str) -> bool {
     part.contains(['.', ':']) || part == "localhost"
 }
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_pins_an_image_even_when_its_tag_moves() {
+    fn a_digest_pins_an_image() {
         let digest = format!("sha256:{}", "0f".repeat(32));
         let image = Image::parse(&format!("r.example:5000/a/b:latest@{digest}")).unwrap();
         assert_eq!(image.digest.as_deref(), Some(digest.as_str()));

@@ -1,27 +1,32 @@
-//! Every label that objects of any product have, and what selects by them. Selectors are few and frozen; metadata labels
-//! may grow.
+//! The labels of the objects of any product, and the selectors that use them. Selectors are few and
+//! never change; labels of the metadata may be added.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::{StringMap, model::Component, names::claim_label, scope::Scope};
 
-/// What hand-written manifests select by, and therefore what a Deployment's selector stays for ever.
+/// The label that hand-written manifests select by. A Deployment's selector therefore keeps it for
+/// ever.
 pub const APP: &str = "app";
 pub const NAME: &str = "app.kubernetes.io/name";
-/// The resource's name: together with [`COMPONENT`] what Services select by.
+/// The resource's name. Services select by this label and [`COMPONENT`].
 pub const INSTANCE: &str = "app.kubernetes.io/instance";
 pub const COMPONENT: &str = "app.kubernetes.io/component";
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// Only on a Deployment's metadata: elsewhere it would rewrite every object at each change of image.
+/// Only on a Deployment's metadata: on other objects it would cause a write for each change of the
+/// image.
 pub const VERSION: &str = "app.kubernetes.io/version";
 
-/// In the scope's domain, on pods: the claim they mount, so that pods that need one node find each other.
+/// In the scope's domain, on pods: the PVC that they mount, so that pods that must share a node find
+/// each other.
 pub const DATA: &str = "data";
-/// In the scope's domain, on what holds data, with the value `true`: the admission policy refuses to delete it.
+/// In the scope's domain, on objects that hold data, with the value `true`: the admission policy
+/// rejects their deletion.
 pub const PROTECTED: &str = "deletion-protection";
-/// In the scope's domain, on Services: `internal`, `load-balancer` or `node-port`, so that a monitor scrapes each pod once.
+/// In the scope's domain, on Services: `internal`, `load-balancer` or `node-port`, so that a monitor
+/// scrapes each pod once.
 pub const SERVICE: &str = "service";
-/// Value of [`SERVICE`] of the ClusterIP Services, the only ones with the internal ports.
+/// Value of [`SERVICE`] for the ClusterIP Services, the only ones with the internal ports.
 pub const SERVICE_INTERNAL: &str = "internal";
 
 /// Labels of an object that belongs to the resource as a whole.
@@ -30,7 +35,8 @@ pub fn shared(scope: &Scope) -> StringMap {
     with(scope, &StringMap::new())
 }
 
-/// Labels of an object that has some of its own: they win over the resource's, ours win over both.
+/// Labels of an object with additional labels of its own. They override the resource's labels, and the
+/// operator's override both.
 #[must_use]
 pub fn with(scope: &Scope, own: &StringMap) -> StringMap {
     let mut labels = scope.labels.clone();
@@ -44,8 +50,8 @@ pub fn with(scope: &Scope, own: &StringMap) -> StringMap {
     labels
 }
 
-/// Labels of an object that belongs to one component. With `app`, so that `kubectl get all -l app=…` finds what it finds
-/// of hand-written manifests.
+/// Labels of an object that belongs to one component. They include `app`, so that `kubectl get all -l
+/// app=…` returns the same objects as for hand-written manifests.
 #[must_use]
 pub fn of_component(scope: &Scope, kind: &str, name: &str) -> StringMap {
     let mut labels = shared(scope);
@@ -64,32 +70,34 @@ pub fn of_pod(scope: &Scope, component: &Component) -> StringMap {
     labels
 }
 
-/// The label of pods that mount a claim.
+/// The label of pods that mount a PVC.
 #[must_use]
 pub fn data(scope: &Scope, claim: &str) -> (String, String) {
     (scope.key(DATA), claim_label(claim))
 }
 
-/// Marks what holds data, where the resource is protected.
+/// Marks an object that holds data, if the resource is protected.
 pub fn protect(scope: &Scope, labels: &mut StringMap) {
     if scope.protected {
         labels.insert(scope.key(PROTECTED), "true".into());
     }
 }
 
-/// What a Deployment, a disruption budget and a topology spread select a component's pods by. Frozen.
+/// Selector of a component's pods, for its Deployment, disruption budget and topology spread. It never
+/// changes.
 #[must_use]
 pub fn pod_selector(component: &Component) -> LabelSelector {
     selector([(APP.into(), component.name.clone())])
 }
 
-/// The pods that mount a claim, whatever their component.
+/// Selector of the pods that mount a PVC, of any component.
 #[must_use]
 pub fn data_selector(scope: &Scope, claim: &str) -> LabelSelector {
     selector([data(scope, claim)])
 }
 
-/// What a Service selects by. Not `app`: a canary has another one and serves the same clients.
+/// Selector of a Service. It does not contain `app`: a canary has another value and serves the same
+/// clients.
 #[must_use]
 pub fn service_selector(scope: &Scope, component: &Component) -> StringMap {
     let mut labels = StringMap::from([
@@ -102,13 +110,13 @@ pub fn service_selector(scope: &Scope, component: &Component) -> StringMap {
     labels
 }
 
-/// The Services that a ServiceMonitor scrapes.
+/// Selector of the Services that a ServiceMonitor scrapes.
 #[must_use]
 pub fn monitored_services(scope: &Scope) -> LabelSelector {
     selector([(INSTANCE.into(), scope.owner.name.clone()), (scope.key(SERVICE), SERVICE_INTERNAL.into())])
 }
 
-/// The pods that a PodMonitor scrapes.
+/// Selector of the pods that a PodMonitor scrapes.
 #[must_use]
 pub fn monitored_pods(scope: &Scope) -> LabelSelector {
     selector([(scope.family_key(), scope.prefix.as_str().to_owned())])

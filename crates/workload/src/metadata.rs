@@ -1,4 +1,4 @@
-//! Metadata of a child: name, labels, annotations and who owns it.
+//! Metadata of an object: name, labels, annotations and owner.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -17,7 +17,7 @@ pub fn of_component(scope: &Scope, component: &Component, name: String) -> Objec
     owned(scope, &scope.namespace, name, labels)
 }
 
-/// Metadata of an object in a namespace of its own choice.
+/// Metadata of an object in a given namespace.
 #[must_use]
 pub fn owned(scope: &Scope, namespace: &str, name: String, labels: StringMap) -> ObjectMeta {
     ObjectMeta {
@@ -27,7 +27,7 @@ pub fn owned(scope: &Scope, namespace: &str, name: String, labels: StringMap) ->
     }
 }
 
-/// Metadata of an object that outlives the resource: no namespace and no owner yet.
+/// Metadata of an object that outlives the resource. It has no namespace and no owner yet.
 #[must_use]
 pub fn unowned(scope: &Scope, name: String, labels: StringMap) -> ObjectMeta {
     ObjectMeta {
@@ -38,7 +38,8 @@ pub fn unowned(scope: &Scope, name: String, labels: StringMap) -> ObjectMeta {
     }
 }
 
-/// What holds data goes with its resource only where that was asked for.
+/// Sets the owner of an object that holds data: it is deleted with its resource only if that was
+/// requested.
 pub fn owned_or_kept(scope: &Scope, meta: &mut ObjectMeta, owned: bool) {
     if owned {
         meta.owner_references = Some(vec![scope.owner.clone()]);
@@ -47,26 +48,28 @@ pub fn owned_or_kept(scope: &Scope, meta: &mut ObjectMeta, owned: bool) {
     }
 }
 
-/// Adds annotations; the given ones win.
+/// Adds annotations. The given ones take precedence.
 pub fn annotate(meta: &mut ObjectMeta, annotations: impl IntoIterator<Item = (String, String)>) {
     let mut all = meta.annotations.take().unwrap_or_default();
     all.extend(annotations);
     meta.annotations = non_empty(all);
 }
 
-/// An empty map would be owned by us as an empty map; absent means nothing.
+/// Returns `None` for an empty map: an empty map in an apply is a field that the operator owns, while
+/// an absent one has no meaning.
 #[must_use]
 pub fn non_empty(map: StringMap) -> Option<StringMap> {
     (!map.is_empty()).then_some(map)
 }
 
-/// The API server does not store an empty text: written, it would be drift for ever.
+/// Returns `None` for an empty text: the API server does not store it, so it would be permanent drift.
 #[must_use]
 pub fn non_blank(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.is_empty()).cloned()
 }
 
-/// Argo CD tracks by label and would prune what has lost its owner reference: data must survive that too.
+/// Returns the annotation that keeps Argo CD from pruning the object. Argo CD tracks objects by label
+/// and would prune one without an owner reference, and the data must survive that too.
 #[must_use]
 pub fn keep_from_argo_cd() -> (String, String) {
     ("argocd.argoproj.io/sync-options".into(), "Prune=false,Delete=false".into())

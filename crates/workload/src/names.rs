@@ -1,25 +1,27 @@
-//! The names of what any product's components have, and what Kubernetes allows in names. Made nowhere else.
+//! The names of the objects of any product's components, and the rules of Kubernetes for names. Names
+//! are created only here.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// Longest a label value and a DNS-1035 name may be.
+/// Longest label value and longest DNS-1035 name.
 pub const LABEL: usize = 63;
 /// Longest name of most objects.
 const SUBDOMAIN: usize = 253;
-/// Hexadecimal digits of a hash in a name: 40 bits, far more than the few revisions kept at once need.
+/// Hexadecimal digits of a hash in a name: 40 bits, far more than enough for the few revisions that are
+/// kept at the same time.
 pub const HASH: usize = 10;
 
-/// What the name of every child starts with. A DNS-1035 label of at most 40 characters.
+/// Prefix of the name of every object: a DNS-1035 label of at most 40 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NamePrefix(String);
 
 impl NamePrefix {
-    /// Child names add up to 23 characters to it.
+    /// Object names add up to 23 characters to the prefix.
     pub const MAX: usize = 40;
 
-    /// `None` where the text is not a lower-case DNS-1035 label of at most 40 characters.
+    /// Returns `None` if the text is not a lower-case DNS-1035 label of at most 40 characters.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         (text.len() <= Self::MAX && is_dns_1035(text)).then(|| Self(text.to_owned()))
@@ -30,7 +32,8 @@ impl NamePrefix {
         &self.0
     }
 
-    /// Deployment, ClusterIP Service, autoscaler, disruption budget and network policy of a component; also its `app` label.
+    /// Name of a component's Deployment, ClusterIP Service, autoscaler, disruption budget and network
+    /// policy; also its `app` label.
     #[must_use]
     pub fn component(&self, kind: &str) -> String {
         format!("{self}-{kind}")
@@ -46,7 +49,7 @@ impl NamePrefix {
         self.0.clone()
     }
 
-    /// Ingress of the rules whose path is replaced.
+    /// Name of the Ingress with the rules whose path is replaced.
     #[must_use]
     pub fn rewrite_ingress(&self) -> String {
         format!("{self}-rewrite")
@@ -62,7 +65,8 @@ impl NamePrefix {
         self.0.clone()
     }
 
-    /// HTTPRoute or GRPCRoute of the host at an index: a host added at the end renames no other.
+    /// Name of the HTTPRoute or GRPCRoute for the host at an index. A host that is added at the end
+    /// renames no other route.
     #[must_use]
     pub fn route(&self, index: usize) -> String {
         match index {
@@ -71,7 +75,7 @@ impl NamePrefix {
         }
     }
 
-    /// HTTPRoute that sends port 80 to port 443.
+    /// Name of the HTTPRoute that redirects port 80 to port 443.
     #[must_use]
     pub fn redirect_route(&self) -> String {
         format!("{self}-redirect")
@@ -109,25 +113,25 @@ impl fmt::Display for NamePrefix {
     }
 }
 
-/// Service of type LoadBalancer of the component of this name.
+/// Name of a component's Service of type LoadBalancer.
 #[must_use]
 pub fn load_balancer(component: &str) -> String {
     format!("{component}-loadbalancer")
 }
 
-/// Service of type NodePort of the component of this name.
+/// Name of a component's Service of type NodePort.
 #[must_use]
 pub fn node_port(component: &str) -> String {
     format!("{component}-nodeport")
 }
 
-/// Headless Service of the component of this name.
+/// Name of a component's headless Service.
 #[must_use]
 pub fn pods(component: &str) -> String {
     format!("{component}-pods")
 }
 
-/// Short hash of a content, for names and annotations.
+/// Returns a short hash of a content, for names and annotations.
 #[must_use]
 pub fn short_hash(content: &[u8]) -> String {
     let mut hex = format!("{:x}", Sha256::digest(content));
@@ -135,14 +139,14 @@ pub fn short_hash(content: &[u8]) -> String {
     hex
 }
 
-/// A name without the hash at its end.
+/// Returns a name without the hash at its end.
 #[must_use]
 pub fn without_hash(name: &str) -> Option<&str> {
     let (head, hash) = name.rsplit_once('-')?;
     (hash.len() == HASH && hash.chars().all(|char| char.is_ascii_hexdigit())).then_some(head)
 }
 
-/// A claim's name as a label value: claims of other makers may have names of up to 253 characters.
+/// Returns a PVC's name as a label value: PVCs of other owners may have names of up to 253 characters.
 #[must_use]
 pub fn claim_label(claim: &str) -> String {
     if claim.len() <= LABEL {
@@ -152,7 +156,8 @@ pub fn claim_label(claim: &str) -> String {
     format!("{head}-{}", short_hash(claim.as_bytes()))
 }
 
-/// A lower-case label that starts with a letter: what the name of a Service must be.
+/// Returns whether a text is a lower-case label that starts with a letter, as the name of a Service
+/// must be.
 #[must_use]
 pub fn is_dns_1035(text: &str) -> bool {
     text.len() <= LABEL
@@ -161,7 +166,8 @@ pub fn is_dns_1035(text: &str) -> bool {
         && text.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-')
 }
 
-/// A lower-case label that may start with a digit: what the name of a Namespace must be.
+/// Returns whether a text is a lower-case label that may start with a digit, as the name of a Namespace
+/// must be.
 #[must_use]
 pub fn is_dns_1123_label(text: &str) -> bool {
     text.len() <= LABEL
@@ -170,7 +176,7 @@ pub fn is_dns_1123_label(text: &str) -> bool {
         && text.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-')
 }
 
-/// Whether a text may be the value of a label.
+/// Returns whether a text is a valid label value.
 #[must_use]
 pub fn is_label_value(text: &str) -> bool {
     text.len() <= LABEL
@@ -180,7 +186,7 @@ pub fn is_label_value(text: &str) -> bool {
         && text.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.'))
 }
 
-/// Whether a text may be the name of most objects: labels in lower case, with dots between them.
+/// Returns whether a text is a valid name for most objects: lower-case labels with dots between them.
 #[must_use]
 pub fn is_subdomain(text: &str) -> bool {
     let letter = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit();
@@ -192,7 +198,7 @@ pub fn is_subdomain(text: &str) -> bool {
     text.len() <= SUBDOMAIN && text.split('.').all(label)
 }
 
-/// Whether a text may be the key of a label or the name of a finalizer.
+/// Returns whether a text is a valid key of a label or name of a finalizer.
 #[must_use]
 pub fn is_qualified_name(text: &str) -> bool {
     let (domain, name) = match text.split_once('/') {
@@ -212,12 +218,12 @@ mod tests {
         #![proptest_config(test_support::proptest_config(256))]
 
         #[test]
-        fn only_short_dns_labels_become_a_prefix(text in "[-a-zA-Z0-9._ ]{0,50}|[a-z][-a-z0-9]{0,60}") {
+        fn only_short_dns_labels_are_prefixes(text in "[-a-zA-Z0-9._ ]{0,50}|[a-z][-a-z0-9]{0,60}") {
             prop_assert_eq!(NamePrefix::parse(&text).is_some(), is_dns_1035(&text) && text.len() <= 40);
         }
 
         #[test]
-        fn any_claim_has_a_label_of_its_own(
+        fn every_pvc_name_has_its_own_label(
             one in "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
             other in "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
         ) {
@@ -227,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_that_differ_only_at_the_end_stay_apart() {
+    fn long_pvc_names_have_distinct_labels() {
         let long = "c".repeat(200);
         assert_ne!(claim_label(&format!("{long}a")), claim_label(&format!("{long}b")));
     }

@@ -1,11 +1,12 @@
-//! The quality-of-service class that Kubernetes gives a pod, from its template.
+//! The quality-of-service class that Kubernetes assigns to a pod, computed from its template.
 
 use serde_json::Value;
 
 use super::quantity;
 
-/// `Guaranteed`, `Burstable` or `BestEffort`, by the rules of
-/// <https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/>. Read from JSON, because a patch may have changed it.
+/// Returns `Guaranteed`, `Burstable` or `BestEffort`, according to
+/// <https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/>. Reads JSON, because a patch may have
+/// changed the template.
 #[must_use]
 pub fn class(pod: &Value) -> &'static str {
     let containers =
@@ -19,7 +20,7 @@ pub fn class(pod: &Value) -> &'static str {
                 quantity::nano(&text).filter(|amount| *amount > 0)
             };
             let limit = amount("limits");
-            // A request that is not given is its limit.
+            // A request that is not set equals its limit.
             let request = amount("requests").or(limit);
             any |= request.is_some();
             guaranteed &= limit.is_some() && request == limit;

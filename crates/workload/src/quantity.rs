@@ -1,16 +1,17 @@
-//! Comparing the quantities of Kubernetes.
+//! Comparison of Kubernetes quantities.
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 pub use engine::quantity::{nano, units};
 
-/// A quantity in nano-units; `None` where it is not one.
+/// Returns a quantity in nano-units, or `None` if the text is not a quantity.
 #[must_use]
 pub fn parse(quantity: &Quantity) -> Option<i128> {
     nano(&quantity.0)
 }
 
-/// A little more than this, as Kubernetes asks for where "more than" is its rule: one MiB, which volumes are made in at least.
+/// Returns a slightly larger quantity, for Kubernetes rules that require "more than" this one: 1 MiB
+/// more, which is the smallest step in which volumes are allocated.
 #[must_use]
 pub fn above(quantity: &Quantity) -> Option<Quantity> {
     const MEBI: i128 = units(1024 * 1024);

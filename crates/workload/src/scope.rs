@@ -1,5 +1,5 @@
-//! What all objects of one resource have in common, as plain data: whose they are, where they live, and what they say of
-//! themselves. A product makes one from its resource; no builder knows which product that was.
+//! The common properties of all objects of one resource, as plain data: their owner, their namespace, and
+//! their common metadata. A product creates a scope from its resource. No builder knows the product.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
@@ -7,11 +7,12 @@ use super::{StringMap, model::NamespaceLimits, names::NamePrefix};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scope {
-    /// The resource: its objects go with it, and its name is the `instance` label.
+    /// The resource. Its objects are deleted with it, and its name is the value of the `instance`
+    /// label.
     pub owner: OwnerReference,
-    /// Where the components live.
+    /// Namespace of the components.
     pub namespace: String,
-    /// What the name of every object starts with.
+    /// Prefix of the name of every object.
     pub prefix: NamePrefix,
     /// Value of the `name` label: the application.
     pub product: String,
@@ -19,33 +20,36 @@ pub struct Scope {
     pub manager: String,
     /// Domain of the labels that Kubernetes does not define, such as `example.com`.
     pub domain: String,
-    /// Annotation, with its value, of a Deployment whose replicas an autoscaler decides.
+    /// Annotation, with its value, of a Deployment whose replicas an autoscaler sets.
     pub handed_over: (String, String),
-    /// Name, inside the domain, of the label that says for which kind of resource an object was made.
+    /// Name, inside the domain, of the label that identifies the kind of resource that an object was
+    /// created for.
     pub family: String,
-    /// Services select by the family label too, because a resource of another kind may have the same name in this namespace.
+    /// Services select by the family label too, because a resource of another kind may have the same name in this
+    /// namespace.
     pub selects_family: bool,
-    /// On every object. What the operator sets wins over them.
+    /// Labels of every object. The labels that the operator sets take precedence.
     pub labels: StringMap,
-    /// On every object.
+    /// Annotations of every object.
     pub annotations: StringMap,
-    /// Secrets with which images are pulled.
+    /// Image pull Secrets.
     pub pull_secrets: Vec<String>,
     /// `None`: the API server's default.
     pub pull_policy: Option<String>,
-    /// What holds data says that it may not be deleted.
+    /// True if objects that hold data are marked as protected from deletion.
     pub protected: bool,
     pub limits: NamespaceLimits,
 }
 
 impl Scope {
-    /// A label or annotation of the scope's domain.
+    /// Returns the key of a label or annotation in the scope's domain.
     #[must_use]
     pub fn key(&self, name: &str) -> String {
         format!("{}/{name}", self.domain)
     }
 
-    /// The label that says for which kind of resource an object was made. Its value is the prefix.
+    /// Returns the key of the label that identifies the kind of resource that an object was created
+    /// for. Its value is the prefix.
     #[must_use]
     pub fn family_key(&self) -> String {
         self.key(&self.family)

@@ -1,4 +1,4 @@
-//! Backups: the schedule's form, and what storage can be copied.
+//! Rules of backups: the format of the schedule, and which storage can be backed up.
 
 use kube::core::Rule;
 
@@ -10,7 +10,7 @@ fn field(value: &str) -> String {
     format!("{item}(,{item})*")
 }
 
-/// The five fields with their bounds, in the form that a CronJob reads.
+/// Returns the pattern of the five fields with their bounds, in the format that a CronJob reads.
 pub(crate) fn pattern() -> String {
     let minute = field("[0-5]?[0-9]");
     let hour = field("([01]?[0-9]|2[0-3])");
@@ -31,18 +31,18 @@ pub fn time_zone() -> Rule {
         .message("must be a time zone of the IANA database, such as 'Europe/Berlin' or 'Etc/UTC'")
 }
 
-/// At `backup`.
+/// Applies at `backup`.
 pub fn one_target() -> Rule {
     forbidden(
         "!has(self.s3) || !has(self.volume)",
-        "may not be given with `volume`: backups go to one of the two",
+        "may not be combined with `volume`: backups are stored in one of the two; remove one",
     )
     .field_path(".s3")
 }
 
 pub fn bucket() -> Rule {
     Rule::new("self.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$')").message(
-        "must be a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-', starting and ending with a letter or digit",
+        "must be a bucket name: 3 to 63 lower-case letters, digits, '.' and '-', starting and ending with a letter or digit",
     )
 }
 
@@ -52,16 +52,17 @@ pub fn prefix() -> Rule {
     )
 }
 
-/// At `s3`. A Secret that is left out by mistake is not another way to get a key.
+/// Applies at `s3`. Without this rule, a Secret that was left out by mistake would select another
+/// source of the key.
 pub fn one_source_of_keys() -> Rule {
     Rule::new(
         "has(self.credentialsSecret) != (has(self.credentials) && self.credentials == 'WorkloadIdentity')",
     )
-    .message("must be given, or `credentials: WorkloadIdentity` instead of it; not both")
+    .message("must be given, except with `credentials: WorkloadIdentity`; set exactly one of the two")
     .field_path(".credentialsSecret")
 }
 
-/// Only its form: which hosts may be named is known to the operator.
+/// Checks only the format. The operator checks which hosts are allowed.
 pub fn endpoint() -> Rule {
     Rule::new("self.matches('^https?://([A-Za-z0-9._-]+|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$')").message(
         "must be the URL of an S3 server, such as 'https://minio.example.com:9000', without user, query or fragment",
@@ -73,24 +74,24 @@ pub fn region() -> Rule {
         .message("must be a region such as 'eu-central-1': lower-case letters, digits and '-'")
 }
 
-/// At `volume`.
+/// Applies at `volume`.
 pub fn existing_claim_is_used_as_it_is() -> Rule {
     forbidden(
         "!has(self.existingClaim) || (!has(self.size) && !has(self.storageClassName))",
-        "may not be combined with `size` or `storageClassName`: the claim is used as it is and never changed or deleted",
+        "may not be combined with `size` or `storageClassName`: the PVC is used as it is and never changed or deleted",
     )
     .field_path(".existingClaim")
 }
 
-/// Holds where backups are asked for.
+/// True if backups are not requested.
 const OFF: &str = "!has(self.backup) || (has(self.backup.enabled) && !self.backup.enabled)";
 
-// The rules below stand at `spec`.
+// The rules below apply at `spec`.
 
 pub fn only_sqlite() -> Rule {
     forbidden(
         format!("{OFF} || !has(self.storage) || !has(self.storage.backend) || self.storage.backend == 'Sqlite'"),
-        "may only be given with `storage.backend: Sqlite`, which can be copied while it is written; use snapshots of the volume for File",
+        "may only be given with `storage.backend: Sqlite`, which can be copied during writes; for File use volume snapshots",
     )
     .field_path(".backup")
 }
@@ -100,7 +101,7 @@ pub fn volume_can_be_mounted_twice() -> Rule {
         format!(
             "{OFF} || !has(self.storage) || !has(self.storage.volume) || !has(self.storage.volume.accessMode) || self.storage.volume.accessMode != 'ReadWriteOncePod'"
         ),
-        "may not be given with `storage.volume.accessMode: ReadWriteOncePod`: the pod that copies could not mount the volume beside the server; use 'ReadWriteOnce'",
+        "may not be given with `storage.volume.accessMode: ReadWriteOncePod`: the backup pod could not mount the volume while the server does; use 'ReadWriteOnce'",
     )
     .field_path(".backup")
 }
@@ -110,7 +111,7 @@ pub fn existing_claim_is_shared() -> Rule {
         format!(
             "{OFF} || !has(self.backup.volume) || !has(self.backup.volume.existingClaim) || !has(self.storage) || !has(self.storage.sharing) || self.storage.sharing == 'Shared'"
         ),
-        "may only be given with `storage.sharing: Shared`: components on different nodes cannot write to one claim",
+        "may only be given with `storage.sharing: Shared`: components on different nodes cannot write to the same PVC; remove it",
     )
     .field_path(".backup.volume.existingClaim")
 }
@@ -120,15 +121,17 @@ pub fn existing_claim_is_another() -> Rule {
         format!(
             "{OFF} || !has(self.backup.volume) || !has(self.backup.volume.existingClaim) || !has(self.storage) || !has(self.storage.volume) || !has(self.storage.volume.existingClaim) || self.storage.volume.existingClaim != self.backup.volume.existingClaim"
         ),
-        "must not be the claim of the data: what destroys the data would destroy its backups",
+        "must not be the PVC of the data: a failure of that volume would destroy the backups too; name another PVC",
     )
     .field_path(".backup.volume.existingClaim")
 }
 
-/// Before or after, for rules that compare the two.
+/// True if one of the two versions of the resource has no PVC of the operator, for rules that
+/// compare them.
 const NO_CLAIM_OF_OURS: &str = "!has(self.backup) || !has(oldSelf.backup) || has(self.backup.s3) || has(oldSelf.backup.s3) || (has(self.backup.volume) && has(self.backup.volume.existingClaim)) || (has(oldSelf.backup.volume) && has(oldSelf.backup.volume.existingClaim))";
 
-/// A transition rule. Where backups were off before, nothing is known of a claim, and the API server decides.
+/// A transition rule. If backups were disabled before, the rule knows nothing about a PVC, and the
+/// API server decides.
 pub fn class_is_immutable() -> Rule {
     let class = |spec: &str| {
         format!(
@@ -140,6 +143,6 @@ pub fn class_is_immutable() -> Rule {
         class("self"),
         class("oldSelf")
     ))
-    .message("is immutable, also where it was not given at first: a claim's class cannot change; name another claim with `existingClaim`")
+    .message("is immutable, even if it was not set at first: the StorageClass of a PVC cannot change; name another PVC with `existingClaim`")
     .field_path(".backup.volume.storageClassName")
 }

@@ -1,18 +1,20 @@
-//! Environment variables: names, and the ones that the operator sets itself.
+//! Environment variables: the ones that the operator sets itself.
 
 use kube::core::Rule;
+pub use workload::api::rules::environment::variable_name;
 
 use super::explained;
 
-/// Name to what to use instead. The operator's own value would lose against `env`, and the cluster
-/// would run other than its status says. Spring passes over a dash in a property, and takes an underscore for it too.
+/// Maps the name of each variable to the field to use instead. `env` would override the value of
+/// the operator, and the servers would differ from what the status reports. Spring ignores a dash
+/// in a property, and accepts an underscore for it too.
 pub const OWNED_VARIABLES: &[(&str, &str)] = &[
     ("SPRING_CONFIG_LOCATION", "`config.overlay`"),
     ("SPRING_CONFIG_ADDITIONAL_LOCATION", "`config.overlay`"),
     ("SPRING_CONFIG_ADDITIONALLOCATION", "`config.overlay`"),
     ("SPRING_CONFIG_IMPORT", "`config.overlay`"),
     ("SPRING_CONFIG_NAME", "`config.overlay`"),
-    // It beats every other variable, the API key's too.
+    // It overrides every other variable, including the API key.
     ("SPRING_APPLICATION_JSON", "`config.overlay`"),
     ("SPRING_PROFILES_ACTIVE", "`components`"),
     ("LOGPILOT_PROTOCOL", "`components`"),
@@ -35,15 +37,11 @@ pub const OWNED_VARIABLES: &[(&str, &str)] = &[
     ("LOGPILOT_STORAGE_SQLITE_PATH", "`storage`"),
 ];
 
-/// Containers listen on fixed ports; Services map them.
+/// Containers listen on fixed ports, and Services map them.
 const PORTS: &str = "`loadBalancer`, `nodePort` or `exposure`";
 
-pub fn variable_name() -> Rule {
-    Rule::new("self.matches('^[A-Za-z_][A-Za-z0-9_]*$')")
-        .message("must be a C identifier: letters, digits and '_', not starting with a digit")
-}
-
-/// Spring reads them in small letters too. Other spellings, with two underscores in a row for one, are refused by the operator.
+/// Spring reads the names in lower case too. The operator rejects other spellings, such as those
+/// with two underscores in a row for one.
 pub fn not_owned() -> Rule {
     let names: Vec<String> = OWNED_VARIABLES.iter().map(|(name, _)| format!("'{name}'")).collect();
     let advice: Vec<String> =
@@ -52,17 +50,4 @@ pub fn not_owned() -> Rule {
         format!("!(self.upperAscii() in [{}])", names.join(", ")),
         format!("\"may not override '\" + self + \"'; use \" + {{{}}}[self.upperAscii()]", advice.join(", ")),
     )
-}
-
-/// As in a Pod: a divisor of CPU is none of memory.
-pub fn divisor_fits() -> Rule {
-    Rule::new("!has(self.divisor) || (self.resource.endsWith('.cpu') ? string(self.divisor) in ['1m', '1'] : string(self.divisor) in ['1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', '1Gi', '1Ti', '1Pi', '1Ei'])")
-        .message("must be '1m' or '1' for CPU, and for memory and disk '1' or one of the units k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei, such as '1Mi'")
-        .field_path(".divisor")
-}
-
-/// The fields that the downward API offers as variables.
-pub fn pod_field() -> Rule {
-    Rule::new("self.matches('^(metadata[.](name|namespace|uid)|metadata[.](labels|annotations)\\\\[\\'[^\\']+\\'\\\\]|spec[.](nodeName|serviceAccountName)|status[.](hostIP|hostIPs|podIP|podIPs))$')")
-        .message("must be one of metadata.name, metadata.namespace, metadata.uid, metadata.labels['<key>'], metadata.annotations['<key>'], spec.nodeName, spec.serviceAccountName, status.hostIP, status.hostIPs, status.podIP, status.podIPs")
 }

@@ -1,43 +1,37 @@
-//! Exposure: what an Ingress may say, and which component answers.
+//! Rules of an Ingress: what it may contain, and which component serves its requests.
 
 use kube::core::Rule;
+pub use workload::api::rules::ingress::*;
 
-use super::{explained, forbidden};
+use super::explained;
 
-pub fn host_format() -> Rule {
-    Rule::new("self.matches('^([*][.])?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$') && !isIP(self)").message(
-        "must be a lower-case DNS name such as 'logpilot.example.com', optionally with one leading '*.', without scheme, port or path, and not an IP address",
-    )
-}
-
-pub fn path_format() -> Rule {
-    Rule::new("self.matches('^(/[A-Za-z0-9_.-]+)*/?$') && !self.matches('/[.]{1,2}(/|$)')").message(
-        "must start with '/' and consist of letters, digits, '-', '_', '.' and single '/', without '.' or '..' as a segment",
-    )
-}
-
-/// Snippets and mirrors write into the controller's configuration; they have been its way to code execution
-/// (CVE-2021-25742, CVE-2025-1974, CVE-2026-24512). Several controllers have them, `-snippets` is one of them, `config-`
-/// another's. An alias takes hosts past the rules. Authentication is such a setting too, and any prefix may be that of an
-/// nginx; allowed are the load balancers of AWS, which are none, and what [`LOGIN`] can judge.
-/// `validate/exposure.rs` says the same, for patches and for what is older than a rule.
+/// Annotations that change the configuration of the ingress controller.
+///
+/// Snippets and mirrors have been a way to code execution in the controller (CVE-2021-25742,
+/// CVE-2025-1974, CVE-2026-24512). Several controllers have them, among others as `-snippets` and
+/// `config-`. An alias allows hosts that the rules do not name. Authentication is such a setting
+/// too, and any prefix may be that of an nginx. Allowed are the load balancers of AWS, which are no
+/// nginx, and annotations that [`LOGIN`] can check. `validate/exposure.rs` contains the same check,
+/// for patches and for objects that are older than a rule.
 const DANGEROUS: &str = "(k.matches('/(.*-snippets?|mirror-.*|modsecurity-.*|config-.*|server-alias)$') || k.matches('/auth-') && !k.matches('^(alb[.]ingress[.]kubernetes[.]io/auth-[a-z-]+|nginx[.]ingress[.]kubernetes[.]io/auth-(url|signin|response-headers))$'))";
 
-/// Authentication by a server of one's own, such as oauth2-proxy: nginx asks `auth-url`, sends browsers to `auth-signin`, and
-/// passes `auth-response-headers` on. The values stand in nginx.conf without quotes (CVE-2025-24514), so that nothing but
-/// a URL with a few known variables, or names of headers, is let through.
+/// Annotations for authentication by a separate server, such as oauth2-proxy.
+///
+/// nginx sends a subrequest to `auth-url`, redirects browsers to `auth-signin`, and passes on
+/// `auth-response-headers`. nginx.conf contains the values without quotes (CVE-2025-24514). Only a
+/// URL with a few known variables, or names of headers, are therefore allowed.
 const LOGIN: &str = "k.matches('^nginx[.]ingress[.]kubernetes[.]io/auth-(url|signin|response-headers)$')";
 const LOGIN_URL: &str = "'^(https?|[$]scheme)://([A-Za-z0-9.-]+|[$]host)(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?([?]([A-Za-z0-9._~/=&:%-]|[$](host|scheme|request_uri|escaped_request_uri)\\\\b)*)?$'";
 const LOGIN_HEADERS: &str = "'^[A-Za-z0-9-]+(, ?[A-Za-z0-9-]+)*$'";
 
-/// Annotations that a typed field writes: two sources of one setting would fight.
+/// Annotations that a typed field writes. Two sources of the same setting would conflict.
 const OWNED: &str = "k.matches('^(kubernetes.io/ingress.class|cert-manager.io/(cluster-issuer|issuer|issuer-kind|issuer-group)|nginx.ingress.kubernetes.io/(enable-cors|cors-.*|rate-limit|limit-.*|backend-protocol|grpc-backend))$')";
 
 pub fn no_dangerous_annotations() -> Rule {
     explained(
         format!("!self.exists(k, {DANGEROUS})"),
         format!(
-            "'annotation ' + strings.quote(self.filter(k, {DANGEROUS})[0]) + \" may not be set: it writes into the ingress controller's configuration; remove it\""
+            "'annotation ' + strings.quote(self.filter(k, {DANGEROUS})[0]) + \" may not be set: it changes the ingress controller's configuration; remove it\""
         ),
     )
 }
@@ -51,8 +45,8 @@ pub fn no_owned_annotations() -> Rule {
     )
 }
 
-/// Values of nginx annotations end up in nginx.conf, where a backslash takes the end of a string away; those of haproxy in
-/// a file of lines.
+/// Values of nginx annotations are written to nginx.conf, where a backslash can remove the end of a
+/// string. Values of haproxy annotations are written to a line-based file.
 pub fn no_injected_values() -> Rule {
     const INJECTED: &str = "(k.contains('nginx') && !k.matches('/auth-') && self[k].matches('[\\n\\r{};\"\\'`$#\\\\\\\\]') || k.contains('haproxy') && self[k].matches('[\\n\\r]'))";
     explained(
@@ -70,59 +64,18 @@ pub fn no_injected_login() -> Rule {
     explained(
         format!("!self.exists(k, {bad})"),
         format!(
-            "'the value of annotation ' + strings.quote(self.filter(k, {bad})[0]) + ' must be a URL such as https://$host/oauth2/auth with none but the variables $host and $scheme, and in the query $request_uri and $escaped_request_uri; or, of auth-response-headers, names of headers'"
+            "'the value of annotation ' + strings.quote(self.filter(k, {bad})[0]) + ' must be a URL such as https://$host/oauth2/auth with only the variables $host and $scheme, and in the query $request_uri and $escaped_request_uri; for auth-response-headers it must be a list of header names'"
         ),
     )
-}
-
-/// nginx gives a location to the older Ingress and ignores the other, whatever its protocol.
-pub fn unique_locations() -> Rule {
-    let path = |rule: &str| format!("(has({rule}.path) ? {rule}.path : '/')");
-    let host = |rule: &str| format!("(has({rule}.host) ? {rule}.host : '')");
-    forbidden(
-        format!(
-            "self.all(a, self.exists_one(b, {} == {} && {} == {}))",
-            host("a"),
-            host("b"),
-            path("a"),
-            path("b")
-        ),
-        "must not name the same host and path twice (the default path is '/'), not for two protocols either; give one of them another host or path",
-    )
-}
-
-/// The target is a setting of a whole Ingress.
-pub fn one_rewrite() -> Rule {
-    forbidden(
-        "self.all(a, !has(a.rewrite) || self.all(b, !has(b.rewrite) || a.rewrite == b.rewrite))",
-        "must have the same `rewrite` in each rule that has one: an Ingress has one target for all its paths; use `gateway` for several",
-    )
-}
-
-/// At a rule. The path of a gRPC request is its method.
-pub fn rewrite_only_http() -> Rule {
-    forbidden(
-        "!has(self.rewrite) || !has(self.protocol) || self.protocol != 'Grpc'",
-        "may only be given for protocol Http: the path of a gRPC request names its method",
-    )
-    .field_path(".rewrite")
-}
-
-/// At `ingress` and `gateway`. cert-manager reads the names of a certificate from the hosts.
-pub fn certificate_needs_host() -> Rule {
-    forbidden(
-        "!has(self.tls) || !has(self.tls.issuerRef) || self.rules.exists(r, has(r.host))",
-        "may only be given with a `host` in some rule: a certificate is for names; remove `issuerRef` and use a Secret that is there",
-    )
-    .field_path(".tls.issuerRef")
 }
 
 // ---- rules of the spec: which component answers --------------------------------------------------
 
-/// The keys of the components that run.
+/// The keys of the enabled components.
 pub(super) const RUNNING: &str = "(has(self.components) && self.components.size() > 0 ? self.components.filter(c, !has(self.components[c].enabled) || self.components[c].enabled) : ['all'])";
 
-/// The rules of one way in (`ingress` or `gateway`), none where it is absent or off.
+/// Returns an expression for the rules of `ingress` or `gateway`. The list is empty if the block is
+/// absent or disabled.
 fn rules_of(way: &str) -> String {
     let at = format!("self.exposure.{way}");
     format!("(has(self.exposure) && has({at}) && (!has({at}.enabled) || {at}.enabled) ? {at}.rules : [])")
@@ -138,7 +91,7 @@ pub fn component_runs(way: &str) -> Rule {
     explained(
         format!("!{rules}.exists(r, {bad})"),
         format!(
-            "\"component '%s' does not run; name one that does, or add it to `components`\".format([{rules}.filter(r, {bad})[0].component])"
+            "\"component '%s' is not enabled; name one that is, or add it to `components`\".format([{rules}.filter(r, {bad})[0].component])"
         ),
     )
     .field_path(path_of(way))

@@ -1,123 +1,38 @@
-//! The CEL rules that the API server checks, with the sentence a user reads when one refuses.
-//!
-//! A rule stands as deep as it can, so that the API server names the field and quotes its value by
-//! itself. Rules about fields that may be absent, and about what may not change, stand at the
-//! parent: a rule on an absent field never runs, and setting it later would slip through.
-//!
-//! Every rule must also be one that the client-side evaluator of the tests understands (no optional
-//! syntax, no two-variable macros) and one that Kubernetes 1.33 accepts.
+//! The CEL rules that only this kind has, beside those of any product. How rules are written, and where each stands, is said
+//! in `workload::api::rules`.
 
 pub mod backup;
 pub mod components;
 pub mod environment;
-pub mod gateway;
 pub mod identity;
 pub mod ingress;
-pub mod limits;
-pub mod metadata;
 pub mod monitoring;
-pub mod network;
 pub mod patches;
 pub mod presence;
 pub mod restore;
 pub mod storage;
-pub mod widening;
 
-use kube::core::{Message, Reason, Rule};
+use kube::core::Rule;
+use workload::api::rules;
+pub use workload::api::rules::{
+    at_most, data_key, dns_label, explained, forbidden, gateway, image_registry, metadata, object_name,
+    widening,
+};
 
-/// A rule whose message is itself an expression, for texts that quote values.
-///
-/// Two traps: a message with a line break is dropped, so that free text goes through
-/// `strings.quote`; and the text of a number has no bound when it is joined with `+`, which makes
-/// the rule too costly, so that numbers go through `format`.
-pub(crate) fn explained(rule: impl Into<String>, message: impl Into<String>) -> Rule {
-    Rule::new(rule).message(Message::Expression(message.into()))
-}
-
-/// A combination that is not allowed, shown as `Forbidden`.
-pub(crate) fn forbidden(rule: impl Into<String>, message: &str) -> Rule {
-    Rule::new(rule).message(message).reason(Reason::FieldValueForbidden)
-}
-
-/// Quantity `small` is at most quantity `large`; both are expressions of text. What is no quantity
-/// passes: its own rule says so, and an error here would bury that.
-pub(crate) fn at_most(small: &str, large: &str) -> String {
-    format!(
-        "[{small}].all(s, [{large}].all(l, !isQuantity(s) || !isQuantity(l) || quantity(s).compareTo(quantity(l)) <= 0))"
-    )
-}
-
-/// A namespace's name.
-pub fn dns_label() -> Rule {
-    Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message(
-        "must be a lower-case DNS label: letters a-z, digits and '-', starting and ending with a letter or digit",
-    )
-}
-
-/// Namespaces that no cluster may live in.
+/// Namespaces that no LogPilotCluster may use.
 pub fn allowed_namespace() -> Rule {
     Rule::new("!self.startsWith('kube-') && self != 'logpilot-operator-system'").message(
         "must not be a namespace of Kubernetes ('kube-…') or the operator's own ('logpilot-operator-system'); name another one",
     )
 }
 
-/// The name of a Secret, claim, class or other object that lives beside the servers.
-pub fn object_name() -> Rule {
-    Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
-        "must be an object's name: lower-case letters, digits, '-' and '.', without a namespace before it",
-    )
-}
-
-/// A key of a Secret or ConfigMap.
-pub fn data_key() -> Rule {
-    Rule::new("self.matches('^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$')")
-        .message("must consist of letters, digits, '-', '_' or '.' and must not start with '..'")
-}
-
-/// An image reference as container runtimes read it.
-const IMAGE: &str = "'^([a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?$'";
+const TAGGED_IMAGE: &str = "danpung2/logpilot:1.2.0";
+const PINNED_IMAGE: &str = "registry.example.com/logpilot@sha256:<64 hex digits>";
 
 pub fn image_format() -> Rule {
-    Rule::new(format!("self.matches({IMAGE})")).message(
-        "must be an image such as 'danpung2/logpilot:1.2.0' or 'registry.example.com/logpilot@sha256:<64 hex digits>', without scheme, spaces or upper-case letters in the repository",
-    )
+    rules::image_format(TAGGED_IMAGE, PINNED_IMAGE)
 }
 
 pub fn image_version() -> Rule {
-    Rule::new(format!(
-        "self.matches('(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}|@sha256:[a-f0-9]{{64}})$') || !self.matches({IMAGE})"
-    ))
-    .message(
-        "must end with a tag or a digest, such as 'danpung2/logpilot:1.2.0': without one the image can change under a running cluster and cannot be rolled back",
-    )
-}
-
-pub fn image_registry() -> Rule {
-    Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$')").message(
-        "must be a registry such as 'registry.example.com:5000/mirror', without scheme and without a '/' at the end",
-    )
-}
-
-/// A scrape interval or timeout.
-pub fn duration() -> Rule {
-    Rule::new("self.matches('^[1-9][0-9]{0,4}(s|m|h)$')")
-        .message("must be a duration such as '30s': a whole number from 1 to 99999 followed by s, m or h")
-}
-
-/// Prometheus refuses a monitor whose scrapes outlast their interval. The defaults are 10s and 30s.
-pub fn timeout_within_interval() -> Rule {
-    let given = |field: &str, default: &str| format!("(has(self.{field}) ? self.{field} : '{default}')");
-    let (timeout, interval) = (given("scrapeTimeout", "10s"), given("interval", "30s"));
-    let valid = |value: &str| format!("{value}.matches('^[1-9][0-9]{{0,4}}(s|m|h)$')");
-    explained(
-        format!(
-            "!{} || !{} || duration({timeout}) <= duration({interval})",
-            valid(&timeout),
-            valid(&interval)
-        ),
-        format!(
-            "\"must be less than or equal to `interval`: '\" + {timeout} + \"' is longer than '\" + {interval} + \"'\""
-        ),
-    )
-    .field_path(".scrapeTimeout")
+    rules::image_version(TAGGED_IMAGE)
 }

@@ -1,17 +1,19 @@
-//! Monitors, alerts and what users add to them. Alert texts are templates and expressions are code to Prometheus, so
-//! nothing a user writes may become either.
+//! Rules of monitors, alerts and the labels and annotations that users add to them.
+//!
+//! Alert texts are templates and expressions are code for Prometheus. Text of a user must become
+//! neither.
 
 use kube::core::Rule;
 
 use super::{explained, forbidden};
 
-/// Each pod would be scraped twice, and every sum over pods would be twice as high.
+/// Otherwise each pod would be scraped twice, and every sum over pods would be twice as high.
 pub fn one_monitor() -> Rule {
     let on =
         |block: &str| format!("(has(self.{block}) && (!has(self.{block}.enabled) || self.{block}.enabled))");
     forbidden(
         format!("!{} || !{}", on("podMonitor"), on("serviceMonitor")),
-        "may not be given together with `serviceMonitor`: every pod would be counted twice; keep one, or set `enabled: false` in the other",
+        "may not be combined with `serviceMonitor`: every pod would be counted twice; remove one, or set `enabled: false` in the other",
     )
     .field_path(".podMonitor")
 }
@@ -31,7 +33,7 @@ fn not_among(reserved: &str) -> Rule {
     explained(
         format!("!self.exists(k, {reserved})"),
         format!(
-            "'may not set ' + strings.quote(self.filter(k, {reserved})[0]) + ', which the alerts set themselves; choose another key'"
+            "'may not set ' + strings.quote(self.filter(k, {reserved})[0]) + ', which the alerts already set; choose another key'"
         ),
     )
 }
@@ -49,21 +51,22 @@ pub fn no_reserved_alert_annotations() -> Rule {
 pub fn no_templates() -> Rule {
     explained(
         "self.all(k, !self[k].contains('{{'))",
-        "'value of ' + strings.quote(self.filter(k, self[k].contains('{{'))[0]) + \" must not contain '{{': Prometheus would run it as a template\"",
+        "'value of ' + strings.quote(self.filter(k, self[k].contains('{{'))[0]) + \" must not contain '{{': Prometheus would evaluate it as a template\"",
     )
 }
 
 pub fn page_url() -> Rule {
     Rule::new("self.matches('^https?://[^ #{}\"<>]+$')").message(
-        "must be the address of a page, such as 'https://docs.example.com/runbooks', without '#': each alert adds its own section",
+        "must be the URL of a page, such as 'https://docs.example.com/runbooks', without '#': each alert adds its own section",
     )
 }
 
-/// The longest interval that alerts can work with. A Prometheus forgets a series 5 minutes after its last sample, so
-/// that what is scraped more rarely is missing in between, and absent is what some alerts are about.
+/// The longest interval that alerts support. A Prometheus drops a series 5 minutes after its last
+/// sample. With a longer interval a series is missing in between, and some alerts fire on missing
+/// series.
 pub const LONGEST_INTERVAL: &str = "4m";
 
-/// At `monitoring`. Alerts and objectives ask for several samples in their windows.
+/// Applies at `monitoring`. Alerts and objectives need several samples in their windows.
 pub fn interval_suits_alerts(monitor: &str) -> Rule {
     let on =
         |block: &str| format!("(has(self.{block}) && (!has(self.{block}.enabled) || self.{block}.enabled))");
@@ -76,7 +79,7 @@ pub fn interval_suits_alerts(monitor: &str) -> Rule {
             on(monitor)
         ),
         format!(
-            "\"must be at most {LONGEST_INTERVAL} where `rules` or `slo` are on, was '\" + {interval} + \"': Prometheus forgets a series after 5 minutes without a sample; shorten it, or set `enabled: false` in `rules` and `slo`\""
+            "\"must be at most {LONGEST_INTERVAL} if `rules` or `slo` are enabled, was '\" + {interval} + \"': Prometheus forgets a series after 5 minutes without a sample; shorten it, or set `enabled: false` in `rules` and `slo`\""
         ),
     )
     .field_path(format!(".{monitor}.interval"))

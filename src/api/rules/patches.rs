@@ -1,4 +1,4 @@
-//! The escape hatch: which objects a patch may name.
+//! Rules of patches: which objects a patch may name.
 
 use kube::core::Rule;
 
@@ -8,31 +8,21 @@ const OF_OPERATIONS: &str = "has(self.type) && self.type == 'Json6902'";
 
 pub fn patch_by_its_type() -> Rule {
     Rule::new(format!("({OF_OPERATIONS}) != has(self.patch)"))
-        .message("must be given, and not with type 'Json6902', which has `operations`")
+        .message("must be given, except with type 'Json6902', which has `operations` instead")
         .field_path(".patch")
 }
 
 pub fn operations_by_their_type() -> Rule {
     Rule::new(format!("({OF_OPERATIONS}) == has(self.operations)"))
-        .message("must be given with type 'Json6902', and with no other type")
+        .message("must be given with type 'Json6902' and may not be given with another type")
         .field_path(".operations")
-}
-
-pub fn from_by_its_operation() -> Rule {
-    Rule::new("(self.op in ['move', 'copy']) == has(self.from)")
-        .message("must be given with `move` and `copy`, and with no other operation")
-        .field_path(".from")
-}
-
-pub fn pointer() -> Rule {
-    Rule::new("self.startsWith('/')").message("must start with a slash, such as '/spec/template'")
 }
 
 pub fn kind_format() -> Rule {
     Rule::new("self.matches('^[A-Z][A-Za-z]*$')").message("must be a kind such as 'Deployment'")
 }
 
-/// What a Secret holds would stand in the resource, for everybody to read.
+/// The data of a Secret would be in the resource, where every reader of the resource could see it.
 pub fn no_secret() -> Rule {
-    forbidden("self != 'Secret'", "may not be 'Secret'; use `auth.apiKeySecret` to bring one of your own")
+    forbidden("self != 'Secret'", "may not be 'Secret'; to use a Secret of your own set `auth.apiKeySecret`")
 }

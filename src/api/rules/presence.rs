@@ -1,154 +1,58 @@
-//! Edits that read as if they changed nothing.
-//!
-//! The API server drops a `null`, and so a key with nothing behind it: `rest:` without its braces, or a block whose
-//! last setting was taken away. What is left out then has its default, and where that default is wider than what was
-//! given, or stops what protects data, the edit is refused and the message says what to write instead. Only what was
-//! given before is held against an edit, so that an object that is older than a rule can still be edited.
+//! Edits that read as if they changed nothing: of components, backups and the API key. Why they are refused is said in
+//! `workload::api::rules::presence`.
 
 use kube::core::{Reason, Rule};
+pub use workload::api::rules::presence::*;
 
-use super::{explained, forbidden};
+use super::explained;
 
-/// An optional block that is switched off.
-pub(super) fn off(block: &str) -> String {
-    format!("(has({block}.enabled) && !{block}.enabled)")
-}
-
-/// A field that has to be written down, because its absence means something wider.
-fn kept(rule: String, message: &str, field: &str) -> Rule {
-    Rule::new(rule).message(message).reason(Reason::FieldValueRequired).field_path(field)
-}
-
-/// At `components`: an object that has an empty map already keeps it, because it is not changed.
+/// Applies at `components`. An existing object with an empty map keeps it, because the map does not
+/// change.
 pub fn some_component() -> Rule {
     Rule::new("self.size() > 0")
-        .message("must name a component: write `rest: {}`, with the braces, for one with its defaults; a key with nothing behind it is dropped. `all: {}` is what runs where `components` is left out")
+        .message("must name a component: for one with its defaults write `rest: {}` with the braces, because a key without a value is dropped. If `components` is absent, `all: {}` runs")
         .reason(Reason::FieldValueRequired)
 }
 
-/// At `spec`, like all below that compare blocks which may be gone. An empty map has its own rule, and `all` alone is what
-/// runs where nothing is named.
+/// Applies at `spec`, like all rules below that compare blocks which may be removed. An empty map
+/// has its own rule. `all` alone is the default if no component is named.
 pub fn components_are_kept() -> Rule {
     explained(
         "!has(oldSelf.components) || has(self.components) || oldSelf.components.all(k, k == 'all')",
-        "[oldSelf.components.filter(k, k != 'all')[0]].map(k, 'may not be left out once a component was named: that means `all: {}`, and there was ' + k + '; write `' + k + ': {}` for a component with its defaults')[0]",
+        "[oldSelf.components.filter(k, k != 'all')[0]].map(k, 'may not be removed once a component was named: its absence means `all: {}`, and this resource had ' + k + '; write `' + k + ': {}` for a component with its defaults')[0]",
     )
     .reason(Reason::FieldValueRequired)
     .field_path(".components")
 }
 
-/// At `spec`. Where everyone was let in by an address, leaving it out lets nobody else in.
-pub fn clients_are_kept() -> Rule {
-    let (new, old) = ("self.networkPolicy", "oldSelf.networkPolicy");
-    kept(
-        format!(
-            "!has({old}) || {} || !has({old}.clients) || {old}.clients.exists(c, has(c.cidr) && c.cidr in ['0.0.0.0/0', '::/0'] && !has(c.except)) \
-             || (has({new}) && (has({new}.clients) || {}))",
-            off(old),
-            off(new)
-        ),
-        "may not be left out once it was given: that lets everyone connect; write `[]` for nobody, or `[{namespaceSelector: {}}, {cidr: 0.0.0.0/0}, {cidr: '::/0'}]` for everyone",
-        ".networkPolicy.clients",
-    )
-}
-
-/// At `spec`.
+/// Applies at `spec`.
 pub fn backups_are_kept() -> Rule {
     kept(
         format!("!has(oldSelf.backup) || {} || has(self.backup)", off("oldSelf.backup")),
-        "may not be left out while backups are taken: write `backup: {}` for the defaults, or `enabled: false` to take none",
+        "may not be removed while backups are enabled: write `backup: {}` for the defaults, or `enabled: false` to take no backups",
         ".backup",
     )
 }
 
-/// At `spec`.
-pub fn protection_is_kept() -> Rule {
-    kept(
-        "!has(oldSelf.deletionProtection) || !oldSelf.deletionProtection || has(self.deletionProtection)"
-            .into(),
-        "may not be left out while it is true: write `false` to give up the protection",
-        ".deletionProtection",
-    )
-}
-
-/// At `spec`.
-pub fn monitoring_peer_is_kept() -> Rule {
-    let (new, old) = ("self.networkPolicy", "oldSelf.networkPolicy");
-    kept(
-        format!(
-            "!has({old}) || {} || !has({old}.monitoring) || (has({new}) && (has({new}.monitoring) || {}))",
-            off(old),
-            off(new)
-        ),
-        "may not be left out once it was given: that opens the management port to a whole namespace, and perhaps closes it to your Prometheus; write the default as `{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}`, or with the system namespace where one is named",
-        ".networkPolicy.monitoring",
-    )
-}
-
-/// At `spec`. Only for an Ingress of class nginx does its absence mean pods, those of a whole namespace.
-pub fn ingress_controller_is_kept() -> Rule {
-    let (new, old) = ("self.networkPolicy", "oldSelf.networkPolicy");
-    kept(
-        format!(
-            "!has({old}) || {} || !has({old}.ingressController) || (has({new}) && (has({new}.ingressController) || {})) \
-             || !has(self.exposure) || !has(self.exposure.ingress) || {} || !has(self.exposure.ingress.className) || self.exposure.ingress.className != 'nginx'",
-            off(old),
-            off(new),
-            off("self.exposure.ingress")
-        ),
-        "may not be left out once it was given: that lets every pod of the namespace ingress-nginx connect; write that as `{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}`",
-        ".networkPolicy.ingressController",
-    )
-}
-
-/// At `spec`. Clients have the key of the Secret.
+/// Applies at `spec`. Clients use the key of the Secret.
 pub fn api_key_is_kept() -> Rule {
     kept(
         "!has(oldSelf.auth) || !has(oldSelf.auth.apiKeySecret) || (has(self.auth) && has(self.auth.apiKeySecret))".into(),
-        "may not be left out once it was given: a key would be generated that no client has; change the value in the Secret or name another one; a key that was generated before is in the Secret `NAME-api-key`, which can be named",
+        "may not be removed once it was set: the operator would generate a key that no client has; change the value in the Secret, or name another Secret; a previously generated key is in the Secret `NAME-api-key`, which you can name here",
         ".auth.apiKeySecret",
     )
 }
 
-/// At `apiKeySecret`. Another Secret may well have the default key.
+/// Applies at `apiKeySecret`. Another Secret can contain the default key.
 pub fn key_is_kept() -> Rule {
     kept(
         "!has(oldSelf.key) || oldSelf.key == 'api-key' || has(self.key) || self.name != oldSelf.name".into(),
-        "may not be left out once it was given: clients have the value behind that key; write `api-key` for the default",
+        "may not be removed once it was set: clients use the value of that key; for the default write `api-key`",
         ".key",
     )
 }
 
-/// At `spec`. A resource that is stopped or left alone goes on only where that is written.
-pub fn operation_is_kept(field: &str, consequence: &str) -> Rule {
-    let given = |of: &str| format!("has({of}.operation) && has({of}.operation.{field})");
-    kept(
-        format!("!({}) || !oldSelf.operation.{field} || ({})", given("oldSelf"), given("self")),
-        &format!("may not be left out while it is true: {consequence}; write `false` for that"),
-        &format!(".operation.{field}"),
-    )
-}
-
-/// At a block with a switch that lets clients in, or starts pods.
-pub fn switch_stays_off(consequence: &str) -> Rule {
-    kept(
-        "!has(oldSelf.enabled) || oldSelf.enabled || has(self.enabled)".into(),
-        &format!("may not be left out while it is false: {consequence}; write `enabled: true` for that"),
-        ".enabled",
-    )
-}
-
-/// At a component. No pods are as good as a component that is off.
-pub fn no_replicas_are_kept() -> Rule {
-    kept(
-        "!has(oldSelf.replicas) || oldSelf.replicas > 0 || has(self.replicas) || has(self.autoscaling) || (has(self.enabled) && !self.enabled)"
-            .into(),
-        "may not be left out while it is 0: pods would start; write how many",
-        ".replicas",
-    )
-}
-
-/// At `backup`. Where fewer stay, the operator deletes the others.
+/// Applies at `backup`. With a lower count the operator deletes the other backups.
 pub fn retention_is_kept() -> Rule {
     kept(
         format!(
@@ -156,7 +60,7 @@ pub fn retention_is_kept() -> Rule {
             off("self")
         ),
         &format!(
-            "may not be left out while it is more than {BACKUPS}: the default is {BACKUPS}, and older backups would be deleted; write `retention: {{count: {BACKUPS}}}` for that"
+            "may not be removed while it is more than {BACKUPS}: the default is {BACKUPS}, and older backups would be deleted; if that is intended, write `retention: {{count: {BACKUPS}}}`"
         ),
         ".retention.count",
     )
@@ -165,128 +69,45 @@ pub fn retention_is_kept() -> Rule {
 /// The default of `retention.count`, which `rules_know_the_defaults_that_are_applied` holds.
 const BACKUPS: i32 = 7;
 
-/// At `backup`. A volume is where backups go that have no bucket.
+/// Applies at `backup`. Backups without a bucket are written to a volume.
 pub fn bucket_is_kept() -> Rule {
     kept(
         format!("{} || !has(oldSelf.s3) || has(self.s3) || has(self.volume)", off("self")),
-        "may not be left out once it was given: backups would go to a new volume, and those in the bucket would be out of sight; write `volume: {}` for that, or `enabled: false` to take none",
+        "may not be removed once it was set: backups would be written to a new volume, and the operator would ignore those in the bucket; if that is intended, write `volume: {}`, or write `enabled: false` to take no backups",
         ".s3",
     )
 }
 
-/// At `backup`. Backups elsewhere are neither listed nor kept to their number.
+/// Applies at `backup`. The operator neither lists nor prunes backups at another location.
 pub fn bucket_setting_is_kept(field: &str, consequence: &str, default: &str) -> Rule {
     kept(
         format!(
             "{} || !has(self.s3) || !has(oldSelf.s3) || self.s3.bucket != oldSelf.s3.bucket || !has(oldSelf.s3.{field}) || has(self.s3.{field})",
             off("self")
         ),
-        &format!("may not be left out once it was given: {consequence}; write {default} for the default"),
+        &format!("may not be removed once it was set: {consequence}; for the default write {default}"),
         &format!(".s3.{field}"),
     )
 }
 
-/// At `backup`.
+/// Applies at `backup`.
 pub fn backup_claim_is_kept() -> Rule {
     kept(
         format!(
             "{} || has(self.s3) || !has(oldSelf.volume) || !has(oldSelf.volume.existingClaim) || (has(self.volume) && (has(self.volume.existingClaim) || has(self.volume.size)))",
             off("self")
         ),
-        "may not be left out once it was given: backups would go to a new claim, and those that there are would be out of sight; write `volume: {size: 20Gi}` for that, without `existingClaim`",
+        "may not be removed once it was set: backups would be written to a new PVC, and the operator would ignore the existing ones; if that is intended, write `volume: {size: 20Gi}` without `existingClaim`",
         ".volume.existingClaim",
     )
 }
 
-/// At `backup`. What is suspended deletes nothing: the newest backup may be one of damaged data.
+/// Applies at `backup`. A suspended schedule deletes nothing: the newest backup may contain damaged
+/// data.
 pub fn suspension_is_kept() -> Rule {
     kept(
         format!("{} || !has(oldSelf.suspend) || !oldSelf.suspend || has(self.suspend)", off("self")),
-        "may not be left out while it is true: backups would be taken again, and old ones deleted; write `false` for that",
+        "may not be removed while it is true: backups would be taken again, and old ones deleted; if that is intended, write `false`",
         ".suspend",
     )
-}
-
-/// At `ingress`. The cluster's default may be a controller that faces the internet.
-pub fn ingress_class_is_kept() -> Rule {
-    kept(
-        format!("{} || {} || !has(oldSelf.className) || has(self.className)", off("self"), off("oldSelf")),
-        "may not be left out while this is on: another ingress controller could serve it; name the class that is meant; `kubectl get ingressclass` lists them",
-        ".className",
-    )
-}
-
-/// At `loadBalancer`.
-pub fn source_ranges_are_kept() -> Rule {
-    kept(
-        format!(
-            "{} || {} || !has(oldSelf.sourceRanges) || has(self.sourceRanges) || oldSelf.sourceRanges.exists(r, r in ['0.0.0.0/0', '::/0'])",
-            off("self"),
-            off("oldSelf")
-        ),
-        "may not be left out once it was given: that lets everyone connect; write `[0.0.0.0/0]` for everyone, or `['::/0']` with IPv6",
-        ".sourceRanges",
-    )
-}
-
-/// At `loadBalancer`. `networkPolicy.clients: []` is nobody, and a Service knows no such list.
-pub fn some_source_range() -> Rule {
-    forbidden(
-        format!("{} || !has(self.sourceRanges) || self.sourceRanges.size() > 0", off("self")),
-        "must name at least one block: an empty list would let everyone connect; write `[0.0.0.0/0]` for everyone, `['::/0']` with IPv6, or `enabled: false` for nobody",
-    )
-    .field_path(".sourceRanges")
-}
-
-/// At `cors`.
-pub fn origins_are_kept() -> Rule {
-    kept(
-        format!(
-            "{} || {} || !has(oldSelf.allowOrigins) || has(self.allowOrigins) || '*' in oldSelf.allowOrigins",
-            off("self"),
-            off("oldSelf")
-        ),
-        "may not be left out once it was given: that allows every origin; write `['*']` for every origin",
-        ".allowOrigins",
-    )
-}
-
-/// Annotations that name the certificate of a load balancer, which ends TLS itself.
-const CERTIFICATES: &str = "['alb.ingress.kubernetes.io/certificate-arn', 'appgw.ingress.kubernetes.io/appgw-ssl-certificate', 'ingress.gcp.kubernetes.io/pre-shared-cert', 'networking.gke.io/managed-certificates', 'route.openshift.io/termination']";
-/// The load balancer of AWS finds a certificate by the host, where it listens for HTTPS.
-const LISTENERS: &str = "'alb.ingress.kubernetes.io/listen-ports'";
-
-/// At `ingress`. An edit that moves TLS to a load balancer says so with its certificate; one that only leaves `tls` out may be a
-/// key with nothing behind it.
-pub fn tls_is_kept_on_ingress() -> Rule {
-    tls_is_kept(
-        &format!(
-            "(has(self.annotations) && ({CERTIFICATES}.exists(k, k in self.annotations && self.annotations[k] != '') || ({LISTENERS} in self.annotations && self.annotations[{LISTENERS}].contains('HTTPS'))))"
-        ),
-        "where a load balancer ends TLS, name its certificate in the same edit, with an annotation such as `alb.ingress.kubernetes.io/certificate-arn`, or `alb.ingress.kubernetes.io/listen-ports` with HTTPS; ",
-    )
-}
-
-/// At `gateway`. On a Gateway of others TLS is that one's.
-pub fn tls_is_kept_on_gateway() -> Rule {
-    tls_is_kept("has(self.parentRefs)", "")
-}
-
-fn tls_is_kept(elsewhere: &str, how: &str) -> Rule {
-    kept(
-        format!("{} || {} || !has(oldSelf.tls) || has(self.tls) || {elsewhere}", off("self"), off("oldSelf")),
-        &format!(
-            "may not be left out while this is on: clients would send the API key in clear text; {how}to go without TLS, set `enabled: false` and leave `tls` out in one edit, then set `enabled: true` in the next"
-        ),
-        ".tls",
-    )
-}
-
-/// At a selector: a label without a value is dropped, and what is left would select everything.
-pub fn some_label() -> Rule {
-    forbidden(
-        "!has(self.matchLabels) || self.matchLabels.size() > 0",
-        "must have at least one label with its value; `{}` in place of the whole selector selects everything",
-    )
-    .field_path(".matchLabels")
 }

@@ -1,4 +1,4 @@
-//! Restore in place: what names it, what it is taken from, and whose data it replaces.
+//! Rules of a restore: its name, its backup, and the component whose data it replaces.
 
 use kube::core::Rule;
 
@@ -12,11 +12,11 @@ pub fn request_id() -> Rule {
 
 pub fn backup_name() -> Rule {
     Rule::new("self.matches('^logpilot-[0-9]{8}T[0-9]{6}[.][0-9]{3}Z(-[0-9a-f]{10})?[.]db$')").message(
-        "must be the file name of a backup, such as 'logpilot-20260131T030001.000Z.db'; those that there are stand in `status.backups[].lastSuccess.available`",
+        "must be the file name of a backup, such as 'logpilot-20260131T030001.000Z.db'; `status.backups[].lastSuccess.available` lists them",
     )
 }
 
-/// A transition rule, at `restore`.
+/// A transition rule. Applies at `restore`.
 pub fn another_restore_has_another_id() -> Rule {
     let component = |spec: &str| format!("(has({spec}.component) ? {spec}.component : '')");
     Rule::new(format!(
@@ -24,16 +24,16 @@ pub fn another_restore_has_another_id() -> Rule {
         component("self"),
         component("oldSelf")
     ))
-    .message("must be another one where `from` or `component` is: what has this name is carried out once, and may be already")
+    .message("must change together with `from` or `component`: each name is carried out only once, and this one may already have been; choose a new name")
     .field_path(".requestId")
 }
 
-// The rules below stand at `spec`.
+// The rules below apply at `spec`.
 
 pub fn needs_backups() -> Rule {
     forbidden(
         "!has(self.restore) || (has(self.backup) && (!has(self.backup.enabled) || self.backup.enabled))",
-        "may only be given with `backup`, which says where the backups are; with `backup.suspend: true` no new one is taken",
+        "may only be given with `backup`, which names the location of the backups; set it, with `backup.suspend: true` to take no new ones",
     )
     .field_path(".restore")
 }
@@ -41,7 +41,7 @@ pub fn needs_backups() -> Rule {
 pub fn component_says_whose_data() -> Rule {
     explained(
         "!has(self.restore) || has(self.restore.component) == (has(self.storage) && has(self.storage.sharing) && self.storage.sharing == 'PerComponent')",
-        "has(self.restore.component) ? 'may only be given with `storage.sharing: PerComponent`: all components share the data' : 'must be given with `storage.sharing: PerComponent`: each component has data of its own'",
+        "has(self.restore.component) ? 'may only be given with `storage.sharing: PerComponent`: all components share the data' : 'must be given with `storage.sharing: PerComponent`: each component has its own data'",
     )
     .field_path(".restore.component")
 }
@@ -49,7 +49,7 @@ pub fn component_says_whose_data() -> Rule {
 pub fn component_runs() -> Rule {
     explained(
         format!("!has(self.restore) || !has(self.restore.component) || self.restore.component in {RUNNING}"),
-        "\"component '%s' does not run; name one that does, or add it to `components`\".format([self.restore.component])",
+        "\"component '%s' is not enabled; name one that is, or add it to `components`\".format([self.restore.component])",
     )
     .field_path(".restore.component")
 }

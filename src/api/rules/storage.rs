@@ -1,7 +1,9 @@
-//! Storage × replicas: what one volume can carry, and what may change about it later.
+//! Rules of storage and replicas: how many pods one volume supports, and what may change about it
+//! later.
 //!
-//! All stand at `spec`, because they join `storage`, `components` and `environment`. Fields are
-//! compared with their defaults applied, so that writing a default down later changes nothing.
+//! All rules apply at `spec`, because they combine `storage`, `components` and `environment`. They
+//! compare fields with their defaults applied, so that writing a default explicitly later is not a
+//! change.
 
 use kube::core::Rule;
 
@@ -25,7 +27,8 @@ fn unsafe_accepted(value: &str) -> String {
     format!("(has(self.storage) && has(self.storage.allowUnsafe) && '{value}' in self.storage.allowUnsafe)")
 }
 
-/// The most pods of each component that runs, as a list; the presets' defaults included.
+/// Returns an expression for the maximum number of pods of each enabled component, as a list,
+/// including the defaults of the presets.
 fn pods() -> String {
     let default = |key: &str| {
         format!(
@@ -43,7 +46,7 @@ fn pods() -> String {
     )
 }
 
-/// At most one pod on each volume.
+/// True if each volume has at most one pod.
 fn one_pod() -> String {
     format!(
         "[{}].all(pods, {} == 'PerComponent' ? pods.all(n, n <= 1) : pods.sum() <= 1)",
@@ -52,7 +55,7 @@ fn one_pod() -> String {
     )
 }
 
-/// A message about the number of pods, put where it says `%d`.
+/// A message about the number of pods, which replaces `%d`.
 fn counted(text: &str) -> String {
     format!("\"{text}\".format([{}.sum()])", pods())
 }
@@ -85,7 +88,7 @@ pub fn sqlite_stays_on_one_host() -> Rule {
             one_pod()
         ),
         counted(&format!(
-            "must be 'ReadWriteOnce' while up to %d pods can run: SQLite on a filesystem that several hosts mount loses data; ReadWriteOnce keeps the pods on one node, or {FEWER}, or accept the risk with `storage.allowUnsafe: [SqliteOnSharedFilesystem]`"
+            "must be 'ReadWriteOnce' while up to %d pods can run: SQLite on a filesystem that several hosts mount can lose data; ReadWriteOnce keeps the pods on one node; or {FEWER}, or accept the risk with `storage.allowUnsafe: [SqliteOnSharedFilesystem]`"
         )),
     )
     .field_path(".storage.volume.accessMode")
@@ -101,7 +104,8 @@ pub fn once_pod_has_one_pod() -> Rule {
     .field_path(".storage.volume.accessMode")
 }
 
-/// File storage and ReadWriteOncePod never have two pods at once, so they run `Recreate`.
+/// File storage and ReadWriteOncePod never have two pods at the same time, so these components use
+/// `Recreate`.
 pub fn single_writer_is_recreated() -> Rule {
     forbidden(
         format!(
@@ -110,12 +114,13 @@ pub fn single_writer_is_recreated() -> Rule {
             unsafe_accepted("FileStorageSharedByPods"),
             access_mode("self")
         ),
-        "`strategy` must be 'Recreate' or left out with File storage or ReadWriteOncePod: a rolling update runs two pods on one volume",
+        "`strategy` must be 'Recreate' or absent with File storage or ReadWriteOncePod: a rolling update runs two pods on one volume",
     )
     .field_path(".components")
 }
 
-/// Pods that mount one ReadWriteOnce volume, or one SQLite file, run on one node.
+/// True if all pods must run on one node, because they mount one ReadWriteOnce volume or one SQLite
+/// file.
 fn one_node() -> String {
     format!(
         "({mode} == 'ReadWriteOnce' || ({mode} == 'ReadWriteMany' && {} == 'Sqlite' && !{}))",
@@ -125,14 +130,14 @@ fn one_node() -> String {
     )
 }
 
-/// Refused even for one pod: its successor starts beside it during an update.
+/// Rejected even for one pod, because its successor runs at the same time during an update.
 pub fn one_node_is_not_spread() -> Rule {
     forbidden(
         format!(
             "!{} || !has(self.components) || self.components.all(k, !has(self.components[k].topologySpread) || self.components[k].topologySpread.all(t, !has(t.whenUnsatisfiable) || t.whenUnsatisfiable != 'DoNotSchedule'))",
             one_node()
         ),
-        "`topologySpread` with 'DoNotSchedule' contradicts the storage (PlacementConflict): pods that share the volume run on one node; use 'ScheduleAnyway' or leave it out",
+        "`topologySpread` with 'DoNotSchedule' contradicts the storage (PlacementConflict): pods that share the volume run on one node; use 'ScheduleAnyway' or remove it",
     )
     .field_path(".components")
 }
@@ -146,7 +151,7 @@ pub fn one_node_is_selected_once() -> Rule {
             one_node(),
             sharing("self")
         ),
-        "`nodeSelector` of two components contradict each other (PlacementConflict): components that share the volume run on one node; select the same, or use `storage.sharing: PerComponent`",
+        "`nodeSelector` of two components contradict each other (PlacementConflict): components that share the volume run on one node; use the same labels, or set `storage.sharing: PerComponent`",
     )
     .field_path(".components")
 }
@@ -175,16 +180,16 @@ pub fn pool_only_with_sqlite() -> Rule {
 pub fn existing_claim_is_shared() -> Rule {
     forbidden(
         "!has(self.volume) || !has(self.volume.existingClaim) || !has(self.sharing) || self.sharing == 'Shared'",
-        "may only be given with `sharing: Shared`: one claim cannot be a volume for each component",
+        "may only be given with `sharing: Shared`: one PVC cannot be a separate volume for each component; remove it",
     )
     .field_path(".volume.existingClaim")
 }
 
-/// At `volume`.
+/// Applies at `volume`.
 pub fn existing_claim_is_used_as_it_is() -> Rule {
     forbidden(
         "!has(self.existingClaim) || (!has(self.size) && !has(self.storageClassName) && (!has(self.deletionPolicy) || self.deletionPolicy != 'Delete'))",
-        "may not be combined with `size`, `storageClassName` or `deletionPolicy: Delete`: the claim is used as it is and never changed or deleted",
+        "may not be combined with `size`, `storageClassName` or `deletionPolicy: Delete`: the PVC is used as it is and never changed or deleted",
     )
     .field_path(".existingClaim")
 }
@@ -195,23 +200,25 @@ fn immutable(value: fn(&str) -> String, why: &str) -> Rule {
     let (new, old) = (value("self"), value("oldSelf"));
     explained(
         format!("{new} == {old}"),
-        format!("\"is immutable (was '\" + {old} + \"'): {why}; create another cluster and move the data\""),
+        format!(
+            "\"is immutable (was '\" + {old} + \"'): {why}; create another LogPilotCluster and move the data\""
+        ),
     )
 }
 
 pub fn backend_is_immutable() -> Rule {
-    immutable(backend, "the other backend does not read this one's files").field_path(".storage.backend")
+    immutable(backend, "the other backend cannot read the existing files").field_path(".storage.backend")
 }
 
 pub fn sharing_is_immutable() -> Rule {
-    immutable(sharing, "the logs are in the volumes that exist").field_path(".storage.sharing")
+    immutable(sharing, "the logs are in the existing volumes").field_path(".storage.sharing")
 }
 
 pub fn access_mode_is_immutable() -> Rule {
-    immutable(access_mode, "a claim's access modes cannot change").field_path(".storage.volume.accessMode")
+    immutable(access_mode, "the access modes of a PVC cannot change").field_path(".storage.volume.accessMode")
 }
 
-/// A field of `volume` whose absence means something of its own.
+/// A field of `volume` whose absence has a meaning of its own.
 fn same_or_absent(field: &str) -> String {
     let value = |spec: &str| {
         format!(
@@ -223,12 +230,12 @@ fn same_or_absent(field: &str) -> String {
 
 pub fn class_is_immutable() -> Rule {
     Rule::new(same_or_absent("storageClassName"))
-        .message("is immutable, also where it was not given at first: a claim's class cannot change; create another cluster and move the data")
+        .message("is immutable, even if it was not set at first: the StorageClass of a PVC cannot change; create another LogPilotCluster and move the data")
         .field_path(".storage.volume.storageClassName")
 }
 
 pub fn existing_claim_is_immutable() -> Rule {
     Rule::new(same_or_absent("existingClaim"))
-        .message("is immutable, also where it was not given at first: another claim holds other data; create another cluster for it")
+        .message("is immutable, even if it was not set at first: another PVC holds other data; create another LogPilotCluster for it")
         .field_path(".storage.volume.existingClaim")
 }

@@ -1,29 +1,32 @@
-//! Where data lies: the claims of servers, and the claims and buckets of backups. Two resources may name one of them; their
-//! generated names do not meet, or are a `NameConflict`. Pure.
+//! Storage locations: the PVCs of servers, and the PVCs and buckets of backups. Two resources may name
+//! the same one; generated names never collide, or are a `NameConflict`. Pure.
 
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use super::{age, field_at, name, namespace, text};
+use super::{age, name, namespace};
 use crate::{
-    engine::plan::Key,
+    engine::{contention::ContentionKey, plan::Key},
     logpilot::{
         defaults::{ALL, GRPC_ONLY, REST},
         facts::{Contents, Place, SharedPlace},
         model::ServerRole,
         names,
     },
-    workload::names::NamePrefix,
+    workload::{
+        json::{field_at, text},
+        names::NamePrefix,
+    },
 };
 
-/// The components that may have claims of their own.
+/// The components that may have their own PVCs.
 static ROLES: [&ServerRole; 3] = [&ALL, &REST, &GRPC_ONLY];
 
-/// What a resource keeps where.
+/// The contents and the location of data.
 struct Use {
     place: Place,
     contents: Contents,
-    /// By a field of the spec; a generated name is the resource's own.
+    /// Whether a field of the spec names the location; a generated name belongs to the resource.
     named: bool,
 }
 
@@ -33,17 +36,17 @@ impl Use {
     }
 }
 
-/// The places of a resource, in words.
-pub(super) fn keys(object: &DynamicObject) -> impl Iterator<Item = String> {
-    uses(object).into_iter().map(|it| it.place.to_string())
+/// The places of a resource, for those that keep something there too.
+pub(super) fn keys(object: &DynamicObject) -> impl Iterator<Item = ContentionKey> {
+    uses(object).into_iter().map(|it| ContentionKey::new("place", it.place.to_string()))
 }
 
-/// What a resource keeps where another one keeps something too, the oldest other first.
+/// Returns the locations of a resource that other resources use too, the oldest other resource first.
 pub fn shared_places<'a>(
     own: &DynamicObject,
     others: impl Iterator<Item = &'a DynamicObject>,
 ) -> Vec<SharedPlace> {
-    // Hundreds may be asked: only those that can meet are looked at.
+    // There may be hundreds of resources: only those that can share a location are read.
     let mut near: Vec<_> = others.filter(|other| is_near(own, other)).collect();
     near.sort_by_key(|other| age(other));
     let ours = if near.is_empty() { Vec::new() } else { uses(own) };
@@ -78,7 +81,7 @@ fn uses(object: &DynamicObject) -> Vec<Use> {
     all
 }
 
-/// Of components that are off or stopped too: they may come back while another resource writes.
+/// Includes components that are disabled or stopped: they may start again while another resource writes.
 fn data(object: &DynamicObject) -> Vec<Use> {
     let of = |name: String, named| Use { place: claim(object, name), contents: Contents::Data, named };
     match (prefix(object), data_claim(object)) {
@@ -100,8 +103,8 @@ fn backups(object: &DynamicObject, backup: &Value) -> Vec<Use> {
         let Some(bucket) = text(s3, "/bucket") else { return Vec::new() };
         let default = || format!("{}/{prefix}", namespace(object));
         let base = text(s3, "/prefix").map_or_else(default, str::to_owned);
-        // One server may be spelled in several ways: what is not found out here is safe all the same, by whose backups are
-        // removed.
+        // One server may be spelled in several ways. An undetected match is safe nevertheless, because
+        // each resource removes only its own backups.
         let at =
             text(s3, "/endpoint").map(|at| format!(" at {}", at.trim_end_matches('/'))).unwrap_or_default();
         let place = |role: Option<&str>| {
@@ -118,7 +121,7 @@ fn backups(object: &DynamicObject, backup: &Value) -> Vec<Use> {
     }
 }
 
-/// Where backups are taken; a resource that takes none only reads.
+/// Returns the backup block; a resource that makes no backups only reads.
 fn backup(object: &DynamicObject) -> Option<&Value> {
     let is =
         |block: &Value, field: &str, value: bool| block.get(field).and_then(Value::as_bool) == Some(value);
@@ -168,13 +171,14 @@ mod tests {
         .unwrap()
     }
 
-    /// What the older of two, and what the younger one shares: its contents, the place, the other's contents.
+    /// Returns what the older of two and the younger one share: its contents, the location, the other's
+    /// contents.
     fn between(older: &str, younger: &str) -> [Vec<String>; 2] {
         let (older, younger) = (resource("b", 1, older), resource("a", 2, younger));
         let told = |own: &DynamicObject, other: &DynamicObject| {
             let found = shared_places(own, [other].into_iter());
             assert!(found.iter().all(|it| it.older == (name(own) == "a") && it.by == name(other)));
-            // Whoever lets go of it must reach whoever shares it.
+            // A resource that releases a location must trigger each resource that shares it.
             let reached = contention_keys(other).iter().any(|key| watched_keys(own).contains(key));
             assert!(found.is_empty() || reached, "{:?} {:?}", contention_keys(other), watched_keys(own));
             found
@@ -238,7 +242,7 @@ mod tests {
         assert_eq!(younger(nfs, nfs), ["Backups PersistentVolumeClaim logs/nfs Backups"]);
         let of_b = "{ backup: { volume: { existingClaim: b-backup } } }";
         assert_eq!(younger("{ backup: {} }", of_b), ["Backups PersistentVolumeClaim logs/b-backup Backups"]);
-        // Backups on the data of another, and data on the backups.
+        // Backups on the data of another resource, and data on its backups.
         let on_data = "{ backup: { volume: { existingClaim: b-data } } }";
         assert_eq!(younger("{}", on_data), ["Backups PersistentVolumeClaim logs/b-data Data"]);
         let on_backups = "{ storage: { volume: { existingClaim: b-backup } } }";
@@ -252,7 +256,7 @@ mod tests {
             (s3(""), "{ backup: { s3: { bucket: other, prefix: p } } }".into()),
             ("{ backup: {} }".into(), "{ backup: {} }".into()),
             ("{}".into(), of_b.into()),
-            // It reads from where the other one writes, as for a copy of it.
+            // It reads from the location to which the other one writes, as for a copy of it.
             (nfs.into(), "{ backup: { suspend: true, volume: { existingClaim: nfs } } }".into()),
             (nfs.into(), "{ backup: { enabled: false, volume: { existingClaim: nfs } } }".into()),
         ] {

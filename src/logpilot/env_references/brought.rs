@@ -1,38 +1,41 @@
-//! What the objects behind `envFrom` and `valueFrom` bring: judged as a variable that is written out, without a word of a value.
+//! Evaluates what the objects behind `envFrom` and `valueFrom` set: by the same rules as a literal
+//! variable, and without revealing a value.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde_json::Value;
 
-use super::Objects;
 use crate::{
-    api::common::{EnvFromSource, EnvVar},
+    api::component::EnvVar,
     engine::api_client::named,
     kinds::Managed,
     logpilot::{
-        api_key::decode,
         environment::{Finding, Source, Variable, of_variables},
-        facts::Refused,
         model::{Cluster, Component},
         objects::env::{JAVA_OPTIONS, OURS},
         reasons::{ENV_IGNORED, REFERENCE_INVALID},
         warnings::instead,
     },
+    workload::{
+        api::common::EnvFromSource,
+        references::{Objects, Refused, decode},
+    },
 };
 
-/// A variable, and the object that brings it; none for a value that is written out.
+/// A variable and the object that sets it; `None` for a literal value.
 struct Brought<'a> {
     variable: Variable<'a>,
     object: Option<String>,
-    /// The object, or its key, is not there: it sets nothing.
+    /// The object or its key does not exist, so it sets nothing.
     missing: bool,
 }
 
-/// What the variables of a component set though the operator owns it, and what has no effect.
+/// Returns the variables of a component that set what the operator owns, and those that have no effect.
 ///
-/// As the kubelet reads them: sources first, then the entries of `env` in their order. An entry replaces what a source brings
-/// from its own place on, and only where its value exists; entries before it still refer to the source's.
+/// Follows the kubelet: sources first, then the entries of `env` in their order. An entry replaces the
+/// value of a source from its own position on, and only if its value exists; entries before it still
+/// refer to the value of the source.
 pub(super) fn refused(cluster: &Cluster, component: &Component, objects: &Objects) -> Vec<Refused> {
     let mut found = Vec::new();
     let mut sources: Vec<Brought<'_>> = Vec::new();
@@ -55,7 +58,7 @@ pub(super) fn refused(cluster: &Cluster, component: &Component, objects: &Object
         of_variables(&all.map(|brought| brought.variable.clone()).collect::<Vec<_>>(), None)
     };
     let of_sources = judged(&mut sources.iter());
-    // The same findings for the sources first: nothing that follows changes what they are.
+    // The findings about the sources come first: no later entry changes them.
     let of_entries = judged(&mut sources.iter().chain(&entries)).into_iter().skip(of_sources.len());
     let of_sources: Vec<_> =
         of_sources.into_iter().filter(|finding| !replaced.contains(named_by(finding))).collect();
@@ -70,11 +73,11 @@ pub(super) fn refused(cluster: &Cluster, component: &Component, objects: &Object
         let object = origin.and_then(|brought| brought.object.clone());
         let object = object.unwrap_or_else(|| format!("Deployment {}", cluster.key(component.name.as_str())));
         let message = format!(
-            "the variable {name} of component {}, which {object} sets, {}; the pods are left as they are until it does not",
+            "the variable {name} of component {}, which {object} sets, {}; the pods are left unchanged until that object no longer sets it",
             component.role.name,
             finding.hidden(),
         );
-        Refused { reason: REFERENCE_INVALID, object, message }
+        Refused { reason: REFERENCE_INVALID, holds: true, object, message }
     };
     found.extend(of_sources.iter().map(|finding| refusal(finding, &sources)));
     found.extend(of_entries.map(|finding| refusal(&finding, &entries)));
@@ -85,7 +88,7 @@ fn named_by(finding: &Finding) -> &str {
     finding.variable.as_deref().unwrap_or_default()
 }
 
-/// A placeholder of the server's own file, of which application.yml sets the property.
+/// Reports a placeholder of the server's built-in file whose property application.yml sets.
 fn ignored(brought: &Brought<'_>) -> Option<Refused> {
     let instead = instead(&brought.variable.name)?;
     let why = format!("the generated application.yml sets the property; use {instead}");
@@ -105,11 +108,11 @@ fn hidden(brought: &Brought<'_>) -> Refused {
 
 fn without_effect(brought: &Brought<'_>, why: &str) -> Refused {
     let object = brought.object.clone().unwrap_or_default();
-    let message = format!("the variable {} that {object} brings has no effect: {why}", brought.variable.name);
-    Refused { reason: ENV_IGNORED, object, message }
+    let message = format!("the variable {} from {object} has no effect: {why}", brought.variable.name);
+    Refused { reason: ENV_IGNORED, holds: false, object, message }
 }
 
-/// Every key, behind the prefix.
+/// Returns every key of an object, with the prefix.
 fn of_source<'a>(cluster: &Cluster, from: &EnvFromSource, objects: &'a Objects) -> Vec<Brought<'a>> {
     let prefix = from.prefix.as_deref().unwrap_or_default();
     let secret = from.secret_ref.as_ref().map(|from| (Secret::KIND, &from.name));
@@ -135,7 +138,7 @@ fn of_entry<'a>(cluster: &Cluster, given: &'a EnvVar, objects: &'a Objects) -> B
     let Some((kind, from)) = secret.or(map) else {
         return Brought { variable, object: None, missing: false };
     };
-    // One that is missing is reported as that, and sets nothing.
+    // A missing object is reported as missing, and sets nothing.
     let value = data(objects, kind.plural, &from.name).and_then(|data| data.get(&from.key));
     variable.source = value.map_or(Source::Later, |value| text(kind.plural, value));
     let missing = value.is_none();
@@ -163,7 +166,7 @@ mod tests {
     use super::*;
     use crate::{api::LogPilotCluster, logpilot::validate::validate};
 
-    /// What is wrong where the component refers to a ConfigMap `m` and a Secret `s` with this data.
+    /// Returns the findings if the component refers to a ConfigMap `m` and a Secret `s` with this data.
     fn found(all: &Value, data: &Value) -> Vec<Refused> {
         let cr: LogPilotCluster = serde_json::from_value(json!({
             "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "metadata": { "name": "c", "uid": "u" },
@@ -250,7 +253,7 @@ mod tests {
         assert_eq!(found(&all, &json!({ "JAVA_TOOL_OPTIONS": "-Dserver.port=1" })), []);
     }
 
-    /// The kubelet fills `$(X)` from a source where the entry of that name comes later.
+    /// The kubelet expands `$(X)` from a source if the entry of that name comes later.
     #[test]
     fn a_later_entry_hides_no_source_from_an_earlier_one() {
         let all = |first: &str, second: &str| {

@@ -1,9 +1,9 @@
-//! The alerts. Each has a section in docs/runbooks.md, and a test in which it fires and one in which it does not.
+//! The alerts. Each alert has a section in docs/runbooks.md, a test in which it fires, and a test
+//! in which it does not.
 
 use std::{borrow::Cow, iter};
 
 use crate::{
-    api::common::StringMap,
     logpilot::{
         model::Cluster,
         monitoring::{Alerting, Thresholds},
@@ -12,13 +12,16 @@ use crate::{
             slo,
         },
     },
-    workload::build::prometheus_rule::{self, Group, PrometheusRule, Rule},
+    workload::{
+        StringMap,
+        build::prometheus_rule::{self, Group, PrometheusRule, Rule},
+    },
 };
 
-/// Label of every rule: `L`, so that several clusters in one Prometheus stay apart.
+/// Label of every rule, which distinguishes several LogPilotClusters in one Prometheus.
 pub const CLUSTER: &str = "logpilot_cluster";
 
-/// Where the sections are, for people who have no address of their own for them.
+/// The default URL of the runbooks, for users without a URL of their own.
 const RUNBOOKS: &str = "docs/runbooks.md";
 
 pub struct Alert {
@@ -30,7 +33,7 @@ pub struct Alert {
     pub description: String,
 }
 
-/// None unless alerts or objectives are asked for.
+/// Returns `None` unless alerts or objectives are requested.
 #[must_use]
 pub fn prometheus_rule(cluster: &Cluster) -> Option<PrometheusRule> {
     let wanted = cluster.monitoring.alerting.as_ref()?;
@@ -40,7 +43,7 @@ pub fn prometheus_rule(cluster: &Cluster) -> Option<PrometheusRule> {
     Some(prometheus_rule::build(&cluster.scope, cluster.monitoring_namespace(), &wanted.labels, groups))
 }
 
-/// None where only objectives are asked for.
+/// Returns `None` if only objectives are requested.
 #[must_use]
 pub fn group(cluster: &Cluster, wanted: &Alerting) -> Option<Group> {
     let thresholds = wanted.thresholds.as_ref()?;
@@ -58,7 +61,7 @@ pub fn group(cluster: &Cluster, wanted: &Alerting) -> Option<Group> {
     })
 }
 
-/// What every rule is told apart by.
+/// The labels that distinguish the rules of one resource.
 #[must_use]
 pub fn identity(cluster: &Cluster) -> StringMap {
     StringMap::from([
@@ -67,7 +70,8 @@ pub fn identity(cluster: &Cluster) -> StringMap {
     ])
 }
 
-/// Ours win over the user's: routes and silences rely on them.
+/// The labels of the operator take precedence over those of the user, because routes and silences
+/// rely on them.
 #[must_use]
 pub fn rule(cluster: &Cluster, wanted: &Alerting, alert: Alert) -> Rule {
     let mut labels = wanted.alert_labels.clone();
@@ -102,8 +106,9 @@ fn seconds(milliseconds: i32) -> String {
     decimal(milliseconds.unsigned_abs(), 3)
 }
 
-/// The limit comes from kube-state-metrics or from the kubelet: common installations drop one or the other. A
-/// container without a limit has 0 there, and dividing by that would fire for ever.
+/// The limit comes from kube-state-metrics or from the kubelet, because common installations drop
+/// one of them. A container without a limit has 0 there, and a division by 0 would make the alert
+/// fire permanently.
 fn usage(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
     let Some(containers) = promql::containers(cluster) else { return Vec::new() };
     let by = "(namespace, pod, container)";
@@ -146,7 +151,8 @@ fn usage(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
     ]
 }
 
-/// A pod that is starting is down for up to 110 s, its startup probe's time, and a scrape later is seen as up.
+/// A pod that starts is down for up to 110 s, the time of its startup probe, and counts as up one
+/// scrape later.
 const STARTING_SECONDS: u64 = 110;
 
 fn presence(cluster: &Cluster) -> Vec<Alert> {
@@ -161,7 +167,7 @@ fn presence(cluster: &Cluster) -> Vec<Alert> {
             for_: format!("{down}m").into(),
             expr: format!("up{{{pods}}} == 0"),
             summary: "LogPilot pod is down",
-            description: "Pod {{ $labels.pod }} does not answer on its management port.".into(),
+            description: "Pod {{ $labels.pod }} does not respond on its management port.".into(),
         },
         Alert {
             name: "LogPilotUnavailable",
@@ -170,11 +176,12 @@ fn presence(cluster: &Cluster) -> Vec<Alert> {
             expr: format!(
                 "(kube_deployment_status_replicas_available{{{deployments}}} == 0) and on (namespace, deployment) (kube_deployment_spec_replicas{{{deployments}}} > 0)"
             ),
-            summary: "LogPilot has no pod that serves",
+            summary: "LogPilot has no available pod",
             description: "No pod of Deployment {{ $labels.deployment }} is available.".into(),
         },
     ];
-    // Without a monitor of ours nothing may be scraped on purpose; a stopped cluster has nothing to scrape.
+    // Without a monitor of the operator, not scraping may be intended. A stopped resource has
+    // nothing to scrape.
     if cluster.monitoring.scraped() && !cluster.stopped {
         alerts.push(Alert {
             name: "LogPilotMetricsMissing",
@@ -184,7 +191,8 @@ fn presence(cluster: &Cluster) -> Vec<Alert> {
                 "absent(up{{{pods}}}) unless on () (sum(kube_deployment_spec_replicas{{{deployments}}}) == 0)"
             ),
             summary: "Prometheus scrapes no LogPilot pod",
-            description: "No pod of this cluster is a target, so that other alerts cannot fire.".into(),
+            description: "Prometheus has no target for this LogPilotCluster, so other alerts cannot fire."
+                .into(),
         });
     }
     alerts
@@ -225,7 +233,8 @@ fn rest(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
                 percent(thresholds.error_percent)
             ),
             summary: "LogPilot high error rate",
-            description: "{{ $value | humanizePercentage }} of REST requests are answered with 5xx.".into(),
+            description: "{{ $value | humanizePercentage }} of REST requests are answered with a 5xx status."
+                .into(),
         },
         Alert {
             name: "LogPilotHighLatency",
@@ -260,7 +269,8 @@ fn grpc(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
                 percent(thresholds.grpc_error_percent)
             ),
             summary: "LogPilot gRPC calls fail",
-            description: "{{ $value | humanizePercentage }} of gRPC calls fail by the server's fault.".into(),
+            description: "{{ $value | humanizePercentage }} of gRPC calls fail because of a server error."
+                .into(),
         },
         Alert {
             name: "LogPilotHighGrpcLatency",
@@ -276,10 +286,10 @@ fn grpc(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
     ]
 }
 
-/// Compared with the day before: a cluster that nobody sends to has not stopped.
+/// Compares with the last day: a resource without any clients has not stopped receiving logs.
 fn ingest(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
     let Some(pods) = promql::pods(cluster, |_| true) else { return Vec::new() };
-    // A shorter time than some scrapes take says nothing.
+    // A period that is shorter than some scrapes has no meaning.
     let minutes =
         u64::from(thresholds.ingest_stopped_minutes.unsigned_abs()).max(cluster.monitoring.window_minutes());
     let received = |window: &str| format!("sum(increase(logpilot_logs_received_total{{{pods}}}[{window}]");
@@ -293,6 +303,8 @@ fn ingest(cluster: &Cluster, thresholds: &Thresholds) -> Vec<Alert> {
             received("1d")
         ),
         summary: "LogPilot receives no logs",
-        description: format!("No log arrived in {minutes} minutes; some did in the day before."),
+        description: format!(
+            "No log record arrived in the last {minutes} minutes, although some did within the last day."
+        ),
     }]
 }

@@ -1,4 +1,5 @@
-//! What the pods of backups and of restores share: the data on one side, what holds the backups on the other.
+//! The common parts of backup pods and restore pods: access to the data and to the storage of the
+//! backups.
 
 use std::collections::BTreeMap;
 
@@ -24,20 +25,20 @@ use crate::{
     },
 };
 
-/// Where the claims are mounted. The database stands where the server's configuration puts it.
+/// The mount paths of the PVCs. The path of the database is that of the server's configuration.
 pub const DATABASE: &str = "/data/logpilot.db";
 const BACKUPS: &str = "backups";
 const BACKUPS_PATH: &str = "/backups";
-/// Of a bucket: room for one copy before it is sent, or after it came.
+/// For a bucket: space for one copy before it is uploaded or after it was downloaded.
 const SCRATCH: &str = "scratch";
 const SCRATCH_PATH: &str = "/scratch";
 const CA: &str = "ca";
 const CA_PATH: &str = "/ca";
 const CA_FILE: &str = "ca.crt";
 
-/// What holds the backups, as a pod reaches it.
+/// The storage of the backups, as a pod accesses it.
 pub struct Store {
-    /// The backups are right under it: `{at}/logpilot-….db`.
+    /// The backups are directly in it: `{at}/logpilot-….db`.
     pub at: String,
     args: Vec<String>,
     env: Vec<EnvVar>,
@@ -73,7 +74,7 @@ fn of_bucket(bucket: &Bucket) -> Store {
     Store {
         at: format!("s3://{}/{}", bucket.name, bucket.prefix),
         args,
-        // Without a key the platform's webhook adds what leads to one.
+        // Without an access key, the webhook of the platform injects the credentials.
         env: bucket.key.as_ref().map(of_key).unwrap_or_default(),
         volumes,
         mounts,
@@ -96,7 +97,7 @@ fn secret(variable: &str, name: &str, key: &str) -> EnvVar {
     }
 }
 
-/// Optional: the program says better what is missing than a pod that never starts.
+/// Optional, because the program reports a missing key better than a pod that never starts.
 fn certificates(name: &str, key: &str) -> Volume {
     Volume {
         name: CA.into(),
@@ -110,7 +111,8 @@ fn certificates(name: &str, key: &str) -> Volume {
     }
 }
 
-/// A pod that runs this program once, beside the servers of the same claim. `args` come before the store's own.
+/// Returns a pod that runs this program once, while servers may use the same PVC. `args` precede
+/// the arguments of the storage.
 #[must_use]
 pub fn spec(
     cluster: &Cluster,
@@ -125,28 +127,30 @@ pub fn spec(
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         image_pull_secrets: pod::pull_secrets(&cluster.scope),
-        // The servers' user and group: what SQLite makes beside the database must stay theirs to write.
+        // User and group of the servers: they must be able to write the files that SQLite creates
+        // next to the database.
         security_context: Some(pod::security_context(&job.identity)),
-        // Each try keeps its pod, and with it what it said.
+        // Each attempt keeps its pod, and with it its output.
         restart_policy: Some("Never".into()),
         node_selector: metadata::non_empty(job.node_selector.clone()),
         tolerations: non_empty(job.tolerations.clone()),
-        // The volume is on one node, and SQLite's log needs one host. With no server running it goes anywhere: the pod
-        // carries the label that it looks for.
+        // The volume is on one node, and the WAL of SQLite needs one host. If no server runs, the
+        // pod can run on any node, because it has the label that its own affinity selects.
         affinity: Some(affinity::beside(labels::data_selector(&cluster.scope, &job.claim))),
         containers: vec![Container {
             name: name.into(),
             image: Some(image.to_owned()),
             image_pull_policy: Some("IfNotPresent".into()),
-            // An array, and no shell: nothing in it is read as anything but an argument.
+            // An array without a shell: every element is an argument and nothing else.
             args: Some(args.into_iter().chain(store.args).collect()),
             env: non_empty(store.env),
             resources: Some(resources()),
             security_context: Some(container::security_context()),
             termination_message_policy: Some("FallbackToLogsOnError".into()),
             volume_mounts: Some(
-                // Writable, though a backup opens the database read-only: a reader marks in the `-shm` file what it
-                // still needs, or the log would be reset under it.
+                // Writable, although a backup opens the database read-only: a reader records in the
+                // `-shm` file which parts of the log it still needs. Otherwise the log could be
+                // reset during the read.
                 std::iter::once(container::mount(DATA, "/data", false))
                     .chain(store.mounts)
                     .chain([container::mount(TMP, "/tmp", false)])
@@ -165,7 +169,7 @@ pub fn spec(
     disk::stated(&cluster.scope.limits, pod)
 }
 
-/// SQLite copies page by page and holds few of them.
+/// SQLite copies page by page and keeps few pages in memory.
 fn resources() -> ResourceRequirements {
     let list = |cpu: &str, memory: &str| {
         Some(BTreeMap::from([

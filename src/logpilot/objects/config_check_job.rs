@@ -1,5 +1,5 @@
-//! A throw-away server that tries a changed configuration before a serving pod is touched. It is the component's own
-//! pod without its data, its clients and its place beside the other pods.
+//! A temporary server that checks a changed configuration before any serving pod changes. It is the
+//! pod of the component without its data, its clients and its affinity to the other pods.
 
 use k8s_openapi::{
     api::{
@@ -22,23 +22,24 @@ use crate::{
     workload::{self, build::pod, metadata, names::short_hash},
 };
 
-/// For the pod to find a node, beside the time that the server has there.
+/// Time for the pod to be scheduled, in addition to the time that the server has to become ready.
 const PLACING_SECONDS: i64 = 60;
 
-/// None where nothing is to be tried.
+/// Returns `None` if there is nothing to check.
 #[must_use]
 pub fn build(cluster: &Cluster, component: &Component, facts: &Facts) -> Option<Job> {
     facts.config_check(component).and_then(|_| job(cluster, component, facts))
 }
 
-/// What tries the configuration; None where that is off. It is named by all that it is made of: a Job cannot be changed,
-/// and whatever corrects a failing one is another one.
+/// Returns the Job that checks the configuration, or `None` if the check is disabled. Its name is
+/// the hash of its whole content: a Job cannot be changed, and every correction of a failing one is
+/// a new Job.
 #[must_use]
 pub fn job(cluster: &Cluster, component: &Component, facts: &Facts) -> Option<Job> {
     let seconds = cluster.config_check_seconds?;
     let on_trial = server::on_trial(cluster, component, facts);
     let spec = spec(cluster, &on_trial, seconds);
-    // Typed objects of string keys and numbers always serialise.
+    // Typed objects with string keys and numbers can always be serialised.
     let hash = short_hash(&serde_json::to_vec(&spec).unwrap_or_default());
     let name = format!("{}-{hash}", names::config_check(&cluster.scope.prefix, component.role.name));
     Some(Job {
@@ -50,7 +51,7 @@ pub fn job(cluster: &Cluster, component: &Component, facts: &Facts) -> Option<Jo
 
 fn spec(cluster: &Cluster, on_trial: &workload::model::Component, seconds: i64) -> JobSpec {
     let server = pod::spec(&cluster.scope, on_trial);
-    // No clients have to leave before it stops.
+    // No clients have to disconnect before it terminates.
     let containers = server.containers.into_iter().map(|it| Container { lifecycle: None, ..it }).collect();
     JobSpec {
         backoff_limit: Some(0),
@@ -64,7 +65,8 @@ fn spec(cluster: &Cluster, on_trial: &workload::model::Component, seconds: i64) 
             }),
             spec: Some(PodSpec {
                 restart_policy: Some("Never".into()),
-                // The kubelet's own: the pod stays, and with it the exit code and the last words. At the Job's it goes.
+                // The deadline of the kubelet keeps the pod, with its exit code and its termination
+                // message. The deadline of the Job would delete the pod.
                 active_deadline_seconds: Some(seconds),
                 containers,
                 ..server
@@ -74,7 +76,7 @@ fn spec(cluster: &Cluster, on_trial: &workload::model::Component, seconds: i64) 
     }
 }
 
-/// A drain says nothing about the configuration.
+/// A drain is no evidence about the configuration.
 fn evicted() -> PodFailurePolicyRule {
     PodFailurePolicyRule {
         action: "Ignore".into(),

@@ -1,5 +1,6 @@
-//! A component's `application.yml`. Immutable and named by its content: a changed setting is a new object,
-//! so that running pods, a rollback and a canary each keep the file they were made with.
+//! The `application.yml` of a component. The ConfigMap is immutable and named by the hash of its
+//! content. A changed setting is a new object, so that running pods, a rollback and a canary each
+//! keep the file that they were created with.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use crate::{
     workload::{labels, metadata},
 };
 
-/// The file's name inside the volume; Spring looks for exactly this one.
+/// The name of the file inside the volume. Spring looks for exactly this name.
 pub const FILE: &str = "application.yml";
 
 #[must_use]

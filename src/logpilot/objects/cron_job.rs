@@ -1,4 +1,5 @@
-//! The backups' CronJob. `kubectl create job --from=cronjob/…` takes one at once: everything is in its template.
+//! The CronJob of the backups. `kubectl create job --from=cronjob/…` takes a backup immediately,
+//! because the template contains everything.
 
 use k8s_openapi::{
     api::{
@@ -20,15 +21,18 @@ use crate::{
 };
 
 const CONTAINER: &str = "backup";
-/// Reads and writes at the speed of disks; a copy that takes longer is stuck.
+/// A backup reads and writes at disk speed. A copy that takes longer is stuck.
 const DEADLINE_SECONDS: i64 = 6 * 3600;
-/// A controller that was away takes a backup that it missed, if that is not longer ago.
+/// A CronJob controller that was down takes a missed backup if its time is not longer ago than
+/// this.
 const START_SECONDS: i64 = 3600;
-/// Of both kinds: the pods keep their logs so long.
+/// Number of finished Jobs to keep, of the successful and of the failed ones each. Their pods keep
+/// the logs.
 const HISTORY: i32 = 3;
 const RETRIES: i32 = 2;
 
-/// None where backups are off, or nobody said which image the operator's own is. Held where the data is another resource's.
+/// Returns `None` if backups are disabled, or if the operator's own image is unknown. Blocked if
+/// the data belongs to another resource.
 #[must_use]
 pub fn build(cluster: &Cluster, facts: &Facts) -> Vec<(CronJob, Option<&'static str>)> {
     match (&cluster.backup, &facts.operator_image.0) {
@@ -73,8 +77,9 @@ fn one(cluster: &Cluster, backup: &Backup, job: &BackupJob, of: (&Facts, &str)) 
     }
 }
 
-/// On the claim that was made for the resource, while no other one writes there. Elsewhere nobody knows who does: a bucket
-/// may be that of another Kubernetes cluster, too.
+/// Returns `true` if the PVC was created for the resource and no other resource writes to it. For
+/// other storage the operator cannot know which clients write: a bucket may also be used by another
+/// Kubernetes cluster.
 fn is_exclusive(job: &BackupJob, facts: &Facts) -> bool {
     job.volume.is_some()
         && matches!(&job.target, BackupTarget::Claim(claim) if facts.other_user(claim).is_none())

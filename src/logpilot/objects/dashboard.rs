@@ -1,5 +1,6 @@
-//! Grafana dashboards as ConfigMaps: the bare model, which file provisioning and the sidecar accept as it is. Wrapped
-//! in `{"dashboard": …}`, as the HTTP API wants it, they say that the title is empty.
+//! Grafana dashboards as ConfigMaps: the bare model, which file provisioning and the sidecar accept
+//! unchanged. With the wrapper `{"dashboard": …}` of the HTTP API they report that the title is
+//! empty.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,12 @@ use crate::{
     workload::{labels, metadata, names::short_hash},
 };
 
-/// What Grafana's sidecar looks for; its value is compared as text.
+/// The label that the Grafana sidecar selects by. Its value is compared as text.
 const LABEL: (&str, &str) = ("grafana_dashboard", "1");
-/// Version of the model that the fields below are from; newer versions of Grafana migrate it when they load it.
+/// The schema version of the fields below. Newer versions of Grafana migrate the model when they
+/// load it.
 const SCHEMA_VERSION: u32 = 39;
-/// Columns of Grafana's grid.
+/// The number of columns of the Grafana grid.
 const COLUMNS: u32 = 24;
 
 #[derive(Serialize)]
@@ -30,7 +32,7 @@ struct Dashboard {
     tags: Vec<&'static str>,
     schema_version: u32,
     editable: bool,
-    /// All panels show the same moment under the pointer.
+    /// All panels show the same time under the cursor.
     graph_tooltip: u32,
     refresh: &'static str,
     time: Time,
@@ -79,7 +81,8 @@ struct Position {
     y: u32,
 }
 
-/// The variable, so that one dashboard serves every Prometheus that Grafana knows.
+/// The variable for the data source, so that one dashboard works with every Prometheus that Grafana
+/// knows.
 #[derive(Serialize)]
 struct Source {
     r#type: &'static str,
@@ -109,7 +112,8 @@ struct Query {
     legend_format: String,
 }
 
-/// None unless asked for. A dashboard without panels, which a component without an interface leaves, is left out.
+/// Empty unless requested. A dashboard without panels, because no component has the interface, is
+/// omitted.
 pub fn build(cluster: &Cluster) -> impl Iterator<Item = ConfigMap> {
     let wanted = cluster.monitoring.dashboards.as_ref();
     wanted.into_iter().flat_map(|extra| {
@@ -118,7 +122,7 @@ pub fn build(cluster: &Cluster) -> impl Iterator<Item = ConfigMap> {
                 let mut own = extra.clone();
                 own.entry(LABEL.0.into()).or_insert_with(|| LABEL.1.into());
                 let labels = labels::with(&cluster.scope, &own);
-                // The sidecar writes the files of all ConfigMaps into one folder.
+                // The sidecar writes the files of all ConfigMaps into one directory.
                 let file = format!("{}-{}-{name}.json", cluster.namespace.name, cluster.scope.prefix);
                 let name = names::dashboard(&cluster.scope.prefix, name);
                 let text = model(cluster, &name, title, panels);
@@ -135,9 +139,9 @@ pub fn build(cluster: &Cluster) -> impl Iterator<Item = ConfigMap> {
 fn model(cluster: &Cluster, name: &str, title: &str, panels: Vec<Panel>) -> String {
     let whose = format!("{}/{}", cluster.namespace.name, cluster.scope.prefix);
     let dashboard = Dashboard {
-        // Links and stars hang on it; Grafana allows 40 characters.
+        // Links and favourites refer to it. Grafana allows 40 characters.
         uid: format!("logpilot-{}", short_hash(format!("{whose}/{name}").as_bytes())),
-        // Titles of one folder have to differ.
+        // Titles within one folder must be unique.
         title: format!("LogPilot {title}: {whose}"),
         tags: vec!["logpilot"],
         schema_version: SCHEMA_VERSION,
@@ -155,11 +159,11 @@ fn model(cluster: &Cluster, name: &str, title: &str, panels: Vec<Panel>) -> Stri
         },
         panels: place(panels),
     };
-    // Strings and numbers only: this cannot fail.
+    // The model contains only strings and numbers, so this cannot fail.
     serde_json::to_string_pretty(&dashboard).unwrap_or_default()
 }
 
-/// From left to right, and on to the next row.
+/// Places panels from left to right, then in the next row.
 fn place(panels: Vec<Panel>) -> Vec<Placed> {
     let (mut x, mut y, mut row) = (0, 0, 0);
     let mut placed = Vec::new();

@@ -1,4 +1,4 @@
-//! What the dashboards show. A panel that needs an interface which no component serves is left out.
+//! The panels of the dashboards. A panel for an interface that no component serves is omitted.
 
 use crate::logpilot::{
     model::Cluster,
@@ -17,7 +17,7 @@ pub struct Panel {
     pub title: &'static str,
     pub description: &'static str,
     pub shape: Shape,
-    /// A unit by Grafana's name.
+    /// The unit, by its name in Grafana.
     pub unit: &'static str,
     /// Legend and expression.
     pub queries: Vec<(&'static str, String)>,
@@ -37,7 +37,7 @@ impl Panel {
     }
 }
 
-/// Name, title and panels of each dashboard.
+/// Returns the name, title and panels of each dashboard.
 #[must_use]
 pub fn all(cluster: &Cluster) -> Vec<(&'static str, &'static str, Vec<Panel>)> {
     let (Some(pods), Some(containers)) = (promql::pods(cluster, |_| true), promql::containers(cluster))
@@ -60,7 +60,7 @@ pub fn all(cluster: &Cluster) -> Vec<(&'static str, &'static str, Vec<Panel>)> {
     ]
 }
 
-/// The matchers of one cluster.
+/// The label matchers of one resource.
 struct Of {
     pods: String,
     containers: String,
@@ -70,7 +70,8 @@ struct Of {
     deployments: String,
 }
 
-/// Sum of rates, over an interval that Grafana suits to the scrape interval and the width of the panel.
+/// Returns a sum of rates over an interval that Grafana derives from the scrape interval and the
+/// width of the panel.
 fn rate(metric: &str, matchers: &str, by: &str) -> String {
     let by = if by.is_empty() { String::new() } else { format!(" by ({by})") };
     format!("sum{by} (rate({metric}{{{matchers}}}[$__rate_interval]))")
@@ -89,7 +90,7 @@ impl Of {
         self.grpc.as_deref().map(panels).unwrap_or_default()
     }
 
-    /// Is it up, is it busy, does it fail.
+    /// The overview: availability, load and errors.
     fn overview(&self) -> Vec<Panel> {
         let Self { pods, containers, claims, .. } = self;
         let mut panels = vec![
@@ -125,16 +126,16 @@ impl Of {
         panels
     }
 
-    /// What users of the logs notice: how much arrives, of what, and who was turned away.
+    /// The business dashboard: the number and kind of the log records, and the rejected clients.
     fn business(&self) -> Vec<Panel> {
         let Self { pods, claims, .. } = self;
         let day = |more: &str| format!("sum(increase({RECEIVED}{{{pods}{more}}}[1d]))");
         let mut panels = vec![
             number("Logs Received in 24 Hours", "short", day("")),
-            number("Errors among Them", "short", day(",level=\"ERROR\"")),
+            number("Errors in 24 Hours", "short", day(",level=\"ERROR\"")),
             number("Log Storage Usage", "percentunit", storage(claims)),
             number(
-                "Growth of Storage in 24 Hours",
+                "Storage Growth in 24 Hours",
                 "bytes",
                 format!("clamp_min(max(delta(kubelet_volume_stats_used_bytes{{{claims}}}[1d])), 0)"),
             ),
@@ -157,11 +158,11 @@ impl Of {
                     vec![("{{method}} {{uri}}", rate(REQUESTS, rest, "method, uri"))],
                 ),
                 lines(
-                    "Requests Turned Away",
+                    "Rejected Requests",
                     "reqps",
                     vec![("rate limit (429)", turned_away("429")), ("API key (403)", turned_away("403"))],
                 )
-                .explained("The rate limit is one bucket for all clients of a pod."),
+                .explained("The rate limit is one token bucket per pod, shared by all clients."),
             ]
         }));
         panels.extend(self.grpc(|grpc| {
@@ -174,7 +175,7 @@ impl Of {
         panels
     }
 
-    /// How fast, and what the JVM does meanwhile.
+    /// The performance dashboard: latencies, and the state of the JVM.
     fn performance(&self) -> Vec<Panel> {
         let pods = &self.pods;
         let mut panels = self.rest(|rest| {
@@ -192,7 +193,7 @@ impl Of {
                     vec![("{{pod}}", format!("max by (pod) (http_server_requests_seconds_max{{{rest}}})"))],
                 ),
                 lines(
-                    "REST Answers by Status",
+                    "REST Responses by Status",
                     "reqps",
                     vec![("{{status}}", rate(REQUESTS, rest, "status"))],
                 ),
@@ -210,7 +211,7 @@ impl Of {
                     vec![("50 %", quantile("0.5")), ("95 %", quantile("0.95")), ("99 %", quantile("0.99"))],
                 ),
                 lines(
-                    "gRPC Answers by Status",
+                    "gRPC Responses by Status",
                     "reqps",
                     vec![("{{grpc_status}}", rate(CALLS, grpc, "grpc_status"))],
                 ),
@@ -243,7 +244,7 @@ impl Of {
         panels
     }
 
-    /// What the cluster gives it.
+    /// The infrastructure dashboard: the resources from the Kubernetes cluster.
     fn infrastructure(&self) -> Vec<Panel> {
         let Self { pods, containers, claims, deployments, .. } = self;
         let network =
@@ -285,7 +286,7 @@ impl Of {
                 ],
             ),
             lines(
-                "Restarts in an Hour",
+                "Restarts per Hour",
                 "short",
                 vec![(
                     "{{pod}}",

@@ -1,4 +1,4 @@
-//! The volumes of the data and of its backups.
+//! The PVCs of the data and of its backups.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
@@ -8,7 +8,8 @@ use crate::{
     workload::{build::persistent_volume_claim, model::Claim},
 };
 
-/// None for a claim that held data and is gone: an empty one in its place would hide the loss.
+/// Returns `None` for a PVC that held data and no longer exists: an empty PVC in its place would
+/// hide the loss.
 #[must_use]
 pub fn of_servers(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<PersistentVolumeClaim> {
     if facts.lost_claims.contains_key(&claim.name) {
@@ -20,7 +21,8 @@ pub fn of_servers(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<Per
     Some(persistent_volume_claim::build(&cluster.scope, &claim))
 }
 
-/// A claim of the backups. One that is gone is made again: what it held is told by the status, and the data is elsewhere.
+/// The PVC of the backups. The operator recreates it if it no longer exists: the status reports
+/// what it held, and the data is on another volume.
 #[must_use]
 pub fn of_backups(cluster: &Cluster, claim: &Claim, facts: &Facts) -> PersistentVolumeClaim {
     let mut claim = with_held_size(claim, facts);
@@ -28,7 +30,7 @@ pub fn of_backups(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Persistent
     persistent_volume_claim::build(&cluster.scope, &claim)
 }
 
-/// Asks for the size that it has while it cannot have the declared one.
+/// Requests the current size as long as the declared one is not possible.
 fn with_held_size(claim: &Claim, facts: &Facts) -> Claim {
     let size = facts.held_sizes.get(&claim.name).map_or(&claim.size, |held| &held.now).clone();
     Claim { size, ..claim.clone() }

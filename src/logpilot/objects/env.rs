@@ -1,17 +1,12 @@
-//! The server's environment. Settings are in `application.yml`; here is only what cannot or must not be there.
+//! The environment variables of the server. Settings are in `application.yml`. This module contains
+//! only what cannot or must not be there.
 
-use k8s_openapi::{
-    api::core::v1::{
-        ConfigMapEnvSource, ConfigMapKeySelector, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector,
-        ResourceFieldSelector, SecretEnvSource, SecretKeySelector,
-    },
-    apimachinery::pkg::api::resource::Quantity,
-};
+use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector};
 
 use crate::{
-    api::common as given,
+    api::component as given,
     logpilot::model::{Cluster, Component},
-    workload::metadata,
+    workload::{metadata, resolve::env::value_source},
 };
 
 pub const API_KEY: &str = "LOGPILOT_SERVER_API_KEY";
@@ -19,11 +14,12 @@ pub const CONFIG_LOCATION: &str = "SPRING_CONFIG_ADDITIONAL_LOCATION";
 const SHUTDOWN: &str = "SERVER_SHUTDOWN";
 pub const JAVA_OPTIONS: &str = "JAVA_TOOL_OPTIONS";
 
-/// The operator's variables. They hide those of their names that `envFrom` brings.
+/// The variables of the operator. They take precedence over variables of the same name from
+/// `envFrom`.
 pub const OURS: [&str; 4] = [CONFIG_LOCATION, API_KEY, SHUTDOWN, JAVA_OPTIONS];
 
-/// Ours first, then the user's. An entry of the user's with a name of ours replaces it; names that may not
-/// be replaced were refused before.
+/// The variables of the operator come first, then those of the user, which replace them if the
+/// names are equal. Names that must not be replaced were rejected before.
 #[must_use]
 pub fn variables(cluster: &Cluster, component: &Component) -> Vec<EnvVar> {
     let ours = [
@@ -40,34 +36,17 @@ pub fn variables(cluster: &Cluster, component: &Component) -> Vec<EnvVar> {
             }),
             value: None,
         },
-        // Without it a stored request's answer is lost at SIGTERM, and the client's retry doubles it.
+        // Without it, the response to a stored request is lost at SIGTERM, and the retry of the
+        // client duplicates the record.
         literal(SHUTDOWN, "graceful"),
-        // The JVM's default heap is a quarter of the limit: too little for the reads of a busy server.
+        // The default heap of the JVM is a quarter of the limit, which is too little for the reads
+        // of a busy server.
         literal(JAVA_OPTIONS, "-XX:MaxRAMPercentage=50"),
     ];
     let replaced = |name: &str| component.env.iter().any(|given| given.name == name);
     ours.into_iter()
         .filter(|variable| !replaced(&variable.name))
         .chain(component.env.iter().map(variable))
-        .collect()
-}
-
-#[must_use]
-pub fn sources(component: &Component) -> Vec<EnvFromSource> {
-    component
-        .env_from
-        .iter()
-        .map(|source| EnvFromSource {
-            prefix: metadata::non_blank(source.prefix.as_ref()),
-            config_map_ref: source
-                .config_map_ref
-                .as_ref()
-                .map(|it| ConfigMapEnvSource { name: it.name.clone(), optional: it.optional }),
-            secret_ref: source
-                .secret_ref
-                .as_ref()
-                .map(|it| SecretEnvSource { name: it.name.clone(), optional: it.optional }),
-        })
         .collect()
 }
 
@@ -80,32 +59,5 @@ fn variable(variable: &given::EnvVar) -> EnvVar {
         name: variable.name.clone(),
         value: metadata::non_blank(variable.value.as_ref()),
         value_from: variable.value_from.as_ref().map(value_source),
-    }
-}
-
-fn value_source(source: &given::EnvVarSource) -> EnvVarSource {
-    EnvVarSource {
-        secret_key_ref: source.secret_key_ref.as_ref().map(|key| SecretKeySelector {
-            name: key.name.clone(),
-            key: key.key.clone(),
-            optional: key.optional,
-        }),
-        config_map_key_ref: source.config_map_key_ref.as_ref().map(|key| ConfigMapKeySelector {
-            name: key.name.clone(),
-            key: key.key.clone(),
-            optional: key.optional,
-        }),
-        field_ref: source.field_ref.as_ref().map(|field| ObjectFieldSelector {
-            // Owned as a whole, so the default would come back as ours.
-            api_version: Some("v1".into()),
-            field_path: field.field_path.clone(),
-        }),
-        resource_field_ref: source.resource_field_ref.as_ref().map(|field| ResourceFieldSelector {
-            // Owned as a whole too, and 0 is stored where there is none; both mean 1.
-            divisor: Some(Quantity(field.divisor.as_ref().map_or("1", |given| &given.0).to_owned())),
-            resource: field.resource.name().into(),
-            container_name: field.container_name.clone(),
-        }),
-        ..EnvVarSource::default()
     }
 }

@@ -1,5 +1,6 @@
-//! What only LogPilot has: one file per generated object, and the parts of its pods. As pure as the builders of
-//! [`crate::workload::build`], which make everything else.
+//! Builders that are specific to LogPilot: one file per generated object, and the parts of its
+//! pods. They are as pure as the builders of [`crate::workload::build`], which create all other
+//! objects.
 
 pub mod alerts;
 pub mod backup_pod;
@@ -11,7 +12,6 @@ pub mod dashboard_panels;
 pub mod data;
 pub mod env;
 pub mod namespace;
-pub mod network;
 pub mod promql;
 pub mod restore_job;
 pub mod secret;

@@ -1,31 +1,33 @@
-//! The namespaces of the servers and of the monitoring. Neither is changed where it existed before.
+//! The namespaces of the servers and of the monitoring. The operator never changes a namespace that
+//! existed before.
 
 use k8s_openapi::api::core::v1::Namespace;
 
 use crate::{
-    api::{
-        cluster::PodSecurity,
-        common::{DeletionPolicy, StringMap},
-    },
+    api::cluster::PodSecurity,
     logpilot::{
         facts::{Facts, NamespaceFact},
         labels::PRODUCT,
         model::Cluster,
     },
     workload::{
+        StringMap,
+        api::common::DeletionPolicy,
         build::namespace::{self, ENFORCE},
         labels,
     },
 };
 
-/// None where the namespace is somebody else's, or is being deleted: nothing can be made in it then.
+/// Returns `None` if the namespace belongs to another owner or is being deleted. No object can be
+/// created in a terminating namespace.
 #[must_use]
 pub fn of_servers(cluster: &Cluster, facts: &Facts) -> Option<Namespace> {
     if !ours(facts.namespace) {
         return None;
     }
     let wanted = &cluster.namespace;
-    // The two labels of hand-written manifests, which network policies elsewhere may select by.
+    // The two labels of hand-written manifests. Network policies in other namespaces may select by
+    // them.
     let mut all = StringMap::from([
         ("name".into(), wanted.name.clone()),
         (labels::APP.into(), PRODUCT.into()),
@@ -33,13 +35,15 @@ pub fn of_servers(cluster: &Cluster, facts: &Facts) -> Option<Namespace> {
     ]);
     all.extend(labels::with(&cluster.scope, &wanted.labels));
     labels::protect(&cluster.scope, &mut all);
-    // Another cluster's data lives here too: deleting the namespace would take it along.
+    // The namespace also contains the data of another LogPilotCluster, which a deletion of the
+    // namespace would delete.
     let owned = wanted.deletion_policy == DeletionPolicy::Delete && !facts.namespace_shared;
     Some(namespace::build(&cluster.scope, &wanted.name, all, owned))
 }
 
-/// None where no system namespace is named, it is the servers' own, or it is not ours to write.
-/// It has no deletion policy: other clusters' monitors share it, so it always stays.
+/// Returns `None` if no system namespace is named, if it is that of the servers, or if the operator
+/// must not write it. It has no deletion policy and is always kept, because the monitors of other
+/// LogPilotClusters share it.
 #[must_use]
 pub fn of_system(cluster: &Cluster, facts: &Facts) -> Option<Namespace> {
     let name = cluster.system_namespace.as_ref()?;
@@ -49,7 +53,8 @@ pub fn of_system(cluster: &Cluster, facts: &Facts) -> Option<Namespace> {
     Some(namespace::build(&cluster.scope, name, labels::shared(&cluster.scope), false))
 }
 
-/// What is asked for of the namespace and an existing one, which has these labels, does not have: it is never changed.
+/// Returns the requested labels that an existing namespace with these labels lacks. The operator
+/// never changes it.
 #[must_use]
 pub fn ignored(cluster: &Cluster, there: &StringMap) -> Vec<String> {
     let wanted = &cluster.namespace;
@@ -71,7 +76,7 @@ fn ours(fact: NamespaceFact) -> bool {
     matches!(fact, NamespaceFact::Absent | NamespaceFact::Ours)
 }
 
-/// Value of [`ENFORCE`].
+/// Returns the value of [`ENFORCE`].
 #[must_use]
 pub fn level(security: PodSecurity) -> &'static str {
     match security {

@@ -1,18 +1,19 @@
-//! Pieces of PromQL. Every value from outside goes through [`quoted`]; names are matched whole, never by prefix, so
-//! that two clusters of one namespace never see each other's pods.
+//! Fragments of PromQL. Every external value is quoted by [`quoted`]. Names are matched as a whole,
+//! never by prefix, so that two LogPilotClusters in one namespace never match the pods of each
+//! other.
 
 use crate::logpilot::model::{Cluster, Component};
 
-/// What follows a Deployment's name in the names of its pods.
+/// The suffix of pod names after the name of the Deployment.
 const POD_SUFFIX: &str = "-[a-z0-9]+-[a-z0-9]+";
 
-/// A string literal.
+/// Returns a string literal.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
-/// A regular expression that matches one of the texts, as it is written inside a literal.
+/// Returns a regular expression that matches one of the texts, as it is written inside a literal.
 fn one_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let mut texts: Vec<String> = texts.into_iter().map(literal).collect();
     texts.sort_unstable();
@@ -23,7 +24,8 @@ fn one_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// A text that means itself in a regular expression. Brackets, because a backslash would have to be doubled.
+/// Returns a regular expression that matches exactly the text. It uses brackets, because a
+/// backslash would have to be doubled.
 fn literal(text: &str) -> String {
     let mut out = String::new();
     for char in text.chars() {
@@ -47,7 +49,7 @@ fn namespace(cluster: &Cluster) -> String {
     format!("namespace={}", quoted(&cluster.namespace.name))
 }
 
-/// The pods of some components; `None` where there is no such component.
+/// Returns a matcher for the pods of the given components, or `None` if there are none.
 #[must_use]
 pub fn pods(cluster: &Cluster, of: impl Fn(&Component) -> bool) -> Option<String> {
     let names: Vec<&str> = cluster.components.iter().filter(|it| of(it)).map(|it| it.name.as_str()).collect();
@@ -58,7 +60,8 @@ pub fn pods(cluster: &Cluster, of: impl Fn(&Component) -> bool) -> Option<String
     Some(format!("{},pod=~{}", namespace(cluster), quoted(&pattern)))
 }
 
-/// The server containers, without sidecars and without the sums over a pod, whose container is empty.
+/// Returns a matcher for the server containers, without sidecars and without the sums over a pod,
+/// whose container label is empty.
 #[must_use]
 pub fn containers(cluster: &Cluster) -> Option<String> {
     let pods = pods(cluster, |_| true)?;
@@ -66,25 +69,26 @@ pub fn containers(cluster: &Cluster) -> Option<String> {
     Some(format!("{pods},container!=\"\",container=~{}", quoted(&names)))
 }
 
-/// REST requests of clients. An unknown path is answered with 500 too; it is the client's mistake and left out.
+/// Returns a matcher for REST requests of clients. A request to an unknown path is also answered
+/// with 500. It is excluded, because it is an error of the client.
 #[must_use]
 pub fn rest(cluster: &Cluster) -> Option<String> {
     Some(format!("{},uri=~\"/api/.+\"", pods(cluster, |it| it.role.http.is_some())?))
 }
 
-/// gRPC calls of clients, without health checks and reflection.
+/// Returns a matcher for gRPC calls of clients, without health checks and reflection.
 #[must_use]
 pub fn grpc(cluster: &Cluster) -> Option<String> {
     Some(format!("{},grpc_method=~\"logpilot[.]LogService/.+\"", pods(cluster, |it| it.role.grpc.is_some())?))
 }
 
-/// The shortest window that a rule about the servers' own metrics looks back over.
+/// The shortest window of a rule about the metrics of the servers.
 #[must_use]
 pub fn window(cluster: &Cluster) -> String {
     format!("{}m", cluster.monitoring.window_minutes())
 }
 
-/// gRPC status codes that are the server's fault.
+/// The gRPC status codes of server errors.
 pub const GRPC_FAULTS: &str = "grpc_status=~\"UNKNOWN|DEADLINE_EXCEEDED|INTERNAL|UNAVAILABLE|DATA_LOSS\"";
 
 #[must_use]
@@ -93,14 +97,15 @@ pub fn deployments(cluster: &Cluster) -> String {
     format!("{},deployment=~{}", namespace(cluster), quoted(&names))
 }
 
-/// The claims that pods mount.
+/// Returns a matcher for the PVCs that the pods mount.
 #[must_use]
 pub fn claims(cluster: &Cluster) -> String {
     let names = one_of(cluster.components.iter().map(|it| it.claim.as_str()));
     format!("{},persistentvolumeclaim=~{}", namespace(cluster), quoted(&names))
 }
 
-/// `value` thousandths, hundred-thousandths, …: exactly, without a float.
+/// Returns `value` thousandths, hundred-thousandths, and so on as an exact decimal, without a
+/// float.
 #[must_use]
 pub fn decimal(value: u32, digits: usize) -> String {
     let text = format!("{value:0>width$}", width = digits + 1);
@@ -111,7 +116,7 @@ pub fn decimal(value: u32, digits: usize) -> String {
     }
 }
 
-/// The share of errors among all; 0 where there is no error yet, nothing where there is no traffic.
+/// Returns the share of errors in all events: 0 without errors, and no value without traffic.
 #[must_use]
 pub fn share(errors: &str, all: &str) -> String {
     format!("({errors} or 0 * {all}) / ({all} > 0)")

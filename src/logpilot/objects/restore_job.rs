@@ -1,4 +1,5 @@
-//! The Job that puts a backup in the place of the database. Made once for each request; `logpilot::restore` says when.
+//! The Job that replaces the database with a backup. It is created once per request.
+//! `logpilot::restore` decides when.
 
 use k8s_openapi::{
     api::{
@@ -20,12 +21,14 @@ use crate::{
 };
 
 const CONTAINER: &str = "restore";
-/// Reads and writes at the speed of disks; one that takes longer is stuck, and the servers wait for it.
+/// A restore reads and writes at disk speed. A restore that takes longer is stuck, and the servers
+/// wait for it.
 const DEADLINE_SECONDS: i64 = 6 * 3600;
-/// For a node that fails: what is wrong with a backup stays wrong.
+/// Retries for a node that fails. A fault of the backup does not change with a retry.
 const RETRIES: i32 = 2;
 
-/// None unless a restore is asked for and may run; and where nobody said which image the operator's own is.
+/// Returns `None` unless a restore is requested and may run, or if the operator's own image is
+/// unknown.
 #[must_use]
 pub fn build(cluster: &Cluster, facts: &Facts) -> Option<Job> {
     let request = match &facts.restore {
@@ -49,7 +52,7 @@ pub fn build(cluster: &Cluster, facts: &Facts) -> Option<Job> {
         spec: Some(JobSpec {
             backoff_limit: Some(RETRIES),
             active_deadline_seconds: Some(DEADLINE_SECONDS),
-            // Never two at once: one that is on its way out is waited for.
+            // Two restore pods never run at the same time: the Job waits for a terminating one.
             pod_replacement_policy: Some("Failed".into()),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {

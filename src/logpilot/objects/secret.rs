@@ -1,4 +1,4 @@
-//! The generated API key. Made once by POST; afterwards its value belongs to the cluster's users.
+//! The generated API key. It is created once by POST. Afterwards its value belongs to the users.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use crate::{
     workload::metadata,
 };
 
-/// None unless a key is to be generated: one that exists is never written again, and a named one is the user's.
+/// Returns `None` unless a key must be generated. The operator never overwrites an existing key,
+/// and a named Secret belongs to the user.
 #[must_use]
 pub fn api_key(cluster: &Cluster, facts: &Facts) -> Option<Secret> {
     let ApiKeyFact::Generate { value, .. } = &facts.api_key else { return None };

@@ -1,9 +1,9 @@
-//! A server as the component that [`crate::workload::build`] makes objects of: LogPilot's variables, volumes and
-//! annotations are filled in here.
+//! Converts a server to the component for which [`crate::workload::build`] creates objects. Adds
+//! the variables, volumes and annotations of LogPilot.
 
 use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, Volume};
 
-use super::{env, network};
+use super::env;
 use crate::{
     logpilot::{
         defaults::MANAGEMENT,
@@ -15,26 +15,29 @@ use crate::{
         StringMap,
         build::{container, deployment::ObservedReplicas, pod},
         model::{Component, Port},
+        resolve,
     },
 };
 
-/// Rolls the pods when the key changes: a variable from a Secret is read once, at start.
+/// Annotation that restarts the pods when the key changes: a variable from a Secret is read once,
+/// at startup.
 pub const API_KEY_HASH: &str = "logpilot.io/api-key-hash";
 
-/// Rolls the pods when a Secret or ConfigMap changes that their variables refer to.
+/// Annotation that restarts the pods when a Secret or ConfigMap changes that their variables refer
+/// to.
 pub const REFERENCES_HASH: &str = "logpilot.io/references-hash";
 
-/// Where the servers show their metrics, on the management port.
+/// The path of the metrics of the servers, on the management port.
 pub const METRICS_PATH: &str = "/actuator/prometheus";
 
 const CONFIG: &str = "config";
 pub const DATA: &str = "data";
 pub const TMP: &str = "tmp";
 
-/// Spring unpacks and Tomcat buffers there.
+/// Directory where Spring unpacks files and Tomcat buffers requests.
 const SCRATCH_SIZE: &str = "256Mi";
 
-/// The component as it serves.
+/// Returns the component for serving pods.
 #[must_use]
 pub fn component(cluster: &Cluster, server: &model::Component, facts: &Facts) -> Component {
     let data = pod::claim(DATA, &server.claim);
@@ -43,13 +46,13 @@ pub fn component(cluster: &Cluster, server: &model::Component, facts: &Facts) ->
     resolved(cluster, server, data, annotations)
 }
 
-/// The component as its configuration is tried: with data that goes with the pod.
+/// Returns the component for the config check, with temporary data that is deleted with the pod.
 #[must_use]
 pub fn on_trial(cluster: &Cluster, server: &model::Component, facts: &Facts) -> Component {
     resolved(cluster, server, pod::scratch(DATA, Some(SCRATCH_SIZE)), annotations(server, facts))
 }
 
-/// What the cluster says of the number of a server's pods.
+/// Returns what the resource specifies about the number of pods.
 #[must_use]
 pub fn observed_replicas(server: &model::Component, facts: &Facts) -> ObservedReplicas {
     ObservedReplicas {
@@ -74,14 +77,17 @@ fn resolved(
         read_only_root_filesystem: true,
         ports: server.role.ports.iter().map(port).collect(),
         env: env::variables(cluster, &server),
-        env_from: env::sources(&server),
+        env_from: resolve::env::sources(&server.env_from),
         mounts: vec![
             container::mount(CONFIG, "/config", true),
             container::mount(DATA, "/data", false),
             container::mount(TMP, "/tmp", false),
         ],
         volumes: vec![config(&server), data, pod::scratch(TMP, Some(SCRATCH_SIZE))],
-        network_policy: network::policy(cluster, &server),
+        network_policy: cluster
+            .network_policy
+            .as_ref()
+            .map(|peers| peers.policy(cluster.is_exposed(&server))),
         pod_annotations,
         name: server.name,
         image: server.image,
@@ -109,11 +115,12 @@ fn resolved(
     }
 }
 
-/// The user's annotations, and what rolls the pods when it changes.
+/// Returns the annotations of the user, and those whose change restarts the pods.
 fn annotations(server: &model::Component, facts: &Facts) -> StringMap {
     let mut all = server.pod_annotations.clone();
     let hash = match &facts.api_key {
-        // Known before the Secret is made, or the pods would roll as soon as it is seen.
+        // The value is known before the Secret exists. Otherwise the pods would restart as soon as
+        // the operator observes the Secret.
         ApiKeyFact::Present { hash } | ApiKeyFact::Generate { hash, .. } => Some(hash.clone()),
         ApiKeyFact::Unknown
         | ApiKeyFact::Invalid { .. }
@@ -128,7 +135,7 @@ fn annotations(server: &model::Component, facts: &Facts) -> StringMap {
     all
 }
 
-/// What a Prometheus without its operator looks for, by convention.
+/// The annotations that a Prometheus without the Prometheus Operator uses by convention.
 fn scraped() -> StringMap {
     [("scrape", "true"), ("port", &MANAGEMENT.number.to_string()), ("path", METRICS_PATH)]
         .map(|(key, value)| (format!("prometheus.io/{key}"), value.to_owned()))

@@ -1,6 +1,6 @@
-//! Service level objectives: the share of bad events over several windows, recorded, and alerts on how fast they use
-//! up the error budget of 30 days. An alert needs a long window, so that it is about something, and a short one, so
-//! that it ends when the trouble does.
+//! Service level objectives: recording rules for the share of bad events over several windows, and
+//! alerts on the burn rate of the error budget of 30 days. An alert needs a long window to be
+//! significant, and a short one to resolve when the problem ends.
 
 use crate::{
     api::alerting::Percent,
@@ -16,19 +16,20 @@ use crate::{
 };
 
 const ERRORS: &str = "logpilot:slo_errors:ratio_rate";
-/// 1 while requests take longer on average than the objective allows, 0 while they do not. The window follows.
+/// 1 while the mean duration of requests exceeds the objective, else 0. The window is appended.
 const SLOW: &str = "logpilot:rest_slow:bool";
 
-/// Windows that are recorded at every evaluation, and those that are worth it less often: they read days of samples.
-/// The shortest one is [`SHORTEST`], or longer where scrapes are far apart.
+/// Windows that are recorded at every evaluation, and those that are recorded less often because
+/// they read days of samples. The shortest one is [`SHORTEST`], or longer if the scrape interval is
+/// long.
 const SHORT: &[&str] = &[SHORTEST, "30m", "1h", "2h", "6h"];
 const SHORTEST: &str = "5m";
 const LONG: &[&str] = &["1d", "3d"];
-/// Below the 5 minutes after which Prometheus forgets a series.
+/// Less than the 5 minutes after which Prometheus drops a series.
 const LONG_INTERVAL: &str = "2m";
 
-/// Short window, long window, tenths of the burn rate, how long, severity. 14.4 uses 2 % of the budget in an hour, 6
-/// uses 5 % in six, 3 uses 10 % in a day, 1 uses 10 % in three days.
+/// Short window, long window, burn rate in tenths, duration, severity. A rate of 14.4 uses 2 % of
+/// the budget in an hour, 6 uses 5 % in six hours, 3 uses 10 % in a day, 1 uses 10 % in three days.
 const BURNS: &[(&str, &str, u32, &str, &str)] = &[
     (SHORTEST, "1h", 144, "2m", "critical"),
     ("30m", "6h", 60, "15m", "critical"),
@@ -36,16 +37,16 @@ const BURNS: &[(&str, &str, u32, &str, &str)] = &[
     ("6h", "3d", 10, "3h", "warning"),
 ];
 
-/// One objective: its name, and its share of bad events over a window.
+/// One objective: its name, and the share of bad events over a window.
 struct Indicator {
     name: &'static str,
     objective: Percent,
     errors: Box<dyn Fn(&str) -> String>,
-    /// A series that the share is made from.
+    /// A series that the share is computed from.
     before: Option<(String, String)>,
 }
 
-/// Nothing unless asked for; only the interfaces that a component serves.
+/// Empty unless requested. Contains only the interfaces that a component serves.
 #[must_use]
 pub fn groups(cluster: &Cluster, wanted: &Alerting) -> Vec<Group> {
     let Some(slo) = &wanted.slo else { return Vec::new() };
@@ -98,7 +99,7 @@ pub fn groups(cluster: &Cluster, wanted: &Alerting) -> Vec<Group> {
     ]
 }
 
-/// The window that stands for one of the table.
+/// Returns the actual window for one of the table.
 fn actual<'a>(window: &'a str, shortest: &'a str) -> &'a str {
     if window == SHORTEST { shortest } else { window }
 }
@@ -124,7 +125,7 @@ fn rest(cluster: &Cluster, requests: &str, objectives: &Objectives) -> Vec<Indic
             }),
             before: None,
         },
-        // There is no histogram of REST requests, so time is counted, not requests.
+        // The server has no histogram of REST requests, so time is counted instead of requests.
         Indicator {
             name: "rest-latency",
             objective: objectives.latency,
@@ -144,7 +145,7 @@ fn grpc(calls: &str, objectives: &Objectives) -> Vec<Indicator> {
         (count(calls.to_owned(), String::new()), count(calls.to_owned(), format!(",{GRPC_FAULTS}")));
     let good = count(calls.to_owned(), ",grpc_status=\"OK\"".to_owned());
     let limit = decimal(objectives.latency_milliseconds.unsigned_abs(), 3);
-    // Whole bounds are written `1.0` or `1`, by the version of Prometheus.
+    // Depending on the version of Prometheus, whole bounds are written as `1.0` or `1`.
     let bound = if limit.contains('.') { limit.replace('.', "[.]") } else { format!("{limit}([.]0)?") };
     let calls = calls.to_owned();
     vec![
@@ -198,9 +199,9 @@ fn burns(cluster: &Cluster, wanted: &Alerting, indicator: &Indicator, shortest: 
                 severity,
                 for_: (*for_).into(),
                 expr: format!("{} and {}", over(long), over(short)),
-                summary: "LogPilot uses up its error budget",
+                summary: "LogPilot consumes its error budget too fast",
                 description: format!(
-                    "Objective {}: {{{{ $value | humanizePercentage }}}} bad over {long}, {} times what the objective allows.",
+                    "Objective {}: error ratio of {{{{ $value | humanizePercentage }}}} over {long}, more than {} times the allowed ratio.",
                     indicator.name,
                     decimal(*tenths, 1)
                 ),

@@ -1,4 +1,4 @@
-//! What to do about a name that is taken: of an object that may hold data never that it be deleted.
+//! Remedies for a name that is taken. They never suggest to delete an object that may hold data.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::Value;
@@ -24,7 +24,7 @@ use crate::{
     workload::labels,
 };
 
-/// What the words for a conflict depend on.
+/// Context for the message of a name conflict.
 #[derive(Clone, Copy)]
 pub struct World<'a> {
     /// The resource's name.
@@ -35,7 +35,7 @@ pub struct World<'a> {
 }
 
 impl World<'_> {
-    /// The message of a step with what to do, where that depends on more than the step.
+    /// Returns the message of a step, with the remedy if that depends on more than the step.
     pub(super) fn told(&self, step: &AppliedObject, message: String) -> String {
         match &step.result {
             ApplyResult::Conflict { instance, .. } if step.id.0 == PersistentVolumeClaim::KIND => {
@@ -80,9 +80,9 @@ impl World<'_> {
             });
         let field = match planned(id) {
             Some(planned) if of_backups(planned) => "spec.backup.volume.existingClaim",
-            _ => "spec.storage.volume.existingClaim of a new resource in place of this one",
+            _ => "spec.storage.volume.existingClaim of a new resource that replaces this one",
         };
-        let name = if shared { format!("to use it, name it in {field}; else ") } else { String::new() };
+        let name = if shared { format!("to use it, name it in {field}; otherwise ") } else { String::new() };
         format!("it may hold data: {name}set another spec.nameOverride or spec.namespace in a new resource")
     }
 }
@@ -91,29 +91,29 @@ fn component(body: &Value) -> Option<&str> {
     body.pointer("/metadata/labels")?.get(labels::COMPONENT)?.as_str()
 }
 
-/// Hands an object that outlived its resource over to another one.
+/// Returns the command that transfers an object that outlived its resource to another resource.
 fn relabel(kind: &str, key: &Key, cluster: &str) -> String {
     let namespace = key.namespace.as_ref().map(|it| format!(" -n {it}")).unwrap_or_default();
     format!("kubectl label {kind} {}{namespace} {INSTANCE_LABEL}={cluster} --overwrite", key.name)
 }
 
-/// A Secret that nobody named, and that was not made for this resource.
+/// Reports a Secret that the spec does not name and that was not created for this resource.
 pub(super) fn of_key(secret: &Key, key: &str, whose: &str, cluster: &str) -> Problem {
     let named =
         format!(r#"{{"spec":{{"auth":{{"apiKeySecret":{{"name":"{}","key":"{key}"}}}}}}}}"#, secret.name);
     let message = format!(
         "the name is taken by another object: {whose}; its value is not used as the API key unless the spec names it: kubectl patch \
-         lpc {cluster} --type merge -p '{named}'; without it a key is generated"
+         lpc {cluster} --type merge -p '{named}'; if it does not exist, the operator generates a key"
     );
     problem(Severity::Error, reasons::NAME_CONFLICT, format!("Secret {secret}"), message)
 }
 
-/// Namespaces that were kept for a resource that is gone, and are used as they are.
+/// Reports namespaces that were kept when their resource was deleted, and that are used unchanged.
 pub(super) fn of_namespaces<'a>(facts: &'a Facts, cluster: &'a str) -> impl Iterator<Item = Problem> + 'a {
     facts.kept_namespaces.iter().map(move |(name, old)| {
         let take = relabel("namespace", &Key { namespace: None, name: name.clone() }, cluster);
         let message = format!(
-            "was kept when {} '{old}' was deleted, and is used as it is, without the labels of this resource; to take \
+            "was kept when {} '{old}' was deleted, and is used unchanged, without the labels of this resource; to take \
              it over: {take}",
             api::KIND
         );

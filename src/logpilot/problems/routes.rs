@@ -1,19 +1,17 @@
-//! Why clients from outside do not get in.
+//! Problems of routes that external clients cannot use.
 
-use super::{error, problem, warning};
+use super::problem;
 use crate::{
     api::{
         self,
         status::{Problem, Severity},
     },
-    engine::{child::Child, health::Cause},
-    logpilot::{
-        facts::{ExposureKind, RouteConflict},
-        reasons,
-    },
+    logpilot::reasons,
+    workload::contention::{ExposureKind, RouteConflict},
 };
 
-/// One problem for each way in that an older resource is in the way of, told by its first location.
+/// Returns one problem per kind of exposure that conflicts with an older resource, with the first
+/// location as an example.
 pub(super) fn route_conflict_problems(
     taken: &[RouteConflict],
     cluster: &str,
@@ -26,39 +24,13 @@ pub(super) fn route_conflict_problems(
                 0 => String::new(),
                 others => format!(" (and {others} more)"),
             };
-            let kind = api::KIND;
+            let (kind, theirs) = (api::KIND, by.kind().kind);
+            let by = by.key();
             let host = if host.is_empty() { "*" } else { host };
             let message = format!(
-                "spec.exposure.{field}: host '{host}' path '{path}' is already used by {kind} '{by}'{others}"
+                "spec.exposure.{field}: host '{host}' path '{path}' is already used by {theirs} '{by}'{others}"
             );
             Some(problem(Severity::Error, reasons::ROUTE_CONFLICT, format!("{kind} {cluster}"), message))
         },
     )
-}
-
-pub(super) fn gateway_problem(child: &Child, unable: Option<&Cause>, unseen: bool) -> Option<Problem> {
-    match unable {
-        Some(cause) => Some(error(
-            child,
-            reasons::GATEWAY_NOT_PROGRAMMED,
-            format!("{}: {}", cause.reason, cause.message),
-        )),
-        // Nobody has answered: for a moment after each change, or for ever where a name is wrong.
-        None => unseen.then(|| {
-            let message = "no controller has answered for it yet";
-            warning(child, reasons::GATEWAY_NOT_PROGRAMMED, message)
-        }),
-    }
-}
-
-pub(super) fn route_problem(child: &Child, refused: Option<&Cause>, unseen: Option<&str>) -> Option<Problem> {
-    match refused {
-        Some(cause) => {
-            Some(error(child, reasons::ROUTE_NOT_ACCEPTED, format!("{}: {}", cause.reason, cause.message)))
-        }
-        None => unseen.map(|gateway| {
-            let message = format!("no controller has answered for Gateway {gateway} yet");
-            warning(child, reasons::ROUTE_NOT_ACCEPTED, message)
-        }),
-    }
 }

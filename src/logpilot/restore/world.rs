@@ -1,4 +1,4 @@
-//! What is live of the things that a restore waits for, and what the claims remember.
+//! The live objects that a restore waits for, and what the PVCs record about restores.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,25 +14,21 @@ use k8s_openapi::api::{
 use super::World;
 use crate::{
     api::status::{RestorePhase, RestoreStatus},
-    engine::{
-        child::Child,
-        health::{self, ObservedStatus},
-        plan::Key,
-    },
+    engine::{child::Child, plan::Key},
     kinds::Managed,
     logpilot::{
         labels,
         model::{Component, Restore},
         names,
     },
-    workload::names::is_label_value,
+    workload::{health, names::is_label_value},
 };
 
-/// Requests that a claim remembers; the file beside the database remembers all.
+/// Number of requests that a PVC records; the file next to the database records all.
 const REMEMBERED: usize = 16;
 
 impl World<'_> {
-    /// What still uses the data.
+    /// Returns what still uses the data.
     pub(super) fn remaining_users(&self, request: &Restore) -> Vec<String> {
         let namespace = &self.cluster.namespace.name;
         let users: Vec<&Component> =
@@ -46,19 +42,16 @@ impl World<'_> {
             .collect();
         left.extend(users.iter().filter_map(|user| {
             let key = Key { namespace: Some(namespace.clone()), name: user.name.clone() };
-            match &self.snapshot.get(Deployment::KIND, &key)?.detail {
-                ObservedStatus::Deployment(live) if live.observed && live.desired == 0 && live.total == 0 => {
-                    None
-                }
-                _ => Some(format!("Deployment {key}")),
-            }
+            let live = self.snapshot.get(Deployment::KIND, &key)?.observed::<health::Deployment>();
+            let stopped = live.is_some_and(|live| live.observed && live.desired == 0 && live.total == 0);
+            (!stopped).then(|| format!("Deployment {key}"))
         }));
         let copies = self.cluster.backup.iter().flat_map(|backup| &backup.jobs);
         let copies: Vec<_> = copies.filter(|job| job.claim == request.claim).collect();
         left.extend(
             self.snapshot
                 .of_kind(Job::KIND)
-                .filter(|child| matches!(child.detail, ObservedStatus::Job { end: None, .. }))
+                .filter(|child| child.observed::<health::Job>().is_some_and(|job| job.end.is_none()))
                 .filter(|child| {
                     let owner = child.controller.as_ref().filter(|owner| owner.kind == "CronJob");
                     owner.is_some_and(|owner| copies.iter().any(|job| job.name == owner.name))
@@ -72,7 +65,8 @@ impl World<'_> {
         self.cluster.key(names::restore_of(&self.cluster.scope.prefix, &request.request_id))
     }
 
-    /// Its Job, of this resource: one of an earlier resource is on its way out.
+    /// Returns the Job of the request, if it belongs to this resource: one of an earlier resource is
+    /// being deleted.
     pub(super) fn job(&self, request: &Restore) -> Option<&Arc<Child>> {
         let ours = |job: &&Arc<Child>| job.controller.as_ref().is_some_and(|it| it.uid == self.cluster.uid());
         self.snapshot.get(Job::KIND, &self.key(request)).filter(ours)
@@ -83,17 +77,15 @@ impl World<'_> {
         self.active_pods().map(|(_, pod)| pod).filter(move |pod| pod.job.as_ref() == Some(&name))
     }
 
-    /// Pods whose containers may run, those on their way out included.
+    /// Returns the pods whose containers may run, including those that are terminating.
     pub(super) fn active_pods(&self) -> impl Iterator<Item = (&Arc<Child>, &health::Pod)> {
-        self.snapshot.of_kind(Pod::KIND).filter_map(|child| match &child.detail {
-            ObservedStatus::Pod(pod) if !matches!(pod.phase.as_str(), "Succeeded" | "Failed") => {
-                Some((child, pod.as_ref()))
-            }
-            _ => None,
+        self.snapshot.of_kind(Pod::KIND).filter_map(|child| {
+            let pod = child.observed::<health::Pod>()?;
+            (!matches!(pod.phase.as_str(), "Succeeded" | "Failed")).then_some((child, pod))
         })
     }
 
-    /// Every claim, while the pod of a restore is there that nobody asks for any more.
+    /// Returns every PVC while the pod of a restore runs that the spec no longer requests.
     pub(super) fn claims_with_restore_pods(&self) -> BTreeSet<String> {
         let there = self.active_pods().any(|(_, pod)| pod.component == labels::RESTORE);
         let claims = self.cluster.components.iter().filter(|_| there);
@@ -102,19 +94,19 @@ impl World<'_> {
 
     fn record(&self, claim: &str) -> Vec<(String, RestorePhase)> {
         let key = self.cluster.key(claim);
-        match self.snapshot.get(PersistentVolumeClaim::KIND, &key).map(|child| &child.detail) {
-            Some(ObservedStatus::Claim(live)) => live.restores.as_deref().map(read).unwrap_or_default(),
-            _ => Vec::new(),
-        }
+        let child = self.snapshot.get(PersistentVolumeClaim::KIND, &key);
+        let live = child.and_then(|child| child.observed::<health::Claim>());
+        live.and_then(|live| live.restores.as_deref()).map(read).unwrap_or_default()
     }
 
-    /// How a request ended, as the claim has it.
+    /// Returns how a request ended, as recorded on the PVC.
     pub(super) fn recorded_phase(&self, request: &Restore) -> Option<RestorePhase> {
         let all = self.record(&request.claim);
         all.into_iter().find(|(id, _)| *id == request.request_id).map(|(_, phase)| phase)
     }
 
-    /// What each claim says, and what just ended. Also what ended before, should it not have been written.
+    /// Returns the records of each PVC plus what just ended. Includes earlier results, in case they
+    /// were not written.
     pub(super) fn records(&self, over: Option<(&str, &RestoreStatus)>) -> BTreeMap<String, String> {
         let before = self.before.filter(|before| before.phase.ended()).and_then(|before| {
             let component = |it: &&Component| before.component.is_none_or(|key| key == it.role.key);
@@ -135,7 +127,7 @@ impl World<'_> {
     }
 }
 
-/// `request=Succeeded,other=Failed`, oldest first; what is neither is skipped.
+/// Parses `request=Succeeded,other=Failed`, oldest first; other values are skipped.
 fn read(record: &str) -> Vec<(String, RestorePhase)> {
     let item = |item: &str| {
         let (id, phase) = item.split_once('=')?;

@@ -1,4 +1,4 @@
-//! What a user changed.
+//! Describes what a user changed in the spec.
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::api::DynamicObject;
@@ -9,7 +9,7 @@ use crate::{
     engine::status_history::StatusHistory,
 };
 
-/// What the newest generation changed; `None` once the status says so.
+/// Returns the changes of the newest generation; `None` if the status already contains them.
 #[must_use]
 pub fn last_change(
     object: &DynamicObject,
@@ -30,7 +30,7 @@ pub fn last_change(
     Some(LastChange { generation, changes, time: Time(now) })
 }
 
-/// What a user changed, as `path: old → new`; at most 8 paths and how many more there are.
+/// Returns the user's changes as `path: old → new`; at most 8 paths, and the number of further ones.
 #[must_use]
 pub fn changes(old: &Value, new: &Value) -> Vec<String> {
     let mut all = Vec::new();

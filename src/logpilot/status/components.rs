@@ -1,4 +1,4 @@
-//! What runs of each component.
+//! Status of each component.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
@@ -7,16 +7,20 @@ use super::{
     super::{model::Component, restart::RESTART},
     View, configs,
 };
-use crate::{api::status::ComponentStatus, engine::health::ObservedStatus, kinds::Managed, workload::qos};
+use crate::{
+    api::status::ComponentStatus,
+    kinds::Managed,
+    workload::{health, qos},
+};
 
 pub(super) struct Workload {
     pub(super) status: ComponentStatus,
-    /// The newest template runs on every pod that is wanted, and nothing older is left.
+    /// Whether the newest template runs on every desired pod, and no older pod remains.
     pub(super) complete: bool,
 }
 
-/// `None` for a component whose Deployment is not planned. Image, resources and restart are those of the planned object,
-/// which patches may have changed.
+/// Returns `None` for a component whose Deployment is not planned. Image, resources and restart are
+/// those of the planned object, which patches may have changed.
 pub(super) fn workload(component: &Component, view: &View<'_>) -> Option<Workload> {
     let mut deployments = view.plan.objects.iter().filter(|planned| planned.kind == Deployment::KIND);
     let planned = deployments.find(|planned| planned.key.name == component.name)?;
@@ -43,7 +47,7 @@ pub(super) fn workload(component: &Component, view: &View<'_>) -> Option<Workloa
     };
     let mut complete = false;
     if let Some(child) = view.snapshot.get(planned.kind, &planned.key)
-        && let ObservedStatus::Deployment(live) = &child.detail
+        && let Some(live) = child.observed::<health::Deployment>()
     {
         status.desired = small(live.desired);
         status.updated = small(live.updated);
@@ -56,7 +60,7 @@ pub(super) fn workload(component: &Component, view: &View<'_>) -> Option<Workloa
     Some(Workload { status, complete })
 }
 
-/// The tag or digest that all components share.
+/// Returns the tag or digest that all components share.
 pub(super) fn version(workloads: &[Workload]) -> String {
     let mut versions: Vec<String> =
         workloads.iter().map(|workload| tag(&workload.status.image).chars().take(128).collect()).collect();
@@ -69,7 +73,8 @@ pub(super) fn version(workloads: &[Workload]) -> String {
     }
 }
 
-/// What stands behind the name: a digest, or a tag after the last colon of the last path part.
+/// Returns the part after the image name: a digest, or the tag after the last colon of the last path
+/// segment.
 fn tag(image: &str) -> &str {
     if let Some((_, digest)) = image.split_once('@') {
         return digest;

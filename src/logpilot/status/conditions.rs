@@ -1,4 +1,4 @@
-//! What the problems and the workloads say together.
+//! Derives the conditions from the problems and the workloads.
 
 use kube::ResourceExt;
 
@@ -12,7 +12,7 @@ use crate::{
     engine::conditions::DesiredCondition,
 };
 
-/// Reasons of errors that end only when somebody acts.
+/// Reasons of errors that clear only when a user acts.
 const STALLING: [&str; 13] = [
     reasons::DEADLINE_EXCEEDED,
     reasons::API_KEY_INVALID,
@@ -56,7 +56,7 @@ pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload])
         let left: i32 = workloads.iter().map(|workload| workload.status.ready).sum();
         let message = match left {
             0 => "no pods run while spec.operation.stopped is true; the data is kept".to_owned(),
-            left => format!("stopping: {left} pods are left"),
+            left => format!("stopping: {left} pods remain"),
         };
         condition("Ready", false, reasons::STOPPED, message)
     } else if first_error.is_none() && complete && in_force {
@@ -71,18 +71,18 @@ pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload])
             "Applied",
             false,
             reasons::PAUSED,
-            "nothing is written while spec.operation.paused is true".into(),
+            "the operator writes only the status while spec.operation.paused is true".into(),
         )
     } else if let Some(step) = unsettled {
-        let (reason, message) = cause(waiting, format!("{} is not yet as planned", step.object()));
+        let (reason, message) = cause(waiting, format!("{} does not match the plan yet", step.object()));
         condition("Applied", false, &reason, message)
     } else {
         condition(
             "Applied",
             true,
             reasons::APPLIED,
-            // Without their number, which changes with what is kept for a rollback.
-            format!("every object is as planned{}", reads(view)),
+            // Without the number of objects, which changes with what is kept for a rollback.
+            format!("every object matches the plan{}", reads(view)),
         )
     });
 
@@ -120,27 +120,27 @@ pub(super) fn derive(view: &View<'_>, found: &[Problem], workloads: &[Workload])
     wanted
 }
 
-/// When a change of what is not watched is seen, where the spec names such objects.
+/// Describes when changes of objects that are not watched are noticed, if the spec names such objects.
 fn reads(view: &View<'_>) -> String {
     let key = view.cr.spec.auth.as_ref().is_some_and(|auth| auth.api_key_secret.is_some());
     if !key && view.facts.references.is_empty() {
         return String::new();
     }
     format!(
-        "; Secrets and ConfigMaps that the spec names are read again within 5 minutes, or at once with: \
+        "; Secrets and ConfigMaps that the spec names are read again within 5 minutes, or immediately with: \
          kubectl annotate lpc {} {}=\"$(date)\" --overwrite",
         view.cr.name_any(),
         gather::REFRESH
     )
 }
 
-/// What a change waits for, and its reason.
+/// Returns what a rollout is waiting for, and its reason.
 fn waits_for(view: &View<'_>, workloads: &[Workload]) -> (&'static str, String) {
     let checks = view.facts.config_checks.iter();
     let tried: Vec<_> = checks
         .filter(|(_, check)| check.verdict == CheckVerdict::Running && !view.paused)
         .map(|(name, check)| {
-            format!("{name} is left as it is while {} tries its new configuration", check.object)
+            format!("{name} is left unchanged while {} tries its new configuration", check.object)
         })
         .collect();
     if !tried.is_empty() {

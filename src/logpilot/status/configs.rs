@@ -1,4 +1,5 @@
-//! Which configurations are kept, and how many pods run each: told by the pods, not by what was asked for.
+//! Reports which configurations are kept and how many pods run each, as the pods show it and not as the
+//! spec requests it.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +10,25 @@ use k8s_openapi::api::{
 
 use crate::{
     api::status::ConfigStatus,
-    engine::{cache::Snapshot, health::ObservedStatus, plan::Key},
+    engine::{cache::Snapshot, plan::Key},
     kinds::Managed,
+    workload::health,
 };
 
-/// How many are named; `revisionHistoryLimit` bounds how many there are.
+/// Largest number of configurations in the status; `revisionHistoryLimit` bounds how many exist.
 const MOST: usize = 10;
 
-/// What is known of one configuration.
+/// The state of one configuration.
 #[derive(Default)]
 struct Config {
-    /// Of the newest ReplicaSet that uses it.
+    /// Revision of the newest ReplicaSet that uses it.
     revision: i64,
     pods: i64,
     kept: bool,
 }
 
-/// The configurations of a component, the planned one first and then from new to old; and whether every pod that is
-/// wanted runs the planned one, and none another.
+/// Returns the configurations of a component, the planned one first and then from new to old; and
+/// whether every desired pod runs the planned one, and no pod another.
 pub(super) fn observe(
     planned: &str,
     deployment: &Key,
@@ -42,15 +44,15 @@ pub(super) fn observe(
         all.entry(child.key.name.clone()).or_default().kept = !child.deleting;
     }
     for child in snapshot.of_kind(ReplicaSet::KIND) {
-        let ObservedStatus::ReplicaSet(set) = &child.detail else { continue };
+        let Some(set) = child.observed::<health::ReplicaSet>() else { continue };
         for name in set.config_maps.iter().filter(|name| here(&child.key) && ours(name)) {
             let config = all.entry(name.clone()).or_default();
             config.revision = config.revision.max(set.revision);
         }
     }
     for child in snapshot.of_kind(Pod::KIND) {
-        let ObservedStatus::Pod(pod) = &child.detail else { continue };
-        // One that is being ended runs until it is gone.
+        let Some(pod) = child.observed::<health::Pod>() else { continue };
+        // A pod that is being terminated runs until it is gone.
         if pod.component == component && pod.phase == "Running" {
             for name in pod.config_maps.iter().filter(|name| ours(name)) {
                 all.entry(name.clone()).or_default().pods += 1;
@@ -113,7 +115,7 @@ mod tests {
         (Pod::KIND, json!({ "spec": { "volumes": mounting(config) }, "status": { "phase": phase } }))
     }
 
-    /// `name:pods` of each, and whether the planned one, `c`, is rolled out to two pods.
+    /// Returns `name:pods` of each, and whether the planned one, `c`, is rolled out to two pods.
     fn told(objects: Vec<(&'static Kind, Value)>) -> (String, bool) {
         let key = Key { namespace: Some("n".into()), name: "l-all".into() };
         let (configs, rolled_out) = observe(&format!("{MINE}c"), &key, "all", 2, &snapshot(objects));
@@ -139,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_named_from_new_to_old_and_what_is_gone_is_not() {
-        // A ReplicaSet alone keeps nothing; a pod runs what it was started with.
+        // A ReplicaSet alone keeps nothing; a pod runs the configuration with which it started.
         let objects = vec![kept("c"), set("gone", 3), set("run", 2), pod("run", "Running"), set("c", 1)];
         assert_eq!(told(objects), ("c:0 run:1".into(), false));
         let many = (0..20).flat_map(|it| [kept(&format!("x{it:02}")), set(&format!("x{it:02}"), it)]);

@@ -1,4 +1,4 @@
-//! Under which addresses the servers are found.
+//! Reports the addresses of the servers.
 
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice, networking::v1::Ingress};
 use serde_json::Value;
@@ -6,15 +6,18 @@ use serde_json::Value;
 use super::View;
 use crate::{
     api::status::{Endpoint, EndpointPort},
-    engine::{health::ObservedStatus, plan::Plan},
+    engine::plan::Plan,
     kinds::Managed,
-    workload::build::{
-        gateway::Gateway,
-        routes::{GRPCRoute, HTTPRoute},
+    workload::{
+        build::{
+            gateway::Gateway,
+            routes::{GRPCRoute, HTTPRoute},
+        },
+        health,
     },
 };
 
-/// The first host of a Gateway or an Ingress, else the first address of a load balancer.
+/// Returns the first host of a Gateway or an Ingress, else the first address of a load balancer.
 pub(super) fn url(view: &View<'_>) -> Option<String> {
     let gateway = gateway_url(view.plan);
     let ingress = view
@@ -29,14 +32,13 @@ pub(super) fn url(view: &View<'_>) -> Option<String> {
             Some(format!("{scheme}://{host}"))
         });
     gateway.or(ingress).or_else(|| {
-        view.snapshot.of_kind(Service::KIND).find_map(|child| match &child.detail {
-            ObservedStatus::Service { address, .. } => address.clone(),
-            _ => None,
-        })
+        let mut services = view.snapshot.of_kind(Service::KIND);
+        services.find_map(|child| child.observed::<health::Service>()?.address.clone())
     })
 }
 
-/// Whether somebody else's Gateway ends TLS is not known, so its host stands without a scheme.
+/// The operator does not know whether a Gateway that it did not create terminates TLS, so the host has
+/// no scheme.
 fn gateway_url(plan: &Plan) -> Option<String> {
     let all =
         |kind| plan.objects.iter().filter(move |planned| planned.kind == kind && planned.held.is_none());
@@ -59,11 +61,10 @@ pub(super) fn of_services(view: &View<'_>) -> Vec<Endpoint> {
             let ready = view
                 .snapshot
                 .of_kind(EndpointSlice::KIND)
-                .filter_map(|child| match &child.detail {
-                    ObservedStatus::Slice { service, ready } if *service == planned.key.name => Some(*ready),
-                    _ => None,
-                })
-                // One pod stands in one slice per address family; the largest is the number of pods.
+                .filter_map(|child| child.observed::<health::Slice>())
+                .filter(|slice| slice.service == planned.key.name)
+                .map(|slice| slice.ready)
+                // A pod is in one slice per address family; the largest count is the number of pods.
                 .max();
             Endpoint {
                 name: planned.key.name.clone(),

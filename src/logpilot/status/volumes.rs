@@ -1,10 +1,10 @@
-//! Where the data is.
+//! Reports the volumes that hold the data.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::Value;
 
 use super::{super::problems, View};
-use crate::{api::status::VolumeStatus, engine::health::ObservedStatus, kinds::Managed};
+use crate::{api::status::VolumeStatus, kinds::Managed, workload::health};
 
 pub(super) fn summary(view: &View<'_>) -> Option<String> {
     let claims: Vec<String> = view
@@ -13,10 +13,10 @@ pub(super) fn summary(view: &View<'_>) -> Option<String> {
         .iter()
         .filter(|planned| planned.kind == PersistentVolumeClaim::KIND && !problems::of_backups(planned))
         .map(|planned| {
-            let (phase, size) = match view.snapshot.get(planned.kind, &planned.key).map(|child| &child.detail)
-            {
-                Some(ObservedStatus::Claim(claim)) => (claim.phase.clone(), claim.capacity.clone()),
-                _ => ("Pending".to_owned(), None),
+            let child = view.snapshot.get(planned.kind, &planned.key);
+            let (phase, size) = match child.and_then(|child| child.observed::<health::Claim>()) {
+                Some(claim) => (claim.phase.clone(), claim.capacity.clone()),
+                None => ("Pending".to_owned(), None),
             };
             let size = size.or_else(|| {
                 planned
@@ -31,21 +31,23 @@ pub(super) fn summary(view: &View<'_>) -> Option<String> {
     (!claims.is_empty()).then(|| claims.join(", "))
 }
 
-/// Claims ever used, with the UID that holds the data now; one that is gone keeps its UID, so that it is missed.
+/// Returns the PVCs ever used, with the UID that holds the data now; a PVC that no longer exists keeps
+/// its UID, so that its loss is noticed.
 pub(super) fn in_use(before: &[VolumeStatus], view: &View<'_>) -> Vec<VolumeStatus> {
     let mut volumes: Vec<VolumeStatus> = before.to_vec();
     for child in view.snapshot.of_kind(PersistentVolumeClaim::KIND) {
         if child.key.namespace.as_deref() != Some(view.namespace) {
             continue;
         }
-        // Of the backups, or of no use any more: its loss is no loss of data, and the list is short.
+        // A PVC of backups, or one that is no longer used: losing it loses no data, and the list stays
+        // short.
         let holds_data = view.plan.objects.iter().any(|planned| {
             planned.kind == child.kind && planned.key == child.key && !problems::of_backups(planned)
         });
         if !holds_data && volumes.iter().all(|volume| volume.name != child.key.name) {
             continue;
         }
-        // Of an earlier resource: it goes, and another one takes its place, which is then the data.
+        // The PVC of an earlier resource: it is deleted, and its replacement then holds the data.
         if child.deleting && volumes.iter().all(|volume| volume.uid != child.uid) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What is planned for backups, and what is told of them.
+//! The objects planned for backups, and how backups are reported.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ pub(super) fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
 }
 
-/// That many seconds after what has no time of its own.
+/// A deadline tracker that expires after `seconds` for everything without a deadline of its own.
 pub(super) fn seconds_in(seconds: i64) -> DeadlineTracker {
     DeadlineTracker::at(Timestamp::from_second(seconds).expect("a time"))
 }
@@ -29,7 +29,7 @@ fn kind(name: &str) -> &'static Kind {
     KINDS.iter().copied().find(|kind| kind.kind == name).expect("a kind")
 }
 
-/// Objects as the API server has them.
+/// A snapshot with these objects, as the API server returns them.
 pub(super) fn world(objects: &[Value]) -> Snapshot {
     let mut snapshot = Snapshot::default();
     for (number, object) in objects.iter().enumerate() {
@@ -86,7 +86,7 @@ fn reasons(backups: &Backups) -> Vec<&str> {
 }
 
 #[test]
-fn one_cron_job_for_each_volume_with_a_claim_of_its_own() {
+fn each_volume_has_its_own_cronjob_and_pvc() {
     let shared = planned("{ components: { all: {}, rest: {} }, backup: {} }");
     assert_eq!(names(&shared, "CronJob"), ["logpilot-backup"]);
     assert_eq!(names(&shared, "PersistentVolumeClaim"), ["logpilot-data", "logpilot-backup"]);
@@ -106,9 +106,9 @@ fn one_cron_job_for_each_volume_with_a_claim_of_its_own() {
     assert!(names(&planned("{}"), "CronJob").is_empty());
 }
 
-/// As a server's pod would be selected, its traffic would go to a pod that copies.
+/// A backup pod that a server's selector matched would receive client traffic.
 #[test]
-fn no_service_budget_or_deployment_selects_a_backup_pod() {
+fn no_service_pdb_or_deployment_selects_backup_pods() {
     let plan = planned("{ components: { all: {}, rest: {}, grpc: {} }, backup: {} }");
     let cron_job = &object(&plan, "CronJob", "logpilot-backup").body;
     let labels = cron_job.pointer("/spec/jobTemplate/spec/template/metadata/labels").expect("labels").clone();
@@ -127,7 +127,7 @@ fn no_service_budget_or_deployment_selects_a_backup_pod() {
 }
 
 #[test]
-fn the_copying_pod_follows_the_servers_to_their_node() {
+fn the_backup_pod_follows_servers_to_their_node() {
     let plan = planned(
         "{ components: { all: { replicas: 1, nodeSelector: { disk: ssd }, tolerations: [{ key: logs, operator: Exists }] } }, backup: {} }",
     );
@@ -160,18 +160,18 @@ fn the_copying_pod_follows_the_servers_to_their_node() {
 }
 
 #[test]
-fn without_the_operators_image_there_is_no_cron_job_and_a_warning() {
+fn without_operator_image_a_warning_replaces_the_cronjob() {
     let cluster = cluster("{ backup: {} }");
     let facts = Facts { operator_image: OperatorImage(None), ..Facts::default() };
     let plan = plan(&cluster, &facts);
     assert!(names(&plan, "CronJob").is_empty());
-    assert_eq!(names(&plan, "PersistentVolumeClaim").len(), 2, "what holds backups stays");
+    assert_eq!(names(&plan, "PersistentVolumeClaim").len(), 2, "objects that hold backups stay");
     let told = backups::observe(&cluster, &facts, &[], &Snapshot::default(), &seconds_in(0));
     assert_eq!(reasons(&told), ["BackupImageUnknown"]);
 }
 
 #[test]
-fn the_newest_backup_is_told_and_outlives_its_job() {
+fn the_newest_backup_is_reported_after_its_job() {
     let spec = "{ backup: { timeZone: Europe/Berlin } }";
     let objects = [
         cron_job(),
@@ -190,9 +190,9 @@ fn the_newest_backup_is_told_and_outlives_its_job() {
     );
     assert_eq!(success.available, ["logpilot-20260102T030001.000Z.db"], "only names that can be restored");
     assert_eq!(status.next_schedule.as_ref().map(|time| time.0), Some(at("2026-01-03T02:00:00Z")));
-    assert_eq!(clock.next(), Some(Duration::from_hours(18)), "looked at again when it is too old");
+    assert_eq!(clock.next(), Some(Duration::from_hours(18)), "requeued for when it is too old");
     assert_eq!(backups::oldest(&first.status).map(|time| time.0), Some(at("2026-01-02T02:00:05Z")));
-    // History limits remove Jobs, and pods before them.
+    // History limits delete Jobs, and their pods before them.
     for left in [&objects[..1], &objects[..2]] {
         let later = seen(spec, &first.status, left, "2026-01-02T11:00:00Z");
         assert_eq!(later.status, first.status);
@@ -200,7 +200,7 @@ fn the_newest_backup_is_told_and_outlives_its_job() {
 }
 
 #[test]
-fn a_failed_backup_is_a_warning_with_what_its_pod_said() {
+fn a_failed_backup_warns_with_the_pod_message() {
     let objects = [
         cron_job(),
         job("logpilot-backup-1", "Complete", "2026-01-02T03:00:05Z"),
@@ -214,7 +214,7 @@ fn a_failed_backup_is_a_warning_with_what_its_pod_said() {
     assert_eq!(told.problems[0].object, "Job logpilot/backup-manual");
     assert_eq!(told.status[0].last_result, Some(BackupResult::Failed));
     assert!(told.status[0].last_success.is_some());
-    // The pod that failed makes no server unready, and a new success ends it.
+    // The failed pod makes no server unready, and a later success clears the problem.
     let plan = planned("{ backup: {} }");
     assert!(
         problems::live_problems(&plan, &world(&objects), &seconds_in(0))
@@ -228,12 +228,12 @@ fn a_failed_backup_is_a_warning_with_what_its_pod_said() {
 }
 
 #[test]
-fn a_backup_that_was_due_and_did_not_come_is_told_when_it_had_time_to_end() {
+fn an_overdue_backup_is_reported_after_its_deadline() {
     let spec = "{ backup: {} }";
     let old = [cron_job(), job("logpilot-backup-1", "Complete", "2026-01-02T03:00:05Z")];
     assert_eq!(reasons(&seen(spec, &[], &old, "2026-01-03T04:59:59Z")), [""; 0]);
     assert_eq!(reasons(&seen(spec, &[], &old, "2026-01-03T05:00:00Z")), ["BackupOld"]);
-    // None yet: from when the CronJob was made.
+    // No backup yet: the age counts from the creation of the CronJob.
     let fresh = [cron_job()];
     let clock = DeadlineTracker::at(at("2026-01-01T04:00:00Z"));
     assert_eq!(reasons(&seen_by(&clock, spec, &[], &fresh)), [""; 0]);
@@ -244,9 +244,10 @@ fn a_backup_that_was_due_and_did_not_come_is_told_when_it_had_time_to_end() {
     assert!(backups::oldest(&seen(spec, &[], &fresh, "2026-01-01T04:00:00Z").status).is_none());
 }
 
-/// A class may bind only when the first backup runs, perhaps at night: the servers are ready all the same.
+/// A storage class may bind only when the first backup runs, perhaps at night. The servers are
+/// ready nevertheless.
 #[test]
-fn a_backup_claim_that_waits_for_its_first_pod_is_no_problem() {
+fn a_pending_unused_backup_pvc_is_no_problem() {
     let plan = planned("{ backup: {} }");
     let claim = |name: &str, phase: &str| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name }, "status": { "phase": phase } });
     let told = |objects: &[Value]| {
@@ -258,9 +259,9 @@ fn a_backup_claim_that_waits_for_its_first_pod_is_no_problem() {
     assert_eq!(told(&[claim("logpilot-data", "Pending")]), 1);
 }
 
-/// One prefix for each volume of data, under one that no other cluster has by default.
+/// Each data volume has its own prefix, below one that no other Kubernetes cluster uses by default.
 #[test]
-fn a_bucket_takes_the_place_of_the_claim_and_no_pod_has_the_key_but_as_a_reference() {
+fn a_bucket_replaces_the_pvc_and_references_keys() {
     let spec = |more: &str| {
         format!(
             "{{ components: {{ all: {{}}, rest: {{}} }}, {more} backup: {{ s3: {{ bucket: abc, credentialsSecret: {{ name: a }} }} }} }}"
@@ -290,9 +291,10 @@ fn a_bucket_takes_the_place_of_the_claim_and_no_pod_has_the_key_but_as_a_referen
     assert_eq!(container(&shared, "logpilot-backup")["args"][2], "--to=s3://abc/logpilot/logpilot");
 }
 
-/// A name with a dot fits no certificate of Amazon's, and other servers seldom have a name for each bucket.
+/// A name with a dot matches no certificate of Amazon's, and other servers seldom have a host name
+/// for each bucket.
 #[test]
-fn a_bucket_stands_in_the_path_where_its_name_or_its_server_wants_that() {
+fn a_bucket_is_addressed_by_path_where_required() {
     for (s3, in_path) in [
         ("bucket: abc", false),
         ("bucket: a.bc", true),
@@ -306,7 +308,7 @@ fn a_bucket_stands_in_the_path_where_its_name_or_its_server_wants_that() {
 }
 
 #[test]
-fn pods_of_one_component_with_one_cause_are_one_problem_that_counts_them() {
+fn pods_with_one_cause_are_one_counted_problem() {
     let failing = |name: &str, component: &str| {
         json!({ "kind": "Pod",
             "metadata": { "name": name, "labels": { "app.kubernetes.io/component": component }, "ownerReferences": [
@@ -325,7 +327,7 @@ fn pods_of_one_component_with_one_cause_are_one_problem_that_counts_them() {
 }
 
 #[test]
-fn a_backup_pod_whose_secret_is_missing_is_told_with_the_secrets_name() {
+fn a_missing_backup_secret_is_reported_by_name() {
     let mut pod = pod("logpilot-backup-1", 0, "");
     pod["metadata"]["ownerReferences"] = json!([
         { "apiVersion": "batch/v1", "kind": "Job", "name": "logpilot-backup-1", "uid": "j", "controller": true },
@@ -344,7 +346,7 @@ fn a_backup_pod_whose_secret_is_missing_is_told_with_the_secrets_name() {
     assert_eq!(only.severity, crate::api::status::Severity::Warning, "servers run without a backup");
 }
 
-/// Nothing names a Secret, and the pods run as the ServiceAccount that the role is given to.
+/// Nothing references a Secret, and the pods run under the ServiceAccount to which the role is granted.
 #[test]
 fn pods_with_an_identity_need_no_secret() {
     let plan = planned(

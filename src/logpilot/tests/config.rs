@@ -1,4 +1,5 @@
-//! `application.yml`: what it says, who may say it, and that every text arrives as it was written.
+//! `application.yml`: its content, which source may set which property, and that every text is
+//! written unchanged.
 
 use proptest::prelude::*;
 use rstest::rstest;
@@ -39,14 +40,14 @@ fn the_overlay_wins_and_the_rest_stays() {
 #[case("{ logpilot: { server.rate_limit: { capacity: 7 } } }")]
 #[case("{ logpilot: { server: { RateLimit: { capacity: 7 } } } }")]
 #[case("{ logpilot.server: { rate-limit.capacity: 7 } }")]
-fn another_spelling_finds_the_property_it_means(#[case] overlay: &str) {
+fn other_spellings_resolve_to_their_property(#[case] overlay: &str) {
     let file = file(&format!("{{ config: {{ overlay: {overlay} }} }}"), "all");
     assert_eq!(file["logpilot"]["server"]["rate-limit"]["capacity"], 7);
     assert_eq!(file["logpilot"]["server"]["rate-limit"]["refill-tokens"], 100);
     assert_eq!(file.as_object().expect("a map").len(), 4, "no second spelling");
 }
 
-/// The one violation, which is of this property of the overlay.
+/// Returns the only violation, which concerns this property of the overlay.
 fn refused(overlay: &str, path: &str) -> Violation {
     let mut violations = violations(&format!("{{ config: {{ overlay: {overlay} }} }}"));
     assert_eq!(violations.len(), 1, "one violation: {violations:#?}");
@@ -77,15 +78,15 @@ fn refused(overlay: &str, path: &str) -> Violation {
 #[case("{ logpilot: { storage: {} } }", "logpilot.storage")]
 #[case("{ server: { shutdown: immediate } }", "server.shutdown")]
 #[case("{ management: { server: { base-path: /x } } }", "management.server.base-path")]
-fn what_the_operator_owns_cannot_be_set_by_the_overlay(#[case] overlay: &str, #[case] path: &str) {
+fn the_overlay_cannot_set_owned_properties(#[case] overlay: &str, #[case] path: &str) {
     let violation = refused(overlay, path);
     assert!(OWNED_PROPERTIES.iter().any(|owned| violation.message.ends_with(owned.instead)), "{violation}");
 }
 
 #[test]
-fn a_value_above_owned_properties_names_one_of_them() {
+fn a_value_above_owned_properties_is_refused() {
     let violation = refused("{ spring: null }", "spring");
-    for words in ["stands above `spring.main.web-application-type`", "an empty one too", "or remove it"] {
+    for words in ["is a parent of `spring.main.web-application-type`", "even an empty one", "or remove it"] {
         assert!(violation.message.contains(words), "{violation}");
     }
 }
@@ -94,13 +95,13 @@ fn a_value_above_owned_properties_names_one_of_them() {
 #[case("{ 'server[po.rt': 1 }", "server[po.rt")]
 #[case("{ 'Server].Po[rt': 1 }", "Server].Po[rt")]
 #[case("{ 'server[': { 'port]': 1 } }", "server[")]
-fn a_name_that_could_be_two_is_refused(#[case] overlay: &str, #[case] path: &str) {
+fn an_ambiguous_property_name_is_refused(#[case] overlay: &str, #[case] path: &str) {
     let violation = refused(overlay, path);
     assert!(violation.message.ends_with("without brackets"), "{violation}");
 }
 
 #[test]
-fn names_of_which_spring_compares_nothing_stay_apart() {
+fn property_names_without_comparable_characters_stay_apart() {
     let overlay = "{ management: { endpoints: { web: { 이름: 1, 주소: 2, '!': 3, '?': 4 } } } }";
     let file = file(&format!("{{ config: {{ overlay: {overlay} }} }}"), "all");
     let web = json!({ "exposure": file["management"]["endpoints"]["web"]["exposure"], "이름": 1, "주소": 2, "!": 3, "?": 4 });
@@ -118,7 +119,7 @@ fn everything_else_may_be_set(#[case] overlay: &str) {
 }
 
 #[test]
-fn a_level_given_twice_is_refused_instead_of_left_to_chance() {
+fn a_log_level_given_twice_is_refused() {
     let spec = "{ config: { logLevels: { com.logpilot: INFO }, overlay: { logging: { level: { com: { logpilot: DEBUG } } } } } }";
     assert_eq!(violations(spec)[0].path, "spec.config.overlay.logging.level.com.logpilot");
     cluster("{ config: { logLevels: { com.logpilot: INFO }, overlay: { logging.level.org: DEBUG } } }");
@@ -134,7 +135,7 @@ fn an_overlay_has_at_most_64_kib() {
 }
 
 #[test]
-fn the_name_follows_the_content_of_each_component_alone() {
+fn the_name_depends_on_its_component_content_only() {
     let name = |spec: &str, role: &str| {
         let cluster = cluster(spec);
         let component = cluster.components.into_iter().find(|component| component.role.name == role);
@@ -148,7 +149,7 @@ fn the_name_follows_the_content_of_each_component_alone() {
     assert_ne!(before, name("{ components: { rest: {} }, config: { logLevels: { a: INFO } } }", "rest"));
 }
 
-/// Spring reads YAML 1.1, where these are no texts. Quoted they are.
+/// Spring reads YAML 1.1, where these scalars are not strings unless they are quoted.
 #[rstest]
 #[case("on")]
 #[case("Off")]
@@ -161,7 +162,7 @@ fn the_name_follows_the_content_of_each_component_alone() {
 #[case("1_000")]
 #[case("0x_1f")]
 #[case("-1_0.5")]
-fn a_text_stays_a_text_for_a_reader_of_yaml_1_1(#[case] text: &str) {
+fn strings_stay_strings_for_yaml_1_1(#[case] text: &str) {
     let properties = json!({ "value": text, text: 1, "other": "\u{7f}\u{85}\u{1f600}é" });
     let rendered = render(&properties);
     assert!(rendered.contains(&format!("\"value\": \"{text}\"")), "{rendered}");
@@ -205,7 +206,7 @@ proptest! {
     #![proptest_config(test_support::proptest_config(256))]
 
     #[test]
-    fn everything_written_is_read_back_as_it_was(properties in nasty_json()) {
+    fn written_properties_are_read_back_unchanged(properties in nasty_json()) {
         let rendered = render(&properties);
         prop_assert_eq!(serde_yaml::from_str::<Value>(&rendered).expect("YAML"), properties);
     }

@@ -1,4 +1,5 @@
-//! When a configuration is tried first, what tries it, and what that means for the rest of the plan.
+//! When a configuration is checked before its rollout, which Job checks it, and how the check
+//! affects the rest of the plan.
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
@@ -12,7 +13,6 @@ use crate::{
     engine::{
         cache::{ObjectCache, Snapshot},
         child::Child,
-        health::ObservedStatus,
         kind::Kind,
         outcome::{AppliedObject, ApplyResult, Outcome},
         owner::Owner,
@@ -26,14 +26,15 @@ use crate::{
         labels,
         objects::config_check_job,
         patches::unmatched,
-        pod_security, problems,
+        problems,
         warnings::warnings,
     },
+    workload::{health, patch::pod_security},
 };
 
 const CHECKED: &str = "{ environment: Development, config: { check: { timeoutSeconds: 120 } } }";
 
-/// A live object of the cluster `logpilot`.
+/// A live object of the resource `logpilot`.
 fn child(kind: &'static Kind, name: &str, owner: (&str, &str), rest: &Value) -> Child {
     let (uid, owner_kind) = owner;
     let api_version = if owner_kind == "LogPilotCluster" { "logpilot.io/v1alpha1" } else { "v1" };
@@ -62,9 +63,7 @@ fn replica_set(deployment: &str, config: &str) -> Child {
     let mut set = mounting(config);
     set["metadata"] = json!({ "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "Deployment", "name": deployment, "uid": "d", "controller": true }] });
     let set = child(ReplicaSet::KIND, &format!("{deployment}-{config}"), ("d", "Deployment"), &set);
-    assert!(
-        matches!(&set.detail, ObservedStatus::ReplicaSet(it) if it.deployment.as_deref() == Some(deployment))
-    );
+    assert!(set.observed::<health::ReplicaSet>().unwrap().deployment.as_deref() == Some(deployment));
     set
 }
 
@@ -76,7 +75,7 @@ fn view(children: impl IntoIterator<Item = Child>) -> Snapshot {
     cache.snapshot(&named())
 }
 
-/// The name of the ConfigMap that is planned.
+/// The name of the planned ConfigMap.
 fn wanted() -> String {
     cluster(CHECKED).components[0].config.name.clone()
 }
@@ -86,7 +85,7 @@ fn tried(spec: &str, facts: &Facts, children: impl IntoIterator<Item = Child>) -
 }
 
 #[test]
-fn a_configuration_is_tried_where_servers_run_that_never_ran_it() {
+fn a_new_configuration_is_checked_before_its_rollout() {
     let is_tried = |children| tried(CHECKED, &Facts::default(), children);
     assert!(is_tried(vec![deployment("old", 2)]));
     assert!(is_tried(vec![deployment("old", 2), replica_set("logpilot-all", "old")]));
@@ -97,7 +96,10 @@ fn a_configuration_is_tried_where_servers_run_that_never_ran_it() {
     assert!(!is_tried(vec![]), "nothing serves");
     assert!(!is_tried(vec![deployment("old", 0)]), "nothing serves");
     assert!(!is_tried(vec![Child { deleting: true, ..deployment("old", 2) }]));
-    assert!(!is_tried(vec![deployment(&wanted(), 2)]), "it is on its way, and its ReplicaSet not made yet");
+    assert!(
+        !is_tried(vec![deployment(&wanted(), 2)]),
+        "the rollout has started, and its ReplicaSet does not exist yet"
+    );
     assert!(!is_tried(vec![deployment("old", 2), replica_set("logpilot-all", &wanted())]), "a rollback");
     let foreign = ("2", "LogPilotCluster");
     assert!(!is_tried(vec![child(Deployment::KIND, "logpilot-all", foreign, &mounting("old"))]));
@@ -111,11 +113,11 @@ fn a_configuration_is_tried_where_servers_run_that_never_ran_it() {
     CHECKED,
     Facts { api_key: ApiKeyFact::Invalid { message: String::new() }, ..Facts::default() }
 )]
-fn nothing_is_tried(#[case] spec: &str, #[case] facts: Facts) {
+fn no_check_is_needed(#[case] spec: &str, #[case] facts: Facts) {
     assert!(!tried(spec, &facts, [deployment("old", 2)]));
 }
 
-/// What is known of the check with a Job in this state and its pod in that one.
+/// The verdict of the check for a Job in this state and its pod in that state.
 fn verdict(job: &Value, pod: Option<(&str, Value)>) -> CheckVerdict {
     let cluster = cluster(CHECKED);
     let name = config_check_job::job(&cluster, &cluster.components[0], &Facts::default())
@@ -149,7 +151,7 @@ fn state(state: &Value) -> Value {
 }
 
 #[test]
-fn a_pod_that_was_ready_is_the_verdict_whatever_comes_of_its_job() {
+fn a_ready_pod_passes_whatever_its_job_reports() {
     assert_eq!(verdict(&json!({}), Some(("this", ready("True")))), CheckVerdict::Good);
     assert_eq!(
         verdict(&ended("Failed", "DeadlineExceeded"), Some(("this", ready("True")))),
@@ -180,9 +182,9 @@ fn a_pod_that_was_ready_is_the_verdict_whatever_comes_of_its_job() {
 #[case::ended_by_itself(
     "Complete", "CompletionsReached",
     Some(state(&json!({ "terminated": { "exitCode": 0, "reason": "Completed" } }))),
-    "it ended by itself, with exit code 0;"
+    "it exited by itself with exit code 0;"
 )]
-fn a_job_that_ended_without_a_ready_pod_says_why(
+fn a_job_without_ready_pod_reports_why(
     #[case] type_: &str,
     #[case] reason: &str,
     #[case] pod: Option<Value>,
@@ -201,7 +203,7 @@ fn facts(verdict: CheckVerdict) -> Facts {
 }
 
 #[test]
-fn until_the_verdict_is_good_one_deployment_is_held_and_nothing_else_changes() {
+fn a_pending_check_holds_only_its_deployment() {
     let spec = "{ components: { all: {}, rest: {} }, config: { check: {} } }";
     let before = planned(spec);
     assert_eq!(names(&before, "Job"), [""; 0]);
@@ -223,7 +225,7 @@ fn until_the_verdict_is_good_one_deployment_is_held_and_nothing_else_changes() {
 }
 
 #[test]
-fn a_failed_check_is_an_error_of_its_job_and_one_under_way_is_none() {
+fn only_a_failed_check_is_an_error() {
     let told = |verdict| problems::fact_problems(&cluster("{}"), &facts(verdict));
     assert_eq!(told(CheckVerdict::Running), []);
     assert_eq!(told(CheckVerdict::Good), []);
@@ -238,7 +240,7 @@ fn a_failed_check_is_an_error_of_its_job_and_one_under_way_is_none() {
     assert!(found[0].action.contains("delete the Job"), "{found:?}");
 }
 
-/// The Job that tries the first component's configuration.
+/// The Job that checks the first component's configuration.
 fn job(spec: &str, facts: &Facts) -> Planned {
     let cluster = cluster(spec);
     let facts = Facts { config_checks: all_pending(&cluster), ..facts.clone() };
@@ -246,10 +248,10 @@ fn job(spec: &str, facts: &Facts) -> Planned {
 }
 
 #[test]
-fn the_job_is_the_component_s_own_pod_on_an_empty_volume() {
+fn the_check_job_runs_on_an_empty_volume() {
     let made = job(CHECKED, &Facts::default());
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
-        insta::assert_snapshot!("a_configuration_is_tried", serde_yaml::to_string(&made.body).expect("YAML"));
+        insta::assert_snapshot!("a_configuration_check_job", serde_yaml::to_string(&made.body).expect("YAML"));
     });
     let pod = &made.body["spec"]["template"]["spec"];
     assert_eq!(pod_security::violations(pod), []);
@@ -262,7 +264,7 @@ fn the_job_is_the_component_s_own_pod_on_an_empty_volume() {
                 let claims = |pod: &Value| pod.to_string().matches("persistentVolumeClaim").count();
                 assert_eq!((claims(value), claims(&pod["volumes"])), (1, 0));
             }
-            // The volume's node is not its own.
+            // The check pod does not have to follow the volume to its node.
             "affinity" => assert!(pod[field].is_null() && !value.is_null()),
             _ => assert_eq!(&pod[field], value, "{field}"),
         }
@@ -270,7 +272,7 @@ fn the_job_is_the_component_s_own_pod_on_an_empty_volume() {
 }
 
 #[test]
-fn every_correction_is_another_job() {
+fn every_correction_creates_a_new_job() {
     let name = |spec: &str, facts: &Facts| job(spec, facts).key.name;
     let with = |all: &str| format!("{{ config: {{ check: {{}} }}, components: {{ all: {{ {all} }} }} }}");
     let first = name(&with(""), &Facts::default());
@@ -283,7 +285,7 @@ fn every_correction_is_another_job() {
 }
 
 #[test]
-fn nothing_that_selects_servers_selects_what_tries_a_configuration() {
+fn no_server_selector_matches_the_check_pod() {
     let spec = "
 components: { all: { replicas: 3, podLabels: { tier: back }, loadBalancer: {}, nodePort: {} }, rest: { replicas: 2, strategy: { type: Recreate } } }
 storage: { sharing: PerComponent }
@@ -310,7 +312,7 @@ config: { check: {} }
         assert!(!of(pod, selector), "{planned} selects it");
         selected += usize::from(of(server, selector));
     }
-    // Deployment, three Services, policy, monitor: the selectors are those of the servers.
+    // Deployment, three Services, NetworkPolicy, monitor: their selectors are those of the servers.
     assert!(selected >= 6, "{selected}");
     assert_eq!(server["annotations"]["prometheus.io/scrape"], "true");
     assert!(pod["annotations"]["prometheus.io/scrape"].is_null());
@@ -319,7 +321,7 @@ config: { check: {} }
 }
 
 #[test]
-fn patches_reach_the_job_by_its_name_without_the_hash() {
+fn patches_address_the_job_without_its_hash() {
     let spec = |check: &str, target: &str, patch: &str| {
         format!(
             "{{ config: {{ check: {check} }}, patches: [{{ target: {{ kind: Job, name: {target} }}, patch: {patch} }}] }}"
@@ -344,7 +346,7 @@ fn patches_reach_the_job_by_its_name_without_the_hash() {
 }
 
 #[test]
-fn a_quota_needs_room_for_it() {
+fn a_quota_needs_room_for_the_check() {
     let spec = |check: &str| {
         format!(
             "{{ components: {{ all: {{ replicas: 1, strategy: {{ maxSurge: 1 }} }} }}, limits: {{ quota: {{ pods: 2 }} }}, config: {{ check: {{ enabled: {check} }} }} }}"
@@ -355,7 +357,7 @@ fn a_quota_needs_room_for_it() {
 }
 
 #[test]
-fn a_job_that_is_of_no_use_goes_while_the_deployment_is_held_and_what_old_pods_use_stays() {
+fn an_obsolete_check_job_is_deleted_during_hold() {
     let snapshot = view([
         child(Job::KIND, "logpilot-all-check-0123456789", OURS, &json!({})),
         child(ConfigMap::KIND, "logpilot-all-config-0123456789", OURS, &json!({})),

@@ -1,4 +1,4 @@
-//! What users are told of names that are taken.
+//! How name conflicts are reported to users.
 
 use super::*;
 use crate::{
@@ -31,7 +31,7 @@ fn claim(spec: &str, name: &str, instance: Option<&str>, living: &[&str]) -> Pro
 }
 
 #[test]
-fn a_claim_that_may_hold_data_is_never_to_be_deleted() {
+fn deleting_a_pvc_with_data_is_never_advised() {
     let shared = "{ backup: {} }";
     let own = "{ environment: Development, storage: { sharing: PerComponent } }";
     for (spec, name, instance, living, words) in [
@@ -40,7 +40,7 @@ fn a_claim_that_may_hold_data_is_never_to_be_deleted() {
             "logpilot-data",
             None,
             &[][..],
-            "spec.storage.volume.existingClaim of a new resource in place of this one",
+            "spec.storage.volume.existingClaim of a new resource that replaces this one",
         ),
         (shared, "logpilot-backup", None, &[], "name it in spec.backup.volume.existingClaim"),
         (own, "logpilot-all-data", None, &[], "may hold data: set another spec.nameOverride"),
@@ -69,7 +69,7 @@ fn a_claim_that_may_hold_data_is_never_to_be_deleted() {
 }
 
 #[test]
-fn another_name_is_advised_before_a_deletion() {
+fn a_new_name_is_advised_before_deletion() {
     let result =
         ApplyResult::Conflict { message: "the name is taken by another object".into(), instance: None };
     let problem = told("{}", "Service", "logpilot-all", result, &[], &Facts::default());
@@ -110,7 +110,7 @@ fn servers_behind_a_foreign_key_name_it() {
     assert_eq!(
         problems::outcome_problems(&outcome, world),
         [],
-        "what is held for another reason is told elsewhere"
+        "a component blocked for another reason is reported elsewhere"
     );
 }
 
@@ -119,7 +119,7 @@ fn problem_kind() -> &'static crate::engine::kind::Kind {
 }
 
 #[test]
-fn a_namespace_that_outlived_its_resource_can_be_taken_over() {
+fn a_retained_namespace_can_be_taken_over() {
     let facts = Facts { kept_namespaces: [("logs".to_owned(), "old".to_owned())].into(), ..Facts::default() };
     let known = problems::fact_problems(&cluster("{}"), &facts);
     let [problem] = known.as_slice() else { panic!("{known:?}") };

@@ -1,9 +1,9 @@
-//! Which objects of a plan depend on which.
+//! Dependencies between the objects of a plan.
 
 use super::*;
 use crate::engine::dependencies;
 
-/// One line for each object that depends on others, in the order in which they are written.
+/// Returns one line for each object that depends on others, in the order of the writes.
 fn lines(spec: &str) -> Vec<String> {
     let facts = Facts {
         api_key: crate::logpilot::facts::ApiKeyFact::Generate {
@@ -28,7 +28,7 @@ fn lines(spec: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_object_knows_what_it_acts_on() {
+fn every_object_lists_what_it_acts_on() {
     let found = lines(
         "
 components:
@@ -79,7 +79,7 @@ limits: { defaults: {} }
 }
 
 #[test]
-fn what_the_user_names_is_no_dependency() {
+fn user_named_objects_are_no_dependencies() {
     let found = lines(
         "
 auth: { apiKeySecret: { name: mine } }
@@ -108,9 +108,9 @@ monitoring: { podMonitor: {} }
     );
 }
 
-/// Each component of its own volume waits for that one only.
+/// Each component waits only for its own volume.
 #[test]
-fn volumes_of_their_own_hold_their_component_only() {
+fn separate_volumes_hold_only_their_component() {
     let found = lines(
         "{ environment: Development, components: { all: {}, rest: {} }, storage: { sharing: PerComponent } }",
     );

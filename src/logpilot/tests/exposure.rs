@@ -1,4 +1,4 @@
-//! Ingress and Gateway rules without a host, and with another path behind them.
+//! Ingress and Gateway rules without a host, and with a rewritten path.
 
 use rstest::rstest;
 
@@ -17,7 +17,7 @@ fn body(spec: &str, kind: &str, name: &str) -> Value {
 #[case::slash("/logs/", "/", "/logs(/|$)(.*)", "/$2")]
 #[case::dots("/v1.0/a", "/x/", "/v1[.]0/a(/|$)(.*)", "/x/$2")]
 #[case::all("/", "/x", "/()(.*)", "/x/$2")]
-fn nginx_replaces_a_path_in_an_ingress_of_its_own(
+fn nginx_rewrites_paths_in_a_separate_ingress(
     #[case] path: &str,
     #[case] rewrite: &str,
     #[case] expression: &str,
@@ -32,13 +32,13 @@ fn nginx_replaces_a_path_in_an_ingress_of_its_own(
     assert_eq!(annotations["nginx.ingress.kubernetes.io/rewrite-target"], target);
     assert_eq!(annotations["nginx.ingress.kubernetes.io/use-regex"], "true");
     let other = body(&spec, "Ingress", "logpilot");
-    assert_eq!(other["spec"]["rules"].as_array().map(Vec::len), Some(1), "the other stays as it is");
+    assert_eq!(other["spec"]["rules"].as_array().map(Vec::len), Some(1), "the other stays unchanged");
     assert!(other["metadata"]["annotations"].is_null());
 }
 
-/// nginx has no backslash, brace, quote or blank of ours to read.
+/// No backslash, brace, quote or blank of the operator's reaches nginx.
 #[test]
-fn no_path_is_more_than_a_path() {
+fn paths_inject_nothing_into_the_ingress() {
     for path in ["/a.b-c_d", "/A/1.2.3/z/"] {
         let spec = with("ingress", &format!("className: nginx, rules: [{{ path: {path}, rewrite: / }}]"));
         let made = body(&spec, "Ingress", "logpilot-rewrite");
@@ -64,7 +64,7 @@ fn another_class_leaves_paths_alone() {
 )]
 #[case::of_two("{ host: c.d, path: /x, rewrite: / }, { host: e.f, protocol: Grpc }", "logpilot-rewrite")]
 #[case::of_one("{ host: e.f, protocol: Grpc }", "logpilot-grpc")]
-fn one_ingress_asks_for_the_certificate_of_all(#[case] rules: &str, #[case] asks: &str) {
+fn one_ingress_requests_the_shared_certificate(#[case] rules: &str, #[case] asks: &str) {
     let spec = with(
         "ingress",
         &format!("className: nginx, tls: {{ secretName: t, issuerRef: {{ name: i }} }}, rules: [{rules}]"),
@@ -84,7 +84,7 @@ fn one_ingress_asks_for_the_certificate_of_all(#[case] rules: &str, #[case] asks
 }
 
 #[test]
-fn a_rule_without_a_host_is_for_every_other() {
+fn a_rule_without_host_matches_other_hosts() {
     let spec =
         with("ingress", "className: nginx, tls: { secretName: t }, rules: [{}, { host: a.b, path: /x }]");
     let made = body(&spec, "Ingress", "logpilot");
@@ -113,7 +113,7 @@ fn a_gateway_takes_every_host_and_replaces_paths() {
         let path = json!({ "type": "ReplacePrefixMatch", "replacePrefixMatch": prefix });
         json!([{ "type": "URLRewrite", "urlRewrite": { "path": path } }])
     };
-    // The Gateway API asks for one match beside it.
+    // The Gateway API requires exactly one match next to it.
     assert_eq!(seen, [(Some(1), filter("/y")), (Some(1), filter("/")), (Some(2), Value::Null)]);
 }
 

@@ -1,4 +1,4 @@
-//! Fields that real manifests need, as the objects have them.
+//! Fields that real manifests need, as the objects contain them.
 
 use rstest::rstest;
 
@@ -31,10 +31,10 @@ fn at(spec: &str, kind: &str, name: &str, pointer: &str) -> Value {
 fn a_cpu_request_alone_has_no_limit(#[case] resources: &str, #[case] request: Value, #[case] limit: Value) {
     let resources = at(&all(resources), "Deployment", "logpilot-all", &format!("{SERVER}/resources"));
     assert_eq!((&resources["requests"]["cpu"], &resources["limits"]["cpu"]), (&request, &limit));
-    assert!(!resources["limits"]["memory"].is_null(), "the heap is made by the memory limit");
+    assert!(!resources["limits"]["memory"].is_null(), "the heap is derived from the memory limit");
 }
 
-/// The LimitRange would give the container one, and the quota refuse its pods.
+/// The LimitRange would give the container a limit, and the quota would reject its pods.
 #[rstest]
 #[case::limit_range("defaults: {}", json!("500m"))]
 #[case::limit_range_off("defaults: { enabled: false }", Value::Null)]
@@ -57,7 +57,7 @@ fn limits_of_the_namespace_keep_the_cpu_limit(#[case] limits: &str, #[case] limi
 #[case::all_three("runAsUser: 1, runAsGroup: 2, fsGroup: 3", [Some(1), Some(2), Some(3)], true)]
 #[case::the_platforms("assignedBy: Platform", [None, None, None], true)]
 #[case::root("runAsUser: 0", [Some(0), Some(0), Some(0)], false)]
-fn one_identity_for_every_pod_of_the_data(
+fn all_data_pods_share_one_identity(
     #[case] given: &str,
     #[case] wanted: [Option<i64>; 3],
     #[case] no_root: bool,
@@ -172,7 +172,7 @@ fn is_refused_without_the_rules(#[case] spec: &str, #[case] path: &str, #[case] 
 #[case::exec("command: [a], startup: { mode: Exec }", "startup", json!({ "exec": { "command": ["a"] } }))]
 #[case::exec_of_its_own("mode: Exec, command: [a], startup: { command: [b] }", "startup", json!({ "exec": { "command": ["b"] } }))]
 #[case::others("startup: { mode: Tcp }", "liveness", json!({ "httpGet": { "path": "/actuator/health/liveness", "port": "management" } }))]
-fn each_probe_asks_in_its_own_way(#[case] probes: &str, #[case] probe: &str, #[case] wanted: Value) {
+fn each_probe_uses_its_own_handler(#[case] probes: &str, #[case] probe: &str, #[case] wanted: Value) {
     let spec = all(&format!("probes: {{ {probes} }}"));
     let mut found = at(&spec, "Deployment", "logpilot-all", &format!("{SERVER}/{probe}Probe"));
     found
@@ -183,7 +183,7 @@ fn each_probe_asks_in_its_own_way(#[case] probes: &str, #[case] probe: &str, #[c
 }
 
 #[test]
-fn variables_come_from_resources_and_sources_may_be_missing() {
+fn env_sources_may_be_optional() {
     let spec = all(
         "env: [{ name: A, valueFrom: { resourceFieldRef: { resource: limits.memory, divisor: 1Mi } } }, \
          { name: B, valueFrom: { resourceFieldRef: { resource: requests.cpu } } }], \
@@ -207,9 +207,10 @@ fn a_broken_pod_blocks_no_drain(#[case] budget: &str, #[case] wanted: &str) {
     assert_eq!(policy, wanted);
 }
 
-/// As `kubectl get all -l app=logpilot-all` finds them. Pods of a trial are none of the component's.
+/// `kubectl get all -l app=logpilot-all` finds these objects. Check pods do not belong to the
+/// component.
 #[test]
-fn every_object_of_a_component_has_its_app_label() {
+fn component_objects_carry_the_app_label() {
     let cluster = cluster(
         "{ config: { check: {} }, storage: { sharing: PerComponent }, components: { all: { replicas: 1, \
          podDisruptionBudget: {}, loadBalancer: {}, nodePort: {} }, rest: { autoscaling: { maxReplicas: 2 } } } }",
@@ -219,7 +220,7 @@ fn every_object_of_a_component_has_its_app_label() {
     for planned in &plan(&cluster, &facts).objects {
         let labels = &planned.body["metadata"]["labels"];
         let Some(component) = labels["app.kubernetes.io/component"].as_str() else {
-            // The namespace has that of hand-written manifests.
+            // The namespace has the label of hand-written manifests.
             assert!(planned.kind.kind == "Namespace" || labels["app"].is_null(), "{planned}");
             continue;
         };
@@ -247,7 +248,7 @@ fn in_effect(spec: &str) -> EffectiveComponent {
 }
 
 #[test]
-fn what_is_in_effect_is_true_after_patches() {
+fn effective_values_include_patches() {
     let container = |fields: &str| {
         in_effect(&format!(
             "{{ patches: [{{ target: {{ kind: Deployment, name: logpilot-all }}, type: Strategic, patch: \
@@ -266,7 +267,7 @@ fn what_is_in_effect_is_true_after_patches() {
 }
 
 #[test]
-fn the_pod_of_the_defaults_is_as_before() {
+fn the_default_pod_is_unchanged() {
     let context = at("{}", "Deployment", "logpilot-all", &format!("{POD}/securityContext"));
     let before = json!({
         "runAsNonRoot": true, "runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001,

@@ -1,4 +1,4 @@
-//! Whatever somebody writes is understood or refused, and never ends the operator.
+//! Arbitrary input is accepted or refused, and never terminates the operator.
 
 use jiff::{Timestamp, ToSpan, Zoned, tz::TimeZone};
 use kube::api::DynamicObject;
@@ -10,6 +10,8 @@ use super::{
     *,
 };
 use crate::{
+    engine::{contention::Contention, resource::ResourceRef},
+    kinds::LOGPILOT_CLUSTER,
     logpilot::{
         config, config_check, contention, effective, patches,
         properties::{self, Known},
@@ -19,11 +21,12 @@ use crate::{
     workload::image::Image,
 };
 
-/// Everything that is done with a spec before a request is sent.
+/// Everything that the operator does with a spec before it sends a request.
 fn taken(object: Value) -> Option<Result<Cluster, Vec<Violation>>> {
     let loose: DynamicObject = serde_json::from_value(object.clone()).ok()?;
-    contention::contention_keys(&loose);
-    contention::route_conflicts(&loose, [&loose].into_iter());
+    let _ = contention::contention_keys(&loose);
+    let of = ResourceRef::of(&LOGPILOT_CLUSTER, &loose);
+    let _ = contention::route_conflicts(&of, &loose, &Contention::default());
     contention::shared_places(&loose, [&loose].into_iter());
     let cr: LogPilotCluster = serde_json::from_value(object).ok()?;
     let cluster = validate(&cr);
@@ -41,7 +44,7 @@ proptest! {
     #![proptest_config(proptest_config(160))]
 
     #[test]
-    fn any_resource_is_planned_or_refused_with_a_path(spec in near(&schema()["properties"]["spec"]), name in "[a-z]{1,8}|.{0,70}") {
+    fn any_resource_is_planned_or_refused_by_path(spec in near(&schema()["properties"]["spec"]), name in "[a-z]{1,8}|.{0,70}") {
         let object = json!({
             "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "metadata": { "name": name }, "spec": spec,
         });
@@ -55,7 +58,7 @@ proptest! {
     }
 
     #[test]
-    fn any_overlay_is_taken_or_refused_at_a_path(overlay in super::specs::anything()) {
+    fn any_overlay_is_accepted_or_refused_by_path(overlay in super::specs::anything()) {
         let object = json!({
             "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "metadata": { "name": "a" },
             "spec": { "image": "a:1", "config": { "overlay": overlay } },
@@ -75,8 +78,9 @@ proptest! {
     }
 }
 
-/// An overlay with this property as Spring would still read it: letters of either case, with what it passes over behind them;
-/// a part of the name below the one before, in one key with it, or in brackets.
+/// Returns an overlay with this property in a spelling that Spring still resolves: letters of
+/// either case, followed by characters that Spring ignores; a part of the name nested below the
+/// previous one, joined to it in one key, or in brackets.
 fn spelled(property: &str, letters: &[(bool, &str)], places: &[u8], value: Value) -> Value {
     let mut letters = letters.iter().cycle();
     let mut keys = Vec::<String>::new();
@@ -99,7 +103,7 @@ proptest! {
     #![proptest_config(proptest_config(1000))]
 
     #[test]
-    fn what_the_operator_owns_is_refused_in_every_spelling(
+    fn owned_properties_are_refused_in_every_spelling(
         owned in prop::sample::select(properties::OWNED_PROPERTIES),
         below in prop::sample::select(&["", ".below"][..]),
         letters in prop::collection::vec((any::<bool>(), prop::sample::select(&["", "", "", "-", "_", "!", " ", "$", "이", "\u{301}"][..])), 1..30),
@@ -119,8 +123,8 @@ proptest! {
     }
 }
 
-/// What SnakeYAML's resolver takes for something else than a text, but for times, which Spring leaves texts.
-/// Source: org.yaml.snakeyaml.resolver.Resolver
+/// The plain scalars that SnakeYAML does not resolve to strings, except times, which Spring leaves
+/// as strings. Source: org.yaml.snakeyaml.resolver.Resolver
 const YAML_1_1: [&str; 8] = [
     "yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF",
     "[-+]?0b[01_]{1,5}|[-+]?0[0-7_]{1,5}|[-+]?(0|[1-9][0-9_]{0,6})|[-+]?0x[0-9a-fA-F_]{1,6}",
@@ -141,7 +145,7 @@ proptest! {
     #![proptest_config(proptest_config(2000))]
 
     #[test]
-    fn whatever_yaml_1_1_takes_for_no_text_is_quoted(text in yaml_1_1()) {
+    fn yaml_1_1_special_scalars_are_quoted(text in yaml_1_1()) {
         let quoted = |text: &str| text.starts_with(['"', '\'']);
         let value = config::render(&json!({ "k": text }));
         let (_, written) = value.split_once(": ").expect("a value");
@@ -164,14 +168,14 @@ proptest! {
     }
 }
 
-/// The minutes, hours, days, months and weekdays of an expression, and whether days and weekdays are any.
+/// The minutes, hours, days, months and weekdays of an expression, and whether days and weekdays
+/// are unrestricted.
 struct Cron {
     fields: [u64; 5],
     any: [bool; 2],
 }
 
-/// As the CronJob controller reads it.
-/// Source: github.com/robfig/cron/v3, parser.go
+/// Parses an expression as the CronJob controller does. Source: github.com/robfig/cron/v3, parser.go
 fn cron(text: &str) -> Option<Cron> {
     const BOUNDS: [(u64, u64); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)];
     const MONTHS: [&str; 12] =
@@ -227,7 +231,7 @@ impl Cron {
         self.fields[field] & (1 << value) != 0
     }
 
-    /// Where both days are restricted either is enough.
+    /// If both days are restricted, either one is enough.
     fn day(&self, day: &Zoned) -> bool {
         let (date, week) = (self.has(2, day.day()), self.has(4, day.weekday().to_sunday_zero_offset()));
         let days = if self.any[0] || self.any[1] { date && week } else { date || week };
@@ -268,12 +272,12 @@ proptest! {
     #![proptest_config(proptest_config(300))]
 
     #[test]
-    fn a_schedule_that_is_accepted_is_what_the_cron_job_does(
+    fn an_accepted_schedule_matches_the_cronjob(
         text in any::<String>(), odd in "[0-9*,/?LW#HJANSU@ -]{0,16}", near in expression(), second in 1_700_000_000_i64..1_900_000_000,
     ) {
         thread_local!(static JUDGE: Judge = Judge::new());
         for text in [text, odd, near] {
-            // Both answer, whatever it is.
+            // Both parsers return, whatever the input is.
             let (ours, theirs) = (Schedule::parse(&text, "Etc/UTC"), cron(&text));
             let spec = json!({ "backup": { "schedule": text } });
             if ours.is_ok() && JUDGE.with(|judge| judge.accepts(&spec, None)) {

@@ -1,4 +1,4 @@
-//! Exposure by the Gateway API: what is made, and what is refused.
+//! Exposure by the Gateway API: the objects created and the specs refused.
 
 use rstest::rstest;
 
@@ -26,14 +26,14 @@ fn print(plan: &Plan) -> String {
 }
 
 #[test]
-fn a_gateway_of_our_own_ends_tls_and_redirects() {
+fn an_own_gateway_terminates_tls_and_redirects() {
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!(print(&planned(OWN)));
     });
 }
 
 #[test]
-fn routes_on_gateways_that_are_there() {
+fn routes_on_existing_gateways() {
     let spec = "
 exposure:
   gateway:
@@ -50,7 +50,7 @@ exposure:
 }
 
 #[test]
-fn a_host_added_at_the_end_renames_nothing() {
+fn an_appended_host_renames_no_route() {
     let spec = |hosts: &str| {
         format!(
             "{{ exposure: {{ gateway: {{ className: a, tls: {{ secretName: t }}, rules: [{hosts}] }} }} }}"
@@ -66,7 +66,7 @@ fn a_host_added_at_the_end_renames_nothing() {
 }
 
 #[test]
-fn without_tls_nothing_is_redirected_and_port_443_stays_closed() {
+fn without_tls_no_redirect_and_no_port_443() {
     let plan = planned("{ exposure: { gateway: { className: a, rules: [{ host: a.b }] } } }");
     assert_eq!(names(&plan, "HTTPRoute"), ["logpilot"]);
     let gateway = &object(&plan, "Gateway", "logpilot").body;
@@ -76,7 +76,7 @@ fn without_tls_nothing_is_redirected_and_port_443_stays_closed() {
 }
 
 #[test]
-fn many_paths_of_one_host_fit_into_one_route() {
+fn many_paths_of_one_host_share_one_route() {
     let rules: Vec<Value> = (0..32).map(|n| json!({ "host": "a.b", "path": format!("/p{n}") })).collect();
     let cr = resource_of(json!({ "exposure": { "gateway": { "className": "a", "rules": rules } } }));
     let plan = plan(&validate(&cr).expect("valid"), &Facts::default());
@@ -95,14 +95,14 @@ fn many_paths_of_one_host_fit_into_one_route() {
 #[case::not_running(
     "className: a, rules: [{ host: a.b, component: rest }]",
     "spec.exposure.gateway.rules[0].component",
-    "'rest' does not run"
+    "'rest' is not enabled"
 )]
 #[case::twice(
     "className: a, rules: [{ host: a.b }, { host: a.b, path: / }]",
     "spec.exposure.gateway.rules[1]",
-    "there twice"
+    "defined twice"
 )]
-fn what_cannot_be_routed_is_refused(#[case] gateway: &str, #[case] path: &str, #[case] words: &str) {
+fn unroutable_specs_are_refused(#[case] gateway: &str, #[case] path: &str, #[case] words: &str) {
     let found = violations(&format!("{{ exposure: {{ gateway: {{ {gateway} }} }} }}"));
     assert!(found.iter().any(|it| it.path == path && it.message.contains(words)), "{found:?}");
 }

@@ -1,7 +1,8 @@
-//! Golden plans: what each example and each row of the leaf table renders to, as files under `tests/golden`.
+//! Golden plans: the objects that each example and each row of the leaf table render to, as files
+//! under `tests/golden`.
 //!
-//! A changed file is an object that an upgrade of the operator writes, and a changed pod template is a rollout. Review it
-//! as such, then run `make golden`.
+//! A changed file is an object that an upgrade of the operator writes, and a changed pod template
+//! is a rollout. Review it as such, then run `make golden`.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +18,7 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-/// Every object in apply order, with what the engine knows in addition to the body.
+/// Prints every object in apply order, with what the engine knows in addition to the body.
 fn print(objects: &[&Planned]) -> String {
     let mut text = String::new();
     for planned in objects {
@@ -33,7 +34,8 @@ fn rendered(cr: &LogPilotCluster) -> Plan {
     plan(&cluster, &Facts { config_checks: config_check::all_pending(&cluster), ..Facts::default() })
 }
 
-/// The objects of a spec that differ from those of the default one, and the names of those that it lacks.
+/// Returns the objects of a spec that differ from those of the default spec, and the names of those
+/// that it lacks.
 fn difference(spec: &str, default: &Plan) -> String {
     let plan = rendered(&resource(spec));
     let changed: Vec<_> =
@@ -78,7 +80,7 @@ fn leaves() -> Vec<(String, String)> {
     LEAVES.iter().map(one).collect()
 }
 
-/// Writes the files where `UPDATE_GOLDEN` is set, as `make golden` does.
+/// Writes the files if `UPDATE_GOLDEN` is set, as `make golden` does.
 #[test]
 fn golden_plans_are_unchanged() {
     let plans: Vec<_> = examples().into_iter().chain(leaves()).collect();

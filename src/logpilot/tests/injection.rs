@@ -1,5 +1,5 @@
-//! Text that is code to somebody: refused where it would be, data where it is taken. Payloads are those that the definition's
-//! rules are tried with.
+//! Injection: text that another program would interpret is refused where it would be interpreted,
+//! and stays data elsewhere. The payloads are those that the rules of the CRD are tested with.
 
 use rstest::rstest;
 
@@ -21,7 +21,8 @@ fn ingress(annotations: &Value, patch: &Value) -> Value {
     })
 }
 
-/// By the field for it, by the annotations of every object, by a patch: an older object brings any of them.
+/// The annotations come from their own field, from the annotations of every object, and from a
+/// patch. A stored older object may contain any of them.
 #[rstest]
 #[case::snippet("nginx.ingress.kubernetes.io/configuration-snippet", "x")]
 #[case::stream("nginx.ingress.kubernetes.io/stream-snippet", "x")]
@@ -42,10 +43,7 @@ fn ingress(annotations: &Value, patch: &Value) -> Value {
 #[case::backslash("nginx.ingress.kubernetes.io/app-root", "/x\\")]
 #[case::line("nginx.ingress.kubernetes.io/x-forwarded-prefix", "/x\nroot /")]
 #[case::lines("haproxy.org/path-rewrite", "/x\n  server a")]
-fn what_writes_into_the_ingress_controller_is_refused_however_it_comes(
-    #[case] key: &str,
-    #[case] value: &str,
-) {
+fn controller_configuration_injection_is_refused_everywhere(#[case] key: &str, #[case] value: &str) {
     let annotation = json!({ key: value });
     let nothing = json!({});
     let by_patch = json!({ "metadata": { "annotations": annotation } });
@@ -64,7 +62,7 @@ fn what_writes_into_the_ingress_controller_is_refused_however_it_comes(
 }
 
 #[test]
-fn an_annotation_that_writes_nothing_is_taken_however_it_comes() {
+fn harmless_annotations_are_accepted_in_any_form() {
     let harmless = json!({
         "nginx.ingress.kubernetes.io/proxy-body-size": "8m", "example.com/json": "{\"a\": \"b\"}",
         "alb.ingress.kubernetes.io/auth-idp-oidc": "{\"issuer\":\"https://example.com\"}",
@@ -88,7 +86,7 @@ fn an_annotation_that_writes_nothing_is_taken_however_it_comes() {
     }
 }
 
-/// Every text that may be any: environment, annotations, alerts, application.yml.
+/// A spec with `text` in every free-text field: environment, annotations, alerts, application.yml.
 fn taken(text: &str) -> Value {
     json!({
         "commonAnnotations": { "example.com/a": text },
@@ -106,7 +104,7 @@ fn taken(text: &str) -> Value {
     })
 }
 
-/// Every text of an object that has the payload somewhere in it, application.yml taken apart.
+/// Collects every text of an object that contains the payload. application.yml is parsed.
 fn holders(value: &Value, payload: &str, found: &mut Vec<String>) {
     match value {
         Value::String(text) if text.contains(payload) => found.push(text.clone()),
@@ -126,9 +124,9 @@ fn holders(value: &Value, payload: &str, found: &mut Vec<String>) {
 }
 
 #[test]
-fn hostile_text_is_data_wherever_it_is_taken() {
+fn hostile_text_stays_data_everywhere() {
     for payload in payloads() {
-        // Long enough to be nowhere by chance, and no template of Prometheus', which is refused.
+        // Long enough not to occur by chance, and not a Prometheus template, which would be refused.
         let payload = format!("payload {payload} {{ payload");
         let spec = taken(&payload.replace("{{", "{").replace("}}", "}"));
         let payload = spec["commonAnnotations"]["example.com/a"].as_str().expect("text").to_owned();
@@ -144,9 +142,9 @@ fn hostile_text_is_data_wherever_it_is_taken() {
 }
 
 #[rstest]
-#[case::import("spring.config.import", "is the configuration")]
+#[case::import("spring.config.import", "is the only source")]
 #[case::profile("spring.profiles.active", "choose the component")]
-fn the_overlay_brings_no_other_configuration(#[case] property: &str, #[case] instead: &str) {
+fn the_overlay_imports_no_other_configuration(#[case] property: &str, #[case] instead: &str) {
     let found =
         validate(&resource_of(json!({ "config": { "overlay": { property: "x" } } }))).expect_err("owned");
     assert_eq!(found[0].path, format!("spec.config.overlay.{property}"));
@@ -165,11 +163,7 @@ fn the_overlay_brings_no_other_configuration(#[case] property: &str, #[case] ins
 #[case("JAVA_TOOL_OPTIONS", "-Dserver[po.rt=1", "without brackets")]
 #[case("JDK_JAVA_OPTIONS", "\"-Dlogpilot.storage.type=file\"", "spec.storage")]
 #[case("_JAVA_OPTIONS", "-Dserver.port=1", "port")]
-fn no_variable_takes_the_operators_settings_over(
-    #[case] name: &str,
-    #[case] value: &str,
-    #[case] instead: &str,
-) {
+fn no_variable_overrides_operator_settings(#[case] name: &str, #[case] value: &str, #[case] instead: &str) {
     let env = json!([{ "name": name, "value": value }]);
     let found = validate(&resource_of(json!({ "components": { "all": { "env": env } } }))).expect_err(name);
     assert_eq!(found[0].path, format!("spec.components.all.env[{name}]"));
@@ -185,7 +179,7 @@ fn no_variable_takes_the_operators_settings_over(
 #[case::projected(
     "{ volumes: [{ name: t, projected: { sources: [{ serviceAccountToken: { path: t } }] } }] }"
 )]
-fn pods_of_a_patch_get_no_token(#[case] pod: &str) {
+fn patched_pods_get_no_token(#[case] pod: &str) {
     let spec = format!(
         "{{ backup: {{}}, patches: [
             {{ target: {{ kind: Deployment, name: logpilot-all }}, patch: {{ spec: {{ template: {{ spec: {pod} }} }} }} }},

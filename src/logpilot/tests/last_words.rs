@@ -1,11 +1,12 @@
-//! The files in the directory beside this one are the last 2,048 bytes that failed starts of Spring Boot 3.3.4 with Tomcat, HikariCP 5.1 and
-//! sqlite-jdbc 3.45 wrote on Java 17, as a kubelet keeps them.
+//! The files in the neighbouring directory contain the last 2,048 bytes that failed starts of
+//! Spring Boot 3.3.4 with Tomcat, HikariCP 5.1 and sqlite-jdbc 3.45 wrote on Java 17, as a kubelet
+//! keeps them.
 
 use std::fmt::Write as _;
 
-use engine::last_words::{AFTERWARDS, LastWords};
+use workload::health::{AFTERWARDS, LastWords};
 
-/// Most characters that are kept of one end.
+/// The maximum number of characters kept of one termination message.
 const MAX_CHARS: usize = 512;
 
 macro_rules! tail {
@@ -19,7 +20,7 @@ fn cause(text: &str) -> LastWords {
 }
 
 #[test]
-fn root_causes_of_real_starts_are_found() {
+fn root_causes_of_recorded_startups_are_found() {
     for ((name, tail), words) in [
         (
             tail!("sqlite_not_a_database"),
@@ -60,7 +61,7 @@ fn root_causes_of_real_starts_are_found() {
             tail!("port_in_use"),
             "Web server failed to start. Port 8099 was already in use.; Action: Identify and stop the process",
         ),
-        // With Logback's %rEx{4}, which prints the root cause first: just that is cut off.
+        // With Logback's %rEx{4}, which prints the root cause first: exactly that part is cut off.
         (
             tail!("root_first_short"),
             "org.springframework.beans.BeanInstantiationException: Failed to instantiate [demo.Storage]: Constructor threw exception",
@@ -93,7 +94,7 @@ fn failure_analysis_keeps_reason_and_action() {
         let LastWords::Cause(found) = LastWords::read(tail) else { panic!("{name}") };
         assert!(found.ends_with(reason), "{name}: {found}");
     }
-    // A description that is longer than what is kept of it, or whose beginning the kubelet cut off.
+    // A description longer than what is kept of it, or whose beginning the kubelet cut off.
     let long = format!(
         "Description:\n\nBegins so.\n{}\nReason: ends so.\n\nAction:\n\nDo this.\n",
         "x".repeat(2000)
@@ -108,7 +109,7 @@ fn failure_analysis_keeps_reason_and_action() {
 }
 
 #[test]
-fn frames_alone_are_no_cause() {
+fn stack_frames_alone_are_no_cause() {
     for (name, tail) in [tail!("yaml_broken"), tail!("root_first")] {
         assert_eq!(LastWords::read(tail), LastWords::Nothing, "{name}");
     }
@@ -127,7 +128,7 @@ fn a_log_without_errors_gives_its_last_line() {
 }
 
 #[test]
-fn other_shapes_of_an_end_are_read() {
+fn other_termination_formats_are_read() {
     let log = |level: &str, message: &str| {
         format!(
             "2026-11-21T09:16:26.410Z {level:>5} 951 --- [logpilot-server] [main] o.s.boot.SpringApplication : {message}\n"
@@ -135,7 +136,7 @@ fn other_shapes_of_an_end_are_read() {
     };
     let trace = "a.OuterException: outer\n\tat a.B.c(B.java:1)\nCaused by: a.InnerException: inner\n\tat a.D.e(D.java:2)\n\t... 3 more\n";
     for (text, words) in [
-        // Programs that are no Java: their last words are the cause, as before.
+        // Programs not written in Java: their last output is the cause.
         ("boom: could not open database\n".to_owned(), "boom: could not open database"),
         ("error: nothing was restored:\n  no such backup\n".to_owned(), "error: nothing was restored: no such backup"),
         // JVMs that do not start.
@@ -170,21 +171,21 @@ fn other_shapes_of_an_end_are_read() {
                 .to_owned(),
             "Exception in thread \"main\" java.lang.UnsupportedClassVersionError: a/B has been compiled by a more recent version",
         ),
-        // The last exception, not one that was survived before it.
+        // The last exception, not an earlier one that the process survived.
         (format!("{trace}{}", "b.LastError: last\n\tat b.C.d(C.java:3)\n"), "b.LastError: last"),
-        // An error after the exception belongs to the end too.
+        // An error after the exception is also part of the termination message.
         (
             format!("{trace}{}{}", log("INFO", "goes on"), log("ERROR", "gives up")),
             "a.InnerException: inner; afterwards: gives up",
         ),
         (format!("{}{trace}", log("ERROR", "Application run failed\n")), "a.InnerException: inner"),
-        // A message of several lines, and one without any.
+        // A message of several lines, and an exception without a message.
         (
             "Caused by: a.B$CException: first\n  second\n\tat a.D.e(D.java:2)\n".to_owned(),
             "a.B$CException: first   second",
         ),
         ("Caused by: java.lang.NullPointerException\n\tat a.D.e(D.java:2)\n".to_owned(), "java.lang.NullPointerException"),
-        // What an exception suppresses did not end anything.
+        // A suppressed exception did not terminate the process.
         (
             format!("{trace}\tSuppressed: a.OtherException: other\n\t\tat a.D.e(D.java:2)\n\tCaused by: a.ThirdException: third\n"),
             "a.InnerException: inner",
@@ -201,7 +202,7 @@ fn other_shapes_of_an_end_are_read() {
             "a.InnerException: inner",
         ),
         ("\tat a.D.e(D.java:2)\nWrapped by: a.OuterException: outer: inner\n\tat a.B.c(B.java:1)\n".to_owned(), "a.OuterException: outer: inner"),
-        // Before Spring has its configuration.
+        // Failures before Spring has read its configuration.
         (
             "09:16:41.086 [main] ERROR org.springframework.boot.SpringApplication -- Application run failed\n".to_owned(),
             "Application run failed",
@@ -212,7 +213,7 @@ fn other_shapes_of_an_end_are_read() {
     }
 }
 
-/// The last 2,048 bytes, as a kubelet keeps them.
+/// Returns the last 2,048 bytes, as a kubelet keeps them.
 fn kept(text: &str) -> &str {
     let start =
         (text.len().saturating_sub(2048)..=text.len()).find(|start| text.is_char_boundary(*start)).unwrap();
@@ -241,7 +242,7 @@ fn trace(exceptions: &[&str]) -> String {
 const NOT_A_DATABASE: &str = "org.sqlite.SQLiteException: [SQLITE_NOTADB] File opened that is not a database file (file is not a database)";
 
 #[test]
-fn a_crash_of_the_jvm_names_signal_and_frame() {
+fn a_jvm_crash_names_signal_and_frame() {
     let header = |signal: &str, frame: &str| {
         format!(
             "{}#\n# A fatal error has been detected by the Java Runtime Environment:\n#\n#  {signal}\n#\n# JRE version: OpenJDK \
@@ -281,7 +282,7 @@ fn a_crash_of_the_jvm_names_signal_and_frame() {
 }
 
 #[test]
-fn an_error_after_the_cause_does_not_replace_it() {
+fn a_later_error_does_not_replace_the_cause() {
     let failed = log("ERROR", "Exception during pool initialization.");
     let chain = trace(&["a.PoolException: Failed to initialize pool", NOT_A_DATABASE]);
     for (after, words) in [
@@ -301,7 +302,7 @@ fn an_error_after_the_cause_does_not_replace_it() {
 }
 
 #[test]
-fn what_was_handled_is_no_cause() {
+fn handled_errors_are_no_cause() {
     let handled = log("WARN", "cannot reach the collector")
         + &trace(&["java.net.ConnectException: Connection refused"]);
     let goes_on = log("INFO", "Tomcat started on port 8080");
@@ -311,12 +312,13 @@ fn what_was_handled_is_no_cause() {
             format!("{handled}{goes_on}{}", log("ERROR", "the schema is newer than the server")),
             cause("the schema is newer than the server"),
         ),
-        // The cause came before it.
+        // The cause was logged earlier.
         (
             format!("{}{}{handled}{goes_on}", log("ERROR", "failed"), trace(&[NOT_A_DATABASE])),
             cause(NOT_A_DATABASE),
         ),
-        // Nothing follows it, so it may well be the end; and a thread that did not catch it.
+        // Nothing follows it, so it may be the cause of the termination; the same for an exception
+        // that a thread did not catch.
         (handled.clone(), cause("java.net.ConnectException: Connection refused")),
         (
             format!(
@@ -339,7 +341,7 @@ fn what_was_handled_is_no_cause() {
 }
 
 #[test]
-fn an_exception_without_a_path_keeps_the_one_around_it() {
+fn an_exception_without_path_keeps_its_wrapper() {
     let space = "java.io.IOException: No space left on device";
     let around = "a.WebServerException: Unable to create tempDir. java.io.tmpdir is set to /tmp";
     let chain = format!("{}Caused by: {}", trace(&[around]), trace(&[space]));
@@ -349,7 +351,7 @@ fn an_exception_without_a_path_keeps_the_one_around_it() {
 }
 
 #[test]
-fn logs_in_json_are_read_like_plain_ones() {
+fn json_logs_are_read_like_plain_text() {
     let stack = trace(&["a.PoolException: outer \"quoted\"", NOT_A_DATABASE]);
     let stack = serde_json::to_string(&stack).unwrap();
     let message = "Application run failed";
@@ -369,7 +371,7 @@ fn logs_in_json_are_read_like_plain_ones() {
         format!(
             r#"{{"version":"1.1","short_message":"{message}","timestamp":1763716586.410,"level":3,"_level_name":"ERROR","full_message":{stack}}}"#
         ),
-        // Logback's own.
+        // Logback's own format.
         format!(
             r#"{{"sequenceNumber":9,"timestamp":1763716586410,"nanoseconds":410000000,"level":"ERROR","threadName":"main","loggerName":"o.s.SpringApplication","context":{{"name":"default"}},"mdc":{{}},"message":"{message}","throwable":{{"className":"a.PoolException","message":"outer","stepArray":[{{"className":"a.B","methodName":"c","fileName":"B.java","lineNumber":1}}],"cause":{{"className":"org.sqlite.SQLiteException","message":"[SQLITE_NOTADB] File opened that is not a database file (file is not a database)","commonFramesCount":3,"stepArray":[{{"className":"a.D","methodName":"e","fileName":"D.java","lineNumber":2}}]}}}}}}"#
         ),
@@ -377,7 +379,7 @@ fn logs_in_json_are_read_like_plain_ones() {
     for line in &lines {
         let text = format!("{info}\n").repeat(20) + line + "\n";
         assert_eq!(LastWords::read(kept(&text)), cause(NOT_A_DATABASE), "{line}");
-        // The kubelet's cut within the line, up to the root cause: never the JSON itself.
+        // The kubelet cut within the line, up to the root cause: the raw JSON is never reported.
         let root = line.find("\"className\":\"org.sqlite").or(line.find("org.sqlite")).unwrap();
         for start in (0..root).filter(|start| line.is_char_boundary(*start)) {
             let tail = format!("{}\n", &line[start..]);
@@ -392,7 +394,7 @@ fn logs_in_json_are_read_like_plain_ones() {
     assert_eq!(LastWords::read(&of("ERROR", "gives up")), cause("gives up"));
     assert_eq!(LastWords::read(&of("WARN", "closing")), LastWords::LogLine("closing".into()));
     assert_eq!(LastWords::read(&of("fatal", "gives up")), cause("gives up"));
-    // An object that is no log line stays as it is.
+    // A JSON object that is not a log line stays unchanged.
     assert_eq!(LastWords::read("{\"a\":1}\n"), cause("{\"a\":1}"));
     let analysis = r#"{"level":"ERROR","message":"\n\n***\nAPPLICATION FAILED TO START\n***\n\nDescription:\n\nPort 8080 was already in use.\n\nAction:\n\nStop the other.\n"}"#;
     let LastWords::Cause(found) = LastWords::read(analysis) else { panic!("{analysis}") };
@@ -400,7 +402,7 @@ fn logs_in_json_are_read_like_plain_ones() {
 }
 
 #[test]
-fn usual_failures_keep_their_words() {
+fn common_failures_keep_their_messages() {
     let main =
         |text: &str| format!("{}Exception in thread \"main\" {}", log("INFO", "a").repeat(3), trace(&[text]));
     let failed =
@@ -426,7 +428,7 @@ fn usual_failures_keep_their_words() {
 }
 
 #[test]
-fn every_cut_of_a_trace_gives_a_cause_or_nothing() {
+fn every_truncated_trace_gives_cause_or_nothing() {
     let mut text = String::from("Application run failed\n\n");
     for (depth, cause) in [
         "a.b.OuterException: outer one",

@@ -13,12 +13,12 @@ use crate::{
 /// Fields that change nothing in the plan by design.
 const ELSEWHERE: &[&str] = &["operation.paused", "components.*.env[].valueFrom.fieldRef.apiVersion"];
 
-/// Everything a user can see of a spec before it runs.
+/// Returns everything that a user can see of a spec before it runs.
 fn seen(spec: &str) -> String {
     let cluster = cluster(spec);
     let plan =
         plan(&cluster, &Facts { config_checks: config_check::all_pending(&cluster), ..Facts::default() });
-    // Bodies one by one: a plan itself prints names only.
+    // Bodies are printed one by one, because a plan itself prints only names.
     let bodies: Vec<_> =
         plan.objects.iter().map(|it| (it.to_string(), &it.body, it.replicas, it.held)).collect();
     format!("{bodies:?} {:?} {:?}", warnings(&cluster), effective::of(&cluster, &plan).environment)

@@ -1,4 +1,4 @@
-//! Limits of the namespace.
+//! The limits of the namespace: LimitRange and ResourceQuota.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn nothing_is_limited_unless_asked_for() {
 }
 
 #[test]
-fn an_empty_block_gives_a_container_what_a_server_gets() {
+fn empty_limits_default_to_the_server_resources() {
     let plan = planned("{ limits: { defaults: {} } }");
     assert_eq!(
         object(&plan, "LimitRange", "logpilot").body["spec"]["limits"],
@@ -24,14 +24,14 @@ fn an_empty_block_gives_a_container_what_a_server_gets() {
 }
 
 #[test]
-fn a_limit_without_a_request_is_its_request_as_the_api_server_would_write_it() {
+fn a_limit_without_request_becomes_the_request() {
     let plan = planned("{ limits: { defaults: { limits: { ephemeral-storage: 1Gi } } } }");
     let item = &object(&plan, "LimitRange", "logpilot").body["spec"]["limits"][0];
     assert_eq!(item["defaultRequest"]["ephemeral-storage"], "1Gi");
 }
 
 #[test]
-fn a_quota_bounds_what_was_named_and_nothing_else() {
+fn a_quota_bounds_only_the_named_resources() {
     let spec = "{ limits: { quota: { pods: 20, requests: { cpu: 4, ephemeral-storage: 5Gi }, limits: { memory: 16Gi }, persistentVolumeClaims: 3, storage: 50Gi } } }";
     assert_eq!(
         object(&planned(spec), "ResourceQuota", "logpilot").body["spec"]["hard"],
@@ -49,7 +49,7 @@ fn a_default_request_above_its_limit_is_refused() {
 }
 
 #[test]
-fn a_quota_that_is_too_small_says_what_is_needed() {
+fn a_small_quota_reports_the_required_amount() {
     let spec = "{ components: { all: { replicas: 1 }, rest: { autoscaling: { maxReplicas: 4 } } }, limits: { quota: { pods: 6, requests: { cpu: 1 }, limits: { memory: 2Gi } } } }";
     let told = crate::logpilot::warnings::warnings(&cluster(spec));
     let told = told.iter().find(|problem| problem.reason == "QuotaTooSmall").expect("a warning");
@@ -62,7 +62,7 @@ fn a_quota_that_is_too_small_says_what_is_needed() {
     assert!(!told.message.contains("requests.cpu"));
 }
 
-/// Requests and limits of the disk that a pod's only container states.
+/// Returns the ephemeral-storage request and limit of a pod's only container.
 fn disk(pod: &Value) -> (Value, Value) {
     let resources = &pod["containers"][0]["resources"];
     (resources["requests"]["ephemeral-storage"].clone(), resources["limits"]["ephemeral-storage"].clone())
@@ -128,7 +128,7 @@ fn disks(spec: &str) -> Vec<(String, String)> {
     "2Gi/2048Mi",
     "1024Mi/10560Mi"
 )]
-fn the_namespace_s_limits_leave_our_pods_their_disk(
+fn namespace_limits_keep_ephemeral_storage_requests(
     #[case] spec: &str,
     #[case] server: &str,
     #[case] copy: &str,
@@ -141,7 +141,7 @@ fn the_namespace_s_limits_leave_our_pods_their_disk(
 }
 
 #[test]
-fn a_restore_and_a_trial_state_their_disk() {
+fn restore_and_check_pods_request_ephemeral_storage() {
     let limits = "limits: { defaults: { limits: { ephemeral-storage: 100Mi } } }";
     let restore = "restore: { requestId: a, from: logpilot-20260102T030001.000Z.db }";
     let found = disks(&format!("{{ backup: {{}}, {restore}, {limits} }}"));
@@ -155,7 +155,7 @@ fn a_restore_and_a_trial_state_their_disk() {
 }
 
 #[test]
-fn a_quota_counts_the_pod_that_backs_up() {
+fn a_quota_counts_the_backup_pod() {
     let told = |backup: &str| {
         let spec = format!(
             "{{ components: {{ all: {{ replicas: 1 }} }}, {backup} limits: {{ quota: {{ pods: 2, persistentVolumeClaims: 1 }} }} }}"
@@ -180,7 +180,7 @@ fn a_quota_counts_the_pod_that_backs_up() {
 #[case::policy(
     "{ namespace: { deletionPolicy: Delete }, storage: { volume: { deletionPolicy: Delete } } }", &[], &["`namespace.deletionPolicy: Delete`"]
 )]
-fn settings_of_an_existing_namespace_are_named(
+fn existing_namespace_settings_are_named(
     #[case] spec: &str,
     #[case] there: &[(&str, &str)],
     #[case] named: &[&str],

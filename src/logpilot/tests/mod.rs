@@ -1,4 +1,4 @@
-//! From a resource to its plan, without a cluster.
+//! From a resource to its plan, without a Kubernetes cluster.
 
 mod backups;
 mod config;
@@ -37,12 +37,7 @@ mod warnings;
 
 use serde_json::{Value, json};
 
-use super::{
-    facts::Facts,
-    model::Cluster,
-    plan::plan,
-    validate::{Violation, validate},
-};
+use super::{facts::Facts, model::Cluster, plan::plan, validate::validate};
 use crate::{
     api::LogPilotCluster,
     engine::{
@@ -50,14 +45,15 @@ use crate::{
         resource::ResourceRef,
     },
     kinds::LOGPILOT_CLUSTER,
+    workload::resolve::Violation,
 };
 
-/// The name of every resource of these tests.
+/// The reference of the resource in all of these tests.
 fn named() -> ResourceRef {
     ResourceRef::new(&LOGPILOT_CLUSTER, None, "logpilot")
 }
 
-/// A resource named `logpilot` with this spec, and an image where none is given.
+/// A resource named `logpilot` with this spec, and with a default image if the spec has none.
 fn resource(spec: &str) -> LogPilotCluster {
     let spec: Value = serde_yaml::from_str(spec).expect("the test's YAML");
     resource_of(spec)
@@ -94,7 +90,7 @@ fn planned(spec: &str) -> Plan {
     plan(&cluster(spec), &Facts::default())
 }
 
-/// The object of a kind and name.
+/// Returns the object of a kind and name.
 #[track_caller]
 fn object<'a>(plan: &'a Plan, kind: &str, name: &str) -> &'a Planned {
     find(plan, kind, name).unwrap_or_else(|| panic!("no {kind} {name} in the plan"))
@@ -104,7 +100,7 @@ fn find<'a>(plan: &'a Plan, kind: &str, name: &str) -> Option<&'a Planned> {
     plan.objects.iter().find(|planned| planned.kind.kind == kind && planned.key.name == name)
 }
 
-/// `Kind name` of every object of a kind.
+/// Returns `Kind name` of every object of a kind.
 fn names(plan: &Plan, kind: &str) -> Vec<String> {
     plan.objects
         .iter()
@@ -113,7 +109,7 @@ fn names(plan: &Plan, kind: &str) -> Vec<String> {
         .collect()
 }
 
-/// Lays one JSON object over another.
+/// Merges one JSON object over another.
 fn lay_over(base: &mut Value, over: &Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {

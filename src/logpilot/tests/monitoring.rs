@@ -1,4 +1,4 @@
-//! What is watched, and by whom.
+//! Which metrics are collected, and by which monitoring.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -20,7 +20,7 @@ fn dashboards(spec: &str) -> Vec<(String, Value)> {
 }
 
 #[test]
-fn objectives_are_recorded_and_their_budgets_watched() {
+fn objectives_have_recording_rules_and_budget_alerts() {
     let plan = planned(
         "{ monitoring: { slo: { rest: { availabilityPercent: 99.5 }, grpc: { latencyMilliseconds: 1000 } } } }",
     );
@@ -31,7 +31,7 @@ fn objectives_are_recorded_and_their_budgets_watched() {
 }
 
 #[test]
-fn dashboards_show_what_there_is() {
+fn dashboards_show_only_existing_components() {
     let mut text = String::new();
     for (file, model) in dashboards(EVERYTHING) {
         writeln!(text, "{file}: {} ({})", model["title"], model["uid"]).expect("to memory");
@@ -54,9 +54,10 @@ fn dashboards_show_what_there_is() {
     });
 }
 
-/// Wrapped in `dashboard`, file provisioning says that the title is empty; a label of another type or value is not found.
+/// Wrapped in `dashboard`, file provisioning says that the title is empty; a label of another type
+/// or value is not found.
 #[test]
-fn grafana_loads_the_dashboards_as_they_are() {
+fn grafana_loads_the_dashboards_unchanged() {
     let plan = planned(EVERYTHING);
     let maps: Vec<_> = plan.objects.iter().filter(|it| it.key.name.contains("-dashboard-")).collect();
     let names: Vec<_> = maps.iter().map(|it| it.key.name.as_str()).collect();
@@ -93,7 +94,7 @@ fn grafana_loads_the_dashboards_as_they_are() {
 }
 
 #[test]
-fn only_what_is_served_is_watched() {
+fn only_served_components_are_monitored() {
     let text = |spec: &str| {
         let plan = planned(spec);
         plan.objects.iter().map(|it| it.body.to_string()).collect::<String>()
@@ -110,7 +111,7 @@ fn only_what_is_served_is_watched() {
 }
 
 #[test]
-fn missing_metrics_are_told_only_where_they_were_asked_for() {
+fn missing_metrics_are_reported_only_where_requested() {
     let told = |spec: &str| {
         object(&planned(spec), "PrometheusRule", "logpilot")
             .body
@@ -125,7 +126,7 @@ fn missing_metrics_are_told_only_where_they_were_asked_for() {
 }
 
 #[test]
-fn a_users_pod_annotation_wins_over_ours() {
+fn user_pod_annotations_override_ours() {
     let spec = "{ components: { all: { podAnnotations: { prometheus.io/path: /mine } } }, monitoring: { scrapeAnnotations: {} } }";
     let plan = planned(spec);
     let annotations =
@@ -135,7 +136,8 @@ fn a_users_pod_annotation_wins_over_ours() {
     assert_eq!(annotations["prometheus.io/scrape"], "true");
 }
 
-/// A monitor that reads a file, sends a credential or rewrites labels could take or fake what is another tenant's.
+/// A monitor that reads a file, sends a credential or rewrites labels could read or forge another
+/// tenant's data.
 #[test]
 fn monitors_have_a_fixed_shape() {
     for (block, kind, list) in [
@@ -155,7 +157,7 @@ fn monitors_have_a_fixed_shape() {
 }
 
 #[test]
-fn what_users_add_to_alerts_never_becomes_a_template_or_replaces_ours() {
+fn user_alert_texts_never_become_templates() {
     let of = |rules: &str| format!("{{ monitoring: {{ rules: {{ {rules} }} }} }}");
     for rules in [
         "alertLabels: { a: '{{ .External }}' }",

@@ -1,4 +1,4 @@
-//! Who may talk to the servers.
+//! Who may connect to the servers.
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn rules(spec: &str, component: &str) -> Vec<String> {
 const INGRESS: &str = "components: { all: {}, rest: {} }, exposure: { ingress: { className: nginx, rules: [{ host: a.b, component: rest }] } }";
 
 #[test]
-fn anyone_reaches_what_is_served_and_the_monitoring_the_metrics() {
+fn clients_reach_ports_and_monitoring_reaches_metrics() {
     let three = "{ components: { all: {}, rest: {}, grpc: {} } }";
     assert_eq!(rules(three, "all"), [" -> 8080,50051", "monitoring -> 8081"]);
     assert_eq!(rules(three, "rest"), [" -> 8080", "monitoring -> 8081"]);
@@ -41,7 +41,7 @@ fn anyone_reaches_what_is_served_and_the_monitoring_the_metrics() {
 }
 
 #[test]
-fn the_system_namespace_is_where_the_monitoring_is() {
+fn metrics_are_allowed_from_the_monitoring_namespace() {
     let spec = "{ systemNamespace: { name: logs-system } }";
     assert_eq!(rules(spec, "all"), [" -> 8080,50051", "logs-system -> 8081"]);
     let spec = "{ systemNamespace: { name: a }, networkPolicy: { monitoring: { namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: prometheus } } } } }";
@@ -49,7 +49,7 @@ fn the_system_namespace_is_where_the_monitoring_is() {
 }
 
 #[test]
-fn nobody_means_nobody_but_the_ingress_controller_of_an_exposed_component() {
+fn no_clients_still_admits_the_ingress_controller() {
     assert_eq!(rules("{ networkPolicy: { clients: [] } }", "all"), ["monitoring -> 8081"]);
     let spec = format!("{{ networkPolicy: {{ clients: [] }}, {INGRESS} }}");
     assert_eq!(rules(&spec, "all"), ["monitoring -> 8081"]);
@@ -60,7 +60,7 @@ fn nobody_means_nobody_but_the_ingress_controller_of_an_exposed_component() {
 }
 
 #[test]
-fn the_way_out_is_dns_and_what_was_asked_for() {
+fn egress_allows_dns_and_the_requested_peers() {
     let plan = planned(
         "{ networkPolicy: { egress: [{ to: [{ cidr: 10.0.0.0/8, except: [10.1.0.0/16] }, { podSelector: {} }], ports: [{ port: 443, endPort: 445 }] }] } }",
     );
@@ -78,12 +78,12 @@ fn the_way_out_is_dns_and_what_was_asked_for() {
 }
 
 #[test]
-fn turned_off_there_is_none() {
+fn disabled_policies_are_not_planned() {
     assert_eq!(names(&planned("{ networkPolicy: { enabled: false } }"), "NetworkPolicy"), [""; 0]);
 }
 
 #[test]
-fn a_peer_of_an_older_object_that_says_nothing_is_refused() {
+fn an_empty_stored_peer_is_refused() {
     let found = violations(
         "{ networkPolicy: { clients: [{}], egress: [{ to: [{ cidr: 10.0.0.0/8, podSelector: {} }] }] } }",
     );

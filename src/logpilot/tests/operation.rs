@@ -1,4 +1,4 @@
-//! Stopping, starting, restarting, and what holds a rollout.
+//! Stop, start, restart, and what blocks a rollout.
 
 use super::*;
 use crate::{
@@ -6,10 +6,11 @@ use crate::{
     engine::{cache::ObjectCache, child::Child, plan::Replicas},
     kinds::Managed,
     logpilot::{
-        facts::{ApiKeyFact, Missing, ResolvedReferences},
+        facts::ApiKeyFact,
         replicas::{Remembered, remembered},
         validate::validate,
     },
+    workload::references::{Missing, ResolvedReferences},
 };
 use k8s_openapi::api::apps::v1::Deployment;
 
@@ -21,7 +22,7 @@ fn stopped() -> String {
 }
 
 #[test]
-fn a_stopped_cluster_keeps_everything_but_pods_and_what_makes_or_guards_them() {
+fn a_stopped_cluster_keeps_data_and_config() {
     let (before, after) = (planned(&format!("{{ {SCALED} }}")), planned(&stopped()));
     for name in ["logpilot-all", "logpilot-rest"] {
         let deployment = object(&after, "Deployment", name);
@@ -59,7 +60,7 @@ fn missing(optional: bool) -> ResolvedReferences {
 }
 
 #[test]
-fn a_missing_reference_holds_its_component_alone_and_an_optional_one_nothing() {
+fn a_missing_reference_holds_only_its_component() {
     let held = |optional| {
         let facts =
             Facts { references: [("logpilot-all".to_owned(), missing(optional))].into(), ..Facts::default() };
@@ -75,7 +76,7 @@ fn annotations(plan: &Plan, name: &str) -> Value {
 }
 
 #[test]
-fn the_hash_of_what_variables_refer_to_is_in_the_pods_that_use_it() {
+fn pods_carry_the_hash_of_referenced_env() {
     let facts = Facts { references: [("logpilot-all".to_owned(), missing(true))].into(), ..Facts::default() };
     let plan = plan(&cluster(&format!("{{ {SCALED} }}")), &facts);
     assert_eq!(annotations(&plan, "logpilot-all")["logpilot.io/references-hash"], "0123456789abcdef");
@@ -83,7 +84,7 @@ fn the_hash_of_what_variables_refer_to_is_in_the_pods_that_use_it() {
 }
 
 #[test]
-fn a_restart_reaches_the_pods_and_outlives_its_annotation() {
+fn a_restart_token_outlives_its_annotation() {
     let mut cr = resource(&format!("{{ {SCALED} }}"));
     cr.metadata.annotations = Some([("logpilot.io/restart-rest".to_owned(), "now".to_owned())].into());
     let asked = plan(&validate(&cr).expect("valid"), &Facts::default());
@@ -96,7 +97,8 @@ fn a_restart_reaches_the_pods_and_outlives_its_annotation() {
     assert_eq!(annotations(&later, "logpilot-rest")["logpilot.io/restart"], token.as_str());
 }
 
-/// What is remembered with so many live pods of `rest` (`None`: no Deployment), and this in the status.
+/// The remembered state with this many live pods of `rest` (`None`: no Deployment) and this
+/// component status.
 fn seen(spec: &str, live: Option<i64>, told: &ComponentStatus) -> Remembered {
     let world = ObjectCache::default();
     if let Some(replicas) = live {
@@ -112,7 +114,7 @@ fn seen(spec: &str, live: Option<i64>, told: &ComponentStatus) -> Remembered {
 }
 
 #[test]
-fn as_many_pods_come_back_as_there_were() {
+fn a_restart_restores_the_previous_replica_count() {
     let running = format!("{{ {SCALED} }}");
     let status = |desired, replicas_before_stop| ComponentStatus {
         name: "rest".into(),
@@ -133,13 +135,13 @@ fn as_many_pods_come_back_as_there_were() {
     assert_eq!((kept(&found), comes_back(&found)), (Some(5), Some(5)));
     let found = seen(&running, Some(5), &status(5, Some(5)));
     assert_eq!((kept(&found), comes_back(&found)), (None, None));
-    // Its Deployment was deleted meanwhile; and nothing at all is known.
+    // The Deployment was deleted in the meantime; and nothing at all is known.
     assert_eq!(comes_back(&seen(&running, None, &status(0, Some(5)))), Some(5));
     assert_eq!(comes_back(&seen(&running, Some(0), &status(0, None))), None);
 }
 
 #[test]
-fn a_number_outside_the_autoscaler_s_bounds_comes_back_inside() {
+fn replicas_are_clamped_to_the_autoscaler_bounds() {
     let facts = Facts { last_replicas: [("logpilot-rest".to_owned(), 40)].into(), ..Facts::default() };
     let plan = plan(&cluster(&format!("{{ {SCALED} }}")), &facts);
     assert_eq!(object(&plan, "Deployment", "logpilot-rest").replicas, Replicas::Autoscaled { initial: 6 });

@@ -1,16 +1,17 @@
-//! One row for each rule of a field that a patch could get past: what the patch says, and what answers it.
+//! One row for each field rule that a patch could bypass: the patch, and the answer.
 
 use super::*;
 
 enum Answer {
-    /// Refused, at this path below the patch, with these words.
+    /// Refused, at this path below the patch, with this message.
     No(&'static str, &'static str),
-    /// Taken: the power of whoever writes patches.
+    /// Accepted: within the power of a user who writes patches.
     Yes,
 }
 use Answer::{No, Yes};
 
-/// The field whose rule it is, the spec around it, kind and name of the object, the patch, and the answer.
+/// The field whose rule it is, the spec around it, kind and name of the object, the patch, and the
+/// answer.
 type Rule = (&'static str, &'static str, &'static str, &'static str, &'static str, Answer);
 
 /// A pod's fields, and the path below its patch.
@@ -67,7 +68,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("lifecycle: null"),
-        No(of_server!("lifecycle.preStop"), "sleep of 5 s"),
+        No(of_server!("lifecycle.preStop"), "at least 5 s"),
     ),
     (
         "preStop",
@@ -75,7 +76,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("lifecycle: { preStop: null }"),
-        No(of_server!("lifecycle.preStop"), "sleep of 5 s"),
+        No(of_server!("lifecycle.preStop"), "at least 5 s"),
     ),
     (
         "preStop",
@@ -83,7 +84,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("lifecycle: { preStop: { sleep: { seconds: 1 } } }"),
-        No(of_server!("lifecycle.preStop"), "sleep of 5 s"),
+        No(of_server!("lifecycle.preStop"), "at least 5 s"),
     ),
     (
         "preStop",
@@ -91,7 +92,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("lifecycle: { preStop: { sleep: null, exec: { command: ['true'] } } }"),
-        No(of_server!("lifecycle.preStop"), "sleep of 5 s"),
+        No(of_server!("lifecycle.preStop"), "at least 5 s"),
     ),
     (
         "preStop",
@@ -115,7 +116,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         pod!("restartPolicy: Never"),
-        No(at!("restartPolicy"), "has to stay"),
+        No(at!("restartPolicy"), "may not be changed"),
     ),
     // ---- probes
     (
@@ -156,7 +157,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("readinessProbe: { tcpSocket: { port: http } }"),
-        No(of_server!("readinessProbe.tcpSocket"), "asks in one way"),
+        No(of_server!("readinessProbe.tcpSocket"), "only one handler"),
     ),
     (
         "probes.readiness.path",
@@ -283,7 +284,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         pod!("securityContext: { runAsUser: 1000 }"),
-        No(at!("securityContext"), "of the other pods of claim 'logpilot-data'"),
+        No(at!("securityContext"), "as the other pods of PVC 'logpilot-data'"),
     ),
     (
         "securityContext",
@@ -291,7 +292,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         server!("securityContext: { runAsUser: 1000 }"),
-        No(at!("securityContext"), "of the other pods of claim"),
+        No(at!("securityContext"), "as the other pods of PVC"),
     ),
     (
         "securityContext",
@@ -299,7 +300,7 @@ const RULES: &[Rule] = &[
         "Deployment",
         ALL,
         pod!("securityContext: { fsGroup: 1000 }"),
-        No(at!("securityContext"), "of the other pods of claim"),
+        No(at!("securityContext"), "as the other pods of PVC"),
     ),
     ("securityContext", "", "Deployment", ALL, pod!("securityContext: { runAsUser: 1000 }"), Yes),
     ("serviceAccount", "", "Deployment", ALL, pod!("serviceAccountName: other"), Yes),
@@ -504,7 +505,7 @@ const RULES: &[Rule] = &[
         "Ingress",
         "logpilot",
         "{ spec: { defaultBackend: { service: { name: a, port: { number: 1 } } } } }",
-        No("spec.defaultBackend", "every host"),
+        No("spec.defaultBackend", "all hosts"),
     ),
     (
         "exposure.ingress.rules",
@@ -605,7 +606,7 @@ const RULES: &[Rule] = &[
         "{ spec: { podMetricsEndpoints: [] } }",
         No("spec.podMetricsEndpoints", "`monitoring.podMonitor`"),
     ),
-    // ---- what no object of the kind has: the API server would refuse it when it is applied
+    // ---- fields that the kind does not have: the API server would reject the apply
     ("(schema)", "", "Deployment", ALL, "{ spec: { foo: 1 } }", No("spec.foo", "unknown field")),
     (
         "(schema)",
@@ -668,9 +669,10 @@ const RULES: &[Rule] = &[
     ),
 ];
 
-/// Every row by a strategic patch. Lists of the other types come as a whole, and end in the same judge.
+/// Each row is tried as a strategic patch. Lists of the other patch types replace the whole list
+/// and reach the same judge.
 #[test]
-fn patches_keep_the_rules_of_the_fields() {
+fn patches_obey_the_rules_of_fields() {
     let mut wrong = Vec::new();
     for (field, around, kind, name, patch, answer) in RULES {
         let separator = if around.is_empty() { "" } else { ", " };
@@ -688,7 +690,7 @@ fn patches_keep_the_rules_of_the_fields() {
         if !right {
             wrong.push(format!("{field}: {kind} {patch}\n    {found:?}"));
         }
-        // A row about an object that is not there would hold nothing.
+        // A row about an object that does not exist would test nothing.
         let facts = Facts { restore: crate::logpilot::facts::RestoreJob::None, ..Facts::default() };
         let bare = format!("{{ {around} }}");
         let there = find(&plan(&cluster(&bare), &facts), kind, name).is_some();
@@ -699,9 +701,9 @@ fn patches_keep_the_rules_of_the_fields() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), RULES.len(), wrong.join("\n"));
 }
 
-/// One patch makes both pods differ from what was planned, and from one another they do not differ.
+/// One patch changes both pods in the same way, so they do not differ from each other.
 #[test]
-fn one_identity_by_patches_of_all_is_taken() {
+fn one_identity_patched_everywhere_is_accepted() {
     let one = |name: &str| {
         format!(
             "{{ target: {{ kind: Deployment, name: {name} }}, patch: {} }}",

@@ -1,4 +1,4 @@
-//! The escape hatch: what a patch may reach, and what it may not.
+//! The escape hatch: what a patch may change, and what it may not.
 
 use rstest::rstest;
 
@@ -10,7 +10,7 @@ fn spec(kind: &str, name: &str, patch: &str) -> String {
 }
 
 #[test]
-fn patches_are_laid_over_the_object_in_their_order() {
+fn patches_apply_in_their_order() {
     let plan = planned(
         "
 patches:
@@ -30,7 +30,7 @@ patches:
     assert_eq!(pod["containers"].as_array().map(Vec::len), Some(if name == "logpilot" { 1 } else { 2 }));
 }
 
-/// Where the container's name is not what this file believes it to be.
+/// If the container's name is not the one that this file assumes.
 fn container() -> String {
     let plan = planned("{}");
     let body = &object(&plan, "Deployment", "logpilot-all").body;
@@ -38,7 +38,7 @@ fn container() -> String {
 }
 
 #[test]
-fn a_patch_for_nothing_is_told() {
+fn a_patch_without_target_is_reported() {
     let cluster = cluster(&spec("Deployment", "logpilot-rest", "{ spec: { paused: true } }"));
     let plan = plan(&cluster, &Facts::default());
     let told = unmatched(&cluster, &plan);
@@ -51,14 +51,14 @@ fn a_patch_for_nothing_is_told() {
 }
 
 #[test]
-fn a_secret_is_out_of_reach_of_a_stored_patch_too() {
+fn a_stored_patch_cannot_change_a_secret() {
     let found = violations(&spec("Secret", "logpilot-api-key", "{ data: { api-key: eA== } }"));
     assert_eq!(found[0].path, "spec.patches[0].target.kind");
 }
 
 #[rstest]
-#[case::api_version("Deployment", "{ apiVersion: apps/v2 }", "apiVersion", "which object")]
-#[case::kind("Deployment", "{ kind: Pod }", "kind", "which object")]
+#[case::api_version("Deployment", "{ apiVersion: apps/v2 }", "apiVersion", "identifies the object")]
+#[case::kind("Deployment", "{ kind: Pod }", "kind", "identifies the object")]
 #[case::name("Deployment", "{ metadata: { name: x } }", "metadata.name", "only `labels`")]
 #[case::namespace("Deployment", "{ metadata: { namespace: x } }", "metadata.namespace", "only `labels`")]
 #[case::owner(
@@ -72,7 +72,7 @@ fn a_secret_is_out_of_reach_of_a_stored_patch_too() {
     "Deployment",
     "{ metadata: { labels: { logpilot.io/cluster: x } } }",
     "metadata.labels.logpilot.io/cluster",
-    "the operator's"
+    "belongs to the operator"
 )]
 #[case::no_labels("Deployment", "{ metadata: { labels: null } }", "metadata.labels", "removed")]
 #[case::no_metadata("Deployment", "{ metadata: null }", "metadata", "removed")]
@@ -80,7 +80,7 @@ fn a_secret_is_out_of_reach_of_a_stored_patch_too() {
     "Deployment",
     "{ metadata: { annotations: { logpilot.io/replicas: x } } }",
     "metadata.annotations.logpilot.io/replicas",
-    "the operator's"
+    "belongs to the operator"
 )]
 #[case::no_spec("Deployment", "{ spec: null }", "spec", "as a whole")]
 #[case::no_template("Deployment", "{ spec: { template: null } }", "spec.template", "as a whole")]
@@ -88,13 +88,13 @@ fn a_secret_is_out_of_reach_of_a_stored_patch_too() {
     "Deployment",
     "{ spec: { template: { metadata: { labels: { app: x } } } } }",
     "spec.template.metadata.labels.app",
-    "the operator's"
+    "belongs to the operator"
 )]
 #[case::selector(
     "Deployment",
     "{ spec: { selector: { matchLabels: { a: b } } } }",
     "spec.selector",
-    "frozen"
+    "immutable"
 )]
 #[case::replicas("Deployment", "{ spec: { replicas: 9 } }", "spec.replicas", "`autoscaling`")]
 #[case::strategy("Deployment", "{ spec: { strategy: { type: Recreate } } }", "spec.strategy", "storage")]
@@ -111,15 +111,15 @@ fn a_secret_is_out_of_reach_of_a_stored_patch_too() {
     "CronJob",
     "{ spec: { concurrencyPolicy: Allow } }",
     "spec.concurrencyPolicy",
-    "at once"
+    "at the same time"
 )]
-#[case::service_selector("Service", "{ spec: { selector: { a: b } } }", "spec.selector", "frozen")]
+#[case::service_selector("Service", "{ spec: { selector: { a: b } } }", "spec.selector", "immutable")]
 #[case::external_name("Service", "{ spec: { type: ExternalName } }", "spec.type", "`loadBalancer`")]
 #[case::external_ips(
     "Service",
     "{ spec: { externalIPs: [1.2.3.4] } }",
     "spec.externalIPs",
-    "traffic of others"
+    "traffic of other addresses"
 )]
 #[case::cluster_ip("Service", "{ spec: { clusterIP: 10.0.0.1 } }", "spec.clusterIP", "cannot be changed")]
 #[case::size(
@@ -133,21 +133,21 @@ fn a_secret_is_out_of_reach_of_a_stored_patch_too() {
     "Namespace",
     "{ metadata: { labels: { pod-security.kubernetes.io/enforce: privileged } } }",
     "metadata.labels.pod-security.kubernetes.io/enforce",
-    "the operator's"
+    "belongs to the operator"
 )]
 #[case::directive_in_merge(
     "Service",
     "{ spec: { ports: [{ port: 1, $patch: delete }] } }",
     "spec.ports[0].$patch",
-    "`type: Strategic` only"
+    "only with `type: Strategic`"
 )]
-fn what_keeps_the_cluster_together_may_not_be_patched(
+fn structural_fields_cannot_be_patched(
     #[case] kind: &str,
     #[case] patch: &str,
     #[case] path: &str,
     #[case] words: &str,
 ) {
-    // Whether or not the object is there: what is refused does not depend on it.
+    // A refusal does not depend on whether the object exists.
     for name in ["logpilot-all", "elsewhere"] {
         let found = violations(&spec(kind, name, patch));
         assert_eq!(found.len(), 1, "{found:?}");
@@ -157,7 +157,7 @@ fn what_keeps_the_cluster_together_may_not_be_patched(
 }
 
 #[test]
-fn a_patched_pod_has_to_stay_restricted_where_its_namespace_is() {
+fn a_patched_pod_must_stay_restricted() {
     let container = container();
     let patch = format!(
         "{{ spec: {{ template: {{ spec: {{ hostNetwork: true, containers: [{{ name: {container}, securityContext: {{ privileged: true }} }}] }} }} }} }}"
@@ -183,7 +183,7 @@ fn a_patched_pod_has_to_stay_restricted_where_its_namespace_is() {
 }
 
 #[test]
-fn the_key_of_the_server_cannot_be_patched_away() {
+fn patches_cannot_remove_the_server_key() {
     let container = container();
     for (type_, containers, path) in [
         ("Merge", "[{ name: other, image: 'a:1' }]".to_owned(), "containers"),
@@ -203,7 +203,7 @@ fn the_key_of_the_server_cannot_be_patched_away() {
 }
 
 #[test]
-fn a_patch_has_a_size() {
+fn the_patch_size_is_limited() {
     let text = "x".repeat(64 * 1024);
     let cr = resource_of(json!({ "patches": [{
         "target": { "kind": "Deployment", "name": "logpilot-all" }, "patch": { "metadata": { "annotations": { "a": text } } },
@@ -234,7 +234,7 @@ fn operations(kind: &str, name: &str, operations: &str) -> String {
 }
 
 #[test]
-fn operations_are_done_in_their_order() {
+fn operations_run_in_their_order() {
     let plan = planned(&operations(
         "Deployment",
         "logpilot-all",
@@ -274,8 +274,12 @@ fn operations_are_done_in_their_order() {
 )]
 #[case::no_value("[{ op: add, path: /metadata/labels/a }]", "[0]", "value")]
 #[case::null("[{ op: add, path: /metadata/labels/a, value: null }]", "[0]", "value")]
-#[case::selector("[{ op: remove, path: /spec/selector }]", "[0].path", "frozen")]
-#[case::in_the_selector("[{ op: add, path: /spec/selector/matchLabels/a, value: b }]", "[0].path", "frozen")]
+#[case::selector("[{ op: remove, path: /spec/selector }]", "[0].path", "immutable")]
+#[case::in_the_selector(
+    "[{ op: add, path: /spec/selector/matchLabels/a, value: b }]",
+    "[0].path",
+    "immutable"
+)]
 #[case::replicas_read("[{ op: test, path: /spec/replicas, value: 2 }]", "[0].path", "autoscaling")]
 #[case::replicas_moved(
     "[{ op: move, from: /spec/replicas, path: /spec/minReadySeconds }]",
@@ -284,12 +288,16 @@ fn operations_are_done_in_their_order() {
 )]
 #[case::spec("[{ op: remove, path: /spec }]", "[0].path", "as a whole")]
 #[case::template("[{ op: replace, path: /spec/template, value: {} }]", "[0].path", "as a whole")]
-#[case::labels("[{ op: add, path: /metadata/labels, value: {} }]", "[0].path", "some are the operator's")]
-#[case::our_label("[{ op: remove, path: /metadata/labels/app }]", "[0].path", "the operator's")]
+#[case::labels(
+    "[{ op: add, path: /metadata/labels, value: {} }]",
+    "[0].path",
+    "some of them belong to the operator"
+)]
+#[case::our_label("[{ op: remove, path: /metadata/labels/app }]", "[0].path", "belongs to the operator")]
 #[case::our_annotation(
     "[{ op: add, path: /spec/template/metadata/annotations/logpilot.io~1restart, value: x }]",
     "[0].path",
-    "the operator's"
+    "belongs to the operator"
 )]
 #[case::name("[{ op: replace, path: /metadata/name, value: x }]", "[0].path", "only `labels`")]
 #[case::grace(
@@ -307,9 +315,9 @@ fn operations_are_refused_with_their_index(#[case] given: &str, #[case] path: &s
     assert!(found[0].message.contains(words), "{found:?}");
 }
 
-/// Why strategic patches are not laid by the client library: see docs/decisions/0011.
+/// The reason why the client library does not apply strategic patches: see docs/decisions/0011.
 #[test]
-fn the_client_library_merges_otherwise() {
+fn the_client_library_merges_differently() {
     use k8s_openapi::{DeepMerge as _, api::core::v1::PodSpec};
     let merged = |base: Value, patch: Value| {
         let mut base: PodSpec = serde_json::from_value(base).expect("a pod");
@@ -320,7 +328,7 @@ fn the_client_library_merges_otherwise() {
         let target = crate::api::patches::PatchTarget { kind: "Pod".into(), name: "a".into() };
         let patch = crate::api::patches::ObjectPatch {
             target,
-            type_: Some(crate::api::patches::PatchType::Strategic),
+            type_: Some(crate::workload::api::patches::PatchType::Strategic),
             patch: patch.as_object().expect("an object").clone(),
             operations: None,
         };
@@ -329,11 +337,12 @@ fn the_client_library_merges_otherwise() {
         base
     };
     let base = json!({ "priorityClassName": "a", "containers": [{ "name": "a", "ports": [{ "containerPort": 1, "protocol": "TCP" }] }] });
-    // It has no way to take something away, and drops what it does not know without a word.
+    // It cannot remove fields, and silently drops fields it does not know.
     let removal = json!({ "priorityClassName": null, "containers": [{ "name": "a", "$patch": "delete" }] });
     assert_eq!(ours(base.clone(), &removal), json!({}));
     assert_eq!(merged(base.clone(), removal), base);
-    // It merges as server-side apply does, and not as kubectl's patches do: there the labels of nodes are one value.
+    // It merges as server-side apply does, and not as kubectl's patches do: there the labels of
+    // nodes are one value.
     let base = json!({ "containers": [], "nodeSelector": { "a": "b" } });
     let patch = json!({ "nodeSelector": { "c": "d" } });
     assert_eq!(ours(base.clone(), &patch)["nodeSelector"], json!({ "a": "b", "c": "d" }));

@@ -1,4 +1,4 @@
-//! What is held, and told, where two resources keep something in one place.
+//! What is blocked, and how it is reported, when two resources store something in one location.
 
 use super::*;
 use crate::{
@@ -29,7 +29,7 @@ fn held(spec: &str, facts: &Facts, kind: &str, name: &str) -> Option<&'static st
 }
 
 #[test]
-fn nothing_of_the_younger_writes_the_older_s_data() {
+fn the_younger_resource_never_writes_older_data() {
     let spec = "{ components: { all: {}, rest: {} }, backup: {}, config: { check: {} } }";
     let facts = shared("logpilot-data", DATA, true);
     let planned = plan(&cluster(spec), &facts);
@@ -48,12 +48,12 @@ fn nothing_of_the_younger_writes_the_older_s_data() {
     let own = "{ storage: { sharing: PerComponent }, components: { all: {}, rest: {} } }";
     let facts = shared("logpilot-rest-data", DATA, true);
     assert_eq!(held(own, &facts, "Deployment", "logpilot-rest"), Some(reasons::DATA_VOLUME_SHARED));
-    assert_eq!(held(own, &facts, "Deployment", "logpilot-all"), None, "its data is its own");
+    assert_eq!(held(own, &facts, "Deployment", "logpilot-all"), None, "its data is separate");
 }
 
-/// What names no resource is removed only where nobody else writes.
+/// A backup that names no resource is removed only if no other resource writes there.
 #[test]
-fn a_backup_claim_is_exclusive_while_it_is_one_resource_s() {
+fn an_owned_backup_pvc_is_exclusive() {
     let exclusive = |spec: &str, facts: &Facts| {
         let planned = plan(&cluster(spec), facts);
         let args = &object(&planned, "CronJob", "logpilot-backup").body["spec"]["jobTemplate"]["spec"]["template"]
@@ -78,7 +78,7 @@ fn told(facts: &Facts) -> Vec<Problem> {
 }
 
 #[test]
-fn the_younger_is_told_whose_the_place_is() {
+fn the_younger_resource_is_told_the_owner() {
     use Contents::{Backups, Data};
     for (contents, older, severity, reason, words) in [
         (DATA, true, Severity::Error, "DataVolumeShared", "without spec.storage.volume.existingClaim"),
@@ -97,7 +97,7 @@ fn the_younger_is_told_whose_the_place_is() {
         );
     }
     for contents in [DATA, (Backups, Backups)] {
-        assert_eq!(told(&shared("x", contents, false)), [], "the older one goes on");
+        assert_eq!(told(&shared("x", contents, false)), [], "the older one continues");
     }
     let mut generated = shared("logpilot-data", DATA, true);
     generated.shared[0].named = false;

@@ -8,7 +8,7 @@ use crate::{
     logpilot::facts::{ApiKeyFact, NamespaceFact, Redacted},
 };
 
-/// Every object in apply order, with what the engine knows besides.
+/// Prints every object in apply order, with what the engine knows in addition to the body.
 fn print(plan: &Plan) -> String {
     let mut text = String::new();
     for planned in plan.in_apply_order() {
@@ -41,7 +41,7 @@ snapshot!(quickstart, "{ environment: Development }");
 snapshot!(three_modes_on_one_volume, "{ components: { all: {}, rest: {}, grpc: {} } }");
 
 snapshot!(
-    volumes_of_their_own,
+    separate_volumes,
     "
 environment: Development
 components:
@@ -96,7 +96,7 @@ storage:
 );
 
 snapshot!(
-    watched_by_prometheus_and_grafana,
+    monitored_by_prometheus_and_grafana,
     "
 systemNamespace: { name: monitoring }
 components: { all: { replicas: 1 } }
@@ -163,7 +163,7 @@ components:
 );
 
 snapshot!(
-    backed_up_at_night,
+    nightly_backup,
     "
 environment: Development
 backup:
@@ -175,7 +175,7 @@ backup:
 );
 
 snapshot!(
-    backed_up_to_a_bucket,
+    backup_to_a_bucket,
     "
 environment: Development
 storage: { volume: { size: 30Gi } }
@@ -188,9 +188,10 @@ backup:
 "
 );
 
-/// An apply leaves a port what it does not name; two that have one node port are answered with an error 500.
+/// An apply keeps port fields that it does not name. Two ports with one node port are rejected with
+/// error 500.
 #[test]
-fn a_node_port_that_moves_takes_nothing_from_the_other_port() {
+fn a_moved_node_port_leaves_the_other_port() {
     for (given, has, planned) in [
         ("{ http: 30007 }", (30_001, 30_007), (Some(30_007), Some(0))),
         ("{ grpc: 30007 }", (30_007, 30_001), (Some(0), Some(30_007))),
@@ -209,7 +210,7 @@ fn a_node_port_that_moves_takes_nothing_from_the_other_port() {
 }
 
 #[test]
-fn a_generated_key_is_in_its_secret_and_nowhere_else() {
+fn a_generated_key_is_only_in_its_secret() {
     let facts = Facts {
         api_key: ApiKeyFact::Generate { value: Redacted("s3cr3t-value".into()), hash: "abcdef0123".into() },
         ..Facts::default()
@@ -225,7 +226,7 @@ fn a_generated_key_is_in_its_secret_and_nowhere_else() {
 }
 
 #[test]
-fn the_pods_do_not_roll_when_a_generated_key_is_first_seen() {
+fn first_reading_a_generated_key_rolls_no_pod() {
     let template = |api_key| {
         let plan = plan(&cluster("{}"), &Facts { api_key, ..Facts::default() });
         object(&plan, "Deployment", "logpilot-all").body["spec"]["template"].clone()
@@ -237,7 +238,7 @@ fn the_pods_do_not_roll_when_a_generated_key_is_first_seen() {
 }
 
 #[test]
-fn a_key_that_cannot_be_used_holds_the_servers_and_nothing_else() {
+fn an_unusable_key_holds_only_the_servers() {
     let facts = Facts { api_key: ApiKeyFact::Invalid { message: "empty".into() }, ..Facts::default() };
     for planned in &plan(&cluster("{ components: { all: {}, rest: {} } }"), &facts).objects {
         let wanted = (planned.kind.kind == "Deployment").then_some("ApiKeyInvalid");
@@ -246,7 +247,7 @@ fn a_key_that_cannot_be_used_holds_the_servers_and_nothing_else() {
 }
 
 #[test]
-fn a_named_key_is_never_made() {
+fn a_user_named_key_is_never_created() {
     let facts = Facts {
         api_key: ApiKeyFact::Generate { value: Redacted("k".into()), hash: "h".into() },
         ..Facts::default()
@@ -256,7 +257,7 @@ fn a_named_key_is_never_made() {
 }
 
 #[test]
-fn a_namespace_of_somebody_else_or_on_its_way_out_is_not_written() {
+fn foreign_or_terminating_namespaces_are_not_written() {
     let spec = "{ systemNamespace: { name: system } }";
     for (servers, system, wanted) in [
         (NamespaceFact::Absent, NamespaceFact::Absent, vec!["logpilot", "system"]),
@@ -270,7 +271,7 @@ fn a_namespace_of_somebody_else_or_on_its_way_out_is_not_written() {
 }
 
 #[test]
-fn what_holds_data_is_owned_only_while_the_policy_says_delete() {
+fn data_is_owned_only_with_policy_delete() {
     let delete = "{ namespace: { deletionPolicy: Delete }, storage: { volume: { deletionPolicy: Delete } } }";
     let owned = |spec: &str, shared: bool, kind: &str, name: &str| {
         let plan = plan(&cluster(spec), &Facts { namespace_shared: shared, ..Facts::default() });
@@ -288,14 +289,14 @@ fn what_holds_data_is_owned_only_while_the_policy_says_delete() {
 }
 
 #[test]
-fn a_lost_claim_is_not_made_again() {
+fn a_lost_pvc_is_not_recreated() {
     let facts =
         Facts { lost_claims: [("logpilot-data".to_owned(), "u".to_owned())].into(), ..Facts::default() };
     assert_eq!(names(&plan(&cluster("{}"), &facts), "PersistentVolumeClaim"), [""; 0]);
 }
 
 #[test]
-fn a_certificate_is_asked_for_once_and_covers_every_host() {
+fn one_certificate_covers_every_host() {
     let spec = "
 components: { all: { replicas: 1 } }
 exposure: { ingress: { className: nginx, tls: { secretName: t, issuerRef: { name: i } }, rules: [

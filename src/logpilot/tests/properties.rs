@@ -1,4 +1,4 @@
-//! What holds for every valid spec: random selections of the fields in [`super::leaves`].
+//! Properties of every valid spec: random selections of the fields in [`super::leaves`].
 
 use std::collections::BTreeSet;
 
@@ -10,22 +10,24 @@ use super::{
     specs::{Judge, choices, laid, schema, turned},
     *,
 };
-use crate::logpilot::{
-    config_check,
-    facts::{ApiKeyFact, Redacted},
-    pod_security,
-    warnings::warnings,
+use crate::{
+    logpilot::{
+        config_check,
+        facts::{ApiKeyFact, Redacted},
+        warnings::warnings,
+    },
+    workload::patch::pod_security,
 };
 
 const CANARY: &str = "canary-5b0a6f";
 
-/// What planning may know at its fullest: a key that is to be made, and every configuration on trial.
+/// The most that planning may know: a key to be generated, and every configuration under check.
 fn facts(cluster: &Cluster) -> Facts {
     let key = ApiKeyFact::Generate { value: Redacted(CANARY.into()), hash: "hash".into() };
     Facts { api_key: key, config_checks: config_check::all_pending(cluster), ..Facts::default() }
 }
 
-/// The pods that an object makes.
+/// Returns the template of the pods that an object creates.
 fn template(planned: &Planned) -> Option<&Value> {
     let at = match planned.kind.kind {
         "Deployment" | "Job" => "/spec/template",
@@ -41,7 +43,7 @@ fn within(labels: &Value, selector: &Value) -> bool {
         .is_some_and(|wanted| wanted.iter().all(|(name, value)| labels.get(name) == Some(value)))
 }
 
-/// Every name in a plan that nothing in it has.
+/// Returns every name that a plan refers to and no object in it has.
 fn dangling(cluster: &Cluster, plan: &Plan) -> Vec<String> {
     let mut found = Vec::new();
     let of_kind = |kind: &'static str| plan.objects.iter().filter(move |it| it.kind.kind == kind);
@@ -89,7 +91,7 @@ fn dangling(cluster: &Cluster, plan: &Plan) -> Vec<String> {
             let given = cluster.storage.existing_claim.as_ref().is_some_and(|it| claim == it)
                 || cluster.backup.iter().flat_map(|it| &it.jobs).any(|job| job.volume.is_none());
             if !claim.is_null() && !given && !named("PersistentVolumeClaim", claim) {
-                found.push(format!("{planned} mounts no claim"));
+                found.push(format!("{planned} mounts no PVC"));
             }
         }
         for complaint in pod_security::violations(&pod["spec"]) {
@@ -99,7 +101,7 @@ fn dangling(cluster: &Cluster, plan: &Plan) -> Vec<String> {
     found
 }
 
-/// Every value under a name, however deep.
+/// Returns every value of a field with this name, at any depth.
 fn deep<'a>(value: &'a Value, name: &str) -> Vec<&'a Value> {
     match value {
         Value::Object(fields) => {
@@ -110,7 +112,7 @@ fn deep<'a>(value: &'a Value, name: &str) -> Vec<&'a Value> {
     }
 }
 
-/// With every list in one order.
+/// Returns the value with every list sorted.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), sorted(value))).collect(),
@@ -136,7 +138,7 @@ proptest! {
             spec["nameOverride"] = json!(name);
         }
         let cr = resource_of(spec);
-        // Violations are fine here: they must only be the same ones each time.
+        // Violations are permitted: they must only be the same each time.
         let (one, other) = (validate(&cr), validate(&cr));
         prop_assert_eq!(&one, &other);
         if let Ok(cluster) = one {
@@ -150,11 +152,11 @@ proptest! {
 }
 
 proptest! {
-    // Each asks the rules up to ten times.
+    // Each case evaluates the rules up to ten times.
     #![proptest_config(proptest_config(64))]
 
     #[test]
-    fn a_plan_is_whole_and_keeps_its_secret(choices in choices(10)) {
+    fn a_plan_is_complete_and_keeps_its_secret(choices in choices(10)) {
         thread_local!(static JUDGE: Judge = Judge::new());
         let cluster = cluster_of(JUDGE.with(|judge| judge.change(&json!({}), &choices)));
         let made = plan(&cluster, &facts(&cluster));
@@ -171,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn lists_that_are_sets_are_read_in_any_order(choices in choices(10)) {
+    fn set_lists_are_read_in_any_order(choices in choices(10)) {
         thread_local!(static SCHEMA: Value = schema());
         let spec = laid(json!({}), &choices);
         let other = SCHEMA.with(|schema| turned(&schema["properties"]["spec"], &spec));

@@ -1,4 +1,4 @@
-//! What is refused: the path that the user wrote, and a sentence that says what to do.
+//! Refusals: each names the path that the user wrote and says what to do.
 
 use rstest::rstest;
 
@@ -79,7 +79,7 @@ use super::*;
 #[case::both_budgets(
     "{ components: { all: { podDisruptionBudget: { minAvailable: 1, maxUnavailable: 1 } } } }",
     "spec.components.all.podDisruptionBudget",
-    "keep one"
+    "remove one"
 )]
 #[case::recreate_settings(
     "{ components: { all: { strategy: { type: Recreate, maxSurge: 1 } } } }",
@@ -121,7 +121,7 @@ use super::*;
     "spec.components.all.volume",
     "PerComponent"
 )]
-#[case::shared_claim(
+#[case::shared_pvc(
     "{ storage: { sharing: PerComponent, volume: { existingClaim: c } } }",
     "spec.storage.volume.existingClaim",
     "Shared"
@@ -165,7 +165,7 @@ fn is_refused(#[case] spec: &str, #[case] path: &str, #[case] says: &str) {
 }
 
 #[test]
-fn every_violation_is_told_at_once() {
+fn all_violations_are_reported_together() {
     let paths: Vec<_> = violations(
         "
 image: 'a b'
@@ -199,7 +199,7 @@ config: { overlay: { server: { port: 1 } } }
 #[case("1abc", "metadata.name")]
 #[case(&"a".repeat(41), "metadata.name")]
 #[case("", "metadata.name")]
-fn a_name_that_services_cannot_carry_is_refused(#[case] name: &str, #[case] path: &str) {
+fn a_name_invalid_for_services_is_refused(#[case] name: &str, #[case] path: &str) {
     let mut cr = resource("{}");
     cr.metadata.name = Some(name.to_owned());
     let violations = validate(&cr).expect_err("refused");
@@ -207,14 +207,14 @@ fn a_name_that_services_cannot_carry_is_refused(#[case] name: &str, #[case] path
 }
 
 #[test]
-fn a_resource_that_no_api_server_has_seen_is_planned_too() {
+fn a_resource_without_server_defaults_is_planned() {
     let mut cr = resource("{}");
     cr.metadata.uid = None;
     assert_eq!(validate(&cr).expect("valid").uid(), "00000000-0000-0000-0000-000000000000");
 }
 
 #[test]
-fn an_objection_to_storage_hides_no_other_and_repeats_for_no_component() {
+fn storage_violations_hide_none_and_never_repeat() {
     let spec = "{ storage: { sharing: PerComponent, backend: File }, components: { all: { replicas: 2 }, rest: { replicas: 2 } } }";
-    assert_eq!(violations(spec).len(), 2, "one for each claim");
+    assert_eq!(violations(spec).len(), 2, "one for each PVC");
 }

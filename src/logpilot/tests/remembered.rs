@@ -1,4 +1,5 @@
-//! What is remembered of a resource goes with it, and the next one of its name begins without it.
+//! State remembered for a resource is dropped with it, and the next resource of that name starts
+//! without it.
 
 use std::sync::{
     Arc,
@@ -18,14 +19,16 @@ use crate::{
     metrics::Metrics,
 };
 
-/// A controller whose namespace exists and nothing else, and how often the Secret that the spec names was read.
+/// A controller for which only the namespace exists, and a counter of reads of the Secret that the
+/// spec names.
 fn controller() -> (Controller, Arc<AtomicUsize>) {
     let reads = Arc::<AtomicUsize>::default();
     let counted = Arc::clone(&reads);
     let service = tower::service_fn(move |request: Request<Body>| {
         let named = request.method() == "GET" && request.uri().path().ends_with("/secrets/settings");
         counted.fetch_add(usize::from(named), Relaxed);
-        // Nothing is there to be read, and nothing can be written: a resource that is not there would not be reconciled again.
+        // Nothing can be read and nothing can be written: the resource is reconciled again only if
+        // it exists.
         let (code, reason) =
             if request.method() == "GET" { (404, "NotFound") } else { (500, "InternalError") };
         let status = json!({
@@ -54,7 +57,7 @@ fn with_uid(uid: &str) -> Arc<DynamicObject> {
     Arc::new(serde_json::from_value(object).unwrap())
 }
 
-/// How often the Secret was read after reconciles of resources of one name with these UIDs.
+/// Returns how often the Secret was read after reconciles of resources of one name with these UIDs.
 async fn reads(uids: &[&str], gone_in_between: bool) -> usize {
     let (controller, reads) = controller();
     for uid in uids {
@@ -72,7 +75,7 @@ async fn one_read_serves_the_reconciles_of_a_resource() {
 }
 
 #[tokio::test]
-async fn a_resource_made_anew_is_read_for_anew() {
+async fn a_recreated_resource_is_read_again() {
     assert_eq!(reads(&["a", "b"], false).await, 2, "its deletion was not seen");
     assert_eq!(reads(&["a", "a"], true).await, 2, "its deletion was seen");
 }

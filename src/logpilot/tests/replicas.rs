@@ -1,4 +1,4 @@
-//! Who decides how many pods there are.
+//! Which source decides the number of pods.
 
 use super::*;
 use crate::engine::plan::Replicas;
@@ -6,7 +6,7 @@ use crate::engine::plan::Replicas;
 const SCALED: &str = "{ components: { all: { autoscaling: { minReplicas: 3, maxReplicas: 7 } } } }";
 
 #[test]
-fn an_autoscaled_workload_says_nothing_of_replicas_and_is_marked() {
+fn an_autoscaled_workload_omits_replicas() {
     let plan = planned(SCALED);
     let deployment = object(&plan, "Deployment", "logpilot-all");
     assert!(deployment.body["spec"].get("replicas").is_none());
@@ -18,7 +18,7 @@ fn an_autoscaled_workload_says_nothing_of_replicas_and_is_marked() {
 }
 
 #[test]
-fn a_workload_made_again_starts_where_it_was_last_seen() {
+fn a_recreated_workload_keeps_its_last_replicas() {
     let facts = Facts { last_replicas: [("logpilot-all".to_owned(), 6)].into(), ..Facts::default() };
     let plan = plan(&cluster(SCALED), &facts);
     assert_eq!(object(&plan, "Deployment", "logpilot-all").replicas, Replicas::Autoscaled { initial: 6 });
@@ -54,7 +54,7 @@ fn presets_reproduce_the_seed() {
 }
 
 #[test]
-fn no_target_means_seventy_percent_of_cpu_and_memory_alone_stays_alone() {
+fn the_default_target_is_70_percent_cpu() {
     let metrics = |target: &str| {
         let plan = planned(&format!(
             "{{ components: {{ all: {{ autoscaling: {{ maxReplicas: 3 {target} }} }} }} }}"

@@ -1,4 +1,4 @@
-//! Which pods are evicted, so that a scheduler looks at them again.
+//! Which pods are evicted so that a scheduler considers them again.
 
 use std::sync::Arc;
 
@@ -6,13 +6,14 @@ use super::*;
 use crate::{
     engine::{cache::Snapshot, child::Child},
     kinds::Managed,
-    logpilot::{labels, unschedulable_eviction::StuckPodEvictor},
+    logpilot::labels,
+    workload::unschedulable_eviction::StuckPodEvictor,
 };
 
 const NEAR: &str =
     "0/2 nodes are available: 1 node(s) didn't match pod affinity rules, 1 node(s) were unschedulable.";
 
-/// One that no node has, refused in these words.
+/// A pod without a node that the scheduler rejected with this message.
 fn refused(name: &str, words: &str) -> Value {
     json!({
         "metadata": {
@@ -29,7 +30,7 @@ fn refused(name: &str, words: &str) -> Value {
     })
 }
 
-/// With something else at a place of it.
+/// Returns the pod with another value at a pointer.
 fn with(mut pod: Value, pointer: &str, value: Value) -> Value {
     let (parent, field) = pointer.rsplit_once('/').expect("a pointer");
     pod.pointer_mut(parent).expect("a place")[field.replace("~1", "/")] = value;
@@ -51,10 +52,10 @@ fn world(pods: &[Value]) -> Snapshot {
 
 const SHARED: &str = "{ components: { all: { replicas: 2 }, rest: {}, grpc: {} } }";
 
-/// Claim and pod of each eviction that is due.
+/// Returns PVC and pod of each eviction that is due.
 fn due(requeue: &mut StuckPodEvictor, spec: &str, pods: &[Value]) -> Vec<String> {
     let snapshot = world(pods);
-    let due = requeue.due(&cluster(spec), &snapshot);
+    let due = requeue.due(cluster(spec).co_scheduled_claims(), &snapshot);
     due.into_iter().map(|(claim, child)| format!("{claim}: {}", child.key.name)).collect()
 }
 
@@ -63,7 +64,7 @@ fn at_first_sight(spec: &str, pods: &[Value]) -> Vec<String> {
 }
 
 #[test]
-fn of_pods_refused_for_the_sake_of_others_one_is_evicted_once_no_other_has_a_node() {
+fn one_affinity_blocked_pod_is_evicted() {
     let waiting = [refused("all-2", NEAR), refused("grpc-2", NEAR), refused("rest-2", NEAR)];
     assert_eq!(at_first_sight(SHARED, &waiting), ["logpilot-data: all-2"]);
 
@@ -84,7 +85,7 @@ fn of_pods_refused_for_the_sake_of_others_one_is_evicted_once_no_other_has_a_nod
 }
 
 #[test]
-fn a_pod_that_no_eviction_would_help_stays() {
+fn a_pod_not_helped_by_eviction_stays() {
     let full = "0/2 nodes are available: 2 Insufficient cpu.";
     let gated = with(refused("p", NEAR), "/status/conditions/0/reason", json!("SchedulingGated"));
     for (why, pod) in [
@@ -95,7 +96,7 @@ fn a_pod_that_no_eviction_would_help_stays() {
             "it is being deleted",
             with(refused("p", NEAR), "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z")),
         ),
-        ("nobody would make another", with(refused("p", NEAR), "/metadata/ownerReferences", json!([]))),
+        ("no controller would recreate it", with(refused("p", NEAR), "/metadata/ownerReferences", json!([]))),
         ("a Job counts its pods", with(refused("p", NEAR), "/metadata/ownerReferences/0/kind", json!("Job"))),
         (
             "it is of no volume",
@@ -109,7 +110,7 @@ fn a_pod_that_no_eviction_would_help_stays() {
 }
 
 #[test]
-fn a_volume_s_pods_have_one_eviction_until_one_of_them_had_a_node() {
+fn each_volume_gets_one_eviction_until_scheduling() {
     let mut requeue = StuckPodEvictor::default();
     let waiting = |name: &str| [refused(name, NEAR)];
     assert_eq!(due(&mut requeue, SHARED, &waiting("all-2")), ["logpilot-data: all-2"]);
@@ -123,7 +124,7 @@ fn a_volume_s_pods_have_one_eviction_until_one_of_them_had_a_node() {
 }
 
 #[test]
-fn each_volume_has_an_eviction_of_its_own() {
+fn evictions_are_counted_per_volume() {
     let own = "{ components: { all: {}, rest: {} }, storage: { sharing: PerComponent } }";
     let of = |name: &str, claim: &str| {
         with(refused(name, NEAR), "/metadata/labels/logpilot.io~1data", json!(claim))

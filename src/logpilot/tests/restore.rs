@@ -1,4 +1,4 @@
-//! From a request to its end: what is stopped, when the Job comes, what is remembered.
+//! From a request to its end: what is stopped, when the Job is created, what is remembered.
 
 use super::{
     backups::{at, job, pod, seconds_in, world},
@@ -35,7 +35,7 @@ fn asking(id: &str) -> String {
     )
 }
 
-/// A cluster as it is seen, and the status that was written last.
+/// A resource's observed objects and the status that was written last.
 struct Scene {
     spec: String,
     status: Option<RestoreStatus>,
@@ -55,7 +55,7 @@ impl Scene {
         snapshot
     }
 
-    /// What is decided now; not yet written.
+    /// Computes the next state without writing it.
     fn look(&self) -> State {
         self.look_at(&self.snapshot())
     }
@@ -72,7 +72,7 @@ impl Scene {
         })
     }
 
-    /// What is decided, and written.
+    /// Computes the next state and writes it.
     fn step(&mut self) -> State {
         let state = self.look();
         self.status.clone_from(&state.status);
@@ -88,7 +88,7 @@ impl Scene {
         self.objects.extend(objects);
     }
 
-    /// The objects that are planned with what is decided.
+    /// Returns the objects planned for a state.
     fn planned(&self, state: &State) -> Plan {
         let cluster = state.stop(cluster(&self.spec));
         let facts = Facts {
@@ -114,7 +114,7 @@ fn server(name: &str, component: &str, phase: &str) -> Value {
         "labels": { "app.kubernetes.io/component": component } }, "status": { "phase": phase } })
 }
 
-/// Of ours; `end` is a condition.
+/// A restore Job of the operator; `end` is a condition.
 fn restoring(id: &str, end: Option<&str>) -> Value {
     let mut made = end.map_or_else(
         || json!({ "kind": "Job", "metadata": {} }),
@@ -161,7 +161,7 @@ fn data_of_an_older_resource_is_never_replaced() {
 }
 
 #[test]
-fn servers_stop_then_the_job_runs_then_they_come_back() {
+fn servers_stop_for_the_job_and_restart() {
     let mut scene =
         Scene::new(&asking("a"), vec![deployment("logpilot-all", 2, 2), deployment("logpilot-rest", 3, 3)]);
     let first = scene.step();
@@ -172,7 +172,8 @@ fn servers_stop_then_the_job_runs_then_they_come_back() {
     }
     assert_eq!(object(&plan, "CronJob", "logpilot-backup").body["spec"]["suspend"], true);
     assert!(names(&plan, "Job").is_empty() && names(&plan, "PodDisruptionBudget").is_empty());
-    // Told to, and not yet done; then one pod and one copy are left; then one that has ended already.
+    // Servers were scaled down but still run; then one pod and one backup pod are left; then only a
+    // pod that has ended.
     scene.objects = stopped();
     scene.objects[0]["status"]["observedGeneration"] = json!(1);
     assert!(message(&scene.step()).contains("Deployment logpilot/logpilot-all"));
@@ -182,7 +183,7 @@ fn servers_stop_then_the_job_runs_then_they_come_back() {
     copying["status"] = json!({});
     scene.objects.push(copying);
     let waits = scene.step();
-    assert_eq!(message(&waits), "waits for Pod logpilot/last, Job logpilot/logpilot-backup-1 to end");
+    assert_eq!(message(&waits), "waits for Pod logpilot/last, Job logpilot/logpilot-backup-1 to terminate");
     scene.objects = stopped();
     scene.objects.push(server("evicted", "rest", "Failed"));
     let runs = scene.step();
@@ -211,7 +212,8 @@ fn servers_stop_then_the_job_runs_then_they_come_back() {
         &object(&plan, "PersistentVolumeClaim", "logpilot-data").body["metadata"]["annotations"];
     assert_eq!(annotations["logpilot.io/restores"], "a=Succeeded");
     assert_eq!(names(&plan, "Job"), [name("a")], "its log can be read");
-    // Pod and Job go; nothing is made again. Then the request goes: what was done stays told.
+    // Pod and Job are deleted; nothing is recreated. Then the request is removed; its result is
+    // still reported.
     scene.replace("Pod", []);
     assert_eq!(scene.step().status, ended.status);
     scene.replace("Job", []);
@@ -223,9 +225,9 @@ fn servers_stop_then_the_job_runs_then_they_come_back() {
     assert_eq!((gone.status, gone.job), (ended.status, None));
 }
 
-/// A pod that found no node changed nothing, and nothing has to come to its end.
+/// A pod that found no node changed nothing, so nothing has to finish.
 #[test]
-fn a_restore_that_has_not_begun_is_taken_back_with_its_request() {
+fn a_pending_restore_is_cancelled_with_its_request() {
     for (node, goes_on) in [(json!("n"), true), (Value::Null, false)] {
         let mut scene = Scene::new(&asking("a"), stopped());
         scene.step();
@@ -239,9 +241,9 @@ fn a_restore_that_has_not_begun_is_taken_back_with_its_request() {
         assert_eq!(
             state.stopped.len(),
             1,
-            "while its pod is there, servers wait: it may be given a node right now"
+            "while its pod exists, servers wait: it may be assigned a node at any moment"
         );
-        // A Job whose pods are not seen may have begun.
+        // A Job whose pods are not visible may have started.
         scene.replace("Pod", []);
         scene.status =
             Scene { status: None, ..Scene::new(&asking("a"), scene.objects.clone()) }.step().status;
@@ -253,7 +255,7 @@ fn a_restore_that_has_not_begun_is_taken_back_with_its_request() {
 }
 
 #[test]
-fn a_restore_whose_pod_cannot_run_is_an_error_for_servers_wait_for_it() {
+fn an_unschedulable_restore_pod_is_an_error() {
     let mut waiting = restorer("a", "Pending", 0, "");
     waiting["spec"] = json!({});
     waiting["status"] = json!({ "phase": "Pending", "conditions": [
@@ -265,9 +267,9 @@ fn a_restore_whose_pod_cannot_run_is_an_error_for_servers_wait_for_it() {
     assert_eq!(told, [("Unschedulable", Severity::Error)]);
 }
 
-/// The status is what tells later that a Job may be there.
+/// After a restart, the status is the record that a Job may exist.
 #[test]
-fn no_job_is_made_before_the_status_tells_of_it() {
+fn the_status_records_a_job_before_creation() {
     let mut scene = Scene::new(&asking("a"), Vec::new());
     let lost = scene.look();
     assert_eq!(
@@ -281,8 +283,8 @@ fn no_job_is_made_before_the_status_tells_of_it() {
 }
 
 #[test]
-fn an_operator_that_starts_anew_goes_on_where_it_was() {
-    // By the status that was written last, and what happened since.
+fn a_restarted_operator_resumes_the_restore() {
+    // The operator resumes from the last written status and from what happened since.
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
     for end in [None, Some("Complete"), Some("Failed")] {
@@ -297,14 +299,14 @@ fn an_operator_that_starts_anew_goes_on_where_it_was() {
         };
         assert_eq!((phase, job.is_some()), (wanted, true));
     }
-    // The claim was written, the status not, and the Job is gone.
+    // The PVC was written, the status was not, and the Job no longer exists.
     scene.objects.push(claim("a=Succeeded"));
     let state = scene.step();
     assert_eq!((state.status.unwrap().phase, state.job, state.stopped.len()), (Succeeded, None, 0));
 }
 
 #[test]
-fn a_request_that_the_claim_remembers_is_not_carried_out_again() {
+fn a_request_recorded_on_the_pvc_never_repeats() {
     for (record, phase) in [("a=Succeeded", Succeeded), ("z=Failed,a=Failed", Failed)] {
         let mut scene = Scene::new(&asking("a"), vec![deployment("logpilot-all", 2, 2), claim(record)]);
         let state = scene.step();
@@ -312,11 +314,11 @@ fn a_request_that_the_claim_remembers_is_not_carried_out_again() {
             (state.status.as_ref().unwrap().phase, state.job.as_ref(), state.stopped.len()),
             (phase, None, 0)
         );
-        assert!(message(&state).contains("was carried out before on this claim"));
+        assert!(message(&state).contains("was carried out before on this PVC"));
         assert_eq!(state.records["logpilot-data"], record);
         assert_eq!(scene.step(), state);
     }
-    // Git goes back to an older request.
+    // Git returns to an older request.
     let mut scene = Scene::new(&asking("b"), stopped());
     scene.objects.push(claim("a=Succeeded"));
     scene.step();
@@ -330,7 +332,7 @@ fn a_request_that_the_claim_remembers_is_not_carried_out_again() {
 }
 
 #[test]
-fn a_claim_remembers_sixteen_and_skips_what_is_no_record() {
+fn a_pvc_keeps_16_records_skipping_invalid_ones() {
     let full: Vec<String> = (0..16).map(|number| format!("r{number}=Succeeded")).collect();
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.objects.extend([
@@ -343,7 +345,7 @@ fn a_claim_remembers_sixteen_and_skips_what_is_no_record() {
 }
 
 #[test]
-fn the_one_that_runs_ends_before_the_next_begins_and_no_server_starts_in_between() {
+fn restores_run_one_by_one_without_server_starts() {
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
     scene.objects.push(restoring("a", None));
@@ -357,7 +359,7 @@ fn the_one_that_runs_ends_before_the_next_begins_and_no_server_starts_in_between
     let ended = scene.step();
     assert_eq!(ended.status.as_ref().unwrap().phase, Succeeded);
     assert_eq!((ended.stopped.len(), ended.look_again, ended.job.is_none()), (1, true, true));
-    // The claim was not written meanwhile: the status still knows.
+    // The PVC was not written in the meantime; the status still has the record.
     let next = scene.step();
     assert_eq!(
         (next.status.as_ref().unwrap().request_id.as_str(), next.records["logpilot-data"].as_str()),
@@ -369,7 +371,7 @@ fn the_one_that_runs_ends_before_the_next_begins_and_no_server_starts_in_between
 }
 
 #[test]
-fn before_its_job_is_made_a_request_can_be_taken_back_and_after_it_goes_on() {
+fn a_request_is_cancellable_until_its_job_exists() {
     let mut scene = Scene::new(&asking("a"), vec![deployment("logpilot-all", 2, 2)]);
     scene.step();
     scene.spec = "{ backup: {} }".into();
@@ -378,7 +380,7 @@ fn before_its_job_is_made_a_request_can_be_taken_back_and_after_it_goes_on() {
     scene.objects.extend([restoring("a", None), restorer("a", "Running", 0, "")]);
     let state = scene.step();
     assert_eq!((state.status.unwrap().phase, state.stopped.len()), (Restoring, 1));
-    // Deleted by hand, it is given up; servers wait until its pod is gone.
+    // A Job deleted by hand is abandoned; servers wait until its pod no longer exists.
     scene.replace("Job", []);
     let state = scene.step();
     assert_eq!((state.stopped.len(), state.job), (1, None));
@@ -388,10 +390,10 @@ fn before_its_job_is_made_a_request_can_be_taken_back_and_after_it_goes_on() {
 }
 
 #[test]
-fn a_failure_is_told_once_and_the_servers_come_back() {
+fn a_failure_is_reported_once_and_servers_restart() {
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
-    let words = "/backups/x is not what was backed up: its SHA-256 is another one; nothing was changed";
+    let words = "/backups/x differs from what was backed up: its SHA-256 differs; nothing was changed";
     scene.objects.extend([restoring("a", Some("Failed")), restorer("a", "Failed", 1, words)]);
     let state = scene.step();
     assert_eq!((state.status.as_ref().unwrap().phase, state.stopped.len()), (Failed, 0));
@@ -409,7 +411,7 @@ fn a_failure_is_told_once_and_the_servers_come_back() {
 }
 
 #[test]
-fn words_that_come_after_the_end_are_taken_in() {
+fn a_late_termination_message_is_reported() {
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
     scene.objects.push(restoring("a", Some("Complete")));
@@ -419,7 +421,7 @@ fn words_that_come_after_the_end_are_taken_in() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_told_and_nothing_is_stopped() {
+fn obstacles_are_reported_and_nothing_is_stopped() {
     let running = vec![deployment("logpilot-all", 2, 2)];
     let nothing_done = |scene: &Scene, words: &str| {
         let state = scene.look();
@@ -443,7 +445,7 @@ fn what_stands_in_the_way_is_told_and_nothing_is_stopped() {
 }
 
 #[test]
-fn paused_in_the_middle_it_waits_and_a_job_that_runs_is_told_to_its_end() {
+fn a_paused_restore_waits_and_reports_its_job() {
     let mut scene = Scene::new(&asking("a"), stopped());
     scene.step();
     let going = scene.spec.clone();
@@ -495,7 +497,7 @@ fn a_component_with_other_data_keeps_running() {
 }
 
 #[test]
-fn as_many_pods_as_an_autoscaler_had_come_back() {
+fn autoscaled_replicas_are_restored() {
     let spec = asking("a").replace("rest: {}", "rest: { autoscaling: { minReplicas: 2, maxReplicas: 6 } }");
     let mut scene =
         Scene::new(&spec, vec![deployment("logpilot-all", 2, 2), deployment("logpilot-rest", 5, 5)]);
@@ -524,7 +526,7 @@ fn as_many_pods_as_an_autoscaler_had_come_back() {
 }
 
 #[test]
-fn the_job_is_that_of_a_backup_the_other_way_round() {
+fn the_restore_job_mirrors_the_backup_job() {
     let plan = planned(&asking("a"));
     let job = &object(&plan, "Job", &name("a")).body;
     let of = |body: &Value, at: &str| body.pointer(at).cloned().unwrap_or_default();
@@ -554,9 +556,9 @@ fn the_job_is_that_of_a_backup_the_other_way_round() {
     assert!(names(&super::plan(&cluster(&asking("a")), &unknown), "Job").is_empty());
 }
 
-/// Its hash is not known when the patch is written, and most of the time there is no such Job.
+/// The Job's hash is unknown when the patch is written, and most of the time no such Job exists.
 #[test]
-fn a_patch_for_the_jobs_of_restores_is_never_told_to_match_nothing() {
+fn a_restore_job_patch_is_never_reported_unmatched() {
     let patch =
         "patches: [{ target: { kind: Job, name: logpilot-restore }, patch: { spec: { backoffLimit: 0 } } }]";
     let asked = asking("a").replace("backup:", &format!("{patch}, backup:"));

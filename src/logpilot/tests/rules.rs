@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::workload::names::{is_dns_1035, is_label_value};
 
-/// Everything that is wrong with a plan.
+/// Returns all violations of a plan.
 pub(super) fn broken(plan: &Plan) -> Vec<String> {
     let mut broken = Vec::new();
     let mut keys = BTreeSet::new();
@@ -14,7 +14,7 @@ pub(super) fn broken(plan: &Plan) -> Vec<String> {
         if !keys.insert((planned.kind.kind, planned.key.clone())) {
             say("planned twice".into());
         }
-        // A ConfigMap is no DNS name, and the longest name of a dashboard is longer than one.
+        // A ConfigMap's name is no DNS label, and the longest name of a dashboard exceeds one.
         let name = &planned.key.name;
         let dashboard =
             planned.kind.kind == "ConfigMap" && name.len() <= 253 && is_dns_1035(&name[..name.len().min(63)]);
@@ -83,7 +83,8 @@ pub(super) fn broken(plan: &Plan) -> Vec<String> {
     broken
 }
 
-/// A policy says in and out, names every protocol, and its management port is never for everybody.
+/// A policy covers ingress and egress, names every protocol, and never opens the management port to
+/// all clients.
 fn closed(spec: &Value) -> Vec<String> {
     let mut against = Vec::new();
     if spec["policyTypes"] != json!(["Ingress", "Egress"]) {
@@ -143,11 +144,12 @@ fn metadata(planned: &Planned, say: &mut impl FnMut(String)) {
     }
 }
 
-/// An empty value would be owned by us, and look like drift once the API server drops it.
+/// The operator would own an empty value, which would look like drift once the API server drops it.
 fn nothing_empty(value: &Value, path: &str, say: &mut impl FnMut(String)) {
     match value {
         Value::Null => say(format!("{path} is null")),
-        // Selects everything; and a volume of any size. The API server keeps both.
+        // An empty selector selects everything, and a volume may have any size. The API server
+        // keeps both.
         Value::Object(map)
             if map.is_empty() && (path.ends_with("Selector") || path.ends_with(".emptyDir")) => {}
         Value::Object(map) if map.is_empty() => say(format!("{path} is empty")),
@@ -166,7 +168,8 @@ fn nothing_empty(value: &Value, path: &str, say: &mut impl FnMut(String)) {
     }
 }
 
-/// What the `restricted` Pod Security Standard would say against a pod, and our own rules beyond it.
+/// Returns what a pod violates of the `restricted` Pod Security Standard and of the operator's own
+/// stricter rules.
 fn restricted(pod: &Value) -> Vec<String> {
     let mut against = Vec::new();
     let mut check = |good: bool, what: &str| {
@@ -207,9 +210,9 @@ fn restricted(pod: &Value) -> Vec<String> {
     against
 }
 
-/// The checks themselves: each complaint is made where its rule is broken.
+/// Tests the checks themselves: each reports a violation of its rule.
 #[test]
-fn a_broken_rule_is_seen() {
+fn a_broken_rule_is_detected() {
     let good = planned("{ exposure: { ingress: { rules: [{ host: a.b }] } } }");
     assert_eq!(broken(&good), [""; 0]);
     for (kind, pointer, value) in [

@@ -1,9 +1,12 @@
-//! One judge for whatever way a value takes: the pod as it would be applied, and the overlay.
+//! One judge for every source of a value: the pod as it would be applied, and the overlay.
 
 use rstest::rstest;
 
 use super::*;
-use crate::api::patches::{ObjectPatch, PatchTarget, PatchType};
+use crate::{
+    api::patches::{ObjectPatch, PatchTarget},
+    workload::api::patches::PatchType,
+};
 
 /// A Deployment whose pod is patched.
 fn patched(type_: &str, pod: &str) -> String {
@@ -116,9 +119,9 @@ fn refused(spec: &str, path: &str, words: &str) {
 #[case::command(server("command: [java, -jar, app.jar]"), "containers[0].command", "another program")]
 #[case::config_volume("{ volumes: [{ name: config, configMap: { name: other } }] }".into(), "volumes[config]", "spec.config")]
 #[case::config_parts("{ volumes: [{ name: config, configMap: { items: [{ key: a, path: b }] } }] }".into(), "volumes[config]", "spec.config")]
-#[case::data_gone("{ volumes: [{ name: data, persistentVolumeClaim: null, emptyDir: {} }] }".into(), "volumes[data]", "spec.storage")]
+#[case::data_removed("{ volumes: [{ name: data, persistentVolumeClaim: null, emptyDir: {} }] }".into(), "volumes[data]", "spec.storage")]
 #[case::data_on_the_node("{ volumes: [{ name: data, $patch: replace, hostPath: { path: /x } }] }".into(), "volumes[data]", "spec.storage")]
-#[case::another_claim("{ volumes: [{ name: data, persistentVolumeClaim: { claimName: other } }] }".into(), "volumes[data]", "spec.storage")]
+#[case::another_pvc("{ volumes: [{ name: data, persistentVolumeClaim: { claimName: other } }] }".into(), "volumes[data]", "spec.storage")]
 #[case::data_elsewhere(
     server("volumeMounts: [{ mountPath: /data, $patch: delete }, { mountPath: /elsewhere, name: data }]"),
     "containers[0].volumeMounts[/data]",
@@ -191,12 +194,12 @@ fn refused(spec: &str, path: &str, words: &str) {
     "'management'"
 )]
 #[case::gone("{ containers: [{ name: logpilot, $patch: delete }] }".into(), "containers", "must keep the container 'logpilot'")]
-fn a_patch_gets_no_further_than_env(#[case] pod: String, #[case] path: &str, #[case] words: &str) {
+fn patches_are_limited_like_env(#[case] pod: String, #[case] path: &str, #[case] words: &str) {
     refused(&patched("Strategic", &pod), path, words);
     refused(&patched("Merge", &whole(&pod)), path, words);
 }
 
-/// The same pod by a merge patch, which gives lists as a whole.
+/// The same pod as a merge patch, which replaces whole lists.
 fn whole(pod: &str) -> String {
     let target = PatchTarget { kind: "Deployment".into(), name: "logpilot-all".into() };
     let Value::Object(patch) = serde_yaml::from_str(pod).expect("YAML") else { panic!("an object") };
@@ -208,7 +211,7 @@ fn whole(pod: &str) -> String {
     Value::from_iter(fields.map(|field| (field, laid[field].clone()))).to_string()
 }
 
-/// A Merge patch replaces the list, so that a variable can be given twice.
+/// A Merge patch replaces the list, so a variable can occur twice.
 #[test]
 fn a_variable_given_twice_is_refused() {
     let plan = planned("{}");
@@ -222,9 +225,9 @@ fn a_variable_given_twice_is_refused() {
     refused(&spec, "containers[0].env[SPRING_CONFIG_ADDITIONAL_LOCATION]", "config.overlay");
 }
 
-/// Each of them is harmless by itself.
+/// Each patch is harmless by itself.
 #[test]
-fn patches_are_judged_together() {
+fn patches_are_validated_together() {
     let server = |fields: &str| {
         format!(
             "{{ target: {{ kind: Deployment, name: logpilot-all }}, type: Strategic, patch: {{ spec: {{ template: {{ spec: {{ containers: [{{ name: logpilot, {fields} }}] }} }} }} }} }}"
@@ -237,7 +240,7 @@ fn patches_are_judged_together() {
     assert_eq!(one.path, "spec.patches[1].patch.spec.template.spec.containers[0].args");
 }
 
-/// What patches are for.
+/// The purpose of patches.
 #[rstest]
 #[case::sidecar(
     "{ containers: [{ name: sidecar, image: 'a:1', command: [x], env: [{ name: SERVER_PORT, value: '1' }] }] }"
@@ -267,7 +270,7 @@ fn patches_are_judged_together() {
     "{ volumes: [{ name: tmp, emptyDir: { sizeLimit: 1Gi } }], containers: [{ name: logpilot, volumeMounts: [{ name: tmp, mountPath: /tmp, subPath: x }] }] }"
 )]
 #[case::probe("{ containers: [{ name: logpilot, readinessProbe: { periodSeconds: 3 } }] }")]
-fn a_patch_that_keeps_the_promises_is_taken(#[case] pod: &str) {
+fn a_patch_keeping_the_guarantees_is_accepted(#[case] pod: &str) {
     cluster(&patched("Strategic", pod));
 }
 
@@ -304,7 +307,7 @@ fn with_files_only_the_server_writes_the_data() {
     }
 }
 
-/// Jobs that are planned at times only, and the backups.
+/// Jobs that are planned only at times, and the backups.
 #[rstest]
 #[case::check(
     "Job",
@@ -342,7 +345,7 @@ fn with_files_only_the_server_writes_the_data() {
     "{ volumes: [{ name: backups, persistentVolumeClaim: null, emptyDir: {} }] }",
     "volumes[backups]"
 )]
-fn patches_of_jobs_are_judged_though_none_is_planned_now(
+fn job_patches_are_validated_without_planned_jobs(
     #[case] kind: &str,
     #[case] name: &str,
     #[case] pod: &str,
@@ -365,7 +368,7 @@ fn patches_of_jobs_are_judged_though_none_is_planned_now(
     assert_eq!(found[0].path, format!("spec.patches[0].patch.spec.{at}.{path}"), "{found:#?}");
 }
 
-/// What moves or hides what probes and scrapes ask for.
+/// Settings that move or hide the endpoints of probes and scrapes.
 #[rstest]
 #[case("management.endpoints.web.base-path", "/manage", "/actuator")]
 #[case("management.endpoints.web.path-mapping.health", "healthcheck", "/actuator")]
@@ -411,7 +414,7 @@ fn patches_of_jobs_are_judged_though_none_is_planned_now(
     "`health`"
 )]
 #[case("logpilot.storage.sqlite.pooling.maximum-pool-size", "1", "sqlitePool")]
-fn what_probes_need_is_refused_whatever_way_it_takes(
+fn settings_breaking_probes_are_refused_everywhere(
     #[case] property: &str,
     #[case] value: &str,
     #[case] words: &str,
@@ -444,7 +447,7 @@ fn what_probes_need_is_refused_whatever_way_it_takes(
     }
 }
 
-/// What changes nothing of it.
+/// Settings that do not affect the endpoints.
 #[rstest]
 #[case("{ management.endpoints.web.exposure.include: '*' }")]
 #[case("{ server.address: 0.0.0.0, management.server.address: '0:0::0', grpc.server.address: '*' }")]
@@ -468,7 +471,7 @@ fn what_probes_need_is_refused_whatever_way_it_takes(
 #[case("{ spring.lifecycle.timeout-per-shutdown-phase: PT1M30S }")]
 #[case("{ spring.lifecycle.timeout-per-shutdown-phase: 1000 }")]
 #[case("{ management.metrics.enable: { all: true, tomcat: false } }")]
-fn what_probes_need_not_know_of_is_free(#[case] overlay: &str) {
+fn settings_unrelated_to_probes_are_accepted(#[case] overlay: &str) {
     cluster(&format!("{{ config: {{ overlay: {overlay} }} }}"));
 }
 
@@ -479,7 +482,7 @@ fn an_unreadable_value_keeps_nothing() {
     let env = "[{ name: MANAGEMENT_ENDPOINT_HEALTH_ENABLED, valueFrom: { fieldRef: { fieldPath: metadata.name } } }]";
     let found = violations(&format!("{{ components: {{ all: {{ env: {env} }} }} }}"));
     assert!(found[0].message.contains("`health`"), "{found:?}");
-    // Judged when it is read.
+    // The value is validated when it is read.
     let env =
         "[{ name: MANAGEMENT_ENDPOINT_HEALTH_ENABLED, valueFrom: { configMapKeyRef: { name: a, key: b } } }]";
     cluster(&format!("{{ components: {{ all: {{ env: {env} }} }} }}"));

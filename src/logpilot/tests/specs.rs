@@ -13,7 +13,7 @@ pub(super) fn choices(most: usize) -> impl Strategy<Value = Vec<Choice>> {
     prop::collection::vec((0..LEAVES.len(), any::<bool>()), 0..most)
 }
 
-/// The spec with the leaves laid over it, valid or not.
+/// Returns the spec with the leaves merged over it, valid or not.
 pub(super) fn laid(mut spec: Value, choices: &[Choice]) -> Value {
     for (index, second) in choices {
         let leaf = LEAVES[*index];
@@ -23,13 +23,13 @@ pub(super) fn laid(mut spec: Value, choices: &[Choice]) -> Value {
     spec
 }
 
-/// The schema of the definition.
+/// The schema of the CRD.
 pub(super) fn schema() -> Value {
     let crd = serde_json::to_value(crd()).expect("JSON");
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
 }
 
-/// What the API server and the operator say to a spec, and to a change of it.
+/// The answer of the API server and the operator to a spec, and to a change of it.
 pub(super) struct Judge(CompiledSchema);
 
 impl Judge {
@@ -37,7 +37,7 @@ impl Judge {
         Self(compile_schema(&schema()))
     }
 
-    /// Whether nothing speaks against `spec`, in the place of `before` where one is given.
+    /// Returns whether `spec` is accepted, as an update of `before` if that is given.
     pub(super) fn accepts(&self, spec: &Value, before: Option<&Value>) -> bool {
         let object = |spec: &Value| {
             let mut spec = spec.clone();
@@ -52,7 +52,7 @@ impl Judge {
             && validate(&resource_of(spec.clone())).is_ok()
     }
 
-    /// `before` with as many of the leaves laid over it as are accepted, one after the other.
+    /// Returns `before` with as many of the leaves merged over it as are accepted, one after the other.
     pub(super) fn change(&self, before: &Value, choices: &[Choice]) -> Value {
         let mut spec = before.clone();
         for choice in choices {
@@ -65,7 +65,7 @@ impl Judge {
     }
 }
 
-/// The spec with every list turned round whose order means nothing.
+/// Returns the spec with every list reversed whose order has no meaning.
 pub(super) fn turned(schema: &Value, spec: &Value) -> Value {
     match spec {
         Value::Object(fields) => {
@@ -82,7 +82,7 @@ pub(super) fn turned(schema: &Value, spec: &Value) -> Value {
     }
 }
 
-/// Texts that some field takes, and texts that no field should.
+/// Texts that some field accepts, and texts that no field should accept.
 const TEXTS: &[&str] = &[
     "a",
     "a.b",
@@ -141,7 +141,7 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Anything, for fields without a schema and for those that are to be given the wrong type.
+/// Arbitrary values, for fields without a schema and for fields that are to get a wrong type.
 pub(super) fn anything() -> BoxedStrategy<Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -160,7 +160,8 @@ pub(super) fn anything() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// Values that are mostly of the schema's types, at its bounds and beyond them, and now and then of none.
+/// Values that are mostly of the schema's types, at its bounds and beyond them, and occasionally of
+/// another type.
 pub(super) fn near(schema: &Value) -> BoxedStrategy<Value> {
     prop_oneof![60 => right(schema), 1 => anything()].boxed()
 }

@@ -1,4 +1,4 @@
-//! What follows from a status that could not be written.
+//! The consequences of a status write that failed.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
     metrics::Metrics,
 };
 
-/// An API server that answers each request with a failure.
+/// A client whose API server answers every request with an error.
 fn failing_client() -> kube::Client {
     let service = tower::service_fn(|_: http::Request<Body>| async {
         let status = json!({

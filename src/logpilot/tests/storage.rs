@@ -1,13 +1,15 @@
-//! The storage × replicas table, as its user sees it: what runs, where and how; or what is refused.
+//! The storage × replicas table, as its user sees it: the placement and strategy of the pods, or
+//! the refusal.
 
 use rstest::rstest;
 
 use super::*;
 
-/// What a row of the table comes to.
+/// The outcome of a row of the table.
 #[derive(Debug, PartialEq)]
 enum Outcome {
-    /// Pods are bound to one node, the strategy, whether there is a disruption budget, the warnings.
+    /// Whether pods are bound to one node, the strategy, whether there is a PodDisruptionBudget,
+    /// the warnings.
     Runs {
         bound: bool,
         strategy: &'static str,
@@ -95,7 +97,7 @@ fn the_table(
 }
 
 #[test]
-fn pods_of_all_components_on_one_volume_count_together() {
+fn pods_on_one_volume_count_together() {
     let spec = "{ storage: { backend: File }, components: { all: { replicas: 1 }, rest: { replicas: 1 } } }";
     assert_eq!(violations(spec)[0].path, BACKEND);
     let apart = "{ storage: { backend: File, sharing: PerComponent }, components: { all: { replicas: 1 }, rest: { replicas: 1 } } }";
@@ -107,7 +109,7 @@ fn pods_of_all_components_on_one_volume_count_together() {
 }
 
 #[test]
-fn components_that_share_a_claim_find_each_other_by_its_label() {
+fn components_sharing_a_pvc_use_its_label() {
     let plan = planned("{ components: { all: {}, rest: {} } }");
     for role in ["all", "rest"] {
         let pod = &object(&plan, "Deployment", &format!("logpilot-{role}")).body["spec"]["template"];
@@ -123,7 +125,7 @@ fn components_that_share_a_claim_find_each_other_by_its_label() {
 #[case("strategy: { maxSurge: 0 }", false)]
 #[case("strategy: { type: Recreate }", true)]
 #[case("strategy: {}", true)]
-fn a_rolling_update_is_refused_where_two_pods_may_not_overlap(#[case] strategy: &str, #[case] good: bool) {
+fn overlapping_rolling_updates_are_refused(#[case] strategy: &str, #[case] good: bool) {
     for storage in ["{ backend: File }", "{ volume: { accessMode: ReadWriteOncePod } }"] {
         let spec = format!("{{ storage: {storage}, components: {{ all: {{ replicas: 1, {strategy} }} }} }}");
         match validate(&resource(&spec)) {
@@ -147,11 +149,11 @@ fn a_rolling_update_is_refused_where_two_pods_may_not_overlap(#[case] strategy: 
     Some("spec.components.all.topologySpread")
 )]
 #[case("all: { topologySpread: [{ topologyKey: zone }] }", None)]
-fn placement_that_contradicts_one_node_is_refused(#[case] components: &str, #[case] wanted: Option<&str>) {
+fn placement_contradicting_one_node_is_refused(#[case] components: &str, #[case] wanted: Option<&str>) {
     let violations =
         validate(&resource(&format!("{{ components: {{ {components} }} }}"))).err().unwrap_or_default();
     assert_eq!(violations.first().map(|violation| violation.path.as_str()), wanted);
-    // On volumes of their own, or on a filesystem for all, only the bound ones are held to it.
+    // With separate volumes, or with a shared filesystem, only the bound pods are limited.
     let free = format!(
         "{{ components: {{ {components} }}, storage: {{ volume: {{ accessMode: ReadWriteMany }}, allowUnsafe: [SqliteOnSharedFilesystem] }} }}"
     );
@@ -159,7 +161,7 @@ fn placement_that_contradicts_one_node_is_refused(#[case] components: &str, #[ca
 }
 
 #[test]
-fn an_explicit_budget_is_honoured_where_pods_are_bound_and_off_is_off() {
+fn an_explicit_budget_is_honoured() {
     let plan = planned("{ components: { all: { podDisruptionBudget: { minAvailable: 1 } } } }");
     let budget = &object(&plan, "PodDisruptionBudget", "logpilot-all").body["spec"];
     assert_eq!((&budget["minAvailable"], budget.get("maxUnavailable")), (&json!(1), None));
@@ -172,16 +174,12 @@ fn an_explicit_budget_is_honoured_where_pods_are_bound_and_off_is_off() {
     assert_eq!(object(&by_default, "PodDisruptionBudget", "logpilot-all").body["spec"]["maxUnavailable"], 1);
 }
 
-/// Kubernetes refuses another size to a claim that has no volume, whatever else the spec asks for.
+/// Kubernetes rejects another size for a PVC that has no volume, whatever else the spec requests.
 #[rstest]
 #[case("Pending", "5Gi", Some("5Gi"))]
 #[case("Pending", "10240Mi", None)]
 #[case("Bound", "5Gi", None)]
-fn a_claim_without_a_volume_keeps_its_size_until_it_has_one(
-    #[case] phase: &str,
-    #[case] requested: &str,
-    #[case] kept: Option<&str>,
-) {
+fn a_pending_pvc_keeps_its_size(#[case] phase: &str, #[case] requested: &str, #[case] kept: Option<&str>) {
     let claim = |name: &str| {
         json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name },
             "spec": { "resources": { "requests": { "storage": requested } } }, "status": { "phase": phase } })
@@ -199,27 +197,28 @@ fn a_claim_without_a_volume_keeps_its_size_until_it_has_one(
     let problems = crate::logpilot::problems::fact_problems(&cluster, &facts);
     assert_eq!(problems.len(), kept.map_or(0, |_| 2), "{problems:?}");
     assert!(
-        problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains("for 10Gi afterwards"))
+        problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains("and 10Gi afterwards"))
     );
 }
 
-/// What a claim asks for that declares 10Gi, by what it asked for before and what its volume has: a wish that was not carried
-/// out is taken back, to more than the volume has, as Kubernetes asks.
+/// The size that a PVC requests when the spec declares 10Gi, by its earlier request and the size of
+/// its volume. A request that was not carried out is reverted, to more than the volume has, as
+/// Kubernetes requires.
 #[rstest]
 #[case("10Ti", Some("5Gi"), "10Gi", false)]
 #[case("10Ti", Some("10Gi"), "10241Mi", true)]
 #[case("10Ti", Some("20Gi"), "20481Mi", true)]
-// It was carried out, or more than that.
+// The request was carried out, or exceeded.
 #[case("20Gi", Some("20Gi"), "20Gi", true)]
 #[case("20Gi", Some("21Gi"), "20Gi", true)]
 #[case("10241Mi", Some("11Gi"), "10241Mi", true)]
-// The least that Kubernetes takes stays what it is.
+// The minimum that Kubernetes accepts stays unchanged.
 #[case("10241Mi", Some("10Gi"), "10241Mi", true)]
 #[case("20Gi", None, "20Gi", true)]
 #[case("5Gi", Some("5Gi"), "10Gi", false)]
 #[case("10Gi", Some("100Gi"), "10Gi", false)]
 #[case("10240Mi", Some("10Gi"), "10Gi", false)]
-fn a_smaller_size_goes_as_far_as_the_volume(
+fn a_smaller_size_stops_at_the_volume(
     #[case] requested: &str,
     #[case] capacity: Option<&str>,
     #[case] asked: &str,
@@ -246,7 +245,7 @@ fn a_smaller_size_goes_as_far_as_the_volume(
     }
     let problems = crate::logpilot::problems::fact_problems(&cluster, &facts);
     assert_eq!(problems.len(), if told { names.len() } else { 0 }, "{problems:?}");
-    let range = format!("Kubernetes takes sizes above {}", capacity.unwrap_or(requested));
+    let range = format!("Kubernetes accepts any size above {}", capacity.unwrap_or(requested));
     assert!(
         problems.iter().all(|it| it.reason == "VolumeResize" && it.message.contains(&range)),
         "{problems:?}"

@@ -1,4 +1,4 @@
-//! What is told but not refused.
+//! Warnings: settings that are reported but not refused.
 
 use std::collections::BTreeSet;
 
@@ -24,12 +24,12 @@ fn with_policy(ingress: &str, policy: &str) -> String {
     )
 }
 
-/// One pod of 100m/500m and 256Mi/512Mi, and one of an update beside it.
+/// One pod of 100m/500m and 256Mi/512Mi, and a second one during an update.
 fn with_quota(quota: &str) -> String {
     format!("{{ components: {{ all: {{ replicas: 1 }} }}, limits: {{ quota: {{ {quota} }} }} }}")
 }
 
-/// One component with one pod, where nothing is to be told.
+/// One component with one pod, for which nothing is reported.
 fn one(component: &str) -> String {
     format!("{{ components: {{ all: {{ replicas: 1, {component} }} }} }}")
 }
@@ -74,8 +74,8 @@ fn with_ingress(ingress: &str) -> String {
 #[case::grpc_bare(with_ingress("className: nginx, rules: [{ host: a.b, protocol: Grpc }]"), &["GrpcIngressUnsupported"])]
 #[case::grpc_other(with_ingress("className: traefik, rules: [{ host: a.b, protocol: Grpc }], tls: { secretName: t }"), &["GrpcIngressUnsupported"])]
 #[case::cors_of_grpc(with_ingress("className: nginx, rules: [{ host: a.b, protocol: Grpc }], tls: { secretName: t }, cors: {}"), &["CorsUnsupported"])]
-#[case::nobody_but_nginx(with_policy("className: nginx, rules: [{ host: a.b }]", "clients: []"), &[])]
-#[case::nobody_at_all(with_policy("className: traefik, rules: [{ host: a.b }]", "clients: []"), &["ClientsMayBeCut"])]
+#[case::only_nginx(with_policy("className: nginx, rules: [{ host: a.b }]", "clients: []"), &[])]
+#[case::no_clients(with_policy("className: traefik, rules: [{ host: a.b }]", "clients: []"), &["ClientsMayBeCut"])]
 #[case::addresses_only(with_policy("className: traefik, rules: [{ host: a.b }]", "clients: [{ cidr: 10.0.0.0/8 }]"), &["ClientsMayBeCut"])]
 #[case::the_controller(with_policy("className: traefik, rules: [{ host: a.b }]", "clients: [], ingressController: { namespaceSelector: {} }"), &[])]
 #[case::policies_off(with_policy("className: traefik, rules: [{ host: a.b }]", "enabled: false, clients: []"), &[])]
@@ -85,7 +85,7 @@ fn with_ingress(ingress: &str) -> String {
 #[case::quota_pods(with_quota("pods: 1"), &["QuotaTooSmall"])]
 #[case::quota_requests(with_quota("requests: { cpu: 199m }"), &["QuotaTooSmall"])]
 #[case::quota_limits(with_quota("limits: { memory: 1023Mi }"), &["QuotaTooSmall"])]
-#[case::quota_claims(with_quota("persistentVolumeClaims: 0"), &["QuotaTooSmall"])]
+#[case::quota_pvcs(with_quota("persistentVolumeClaims: 0"), &["QuotaTooSmall"])]
 #[case::quota_storage(with_quota("storage: 9Gi"), &["QuotaTooSmall"])]
 #[case::quota_off(with_quota("enabled: false, pods: 1"), &[])]
 #[case::env_ignored(one("env: [{ name: LOGPILOT_RATE_LIMIT_CAPACITY, value: '1' }, { name: TZ, value: UTC }]"), &["EnvIgnored"])]
@@ -127,7 +127,7 @@ fn every_warning_can_be_caused_and_explained() {
 }
 
 #[test]
-fn a_problem_says_which_object_what_and_what_next() {
+fn a_problem_names_object_cause_and_action() {
     for problem in warnings(&cluster("{}")) {
         assert_eq!(problem.object, "PersistentVolumeClaim logpilot/logpilot-data");
         assert!(!problem.message.is_empty() && problem.action.ends_with('.'));

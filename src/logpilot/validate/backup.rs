@@ -1,16 +1,13 @@
-//! What is backed up, from where to where. The API server has refused the same combinations, where it could see them.
+//! Validation of backups: source and destination. The API server has rejected the same combinations
+//! where it could see them.
 
 use k8s_openapi::api::core::v1::Toleration;
 
-use super::{
-    Violations,
-    storage::{access_mode_name, amount},
-};
+use super::storage::amount;
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
-        common::StringMap,
-        storage::{AccessMode, Backend, Sharing},
+        storage::{Backend, Sharing},
     },
     logpilot::{
         defaults,
@@ -18,10 +15,10 @@ use crate::{
         names,
         schedule::Schedule,
     },
-    workload::{model::Claim, names::NamePrefix},
+    workload::{StringMap, api::storage::AccessMode, model::Claim, names::NamePrefix, resolve::Violations},
 };
 
-/// None unless asked for.
+/// Returns `None` unless backups are requested.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     prefix: &NamePrefix,
@@ -44,17 +41,17 @@ pub(super) fn resolve(
     violations.require(
         storage.backend == Backend::Sqlite,
         "spec.backup",
-        "needs `spec.storage.backend: Sqlite`, which can be copied while it is written; remove `backup`, and use snapshots of the volume",
+        "needs `spec.storage.backend: Sqlite`, which can be copied during writes; remove `backup` and use volume snapshots",
     );
     violations.require(
         storage.access_mode != AccessMode::ReadWriteOncePod,
         "spec.backup",
-        "the pod that copies cannot mount a 'ReadWriteOncePod' volume beside the server; use 'ReadWriteOnce', or remove `backup`",
+        "the backup pod cannot mount a 'ReadWriteOncePod' volume while the server does; use 'ReadWriteOnce', or remove `backup`",
     );
     violations.require(
         given.s3.is_none() || given.volume.is_none(),
         "spec.backup.s3",
-        "may not be given with `volume`: backups go to one of the two",
+        "may not be combined with `volume`: backups are stored in one of the two; remove one",
     );
     if let Some(s3) = &given.s3 {
         super::bucket::check(s3, violations);
@@ -68,12 +65,12 @@ pub(super) fn resolve(
         violations.require(
             storage.sharing == Sharing::Shared,
             path,
-            "is only used with `spec.storage.sharing: Shared`: components on different nodes cannot write to one claim",
+            "is only used with `spec.storage.sharing: Shared`: components on different nodes cannot write to the same PVC; remove it",
         );
         violations.require(
             components.iter().all(|component| component.claim != *existing),
             path,
-            format!("'{existing}' is the claim of the data: what destroys the data would destroy its backups; name another one"),
+            format!("'{existing}' is the PVC of the data: a failure of that volume would destroy the backups too; name another PVC"),
         );
     }
     let job = |role: Option<&'static ServerRole>, claim: &str| {
@@ -83,7 +80,7 @@ pub(super) fn resolve(
             annotations: StringMap::new(),
             size: amount(volume.size.clone(), defaults::BACKUP_CLAIM_SIZE),
             storage_class_name: volume.storage_class_name.clone(),
-            access_mode: access_mode_name(AccessMode::ReadWriteOnce).into(),
+            access_mode: AccessMode::ReadWriteOnce.name().into(),
             owned: false,
         };
         let name = own.name.clone();
@@ -103,7 +100,7 @@ pub(super) fn resolve(
             volume,
             node_selector: node_selector(components, claim),
             tolerations: tolerations(components, claim),
-            // Those that mount one claim agree.
+            // Components that mount one PVC agree.
             identity: components
                 .iter()
                 .find(|component| component.claim == claim)
@@ -112,7 +109,7 @@ pub(super) fn resolve(
         }
     };
     let jobs = match storage.sharing {
-        // They all mount the same one.
+        // They all mount the same PVC.
         Sharing::Shared => components.iter().take(1).map(|component| job(None, &component.claim)).collect(),
         Sharing::PerComponent => {
             components.iter().map(|component| job(Some(component.role), &component.claim)).collect()
@@ -127,7 +124,7 @@ pub(super) fn resolve(
     })
 }
 
-/// Where the servers may be, there the copying pod must be able to follow.
+/// The backup pod must be able to run wherever the servers can run.
 fn tolerations(components: &[Component], claim: &str) -> Vec<Toleration> {
     let mut all: Vec<Toleration> = Vec::new();
     for component in components.iter().filter(|component| component.claim == claim) {
@@ -140,7 +137,7 @@ fn tolerations(components: &[Component], claim: &str) -> Vec<Toleration> {
     all
 }
 
-/// Of pods that share a node; they agree on it.
+/// The value of pods that share a node. All of them agree on it.
 fn node_selector(components: &[Component], claim: &str) -> StringMap {
     components
         .iter()

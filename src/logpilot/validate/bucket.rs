@@ -1,17 +1,17 @@
-//! The bucket of the backups, and which servers may be named for it.
+//! Validation of the bucket of backups, and of the servers that `endpoint` may name.
 //!
-//! The pods that copy carry no token and follow no redirect, but they send requests from inside the cluster to a host that
-//! the resource names: not to what trusts whoever can reach it.
+//! The backup pods have no token and follow no redirects, but they send requests from inside the
+//! Kubernetes cluster to a host that the resource names. The host must not be a server that trusts
+//! every client that can reach it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::Violations;
 use crate::{
     api::backup::{S3, S3CredentialsFrom},
     logpilot::model::{Bucket, BucketKey, ServerRole},
-    workload::{model::Claim, names::NamePrefix},
+    workload::{model::Claim, names::NamePrefix, resolve::Violations},
 };
 
 const REGION: &str = "us-east-1";
@@ -28,7 +28,7 @@ pub(super) fn check(given: &S3, violations: &mut Violations) {
     violations.require(
         given.credentials_secret.is_some() != by_identity,
         "spec.backup.s3.credentialsSecret",
-        "must be given, or `credentials: WorkloadIdentity` instead of it; not both",
+        "must be given, except with `credentials: WorkloadIdentity`; set exactly one of the two",
     );
 }
 
@@ -44,7 +44,7 @@ pub(super) fn resolve(
         prefix: role.map_or(base.clone(), |role| format!("{base}/{}", role.name)),
         endpoint: given.endpoint.clone(),
         region: or(&given.region, REGION),
-        // A name with a dot fits no certificate of Amazon's as part of a host.
+        // A bucket name with a dot, as part of a host name, matches no certificate of Amazon.
         path_style: given.path_style.unwrap_or(given.endpoint.is_some() || given.bucket.contains('.')),
         key: given.credentials_secret.as_ref().map(|credentials| BucketKey {
             secret: credentials.name.clone(),
@@ -56,21 +56,22 @@ pub(super) fn resolve(
     }
 }
 
-/// The same parser as that of the program that will ask: an address has many spellings.
+/// Uses the same parser as the backup program, because an address has many spellings.
 fn refusal(endpoint: &str) -> Result<(), String> {
     let url = Url::parse(endpoint).map_err(|error| {
-        format!("'{endpoint}' is no URL ({error}); use one such as 'https://minio.example.com:9000'")
+        format!("'{endpoint}' is not a URL ({error}); use one such as 'https://minio.example.com:9000'")
     })?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("must begin with 'https://' or 'http://', not '{}://'", url.scheme()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
-            "must not carry a user or password; the key stands in the Secret of `credentialsSecret`".into()
+            "must not contain a user or password; put the access key into the Secret of `credentialsSecret`"
+                .into(),
         );
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("must not have a query or fragment: only the server's URL".into());
+        return Err("must not have a query or fragment; use only the URL of the server".into());
     }
     if url.host().is_none() {
         return Err("has no host; use a URL such as 'https://minio.example.com:9000'".into());
@@ -84,7 +85,8 @@ fn refusal(endpoint: &str) -> Result<(), String> {
     }
 }
 
-/// What a host is, where nothing inside the cluster may be made to ask it.
+/// Returns what a host is, if nothing inside the Kubernetes cluster may be made to send requests to
+/// it.
 pub(super) fn forbidden_host(host: Option<Host<&str>>) -> Option<&'static str> {
     match host? {
         Host::Domain(name) => forbidden_name(name),
@@ -94,7 +96,7 @@ pub(super) fn forbidden_host(host: Option<Host<&str>>) -> Option<&'static str> {
 }
 
 fn forbidden_name(name: &str) -> Option<&'static str> {
-    // With a dot at the end it is the same name.
+    // A trailing dot does not change the name.
     let name = name.trim_end_matches('.');
     let is_or_is_under =
         |domain: &str| name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
@@ -113,7 +115,7 @@ fn forbidden_name(name: &str) -> Option<&'static str> {
 }
 
 fn forbidden_address(address: IpAddr) -> Option<&'static str> {
-    /// Azure's and Alibaba's, outside of the link-local range.
+    /// The metadata services of Azure and Alibaba, outside of the link-local range.
     const METADATA: [IpAddr; 3] = [
         IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
         IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),

@@ -1,12 +1,10 @@
-//! One component: its defaults, and what contradicts itself once they are filled in.
+//! Validation of one component: its defaults, and contradictions after they are applied.
 
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-
-use super::{Violations, limits, probes, resources, scaling, scheduling};
+use super::probes;
 use crate::{
     api::{
         cluster::{LogPilotClusterSpec, PodSecurity},
-        component::{self as given, AssignedBy, ComponentSpec, StrategyType, UnhealthyPodEviction},
+        component::{self as given, AssignedBy, ComponentSpec},
         exposure::ComponentKey,
         storage::Storage,
     },
@@ -18,12 +16,13 @@ use crate::{
     },
     workload::{
         image::Image,
-        model::{Identity, LoadBalancer, NodePort, NodePortEntry, PdbPolicy, PublishedPort, Rollout},
+        model::{Identity, LoadBalancer, NodePort, NodePortEntry, PublishedPort},
         names::NamePrefix,
+        resolve::{Violations, limits, resources, rollout, scaling, scheduling},
     },
 };
 
-/// `None` only after an objection. The claim and its consequences are filled in by [`super::storage`].
+/// Returns `None` only after a violation. [`super::storage`] fills in the PVC and its consequences.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     prefix: &NamePrefix,
@@ -42,19 +41,25 @@ pub(super) fn resolve(
     let component = Component {
         role,
         name: prefix.component(role.name),
-        scale: scaling::resolve(spec, key, given, &path, violations),
-        rollout: rollout(given, &path, violations),
+        scale: scaling::resolve(
+            given.autoscaling.as_ref(),
+            given.replicas,
+            defaults::scaling(spec.environment.unwrap_or_default(), key),
+            &path,
+            violations,
+        ),
+        rollout: rollout::strategy(given.strategy.as_ref(), &defaults::rollout(), &path, violations),
         resources: resources::resolve(
-            role,
-            &format!("{path}.resources"),
             given.resources.as_ref(),
-            limits::cpu_is_limited(spec),
+            &defaults::resources(role),
+            limits::cpu_is_limited(spec.limits.as_ref()),
+            &format!("{path}.resources"),
             violations,
         ),
         identity: identity(spec, given, &path, violations),
         probes: probes::resolve(role, given.probes.as_ref(), &format!("{path}.probes"), violations),
-        budget: budget(given.pod_disruption_budget.as_ref(), &path, violations),
-        unhealthy_pod_eviction_policy: unhealthy_pods(given.pod_disruption_budget.as_ref()).into(),
+        budget: rollout::budget(given.pod_disruption_budget.as_ref(), &path, violations),
+        unhealthy_pod_eviction_policy: rollout::unhealthy_pods(given.pod_disruption_budget.as_ref()).into(),
         config,
         claim: String::new(),
         co_scheduled: false,
@@ -104,7 +109,7 @@ fn image(
 
 fn owned_variables(given: &ComponentSpec, path: &str, violations: &mut Violations) {
     let variables: Vec<Variable<'_>> = given.env.iter().flatten().map(Variable::from).collect();
-    // What an object brings is judged when it was read.
+    // The values of a referenced object are checked when it is read.
     let brought = given.env_from.as_ref().map(|_| &Source::Later);
     for finding in of_variables(&variables, brought) {
         let name = finding.variable.as_deref().unwrap_or_default();
@@ -112,7 +117,8 @@ fn owned_variables(given: &ComponentSpec, path: &str, violations: &mut Violation
     }
 }
 
-/// A pod has no other container, and one that is not there keeps the server from starting.
+/// A pod has no other container. A reference to a container that does not exist prevents the server
+/// from starting.
 fn own_container(role: &ServerRole, given: &ComponentSpec, path: &str, violations: &mut Violations) {
     for variable in given.env.iter().flatten() {
         let reference = variable.value_from.as_ref().and_then(|source| source.resource_field_ref.as_ref());
@@ -121,14 +127,14 @@ fn own_container(role: &ServerRole, given: &ComponentSpec, path: &str, violation
             name == role.container,
             format!("{path}.env[{}].valueFrom.resourceFieldRef.containerName", variable.name),
             format!(
-                "'{name}' is no container of the pod; the server's is '{}', or leave it out",
+                "'{name}' is not a container of the pod; use '{}', which is the server's, or remove it",
                 role.container
             ),
         );
     }
 }
 
-/// `runAsNonRoot` keeps root from starting, and Restricted asks for it.
+/// `runAsNonRoot` prevents root from starting, and the Restricted standard requires it.
 fn identity(
     spec: &LogPilotClusterSpec,
     given: &ComponentSpec,
@@ -158,54 +164,6 @@ fn identity(
         group: Some(given.run_as_group.unwrap_or(user)),
         fs_group: Some(given.fs_group.unwrap_or(user)),
         supplemental_groups: Vec::new(),
-    }
-}
-
-fn rollout(given: &ComponentSpec, path: &str, violations: &mut Violations) -> Rollout {
-    let strategy = given.strategy.clone().unwrap_or_default();
-    let settings = strategy.max_surge.is_some() || strategy.max_unavailable.is_some();
-    if strategy.type_ == Some(StrategyType::Recreate) {
-        violations.require(
-            !settings,
-            format!("{path}.strategy"),
-            "`maxSurge` and `maxUnavailable` mean nothing with type 'Recreate'; remove them",
-        );
-        return Rollout::Recreate;
-    }
-    Rollout::RollingUpdate {
-        max_surge: strategy.max_surge.as_ref().map_or_else(defaults::max_surge, IntOrString::from),
-        max_unavailable: strategy
-            .max_unavailable
-            .as_ref()
-            .map_or_else(defaults::max_unavailable, IntOrString::from),
-    }
-}
-
-fn budget(given: Option<&given::PodDisruptionBudget>, path: &str, violations: &mut Violations) -> PdbPolicy {
-    let Some(given) = given else { return PdbPolicy::Default };
-    if given.enabled == Some(false) {
-        return PdbPolicy::Off;
-    }
-    match (&given.min_available, &given.max_unavailable) {
-        (Some(_), Some(_)) => {
-            violations.add(
-                format!("{path}.podDisruptionBudget"),
-                "`minAvailable` and `maxUnavailable` may not be given together; keep one",
-            );
-            PdbPolicy::Off
-        }
-        (Some(count), None) => PdbPolicy::MinAvailable(count.into()),
-        (None, Some(count)) => PdbPolicy::MaxUnavailable(count.into()),
-        // An empty block asks for a budget, so it is explicit: also where none would be made by default.
-        (None, None) => PdbPolicy::MaxUnavailable(IntOrString::Int(1)),
-    }
-}
-
-/// A pod that is not ready serves nobody: keeping it would only block the drain that could help it.
-fn unhealthy_pods(given: Option<&given::PodDisruptionBudget>) -> &'static str {
-    match given.and_then(|budget| budget.unhealthy_pod_eviction_policy).unwrap_or_default() {
-        UnhealthyPodEviction::AlwaysAllow => "AlwaysAllow",
-        UnhealthyPodEviction::IfHealthyBudget => "IfHealthyBudget",
     }
 }
 

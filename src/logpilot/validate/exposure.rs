@@ -1,16 +1,17 @@
-//! Rules of Ingress and Gateway: each needs a component that runs and speaks its protocol.
+//! Validation of Ingress and Gateway rules: each rule needs an enabled component that serves its
+//! protocol.
 
 use std::collections::BTreeSet;
 
-use super::{Violations, login};
+use super::login;
 use crate::{
-    api::{
-        cluster::LogPilotClusterSpec,
-        exposure::{self as given, HttpMethod, IngressRule, IssuerKind, Protocol as GivenProtocol},
-        gateway,
-    },
+    api::{cluster::LogPilotClusterSpec, exposure::IngressRule},
     logpilot::{defaults, model::Component},
-    workload::model::{Cors, Gateway, GatewayParents, Ingress, Issuer, ParentRef, Protocol, Route, Tls},
+    workload::{
+        api::exposure::Protocol,
+        model::{Gateway, GatewayParents, Ingress, Route},
+        resolve::{Violations, exposure},
+    },
 };
 
 pub(super) fn ingress(
@@ -34,23 +35,29 @@ pub(super) fn ingress(
     violations.require(
         targets.len() < 2,
         "spec.exposure.ingress.rules",
-        "must have the same `rewrite` in each rule that has one; use `gateway` for several",
+        "must have the same `rewrite` in all rules that have one; for different ones use `gateway`",
     );
-    named_certificate(&given.rules, given.tls.as_ref(), "spec.exposure.ingress", violations);
+    exposure::named_certificate(
+        has_host(&given.rules),
+        given.tls.as_ref(),
+        "spec.exposure.ingress",
+        violations,
+    );
     let cors = given.cors.as_ref().filter(|cors| cors.enabled != Some(false));
     let limit = given.rate_limit.as_ref().filter(|limit| limit.enabled != Some(false));
     Some(Ingress {
         class_name: given.class_name.clone(),
         annotations: given.annotations.clone(),
         routes,
-        tls: given.tls.as_ref().map(tls),
-        cors: cors.map(self::cors),
+        tls: given.tls.as_ref().map(exposure::tls),
+        cors: cors.map(|cors| exposure::cors(cors, &defaults::CORS)),
         requests_per_second: limit.map(|limit| limit.requests_per_second),
     })
 }
 
-/// Why an annotation may not be on an Ingress: it writes into the controller's configuration. `api/rules/ingress.rs` says
-/// the same; patches know no rules, and an object may be older than one.
+/// Returns the reason why an annotation is not allowed on an Ingress: it changes the configuration
+/// of the controller. `api/rules/ingress.rs` contains the same check. It is repeated here because
+/// no rules apply to patches, and an object may be older than a rule.
 pub(super) fn annotation(key: &str, value: &str) -> Option<&'static str> {
     let (_, name) = key.split_once('/')?;
     let login = name.strip_prefix("auth-").map(|_| login::judge(key, value));
@@ -59,7 +66,7 @@ pub(super) fn annotation(key: &str, value: &str) -> Option<&'static str> {
         || name == "server-alias"
         || matches!(login, Some(Err(None)));
     if writes {
-        return Some("may not be set: it writes into the ingress controller's configuration; remove it");
+        return Some("may not be set: it changes the ingress controller's configuration; remove it");
     }
     match login {
         Some(Err(why)) => return why,
@@ -72,7 +79,8 @@ pub(super) fn annotation(key: &str, value: &str) -> Option<&'static str> {
         .then_some("must not contain line breaks, quotes, backslashes or any of {};$#")
 }
 
-/// Whether a path of an Ingress could end the place where it is put. A patch may bring regular expressions.
+/// Returns `true` if a path of an Ingress could break out of the location block that it is written
+/// to. A patch may contain regular expressions.
 pub(super) fn ends_its_place(path: &str) -> bool {
     path.contains(|char: char| char.is_whitespace() || char.is_control() || "{};\"'`#".contains(char))
 }
@@ -88,70 +96,29 @@ pub(super) fn gateway(
     }
     let parents = match (&given.class_name, &given.parent_refs) {
         (Some(class_name), None) => {
-            GatewayParents::Own { class_name: class_name.clone(), tls: given.tls.as_ref().map(tls) }
+            GatewayParents::Own { class_name: class_name.clone(), tls: given.tls.as_ref().map(exposure::tls) }
         }
-        (None, Some(parents)) => GatewayParents::Existing(parents.iter().map(parent).collect()),
+        (None, Some(parents)) => GatewayParents::Existing(parents.iter().map(exposure::parent).collect()),
         _ => {
             violations.add(
                 "spec.exposure.gateway",
-                "must have exactly one of `className`, which makes a Gateway, and `parentRefs`, which uses those that are there",
+                "must have exactly one of `className`, which creates a Gateway, and `parentRefs`, which uses existing ones",
             );
             return None;
         }
     };
     let routes = routes(&given.rules, "spec.exposure.gateway.rules", components, violations);
-    named_certificate(&given.rules, given.tls.as_ref(), "spec.exposure.gateway", violations);
+    exposure::named_certificate(
+        has_host(&given.rules),
+        given.tls.as_ref(),
+        "spec.exposure.gateway",
+        violations,
+    );
     Some(Gateway { parents, routes })
 }
 
-/// cert-manager reads the names of a certificate from the hosts.
-fn named_certificate(rules: &[IngressRule], tls: Option<&given::Tls>, at: &str, violations: &mut Violations) {
-    violations.require(
-        tls.is_none_or(|tls| tls.issuer_ref.is_none()) || rules.iter().any(|rule| rule.host.is_some()),
-        format!("{at}.tls.issuerRef"),
-        "needs a `host` in some rule, because a certificate is for names; remove it and use a Secret that is there",
-    );
-}
-
-fn tls(given: &given::Tls) -> Tls {
-    let issuer = given.issuer_ref.as_ref().map(|issuer| Issuer {
-        name: issuer.name.clone(),
-        cluster_wide: issuer.kind.unwrap_or_default() == IssuerKind::ClusterIssuer,
-    });
-    Tls { secret_name: given.secret_name.clone(), issuer }
-}
-
-fn parent(given: &gateway::ParentRef) -> ParentRef {
-    ParentRef {
-        name: given.name.clone(),
-        namespace: given.namespace.clone(),
-        section_name: given.section_name.clone(),
-    }
-}
-
-fn cors(given: &given::Cors) -> Cors {
-    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let methods = given.allow_methods.as_ref();
-    Cors {
-        allow_origins: given.allow_origins.clone().unwrap_or_else(|| texts(&[defaults::CORS_ORIGIN])),
-        allow_methods: methods.map_or_else(
-            || texts(defaults::CORS_METHODS),
-            |methods| methods.iter().map(|method| method_name(*method).to_owned()).collect(),
-        ),
-        allow_headers: given.allow_headers.clone().unwrap_or_else(|| texts(defaults::CORS_HEADERS)),
-    }
-}
-
-fn method_name(method: HttpMethod) -> &'static str {
-    match method {
-        HttpMethod::Get => "GET",
-        HttpMethod::Head => "HEAD",
-        HttpMethod::Post => "POST",
-        HttpMethod::Put => "PUT",
-        HttpMethod::Patch => "PATCH",
-        HttpMethod::Delete => "DELETE",
-        HttpMethod::Options => "OPTIONS",
-    }
+fn has_host(rules: &[IngressRule]) -> bool {
+    rules.iter().any(|rule| rule.host.is_some())
 }
 
 fn routes(
@@ -169,7 +136,7 @@ fn routes(
             seen.insert((route.host.clone(), route.path.clone())),
             path,
             format!(
-                "host '{}' with path '{}' is there twice; remove one",
+                "host '{}' with path '{}' is defined twice; remove one",
                 route.host.as_deref().unwrap_or("*"),
                 route.path
             ),
@@ -179,7 +146,7 @@ fn routes(
     routes
 }
 
-/// `None` after an objection.
+/// Returns `None` after a violation.
 fn route(
     rule: &IngressRule,
     path: &str,
@@ -191,7 +158,7 @@ fn route(
         (None, [only]) => only,
         (None, _) => {
             violations
-                .add(format!("{path}.component"), "must be given where there is not exactly one component");
+                .add(format!("{path}.component"), "must be given unless exactly one component is enabled");
             return None;
         }
         (Some(key), components) => {
@@ -200,21 +167,23 @@ fn route(
                 let name = defaults::role(key).name;
                 violations.add(
                     format!("{path}.component"),
-                    format!("'{name}' does not run; add `spec.components.{name}` or name another"),
+                    format!(
+                        "'{name}' is not enabled; add `spec.components.{name}` or name another component"
+                    ),
                 );
             }
             found?
         }
     };
     violations.require(
-        rule.rewrite.is_none() || protocol == GivenProtocol::Http,
+        rule.rewrite.is_none() || protocol == Protocol::Http,
         format!("{path}.rewrite"),
-        "is only for protocol Http: the path of a gRPC request names its method",
+        "is only for protocol Http: the path of a gRPC request is the name of its method; remove it",
     );
     let Some(port) = component.role.port(protocol) else {
         let (speaks, other) = match protocol {
-            GivenProtocol::Http => ("HTTP", "Grpc"),
-            GivenProtocol::Grpc => ("gRPC", "Http"),
+            Protocol::Http => ("HTTP", "Grpc"),
+            Protocol::Grpc => ("gRPC", "Http"),
         };
         violations.add(
             format!("{path}.protocol"),
@@ -228,14 +197,8 @@ fn route(
     Some(Route {
         host: rule.host.clone(),
         path: rule.path.clone().unwrap_or_else(|| "/".to_owned()),
-        rewrite: rule.rewrite.as_deref().map(|rewrite| match rewrite.trim_end_matches('/') {
-            "" => "/".to_owned(),
-            other => other.to_owned(),
-        }),
-        protocol: match protocol {
-            GivenProtocol::Http => Protocol::Http,
-            GivenProtocol::Grpc => Protocol::Grpc,
-        },
+        rewrite: rule.rewrite.as_deref().map(exposure::rewrite),
+        protocol: exposure::protocol(protocol),
         service: component.name.clone(),
         port: port.number,
     })

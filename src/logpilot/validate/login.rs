@@ -1,20 +1,23 @@
-//! Annotations by which an ingress controller has requests authenticated elsewhere. `api/rules/ingress.rs` says the same.
+//! Validation of annotations that delegate the authentication of requests to another server.
+//! `api/rules/ingress.rs` contains the same check.
 //!
-//! What nginx reads stands in its configuration without quotes (CVE-2025-24514), so it has to be a URL with a few known
-//! variables, or names of headers. And nginx asks the URL from inside the cluster, as the pods of backups ask theirs.
+//! The configuration of nginx contains the values without quotes (CVE-2025-24514). A value must
+//! therefore be a URL with a few known variables, or names of headers. nginx sends requests to the
+//! URL from inside the Kubernetes cluster, as backup pods do to their endpoint.
 
 use url::Url;
 
 use super::bucket;
 
 const NGINX: &str = "nginx.ingress.kubernetes.io/";
-/// Load balancers of AWS: no configuration is written from these.
+/// Load balancers of AWS. No configuration file is generated from these annotations.
 const ALB: &str = "alb.ingress.kubernetes.io/";
 
 const WORDS: &str = "must not contain anything but a URL such as https://$host/oauth2/auth, with none but the variables $host \
                      and $scheme, and in the query $request_uri and $escaped_request_uri";
 
-/// Whether an annotation whose name begins with `auth-` may be set to a value. `Err(None)`: whatever the value.
+/// Checks whether an annotation whose name begins with `auth-` may have a value. `Err(None)`: no
+/// value is allowed.
 pub(super) fn judge(key: &str, value: &str) -> Result<(), Option<&'static str>> {
     if key
         .strip_prefix(ALB)
@@ -28,7 +31,7 @@ pub(super) fn judge(key: &str, value: &str) -> Result<(), Option<&'static str>> 
             "must not contain the address of a cloud's metadata service, of the API server or of the pod itself",
         )),
         Some("auth-response-headers") if !is_headers(value) => {
-            Err(Some("must not contain anything but names of headers, with a comma between"))
+            Err(Some("must not contain anything except header names, separated by commas"))
         }
         Some("auth-url" | "auth-signin" | "auth-response-headers") => Ok(()),
         _ => Err(None),
@@ -59,7 +62,7 @@ fn is_query(query: &str) -> bool {
         |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~/=&:%-".contains(&byte));
     parts.next().is_none_or(plain)
         && parts.all(|part| {
-            // As nginx reads it: a name goes on as long as it can.
+            // As in nginx, the name of a variable is as long as possible.
             let end =
                 part.find(|char: char| !char.is_ascii_alphanumeric() && char != '_').unwrap_or(part.len());
             let (name, rest) = part.split_at(end);

@@ -1,36 +1,52 @@
-//! Monitors, alerts and dashboards.
+//! Validation of monitors, alerts and dashboards.
 
-use super::Violations;
 use crate::{
     api::{
         alerting::{GrpcObjectives, RestObjectives, Rules},
         cluster::LogPilotClusterSpec,
-        common::StringMap,
         monitoring,
     },
     logpilot::{
         defaults,
-        monitoring::{Alerting, Monitoring, Objectives, Slo, Thresholds, seconds},
+        monitoring::{Alerting, Monitoring, Objectives, Slo, Thresholds},
         objects::server::METRICS_PATH,
     },
-    workload::model::Monitor,
+    workload::{
+        StringMap,
+        resolve::{
+            Violations,
+            monitoring::{Defaults, monitor},
+        },
+    },
 };
 
-/// Monitors live in `namespace`.
+const SCRAPES: Defaults<'static> = Defaults {
+    port: defaults::MANAGEMENT.name,
+    path: METRICS_PATH,
+    interval: defaults::SCRAPE_INTERVAL,
+    scrape_timeout: defaults::SCRAPE_TIMEOUT,
+};
+
+/// Resolves the monitoring block. Monitors are created in `namespace`.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     namespace: &str,
     violations: &mut Violations,
 ) -> Monitoring {
     let Some(given) = &spec.monitoring else { return Monitoring::default() };
-    let service_monitor =
-        monitor(given.service_monitor.as_ref(), namespace, "spec.monitoring.serviceMonitor", violations);
+    let service_monitor = monitor(
+        given.service_monitor.as_ref(),
+        namespace,
+        &SCRAPES,
+        "spec.monitoring.serviceMonitor",
+        violations,
+    );
     let pod_monitor =
-        monitor(given.pod_monitor.as_ref(), namespace, "spec.monitoring.podMonitor", violations);
+        monitor(given.pod_monitor.as_ref(), namespace, &SCRAPES, "spec.monitoring.podMonitor", violations);
     violations.require(
         service_monitor.is_none() || pod_monitor.is_none(),
         "spec.monitoring.podMonitor",
-        "may not be given together with `serviceMonitor`: every pod would be counted twice",
+        "may not be combined with `serviceMonitor`: every pod would be counted twice; remove one",
     );
     Monitoring {
         service_monitor,
@@ -41,42 +57,12 @@ pub(super) fn resolve(
     }
 }
 
-/// A block that is present is on, unless it says otherwise.
+/// A block that is present is enabled unless it says otherwise.
 fn on(enabled: Option<bool>) -> bool {
     enabled != Some(false)
 }
 
-fn monitor(
-    given: Option<&monitoring::Monitor>,
-    namespace: &str,
-    path: &str,
-    violations: &mut Violations,
-) -> Option<Monitor> {
-    let given = given.filter(|it| on(it.enabled))?;
-    let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.into());
-    let interval = or(&given.interval, defaults::SCRAPE_INTERVAL);
-    let mut scrape_timeout = or(&given.scrape_timeout, defaults::SCRAPE_TIMEOUT);
-    let longer = seconds(&scrape_timeout) > seconds(&interval);
-    if longer && given.scrape_timeout.is_none() {
-        // The default gives way to a short interval.
-        scrape_timeout.clone_from(&interval);
-    }
-    violations.require(
-        !longer || given.scrape_timeout.is_none(),
-        format!("{path}.scrapeTimeout"),
-        format!("'{scrape_timeout}' must not be longer than `interval`, which is '{interval}'"),
-    );
-    Some(Monitor {
-        namespace: namespace.to_owned(),
-        port: defaults::MANAGEMENT.name.into(),
-        path: METRICS_PATH.into(),
-        interval,
-        scrape_timeout,
-        labels: given.labels.clone(),
-    })
-}
-
-/// `None` where neither alerts nor objectives are wanted.
+/// Returns `None` if neither alerts nor objectives are requested.
 fn alerting(given: &monitoring::Monitoring, violations: &mut Violations) -> Option<Alerting> {
     let wanted = given.rules.as_ref().filter(|it| on(it.enabled));
     let slo = given
@@ -87,7 +73,7 @@ fn alerting(given: &monitoring::Monitoring, violations: &mut Violations) -> Opti
     if wanted.is_none() && slo.is_none() {
         return None;
     }
-    // Objectives without alerts still take the labels that alerts would have.
+    // Objectives without alerts use the same labels as alerts.
     let common = given.rules.clone().unwrap_or_default();
     check_alert_texts(&common.alert_labels, "spec.monitoring.rules.alertLabels", violations);
     check_alert_texts(&common.alert_annotations, "spec.monitoring.rules.alertAnnotations", violations);
@@ -101,7 +87,8 @@ fn alerting(given: &monitoring::Monitoring, violations: &mut Violations) -> Opti
     })
 }
 
-/// One bad name or template makes Prometheus refuse the whole file of rules, those of others included.
+/// One invalid name or template makes Prometheus reject the whole rule file, including the rules of
+/// other owners.
 fn check_alert_texts(texts: &StringMap, path: &str, violations: &mut Violations) {
     for (key, value) in texts {
         let name = !key.starts_with(|first: char| first.is_ascii_digit())
@@ -111,7 +98,7 @@ fn check_alert_texts(texts: &StringMap, path: &str, violations: &mut Violations)
         violations.require(
             !value.contains("{{"),
             path,
-            format!("value of '{key}' must not contain '{{{{': Prometheus would run it as a template"),
+            format!("value of '{key}' must not contain '{{{{': Prometheus would evaluate it as a template"),
         );
     }
 }

@@ -1,40 +1,48 @@
-//! Patches: which objects they may name, what they may not change, and whether an object is still what the fields of the
-//! spec allow once it is patched. Objects are judged as they would be applied.
+//! Validation of patches: which objects they may name, what they may not change, and whether a
+//! patched object still meets the rules of the fields of the spec. Objects are checked as they
+//! would be applied.
 
-mod identity;
 mod objects;
 mod operations;
-mod pods;
 mod protected;
 
 use serde_json::Value;
 
 use super::{Violation, Violations};
 use crate::{
-    api::patches::{ObjectPatch, PatchType},
-    engine::kind::Management,
+    api::{cluster::PodSecurity, patches::ObjectPatch},
+    engine::{kind::Management, plan::Plan},
     kinds,
     logpilot::{
         config_check,
+        defaults::EXAMPLE_IMAGE,
         facts::{Facts, RestoreJob},
         model::Cluster,
-        patches::{DIRECTIVE, Failure, lay_over, targets},
-        plan, restore,
+        patches::{lay_over, targets},
+        plan, restore, server_pod,
     },
-    schemas,
+    workload::api::{
+        patches::PatchType,
+        rules::components::{GRACE_PERIOD, LEAST_GRACE_SECONDS, PRIORITY_CLASS, SYSTEM_CLASSES},
+    },
+    workload::patch::{
+        self, DIRECTIVE, Failure, Found,
+        identity::{Differs, differing},
+        new_ones,
+        pods::{self, PodRules},
+        protected::violations as mentioned,
+        schemas,
+    },
 };
 
-/// As large as the overlay may be.
+/// The maximum size of a patch, which is that of the overlay.
 const BYTES: usize = 64 * 1024;
-
-/// What is wrong with an object: the path below it, and why.
-type Found = Vec<(String, String)>;
 
 pub(super) fn check(cluster: &Cluster, violations: &mut Violations) {
     if cluster.patches.is_empty() {
         return;
     }
-    // What is planned at times only counts too.
+    // Kinds that are only sometimes planned count too.
     let restore = restore::any(cluster).map_or(RestoreJob::None, RestoreJob::Planned);
     let facts = Facts { config_checks: config_check::all_pending(cluster), restore, ..Facts::default() };
     let generated = plan::generated(cluster, &facts);
@@ -48,7 +56,9 @@ pub(super) fn check(cluster: &Cluster, violations: &mut Violations) {
         if patch.type_ == Some(PatchType::Json6902) {
             operations::protected(patch, &at, violations);
         } else {
-            protected::check(&patch.target.kind, &patch.patch, &format!("{at}.patch"), violations);
+            let found =
+                mentioned(&patch.target.kind, &patch.patch, &format!("{at}.patch"), protected::PROTECTION);
+            violations.0.extend(found.into_iter().map(|(path, message)| Violation { path, message }));
             directives(patch, &format!("{at}.patch"), violations);
         }
         let target = plan.objects.iter_mut().find(|planned| targets(patch, planned));
@@ -63,11 +73,12 @@ pub(super) fn check(cluster: &Cluster, violations: &mut Violations) {
         }
     }
     if violations.0.is_empty() {
-        identity::check(&cluster.patches, (&generated, &plan), violations);
+        identities(&cluster.patches, (&generated, &plan), violations);
     }
 }
 
-/// An objection to the object as it is patched. Operations have no such path, so that the words have it.
+/// Returns a violation of the patched object. Operations have no such path, so the message contains
+/// it.
 fn told(patch: &ObjectPatch, at: &str, field: &str, why: &str) -> Violation {
     if patch.type_ == Some(PatchType::Json6902) {
         return Violation { path: format!("{at}.operations"), message: format!("`{field}` {why}") };
@@ -75,13 +86,16 @@ fn told(patch: &ObjectPatch, at: &str, field: &str, why: &str) -> Violation {
     Violation { path: format!("{at}.patch.{field}"), message: why.to_owned() }
 }
 
-/// Everything that a patch brings to an object though the API server or a field of the spec would refuse it.
+/// Returns everything that a patch adds to an object although the API server or a field of the spec
+/// would reject it.
 fn of_object(cluster: &Cluster, kind: &str, old: &Value, new: &Value) -> Found {
     let mut shape = new_ones(&schemas::faults(kind, old), schemas::faults(kind, new));
-    let mut found = pods::violations(cluster, kind, old, new);
+    let own = |old: &Value, new: &Value| server_pod::violations(cluster, old, new);
+    let mut found = pods::violations(pod_rules(cluster), kind, (old, new), own);
     found.extend(objects::violations(kind, old, new));
     if !shape.is_empty() {
-        // What has the wrong shape cannot be asked for more; where both speak of a field, the rule's words help more.
+        // A value of the wrong type cannot be checked any further. If both checks report the same
+        // field, the message of the rule is more helpful.
         let at = |found: &Found, path: &str| found.iter().any(|(other, _)| other == path);
         found.retain(|(path, _)| at(&shape, path));
         shape.retain(|(path, _)| !at(&found, path));
@@ -90,10 +104,27 @@ fn of_object(cluster: &Cluster, kind: &str, old: &Value, new: &Value) -> Found {
     found
 }
 
-/// Those that were not there before.
-fn new_ones(before: &[(String, String)], mut after: Found) -> Found {
-    after.retain(|found| !before.contains(found));
-    after
+fn pod_rules(cluster: &Cluster) -> PodRules {
+    PodRules {
+        restricted: cluster.namespace.pod_security == PodSecurity::Restricted,
+        one_node: cluster.components.iter().any(|component| component.co_scheduled),
+        example_image: EXAMPLE_IMAGE,
+        grace: (LEAST_GRACE_SECONDS, GRACE_PERIOD),
+        no_class: (SYSTEM_CLASSES, PRIORITY_CLASS),
+    }
+}
+
+/// Names the last patch that made the pods of a claim differ.
+fn identities(patches: &[ObjectPatch], (generated, plan): (&Plan, &Plan), violations: &mut Violations) {
+    for Differs { object, pod, claim } in differing(generated, plan) {
+        let last = patches.iter().enumerate().rev().find(|(_, patch)| targets(patch, object));
+        let Some((index, patch)) = last else { continue };
+        let why = format!(
+            "must have the same user and `fsGroup` as the other pods of PVC '{claim}', which could otherwise only read each other's files; use `securityContext` of the component, which applies to all of them"
+        );
+        let at = format!("spec.patches[{index}]");
+        violations.0.push(told(patch, &at, &format!("{pod}.securityContext"), &why));
+    }
 }
 
 fn named_well(patch: &ObjectPatch, at: &str, violations: &mut Violations) -> bool {
@@ -127,32 +158,14 @@ fn named_well(patch: &ObjectPatch, at: &str, violations: &mut Violations) -> boo
     known && size <= BYTES
 }
 
-/// A directive that nobody knows would be written to the object as a field.
+/// An unknown directive would be written to the object as a field.
 fn directives(patch: &ObjectPatch, at: &str, violations: &mut Violations) {
     let strategic = patch.type_ == Some(PatchType::Strategic);
-    for (path, how) in found_directives(&Value::Object(patch.patch.clone()), at) {
+    for (path, how) in patch::directives(&Value::Object(patch.patch.clone()), at) {
         if !strategic {
-            violations.add(path, format!("'{DIRECTIVE}' means something with `type: Strategic` only"));
+            violations.add(path, format!("'{DIRECTIVE}' has an effect only with `type: Strategic`"));
         } else if !matches!(how.as_str(), Some("delete" | "replace")) {
             violations.add(path, format!("'{DIRECTIVE}' must be 'delete' or 'replace'"));
         }
-    }
-}
-
-fn found_directives(value: &Value, at: &str) -> Vec<(String, Value)> {
-    match value {
-        Value::Object(fields) => fields
-            .iter()
-            .flat_map(|(name, field)| {
-                let path = format!("{at}.{name}");
-                if name == DIRECTIVE { vec![(path, field.clone())] } else { found_directives(field, &path) }
-            })
-            .collect(),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .flat_map(|(index, item)| found_directives(item, &format!("{at}[{index}]")))
-            .collect(),
-        _ => Vec::new(),
     }
 }

@@ -1,19 +1,18 @@
-//! Health checks: what each probe asks, once its mode is known.
+//! Validation of health checks: the handler of each probe, after its mode is known.
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::Violations;
 use crate::{
-    api::{
-        common::ProbePort,
-        component::{self as given, ProbeMode, ProbeTimings},
-    },
+    api::component::{self as given, ProbeMode, ProbePort, ProbeTimings},
     logpilot::{defaults, model::ServerRole},
-    workload::model::{Probe, ProbeTiming, ProbeType, Probes},
+    workload::{
+        model::{Probe, ProbeTiming, ProbeType, Probes},
+        resolve::Violations,
+    },
 };
 
 const HEALTH: &str = "/actuator/health";
-/// Startup asks what liveness asks: it guards against restarts, not against traffic.
+/// The startup probe uses the liveness endpoint: it delays restarts, not traffic.
 const LIVENESS: &str = "/actuator/health/liveness";
 const READINESS: &str = "/actuator/health/readiness";
 
@@ -62,18 +61,18 @@ pub(super) fn resolve(
     }
 }
 
-/// One probe, before what it says of itself.
+/// The settings that apply to one probe before its own fields.
 struct Asked<'a> {
     role: &'a ServerRole,
     mode: ProbeMode,
-    /// The health group that it asks for.
+    /// The health group of the probe.
     group: &'static str,
-    /// Of all probes.
+    /// The command for all probes.
     command: &'a [String],
 }
 
 impl Asked<'_> {
-    /// What the mode of all probes lacks was objected to there.
+    /// Violations of the mode of all probes have already been reported there.
     fn check(
         &self,
         given: &ProbeTimings,
@@ -120,7 +119,7 @@ impl Asked<'_> {
                     format!("{path}.mode"),
                     "'Grpc' needs a gRPC port, which this component does not open; use 'ActuatorGroups'",
                 );
-                // The kubelet takes a number only.
+                // The kubelet accepts only a number.
                 ProbeType::Grpc { port: port.map_or(defaults::GRPC.number, |port| self.number(&port)) }
             }
             ProbeMode::Exec => {
@@ -135,7 +134,7 @@ impl Asked<'_> {
         }
     }
 
-    /// `None` after an objection.
+    /// Returns `None` after a violation.
     fn port(&self, given: &ProbePort, path: &str, violations: &mut Violations) -> Option<ProbePort> {
         let good = match given {
             ProbePort::Number(number) => (1..=65535).contains(number),

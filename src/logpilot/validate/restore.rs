@@ -1,14 +1,13 @@
-//! Which data a restore replaces. The API server has refused the same, where it could see it.
+//! Validation of a restore. The API server has rejected the same values where it could see them.
 
-use super::Violations;
 use crate::{
     api::{cluster::LogPilotClusterSpec, storage::Sharing},
     backup::is_backup_name,
     logpilot::model::{Backup, Component, Restore, Storage},
-    workload::names::is_label_value,
+    workload::{names::is_label_value, resolve::Violations},
 };
 
-/// None unless asked for.
+/// Returns `None` unless a restore is requested.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     components: &[Component],
@@ -20,7 +19,7 @@ pub(super) fn resolve(
     violations.require(
         backup.is_some(),
         "spec.restore",
-        "needs `spec.backup`, which says where the backups are; with `backup.suspend: true` no new one is taken",
+        "needs `spec.backup`, which names the location of the backups; set it, with `backup.suspend: true` to take no new ones",
     );
     violations.require(
         is_label_value(&given.request_id) && !given.request_id.is_empty(),
@@ -30,7 +29,7 @@ pub(super) fn resolve(
     violations.require(
         is_backup_name(&given.from),
         "spec.restore.from",
-        "must be the file name of a backup; those that there are stand in `status.backups[].lastSuccess.available`",
+        "must be the file name of a backup; `status.backups[].lastSuccess.available` lists them",
     );
     let path = "spec.restore.component";
     let whose = match (storage.sharing, given.component) {
@@ -46,12 +45,12 @@ pub(super) fn resolve(
         (Sharing::PerComponent, None) => {
             violations.add(
                 path,
-                "must be given with `storage.sharing: PerComponent`: each component has data of its own",
+                "must be given with `storage.sharing: PerComponent`: each component has its own data",
             );
             return None;
         }
     };
-    violations.require(whose.is_some(), path, "does not run; name a component that does");
+    violations.require(whose.is_some(), path, "is not enabled; name a component that is");
     Some(Restore {
         request_id: given.request_id,
         from: given.from,

@@ -1,16 +1,14 @@
-//! The claims, and what they mean for where and how pods may run: the storage × replicas table.
+//! Validation of storage: the PVCs, and their consequences for placement and replacement of pods.
+//! Contains the table of storage and replicas.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::api::resource;
 
-use super::{Violations, scheduling::HARD};
 use crate::{
     api::{
         cluster::LogPilotClusterSpec,
-        common::{DeletionPolicy, Quantity, StringMap},
-        component::StrategyType,
-        storage::{AccessMode, Backend, Sharing, UnsafeStorage, Volume},
+        storage::{Backend, Sharing, UnsafeStorage, Volume},
     },
     logpilot::{
         defaults,
@@ -18,23 +16,30 @@ use crate::{
         names,
     },
     workload::{
+        StringMap,
+        api::{
+            common::{DeletionPolicy, Quantity},
+            component::StrategyType,
+            storage::AccessMode,
+        },
         labels,
         model::{Claim, Rollout},
         names::NamePrefix,
         quantity,
+        resolve::{Violations, scheduling::HARD},
     },
 };
 
-/// What a row of the table says about the pods that mount one claim.
+/// The requirements of one row of the table for the pods that mount one PVC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StorageVerdict {
-    /// They must all run on one node.
+    /// All pods must run on one node.
     pub co_scheduled: bool,
-    /// An old pod must have stopped before a new one starts.
+    /// An old pod must terminate before a new one starts.
     pub recreate: bool,
 }
 
-/// Why a combination is refused.
+/// The reason why a combination is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     OnePodVolume,
@@ -42,8 +47,8 @@ pub(super) enum Refusal {
     FileSharedByPods,
 }
 
-/// The table. `pods` is the most that can run: the sum over components that mount the claim, an
-/// autoscaler's maximum included.
+/// The table. `pods` is the maximum number of pods: the sum over all components that mount the PVC,
+/// including the maximum of an autoscaler.
 pub(super) fn decide(
     backend: Backend,
     mode: AccessMode,
@@ -59,18 +64,19 @@ pub(super) fn decide(
             Ok(StorageVerdict { co_scheduled: false, recreate: false })
         }
         (Backend::Sqlite, AccessMode::ReadWriteMany) if many => Err(Refusal::SqliteOnSharedFilesystem),
-        // A single pod too: its surge pod goes to the same node, so that two hosts never write.
+        // This also applies to a single pod: its surge pod runs on the same node, so that two hosts
+        // never write.
         (Backend::Sqlite, _) => Ok(StorageVerdict { co_scheduled: true, recreate: false }),
         (Backend::File, mode) if accepts(UnsafeStorage::FileStorageSharedByPods) => {
             Ok(StorageVerdict { co_scheduled: mode == AccessMode::ReadWriteOnce, recreate: false })
         }
         (Backend::File, _) if many => Err(Refusal::FileSharedByPods),
-        // A surge pod would deliver everything twice.
+        // A surge pod would deliver every record twice.
         (Backend::File, _) => Ok(StorageVerdict { co_scheduled: false, recreate: true }),
     }
 }
 
-/// Gives each component its claim, and what follows from it.
+/// Assigns each component its PVC and the consequences of it.
 pub(super) fn resolve(
     spec: &LogPilotClusterSpec,
     prefix: &NamePrefix,
@@ -114,7 +120,7 @@ fn claims(
         annotations: StringMap::new(),
         size: amount(size.or_else(|| volume.size.clone()), default),
         storage_class_name: volume.storage_class_name.clone(),
-        access_mode: access_mode_name(volume.access_mode.unwrap_or_default()).into(),
+        access_mode: volume.access_mode.unwrap_or_default().name().into(),
         owned: volume.deletion_policy.unwrap_or_default() == DeletionPolicy::Delete,
     };
     if let Some(size) = &volume.size {
@@ -157,24 +163,16 @@ fn claims(
             violations.require(
                 existing.is_none(),
                 "spec.storage.volume.existingClaim",
-                "is only used with `sharing: Shared`: one claim cannot be each component's own",
+                "may only be given with `sharing: Shared`: one PVC cannot be a separate volume for each component; remove it",
             );
             own
         }
     }
 }
 
-/// A size that was given, or else the default.
+/// Returns the size that was set, or the default.
 pub(super) fn amount(given: Option<Quantity>, default: &str) -> resource::Quantity {
     resource::Quantity(given.map_or_else(|| default.to_owned(), |given| given.0))
-}
-
-pub(super) fn access_mode_name(mode: AccessMode) -> &'static str {
-    match mode {
-        AccessMode::ReadWriteOnce => "ReadWriteOnce",
-        AccessMode::ReadWriteOncePod => "ReadWriteOncePod",
-        AccessMode::ReadWriteMany => "ReadWriteMany",
-    }
 }
 
 pub(super) fn check_min_size(size: &Quantity, path: &str, violations: &mut Violations) {
@@ -185,7 +183,7 @@ pub(super) fn check_min_size(size: &Quantity, path: &str, violations: &mut Viola
     );
 }
 
-/// Applies the verdict to the pods of one claim, and objects to what contradicts it.
+/// Applies the result to the pods of one PVC, and reports settings that contradict it.
 fn place(
     spec: &LogPilotClusterSpec,
     mounting: Vec<&mut Component>,

@@ -1,5 +1,5 @@
-//! Variables that the server does not look at: short names are placeholders in its built-in file, and the file of
-//! ours says the real property.
+//! Warnings about variables that the server ignores: short names are placeholders in its built-in file,
+//! and the file of the operator sets the real property.
 
 use super::{object, warning};
 use crate::{
@@ -9,7 +9,8 @@ use crate::{
 
 pub use crate::logpilot::reasons::ENV_IGNORED;
 
-/// Name and what to use instead. Those that `kubectl apply` refuses stand here too: an object may be older than a rule.
+/// Variables and their replacements, including those that `kubectl apply` rejects: an object may be
+/// older than a rule.
 const IGNORED: &[(&str, &str)] = &[
     ("LOGPILOT_API_KEY", "`auth.apiKeySecret`"),
     ("LOGPILOT_PROTOCOL", "`components`"),
@@ -24,7 +25,7 @@ const IGNORED: &[(&str, &str)] = &[
     ("LOGPILOT_RATE_LIMIT_REFILL_DURATION_SECONDS", "`config.serverRateLimit.refillSeconds`"),
 ];
 
-/// What to use instead of a variable that the server does not look at.
+/// Returns the replacement of a variable that the server ignores.
 #[must_use]
 pub fn instead(variable: &str) -> Option<&'static str> {
     IGNORED.iter().find(|(name, _)| *name == variable).map(|(_, instead)| *instead)

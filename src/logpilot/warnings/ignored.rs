@@ -1,19 +1,18 @@
-//! Settings that are without effect, or that count twice, because of another one.
+//! Warnings about settings that another setting makes ineffective or duplicate.
 
 use super::{object, warning};
 use crate::{
     api::status::Problem,
     logpilot::{
         model::{Cluster, Component},
-        monitoring::seconds,
         objects::backup_pod,
     },
-    workload::build::disk,
+    workload::{build::disk, resolve::monitoring::seconds},
 };
 
 pub use crate::logpilot::reasons::{SCRAPE_INTERVAL_LONG, SCRAPED_TWICE, SCRATCH_LIMITED, SETTING_IGNORED};
 
-/// As the rule on `spec.monitoring` has it; a stored resource may be older than that.
+/// The same bound as the rule on `spec.monitoring`; a stored resource may be older than that rule.
 const LONGEST_INTERVAL: u64 = 240;
 
 pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
@@ -68,7 +67,7 @@ fn interval(cluster: &Cluster) -> Option<Problem> {
             SCRAPE_INTERVAL_LONG,
             &object(cluster, "PrometheusRule", &cluster.scope.prefix.prometheus_rule()),
             format!(
-                "a scrape every {} is too rare for alerts: Prometheus forgets a series after 5 minutes, so that some alerts never fire and others do without a cause",
+                "a scrape interval of {} is too long for alerts: Prometheus treats a series as stale after 5 minutes, so some alerts never fire and others fire without a cause",
                 monitor.interval
             ),
             "Set `interval` of the monitor to 4m or less, or `enabled: false` in `monitoring.rules` and `slo`.",
@@ -76,7 +75,7 @@ fn interval(cluster: &Cluster) -> Option<Problem> {
     })
 }
 
-/// A bucket's scratch space has a bound where the size of the data is known.
+/// Warns if the scratch space of a bucket backup is bounded while the size of the data is unknown.
 fn scratch(cluster: &Cluster) -> Option<Problem> {
     let job = cluster.backup.as_ref()?.jobs.iter().find(|job| {
         let pod = backup_pod::spec(cluster, job, "", "", [], backup_pod::store(job));
@@ -85,7 +84,7 @@ fn scratch(cluster: &Cluster) -> Option<Problem> {
     Some(warning(
         SCRATCH_LIMITED,
         &object(cluster, "CronJob", &job.name),
-        "`limits` of the namespace bound `ephemeral-storage`, and how much of it a copy of an existing claim needs is not known: a backup or restore that writes more is evicted, and without a default none starts".into(),
-        "Set `limits.defaults.limits.ephemeral-storage` above the size of the data, or leave it out.",
+        "`limits` of the namespace restrict `ephemeral-storage`, and the size of a copy of an existing PVC is not known: the pod of a backup or restore that writes more is evicted, and without a default none starts".into(),
+        "Set `limits.defaults.limits.ephemeral-storage` above the size of the data, or omit it.",
     ))
 }

@@ -1,4 +1,4 @@
-//! Traffic that one part of the spec asks for and the network policies keep out.
+//! Warnings about traffic that one part of the spec requests and the network policies block.
 
 use super::{object, warning};
 use crate::{
@@ -8,11 +8,12 @@ use crate::{
 
 pub use crate::logpilot::reasons::CLIENTS_MAY_BE_CUT;
 
-/// Only what `clients` shuts out: anyone else, the kubelet's probes and DNS are always let through.
+/// Warns only about what `clients` blocks: without it every client is admitted, and the kubelet's probes
+/// and DNS always are.
 pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
     let Some(policy) = &cluster.network_policy else { return Vec::new() };
     let Some(clients) = &policy.clients else { return Vec::new() };
-    // Whoever was let in by hand may be the ingress controller, or a load balancer's addresses.
+    // A client that the user admitted may be the ingress controller, or the addresses of a load balancer.
     let from_pods = clients.iter().any(|peer| peer.cidr.is_none());
     let from_addresses = clients.iter().any(|peer| peer.cidr.is_some());
     let of = |component: &Component| {
@@ -25,15 +26,15 @@ pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
                 warning(
                     CLIENTS_MAY_BE_CUT,
                     &object,
-                    "`networkPolicy.clients` lets no pod in, and nothing says which pods serve the Ingress or Gateway".into(),
-                    "Set `networkPolicy.ingressController` to their namespace.",
+                    "`networkPolicy.clients` admits no pod, and the spec does not say which pods serve the Ingress or Gateway".into(),
+                    "Set `networkPolicy.ingressController` to the namespace of those pods.",
                 )
             }),
             published.then(|| {
                 warning(
                     CLIENTS_MAY_BE_CUT,
                     &object,
-                    "a load balancer or node port is asked for, and `networkPolicy.clients` lets no address in".into(),
+                    "the spec requests a load balancer or node port, and `networkPolicy.clients` admits no address".into(),
                     "Add `{ cidr: … }` of its clients, or of the nodes, to `networkPolicy.clients`.",
                 )
             }),

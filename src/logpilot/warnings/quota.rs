@@ -1,4 +1,4 @@
-//! Whether the quota leaves room for the cluster's own pods and claims.
+//! Warnings about a quota that is too small for the resource's own pods and PVCs.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::{
 
 pub use crate::logpilot::reasons::QUOTA_TOO_SMALL;
 
-/// One warning that names every bound that is too low.
+/// Returns one warning that names every bound that is too low.
 pub fn warning_of(cluster: &Cluster) -> Option<Problem> {
     let quota = cluster.scope.limits.quota.as_ref()?;
     let needed = needed(cluster);
@@ -34,13 +34,14 @@ pub fn warning_of(cluster: &Cluster) -> Option<Problem> {
         warning(
             QUOTA_TOO_SMALL,
             &object(cluster, "ResourceQuota", &cluster.scope.prefix.resource_quota()),
-            format!("{}; an update or the autoscaler will be refused pods", short.join("; ")),
+            format!("{}; the quota will reject pods of an update or of the autoscaler", short.join("; ")),
             "Raise `limits.quota`, or lower `replicas`, `maxReplicas` or `resources`.",
         )
     })
 }
 
-/// What the most pods that can run ask for, the surge of an update, its trial and a backup included, and the claims.
+/// Returns the requirements of the largest number of pods that can run, including the surge of an
+/// update, its config check and a backup, and of the PVCs.
 fn needed(cluster: &Cluster) -> BTreeMap<&'static str, i128> {
     let mut sum = BTreeMap::new();
     let mut add = |name: &'static str, amount: i128| *sum.entry(name).or_insert(0) += amount;
@@ -55,12 +56,12 @@ fn needed(cluster: &Cluster) -> BTreeMap<&'static str, i128> {
             }
         }
     };
-    // What is known of the cluster changes no requests.
+    // The facts change no requests.
     let facts = Facts::default();
     for component in &cluster.components {
         let serving = server::component(cluster, component, &facts);
         pods(&pod::spec(&cluster.scope, &serving), most(component));
-        // What tries a configuration still runs when the first new pod comes.
+        // The config-check pod still runs when the first new pod starts.
         if cluster.config_check_seconds.is_some() {
             let on_trial = server::on_trial(cluster, component, &facts);
             pods(&pod::spec(&cluster.scope, &on_trial), 1);
@@ -76,7 +77,7 @@ fn needed(cluster: &Cluster) -> BTreeMap<&'static str, i128> {
     sum
 }
 
-/// Of a container, and as a quota has them.
+/// Names of a container's resources, and of the same resources in a quota.
 const COUNTED: [(&str, &str, &str); 3] = [
     ("cpu", "requests.cpu", "limits.cpu"),
     ("memory", "requests.memory", "limits.memory"),
@@ -96,7 +97,7 @@ fn most(component: &Component) -> i32 {
     }
 }
 
-/// In the unit that people write: processors, mebibytes, or a number.
+/// Formats a quantity in the usual unit: millicores, mebibytes, or a number.
 fn text(name: &str, nano: i128) -> String {
     let ceil = |unit: i128| (nano + unit - 1) / unit;
     match name {

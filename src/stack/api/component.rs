@@ -1,17 +1,21 @@
 //! One component of a stack.
 
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{rules as rule, volume::ComponentVolume};
-use crate::api::{
-    common::{ResourceList, StringMap, Toleration, TopologySpread},
-    component::{PodDisruptionBudget, ScalingBehavior, Strategy},
-    network::Peer,
-    rules,
+use crate::workload::{
+    StringMap,
+    api::{
+        common::{ResourceList, Toleration, TopologySpread},
+        component::{PodDisruptionBudget, ScalingBehavior, Strategy},
+        network::Peer,
+        rules,
+    },
 };
-use std::collections::BTreeMap;
 
 /// A component: a program that runs as a Deployment, StatefulSet or Job, or an address outside the stack.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -34,7 +38,7 @@ pub struct ComponentSpec {
     pub enabled: Option<bool>,
     /// Image. Without a tag it has `spec.release.tag`; without registry and tag also `spec.release.registry`.
     #[schemars(length(min = 1, max = 512))]
-    #[x_kube(validation = rules::image_format())]
+    #[x_kube(validation = rule::image_format())]
     pub image: Option<String>,
     /// Entrypoint of the container, run without a shell. Default: that of the image.
     #[schemars(length(max = 64), inner(length(max = 4096)))]
@@ -109,7 +113,7 @@ pub struct ComponentSpec {
     /// A Service `<name>-loadbalancer` of type LoadBalancer.
     pub load_balancer: Option<LoadBalancer>,
     /// Labels that a node must have to run the pods.
-    #[schemars(schema_with = "crate::api::schema::labels")]
+    #[schemars(schema_with = "crate::workload::api::schema::labels")]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub node_selector: StringMap,
     /// Taints that the pods tolerate.
@@ -331,7 +335,7 @@ pub struct LoadBalancer {
     #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 15)), extend("x-kubernetes-list-type" = "set"))]
     pub ports: Option<Vec<String>>,
     /// Clients that may connect, as CIDR blocks. Default: any.
-    #[schemars(schema_with = "crate::api::schema::cidrs")]
+    #[schemars(schema_with = "crate::workload::api::schema::cidrs")]
     #[serde(default)]
     pub source_ranges: Option<Vec<String>>,
 }

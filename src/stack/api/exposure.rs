@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rules as rule;
-use crate::api::{
+use crate::workload::api::{
     exposure::Tls,
     gateway::ParentRef,
     rules::{self, ingress},
@@ -72,7 +72,7 @@ pub struct Gateway {
 pub struct RouteRule {
     /// A DNS name, optionally with one leading `*.`. Default: every host that no other rule names.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = ingress::host_format())]
+    #[x_kube(validation = ingress::host_format("shop.example.com"))]
     pub host: Option<String>,
     /// A path prefix. Default `/`.
     #[schemars(length(min = 1, max = 512))]

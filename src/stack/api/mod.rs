@@ -6,7 +6,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-use crate::api::crd::finished;
+use crate::{api::GROUP, workload::api::definition};
 
 pub mod component;
 pub mod exposure;
@@ -30,7 +30,7 @@ pub const MAX_COMPONENTS: u32 = 32;
 /// The definition to install.
 #[must_use]
 pub fn crd() -> CustomResourceDefinition {
-    finished(ServiceStack::crd())
+    definition::finish(ServiceStack::crd(), GROUP)
 }
 
 #[cfg(test)]

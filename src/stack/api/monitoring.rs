@@ -3,8 +3,8 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::component::Resources;
-use crate::api::{common::Quantity, monitoring::Monitor, rules};
+use super::{component::Resources, rules as rule};
+use crate::workload::api::{common::Quantity, monitoring::Monitor, rules};
 
 /// Bundled monitoring of the stack, in its own namespace and without access to the Kubernetes API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -30,7 +30,7 @@ pub struct Prometheus {
     pub name: Option<String>,
     /// Image. Default: the version that this operator was tested with.
     #[schemars(length(min = 1, max = 512))]
-    #[x_kube(validation = rules::image_format())]
+    #[x_kube(validation = rule::image_format())]
     pub image: Option<String>,
     /// Time between two scrapes. Default `30s`.
     #[schemars(length(max = 16))]
@@ -40,7 +40,7 @@ pub struct Prometheus {
     #[schemars(length(max = 16), regex(pattern = "^[1-9][0-9]{0,5}(h|d|w|y)$"))]
     pub retention: Option<String>,
     /// Creates a PVC of this size. Default: samples are deleted with the pod.
-    #[schemars(schema_with = "crate::api::schema::memory")]
+    #[schemars(schema_with = "crate::workload::api::schema::memory")]
     #[serde(default)]
     pub size: Option<Quantity>,
     /// CPU and memory.
@@ -59,10 +59,10 @@ pub struct Grafana {
     pub name: Option<String>,
     /// Image. Default: the version that this operator was tested with.
     #[schemars(length(min = 1, max = 512))]
-    #[x_kube(validation = rules::image_format())]
+    #[x_kube(validation = rule::image_format())]
     pub image: Option<String>,
     /// Creates a PVC of this size. Default: what is changed in Grafana is deleted with the pod.
-    #[schemars(schema_with = "crate::api::schema::memory")]
+    #[schemars(schema_with = "crate::workload::api::schema::memory")]
     #[serde(default)]
     pub size: Option<Quantity>,
     /// Name of a Secret with the key `admin-password`. Default: a Secret `<stack>-grafana` with a random password.

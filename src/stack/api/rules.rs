@@ -5,7 +5,7 @@
 
 use kube::core::{Reason, Rule};
 
-use crate::api::rules::{at_most, explained, forbidden};
+use crate::workload::api::rules::{self, at_most, explained, forbidden};
 
 pub fn name_length() -> Rule {
     explained(
@@ -24,6 +24,10 @@ pub fn name_format() -> Rule {
 pub fn name_prefix_format() -> Rule {
     Rule::new("self.matches('^[a-z]([-a-z0-9]*)-$')")
         .message("must consist of a-z, 0-9 and '-', start with a letter and end with '-', such as 'erp-'")
+}
+
+pub fn image_format() -> Rule {
+    rules::image_format("mysql:8.0", "registry.example.com/shop@sha256:<64 hex digits>")
 }
 
 pub fn tag_format() -> Rule {

@@ -14,11 +14,14 @@ use super::{
     status::ServiceStackStatus,
     volume::SharedVolume,
 };
-use crate::api::{
-    common::{ImagePullPolicy, LocalReference, StringMap, Toleration},
-    component::PodDisruptionBudget,
-    network::{Egress, Peer},
-    rules,
+use crate::workload::{
+    StringMap,
+    api::{
+        common::{ImagePullPolicy, LocalReference, Toleration},
+        component::PodDisruptionBudget,
+        network::{Egress, Peer},
+        rules,
+    },
 };
 
 /// A few services that start in the order of their dependencies, with their storage, secrets, network rules and exposure.
@@ -80,7 +83,7 @@ pub struct ServiceStackSpec {
     #[x_kube(validation = rule::name_prefix_format())]
     pub name_prefix: Option<String>,
     /// Labels of every object and pod.
-    #[schemars(schema_with = "crate::api::schema::labels")]
+    #[schemars(schema_with = "crate::workload::api::schema::labels")]
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub common_labels: StringMap,
@@ -173,7 +176,7 @@ pub struct Defaults {
     #[schemars(range(min = 1, max = 2_147_483_647))]
     pub user: Option<i64>,
     /// Labels that a node must have to run the pods.
-    #[schemars(schema_with = "crate::api::schema::labels")]
+    #[schemars(schema_with = "crate::workload::api::schema::labels")]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub node_selector: StringMap,
     /// Taints that the pods tolerate.

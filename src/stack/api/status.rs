@@ -10,7 +10,7 @@ use super::component::ComponentKind;
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceStackStatus {
     /// `Ready`, `Accepted`, `Applied`; `Reconciling`, `Stalled` and `Warning` are present only while true.
-    #[schemars(schema_with = "crate::api::schema::conditions")]
+    #[schemars(schema_with = "crate::workload::api::schema::conditions")]
     pub conditions: Vec<Condition>,
     /// The generation that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]

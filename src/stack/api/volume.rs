@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rules as rule;
-use crate::api::{
+use crate::workload::api::{
     common::{DeletionPolicy, Quantity},
     rules,
     storage::AccessMode,
@@ -16,7 +16,7 @@ use crate::api::{
 #[x_kube(validation = rule::class_and_mode_are_immutable())]
 pub struct SharedVolume {
     /// Size, such as `10Gi`. It can grow and never shrinks.
-    #[schemars(schema_with = "crate::api::schema::memory")]
+    #[schemars(schema_with = "crate::workload::api::schema::memory")]
     pub size: Quantity,
     /// Default: the Kubernetes cluster's default class. Immutable.
     #[schemars(length(min = 1, max = 253))]
@@ -38,7 +38,7 @@ pub struct ComponentVolume {
     #[x_kube(validation = rule::absolute_path())]
     pub path: String,
     /// Creates a PVC `<component>-<volume>` of this size. It can grow and never shrinks.
-    #[schemars(schema_with = "crate::api::schema::memory")]
+    #[schemars(schema_with = "crate::workload::api::schema::memory")]
     #[serde(default)]
     pub size: Option<Quantity>,
     /// Of the PVC. Default: the Kubernetes cluster's default class. Immutable.
@@ -58,7 +58,7 @@ pub struct ComponentVolume {
     #[x_kube(validation = rules::object_name())]
     pub existing_claim: Option<String>,
     /// An empty directory of at most this size, which is deleted with its pod.
-    #[schemars(schema_with = "crate::api::schema::memory")]
+    #[schemars(schema_with = "crate::workload::api::schema::memory")]
     #[serde(default)]
     pub scratch: Option<Quantity>,
     /// Mounts a Secret as files: an entry of `spec.secrets`, or the name of a Secret of this namespace.

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::{
-    api::core::v1::{Toleration, TopologySpreadConstraint},
-    apimachinery::pkg::util::intstr::IntOrString,
-};
+use k8s_openapi::{api::core::v1::Toleration, apimachinery::pkg::util::intstr::IntOrString};
 
 use super::{
     environment, is_enabled,
@@ -16,11 +13,6 @@ use super::{
     volumes,
 };
 use crate::{
-    api::{
-        common::IntOrPercent,
-        component::{PodDisruptionBudget, Strategy, StrategyType, UnhealthyPodEviction},
-    },
-    logpilot::validate::{Violations, scheduling},
     stack::{
         api::{
             ServiceStack,
@@ -31,10 +23,12 @@ use crate::{
     },
     workload::{
         StringMap,
+        api::component::{PodDisruptionBudget, Strategy},
         build::job::Attempts,
         image::Image,
         model::{Component, Identity, LoadBalancer, PdbPolicy, Port, PublishedPort, Rollout},
         names::{is_dns_1035, short_hash},
+        resolve::{Violations, rollout, scheduling},
     },
 };
 
@@ -123,7 +117,8 @@ pub fn resolve(
     let group = given.group.unwrap_or(user);
     let own_claim = !component.claims.is_empty();
     let ports = ports(given);
-    let rollout = rollout(given.strategy.as_ref(), own_claim && scale.most() <= 1);
+    let rollout = strategy(given.strategy.as_ref(), own_claim && scale.most() <= 1, &path, violations);
+    let asked_budget = given.pod_disruption_budget.as_ref().or(defaults.pod_disruption_budget.as_ref());
     let mut node_selector = defaults.node_selector.clone();
     node_selector.extend(given.node_selector.clone());
     let tolerations = given.tolerations.as_ref().or(defaults.tolerations.as_ref());
@@ -163,22 +158,15 @@ pub fn resolve(
             .flatten()
             .map(scheduling::toleration)
             .collect::<Vec<Toleration>>(),
-        topology_spread: given.topology_spread.as_ref().map(|spread| {
-            spread.iter().map(scheduling::constraint).collect::<Vec<TopologySpreadConstraint>>()
-        }),
+        topology_spread: scheduling::spread(given.topology_spread.as_ref(), &path, violations),
         priority_class_name: None,
         grace_period_seconds: given.termination_grace_period_seconds.unwrap_or(GRACE_SECONDS),
         rollout,
         min_ready_seconds: given.min_ready_seconds,
         progress_deadline_seconds: Some(given.progress_deadline_seconds.unwrap_or(PROGRESS_SECONDS)),
         revision_history_limit: Some(REVISIONS),
-        budget: budget(
-            given.pod_disruption_budget.as_ref().or(defaults.pod_disruption_budget.as_ref()),
-            cr.spec.environment,
-        ),
-        unhealthy_pod_eviction_policy: eviction(
-            given.pod_disruption_budget.as_ref().or(defaults.pod_disruption_budget.as_ref()),
-        ),
+        budget: budget(asked_budget, cr.spec.environment, &path, violations),
+        unhealthy_pod_eviction_policy: rollout::unhealthy_pods(asked_budget).to_owned(),
         scale,
         ports,
         node_port: None,
@@ -322,53 +310,30 @@ fn load_balancer(
 }
 
 /// Two pods of a rolling update cannot mount the volume of one pod.
-fn rollout(given: Option<&Strategy>, one_pod_with_data: bool) -> Rollout {
-    let given = given.cloned().unwrap_or_default();
-    let default = if one_pod_with_data { StrategyType::Recreate } else { StrategyType::RollingUpdate };
-    match given.type_.unwrap_or(default) {
-        StrategyType::Recreate => Rollout::Recreate,
-        StrategyType::RollingUpdate => Rollout::RollingUpdate {
-            max_surge: given.max_surge.as_ref().map_or_else(quarter, count),
-            max_unavailable: given.max_unavailable.as_ref().map_or_else(quarter, count),
-        },
+fn strategy(
+    given: Option<&Strategy>,
+    one_pod_with_data: bool,
+    path: &str,
+    violations: &mut Violations,
+) -> Rollout {
+    if one_pod_with_data && given.is_none_or(|given| given.type_.is_none()) {
+        return Rollout::Recreate;
     }
+    let quarter = || IntOrString::String("25%".to_owned());
+    let defaults = rollout::Defaults { max_surge: quarter(), max_unavailable: quarter() };
+    rollout::strategy(given, &defaults, path, violations)
 }
 
-fn quarter() -> IntOrString {
-    IntOrString::String("25%".to_owned())
-}
-
-fn count(given: &IntOrPercent) -> IntOrString {
-    match given {
-        IntOrPercent::Int(number) => IntOrString::Int(*number),
-        IntOrPercent::Percent(text) => IntOrString::String(text.clone()),
+fn budget(
+    given: Option<&PodDisruptionBudget>,
+    environment: Option<Environment>,
+    path: &str,
+    violations: &mut Violations,
+) -> PdbPolicy {
+    if given.is_none() && environment == Some(Environment::Development) {
+        return PdbPolicy::Off;
     }
-}
-
-fn budget(given: Option<&PodDisruptionBudget>, environment: Option<Environment>) -> PdbPolicy {
-    let Some(given) = given else {
-        return if environment == Some(Environment::Development) {
-            PdbPolicy::Off
-        } else {
-            PdbPolicy::Default
-        };
-    };
-    match (&given.min_available, &given.max_unavailable) {
-        _ if given.enabled == Some(false) => PdbPolicy::Off,
-        (Some(least), _) => PdbPolicy::MinAvailable(count(least)),
-        (None, Some(most)) => PdbPolicy::MaxUnavailable(count(most)),
-        (None, None) => PdbPolicy::Default,
-    }
-}
-
-/// A pod that does not become ready must never block the drain of its node, unless that was asked for.
-fn eviction(given: Option<&PodDisruptionBudget>) -> String {
-    let policy = given.and_then(|given| given.unhealthy_pod_eviction_policy).unwrap_or_default();
-    match policy {
-        UnhealthyPodEviction::AlwaysAllow => "AlwaysAllow",
-        UnhealthyPodEviction::IfHealthyBudget => "IfHealthyBudget",
-    }
-    .to_owned()
+    rollout::budget(given, path, violations)
 }
 
 /// Whether a component has pods that a Service can select.

@@ -6,9 +6,9 @@ use k8s_openapi::api::core::v1::{ConfigMapEnvSource, EnvFromSource, EnvVar, Secr
 
 use super::texts::{HIDDEN, Texts};
 use crate::{
-    logpilot::validate::Violations,
     stack::{api::component::EnvFrom, references::variables},
     workload::StringMap,
+    workload::resolve::Violations,
 };
 
 /// Variables in an order in which each one that another expands is defined before it: Kubernetes expands in order.

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    api::exposure::{IssuerKind, Tls as GivenTls},
-    logpilot::validate::Violations,
     stack::{
         api::{
             ServiceStack,
@@ -12,7 +10,13 @@ use crate::{
         },
         model::{Ingress, IngressRoute, Rate, StackComponent},
     },
-    workload::model::{Gateway, GatewayParents, Issuer, ParentRef, Protocol, Route, Tls},
+    workload::{
+        model::{Gateway, GatewayParents, Protocol, Route},
+        resolve::{
+            Violations,
+            exposure::{parent, rewrite, tls},
+        },
+    },
 };
 
 pub fn ingress(
@@ -57,17 +61,7 @@ pub fn gateway(
         (Some(class_name), _) => {
             GatewayParents::Own { class_name: class_name.clone(), tls: given.tls.as_ref().map(tls) }
         }
-        (None, parents) => GatewayParents::Existing(
-            parents
-                .iter()
-                .flatten()
-                .map(|parent| ParentRef {
-                    name: parent.name.clone(),
-                    namespace: parent.namespace.clone(),
-                    section_name: parent.section_name.clone(),
-                })
-                .collect(),
-        ),
+        (None, parents) => GatewayParents::Existing(parents.iter().flatten().map(parent).collect()),
     };
     Some(Gateway { parents, routes })
 }
@@ -102,14 +96,10 @@ fn route(
         format!("{path}.port"),
         format!("component '{}' has no port '{}'", rule.component, rule.port.as_deref().unwrap_or_default()),
     );
-    let rewrite = rule.rewrite.as_ref().map(|rewrite| match rewrite.trim_end_matches('/') {
-        "" => "/".to_owned(),
-        trimmed => trimmed.to_owned(),
-    });
     Some(Route {
         host: rule.host.clone(),
         path: rule.path.clone().unwrap_or_else(|| "/".to_owned()),
-        rewrite,
+        rewrite: rule.rewrite.as_deref().map(rewrite),
         protocol: Protocol::Http,
         service: workload.name.clone(),
         port: port?.published,
@@ -122,14 +112,4 @@ fn rate(given: &RateLimit) -> Option<Rate> {
     }
     let minute = given.requests_per_minute.map(Rate::PerMinute);
     minute.or(given.requests_per_second.map(Rate::PerSecond))
-}
-
-fn tls(given: &GivenTls) -> Tls {
-    Tls {
-        secret_name: given.secret_name.clone(),
-        issuer: given.issuer_ref.as_ref().map(|issuer| Issuer {
-            name: issuer.name.clone(),
-            cluster_wide: issuer.kind == Some(IssuerKind::ClusterIssuer),
-        }),
-    }
 }

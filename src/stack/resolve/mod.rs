@@ -23,10 +23,16 @@ use super::{
     model::{GeneratedSecret, Stack, part_of},
 };
 use crate::{
-    api::{GROUP, VERSION, common::DeletionPolicy},
+    api::{GROUP, VERSION},
     kinds::DOMAIN,
-    logpilot::validate::{NO_UID, OPERATOR_NAMESPACE, Violation, Violations, pull_policy},
-    workload::{model::NamespaceLimits, names::NamePrefix, scope::Scope},
+    logpilot::validate::{NO_UID, OPERATOR_NAMESPACE},
+    workload::{
+        api::common::DeletionPolicy,
+        model::NamespaceLimits,
+        names::NamePrefix,
+        resolve::{Violation, Violations},
+        scope::Scope,
+    },
 };
 
 /// Name of the label, in the operator's domain, that every object of a stack has.
@@ -148,7 +154,7 @@ fn scope(cr: &ServiceStack, violations: &mut Violations) -> Option<Scope> {
         labels: part_of(&name, &spec.common_labels),
         annotations: BTreeMap::new(),
         pull_secrets: spec.image_pull_secrets.iter().flatten().map(|secret| secret.name.clone()).collect(),
-        pull_policy: spec.image_pull_policy.map(|policy| pull_policy(policy).to_owned()),
+        pull_policy: spec.image_pull_policy.map(|policy| policy.name().to_owned()),
         protected: spec.deletion_protection == Some(true),
         limits: NamespaceLimits::default(),
     })

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     stack::api::{ServiceStack, component::ComponentKind},
-    structure::nearest,
-    workload::scope::Scope,
+    workload::{patch::structure::nearest, scope::Scope},
 };
 
 /// Longest name of a component's objects: `-files-` and a hash, and `-loadbalancer`, have to fit into 63 characters.

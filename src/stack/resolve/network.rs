@@ -9,12 +9,16 @@ use k8s_openapi::{
 
 use super::component::serves;
 use crate::{
-    logpilot::objects::network::{egress, peer},
     stack::{
         api::ServiceStack,
         model::{Allowed, Ingress, Policy, StackComponent},
     },
-    workload::{StringMap, labels, model::Gateway, scope::Scope},
+    workload::{
+        StringMap, labels,
+        model::Gateway,
+        resolve::network::{egress, peer},
+        scope::Scope,
+    },
 };
 
 /// Which component opens connections to which.

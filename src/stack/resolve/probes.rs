@@ -3,9 +3,9 @@
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::{
-    logpilot::validate::Violations,
     stack::api::component::{ComponentKind, ComponentSpec, Port, Probe as Given, Probes as Asked},
     workload::model::{Probe, ProbeTiming, ProbeType, Probes},
+    workload::resolve::Violations,
 };
 
 /// Seconds between two checks, where none are given.

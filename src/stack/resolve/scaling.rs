@@ -1,12 +1,8 @@
 //! How many pods a component has, and their size.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use crate::{
-    api::common::ResourceList,
-    logpilot::validate::Violations,
     stack::{
         api::{
             component::{Autoscaling, ComponentKind, ComponentSpec},
@@ -15,8 +11,9 @@ use crate::{
         model::Capped,
     },
     workload::{
-        Quantities,
+        api::common::ResourceList,
         model::{Autoscaler, Resources, Scale},
+        resolve::{Violations, resources::quantities, scaling::behavior},
     },
 };
 
@@ -64,7 +61,7 @@ pub fn resources(
     let deployment = component.kind() == ComponentKind::Deployment;
     let given = component.resources.as_ref().or(defaults.resources.as_ref().filter(|_| deployment));
     if let Some(given) = given {
-        let list = |list: Option<&ResourceList>| list.map(quantities).unwrap_or_default();
+        let list = |list: Option<&ResourceList>| list.cloned().map(quantities).unwrap_or_default();
         return Resources { requests: list(given.requests.as_ref()), limits: list(given.limits.as_ref()) };
     }
     let preset = if deployment { preset(environment) } else { SMALL };
@@ -77,13 +74,6 @@ pub fn resources(
         requests: pair(Some(preset.requests.0), preset.requests.1),
         limits: pair(preset.limits.0, preset.limits.1),
     }
-}
-
-fn quantities(list: &ResourceList) -> Quantities {
-    let amounts =
-        [("cpu", &list.cpu), ("memory", &list.memory), ("ephemeral-storage", &list.ephemeral_storage)];
-    let given = amounts.into_iter().filter_map(|(name, amount)| Some((name.to_owned(), amount.as_ref()?)));
-    given.map(|(name, amount)| (name, Quantity(amount.0.clone()))).collect::<BTreeMap<_, _>>()
 }
 
 /// The number of pods, and whether `replicaLimits` cut one that the user wrote for this component.
@@ -140,7 +130,7 @@ pub fn scale(
             format!("must be given: the autoscaler compares the use of {name} with it"),
         );
     }
-    let behavior = auto.behavior.as_ref().and_then(crate::logpilot::validate::scaling_behavior);
+    let behavior = auto.behavior.as_ref().and_then(behavior);
     (Scale::Autoscaled(Autoscaler { min, max, cpu, memory, behavior }), capped)
 }
 

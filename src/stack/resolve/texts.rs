@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector, Secr
 
 use super::names::{Known, hint};
 use crate::{
-    logpilot::validate::Violations,
     stack::references::{Address, Part, Reference, StackField, parse, unescaped},
+    workload::resolve::Violations,
 };
 
 /// Resolves the texts of one component.

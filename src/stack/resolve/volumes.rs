@@ -7,8 +7,6 @@ use k8s_openapi::{
 
 use super::names;
 use crate::{
-    api::{common::DeletionPolicy, storage::AccessMode},
-    logpilot::validate::Violations,
     stack::{
         api::{
             ServiceStack,
@@ -17,7 +15,13 @@ use crate::{
         },
         model::Files,
     },
-    workload::{StringMap, build::pod, model::Claim},
+    workload::resolve::Violations,
+    workload::{
+        StringMap,
+        api::{common::DeletionPolicy, storage::AccessMode},
+        build::pod,
+        model::Claim,
+    },
 };
 
 /// Permissions of files from a Secret: the container's group may read them.

@@ -1,4 +1,5 @@
-//! The body of an answer on its way, and what a rule does to it. Watches are lines of JSON, one event each.
+//! The body of a response in transit, and what a rule does to it. Watches are lines of JSON, one
+//! event each.
 
 use std::{pin::Pin, time::Duration};
 
@@ -11,15 +12,15 @@ use tokio::sync::mpsc;
 
 use crate::rule::Fault;
 
-/// What the client reads. An error closes its connection.
+/// The body that the client reads. An error closes its connection.
 pub type Out = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Cut>> + Send>>;
 
-/// The connection is to be closed in the middle of a body.
+/// The error that closes a connection in the middle of a body.
 #[derive(Debug, thiserror::Error)]
 #[error("cut by a rule")]
 pub struct Cut;
 
-/// What comes of one event.
+/// The result of one event.
 #[derive(Debug, Default, PartialEq)]
 pub struct Turn {
     pub wait: Duration,
@@ -27,17 +28,17 @@ pub struct Turn {
     pub then: Then,
 }
 
-/// How a watch goes on after an event.
+/// How a watch continues after an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Then {
     #[default]
     On,
-    /// The connection stays, and nothing comes any more.
+    /// The connection stays open, and no further event is sent.
     Silence,
     End,
 }
 
-/// What a rule makes of the n-th event, counted from 1.
+/// Returns what a rule makes of the n-th event, counted from 1.
 #[must_use]
 pub fn turn(fault: Option<&Fault>, nth: u64, line: Bytes) -> Turn {
     let as_it_is = |line| Turn { lines: vec![line], ..Turn::default() };
@@ -69,7 +70,7 @@ fn as_line(value: &Value) -> Bytes {
     Bytes::from(format!("{value}\n"))
 }
 
-/// Passes a body on, as the rule says.
+/// Forwards a body, modified by the rule.
 pub fn pass(body: kube::client::Body, fault: Option<Fault>, watch: bool) -> Out {
     let (into, mut out) = mpsc::channel::<Result<Frame<Bytes>, Cut>>(1);
     tokio::spawn(async move {
@@ -140,7 +141,8 @@ mod tests {
 
     use super::*;
 
-    /// What a watch of three events looks like through a rule; `…` where it falls silent, `.` where it ends.
+    /// Returns what a client sees of a watch with three events; `…` where it falls silent, `.`
+    /// where it ends.
     fn seen(fault: &Fault) -> String {
         let mut text = String::new();
         for nth in 1..=3 {
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_changes_the_event_that_it_names_and_no_other() {
+    fn each_fault_changes_only_its_event() {
         for (fault, expected) in [
             (Fault::Refuse, r#"{"e":1}{"e":2}{"e":3}"#),
             (Fault::Freeze { events: 1 }, r#"{"e":1}…"#),

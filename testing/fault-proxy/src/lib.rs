@@ -1,4 +1,5 @@
-//! Stands between an operator and its API server: records every request, and breaks what rules name. A test tool.
+//! A proxy between an operator and its API server that records every request and injects the faults
+//! that rules define. A test tool.
 
 pub mod events;
 mod record;
@@ -27,14 +28,14 @@ pub use rule::{Fault, Moment, Narrow, Reply, Rule, Times, When, read as read_rul
 pub use serve::Certificate;
 use tokio::{sync::watch, task::JoinHandle};
 
-/// Why there is no proxy.
+/// The reason why the proxy could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("read the kubeconfig: {0}")]
     Kubeconfig(#[from] kube::config::KubeconfigError),
-    #[error("make a client for the API server: {0}")]
+    #[error("create a client for the API server: {0}")]
     Client(kube::Error),
-    #[error("make a certificate: {0}")]
+    #[error("create a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
     #[error("serve TLS: {0}")]
     Tls(#[from] rustls::Error),
@@ -42,11 +43,11 @@ pub enum Error {
     Listen(#[from] std::io::Error),
 }
 
-/// Names a rule that was given.
+/// The identifier of an added rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleId(u64);
 
-/// A running proxy; ends when it is dropped.
+/// A running proxy; it stops when it is dropped.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -59,7 +60,7 @@ struct Shared {
     log: Option<PathBuf>,
     presented: Mutex<Certificate>,
     state: Mutex<State>,
-    /// Ticks when a rule acts.
+    /// Changes each time a rule acts.
     hits: watch::Sender<u64>,
     /// Connections of this life and earlier ones are closed.
     dead: watch::Sender<u64>,
@@ -73,9 +74,9 @@ struct State {
     next: u64,
     records: Vec<Record>,
     listened_for: Vec<String>,
-    /// The first answer to each list, by URL.
+    /// The first response to each list, by URL.
     lists: std::collections::HashMap<String, bytes::Bytes>,
-    /// Requests of this life and earlier ones reach nobody.
+    /// Requests of this life and earlier ones reach neither side.
     died: u64,
 }
 
@@ -95,7 +96,8 @@ impl Shared {
         self.presented.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first rule that acts on this request, and what it does. Every rule that matches counts it.
+    /// Returns the first rule that acts on this request, with its fault. Every matching rule counts
+    /// the request.
     fn judge(&self, asked: &Asked) -> Option<(RuleId, Fault)> {
         let mut state = self.state();
         let mut acting = None;
@@ -108,7 +110,7 @@ impl Shared {
         acting
     }
 
-    /// A rule has done what it does.
+    /// Records that a rule has acted.
     fn acted(&self, id: RuleId) {
         if let Some(given) = self.state().rules.iter_mut().find(|given| given.id == id) {
             given.acted += 1;
@@ -118,10 +120,11 @@ impl Shared {
 }
 
 impl Proxy {
-    /// Starts before the API server of a kubeconfig's current context. Clients authenticate themselves, with tokens.
+    /// Starts a proxy for the API server of a kubeconfig's current context. Clients authenticate
+    /// with their own tokens.
     ///
     /// # Errors
-    /// The kubeconfig cannot be read, or there is no port.
+    /// The kubeconfig cannot be read, or no port is available.
     pub async fn start(kubeconfig: &Kubeconfig, log: Option<PathBuf>) -> Result<Self, Error> {
         let mut config =
             Config::from_custom_kubeconfig(kubeconfig.clone(), &KubeConfigOptions::default()).await?;
@@ -143,7 +146,7 @@ impl Proxy {
         Ok(Self { address, shared, server })
     }
 
-    /// The same user's way through the proxy.
+    /// Returns a kubeconfig of the same user that points to the proxy.
     #[must_use]
     pub fn kubeconfig(&self, of: &Kubeconfig) -> Kubeconfig {
         let mut through = of.clone();
@@ -156,7 +159,7 @@ impl Proxy {
     }
 
     #[allow(clippy::must_use_candidate, reason = "most rules stay")]
-    /// Adds a rule; earlier ones come first.
+    /// Adds a rule; earlier rules take precedence.
     pub fn rule(&self, rule: Rule) -> RuleId {
         let mut state = self.shared.state();
         state.next += 1;
@@ -165,35 +168,36 @@ impl Proxy {
         id
     }
 
-    /// Takes a rule away. What it froze stays frozen.
+    /// Removes a rule. Connections that it froze stay frozen.
     pub fn lift(&self, id: RuleId) {
         self.shared.state().rules.retain(|given| given.id != id);
     }
 
-    /// How often a rule acted. One that lets a request be carried out first has acted after that.
+    /// Returns how often a rule acted. A rule that lets a request be carried out first counts after
+    /// that.
     #[must_use]
     pub fn acted(&self, id: RuleId) -> u64 {
         self.shared.state().rules.iter().find(|given| given.id == id).map_or(0, |given| given.acted)
     }
 
-    /// Waits until a rule has acted; whether it did in time.
+    /// Waits until a rule has acted. Returns whether it did so in time.
     pub async fn wait_for(&self, id: RuleId, within: Duration) -> bool {
         let mut hits = self.shared.hits.subscribe();
         let acted = hits.wait_for(|_| self.acted(id) > 0);
         tokio::time::timeout(within, acted).await.is_ok()
     }
 
-    /// Lists and watches that begin from now on show only what these select.
+    /// Lists and watches that begin from now on show only what these selectors match.
     pub fn narrow(&self, to: Vec<Narrow>) {
         self.shared.state().narrow = to;
     }
 
-    /// Records from now on which requests say one of these, word for word.
+    /// From now on, records which requests contain one of these texts literally.
     pub fn listen_for(&self, texts: Vec<String>) {
         self.shared.state().listened_for = texts;
     }
 
-    /// As if new: no rules, no records, nothing to listen for, no lists to replay.
+    /// Resets the proxy: no rules, no records, no texts to search for, no lists to replay.
     pub fn forget(&self) {
         let mut state = self.shared.state();
         state.rules.clear();
@@ -202,35 +206,35 @@ impl Proxy {
         state.lists.clear();
     }
 
-    /// After a crash: connections that are made from now on come through.
+    /// Ends a simulated crash: new connections pass.
     pub fn revive(&self) {
         self.shared.life.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Connections that are made from now on meet this certificate.
+    /// New connections get this certificate.
     pub fn present(&self, certificate: Certificate) {
         *self.shared.presented() = certificate;
     }
 
-    /// Closes every connection; new ones are taken.
+    /// Closes every connection; new ones are accepted.
     pub fn cut(&self) {
         let life = self.shared.life.fetch_add(1, Ordering::SeqCst);
         self.shared.dead.send_replace(life);
     }
 
-    /// Everything that went through so far, in the order of arrival.
+    /// Returns all requests so far, in the order of arrival.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
         self.shared.state().records.clone()
     }
 
-    /// The newest that is such.
+    /// Returns the newest matching request.
     #[must_use]
     pub fn last(&self, such: impl Fn(&Record) -> bool) -> Option<Record> {
         self.shared.state().records.iter().rfind(|record| such(record)).cloned()
     }
 
-    /// How many of what went through so far are such.
+    /// Returns how many requests so far match.
     #[must_use]
     pub fn count(&self, such: impl Fn(&Record) -> bool) -> usize {
         self.shared.state().records.iter().filter(|record| such(record)).count()

@@ -6,19 +6,19 @@ use clap::Parser;
 use fault_proxy::{Proxy, read_rules};
 use kube::config::Kubeconfig;
 
-/// Records every request between a client and its API server, and breaks what rules name.
+/// Records every request between a client and its API server, and injects the faults that rules define.
 #[derive(Parser)]
 struct Args {
-    /// The way to the API server.
+    /// The kubeconfig of the API server.
     #[arg(long, env = "KUBECONFIG")]
     kubeconfig: PathBuf,
-    /// Where the way through the proxy is written.
+    /// Where to write the kubeconfig that points to the proxy.
     #[arg(long)]
     write: PathBuf,
     /// A file with a list of rules.
     #[arg(long)]
     rules: Option<PathBuf>,
-    /// Gets a line of JSON for each request that was answered.
+    /// A file that receives a line of JSON for each answered request.
     #[arg(long)]
     log: Option<PathBuf>,
 }

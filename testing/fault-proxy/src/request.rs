@@ -1,16 +1,16 @@
-//! What a request asks of the Kubernetes API, read from its method and path.
+//! The meaning of a request to the Kubernetes API, read from its method and path.
 
 use http::{Method, Uri, request::Parts};
 use serde::{Deserialize, Serialize};
 
-/// Verb, kind and name, as RBAC speaks of them.
+/// Verb, kind and name, in the terms of RBAC.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Asked {
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`.
     pub verb: String,
     pub group: String,
-    /// Plural; empty where the path names no resource, as `/version` does.
+    /// The plural; empty if the path names no resource, such as `/version`.
     pub resource: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -63,14 +63,14 @@ impl Asked {
         }
     }
 
-    /// Whether it can change anything.
+    /// Returns whether the request can change anything.
     #[must_use]
     pub fn writes(&self) -> bool {
         matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
     }
 }
 
-/// The value of a query parameter, as it stands there.
+/// Returns the raw value of a query parameter.
 #[must_use]
 pub fn query<'a>(uri: &'a Uri, key: &str) -> Option<&'a str> {
     uri.query()?.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_of_path_is_understood() {
+    fn every_path_form_is_parsed() {
         for (method, uri, expected) in [
             ("GET", "/api/v1/pods", "list /pods - - -"),
             ("GET", "/api/v1/pods?watch=true&limit=1", "watch /pods - - -"),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_change_something_is_a_write() {
+    fn only_mutating_requests_are_writes() {
         assert!(read("PATCH", "/api/v1/namespaces/a").writes());
         assert!(!read("GET", "/api/v1/namespaces/a").writes());
     }

@@ -1,4 +1,4 @@
-//! Which requests are broken, and how.
+//! The rules: which requests fail, and how.
 
 use http::Uri;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::request::{Asked, query};
 
-/// Breaks the requests that it matches.
+/// A fault for the requests that match.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
@@ -20,14 +20,14 @@ pub struct Rule {
 /// Reads a list of rules.
 ///
 /// # Errors
-/// It is no YAML, or says something that no rule has.
+/// The text is not YAML, or contains an unknown field.
 pub fn read(text: &str) -> Result<Vec<Rule>, serde_yaml::Error> {
-    // By way of JSON, where the variants of a choice are keys and not tags.
+    // Converted through JSON, where enum variants are keys instead of tags.
     let value: Value = serde_yaml::from_str(text)?;
     serde_json::from_value(value).map_err(serde::de::Error::custom)
 }
 
-/// What a request has to be; what is not said may be anything.
+/// The conditions on a request; an omitted field matches anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct When {
@@ -43,19 +43,19 @@ pub struct When {
 }
 
 impl When {
-    /// Every write.
+    /// Matches every write.
     #[must_use]
     pub fn writes() -> Self {
         Self { writes: true, ..Self::default() }
     }
 
-    /// One verb on one kind.
+    /// Matches one verb on one kind.
     #[must_use]
     pub fn of(verb: &str, resource: &str) -> Self {
         Self { verb: Some(verb.to_owned()), resource: Some(resource.to_owned()), ..Self::default() }
     }
 
-    /// The same, of one namespace only.
+    /// The same, in one namespace only.
     #[must_use]
     pub fn within(self, namespace: &str) -> Self {
         Self { namespace: Some(namespace.to_owned()), ..self }
@@ -76,7 +76,7 @@ impl When {
     }
 }
 
-/// Shows a client only part of what a list or a watch would.
+/// Restricts a list or a watch to a part of the objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Narrow {
     pub when: When,
@@ -86,7 +86,7 @@ pub struct Narrow {
 }
 
 impl Narrow {
-    /// The URL with the selector, beside one that is there.
+    /// Returns the URL with the selector, joined to an existing one.
     #[must_use]
     pub fn apply(&self, uri: &Uri) -> Uri {
         let selector = self.selector.replace('/', "%2F").replace('=', "%3D");
@@ -101,7 +101,7 @@ impl Narrow {
     }
 }
 
-/// Which of the requests that match, counted from 1.
+/// Which of the matching requests, counted from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Times {
@@ -109,7 +109,7 @@ pub enum Times {
     Every,
     Nth(u64),
     First(u64),
-    /// So many, from this one on.
+    /// This many, starting with this one.
     Span {
         from: u64,
         count: u64,
@@ -128,62 +128,62 @@ impl Times {
     }
 }
 
-/// When a process dies, seen from one of its requests.
+/// The moment at which a process dies, relative to one of its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Moment {
     /// The request never reaches the API server.
     Before,
-    /// It was carried out; the reply is lost.
+    /// The request was carried out; the response is lost.
     Committed,
-    /// The reply arrived; nothing after it does.
+    /// The response arrived; nothing after it does.
     Replied,
 }
 
-/// What happens to a request, or to its answer.
+/// The fault of a request or of its response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Fault {
-    /// Forwarded later.
+    /// The request is forwarded later.
     Delay { millis: u64 },
     /// The connection is closed; nothing is forwarded.
     Refuse,
-    /// Carried out, and the connection is closed instead of an answer.
+    /// The request is carried out, and the connection is closed instead of a response.
     LoseReply,
-    /// Neither forwarded nor answered; the connection stays open.
+    /// The request is neither forwarded nor answered; the connection stays open.
     Hang,
-    /// Answered here; nothing is forwarded.
+    /// The proxy answers; nothing is forwarded.
     Answer(Reply),
-    /// Carried out, and this is the answer instead of its own: a 504 after a commit.
+    /// The request is carried out, and this response replaces its own: a 504 after a commit.
     AnswerAfter(Reply),
-    /// The body ends after so many bytes, with the connection.
+    /// The body ends after this many bytes, with the connection.
     Truncate { bytes: u64 },
-    /// The body comes so fast and no faster.
+    /// The body is sent at this rate at most.
     Throttle { bytes_per_second: u64 },
-    /// A watch says nothing after so many events; its connection stays open.
+    /// A watch falls silent after this many events; its connection stays open.
     Freeze { events: u64 },
-    /// A watch ends well after so many events.
+    /// A watch ends cleanly after this many events.
     End { events: u64 },
-    /// A watch ends well after so long.
+    /// A watch ends cleanly after this time.
     Close { millis: u64 },
-    /// One event of a watch never comes.
+    /// One event of a watch is dropped.
     Skip { event: u64 },
-    /// One event of a watch comes twice.
+    /// One event of a watch is sent twice.
     Repeat { event: u64 },
-    /// One event of a watch, and all after it, come later.
+    /// One event of a watch, and all after it, are delayed.
     Late { event: u64, millis: u64 },
-    /// Before this event of a watch comes one that nobody sent: an ERROR 410, a BOOKMARK, a broken object.
+    /// A forged event precedes this event of a watch: an ERROR 410, a BOOKMARK, a broken object.
     Insert { event: u64, line: Value },
-    /// Before the body of an event is passed on, the value at this pointer is replaced.
+    /// The value at this pointer is replaced before the event is forwarded.
     Garble { event: u64, pointer: String, value: Value },
-    /// The oldest answer to a list of this URL that went through here, instead of a new one.
+    /// The oldest recorded response to a list of this URL is sent instead of a new one.
     Replay,
-    /// The process dies for the API server: from this moment on nothing of its connections comes through, until
-    /// [`crate::Proxy::revive`].
+    /// The process dies from the API server's point of view: from this moment on, nothing passes on
+    /// its connections until [`crate::Proxy::revive`].
     Crash(Moment),
 }
 
-/// An answer of the API server's shape.
+/// A response in the API server's format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reply {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_may_be_anything() {
+    fn omitted_fields_match_anything() {
         assert!(When::default().matches(&asked()));
         assert!(When::writes().matches(&asked()));
         assert!(When::of("patch", "deployments").within("a").matches(&asked()));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_selector_is_joined_to_the_one_that_is_there() {
+    fn a_selector_is_joined_to_the_existing_one() {
         let narrow = |parameter, selector: &str, uri: &str| {
             let narrow = Narrow { when: When::default(), parameter, selector: selector.to_owned() };
             narrow.apply(&uri.parse().unwrap()).to_string()

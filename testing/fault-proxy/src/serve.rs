@@ -1,4 +1,4 @@
-//! Takes connections, forwards requests, and does what the rules say.
+//! Accepts connections, forwards requests, and applies the rules.
 
 use std::{
     convert::Infallible,
@@ -34,7 +34,7 @@ use crate::{
 
 type Answer = Result<Response<StreamBody<Out>>, Cut>;
 
-/// What the proxy proves with that it is its address.
+/// The certificate and key with which the proxy proves its address.
 #[derive(Clone)]
 pub struct Certificate {
     pem: String,
@@ -42,10 +42,10 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// One that nobody knows yet.
+    /// Generates a new certificate that no client trusts yet.
     ///
     /// # Errors
-    /// There is no randomness, or no version of TLS.
+    /// There is no source of randomness, or no version of TLS.
     pub fn new() -> Result<Self, Error> {
         let made =
             rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string(), "localhost".to_owned()])?;
@@ -58,14 +58,14 @@ impl Certificate {
         Ok(Self { pem: made.cert.pem(), acceptor: TlsAcceptor::from(Arc::new(tls)) })
     }
 
-    /// Who trusts this takes the proxy for its address.
+    /// The PEM certificate that a client must trust to connect.
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.pem
     }
 }
 
-/// Listens on a free port of the loopback interface; answers it, and the task.
+/// Listens on a free port of the loopback interface. Returns the address and the task.
 pub async fn start(shared: Arc<Shared>) -> Result<(SocketAddr, JoinHandle<()>), Error> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
@@ -73,7 +73,7 @@ pub async fn start(shared: Arc<Shared>) -> Result<(SocketAddr, JoinHandle<()>), 
         loop {
             let Ok((socket, _)) = listener.accept().await else { continue };
             let (shared, acceptor) = (Arc::clone(&shared), shared.presented().acceptor.clone());
-            // Without it the end of an answer waits 40 ms for the acknowledgement of its beginning.
+            // Otherwise the end of a response waits 40 ms for the acknowledgement of its beginning.
             let _ = socket.set_nodelay(true);
             tokio::spawn(async move {
                 let life = shared.life.load(Ordering::SeqCst);
@@ -129,10 +129,10 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
         _ => {}
     }
     let mut forwarded = Request::from_parts(head, kube::client::Body::from(body.to_vec()));
-    // The upstream's own; and what is changed on the way must be readable.
+    // The upstream sets its own host; and a response that is modified in transit must be readable.
     forwarded.headers_mut().remove(header::HOST);
     forwarded.headers_mut().remove(header::ACCEPT_ENCODING);
-    // What was sent is carried out, whatever becomes meanwhile of who sent it.
+    // A forwarded request is carried out even if its sender ends in the meantime.
     let upstream = shared.upstream.clone();
     let Ok(Ok(answer)) = tokio::spawn(async move { upstream.send(forwarded).await }).await else {
         return Err(Cut);
@@ -140,7 +140,7 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
     if let Some(Fault::Crash(_)) = fault {
         shared.die(life);
     }
-    // Whoever waits for the rule may end the client, and with it this request, at once.
+    // A test that waits for the rule may terminate the client immediately, and with it this request.
     afterwards.inspect(|rule| shared.acted(*rule));
     match &fault {
         Some(Fault::LoseReply) => return Err(Cut),
@@ -156,7 +156,7 @@ async fn answer(shared: Arc<Shared>, life: u64, request: Request<Incoming>) -> A
         let body = kube::client::Body::from(list.to_vec());
         return Ok(Response::from_parts(head, StreamBody::new(events::pass(body, fault, false))));
     }
-    // A body that a rule changes has another length.
+    // A rule changes the length of a body.
     head.headers.remove(header::CONTENT_LENGTH);
     let watch = asked.verb == "watch" && head.status.is_success();
     Ok(Response::from_parts(head, StreamBody::new(events::pass(body, fault, watch))))
@@ -166,7 +166,7 @@ fn crashed(shared: &Shared, life: u64) -> bool {
     shared.state().died >= life
 }
 
-/// Neither an answer nor an end, until the client goes.
+/// Neither a response nor an end, until the client disconnects.
 async fn silence() -> Answer {
     std::future::pending::<Infallible>().await;
     Err(Cut)
@@ -235,7 +235,7 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 impl Shared {
-    /// Where a list or a watch is sent, when it is to show only part of what there is.
+    /// Returns the URL for a list or a watch that is restricted to a part of the objects.
     fn narrowed(&self, asked: &Asked, uri: http::Uri) -> http::Uri {
         if !matches!(asked.verb.as_str(), "list" | "watch") {
             return uri;
@@ -245,12 +245,12 @@ impl Shared {
         matching.fold(uri, |uri, narrow| narrow.apply(&uri))
     }
 
-    /// The client of this life is dead.
+    /// Marks the client of this life as dead.
     fn die(&self, life: u64) {
         self.state().died = life;
     }
 
-    /// Completes the record; with a log, writes it.
+    /// Completes the record, and writes it if there is a log.
     fn answered(&self, sequence: u64, status: u16) {
         let mut state = self.state();
         let place = usize::try_from(sequence).unwrap_or(usize::MAX).saturating_sub(1);

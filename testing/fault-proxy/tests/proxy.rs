@@ -1,10 +1,10 @@
-//! Every fault, seen by a kube client on a real API server.
+//! Every fault, observed by a kube client on a real API server.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a test that cannot go on fails"
+    reason = "a test that cannot continue fails"
 )]
 
 use std::{collections::BTreeMap, pin::pin, time::Duration};
@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 
 static ENV: OnceCell<Env> = OnceCell::const_new();
 
-/// A namespace, the way to it past the proxy, and the proxy.
+/// A namespace, a kubeconfig that bypasses the proxy, and the proxy.
 struct Stand {
     proxy: Proxy,
     through: Kubeconfig,
@@ -56,8 +56,8 @@ impl Stand {
         let proxy = Proxy::start(&kubeconfig, None).await.unwrap();
         let through = proxy.kubeconfig(&kubeconfig);
         let direct: Api<ConfigMap> = Api::namespaced(client, namespace);
-        // Every namespace gets one from the cluster, at a moment of its own.
-        wait_for("the cluster's own map", Duration::from_secs(20), async || {
+        // Kubernetes creates one in every namespace, at an unpredictable time.
+        wait_for("the Kubernetes cluster's own ConfigMap", Duration::from_secs(20), async || {
             direct.get("kube-root-ca.crt").await.map_err(|error| error.to_string())
         })
         .await
@@ -65,7 +65,7 @@ impl Stand {
         Self { proxy, through, direct, namespace: namespace.to_owned() }
     }
 
-    /// A client as a new process has it.
+    /// A new client, as a new process creates it.
     async fn api(&self) -> Api<ConfigMap> {
         let mut config = Config::from_custom_kubeconfig(self.through.clone(), &KubeConfigOptions::default())
             .await
@@ -88,7 +88,7 @@ fn map(name: &str) -> ConfigMap {
     ConfigMap { data: Some(data), ..serde_json::from_value(json!({ "metadata": { "name": name } })).unwrap() }
 }
 
-/// What becomes of a create: `ok`, a status, `closed`, or `nothing` within a second.
+/// Returns the result of a create: `ok`, a status, `closed`, or `nothing` within a second.
 async fn create(api: &Api<ConfigMap>, name: &str) -> String {
     let (parameters, map) = (PostParams::default(), map(name));
     match tokio::time::timeout(Duration::from_secs(1), api.create(&parameters, &map)).await {
@@ -100,7 +100,7 @@ async fn create(api: &Api<ConfigMap>, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_write_can_be_lost_before_it_after_it_or_be_answered_otherwise() {
+async fn a_write_is_lost_unanswered_or_answered_differently() {
     let stand = Stand::new("writes").await;
     let api = stand.api().await;
     let when = || When::of("create", "configmaps");
@@ -124,7 +124,7 @@ async fn a_write_can_be_lost_before_it_after_it_or_be_answered_otherwise() {
 }
 
 #[tokio::test]
-async fn what_is_listened_for_is_heard_in_addresses_and_in_bodies() {
+async fn needles_are_found_in_urls_and_bodies() {
     let stand = Stand::new("listening").await;
     let api = stand.api().await;
     stand.proxy.listen_for(vec!["xxxx".to_owned(), "named".to_owned(), "nowhere".to_owned()]);
@@ -136,7 +136,7 @@ async fn what_is_listened_for_is_heard_in_addresses_and_in_bodies() {
 }
 
 #[tokio::test]
-async fn after_a_crash_nothing_comes_through_until_the_next_life() {
+async fn after_a_crash_no_request_passes_until_restart() {
     let stand = Stand::new("crashes").await;
     for (moment, answer, written) in [
         (Moment::Before, "nothing", false),
@@ -164,7 +164,7 @@ async fn after_a_crash_nothing_comes_through_until_the_next_life() {
 }
 
 #[tokio::test]
-async fn who_dies_as_soon_as_a_rule_has_acted_dies_at_its_moment() {
+async fn a_process_killed_by_a_rule_dies_immediately() {
     let stand = Stand::new("moments").await;
     for (moment, written) in
         [(Moment::Before, false), (Moment::Committed, true), (Moment::Replied, true)].repeat(10)
@@ -179,7 +179,7 @@ async fn who_dies_as_soon_as_a_rule_has_acted_dies_at_its_moment() {
         tokio::select! {
             biased;
             acted = stand.proxy.wait_for(id, Duration::from_secs(5)) => assert!(acted),
-            // With a reply or without, until the client is dropped.
+            // With or without a response, until the client is dropped.
             () = async { create(&dying, &name).await; futures::future::pending().await } => {}
         }
         assert_eq!(stand.exists(&name).await, written, "{moment:?}");
@@ -189,7 +189,7 @@ async fn who_dies_as_soon_as_a_rule_has_acted_dies_at_its_moment() {
 }
 
 #[tokio::test]
-async fn a_list_can_be_an_old_one_be_cut_or_be_slow() {
+async fn a_list_can_be_stale_truncated_or_slow() {
     let stand = Stand::new("lists").await;
     let api = stand.api().await;
     let count = async || {
@@ -209,7 +209,8 @@ async fn a_list_can_be_an_old_one_be_cut_or_be_slow() {
     assert!(began.elapsed() > Duration::from_millis(150), "{:?}", began.elapsed());
 }
 
-/// Names of the objects that a watch tells of, until it says nothing for half a second; `.` where it ended.
+/// Returns the names of the objects that a watch reports until it is silent for half a second; `.`
+/// where it ended.
 async fn watched(api: &Api<ConfigMap>, from: &str) -> String {
     let stream = api.watch(&WatchParams::default(), from).await.unwrap();
     let mut stream = pin!(stream);
@@ -230,7 +231,7 @@ async fn watched(api: &Api<ConfigMap>, from: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_watch_can_skip_repeat_invent_freeze_and_end() {
+async fn a_watch_can_skip_repeat_forge_freeze_end() {
     let stand = Stand::new("watches").await;
     let api = stand.api().await;
     let from = api.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();

@@ -1,14 +1,14 @@
-//! Every optional block, map and list of the spec, with a spec that has it. Used without a server by `presence.rs` and
-//! against one by the cluster suite.
+//! Every optional block, map and list of the spec, with a spec that contains it. `presence.rs` uses
+//! them without a server, the cluster suite with one.
 
 use serde_json::{Value, json};
 
 use crate::leaves::{self, SCHEMA, pointer, with, without};
 
-/// A block that may be left out.
+/// A block that may be omitted.
 #[derive(Clone, Debug)]
 pub struct Block {
-    /// Such as `components.*.loadBalancer.sourceRanges`.
+    /// For example `components.*.loadBalancer.sourceRanges`.
     pub path: String,
     spec: Value,
     at: Vec<String>,
@@ -16,33 +16,33 @@ pub struct Block {
 }
 
 impl Block {
-    /// The spec that has it.
+    /// Returns the spec that contains the block.
     pub fn given(&self) -> &Value {
         &self.spec
     }
 
-    /// The spec without the block.
+    /// Returns the spec without the block.
     pub fn absent(&self) -> Value {
         without(&self.spec, &self.at)
     }
 
-    /// With nothing in it: `{}` or `[]`.
+    /// Returns the spec with an empty block: `{}` or `[]`.
     pub fn empty(&self) -> Value {
         with(&self.spec, &self.at, if self.list { json!([]) } else { json!({}) })
     }
 
-    /// With nothing behind its key.
+    /// Returns the spec with `null` as the block.
     pub fn null(&self) -> Value {
         with(&self.spec, &self.at, Value::Null)
     }
 
-    /// Where a JSON pointer finds it.
+    /// Returns the JSON pointer of the block.
     pub fn pointer(&self) -> String {
         pointer(&self.at)
     }
 }
 
-/// All of them, in the schema's order.
+/// Returns all blocks, in the schema's order.
 pub fn blocks() -> Vec<Block> {
     let (leaves, _) = leaves::leaves();
     let mut optional = Vec::new();

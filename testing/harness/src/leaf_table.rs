@@ -1,6 +1,7 @@
-//! Each field of the spec, with two specs that differ in it alone. The campaign of operations reads it too.
+//! Each field of the spec, with two specs that differ only in it. The campaign of operations uses
+//! the table too.
 
-/// A path of the schema, and two specs that differ in it alone.
+/// A path of the schema, and two specs that differ only in it.
 pub type Leaf = (&'static str, &'static str, &'static str);
 
 macro_rules! all {

@@ -1,4 +1,5 @@
-//! Every leaf of the spec's schema, with two specs that differ in it alone, and where the second has it.
+//! Every leaf of the spec's schema, with two specs that differ only in it, and its position in the
+//! second.
 
 use std::sync::LazyLock;
 
@@ -9,14 +10,14 @@ use crate::leaf_table::LEAVES;
 
 const IMAGE: &str = "danpung2/logpilot:1.2.0";
 
-/// A field that holds no others.
+/// A field that contains no other fields.
 #[derive(Clone, Debug)]
 pub struct Leaf {
     pub path: String,
     pub schema: Value,
     pub one: Value,
     pub other: Value,
-    /// Of the leaf in `other`.
+    /// The position of the leaf in `other`.
     pub at: Vec<String>,
 }
 
@@ -26,11 +27,12 @@ pub static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
 });
 
-/// All of them, in the schema's order. One without a row in the table is returned as its path alone.
+/// Returns all leaves, in the schema's order. A leaf without a row in the table is returned as its
+/// path alone.
 pub fn leaves() -> (Vec<Leaf>, Vec<String>) {
     let mut found = Vec::new();
     collect(&SCHEMA, "", &mut found);
-    // They change nothing in a plan, so that the table of the plan's tests does not have them.
+    // They change nothing in a plan, so the table of the plan's tests omits them.
     let silent = [
         ("operation.paused", "{ operation: { paused: false } }", "{ operation: { paused: true } }"),
         (
@@ -56,7 +58,7 @@ pub fn leaves() -> (Vec<Leaf>, Vec<String>) {
     (leaves, without)
 }
 
-/// A spec of the table, or of one written like them.
+/// Parses a spec of the table, or one written in the same way.
 pub fn spec(text: &str) -> Value {
     let mut spec: Value = serde_yaml::from_str(text).unwrap();
     if spec.get("image").is_none() {
@@ -78,7 +80,7 @@ fn collect(schema: &Value, path: &str, found: &mut Vec<(String, Value)>) {
     }
 }
 
-/// Every place at which a value has this path.
+/// Returns every position at which a value has this path.
 fn places(value: &Value, path: &[&str]) -> Vec<Vec<String>> {
     let Some((part, rest)) = path.split_first() else { return vec![Vec::new()] };
     let below: Vec<(Vec<String>, &Value)> = match (part.strip_suffix("[]"), value) {
@@ -101,14 +103,14 @@ pub fn pointer(at: &[String]) -> String {
     at.iter().flat_map(|part| ["/".to_owned(), part.replace('~', "~0").replace('/', "~1")]).collect()
 }
 
-/// The spec with another value at a place that it has.
+/// Returns the spec with another value at an existing position.
 pub fn with(spec: &Value, at: &[String], value: Value) -> Value {
     let mut spec = spec.clone();
     *spec.pointer_mut(&pointer(at)).unwrap() = value;
     spec
 }
 
-/// The spec without what it has at a place.
+/// Returns the spec without the value at a position.
 pub fn without(spec: &Value, at: &[String]) -> Value {
     let mut spec = spec.clone();
     let (last, parents) = at.split_last().unwrap();
@@ -125,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_leaf_has_its_place_in_the_table() {
+    fn every_leaf_is_in_the_table() {
         let (leaves, without) = leaves();
         assert_eq!(without, [""; 0], "leaves without an operation");
         for leaf in &leaves {
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leaf_is_changed_and_removed_where_it_is() {
+    fn a_leaf_is_changed_and_removed_in_place() {
         let spec = json!({ "a": [{ "b": { "x/y": 1 } }] });
         let at = places(&spec, &["a[]", "b", "*"]).remove(0);
         assert_eq!(at, ["a", "0", "b", "x/y"]);

@@ -1,4 +1,5 @@
-//! What several suites share: the cluster under test, a bench with a fault proxy, observers, and the tables of inputs.
+//! Shared by several suites: the Kubernetes cluster under test, a bench with a fault proxy,
+//! observers, and the tables of inputs.
 
 #![allow(
     clippy::expect_used,
@@ -23,7 +24,7 @@ pub mod witness;
 
 use std::path::{Path, PathBuf};
 
-/// `target/tmp`, which cargo names to test programs only when they are compiled.
+/// Returns `target/tmp`. Cargo gives its path to test programs only when they are compiled.
 pub fn scratch() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let directory = program.ancestors().nth(3).unwrap().join("tmp");

@@ -1,4 +1,4 @@
-//! The real program as a child process: what it takes of the machine.
+//! The real program as a child process, and the resources it uses.
 
 use std::{
     net::Ipv4Addr,
@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Ticks of a second in /proc/…/stat; Linux has had this number for user space since 2.6.
+/// The ticks per second in /proc/…/stat; Linux has used this number for user space since 2.6.
 const TICKS: f64 = 100.0;
 
 pub struct Process {
@@ -22,7 +22,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the program at this path, which cargo tells test programs only, and waits until it has listed everything.
+    /// Starts the program at this path, which cargo passes only to test programs, and waits until
+    /// it has listed everything.
     pub async fn start(program: &str, kubeconfig: &Path) -> Self {
         Self::start_with(program, kubeconfig, &[]).await
     }
@@ -56,7 +57,7 @@ impl Process {
         assert!(Command::new("kill").args(arguments).status().unwrap().success());
     }
 
-    /// Waits until it ends by itself; its exit code.
+    /// Waits until the process ends by itself, and returns its exit code.
     pub async fn ended(&mut self, within: Duration) -> Option<i32> {
         let child = std::sync::Mutex::new(&mut self.child);
         wait_for("the program to end", within, async || match child.lock().unwrap().try_wait().unwrap() {
@@ -82,7 +83,7 @@ impl Process {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// Seconds of a processor that it took so far.
+    /// Seconds of CPU time used so far.
     pub fn busy(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();

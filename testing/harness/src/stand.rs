@@ -1,4 +1,5 @@
-//! Where trials run: one cluster, and slots of one proxy and one operator each, so that a crash in one is none in another.
+//! The bench of the trials: one Kubernetes cluster, and slots with one proxy and one operator each,
+//! so that a crash in one slot does not affect another.
 
 use std::{
     sync::{
@@ -27,24 +28,24 @@ use crate::{
     witness::Witness,
 };
 
-/// From a disturbance to the state as it should be; includes what pods take to become ready.
+/// The limit from a disturbance to the desired state; includes the time that pods take to become ready.
 pub const CONVERGED: Duration = Duration::from_mins(1);
-/// No request for so long is silence.
+/// This long without a request counts as silence.
 const QUIET: Duration = Duration::from_millis(400);
-/// After the longest storm of refusals, the operator rests for so long at most.
+/// The operator's longest backoff after the longest series of rejections.
 const RESTS: Duration = Duration::from_secs(20);
-/// Kinds whose controllers ask again and again, and the one that takes ports of the nodes.
+/// Kinds whose controllers send requests continuously, and the kind that uses node ports.
 const BUSY: [&str; 3] = ["horizontalpodautoscalers", "cronjobs", "services"];
 pub const IMAGE: &str = "logpilot-operator:test";
 
-/// What one trial led to.
+/// The outcome of one trial.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What was to be disturbed never came.
+    /// The event to disturb never occurred.
     pub missed: bool,
-    /// Changes of the resource that were made and seen through.
+    /// The number of changes to the resource that were made and awaited.
     pub steps: usize,
-    /// Operators that died at a write.
+    /// The number of operators that crashed at a write.
     pub crashes: usize,
     pub recovery: Duration,
     pub violations: Vec<String>,
@@ -69,7 +70,7 @@ impl Stand {
     }
 }
 
-/// One trial at a time.
+/// A slot, which runs one trial at a time.
 pub struct Slot {
     pub world: &'static World,
     pub witness: Arc<Witness>,
@@ -78,7 +79,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// A resource of its own, the only one that this slot's operators see.
+    /// Returns a new resource, the only one that this slot's operators see.
     pub async fn case(&self) -> Case {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("c{:05}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -88,7 +89,7 @@ impl Slot {
         Case::new(self.world, &name).await
     }
 
-    /// This slot's operators see one resource, and nothing that is not its own.
+    /// Restricts this slot's operators to one resource and its objects.
     pub fn narrow(&self, name: &str) {
         let named = |resource| behind::only(resource, "fieldSelector", format!("metadata.name={name}"));
         let labelled = |resource| behind::only(resource, "labelSelector", format!("{INSTANCE_LABEL}={name}"));
@@ -98,17 +99,17 @@ impl Slot {
         self.proxy.narrow(narrow);
     }
 
-    /// One that knows itself by this image.
+    /// Starts an operator that knows itself by this image.
     pub async fn operator(&self, image: &str) -> Running {
         self.world.start_behind(self.config().await, image).await
     }
 
-    /// The way through the proxy, with the operator's rights.
+    /// Returns a client configuration through the proxy, with the operator's permissions.
     pub async fn config(&self) -> Config {
         behind::config(&self.through).await
     }
 
-    /// Until the newest spec is in force, every pod runs it, and nothing is sent any more.
+    /// Waits until the newest spec is in effect, every pod runs it, and no further request is sent.
     pub async fn is_settled(&self, case: &Case, spec: &Value) -> Result<(), String> {
         let stopped = spec.pointer("/operation/stopped").is_some_and(|stopped| stopped == true);
         let there = |status: &Value| {
@@ -122,15 +123,15 @@ impl Slot {
         for _ in 0..5 {
             self.reached(case, there).await?;
             self.quiet().await?;
-            // What came last may have said that something is left to do, and waits before it tries again.
+            // The last status may report remaining work, which waits for its backoff.
             if self.witness.newest(&case.name).is_some_and(|object| there(&object["status"])) {
                 return Ok(());
             }
         }
-        Err(format!("{} settles again and again", case.name))
+        Err(format!("{} settles repeatedly", case.name))
     }
 
-    /// Until a status, made for the newest spec, is as asked.
+    /// Waits until a status for the newest spec satisfies a predicate.
     pub async fn reached(&self, case: &Case, asked: impl Fn(&Value) -> bool) -> Result<(), String> {
         let asked_last =
             case.api().get(&case.name).await.map_err(|error| error.to_string())?.metadata.generation;
@@ -150,8 +151,8 @@ impl Slot {
         .map_err(|error| error.to_string())
     }
 
-    /// Until nothing is sent any more. Whose last write was kept from the API server only rests before it is repeated,
-    /// unless it is no longer wanted.
+    /// Waits until no further request is sent. An operator whose last write was kept from the API
+    /// server is only in backoff before it repeats the write, unless the write is no longer needed.
     pub async fn quiet(&self) -> Result<(), String> {
         loop {
             behind::quiet(&self.proxy, QUIET, Duration::from_secs(20)).await?;
@@ -170,8 +171,9 @@ impl Slot {
         self.proxy.last(|record| record.asked.writes())
     }
 
-    /// Leaves the resource as it is, without an operator: to delete it costs the API server as many requests as a trial. Only
-    /// what would go on by itself, or what there are not enough ports for, goes.
+    /// Leaves the resource without an operator: deleting it would cost the API server as many
+    /// requests as a trial. Only objects that would stay active, or that use scarce node ports, are
+    /// deleted.
     pub async fn done(&self, case: Case, operators: Vec<Running>) {
         for operator in operators {
             operator.kill();

@@ -1,4 +1,4 @@
-//! What really happened in the cluster, seen by an administrator and put in order by resource version.
+//! The events of the Kubernetes cluster as an administrator observes them, ordered by resource version.
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::cluster::{self, World};
 
-/// Kinds whose objects are kept; of others only that they came, changed or went.
+/// Kinds whose objects are stored. For other kinds, only creation, change and deletion are recorded.
 const JUDGED: [&str; 3] = [api::KIND, "Deployment", "EndpointSlice"];
 
 /// One event.
@@ -48,14 +48,14 @@ fn controller(object: &DynamicObject) -> Option<String> {
     Some(owner.uid.clone())
 }
 
-/// Watches everything that belongs to resources, and the resources.
+/// Watches the resources and everything that belongs to them.
 #[derive(Default)]
 pub struct Witness {
     seen: Mutex<HashMap<String, Vec<Seen>>>,
 }
 
 impl Witness {
-    /// On a thread of its own: it outlives the test that began it.
+    /// Starts on a thread of its own: it outlives the test that started it.
     pub async fn start(world: &'static World) -> Arc<Self> {
         let witness = Arc::new(Self::default());
         let (begun, beginning) = tokio::sync::oneshot::channel();
@@ -82,7 +82,7 @@ impl Witness {
         }
         for (resource, parameters) in watched {
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-            // From here on: what is older belongs to nobody's trial.
+            // Only from here on: older events belong to no trial.
             let list = api.list(&kube::api::ListParams::default().limit(1)).await.unwrap();
             let from = list.metadata.resource_version.unwrap();
             tokio::spawn(Arc::clone(&self).watch(api, resource.kind.clone(), parameters, from));
@@ -133,12 +133,12 @@ impl Witness {
         }
     }
 
-    /// What happened to a resource and its objects until now, in order.
+    /// Returns the events of a resource and its objects until now, in order.
     pub async fn history(&self, client: &Client, name: &str) -> Vec<Seen> {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &cluster::resource());
         let newest = api.get_opt(name).await.unwrap().and_then(|object| object.resource_version());
         if let Some(newest) = newest.and_then(|version| version.parse::<u64>().ok()) {
-            // What is not seen in time is not judged.
+            // Events not observed in time are not checked.
             let _ = wait_for("the witness", Duration::from_secs(5), async || {
                 let seen = self.seen.lock().unwrap();
                 let last = seen.get(name).and_then(|all| all.iter().map(|seen| seen.version).max());
@@ -151,7 +151,7 @@ impl Witness {
         all
     }
 
-    /// A resource as it was last seen, which asks nobody.
+    /// Returns the last observed state of a resource, without a request.
     pub fn newest(&self, name: &str) -> Option<Value> {
         let seen = self.seen.lock().unwrap();
         let last = seen.get(name)?.iter().rfind(|seen| seen.kind == api::KIND)?;

@@ -1,7 +1,9 @@
-//! Ways into a cluster: kubeconfigs and clients for the administrator, for impersonated users and for service accounts.
+//! Access to a Kubernetes cluster: kubeconfigs and clients for the administrator, for impersonated
+//! users and for service accounts.
 //!
-//! Works alike on a control plane that this crate started and on a given cluster. A client is made anew at each call:
-//! a `kube::Client` belongs to the async runtime it was made in, and every test has its own.
+//! It works in the same way on a control plane that this crate started and on a given cluster. Each
+//! call creates a new client: a `kube::Client` belongs to the async runtime in which it was
+//! created, and every test has its own.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use k8s_openapi::api::{
@@ -45,16 +47,17 @@ impl Access {
         client_from(self.admin.clone()).await
     }
 
-    /// A client of the administrator acting as somebody else; for tests of what a role may do.
+    /// A client of the administrator that impersonates another user; for tests of what a role may do.
     pub async fn client_as(&self, user: &str, groups: &[&str]) -> Result<Client> {
         let mut config = config_from(self.admin.clone()).await?;
         config.auth_info.impersonate = Some(user.to_owned());
         config.auth_info.impersonate_groups =
             (!groups.is_empty()).then(|| groups.iter().map(|&group| group.to_owned()).collect());
-        Client::try_from(config).during(format!("make a client that acts as {user}"))
+        Client::try_from(config).during(format!("create a client that impersonates {user}"))
     }
 
-    /// A kubeconfig with a token of the service account, from the TokenRequest API. The account has to exist.
+    /// A kubeconfig with a token of the service account, from the TokenRequest API. The account
+    /// must exist.
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<Kubeconfig> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, namespace);
         let request = TokenRequest {
@@ -76,7 +79,7 @@ impl Access {
         Ok(assemble(cluster, user))
     }
 
-    /// A client with a token of the service account: what the operator itself runs with.
+    /// A client with a token of the service account, as the operator itself uses.
     pub async fn client_for_service_account(&self, namespace: &str, name: &str) -> Result<Client> {
         client_from(self.service_account_kubeconfig(namespace, name).await?).await
     }
@@ -97,7 +100,7 @@ impl Access {
     }
 }
 
-/// A kubeconfig that holds everything itself: server, CA and client certificate.
+/// A self-contained kubeconfig: server, CA and client certificate.
 pub(crate) fn kubeconfig_with_certificate(server: &str, ca_pem: &str, client: &Credentials) -> Kubeconfig {
     let cluster = Cluster {
         server: Some(server.to_owned()),
@@ -114,7 +117,7 @@ pub(crate) fn kubeconfig_with_certificate(server: &str, ca_pem: &str, client: &C
 
 /// A client for the kubeconfig's current context.
 pub async fn client_from(kubeconfig: Kubeconfig) -> Result<Client> {
-    Client::try_from(config_from(kubeconfig).await?).during("make a client")
+    Client::try_from(config_from(kubeconfig).await?).during("create a client")
 }
 
 async fn config_from(kubeconfig: Kubeconfig) -> Result<Config> {

@@ -1,7 +1,8 @@
-//! Where the control plane's programs come from.
+//! The source of the control plane's programs.
 //!
-//! In this order: `KUBEBUILDER_ASSETS`, when every tool is there; a cache outside the checkout; a build of the pinned Go
-//! modules under `tools/` into that cache (minutes, once). Nothing is downloaded as a program.
+//! In this order: `KUBEBUILDER_ASSETS`, if it contains every tool; a cache outside the checkout; a
+//! build of the pinned Go modules under `tools/` into that cache (once, a few minutes). No program
+//! is downloaded.
 
 use std::{env, fs, path::PathBuf};
 
@@ -13,7 +14,7 @@ use crate::{
 
 /// The Kubernetes version of the control plane. `tools/kubernetes/go.mod` pins the same (a test compares them).
 pub const KUBERNETES_VERSION: &str = "1.36.3";
-/// kwok's own stages for nodes, completed Jobs and deleted pods, beside the programs.
+/// kwok's own stages for nodes, completed Jobs and deleted pods, stored next to the programs.
 pub(crate) const STAGES: &str = "kwok-stages.yaml";
 
 const ASSETS_VARIABLE: &str = "KUBEBUILDER_ASSETS";
@@ -77,14 +78,14 @@ mod tests {
     use crate::build::KUBERNETES;
 
     #[test]
-    fn the_version_is_the_one_that_go_mod_pins() {
+    fn the_version_is_pinned_in_go_mod() {
         let pinned =
             KUBERNETES.go_mod.lines().find_map(|line| line.strip_prefix("require k8s.io/kubernetes v"));
         assert_eq!(pinned, Some(KUBERNETES_VERSION));
     }
 
     #[test]
-    fn a_directory_without_the_tools_lacks_each_of_them() {
+    fn an_empty_directory_lacks_every_tool() {
         let empty = tempfile::tempdir().expect("a directory");
         assert_eq!(CONTROL_PLANE.missing(empty.path()).len(), CONTROL_PLANE.tools.len() + 1);
         fs::write(empty.path().join("etcd"), "").expect("a file");

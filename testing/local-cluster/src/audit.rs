@@ -1,7 +1,7 @@
-//! Who asked the API server for what, read from its audit log.
+//! The requests to the API server, read from its audit log.
 //!
-//! Counts are exact between two markers: a marker is taken after a request of its own has reached the log, and the log is
-//! written in the order in which requests end.
+//! Counts are exact between two markers: a marker is set after its own request has reached the log,
+//! and the log is written in the order in which requests end.
 
 use std::{
     collections::HashSet,
@@ -22,18 +22,18 @@ use crate::{
     wait_for,
 };
 
-/// The log is written before a request ends, so that this is long.
+/// The log is written before a request ends, so this is generous.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
-/// Answered by the API server itself and used by nobody else with our query.
+/// The API server answers this path itself, and no other client sends this query.
 const MARKER_PATH: &str = "/version";
-/// Names a directory that audit logs are written to and left in, whatever becomes of their clusters.
+/// The variable that names a directory in which audit logs are kept after their clusters end.
 const DIRECTORY_VARIABLE: &str = "LOCAL_CLUSTER_AUDIT_DIR";
 
-/// A place in the audit log: requests that ended after it are later.
+/// A position in the audit log: requests that ended after it are later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Marker(u64);
 
-/// A request as the audit log tells it.
+/// A request as recorded in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
     pub id: String,
@@ -42,7 +42,7 @@ pub struct AuditEvent {
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`…
     pub verb: String,
     pub user: String,
-    /// Who was acted as, where the request impersonated.
+    /// The impersonated user, if the request impersonated one.
     pub impersonated: Option<String>,
     /// Path and query.
     pub uri: String,
@@ -52,13 +52,13 @@ pub struct AuditEvent {
     pub subresource: String,
     pub namespace: String,
     pub name: String,
-    /// HTTP status; 0 when there was none.
+    /// HTTP status; 0 if there was none.
     pub code: u16,
-    /// RFC 3339, when the request arrived.
+    /// The time at which the request arrived, in RFC 3339.
     pub received: String,
 }
 
-/// Where the audit log of the control plane in this directory is written.
+/// The path of the audit log of the control plane in this directory.
 pub(crate) fn place(dir: &Path) -> Result<PathBuf> {
     let Some(kept) = std::env::var_os(DIRECTORY_VARIABLE).filter(|value| !value.is_empty()) else {
         return Ok(dir.join("logs/audit.log"));
@@ -66,7 +66,7 @@ pub(crate) fn place(dir: &Path) -> Result<PathBuf> {
     let kept = PathBuf::from(kept);
     fs::create_dir_all(&kept).at("create", &kept)?;
     let kept = fs::canonicalize(&kept).at("find", &kept)?;
-    // The last part of a cluster's directory is its own.
+    // The last part of a cluster's directory is unique to it.
     Ok(kept.join(dir.file_name().unwrap_or_default()).with_extension("audit.jsonl"))
 }
 
@@ -87,10 +87,11 @@ impl AuditLog {
         &self.path
     }
 
-    /// Waits until every request that has ended is in the log, and marks that place.
+    /// Waits until every request that has ended is in the log, and marks that position.
     ///
-    /// Makes two requests with `client` (an administrator's, never that of the user to be counted), one after the other:
-    /// the first may overtake an event that is about to be written, the second cannot overtake it too.
+    /// Sends two requests with `client` (an administrator's, never that of the user to be counted),
+    /// one after the other: the first may overtake an event that is about to be written, the second
+    /// cannot overtake it too.
     pub async fn settled(&self, client: &Client) -> Result<Marker> {
         let from = self.length()?;
         self.pass(client, from).await?;
@@ -103,21 +104,23 @@ impl AuditLog {
         Ok(self
             .events_since(since)?
             .into_iter()
-            // A watch is counted when it starts: one that was open at the marker is no new request when it ends.
+            // A watch is counted when it starts: a watch that was open at the marker is no new
+            // request when it ends.
             .filter(|event| event.verb != "watch" || event.stage != "ResponseComplete")
             .filter(|event| seen.insert(event.id.clone()))
             .collect())
     }
 
-    /// Requests of one user (also as whom somebody acted) that ended after the marker. A service account's user is
-    /// `system:serviceaccount:{namespace}:{name}`.
+    /// Requests of one user (also while impersonating) that ended after the marker. A service
+    /// account's user is `system:serviceaccount:{namespace}:{name}`.
     pub fn requests_of(&self, user: &str, since: Marker) -> Result<Vec<AuditEvent>> {
         let mut requests = self.requests_since(since)?;
         requests.retain(|event| event.impersonated.as_deref().unwrap_or(&event.user) == user);
         Ok(requests)
     }
 
-    /// Everything logged after the marker, as it stands: a watch twice, when it started and when it ended.
+    /// Everything logged after the marker, unmodified: a watch occurs twice, at its start and at
+    /// its end.
     pub fn events_since(&self, since: Marker) -> Result<Vec<AuditEvent>> {
         let text = read_from(&self.path, since)?;
         text.lines()
@@ -131,13 +134,13 @@ impl AuditLog {
         Ok(Marker(fs::metadata(&self.path).at("read", &self.path)?.len()))
     }
 
-    /// One request with a query of its own, awaited in the log. The marker is behind it.
+    /// Sends one request with a unique query and waits for it in the log. The marker is behind it.
     async fn pass(&self, client: &Client, from: Marker) -> Result<Marker> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let uri = format!("{MARKER_PATH}?marker={}-{number}", std::process::id());
         let request =
-            Request::get(&uri).body(Vec::new()).map_err(kube::Error::HttpError).during("make a marker")?;
+            Request::get(&uri).body(Vec::new()).map_err(kube::Error::HttpError).during("set a marker")?;
         client.request_text(request).await.during("put a marker into the audit log")?;
         let needle = format!("{uri}\"");
         wait_for(format!("{uri} in the audit log"), SETTLE_DEADLINE, || async {
@@ -157,12 +160,12 @@ fn read_from(path: &Path, from: Marker) -> Result<String> {
     file.seek(SeekFrom::Start(from.0)).at("read", path)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).at("read", path)?;
-    // Only whole lines: the last one may still be being written.
+    // Only whole lines: the last one may be incomplete.
     bytes.truncate(bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1));
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A line of the log (audit.k8s.io/v1 Event), as far as it is used.
+/// A line of the log (audit.k8s.io/v1 Event), reduced to the fields used.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Line {

@@ -1,4 +1,4 @@
-//! First contents of a new control plane: who may do what, storage classes, nodes.
+//! The initial contents of a new control plane: RBAC, storage classes, nodes.
 
 use std::time::Duration;
 
@@ -52,12 +52,12 @@ pub(crate) async fn grant(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Storage classes and nodes; ends when a pod could be created and would run.
+/// Creates storage classes and nodes; returns when a pod could be created and would run.
 pub(crate) async fn furnish(client: &Client, node_count: usize) -> Result<()> {
     volumes::create_classes(client).await?;
     nodes::create(client, node_count).await?;
     nodes::wait_until_ready(client, node_count, DEADLINE).await?;
-    // Pods are refused until the controller-manager has made the namespace's account.
+    // Pods are rejected until the controller-manager has created the namespace's ServiceAccount.
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
     wait_for_object(&accounts, "default", "exists", DEADLINE, |_| true).await?;
     Ok(())
@@ -65,7 +65,7 @@ pub(crate) async fn furnish(client: &Client, node_count: usize) -> Result<()> {
 
 fn object<K: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<K> {
     serde_json::from_value(value).map_err(|error| Error::Request {
-        step: "make the first objects".to_owned(),
+        step: "create the first objects".to_owned(),
         source: Box::new(kube::Error::SerdeError(error)),
     })
 }

@@ -1,7 +1,7 @@
 //! Builds programs from pinned Go modules into a cache outside the checkout.
 //!
-//! The module files are compiled into this crate, so a build needs Go and its module proxy but no checkout. The result
-//! appears in one rename: a directory of programs is complete or absent.
+//! The module files are compiled into this crate, so a build needs Go and its module proxy but no
+//! checkout. The result appears in one rename: a directory of programs is complete or absent.
 
 use std::{
     fs::{self, File},
@@ -19,14 +19,14 @@ use crate::{
     error::IoContext,
 };
 
-/// A Go module that pins what is built from it.
+/// A Go module that pins the version of what is built from it.
 pub struct Module {
     pub name: &'static str,
     pub go_mod: &'static str,
     pub go_sum: &'static str,
-    /// Keeps `go mod tidy` from dropping the pins; no part of a program.
+    /// Keeps `go mod tidy` from dropping the pins; not part of any program.
     pub tools_go: &'static str,
-    /// Path and text of what is compiled from here itself.
+    /// Path and text of sources that this crate itself contains.
     pub sources: &'static [(&'static str, &'static str)],
 }
 
@@ -42,10 +42,11 @@ macro_rules! module {
     };
 }
 
-/// Pins every program of Kubernetes itself, those of a node too.
+/// Pins every program of Kubernetes itself, including those of a node.
 pub const KUBERNETES: Module = module!("kubernetes");
 
-/// Not among [`CONTROL_PLANE`]'s: nothing is built from it, so that another pin is no other control plane.
+/// Separate from [`CONTROL_PLANE`]: nothing is built from it, so a change of its pin does not
+/// change the control plane.
 pub(crate) const GATEWAY_API: Module = module!("gateway-api");
 
 /// A program, the module that pins it, and its main package.
@@ -57,7 +58,7 @@ pub struct Tool {
 
 /// Programs that are built together, into one directory.
 pub struct Programs {
-    /// What they make up; also their directory's name in the cache.
+    /// The name of the set; also the name of its directory in the cache.
     pub name: &'static str,
     pub modules: &'static [Module],
     pub tools: &'static [Tool],
@@ -91,7 +92,8 @@ pub(crate) const CONTROL_PLANE: Programs = Programs {
     files: &[STAGES],
 };
 
-/// kwok's own stages that are used as they are. What makes a pod ready is in this crate's `stages/`.
+/// The stages of kwok that are used unchanged. The stages that make a pod ready are in this crate's
+/// `stages/`.
 pub(crate) const STAGE_FILES: [&str; 4] = [
     "node/fast/node-initialize.yaml",
     "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
@@ -99,7 +101,8 @@ pub(crate) const STAGE_FILES: [&str; 4] = [
     "pod/fast/pod-delete.yaml",
 ];
 
-/// Flags of every `go build` here. Without the version the server reports v0.0.0 and clients misbehave.
+/// The flags of every `go build` here. Without the version, the server reports v0.0.0 and clients
+/// misbehave.
 pub(crate) fn flags() -> Vec<String> {
     let mut numbers = KUBERNETES_VERSION.split('.');
     let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
@@ -111,8 +114,8 @@ pub(crate) fn flags() -> Vec<String> {
 }
 
 impl Programs {
-    /// Their directory in the cache; builds them first when they are not there. Progress goes to stderr. Blocks, for minutes
-    /// when it builds.
+    /// Returns their directory in the cache, and builds them first if they do not exist. Progress
+    /// goes to stderr. Blocks, for minutes when it builds.
     pub fn find_or_build(&self) -> Result<PathBuf> {
         let bin = cache_dir()?.join(self.name).join(self.key("")).join("bin");
         if !self.missing(&bin).is_empty() {
@@ -121,14 +124,14 @@ impl Programs {
         Ok(bin)
     }
 
-    /// Names of what `dir` does not hold.
+    /// Returns the names that `dir` lacks.
     pub(crate) fn missing(&self, dir: &Path) -> Vec<&'static str> {
         let needed = self.tools.iter().map(|tool| tool.name).chain(self.files.iter().copied());
         needed.filter(|name| !dir.join(name).is_file()).collect()
     }
 
-    /// What the programs are made of, as a directory name: another pin or another flag is another build. `files` is
-    /// what the further files are made of.
+    /// Returns a directory name derived from everything the programs are built from: another pin or
+    /// flag is another build. `files` describes the inputs of the further files.
     pub(crate) fn key(&self, files: &str) -> String {
         let mut hash = Sha256::new();
         for module in self.modules {
@@ -150,8 +153,8 @@ impl Programs {
         hash.finalize().iter().take(8).fold(String::new(), |key, byte| format!("{key}{byte:02x}"))
     }
 
-    /// Builds everything into `bin`, unless another process just did. `add_files` makes the further files; it is given the
-    /// directory of the modules and that of the programs.
+    /// Builds everything into `bin`, unless another process just did. `add_files` creates the
+    /// further files; its arguments are the directory of the modules and that of the programs.
     pub(crate) fn build_into(
         &self,
         bin: &Path,
@@ -211,7 +214,7 @@ pub(crate) fn write_module(module: &Module, work: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes kwok's stages, out of the module itself, as one multi-document file.
+/// Writes kwok's stages, taken from the module itself, as one multi-document file.
 pub(crate) fn write_stages(work: &Path, output: &Path) -> Result<()> {
     let mut command = go(&work.join("kwok"));
     command.args(["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"]);

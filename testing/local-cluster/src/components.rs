@@ -15,12 +15,12 @@ pub enum Component {
     ApiServer,
     ControllerManager,
     Scheduler,
-    /// Plays the kubelets of the fake nodes.
+    /// Simulates the kubelets of the fake nodes.
     Kwok,
 }
 
 impl Component {
-    /// In the order of their start.
+    /// In start order.
     pub const ALL: [Self; 5] =
         [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Kwok];
 
@@ -43,11 +43,11 @@ impl std::fmt::Display for Component {
     }
 }
 
-/// Everything that flags are made of.
+/// All inputs of the flags.
 pub(crate) struct Layout {
     pub dir: PathBuf,
     pub ports: Ports,
-    /// Where the API server listens; not loopback where kubelets and pods are real.
+    /// The address on which the API server listens; not loopback if kubelets and pods are real.
     pub address: Ipv4Addr,
     pub assets: Assets,
     pub audit_log: PathBuf,
@@ -62,7 +62,7 @@ impl Layout {
         self.dir.join("logs").join(format!("{component}.log"))
     }
 
-    /// Where a component's own kubeconfig lies.
+    /// The path of a component's own kubeconfig.
     pub fn kubeconfig(&self, component: Component) -> PathBuf {
         self.dir.join(format!("{component}.kubeconfig"))
     }
@@ -71,7 +71,8 @@ impl Layout {
         format!("https://{}:{}", self.address, self.ports.api_server)
     }
 
-    /// Address that answers 200 when the component works. Kwok has none: ready nodes are its sign.
+    /// The URL that answers 200 when the component works. kwok has none: ready nodes indicate that
+    /// it works.
     pub fn health_url(&self, component: Component) -> Option<String> {
         let ports = &self.ports;
         match component {
@@ -105,9 +106,10 @@ impl Layout {
             format!("--listen-peer-urls={peer}"),
             format!("--initial-advertise-peer-urls={peer}"),
             format!("--initial-cluster=default={peer}"),
-            // The data lives as long as the run: nothing has to survive a power cut.
+            // The data lives as long as the run and does not have to survive a power failure.
             "--unsafe-no-fsync".to_owned(),
-            // There is no peer to wait for; the default election timeout is a second of every start.
+            // There is no peer to wait for; the default election timeout would add a second to
+            // every start.
             "--heartbeat-interval=10".to_owned(),
             "--election-timeout=100".to_owned(),
         ]
@@ -120,12 +122,13 @@ impl Layout {
             format!("--secure-port={}", self.ports.api_server),
             format!("--bind-address={}", self.address),
             format!("--advertise-address={}", self.address),
-            // Endpoints of the `kubernetes` Service may not be loopback addresses; nobody uses them from a fake node.
+            // Endpoints of the `kubernetes` Service must not be loopback addresses; fake nodes do
+            // not use them.
             format!(
                 "--endpoint-reconciler-type={}",
                 if self.address.is_loopback() { "none" } else { "lease" }
             ),
-            // A kubelet's own certificate is self-signed, and not looked at.
+            // A kubelet's own certificate is self-signed and not verified.
             format!("--kubelet-client-certificate={}", pki.path("kubelet-client.crt")),
             format!("--kubelet-client-key={}", pki.path("kubelet-client.key")),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
@@ -138,8 +141,8 @@ impl Layout {
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             format!("--service-account-key-file={}", pki.path("service-account.pub")),
             format!("--service-account-signing-key-file={}", pki.path("service-account.key")),
-            // Nothing is aggregated; without these, controller-manager and scheduler log about their absence. The
-            // allowed name is needed because the CA is the clients' too.
+            // No API is aggregated; without these flags, controller-manager and scheduler log their
+            // absence. The allowed name is needed because the CA also signs the clients.
             format!("--requestheader-client-ca-file={ca}"),
             "--requestheader-allowed-names=front-proxy".to_owned(),
             "--requestheader-username-headers=X-Remote-User".to_owned(),
@@ -147,12 +150,15 @@ impl Layout {
             "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
             format!("--audit-policy-file={}", self.path("audit-policy.yaml")),
             format!("--audit-log-path={}", self.audit_log.display()),
-            // Written before the request ends, and never rotated: markers are offsets into this one file.
+            // The log is written before the request ends, and never rotated: markers are offsets
+            // into this one file.
             "--audit-log-mode=blocking".to_owned(),
             "--audit-log-maxsize=100000".to_owned(),
-            // Asked to end, it ends its watches within this; without it they hold it up for a minute.
+            // On SIGTERM the server ends its watches within this time; otherwise they delay it by a
+            // minute.
             "--shutdown-watch-termination-grace-period=1s".to_owned(),
-            // It takes most of the processor of a campaign; `kubectl get --raw '/debug/pprof/profile?seconds=30'` says for what.
+            // The API server uses most of the CPU time of a campaign; `kubectl get --raw
+            // '/debug/pprof/profile?seconds=30'` shows for what.
             "--profiling=true".to_owned(),
         ]
     }
@@ -166,9 +172,11 @@ impl Layout {
             format!("--root-ca-file={}", pki.path("ca.crt")),
             format!("--cluster-signing-cert-file={}", pki.path("ca.crt")),
             format!("--cluster-signing-key-file={}", pki.path("ca.key")),
-            // Endpoints are deprecated since Kubernetes 1.33, and read by nobody here; EndpointSlices are.
+            // Endpoints are deprecated since Kubernetes 1.33, and nothing here reads them;
+            // EndpointSlices are read.
             "--controllers=*,-endpoints-controller,-endpointslice-mirroring-controller".to_owned(),
-            // With the default of 20 it, and not what is tested, would set the pace.
+            // With the default of 20, the controller-manager would set the pace instead of the
+            // operator under test.
             "--kube-api-qps=300".to_owned(),
             "--kube-api-burst=600".to_owned(),
         ]);

@@ -1,7 +1,7 @@
-//! A control plane of its own: etcd, API server, controller-manager, scheduler, and kwok for the nodes.
+//! A dedicated control plane: etcd, API server, controller-manager, scheduler, and kwok for the nodes.
 //!
-//! Everything listens on loopback ports that nobody else gets, and lives in one directory. Components can be stopped,
-//! killed, frozen and started again, each with its data and on its port.
+//! Everything listens on reserved loopback ports, and lives in one directory. Components can be
+//! stopped, killed, frozen and started again, each with its data and on its port.
 
 use std::{
     fs,
@@ -34,17 +34,21 @@ const AUDIT_POLICY: &str = include_str!("audit-policy.yaml");
 /// File name of the administrator's kubeconfig in the control plane's directory.
 pub(crate) const ADMIN_KUBECONFIG: &str = "admin.kubeconfig";
 
-/// How a control plane is started.
+/// The start options of a control plane.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Number of fake nodes, `node-1` and so on. With none there is no kwok either, which would manage any node.
+    /// Number of fake nodes, `node-1` and so on. With zero nodes kwok is not started either,
+    /// because it would manage any node.
     pub nodes: usize,
-    /// Where the API server listens. Kubelets and pods reach it there: it has to be an address of this machine's network
-    /// namespace, and no loopback address once there are real ones.
+    /// The address on which the API server listens, and where kubelets and pods reach it. It must
+    /// be an address of this machine's network namespace, and no loopback address if there are real
+    /// kubelets or pods.
     pub address: Ipv4Addr,
-    /// Volumes are directories under this one, `{class}/{volume}`, which every node can see. None: names without data.
+    /// The parent directory of the volumes, `{class}/{volume}`, which every node can see. None:
+    /// volumes are names without data.
     pub volumes: Option<PathBuf>,
-    /// Directory for everything; it has to be empty, and is removed at the end. None: a temporary one.
+    /// The directory for everything; it must be empty, and is removed at the end. None: a temporary
+    /// one.
     pub dir: Option<PathBuf>,
 }
 
@@ -54,9 +58,10 @@ impl Default for Options {
     }
 }
 
-/// A running control plane. Dropping it ends its processes and removes its directory; so does the death of this process.
+/// A running control plane. Dropping it ends its processes and removes its directory; the death of
+/// this process has the same effect.
 pub struct ControlPlane {
-    // Dropped first, as it is a client of what the supervisor ends.
+    // Dropped first, because it is a client of the processes that the supervisor ends.
     _binder: Binder,
     supervisor: Supervisor,
     access: Access,
@@ -65,8 +70,8 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts everything and returns when the nodes are Ready and a pod could be created. Builds the programs first if they
-    /// are nowhere (minutes, once).
+    /// Starts everything and returns when the nodes are Ready and a pod could be created. Builds
+    /// the programs first if they do not exist (once, a few minutes).
     pub async fn start(options: Options) -> Result<Self> {
         let found = tokio::task::spawn_blocking(Assets::find_or_build).await;
         let assets = found.map_err(std::io::Error::other).at("find the programs in", "a thread")??;
@@ -138,7 +143,8 @@ impl ControlPlane {
         self.supervisor.layout().assets.tool(name)
     }
 
-    /// A kubeconfig with a new client certificate of the identity, which has no rights unless a test binds it.
+    /// A kubeconfig with a new client certificate of the identity, which has no permissions unless
+    /// a test binds it.
     pub fn kubeconfig(&self, identity: &Identity) -> Result<Kubeconfig> {
         certificate_kubeconfig(self.supervisor.layout(), self.supervisor.pki(), identity)
     }
@@ -148,7 +154,8 @@ impl ControlPlane {
         client_from(self.kubeconfig(identity)?).await
     }
 
-    /// Writes a kubeconfig as `{name}.kubeconfig` into this control plane's directory, for a program that wants a file.
+    /// Writes a kubeconfig as `{name}.kubeconfig` into this control plane's directory, for a
+    /// program that needs a file.
     pub fn write_kubeconfig(&self, name: &str, kubeconfig: &Kubeconfig) -> Result<PathBuf> {
         let path = self.dir().join(format!("{name}.kubeconfig"));
         write_kubeconfig(&path, kubeconfig)?;
@@ -160,22 +167,23 @@ impl ControlPlane {
         self.supervisor.start(component).await
     }
 
-    /// Asks a component to end (SIGTERM) and waits for that. The API server then ends its watches in order.
+    /// Sends SIGTERM to a component and waits until it ends. The API server then ends its watches
+    /// in order.
     pub async fn stop(&self, component: Component) -> Result<()> {
         self.supervisor.stop(component).await
     }
 
-    /// Ends a component as a crash would (SIGKILL).
+    /// Ends a component abruptly, like a crash (SIGKILL).
     pub fn kill(&self, component: Component) {
         self.supervisor.kill(component);
     }
 
-    /// Freezes a component (SIGSTOP): its connections stay open and nobody answers.
+    /// Freezes a component (SIGSTOP): its connections stay open and get no response.
     pub fn pause(&self, component: Component) -> Result<()> {
         self.supervisor.signal(component, Signal::STOP)
     }
 
-    /// Lets a frozen component go on (SIGCONT) and waits until it is ready.
+    /// Resumes a frozen component (SIGCONT) and waits until it is ready.
     pub async fn resume(&self, component: Component) -> Result<()> {
         self.supervisor.signal(component, Signal::CONT)?;
         self.supervisor.wait_until_ready(component).await
@@ -193,7 +201,7 @@ impl ControlPlane {
         &self.audit
     }
 
-    /// A place in the audit log behind every request that has ended by now.
+    /// A position in the audit log behind every request that has ended by now.
     pub async fn audit_marker(&self) -> Result<Marker> {
         self.audit.settled(&self.access.client().await?).await
     }
@@ -209,13 +217,13 @@ fn certificate_kubeconfig(layout: &Layout, pki: &Pki, identity: &Identity) -> Re
     Ok(kubeconfig_with_certificate(&layout.server(), pki.ca_certificate(), &pki.client(identity)?))
 }
 
-/// What the components read at their start.
+/// Writes the files that the components read at startup.
 fn write_files(layout: &Layout, pki: &Pki, admin: &Kubeconfig) -> Result<()> {
     write_kubeconfig(&layout.dir.join(ADMIN_KUBECONFIG), admin)?;
     for (component, identity) in [
         (Component::ControllerManager, Identity::user("system:kube-controller-manager")),
         (Component::Scheduler, Identity::user("system:kube-scheduler")),
-        // Plays many kubelets at once: fairness would hold it up.
+        // kwok simulates many kubelets at once: priority and fairness would slow it down.
         (Component::Kwok, Identity::bootstrap()),
     ] {
         write_kubeconfig(&layout.kubeconfig(component), &certificate_kubeconfig(layout, pki, &identity)?)?;

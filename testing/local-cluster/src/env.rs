@@ -1,4 +1,4 @@
-//! The cluster that a test suite runs on: a given one, or a control plane that is started for it.
+//! The Kubernetes cluster that a test suite runs on: a given one, or a control plane started for it.
 
 use std::{env, path::PathBuf, time::Duration};
 
@@ -6,12 +6,12 @@ use kube::{Client, config::Kubeconfig};
 
 use crate::{Access, ControlPlane, Error, Options, Result, error::Context, nodes};
 
-/// Names a cluster for the suites alone, so that a person's own KUBECONFIG may stay set.
+/// Names a cluster for the suites only, so that a developer's own KUBECONFIG may stay set.
 const OWN_VARIABLE: &str = "LOGPILOT_TEST_KUBECONFIG";
 const COMMON_VARIABLE: &str = "KUBECONFIG";
 
-/// A cluster for tests. One is shared by a test binary (`tokio::sync::OnceCell`); it may be a static, because its processes
-/// end with the test process.
+/// A Kubernetes cluster for tests. The tests of a binary share one (`tokio::sync::OnceCell`); it
+/// may be a static, because its processes end with the test process.
 pub struct Env {
     access: Access,
     control_plane: Option<ControlPlane>,
@@ -26,7 +26,7 @@ impl Env {
         }
     }
 
-    /// A local control plane, whatever the environment says.
+    /// A local control plane, regardless of the environment.
     pub async fn local(options: Options) -> Result<Self> {
         let control_plane = ControlPlane::start(options).await?;
         Ok(Self { access: control_plane.access().clone(), control_plane: Some(control_plane) })
@@ -56,7 +56,7 @@ impl Env {
         self.control_plane.as_ref().ok_or_else(|| Error::NotAvailable { what: what.to_owned() })
     }
 
-    /// Clients and kubeconfigs of anyone.
+    /// Clients and kubeconfigs of any user.
     #[must_use]
     pub fn access(&self) -> &Access {
         &self.access
@@ -67,7 +67,7 @@ impl Env {
         self.access.client().await
     }
 
-    /// A client that acts as somebody else.
+    /// A client that impersonates another user.
     pub async fn client_as(&self, user: &str, groups: &[&str]) -> Result<Client> {
         self.access.client_as(user, groups).await
     }
@@ -86,7 +86,7 @@ impl Env {
 fn given() -> Result<Option<Kubeconfig>> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let failed = |variable: &str, error: kube::config::KubeconfigError| Error::Kubeconfig {
-        step: format!("read what {variable} names"),
+        step: format!("read the kubeconfig that {variable} names"),
         cause: error.to_string(),
     };
     if let Some(path) = set(OWN_VARIABLE) {

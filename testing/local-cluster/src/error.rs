@@ -1,4 +1,4 @@
-//! What can go wrong here, told so that the reader knows which component failed, at which step, why, and what to do.
+//! The errors of this crate. Each says which component failed, at which step, why, and what to do.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,7 +7,7 @@ use crate::Component;
 /// Any failure of this crate.
 #[derive(thiserror::Error)]
 pub enum Error {
-    /// A control-plane binary could be neither found nor built.
+    /// A program of the control plane could neither be found nor built.
     #[error("{tool}: {step}: {cause}\nWhat to do: {advice}")]
     Assets { tool: String, step: String, cause: String, advice: String },
 
@@ -27,7 +27,7 @@ pub enum Error {
     #[error("{step}: {cause}\nWhat to do: check the file that KUBECONFIG or LOGPILOT_TEST_KUBECONFIG names")]
     Kubeconfig { step: String, cause: String },
 
-    /// A key or certificate could not be made.
+    /// A key or certificate could not be created.
     #[error("certificate of {subject}: {source}")]
     Pki { subject: String, source: rcgen::Error },
 
@@ -35,7 +35,7 @@ pub enum Error {
     #[error("{step} {path}: {source}", path = path.display())]
     Io { step: &'static str, path: PathBuf, source: std::io::Error },
 
-    /// The directory of a running cluster is not usable as asked.
+    /// The directory of a running cluster cannot be used as requested.
     #[error("{dir}: {cause}", dir = dir.display())]
     Directory { dir: PathBuf, cause: String },
 
@@ -47,7 +47,8 @@ pub enum Error {
     NotAvailable { what: String },
 }
 
-/// As `Display`: a test that unwraps shows this, and objects and logs are unreadable with their lines escaped.
+/// The same as `Display`: a test that unwraps shows this, and objects and logs are unreadable with
+/// escaped line breaks.
 impl std::fmt::Debug for Error {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, formatter)

@@ -1,5 +1,5 @@
-//! The CRDs of the Gateway API, as their own project publishes them in its Go module: with the validation and the
-//! defaults that a real cluster has.
+//! The CRDs of the Gateway API, as its project publishes them in its Go module: with the validation
+//! and the defaults of a real cluster.
 
 use std::{fs, path::PathBuf};
 
@@ -12,7 +12,7 @@ use crate::{
 const MODULE: &str = "sigs.k8s.io/gateway-api";
 const FILES: [&str; 4] = ["gatewayclasses", "gateways", "grpcroutes", "httproutes"];
 
-/// The definitions of the standard channel, one after the other. Blocks; the Go module cache keeps what is fetched.
+/// The CRDs of the standard channel. Blocks; the Go module cache keeps the download.
 pub fn crds() -> Result<Vec<String>> {
     let work = tempfile::tempdir().at("create a directory in", std::env::temp_dir())?;
     write_module(&GATEWAY_API, work.path())?;

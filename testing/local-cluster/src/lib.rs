@@ -1,14 +1,15 @@
 //! A real Kubernetes control plane for tests and demos, on this machine and without containers.
 //!
-//! etcd, API server, controller-manager and scheduler are the real programs, built from pinned Go modules; kwok plays the
-//! kubelets of fake nodes, and a small binder plays the storage. Pods have addresses and readiness but no processes.
+//! etcd, API server, controller-manager and scheduler are the real programs, built from pinned Go
+//! modules; kwok simulates the kubelets of fake nodes, and a small binder simulates the storage.
+//! Pods have addresses and readiness but no processes.
 //!
 //! - [`Env`] is where a test suite starts: a given cluster or a local one.
 //! - [`ControlPlane`] owns the processes: faults, identities, the audit log.
 //! - [`stages::MARKERS`] lists the image strings that make a pod misbehave.
-//! - [`wait_for`] is how everything waits.
+//! - [`wait_for`] is the common function for waiting.
 //!
-//! The binary `local-cluster` keeps such a cluster running for a person.
+//! The binary `local-cluster` keeps such a cluster running for interactive use.
 
 mod access;
 mod assets;

@@ -1,4 +1,4 @@
-//! `local-cluster`: a Kubernetes control plane with fake nodes, for a person to try things on.
+//! `local-cluster`: a Kubernetes control plane with fake nodes, for interactive use.
 
 use std::{ffi::OsString, os::unix::process::CommandExt as _, path::PathBuf, process::Command};
 
@@ -15,25 +15,25 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Start a cluster and keep it until ^C; prints the path of its kubeconfig
+    /// Start a cluster and keep it running until ^C; prints the path of its kubeconfig
     Up {
         #[command(flatten)]
         place: Place,
         /// Number of fake nodes
         #[arg(long, default_value_t = 3)]
         nodes: usize,
-        /// Return when the cluster is ready, and leave it running
+        /// Return when the cluster is ready, and leave it running in the background
         #[arg(long)]
         detach: bool,
         #[arg(long, hide = true)]
         own_session: bool,
     },
-    /// End the cluster and remove its directory
+    /// Stop the cluster and remove its directory
     Down {
         #[command(flatten)]
         place: Place,
     },
-    /// Build the programs of the control plane, if they are not there yet
+    /// Build the programs of the control plane if they do not exist yet
     Build,
     /// Run kubectl of the same version against the running cluster
     Kubectl {
@@ -61,7 +61,7 @@ impl Place {
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    // The client logs refused connections, which is what a cluster that ends looks like from the volume binder.
+    // The client logs refused connections, which the volume binder sees while a cluster shuts down.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,kube_client=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(Arguments::parse().command).await {

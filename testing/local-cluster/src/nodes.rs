@@ -1,4 +1,5 @@
-//! Fake nodes: Node objects that kwok reports Ready. Also cordon and uncordon, which work on any cluster.
+//! Fake nodes: Node objects that kwok reports Ready. Also cordon and uncordon, which work on any
+//! Kubernetes cluster.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,14 +15,14 @@ use serde_json::json;
 
 use crate::{Result, error::Context, wait_for};
 
-/// What a node of the tests can hold: large enough that only a test that wants to runs out of it, and that thousands of
-/// resources can stay when their tests have ended.
+/// The capacity of a test node: large enough that only tests that intend to exhaust it do so, and
+/// that thousands of resources can remain after their tests.
 const CAPACITY: [(&str, &str); 4] =
     [("cpu", "2000"), ("memory", "64Ti"), ("ephemeral-storage", "64Ti"), ("pods", "20000")];
-/// Zones that nodes are dealt to in turn.
+/// The zones, assigned to nodes in rotation.
 const ZONES: [&str; 3] = ["zone-a", "zone-b", "zone-c"];
 
-/// Creates `node-1` to `node-{count}`, leaving those that exist.
+/// Creates `node-1` to `node-{count}`; existing nodes stay unchanged.
 pub(crate) async fn create(client: &Client, count: usize) -> Result<()> {
     let nodes: Api<Node> = Api::all(client.clone());
     for number in 1..=count {
@@ -36,7 +37,7 @@ pub(crate) async fn create(client: &Client, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// Waits until at least `count` nodes are Ready and take pods.
+/// Waits until at least `count` nodes are Ready and accept pods.
 pub async fn wait_until_ready(client: &Client, count: usize, deadline: Duration) -> Result<()> {
     let nodes: Api<Node> = Api::all(client.clone());
     wait_for(format!("{count} Ready nodes"), deadline, || async {
@@ -47,7 +48,7 @@ pub async fn wait_until_ready(client: &Client, count: usize, deadline: Duration)
     .await
 }
 
-/// Keeps new pods off the node, or lets them on it again.
+/// Makes the node unschedulable, or schedulable again.
 pub async fn set_unschedulable(client: &Client, name: &str, unschedulable: bool) -> Result<()> {
     let nodes: Api<Node> = Api::all(client.clone());
     let patch = json!({ "spec": { "unschedulable": unschedulable } });
@@ -58,17 +59,17 @@ pub async fn set_unschedulable(client: &Client, name: &str, unschedulable: bool)
     Ok(())
 }
 
-/// Keeps new pods off the node.
+/// Makes the node unschedulable.
 pub async fn cordon(client: &Client, name: &str) -> Result<()> {
     set_unschedulable(client, name, true).await
 }
 
-/// Lets new pods on the node again.
+/// Makes the node schedulable again.
 pub async fn uncordon(client: &Client, name: &str) -> Result<()> {
     set_unschedulable(client, name, false).await
 }
 
-/// Ready, and without the taint of a node that has just been made.
+/// Returns whether the node is Ready, and without the taint of a new node.
 fn is_ready(node: &Node) -> bool {
     let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let ready =

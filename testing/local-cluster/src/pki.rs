@@ -1,7 +1,7 @@
-//! Keys and certificates of one control plane, made in process and thrown away with it.
+//! Keys and certificates of one control plane, created in process and deleted with it.
 //!
-//! One CA signs everything: the servers, the clients and the front proxy. A client's common name is its user and its
-//! organisation its group, as the API server reads client certificates.
+//! One CA signs everything: the servers, the clients and the front proxy. A client's common name is
+//! its user and its organisation its group, as the API server reads client certificates.
 
 use std::{
     net::Ipv4Addr,
@@ -18,7 +18,7 @@ use crate::{Error, Result, error::IoContext};
 /// First address of the Service range: the address of the `kubernetes` Service.
 pub(crate) const FIRST_SERVICE_IP: &str = "10.0.0.1";
 
-/// A user as a client certificate names it.
+/// A user as named in a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     user: String,
@@ -26,26 +26,27 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The user that tests act as: bound to `cluster-admin` by RBAC, so that it is subject to fairness and to admission
-    /// like anyone else.
+    /// The user of the tests: bound to `cluster-admin` by RBAC, so that it is subject to fairness
+    /// and admission like any other user.
     #[must_use]
     pub fn admin() -> Self {
         Self::user("admin")
     }
 
-    /// A user without any group but `system:authenticated`.
+    /// A user with no group except `system:authenticated`.
     #[must_use]
     pub fn user(name: impl Into<String>) -> Self {
         Self { user: name.into(), group: None }
     }
 
-    /// The same user in one group. (A certificate made here holds one; impersonate for more.)
+    /// The same user in one group. (A certificate created here holds one; impersonate for more.)
     #[must_use]
     pub fn in_group(self, group: impl Into<String>) -> Self {
         Self { group: Some(group.into()), ..self }
     }
 
-    /// Not for tests: `system:masters` skips RBAC and fairness. It makes the first role binding and plays the kubelet.
+    /// Not for tests: `system:masters` skips RBAC and fairness. It creates the first role binding
+    /// and simulates the kubelet.
     pub(crate) fn bootstrap() -> Self {
         Self::user("local-cluster:bootstrap").in_group("system:masters")
     }
@@ -71,8 +72,8 @@ pub(crate) struct Pki {
 }
 
 impl Pki {
-    /// Makes the CA, the certificate of the servers at `address`, that of the API server towards kubelets, and the
-    /// service-account key pair, and writes them to `dir`.
+    /// Creates the CA, the certificate of the servers at `address`, that of the API server towards
+    /// kubelets, and the service-account key pair, and writes them to `dir`.
     pub fn create(dir: &Path, address: Ipv4Addr) -> Result<Self> {
         std::fs::create_dir_all(dir).at("create", dir)?;
         let failed = |source| Error::Pki { subject: "the CA".to_owned(), source };

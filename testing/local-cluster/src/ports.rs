@@ -1,4 +1,4 @@
-//! Ports that nobody else gets.
+//! Reserved ports.
 
 use std::{
     fmt,
@@ -9,18 +9,19 @@ use tokio::net::TcpSocket;
 
 use crate::{Result, error::IoContext};
 
-/// A port for a program that listens only later, and perhaps again. As long as this lives, the kernel gives it to nobody who
-/// asks for any port, and a connection is refused while nobody listens.
+/// A port for a program that listens later, and possibly again. As long as this value lives, the
+/// kernel does not assign the port to another process that asks for any port, and a connection is
+/// refused while no process listens.
 #[derive(Debug)]
 pub struct Port {
     number: u16,
-    /// Bound and not listening, with `SO_REUSEADDR`: whoever knows the number may listen with the same option, which Go, std
-    /// and tokio set.
+    /// Bound and not listening, with `SO_REUSEADDR`: a program that knows the number may listen
+    /// with the same option, which Go, std and tokio set.
     _held: TcpSocket,
 }
 
 impl Port {
-    /// Asks the kernel for one of this address.
+    /// Asks the kernel for a port of this address.
     pub fn free(address: Ipv4Addr) -> Result<Self> {
         let hold = || -> std::io::Result<Self> {
             let socket = TcpSocket::new_v4()?;
@@ -49,7 +50,7 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// The API server's is one of the address where it listens, the others are of loopback.
+    /// The API server's port belongs to its own address, the others to loopback.
     pub fn free(api_server: Ipv4Addr) -> Result<Self> {
         Ok(Self {
             etcd: Port::free(Ipv4Addr::LOCALHOST)?,
@@ -70,14 +71,14 @@ mod tests {
 
     use super::*;
 
-    /// As the kernel looks for a port for somebody who names none: one that is bound is none.
+    /// Binds as the kernel does for a process that names no port: a bound port is not free.
     fn taken(port: &Port) -> Result<()> {
         let other = TcpSocket::new_v4()?;
         other.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port.number)))
     }
 
     #[test]
-    fn a_port_is_only_for_who_is_told_of_it_before_between_and_after_its_listeners() {
+    fn a_port_stays_reserved_between_its_listeners() {
         let port = Port::free(Ipv4Addr::LOCALHOST).unwrap();
         let address = format!("127.0.0.1:{port}");
         for _ in 0..2 {

@@ -1,7 +1,8 @@
-//! Child processes: their start, their logs, their signals, and their certain end.
+//! Child processes: their start, logs, signals, and reliable termination.
 //!
-//! Two things end them: dropping the owner, and, when the owner dies without dropping anything (a killed test, a static),
-//! a small shell that waits on a pipe for the owner's death. Both go by pids that were recorded here, with start times.
+//! Two mechanisms end them: dropping the owner, and, if the owner dies without dropping anything (a
+//! killed test, a static), a small shell that waits on a pipe for the owner's death. Both use the
+//! pids recorded here, with start times.
 
 use std::{
     fs::{File, OpenOptions},
@@ -20,7 +21,7 @@ use crate::{Result, error::IoContext};
 const REAPER: &str = include_str!("reaper.sh");
 /// File of the cluster's directory that lists its processes: pid, start time, name.
 const PIDS: &str = "pids";
-/// How much of a log a failure message shows.
+/// The maximum size of the log excerpt in a failure message.
 const TAIL_BYTES: u64 = 4_000;
 const POLL: Duration = Duration::from_millis(10);
 
@@ -30,7 +31,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the program in its own process group (a ^C is for its owner), with its output appended to `log`.
+    /// Starts the program in its own process group (a ^C is meant for its owner), with its output
+    /// appended to `log`.
     pub fn spawn(program: &Path, args: &[String], log: &Path) -> Result<Self> {
         let output = OpenOptions::new().create(true).append(true).open(log).at("open", log)?;
         let errors = output.try_clone().at("open", log)?;
@@ -61,7 +63,7 @@ impl Process {
         send(self.pid(), signal).at("signal process", self.pid().to_string())
     }
 
-    /// Asks the process to end, and kills it when it has not within `grace`.
+    /// Sends SIGTERM to the process, and kills it if it has not ended within `grace`.
     pub fn stop(mut self, grace: Duration) -> Result<()> {
         self.signal(Signal::TERM)?;
         self.signal(Signal::CONT)?;
@@ -81,14 +83,14 @@ impl Drop for Process {
     }
 }
 
-/// Waits for the owner's end in a process of its own; see `reaper.sh`.
+/// Waits in a separate process for the owner's end; see `reaper.sh`.
 pub(crate) struct Reaper {
     shell: Child,
     pids: PathBuf,
 }
 
 impl Reaper {
-    /// `dir` is removed at the end unless it is to be kept.
+    /// Starts the reaper. `dir` is removed at the end unless it is to be kept.
     pub fn start(dir: &Path, keep: bool) -> Result<Self> {
         let pids = dir.join(PIDS);
         File::create(&pids).at("create", &pids)?;
@@ -105,12 +107,12 @@ impl Reaper {
         Ok(Self { shell, pids })
     }
 
-    /// Whether the directory is one that a reaper was started for.
+    /// Returns whether a reaper was started for the directory.
     pub fn owns(dir: &Path) -> bool {
         dir.join(PIDS).is_file()
     }
 
-    /// From now on the process dies with its owner.
+    /// From now on the process ends with its owner.
     pub fn watch(&self, process: &Process, name: &str) -> Result<()> {
         record(&self.pids, process.pid(), name)
     }
@@ -123,7 +125,7 @@ impl Drop for Reaper {
     }
 }
 
-/// The process that keeps a cluster running for a person, as `local-cluster up` recorded it.
+/// The process that keeps a cluster running for interactive use, as `local-cluster up` recorded it.
 pub(crate) struct Owner {
     pub pid: u32,
     pub start_time: u64,
@@ -132,14 +134,14 @@ pub(crate) struct Owner {
 impl Owner {
     const FILE: &str = "owner";
 
-    /// This process owns the cluster in `dir`; it is ready.
+    /// Records that this process owns the cluster in `dir`, which is ready.
     pub fn record(dir: &Path) -> Result<()> {
         let pid = std::process::id();
         let path = dir.join(Self::FILE);
         std::fs::write(&path, format!("{pid} {}", start_time(pid).unwrap_or_default())).at("write", path)
     }
 
-    /// The living owner of the cluster in `dir`.
+    /// Returns the living owner of the cluster in `dir`.
     pub fn of(dir: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(dir.join(Self::FILE)).ok()?;
         let (pid, start_time) = parse(&text)?;
@@ -164,14 +166,14 @@ fn record(pids: &Path, pid: u32, name: &str) -> Result<()> {
     writeln!(file, "{pid} {start} {name}").at("write", pids)
 }
 
-/// Whether a process listed in the cluster's directory still runs.
+/// Returns whether a process listed in the cluster's directory still runs.
 pub(crate) fn any_alive(dir: &Path) -> bool {
     let list = std::fs::read_to_string(dir.join(PIDS)).unwrap_or_default();
     list.lines().filter_map(parse).any(|(pid, start)| is_alive(pid, start))
 }
 
-/// Kernel start time of a process in clock ticks since boot; with the pid it names a process for ever. None when it is gone
-/// or a zombie.
+/// Kernel start time of a process in clock ticks since boot; together with the pid it identifies a
+/// process permanently. None if the process has ended or is a zombie.
 pub(crate) fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = stat.rsplit_once(") ")?.1;

@@ -1,8 +1,9 @@
-//! The Prometheus operator's CRDs, as far as the API server needs them: it stores their objects as they are written.
+//! The Prometheus operator's CRDs, reduced to what the API server needs: it stores their objects
+//! unchanged.
 
 use serde_json::{Value, json};
 
-/// ServiceMonitor, PodMonitor and PrometheusRule, with nothing that looks at them.
+/// ServiceMonitor, PodMonitor and PrometheusRule, without a controller.
 #[must_use]
 pub fn crds() -> Vec<Value> {
     ["ServiceMonitor", "PodMonitor", "PrometheusRule"].map(crd).into()

@@ -1,10 +1,11 @@
-# Ends the processes listed in "$1/pids" and removes "$1" once the owner is gone.
-# stdin is a pipe that only the owner holds: it ends when the owner closes it or dies, however it dies.
+# Ends the processes listed in "$1/pids" and removes "$1" after the owner has ended. stdin is a pipe
+# that only the owner holds: it ends when the owner closes it or dies for any reason.
 trap '' INT TERM HUP
 dir=$1 keep=$2
 cat >/dev/null
 
-# A pid may have been given to another program: the start time (field 22 of stat; 20 after the name) tells.
+# A pid may have been assigned to another program: the start time (field 22 of stat; 20 after the
+# name) tells them apart.
 ours() {
   read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
   start=$2

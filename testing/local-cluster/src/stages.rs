@@ -1,10 +1,10 @@
-//! What the fake kubelets do with pods, as kwok stages.
+//! The behaviour of the fake kubelets towards pods, as kwok stages.
 //!
-//! A pod is ready at once, unless the image of its first container contains one of [`MARKERS`]: a bad workload is then
-//! nothing but a string in a custom resource.
+//! A pod is ready immediately, unless the image of its first container contains one of [`MARKERS`]:
+//! a string in a custom resource is then enough to simulate a bad workload.
 
-/// kwok's configuration files of this crate. `start.yaml` comes first for every pod, `ready.yaml` second where
-/// the image has no marker.
+/// This crate's kwok configuration files. `start.yaml` applies first to every pod, `ready.yaml`
+/// second if the image has no marker.
 const STAGES: [&str; 11] = [
     include_str!("../stages/start.yaml"),
     include_str!("../stages/ready.yaml"),
@@ -44,7 +44,7 @@ pub const MARKERS: [&str; 9] = [
     "cannot-mount",
 ];
 
-/// One configuration of kwok's own stages and ours.
+/// One configuration of kwok's own stages and this crate's.
 pub(crate) fn configuration(defaults: &str) -> String {
     STAGES.iter().fold(defaults.to_owned(), |all, stage| format!("{all}\n---\n{stage}"))
 }
@@ -53,13 +53,14 @@ pub(crate) fn configuration(defaults: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The marker as a regular expression inside a jq string: `oom` as a word of its own, or `zoom` would die.
+    /// The marker as a regular expression inside a jq string: `oom` as a separate word, otherwise
+    /// `zoom` would match.
     fn pattern(marker: &str) -> String {
         if marker == "oom" { r"\\boom\\b".to_owned() } else { marker.to_owned() }
     }
 
     #[test]
-    fn the_ready_stage_leaves_out_exactly_the_images_with_a_marker() {
+    fn the_ready_stage_excludes_exactly_the_marker_images() {
         let selector = format!(r#"test("{}")"#, MARKERS.map(pattern).join("|"));
         assert!(STAGES[1].contains(&selector), "stages/ready.yaml should hold {selector}");
     }

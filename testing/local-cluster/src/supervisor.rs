@@ -28,12 +28,12 @@ use crate::{
 
 /// A component is ready within a second or two on an idle machine.
 const READY_DEADLINE: Duration = Duration::from_secs(90);
-/// After this a component that was asked to end is killed.
+/// A component that has not ended this long after SIGTERM is killed.
 const STOP_GRACE: Duration = Duration::from_secs(20);
-/// Set it to keep the directory, with all logs, after the end.
+/// The variable that keeps the directory, with all logs, after the end.
 const KEEP_VARIABLE: &str = "LOCAL_CLUSTER_KEEP";
 
-/// The processes and what they need to start.
+/// The processes and the inputs of their start.
 pub(crate) struct Supervisor {
     // Dropped before the reaper, which then has only the directory to remove.
     processes: Mutex<BTreeMap<Component, Process>>,
@@ -70,8 +70,8 @@ impl Supervisor {
         self.wait_until_ready(component).await
     }
 
-    /// Waits until the component's health endpoint answers; fails at once when it has ended. Kwok has no endpoint: it is
-    /// taken as ready, and its nodes tell.
+    /// Waits until the component's health endpoint answers; fails immediately if the component has
+    /// ended. kwok has no endpoint: it counts as ready, and its nodes show its readiness.
     pub async fn wait_until_ready(&self, component: Component) -> Result<()> {
         let Some(url) = self.layout.health_url(component) else { return Ok(()) };
         let client = self.health_client(component, &url).await?;
@@ -82,7 +82,8 @@ impl Supervisor {
             let request = Request::get(&url).body(Vec::new()).map_err(|error| error.to_string())?;
             client.request_text(request).await.map(|_| Ok(())).map_err(|error| error.to_string())
         })
-        // The client logs each refused connection as an error; here it is what is waited out.
+        // The client logs each refused connection as an error, but here refused connections are
+        // expected.
         .with_subscriber(NoSubscriber::default())
         .await;
         match answered {
@@ -92,15 +93,15 @@ impl Supervisor {
         }
     }
 
-    /// Asks the component to end, and kills it when it has not in time.
+    /// Sends SIGTERM to the component, and kills it if it does not end in time.
     pub async fn stop(&self, component: Component) -> Result<()> {
         let Some(process) = self.processes().remove(&component) else { return Ok(()) };
-        // Waits in a thread: an operator under test may share this runtime.
+        // Waits in a separate thread: an operator under test may share this runtime.
         let stopped = tokio::task::spawn_blocking(move || process.stop(STOP_GRACE)).await;
         stopped.map_err(std::io::Error::other).at("stop", component.name())?
     }
 
-    /// Ends the component as a crash would.
+    /// Ends the component abruptly, like a crash.
     pub fn kill(&self, component: Component) {
         let process = self.processes().remove(&component);
         drop(process);
@@ -145,8 +146,8 @@ impl Supervisor {
     }
 }
 
-/// Makes the directory and what removes it at the end. A given one has to be absent, empty, or left by a cluster that
-/// died.
+/// Creates the directory and the reaper that removes it at the end. A given directory must be
+/// absent, empty, or left by a dead cluster.
 pub(crate) fn prepare_directory(given: Option<PathBuf>) -> Result<(PathBuf, Reaper)> {
     let dir = if let Some(dir) = given {
         clear(&dir)?;
@@ -155,7 +156,7 @@ pub(crate) fn prepare_directory(given: Option<PathBuf>) -> Result<(PathBuf, Reap
         fs::canonicalize(&dir).at("find", &dir)?
     } else {
         let made = tempfile::Builder::new().prefix("local-cluster-").tempdir();
-        // Removed by the reaper, which also outlives a killed test.
+        // The reaper removes it, which also outlives a killed test.
         made.at("create a directory in", std::env::temp_dir())?.keep()
     };
     let keep = std::env::var_os(KEEP_VARIABLE).is_some_and(|value| !value.is_empty());
@@ -168,7 +169,7 @@ pub(crate) fn prepare_directory(given: Option<PathBuf>) -> Result<(PathBuf, Reap
     Ok((dir, reaper))
 }
 
-/// Removes what a dead cluster left; refuses anything else.
+/// Removes the remains of a dead cluster; refuses anything else.
 fn clear(dir: &Path) -> Result<()> {
     let refuse = |cause: &str| Err(Error::Directory { dir: dir.to_owned(), cause: cause.to_owned() });
     let Ok(mut entries) = fs::read_dir(dir) else { return Ok(()) };
@@ -176,7 +177,7 @@ fn clear(dir: &Path) -> Result<()> {
         return Ok(());
     }
     if !Reaper::owns(dir) {
-        return refuse("is not empty and was not made by local-cluster; name another directory");
+        return refuse("is not empty and was not created by local-cluster; choose another directory");
     }
     if any_alive(dir) {
         return refuse("a local cluster runs there; end it with `local-cluster down`");

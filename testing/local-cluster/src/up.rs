@@ -1,4 +1,5 @@
-//! A control plane for a person: `local-cluster up` keeps one running in a known directory, `down` ends it.
+//! A control plane for interactive use: `local-cluster up` keeps one running in a known directory,
+//! `down` ends it.
 
 use std::{
     env, fs, io,
@@ -19,9 +20,9 @@ use crate::{
     wait_for,
 };
 
-/// Beside the directory, because the directory does not exist before and after.
+/// The log is next to the directory, because the directory does not exist before and after.
 const LOG_SUFFIX: &str = "log";
-/// In the directory once the cluster can be used.
+/// Exists in the directory once the cluster can be used.
 const READY: &str = "ready";
 /// A cold build of the programs takes eight minutes on two cores.
 const UP_DEADLINE: Duration = Duration::from_mins(30);
@@ -34,7 +35,7 @@ pub fn default_dir() -> Result<PathBuf> {
     Ok(base.join("up"))
 }
 
-/// Path of the kubeconfig of the cluster that runs in `dir`.
+/// Returns the path of the kubeconfig of the cluster that runs in `dir`.
 pub fn kubeconfig_of(dir: &Path) -> Result<PathBuf> {
     let path = dir.join(ADMIN_KUBECONFIG);
     if Owner::of(dir).is_some() && dir.join(READY).is_file() {
@@ -70,7 +71,8 @@ pub async fn foreground(dir: &Path, nodes: usize) -> Result<()> {
     Ok(())
 }
 
-/// Starts this program again in the background as a session of its own, and returns when its cluster is ready.
+/// Starts this program again in the background as a separate session, and returns when its cluster
+/// is ready.
 pub async fn detached(dir: &Path, nodes: usize) -> Result<()> {
     let parent = dir.parent().unwrap_or(dir);
     fs::create_dir_all(parent).at("create", parent)?;
@@ -103,12 +105,12 @@ pub async fn detached(dir: &Path, nodes: usize) -> Result<()> {
     Ok(())
 }
 
-/// Makes this process a session of its own: the terminal it was started from can go.
+/// Makes this process a separate session: it survives the terminal it was started from.
 pub fn own_session() -> Result<()> {
     rustix::process::setsid().map(drop).map_err(io::Error::from).at("leave", "the terminal's session")
 }
 
-/// Ends the cluster in `dir`, and waits until the directory is gone.
+/// Ends the cluster in `dir`, and waits until the directory is removed.
 pub async fn down(dir: &Path) -> Result<()> {
     let Some(owner) = Owner::of(dir) else {
         eprintln!("local-cluster: nothing runs in {}", dir.display());

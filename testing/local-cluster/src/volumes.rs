@@ -1,8 +1,9 @@
-//! Storage that provisions itself: nothing else here makes volumes, and a pod waits for its claim.
+//! Dynamic storage provisioning: nothing else here creates volumes, and a pod waits for its PVC.
 //!
-//! A binder makes a PersistentVolume for each pending claim, grows it where its class allows that, and deletes it once its
-//! claim is gone. The volumes are names without data, or directories where nodes are real. It is a user of its own, on a thread of its own: it outlives the
-//! async runtime of the test that started the control plane.
+//! A binder creates a PersistentVolume for each pending PVC, resizes it if its class permits that,
+//! and deletes it after its PVC is deleted. The volumes are names without data, or directories if
+//! the nodes are real. The binder is a separate user, on a separate thread: it outlives the async
+//! runtime of the test that started the control plane.
 
 use std::{
     collections::BTreeMap,
@@ -34,25 +35,26 @@ use tokio::sync::oneshot;
 
 use crate::{Error, Result, access::client_from, error::Context};
 
-/// Default class; its volumes grow.
+/// The default class; its volumes can be expanded.
 pub const STANDARD: &str = "standard";
-/// Its volumes do not grow.
+/// Its volumes cannot be expanded.
 pub const NO_EXPANSION: &str = "no-expansion";
-/// Its volumes may grow and nobody makes them, as where the resizer is away.
+/// Its volumes may be expanded but nothing expands them, as when the resizer does not run.
 pub const NEVER_GROWS: &str = "never-grows";
-/// Nobody provisions for it: its claims stay Pending.
+/// Nothing provisions volumes for it: its PVCs stay Pending.
 pub const NEVER: &str = "never";
 
-/// The provisioner that the binder plays. A test may make further classes with it.
+/// The provisioner that the binder implements. A test may create further classes with it.
 pub const PROVISIONER: &str = "local-cluster.test/binder";
 const NOBODY: &str = "local-cluster.test/nobody";
-/// Set by the volume controller on a claim whose class has an external provisioner.
+/// Set by the volume controller on a PVC whose class has an external provisioner.
 const CLAIM_PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 /// The binder's user.
 pub(crate) const USER: &str = "local-cluster:binder";
 
-/// A failed write is tried again after this pause, so often; after that the next event of the object does.
+/// A failed write is retried after this pause, this many times; after that, the next event of the
+/// object retries it.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 const RETRIES: usize = 10;
 
@@ -93,7 +95,7 @@ pub(crate) struct Binder {
 }
 
 impl Binder {
-    /// `root` is where volumes are directories; see [`crate::Options::volumes`].
+    /// `root` is the parent directory of the volumes; see [`crate::Options::volumes`].
     pub fn start(kubeconfig: Kubeconfig, root: Option<PathBuf>) -> Result<Self> {
         let failed = |source| Error::Io { step: "start the thread of", path: "volume binder".into(), source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -177,14 +179,15 @@ async fn settle_claim(
     }
 }
 
-/// Whether its volume has a size and nobody gives it another.
+/// Returns whether the PVC has a volume with a size that nothing will change.
 fn is_stuck(claim: &PersistentVolumeClaim) -> bool {
     let class = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref());
     let capacity = claim.status.as_ref().and_then(|status| status.capacity.as_ref());
     class == Some(NEVER_GROWS) && capacity.is_some()
 }
 
-/// The API server refuses a larger request where the class forbids it, so a request that differs may be granted.
+/// The API server rejects a larger request if the class forbids it, so a different request may be
+/// granted.
 async fn grow(
     client: &Client,
     claim: &PersistentVolumeClaim,
@@ -231,18 +234,19 @@ fn requested(claim: &PersistentVolumeClaim) -> Option<&Quantity> {
     claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")
 }
 
-/// Where the data of a volume is, if it has any.
+/// Returns the data directory of a volume, if it has one.
 fn directory(volume: &PersistentVolume) -> Option<&Path> {
     Some(Path::new(&volume.spec.as_ref()?.local.as_ref()?.path))
 }
 
-/// A volume that only this claim can bind. Named after the claim's uid, so a second attempt finds the first.
+/// A volume that only this PVC can bind. It is named after the PVC's uid, so a second attempt finds
+/// the first.
 fn volume_for(claim: &PersistentVolumeClaim, root: Option<&Path>) -> Option<PersistentVolume> {
     let spec = claim.spec.as_ref()?;
     let name = format!("pvc-{}", claim.uid()?);
     let path = root.map(|root| root.join(spec.storage_class_name.as_deref().unwrap_or_default()).join(&name));
-    // A kubelet hands a local volume to the pod's group, as it does not a host path. Every node has it: the class plays a
-    // disk that can be attached anywhere.
+    // A kubelet gives a local volume to the pod's group, but not a host path. Every node has it:
+    // the class simulates a disk that can be attached to any node.
     let any_node = json!({ "required": { "nodeSelectorTerms": [
         { "matchExpressions": [{ "key": "kubernetes.io/hostname", "operator": "Exists" }] },
     ]}});

@@ -1,4 +1,4 @@
-//! Waiting for something to become true: always a predicate with a deadline, never a fixed sleep.
+//! Waiting for a condition: always a predicate with a deadline, never a fixed sleep.
 
 use std::{fmt::Debug, time::Duration};
 
@@ -11,18 +11,18 @@ use crate::{Error, Result};
 /// A probe starts at this interval and slows down to [`MAX_INTERVAL`].
 const MIN_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_INTERVAL: Duration = Duration::from_millis(200);
-/// The pause after a look is at least so many times as long as the look: what takes long to look at, such as a list of
-/// a thousand objects, would otherwise take the machine from what is waited for.
+/// The pause after a probe is at least this many times as long as the probe: an expensive probe,
+/// such as a list of a thousand objects, would otherwise slow down what the test waits for.
 const PAUSE_PER_LOOK: u32 = 4;
-/// But no longer than this: a look that hung says nothing of the next one.
+/// The maximum of that pause: a probe that hung predicts nothing about the next one.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
-/// An object in a failure message is cut to this many characters.
+/// An object in a failure message is truncated to this many characters.
 const MAX_SHOWN: usize = 6_000;
 
 /// Calls `probe` until it returns `Ok`, at most until `deadline` has passed.
 ///
-/// `Err` of the probe is what was seen instead; the last one is part of the timeout's message. A probe that hangs counts
-/// against the deadline too.
+/// The `Err` of the probe is the state observed instead; the last one is part of the timeout's
+/// message. A probe that hangs counts against the deadline too.
 pub async fn wait_for<T, F, Fut>(what: impl Into<String>, deadline: Duration, mut probe: F) -> Result<T>
 where
     F: FnMut() -> Fut,
@@ -49,9 +49,9 @@ where
     Err(Error::Timeout { what: what.into(), waited: started.elapsed(), last_seen })
 }
 
-/// Waits until the named object exists and `holds`; shows the whole object when it does not in time.
+/// Waits until the named object exists and `holds`; shows the whole object if it does not in time.
 ///
-/// Reads again and again instead of watching, so that it works across restarts of the API server.
+/// Polls instead of watching, so that it works across restarts of the API server.
 pub async fn wait_for_object<K>(
     api: &Api<K>,
     name: &str,
@@ -74,12 +74,12 @@ where
     .await
 }
 
-/// Waits until the named object is gone.
+/// Waits until the named object no longer exists.
 pub async fn wait_for_absence<K>(api: &Api<K>, name: &str, deadline: Duration) -> Result<()>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + Debug,
 {
-    wait_for(format!("{} {name} to be gone", K::kind(&())), deadline, || async {
+    wait_for(format!("{} {name} to be deleted", K::kind(&())), deadline, || async {
         match api.get_opt(name).await {
             Ok(None) => Ok(()),
             Ok(Some(object)) => Err(show(&object)),
@@ -89,7 +89,7 @@ where
     .await
 }
 
-/// An object as a person reads it: YAML without `managedFields`.
+/// An object in readable form: YAML without `managedFields`.
 pub fn show<K>(object: &K) -> String
 where
     K: Resource<DynamicType = ()> + Clone + Serialize,

@@ -1,4 +1,4 @@
-//! What the suites take for granted about the local control plane.
+//! The properties of the local control plane on which the suites rely.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -36,7 +36,7 @@ async fn control_plane() -> &'static ControlPlane {
     env().await.control_plane().expect("a local one")
 }
 
-/// A client of the administrator and a namespace of the test's own.
+/// A client of the administrator and a namespace for this test.
 async fn namespace(name: &str) -> Client {
     let client = env().await.client().await.expect("a client");
     create::<Namespace>(&Api::all(client.clone()), json!({ "metadata": { "name": name } })).await;
@@ -74,14 +74,14 @@ fn is_ready(pod: &Pod) -> bool {
     conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-/// From the pod's start to its readiness; the API server keeps whole seconds.
+/// The time from the pod's start to its readiness; the API server keeps whole seconds.
 fn seconds_to_ready(pod: &Pod) -> Option<i64> {
     let status = pod.status.as_ref()?;
     let ready = status.conditions.as_ref()?.iter().find(|condition| condition.type_ == "Ready")?;
     Some(ready.last_transition_time.as_ref()?.0.as_second() - status.start_time.as_ref()?.0.as_second())
 }
 
-/// Exit code, reason and message of a container's last end, and its restarts.
+/// Exit code, reason and message of a container's last termination, and its restarts.
 fn last_end(pod: &Pod) -> Option<(i32, String, String, i32)> {
     let status = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
     let end = status.last_state.as_ref()?.terminated.as_ref()?;
@@ -90,7 +90,7 @@ fn last_end(pod: &Pod) -> Option<(i32, String, String, i32)> {
 }
 
 #[tokio::test]
-async fn a_deployment_of_five_becomes_ready_and_its_service_has_five_addresses() {
+async fn five_replicas_become_ready_with_five_endpoints() {
     let client = namespace("deployment").await;
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), "deployment");
     let labels: BTreeMap<_, _> = [("app", "web")].into();
@@ -149,7 +149,7 @@ async fn a_deployment_of_five_becomes_ready_and_its_service_has_five_addresses()
 }
 
 #[tokio::test]
-async fn a_claim_is_bound_grown_and_cleared_away() {
+async fn a_pvc_is_bound_resized_and_deleted() {
     let client = namespace("storage").await;
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), "storage");
     let volumes: Api<PersistentVolume> = Api::all(client.clone());
@@ -178,11 +178,11 @@ async fn a_claim_is_bound_grown_and_cleared_away() {
     assert_eq!(grown.get("storage").map(|size| size.0.as_str()), Some("2Gi"));
 
     claims.delete("data", &DeleteParams::default()).await.expect("deleted");
-    wait_for_absence(&volumes, &volume, SOON).await.expect("the volume goes with its claim");
+    wait_for_absence(&volumes, &volume, SOON).await.expect("the volume is deleted with its PVC");
 }
 
 #[tokio::test]
-async fn classes_differ_in_growth_and_in_whether_anybody_provisions() {
+async fn storage_classes_differ_in_expansion_and_provisioning() {
     let client = namespace("classes").await;
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), "classes");
     create(&claims, claim("no-expansion", "1Gi")).await;
@@ -221,7 +221,7 @@ async fn classes_differ_in_growth_and_in_whether_anybody_provisions() {
 }
 
 #[tokio::test]
-async fn each_image_marker_makes_its_kind_of_bad_pod() {
+async fn each_image_marker_produces_its_pod_failure() {
     let client = namespace("stages").await;
     let pods: Api<Pod> = Api::namespaced(client.clone(), "stages");
     for marker in local_cluster::stages::MARKERS {
@@ -318,7 +318,7 @@ async fn audit_counts_each_request_of_a_user_once() {
 }
 
 #[tokio::test]
-async fn everyone_is_who_they_should_be() {
+async fn each_kubeconfig_has_its_user() {
     let client = namespace("identities").await;
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "identities");
     create(&accounts, json!({ "metadata": { "name": "operator" } })).await;
@@ -347,7 +347,7 @@ async fn everyone_is_who_they_should_be() {
 }
 
 #[tokio::test]
-async fn a_cordoned_node_takes_no_pod_until_it_is_uncordoned() {
+async fn a_cordoned_node_takes_no_new_pod() {
     let client = namespace("cordon").await;
     let pods: Api<Pod> = Api::namespaced(client.clone(), "cordon");
     nodes::cordon(&client, "node-3").await.expect("cordoned");
@@ -364,7 +364,7 @@ async fn a_cordoned_node_takes_no_pod_until_it_is_uncordoned() {
 }
 
 #[tokio::test]
-async fn a_wait_that_fails_says_what_it_saw() {
+async fn a_failed_wait_reports_the_last_state() {
     let error =
         wait_for::<(), _, _>("rain", Duration::from_millis(100), || async { Err("sunshine".to_owned()) })
             .await

@@ -1,4 +1,5 @@
-//! Components that are stopped, killed, frozen and started again; and what is left when a control plane ends.
+//! Components that are stopped, killed, frozen and started again; and what remains when a control
+//! plane ends.
 
 use std::{path::Path, time::Duration};
 
@@ -12,7 +13,7 @@ use serde_json::json;
 
 /// One test, because each step disturbs everything.
 #[tokio::test]
-async fn components_come_back_with_their_data_and_nothing_is_left_at_the_end() {
+async fn components_restart_with_data_and_leave_no_process() {
     let control_plane =
         ControlPlane::start(Options { nodes: 1, ..Options::default() }).await.expect("a control plane");
     let server = control_plane.server();
@@ -46,7 +47,7 @@ async fn components_come_back_with_their_data_and_nothing_is_left_at_the_end() {
     .await
     .expect("frozen");
     let frozen = tokio::time::timeout(Duration::from_secs(1), configs.get("kept")).await;
-    // A connection that breaks is no answer either.
+    // A broken connection is no response either.
     assert!(!matches!(frozen, Ok(Ok(_))), "a frozen server does not answer");
     control_plane.resume(Component::ApiServer).await.expect("goes on");
     configs.get("kept").await.expect("answers again");

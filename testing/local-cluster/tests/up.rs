@@ -1,4 +1,4 @@
-//! The binary as a person uses it, and its certain end.
+//! The binary as a user runs it, and its reliable termination.
 
 use std::{
     path::Path,
@@ -28,7 +28,8 @@ fn pids(dir: &Path) -> Vec<String> {
 
 async fn wait_until_nothing_is_left(dir: &Path, pids: &[String]) {
     wait_for("no process and no directory", Duration::from_secs(20), || async {
-        // A pid may have been given to another program; ours have the directory in their arguments.
+        // A pid may have been assigned to another program; this cluster's processes have the
+        // directory in their arguments.
         let ours = |pid: &&String| {
             let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             command.contains(&dir.display().to_string())
@@ -45,7 +46,7 @@ async fn wait_until_nothing_is_left(dir: &Path, pids: &[String]) {
 }
 
 #[tokio::test]
-async fn up_kubectl_down_and_a_killed_owner_leaves_nothing() {
+async fn up_down_and_kill_leave_no_process() {
     let parent = tempfile::tempdir().expect("a directory");
     let dir = parent.path().join("cluster");
     let refused = local_cluster(&dir, &["kubectl", "get", "nodes"]);
@@ -58,7 +59,7 @@ async fn up_kubectl_down_and_a_killed_owner_leaves_nothing() {
     let twice = local_cluster(&dir, &["up"]);
     assert!(String::from_utf8_lossy(&twice.stderr).contains("a local cluster runs there"), "{twice:?}");
 
-    // The same cluster as a given one: everything but process control works.
+    // The same cluster, used as a given one: everything but process control works.
     let env = Env::on(Kubeconfig::read_from(&kubeconfig).expect("a kubeconfig")).await.expect("a cluster");
     let listed = Api::<Node>::all(env.client().await.expect("a client")).list(&ListParams::default()).await;
     assert_eq!(listed.expect("nodes").items.len(), 2);

@@ -1,4 +1,4 @@
-//! The management port: health and its groups, metrics, and what the configuration came out as.
+//! The management port: health and its groups, metrics, and the effective configuration.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -28,13 +28,13 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// The groups on the main port, where the configuration asks for them.
+/// The groups on the main port, if the configuration enables them.
 pub fn additional(app: Arc<App>) -> Router {
     let answer = |name: &'static str| get(move |State(app): State<Arc<App>>| async move { one(&app, name) });
     Router::new().route("/livez", answer("liveness")).route("/readyz", answer("readiness")).with_state(app)
 }
 
-/// A stand-in that answers here has started: liveness is always correct.
+/// A server that answers here has started, so liveness is always correct.
 fn status(app: &App, group: &str) -> Option<&'static str> {
     match group {
         "readiness" if app.store.is_faulty() => Some("DOWN"),
@@ -44,7 +44,7 @@ fn status(app: &App, group: &str) -> Option<&'static str> {
     }
 }
 
-/// 503 for everything but UP.
+/// 503 for every status except UP.
 fn answer(status: &str, groups: &[&str]) -> Response {
     let code = if status == "UP" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = if groups.is_empty() {
@@ -55,7 +55,7 @@ fn answer(status: &str, groups: &[&str]) -> Response {
     (code, [(CONTENT_TYPE, JSON)], body.to_string()).into_response()
 }
 
-/// The worst of all. Without the groups, whether traffic is accepted is not part of it.
+/// The worst of all states. Without the groups, it does not include whether traffic is accepted.
 async fn health(State(app): State<Arc<App>>) -> Response {
     let groups: &[&str] = if app.settings.probes { &["liveness", "readiness"] } else { &[] };
     let status = match status(&app, "readiness") {
@@ -83,14 +83,14 @@ async fn prometheus(State(app): State<Arc<App>>) -> Response {
     ([(CONTENT_TYPE, PROMETHEUS)], app.metrics.render(app.started.elapsed())).into_response()
 }
 
-/// Everything below `info.`, where `management.info.env.enabled` says so.
+/// Everything below `info.`, if `management.info.env.enabled` is set.
 async fn info(State(app): State<Arc<App>>) -> Response {
     let info = if app.settings.info_env { app.properties.below("info") } else { BTreeMap::new() };
     exposed(&app, "info", &json!(info))
 }
 
-/// Every property of every source, strongest source first. Values are hidden until
-/// `management.endpoint.env.show-values` says otherwise.
+/// Every property of every source, strongest source first. Values are hidden unless
+/// `management.endpoint.env.show-values` shows them.
 async fn env(State(app): State<Arc<App>>) -> Response {
     let shown = |value: &str| if app.settings.show_values { value.to_owned() } else { HIDDEN.to_owned() };
     let variables: Map<String, Value> = app
@@ -111,7 +111,7 @@ async fn env(State(app): State<Arc<App>>) -> Response {
     exposed(&app, "env", &json!({ "propertySources": sources }))
 }
 
-/// The value that won, and where it is from.
+/// The effective value, and its source.
 async fn property(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
     let Some(found) = app.properties.get(&name) else { return StatusCode::NOT_FOUND.into_response() };
     let value = if app.settings.show_values { found.value } else { HIDDEN.into() };

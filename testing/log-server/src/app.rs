@@ -1,4 +1,4 @@
-//! What all listeners share.
+//! The state that all listeners share.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -24,9 +24,9 @@ pub struct App {
     pub bucket: Bucket,
     pub metrics: Metrics,
     pub started: Instant,
-    /// Accepts traffic: from the end of the start to the begin of the stop.
+    /// Whether traffic is accepted: from the end of the startup to the beginning of the stop.
     pub accepting: AtomicBool,
-    /// Calls of storage. They go on when their client was cut off.
+    /// Calls of storage. They continue after their client has been disconnected.
     pub calls: TaskTracker,
 }
 
@@ -36,10 +36,10 @@ impl App {
         self.accepting.load(Ordering::Relaxed) && !self.switches.never_ready
     }
 
-    /// Storage blocks, for seconds when another process writes.
+    /// Runs a storage call on a blocking thread: it takes seconds while another process writes.
     ///
     /// # Errors
-    /// What storage answered.
+    /// The error of the storage.
     pub async fn storage<T: Send + 'static>(
         self: &std::sync::Arc<Self>,
         call: impl FnOnce(&Store) -> Result<T, Broken> + Send + 'static,

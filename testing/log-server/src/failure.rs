@@ -1,13 +1,13 @@
-//! Why the server does not start, in the words of Spring Boot: they are what a pod's status shows.
+//! The reason why the server does not start, in the words of Spring Boot, which a pod's status shows.
 
 use crate::log;
 
 /// Ends the process with code 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// A value that cannot become what its property is.
+    /// A value that cannot be converted to the type of its property.
     Bind { property: String, value: String, origin: String, target: &'static str, reason: String },
-    /// What went wrong and what to do, as the banner shows it.
+    /// Description and action, as the banner shows them.
     Banner { description: String, action: String },
     /// An exception without its stack trace.
     Run(String),
@@ -15,28 +15,28 @@ pub enum Failure {
     Trace { trace: Trace, cause: String },
 }
 
-/// Where an exception comes from, and so which frames stand before and after it. They are those of Spring Boot 3.3.4 with
-/// HikariCP and sqlite-jdbc, as a program of two beans printed them.
+/// The origin of an exception, which determines the frames before and after it. They are those of
+/// Spring Boot 3.3.4 with HikariCP and sqlite-jdbc, as a program of two beans printed them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trace {
     /// The driver opens the database.
     Open,
-    /// The pool sets a connection up.
+    /// The pool configures a connection.
     Pragma,
-    /// The storage writes at its start.
+    /// The storage writes at startup.
     Statement,
     /// The storage of files.
     File,
     /// The web server's certificate.
     KeyStore,
-    /// The JVM has no room left.
+    /// The JVM has no memory left.
     Heap,
-    /// One exception that nothing wraps: what is left of it after 2,048 bytes are frames.
+    /// One unwrapped exception: its last 2,048 bytes are frames.
     Frames,
 }
 
 impl Trace {
-    /// Each with its name, and the cause that it mostly has.
+    /// Each with its name, and its most common cause.
     pub const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::Open, "open", "java.sql.SQLException: opening db: '/data/logpilot.db': Permission denied"),
         (
@@ -55,7 +55,7 @@ impl Trace {
         (Self::Frames, "frames", ""),
     ];
 
-    /// What is printed, with `{cause}` and `{message}`, which is the cause without its class.
+    /// The printed text, with `{cause}` and `{message}`, which is the cause without its class.
     fn template(self) -> &'static str {
         match self {
             Self::Open => include_str!("traces/open.txt"),

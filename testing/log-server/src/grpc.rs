@@ -1,4 +1,5 @@
-//! Port 50051: `LogService` and health checks, all behind the key; also the probe of a kubelet, which has none.
+//! Port 50051: `LogService` and health checks, all behind the key, including the probe of a
+//! kubelet, which has none.
 
 use std::{pin::Pin, sync::Arc, time::Instant};
 
@@ -31,7 +32,7 @@ use crate::{
     store::{Broken, Entry, Level, Stored},
 };
 
-/// Health is there in every mode; `LogService` where the protocol has it.
+/// Health is served in every mode; `LogService` if the protocol includes it.
 pub fn router(app: &Arc<App>) -> Router {
     let mut router = Router::new();
     router = unary(router, HEALTH, "Check", check);
@@ -44,7 +45,7 @@ pub fn router(app: &Arc<App>) -> Router {
     router.fallback(unknown).layer(from_fn_with_state(app.clone(), guard)).with_state(app.clone())
 }
 
-/// LogPilot's interceptor is global: no service is left out.
+/// LogPilot's interceptor is global: it covers every service.
 async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let key = request.headers().get(API_KEY).map(HeaderValue::as_bytes);
     if key == Some(app.settings.api_key.as_bytes()) {
@@ -96,7 +97,7 @@ where
     }
 }
 
-/// As Java writes it.
+/// The name as Java writes it.
 fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
@@ -124,7 +125,7 @@ where
     router.route(&format!("/{service}/{method}"), post(handler))
 }
 
-/// Only the server as a whole is known, and it serves as soon as it answers.
+/// Only the server as a whole is known, and it is serving as soon as it answers.
 async fn check(_: Arc<App>, request: HealthCheckRequest) -> Result<HealthCheckResponse, Status> {
     match request.service.as_str() {
         "" => Ok(HealthCheckResponse { status: ServingStatus::Serving.into() }),
@@ -136,7 +137,7 @@ async fn send(app: Arc<App>, request: LogRequest) -> Result<Outcome, Status> {
     send_all(app, SendLogsRequest { log_requests: vec![request] }).await
 }
 
-/// A storage that fails is an answer, not a status.
+/// A storage failure is a response, not a status.
 async fn send_all(app: Arc<App>, request: SendLogsRequest) -> Result<Outcome, Status> {
     let entries: Vec<_> = request.log_requests.into_iter().map(entry).collect();
     let levels: Vec<_> = entries.iter().map(|entry| entry.level).collect();

@@ -1,7 +1,9 @@
-//! A stand-in for the LogPilot server where an operator and its clients can see it, with switches to misbehave; and
-//! a client that writes at a steady rate and counts what was lost. For tests: it is not LogPilot.
+//! A stand-in for the LogPilot server as an operator and its clients see it, with switches to
+//! misbehave; and a client that writes at a steady rate and counts losses. For tests: it is not
+//! LogPilot.
 //!
-//! What it imitates was seen on version 1.2.0 (Spring Boot 3.3.4). README.md says where it knowingly differs.
+//! It imitates behaviour observed on version 1.2.0 (Spring Boot 3.3.4). README.md lists the known
+//! differences.
 
 pub mod actuator;
 pub mod app;

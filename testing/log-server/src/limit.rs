@@ -16,7 +16,7 @@ pub struct Bucket {
 pub enum Taken {
     Yes,
     No,
-    /// A bucket that holds nothing cannot be made; LogPilot finds out with every request.
+    /// A bucket with zero capacity is invalid; LogPilot notices only with each request.
     Impossible,
 }
 
@@ -26,7 +26,7 @@ impl Bucket {
         Self { rate, state: Mutex::new((full(rate), now)) }
     }
 
-    /// Tokens come back one by one over the period, not all at its end.
+    /// Tokens are refilled one by one over the period, not all at its end.
     pub fn take(&self, now: Instant) -> Taken {
         let Some(price) = price(self.rate) else { return Taken::Impossible };
         let Ok(mut state) = self.state.lock() else { return Taken::Impossible };
@@ -38,12 +38,12 @@ impl Bucket {
     }
 }
 
-/// What the bucket holds is counted in time, in which nothing is rounded away.
+/// The content of the bucket is counted in time, which avoids rounding.
 fn full(rate: Rate) -> Duration {
     price(rate).unwrap_or_default().saturating_mul(rate.capacity)
 }
 
-/// The time that one token takes to come back.
+/// The refill time of one token.
 fn price(rate: Rate) -> Option<Duration> {
     let price = rate.refill.checked_div(rate.refill_tokens)?;
     (rate.capacity > 0 && !price.is_zero()).then_some(price)
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_on_the_server_105_of_130_within_3_seconds() {
+    fn the_limit_admits_105_of_130_in_3s() {
         let start = Instant::now();
         let bucket = Bucket::new(rate(100), start);
         assert_eq!(taken(&bucket, 110, start), 100);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_of_nothing_fails() {
+    fn an_empty_bucket_fails() {
         let now = Instant::now();
         assert_eq!(Bucket::new(rate(0), now).take(now), Taken::Impossible);
     }

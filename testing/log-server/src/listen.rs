@@ -1,4 +1,4 @@
-//! A listener for HTTP/1 and HTTP/2 without TLS, whose end is in our hands: drained, or cut.
+//! A listener for HTTP/1 and HTTP/2 without TLS that can be drained or cut.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -20,7 +20,7 @@ pub struct Listening {
 
 impl Listening {
     /// # Errors
-    /// A port that is taken.
+    /// The port is in use.
     pub async fn start(address: SocketAddr, router: Router) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let port = listener.local_addr()?.port();
@@ -29,7 +29,7 @@ impl Listening {
         Ok(Self { port, stop, cut, task })
     }
 
-    /// Takes no more connections, lets requests finish, and cuts those that take longer.
+    /// Accepts no more connections, lets requests finish, and cuts those that take longer.
     pub async fn drain(self, limit: Duration) {
         self.stop.cancel();
         _ = tokio::time::timeout(limit, self.task).await;
@@ -51,7 +51,7 @@ async fn accept(listener: TcpListener, router: Router, stop: CancellationToken, 
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, _)) = accepted else {
-            // Out of file descriptors, most likely.
+            // Most likely out of file descriptors.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };

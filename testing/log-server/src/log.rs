@@ -62,7 +62,7 @@ fn line(level: Level, logger: &str, message: &str) {
     let time = now();
     let name = level.label().to_uppercase();
     let pid = std::process::id();
-    // A log that nobody reads is no reason to stop.
+    // A log without a reader is no reason to stop.
     _ = writeln!(
         std::io::stdout().lock(),
         "{time} {name:>5} {pid} --- [logpilot-server] [{:>15}] {logger:<40} : {message}",
@@ -70,7 +70,7 @@ fn line(level: Level, logger: &str, message: &str) {
     );
 }
 
-/// The time, as log lines and stored records have it.
+/// The time in the format of log lines and stored records.
 #[must_use]
 pub fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()

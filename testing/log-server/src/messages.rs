@@ -29,7 +29,7 @@ pub struct SendLogsRequest {
     pub log_requests: Vec<LogRequest>,
 }
 
-/// The answer to everything but a read: `success`, or `error` and why, both in an OK reply.
+/// The response to everything but a read: `success`, or `error` with the reason, both with status OK.
 #[derive(Clone, PartialEq, Message)]
 pub struct Outcome {
     #[prost(string, tag = "1")]
@@ -44,7 +44,7 @@ pub struct FetchLogsRequest {
     pub consumer_id: String,
     #[prost(string, tag = "2")]
     pub channel: String,
-    /// Without it nothing is read.
+    /// Without a limit nothing is read.
     #[prost(int32, tag = "3")]
     pub limit: i32,
     #[prost(string, tag = "4")]

@@ -1,4 +1,5 @@
-//! `/actuator/prometheus`: the names and labels of the server, with counts where the stand-in has something to count.
+//! `/actuator/prometheus`: the names and labels of the server, with real counts for what the
+//! stand-in can count.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +10,7 @@ use std::{
 
 use crate::log;
 
-/// What a JVM, Tomcat and Spring report, with values of no meaning.
+/// The metrics of a JVM, Tomcat and Spring, with meaningless values.
 const FIXED: &str = include_str!("metrics.txt");
 
 /// Upper bounds of the gRPC histograms, in seconds and in bytes.
@@ -67,7 +68,7 @@ impl Metrics {
         self.observe("http_server_requests_seconds", &labels, took.as_secs_f64());
     }
 
-    /// A call on 8080 that came (1) or went (-1).
+    /// A call on 8080 that started (1) or ended (-1).
     pub fn http_active(&self, method: &str, by: f64) {
         let labels = [
             ("exception", "none"),
@@ -79,7 +80,7 @@ impl Metrics {
         self.active("http_server_requests_active_seconds", &labels, by);
     }
 
-    /// Where a call came, the service it is of and its method are known; where it went, so is its status.
+    /// At the start of a call its service and method are known; at its end also its status.
     pub fn grpc_active(&self, service: &str, method: &str, by: f64) {
         let rpc = [("rpc_method", method), ("rpc_service", service), ("rpc_type", "UNARY")];
         self.active("grpc_server_active_seconds", &rpc, by);
@@ -118,16 +119,16 @@ impl Metrics {
         self.add(&format!("{name}_max"), labels, 0.0);
     }
 
-    /// The page; `up` is how long the process runs.
+    /// Renders the page; `up` is the uptime of the process.
     #[must_use]
     pub fn render(&self, up: Duration) -> String {
         let mut page = FIXED.to_owned();
         let mut line = |series: &str, value: f64| _ = writeln!(page, "{series} {value}");
         for level in log::Level::ALL {
-            #[expect(clippy::cast_precision_loss, reason = "nobody writes so many lines")]
+            #[expect(clippy::cast_precision_loss, reason = "there are never so many lines")]
             line(&series("logback_events_total", &[("level", level.label())]), level.count() as f64);
         }
-        // The heap is whatever the process has: what leaks shows where a JVM shows it.
+        // The heap is the memory of the whole process: a leak appears where a JVM shows it.
         line(&series("jvm_memory_used_bytes", &[("area", "heap"), ("id", "Tenured Gen")]), resident_bytes());
         line("process_uptime_seconds", up.as_secs_f64());
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(up);
@@ -150,7 +151,7 @@ fn series(name: &str, labels: Labels<'_>) -> String {
     format!("{name}{{{}}}", labels.join(","))
 }
 
-/// 0 where the kernel does not say.
+/// 0 if the kernel does not report it.
 fn resident_bytes() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,4 @@
-//! Where Spring finds the value of a property: environment, then files, then what is built in.
+//! The sources of a property in Spring's order: environment, then files, then built-in values.
 
 use std::{
     collections::BTreeMap,
@@ -10,8 +10,8 @@ use serde_yaml::Value;
 
 use crate::failure::Failure;
 
-/// What the jar brings. The short variables are placeholders here and nowhere else, so a file that has a literal
-/// for a property takes its variable away.
+/// The jar's own values. The short variables are placeholders only here, so a file with a literal
+/// for a property disables its variable.
 const BUILT_IN: &[(&str, &str)] = &[
     ("server.port", "${LOGPILOT_HTTP_PORT:8080}"),
     ("management.server.port", "${LOGPILOT_MANAGEMENT_PORT:8081}"),
@@ -27,7 +27,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("logpilot.storage.sqlite.path", "${LOGPILOT_SQLITE_PATH:./data/logpilot.db}"),
 ];
 
-/// What the jar brings for a profile. A file outside beats it.
+/// The jar's values for a profile. An external file overrides them.
 const PROFILES: &[(&str, &str, &str)] = &[
     ("all", "logpilot.server.protocol", "all"),
     ("rest", "logpilot.server.protocol", "rest"),
@@ -35,7 +35,7 @@ const PROFILES: &[(&str, &str, &str)] = &[
     ("grpc", "server.port", "-1"),
 ];
 
-/// Placeholders in placeholders: deeper is a loop.
+/// The maximum nesting of placeholders: deeper nesting is a loop.
 const DEPTH: usize = 8;
 
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub struct Properties {
 
 impl Properties {
     /// # Errors
-    /// A location that does not exist and is not optional, or a file that is no YAML.
+    /// A location does not exist and is not optional, or a file is not YAML.
     pub fn load(env: BTreeMap<String, String>, directory: &Path) -> Result<Self, Failure> {
         let mut properties = Self { env, sources: Vec::new() };
         let located = properties.variable("spring.config.location");
@@ -129,7 +129,8 @@ impl Properties {
         self.env.get(&self.variable_name(property)?).cloned()
     }
 
-    /// The variable that sets a property: dots become underscores, dashes go, or become underscores too.
+    /// The variable that sets a property: dots become underscores; dashes are removed, or become
+    /// underscores too.
     fn variable_name(&self, property: &str) -> Option<String> {
         let upper = property.replace('.', "_").to_uppercase();
         [upper.replace('-', ""), upper.replace('-', "_"), property.to_owned()]
@@ -137,7 +138,8 @@ impl Properties {
             .find(|name| self.env.contains_key(name))
     }
 
-    /// `${name:default}`, also inside of other text. One without a value and a default stays as it is.
+    /// Resolves `${name:default}`, also within other text. A placeholder without value and default
+    /// stays unchanged.
     fn resolve(&self, text: &str, depth: usize) -> String {
         let found = text.split_once("${").and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
         let (Some((before, (inside, after))), Some(depth)) = (found, depth.checked_sub(1)) else {
@@ -166,7 +168,7 @@ fn of_profile(profile: &str) -> Source {
     Source::new(&format!("class path resource [application.yml] ({profile})"), values)
 }
 
-/// None where an optional location has nothing.
+/// None if an optional location is empty.
 fn read(location: &str, directory: &Path) -> Result<Option<Source>, Failure> {
     let (optional, rest) = location.strip_prefix("optional:").map_or((false, location), |rest| (true, rest));
     let given = rest.strip_prefix("file:").unwrap_or(rest);
@@ -205,7 +207,7 @@ fn flatten(path: &str, value: &Value, into: &mut Vec<(String, String)>) {
             for (index, below) in list.iter().enumerate() {
                 flatten(&format!("{path}[{index}]"), below, into);
             }
-            // Spring binds a list and its joined text alike.
+            // Spring binds a list and its joined text in the same way.
             list.iter().map(scalar).collect::<Option<Vec<_>>>().map(|texts| texts.join(","))
         }
         other => scalar(other),

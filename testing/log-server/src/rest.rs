@@ -1,4 +1,4 @@
-//! Port 8080: records in and out, behind the key and the bucket.
+//! Port 8080: writes and reads of records, behind the key and the bucket.
 
 use std::{sync::Arc, time::Instant};
 
@@ -22,10 +22,11 @@ use crate::{
     store::{Broken, Entry, Level, Position},
 };
 
-/// Records of one read where the client names no number.
+/// The number of records per read if the client sets none.
 const LIMIT: usize = 100;
 
-/// Each route is where a protocol has it; everything else is an error of the server, not of the client.
+/// Each route exists only if the protocol includes it; everything else is an error of the server,
+/// not of the client.
 pub fn router(app: &Arc<App>) -> Router {
     let mut router = Router::new();
     if app.settings.has_rest() {
@@ -44,7 +45,7 @@ pub fn router(app: &Arc<App>) -> Router {
     router.layer(from_fn_with_state(app.clone(), measure))
 }
 
-/// Counts every call, refused ones too; also one whose client went away.
+/// Counts every call, including refused ones and those whose client disconnected.
 async fn measure(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let method = request.method().to_string();
     let uri = request.extensions().get::<MatchedPath>().map_or("UNKNOWN", MatchedPath::as_str).to_owned();
@@ -73,9 +74,9 @@ impl Drop for Active {
     }
 }
 
-/// The key, then the bucket. An empty key is a key.
+/// Checks the key, then the bucket. An empty key is a key.
 async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    // Open to all; and not on this port.
+    // Open to all clients; and not on this port.
     if request.uri().path().starts_with("/actuator") {
         return next.run(request).await;
     }
@@ -93,7 +94,7 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     }
 }
 
-/// Status, code and message of an answer that is none.
+/// Status, code and message of an error response.
 struct Refusal(StatusCode, &'static str, String);
 
 impl IntoResponse for Refusal {
@@ -132,7 +133,7 @@ struct Given {
 }
 
 impl Given {
-    /// None where a field is missing.
+    /// None if a field is missing.
     fn entry(self) -> Option<Entry> {
         Some(Entry {
             channel: self.channel?,
@@ -151,7 +152,7 @@ async fn send(State(app): State<Arc<App>>, body: Bytes) -> Result<StatusCode, Re
     store(&app, vec![entry]).await
 }
 
-/// All or, where one is invalid, none, and then it is the server that failed.
+/// Stores all records, or none if one is invalid; that counts as a failure of the server.
 async fn send_batch(State(app): State<Arc<App>>, body: Bytes) -> Result<StatusCode, Refusal> {
     let given: Vec<Given> = parse(&body)?;
     match given.into_iter().map(Given::entry).collect() {
@@ -198,7 +199,7 @@ struct Commit {
     last_log_id: i64,
 }
 
-/// 200 even where the offset was not saved, as it was seen.
+/// 200 even if the offset was not saved, as observed on the real server.
 async fn commit(State(app): State<Arc<App>>, body: Bytes) -> Result<StatusCode, Refusal> {
     let Commit { channel, consumer_id, last_log_id } = parse(&body)?;
     let committed = app.storage(move |store| {

@@ -1,4 +1,4 @@
-//! From start to stop, in LogPilot's order.
+//! From startup to stop, in LogPilot's order.
 
 use std::{
     collections::BTreeMap,
@@ -31,10 +31,10 @@ use crate::{
 
 const APPLICATION: &str = "c.l.server.LogPilotServerApplication";
 
-/// What a JVM ends with at SIGTERM.
+/// The exit code of a JVM at SIGTERM.
 const TERMINATED: u8 = 143;
 
-/// For the scrapes and probes that are being answered; LogPilot's port is gone 0.3 s after the signal.
+/// The time for scrapes and probes in progress; LogPilot's port closes 0.3 s after the signal.
 const MANAGEMENT_DRAIN: Duration = Duration::from_millis(200);
 
 struct Listeners {
@@ -43,10 +43,10 @@ struct Listeners {
     grpc: Option<Listening>,
 }
 
-/// Serves until SIGTERM, and answers with the exit code.
+/// Serves until SIGTERM, and returns the exit code.
 ///
 /// # Errors
-/// What keeps it from starting.
+/// The reason why it does not start.
 pub async fn run(env: BTreeMap<String, String>, directory: &Path) -> Result<u8, Failure> {
     let mut signals = Signals::new()?;
     let began = Instant::now();
@@ -59,7 +59,7 @@ pub async fn run(env: BTreeMap<String, String>, directory: &Path) -> Result<u8, 
     crash(&properties, &switches)?;
     let settings = Settings::bind(&properties)?;
     if switches != Switches::default() {
-        log::warn("log-server", &format!("Misbehaves as told: {switches:?}"));
+        log::warn("log-server", &format!("Active switches: {switches:?}"));
     }
     if tokio::time::timeout(switches.slow_start, signals.next()).await.is_ok() {
         return Ok(TERMINATED);
@@ -187,8 +187,8 @@ async fn open(
     Listening::start(address, router()).await.map(Some).map_err(failed)
 }
 
-/// gRPC is drained always and first. HTTP is drained where shutdown is graceful, and otherwise cut, while what it
-/// stores is stored all the same: a client that tries again then stores it twice.
+/// gRPC is always drained, and first. HTTP is drained if shutdown is graceful, and otherwise cut,
+/// although its records are still stored: a client that retries then stores them twice.
 async fn stop(app: &App, listeners: Listeners) {
     app.accepting.store(false, Ordering::Relaxed);
     if app.switches.exit_at_once {
@@ -222,7 +222,7 @@ async fn stop(app: &App, listeners: Listeners) {
     log::info(APPLICATION, "Stopped");
 }
 
-/// Written to, so that it counts.
+/// The memory is written to, so that it counts.
 async fn leak(mib: usize) {
     let mut kept = Vec::new();
     let mut second = tokio::time::interval(Duration::from_secs(1));

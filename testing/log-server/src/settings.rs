@@ -1,4 +1,5 @@
-//! The properties that matter here, each as what it is. A value that cannot become that ends the start, as in Spring.
+//! The relevant properties with their types. A value that cannot be converted ends the startup, as
+//! in Spring.
 
 use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -10,13 +11,13 @@ pub struct Settings {
     pub http: Listener,
     pub management: Listener,
     pub grpc: Listener,
-    /// Unchecked, as in LogPilot: an unknown one leaves neither REST nor gRPC.
+    /// Unchecked, as in LogPilot: an unknown value disables both REST and gRPC.
     pub protocol: String,
     pub api_key: String,
     pub rate: Rate,
     pub storage: Storage,
     pub graceful: bool,
-    /// For requests in flight at the end.
+    /// The time for requests in progress at the end.
     pub drain: Duration,
     pub probes: bool,
     pub probes_on_main_port: bool,
@@ -29,7 +30,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {
     pub address: IpAddr,
-    /// None: -1, closed. 0: any free one.
+    /// None: -1, closed. 0: any free port.
     pub port: Option<u16>,
 }
 
@@ -51,7 +52,8 @@ impl Settings {
     /// The first value that cannot be bound.
     pub fn bind(properties: &Properties) -> Result<Self, Failure> {
         let from = Reader(properties);
-        // Properties that set nothing, and still have to be numbers: what service links run into.
+        // Properties that have no effect but must be numbers: the ones that service links set by
+        // accident.
         for name in ["logpilot.server.port", "logpilot.grpc.port"] {
             from.optional::<i32>(name, "int", |_| number_format())?;
         }
@@ -102,7 +104,7 @@ impl Settings {
     }
 }
 
-/// Where the health groups exist by themselves.
+/// Returns whether the health groups exist by default.
 fn in_a_pod(properties: &Properties) -> bool {
     ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"]
         .iter()

@@ -1,4 +1,4 @@
-//! Which source wins is what was seen on the real server, run by run.
+//! The precedence of sources, as observed on the real server, run by run.
 
 use std::{collections::BTreeMap, fs};
 
@@ -36,7 +36,7 @@ fn seen(settings: &Settings) -> (Option<u16>, Option<u16>, Option<u16>, Storage,
 }
 
 #[test]
-fn without_anything_the_jar_decides() {
+fn without_settings_the_jar_defaults_apply() {
     let settings = bind(None, &[]).unwrap();
     let storage = Storage::Sqlite("./data/logpilot.db".into());
     assert_eq!(seen(&settings), (Some(8080), Some(8081), Some(50051), storage, "logpilot-secret-key-123"));
@@ -44,7 +44,7 @@ fn without_anything_the_jar_decides() {
 }
 
 #[test]
-fn a_file_elsewhere_is_not_read() {
+fn a_file_outside_the_locations_is_ignored() {
     assert_eq!(bind(Some(("elsewhere", FILE)), &[]).unwrap().http.port, Some(8080));
     assert_eq!(bind(Some(("config", FILE)), &[]).unwrap().http.port, Some(18090));
 }
@@ -71,7 +71,7 @@ fn the_file_disables_the_short_variables() {
 #[rstest]
 #[case("LOGPILOT_SERVER_API_KEY")]
 #[case("LOGPILOT_SERVER_APIKEY")]
-fn variables_with_a_propertys_own_name_beat_the_file(#[case] key: &str) {
+fn variables_with_exact_property_names_override_files(#[case] key: &str) {
     let env = [
         ADDITIONAL,
         (key, "of-the-env"),
@@ -90,7 +90,7 @@ fn variables_with_a_propertys_own_name_beat_the_file(#[case] key: &str) {
 #[case("all", Some(8080), Some(50051), true, true)]
 #[case("rest", Some(8080), Some(50051), true, false)]
 #[case("grpc", None, Some(50051), false, true)]
-fn a_profile_decides_the_protocol_and_rest_leaves_grpc_open(
+fn a_profile_selects_the_protocol(
     #[case] profile: &str,
     #[case] http: Option<u16>,
     #[case] grpc: Option<u16>,
@@ -103,7 +103,7 @@ fn a_profile_decides_the_protocol_and_rest_leaves_grpc_open(
 }
 
 #[test]
-fn the_file_beats_the_profile_and_may_name_one() {
+fn the_file_overrides_the_profile_it_names() {
     let env = [ADDITIONAL, ("SPRING_PROFILES_ACTIVE", "grpc")];
     let settings = bind(Some(("mounted", FILE)), &env).unwrap();
     assert!(settings.has_rest() && settings.http.port == Some(18090));
@@ -126,7 +126,7 @@ fn the_file_beats_the_profile_and_may_name_one() {
     "spring.lifecycle.timeout-per-shutdown-phase",
     "duration"
 )]
-fn a_value_that_cannot_be_bound_is_named(
+fn an_unbindable_value_is_named(
     #[case] variable: &str,
     #[case] given: &str,
     #[case] named: &str,
@@ -140,7 +140,7 @@ fn a_value_that_cannot_be_bound_is_named(
 }
 
 #[test]
-fn what_the_server_does_not_check_is_not_checked_here() {
+fn values_unchecked_by_the_server_are_unchecked() {
     let env = [("LOGPILOT_PROTOCOL", "foo"), ("LOGPILOT_RATE_LIMIT_CAPACITY", "0"), ("LOGPILOT_API_KEY", "")];
     let settings = bind(None, &env).unwrap();
     assert!(!settings.has_rest() && !settings.has_grpc());
@@ -148,7 +148,7 @@ fn what_the_server_does_not_check_is_not_checked_here() {
 }
 
 #[test]
-fn a_location_that_is_not_there_is_refused_unless_optional() {
+fn a_missing_location_is_refused_unless_optional() {
     let at = |location| bind(None, &[("SPRING_CONFIG_ADDITIONAL_LOCATION", location)]);
     let Err(Failure::Banner { description, .. }) = at("file:/nope/") else { panic!("it started") };
     assert_eq!(description, "Config data location 'file:/nope/' does not exist");
@@ -156,7 +156,7 @@ fn a_location_that_is_not_there_is_refused_unless_optional() {
 }
 
 #[test]
-fn in_a_pod_the_health_groups_exist_by_themselves() {
+fn health_groups_exist_by_default_in_pods() {
     let env = [("KUBERNETES_SERVICE_HOST", "10.96.0.1"), ("KUBERNETES_SERVICE_PORT", "443")];
     assert!(bind(None, &env).unwrap().probes);
     assert!(!bind(None, &env[..1]).unwrap().probes);
@@ -164,7 +164,7 @@ fn in_a_pod_the_health_groups_exist_by_themselves() {
 }
 
 #[test]
-fn of_two_files_the_later_location_wins_property_by_property() {
+fn the_later_location_wins_per_property() {
     let directory = tempfile::tempdir().unwrap();
     for (place, text) in
         [("config", "server: { port: 1, shutdown: graceful }"), ("mounted", "server.port: 2")]

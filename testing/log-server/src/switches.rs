@@ -1,23 +1,23 @@
-//! How the stand-in misbehaves, from `LOG_SERVER_*`. LogPilot knows none of these.
+//! The switches that make the stand-in misbehave, from `LOG_SERVER_*`. LogPilot has none of these.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::failure::{Failure, Trace};
 
-/// Every switch: its name and what it does. The help and the README show this list.
+/// Every switch: its name and its effect. The help and the README show this list.
 pub const ALL: &[(&str, &str)] = &[
-    ("LOG_SERVER_SLOW_START_SECONDS", "opens no port for so long"),
+    ("LOG_SERVER_SLOW_START_SECONDS", "opens no port for this many seconds"),
     ("LOG_SERVER_NEVER_READY", "true: readiness stays OUT_OF_SERVICE, liveness is UP"),
     ("LOG_SERVER_CRASH_ON", "PROPERTY or PROPERTY=VALUE: does not start with it, exit code 1"),
     (
         "LOG_SERVER_END_WITH",
-        "open, pragma, statement, file, key-store, heap or frames: does not start, ends with that stack trace",
+        "open, pragma, statement, file, key-store, heap or frames: does not start, exits with that stack trace",
     ),
-    ("LOG_SERVER_LEAK_MIB_PER_SECOND", "takes memory and never gives it back"),
-    ("LOG_SERVER_EXIT_AT_ONCE", "true: ends on SIGTERM without answering what it is working on"),
+    ("LOG_SERVER_LEAK_MIB_PER_SECOND", "allocates memory and never frees it"),
+    ("LOG_SERVER_EXIT_AT_ONCE", "true: exits on SIGTERM without answering requests in progress"),
     (
         "LOG_SERVER_STORAGE_FAULT",
-        "true, or a path: storage fails (while the file is there), readiness DOWN, liveness UP",
+        "true, or a path: storage fails (while the file exists), readiness DOWN, liveness UP",
     ),
 ];
 
@@ -50,7 +50,7 @@ impl Fault {
 
 impl Switches {
     /// # Errors
-    /// A name that is no switch, or a value that it cannot have: a test with a misspelt one would show nothing.
+    /// An unknown switch, or an invalid value: a test with a misspelt one would show nothing.
     pub fn read(env: &BTreeMap<String, String>) -> Result<Self, Failure> {
         let mut switches = Self::default();
         for (name, value) in env.iter().filter(|(name, _)| name.starts_with("LOG_SERVER_")) {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn every_switch_of_the_list_is_read() {
+    fn every_listed_switch_is_read() {
         for (name, _) in ALL {
             let value = match *name {
                 "LOG_SERVER_END_WITH" => "heap",

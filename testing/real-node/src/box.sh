@@ -1,5 +1,6 @@
-# PID 1 of one node, in namespaces of its own (mount, network, PIDs, IPC, host name): nothing done here shows outside of
-# them, and all of it ends with this shell. The variables and the files in $DIR come from node.rs.
+# PID 1 of one node, in separate namespaces (mount, network, PIDs, IPC, host name): nothing done
+# here is visible outside of them, and all of it ends with this shell. The variables and the files
+# in $DIR come from node.rs.
 set -euo pipefail
 hostname "$NODE"
 
@@ -13,7 +14,7 @@ mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
 for controller in $CONTROLLERS; do
   mkdir "/sys/fs/cgroup/$controller"
   mount --bind "$controllers/$controller" "/sys/fs/cgroup/$controller"
-  # The kubelet asks for its root in every controller.
+  # The kubelet requires its root in every controller.
   mkdir -p "/sys/fs/cgroup/$controller$CGROUP"
 done
 umount -l "$controllers"
@@ -31,7 +32,8 @@ mount -t tmpfs -o mode=755 run /run
 mkdir /run/lock
 mount --bind "$DIR/var" /var
 ln -sfn /run /var/run
-# The kubelet insists on these, which are the whole machine's: it is shown the wanted values, and nothing changes.
+# The kubelet insists on these settings, which apply to the whole machine: it sees the desired
+# values, and nothing changes.
 for wanted in vm/overcommit_memory=1 kernel/panic=10 kernel/panic_on_oops=1 \
   kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
   file="/run/sysctl/${wanted%=*}"
@@ -39,7 +41,7 @@ for wanted in vm/overcommit_memory=1 kernel/panic=10 kernel/panic_on_oops=1 \
   echo "${wanted#*=}" >"$file"
   mount --bind "$file" "/proc/sys/${wanted%=*}"
 done
-# Volumes are mounted into pods that run already.
+# Volumes are mounted into running pods.
 mount --make-rshared /
 
 # No default route: no pod can leave the machine.
@@ -58,6 +60,6 @@ ctr --address "$DIR/containerd.sock" --namespace k8s.io images import --local "$
 kubelet --config="$DIR/kubelet.yaml" --kubeconfig="$DIR/kubelet.kubeconfig" --hostname-override="$NODE" \
   --node-ip="$ADDRESS" --root-dir=/var/lib/kubelet --v=2 >"$DIR/kubelet.log" 2>&1 &
 kube-proxy --config="$DIR/proxy.yaml" --hostname-override="$NODE" --v=2 >"$DIR/kube-proxy.log" 2>&1 &
-# Reaps what containers leave behind, too. When one of the three ends, the node does.
+# Also reaps what containers leave behind. When one of the three ends, the node ends.
 wait -n
 echo "containerd, the kubelet or kube-proxy ended by itself; see their logs in $DIR"

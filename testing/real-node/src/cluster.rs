@@ -1,4 +1,5 @@
-//! The cluster of a run: control plane, nodes, cluster DNS, images; and a command beside it.
+//! The Kubernetes cluster of a run: control plane, nodes, cluster DNS, images; and a command with
+//! access to it.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,11 +19,11 @@ use crate::{
 };
 
 const READY: Duration = Duration::from_mins(2);
-/// Class whose volumes share the few MiB below: the one way to fill a volume that does no harm.
+/// The class whose volumes share the few MiB below: the only harmless way to fill a volume.
 const SMALL: &str = "small";
 const SMALL_SIZE: &str = "24m";
 
-/// What is brought into a node.
+/// The images and programs of a node.
 pub struct Images {
     /// Archives; all are imported into every node before the command starts.
     pub dir: PathBuf,
@@ -41,8 +42,8 @@ impl Images {
     }
 }
 
-/// Starts a cluster with `count` nodes in this process's namespaces, which have to be its own, and runs the command beside
-/// it. The cluster ends with the namespaces.
+/// Starts a cluster with `count` nodes in this process's namespaces, which must not be shared, and
+/// runs the command. The cluster ends with the namespaces.
 pub async fn beside(run_dir: &Path, count: u8, images: &Images, command: &[String]) -> Result<ExitStatus> {
     let began = Instant::now();
     let lap = |what: &str| eprintln!("real-node: {:5.1} s  {what}", began.elapsed().as_secs_f64());
@@ -53,8 +54,8 @@ pub async fn beside(run_dir: &Path, count: u8, images: &Images, command: &[Strin
     run_line(&format!("ip link set {BRIDGE} up"))?;
     let volumes = run_dir.join("volumes");
     create(&volumes)?;
-    // In memory: what the machine's disk is busy with is not to be seen in the answers of servers. Before the nodes: what is
-    // mounted later does not reach them.
+    // In memory, so that disk load of the machine does not affect the servers' response times.
+    // Before the nodes: later mounts do not reach them.
     run_line(&format!("mount -t tmpfs volumes {}", volumes.display()))?;
     let small = volumes.join(SMALL);
     create(&small)?;
@@ -73,7 +74,7 @@ pub async fn beside(run_dir: &Path, count: u8, images: &Images, command: &[Strin
     for number in (1..=count).map(Number) {
         running.push(Node::start(number, count, &plane, images, run_dir).await?);
     }
-    // Where the bridge sends what is meant for a Service.
+    // The route from the bridge to a Service.
     run_line(&format!("ip route add {SERVICES} via {}", Number(1).address()))?;
     let client = plane.access().client().await?;
     let ready = async { Ok(nodes::wait_until_ready(&client, usize::from(count), READY).await?) };
@@ -114,7 +115,7 @@ pub async fn beside(run_dir: &Path, count: u8, images: &Images, command: &[Strin
         .during(format_args!("run {program}"))?;
     let status = tokio::task::spawn_blocking(move || child.wait()).await.during("wait")?.during("wait")?;
     lap("the command ended");
-    // A node that died under the command explains what the command says.
+    // A node that died during the command explains its failure.
     for node in &mut running {
         node.check()?;
     }

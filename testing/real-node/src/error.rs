@@ -1,4 +1,4 @@
-//! What can go wrong with a real node, told so that the reader knows the step, the cause and what to do.
+//! The errors of a real node. Each names the step, the cause and what to do.
 
 use std::{fmt::Display, path::Path, process::Command};
 
@@ -12,7 +12,7 @@ pub enum Error {
     Step { step: String, cause: String },
 }
 
-/// As `Display`: a test that unwraps shows this.
+/// The same as `Display`: a test that unwraps shows this.
 impl std::fmt::Debug for Error {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         Display::fmt(self, formatter)
@@ -32,7 +32,7 @@ impl<T, E: Display> Context<T> for std::result::Result<T, E> {
     }
 }
 
-/// Runs a program to its end; what it says is the result, or the cause of the error.
+/// Runs a program to its end; its output is the result, or the cause of the error.
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     let step = shown(command);
     let output = command.output().during(&step)?;

@@ -21,16 +21,16 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// An image of one program.
 #[derive(Debug, Clone)]
 pub struct Image {
-    /// As a pod names it.
+    /// The name in a pod's spec.
     pub name: String,
     /// A static program; `/{file name}` in the image, and its entrypoint.
     pub program: PathBuf,
-    /// Arguments where a pod gives none.
+    /// The default arguments.
     pub command: Vec<String>,
     pub labels: Value,
 }
 
-/// The user of every image here, and of the Dockerfile's.
+/// The user of every image here, and of the Dockerfile's image.
 pub const USER: &str = "65532:65532";
 
 impl Image {
@@ -58,7 +58,7 @@ impl Image {
     pub fn pack(&self, dir: &Path) -> Result<PathBuf> {
         let file = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         create(dir)?;
-        let work = tempfile::tempdir_in(dir).during("make a directory for an image")?;
+        let work = tempfile::tempdir_in(dir).during("create a directory for an image")?;
         let root = work.path().join("root");
         create(&root)?;
         let copy = root.join(&file);
@@ -93,7 +93,7 @@ impl Image {
     }
 }
 
-/// Puts an archive of somebody else among those of `dir`; it may be too large to copy.
+/// Links an existing archive into `dir`, because it may be too large to copy.
 pub fn link(archive: &Path, dir: &Path) -> Result<()> {
     let step = || format!("find {}", archive.display());
     let file = archive.file_name().ok_or("no file name").during(step())?;
@@ -134,13 +134,13 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// The same bytes for the same files, whoever packs them and when.
+/// Returns the same bytes for the same files, regardless of packer and time.
 fn tar(dir: &Path, archive: &Path, names: &[&str]) -> Result<()> {
     let fixed = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
     run(Command::new("tar").args(fixed).arg("-cf").arg(archive).arg("-C").arg(dir).args(names)).map(drop)
 }
 
-/// The name under which a kubelet looks for what a pod calls `name`.
+/// The name under which a kubelet looks up the image that a pod calls `name`.
 fn full_name(name: &str) -> String {
     match name.split_once('/') {
         Some((host, _)) if host.contains(['.', ':']) => name.to_owned(),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_is_the_same_each_time_and_names_what_is_in_it() {
+    fn an_archive_is_reproducible_and_lists_its_content() {
         let dir = tempfile::tempdir().expect("a directory");
         let program = dir.path().join("program");
         fs::write(&program, "text").expect("a program");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_image_is_the_dockerfiles() {
+    fn the_operator_image_matches_the_dockerfile() {
         let dockerfile = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Dockerfile");
         let dockerfile = fs::read_to_string(dockerfile).expect("the Dockerfile");
         let image = Image::operator("name:1", "logpilot-operator");

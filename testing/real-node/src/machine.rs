@@ -1,14 +1,15 @@
-//! What the machine has to have, and what is installed where it is missing.
+//! The requirements of the machine, and the packages that are installed if they are missing.
 
 use std::{fs, path::Path, process::Command};
 
 use crate::error::{self, Context as _, run, run_line};
 
-/// Version 1 controllers that a kubelet and runc use. The last is the empty hierarchy that runc looks for.
+/// Version 1 controllers that a kubelet and runc use. The last is the empty hierarchy that runc
+/// looks for.
 pub(crate) const CONTROLLERS: [&str; 9] =
     ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd"];
 
-/// A program and the Debian package that brings it.
+/// A program and the Debian package that contains it.
 const PROGRAMS: [(&str, &str); 6] = [
     ("/usr/sbin/runc", "runc"),
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
@@ -18,11 +19,12 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("/usr/bin/setpriv", "util-linux"),
 ];
 
-/// Why no real node can run here, after missing packages have been installed; nothing where one can.
+/// Returns the reason why no real node can run here, after missing packages have been installed;
+/// None if one can.
 #[must_use]
 pub fn obstacle() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
-        return Some("only root can make a node's namespaces and cgroups".to_owned());
+        return Some("only root can create a node's namespaces and cgroups".to_owned());
     }
     let absent: Vec<_> = CONTROLLERS
         .into_iter()
@@ -41,15 +43,15 @@ pub fn obstacle() -> Option<String> {
         return Some(error);
     }
     let namespaces = "unshare --mount --net --pid --ipc --uts --fork --mount-proc mount -t tmpfs probe /mnt";
-    run_line(namespaces).err().map(|error| format!("namespaces cannot be made: {error}"))
+    run_line(namespaces).err().map(|error| format!("namespaces cannot be created: {error}"))
 }
 
 /// Nodes, images and logs of a run with two tests took 400 MB; this is three times that.
 const ROOM: u64 = 1200 << 20;
 
-/// Without room every pod is refused, and each test would wait for its own for as long as it may.
+/// Without disk space every pod is rejected, and each test would wait for its own until the deadline.
 pub(crate) fn has_room(dir: &Path) -> error::Result<()> {
-    let disk = rustix::fs::statvfs(dir).during(format!("look at the disk of {}", dir.display()))?;
+    let disk = rustix::fs::statvfs(dir).during(format!("read the free space of {}", dir.display()))?;
     enough(disk.f_bavail * disk.f_frsize).during(format!("run nodes in {}", dir.display()))
 }
 
@@ -90,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_package_is_missing_when_its_program_is() {
+    fn a_package_without_program_is_missing() {
         assert_eq!(missing_packages(|_| true), Vec::<&str>::new());
         assert_eq!(missing_packages(|program| program != "/usr/sbin/nft"), ["nftables"]);
     }

@@ -1,4 +1,4 @@
-//! `real-node`: a cluster of real nodes on this machine, for as long as a command runs.
+//! `real-node`: a Kubernetes cluster of real nodes on this machine, for the duration of a command.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ use real_node::{
     obstacle,
 };
 
-/// Of the directory of a run.
+/// The image directory within the directory of a run.
 const IMAGES: &str = "images";
 
 #[derive(Parser)]
@@ -25,17 +25,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Say whether nodes can run here, after installing what is missing; ends with 3 where they cannot
+    /// Check whether nodes can run here, after installing missing packages; exits with 3 if they cannot
     Check,
-    /// Build the programs of control plane and nodes, if they are not there yet
+    /// Build the programs of control plane and nodes if they do not exist yet
     Build,
-    /// Write the images as archives, for a cluster that is given
+    /// Write the images as archives, for a given cluster
     Images {
         #[command(flatten)]
         images: Given,
         dir: PathBuf,
     },
-    /// Start a cluster, run a command beside it (KUBECONFIG is set), and remove everything
+    /// Start a cluster, run a command with KUBECONFIG set, and remove everything
     Run {
         #[command(flatten)]
         images: Given,
@@ -55,10 +55,10 @@ enum Action {
     },
 }
 
-/// The images besides those that every node has; a static program each, as NAME=PROGRAM.
+/// The images in addition to those that every node has; a static program each, as NAME=PROGRAM.
 #[derive(Args)]
 struct Given {
-    /// The operator, under the name that install.yaml has
+    /// The operator, under its name in install.yaml
     #[arg(long, value_parser = named)]
     operator: Option<(String, PathBuf)>,
     /// Any other program; may be repeated
@@ -134,7 +134,7 @@ async fn run(action: Action) -> Result<ExitCode> {
     }
 }
 
-/// The words that run this program inside.
+/// The arguments that run this program inside the namespaces.
 fn inside(dir: &Path, nodes: u8, programs: &Path, command: &[String]) -> Vec<String> {
     let (dir, programs) = (dir.display().to_string(), programs.display().to_string());
     let mut words = vec!["inside".to_owned(), dir, nodes.to_string(), programs, "--".to_owned()];

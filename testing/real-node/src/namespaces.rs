@@ -1,4 +1,4 @@
-//! Enters the namespaces of a run, and leaves the machine as it was.
+//! Enters the namespaces of a run, and leaves the machine unchanged.
 
 use std::{
     fs::{self, File},
@@ -17,28 +17,28 @@ use crate::{
     machine::{CONTROLLERS, has_room},
 };
 
-/// Set it to keep the directory of the run, with all logs, until the next one.
+/// The variable that keeps the directory of the run, with all logs, until the next one.
 const KEEP_VARIABLE: &str = "E2E_KEEP";
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// In the directory of a run; locked for as long as the run lasts.
+/// A file in the directory of a run; locked for the duration of the run.
 const LOCK: &str = "lock";
 
-/// Where a run has its files and its cgroups.
+/// The location of a run's files and cgroups.
 struct Run {
     dir: tempfile::TempDir,
     _lock: File,
 }
 
 impl Run {
-    /// In the cache: overlays need a real file system below them, which a temporary one may not be.
+    /// In the cache: overlays need a real file system below them, which a temporary directory may lack.
     async fn new() -> Result<Self> {
         let runs = cache_dir()?.join("runs");
         create(&runs)?;
         sweep(&runs).await?;
         has_room(&runs)?;
         let mut dir =
-            tempfile::Builder::new().prefix("node-").tempdir_in(&runs).during("make a directory")?;
+            tempfile::Builder::new().prefix("node-").tempdir_in(&runs).during("create a directory")?;
         if std::env::var_os(KEEP_VARIABLE).is_some_and(|value| !value.is_empty()) {
             dir.disable_cleanup(true);
             eprintln!("real-node: {} will be kept", dir.path().display());
@@ -53,11 +53,11 @@ impl Run {
     }
 }
 
-/// Removes what runs left that were killed or were to be kept.
+/// Removes the remains of runs that were killed or kept.
 async fn sweep(runs: &Path) -> Result<()> {
     for entry in fs::read_dir(runs).during("list the runs")? {
         let dir = entry.during("list the runs")?.path();
-        // Without a lock it has only just been made.
+        // Without a lock file it was created only a moment ago.
         let Ok(lock) = File::open(dir.join(LOCK)) else { continue };
         if lock.try_lock().is_ok() {
             remove_cgroups(&cgroup(&dir)).await?;
@@ -72,14 +72,14 @@ pub(crate) fn cgroup(dir: &Path) -> String {
     format!("/{}", dir.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Runs this program again with the words that `inner` makes of the run's directory, in new namespaces of which it is the
-/// first process: when it ends, or this process does, everything in them ends.
+/// Runs this program again in new namespaces, with the arguments that `inner` returns for the run's
+/// directory, as their first process: when it ends, or this process does, everything in them ends.
 pub async fn enter(inner: impl FnOnce(&Path) -> Result<Vec<String>>) -> Result<ExitStatus> {
     let mut interrupt = signal(SignalKind::interrupt()).during("listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).during("listen for SIGTERM")?;
     let run = Run::new().await?;
     let program = std::env::current_exe().during("find this program")?;
-    // Asked to end, `unshare` would not; killed, it takes its child along. And it is killed when this process ends.
+    // `unshare` ignores SIGTERM; SIGKILL also ends its child. It is killed when this process ends.
     let mut child = Command::new("setpriv")
         .args(["--pdeathsig", "KILL", "unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork"])
         .args(["--kill-child=KILL", "--mount-proc", "--propagation", "private"])
@@ -119,8 +119,8 @@ fn kill(child: &mut Child) -> Result<ExitStatus> {
     child.wait().during("wait for unshare")
 }
 
-/// The kernel removes all else with the last process; a cgroup stays until somebody removes it, and can be removed once its
-/// processes are gone.
+/// The kernel removes everything else with the last process; a cgroup must be removed explicitly,
+/// after its processes have ended.
 async fn remove_cgroups(name: &str) -> Result<()> {
     let roots = CONTROLLERS.map(|controller| PathBuf::from(format!("/sys/fs/cgroup/{controller}{name}")));
     wait_for(format!("cgroups {name} to be empty"), DEADLINE, || async {

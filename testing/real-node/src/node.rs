@@ -1,4 +1,4 @@
-//! One node: its configuration, its box, and what runs in it.
+//! One node: its configuration, its namespaces, and its programs.
 
 use std::{
     net::Ipv4Addr,
@@ -19,7 +19,7 @@ use crate::{
 const BOX: &str = include_str!("box.sh");
 const READY: Duration = Duration::from_mins(2);
 
-/// The machine's side of the bridge that all nodes are on, and where the API server listens.
+/// The machine's address on the bridge of all nodes, on which the API server listens.
 pub(crate) const MACHINE: Ipv4Addr = Ipv4Addr::new(10, 90, 0, 1);
 pub(crate) const BRIDGE: &str = "nodes";
 pub(crate) const SERVICES: &str = "10.0.0.0/16";
@@ -57,7 +57,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts the box; containerd, the kubelet and kube-proxy come up in it by themselves.
+    /// Starts the namespaces; containerd, the kubelet and kube-proxy start in them.
     pub async fn start(
         number: Number,
         count: u8,
@@ -100,7 +100,7 @@ impl Node {
         Ok(node)
     }
 
-    /// A wire from the bridge into the box, and the way to its pods.
+    /// Connects the namespaces to the bridge, and adds the route to the node's pods.
     async fn connect(&self) -> Result<()> {
         let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net"));
         let own = namespace("self").during("read the network namespace")?;
@@ -127,7 +127,7 @@ impl Node {
         import(programs, &self.dir, archive)
     }
 
-    /// Waits until kube-proxy answers, which it does once it has programmed what it knows.
+    /// Waits until kube-proxy answers, which it does once its rules are programmed.
     pub async fn proxied(&mut self) -> Result<()> {
         let address = (self.number.address(), PROXY_HEALTH);
         self.until("kube-proxy's health port", async || {
@@ -137,7 +137,7 @@ impl Node {
         .await
     }
 
-    /// Waits for something of this node; fails at once when the node has ended.
+    /// Waits for a condition of this node; fails immediately when the node has ended.
     async fn until(
         &mut self,
         what: &str,
@@ -180,7 +180,7 @@ fn import(programs: &Path, node: &Path, archive: &Path) -> Result<()> {
     run(ctr.args(["--namespace", "k8s.io", "images", "import", "--local"]).arg(archive)).map(drop)
 }
 
-/// What the programs of a node read, by file name.
+/// The configuration files of a node's programs, by file name.
 fn configuration(
     number: Number,
     count: u8,
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_placeholder_is_filled_and_a_node_knows_the_way_to_the_others() {
+    fn placeholders_are_filled_and_nodes_have_routes() {
         let files =
             configuration(Number(2), 3, Path::new("/run/node-2"), Path::new("/pki/ca.crt"), "/run/node-2");
         for (file, text) in &files {

@@ -1,4 +1,4 @@
-//! What a node runs, built from pinned Go modules like the control plane.
+//! The programs of a node, built from pinned Go modules like the control plane.
 
 use local_cluster::build::{KUBERNETES, Module, Programs, Tool};
 
@@ -22,7 +22,7 @@ const IMAGES: Module = Module {
     ],
 };
 
-/// All programs of a node but runc and the network plugins, which are packages of the machine.
+/// All programs of a node except runc and the network plugins, which are packages of the machine.
 pub const NODE: Programs = Programs {
     name: "node",
     modules: &[KUBERNETES, CONTAINERD, IMAGES],

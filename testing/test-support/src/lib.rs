@@ -1,9 +1,9 @@
-//! How many cases the property tests try. They leave nothing behind: a failure says its seed.
+//! The number of cases of the property tests. They leave no files: a failure prints its seed.
 
 use proptest::test_runner::{Config, RngSeed};
 
-/// `usual` cases; `PROPTEST_CASES` scales them against proptest's own 256, so that 5120 tries twenty times as many.
-/// `PROPTEST_RNG_SEED` tries the cases of a run again.
+/// `usual` cases; `PROPTEST_CASES` scales them against proptest's own 256, so that 5120 runs twenty
+/// times as many. `PROPTEST_RNG_SEED` repeats the cases of a run.
 #[must_use]
 pub fn proptest_config(usual: u32) -> Config {
     let given = Config::default();
@@ -11,7 +11,7 @@ pub fn proptest_config(usual: u32) -> Config {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => rand::random(),
     };
-    // Shown for a test that fails.
+    // Shown for a failing test.
     println!("PROPTEST_RNG_SEED={seed}");
     let scaled = u64::from(usual) * u64::from(given.cases) / 256;
     Config {

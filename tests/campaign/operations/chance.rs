@@ -1,4 +1,4 @@
-//! The same choices for the same seed.
+//! A random generator: the same choices for the same seed.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -1,4 +1,5 @@
-//! Whether two states are the same, but for what no two runs share and for what a past rightly leaves.
+//! Compares two states, except for what differs between any two runs and what a resource's past
+//! legitimately leaves.
 
 use std::collections::BTreeSet;
 
@@ -7,33 +8,34 @@ use serde_json::Value;
 
 use super::super::end_state::{self, EndState};
 
-/// What may differ from a resource that was made with the spec, and why.
+/// Permitted differences from a resource that was created with the spec, with the reason.
 const LEFT: &[(&str, &str)] = &[
     ("Deployment/metadata/annotations/deployment.kubernetes.io/revision", "counts the rollouts"),
     ("Deployment/spec/template/metadata/annotations/logpilot.io/references-hash", "salted with the UID"),
-    ("PersistentVolumeClaim/spec/resources/requests/storage", "a claim cannot shrink"),
+    ("PersistentVolumeClaim/spec/resources/requests/storage", "a PVC cannot shrink"),
     (
         "PersistentVolumeClaim/metadata/annotations/logpilot.io/restores",
         "no restore runs twice on the same data",
     ),
 ];
 
-/// What is written once, and never again.
+/// Fields that are written once, and never again.
 const ONCE: &[(&str, &str)] = &[
     ("Secret L-api-key/metadata/labels/", "the key's Secret is not watched"),
     ("Secret L-api-key/metadata/annotations/", "the key's Secret is not watched"),
 ];
 
-/// Kinds of which some objects outlive the spec that they were made for, and why.
+/// Kinds of which some objects outlive the spec that created them, with the reason.
 const KEPT: &[(&str, &str, &str)] = &[
     ("PersistentVolumeClaim", "", "data is never deleted"),
     ("ConfigMap", "-config-", "ReplicaSets of a rollback name it"),
     ("Secret", "-api-key", "clients have it"),
 ];
-/// What ran is never run again, and what ended goes in its time.
+/// A completed Job is never run again, and it is deleted after its time.
 const RAN: &str = "Job ";
 
-/// The place of a leaf in any object of its kind; what every object has, in any object.
+/// Returns the path of a leaf in any object of its kind; for fields common to every object, in any
+/// object.
 fn anywhere(place: &str) -> String {
     let (kind, rest) = place.split_once(' ').unwrap_or((place, ""));
     let of_all = ["/metadata/uid", "/metadata/creationTimestamp", "/metadata/ownerReferences/"];
@@ -42,12 +44,12 @@ fn anywhere(place: &str) -> String {
     parts.fold(kind.to_owned(), |all, part| format!("{all}/{part}"))
 }
 
-/// What two runs of the same never share, in any object of the kind.
+/// Returns the paths that differ between any two equal runs, for any object of the kind.
 pub fn mask(one: &EndState, other: &EndState) -> BTreeSet<String> {
     end_state::mask(one, other).iter().map(|place| anywhere(place)).collect()
 }
 
-/// In what a state with a past differs from one without.
+/// Returns the differences between a state with a past and one without.
 pub fn differences(fresh: &EndState, seen: &EndState, mask: &BTreeSet<String>) -> Vec<String> {
     let scaled = |place: &str| {
         let object = place.split('/').next().unwrap_or_default();
@@ -55,7 +57,7 @@ pub fn differences(fresh: &EndState, seen: &EndState, mask: &BTreeSet<String>) -
         place == format!("{object}/spec/replicas")
             && seen.contains_key(&format!("{autoscaler}/metadata/name"))
     };
-    // In other words: no reason to restart a pod.
+    // The same quantity in another notation is no reason to restart a pod.
     let same_quantity = |place: &str| {
         let amount = |state: &EndState| state.get(place).and_then(Value::as_str).and_then(quantity::nano);
         place.contains("/resources/") && amount(fresh).is_some() && amount(fresh) == amount(seen)
@@ -80,7 +82,7 @@ pub fn differences(fresh: &EndState, seen: &EndState, mask: &BTreeSet<String>) -
         .cloned()
         .collect();
     let found = end_state::differences(fresh, seen, &passed);
-    // Of an object that is missing, or one too many, one leaf says so.
+    // A missing or superfluous object is reported by one leaf.
     let alone = |place: &str| {
         let object = place.split('/').next().unwrap_or_default();
         let name = format!("{object}/metadata/name");
@@ -100,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantity_may_be_written_in_other_words() {
+    fn equal_quantities_compare_equal() {
         let limit =
             |text: &str| EndState::from([("Deployment a/x/resources/limits/cpu".to_owned(), json!(text))]);
         assert!(differences(&limit("1"), &limit("1000m"), &BTreeSet::new()).is_empty());
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_past_rightly_leaves_is_passed_over() {
+    fn only_expected_history_differences_are_ignored() {
         let of = |uid| {
             state(&[
                 ("Service a/metadata/uid", uid),
@@ -138,6 +140,6 @@ mod tests {
         seen.insert("Deployment a/spec/replicas".to_owned(), json!(2));
         assert_eq!(told(&seen), 2);
         seen.insert("HorizontalPodAutoscaler a/metadata/name".to_owned(), json!(1));
-        assert_eq!(told(&seen), 2, "the autoscaler is one too many, the replicas are its own");
+        assert_eq!(told(&seen), 2, "the autoscaler is superfluous, the replicas are its own");
     }
 }

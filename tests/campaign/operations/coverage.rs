@@ -1,4 +1,4 @@
-//! What was tried, over all walks of a run.
+//! The coverage over all walks of a run.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use super::{
 struct SyncState {
     judged: usize,
     refused: usize,
-    /// Refused by a rule, although each field alone is as its schema says.
+    /// Refused by a rule, although each field alone satisfies its schema.
     by_rules: BTreeMap<String, String>,
     transitions: usize,
     reverts: usize,
@@ -25,9 +25,9 @@ struct SyncState {
     anew: usize,
     alike: usize,
     changed: BTreeSet<String>,
-    /// What a new resource may have otherwise, and no other.
+    /// Values that only a new resource may have.
     kept: BTreeSet<String>,
-    /// What kept a resource from being ready, and after which operations.
+    /// The reasons that kept a resource from being ready, and after which operations.
     named: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -54,7 +54,7 @@ pub fn transition(operation: &Operation) {
     });
 }
 
-/// A change was refused that a new resource may have.
+/// Records a refused change that a new resource may have.
 pub fn kept(operation: &Operation) {
     note(|coverage| {
         coverage.kept.insert(operation.leaf.clone());
@@ -82,7 +82,7 @@ pub fn named(reason: &str, label: &str) {
     });
 }
 
-/// The figures; in full, what was refused by rules and what was named.
+/// Returns the figures; in full, also what rules refused and which reasons were reported.
 pub fn report(full: bool) -> String {
     let all = leaves().0;
     let coverage = COVERAGE.lock().unwrap();
@@ -90,7 +90,7 @@ pub fn report(full: bool) -> String {
     let unchanged = all.iter().map(|leaf| &leaf.path).filter(|path| !coverage.changed.contains(*path));
     let (kept, never): (Vec<_>, Vec<_>) = unchanged.partition(|path| coverage.kept.contains(*path));
     let mut text = format!(
-        "FIGURE operations: of {} leaves {} changed, {} more refused to all but new resources, {} operations judged, {} refused, {} transitions, {} of {} reverts healed, {} of {} states as made anew",
+        "FIGURE operations: of {} leaves {} changed, {} more accepted only for new resources, {} operations tried as dry runs, {} refused, {} transitions, {} of {} reverts healed, {} of {} states equal to a new resource",
         all.len(),
         all.len() - kept.len() - never.len(),
         kept.len(),

@@ -1,6 +1,7 @@
-//! Changes that a schema does not tell apart: features on and off, other words for the same, and misoperations.
+//! Changes that a schema does not distinguish: features on and off, equivalent notations, and
+//! misoperations.
 
-/// A name, the first spec, and those that it is changed to and back from.
+/// A name, the first spec, and the specs to which it is changed and back.
 pub const MEANINGS: &[(&str, &str, &[&str])] = &[
     (
         "components",

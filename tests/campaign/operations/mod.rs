@@ -1,6 +1,7 @@
-//! Every field of the spec changed, removed, set to its bounds and past them; and random walks from one valid spec to the
-//! next. What cannot be is refused at its field. What can be is carried out, or its status names why not. Back at its first
-//! spec a resource is as it was, and wherever it is, it is as one that was made so.
+//! Every field of the spec changed, removed, set to its bounds and beyond them; and random walks
+//! from one valid spec to the next. An invalid spec is refused at its field. A valid spec is
+//! carried out, or its status names the obstacle. After a return to the first spec, the resource is
+//! as it was, and at every step it equals a resource created with that spec.
 
 mod chance;
 mod compare;
@@ -30,10 +31,10 @@ use super::{
     stand::{Outcome, Slot, Stand},
 };
 
-/// Requests at once that only ask.
+/// The number of concurrent dry-run requests.
 const ASKED_AT_ONCE: usize = 4;
 
-/// What specs of the table refer to.
+/// Creates the objects to which specs of the table refer.
 pub async fn prepare(stand: &Stand) {
     let client = stand.world.client().await;
     install_gateway_api(&client).await;
@@ -61,7 +62,8 @@ pub async fn run(slot: &Slot, walk: &Walk) -> Outcome {
     }
 }
 
-/// One leaf after the other, and back to the first spec after each. Now and then a spec is not waited for.
+/// Tries one leaf after the other, and returns to the first spec after each. Occasionally does not
+/// wait for a spec.
 async fn of_leaves(slot: &Slot, first: &Value, turns: &[Vec<Operation>], luck: u64) -> Outcome {
     let mut chance = Chance { seed: luck };
     let mut trial = Trial::begin(slot, first).await;
@@ -75,7 +77,7 @@ async fn of_leaves(slot: &Slot, first: &Value, turns: &[Vec<Operation>], luck: u
     compared(slot, trial, chance).await
 }
 
-/// From one valid spec to the next, then back.
+/// Walks from one valid spec to the next, then back.
 async fn at_random(slot: &Slot, first: &Value, candidates: &[Operation], luck: u64) -> Outcome {
     let mut chance = Chance { seed: luck };
     let mut trial = Trial::begin(slot, first).await;
@@ -98,7 +100,7 @@ async fn at_random(slot: &Slot, first: &Value, candidates: &[Operation], luck: u
     compared(slot, trial, chance).await
 }
 
-/// One of the states on the way, and those that no way leads to, are made anew.
+/// Compares one of the states of the walk, and those that cannot be left again, with a new resource.
 async fn compared(slot: &Slot, trial: Trial<'_>, mut chance: Chance) -> Outcome {
     let (mut outcome, settled, unreached) = trial.end().await;
     if !settled.is_empty() {
@@ -111,7 +113,7 @@ async fn compared(slot: &Slot, trial: Trial<'_>, mut chance: Chance) -> Outcome 
     outcome
 }
 
-/// What the API server says of each, without storing it.
+/// Tests the API server's verdict on each operation, without storing it.
 async fn judged(slot: &Slot, operations: &[Operation]) -> Outcome {
     let client = slot.world.client().await;
     let asked = operations.iter().enumerate().map(async |(place, operation)| {
@@ -124,7 +126,7 @@ async fn judged(slot: &Slot, operations: &[Operation]) -> Outcome {
     Outcome { steps: 0, violations, ..Outcome::default() }
 }
 
-/// Why a resource of this spec cannot be made.
+/// Returns the reason why a resource with this spec cannot be created.
 async fn refusal(client: &Client, name: &str, spec: &Value) -> Option<Status> {
     let manifest = json!({
         "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "metadata": { "name": name },
@@ -156,7 +158,7 @@ fn wrong(operation: &Operation, answer: Option<&Status>) -> Option<String> {
         .then(|| format!("refused elsewhere than at {at}: {}", status.message))
 }
 
-/// The fields that a refusal names. A note that rules were not asked has none.
+/// Returns the fields that a refusal names. A note that rules were not evaluated names none.
 fn fields(status: &Status) -> Vec<String> {
     let causes = status.details.iter().flat_map(|details| &details.causes).filter(|it| it.field != "<nil>");
     causes.map(|cause| cause.field.replace(".[", ".").replace('[', ".").replace(']', "")).collect()

@@ -1,4 +1,4 @@
-//! What is done to a leaf, from what its schema says.
+//! The changes tried on a leaf, derived from its schema.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::leaves::{Leaf, SCHEMA, pointer, with, without};
 
-/// What becomes of an operation.
+/// The expected result of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// The API server takes it.
+    /// The API server accepts it.
     Accepted,
-    /// It depends on other fields: whoever refuses it names a field.
+    /// It depends on other fields: a refusal names a field.
     Judged,
-    /// The API server refuses it, and names the field or what is below it.
+    /// The API server refuses it, and names the field or one below it.
     Refused,
 }
 
@@ -22,7 +22,7 @@ pub struct Operation {
     /// The leaf's path in the schema.
     pub leaf: String,
     pub what: String,
-    /// What is changed: the leaf, or what it is in.
+    /// The changed position: the leaf, or a parent of it.
     pub at: Vec<String>,
     pub spec: Value,
     pub expected: Expected,
@@ -34,10 +34,10 @@ impl Operation {
     }
 }
 
-/// A value in a leaf's place.
+/// A replacement value for a leaf.
 type Variant = (String, Value, Expected);
 
-/// Everything that is done to these leaves, and to what they are in; each resulting spec once.
+/// Returns every operation on these leaves and their parents; each resulting spec once.
 pub fn operations(leaves: &[Leaf]) -> Vec<Operation> {
     let mut known = BTreeSet::new();
     let mut all = Vec::new();
@@ -65,7 +65,7 @@ pub fn operations(leaves: &[Leaf]) -> Vec<Operation> {
     all
 }
 
-/// What is done to an object, a map or a list that leaves are in.
+/// Returns the changes of an object, a map or a list that contains leaves.
 fn around(at: &[String], now: &Value) -> Vec<Variant> {
     let Some(items) = now.as_array() else {
         return vec![
@@ -86,7 +86,7 @@ fn around(at: &[String], now: &Value) -> Vec<Variant> {
     all
 }
 
-/// The schema of a place in a spec.
+/// The schema of a position in a spec.
 fn schema_at(at: &[String]) -> &Value {
     at.iter().fold(&*SCHEMA, |schema, part| {
         let below = schema["properties"].get(part).or_else(|| schema.get("additionalProperties"));
@@ -212,7 +212,7 @@ fn map(schema: &Value, now: &Value) -> Vec<Variant> {
     all
 }
 
-/// Quantities, and numbers or shares of pods.
+/// Quantities, and counts or percentages of pods.
 fn int_or_string(schema: &Value) -> Vec<Variant> {
     let most = usize::try_from(schema["maxLength"].as_u64().unwrap()).unwrap();
     vec![
@@ -237,7 +237,7 @@ mod tests {
     use super::{super::leaves::leaves, *};
 
     #[test]
-    fn the_bounds_of_a_number_are_tried_and_what_is_past_them() {
+    fn numbers_are_tried_at_and_beyond_bounds() {
         let tried = number(&json!({ "type": "integer", "minimum": 1.0, "maximum": 9.0 }));
         let of =
             |value: Value| tried.iter().find(|(_, it, _)| *it == value).map(|(_, _, expected)| *expected);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn every_leaf_has_operations_of_both_kinds_and_no_spec_is_tried_twice() {
+    fn every_leaf_has_distinct_operations_of_both_kinds() {
         let (leaves, _) = leaves();
         let all = operations(&leaves);
         for leaf in &leaves {

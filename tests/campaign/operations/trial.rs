@@ -1,4 +1,4 @@
-//! A resource on its way through specs.
+//! A resource that moves through specs.
 
 use std::{
     collections::BTreeSet,
@@ -25,10 +25,11 @@ use super::{
     refusal,
 };
 
-/// Reasons of a resource that is on its way.
+/// Reasons of a resource whose rollout is in progress.
 const UNDER_WAY: [&str; 5] =
     ["Progressing", "ConfigChecking", "Restoring", "ChildTerminating", "NamespaceTerminating"];
-/// Reasons for which what runs is left as it is, so that a new resource has less; and a quota counts what a past leaves.
+/// Reasons for which running objects stay as they are, so that a new resource has fewer; and a
+/// quota counts what a past leaves.
 const HOLDING: [&str; 8] = [
     "InvalidSpec",
     "Paused",
@@ -39,10 +40,10 @@ const HOLDING: [&str; 8] = [
     "RouteConflict",
     "QuotaExceeded",
 ];
-/// Reasons of a resource that a quota gives less than it wants.
+/// Reasons of a resource to which a quota grants less than it needs.
 const OF_A_QUOTA: [&str; 2] = ["QuotaExceeded", "ReplicaFailure"];
-/// Leaves of which the first spec cannot come back: a claim does not shrink, and has its class for ever.
-/// What protects is not given up by leaving it out, and nobody is let in by it.
+/// Leaves whose first spec cannot be restored: a PVC does not shrink, and keeps its class. Omitting
+/// a protective setting does not turn it off and admits no client.
 const NO_WAY_BACK: [&str; 27] = [
     "storage.volume.size",
     "backup.volume.size",
@@ -74,16 +75,16 @@ const NO_WAY_BACK: [&str; 27] = [
 ];
 /// Leaves that are not tried on a new resource: a slot's operator sees one namespace.
 const ELSEWHERE: [&str; 2] = ["namespace.name", "systemNamespace.name"];
-/// Almost every kind of object, to learn what no two runs share.
+/// A spec with almost every kind of object, to learn what differs between any two runs.
 const MUCH: &str = "{ components: { all: { loadBalancer: {}, nodePort: {}, podDisruptionBudget: { maxUnavailable: 1 } }, rest: { autoscaling: { maxReplicas: 2 } } }, \
      backup: {}, limits: { defaults: {}, quota: { pods: 20 } }, networkPolicy: { clients: [{ namespaceSelector: {} }] }, \
      monitoring: { serviceMonitor: {}, rules: {}, slo: {}, dashboards: {} }, \
      exposure: { ingress: { className: nginx, rules: [{ host: a.b, component: all }] }, gateway: { className: a, rules: [{ host: c.d, component: all }] } } }";
 
-/// What brought a resource to the end of a random walk.
+/// The label of a state reached by a random walk.
 pub const WALK: &str = "a random walk";
 
-/// How a resource ended up with a spec.
+/// How a spec ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     Ready,
@@ -91,7 +92,7 @@ pub enum Ending {
     Named(String),
 }
 
-/// A spec that was waited for.
+/// A spec that was awaited.
 pub struct Settled {
     pub label: String,
     pub spec: Value,
@@ -106,7 +107,7 @@ pub struct Trial<'slot> {
     outcome: Outcome,
     first: Settled,
     settled: Vec<Settled>,
-    /// Specs that this resource cannot have any more, because of what it was.
+    /// Specs that this resource can no longer have because of its past.
     unreached: Vec<(String, Value)>,
 }
 
@@ -126,7 +127,7 @@ impl<'slot> Trial<'slot> {
         Self { slot, case, operator, outcome, first, settled: Vec::new(), unreached: Vec::new() }
     }
 
-    /// Whether the API server took it.
+    /// Returns whether the API server accepted the spec.
     pub async fn step(&mut self, spec: &Value, operation: &Operation, waited: bool) -> bool {
         let label = operation.label();
         let before = self.slot.proxy.count(|_| true);
@@ -150,13 +151,14 @@ impl<'slot> Trial<'slot> {
                     if reason == "ApiUnavailable" {
                         self.outcome
                             .violations
-                            .push(format!("{label}: an outage is told, and there is none"));
+                            .push(format!("{label}: an outage is reported, and there is none"));
                     }
                     self.left_alone(reason, before, &label);
                 }
                 let state = end_state::read(&self.case.client, &self.case.name).await;
                 let held = match &ending {
-                    // Patches may ask for what the API server never takes; what was there before stays.
+                    // Patches may request what the API server never accepts; existing objects stay
+                    // as they are.
                     Ending::Named(reason) if reason == "Invalid" => spec.get("patches").is_some(),
                     Ending::Named(reason) => HOLDING.contains(&reason.as_str()),
                     Ending::Ready => false,
@@ -169,7 +171,7 @@ impl<'slot> Trial<'slot> {
         true
     }
 
-    /// A spec that cannot be carried out changes no object.
+    /// Checks that a spec that cannot be carried out changes no object.
     fn left_alone(&mut self, reason: &str, before: usize, label: &str) {
         let records = self.slot.proxy.records();
         let of_others = |resource: &str| resource != "events" && resource != "logpilotclusters";
@@ -188,7 +190,7 @@ impl<'slot> Trial<'slot> {
             _ => false,
         };
         match as_new {
-            // Fields that only a new resource may have otherwise.
+            // Fields whose other values only a new resource may have.
             None if named => {
                 coverage::kept(operation);
                 if !ELSEWHERE.contains(&operation.leaf.as_str()) {
@@ -205,11 +207,12 @@ impl<'slot> Trial<'slot> {
         }
     }
 
-    /// Back to the first spec; a resource that has no way back makes room for another one.
+    /// Returns to the first spec; a resource that cannot return is replaced with another one.
     pub async fn back(mut self, from: &Operation) -> Self {
         let label = format!("back from {}", from.label());
         if let Err(error) = put(&self.case, &self.first.spec).await {
-            // Rules of change, each of which has a turn of its own, make a long way a way without return.
+            // Rules about changes, each of which is tried separately, would make a long walk
+            // irreversible.
             let of_change =
                 from.what == WALK && refusal(&self.case.client, "as-new", &self.first.spec).await.is_none();
             if !of_change && !NO_WAY_BACK.contains(&from.leaf.as_str()) {
@@ -250,16 +253,16 @@ impl<'slot> Trial<'slot> {
     }
 }
 
-/// A resource that is made with a spec ends as one that came to it.
+/// Checks that a resource created with a spec ends like one that was changed to it.
 pub async fn anew(slot: &Slot, spec: &Value, label: &str, with: Option<&Settled>, outcome: &mut Outcome) {
     let trial = Trial::begin(slot, spec).await;
     let mut wrong = Vec::new();
-    // A quota lets stay what was there before it.
+    // A quota does not remove what existed before it.
     let limited =
         matches!(&trial.first.ending, Ending::Named(reason) if OF_A_QUOTA.contains(&reason.as_str()));
     if let Some(settled) = with.filter(|_| !limited) {
         if settled.ending != trial.first.ending {
-            wrong.push(format!("{:?}, made anew {:?}", settled.ending, trial.first.ending));
+            wrong.push(format!("{:?}, as a new resource {:?}", settled.ending, trial.first.ending));
         }
         wrong.extend(compare::differences(&trial.first.state, &settled.state, MASK.get().unwrap()));
     }
@@ -274,7 +277,7 @@ pub async fn anew(slot: &Slot, spec: &Value, label: &str, with: Option<&Settled>
 
 static MASK: OnceCell<BTreeSet<String>> = OnceCell::const_new();
 
-/// Learns what no two runs share. It takes the slot for itself.
+/// Learns what differs between any two runs. It needs the whole slot.
 pub async fn learn(slot: &Slot) {
     MASK.get_or_init(async || {
         let mut states = Vec::new();
@@ -291,22 +294,22 @@ pub async fn learn(slot: &Slot) {
     .await;
 }
 
-/// Writes the spec as an editor does. Applied on the server, an emptied object would become null, and be refused
-/// (kubernetes/kubernetes#135841).
+/// Writes the spec as an editor does. With server-side apply, an emptied object would become null
+/// and be refused (kubernetes/kubernetes#135841).
 async fn put(case: &Case, spec: &Value) -> kube::Result<()> {
     let api = case.api();
     loop {
         let mut object = api.get(&case.name).await?;
         object.data["spec"] = apart(spec, &case.name);
         match api.replace(&case.name, &PostParams::default(), &object).await {
-            // The status was written meanwhile.
+            // The status was written in the meantime.
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             other => return other.map(drop),
         }
     }
 }
 
-/// Until the status of the newest spec says how it ended, and nothing is sent any more.
+/// Waits until the status of the newest spec shows the result, and no further request is sent.
 async fn ended(slot: &Slot, case: &Case) -> Result<Ending, String> {
     let last: Mutex<(String, Instant)> = Mutex::new((String::new(), Instant::now()));
     let ending = Mutex::new(Ending::Ready);
@@ -338,18 +341,18 @@ async fn ended(slot: &Slot, case: &Case) -> Result<Ending, String> {
     Ok(ending.into_inner().unwrap())
 }
 
-/// How long a reason has to stay to be no mere moment of a rollout.
+/// Returns how long a reason must persist to count as more than a moment of a rollout.
 fn lasting(reason: &str) -> Duration {
     match reason {
         "Stopped" | "InvalidSpec" => Duration::ZERO,
-        // Looked at every 10 s.
+        // Read every 10 s.
         "ReferenceMissing" | "ReferenceInvalid" | "ApiKeyInvalid" => Duration::from_secs(16),
         "NotReady" | "VolumePending" | "Unschedulable" => Duration::from_secs(6),
         _ => Duration::from_secs(3),
     }
 }
 
-/// What specs of the table refer to in their namespace.
+/// Creates the objects to which specs of the table refer in their namespace.
 async fn furnish(case: &Case) {
     let namespaces: Api<Namespace> = Api::all(case.client.clone());
     let made = wait_for(format!("namespace {}", case.ns()), CONVERGED, async || {
@@ -375,7 +378,7 @@ async fn furnish(case: &Case) {
     let claims = ["old", "nfs"].map(|name| object("v1", "PersistentVolumeClaim", name, claim.clone()));
     for manifest in secrets.iter().chain(&maps).chain(&claims) {
         match try_apply(&case.client, manifest).await {
-            // The spec itself limits what may be there.
+            // The spec itself limits what may exist.
             Err(kube::Error::Api(status)) if status.message.contains("exceeded quota") => {}
             other => drop(other.unwrap()),
         }
@@ -386,8 +389,8 @@ fn number(name: &str) -> i64 {
     name.trim_start_matches(|it: char| !it.is_ascii_digit()).parse().unwrap_or_default()
 }
 
-/// The spec as [`own`], and with a port near the bound for one at the bound, which only one of many at once can have. The
-/// ports of [`own`] are below 32703.
+/// Returns the spec as [`own`] does, and replaces a node port at the bound, which only one of many
+/// concurrent resources can have, with one near the bound. The ports of [`own`] are below 32703.
 fn apart(spec: &Value, name: &str) -> Value {
     let mut spec = own(spec, name);
     for component in
@@ -405,7 +408,7 @@ fn apart(spec: &Value, name: &str) -> Value {
     spec
 }
 
-/// The spec with names, hosts and ports that no other resource has.
+/// Returns the spec with names, hosts and ports that no other resource has.
 pub fn own(spec: &Value, name: &str) -> Value {
     let number = number(name);
     match spec {
@@ -415,7 +418,8 @@ pub fn own(spec: &Value, name: &str) -> Value {
                 let value = match (field.as_str(), value) {
                     ("systemNamespace", Value::Object(fields)) => {
                         let mut fields = fields.clone();
-                        // The one of the table; what is wrong stays wrong, and another one another.
+                        // The name in the table; an invalid name stays invalid, and another name
+                        // stays another.
                         if fields.get("name").is_some_and(|it| it == "a") {
                             fields.insert("name".to_owned(), json!(monitor::system_namespace(name)));
                         }
@@ -455,21 +459,21 @@ mod tests {
     };
 
     #[test]
-    fn two_at_the_bound_have_ports_of_their_own() {
+    fn node_ports_at_the_bound_do_not_collide() {
         let of = |ports: Value, name| apart(&json!({ "components": { "all": { "nodePort": ports } } }), name);
         let at = |name| of(json!({ "http": 32767, "grpc": 30000 }), name);
         assert_eq!(at("c00001"), of(json!({ "http": 32708, "grpc": 32709 }), "c00001"));
         assert_ne!(at("c00001"), at("c00002"));
-        // What is past the bound is refused as it is, and what is not there stays away.
+        // A port beyond the bound is refused unchanged, and an absent port stays absent.
         for ports in [json!({ "http": 32768, "grpc": 29999 }), json!({})] {
             assert_eq!(of(ports.clone(), "c1"), json!({ "components": { "all": { "nodePort": ports } } }));
         }
         assert_eq!(apart(&json!({}), "c1"), json!({}));
     }
 
-    /// Asked of the rules alone, so that nobody has to wait for a campaign to know.
+    /// Evaluates only the rules, so that the result does not require a campaign.
     #[test]
-    fn only_the_listed_leaves_have_no_way_back() {
+    fn only_the_listed_leaves_are_irreversible() {
         let judge = Judge::new();
         let object = |spec: &Value| {
             json!({

@@ -1,4 +1,4 @@
-//! In which order operations are done, on which resource.
+//! The order of operations, and the resource of each.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use super::{
     mutations::{Expected, Operation, operations},
 };
 
-/// Leaves of one walk: enough that making the resource is a small part of it.
+/// Leaves per walk: enough that creating the resource is a small part of it.
 const LEAVES_OF_A_WALK: usize = 5;
-/// Operations that are only judged, of one walk.
+/// Dry-run operations per walk.
 const JUDGED_OF_A_WALK: usize = 400;
-/// Walks that know no way back but to the first state, and their steps.
+/// Walks that return only to the first state, and their steps.
 const RANDOM: usize = 40;
 pub const STEPS: usize = 12;
-/// Of a sample: one walk in so many.
+/// A sample contains one walk in this many.
 const STRIDE: u64 = 58;
-/// And of what is only judged, one part in so many.
+/// And one part in this many of the dry-run operations.
 const JUDGED_STRIDE: u64 = 6;
 
 /// One trial.
@@ -32,15 +32,16 @@ pub struct Walk {
 
 #[derive(Clone, Debug)]
 pub enum Way {
-    /// Asked of the API server only.
+    /// Sent to the API server as dry runs only.
     Judge(Vec<Operation>),
-    /// One leaf after the other, and back to the first state after each.
+    /// One leaf after the other, and a return to the first state after each.
     Leaves { first: Value, turns: Vec<Vec<Operation>>, luck: u64 },
-    /// From one valid state to the next, and back at the end.
+    /// From one valid state to the next, and a return at the end.
     Random { first: Value, over: Vec<Operation>, luck: u64 },
 }
 
-/// Operations that a cluster of names cannot carry out, or only in hours. All of them are judged.
+/// Operations that a simulated cluster cannot carry out, or only in hours. All of them are tried as
+/// dry runs.
 const NEVER_LIVE: &[(&str, &str, &str)] = &[
     ("components.*.replicas", "most", "1,000 pods"),
     ("components.*.autoscaling.minReplicas", "most", "1,000 pods"),
@@ -51,7 +52,7 @@ pub fn live(operation: &Operation) -> bool {
     !NEVER_LIVE.iter().any(|(leaf, what, _)| operation.leaf == *leaf && operation.what == *what)
 }
 
-/// Everything; or a sample, another one with each seed.
+/// Returns all walks; or a sample that depends on the seed.
 pub fn plans(seed: u64, full: bool) -> Vec<Walk> {
     let (leaves, without) = leaves();
     assert!(without.is_empty(), "leaves without an operation: {without:?}");
@@ -70,7 +71,7 @@ pub fn plans(seed: u64, full: bool) -> Vec<Walk> {
     walks
 }
 
-/// Leaves whose first specs are the same share a resource.
+/// Leaves with the same first spec share a resource.
 fn of_leaves(leaves: &[Leaf], all: &[Operation], seed: u64) -> Vec<Walk> {
     let mut alike: BTreeMap<String, Vec<&Leaf>> = BTreeMap::new();
     for leaf in leaves {
@@ -91,7 +92,7 @@ fn of_leaves(leaves: &[Leaf], all: &[Operation], seed: u64) -> Vec<Walk> {
         .collect()
 }
 
-/// Changes that mean something to people, and misoperations.
+/// Changes with a meaning for users, and misoperations.
 fn of_meanings(seed: u64) -> Vec<Walk> {
     MEANINGS
         .iter()
@@ -111,7 +112,8 @@ fn of_meanings(seed: u64) -> Vec<Walk> {
         .collect()
 }
 
-/// Each step lays one leaf's second spec over what is there, or takes a leaf away; twice as many as have to be valid.
+/// Each step merges one leaf's second spec over the current spec, or removes a leaf; twice as many
+/// as must be valid.
 fn at_random(number: usize, leaves: &[Leaf], all: &[Operation], seed: u64) -> Walk {
     let id = format!("operations/random/{number} of {seed}");
     let mut chance = Chance::of(seed, &id);
@@ -122,7 +124,7 @@ fn at_random(number: usize, leaves: &[Leaf], all: &[Operation], seed: u64) -> Wa
     Walk { id, way: Way::Random { first, over, luck: chance.seed } }
 }
 
-/// One operation laid over what is there already.
+/// Returns the current spec with one operation applied.
 pub fn over(now: &Value, operation: &Operation) -> Value {
     let mut spec = now.clone();
     lay_over(&mut spec, &operation.spec);
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_leaf_is_walked_and_a_replay_takes_the_same_way() {
+    fn every_leaf_is_walked_and_replays_identically() {
         let ways = plans(3, true);
         let walked: Vec<&Operation> = ways
             .iter()
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_is_laid_over_what_is_there() {
+    fn an_operation_is_applied_over_the_current_spec() {
         let operation = |spec: Value| Operation {
             leaf: String::new(),
             what: String::new(),

@@ -1,5 +1,5 @@
-// What the API server estimates the CEL rules of a CustomResourceDefinition to cost, by its own estimator. It prints
-// nothing about that itself until a limit is exceeded.
+// The API server's own estimate of the cost of the CEL rules of a CustomResourceDefinition. The API
+// server prints it only if a limit is exceeded.
 package main
 
 import (
@@ -45,7 +45,7 @@ func main() {
 	check(v1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(&external, &crd, nil))
 
 	told := report{Limit: validation.StaticEstimatedCRDCostLimit, RuleLimit: validation.StaticEstimatedCostLimit}
-	// A definition of one version has its schema at the top once it is converted.
+	// A CRD of one version has its schema at the top level after conversion.
 	schemas := []*apiextensions.CustomResourceValidation{crd.Spec.Validation}
 	for _, version := range crd.Spec.Versions {
 		schemas = append(schemas, version.Schema)
@@ -62,7 +62,8 @@ func main() {
 	check(encoder.Encode(told))
 }
 
-// walk goes where the API server's own validation looks for rules: properties, values of maps, items of lists.
+// walk visits every place where the API server's own validation looks for rules: properties, values
+// of maps, items of lists.
 func (told *report) walk(schema *apiextensions.JSONSchemaProps, path *field.Path, context *validation.CELSchemaContext) {
 	for name, property := range schema.Properties {
 		told.walk(&property, path.Child(name), context.ChildPropertyContext(&property, name))

@@ -1,4 +1,4 @@
-// Runs a health script of Argo CD on objects, with the interpreter and the few libraries that Argo CD gives it.
+// Runs a health script of Argo CD on objects, with Argo CD's interpreter and its few libraries.
 package main
 
 import (

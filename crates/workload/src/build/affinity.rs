@@ -1,4 +1,4 @@
-//! Where a component's pods may run.
+//! Placement of a component's pods.
 
 use k8s_openapi::{
     api::core::v1::{Affinity, PodAffinity, PodAffinityTerm, TopologySpreadConstraint},
@@ -10,16 +10,16 @@ use crate::{labels, model::Component, scope::Scope};
 const HOST: &str = "kubernetes.io/hostname";
 const ZONE: &str = "topology.kubernetes.io/zone";
 
-/// None unless the pods that mount the claim must share one node: a database's write-ahead log may need one host, and a
-/// ReadWriteOnce volume needs one node. The first pod goes anywhere: a pod that matches its own term, with
-/// no other match, is let through by the scheduler.
+/// Returns `None` unless the pods that mount the PVC must share one node: a database's write-ahead log
+/// may need one host, and a ReadWriteOnce volume needs one node. The first pod can run on any node: the
+/// scheduler accepts a pod that matches its own term if no other pod does.
 #[must_use]
 pub fn build(scope: &Scope, component: &Component) -> Option<Affinity> {
     let claim = component.claim.as_ref().filter(|_| component.co_scheduled)?;
     Some(beside(labels::data_selector(scope, claim)))
 }
 
-/// On the node of the pods selected.
+/// Returns an affinity to the node of the selected pods.
 #[must_use]
 pub fn beside(pods: LabelSelector) -> Affinity {
     Affinity {
@@ -35,8 +35,9 @@ pub fn beside(pods: LabelSelector) -> Affinity {
     }
 }
 
-/// None for pods bound to one node, and for a single pod. By default soft, over zones and hosts: a small
-/// cluster still runs everything. A list of the user's replaces it.
+/// Returns the constraints that spread the pods. `None` for pods that share one node, and for a single
+/// pod. The default is a soft spread over zones and hosts, so that a small cluster still runs all pods.
+/// A list of the user replaces it.
 #[must_use]
 pub fn spread(component: &Component) -> Option<Vec<TopologySpreadConstraint>> {
     let selector = labels::pod_selector(component);
@@ -60,7 +61,7 @@ pub fn spread(component: &Component) -> Option<Vec<TopologySpreadConstraint>> {
     Some([ZONE, HOST].map(soft).into())
 }
 
-/// None where there is nothing: an empty list would be owned by us.
+/// Returns `None` for an empty list, which would be a field that the operator owns.
 #[must_use]
 pub fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)

@@ -1,4 +1,4 @@
-//! The container of a component.
+//! The main container of a component.
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, Lifecycle, LifecycleHandler, ResourceRequirements,
@@ -11,7 +11,8 @@ use crate::{
     scope::Scope,
 };
 
-/// Seconds between leaving the Service and SIGTERM: endpoints and proxies need about this long to follow.
+/// Seconds between the removal from the Service and SIGTERM. Endpoints and proxies need about this long
+/// to follow.
 const DRAIN_SECONDS: i64 = 5;
 
 #[must_use]
@@ -35,7 +36,7 @@ pub fn build(scope: &Scope, component: &Component) -> Container {
             read_only_root_filesystem: component.read_only_root_filesystem.then_some(true),
             ..security_context()
         }),
-        // A crash is then explained in the status by its last lines.
+        // The status can then report the last lines of the log as the cause of a crash.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         volume_mounts: non_empty(component.mounts.clone()),
         ..Container::default()
@@ -55,12 +56,13 @@ fn ports(component: &Component) -> Vec<ContainerPort> {
         .collect()
 }
 
-/// None where the pod gets no time to stop. Never longer than half of the grace period: a longer sleep than
-/// the whole of it is refused by the API server, and the program needs the rest to finish its requests.
+/// Returns `None` if the pod has no time to stop. The sleep is never longer than half of the grace
+/// period: the API server rejects a sleep longer than the grace period, and the program needs the rest
+/// to finish its requests.
 fn lifecycle(component: &Component) -> Option<Lifecycle> {
     let seconds = DRAIN_SECONDS.min(component.grace_period_seconds / 2);
     (seconds > 0).then(|| Lifecycle {
-        // The kubelet's own sleep (on by default from 1.30): the image needs no shell.
+        // The kubelet's own sleep (on by default from 1.30) does not need a shell in the image.
         pre_stop: Some(LifecycleHandler {
             sleep: Some(SleepAction { seconds }),
             ..LifecycleHandler::default()

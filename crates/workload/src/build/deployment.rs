@@ -11,14 +11,14 @@ use crate::{
     scope::Scope,
 };
 
-/// What the cluster says of a component's number of pods.
+/// The observed replicas of a component.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObservedReplicas {
-    /// Others run more pods than the storage allows: the number is written back.
+    /// True if another client runs more pods than the storage allows. The number is then reverted.
     pub enforced: bool,
-    /// An autoscaler of others decides the number.
+    /// True if an autoscaler of another owner sets the number.
     pub autoscaled_by_others: bool,
-    /// Last seen, for a Deployment that has to be made again under an autoscaler.
+    /// The last observed number, for a Deployment that has to be recreated under an autoscaler.
     pub last: Option<i32>,
 }
 
@@ -28,9 +28,11 @@ pub fn build(scope: &Scope, component: &Component, observed: ObservedReplicas) -
     if let Some(version) = version(component) {
         metadata.labels.get_or_insert_default().insert(labels::VERSION.into(), version);
     }
-    // An autoscaler of ours lets its number be written back, and goes on from there.
+    // The number of an autoscaler of the operator may be written back, and the autoscaler continues
+    // from there.
     let replicas = match component.scale {
-        // Unmarked, so that the number is ours again: an autoscaler lets a workload of zero alone.
+        // Without the mark the operator owns the number again: an autoscaler ignores a workload with
+        // zero replicas.
         _ if component.stopped => Some(0),
         Scale::Fixed(replicas) => Some(replicas),
         Scale::Autoscaled(_) => {
@@ -44,7 +46,7 @@ pub fn build(scope: &Scope, component: &Component, observed: ObservedReplicas) -
             replicas,
             selector: labels::pod_selector(component),
             strategy: Some(strategy(&component.rollout)),
-            // The API server stores no zero here.
+            // The API server does not store zero here.
             min_ready_seconds: component.min_ready_seconds.filter(|seconds| *seconds > 0),
             progress_deadline_seconds: component.progress_deadline_seconds,
             revision_history_limit: component.revision_history_limit,
@@ -55,8 +57,9 @@ pub fn build(scope: &Scope, component: &Component, observed: ObservedReplicas) -
     }
 }
 
-/// Who decides the number of pods. A workload that has to be made again under an autoscaler starts where
-/// it was last seen, or a scaled-up one would drop to its minimum; so does one that was stopped.
+/// Returns who sets the number of pods. A workload that has to be recreated under an autoscaler starts
+/// with its last observed number. Otherwise it would drop to its minimum after it was scaled up. The
+/// same applies to a workload that was stopped.
 #[must_use]
 pub fn replicas(component: &Component, observed: ObservedReplicas) -> Replicas {
     match &component.scale {
@@ -70,7 +73,7 @@ pub fn replicas(component: &Component, observed: ObservedReplicas) -> Replicas {
     }
 }
 
-/// None where the image is named by digest alone, or its tag is no label value.
+/// Returns `None` if the image has only a digest, or if its tag is not a valid label value.
 fn version(component: &Component) -> Option<String> {
     component.image.tag.clone().filter(|tag| names::is_label_value(tag))
 }

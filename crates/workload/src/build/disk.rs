@@ -1,7 +1,9 @@
-//! The node's disk that a pod of ours may use, stated where the namespace's own limits would say too little for it.
+//! Ephemeral storage of the operator's pods, set explicitly if the limits of the namespace would be too
+//! low for a pod.
 //!
-//! A LimitRange gives its default to every container that says nothing, and a ResourceQuota on the disk refuses such a
-//! container where no LimitRange speaks for it. Without either nothing is stated, and no template changes.
+//! A LimitRange applies its default to every container that sets nothing. A ResourceQuota on ephemeral
+//! storage rejects such a container unless a LimitRange sets a default for it. Without both, nothing is
+//! set, and no template changes.
 
 use k8s_openapi::{
     api::core::v1::{Container, PodSpec, Volume},
@@ -12,14 +14,14 @@ use crate::{Quantities, model::NamespaceLimits, quantity};
 
 const DISK: &str = "ephemeral-storage";
 const MEBIBYTE: i128 = quantity::units(1024 * 1024);
-/// A container's log is on the node's disk: five files of 10 MiB by the kubelet's default, and up to 50 MiB at some
-/// providers.
+/// A container's log is on the node's disk: five files of 10 MiB by the kubelet's default, and up to 50
+/// MiB each at some providers.
 const LOGS: i128 = 256 * MEBIBYTE;
-/// Set aside by the scheduler. What a copy needs is known when it is made, and a node without that much room would take
-/// no pod at all.
+/// The request, which the scheduler reserves. The real need of a copy is known only when it is made,
+/// and no node with less free space would accept the pod.
 const REQUEST: i128 = 64 * MEBIBYTE;
 
-/// What the namespace's limits of this resource say about the disk.
+/// The rules for ephemeral storage in the namespace's limits of this resource.
 struct Rules {
     default_limit: Option<i128>,
     default_request: Option<i128>,
@@ -37,8 +39,8 @@ fn rules(limits: &NamespaceLimits) -> Rules {
     }
 }
 
-/// The pod with its disk stated, where it has to be. A volume without a bound is one whose need is not known here; then
-/// the pod is left as it is, and [`unbounded`] says so.
+/// Returns the pod with its ephemeral storage set, if necessary. If a volume has no size limit, its
+/// need is unknown. In that case the pod is returned unchanged, and [`unbounded`] returns true.
 #[must_use]
 pub fn stated(limits: &NamespaceLimits, mut pod: PodSpec) -> PodSpec {
     let rules = rules(limits);
@@ -47,7 +49,8 @@ pub fn stated(limits: &NamespaceLimits, mut pod: PodSpec) -> PodSpec {
     pod
 }
 
-/// Whether the namespace's limits decide how much a pod with these volumes may write, because its need is not known.
+/// Returns whether the namespace's limits decide how much a pod with these volumes may write, because
+/// its need is unknown.
 #[must_use]
 pub fn unbounded(limits: &NamespaceLimits, pod: &PodSpec) -> bool {
     let rules = rules(limits);
@@ -78,7 +81,7 @@ fn state(rules: &Rules, needed: i128, mut container: Container) -> Container {
     container
 }
 
-/// All volumes that are on the node's disk, filled, and the log.
+/// Returns the size of all volumes on the node's disk when full, plus the log.
 fn needed(volumes: &[Volume]) -> Option<i128> {
     let scratch = volumes.iter().filter_map(|volume| volume.empty_dir.as_ref());
     let sizes = scratch.map(|volume| {

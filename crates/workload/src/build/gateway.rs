@@ -1,4 +1,5 @@
-//! A Gateway of the Gateway API, with only the fields we write: its CRD may be absent.
+//! A Gateway of the Gateway API. Only the fields that the operator sets are written, because the CRD
+//! may be absent.
 
 pub use gateway_api::gateways::Gateway;
 use gateway_api::gateways::{
@@ -13,19 +14,19 @@ use crate::{
     scope::Scope,
 };
 
-/// API group, also named inside routes as that of their parents.
+/// API group, which routes also use to refer to their parents.
 pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
 /// The listener of port 80.
 pub const HTTP: &str = "http";
 
-/// None unless a class was named: routes then hang on a Gateway that is there already.
+/// Returns `None` unless a class was given. Otherwise the routes attach to an existing Gateway.
 #[must_use]
 pub fn build(scope: &Scope, wanted: Option<&Wanted>) -> Option<Gateway> {
     let wanted = wanted?;
     let GatewayParents::Own { class_name, tls } = &wanted.parents else { return None };
     let mut metadata = metadata::shared(scope, scope.prefix.gateway());
-    // cert-manager makes the Secret of an annotated Gateway, as it does for an Ingress.
+    // cert-manager creates the Secret of an annotated Gateway, as it does for an Ingress.
     metadata::annotate(
         &mut metadata,
         tls.as_ref().and_then(|tls| tls.issuer.as_ref()).map(Issuer::annotation),
@@ -40,7 +41,7 @@ pub fn build(scope: &Scope, wanted: Option<&Wanted>) -> Option<Gateway> {
     Some(Gateway { metadata, spec, status: None })
 }
 
-/// Every host of the rules once, in the order in which they were given; `None` is every other host.
+/// Returns every host of the rules once, in the given order. `None` stands for every other host.
 #[must_use]
 pub fn hosts(wanted: &Wanted) -> Vec<Option<&str>> {
     let mut hosts: Vec<Option<&str>> = Vec::new();
@@ -52,8 +53,9 @@ pub fn hosts(wanted: &Wanted) -> Vec<Option<&str>> {
     hosts
 }
 
-/// The listener of port 443 for the host at an index. One for each host, because cert-manager reads the names of a
-/// certificate from listeners; a host added at the end renames no other.
+/// Returns the name of the listener of port 443 for the host at an index. Each host has its own
+/// listener, because cert-manager reads the names of a certificate from the listeners. A host that is
+/// added at the end renames no other listener.
 #[must_use]
 pub fn https(index: usize) -> String {
     match index {
@@ -85,7 +87,7 @@ fn listener(
 }
 
 fn termination(tls: &Tls) -> GatewayListenersTls {
-    // An item of an atomic list is ours as a whole, including what the schema would default in it.
+    // The operator owns an item of an atomic list as a whole, including the schema's defaults in it.
     let certificate = GatewayListenersTlsCertificateRefs {
         group: Some(String::new()),
         kind: Some("Secret".to_owned()),

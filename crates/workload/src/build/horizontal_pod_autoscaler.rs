@@ -1,4 +1,4 @@
-//! The autoscaler of a component. While there is one, the Deployment says nothing about replicas.
+//! The autoscaler of a component. While it exists, the Deployment does not set the replicas.
 
 use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec,
@@ -11,7 +11,7 @@ use crate::{
     scope::Scope,
 };
 
-/// None for a component with a fixed number of pods, and while it is stopped.
+/// Returns `None` for a component with a fixed number of pods, and while the component is stopped.
 #[must_use]
 pub fn build(scope: &Scope, component: &Component) -> Option<HorizontalPodAutoscaler> {
     let Scale::Autoscaled(scaler) = &component.scale else { return None };

@@ -1,5 +1,5 @@
-//! Hosts and paths for clients outside the cluster. Up to three objects, because the protocol spoken to the backend and
-//! what replaces a path are settings of a whole Ingress.
+//! Hosts and paths for clients outside the Kubernetes cluster. Up to three objects, because the
+//! protocol of the backend and the replacement of a path are settings of a whole Ingress.
 
 use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend,
@@ -13,25 +13,25 @@ use crate::{
     scope::Scope,
 };
 
-/// None unless there is a rule for HTTP whose path stays.
+/// Returns `None` unless there is an HTTP rule whose path is not replaced.
 #[must_use]
 pub fn http(scope: &Scope, wanted: Option<&model::Ingress>) -> Option<Ingress> {
     build(scope, wanted?, Part::Http, scope.prefix.ingress())
 }
 
-/// None unless a path is replaced, and the class can do that.
+/// Returns `None` unless a path is replaced, and the class supports that.
 #[must_use]
 pub fn rewritten(scope: &Scope, wanted: Option<&model::Ingress>) -> Option<Ingress> {
     build(scope, wanted?, Part::Rewritten, scope.prefix.rewrite_ingress())
 }
 
-/// None unless there is a rule for gRPC.
+/// Returns `None` unless there is a gRPC rule.
 #[must_use]
 pub fn grpc(scope: &Scope, wanted: Option<&model::Ingress>) -> Option<Ingress> {
     build(scope, wanted?, Part::Grpc, scope.prefix.grpc_ingress())
 }
 
-/// The object that a route stands in.
+/// Returns the object that contains a route.
 fn part(wanted: &model::Ingress, route: &Route) -> Part {
     match route.protocol {
         Protocol::Grpc => Part::Grpc,
@@ -61,7 +61,8 @@ fn build(scope: &Scope, wanted: &model::Ingress, which: Part, name: String) -> O
     })
 }
 
-/// The user's over our defaults, what the typed fields ask for over both.
+/// Returns the annotations: the user's override the defaults, and those that typed fields require
+/// override both.
 fn annotations(wanted: &model::Ingress, which: Part) -> StringMap {
     let mut all = ingress_nginx::defaults(wanted);
     all.extend(wanted.annotations.clone());
@@ -77,12 +78,14 @@ fn annotations(wanted: &model::Ingress, which: Part) -> StringMap {
     all
 }
 
-/// cert-manager lets one Ingress own a certificate: the first that there is.
+/// Returns whether this Ingress requests the certificate: the first existing one does, because
+/// cert-manager lets only one Ingress own a certificate.
 fn asks_for_certificate(wanted: &model::Ingress, which: Part) -> bool {
     wanted.routes.iter().all(|route| part(wanted, route) >= which)
 }
 
-/// The Ingress that asks for the certificate names the hosts of all, or it would not cover the others'.
+/// Returns the TLS section. The Ingress that requests the certificate names the hosts of all, since the
+/// certificate would not cover the others' hosts otherwise.
 fn tls(wanted: &model::Ingress, which: Part) -> Option<Vec<IngressTLS>> {
     let tls = wanted.tls.as_ref()?;
     let every_host = tls.issuer.is_some() && asks_for_certificate(wanted, which);
@@ -94,12 +97,12 @@ fn tls(wanted: &model::Ingress, which: Part) -> Option<Vec<IngressTLS>> {
             hosts.push(host.clone());
         }
     }
-    // Without one the certificate is that of every host.
+    // Without hosts, the certificate applies to every host.
     let hosts = (!hosts.is_empty()).then_some(hosts);
     Some(vec![IngressTLS { hosts, secret_name: Some(tls.secret_name.clone()) }])
 }
 
-/// One rule per host, in the order in which the hosts were given.
+/// Returns one rule for each host, in the given order.
 fn rules(routes: &[&Route], which: Part) -> Vec<IngressRule> {
     let mut rules: Vec<(Option<String>, Vec<HTTPIngressPath>)> = Vec::new();
     for route in routes {

@@ -1,4 +1,5 @@
-//! What an Ingress itself cannot say, in the annotations of ingress-nginx, the one controller we know.
+//! Settings that an Ingress itself cannot express, as annotations of ingress-nginx, the only supported
+//! controller.
 
 use crate::{
     StringMap,
@@ -7,22 +8,23 @@ use crate::{
 
 const PREFIX: &str = "nginx.ingress.kubernetes.io";
 
-/// What one Ingress of a resource is for, in the order in which they are asked for a certificate.
+/// The purpose of one Ingress of a resource, in the order in which they request a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     Http,
-    /// HTTP with another path behind the Ingress.
+    /// HTTP with a replaced path.
     Rewritten,
     Grpc,
 }
 
-/// Whether the class is one whose annotations we know. No class means the cluster's default, which may be any.
+/// Returns whether the annotations of a class are known. Without a class the cluster's default applies,
+/// which can be any controller.
 #[must_use]
 pub fn speaks(class_name: Option<&str>) -> bool {
     class_name.is_some_and(|name| name.contains("nginx"))
 }
 
-/// Annotations that the user's own may replace.
+/// Returns annotations that the user may override.
 #[must_use]
 pub fn defaults(wanted: &Ingress) -> StringMap {
     let mut all = StringMap::new();
@@ -32,7 +34,7 @@ pub fn defaults(wanted: &Ingress) -> StringMap {
     all
 }
 
-/// Annotations that typed fields ask for.
+/// Returns annotations that typed fields require.
 #[must_use]
 pub fn required(wanted: &Ingress, which: Part) -> StringMap {
     let mut all = StringMap::new();
@@ -43,24 +45,25 @@ pub fn required(wanted: &Ingress, which: Part) -> StringMap {
         all.insert(key("backend-protocol"), "GRPC".into());
     }
     if let Some(limit) = wanted.requests_per_second {
-        // `rate-limit`, which many manifests carry, is no annotation of this controller.
+        // `rate-limit`, which many manifests contain, is not an annotation of this controller.
         all.insert(key("limit-rps"), limit.to_string());
     }
-    // Browsers do not speak gRPC.
+    // Browsers do not use gRPC.
     if let (Some(cors), Part::Http | Part::Rewritten) = (&wanted.cors, which) {
         all.extend(cors_annotations(cors));
     }
     let target = wanted.routes.iter().find_map(|route| route.rewrite.as_deref());
     if let (Some(target), Part::Rewritten) = (target, which) {
         all.insert(key("use-regex"), "true".into());
-        // The second group of [`captured`]: what follows the path.
+        // The second group of [`captured`]: the part after the path.
         all.insert(key("rewrite-target"), format!("{}/$2", target.trim_end_matches('/')));
     }
     all
 }
 
-/// A path as the regular expression that `rewrite-target` counts groups of. It ends at a segment, as a prefix does. Of its
-/// letters only the dot means something there, and brackets take that away without a backslash.
+/// Returns a path as the regular expression whose groups `rewrite-target` refers to. Like a prefix, it
+/// ends at a segment. The dot is the only character of a path with a special meaning in a regular
+/// expression, and brackets escape it without a backslash.
 #[must_use]
 pub fn captured(path: &str) -> String {
     let prefix = path.trim_end_matches('/').replace('.', "[.]");

@@ -1,14 +1,15 @@
-//! What a container of the namespace gets that says nothing about resources.
+//! Default resources for containers of the namespace that set none.
 
 use k8s_openapi::api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec};
 
 use crate::{metadata, scope::Scope};
 
-/// None unless asked for.
+/// Returns `None` unless requested.
 #[must_use]
 pub fn build(scope: &Scope) -> Option<LimitRange> {
     let wanted = scope.limits.range.as_ref()?;
-    // The list is owned as a whole, and the API server fills in a missing request from its limit.
+    // The operator owns the list as a whole, and the API server derives a missing request from the
+    // limit.
     let mut requests = wanted.limits.clone();
     requests.extend(wanted.requests.clone());
     Some(LimitRange {

@@ -1,8 +1,10 @@
-//! One file per generated kind. Builders are pure: the validated cluster in, one typed object (or none) out.
+//! One file for each generated kind. Builders are pure functions: they take the validated resource and
+//! return one typed object, or none.
 //!
-//! They write only the fields we mean, because what we write is what we own and repair. One exception
-//! is what the API server would default *inside* a list or map that it owns as a whole: such a value
-//! would come back as ours and look like drift, so the builder writes it itself.
+//! Builders set only the fields that the operator means to own and keep as planned. There is one
+//! exception: inside a list or map that the operator owns as a whole, the API server's defaults would
+//! look like drift, because they would be part of the operator's fields. The builder therefore sets
+//! these values itself.
 
 pub mod affinity;
 pub mod container;

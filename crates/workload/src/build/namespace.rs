@@ -1,4 +1,4 @@
-//! A namespace. It is never deleted by the operator itself.
+//! A namespace. The operator itself never deletes it.
 
 use k8s_openapi::api::core::v1::Namespace;
 
@@ -7,7 +7,7 @@ use crate::{StringMap, metadata, scope::Scope};
 /// Label of a namespace: the Pod Security Standard that is enforced in it.
 pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
-/// `owned`: it goes with the resource, and everything in it too.
+/// Builds the namespace. If `owned`, it is deleted with the resource, together with everything in it.
 #[must_use]
 pub fn build(scope: &Scope, name: &str, labels: StringMap, owned: bool) -> Namespace {
     let mut metadata = metadata::unowned(scope, name.to_owned(), labels);

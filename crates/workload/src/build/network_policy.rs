@@ -1,7 +1,8 @@
-//! Who may connect to a component's pods, and where they may connect to.
+//! The peers that may connect to a component's pods, and those that the pods may connect to.
 //!
-//! Probes need no rule: a conforming network plugin always lets traffic of a pod's own node in, and the kubelet
-//! probes from there. Every list in a policy is owned as a whole, so each port names its protocol.
+//! Probes need no rule: a conforming network plugin always allows traffic from a pod's own node, where
+//! the kubelet runs the probes. The operator owns every list of a policy as a whole, so each port names
+//! its protocol.
 
 use k8s_openapi::{
     api::networking::v1::{
@@ -20,7 +21,7 @@ use crate::{
 
 const DNS: i32 = 53;
 
-/// None where no policy is wanted.
+/// Returns `None` if no policy is wanted.
 #[must_use]
 pub fn build(scope: &Scope, component: &Component) -> Option<NetworkPolicy> {
     let wanted = component.network_policy.as_ref()?;
@@ -36,7 +37,7 @@ pub fn build(scope: &Scope, component: &Component) -> Option<NetworkPolicy> {
     })
 }
 
-/// None where nobody may connect: a rule without peers would let everybody in.
+/// Returns `None` if no client may connect: a rule without peers would admit everyone.
 fn clients(component: &Component, wanted: &Wanted) -> Option<NetworkPolicyIngressRule> {
     let from = match &wanted.clients {
         None => None,
@@ -45,19 +46,19 @@ fn clients(component: &Component, wanted: &Wanted) -> Option<NetworkPolicyIngres
     Some(NetworkPolicyIngressRule { from, ports: Some(ports(component, false)?) })
 }
 
-/// None for a component without internal ports.
+/// Returns `None` for a component without internal ports.
 fn monitoring(component: &Component, wanted: &Wanted) -> Option<NetworkPolicyIngressRule> {
     let from = Some(vec![wanted.monitoring.clone()]);
     Some(NetworkPolicyIngressRule { from, ports: Some(ports(component, true)?) })
 }
 
-/// None where there is no such port: a rule without ports would open all of them.
+/// Returns `None` if there is no such port: a rule without ports would open all of them.
 fn ports(component: &Component, internal: bool) -> Option<Vec<NetworkPolicyPort>> {
     let ports = component.ports.iter().filter(|port| port.internal == internal);
     non_empty(ports.map(|served| port(served.number, "TCP")).collect())
 }
 
-/// To anyone: a cache on the node answers from an address of the node, and not from a pod.
+/// Allows DNS to any peer: a cache on the node answers from an address of the node, and not from a pod.
 fn dns() -> NetworkPolicyEgressRule {
     NetworkPolicyEgressRule { to: None, ports: Some(vec![port(DNS, "UDP"), port(DNS, "TCP")]) }
 }

@@ -1,4 +1,4 @@
-//! The data volumes. Kept when the resource is deleted, unless it owns them.
+//! The data volumes. They are kept when the resource is deleted, unless the resource owns them.
 
 use std::collections::BTreeMap;
 

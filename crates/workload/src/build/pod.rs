@@ -1,4 +1,4 @@
-//! A component's pod template: what surrounds its container.
+//! A component's pod template, without its main container.
 
 use k8s_openapi::{
     api::core::v1::{
@@ -34,13 +34,14 @@ pub fn template(scope: &Scope, component: &Component) -> PodTemplateSpec {
     }
 }
 
-/// What the pods of a component are wherever they run.
+/// Returns the parts of the pod spec that do not depend on placement.
 #[must_use]
 pub fn spec(scope: &Scope, component: &Component) -> PodSpec {
     let pod = PodSpec {
         service_account_name: Some(scope.prefix.service_account()),
         automount_service_account_token: Some(false),
-        // They would set variables such as NAME_GRPC_PORT=tcp://…, which a program may take for settings of its own.
+        // Service links would set variables such as NAME_GRPC_PORT=tcp://…, which a program may read as
+        // its own settings.
         enable_service_links: Some(false),
         image_pull_secrets: pull_secrets(scope),
         security_context: Some(security_context(&component.identity)),
@@ -60,11 +61,12 @@ pub fn pull_secrets(scope: &Scope) -> Option<Vec<LocalObjectReference>> {
     non_empty(scope.pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect())
 }
 
-/// The `restricted` Pod Security Standard, and a group that may write the data volume.
+/// Security context for the `restricted` Pod Security Standard, with a group that may write to the data
+/// volume.
 #[must_use]
 pub fn security_context(identity: &Identity) -> PodSecurityContext {
     PodSecurityContext {
-        // Root was asked for where it is not kept to that standard.
+        // Running as root was requested, in a namespace that does not enforce this standard.
         run_as_non_root: (identity.user != Some(0)).then_some(true),
         run_as_user: identity.user,
         run_as_group: identity.group,
@@ -77,7 +79,7 @@ pub fn security_context(identity: &Identity) -> PodSecurityContext {
     }
 }
 
-/// A volume that is a claim.
+/// A volume from a PVC.
 #[must_use]
 pub fn claim(volume: &str, claim: &str) -> Volume {
     Volume {
@@ -90,7 +92,7 @@ pub fn claim(volume: &str, claim: &str) -> Volume {
     }
 }
 
-/// A volume that goes with its pod. Without a bound a stray file fills the node.
+/// A volume that is deleted with its pod. Without a size limit, a stray file can fill the node's disk.
 #[must_use]
 pub fn scratch(volume: &str, size: Option<&str>) -> Volume {
     Volume {

@@ -1,4 +1,4 @@
-//! How many of a component's pods a drain may take at once.
+//! The number of a component's pods that a drain may evict at the same time.
 
 use k8s_openapi::{
     api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec},
@@ -11,8 +11,9 @@ use crate::{
     scope::Scope,
 };
 
-/// None where it was turned off, and while the component is stopped; and, unless one was asked for, for a single pod and for pods bound to one
-/// node: there the replacement of an evicted pod stays Pending, and the budget would block the drain for ever.
+/// Returns `None` if the budget was turned off, and while the component is stopped. Unless a budget was
+/// requested, also returns `None` for a single pod and for pods that share one node: there the
+/// replacement of an evicted pod stays Pending, so the budget would block the drain for ever.
 #[must_use]
 pub fn build(scope: &Scope, component: &Component) -> Option<PodDisruptionBudget> {
     let (min_available, max_unavailable) = match &component.budget {
@@ -29,7 +30,8 @@ pub fn build(scope: &Scope, component: &Component) -> Option<PodDisruptionBudget
             min_available,
             max_unavailable,
             selector: Some(labels::pod_selector(component)),
-            // A pod that is not ready serves nobody: keeping it would only block the drain that could help it.
+            // A pod that is not ready serves no client. Protecting it would only block the drain that
+            // could help it.
             unhealthy_pod_eviction_policy: Some(component.unhealthy_pod_eviction_policy.clone()),
         }),
         ..PodDisruptionBudget::default()

@@ -1,5 +1,6 @@
-//! PodMonitor of the Prometheus operator, with only the fields we write: its CRD may be absent. No field names a file,
-//! a credential or a relabelling, so that nobody reads or renames with it what is not theirs.
+//! PodMonitor of the Prometheus operator. The type has only the fields that the operator sets, because
+//! the CRD may be absent. No field names a file, a credential or a relabelling, so a monitor cannot be
+//! used to read or rename foreign data.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
@@ -26,7 +27,8 @@ pub struct PodMonitorSpec {
     pub pod_metrics_endpoints: Vec<Endpoint>,
 }
 
-/// None unless asked for, in place of the ServiceMonitor: it also finds pods that no Service selects.
+/// Returns `None` unless requested in place of the ServiceMonitor: a PodMonitor also finds pods that no
+/// Service selects.
 #[must_use]
 pub fn build(scope: &Scope, wanted: Option<&Monitor>) -> Option<PodMonitor> {
     let wanted = wanted?;

@@ -4,12 +4,12 @@ use k8s_openapi::api::core::v1::{ExecAction, GRPCAction, HTTPGetAction, Probe as
 
 use crate::model::{Probe, ProbeType};
 
-/// None where the user turned it off.
+/// Returns `None` if the user turned the probe off.
 #[must_use]
 pub fn build(probe: Option<&Probe>) -> Option<Built> {
     let Probe { check, timing, .. } = probe?;
     let mut built = Built {
-        // The API server does not store 0, and what it does not store would look changed for ever.
+        // The API server does not store 0, and a value that is not stored would be permanent drift.
         initial_delay_seconds: Some(timing.initial_delay).filter(|&seconds| seconds != 0),
         period_seconds: Some(timing.period),
         timeout_seconds: Some(timing.timeout),
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use crate::model::ProbeTiming;
 
-    /// A probe with this initial delay, as it is written.
+    /// Returns a probe with this initial delay, as it is written.
     fn written(initial_delay: i32) -> Value {
         let timing = ProbeTiming { initial_delay, period: 5, timeout: 3, failures: 3, successes: None };
         let check = ProbeType::Grpc { port: 1 };
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_of_nothing_is_not_written_and_any_other_is() {
+    fn only_a_delay_above_zero_is_written() {
         let probe = written(0);
         assert!(probe.get("periodSeconds").is_some(), "{probe}");
         assert!(probe.get("initialDelaySeconds").is_none(), "{probe}");

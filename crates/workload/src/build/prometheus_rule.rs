@@ -1,4 +1,5 @@
-//! PrometheusRule of the Prometheus operator, with only the fields we write: its CRD may be absent.
+//! PrometheusRule of the Prometheus operator. The type has only the fields that the operator sets,
+//! because the CRD may be absent.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -16,17 +17,17 @@ pub struct PrometheusRuleSpec {
     pub groups: Vec<Group>,
 }
 
-/// Rules that are evaluated one after the other.
+/// A group of rules that are evaluated in sequence.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Group {
     pub name: String,
-    /// `None`: as often as Prometheus evaluates by default.
+    /// `None`: Prometheus' default evaluation interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<String>,
     pub rules: Vec<Rule>,
 }
 
-/// An alert, or a recorded series.
+/// An alert or a recording rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Rule {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +43,7 @@ pub struct Rule {
     pub annotations: StringMap,
 }
 
-/// `own` are labels by which a Prometheus selects its rules.
+/// Builds the rules. `own` are labels by which a Prometheus selects its rules.
 #[must_use]
 pub fn build(scope: &Scope, namespace: &str, own: &StringMap, groups: Vec<Group>) -> PrometheusRule {
     let labels = labels::with(scope, own);

@@ -1,10 +1,10 @@
-//! How much all pods of the namespace may ask for together.
+//! Upper limit for the resources of all pods in the namespace together.
 
 use k8s_openapi::api::core::v1::{ResourceQuota, ResourceQuotaSpec};
 
 use crate::{metadata, scope::Scope};
 
-/// None unless asked for.
+/// Returns `None` unless requested.
 #[must_use]
 pub fn build(scope: &Scope) -> Option<ResourceQuota> {
     let wanted = scope.limits.quota.as_ref()?;

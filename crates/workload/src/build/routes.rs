@@ -1,6 +1,7 @@
-//! Routes of the Gateway API, with only the fields we write: their CRDs may be absent.
+//! Routes of the Gateway API. Only the fields that the operator sets are written, because the CRDs may
+//! be absent.
 //!
-//! Their lists are owned as a whole, so each item carries what the CRD's schema would default in it.
+//! The operator owns the lists as a whole, so each item includes the defaults of the CRD's schema.
 
 use gateway_api::{
     grpcroutes::{
@@ -15,7 +16,7 @@ use gateway_api::{
         HttpRouteRulesMatchesPathType, HttpRouteSpec,
     },
 };
-// Under the names of the kinds, as the kind table has them.
+// Renamed to the kinds, as in the kind table.
 pub use gateway_api::{grpcroutes::GrpcRoute as GRPCRoute, httproutes::HttpRoute as HTTPRoute};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -26,16 +27,17 @@ use crate::{
     scope::Scope,
 };
 
-/// What a route of either kind is made from.
+/// The input of a route of either kind.
 struct Draft<'a> {
     metadata: ObjectMeta,
     parents: Vec<ParentRef>,
     hostnames: Option<Vec<String>>,
-    /// For each rule of the route, the routes that it stands for: they share a Service, and a rewrite if they have one.
+    /// For each rule of the route, the routes that it combines: they share a Service, and the rewrite
+    /// if there is one.
     rules: Vec<Vec<&'a Route>>,
 }
 
-/// One for each host of an HTTP rule: hostnames are a setting of a whole route.
+/// Returns one route for each host of an HTTP rule: hostnames are a setting of a whole route.
 #[must_use]
 pub fn http(scope: &Scope, wanted: Option<&Gateway>) -> Vec<HTTPRoute> {
     let route = |draft: Draft| {
@@ -45,7 +47,7 @@ pub fn http(scope: &Scope, wanted: Option<&Gateway>) -> Vec<HTTPRoute> {
     drafts(scope, wanted, Protocol::Http).map(route).collect()
 }
 
-/// One for each host of a gRPC rule.
+/// Returns one route for each host of a gRPC rule.
 #[must_use]
 pub fn grpc(scope: &Scope, wanted: Option<&Gateway>) -> Vec<GRPCRoute> {
     let route = |draft: Draft| GRPCRoute {
@@ -60,7 +62,8 @@ pub fn grpc(scope: &Scope, wanted: Option<&Gateway>) -> Vec<GRPCRoute> {
     drafts(scope, wanted, Protocol::Grpc).map(route).collect()
 }
 
-/// None unless our own Gateway ends TLS: a request to port 80 would carry its API key in the clear.
+/// Returns `None` unless the operator's own Gateway terminates TLS: a request to port 80 would carry
+/// its API key in clear text.
 #[must_use]
 pub fn redirect(scope: &Scope, wanted: Option<&Gateway>) -> Option<HTTPRoute> {
     let wanted = wanted?;
@@ -83,7 +86,7 @@ pub fn redirect(scope: &Scope, wanted: Option<&Gateway>) -> Option<HTTPRoute> {
     Some(http_route(metadata, vec![own_parent(scope, gateway::HTTP.into())], None, vec![rule]))
 }
 
-/// The routes of one protocol.
+/// Returns the routes of one protocol.
 fn drafts<'a>(
     scope: &'a Scope,
     wanted: Option<&'a Gateway>,
@@ -102,8 +105,9 @@ fn drafts<'a>(
     })
 }
 
-/// One rule for each Service, with all its paths: a route has room for 16 rules and 64 matches in each, and which
-/// match wins does not depend on the rule it stands in. A path that is replaced has one of its own.
+/// Returns one rule for each Service, with all its paths: a route can have 16 rules with 64 matches
+/// each, and the rule that contains a match does not affect which match wins. A path that is replaced
+/// has a rule of its own.
 fn rules<'a>(wanted: &'a Gateway, host: Option<&str>) -> Vec<Vec<&'a Route>> {
     let mut rules: Vec<Vec<&Route>> = Vec::new();
     for route in wanted.routes.iter().filter(|route| route.host.as_deref() == host) {
@@ -120,7 +124,8 @@ fn share_rule(one: &Route, other: &Route) -> bool {
     (&one.service, one.port) == (&other.service, other.port) && shares(one) && shares(other)
 }
 
-/// A gRPC rule for `/` has no match, and cannot share its rule with one that has.
+/// Returns whether a gRPC route has no match. A gRPC rule for `/` has none, and cannot share its rule
+/// with a route that has one.
 fn matches_everything(route: &Route) -> bool {
     route.protocol == Protocol::Grpc && grpc_match(route).is_none()
 }
@@ -165,7 +170,8 @@ fn grpc_rule(routes: &[&Route]) -> Option<GrpcRouteRules> {
     };
     Some(GrpcRouteRules {
         backend_refs: Some(vec![backend]),
-        // All or none of them have a match; without one it is everything.
+        // Either all of them have a match, or none does. Without a match the rule applies to all
+        // requests.
         matches: routes.iter().map(|route| grpc_match(route)).collect(),
         ..GrpcRouteRules::default()
     })
@@ -192,7 +198,7 @@ fn path_match(prefix: &str) -> HttpRouteRulesMatches {
     HttpRouteRulesMatches { path: Some(path), ..HttpRouteRulesMatches::default() }
 }
 
-/// `/service/method` in the words of a GRPCRoute; none for `/`, which is everything.
+/// Returns `/service/method` as a match of a GRPCRoute, or `None` for `/`, which matches everything.
 fn grpc_match(route: &Route) -> Option<GrpcRouteRulesMatches> {
     let mut parts = route.path.split('/').filter(|part| !part.is_empty()).map(str::to_owned);
     let method = GrpcRouteRulesMatchesMethod {

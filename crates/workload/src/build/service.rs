@@ -1,4 +1,4 @@
-//! How a component is reached: inside the cluster always, from outside where asked.
+//! Access to a component: always from inside the Kubernetes cluster, and from outside if requested.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use k8s_openapi::{
 
 use crate::{labels, metadata, model::Component, names, scope::Scope};
 
-/// What the ports of Services have on the nodes now: by the Service's name, then by the port's number.
+/// The current node ports of Services, by the Service's name and the port's number.
 pub type NodePorts = BTreeMap<String, BTreeMap<i64, i64>>;
 
-/// The DNS name that clients use, with every port of the component.
+/// The Service whose DNS name clients use, with every port of the component.
 #[must_use]
 pub fn cluster_ip(scope: &Scope, component: &Component) -> Service {
     let ports = component.ports.iter().map(|port| ServicePort {
@@ -24,7 +24,7 @@ pub fn cluster_ip(scope: &Scope, component: &Component) -> Service {
     service(scope, component, metadata, "ClusterIP", ports.collect())
 }
 
-/// The governing Service of a StatefulSet, and the addresses of all pods for a monitor, ready or not.
+/// Returns the governing Service of a StatefulSet. It also gives a monitor the addresses of all pods, ready or not.
 #[must_use]
 pub fn headless(scope: &Scope, component: &Component) -> Service {
     let ports = component.ports.iter().map(|port| ServicePort {
@@ -41,7 +41,7 @@ pub fn headless(scope: &Scope, component: &Component) -> Service {
     service
 }
 
-/// None unless asked for. Internal ports stay inside: they are not authenticated.
+/// Returns `None` unless requested. Internal ports are not exposed: they have no authentication.
 #[must_use]
 pub fn load_balancer(scope: &Scope, component: &Component) -> Option<Service> {
     let wanted = component.load_balancer.as_ref()?;
@@ -58,12 +58,14 @@ pub fn load_balancer(scope: &Scope, component: &Component) -> Option<Service> {
     Some(service)
 }
 
-/// None unless asked for. A node port not given is allocated by the cluster and stays what it is.
+/// Returns `None` unless requested. The API server allocates a node port that is not set, and it stays
+/// unchanged.
 #[must_use]
 pub fn node_port(scope: &Scope, component: &Component, allocated: &NodePorts) -> Option<Service> {
     let wanted = component.node_port.as_ref()?;
     let name = names::node_port(&component.name);
-    // What a port has, it keeps, even when another one is to have it: the API server then refuses both. 0 takes another.
+    // A port keeps its node port even if another port is to have it, since the API server rejects both
+    // otherwise. 0 allocates another one.
     let in_the_way = |number: i32| {
         let has = allocated.get(&name)?.get(&i64::from(number))?;
         let asked = wanted.ports.iter().filter_map(|port| port.node_port);

@@ -1,4 +1,4 @@
-//! The pods' identity. They call no API, so no token is mounted.
+//! The pods' identity. The pods call no API, so no token is mounted.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 

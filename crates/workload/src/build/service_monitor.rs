@@ -1,4 +1,5 @@
-//! ServiceMonitor of the Prometheus operator, with only the fields we write: its CRD may be absent.
+//! ServiceMonitor of the Prometheus operator. The type has only the fields that the operator sets,
+//! because the CRD may be absent.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
@@ -51,7 +52,8 @@ impl Endpoint {
     }
 }
 
-/// None unless asked for. Scrapes the ClusterIP Services only, or each pod would be counted once per Service.
+/// Returns `None` unless requested. Scrapes only the ClusterIP Services; otherwise each pod would be
+/// counted once for each Service.
 #[must_use]
 pub fn build(scope: &Scope, wanted: Option<&Monitor>) -> Option<ServiceMonitor> {
     let wanted = wanted?;

@@ -1,4 +1,4 @@
-//! The builders with a product of which this program knows nothing.
+//! Tests the builders with a product that the operator does not know.
 
 use k8s_openapi::{
     api::{
@@ -132,7 +132,7 @@ fn component() -> Component {
     }
 }
 
-/// What was built, as it is written.
+/// Built objects, as they are written.
 #[derive(Default)]
 struct Built(Vec<Value>);
 
@@ -142,7 +142,7 @@ impl Built {
     }
 }
 
-/// One object of every kind that is built here, but those that hold data.
+/// Returns one object of every kind that is built here, except those that hold data.
 fn owned() -> Built {
     let (scope, component) = (scope(), component());
     let route = |protocol, path: &str| Route {
@@ -197,7 +197,7 @@ fn owned() -> Built {
     plan
 }
 
-/// What outlives the resource.
+/// Returns the objects that outlive the resource.
 fn kept() -> Built {
     let scope = scope();
     let claim = Claim {
@@ -225,7 +225,7 @@ fn selects(selector: &LabelSelector, pod: &Pod) -> bool {
 }
 
 #[test]
-fn objects_name_only_the_product_they_are_of() {
+fn objects_name_only_their_own_product() {
     let plan: Vec<_> = [owned().0, kept().0].concat();
     assert_eq!(plan.len(), 20);
     for body in &plan {
@@ -243,7 +243,7 @@ fn objects_name_only_the_product_they_are_of() {
 }
 
 #[test]
-fn everything_goes_with_its_resource_but_the_data() {
+fn all_objects_except_data_have_an_owner() {
     for body in owned().0 {
         assert_eq!(body["metadata"]["ownerReferences"][0]["kind"], "Shop", "{body}");
     }
@@ -253,7 +253,7 @@ fn everything_goes_with_its_resource_but_the_data() {
 }
 
 #[test]
-fn pods_are_found_by_all_that_select_them() {
+fn selectors_match_the_pods() {
     let (scope, component) = (scope(), component());
     let template = pod::template(&scope, &component);
     let pod = Pod { metadata: template.metadata.expect("metadata"), ..Pod::default() };
@@ -273,9 +273,9 @@ fn pods_are_found_by_all_that_select_them() {
     assert!(selects(&labels::monitored_services(&scope), &found), "its Service is scraped");
 }
 
-/// A rule without ports would open all of them, and one without peers would let everybody in.
+/// A rule without ports would open all of them, and one without peers would admit everyone.
 #[test]
-fn a_policy_opens_nothing_that_is_not_there() {
+fn a_policy_opens_only_existing_ports() {
     let rules = |component: &Component| {
         let policy = network_policy::build(&scope(), component).expect("a policy");
         serde_json::to_value(policy.spec.expect("a spec").ingress.expect("a list")).expect("JSON")
@@ -298,7 +298,7 @@ fn a_policy_opens_nothing_that_is_not_there() {
 }
 
 #[test]
-fn a_component_without_data_follows_no_volume() {
+fn a_component_without_data_has_no_volume_affinity() {
     let stateless = Component { claim: None, volumes: Vec::new(), mounts: Vec::new(), ..component() };
     let template = serde_json::to_value(pod::template(&scope(), &stateless)).expect("JSON");
     assert!(template["spec"]["affinity"].is_null() && template["spec"]["volumes"].is_null());

@@ -8,10 +8,11 @@ use k8s_openapi::api::{
 use super::{LoadBalancer, NodePort, PdbPolicy, Probes, Rollout, Scale};
 use crate::{Quantities, StringMap, image::Image};
 
-/// A component: one Deployment, the Services in front of it, and what guards and scales its pods.
+/// A component: one Deployment, its Services, and the objects that protect and scale its pods.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Component {
-    /// Its Deployment, ClusterIP Service, autoscaler, disruption budget and network policy, and its `app` label.
+    /// Name of its Deployment, ClusterIP Service, autoscaler, disruption budget and network policy, and
+    /// value of its `app` label.
     pub name: String,
     /// Value of the `component` label, and the last part of the names of its other objects.
     pub kind: String,
@@ -31,17 +32,17 @@ pub struct Component {
     pub resources: Resources,
     pub probes: Probes,
     pub identity: Identity,
-    /// The user's own.
+    /// The user's own labels.
     pub pod_labels: StringMap,
-    /// All of them: a change rolls the pods.
+    /// All annotations: a change rolls the pods.
     pub pod_annotations: StringMap,
-    /// The claim that its pods mount, by which pods that need one node find each other.
+    /// The PVC that its pods mount. Pods that must share a node find each other by it.
     pub claim: Option<String>,
-    /// All pods that mount the claim must run on one node.
+    /// True if all pods that mount the PVC must run on one node.
     pub co_scheduled: bool,
     pub node_selector: StringMap,
     pub tolerations: Vec<Toleration>,
-    /// Without selectors. `None`: the default spread.
+    /// Constraints without selectors. `None`: the default spread.
     pub topology_spread: Option<Vec<TopologySpreadConstraint>>,
     pub priority_class_name: Option<String>,
     pub grace_period_seconds: i64,
@@ -51,13 +52,13 @@ pub struct Component {
     pub progress_deadline_seconds: Option<i32>,
     pub revision_history_limit: Option<i32>,
     pub budget: PdbPolicy,
-    /// What a drain may do with pods that are not ready: `AlwaysAllow` or `IfHealthyBudget`.
+    /// Eviction of pods that are not ready, in a drain: `AlwaysAllow` or `IfHealthyBudget`.
     pub unhealthy_pod_eviction_policy: String,
     pub load_balancer: Option<LoadBalancer>,
     pub node_port: Option<NodePort>,
-    /// `None` where no policy is wanted.
+    /// `None` if no policy is wanted.
     pub network_policy: Option<NetworkPolicy>,
-    /// No pods, and nothing that would scale or guard them.
+    /// True if the component has no pods, and no objects that would scale or protect them.
     pub stopped: bool,
 }
 
@@ -66,55 +67,55 @@ pub struct Port {
     pub name: String,
     /// Of the container.
     pub number: i32,
-    /// Of the Service.
+    /// Number of the Service's port.
     pub published: i32,
     /// `TCP` or `UDP`.
     pub protocol: String,
-    /// Told to proxies that cannot guess the protocol.
+    /// Application protocol, for proxies that cannot detect it.
     pub app_protocol: Option<String>,
-    /// Only the monitoring connects to it.
+    /// True if only the monitoring connects to the port.
     pub internal: bool,
 }
 
-/// Requests and limits with every default filled in; a CPU limit may be none.
+/// Requests and limits with every default filled in. A CPU limit is optional.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resources {
     pub requests: Quantities,
     pub limits: Quantities,
 }
 
-/// User and groups of a pod; `None` is what the platform assigns.
+/// User and groups of a pod. The platform assigns those that are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     pub user: Option<i64>,
     pub group: Option<i64>,
-    /// Owns the volumes.
+    /// Group that owns the volumes.
     pub fs_group: Option<i64>,
     /// Groups of the pod in addition to `group`.
     pub supplemental_groups: Vec<i64>,
 }
 
-/// Who may connect to a component's pods, and where they may connect to.
+/// The peers that may connect to a component's pods, and those that the pods may connect to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkPolicy {
-    /// May connect to every port but the internal ones; `None`: anyone.
+    /// Peers that may connect to every port except the internal ones. `None`: anyone.
     pub clients: Option<Vec<NetworkPolicyPeer>>,
-    /// May connect to the internal ports.
+    /// The peer that may connect to the internal ports.
     pub monitoring: NetworkPolicyPeer,
     /// In addition to DNS.
     pub egress: Vec<NetworkPolicyEgressRule>,
 }
 
-/// How components are scraped by the Prometheus operator.
+/// Scraping of components by the Prometheus operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Monitor {
-    /// Where the monitor itself lives.
+    /// Namespace of the monitor itself.
     pub namespace: String,
     /// Name of the port.
     pub port: String,
     pub path: String,
     pub interval: String,
     pub scrape_timeout: String,
-    /// The user's own, by which a Prometheus selects.
+    /// The user's own labels, by which a Prometheus selects monitors.
     pub labels: StringMap,
 }

@@ -1,4 +1,4 @@
-//! How clients outside the cluster reach components.
+//! Access to components from outside the Kubernetes cluster.
 
 use crate::StringMap;
 
@@ -10,7 +10,7 @@ pub struct LoadBalancer {
     pub annotations: StringMap,
 }
 
-/// A port of the container, and the number under which clients know it.
+/// A port of the container, and the port number that clients use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedPort {
     pub name: String,
@@ -22,12 +22,12 @@ pub struct NodePort {
     pub ports: Vec<NodePortEntry>,
 }
 
-/// A port of the container, and the one on each node.
+/// A port of the container, and its port on each node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodePortEntry {
     pub name: String,
     pub number: i32,
-    /// `None`: the cluster allocates one, and it stays.
+    /// `None`: the API server allocates a port, which then stays.
     pub node_port: Option<i32>,
 }
 
@@ -47,16 +47,16 @@ pub struct Gateway {
     pub routes: Vec<Route>,
 }
 
-/// What the routes of the Gateway API hang on.
+/// The parents that the routes of the Gateway API attach to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GatewayParents {
-    /// A Gateway that we make.
+    /// A Gateway that the operator creates.
     Own { class_name: String, tls: Option<Tls> },
-    /// Gateways that are there already.
+    /// Existing Gateways.
     Existing(Vec<ParentRef>),
 }
 
-/// A Gateway, and perhaps one listener of it.
+/// A Gateway, and optionally one of its listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentRef {
     pub name: String,
@@ -70,16 +70,17 @@ pub struct Tls {
     pub issuer: Option<Issuer>,
 }
 
-/// A cert-manager issuer that makes the Secret.
+/// A cert-manager issuer that creates the Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     pub name: String,
-    /// A ClusterIssuer.
+    /// True if it is a ClusterIssuer.
     pub cluster_wide: bool,
 }
 
 impl Issuer {
-    /// What asks cert-manager for the certificate of an Ingress or a Gateway.
+    /// Returns the annotation that requests the certificate of an Ingress or a Gateway from
+    /// cert-manager.
     #[must_use]
     pub fn annotation(&self) -> (String, String) {
         let key = if self.cluster_wide { "cert-manager.io/cluster-issuer" } else { "cert-manager.io/issuer" };
@@ -100,13 +101,14 @@ pub enum Protocol {
     Grpc,
 }
 
-/// One host and path, and the Service and port behind it.
+/// One host and path, and the Service and port that they route to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// `None`: every host that no other rule names.
     pub host: Option<String>,
     pub path: String,
-    /// What stands in the place of the path when the request arrives; without a `/` at the end, but for `/` itself.
+    /// Replacement for the path in the forwarded request. It has no `/` at the end, except for `/`
+    /// itself.
     pub rewrite: Option<String>,
     pub protocol: Protocol,
     pub service: String,

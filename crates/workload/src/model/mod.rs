@@ -1,5 +1,5 @@
-//! What builders are given, with every default filled in: plain data in the words of Kubernetes. Building from it cannot
-//! fail.
+//! The input of the builders, with every default filled in: plain data in Kubernetes terms. Building
+//! objects from it cannot fail.
 
 mod component;
 mod exposure;

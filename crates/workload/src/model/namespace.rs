@@ -2,14 +2,15 @@
 
 use crate::Quantities;
 
-/// Limits that we make; they concern every pod of the namespace, our own too.
+/// Limits that the operator creates. They apply to every pod of the namespace, including the operator's
+/// own components.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NamespaceLimits {
     pub range: Option<LimitRange>,
     pub quota: Option<Quota>,
 }
 
-/// What a container of the namespace gets that says nothing.
+/// Defaults for containers of the namespace that set no resources.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LimitRange {
     pub requests: Quantities,
@@ -18,6 +19,6 @@ pub struct LimitRange {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quota {
-    /// By the names that a ResourceQuota knows, such as `requests.cpu`. Never empty.
+    /// The keys are the names that a ResourceQuota uses, such as `requests.cpu`. Never empty.
     pub hard: Quantities,
 }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// Health checks; `None` is a probe that was turned off.
+/// Health checks. A probe that was turned off is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Probes {
     pub liveness: Option<Probe>,
@@ -11,7 +11,7 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// Those that run.
+    /// Returns the probes that are not turned off.
     pub fn all(&self) -> impl Iterator<Item = &Probe> {
         [&self.liveness, &self.readiness, &self.startup].into_iter().flatten()
     }
@@ -19,13 +19,13 @@ impl Probes {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// What the user calls the way of checking.
+    /// The check as the user's configuration names it.
     pub mode: String,
     pub check: ProbeType,
     pub timing: ProbeTiming,
 }
 
-/// What a probe asks. Ports are names of the container's, or numbers.
+/// The check that a probe runs. Ports are names of the container's ports, or numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeType {
     Http { path: String, port: IntOrString },
@@ -34,7 +34,7 @@ pub enum ProbeType {
     Exec { command: Vec<String> },
 }
 
-/// In seconds and counts.
+/// Timing in seconds, and thresholds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeTiming {
     pub initial_delay: i32,

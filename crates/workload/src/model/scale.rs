@@ -1,10 +1,10 @@
-//! How many pods a component has, and how many may go at once.
+//! The number of pods of a component, and how many of them may be unavailable at the same time.
 
 use k8s_openapi::{
     api::autoscaling::v2::HorizontalPodAutoscalerBehavior, apimachinery::pkg::util::intstr::IntOrString,
 };
 
-/// Who decides how many pods there are.
+/// The number of pods, or the autoscaler that sets it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scale {
     Fixed(i32),
@@ -12,7 +12,7 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// The most pods that can run, a surge apart.
+    /// Maximum number of running pods, without a surge.
     #[must_use]
     pub fn most(&self) -> i32 {
         match self {
@@ -21,7 +21,7 @@ impl Scale {
         }
     }
 
-    /// The fewest pods that should run.
+    /// Minimum number of pods that should run.
     #[must_use]
     pub fn fewest(&self) -> i32 {
         match self {
@@ -35,7 +35,7 @@ impl Scale {
 pub struct Autoscaler {
     pub min: i32,
     pub max: i32,
-    /// Percent of the request. At least one of the two targets is given.
+    /// In percent of the request. At least one of the two targets is set.
     pub cpu: Option<i32>,
     pub memory: Option<i32>,
     pub behavior: Option<HorizontalPodAutoscalerBehavior>,
@@ -43,7 +43,7 @@ pub struct Autoscaler {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rollout {
-    /// Every old pod stops before a new one starts.
+    /// Every old pod terminates before a new one starts.
     Recreate,
     RollingUpdate {
         max_surge: IntOrString,
@@ -53,7 +53,7 @@ pub enum Rollout {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PdbPolicy {
-    /// Nothing was said: one pod at a time, where that cannot block a drain.
+    /// Not set: one pod at a time, unless that can block a drain.
     Default,
     Off,
     MinAvailable(IntOrString),

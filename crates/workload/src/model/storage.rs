@@ -4,17 +4,17 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use crate::StringMap;
 
-/// A PVC that we make.
+/// A PVC that the operator creates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
     pub name: String,
-    /// In addition to those that every object has.
+    /// In addition to the labels that every object has.
     pub labels: StringMap,
     pub annotations: StringMap,
     pub size: Quantity,
     pub storage_class_name: Option<String>,
     /// Such as `ReadWriteOnce`.
     pub access_mode: String,
-    /// Goes with the resource, with its data; otherwise it stays.
+    /// True if the PVC is deleted with the resource, together with its data. Otherwise it stays.
     pub owned: bool,
 }

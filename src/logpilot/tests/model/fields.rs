@@ -1,16 +1,16 @@
-//! Who owns which field: as much of server-side apply as planned objects need.
+//! Field ownership: the part of server-side apply that planned objects need.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-/// Steps as managedFields writes them: `f:name`, `k:{…}`, and `.` for an item itself.
+/// The steps of a path as managedFields writes them: `f:name`, `k:{…}`, and `.` for an item itself.
 pub type Path = Vec<String>;
 pub type Leaves = BTreeMap<Path, Value>;
 /// Manager, operation and subresource of an entry.
 pub type Manager = (String, &'static str, &'static str);
 
-/// Owned as a whole.
+/// Fields that are owned as a whole.
 const ATOMIC: [&str; 7] = [
     "selector",
     "labelSelector",
@@ -20,21 +20,21 @@ const ATOMIC: [&str; 7] = [
     "fieldRef",
     "resourceFieldRef",
 ];
-/// The server's own, and what says which object it is.
+/// Fields that the server sets, and fields that identify the object.
 const IDENTITY: [&str; 6] =
     ["name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp"];
 
-/// An object, and who owns what of it.
+/// An object and the owners of its fields.
 #[derive(Clone, Debug, Default)]
 pub struct Stored {
     pub body: Value,
     pub owners: BTreeMap<Manager, BTreeSet<Path>>,
 }
 
-/// Why an apply is refused.
+/// The reason why an apply is rejected.
 #[derive(Debug)]
 pub enum Refusal {
-    /// Others own these fields, with other values.
+    /// Other managers own these fields, with other values.
     Conflict(Vec<Path>),
     Duplicate(String),
 }
@@ -46,7 +46,7 @@ impl Stored {
         all.into_iter().filter(|(path, _)| paths.is_some_and(|paths| paths.contains(path))).collect()
     }
 
-    /// As the API server returns it.
+    /// Returns the object as the API server does.
     pub fn json(&self) -> Value {
         let entry = |((manager, operation, subresource), paths): (&Manager, &BTreeSet<Path>)| {
             json!({
@@ -60,7 +60,7 @@ impl Stored {
         live
     }
 
-    /// Server-side apply.
+    /// Performs a server-side apply.
     pub fn apply(&mut self, body: &Value, manager: &Manager, force: bool) -> Result<(), Refusal> {
         let wanted = leaves(body)?;
         let live = leaves(&self.body)?;
@@ -91,7 +91,7 @@ impl Stored {
         Ok(())
     }
 
-    /// A plain write by somebody: what it changes is theirs then.
+    /// Performs a plain write by another client, which then owns the changed fields.
     pub fn update(&mut self, manager: &Manager, change: impl FnOnce(&mut Value)) {
         let before = leaves(&self.body).unwrap_or_default();
         change(&mut self.body);
@@ -114,7 +114,7 @@ impl From<String> for Refusal {
     }
 }
 
-/// Every value that is owned for itself, identity aside.
+/// Returns every value that is owned individually, except the identifying fields.
 pub fn leaves(object: &Value) -> Result<Leaves, String> {
     let mut body = object.clone();
     if let Some(fields) = body.as_object_mut() {
@@ -158,7 +158,7 @@ fn collect(value: &Value, name: &str, path: &mut Path, found: &mut Leaves) -> Re
     Ok(())
 }
 
-/// What tells the items of a list apart; nothing where it is owned as a whole.
+/// Returns the keys that identify the items of a list; empty if the list is owned as a whole.
 fn keys(list: &str, item: &Value) -> &'static [&'static str] {
     match list {
         "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" | "listeners" => &["name"],
@@ -195,7 +195,7 @@ fn written(paths: &BTreeSet<Path>) -> Value {
     root
 }
 
-/// Takes a field out, and what is empty without it.
+/// Removes a field, and its parents if they become empty.
 fn remove(value: &mut Value, path: &[String]) {
     let Some((first, rest)) = path.split_first() else { return };
     if let (Some(name), Some(fields)) = (first.strip_prefix("f:"), value.as_object_mut()) {
@@ -232,7 +232,8 @@ fn merge(live: &mut Value, body: &Value, name: &str) {
             merge(live, &Value::Object(body.clone()), name);
         }
         (Value::Array(old), Value::Array(new)) if is_map(name, new) && is_map(name, old) => {
-            // Applied items come in the order in which they are applied, those of others after them.
+            // Applied items come first, in the order in which they are applied; items of other
+            // managers follow.
             let mut merged = Vec::new();
             for item in new {
                 let at = old.iter().position(|known| step(name, known) == step(name, item));

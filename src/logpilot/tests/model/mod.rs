@@ -1,5 +1,5 @@
-//! The whole reconcile on an API server in memory: whatever happens in between, it ends where an undisturbed one ends,
-//! asks for nothing that may never be asked for, and then is silent.
+//! The whole reconcile against an in-memory API server: whatever happens in between, it converges
+//! to the state of an undisturbed run, sends no forbidden request, and then is silent.
 
 mod fields;
 mod scalers;
@@ -23,25 +23,25 @@ use super::{
 };
 use crate::engine::backoff;
 
-/// What happens to an operator.
+/// A disturbance of an operator.
 #[derive(Clone, Debug)]
 enum Act {
-    /// Its user changes the spec, or takes a part of it back.
+    /// The user changes the spec, or reverts a part of it.
     Change(Vec<Choice>),
     TakeBack(usize),
     Reconcile,
-    /// Its watches are this far.
+    /// The watches deliver this many events.
     Deliver(usize),
-    /// The write after so many others goes wrong.
+    /// The write after this many others fails.
     Fault(usize, Fault),
     Restart,
     Delete(usize),
     Edit(usize, usize, Edit),
-    /// Somebody puts an object of their own in the place of one of ours, and all settle.
+    /// Another client replaces one of the operator's objects with its own, and the system settles.
     Take(usize),
 }
 
-/// Restores need pods that run to their end, which nobody plays here.
+/// Restores need pods that run to completion, which this model does not simulate.
 fn choice() -> impl Strategy<Value = Choice> {
     let all: Vec<usize> = (0..LEAVES.len()).filter(|at| !LEAVES[*at].0.starts_with("restore")).collect();
     (prop::sample::select(all), any::<bool>())
@@ -116,7 +116,7 @@ async fn carry_out(world: &mut World, judge: &Judge, act: &Act) -> Result<(), St
     Ok(())
 }
 
-/// The end of an undisturbed run, which has to come at once.
+/// Returns the end state of an undisturbed run, which must be reached in one round.
 async fn reference(spec: &Value, schema: &Value) -> Result<BTreeMap<Id, Leaves>, String> {
     let mut world = World::new(spec, schema, 0);
     beside(&world, &["logpilot", "other"]);
@@ -130,7 +130,8 @@ fn blameless(world: &World) -> Result<(), String> {
     if server.violations.is_empty() { Ok(()) } else { Err(format!("{:#?}", server.violations)) }
 }
 
-/// Where two ends differ. What holds data or a secret outlives what it was made for.
+/// Returns the differences between two end states. Objects that hold data or a secret outlive the
+/// component they were created for.
 fn differences(
     reference: &BTreeMap<Id, Leaves>,
     found: &BTreeMap<Id, Leaves>,
@@ -163,7 +164,8 @@ fn differences(
     told
 }
 
-/// Lets it all happen and holds the end against that of an undisturbed run; answers how many rounds it took.
+/// Runs the disturbances and compares the end state with that of an undisturbed run. Returns the
+/// number of rounds.
 async fn trial(
     judge: &Judge,
     schema: &Value,
@@ -180,7 +182,7 @@ async fn trial(
     }
     world.server().fault = None;
     world.release();
-    // The release of a name is seen by a look alone.
+    // Only a periodic read detects that a name has become free.
     tokio::time::advance(backoff::LONGEST_FOR_NAME).await;
     let rounds = world.quiet().await?;
     blameless(&world)?;
@@ -222,7 +224,7 @@ proptest! {
     #![proptest_config(proptest_config(10))]
 
     #[test]
-    fn whatever_happens_it_ends_where_an_undisturbed_one_ends(
+    fn a_disturbed_run_converges_like_an_undisturbed_one(
         first in choices(), order in any::<u64>(), acts in prop::collection::vec(act(), 0..12),
     ) {
         let ended = tried(&first, order, &acts);
@@ -230,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_of_ours_acts_on_what_somebody_put_in_its_place(
+    fn no_own_object_acts_on_a_foreign_replacement(
         first in choices(), order in any::<u64>(), at in any::<usize>(), then in prop::collection::vec(act(), 0..3),
     ) {
         let acts: Vec<Act> = [Act::Reconcile, Act::Take(at)].into_iter().chain(then).collect();
@@ -239,7 +241,7 @@ proptest! {
     }
 
     #[test]
-    fn a_plan_that_was_written_in_part_is_finished_in_two_more_rounds(
+    fn a_partly_applied_plan_finishes_in_two_rounds(
         first in choices(), order in any::<u64>(), after in 0_usize..40, fault in fault(),
     ) {
         let ended = tried(&first, order, &[Act::Fault(after, fault), Act::Reconcile]);

@@ -1,4 +1,5 @@
-//! Who decides the number of pods, on the whole reconcile: an autoscaler of others while it exists, and else the spec.
+//! Which source decides the number of pods, tested on the whole reconcile: a foreign autoscaler
+//! while it exists, otherwise the spec.
 
 use serde_json::{Value, json};
 
@@ -26,7 +27,7 @@ fn spec(replicas: i32) -> Value {
     json!({ "image": "danpung2/logpilot:1.2.0", "components": { "all": { "replicas": replicas } } })
 }
 
-/// The same with storage for one pod.
+/// The same spec with storage for one pod.
 fn on_one_pod(storage: &Value) -> Value {
     let mut spec = spec(1);
     spec["storage"] = storage.clone();
@@ -43,11 +44,11 @@ impl Scene {
     }
 
     async fn quiet(&mut self) {
-        self.0.quiet().await.expect("it comes to rest");
+        self.0.quiet().await.expect("it settles");
         assert_eq!(self.0.server().violations, [""; 0]);
     }
 
-    /// Somebody brings an autoscaler for the component.
+    /// Another client creates an autoscaler for the component.
     fn bring(&self, most: i32) {
         let body = json!({
             "metadata": { "name": "theirs", "namespace": NAMESPACE },
@@ -83,7 +84,7 @@ impl Scene {
         self.0.server().lists
     }
 
-    /// Objects and messages of the problems with this reason.
+    /// Returns objects and messages of the problems with this reason.
     fn told(&self, reason: &str) -> Vec<String> {
         let status = self.0.server().cr["status"].clone();
         let problems = status["problems"].as_array().cloned().unwrap_or_default();
@@ -95,7 +96,7 @@ impl Scene {
 }
 
 #[test]
-fn a_living_autoscaler_keeps_its_number() {
+fn an_existing_autoscaler_keeps_its_replicas() {
     run(async {
         let mut scene = Scene::new(&spec(2)).await;
         assert_eq!(scene.lists(), 0, "nothing is asked while the number is ours");
@@ -112,12 +113,12 @@ fn a_living_autoscaler_keeps_its_number() {
         assert_eq!(scene.told("ScaledBeyondStorage"), [""; 0]);
         let before = scene.lists();
         scene.quiet().await;
-        assert_eq!(scene.lists(), before, "what was found is believed for a while");
+        assert_eq!(scene.lists(), before, "a read is cached for a while");
     });
 }
 
 #[test]
-fn the_spec_decides_once_the_autoscaler_is_gone() {
+fn the_spec_decides_after_the_autoscaler_is_deleted() {
     for restarted in [false, true] {
         run(async {
             let mut scene = Scene::new(&spec(2)).await;
@@ -126,7 +127,7 @@ fn the_spec_decides_once_the_autoscaler_is_gone() {
             scene.quiet().await;
             scene.take_away();
             if restarted {
-                // Also where nobody changes the spec.
+                // Also while the spec does not change.
                 scene.0.restart();
                 scene.quiet().await;
                 assert_eq!(scene.replicas(), 2);
@@ -143,7 +144,7 @@ fn the_spec_decides_once_the_autoscaler_is_gone() {
                 before,
                 "nothing is left to ask or to write"
             );
-            // The next autoscaler is heard.
+            // The next autoscaler is followed.
             scene.bring(9);
             scene.scale(&autoscaler(), 5);
             scene.quiet().await;
@@ -153,7 +154,7 @@ fn the_spec_decides_once_the_autoscaler_is_gone() {
 }
 
 #[test]
-fn a_number_set_by_hand_is_reverted() {
+fn manually_set_replicas_are_reverted() {
     run(async {
         let mut scene = Scene::new(&spec(2)).await;
         for subresource in ["scale", ""] {
@@ -163,7 +164,7 @@ fn a_number_set_by_hand_is_reverted() {
             assert_eq!(scene.replicas(), 2, "{subresource}");
             assert_eq!(scene.0.server().writes, before + 1, "one write");
         }
-        // An autoscaler leaves zero alone, so that zero is not its wish.
+        // An autoscaler leaves zero replicas alone, so zero is not its decision.
         scene.bring(9);
         scene.scale(&("kubectl".into(), "Update", "scale"), 0);
         scene.quiet().await;
@@ -171,9 +172,9 @@ fn a_number_set_by_hand_is_reverted() {
     });
 }
 
-/// Every row of the storage table that allows one pod.
+/// Covers every row of the storage table that allows one pod.
 #[test]
-fn storage_for_one_pod_runs_one_pod() {
+fn single_pod_storage_runs_one_pod() {
     let rows = [
         (json!({ "backend": "File" }), "File storage"),
         (json!({ "backend": "File", "volume": { "accessMode": "ReadWriteMany" } }), "File storage"),
@@ -194,7 +195,7 @@ fn storage_for_one_pod_runs_one_pod() {
                 "{only}"
             );
             assert!(only.contains("5 pods") && only.contains(words), "{only}");
-            // Named until it is gone, and then no longer.
+            // The autoscaler is reported until it is deleted.
             scene.take_away();
             let mut other = on_one_pod(&storage);
             other["commonAnnotations"] = json!({ "note": "x" });
@@ -205,7 +206,7 @@ fn storage_for_one_pod_runs_one_pod() {
 }
 
 #[test]
-fn an_accepted_risk_is_scaled_as_others_wish() {
+fn an_accepted_risk_permits_foreign_scaling() {
     run(async {
         let risk = json!({ "backend": "File", "allowUnsafe": ["FileStorageSharedByPods"] });
         let mut scene = Scene::new(&on_one_pod(&risk)).await;
@@ -216,7 +217,7 @@ fn an_accepted_risk_is_scaled_as_others_wish() {
     });
 }
 
-/// The one autoscaler that fits the storage keeps its number too.
+/// An autoscaler that fits the storage keeps its number too.
 #[test]
 fn an_autoscaler_within_the_storage_is_no_problem() {
     run(async {
@@ -228,9 +229,9 @@ fn an_autoscaler_within_the_storage_is_no_problem() {
     });
 }
 
-/// By hand, and of a component that an autoscaler of ours scales.
+/// Scaling by hand, including a component that the operator's own autoscaler scales.
 #[test]
-fn whoever_scales_past_the_storage_is_reverted() {
+fn scaling_beyond_the_storage_is_reverted() {
     let own = json!({ "image": "danpung2/logpilot:1.2.0", "storage": { "backend": "File" },
         "components": { "all": { "autoscaling": { "maxReplicas": 1 } } } });
     for spec in [on_one_pod(&json!({ "backend": "File" })), own] {

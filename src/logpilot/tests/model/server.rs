@@ -1,4 +1,4 @@
-//! An API server in memory, and monitors of what may never be asked of it.
+//! An in-memory API server, with monitors for requests that must never be sent.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -32,20 +32,20 @@ pub fn somebody() -> Manager {
     ("kubectl-edit".into(), "Update", "")
 }
 
-/// What happens to a write.
+/// The fate of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Not carried out.
+    /// The write is not carried out.
     Refused(u16),
-    /// Carried out, and the answer lost.
+    /// The write is carried out and the response is lost.
     Lost,
-    /// The operator dies before it is sent.
+    /// The operator crashes before the write is sent.
     DeadBefore,
-    /// Carried out, and the operator does not live to see the answer.
+    /// The write is carried out, and the operator crashes before it receives the response.
     DeadAfter,
 }
 
-/// What a watch has to say: the object before and after.
+/// A watch event: the object before and after.
 pub type Event = (&'static Kind, Option<Value>, Option<Value>);
 
 #[derive(Default)]
@@ -55,16 +55,16 @@ pub struct Server {
     pub cr: Value,
     pub events: VecDeque<Event>,
     pub version: u64,
-    /// Writes of children that were carried out.
+    /// The number of writes to objects that were carried out.
     pub writes: usize,
-    /// Strikes the write after so many others.
+    /// The fault that hits the write after this many others.
     pub fault: Option<(usize, Fault)>,
     pub dead: bool,
-    /// Lists beside those of the watches.
+    /// The number of lists, not counting those of the watches.
     pub lists: usize,
     /// The newest plan.
     pub planned: BTreeSet<Id>,
-    /// What each of its objects depends on.
+    /// The dependencies of each planned object.
     pub depends: BTreeMap<Id, Vec<Id>>,
     pub violations: Vec<String>,
     pub log: Vec<String>,
@@ -96,7 +96,7 @@ impl Server {
         self.version
     }
 
-    /// Puts an object, or takes it away, and tells the watches.
+    /// Stores or deletes an object and notifies the watches.
     pub fn store(&mut self, kind: &'static Kind, key: Key, stored: Option<Stored>) -> Value {
         let id = (kind.plural, key);
         let old = self.objects.get(&id).map(|old| old.body.clone());
@@ -129,14 +129,15 @@ impl Server {
         new.unwrap_or(Value::Null)
     }
 
-    /// What somebody else does to an object that is there.
+    /// A change that another client makes to an existing object.
     pub fn change(&mut self, id: &Id, manager: &Manager, change: impl FnOnce(&mut Value)) {
         let Some(mut stored) = self.objects.get(id).cloned() else { return };
         stored.update(manager, change);
         self.store(kind(id.0), id.1.clone(), Some(stored));
     }
 
-    /// Deployment controller, Job controller and kubelet, and the garbage collector, who are done at once.
+    /// The Deployment controller, the Job controller, the kubelet and the garbage collector, all of
+    /// which finish immediately.
     pub fn controllers(&mut self) {
         let all: Vec<(Id, Value)> =
             self.objects.iter().map(|(id, it)| (id.clone(), it.body.clone())).collect();
@@ -209,7 +210,7 @@ impl Server {
 
     fn carry_out(&mut self, call: &Call) -> Answer {
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
-        // `api/v1` or `apis/group/version` in front.
+        // The path starts with `api/v1` or `apis/group/version`.
         let rest = if path[0] == "api" { &path[2..] } else { &path[3..] };
         if rest[0] == "logpilotclusters" {
             return self.status(call);
@@ -276,7 +277,7 @@ impl Server {
                 return conflict("Precondition failed: UID in precondition: x, UID in object meta: y");
             }
             Some(found) if !self.ours(kind, found) => {
-                self.violations.push(format!("wrote over somebody else's {} {key}", kind.kind));
+                self.violations.push(format!("overwrote the foreign {} {key}", kind.kind));
             }
             Some(_) if uid.is_none() => {
                 self.violations.push(format!("wrote {} {key} without saying which", kind.kind));
@@ -313,10 +314,10 @@ impl Server {
         };
         let shrinks = before.as_ref().is_some_and(|before| size(&stored.body) < size(&before.body));
         if immutable || shrinks && kind.kind == "PersistentVolumeClaim" {
-            self.violations.push(format!("changed what cannot be changed of {} {key}", kind.kind));
+            self.violations.push(format!("changed an immutable field of {} {key}", kind.kind));
             return Answer::Refusal(422, "Invalid", "field is immutable".into());
         }
-        // A write that changes nothing is none, and has no event.
+        // A write that changes nothing does not count and causes no event.
         if let Some(before) = before.filter(|it| it.body == stored.body && it.owners == stored.owners) {
             self.log.push(format!("needless: {} {key}", kind.kind));
             self.writes += 1;
@@ -338,7 +339,7 @@ impl Server {
             say("it is kept");
         }
         if found.body["metadata"]["ownerReferences"][0]["uid"] != self.cr["metadata"]["uid"] {
-            say("it is somebody else's");
+            say("it is foreign");
         }
         let behind = self.depends_on_others(&(kind.plural, key.clone()));
         if self.planned.contains(&(kind.plural, key.clone())) && !behind {
@@ -349,19 +350,19 @@ impl Server {
         Answer::Object(json!({}))
     }
 
-    /// Whether something that an object depends on is somebody else's.
+    /// Returns whether an object that this one depends on is foreign.
     pub fn depends_on_others(&self, id: &Id) -> bool {
         let foreign = |target: &Id| self.objects.get(target).is_some_and(|it| !self.ours(kind(target.0), it));
         self.depends.get(id).is_some_and(|targets| targets.iter().any(foreign))
     }
 
-    /// Made by the operator for this resource, as far as anybody can see.
+    /// Returns whether the operator created the object for this resource, as far as the object shows.
     fn ours(&self, kind: &Kind, found: &Stored) -> bool {
         let controller = &found.body["metadata"]["ownerReferences"][0]["uid"];
         *controller == self.cr["metadata"]["uid"]
             || (kind.management == Management::Retained || found.owners.contains_key(&us()))
                 && found.body["metadata"]["labels"][MANAGED_BY_LABEL] == FIELD_MANAGER
-            // Stripped of its labels, and known all the same.
+            // The object lost its labels and is still recognized.
             || controller.is_null() && found.owners.contains_key(&us())
     }
 
@@ -415,7 +416,7 @@ async fn call(request: Request<Body>) -> Call {
     }
 }
 
-/// A client of the server. Needs the runtime that it is called on.
+/// Returns a client of the server. It must be called within a runtime.
 pub fn client(server: &Arc<Mutex<Server>>) -> kube::Client {
     let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
     let server = Arc::clone(server);

@@ -1,4 +1,5 @@
-//! An operator on the API server in memory, stepped by hand: its watches say what a test lets them say.
+//! An operator on the in-memory API server, stepped by hand: its watches deliver only what a test
+//! lets them deliver.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,19 +49,20 @@ struct Operator {
 pub struct World {
     server: Arc<Mutex<Server>>,
     operator: Operator,
-    /// In which order objects are planned.
+    /// The seed of the order in which objects are planned.
     order: u64,
-    /// Whether the operator has reconciled: losses are remembered from then on.
+    /// Whether the operator has reconciled: from then on it remembers lost objects.
     began: bool,
-    /// Objects without our label when an operator began: none of its watches tells of them. While they are planned they are
-    /// found by their names; afterwards it is the garbage collector that takes them, with their resource.
+    /// Objects that lacked the operator's label when an operator started. None of its watches
+    /// reports them. While they are planned, they are found by name; afterwards the garbage
+    /// collector deletes them together with their resource.
     unseen: BTreeSet<Id>,
-    /// Names that somebody else has.
+    /// Names that belong to foreign objects.
     taken: BTreeSet<Id>,
 }
 
 impl World {
-    /// A resource that was just made, and what its user put beside it.
+    /// A new resource, together with the objects its user created for it.
     pub fn new(spec: &Value, schema: &Value, order: u64) -> Self {
         let cr = json!({
             "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster", "spec": spec, "status": {},
@@ -91,7 +93,7 @@ impl World {
         }
     }
 
-    /// Another process, which sees everything as it is now.
+    /// Starts another process, which sees the current state of everything.
     pub fn restart(&mut self) {
         let mut server = self.server();
         server.dead = false;
@@ -105,7 +107,7 @@ impl World {
         self.operator = Operator::start(&self.server, self.order);
     }
 
-    /// The next so many events arrive.
+    /// Delivers at most this many events.
     pub fn deliver(&self, most: usize) {
         for _ in 0..most {
             let Some((kind, old, new)) = self.server().events.pop_front() else { return };
@@ -136,7 +138,8 @@ impl World {
         }
     }
 
-    /// Everybody does what there is to do, until a round writes nothing; answers how many did.
+    /// Runs the controllers and the operator until a round writes nothing. Returns the number of
+    /// rounds that did.
     pub async fn quiet(&mut self) -> Result<usize, String> {
         for round in 0..12 {
             self.server().controllers();
@@ -153,7 +156,8 @@ impl World {
         Err(format!("it does not come to rest: {log:?}"))
     }
 
-    /// What we own of each object that should exist, without what differs by chance.
+    /// Returns the fields that the operator owns of each object that should exist, without those
+    /// that differ by chance.
     pub fn ours(&self) -> BTreeMap<Id, Leaves> {
         let server = self.server();
         let scaled = |name: &str| {
@@ -176,20 +180,20 @@ impl World {
             .collect()
     }
 
-    /// What an operator may leave though it is not planned.
+    /// Returns whether the operator may leave the object although it is not planned.
     pub fn may_stay(&self, id: &Id) -> bool {
         self.unseen.contains(id)
             || matches!(kind(id.0).management, Management::Retained | Management::CreateOnly)
     }
 
-    /// Objects that somebody may change or delete without harm to data.
+    /// Returns the objects that another client may change or delete without harm to data.
     pub fn victims(&self) -> Vec<Id> {
         let server = self.server();
         let owned = server.objects.iter().filter(|(_, it)| it.owners.contains_key(&us()));
         owned.map(|(id, _)| id.clone()).filter(|id| kind(id.0).management == Management::Managed).collect()
     }
 
-    /// Puts an object of somebody else in the place of one of ours.
+    /// Replaces one of the operator's objects with a foreign one.
     pub fn take(&mut self, id: &Id) {
         self.delete(id);
         let mut stored = Stored::default();
@@ -200,14 +204,14 @@ impl World {
         self.taken.insert(id.clone());
     }
 
-    /// What was taken is free again.
+    /// Frees the names that foreign objects took.
     pub fn release(&mut self) {
         for id in std::mem::take(&mut self.taken) {
             self.delete(&id);
         }
     }
 
-    /// What runs goes on as it was begun, and everything else leaves what is not ours alone.
+    /// Checks that a running restore continues and that everything else leaves foreign objects alone.
     pub fn nothing_acts_on_others(&self) -> Result<(), String> {
         let server = self.server();
         let acts = |id: &Id| {
@@ -218,14 +222,14 @@ impl World {
             !runs && known && server.depends_on_others(id)
         };
         let acting: Vec<&Id> = server.depends.keys().filter(|id| acts(id)).collect();
-        if acting.is_empty() { Ok(()) } else { Err(format!("they act on what is not ours: {acting:?}")) }
+        if acting.is_empty() { Ok(()) } else { Err(format!("they act on foreign objects: {acting:?}")) }
     }
 
     pub fn delete(&self, id: &Id) {
         self.server().store(kind(id.0), id.1.clone(), None);
     }
 
-    /// Somebody changes one of our values, drops one, or adds to what is there.
+    /// Another client changes one of the operator's values, drops one, or adds to the object.
     pub fn edit(&mut self, id: &Id, which: usize, how: Edit) {
         if matches!(how, Edit::Strip) && !self.began {
             self.unseen.insert(id.clone());
@@ -235,7 +239,7 @@ impl World {
         let leaves: Vec<_> = stored
             .owned(&us())
             .into_iter()
-            // Others cannot be changed, or are not to be by anybody in their senses.
+            // The remaining fields cannot be changed, or nobody would reasonably change them.
             .filter(|(path, value)| {
                 let fixed = ["f:selector", "f:ownerReferences", "f:immutable", "f:data", "f:kind"];
                 !path.iter().any(|step| fixed.contains(&step.as_str())) && !value.is_null()
@@ -267,7 +271,7 @@ pub enum Edit {
     Strip,
 }
 
-/// The value at a path of plain fields and items.
+/// Returns the value at a path of plain fields and items.
 fn at<'a>(value: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
     let Some((first, rest)) = path.split_first() else { return Some(value) };
     let below = match first.split_at_checked(2)? {
@@ -310,7 +314,7 @@ impl Operator {
     }
 }
 
-/// The product's, whose plan the server is told, and in another order.
+/// The production planner, whose plan is passed to the server, with another order of objects.
 fn planner(server: Arc<Mutex<Server>>, order: u64) -> Planner {
     Arc::new(move |cluster, facts| {
         let made = plan::plan(&cluster, &facts);
@@ -340,7 +344,7 @@ fn shuffled(mut plan: Plan, order: u64) -> Plan {
     plan
 }
 
-/// What users put beside a resource, so that what it refers to is there.
+/// Creates the objects that a resource refers to.
 pub fn beside(world: &World, namespaces: &[&str]) {
     let mut server = world.server();
     for namespace in namespaces {

@@ -1,14 +1,21 @@
-//! What a patch may not do to an object that is no pod, by the rules of the fields that say the same. Pure.
+//! Checks of patched objects other than pods, by the rules of the corresponding fields of the spec.
+//! Pure.
 
 use serde_json::Value;
 
-use super::{super::exposure, Found, new_ones};
-use crate::logpilot::{defaults::MANAGEMENT, json::list};
+use super::super::exposure;
+use crate::{
+    logpilot::defaults::MANAGEMENT,
+    workload::{
+        json::list,
+        patch::{Found, new_ones},
+    },
+};
 
-/// As Kubernetes has it where a Deployment says nothing.
+/// The default of Kubernetes for a Deployment.
 const PROGRESS_DEADLINE_SECONDS: i64 = 600;
 
-/// Everything that is wrong with a patched object, by path below it.
+/// Returns all violations of a patched object, by path below it.
 pub(super) fn violations(kind: &str, old: &Value, new: &Value) -> Found {
     match kind {
         "Deployment" => new_ones(&rollout(old), rollout(new)),
@@ -27,7 +34,7 @@ fn rollout(body: &Value) -> Found {
     let mut found = Found::new();
     let ready = number("minReadySeconds").unwrap_or_default();
     let deadline = number("progressDeadlineSeconds").unwrap_or(PROGRESS_DEADLINE_SECONDS);
-    // A deadline of its own fault is named below.
+    // A deadline that is invalid by itself is reported below.
     if ready >= deadline && deadline > 0 {
         let why = format!("must be greater than `minReadySeconds` ({ready}); the default is 600");
         found.push(("spec.progressDeadlineSeconds".to_owned(), why));
@@ -44,20 +51,21 @@ fn rollout(body: &Value) -> Found {
     found
 }
 
-/// Health and metrics ask for no key, so that their port stays inside of the cluster.
+/// Health and metrics require no API key, so their port must stay inside the Kubernetes cluster.
 fn management_outside(body: &Value) -> Found {
     let type_ = body.pointer("/spec/type").and_then(Value::as_str).unwrap_or_default();
-    // Inside of the cluster it has a port of its own. Under another number, rules for clients from outside could name it.
+    // Inside the Kubernetes cluster it has a separate port. Under another number, rules for
+    // external clients could name it.
     let own = |port: &Value| type_ == "ClusterIP" && port.get("port").is_some_and(is_management);
     let ports = body.get("spec").into_iter().flat_map(|spec| list(spec, "ports")).enumerate();
     ports
         .filter(|(_, port)| {
-            // What says no target has the port itself for one.
+            // A port without a target port targets its own number.
             port.get("targetPort").or_else(|| port.get("port")).is_some_and(is_management) && !own(port)
         })
         .map(|(index, _)| {
             let why = format!(
-                "may not lead to the port '{}' in a Service of type {type_}: health and metrics ask for no API key",
+                "may not target the port '{}' in a Service of type {type_}: health and metrics require no API key",
                 MANAGEMENT.name
             );
             (format!("spec.ports[{index}].targetPort"), why)
@@ -69,7 +77,8 @@ fn is_management(port: &Value) -> bool {
     *port == MANAGEMENT.name || *port == MANAGEMENT.number
 }
 
-const NO_WAY_TO_MANAGEMENT: &str = "may not be the port of health and metrics, which ask for no API key: clients from outside could read them";
+const NO_WAY_TO_MANAGEMENT: &str =
+    "may not be the port of health and metrics, which require no API key: external clients could read them";
 
 fn ingress_backends(body: &Value) -> Found {
     let rules = body.get("spec").into_iter().flat_map(|spec| list(spec, "rules")).enumerate();
@@ -103,7 +112,7 @@ fn route_backends(body: &Value) -> Found {
         .collect()
 }
 
-/// A peer that is every address or every namespace.
+/// Returns `true` if a peer is all addresses or all namespaces.
 fn is_everyone(peer: &Value) -> bool {
     let block = peer.get("ipBlock").is_some_and(|block| {
         let cidr = block.get("cidr").and_then(Value::as_str).unwrap_or_default();
@@ -116,7 +125,7 @@ fn is_everyone(peer: &Value) -> bool {
             && (peer.get("podSelector").is_none() || selects_all("podSelector"))
 }
 
-/// Rules that let everybody in, to the port of health and metrics too.
+/// Finds rules that allow all clients, including to the port of health and metrics.
 fn management_open(body: &Value) -> Found {
     let empty = |rule: &Value, field: &str| list(rule, field).next().is_none();
     let number = |port: &Value, field: &str| port.get(field).and_then(Value::as_i64);
@@ -134,7 +143,7 @@ fn management_open(body: &Value) -> Found {
         })
         .map(|(index, _)| {
             let why = format!(
-                "must name its peers, or ports other than '{}': health and metrics ask for no API key; use `networkPolicy.monitoring`",
+                "must name its peers, or ports other than '{}': health and metrics require no API key; use `networkPolicy.monitoring`",
                 MANAGEMENT.name
             );
             (format!("spec.ingress[{index}].from"), why)
@@ -142,7 +151,7 @@ fn management_open(body: &Value) -> Found {
         .collect()
 }
 
-/// What the rules of an Ingress would refuse.
+/// Returns what the rules of an Ingress would reject.
 fn ingress(old: &Value, new: &Value) -> Found {
     let mut found = Found::new();
     let annotations =
@@ -158,24 +167,24 @@ fn ingress(old: &Value, new: &Value) -> Found {
     let mut texts = Vec::new();
     texts_of(new.pointer("/spec").unwrap_or(&Value::Null), &mut texts);
     if texts.into_iter().any(exposure::ends_its_place) {
-        let why = "must have no text with spaces, quotes or any of {};#: it ends up in the ingress controller's configuration";
+        let why = "must not contain spaces, quotes or any of {};#: the value becomes part of the ingress controller's configuration";
         found.push(("spec".to_owned(), why.to_owned()));
     }
     let known: Vec<&str> = hosts(old).collect();
     for (index, host) in hosts(new).enumerate().filter(|(_, host)| !known.contains(host)) {
         let why = format!(
-            "'{host}' is no host of `exposure.ingress.rules`: hosts are compared with those of other resources; add it there"
+            "'{host}' is not a host of `exposure.ingress.rules`: the operator compares hosts with those of other resources; add it there"
         );
         found.push((format!("spec.rules[{index}].host"), why));
     }
     if new.pointer("/spec/defaultBackend").is_some_and(|backend| !backend.is_null()) {
-        let why = "may not be patched: it would answer for every host; use a rule without `host` in `exposure.ingress.rules`";
+        let why = "may not be patched: it would serve all hosts; use a rule without `host` in `exposure.ingress.rules`";
         found.push(("spec.defaultBackend".to_owned(), why.to_owned()));
     }
     found
 }
 
-/// The host of each rule; empty for one that answers for all that nobody names.
+/// Returns the host of each rule. It is empty for a rule that matches all hosts without a rule.
 fn hosts(body: &Value) -> impl Iterator<Item = &str> {
     let rules = body.get("spec").into_iter().flat_map(|spec| list(spec, "rules"));
     rules.map(|rule| rule.get("host").and_then(Value::as_str).unwrap_or_default())
@@ -190,7 +199,7 @@ fn texts_of<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     }
 }
 
-/// The endpoint that alerts and dashboards are made for.
+/// Checks the endpoint that alerts and dashboards depend on.
 fn endpoints(field: &str, old: &Value, new: &Value) -> Found {
     let of = |body: &Value| -> Vec<Value> {
         body.get("spec").into_iter().flat_map(|spec| list(spec, field)).cloned().collect()
@@ -208,7 +217,7 @@ fn endpoints(field: &str, old: &Value, new: &Value) -> Found {
         .filter(|planned| !kept(planned))
         .map(|_| {
             let why = format!(
-                "must keep the port, path, interval and time-out of the endpoint: alerts follow them; use `monitoring.{monitor}`"
+                "must keep the port, path, interval and timeout of the endpoint, because alerts depend on them; use `monitoring.{monitor}`"
             );
             (format!("spec.{field}"), why)
         })

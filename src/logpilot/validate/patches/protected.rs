@@ -1,16 +1,23 @@
-//! What no patch may mention: what keeps the cluster together, and what a field of the spec decides.
+//! Paths that no patch may change: what the operator depends on, and what a field of the spec
+//! controls.
 
-use serde_json::{Map, Value};
+use crate::{
+    logpilot::labels,
+    workload::patch::protected::{Protection, Row},
+};
 
-use super::super::Violations;
-use crate::logpilot::{labels, patches::DIRECTIVE};
+pub(super) const PROTECTION: Protection = Protection {
+    rows: PROTECTED,
+    label: |key| labels::is_reserved(key) || key.starts_with("pod-security.kubernetes.io/"),
+    annotation: |key| key.starts_with("logpilot.io/") || key.starts_with("argocd.argoproj.io/"),
+};
 
-/// Kind (none: every kind), path, and what to do instead.
-const PROTECTED: &[(Option<&str>, &[&str], &str)] = &[
-    (None, &["apiVersion"], "says which object it is"),
-    (None, &["kind"], "says which object it is"),
+/// Kind (`None`: all kinds), path, and what to do instead.
+const PROTECTED: &[Row] = &[
+    (None, &["apiVersion"], "identifies the object"),
+    (None, &["kind"], "identifies the object"),
     (None, &["status"], "is written by Kubernetes"),
-    (None, &["spec", "selector"], "is frozen: the objects that it selects would be lost"),
+    (None, &["spec", "selector"], "is immutable: the operator would lose the objects that it selects"),
     (
         Some("Deployment"),
         &["spec", "replicas"],
@@ -37,17 +44,21 @@ const PROTECTED: &[(Option<&str>, &[&str], &str)] = &[
     (
         Some("CronJob"),
         &["spec", "concurrencyPolicy"],
-        "keeps two backups from pruning at once; it has to stay as it is",
+        "prevents two backups from pruning at the same time and must not change",
     ),
     (Some("Service"), &["spec", "clusterIP"], "cannot be changed"),
     (Some("Service"), &["spec", "clusterIPs"], "cannot be changed"),
     (
         Some("Service"),
         &["spec", "externalIPs"],
-        "lets a Service take the traffic of others; use `loadBalancer`",
+        "allows a Service to receive traffic of other addresses; use `loadBalancer`",
     ),
-    (Some("Service"), &["spec", "externalName"], "sends clients elsewhere"),
-    (Some("HorizontalPodAutoscaler"), &["spec", "scaleTargetRef"], "is what the autoscaler is for"),
+    (Some("Service"), &["spec", "externalName"], "redirects clients to another host"),
+    (
+        Some("HorizontalPodAutoscaler"),
+        &["spec", "scaleTargetRef"],
+        "identifies the Deployment that the autoscaler scales",
+    ),
     (
         Some("HorizontalPodAutoscaler"),
         &["spec", "minReplicas"],
@@ -58,7 +69,11 @@ const PROTECTED: &[(Option<&str>, &[&str], &str)] = &[
         &["spec", "maxReplicas"],
         "is checked against the storage; use `autoscaling.maxReplicas`",
     ),
-    (Some("NetworkPolicy"), &["spec", "podSelector"], "is frozen: the pods that it selects would be open"),
+    (
+        Some("NetworkPolicy"),
+        &["spec", "podSelector"],
+        "is immutable: the pods that it selects would lose their protection",
+    ),
     (
         Some("NetworkPolicy"),
         &["spec", "policyTypes"],
@@ -94,19 +109,27 @@ const PROTECTED: &[(Option<&str>, &[&str], &str)] = &[
         &["spec", "hostnames"],
         "is compared with the routes of other resources; use `exposure.gateway.rules`",
     ),
-    (Some("LimitRange"), &["spec", "limits"], "decides what pods have to state; use `limits.defaults`"),
-    (Some("ResourceQuota"), &["spec", "hard"], "decides what pods have to state; use `limits.quota`"),
-    (Some("Job"), &["spec", "parallelism"], "has to stay as it is: one pod works on the data"),
-    (Some("Job"), &["spec", "completions"], "has to stay as it is: the work is done once"),
+    (
+        Some("LimitRange"),
+        &["spec", "limits"],
+        "determines which resources pods must set; use `limits.defaults`",
+    ),
+    (
+        Some("ResourceQuota"),
+        &["spec", "hard"],
+        "determines which resources pods must set; use `limits.quota`",
+    ),
+    (Some("Job"), &["spec", "parallelism"], "must not change, because only one pod may access the data"),
+    (Some("Job"), &["spec", "completions"], "must not change, because the work is done once"),
     (
         Some("CronJob"),
         &["spec", "jobTemplate", "spec", "parallelism"],
-        "has to stay as it is: one pod works on the backups",
+        "must not change, because only one pod may access the backups",
     ),
     (
         Some("CronJob"),
         &["spec", "jobTemplate", "spec", "completions"],
-        "has to stay as it is: the work is done once",
+        "must not change, because the work is done once",
     ),
     (
         Some("PersistentVolumeClaim"),
@@ -128,87 +151,3 @@ const PROTECTED: &[(Option<&str>, &[&str], &str)] = &[
     (Some("ConfigMap"), &["binaryData"], "is named by its hash; use `config.overlay`"),
     (Some("ConfigMap"), &["immutable"], "is named by its hash; use `config.overlay`"),
 ];
-
-/// Where the metadata of pods and Jobs stands, beside an object's own.
-fn templates(kind: &str) -> &'static [&'static [&'static str]] {
-    match kind {
-        "Deployment" | "Job" => &[&["spec", "template"]],
-        "CronJob" => &[&["spec", "jobTemplate"], &["spec", "jobTemplate", "spec", "template"]],
-        _ => &[],
-    }
-}
-
-/// `changes`: what is patched of an object of this kind; a leaf that is no mapping stands for all of it.
-pub(super) fn check(kind: &str, changes: &Map<String, Value>, at: &str, violations: &mut Violations) {
-    let gone = |value: &Value| fields(value).is_none();
-    if changes.contains_key(DIRECTIVE) || changes.get("spec").is_some_and(gone) {
-        violations.add(format!("{at}.spec"), "may not be removed or replaced as a whole");
-        return;
-    }
-    for template in templates(kind) {
-        let below = template.iter().try_fold(changes, |below, step| below.get(*step).and_then(fields));
-        let at = format!("{at}.{}", template.join("."));
-        match below {
-            Some(below) => metadata(below, &at, violations),
-            None if mentions(changes, template) => {
-                violations.add(at, "may not be removed or replaced as a whole");
-                return;
-            }
-            None => {}
-        }
-    }
-    for (of, path, why) in PROTECTED {
-        if of.is_none_or(|of| of == kind) && mentions(changes, path) {
-            violations.add(format!("{at}.{}", path.join(".")), format!("may not be patched: it {why}"));
-        }
-    }
-    metadata(changes, at, violations);
-}
-
-/// Labels and annotations that are not ours may change, and nothing else.
-fn metadata(object: &Map<String, Value>, at: &str, violations: &mut Violations) {
-    let Some(given) = object.get("metadata") else { return };
-    let at = format!("{at}.metadata");
-    let Some(given) = fields(given) else {
-        violations.add(at, "may not be removed or replaced");
-        return;
-    };
-    for (name, value) in given {
-        let reserved: fn(&str) -> bool = match name.as_str() {
-            "labels" => |key| labels::is_reserved(key) || key.starts_with("pod-security.kubernetes.io/"),
-            "annotations" => |key| key.starts_with("logpilot.io/") || key.starts_with("argocd.argoproj.io/"),
-            _ => {
-                violations.add(
-                    format!("{at}.{name}"),
-                    "may not be patched: only `labels` and `annotations` of metadata may",
-                );
-                continue;
-            }
-        };
-        let Some(pairs) = fields(value) else {
-            violations.add(format!("{at}.{name}"), "may not be removed or replaced: some are the operator's");
-            continue;
-        };
-        for key in pairs.keys().filter(|key| reserved(key)) {
-            violations.add(format!("{at}.{name}.{key}"), "may not be patched: it is the operator's");
-        }
-    }
-}
-
-/// The fields of an object that is merged; none where it is removed or replaced as a whole.
-fn fields(value: &Value) -> Option<&Map<String, Value>> {
-    value.as_object().filter(|fields| !fields.contains_key(DIRECTIVE))
-}
-
-/// Whether a patch changes what stands at `path`, by itself or with all that is around it.
-fn mentions(changes: &Map<String, Value>, path: &[&str]) -> bool {
-    let Some((first, rest)) = path.split_first() else { return true };
-    if changes.contains_key(DIRECTIVE) {
-        return true;
-    }
-    match changes.get(*first) {
-        None => false,
-        Some(Value::Object(below)) => mentions(below, rest),
-        Some(_) => true,
-    }
-}

@@ -1,4 +1,4 @@
-//! The table of bad inputs, and what the program itself says of them.
+//! The table of bad inputs, and the program's own verdict on them.
 
 pub mod offline;
 pub mod table;

@@ -1,13 +1,14 @@
-//! What the API server does with an object, done here, by the program's own judge (`plan` uses the same).
+//! The API server's validation of an object, done offline by the program's own judge (`plan` uses
+//! the same).
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "JSON that is not there reads as null")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "absent JSON reads as null")]
 
 use logpilot_operator::{manifest::plain_path, verdict};
 use serde_json::Value;
 
 use super::table::Layer;
 
-/// Why an object is refused.
+/// The reason why an object is refused.
 #[derive(Debug)]
 pub struct Refusal {
     pub layer: Layer,
@@ -17,13 +18,13 @@ pub struct Refusal {
     pub rule: Option<String>,
 }
 
-/// The schema of the definition to install.
+/// The schema of the CRD to install.
 fn schema() -> Value {
     let crd = serde_json::to_value(logpilot_operator::api::crd()).expect("the definition is JSON");
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
 }
 
-/// The definition, ready to judge objects.
+/// The compiled CRD, which judges objects.
 pub struct Judge(verdict::Judge);
 
 impl Judge {
@@ -31,7 +32,7 @@ impl Judge {
         Self(verdict::Judge::new())
     }
 
-    /// Everything that the API server would say against `object`.
+    /// Returns every objection of the API server to `object`.
     pub fn refusals(&self, object: &Value, existing: Option<&Value>) -> Vec<Refusal> {
         let of = |it: verdict::Refusal| Refusal {
             layer: match it.layer {
@@ -47,13 +48,13 @@ impl Judge {
         self.0.refusals(object, existing).into_iter().map(of).collect()
     }
 
-    /// The object as it is stored: without what is `null` and may not be.
+    /// Returns the object as it is stored: without `null` values that may not be null.
     pub fn stored(&self, object: &Value) -> Value {
         self.0.stored(object)
     }
 }
 
-/// A rule, and where its refusals point; `*` stands for any key or index.
+/// A rule and the path of its refusals; `*` stands for any key or index.
 #[derive(Debug)]
 pub struct Place {
     pub path: String,
@@ -69,7 +70,7 @@ impl Place {
     }
 }
 
-/// Every rule at every place where it stands.
+/// Returns every rule at every place where it stands.
 pub fn places() -> Vec<Place> {
     let mut found = Vec::new();
     collect(&schema(), "", &mut found);

@@ -1,14 +1,14 @@
-//! The table of inputs: what must be refused and what must not, with the objects they stand for.
+//! The table of inputs that must or must not be refused, with their objects.
 //!
-//! Used twice: by `bad_input.rs` against the generated schema without a server, and by `online.rs`
-//! against a real API server.
+//! It is used twice: by `bad_input.rs` against the generated schema without a server, and by
+//! `online.rs` against a real API server.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test stops where its table is broken")]
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Who refuses an input.
+/// The layer that refuses an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub enum Layer {
     /// Types, bounds, enums, patterns and list keys.
@@ -19,7 +19,7 @@ pub enum Layer {
     Strict,
     /// The API server accepts it; the operator reports it.
     Operator,
-    /// Nobody: the input is good.
+    /// No layer: the input is good.
     Valid,
 }
 
@@ -28,19 +28,19 @@ pub enum Layer {
 pub struct Row {
     /// `B..` from the catalogue of bad inputs, `N..` a rule of the design beyond it, `V..` a good input.
     pub id: String,
-    /// The input in words.
+    /// The description of the input.
     pub what: String,
     #[serde(default = "valid")]
     pub layer: Layer,
-    /// Where the message must point, as the API server writes it.
+    /// The path in the message, as the API server writes it.
     #[serde(default)]
     pub path: String,
-    /// All of these must be in the message.
+    /// Words that must all occur in the message.
     #[serde(default)]
     pub words: Vec<String>,
-    /// Laid over the base.
+    /// Merged over the base.
     input: Value,
-    /// Laid over the base: the object that is there before, for rules about changes.
+    /// Merged over the base: the existing object, for rules about changes.
     before: Option<Value>,
 }
 
@@ -49,16 +49,16 @@ fn valid() -> Layer {
 }
 
 impl Row {
-    /// Every row's object where the row does not name it; against a server each has its own.
+    /// The name in every row that does not set one; against a server each row has its own.
     #[allow(dead_code, reason = "only one of the two suites needs it")]
     pub const NAME: &str = "logpilot";
 
-    /// The object to apply; `name` is used where the row does not bring its own.
+    /// Returns the object to apply; `name` is used if the row does not set one.
     pub fn object(&self, name: &str) -> Value {
         over_base(&self.input, name)
     }
 
-    /// The object that is there already.
+    /// Returns the existing object.
     pub fn existing(&self, name: &str) -> Option<Value> {
         self.before.as_ref().map(|patch| over_base(patch, name))
     }
@@ -68,7 +68,7 @@ impl Row {
     }
 }
 
-/// Every bad input.
+/// Returns every bad input.
 pub fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> =
         serde_yaml::from_str(include_str!("rows.yaml")).expect("rows.yaml is a list of rows");
@@ -77,7 +77,7 @@ pub fn rows() -> Vec<Row> {
     rows
 }
 
-/// Inputs that must not be refused, the examples included.
+/// Returns inputs that must not be refused, including the examples.
 pub fn valid_rows() -> Vec<Row> {
     let mut rows: Vec<Row> =
         serde_yaml::from_str(include_str!("valid.yaml")).expect("valid.yaml is a list of rows");
@@ -85,7 +85,7 @@ pub fn valid_rows() -> Vec<Row> {
     rows
 }
 
-/// The files under examples/, one row for each cluster in them.
+/// Returns the files under examples/, one row for each resource in them.
 fn examples() -> Vec<Row> {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
     let mut rows = Vec::new();
@@ -107,7 +107,7 @@ fn examples() -> Vec<Row> {
     rows
 }
 
-/// Inputs that are too long to be written down.
+/// Returns inputs that are too long to write down.
 fn large() -> Vec<Row> {
     let env: Vec<Value> = (0..5000).map(|n| json!({ "name": format!("V{n}"), "value": "x" })).collect();
     let overlay: serde_json::Map<String, Value> = (0..65).map(|n| (format!("k{n}"), json!(n))).collect();
@@ -148,14 +148,14 @@ fn large() -> Vec<Row> {
     ]
 }
 
-/// Texts that break out of where they are put.
+/// Texts that escape from the context they are put into.
 #[derive(Deserialize)]
 struct Payloads {
     nginx: Vec<String>,
     shell: Vec<String>,
 }
 
-/// A field of the Ingress: where it is, and the spec with a text in it.
+/// A field of the Ingress: its path, and the spec with a text in it.
 type Field = (&'static str, Layer, fn(&str) -> Value);
 
 const OF_THE_INGRESS: [Field; 10] = [
@@ -212,7 +212,8 @@ fn restore(request: &str, from: &str) -> Value {
     json!({ "backup": {}, "restore": { "requestId": request, "from": from } })
 }
 
-/// Every payload in two of the fields that have to refuse it, by turns: all of them would take a minute.
+/// Each payload is tried in two of the fields that must refuse it, in rotation: all combinations
+/// would take a minute.
 fn payloads() -> Vec<Row> {
     let all: Payloads =
         serde_yaml::from_str(include_str!("payloads.yaml")).expect("payloads.yaml has two lists");
@@ -226,7 +227,7 @@ fn payloads() -> Vec<Row> {
         add("S07", payload, layer, format!("exposure.ingress.{field}"), spec);
     }
     for (payload, (field, layer, spec)) in by_turns(&all.shell, &OF_BACKUPS) {
-        // In a URL's path these mean nothing.
+        // These characters have no meaning in the path of a URL.
         let path = field == "backup.s3.endpoint"
             && payload.chars().all(|char| char.is_ascii_alphanumeric() || "._~/-".contains(char));
         if !path {
@@ -255,7 +256,8 @@ fn row(id: &str, what: &str, layer: Layer, path: &str, words: &[&str], input: Va
     }
 }
 
-/// A good object, with the patch laid over it. `null` stays `null`: it is an input too.
+/// Returns a good object with the patch merged over it. `null` stays `null`, because it is an input
+/// too.
 fn over_base(patch: &Value, name: &str) -> Value {
     let mut object = json!({
         "apiVersion": "logpilot.io/v1alpha1",
@@ -280,7 +282,7 @@ fn lay_over(object: &mut Value, patch: &Value) {
     }
 }
 
-/// `$name` stands for the object's name.
+/// Replaces `$name` with the object's name.
 fn fill_in(value: &mut Value, name: &str) {
     match value {
         Value::String(text) if text == "$name" => name.clone_into(text),

@@ -1,4 +1,4 @@
-//! Operators that reach the API server through a proxy, and what they sent.
+//! Operators that reach the API server through a proxy, and the requests they sent.
 
 use std::{
     sync::Mutex,
@@ -14,7 +14,7 @@ use local_cluster::wait_for;
 
 use super::World;
 
-/// A proxy of its own, and the operator's way through it.
+/// Starts a proxy for one operator, and returns the operator's kubeconfig for it.
 pub async fn start(world: &World) -> (Proxy, Kubeconfig) {
     let account = world.operator_kubeconfig().await;
     let proxy = Proxy::start(&account, None).await.unwrap();
@@ -26,7 +26,7 @@ pub async fn config(through: &Kubeconfig) -> Config {
     Config::from_custom_kubeconfig(through.clone(), &KubeConfigOptions::default()).await.unwrap()
 }
 
-/// Lists and watches of one kind show only what this selects.
+/// Restricts lists and watches of one kind to what this selector matches.
 pub fn only(resource: &str, parameter: &'static str, selector: String) -> Narrow {
     let when = When { resource: Some(resource.to_owned()), ..When::default() };
     Narrow { when, parameter, selector }
@@ -36,12 +36,12 @@ fn no_watch(record: &Record) -> bool {
     record.asked.verb != "watch"
 }
 
-/// Everything that was sent but renewals of watches.
+/// Returns every request except renewals of watches.
 pub fn sent(proxy: &Proxy) -> Vec<Record> {
     proxy.records().into_iter().filter(no_watch).collect()
 }
 
-/// Until nothing was sent for so long.
+/// Waits until no request was sent for this long.
 pub async fn quiet(proxy: &Proxy, still: Duration, within: Duration) -> Result<(), String> {
     let last = Mutex::new((proxy.count(no_watch), Instant::now()));
     let silence = wait_for("silence", within, async || {
@@ -58,7 +58,7 @@ pub async fn quiet(proxy: &Proxy, still: Duration, within: Duration) -> Result<(
     })
 }
 
-/// A request in a few words.
+/// Returns a short description of a request.
 pub fn shown(record: &Record) -> String {
     let asked = &record.asked;
     let part = |part: &Option<String>| part.clone().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! One test's resource: applied, waited for, looked at, and shown when the test fails.
+//! The resource of one test: applied, awaited, inspected, and printed when the test fails.
 
 use std::{collections::BTreeSet, process::Command, time::Duration};
 
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{World, apply, kinds, resource};
 
 pub const SOON: Duration = Duration::from_secs(30);
-/// What the product promises for a repair.
+/// The time limit that the product guarantees for reverting a change.
 pub const REPAIR: Duration = Duration::from_secs(2);
 
 pub struct Case {
@@ -31,7 +31,7 @@ impl Case {
         Self { world, client: world.client().await, name: name.to_owned() }
     }
 
-    /// The namespace: that of the resource's name.
+    /// The namespace, which has the resource's name.
     pub fn ns(&self) -> &str {
         &self.name
     }
@@ -66,7 +66,7 @@ impl Case {
         self.get().await.data.get("status").cloned().unwrap_or(Value::Null)
     }
 
-    /// Waits until the status, seen for the newest generation, satisfies a predicate.
+    /// Waits until the status for the newest generation satisfies a predicate.
     pub async fn until(&self, what: &str, deadline: Duration, predicate: impl Fn(&Value) -> bool) -> Value {
         wait_for(format!("{}: {what}", self.name), deadline, async || {
             let object = self.get().await;
@@ -93,14 +93,14 @@ impl Case {
         .await
     }
 
-    /// A child of this case, which must exist.
+    /// Returns an object of this case, which must exist.
     pub async fn child(&self, kind: &str, name: &str) -> DynamicObject {
         kinds::get(&self.client, kinds::kind(kind), self.ns(), name)
             .await
             .unwrap_or_else(|| panic!("{kind} {}/{name} does not exist", self.ns()))
     }
 
-    /// Waits until a child satisfies a predicate.
+    /// Waits until an object satisfies a predicate.
     pub async fn child_until(
         &self,
         kind: &str,
@@ -121,17 +121,22 @@ impl Case {
     }
 
     pub async fn gone(&self, kind: &str, name: &str, deadline: Duration) {
-        wait_for(format!("{kind} {}/{name} to go", self.ns()), deadline, async || {
-            match kinds::get(&self.client, kinds::kind(kind), self.ns(), name).await {
-                None => Ok(()),
-                Some(object) => Err(kinds::show(&object)),
-            }
+        wait_for(format!("{kind} {}/{name} to be deleted", self.ns()), deadline, async || match kinds::get(
+            &self.client,
+            kinds::kind(kind),
+            self.ns(),
+            name,
+        )
+        .await
+        {
+            None => Ok(()),
+            Some(object) => Err(kinds::show(&object)),
         })
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// All children of a kind in the namespace.
+    /// Returns all objects of a kind in the namespace.
     pub async fn children(&self, kind: &Kind) -> Vec<DynamicObject> {
         let selector = "app.kubernetes.io/managed-by=logpilot-operator";
         kinds::api(&self.client, kind, self.ns())
@@ -150,7 +155,7 @@ impl Case {
         api.delete(self.ns(), &DeleteParams::default()).await.unwrap();
     }
 
-    /// Makes a fake node with the case's label.
+    /// Creates a fake node with the case's label.
     pub async fn node(&self, name: &str, taints: &Value) -> Node {
         let capacity = json!({ "cpu": "4", "memory": "16Gi", "pods": "10", "ephemeral-storage": "100Gi" });
         let node = serde_json::from_value(json!({
@@ -170,7 +175,8 @@ impl Case {
         nodes.delete(name, &DeleteParams::default()).await.unwrap();
     }
 
-    /// The operator's requests for this case since a marker: its namespace, and the resource's own name.
+    /// Returns the operator's requests for this case since a marker: those in its namespace, and
+    /// those with the resource's name.
     pub async fn requests(&self, since: Option<&Marker>) -> Vec<AuditEvent> {
         let all = self.world.requests(since).await;
         all.into_iter()
@@ -179,7 +185,7 @@ impl Case {
     }
 }
 
-/// Status and reason of a condition; empty where it is absent.
+/// Returns status and reason of a condition; both empty if it is absent.
 pub fn condition(status: &Value, type_: &str) -> (String, String) {
     let conditions = status.get("conditions").and_then(Value::as_array);
     let found = conditions.into_iter().flatten().find(|condition| condition["type"] == type_);
@@ -194,13 +200,13 @@ pub fn message(status: &Value, type_: &str) -> String {
     found.and_then(|condition| condition["message"].as_str()).unwrap_or_default().to_owned()
 }
 
-/// Reasons of the problems in a status.
+/// Returns the reasons of the problems in a status.
 pub fn problems(status: &Value) -> BTreeSet<String> {
     let all = status.get("problems").and_then(Value::as_array);
     all.into_iter().flatten().filter_map(|it| it["reason"].as_str().map(str::to_owned)).collect()
 }
 
-/// Writes of children among requests: status and events are counted apart.
+/// Returns the writes of objects among requests; status and events are counted separately.
 pub fn writes(requests: &[AuditEvent]) -> Vec<&AuditEvent> {
     requests
         .iter()

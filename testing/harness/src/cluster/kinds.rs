@@ -1,4 +1,4 @@
-//! Reads and writes of children of any kind, as the administrator.
+//! Reads and writes objects of any kind, as the administrator.
 
 use kube::{
     Api, Client,
@@ -7,7 +7,7 @@ use kube::{
 use logpilot_operator::{engine::kind::Kind, kinds::KINDS};
 use serde_json::Value;
 
-/// A row of the kind table by name.
+/// Returns the row of the kind table with this name.
 pub fn kind(name: &str) -> &'static Kind {
     KINDS.iter().find(|kind| kind.kind == name).unwrap_or_else(|| panic!("no kind {name}"))
 }
@@ -29,7 +29,7 @@ pub fn api(client: &Client, kind: &Kind, namespace: &str) -> Api<DynamicObject> 
 pub async fn get(client: &Client, kind: &Kind, namespace: &str, name: &str) -> Option<DynamicObject> {
     match api(client, kind, namespace).get(name).await {
         Ok(object) => Some(object),
-        // Also where the kind itself is not served.
+        // Also if the kind itself is not served.
         Err(kube::Error::Api(status)) if status.code == 404 => None,
         Err(error) => panic!("{} {namespace}/{name}: {error}", kind.kind),
     }
@@ -39,13 +39,13 @@ pub async fn delete(client: &Client, kind: &Kind, namespace: &str, name: &str) {
     api(client, kind, namespace).delete(name, &DeleteParams::background()).await.unwrap();
 }
 
-/// Changes an object by hand, as somebody with an editor would.
+/// Changes an object by hand, as a user with an editor would.
 pub async fn edit(client: &Client, kind: &Kind, namespace: &str, name: &str, patch: &Value) -> DynamicObject {
     let parameters = PatchParams { field_manager: Some("somebody".into()), ..PatchParams::default() };
     api(client, kind, namespace).patch(name, &parameters, &Patch::Merge(patch)).await.unwrap()
 }
 
-/// What an object is meant to be: without what the API server counts, allocates or reports.
+/// Returns the desired state of an object: without what the API server counts, allocates or reports.
 pub fn meant(object: &DynamicObject) -> Value {
     let mut value = serde_json::to_value(object).unwrap();
     let meta = value["metadata"].as_object_mut().unwrap();
@@ -58,7 +58,7 @@ pub fn meant(object: &DynamicObject) -> Value {
             meta.remove("annotations");
         }
     }
-    // Items of a list carry no type.
+    // The items of a list carry no type.
     value
         .as_object_mut()
         .unwrap()
@@ -74,7 +74,7 @@ pub fn meant(object: &DynamicObject) -> Value {
     value
 }
 
-/// An object as a failing test shows it.
+/// Returns the text of an object for a failing test.
 pub fn show(object: &DynamicObject) -> String {
     let mut value = serde_json::to_value(object).unwrap();
     value["metadata"].as_object_mut().unwrap().remove("managedFields");

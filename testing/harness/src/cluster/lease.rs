@@ -1,4 +1,4 @@
-//! The operator's Lease, as an administrator sees it, and who leads.
+//! The operator's Lease as an administrator sees it, and the current leader.
 
 use std::time::{Duration, Instant};
 
@@ -17,12 +17,12 @@ pub async fn holder(client: &Client) -> Option<String> {
     leases(client).get_opt(LEASE).await.unwrap()?.spec?.holder_identity
 }
 
-/// Takes away what a test before left, or nobody did.
+/// Deletes a Lease that an earlier test may have left.
 pub async fn no_lease(client: &Client) {
     let _ = leases(client).delete(LEASE, &DeleteParams::default()).await;
 }
 
-/// How long it took until this one leads.
+/// Returns how long it took until this operator led.
 pub async fn leads(operator: &Running, within: Duration) -> Duration {
     let began = Instant::now();
     wait_for("the election", within, async || operator.leads().then_some(()).ok_or("not leading".to_owned()))

@@ -1,5 +1,5 @@
-//! What the cluster suites share: one control plane, the operator running in this process with its own
-//! ServiceAccount's token, and one case (a resource and its namespace) per test.
+//! The shared parts of the cluster suites: one control plane, the operator running in this process
+//! with its own ServiceAccount's token, and one case (a resource and its namespace) per test.
 
 pub mod behind;
 pub mod case;
@@ -42,11 +42,11 @@ pub const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
 pub const OPERATOR_ACCOUNT: &str = "logpilot-operator";
 pub const OPERATOR_USER: &str = "system:serviceaccount:logpilot-operator-system:logpilot-operator";
 
-/// Name of a resource whose plan panics, and of one whose plan never comes.
+/// The name of a resource whose plan panics, and of one whose plan never returns.
 pub const PANICS: &str = "plan-panics";
 pub const HANGS: &str = "plan-hangs";
 
-/// The cluster under test, with CRD and rights installed.
+/// The Kubernetes cluster under test, with CRD and RBAC installed.
 pub struct World {
     pub env: Env,
     log: PathBuf,
@@ -54,7 +54,7 @@ pub struct World {
 
 static WORLD: OnceCell<World> = OnceCell::const_new();
 
-/// The one of this test binary.
+/// Returns the cluster of this test binary.
 pub async fn world() -> &'static World {
     WORLD
         .get_or_init(|| async {
@@ -78,7 +78,7 @@ pub async fn world() -> &'static World {
                 "rbac/role.yaml",
                 "rbac/role_binding.yaml",
                 "rbac/lease.yaml",
-                // What the product writes is let through, in every suite.
+                // In every suite, the admission policy must admit the product's writes.
                 "admission/operator_reach.yaml",
             ] {
                 let path = crate::root().join("config").join(file);
@@ -103,12 +103,12 @@ impl World {
         self.env.client().await.unwrap()
     }
 
-    /// The operator's own rights.
+    /// Returns a kubeconfig with the operator's own permissions.
     pub async fn operator_kubeconfig(&self) -> Kubeconfig {
         self.env.access().service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await.unwrap()
     }
 
-    /// A client with them.
+    /// Returns a client configuration with them.
     pub async fn operator_config(&self) -> kube::Config {
         behind::config(&self.operator_kubeconfig().await).await
     }
@@ -121,7 +121,7 @@ impl World {
         Some(plane.audit_marker().await.unwrap())
     }
 
-    /// The operator's requests since a marker.
+    /// Returns the operator's requests since a marker.
     pub async fn requests(&self, since: Option<&Marker>) -> Vec<AuditEvent> {
         match (self.env.control_plane(), since) {
             (Some(plane), Some(since)) => plane.requests_of(OPERATOR_USER, *since).await.unwrap(),
@@ -129,41 +129,42 @@ impl World {
         }
     }
 
-    /// All that the operator logged.
+    /// Returns everything that the operator logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Lines of the operator's log that name something.
+    /// Returns the lines of the operator's log that contain a name.
     pub fn log_of(&self, name: &str) -> String {
         let text = self.log();
         let lines: Vec<&str> = text.lines().filter(|line| line.contains(name)).collect();
         lines.iter().rev().take(60).rev().copied().collect::<Vec<_>>().join("\n")
     }
 
-    /// Starts an operator of its own thread and runtime, as a process would be.
+    /// Starts an operator with a thread and runtime of its own, like a process.
     pub async fn start_operator(&self, planner: Planner) -> Running {
         let config = self.operator_config().await;
         self.start(config, planner, None, "logpilot-operator:test").await
     }
 
-    /// One that reaches the API server in a way of its own, and knows itself by this image.
+    /// Starts an operator that reaches the API server with this configuration and knows itself by
+    /// this image.
     pub async fn start_behind(&self, config: kube::Config, image: &str) -> Running {
         self.start(config, controller::planner(), None, image).await
     }
 
-    /// One that writes only while it holds the Lease, under this name.
+    /// Starts an operator that writes only while it holds the Lease, under this name.
     pub async fn start_candidate(&self, identity: &'static str) -> Running {
         let config = self.operator_config().await;
         self.start(config, controller::planner(), Some(identity), "logpilot-operator:test").await
     }
 
-    /// One of those, in a way of its own.
+    /// Starts such a candidate with this client configuration.
     pub async fn start_candidate_behind(&self, config: kube::Config, identity: &'static str) -> Running {
         self.start(config, controller::planner(), Some(identity), "logpilot-operator:test").await
     }
 
-    /// One that may not be able to list everything yet.
+    /// Starts an operator that may not be able to list everything yet.
     pub async fn start_early(&self, planner: Planner) -> Running {
         spawn(self.operator_config().await, planner, None, "logpilot-operator:test")
     }
@@ -208,14 +209,14 @@ fn spawn(config: kube::Config, planner: Planner, identity: Option<&'static str>,
                     () = crash.cancelled() => {}
                 }
             });
-            // As a killed process: what is under way is not waited for.
+            // Like a killed process: it does not wait for requests in progress.
             runtime.shutdown_background();
         }
     });
     Running { stop, crash, operator, ended, thread: Some(thread) }
 }
 
-/// An operator that ends when this is dropped or stopped.
+/// A running operator; it ends when this is dropped or stopped.
 pub struct Running {
     stop: CancellationToken,
     crash: CancellationToken,
@@ -233,7 +234,7 @@ impl Running {
         self.operator.get().is_some_and(Operator::leads)
     }
 
-    /// Reconciles that came to their end.
+    /// Returns the number of completed reconciles.
     pub fn reconciles(&self) -> u64 {
         let metrics = self.operator.get().map(|operator| operator.metrics.render(0, 0, true, &[]));
         let finished = "logpilot_operator_reconciles_total{result=\"finished\"} ";
@@ -244,18 +245,18 @@ impl Running {
             .map_or(0, |number| number.parse().unwrap())
     }
 
-    /// How long ago a watch last told something.
+    /// Returns the time since a watch last reported anything.
     pub fn silence(&self, resource: &str) -> Duration {
-        let silences = self.operator.get().map(|operator| operator.pulse.silences()).unwrap_or_default();
+        let silences = self.operator.get().map(|operator| operator.liveness.silences()).unwrap_or_default();
         silences.into_iter().find(|(name, _)| *name == resource).expect("it is watched").1
     }
 
-    /// Why it ended by itself, where it did.
+    /// Returns the reason why the operator ended by itself, if it did.
     pub fn lost(&self) -> Option<&LeadershipLost> {
         self.ended.get()
     }
 
-    /// Ends without a last word to anybody.
+    /// Ends the operator abruptly, without a final request.
     pub fn crash(mut self) {
         self.crash.cancel();
         self.end();
@@ -279,7 +280,7 @@ impl Drop for Running {
     }
 }
 
-/// The Prometheus operator's CRDs, without the operator.
+/// Installs the Prometheus operator's CRDs, without the operator.
 pub async fn install_service_monitors(client: &Client) {
     for crd in local_cluster::prometheus_operator::crds() {
         apply(client, &crd).await;
@@ -287,7 +288,7 @@ pub async fn install_service_monitors(client: &Client) {
     served(client, "monitoring.coreos.com").await;
 }
 
-/// Until the kinds of a group, whose definitions were just made, are there for everybody.
+/// Waits until the kinds of a group whose CRDs were just created are served.
 async fn served(client: &Client, group: &str) {
     for kind in KINDS.iter().filter(|kind| kind.group == group) {
         let api = kinds::api(client, kind, "default");
@@ -299,14 +300,14 @@ async fn served(client: &Client, group: &str) {
     }
 }
 
-/// Names of the Gateway API's CRDs that the operator uses.
+/// The names of the Gateway API's CRDs that the operator uses.
 pub const GATEWAY_CRDS: [&str; 3] = [
     "gateways.gateway.networking.k8s.io",
     "httproutes.gateway.networking.k8s.io",
     "grpcroutes.gateway.networking.k8s.io",
 ];
 
-/// The Gateway API's own CRDs, with their validation and defaults.
+/// Installs the Gateway API's own CRDs, with their validation and defaults.
 pub async fn install_gateway_api(client: &Client) {
     for text in local_cluster::gateway_api::crds().unwrap() {
         for manifest in documents(&text) {
@@ -316,7 +317,7 @@ pub async fn install_gateway_api(client: &Client) {
     served(client, "gateway.networking.k8s.io").await;
 }
 
-/// The operator that all tests of a shared binary use; its planner breaks for two names.
+/// The operator that all tests of a shared binary use; its planner fails for two names.
 pub async fn shared_operator() -> &'static World {
     static RUNNING: OnceCell<Mutex<Option<Running>>> = OnceCell::const_new();
     let world = world().await;
@@ -343,12 +344,12 @@ pub fn resource() -> ApiResource {
     )
 }
 
-/// Whether all of a campaign is run, and not a sample.
+/// Returns whether the whole campaign runs, and not a sample.
 pub fn whole_campaign() -> bool {
     std::env::var("CAMPAIGN").is_ok_and(|value| value == "full")
 }
 
-/// A resource of this name with this spec.
+/// Returns a resource of this name with this spec.
 pub fn manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
     serde_json::json!({
         "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
@@ -367,7 +368,7 @@ pub async fn try_apply(client: &Client, manifest: &serde_json::Value) -> kube::R
     api.patch(object.metadata.name.as_deref().unwrap(), &parameters, &Patch::Apply(manifest)).await
 }
 
-/// Creates it, which costs the API server half as much.
+/// Creates the manifest, which costs the API server half as much as an apply.
 pub async fn create(client: &Client, manifest: &serde_json::Value) {
     let (api, object) = addressed(client, manifest);
     let created = api.create(&PostParams::default(), &object).await;
@@ -385,7 +386,7 @@ fn addressed(client: &Client, manifest: &serde_json::Value) -> (Api<DynamicObjec
     (api, object)
 }
 
-/// What a Secret holds, as it stands in JSON of the API, whatever follows it.
+/// Returns a Secret's value as it appears in JSON of the API, whatever follows it.
 pub fn encoded(value: &str) -> String {
     let text = serde_json::to_value(ByteString(value.as_bytes().to_vec())).unwrap();
     text.as_str().unwrap().trim_end_matches('=').to_owned()

@@ -1,14 +1,16 @@
-//! `log-client`: writes to LogPilot, or to its stand-in, at a steady rate, reads back, and counts. For tests.
+//! `log-client`: writes to LogPilot, or to its stand-in, at a steady rate, reads back, and counts.
+//! For tests.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use log_server::client::{self, Load, Target};
 
-/// Writes records at a steady rate, reads them back, and prints one line of JSON: sent, retried, acked, failed,
-/// lost, duplicated, storedUnacked, longestGapMillis, and how often each error was seen.
+/// Writes records at a steady rate, reads them back, and prints one line of JSON: sent, retried,
+/// acked, failed, lost, duplicated, storedUnacked, longestGapMillis, and how often each error
+/// occurred.
 ///
-/// Exit code: 0 where nothing failed, was lost or doubled, otherwise 1.
+/// Exit code: 0 if no record failed, was lost or duplicated, otherwise 1.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -22,27 +24,28 @@ struct Arguments {
     rate: f64,
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
-    /// Stops writing earlier once this file is there
+    /// Stop writing earlier when this file exists
     #[arg(long)]
     until: Option<PathBuf>,
     #[arg(long, default_value = "log-client")]
     channel: String,
-    /// In every message; has to differ between runs [default: the time and the process]
+    /// Part of every message; must differ between runs [default: the time and the process]
     #[arg(long)]
     run: Option<String>,
-    /// For one record, with all its tries
+    /// Timeout for one record, with all its attempts
     #[arg(long, default_value_t = 10.0)]
     timeout_seconds: f64,
-    /// Reading back is tried for so long
+    /// Retry reading back for this long
     #[arg(long, default_value_t = 30.0)]
     read_seconds: f64,
-    /// Try again what no server has seen, as client libraries do
+    /// Retry requests that no server has processed, as client libraries do
     #[arg(long)]
     retry_unsent: bool,
-    /// Try again what a connection ended under, as some client libraries do; nothing else is ever tried again
+    /// Retry requests whose connection ended, as some client libraries do; nothing else is retried
     #[arg(long)]
     retry_unanswered: bool,
-    /// A new connection for each request; otherwise connections are kept, and stay with the pod they reached
+    /// Use a new connection for each request; otherwise connections are kept, and stay with the pod
+    /// they reached
     #[arg(long)]
     fresh_connections: bool,
 }

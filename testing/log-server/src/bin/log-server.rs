@@ -5,23 +5,23 @@ use std::process::ExitCode;
 use clap::Parser;
 use log_server::{server, switches};
 
-/// A stand-in for the LogPilot server, for tests: it is not LogPilot, and keeps nothing safe.
+/// A stand-in for the LogPilot server, for tests: it is not LogPilot, and does not store data safely.
 ///
-/// Configured as LogPilot is: application.yml in ./config/ or where SPRING_CONFIG_ADDITIONAL_LOCATION says, and the
-/// environment.
+/// It is configured as LogPilot is: by application.yml in ./config/ or at
+/// SPRING_CONFIG_ADDITIONAL_LOCATION, and by the environment.
 #[derive(Parser)]
 #[command(version, after_help = help())]
 struct Arguments {}
 
 fn help() -> String {
     let switches: Vec<_> = switches::ALL.iter().map(|(name, what)| format!("  {name:<32}{what}")).collect();
-    format!("Misbehaves where the environment says so:\n{}", switches.join("\n"))
+    format!("Environment variables that make it misbehave:\n{}", switches.join("\n"))
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let Arguments {} = Arguments::parse();
-    // Names and values that are no text are nobody's setting.
+    // Names and values that are not text cannot be settings.
     let env = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -30,6 +30,6 @@ async fn main() -> ExitCode {
         failure.report();
         1
     });
-    // Does not wait for what still runs, and does not close the database: neither does LogPilot.
+    // Does not wait for running calls, and does not close the database: neither does LogPilot.
     std::process::exit(code.into())
 }

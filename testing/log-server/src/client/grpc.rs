@@ -1,4 +1,5 @@
-//! gRPC, over one channel that connects again by itself, as client libraries do; or over a new one for each call.
+//! gRPC, over one channel that reconnects by itself, as client libraries do; or over a new one for
+//! each call.
 
 use std::error::Error as _;
 
@@ -27,17 +28,17 @@ pub struct Grpc {
 
 impl Grpc {
     /// # Errors
-    /// What is wrong with the address.
+    /// The address is invalid.
     pub fn new(place: &str, key: &str, fresh: bool) -> Result<Self, String> {
         let endpoint = Endpoint::from_shared(format!("http://{place}")).map_err(|error| chain(&error))?;
         let channel = (!fresh).then(|| endpoint.connect_lazy());
         Ok(Self { endpoint, channel, key: key.into() })
     }
 
-    /// Any unary call.
+    /// Sends any unary call.
     ///
     /// # Errors
-    /// The status that is not OK.
+    /// The status if it is not OK.
     pub async fn call<In, Out>(&self, service: &str, method: &str, message: In) -> Result<Out, Status>
     where
         In: Message + 'static,
@@ -56,7 +57,7 @@ impl Grpc {
     }
 
     /// # Errors
-    /// The status that is not OK.
+    /// The status if it is not OK.
     pub async fn health(&self, service: &str) -> Result<i32, Status> {
         let request = HealthCheckRequest { service: service.into() };
         let HealthCheckResponse { status } = self.call(HEALTH, "Check", request).await?;
@@ -64,7 +65,7 @@ impl Grpc {
     }
 
     /// # Errors
-    /// The status that is not OK.
+    /// The status if it is not OK.
     pub async fn seek(&self, channel: &str, consumer: &str, operation: &str) -> Result<Outcome, Status> {
         let request = SeekRequest {
             channel: channel.into(),
@@ -112,9 +113,10 @@ fn failed(status: Status) -> Failed {
     if unseen { Failed::Unsent(why) } else { Failed::Sent(why) }
 }
 
-/// Known to have reached no server: there was no connection, or it ended before the call was written, or the server said
-/// goodbye without having looked at the call. Other gRPC libraries send such a call again without being asked; this one
-/// does not, and a connection that a server ends in good order then costs the calls that were just starting.
+/// Returns whether the call certainly reached no server: there was no connection, or it ended
+/// before the call was written, or the server sent GOAWAY without having processed the call. Other
+/// gRPC libraries retry such a call by default; this one does not, so a connection that a server
+/// ends in good order then costs the calls that were just starting.
 fn is_unseen(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<ConnectError>()
         || error.downcast_ref().is_some_and(hyper::Error::is_canceled)

@@ -1,4 +1,4 @@
-//! Writes at a steady rate, and counts what became of every record. It tries nothing twice that it was not told to.
+//! Writes at a steady rate, and counts the outcome of every record. It retries only as configured.
 
 mod grpc;
 mod report;
@@ -19,19 +19,19 @@ pub use self::{
     rest::Rest,
 };
 
-/// Pauses of a client library between tries.
+/// The pause of a client library between attempts.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Records of one read.
+/// The number of records per read.
 const PAGE: usize = 1000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failed {
-    /// The server has not seen the request, so that it can be sent again.
+    /// No server has processed the request, so it can be repeated.
     Unsent(String),
-    /// The connection ended before a byte of the answer, as a kept one does when a request crosses the server's goodbye. It may
-    /// have been stored or not.
+    /// The connection ended before the first byte of the response, as a kept connection does when a
+    /// request crosses the server's GOAWAY. The record may be stored or not.
     Unanswered(String),
-    /// It may have been stored or not.
+    /// The record may be stored or not.
     Sent(String),
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for Failed {
     }
 }
 
-/// An error with everything under it: the first line alone says "client error".
+/// Returns an error with all its sources: the first line alone says "client error".
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -54,7 +54,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Where records go: `http://host:port` is REST, `grpc://host:port` is gRPC.
+/// The target of the records: `http://host:port` is REST, `grpc://host:port` is gRPC.
 #[derive(Clone, Debug)]
 pub enum Target {
     Rest(Box<Rest>),
@@ -63,7 +63,7 @@ pub enum Target {
 
 impl Target {
     /// # Errors
-    /// What is wrong with the address.
+    /// The address is invalid.
     pub fn new(address: &str, key: &str, fresh: bool) -> Result<Self, String> {
         match address.split_once("://") {
             Some(("http", place)) => Ok(Self::Rest(Rest::new(place, key, fresh).into())),
@@ -73,7 +73,7 @@ impl Target {
     }
 
     /// # Errors
-    /// A record without an answer that says it is stored.
+    /// The record got no response that confirms its storage.
     pub async fn send(&self, channel: &str, message: &str) -> Result<(), Failed> {
         match self {
             Self::Rest(rest) => rest.send(channel, message).await,
@@ -81,10 +81,10 @@ impl Target {
         }
     }
 
-    /// The next messages for this consumer; none at the end.
+    /// Returns the next messages for this consumer; none at the end.
     ///
     /// # Errors
-    /// A read without an answer.
+    /// The read got no response.
     pub async fn fetch(&self, channel: &str, consumer: &str, limit: usize) -> Result<Vec<String>, Failed> {
         match self {
             Self::Rest(rest) => rest.fetch(channel, consumer, limit).await,
@@ -93,22 +93,23 @@ impl Target {
     }
 }
 
-/// How to write.
+/// The options of a run.
 #[derive(Clone, Debug)]
 pub struct Load {
     pub channel: String,
-    /// Records a second, whatever the answers do.
+    /// Records per second, regardless of the responses.
     pub rate: f64,
     pub lasting: Duration,
-    /// Ends earlier once this file is there.
+    /// Writing ends earlier when this file exists.
     pub until: Option<PathBuf>,
-    /// For one record, with all its tries.
+    /// The timeout for one record, with all its attempts.
     pub timeout: Duration,
-    /// Try again what no server has seen, as client libraries do.
+    /// Retry requests that no server has processed, as client libraries do.
     pub retry_unsent: bool,
-    /// Try again what was not answered, as some client libraries do. What is stored twice for that is counted as doubled.
+    /// Retry requests without a response, as some client libraries do. A record stored twice as a
+    /// result counts as duplicated.
     pub retry_unanswered: bool,
-    /// Reading back is not what is measured: a read that fails is tried again for so long.
+    /// Reading back is not measured: a failed read is retried for this long.
     pub read_for: Duration,
 }
 
@@ -172,7 +173,7 @@ async fn one(target: &Target, load: &Load, message: &str, tries: &mut u64) -> Re
     }
 }
 
-/// Everything of the channel, by a consumer of this run.
+/// Reads all records of the channel, with a consumer of this run.
 async fn read_back(target: &Target, load: &Load, run: &str) -> Result<Vec<String>, Failed> {
     let mut all = Vec::new();
     let deadline = Instant::now() + load.read_for;

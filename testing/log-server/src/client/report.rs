@@ -1,4 +1,4 @@
-//! What became of every record.
+//! The outcome of every record.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ pub struct Sent {
     pub tries: u64,
 }
 
-/// Answers while they come in.
+/// Counts responses as they arrive.
 #[derive(Debug)]
 pub struct Tally {
     pub sent: u64,
@@ -35,17 +35,17 @@ pub struct Report {
     pub retried: u64,
     pub acked: u64,
     pub failed: u64,
-    /// Acknowledged, and not there when read back.
+    /// Acknowledged, and missing when read back.
     pub lost: u64,
-    /// There more than once.
+    /// Stored more than once.
     pub duplicated: u64,
-    /// Not acknowledged, and there all the same: what a retry of the caller would double.
+    /// Not acknowledged, but stored nevertheless: a retry by the caller would duplicate it.
     pub stored_unacked: u64,
     /// The longest time without an acknowledgement.
     pub longest_gap_millis: u64,
-    /// How often each error was seen.
+    /// How often each error occurred.
     pub errors: BTreeMap<String, u64>,
-    /// Why nothing could be read back; then nothing is known to be lost or doubled.
+    /// The reason why nothing could be read back; losses and duplicates are then unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
 }
@@ -74,13 +74,14 @@ impl Tally {
         }
     }
 
-    /// Ends the time without an acknowledgement. Answers are noted in the order they are looked at, not of their time.
+    /// Ends the time without an acknowledgement. Responses are recorded in the order in which they
+    /// are processed, not by their time.
     pub fn close(&mut self, at: Instant) {
         self.gap = self.gap.max(at.saturating_duration_since(self.last));
         self.last = self.last.max(at);
     }
 
-    /// Records of other runs are left out.
+    /// Records of other runs are excluded.
     #[must_use]
     pub fn compare(self, read: Result<&[String], String>, run: &str) -> Report {
         let unread = read.as_ref().err().cloned();
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lost_doubled_and_unacknowledged_records_are_told_apart() {
+    fn lost_duplicated_and_unacknowledged_records_are_distinguished() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut tally = Tally::new(start);
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn without_reading_nothing_is_said_to_be_lost() {
+    fn without_reading_no_loss_is_reported() {
         let mut tally = Tally::new(Instant::now());
         tally.note(Sent { message: "r-0".into(), tries: 1 }, Ok(()), Instant::now());
         let report = tally.compare(Err("refused".into()), "r");

@@ -34,10 +34,10 @@ impl Rest {
         Self { client: builder.build(connector), base: format!("http://{place}"), key: key.into() }
     }
 
-    /// The status and the body of any call.
+    /// Sends any call and returns the status and the body.
     ///
     /// # Errors
-    /// A call without an answer.
+    /// The call got no response.
     pub async fn call(&self, method: Method, path: &str, body: &str) -> Result<(StatusCode, String), Failed> {
         let request = Request::builder()
             .method(method)

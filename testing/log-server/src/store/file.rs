@@ -1,5 +1,5 @@
-//! One file of lines for each channel. Offsets are kept in memory: a second server does not see them, and
-//! delivers everything again, as LogPilot does.
+//! One file of lines for each channel. Offsets are kept in memory: a second server does not see
+//! them, and delivers everything again, as LogPilot does.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ impl Files {
         self.offsets.lock().map_err(|_| Broken("an earlier call ended in the middle".into()))
     }
 
-    /// A channel is a name that a client chose: no part of it may become a path.
+    /// A client chooses the channel's name: no part of it may become a path.
     fn path(&self, channel: &str) -> PathBuf {
         let name: String =
             channel.chars().map(|char| if char.is_alphanumeric() { char } else { '_' }).collect();
@@ -75,7 +75,7 @@ impl Storage for Files {
     fn append(&self, entries: &[Entry]) -> Result<(), Broken> {
         for entry in entries {
             let mut file = OpenOptions::new().create(true).append(true).open(self.path(&entry.channel))?;
-            // One write, so that lines of two servers do not mix.
+            // A single write, so that lines of two servers do not mix.
             file.write_all(format!("{}\n", serde_json::to_string(entry)?).as_bytes())?;
         }
         Ok(())

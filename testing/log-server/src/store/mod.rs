@@ -1,4 +1,4 @@
-//! Records and how far each consumer has read, in SQLite or in files.
+//! Records and the read position of each consumer, in SQLite or in files.
 
 mod file;
 mod sqlite;
@@ -36,7 +36,7 @@ impl Level {
     }
 }
 
-/// A record on its way in.
+/// A record to store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub channel: String,
@@ -54,7 +54,7 @@ pub struct Stored {
     pub id: i64,
 }
 
-/// Where a consumer goes on.
+/// Where a consumer continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
     Earliest,
@@ -62,18 +62,18 @@ pub enum Position {
     Specific(i64),
 }
 
-/// Why a call failed; the client is not told.
+/// The reason of a failed call, which the client does not see.
 #[derive(Debug)]
 pub struct Broken(pub String);
 
-/// What both kinds of storage can. Positions may go back.
+/// The operations of both kinds of storage. Positions may move backwards.
 trait Storage: Send + Sync {
     fn append(&self, entries: &[Entry]) -> Result<(), Broken>;
     /// Oldest first, after the id.
     fn after(&self, channel: &str, id: i64, limit: usize) -> Result<Vec<Stored>, Broken>;
     /// Newest first.
     fn newest(&self, channel: &str, limit: usize) -> Result<Vec<Stored>, Broken>;
-    /// 0 where it never read.
+    /// 0 if it never read.
     fn offset(&self, consumer: &str, channel: &str) -> Result<i64, Broken>;
     fn set_offset(&self, consumer: &str, channel: &str, id: i64) -> Result<(), Broken>;
 }
@@ -85,7 +85,7 @@ pub struct Store {
 
 impl Store {
     /// # Errors
-    /// A place that cannot be written, or holds something else.
+    /// The location is not writable, or contains something else.
     pub fn open(settings: &settings::Storage, fault: Option<Fault>) -> Result<Self, Failure> {
         let storage: Box<dyn Storage> = match settings {
             settings::Storage::Sqlite(path) => Box::new(sqlite::Sqlite::open(path)?),
@@ -100,15 +100,15 @@ impl Store {
     }
 
     /// # Errors
-    /// Storage that does not take it.
+    /// The storage rejects the records.
     pub fn append(&self, entries: &[Entry]) -> Result<(), Broken> {
         self.with(|storage| storage.append(entries))
     }
 
-    /// What comes next for the consumer. The offset that cannot be saved is logged, and nobody is told.
+    /// Returns the next records for the consumer. An offset that cannot be saved is only logged.
     ///
     /// # Errors
-    /// Storage that cannot be read.
+    /// The storage cannot be read.
     pub fn read(
         &self,
         channel: &str,
@@ -127,7 +127,7 @@ impl Store {
         Ok(read)
     }
 
-    /// Answers nothing, because LogPilot does not: an offset that could not be saved is only logged.
+    /// Returns nothing, as LogPilot does: an offset that could not be saved is only logged.
     pub fn commit(&self, channel: &str, consumer: &str, id: i64) {
         if let Err(Broken(why)) = self.with(|storage| storage.set_offset(consumer, channel, id)) {
             log::error("c.l.core.storage", &format!("Failed to update consumer offset: {why}"));
@@ -135,7 +135,7 @@ impl Store {
     }
 
     /// # Errors
-    /// Storage that cannot be read.
+    /// The storage cannot be read.
     pub fn seek(&self, channel: &str, consumer: &str, to: Position) -> Result<(), Broken> {
         let id = match to {
             Position::Earliest => 0,

@@ -1,4 +1,4 @@
-//! LogPilot's tables, opened as it opens them.
+//! LogPilot's tables, opened as LogPilot opens them.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use super::{Broken, Entry, Level, Storage, Stored};
 use crate::failure::{Failure, Trace};
 
-/// How long a call waits for another process that writes: seen as an answer after 3.1 s.
+/// How long a call waits for another process that writes: a response after 3.1 s was observed.
 const BUSY: Duration = Duration::from_secs(3);
 
 const TABLES: &str = "
@@ -37,7 +37,8 @@ const COLUMNS: &str = "SELECT channel, level, message, meta, timestamp, id FROM 
 
 type Unclosed = Mutex<ManuallyDrop<Connection>>;
 
-/// Dropping it closes nothing: LogPilot leaves its write-ahead log behind too, and a copy of the file alone has no rows.
+/// Dropping it closes nothing: LogPilot leaves its write-ahead log behind too, and a copy of the
+/// file alone has no rows.
 ///
 /// Two connections instead of a pool: a read does not wait for a write that waits for another process.
 pub struct Sqlite {
@@ -71,7 +72,7 @@ fn lock(connection: &Unclosed) -> Result<MutexGuard<'_, ManuallyDrop<Connection>
     connection.lock().map_err(|_| Broken("an earlier call ended in the middle".into()))
 }
 
-/// In the words of the driver, and with the frames of where it is met.
+/// In the words of the driver, with the frames of the place where the error occurs.
 fn failure(path: &Path, error: &rusqlite::Error) -> Failure {
     let sqlite = |words: &str| format!("org.sqlite.SQLiteException: {words}");
     let (trace, cause) = match error.sqlite_error_code() {

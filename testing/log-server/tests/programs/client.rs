@@ -1,4 +1,4 @@
-//! What the client counts, against a server that keeps, loses and doubles.
+//! The client's counts, against a server that keeps, loses and duplicates records.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn load(rate: f64, seconds: f64) -> Load {
 const UNLIMITED: (&str, &str) = ("LOGPILOT_RATE_LIMIT_CAPACITY", "1000000");
 
 #[tokio::test]
-async fn the_client_counts_what_it_wrote_over_rest_and_over_grpc() {
+async fn the_client_counts_rest_and_grpc_writes() {
     let it = Server::ready(&[UNLIMITED]).await;
     for place in [format!("http://{}", it.http_place), format!("grpc://{}", it.grpc_place)] {
         for fresh in [false, true] {
@@ -38,7 +38,7 @@ async fn the_client_counts_what_it_wrote_over_rest_and_over_grpc() {
 }
 
 #[tokio::test]
-async fn the_client_sees_what_is_lost_and_what_is_refused() {
+async fn the_client_reports_lost_and_refused_records() {
     let it = Server::ready(&[UNLIMITED]).await;
     let target = Target::new(&format!("http://{}", it.http_place), KEY, false).unwrap();
     let database = rusqlite::Connection::open(it.server.path("data/logpilot.db")).unwrap();
@@ -66,8 +66,8 @@ async fn the_client_sees_what_is_lost_and_what_is_refused() {
 #[case("http")]
 #[case("grpc")]
 #[tokio::test]
-async fn what_found_no_server_is_tried_again_and_only_when_told(#[case] scheme: &str) {
-    // Free a moment ago: nobody listens.
+async fn failed_connections_are_retried_only_with_retry(#[case] scheme: &str) {
+    // Free a moment ago: no process listens.
     let place = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let target = Target::new(&format!("{scheme}://{place}"), KEY, false).unwrap();
     let refused = target.send("web", "m").await.unwrap_err();
@@ -83,7 +83,7 @@ async fn what_found_no_server_is_tried_again_and_only_when_told(#[case] scheme: 
 }
 
 #[tokio::test]
-async fn the_client_stops_once_a_file_is_there() {
+async fn the_client_stops_when_a_file_appears() {
     let it = Server::ready(&[UNLIMITED]).await;
     let file = it.server.path("stop");
     let target = Target::new(&format!("http://{}", it.http_place), KEY, false).unwrap();
@@ -98,14 +98,12 @@ async fn the_client_stops_once_a_file_is_there() {
     assert_eq!((report.acked, report.failed), (report.sent, 0));
 }
 
-/// The first request of a connection is read and not answered, the next connection is answered.
+/// The first request of a connection is read and not answered; the next connection is answered.
 #[rstest]
 #[case(false)]
 #[case(true)]
 #[tokio::test]
-async fn what_a_connection_ended_under_is_tried_again_only_when_told_and_doubled_where_it_was_stored(
-    #[case] told: bool,
-) {
+async fn a_retry_after_disconnect_may_duplicate_a_record(#[case] told: bool) {
     let it = Server::ready(&[UNLIMITED]).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = Target::new(&format!("http://{}", listener.local_addr().unwrap()), KEY, false).unwrap();
@@ -132,7 +130,8 @@ async fn what_a_connection_ended_under_is_tried_again_only_when_told_and_doubled
     assert_eq!(report.stored_unacked, failed, "{report:?}");
 }
 
-/// A server of HTTP/2 that takes one connection, waits for a call, says goodbye and closes. Returns its place.
+/// An HTTP/2 server that accepts one connection, waits for a call, sends GOAWAY and closes. Returns
+/// its address.
 async fn goodbye(last_call: u32, reason: u32) -> std::net::SocketAddr {
     const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     const HEADERS: u8 = 1;
@@ -152,7 +151,7 @@ async fn goodbye(last_call: u32, reason: u32) -> std::net::SocketAddr {
         let go_away = [&[0, 0, 8, 7, 0, 0, 0, 0, 0][..], &last_call.to_be_bytes(), &reason.to_be_bytes()];
         stream.write_all(&go_away.concat()).await.unwrap();
         stream.shutdown().await.unwrap();
-        // Closed with something unread, the goodbye could be lost on its way.
+        // If the socket closed with unread data, the GOAWAY could be lost in transit.
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
     place
@@ -164,7 +163,7 @@ async fn goodbye(last_call: u32, reason: u32) -> std::net::SocketAddr {
 #[case::perhaps_looked_at(1, h2::Reason::NO_ERROR, false)]
 #[case::left_out_in_anger(0, h2::Reason::ENHANCE_YOUR_CALM, false)]
 #[tokio::test]
-async fn a_call_that_a_servers_goodbye_left_out_was_not_seen(
+async fn calls_after_goaway_were_not_processed(
     #[case] last_call: u32,
     #[case] reason: h2::Reason,
     #[case] unseen: bool,
@@ -176,7 +175,7 @@ async fn a_call_that_a_servers_goodbye_left_out_was_not_seen(
 }
 
 #[tokio::test]
-async fn the_program_prints_one_line_of_json_and_fails_where_something_was_lost() {
+async fn the_client_prints_json_and_fails_on_loss() {
     let it = Server::ready(&[UNLIMITED]).await;
     let place = format!("grpc://{}", it.grpc_place);
     for (key, code) in [(KEY, 0), ("wrong", 1)] {

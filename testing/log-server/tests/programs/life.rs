@@ -1,4 +1,4 @@
-//! Start, stop and misbehaviour.
+//! Startup, stop and misbehaviour.
 
 use std::{
     fs,
@@ -20,16 +20,13 @@ use rstest::rstest;
 #[case(&[("LOG_SERVER_CRASH_ON", "server.address")], "Origin: System Environment Property \"SERVER_ADDRESS\"")]
 #[case(&[("LOG_SERVER_NEVER_REDY", "true")], "LOG_SERVER_NEVER_READY: ")]
 #[tokio::test]
-async fn a_bad_configuration_ends_the_start_with_1_and_says_why_last(
-    #[case] env: &[(&str, &str)],
-    #[case] said: &str,
-) {
+async fn a_bad_configuration_exits_1_with_its_cause(#[case] env: &[(&str, &str)], #[case] said: &str) {
     let mut server = Server::spawn(env);
     assert_eq!(server.exit().await.code(), Some(1), "{:#?}", server.lines);
     assert!(server.lines.iter().any(|line| line.contains(said)), "{said}: {:#?}", server.lines);
 }
 
-/// What a kubelet keeps of the log.
+/// The part of the log that a kubelet keeps.
 fn tail(server: &Server) -> String {
     let log = server.lines.join("\n") + "\n";
     let start = log.len().saturating_sub(2048);
@@ -55,7 +52,7 @@ async fn stack_traces_end_with_their_root_cause(#[case] trace: &str, #[case] cau
 }
 
 #[tokio::test]
-async fn an_exception_that_nothing_wraps_leaves_frames_alone() {
+async fn an_unwrapped_exception_ends_in_frames_only() {
     let mut server = Server::spawn(&[("LOG_SERVER_END_WITH", "frames")]);
     assert_eq!(server.exit().await.code(), Some(1));
     let tail = tail(&server);
@@ -65,7 +62,7 @@ async fn an_exception_that_nothing_wraps_leaves_frames_alone() {
 }
 
 #[tokio::test]
-async fn data_that_cannot_be_used_ends_in_the_driver_s_words() {
+async fn unusable_data_ends_with_the_driver_message() {
     for (env, cause) in [
         (("LOGPILOT_SQLITE_PATH", "/dev/null/logpilot.db"), "Failed to create directory: /dev/null"),
         (
@@ -82,7 +79,7 @@ async fn data_that_cannot_be_used_ends_in_the_driver_s_words() {
 }
 
 #[tokio::test]
-async fn broken_yaml_and_a_file_that_is_no_database_end_the_start() {
+async fn broken_yaml_and_invalid_databases_end_the_startup() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("application.yml"), "a: [").unwrap();
     let location = format!("file:{}/", directory.path().display());
@@ -98,7 +95,7 @@ async fn broken_yaml_and_a_file_that_is_no_database_end_the_start() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_ends_the_start() {
+async fn a_used_port_ends_the_startup() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let mut server = Server::spawn(&[("LOGPILOT_HTTP_PORT", &port)]);
@@ -108,7 +105,7 @@ async fn a_port_that_is_taken_ends_the_start() {
 }
 
 #[tokio::test]
-async fn a_healthy_server_has_both_groups_in_a_pod_and_none_elsewhere() {
+async fn health_groups_exist_only_in_pods() {
     let it = Server::ready(&[]).await;
     for path in ["", "/liveness", "/readiness"] {
         assert_eq!(it.health(path).await, (200, "UP".into()), "{path}");
@@ -120,7 +117,7 @@ async fn a_healthy_server_has_both_groups_in_a_pod_and_none_elsewhere() {
 }
 
 #[tokio::test]
-async fn never_ready_is_alive_and_serves() {
+async fn a_never_ready_server_is_live_and_serves() {
     let it = Server::ready(&[("LOG_SERVER_NEVER_READY", "true")]).await;
     assert_eq!(it.health("/readiness").await, (503, "OUT_OF_SERVICE".into()));
     assert_eq!(it.health("/liveness").await, (200, "UP".into()));
@@ -129,7 +126,7 @@ async fn never_ready_is_alive_and_serves() {
 }
 
 #[tokio::test]
-async fn a_storage_fault_comes_and_goes_and_is_never_one_of_liveness() {
+async fn a_storage_fault_never_affects_liveness() {
     let it = Server::ready(&[("LOG_SERVER_STORAGE_FAULT", "DIR/broken")]).await;
     assert_eq!(it.health("/readiness").await.0, 200);
     fs::write(it.server.path("broken"), "").unwrap();
@@ -142,19 +139,19 @@ async fn a_storage_fault_comes_and_goes_and_is_never_one_of_liveness() {
 }
 
 #[tokio::test]
-async fn a_slow_start_opens_its_ports_late_and_can_be_ended() {
+async fn a_slow_startup_can_be_terminated() {
     let began = Instant::now();
     let mut slow = Server::spawn(&[("LOG_SERVER_SLOW_START_SECONDS", "0.5")]);
     slow.line("Tomcat started").await;
     assert!(began.elapsed() >= Duration::from_millis(500));
     let mut ended = Server::spawn(&[("LOG_SERVER_SLOW_START_SECONDS", "600")]);
-    ended.line("Misbehaves").await;
+    ended.line("Active switches").await;
     ended.terminate();
     assert_eq!(ended.exit().await.code(), Some(143));
 }
 
 #[tokio::test]
-async fn a_leak_shows_as_heap() {
+async fn a_leak_increases_the_heap() {
     let it = Server::ready(&[("LOG_SERVER_LEAK_MIB_PER_SECOND", "64")]).await;
     let heap = "jvm_memory_used_bytes{area=\"heap\",id=\"Tenured Gen\"}";
     until("64 MiB of heap", async || it.metric(heap).await.unwrap() > 64.0 * 1024.0 * 1024.0).await;
@@ -165,7 +162,7 @@ const SEND: &str = r#"{"channel":"web","level":"INFO","message":"in flight"}"#;
 const ACTIVE: &str = "http_server_requests_active_seconds_count\
     {exception=\"none\",method=\"POST\",outcome=\"UNKNOWN\",status=\"200\",uri=\"UNKNOWN\"}";
 
-/// A request that is being answered, the answer it gets, and how often its record is stored, when SIGTERM comes.
+/// Returns the response to a request in progress at SIGTERM, and how often its record is stored.
 async fn stopped_in_flight(graceful: bool, env: &[(&str, &str)]) -> (Result<StatusCode, Failed>, i64) {
     let mut it = Server::ready(env).await;
     let path = it.server.path("data/logpilot.db");
@@ -183,7 +180,7 @@ async fn stopped_in_flight(graceful: bool, env: &[(&str, &str)]) -> (Result<Stat
         until("no new connections", async || tokio::net::TcpStream::connect(&place).await.is_err()).await;
         assert!(!sending.is_finished(), "it waits for its answer");
     } else {
-        // Before storage is free again.
+        // Before the storage is free again.
         until("connection cut", async || sending.is_finished()).await;
     }
     held.execute_batch("COMMIT").unwrap();
@@ -194,20 +191,20 @@ async fn stopped_in_flight(graceful: bool, env: &[(&str, &str)]) -> (Result<Stat
 }
 
 #[tokio::test]
-async fn a_graceful_stop_answers_what_is_in_flight_and_takes_nothing_new() {
+async fn a_graceful_stop_finishes_only_requests_in_flight() {
     let (answer, stored) = stopped_in_flight(true, &[("SERVER_SHUTDOWN", "graceful")]).await;
     assert_eq!((answer, stored), (Ok(StatusCode::CREATED), 1));
 }
 
 #[tokio::test]
-async fn without_it_the_client_sees_a_closed_connection_and_the_record_is_stored_all_the_same() {
+async fn an_abrupt_stop_closes_connections_but_stores_records() {
     let (answer, stored) = stopped_in_flight(false, &[]).await;
     assert!(matches!(answer, Err(Failed::Unanswered(_))), "{answer:?}");
     assert_eq!(stored, 1);
 }
 
 #[tokio::test]
-async fn the_switch_loses_what_is_in_flight() {
+async fn the_switch_loses_requests_in_flight() {
     let (answer, stored) =
         stopped_in_flight(false, &[("LOG_SERVER_EXIT_AT_ONCE", "true"), ("SERVER_SHUTDOWN", "graceful")])
             .await;
@@ -216,7 +213,7 @@ async fn the_switch_loses_what_is_in_flight() {
 }
 
 #[tokio::test]
-async fn a_stop_waits_no_longer_than_it_may() {
+async fn a_stop_respects_its_timeout() {
     let mut it = Server::ready(&[
         ("SERVER_SHUTDOWN", "graceful"),
         ("SPRING_LIFECYCLE_TIMEOUT_PER_SHUTDOWN_PHASE", "200ms"),

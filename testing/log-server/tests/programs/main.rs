@@ -1,4 +1,5 @@
-//! The programs as they run: what the server shows, how it starts and stops, and what the client counts.
+//! The programs as processes: what the server exposes, how it starts and stops, and what the client
+//! counts.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What an operator and its clients see of the server.
+//! The server as an operator and its clients see it.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 #[tokio::test]
-async fn records_are_read_once_by_each_consumer() {
+async fn each_consumer_reads_records_once() {
     let it = Server::ready(&[]).await;
     for message in ["a", "b", "c"] {
         assert_eq!(it.send("web", message).await, 201);
@@ -58,7 +58,7 @@ async fn records_are_read_once_by_each_consumer() {
 #[case("/api/nothing", "", 500, "INTERNAL_SERVER_ERROR")]
 #[case("/actuator/health", "", 500, "INTERNAL_SERVER_ERROR")]
 #[tokio::test]
-async fn what_cannot_be_answered_is_refused_as_it_was_seen(
+async fn invalid_requests_are_refused_as_recorded(
     #[case] path: &str,
     #[case] body: &str,
     #[case] expected: u16,
@@ -71,7 +71,7 @@ async fn what_cannot_be_answered_is_refused_as_it_was_seen(
 }
 
 #[tokio::test]
-async fn without_the_key_nothing_is_answered_but_the_actuator() {
+async fn without_the_key_only_the_actuator_answers() {
     let it = Server::ready(&[]).await;
     let wrong = Rest::new(&it.http_place, "wrong", false);
     let (status, _) = wrong.call(Method::GET, "/api/logs/web", "").await.unwrap();
@@ -85,7 +85,7 @@ async fn without_the_key_nothing_is_answered_but_the_actuator() {
 }
 
 #[tokio::test]
-async fn an_empty_key_accepts_an_empty_header_and_no_other() {
+async fn an_empty_key_accepts_only_an_empty_header() {
     let it = Server::ready(&[("LOGPILOT_SERVER_API_KEY", "")]).await;
     let status = async |key| {
         Rest::new(&it.http_place, key, false).call(Method::GET, "/api/logs/x", "").await.unwrap().0
@@ -131,7 +131,7 @@ async fn grpc_and_rest_share_the_records() {
 }
 
 #[tokio::test]
-async fn grpc_health_knows_the_server_as_a_whole() {
+async fn grpc_health_knows_only_the_whole_server() {
     let it = Server::ready(&[]).await;
     assert_eq!(it.grpc.health("").await.unwrap(), i32::from(ServingStatus::Serving));
     let unknown = it.grpc.health(LOG_SERVICE).await.unwrap_err();
@@ -144,7 +144,7 @@ async fn grpc_health_knows_the_server_as_a_whole() {
 #[case("grpc", 500, None)]
 #[case("foo", 500, Some(Code::Unimplemented))]
 #[tokio::test]
-async fn the_protocol_decides_what_is_served_and_health_is_always_up(
+async fn the_protocol_selects_services_and_health_stays_up(
     #[case] protocol: &str,
     #[case] rest: u16,
     #[case] grpc: Option<Code>,
@@ -156,7 +156,7 @@ async fn the_protocol_decides_what_is_served_and_health_is_always_up(
 }
 
 #[tokio::test]
-async fn the_profile_grpc_has_no_rest_port_and_the_actuator_all_the_same() {
+async fn the_grpc_profile_serves_actuator_without_rest() {
     let mut server = Server::spawn(&[("SPRING_PROFILES_ACTIVE", "grpc")]);
     let line = server.line("Tomcat started").await;
     assert!(line.ends_with("Tomcat started on port -1 (http)"), "{line}");
@@ -166,7 +166,7 @@ async fn the_profile_grpc_has_no_rest_port_and_the_actuator_all_the_same() {
 }
 
 #[tokio::test]
-async fn the_rate_limit_is_one_for_all_and_not_for_the_actuator() {
+async fn the_rate_limit_is_shared_and_skips_actuator() {
     let it =
         Server::ready(&[("LOGPILOT_RATE_LIMIT_CAPACITY", "3"), ("LOGPILOT_RATE_LIMIT_REFILL_TOKENS", "1")])
             .await;
@@ -180,13 +180,13 @@ async fn the_rate_limit_is_one_for_all_and_not_for_the_actuator() {
 }
 
 #[tokio::test]
-async fn a_bucket_of_nothing_breaks_writes_while_health_is_up() {
+async fn an_empty_bucket_fails_writes_while_healthy() {
     let it = Server::ready(&[("LOGPILOT_RATE_LIMIT_CAPACITY", "0")]).await;
     assert_eq!((it.send("web", "m").await.as_u16(), it.health("").await.0), (500, 200));
 }
 
 #[tokio::test]
-async fn the_database_is_in_wal_mode_with_the_servers_tables() {
+async fn the_database_uses_wal_and_server_tables() {
     let it = Server::ready(&[]).await;
     it.send("web", "m").await;
     it.read("web?consumerId=one").await;
@@ -200,7 +200,7 @@ async fn the_database_is_in_wal_mode_with_the_servers_tables() {
 }
 
 #[tokio::test]
-async fn a_copy_of_the_database_file_alone_has_no_rows_even_after_a_clean_stop() {
+async fn a_copied_database_file_without_wal_is_empty() {
     let mut it = Server::ready(&[]).await;
     it.send("web", "m").await;
     it.server.terminate();
@@ -212,7 +212,7 @@ async fn a_copy_of_the_database_file_alone_has_no_rows_even_after_a_clean_stop()
 }
 
 #[tokio::test]
-async fn a_database_locked_by_another_process_fails_writes_but_not_reads() {
+async fn a_locked_database_fails_writes_not_reads() {
     let it = Server::ready(&[]).await;
     it.send("web", "m").await;
     let _held = lock(&it.server.path("data/logpilot.db"));
@@ -227,14 +227,14 @@ async fn a_database_locked_by_another_process_fails_writes_but_not_reads() {
         (it.read("web?consumerId=one&autoCommit=false").await, it.read("web").await, began.elapsed())
     };
     let (write, (by_consumer, newest, took)) = tokio::join!(write(), read());
-    assert_eq!(write, (500, 200), "nobody is told that the offset was not saved");
+    assert_eq!(write, (500, 200), "the client is not told that the offset was not saved");
     assert!(took < Duration::from_secs(2), "a read waits for no write: {took:?}");
     assert_eq!((by_consumer, newest), (vec!["m".to_owned()], vec!["m".to_owned()]));
     assert_eq!(it.read("web?consumerId=one&autoCommit=false").await, ["m"]);
 }
 
 #[tokio::test]
-async fn file_storage_keeps_records_and_offsets_over_a_restart() {
+async fn file_storage_survives_a_restart() {
     let env = [("LOGPILOT_STORAGE_TYPE", "file"), ("LOGPILOT_STORAGE_DIR", "DIR/logs")];
     let it = Server::ready(&env).await;
     for message in ["a", "b"] {
@@ -256,7 +256,7 @@ async fn file_storage_keeps_records_and_offsets_over_a_restart() {
 }
 
 #[tokio::test]
-async fn metrics_have_the_names_and_labels_of_the_server() {
+async fn metrics_match_the_server_names_and_labels() {
     let it = Server::ready(&[]).await;
     it.send("web", "m").await;
     it.grpc.health("").await.unwrap();
@@ -276,7 +276,7 @@ async fn metrics_have_the_names_and_labels_of_the_server() {
 }
 
 #[tokio::test]
-async fn the_effective_configuration_is_shown_where_it_is_exposed() {
+async fn the_exposed_effective_configuration_is_shown() {
     let shown = async |it: &Ready, path: &str| {
         let (status, body) = it.management.call(Method::GET, path, "").await.unwrap();
         (status.as_u16(), serde_json::from_str::<Value>(&body).unwrap_or_default())

@@ -1,4 +1,4 @@
-//! The real programs, as processes, on loopback ports that the system chose.
+//! The real programs as processes, on loopback ports that the system selects.
 
 use std::{
     path::{Path, PathBuf},
@@ -38,7 +38,8 @@ pub struct Ready {
 }
 
 impl Server {
-    /// Its working directory and its data are in a directory of its own; nothing of this process' environment is.
+    /// Its working directory and its data are in a separate directory; it inherits no environment
+    /// of this process.
     pub fn spawn(env: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_log-server"))
@@ -47,7 +48,7 @@ impl Server {
                 ("LOGPILOT_SERVER_API_KEY", KEY),
                 ("LOGPILOT_HTTP_PORT", "0"),
                 ("LOGPILOT_MANAGEMENT_PORT", "0"),
-                // Its short name is also a property that has to be a number.
+                // Its short name is also a property that must be a number.
                 ("LOGPILOT_GRPC_PORT", "0"),
                 ("SERVER_ADDRESS", "127.0.0.1"),
                 ("MANAGEMENT_SERVER_ADDRESS", "127.0.0.1"),
@@ -68,7 +69,7 @@ impl Server {
         Self { child, log, lines: Vec::new(), directory }
     }
 
-    /// Reads the log until a line has the text.
+    /// Reads the log until a line contains the text.
     pub async fn line(&mut self, text: &str) -> String {
         let find = async {
             while let Some(line) = self.log.next_line().await.unwrap() {
@@ -157,7 +158,7 @@ impl Ready {
     }
 }
 
-/// Until the answer is yes.
+/// Waits until the condition is true.
 pub async fn until<A: Future<Output = bool>>(what: &str, ask: impl Fn() -> A) {
     let deadline = Instant::now() + SOON;
     while !ask().await {

@@ -1,4 +1,5 @@
-//! What goes wrong is named soon, in the words of who knows; old pods keep serving; taking the change back heals.
+//! Failures are reported soon, in the words of their source; old pods keep serving; reverting the
+//! change heals.
 
 use std::{
     cell::Cell,
@@ -13,11 +14,11 @@ use serde_json::{Value, json};
 
 use crate::support::{Case, ROLLOUT, World, condition, quick, shared, spec};
 
-/// From the kubelet's own word to the resource's status.
+/// From the kubelet's own report to the resource's status.
 const NAMED_WITHIN: Duration = Duration::from_secs(10);
 const COMPONENT: &str = "all";
 
-/// A healthy resource of one pod, that pod, and what to write through.
+/// A healthy resource of one pod, that pod, and a client to write with.
 async fn serving<'a>(world: &'a World, name: &str) -> (Case<'a>, Value) {
     let case = Case::new(world, name, &spec(&json!({ COMPONENT: quick(&json!({})) })));
     case.ready().await;
@@ -25,7 +26,7 @@ async fn serving<'a>(world: &'a World, name: &str) -> (Case<'a>, Value) {
     (case, pod)
 }
 
-/// The states of the servers' containers, the one before included.
+/// Returns the states of the servers' containers, including the previous one.
 fn states(pods: &[Value]) -> Vec<Value> {
     let all = pods.iter().filter_map(|pod| pod["status"]["containerStatuses"].as_array()).flatten();
     all.flat_map(|container| [container["state"].clone(), container["lastState"].clone()]).collect()
@@ -35,7 +36,8 @@ fn ended(state: &Value) -> bool {
     state["terminated"].is_object()
 }
 
-/// Waits until the kubelet says it of a pod and the status names it, and asserts how long that took. Returns the problem.
+/// Waits until the kubelet reports it for a pod and the status names it, and asserts how long that
+/// took. Returns the problem.
 async fn named(case: &Case<'_>, reason: &str, kubelet: impl Fn(&Value) -> bool) -> Value {
     let began = Instant::now();
     let said = Cell::new(None);
@@ -52,10 +54,10 @@ async fn named(case: &Case<'_>, reason: &str, kubelet: impl Fn(&Value) -> bool) 
     };
     let what = format!("{}: {reason} in the status", case.name);
     let problem = wait_for(what, ROLLOUT, async || look()).await.unwrap_or_else(|error| panic!("{error}"));
-    // Named before the look that would have shown it.
+    // Reported before the poll that would have shown it.
     let after = said.get().map_or(Duration::ZERO, |said| said.elapsed());
     println!(
-        "FIGURE {}: {reason} named {:.1} s after the kubelet's word, {:.1} s after the change: {}",
+        "FIGURE {}: {reason} reported {:.1} s after the kubelet's report, {:.1} s after the change: {}",
         case.name,
         after.as_secs_f64(),
         began.elapsed().as_secs_f64(),
@@ -73,12 +75,12 @@ fn assert_words(problem: &Value, words: &[&str]) {
     }
 }
 
-/// The pod that was there before a change still serves, and was never restarted.
+/// Checks that the pod from before a change still serves, and was never restarted.
 async fn still_serves(case: &Case<'_>, old: &Value) {
     let name = &old["metadata"]["name"];
     let pods = case.pods(COMPONENT);
     let pod = pods.iter().find(|pod| pod["metadata"]["uid"] == old["metadata"]["uid"]);
-    let pod = pod.unwrap_or_else(|| panic!("{name} is gone"));
+    let pod = pod.unwrap_or_else(|| panic!("{name} is deleted"));
     assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0, "{name}");
     assert_eq!(pod["status"]["containerStatuses"][0]["ready"], true, "{name}");
     let (client, _reach) = case.client(COMPONENT).await;
@@ -87,7 +89,8 @@ async fn still_serves(case: &Case<'_>, old: &Value) {
     }
 }
 
-/// Takes a change back: Ready without a further step, with no problem left, on the pod that was there all the time.
+/// Reverts a change: Ready without a further step, without problems, on the pod that existed all
+/// the time.
 async fn heals(case: &Case<'_>, old: &Value, patch: &Value) {
     let began = Instant::now();
     case.patch(patch);
@@ -95,7 +98,7 @@ async fn heals(case: &Case<'_>, old: &Value, patch: &Value) {
         condition(status, "Ready").0 == "True" && status["problemCount"] == 0
     })
     .await;
-    println!("FIGURE {}: healed {:.1} s after it was taken back", case.name, began.elapsed().as_secs_f64());
+    println!("FIGURE {}: healed {:.1} s after the revert", case.name, began.elapsed().as_secs_f64());
     still_serves(case, old).await;
 }
 
@@ -107,14 +110,14 @@ fn overlay(overlay: &Value) -> Value {
     json!({ "spec": { "config": { "overlay": overlay } } })
 }
 
-/// What no server starts with.
+/// A value with which no server starts.
 fn bad() -> Value {
     overlay(&json!({ "management": { "info": { "env": { "enabled": "maybe" } } } }))
 }
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn an_image_that_is_not_there() {
+async fn an_image_that_does_not_exist() {
     let world = shared().await;
     let (case, old) = serving(&world, "cause-image").await;
     case.patch(&component(&json!({ "image": "danpung2/logpilot:0.0.0-absent" })));
@@ -182,7 +185,7 @@ async fn root_causes_behind_stack_frames() {
         ("file", "DataNotWritable", "java.nio.file.AccessDeniedException: /data/logs"),
         ("key-store", "CrashLoopBackOff", "java.io.FileNotFoundException: /nope.p12"),
         ("heap", "CrashLoopBackOff", "java.lang.OutOfMemoryError: Java heap space"),
-        ("frames", "CrashLoopBackOff", "its last words tell no cause; kubectl logs --previous"),
+        ("frames", "CrashLoopBackOff", "its termination message names no cause; kubectl logs --previous"),
     ] {
         let env = json!([{ "name": "LOG_SERVER_END_WITH", "value": trace }]);
         case.patch(&component(&json!({ "env": env })));
@@ -204,7 +207,7 @@ async fn root_causes_behind_stack_frames() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_server_that_its_startup_probe_ends() {
+async fn a_server_terminated_by_its_startup_probe() {
     let world = shared().await;
     if !world.misbehaves("a server that starts slowly") {
         return;
@@ -217,7 +220,7 @@ async fn a_server_that_its_startup_probe_ends() {
     let problem =
         named(&case, "CrashLoopBackOff", |state| state["waiting"]["reason"] == "CrashLoopBackOff").await;
     assert_words(&problem, &["by its startup probe, which allows 6 s for a start", "reason=Unhealthy"]);
-    // What the message asks for is there.
+    // The object that the message requests exists.
     let message = problem["message"].as_str().unwrap();
     let command = message.split("kubectl ").nth(1).unwrap().split(';').next().unwrap();
     let answer = world.kubectl.must(command);
@@ -227,13 +230,13 @@ async fn a_server_that_its_startup_probe_ends() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_server_that_needs_more_memory_than_it_may() {
+async fn a_server_exceeding_its_memory_limit() {
     let world = shared().await;
     if !world.misbehaves("a server that leaks") {
         return;
     }
     let (case, old) = serving(&world, "cause-memory").await;
-    // More in its first second than the limit.
+    // The leak exceeds the limit within the first second.
     let leak = json!([{ "name": "LOG_SERVER_LEAK_MIB_PER_SECOND", "value": "400" }]);
     case.patch(&component(&json!({ "env": leak, "resources": { "limits": { "memory": "128Mi" } } })));
     let killed = |state: &Value| state["terminated"]["reason"] == "OOMKilled";
@@ -246,7 +249,7 @@ async fn a_server_that_needs_more_memory_than_it_may() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_volume_without_room() {
+async fn a_full_volume() {
     let world = shared().await;
     let Some(nodes) = world.nodes("a full volume") else { return };
     // All volumes of the class share one file system: full before the server has written anything.
@@ -262,7 +265,7 @@ async fn a_volume_without_room() {
     case.ready().await;
     println!("FIGURE {}: healed {:.1} s after there was room", case.name, began.elapsed().as_secs_f64());
 
-    // One that serves already refuses what it cannot keep, and gives what it has.
+    // A server that already serves refuses what it cannot store, and returns what it has.
     let restarts = case.restarts(COMPONENT);
     let (client, _reach) = case.answering(COMPONENT).await;
     client.send("causes", "kept").unwrap();
@@ -278,7 +281,7 @@ async fn a_volume_without_room() {
     case.remove().await;
 }
 
-/// A file that takes all room of its file system for as long as it is kept.
+/// A file that occupies all space of its file system as long as it exists.
 struct Filler(PathBuf);
 
 impl Filler {
@@ -298,7 +301,7 @@ impl Drop for Filler {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_configuration_that_is_tried_first() {
+async fn a_configuration_checked_before_the_rollout() {
     let mut checked = spec(&json!({ COMPONENT: quick(&json!({})) }));
     checked["config"]["check"] = json!({ "timeoutSeconds": 120 });
     let world = shared().await;
@@ -321,7 +324,7 @@ async fn a_configuration_that_is_tried_first() {
     let began = Instant::now();
     case.patch(&overlay(&json!({ "management": null, "info": { "stage": "second" } })));
     case.ready().await;
-    println!("FIGURE {}: tried and rolled in {:.1} s", case.name, began.elapsed().as_secs_f64());
+    println!("FIGURE {}: checked and rolled in {:.1} s", case.name, began.elapsed().as_secs_f64());
     assert_eq!(revisions(), 2);
     let pods = case.pods(COMPONENT);
     assert!(pods.iter().all(|pod| pod["metadata"]["uid"] != old["metadata"]["uid"]), "the old pod serves on");

@@ -1,4 +1,4 @@
-//! The data: a copy that is taken while clients write, and the way back.
+//! The data: a backup taken while clients write, and its restore.
 
 use std::{path::Path, time::Instant};
 
@@ -12,7 +12,7 @@ const CHANNEL: &str = "kept";
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_backup_during_writes_brings_rows_and_offsets_back_once() {
+async fn a_backup_during_writes_restores_rows_and_offsets() {
     let world = shared().await;
     let mut wanted = with_backups(2);
     let case = Case::new(&world, "data", &wanted);
@@ -39,7 +39,7 @@ async fn a_backup_during_writes_brings_rows_and_offsets_back_once() {
         check_copy(&nodes.volume(&claim).join(&file), rows, &early);
     }
 
-    // What the restore takes back.
+    // The records that the restore discards.
     let late = messages("late", 10);
     for message in &late {
         client.send(CHANNEL, message).unwrap();
@@ -67,7 +67,7 @@ async fn a_backup_during_writes_brings_rows_and_offsets_back_once() {
         );
     }
 
-    // The same request again: taken back and asked for anew, then of a new resource that finds the volume.
+    // The same request again: removed and requested once more, then by a new resource that finds the volume.
     client.send(CHANNEL, "after").unwrap();
     let pods = case.uids("all");
     for restore in [Value::Null, json!({ "requestId": "once", "from": file })] {
@@ -93,7 +93,7 @@ async fn a_backup_during_writes_brings_rows_and_offsets_back_once() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_damaged_backup_is_refused_and_a_damaged_database_is_put_right() {
+async fn damaged_backups_are_refused_and_databases_repaired() {
     let world = shared().await;
     let Some(nodes) = world.nodes("damage to a database") else { return };
     let case = Case::new(&world, "damage", &with_backups(1));
@@ -120,7 +120,7 @@ async fn a_damaged_backup_is_refused_and_a_damaged_database_is_put_right() {
     drop(client);
 
     let database = volume("damage-data").join("logpilot.db");
-    // The server leaves its rows in the log for a while, where they would survive.
+    // The server leaves its rows in the write-ahead log for a while, where they would survive.
     let merged = open(&database).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     assert_eq!(merged.unwrap(), 0, "nothing was in the way");
     scribble(&database);
@@ -142,7 +142,7 @@ fn messages(word: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{word} {number}")).collect()
 }
 
-/// Runs the CronJob by hand, and returns what the status says of it then.
+/// Runs the CronJob by hand, and returns what the status then reports about it.
 async fn backup(case: &Case<'_>, job: &str) -> Value {
     let (name, namespace) = (&case.name, &case.namespace);
     case.world.kubectl.must(&format!("create job -n {namespace} --from=cronjob/{name}-backup {job}"));
@@ -153,7 +153,7 @@ async fn backup(case: &Case<'_>, job: &str) -> Value {
     let pod = &pods["items"][0];
     let container = &pod["status"]["containerStatuses"][0];
     assert_eq!(container["state"]["terminated"]["exitCode"], 0, "{pod}");
-    // The server's user, whose files these are.
+    // The server's user, who owns these files.
     assert_eq!(container["user"]["linux"]["uid"], 10001, "{container}");
     assert_eq!(pod["spec"]["containers"][0]["image"], case.world.operator_image());
     assert_eq!(pods["items"].as_array().unwrap().len(), 1, "one try");
@@ -190,7 +190,7 @@ fn count(path: &Path, table: &str) -> i64 {
     open(path).query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }
 
-/// To read, with what its write-ahead log holds.
+/// Opens the database for reading, including its write-ahead log.
 fn open(path: &Path) -> Connection {
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
 }

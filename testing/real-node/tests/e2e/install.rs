@@ -1,4 +1,4 @@
-//! Installed from the manifest alone; the quickstart serves; all three components do.
+//! An installation from the manifest alone; the quickstart serves; all three components do.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::support::{Case, shared};
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_operator_runs_as_nobody_on_a_read_only_root() {
+async fn the_operator_runs_unprivileged_with_read_only_root() {
     let world = shared().await;
     let pods = world.operator_pods();
     assert!(!pods.is_empty());
@@ -32,7 +32,7 @@ async fn the_operator_runs_as_nobody_on_a_read_only_root() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_quickstart_takes_logs_and_gives_them_back() {
+async fn the_quickstart_stores_and_returns_logs() {
     let world = shared().await;
     let case = Case::example(&world, "quickstart.yaml", "quickstart");
     let began = Instant::now();
@@ -49,7 +49,7 @@ async fn the_quickstart_takes_logs_and_gives_them_back() {
     }
     assert_eq!(client.consume("e2e", "reader", 100).unwrap(), messages);
 
-    // From a pod, by the names that the status promises.
+    // From a pod, by the names that the status publishes.
     for to in ["http://quickstart-all.quickstart.svc:8080", "grpc://quickstart-all.quickstart.svc:50051"] {
         case.takes_logs(to).await;
     }
@@ -59,7 +59,7 @@ async fn the_quickstart_takes_logs_and_gives_them_back() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn all_three_components_share_one_volume_on_one_node() {
+async fn three_components_share_one_volume_and_node() {
     let world = shared().await;
     let case = Case::example(&world, "three-modes.yaml", "logpilot");
     let began = Instant::now();
@@ -71,7 +71,7 @@ async fn all_three_components_share_one_volume_on_one_node() {
     assert_eq!(pods.len(), 7);
     assert!(pods.iter().all(|pod| pod["spec"]["nodeName"] == pods[0]["spec"]["nodeName"]), "one node");
 
-    // What one takes, the other gives.
+    // Records written to one are read from the other.
     let (all, _reach_all) = case.answering("all").await;
     let (rest, _reach_rest) = case.answering("rest").await;
     rest.send("shared", "through rest").unwrap();

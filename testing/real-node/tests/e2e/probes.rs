@@ -1,4 +1,4 @@
-//! Probes let a healthy server be, and take one that fails out of its Service.
+//! Probes leave a healthy server alone, and remove a failing one from its Service.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -8,14 +8,14 @@ use crate::support::{Case, Nodes, ROLLOUT, SOON, World, condition, quick, shared
 
 /// Longer than any probe here takes to fail: its period is 1 s.
 const LOOKED_AT: Duration = Duration::from_secs(8);
-/// While this file is there the server's storage fails.
+/// While this file exists, the server's storage fails.
 const FAULT: &str = "/tmp/fault";
 
 fn env() -> Value {
     json!([{ "name": "LOG_SERVER_STORAGE_FAULT", "value": FAULT }])
 }
 
-/// Names of the pods that a component's Service leads to.
+/// Names of the pods that a component's Service routes to.
 fn led_to(case: &Case<'_>, component: &str) -> Vec<String> {
     let slices = format!(
         "endpointslices -n {} -l kubernetes.io/service-name={}-{component}",
@@ -42,20 +42,20 @@ fn name(pod: &Value) -> &str {
     pod["metadata"]["name"].as_str().unwrap()
 }
 
-/// The nodes, where a server's storage can be made to fail.
+/// The nodes, if a server's storage can be made to fail.
 fn faulty(world: &World) -> Option<&Nodes> {
     let what = "a storage fault";
     world.nodes(what).filter(|_| world.misbehaves(what))
 }
 
-/// The file that breaks one pod's storage, from here.
+/// The path, seen from here, of the file that breaks one pod's storage.
 fn fault(nodes: &Nodes, pod: &Value) -> PathBuf {
     nodes.pid(pod).root().join(FAULT.trim_start_matches('/'))
 }
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn every_mode_lets_a_healthy_server_be() {
+async fn no_probe_mode_restarts_a_healthy_server() {
     const COMPONENTS: [&str; 3] = ["all", "rest", "grpc"];
     let components = |mode: &str| {
         let component = quick(&json!({ "probes": { "mode": mode } }));
@@ -99,7 +99,7 @@ async fn every_mode_lets_a_healthy_server_be() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_server_whose_storage_fails_leaves_its_service_and_is_not_restarted() {
+async fn a_storage_fault_removes_endpoints_without_a_restart() {
     let world = shared().await;
     let Some(nodes) = faulty(&world) else { return };
     let two = quick(&json!({ "replicas": 2, "env": env() }));
@@ -115,12 +115,12 @@ async fn a_server_whose_storage_fails_leaves_its_service_and_is_not_restarted() 
     until_led_to(&case, "all", &[name(sound)]).await;
     case.until("not Ready", SOON, |status| condition(status, "Ready").0 == "False").await;
     let (client, _reach) = case.client("all").await;
-    // The nodes learn of it up to a second after the slices say so.
+    // The nodes learn of it up to a second after the EndpointSlices show it.
     let alone = local_cluster::wait_for("the Service to leave the broken pod out", SOON, async || {
         (0..12).try_for_each(|_| client.send("probes", "a message"))
     });
     alone.await.unwrap_or_else(|error| panic!("{error}"));
-    stays("the sound pod serves alone, nobody is restarted", LOOKED_AT, || {
+    stays("the healthy pod serves alone, no pod is restarted", LOOKED_AT, || {
         client.send("probes", "a message")?;
         match (led_to(&case, "all"), case.restarts("all")) {
             (led, 0) if led == [name(sound)] => Ok(()),
@@ -138,10 +138,11 @@ async fn a_server_whose_storage_fails_leaves_its_service_and_is_not_restarted() 
     case.remove().await;
 }
 
-/// What the default spares a user from: the seed's probe, which restarts a server for what a restart cannot mend.
+/// The problem that the default avoids: the seed's probe, which restarts a server although a
+/// restart cannot help.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn with_one_health_for_every_probe_a_storage_fault_restarts_the_server() {
+async fn a_shared_health_endpoint_restarts_on_storage_fault() {
     let world = shared().await;
     let Some(nodes) = faulty(&world) else { return };
     let one = quick(&json!({ "probes": { "mode": "Actuator" }, "env": env() }));

@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use crate::support::{AS_LIBRARIES, Case, ROLLOUT, SERVER_IMAGE, assert_unharmed, quick, shared, spec};
 
-/// The examples' image under another name: for Kubernetes a rollout, and no download.
+/// The examples' image under another name: a rollout for Kubernetes, without a download.
 const NEXT: &str = "danpung2/logpilot:1.2.0-next";
 /// Long enough for the two rollouts of a test on a given cluster.
 const SECONDS: u64 = 60;
 
-/// An endpoint of the server that shows its configuration, `info.stage` in it.
+/// An endpoint of the server that shows its configuration, including `info.stage`.
 fn shown(stage: &str) -> Value {
     json!({ "management": { "info": { "env": { "enabled": true } } }, "info": { "stage": stage } })
 }
 
-/// What a pod's server says its `info.stage` is.
+/// Returns the `info.stage` of a pod's server.
 fn stage(case: &Case<'_>, pod: &Value) -> Result<Value, String> {
     let name = pod["metadata"]["name"].as_str().unwrap();
     let path = format!("/api/v1/namespaces/{}/pods/{name}:8081/proxy/actuator/info", case.namespace);
@@ -25,7 +25,7 @@ fn stage(case: &Case<'_>, pod: &Value) -> Result<Value, String> {
     Ok(said["stage"].clone())
 }
 
-/// Patches, and waits until the new pods are ready and the old ones gone.
+/// Patches, and waits until the new pods are ready and the old ones deleted.
 async fn roll(case: &Case<'_>, what: &str, components: &[&str], patch: &Value) {
     let old: Vec<Value> = components.iter().flat_map(|component| case.pods(component)).collect();
     let began = Instant::now();
@@ -38,14 +38,14 @@ async fn roll(case: &Case<'_>, what: &str, components: &[&str], patch: &Value) {
         case.world.kubectl.until(&pod, "is gone", ROLLOUT, Value::is_null).await;
     }
     println!(
-        "FIGURE {}, {what}: Ready after {:.1} s, old pods gone after {:.1} s",
+        "FIGURE {}, {what}: Ready after {:.1} s, old pods deleted after {:.1} s",
         case.name,
         ready.as_secs_f64(),
         began.elapsed().as_secs_f64()
     );
 }
 
-/// Rolls image and configuration of these components while each of these addresses is written to.
+/// Rolls image and configuration of these components while clients write to each of these addresses.
 async fn rolls_unnoticed(case: &Case<'_>, components: &[&str], writers: &[(&str, String, &[&str])]) {
     case.ready().await;
     let mut loads = Vec::new();
@@ -82,7 +82,7 @@ fn service(case: &str, component: &str, protocol: &str) -> String {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn one_pod_hands_its_volume_to_the_next_and_no_client_notices() {
+async fn a_single_pod_rollout_loses_no_request() {
     let name = "rollout-one";
     let world = shared().await;
     let case = Case::new(&world, name, &spec(&json!({ "all": quick(&json!({})) })));
@@ -94,13 +94,13 @@ async fn one_pod_hands_its_volume_to_the_next_and_no_client_notices() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn pods_that_share_a_volume_are_replaced_and_no_client_notices() {
+async fn a_shared_volume_rollout_loses_no_request() {
     let name = "rollout-more";
     let two = quick(&json!({ "replicas": 2 }));
     let world = shared().await;
     let case = Case::new(&world, name, &spec(&json!({ "rest": two, "grpc": two })));
     let (rest, grpc) = (service(name, "rest", "http"), service(name, "grpc", "grpc"));
-    // With nothing tried again.
+    // Without any retry.
     let fresh: &[&str] = &["--fresh-connections"];
     let writers = [
         ("kept-rest", rest.clone(), AS_LIBRARIES),
@@ -113,7 +113,7 @@ async fn pods_that_share_a_volume_are_replaced_and_no_client_notices() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_changed_configuration_is_what_the_server_says() {
+async fn the_server_shows_the_changed_configuration() {
     let mut first = spec(&json!({ "all": quick(&json!({})), "rest": quick(&json!({ "replicas": 2 })) }));
     first["config"]["overlay"] = shown("first");
     let world = shared().await;
@@ -129,7 +129,7 @@ async fn a_changed_configuration_is_what_the_server_says() {
     roll(&case, "configuration", &["all", "rest"], &second).await;
     say("second");
     let back = json!({ "spec": { "config": { "overlay": { "info": { "stage": "first" } } } } });
-    roll(&case, "configuration taken back", &["all", "rest"], &back).await;
+    roll(&case, "configuration reverted", &["all", "rest"], &back).await;
     say("first");
     case.remove().await;
 }

@@ -1,4 +1,5 @@
-//! Nodes are drained: what shares one volume moves as a whole, and says so before; what does not, moves pod by pod.
+//! Nodes are drained: pods that share one volume move together, and report that before; other pods
+//! move one by one.
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +17,7 @@ const SECONDS: u64 = 75;
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn two_pods_on_one_volume_share_a_node_and_a_drain_moves_them_with_their_data() {
+async fn a_drain_moves_two_pods_with_their_volume() {
     let world = alone().await;
     let Some(nodes) = two_nodes(&world) else { return };
     let case = Case::new(&world, "drained", &two_pods(&json!({})));
@@ -35,14 +36,14 @@ async fn two_pods_on_one_volume_share_a_node_and_a_drain_moves_them_with_their_d
     let began = Instant::now();
     from.drain();
     let drain_took = began.elapsed();
-    // The scheduler refused the new pods while the old ones were there, and would look again in 5 minutes. Nobody helps here
-    // but the operator; docs/storage.md.
+    // The scheduler rejected the new pods while the old ones existed, and would retry in 5 minutes.
+    // Only the operator intervenes here; docs/storage.md.
     case.ready().await;
     let took = began.elapsed();
     writing.stop();
     let report = writing.report().await;
     assert_eq!(&one_node(&case), to);
-    // All pods stopped at once, and were gone for longer than a client waits.
+    // All pods stopped at the same time, for longer than a client waits.
     assert_eq!([&report["lost"], &report["duplicated"]], [0, 0], "{report}");
     assert!(report["unread"].is_null(), "{report}");
     println!(
@@ -57,14 +58,15 @@ async fn two_pods_on_one_volume_share_a_node_and_a_drain_moves_them_with_their_d
     case.remove().await;
 }
 
-/// The one case in which the pods of a component may be on several nodes: a volume that several can mount, accepted as such.
+/// The one case in which the pods of a component may be on several nodes: a volume that several
+/// nodes can mount, accepted as such.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn pods_that_may_be_anywhere_are_drained_within_their_budget_and_no_request_fails() {
+async fn a_drain_within_the_pdb_fails_no_request() {
     let world = alone().await;
     let Some(nodes) = two_nodes(&world) else { return };
     let [from, to] = &nodes[..2] else { unreachable!() };
-    // All on one node at first, so that the budget has something to hold up.
+    // All on one node at first, so that the budget has an effect.
     let elsewhere = Cordoned::new(&world, to);
     let storage = json!({
         "volume": { "accessMode": "ReadWriteMany" }, "allowUnsafe": ["SqliteOnSharedFilesystem"],
@@ -113,12 +115,12 @@ fn two_pods(storage: &Value) -> Value {
     spec
 }
 
-/// Needs no DNS, which is drained too. Starts on a node that takes pods.
+/// It needs no DNS, which is drained too, and starts on a node that accepts pods.
 async fn writer<'a>(case: &'a Case<'_>) -> Writer<'a> {
     case.write("writing", &case.address("all"), SECONDS, AS_LIBRARIES).await
 }
 
-/// The nodes that take pods, where one can be drained and another is left.
+/// The nodes that accept pods, if one can be drained and another is left.
 fn two_nodes(world: &World) -> Option<Vec<String>> {
     let nodes = world.kubectl.get("nodes").unwrap();
     let free = nodes["items"].as_array().unwrap().iter().filter(|node| {
@@ -138,7 +140,7 @@ fn one_node(case: &Case<'_>) -> String {
     nodes.first().unwrap().trim_matches('"').to_owned()
 }
 
-/// Evictions by the operator that events speak of.
+/// The number of evictions by the operator, according to events.
 fn requeued(world: &World) -> u64 {
     let events = world.kubectl.get("events -n default --field-selector=reason=PodRequeued").unwrap();
     events["items"]
@@ -149,7 +151,7 @@ fn requeued(world: &World) -> u64 {
         .sum()
 }
 
-/// A node that takes no pods until this is dropped.
+/// A node that accepts no pods until this is dropped.
 struct Cordoned {
     kubectl: Kubectl,
     node: String,

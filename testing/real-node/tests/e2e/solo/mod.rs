@@ -1,4 +1,5 @@
-//! What nobody can be beside of: the operator or a node goes away. One after the other, last of all.
+//! Tests that tolerate no other test: the operator or a node is removed. They run one after the
+//! other, at the end.
 
 mod drain;
 mod operator;

@@ -1,4 +1,4 @@
-//! The operator goes away in the middle of its work, and nobody but it is restarted for that.
+//! The operator is interrupted during its work, and only the operator itself is restarted.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ const REPLICAS: u64 = 3;
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_leader_that_is_deleted_by_force_in_the_middle_of_a_rollout_is_followed_by_the_other() {
+async fn a_force_deleted_leader_is_replaced_during_rollout() {
     let world = alone().await;
     let delete = |leader: &str| {
         world.kubectl.must(&format!("delete pod {leader} -n {OPERATOR_NAMESPACE} --force --grace-period=0"));
@@ -19,10 +19,10 @@ async fn a_leader_that_is_deleted_by_force_in_the_middle_of_a_rollout_is_followe
     rollout_goes_on(&world, "deleted", delete).await;
 }
 
-/// Nobody is told: the Lease names a process that is no more, and a pod that is ready.
+/// No process is notified: the Lease names a process that no longer exists, and a pod that is ready.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_leader_whose_process_is_killed_in_the_middle_of_a_rollout_is_followed_by_the_other_or_itself() {
+async fn a_killed_leader_process_is_replaced_during_rollout() {
     let world = alone().await;
     let Some(nodes) = world.nodes("a killed process") else { return };
     let kill = |_: &str| {
@@ -35,12 +35,12 @@ async fn a_leader_whose_process_is_killed_in_the_middle_of_a_rollout_is_followed
     assert_eq!(world.operator_pods().iter().filter_map(restarts).sum::<u64>(), 1, "one process was killed");
 }
 
-/// A kubelet that ends it for its probe sends the same signal.
+/// A kubelet that terminates it because of its probe sends the same signal.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_operator_says_why_it_ended() {
+async fn the_operator_reports_its_termination_reason() {
     let world = alone().await;
-    let Some(nodes) = world.nodes("a process that is told to end") else { return };
+    let Some(nodes) = world.nodes("a process that gets SIGTERM") else { return };
     world.operator_is_ready().await;
     let one = world.operator_pods().remove(0);
     nodes.kill(&one, "SIGTERM");
@@ -51,19 +51,19 @@ async fn the_operator_says_why_it_ended() {
         ended.as_str().unwrap_or_default().to_owned()
     };
     let told = |pod: &Value| message(pod).contains("was told to end (SIGTERM or SIGINT); ran for ");
-    world.kubectl.until(&pod, "says why it ended", ROLLOUT, told).await;
+    world.kubectl.until(&pod, "reports why it ended", ROLLOUT, told).await;
     let message = message(&world.kubectl.get(&pod).unwrap());
-    println!("FIGURE the operator's last words: {message}");
-    // A pod that is seconds old may not have been asked yet.
+    println!("FIGURE the operator's termination message: {message}");
+    // A pod that is seconds old may not have been probed yet.
     assert!(message.contains("; /livez was ") && message.contains("timers were up to "), "{message}");
-    // Its count of restarts goes with it.
+    // Its restart count is deleted with it.
     world.kubectl.must(&format!("delete {pod}"));
     world.operator_is_ready().await;
 }
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn a_leader_that_is_evicted_in_the_middle_of_a_rollout_is_followed_by_the_other() {
+async fn an_evicted_leader_is_replaced_during_rollout() {
     let world = alone().await;
     let evict = |leader: &str| {
         let path = format!("/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{leader}/eviction");
@@ -80,7 +80,7 @@ async fn a_leader_that_is_evicted_in_the_middle_of_a_rollout_is_followed_by_the_
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_operator_is_upgraded_in_the_middle_of_a_rollout() {
+async fn the_operator_is_upgraded_during_a_rollout() {
     let world = alone().await;
     let Some(nodes) = world.nodes("an upgrade of the operator") else { return };
     let image = world.operator_image();
@@ -99,14 +99,14 @@ async fn the_operator_is_upgraded_in_the_middle_of_a_rollout() {
     assert_eq!(world.operator_image(), image);
 }
 
-/// Whether a Lease is held by another pod.
+/// Returns whether another pod holds the Lease.
 fn by_other_than(leader: &str) -> impl Fn(&Value) -> bool + use<> {
     let leader = leader.to_owned();
     move |lease| lease["holderIdentity"].as_str().is_some_and(|holder| !holder.is_empty() && holder != leader)
 }
 
-/// Two resources: one rolls, the other has nothing to do. The leader is disturbed while the first is half done; what does
-/// that returns how to tell from the Lease that somebody leads again.
+/// Two resources: one rolls, the other is idle. The leader is disturbed while the first is half
+/// done; the disturbance returns how to tell from the Lease that there is a leader again.
 async fn rollout_goes_on<L: Fn(&Value) -> bool>(world: &World, how: &str, disturb: impl FnOnce(&str) -> L) {
     let rolling = Case::new(world, &format!("{how}-rolling"), &with(REPLICAS));
     let bystander = Case::new(world, &format!("{how}-bystander"), &with(1));
@@ -134,11 +134,11 @@ async fn rollout_goes_on<L: Fn(&Value) -> bool>(world: &World, how: &str, distur
     let after = rolling.uids("all");
     assert_eq!(after.len() as u64, REPLICAS);
     assert!(after.is_disjoint(&before), "every pod was replaced: {before:?} {after:?}");
-    assert_eq!(created(&rolling), 2 * REPLICAS, "pods that were ever made");
+    assert_eq!(created(&rolling), 2 * REPLICAS, "pods created in total");
     assert_eq!(rolling.restarts("all"), 0);
     let seen = world.kubectl.get(&deployment).unwrap();
     assert_eq!(seen["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "2", "one change");
-    assert_eq!(bystander.uids("all"), untouched, "who has nothing to do is left alone");
+    assert_eq!(bystander.uids("all"), untouched, "an idle resource is left alone");
     assert_eq!(bystander.restarts("all"), 0);
     world.operator_is_ready().await;
     let memory = memory(world);
@@ -155,7 +155,7 @@ fn with(replicas: u64) -> Value {
     spec(&json!({ "all": quick(&json!({ "replicas": replicas })) }))
 }
 
-/// Pods that ReplicaSets made in the namespace of a resource so far.
+/// The number of pods that ReplicaSets have created in the namespace of a resource.
 fn created(case: &Case<'_>) -> u64 {
     let events = format!("events -n {} --field-selector=reason=SuccessfulCreate", case.namespace);
     let events = case.world.kubectl.get(&events).unwrap();

@@ -1,6 +1,7 @@
-//! Everything goes away again, in every order: nothing hangs, nobody stops who should not, and the data is there.
+//! Uninstallation in every order: nothing hangs, no server stops unintentionally, and the data remains.
 //!
-//! These tests take the operator away from everybody else. They come last, because tests start in the order of their names.
+//! These tests remove the operator, which all other tests need. They come last, because tests start
+//! in the order of their names.
 
 use std::time::Instant;
 
@@ -8,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Case, OPERATOR_NAMESPACE, ROLLOUT, World, alone, quick, spec};
 
-/// Nothing here waits for anything but the end of a few pods.
+/// These steps wait only for the termination of a few pods.
 const AT_ONCE: &str = "--timeout=60s";
 const CRD: &str = "crd/logpilotclusters.logpilot.io";
 const CHANNEL: &str = "kept";
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_manifest_is_deleted_under_living_clusters_and_comes_back_without_a_restart() {
+async fn reinstalling_the_manifest_restarts_no_pod() {
     let world = alone().await;
     let case = with_a_record(&world, "orphan").await;
     let pods = case.uids("all");
@@ -23,7 +24,7 @@ async fn the_manifest_is_deleted_under_living_clusters_and_comes_back_without_a_
     assert_serves(&case, "without").await;
     assert_eq!((case.uids("all"), case.restarts("all")), (pods.clone(), 0), "nothing stopped");
 
-    // What was asked for meanwhile is done by the next one, and nothing else is.
+    // The next operator does what was requested in the meantime, and nothing else.
     case.patch(&json!({ "spec": { "components": { "all": { "replicas": 2 } } } }));
     world.install().await;
     case.ready().await;
@@ -37,7 +38,7 @@ async fn the_manifest_is_deleted_under_living_clusters_and_comes_back_without_a_
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_operator_goes_first_then_the_resource_then_the_definition() {
+async fn operator_then_resource_then_crd_are_deleted() {
     let world = alone().await;
     let case = with_a_record(&world, "operator-first").await;
     uninstall(&world).await;
@@ -47,30 +48,31 @@ async fn the_operator_goes_first_then_the_resource_then_the_definition() {
     let took = began.elapsed().as_secs_f64();
     case.world.kubectl.must(&format!("delete {CRD} {AT_ONCE}"));
     comes_back_with_its_data(&case).await;
-    println!("FIGURE resource deleted without an operator: all but the data gone after {took:.1} s");
+    println!("FIGURE resource deleted without an operator: all but the data deleted after {took:.1} s");
     case.remove().await;
 }
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_resource_goes_first_then_operator_and_definition() {
+async fn resource_then_operator_and_crd_are_deleted() {
     let world = alone().await;
     let case = with_a_record(&world, "resource-first").await;
     let began = Instant::now();
     case.world.kubectl.must(&format!("delete logpilotcluster/{} {AT_ONCE}", case.name));
     children_are_gone(&case).await;
     let took = began.elapsed().as_secs_f64();
-    // All at once, as the install command has it.
+    // Everything in one step, as in the install command.
     case.world.kubectl.must(&format!("delete -f crds/ -f install.yaml {AT_ONCE}"));
     comes_back_with_its_data(&case).await;
-    println!("FIGURE resource deleted: all but the data gone after {took:.1} s");
+    println!("FIGURE resource deleted: all but the data deleted after {took:.1} s");
     case.remove().await;
 }
 
-/// Nobody is left to refuse it, and nobody to clean up: the data stays all the same.
+/// Without the policy the deletion is not denied, and without the operator nothing is cleaned up:
+/// the data remains nevertheless.
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_definition_goes_under_a_living_cluster_once_its_policy_is_gone() {
+async fn without_its_policy_the_crd_is_deleted() {
     let world = alone().await;
     let case = with_a_record(&world, "definition-first").await;
     uninstall(&world).await;
@@ -87,7 +89,7 @@ async fn the_definition_goes_under_a_living_cluster_once_its_policy_is_gone() {
 
 #[tokio::test]
 #[ignore = "needs a real cluster: make e2e, or make e2e-kind"]
-async fn the_definition_is_refused_while_there_is_a_cluster() {
+async fn crd_deletion_is_denied_while_resources_exist() {
     let world = alone().await;
     let case = with_a_record(&world, "defined").await;
     let pods = case.uids("all");
@@ -102,9 +104,9 @@ async fn the_definition_is_refused_while_there_is_a_cluster() {
     world.install().await;
 }
 
-/// A cluster that serves and has something to lose.
+/// A resource that serves and has data to lose.
 async fn with_a_record<'a>(world: &'a World, name: &str) -> Case<'a> {
-    // The test before may have failed without it.
+    // The previous test may have failed without it.
     world.install().await;
     let case = Case::new(world, name, &one_pod());
     case.ready().await;
@@ -123,7 +125,7 @@ async fn assert_serves(case: &Case<'_>, message: &str) {
     assert_eq!(read.last().map(String::as_str), Some(message), "{read:?}");
 }
 
-/// Deletes what install.yaml made, and returns the seconds that it took.
+/// Deletes the objects of install.yaml, and returns the seconds it took.
 async fn uninstall(world: &World) -> f64 {
     let began = Instant::now();
     world.kubectl.must(&format!("delete -f install.yaml {AT_ONCE}"));
@@ -132,7 +134,7 @@ async fn uninstall(world: &World) -> f64 {
     began.elapsed().as_secs_f64()
 }
 
-/// The claim and the namespace stay, with nothing else of the resource.
+/// The PVC and the namespace stay, and no other object of the resource.
 async fn children_are_gone(case: &Case<'_>) {
     let of_it = format!(
         "all,configmap,secret,pdb,serviceaccount,networkpolicy -n {} -l app.kubernetes.io/instance={}",

@@ -1,4 +1,5 @@
-//! One test's resource: applied, waited for, shown when the test fails, and removed with its namespace.
+//! The resource of one test: applied, awaited, printed when the test fails, and removed with its
+//! namespace.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Client, OPERATOR, OPERATOR_NAMESPACE, ROLLOUT, SOON, World};
 
-/// Holds testing/log-server's client.
+/// Contains testing/log-server's client.
 pub const CLIENT_IMAGE: &str = "log-client:1";
 /// Port of the server, and so of its Services.
 const HTTP: u16 = 8080;
@@ -16,12 +17,12 @@ const HTTP: u16 = 8080;
 pub struct Case<'a> {
     pub world: &'a World,
     pub name: String,
-    /// Where its objects are.
+    /// The namespace of its objects.
     pub namespace: String,
 }
 
 impl<'a> Case<'a> {
-    /// The resource of an example, as the README has a user apply it.
+    /// The resource of an example, applied as the README describes.
     pub fn example(world: &'a World, file: &str, name: &str) -> Self {
         let case = Self { world, name: name.to_owned(), namespace: name.to_owned() };
         world.kubectl.must(&format!("apply -f examples/{file}"));
@@ -48,7 +49,7 @@ impl<'a> Case<'a> {
         assert!(output.status.success(), "{command} {patch}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Waits until the status, seen for the newest generation, satisfies a predicate.
+    /// Waits until the status for the newest generation satisfies a predicate.
     pub async fn until(&self, what: &str, deadline: Duration, holds: impl Fn(&Value) -> bool) -> Value {
         let resource = format!("logpilotcluster/{}", self.name);
         let seen = self.world.kubectl.until(&resource, what, deadline, |seen| {
@@ -71,7 +72,7 @@ impl<'a> Case<'a> {
         self.pods(component).iter().map(|pod| pod["metadata"]["uid"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Restarts of all containers of a component so far.
+    /// The number of restarts of all containers of a component.
     pub fn restarts(&self, component: &str) -> u64 {
         let pods = self.pods(component);
         let containers = pods.iter().filter_map(|pod| pod["status"]["containerStatuses"].as_array());
@@ -85,15 +86,15 @@ impl<'a> Case<'a> {
         String::from_utf8(key).unwrap()
     }
 
-    /// A REST client through the Service of a component, of which the nodes know already.
+    /// A REST client through the Service of a component, after the nodes have learnt of it.
     pub async fn client(&self, component: &str) -> (Client, super::Reach) {
         let service = format!("{}-{component}", self.name);
         let reach = self.world.reach(&self.namespace, &service, HTTP).await;
         (Client::new(&reach, &self.api_key()), reach)
     }
 
-    /// The same, once the Service has answered: the nodes learn of a ready pod up to a second after the status says Ready, and
-    /// refuse until then.
+    /// The same, once the Service has answered: the nodes learn of a ready pod up to a second after
+    /// the status reports Ready, and refuse connections until then.
     pub async fn answering(&self, component: &str) -> (Client, super::Reach) {
         let (client, reach) = self.client(component).await;
         let answered = wait_for(format!("{} to answer", reach.address), SOON, async || {
@@ -106,14 +107,14 @@ impl<'a> Case<'a> {
         (client, reach)
     }
 
-    /// The Service by its address, for a pod that may be without the cluster's DNS.
+    /// The Service by its address, for a pod that may lack the cluster's DNS.
     pub fn address(&self, component: &str) -> String {
         let service = format!("service/{}-{component} -n {}", self.name, self.namespace);
         let service = self.world.kubectl.get(&service).unwrap();
         format!("http://{}:{HTTP}", service["spec"]["clusterIP"].as_str().unwrap())
     }
 
-    /// Deletes the resource and its namespace, and waits until both are gone.
+    /// Deletes the resource and its namespace, and waits until both are deleted.
     pub async fn remove(&self) {
         let resource = format!("logpilotcluster/{}", self.name);
         self.world.kubectl.must(&format!("delete {resource} --ignore-not-found --timeout=60s"));
@@ -138,13 +139,13 @@ impl Drop for Case<'_> {
             let said = self.world.kubectl.run(&arguments).unwrap_or_else(|said| said);
             eprintln!("=== kubectl {arguments} ===\n{said}");
         }
-        // The next test must not find its volumes and pods in the way.
+        // Its volumes and pods must not affect the next test.
         let _ = self.world.kubectl.run(&format!("delete logpilotcluster/{} --wait=false", self.name));
         let _ = self.world.kubectl.run(&format!("delete namespace/{} --wait=false", self.namespace));
     }
 }
 
-/// Status and reason of a condition; empty where it is absent.
+/// Returns status and reason of a condition; both empty if it is absent.
 pub fn condition(status: &Value, type_: &str) -> (String, String) {
     let conditions = status["conditions"].as_array();
     let found = conditions.into_iter().flatten().find(|condition| condition["type"] == type_);
@@ -152,7 +153,7 @@ pub fn condition(status: &Value, type_: &str) -> (String, String) {
     (text("status"), text("reason"))
 }
 
-/// Reasons of the problems in a status.
+/// Returns the reasons of the problems in a status.
 pub fn problems(status: &Value) -> BTreeSet<String> {
     let all = status["problems"].as_array();
     all.into_iter().flatten().filter_map(|it| it["reason"].as_str().map(str::to_owned)).collect()

@@ -1,4 +1,4 @@
-//! A client of the server, from outside of the cluster.
+//! A client of the server, from outside the Kubernetes cluster.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::{SOON, World, kubectl::Background};
 
-/// Longer than any answer, shorter than a test.
+/// Longer than any response, shorter than a test.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where a Service's port can be reached from here.
+/// The address at which a Service's port can be reached from here.
 pub struct Reach {
     /// Host and port.
     pub address: String,
@@ -19,8 +19,8 @@ pub struct Reach {
 }
 
 impl World {
-    /// The Service itself on nodes of our own. On a given cluster a forwarded port, which leads to one pod: enough to ask,
-    /// not to watch a rollout through.
+    /// Returns the Service itself on own nodes. On a given cluster it is a forwarded port, which
+    /// leads to one pod: enough for requests, but not to observe a rollout.
     pub async fn reach(&self, namespace: &str, service: &str, port: u16) -> Reach {
         let what = format!("service/{service} -n {namespace}");
         if self.nodes(&format!("{what} by its own address")).is_some() {
@@ -51,7 +51,7 @@ pub struct Client {
 impl Client {
     pub fn new(reach: &Reach, key: &str) -> Self {
         let config = ureq::Agent::config_builder();
-        // A connection that is kept stays with its pod, also with one that the Service has left.
+        // A kept connection stays with its pod, even after the pod has left the Service.
         let config = config.timeout_global(Some(TIMEOUT)).http_status_as_error(false).max_idle_connections(0);
         let agent = config.build().into();
         Self { agent, base: format!("http://{}", reach.address), key: key.to_owned() }
@@ -74,7 +74,7 @@ impl Client {
         }
     }
 
-    /// The messages that a consumer has not had yet, oldest first, up to a limit.
+    /// Returns the messages that a consumer has not read yet, oldest first, up to a limit.
     pub fn consume(&self, channel: &str, consumer: &str, limit: usize) -> Result<Vec<String>, String> {
         let (status, body) = self.get(&format!("/api/logs/{channel}?consumerId={consumer}&limit={limit}"))?;
         let logs: Vec<Value> =

@@ -9,7 +9,7 @@ use std::{
 use local_cluster::wait_for;
 use serde_json::{Value, json};
 
-/// One look is a process that takes a tenth of a second from all tests that run at once.
+/// A poll is a process that takes a tenth of a second from all concurrent tests.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ impl Kubectl {
         Self { program, kubeconfig }
     }
 
-    /// A command in the checkout's root, so that the README's words are the test's.
+    /// Runs in the checkout's root, so that the test uses the README's commands.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -37,7 +37,7 @@ impl Kubectl {
         command
     }
 
-    /// What kubectl says, both streams; an error where it ends with one.
+    /// Returns both output streams of kubectl; an error if it exits with one.
     pub fn run(&self, arguments: &str) -> Result<String, String> {
         said(self.command(arguments).stdin(Stdio::null()).output())
     }
@@ -73,7 +73,7 @@ impl Kubectl {
         pods.into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect()
     }
 
-    /// Waits until what is read satisfies a predicate; an absent object is null.
+    /// Waits until the read object satisfies a predicate; an absent object is null.
     pub async fn until(
         &self,
         what: &str,
@@ -84,7 +84,7 @@ impl Kubectl {
         wait_for(format!("{what}: {expectation}"), deadline, async || {
             match self.get(&format!("{what} --ignore-not-found")) {
                 Ok(seen) if holds(&seen) => Ok(seen),
-                // kubectl says nothing where there is nothing.
+                // kubectl prints nothing if nothing exists.
                 Err(_) if holds(&Value::Null) => Ok(Value::Null),
                 seen => {
                     tokio::time::sleep(BETWEEN_LOOKS).await;

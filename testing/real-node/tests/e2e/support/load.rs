@@ -1,29 +1,31 @@
-//! Clients that write from pods, and what became of every record.
+//! Clients that write from pods, and the outcome of every record.
 
 use serde_json::Value;
 
 use super::{CLIENT_IMAGE, Case, ROLLOUT, SOON};
 
-/// What is slower counts as failed.
+/// A slower record counts as failed.
 const TIMEOUT_SECONDS: &str = "5";
 
-/// As client libraries do by themselves. Over gRPC that is what no server has seen. Over REST it is what the server's goodbye on a
-/// kept connection crossed, too: that no server has stored it all the same is seen by nothing being doubled.
+/// The default retries of client libraries. Over gRPC they cover what no server has processed. Over
+/// REST they also cover requests that crossed the server's close of a kept connection: no
+/// duplicates show that no server has stored them.
 pub const AS_LIBRARIES: &[&str] = &["--retry-unsent", "--retry-unanswered"];
 
-/// A writer on nodes of our own goes on for as long as it is needed, and at most for so long.
+/// On own nodes a writer continues for as long as needed, and at most for this long.
 const LONGEST: u64 = 300;
-/// In a client's file system: ends its writing.
+/// A file in a client's file system that ends its writing.
 const STOP: &str = "stop";
 
-/// One `log-client` at work.
+/// A running `log-client`.
 pub struct Writer<'a> {
     case: &'a Case<'a>,
     pod: String,
 }
 
 impl Case<'_> {
-    /// Starts a client that writes until it is stopped, and returns when it runs. On a given cluster it writes for these seconds.
+    /// Starts a client that writes until it is stopped, and returns when it runs. On a given
+    /// cluster it writes for these seconds.
     pub async fn write(&self, pod: &str, to: &str, seconds: u64, more: &[&str]) -> Writer<'_> {
         let ours = self.world.nodes("a client that writes until it is stopped").is_some();
         self.write_for(pod, to, if ours { LONGEST } else { seconds }, more).await
@@ -40,7 +42,7 @@ impl Case<'_> {
         Writer { case: self, pod: pod.to_owned() }
     }
 
-    /// Writes for a moment, and asserts that nothing is amiss.
+    /// Writes for a moment, and asserts that no record is affected.
     pub async fn takes_logs(&self, to: &str) {
         let report = self.write_for("log-client", to, 2, &[]).await.report().await;
         assert_unharmed(&format!("{}, {to}", self.name), &report);
@@ -48,7 +50,8 @@ impl Case<'_> {
 }
 
 impl Writer<'_> {
-    /// Ends its writing. A client that ended earlier than a change would show nothing about it: then this fails.
+    /// Ends its writing. Fails if the client ended before the change, because it would then show
+    /// nothing about it.
     pub fn stop(&self) {
         let pod = format!("pod/{} -n {}", self.pod, self.case.namespace);
         let pod = self.case.world.kubectl.get(&pod).unwrap();
@@ -70,10 +73,10 @@ impl Writer<'_> {
     }
 }
 
-/// What is promised of a rollout: nothing failed, nothing lost, nothing doubled.
+/// The guarantees of a rollout: nothing failed, nothing lost, nothing duplicated.
 pub fn assert_unharmed(what: &str, report: &Value) {
     println!(
-        "FIGURE {what}: {} acknowledged, {} sent again, {} failed, {} lost, {} doubled, longest gap {} ms",
+        "FIGURE {what}: {} acknowledged, {} retried, {} failed, {} lost, {} duplicated, longest gap {} ms",
         report["acked"],
         report["retried"],
         report["failed"],

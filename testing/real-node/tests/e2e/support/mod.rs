@@ -1,5 +1,5 @@
-//! What every scenario needs: the cluster with the operator installed, one resource per test, clients, and the nodes where
-//! they are ours.
+//! Shared by all scenarios: the Kubernetes cluster with the operator installed, one resource per
+//! test, clients, and the nodes if the suite owns them.
 
 mod case;
 mod client;
@@ -21,14 +21,14 @@ pub use world::{OPERATOR, OPERATOR_NAMESPACE, World, alone, shared};
 
 use std::time::Duration;
 
-/// What one step of a controller may take.
+/// The limit for one step of a controller.
 pub const SOON: Duration = Duration::from_secs(30);
-/// What a rollout of a few pods may take, with the server's start and its preStop pause.
+/// The limit for a rollout of a few pods, including the server's startup and its preStop pause.
 pub const ROLLOUT: Duration = Duration::from_mins(4);
-/// What the examples name, and every node has.
+/// The image in the examples, which every node has.
 pub const SERVER_IMAGE: &str = "danpung2/logpilot:1.2.0";
 
-/// Looks again and again whether something stays as it is.
+/// Polls whether a state persists.
 pub async fn stays(what: &str, during: Duration, holds: impl Fn() -> Result<(), String>) {
     let end = tokio::time::Instant::now() + during;
     let mut look = tokio::time::interval(Duration::from_millis(500));

@@ -1,4 +1,4 @@
-//! The nodes of `make e2e`, and what only their owner can do.
+//! The nodes of `make e2e`, and operations that only their owner can perform.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ pub struct Nodes {
     programs: PathBuf,
 }
 
-/// A process of a container, as this side of the node sees it.
+/// A process of a container, as seen from outside the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pid(u32);
 
@@ -31,26 +31,26 @@ impl Nodes {
         names
     }
 
-    /// Directory that the volumes of a class share.
+    /// The directory that the volumes of a class share.
     pub fn class(&self, name: &str) -> PathBuf {
         self.dir.join("volumes").join(name)
     }
 
-    /// Directory of the volume that a claim is bound to: the data itself.
+    /// The directory of the volume to which a PVC is bound: the data itself.
     pub fn volume(&self, claim: &Value) -> PathBuf {
         let class = claim["spec"]["storageClassName"].as_str().unwrap();
         self.class(class).join(claim["spec"]["volumeName"].as_str().unwrap())
     }
 
-    /// Gives an image that the nodes have a further name: the same program, and a rollout for whoever names it. Full names:
-    /// `docker.io/library/name:tag`.
+    /// Gives an existing image of the nodes another name: the same program, and a rollout for a
+    /// resource that uses the name. Full names: `docker.io/library/name:tag`.
     pub fn tag(&self, image: &str, name: &str) {
         for node in self.names() {
             self.ctr(&node, &["images", "tag", "--force", image, name]);
         }
     }
 
-    /// Sends a signal to a container, without a word to the kubelet.
+    /// Sends a signal to a container, without the kubelet.
     pub fn kill(&self, pod: &Value, signal: &str) {
         let id = pod["status"]["containerStatuses"][0]["containerID"].as_str().unwrap();
         let node = pod["spec"]["nodeName"].as_str().unwrap();

@@ -7,7 +7,7 @@ use super::{OPERATOR, OPERATOR_NAMESPACE, ROLLOUT, World};
 pub const LEASE: &str = "lease/logpilot-operator -n logpilot-operator-system";
 
 impl World {
-    /// Waits until the operator has as many ready pods as it should, and no others.
+    /// Waits until the operator has exactly its desired number of ready pods.
     pub async fn operator_is_ready(&self) {
         let deployment = format!("deployment/{OPERATOR} -n {OPERATOR_NAMESPACE}");
         let complete = |seen: &Value| {
@@ -26,7 +26,7 @@ impl World {
         self.kubectl.until(&pods, "has no pod that ends", ROLLOUT, no_other).await;
     }
 
-    /// Those that are not being deleted.
+    /// Returns the pods that are not being deleted.
     pub fn operator_pods(&self) -> Vec<Value> {
         self.kubectl.pods(OPERATOR_NAMESPACE, &format!("app.kubernetes.io/name={OPERATOR}"))
     }
@@ -35,7 +35,7 @@ impl World {
         self.kubectl.get(LEASE).unwrap()["spec"].take()
     }
 
-    /// The pod that holds the Lease, under its own name.
+    /// Returns the pod that holds the Lease, under its own name.
     pub fn leader(&self) -> Value {
         let holder = &self.lease()["holderIdentity"];
         let found = self.operator_pods().into_iter().find(|pod| pod["metadata"]["name"] == *holder);

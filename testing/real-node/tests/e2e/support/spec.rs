@@ -1,10 +1,10 @@
-//! Small resources, and the servers that they ask for.
+//! Small resources, and the servers they request.
 
 use serde_json::{Value, json};
 
 use super::SERVER_IMAGE;
 
-/// A component of one pod that is ready as soon as its server is, on a machine that may be busy.
+/// A component of one pod that is ready as soon as its server is, even on a busy machine.
 pub fn quick(more: &Value) -> Value {
     let mut component = json!({
         "replicas": 1,
@@ -19,7 +19,7 @@ pub fn quick(more: &Value) -> Value {
     component
 }
 
-/// A resource with these components, whose servers take what the clients here send.
+/// A resource with these components, whose servers accept what the clients here send.
 pub fn spec(components: &Value) -> Value {
     json!({
         "image": SERVER_IMAGE,

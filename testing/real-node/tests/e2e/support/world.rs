@@ -1,4 +1,5 @@
-//! The cluster, with the operator installed as the README says, and whose turn it is.
+//! The Kubernetes cluster, with the operator installed as the README describes, and the turns of
+//! the tests.
 
 use std::ops::Deref;
 
@@ -11,17 +12,17 @@ pub const OPERATOR_NAMESPACE: &str = "logpilot-operator-system";
 
 pub struct World {
     pub kubectl: Kubectl,
-    /// The nodes, where they are ours.
+    /// The nodes, if the suite owns them.
     nodes: Option<Nodes>,
-    /// Whether the servers are LogPilot, which knows none of the stand-in's switches.
+    /// Whether the servers are LogPilot, which has none of the stand-in's switches.
     real_servers: bool,
 }
 
-/// Whoever waits first is served first: those that want to be alone are not passed by, and come last by their names.
+/// First come, first served: exclusive tests are not overtaken, and come last by their names.
 static ORDER: RwLock<()> = RwLock::const_new(());
 static WORLD: OnceCell<World> = OnceCell::const_new();
 
-/// The world, for as long as a test needs it.
+/// The world, for the duration of a test.
 pub struct Turn {
     world: &'static World,
     _order: Order,
@@ -32,17 +33,17 @@ enum Order {
     Alone { _guard: RwLockWriteGuard<'static, ()> },
 }
 
-/// A turn beside others, for a test that has a resource of its own and leaves operator and nodes as they are.
+/// A shared turn, for a test that has its own resource and leaves operator and nodes alone.
 pub async fn shared() -> Turn {
     turn(Order::Shared { _guard: ORDER.read().await }).await
 }
 
-/// A turn with nobody beside, for a test that takes the operator or a node away.
+/// An exclusive turn, for a test that removes the operator or a node.
 pub async fn alone() -> Turn {
     turn(Order::Alone { _guard: ORDER.write().await }).await
 }
 
-/// The first one to have a turn installs the operator.
+/// The first turn installs the operator.
 async fn turn(order: Order) -> Turn {
     let install = async || {
         let world = World {
@@ -72,18 +73,18 @@ impl World {
         self.operator_is_ready().await;
     }
 
-    /// The nodes, or nothing after a line that says what is not shown without them.
+    /// Returns the nodes, or None after printing what is not shown without them.
     pub fn nodes(&self, what: &str) -> Option<&Nodes> {
         if self.nodes.is_none() {
-            println!("SKIPPED {what}: the nodes are not this suite's");
+            println!("SKIPPED {what}: the nodes do not belong to this suite");
         }
         self.nodes.as_ref()
     }
 
-    /// Whether servers misbehave when told to; where not, a line says what is not shown.
+    /// Returns whether servers have the stand-in's switches; if not, prints what is not shown.
     pub fn misbehaves(&self, what: &str) -> bool {
         if self.real_servers {
-            println!("SKIPPED {what}: LogPilot itself has no switch for it");
+            println!("SKIPPED {what}: LogPilot itself has no switch for this");
         }
         !self.real_servers
     }

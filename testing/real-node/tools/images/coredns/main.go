@@ -1,4 +1,5 @@
-// A CoreDNS with only the plugins that a cluster's DNS needs; all of them would take minutes more to build.
+// A CoreDNS with only the plugins that a cluster's DNS needs; all of them would take minutes more
+// to build.
 package main
 
 import (

@@ -1,0 +1,123 @@
+//! Evicts pods of one PVC that the scheduler rejected because other pods of the PVC were still assigned
+//! to a node. When the last of those terminates, as at the end of a drain, the scheduler does not
+//! retry: a required affinity waits for pods that appear, not for pods that terminate, and nothing else
+//! triggers a retry for 5 minutes. Therefore one pod is evicted here. The replacement that its
+//! ReplicaSet creates can be scheduled on any node, and the other pods follow it by the scheduler's own
+//! rule.
+//!
+//! This never loops: after one eviction, a PVC gets no other one until one of its pods had a node. That
+//! is kept only in memory, so an operator that was drained itself makes one attempt of its own.
+
+use std::collections::BTreeSet;
+
+use engine::{
+    api_client::ApiClient,
+    cache::{ObjectCache, Snapshot},
+    child::Child,
+    error::Disposition,
+    outcome::{AppliedObject, ApplyResult},
+};
+use tracing::info;
+
+use super::{health, names::claim_label};
+
+/// The scheduler's message for a node that satisfies everything but the pod affinity. The scheduler
+/// checks affinity last, so such a node takes the pod when no other pod of the PVC remains. Without
+/// such a node no eviction helps, and none is made.
+const NEAR: &str = "didn't match pod affinity rules";
+
+/// The PVCs of a resource for which an eviction was tried since one of their pods had a node.
+#[derive(Default)]
+pub struct StuckPodEvictor {
+    tried: BTreeSet<String>,
+}
+
+/// Where the pods of one PVC are.
+#[derive(Debug, PartialEq)]
+enum Pods<'a> {
+    /// One has a node, even if it is terminating: the others must run there.
+    Placed,
+    /// None has a node, and this one was rejected because one had.
+    Refused(&'a Child),
+    /// None has a node, for other reasons.
+    Wait,
+}
+
+impl StuckPodEvictor {
+    /// Evicts what is due, of the claims whose pods share a node. Answers only what has to be known: that it was done, or why it could not be.
+    pub async fn carry_out<'a>(
+        &mut self,
+        writer: &ApiClient,
+        cache: &ObjectCache,
+        owner: &str,
+        claims: impl IntoIterator<Item = &'a str>,
+        snapshot: &Snapshot,
+    ) -> Vec<AppliedObject> {
+        let mut steps = Vec::new();
+        for (claim, child) in self.due(claims, snapshot) {
+            let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
+                Ok(()) => {
+                    info!(object = %child, owner = %owner, "evicted: refused for the sake of pods that are gone");
+                    self.done(&claim);
+                    cache.mark_deleting(child);
+                    ApplyResult::Deleted
+                }
+                // The pod now has a node, or no longer exists: its own event reports that.
+                Err(error) if error.disposition() == Disposition::Refresh => continue,
+                Err(error) => ApplyResult::Failed(error),
+            };
+            steps.push(AppliedObject { id: (child.kind, child.key.clone()), result });
+        }
+        steps
+    }
+
+    pub fn done(&mut self, claim: &str) {
+        self.tried.insert(claim.to_owned());
+    }
+
+    /// Returns at most one pod, with its PVC, for each PVC whose pods share a node.
+    pub fn due<'a, 's>(
+        &mut self,
+        claims: impl IntoIterator<Item = &'a str>,
+        snapshot: &'s Snapshot,
+    ) -> Vec<(String, &'s Child)> {
+        let claims: BTreeSet<String> = claims.into_iter().map(claim_label).collect();
+        self.tried.retain(|claim| claims.contains(claim));
+        let mut due = Vec::new();
+        for claim in claims {
+            match pods(&claim, snapshot) {
+                Pods::Placed => {
+                    self.tried.remove(&claim);
+                }
+                Pods::Refused(child) if !self.tried.contains(&claim) => due.push((claim, child)),
+                Pods::Refused(_) | Pods::Wait => {}
+            }
+        }
+        due
+    }
+}
+
+fn pods<'a>(claim: &str, snapshot: &'a Snapshot) -> Pods<'a> {
+    let mut refused = None;
+    for child in snapshot.children.values() {
+        let Some(pod) = child.observed::<health::Pod>() else { continue };
+        // The scheduler ignores a pod that has ended.
+        if pod.claim != claim || matches!(pod.phase.as_str(), "Succeeded" | "Failed") {
+            continue;
+        }
+        if pod.node.is_some() {
+            return Pods::Placed;
+        }
+        if is_refused(child, pod) {
+            refused = refused.or(Some(&**child));
+        }
+    }
+    refused.map_or(Pods::Wait, Pods::Refused)
+}
+
+/// Only a pod of a ReplicaSet is recreated.
+fn is_refused(child: &Child, pod: &health::Pod) -> bool {
+    !child.deleting
+        && child.controller.as_ref().is_some_and(|controller| controller.kind == "ReplicaSet")
+        && pod.unschedulable.as_ref().is_some_and(|(message, _)| message.contains(NEAR))
+}
