@@ -162,6 +162,7 @@ impl Operator {
             Arc::clone(&self.cache),
             Arc::clone(&self.metrics),
             self.term,
+            Arc::clone(&contention),
         );
         let stack_runtime = ControllerRuntime {
             client: self.client.clone(),

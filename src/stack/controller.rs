@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     api::{ServiceStack, ServiceStackStatus, component::ComponentKind},
+    contention,
     facts::Facts,
     gates,
     model::Stack,
@@ -24,7 +25,7 @@ use crate::{
         apply::Applier,
         backoff,
         cache::{ObjectCache, Snapshot},
-        contention::ContentionKey,
+        contention::{Contention, ContentionKey},
         controller::{ReconcileFailure, Reconciler},
         error::{Disposition, Error},
         lease::Leadership,
@@ -56,6 +57,7 @@ pub struct Controller {
     metrics: Arc<Metrics>,
     states: ResourceStates<Remembered>,
     publisher: Publisher,
+    contention: Arc<Contention>,
 }
 
 /// A resource in a reconcile.
@@ -69,10 +71,16 @@ struct Subject {
 
 impl Controller {
     #[must_use]
-    pub fn new(client: Client, cache: Arc<ObjectCache>, metrics: Arc<Metrics>, term: Leadership) -> Self {
+    pub fn new(
+        client: Client,
+        cache: Arc<ObjectCache>,
+        metrics: Arc<Metrics>,
+        term: Leadership,
+        contention: Arc<Contention>,
+    ) -> Self {
         let writer = ApiClient::new(client.clone(), term);
         let publisher = Publisher::new(client, writer.clone(), &SERVICE_STACK);
-        Self { publisher, writer, cache, metrics, states: ResourceStates::default() }
+        Self { publisher, writer, cache, metrics, states: ResourceStates::default(), contention }
     }
 
     async fn run(&self, subject: &Subject, state: &mut State, requeue: &mut Requeue) {
@@ -86,7 +94,10 @@ impl Controller {
         let owner = Owner { resource: subject.resource.clone(), uid: stack.scope.owner.uid.clone() };
         let snapshot = self.cache.snapshot(&subject.resource);
         let facts = match gather(subject, &mut state.product, &stack, &owner, &snapshot).await {
-            Ok(facts) => facts,
+            Ok(facts) => Facts {
+                taken: contention::conflicts(&subject.resource, &subject.object, &self.contention),
+                ..facts
+            },
             Err(error) => {
                 let found = vec![error.to_string()];
                 self.reject(subject, state, error.reason(), found, requeue).await;
@@ -316,12 +327,12 @@ impl Reconciler for Controller {
         object.namespace().into_iter().collect()
     }
 
-    fn contention_keys(&self, _: &DynamicObject) -> Vec<ContentionKey> {
-        Vec::new()
+    fn contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey> {
+        contention::keys(object)
     }
 
-    fn watched_contention_keys(&self, _: &DynamicObject) -> Vec<ContentionKey> {
-        Vec::new()
+    fn watched_contention_keys(&self, object: &DynamicObject) -> Vec<ContentionKey> {
+        contention::keys(object)
     }
 
     fn status_changed_externally(&self, object: &DynamicObject) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gates::Gate;
+use crate::workload::contention::RouteConflict;
 
 /// All inputs of a plan, besides the stack itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Facts {
     pub autoscaled_by_others: BTreeSet<String>,
     /// Why a component may not be written, other than its gate: a reason.
     pub held: BTreeMap<String, &'static str>,
+    /// Hosts and paths that an older resource uses.
+    pub taken: Vec<RouteConflict>,
     /// Names of Jobs that completed and exist no more: they do not run again.
     pub completed: BTreeSet<String>,
 }

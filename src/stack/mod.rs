@@ -1,6 +1,7 @@
 //! `ServiceStack`: a few services that start in order, in one namespace.
 
 pub mod api;
+pub mod contention;
 pub mod controller;
 pub mod facts;
 pub mod gates;

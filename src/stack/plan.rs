@@ -18,6 +18,7 @@ use crate::{
             gateway, horizontal_pod_autoscaler, job, persistent_volume_claim, pod, pod_disruption_budget,
             routes, service, service_account, stateful_set,
         },
+        contention::ExposureKind,
         metadata,
         model::Component,
         names::short_hash,
@@ -26,6 +27,8 @@ use crate::{
 
 /// Annotation of a workload, in the operator's domain: hash of its pod template.
 pub const TEMPLATE: &str = "template";
+/// Reason of a route that an older resource already has.
+pub const ROUTE_CONFLICT: &str = "RouteConflict";
 /// Why a component is not created or changed: it waits for another one.
 pub const WAITING: &str = "WaitingForDependency";
 
@@ -48,10 +51,12 @@ pub fn plan(stack: &Stack, facts: &Facts) -> Plan {
     }
     if let Some(wanted) = &stack.ingress {
         let held = wanted.components.iter().any(|name| !started(facts, name)).then_some(WAITING);
-        plan.add_with(ingress::build(scope, wanted), Replicas::Planned, held);
+        let taken = route_hold(facts, ExposureKind::Ingress);
+        plan.add_with(ingress::build(scope, wanted), Replicas::Planned, taken.or(held));
     }
     plan.add(gateway::build(scope, stack.gateway.as_ref()));
-    plan.add(routes::http(scope, stack.gateway.as_ref()));
+    let taken = route_hold(facts, ExposureKind::Gateway);
+    plan.add_with(routes::http(scope, stack.gateway.as_ref()), Replicas::Planned, taken);
     plan.add(routes::redirect(scope, stack.gateway.as_ref()));
     plan
 }
@@ -106,6 +111,11 @@ fn add_component(
         plan.add(pod_disruption_budget::build(scope, workload));
     }
     plan.add(component.policy.as_ref().map(|it| network_policy::build(scope, workload, it)));
+}
+
+/// A second route of a host and path would take requests from the first, or be ignored silently.
+fn route_hold(facts: &Facts, way: ExposureKind) -> Option<&'static str> {
+    facts.taken.iter().any(|taken| taken.way == way).then_some(ROUTE_CONFLICT)
 }
 
 fn started(facts: &Facts, component: &str) -> bool {

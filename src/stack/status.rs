@@ -283,6 +283,18 @@ fn problems(view: &View<'_>, components: &[ComponentStatus]) -> Vec<Problem> {
             });
         }
     }
+    for taken in &view.facts.taken {
+        let object =
+            view.stack.ingress.as_ref().map_or(&view.stack.scope.owner.name, |ingress| &ingress.name);
+        all.push(Problem {
+            severity: "Error".to_owned(),
+            reason: super::plan::ROUTE_CONFLICT.to_owned(),
+            object: Some(format!("{:?} {}/{object}", taken.way, view.stack.scope.namespace)),
+            message: format!("{}{} is already used by {}, which is older", taken.host, taken.path, taken.by),
+            next: Some("use another host or path, or remove it from the other resource".to_owned()),
+            ..Problem::default()
+        });
+    }
     for component in view.stack.components.values() {
         if let Some(capped) = &component.capped {
             all.push(Problem {

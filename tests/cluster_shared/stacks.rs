@@ -307,3 +307,29 @@ async fn a_generated_password_is_in_its_secret_only() {
     secrets.delete("shop-db", &DeleteParams::default()).await.unwrap();
     stack.until("the UID is known", SOON, |status| status["secrets"][0]["name"] == "shop-db").await;
 }
+
+#[tokio::test]
+async fn a_host_belongs_to_its_first_stack() {
+    let exposed = |image: &str| {
+        json!({
+            "components": { "web": { "image": image, "ports": [{ "name": "http", "port": 80 }] } },
+            "exposure": { "ingress": { "className": "nginx", "rules": [{ "host": "shop.stacks.example", "component": "web" }] } },
+        })
+    };
+    let first = Stack::new("stack-host-a", "web").await;
+    first.apply(&exposed("example/web:1")).await;
+    first.ready().await;
+    let second = Stack::new("stack-host-b", "web").await;
+    second.apply(&exposed("example/web:1")).await;
+    let status = second.until("a conflict", SOON, |status| problems(status).contains("RouteConflict")).await;
+    assert!(message(&status, "Ready").contains("ServiceStack stack-host-a/web"), "{status}");
+    let ingress = |stack: &Stack| {
+        let (client, namespace) = (stack.client.clone(), stack.namespace.clone());
+        async move { kinds::get(&client, kind("Ingress"), &namespace, "web").await }
+    };
+    assert!(ingress(&second).await.is_none() && ingress(&first).await.is_some());
+    // It is released with the stack that has it.
+    first.api().delete("web", &DeleteParams::default()).await.unwrap();
+    second.ready().await;
+    assert!(ingress(&second).await.is_some());
+}
