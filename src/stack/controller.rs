@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{api::core::v1::ConfigMap, jiff::Timestamp};
 use kube::{Client, ResourceExt, api::DynamicObject, runtime::controller::Action};
 use serde_json::Value;
 
@@ -25,11 +25,12 @@ use crate::{
         apply::Applier,
         backoff,
         cache::{ObjectCache, Snapshot},
+        child::Child,
         contention::{Contention, ContentionKey},
         controller::{ReconcileFailure, Reconciler},
         error::{Disposition, Error},
         lease::Leadership,
-        outcome::{ApplyResult, Outcome},
+        outcome::{AppliedObject, ApplyResult, Outcome},
         owner::Owner,
         plan::Plan,
         prune,
@@ -38,7 +39,7 @@ use crate::{
         resource::ResourceRef,
         resource_state::{ResourceState, ResourceStates},
     },
-    kinds::SERVICE_STACK,
+    kinds::{Managed, SERVICE_STACK},
     logpilot::{config_retention, requeue_after::LOOK_AGAIN},
     metrics::Metrics,
 };
@@ -147,7 +148,11 @@ impl Controller {
         let mut outcome = applier.apply(plan, snapshot).await;
         let snapshot = self.cache.snapshot(&subject.resource);
         let in_use = config_retention::configs(&snapshot);
-        let orphaned = prune::orphaned(plan, &outcome, &snapshot, owner, |child| in_use.keeps(child));
+        let mounted = observe::config_maps(&snapshot);
+        let keep = |child: &Child| {
+            in_use.keeps(child) || child.kind == ConfigMap::KIND && mounted.contains(&child.key.name)
+        };
+        let orphaned = prune::orphaned(plan, &ungated(&outcome), &snapshot, owner, keep);
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
         outcome.again = held_up.filter_map(|step| state.writes.remaining(&step.id)).min();
@@ -186,6 +191,12 @@ impl Controller {
         let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
         self.publisher.publish(state, &subject.object, &wanted, None, requeue).await;
     }
+}
+
+/// Returns the outcome without the components that wait. An open wait delays their own objects, not the deletion of others.
+fn ungated(outcome: &Outcome) -> Outcome {
+    let waits = |step: &&AppliedObject| step.result != ApplyResult::Held(plan::WAITING);
+    Outcome { steps: outcome.steps.iter().filter(waits).cloned().collect(), ..Outcome::default() }
 }
 
 /// Everything that the plan has to know.

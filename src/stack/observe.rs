@@ -132,3 +132,14 @@ pub fn with_pods(snapshot: &Snapshot) -> BTreeSet<String> {
     });
     pods.collect()
 }
+
+/// ConfigMaps that pods mount, or that the template of a live workload names.
+#[must_use]
+pub fn config_maps(snapshot: &Snapshot) -> BTreeSet<String> {
+    let pods = snapshot.of_kind(Pod::KIND).filter_map(|child| child.observed::<health::Pod>());
+    let deployments = snapshot.of_kind(Deployment::KIND).filter_map(|child| child.observed::<Counts>());
+    let sets =
+        snapshot.of_kind(StatefulSet::KIND).filter_map(|child| child.observed::<health::StatefulSet>());
+    let named = deployments.chain(sets.map(|set| &set.0)).flat_map(|counts| &counts.config_maps);
+    pods.flat_map(|pod| &pod.config_maps).chain(named).cloned().collect()
+}

@@ -333,3 +333,32 @@ async fn a_host_belongs_to_its_first_stack() {
     second.ready().await;
     assert!(ingress(&second).await.is_some());
 }
+
+#[tokio::test]
+async fn a_wait_does_not_keep_removed_components() {
+    let stack = Stack::new("stack-prune", "shop").await;
+    let mut spec = two("example/never-ready:1", "example/app:1");
+    spec["components"]["old"] = json!({ "image": "example/old:1", "files": { "/etc/old.conf": "a" } });
+    stack.apply(&spec).await;
+    stack
+        .until("old runs and app waits", SOON, |status| {
+            row(status, "old")["phase"] == "Ready" && row(status, "app")["phase"] == "Waiting"
+        })
+        .await;
+    spec["components"].as_object_mut().unwrap().remove("old");
+    stack.apply(&spec).await;
+    wait_for("the removed component to be deleted", SOON, async || {
+        let maps: Api<k8s_openapi::api::core::v1::ConfigMap> =
+            Api::namespaced(stack.client.clone(), &stack.namespace);
+        let left = maps
+            .list(&ListParams::default().labels("app.kubernetes.io/managed-by=logpilot-operator"))
+            .await
+            .unwrap();
+        match (stack.deployment("old").await, left.items.len()) {
+            (None, 0) => Ok(()),
+            (deployment, maps) => Err(format!("{} Deployment, {maps} ConfigMaps", deployment.is_some())),
+        }
+    })
+    .await
+    .unwrap();
+}
