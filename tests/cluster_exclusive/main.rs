@@ -39,7 +39,12 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use local_cluster::{Component, wait_for};
-use logpilot_operator::{api, engine::kind::Management, kinds::KINDS, logpilot::controller::planner};
+use logpilot_operator::{
+    api,
+    engine::kind::Management,
+    kinds::{KINDS, SERVICE_STACK},
+    logpilot::controller::planner,
+};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -81,6 +86,23 @@ fn everything() -> Value {
     })
 }
 
+/// A second kind of resource, whose objects must be as idle.
+async fn erp_is_ready(client: &kube::Client) {
+    let text = std::fs::read_to_string(harness::root().join("examples/stacks/erp.yaml")).unwrap();
+    let stack: Value = serde_yaml::from_str(&text).unwrap();
+    let home = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "erp-system" } });
+    cluster::apply(client, &home).await;
+    cluster::apply(client, &stack).await;
+    let api: Api<kube::api::DynamicObject> =
+        Api::namespaced_with(client.clone(), "erp-system", &SERVICE_STACK.api_resource());
+    wait_for("the ERP stack to be Ready", Duration::from_secs(120), async || {
+        let status = api.get("erp").await.unwrap().data["status"].clone();
+        (condition(&status, "Ready").0 == "True").then_some(()).ok_or(status.to_string())
+    })
+    .await
+    .unwrap();
+}
+
 /// Fault catalogue: F66.
 #[tokio::test]
 async fn an_idle_or_restarted_operator_writes_nothing() {
@@ -113,6 +135,7 @@ async fn an_idle_or_restarted_operator_writes_nothing() {
         problems(status).contains("MetricsUnavailable")
     })
     .await;
+    erp_is_ready(&client).await;
     // Waits until the last status and events are written: a quiet second, observed in the audit log
     // itself.
     let since = wait_for("a quiet second", SOON, async || {
