@@ -23,3 +23,5 @@ fn examples_are_planned() {
         std::fs::write(format!("/tmp/plan-{name}.yaml"), text.join("---\n")).unwrap();
     }
 }
+
+mod wiring;
