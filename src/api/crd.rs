@@ -9,11 +9,18 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 
 use super::LogPilotCluster;
+use crate::stack;
 
 /// The definition to install. Always this one: `LogPilotCluster::crd()` lacks what is done here.
 #[must_use]
 pub fn crd() -> CustomResourceDefinition {
     finished(LogPilotCluster::crd())
+}
+
+/// The definitions of every kind that users write.
+#[must_use]
+pub fn definitions() -> [CustomResourceDefinition; 2] {
+    [crd(), stack::api::crd()]
 }
 
 /// A derived definition as it is installed.
@@ -76,12 +83,12 @@ fn describe_root(schema: &mut JSONSchemaProps) {
     properties.insert("metadata".to_owned(), metadata);
 }
 
-/// The definition as a manifest.
+/// A definition as a manifest.
 ///
 /// # Errors
 /// Never in practice: the definition is plain data.
-pub fn yaml() -> Result<String, serde_yaml::Error> {
-    let text = serde_yaml::to_string(&crd())?;
+pub fn yaml(definition: &CustomResourceDefinition) -> Result<String, serde_yaml::Error> {
+    let text = serde_yaml::to_string(definition)?;
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
         out.push_str(&quoted(line));
@@ -108,23 +115,25 @@ fn quoted(line: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/logpilotclusters.logpilot.io.yaml");
-
-    /// Regenerates the file where `UPDATE_CRD` is set, as `make crd` does.
+    /// Regenerates the files where `UPDATE_CRD` is set, as `make crd` does.
     #[test]
     fn the_checked_in_definition_is_the_generated_one() {
-        let generated = yaml().unwrap();
-        if std::env::var_os("UPDATE_CRD").is_some() {
-            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/crds")).unwrap();
-            std::fs::write(FILE, &generated).unwrap();
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+        for definition in definitions() {
+            let generated = yaml(&definition).unwrap();
+            let file = format!("{directory}/{}.yaml", definition.metadata.name.unwrap());
+            if std::env::var_os("UPDATE_CRD").is_some() {
+                std::fs::create_dir_all(directory).unwrap();
+                std::fs::write(&file, &generated).unwrap();
+            }
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(text == generated, "{file} is out of date; run `make crd`");
         }
-        let file = std::fs::read_to_string(FILE).unwrap();
-        assert!(file == generated, "{FILE} is out of date; run `make crd`");
     }
 
     #[test]
     fn the_level_off_stays_a_word_in_kubectl() {
-        assert!(yaml().unwrap().contains("- 'OFF'\n"));
+        assert!(yaml(&crd()).unwrap().contains("- 'OFF'\n"));
         assert_eq!(quoted("  - off"), "  - 'off'");
         assert_eq!(quoted("  a: No"), "  a: 'No'");
         assert_eq!(quoted("  text: turn it off"), "  text: turn it off");
@@ -147,17 +156,20 @@ mod tests {
                 undescribed(items, &format!("{path}[]"), found);
             }
         }
-        let crd = crd();
-        let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
         let mut found = Vec::new();
-        undescribed(&schema.properties.as_ref().unwrap()["spec"], "spec", &mut found);
+        for crd in definitions() {
+            let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
+            undescribed(&schema.properties.as_ref().unwrap()["spec"], "spec", &mut found);
+        }
         assert!(found.is_empty(), "without a doc comment:\n{}", found.join("\n"));
     }
 
     #[test]
     // Above 256 KiB `kubectl apply` cannot remember what it applied.
     fn the_definition_stays_small() {
-        let size = serde_json::to_string(&crd()).unwrap().len();
-        assert!(size < 256 * 1024, "{size} bytes");
+        for crd in definitions() {
+            let size = serde_json::to_string(&crd).unwrap().len();
+            assert!(size < 256 * 1024, "{}: {size} bytes", crd.spec.names.kind);
+        }
     }
 }

@@ -4,6 +4,7 @@ pub mod api;
 pub mod facts;
 pub mod gates;
 pub mod graph;
+pub mod host_paths;
 pub mod model;
 pub mod objects;
 pub mod plan;

@@ -63,6 +63,7 @@ static DOMAIN: Domain = Domain {
     main_container: "toy",
     volume_label: "toys.example.com/volume",
     restores_annotation: "toys.example.com/restores",
+    grant_annotation: "toys.example.com/grant",
 };
 
 const fn kind(kind: &'static str, plural: &'static str, management: Management) -> Kind {

@@ -38,9 +38,13 @@ use serde_json::Value;
 
 #[test]
 fn the_crd_that_is_installed_is_the_one_of_the_code() {
-    let file: CustomResourceDefinition =
-        serde_yaml::from_str(&read("crds/logpilotclusters.logpilot.io.yaml")).unwrap();
-    assert!(file == logpilot_operator::api::crd::crd(), "crds/ is out of date; run `make crd`");
+    for definition in logpilot_operator::api::crd::definitions() {
+        let name = definition.metadata.name.clone().unwrap();
+        let file: CustomResourceDefinition =
+            serde_yaml::from_str(&read(&format!("crds/{name}.yaml"))).unwrap();
+        assert!(file == definition, "crds/{name}.yaml is out of date; run `make crd`");
+        assert!(read("crds/Kustomization").contains(&format!("- {name}.yaml")), "{name} is not installed");
+    }
 }
 
 fn root() -> &'static Path {

@@ -61,6 +61,8 @@ pub enum ObservedStatus {
         stuck: Option<String>,
         /// What an existing one has, to be held against what is asked for.
         labels: BTreeMap<String, String>,
+        /// Text of the annotation [`Domain::grant_annotation`].
+        granted: Option<String>,
     },
     /// A Gateway is refused or not programmed, or its controller has not looked at it.
     Gateway {
@@ -176,6 +178,7 @@ impl ObservedStatus {
                     .or_else(|| condition(live, "NamespaceFinalizersRemaining", "True"))
                     .map(|cause| cause.message),
                 labels: labels(live),
+                granted: annotation(live, kind.domain.grant_annotation),
             },
             _ => Self::None,
         }

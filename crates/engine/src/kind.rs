@@ -23,6 +23,8 @@ pub struct Domain {
     pub volume_label: &'static str,
     /// Annotation of a volume's claim: the restores that were carried out on it.
     pub restores_annotation: &'static str,
+    /// Annotation of a namespace: what an administrator grants to the resources in it.
+    pub grant_annotation: &'static str,
 }
 
 impl Domain {

@@ -13,6 +13,7 @@ pub static DOMAIN: Domain = Domain {
     main_container: "toy",
     volume_label: "toys.example.com/volume",
     restores_annotation: "toys.example.com/restores",
+    grant_annotation: "toys.example.com/grant",
 };
 
 /// A cluster-scoped kind of resource.

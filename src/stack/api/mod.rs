@@ -33,5 +33,3 @@ pub fn crd() -> CustomResourceDefinition {
     finished(ServiceStack::crd())
 }
 
-#[cfg(test)]
-mod tests;
