@@ -79,7 +79,10 @@ mod tests {
     #[case::the_path("/var/run/docker.sock", None)]
     #[case::among_others(" /a , /var/run/docker.sock,", None)]
     #[case::another("/a", Some("'logpilot.io/host-paths=/a,/var/run/docker.sock' --overwrite"))]
-    #[case::a_directory_above("/var/run", Some("'logpilot.io/host-paths=/var/run,/var/run/docker.sock' --overwrite"))]
+    #[case::a_directory_above(
+        "/var/run",
+        Some("'logpilot.io/host-paths=/var/run,/var/run/docker.sock' --overwrite")
+    )]
     #[case::a_longer_one("/var/run/docker.sock/", Some("--overwrite"))]
     fn only_granted_paths_are_mounted(#[case] annotation: &str, #[case] command: Option<&str>) {
         let stack = resolve(&example("codebeaker")).unwrap();
@@ -89,7 +92,10 @@ mod tests {
             Some(command) => {
                 assert_eq!(found.keys().collect::<Vec<_>>(), ["worker"]);
                 let message = &found["worker"];
-                assert!(message.contains(": kubectl annotate namespace codebeaker 'logpilot.io/"), "{message}");
+                assert!(
+                    message.contains(": kubectl annotate namespace codebeaker 'logpilot.io/"),
+                    "{message}"
+                );
                 assert!(message.ends_with(command), "{message}");
             }
         }

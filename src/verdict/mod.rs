@@ -7,21 +7,23 @@ mod metadata;
 mod remarks;
 mod rules;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::cel::{CompiledSchema, compile_schema};
 use serde_json::{Value, json};
 
 pub use crate::structure::{Layer, Refusal};
 use crate::{
-    api::LogPilotCluster,
+    api::{self, LogPilotCluster},
     logpilot::{model::Cluster, validate},
     manifest::{places::item, plain_path},
-    structure,
+    stack, structure,
 };
 
 pub use remarks::Remark;
 
 /// The definition, ready to judge objects.
 pub struct Judge {
+    kind: &'static str,
     structure: Value,
     rules: CompiledSchema,
 }
@@ -35,8 +37,18 @@ impl Default for Judge {
 impl Judge {
     #[must_use]
     pub fn new() -> Self {
-        let schema = schema();
-        Self { rules: compile_schema(&schema), structure: of_the_definition(&schema) }
+        Self::of(api::KIND, &api::crd())
+    }
+
+    /// One of ServiceStacks, for [`Self::refusals`].
+    #[must_use]
+    pub fn of_stacks() -> Self {
+        Self::of(stack::api::KIND, &stack::api::crd())
+    }
+
+    fn of(kind: &'static str, definition: &CustomResourceDefinition) -> Self {
+        let schema = schema(definition);
+        Self { kind, rules: compile_schema(&schema), structure: of_the_definition(&schema) }
     }
 
     /// Everything that the API server would say against `object`.
@@ -47,7 +59,7 @@ impl Judge {
             let message = "must be a mapping with apiVersion, kind, metadata and spec";
             return vec![Refusal::new(Layer::Schema, "", message)];
         }
-        metadata::check_type(object, &mut found);
+        metadata::check_type(object, self.kind, &mut found);
         metadata::check(object, &mut found);
         structure::unknown_fields(object, &self.structure, "", &mut found);
         let object = self.stored(object);
@@ -152,9 +164,9 @@ fn within(path: &str, other: &str) -> bool {
     path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The schema of the definition to install.
-fn schema() -> Value {
-    let crd = serde_json::to_value(crate::api::crd()).unwrap_or_default();
+/// The schema of a definition to install.
+fn schema(definition: &CustomResourceDefinition) -> Value {
+    let crd = serde_json::to_value(definition).unwrap_or_default();
     crd.pointer("/spec/versions/0/schema/openAPIV3Schema").cloned().unwrap_or_default()
 }
 

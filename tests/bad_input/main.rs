@@ -2,6 +2,7 @@
 //! good ones are not. Without a server, by the judge that `plan` uses. The same table runs against a real API server in the cluster suite (`online.rs`).
 
 mod presence;
+mod stacks;
 
 use harness::{bad_input::offline, bad_input::table, blocks, leaves};
 use std::{
@@ -105,7 +106,7 @@ fn what_passes_the_schema_can_be_decoded() {
 #[test]
 fn every_rule_refuses_some_row_at_every_place_where_it_stands() {
     let found: Vec<&Refusal> = BAD.iter().flat_map(|(_, found)| found).collect();
-    let places = offline::places();
+    let places = offline::places(&logpilot_operator::api::crd());
     let missed: Vec<_> =
         places.iter().filter(|place| !found.iter().any(|refusal| place.explains(refusal))).collect();
     println!("rules: {}", places.len());

@@ -17,7 +17,7 @@ fn protected(on: bool) -> Value {
 }
 
 /// The policy as it is installed; it concerns only what is protected, and so no other test.
-async fn with_policy(client: &Client) {
+pub async fn with_policy(client: &Client) {
     let text = std::fs::read_to_string("config/admission/deletion_protection.yaml").unwrap();
     for manifest in cluster::documents(&text) {
         cluster::apply(client, &manifest).await;
@@ -25,7 +25,7 @@ async fn with_policy(client: &Client) {
 }
 
 /// Waits for the API server to know the policy, by a delete that changes nothing, and answers what it says.
-async fn refusal(what: &str, delete: impl AsyncFn(DeleteParams) -> Result<(), kube::Error>) -> String {
+pub async fn refusal(what: &str, delete: impl AsyncFn(DeleteParams) -> Result<(), kube::Error>) -> String {
     wait_for(format!("the refusal of {what}"), SOON, async || {
         match delete(DeleteParams::default().dry_run()).await {
             Err(kube::Error::Api(status)) if status.code == 403 => Ok(status.message.clone()),

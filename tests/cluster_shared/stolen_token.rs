@@ -13,18 +13,18 @@ use super::{
 const AGENT: &str = "stolen-token";
 
 /// In the words of a refusal by the policy, not by the role.
-const FENCE: &str = "ValidatingAdmissionPolicy 'logpilot-operator-reach'";
+pub const FENCE: &str = "ValidatingAdmissionPolicy 'logpilot-operator-reach'";
 
-struct Thief(Client);
+pub struct Thief(Client);
 
 impl Thief {
-    async fn of(world: &World) -> Self {
+    pub async fn of(world: &World) -> Self {
         let access = world.env.access();
         Self(access.client_for_service_account(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await.unwrap())
     }
 
     /// The answer's code and words; 0 where it was let through.
-    async fn tries(
+    pub async fn tries(
         &self,
         method: &str,
         path: &str,
@@ -79,7 +79,6 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("DELETE", "/api/v1/namespaces/default/configmaps", "a whole collection"),
     ("DELETE", "/apis/apps/v1/namespaces/default/deployments", "a whole collection"),
     ("POST", "/apis/apps/v1/namespaces/default/daemonsets", "a pod on every node"),
-    ("POST", "/apis/apps/v1/namespaces/default/statefulsets", "pods past the policy"),
     ("PUT", "/apis/apps/v1/namespaces/default/deployments/any/scale", "an outage"),
     ("POST", "/api/v1/namespaces/kube-system/serviceaccounts/default/token", "another's identity"),
     ("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", "more rights"),
@@ -176,6 +175,8 @@ fn fenced_off() -> Vec<(&'static str, String, Value)> {
         ("POST", in_namespace("kube-system", "", "secrets"), named("stolen")),
         ("POST", in_namespace("default", "apps", "deployments"), deployment(&with_token)),
         ("POST", in_namespace("default", "apps", "deployments"), deployment(&projected)),
+        ("POST", in_namespace("default", "apps", "statefulsets"), deployment(&with_token)),
+        ("POST", in_namespace("default", "apps", "statefulsets"), deployment(&projected)),
         ("POST", in_namespace("kube-system", "apps", "deployments"), deployment(&harmless)),
         ("POST", in_namespace(OPERATOR_NAMESPACE, "apps", "deployments"), deployment(&harmless)),
         (

@@ -45,7 +45,9 @@ async fn the_manifests_install_and_keep_their_promises() {
 
     let said = kubectl.must("apply -f crds/ -f install.yaml");
     assert!(!said.contains("Warning"), "{said}");
-    kubectl.must("wait --for=condition=Established crd/logpilotclusters.logpilot.io --timeout=30s");
+    for kind in ["logpilotclusters", "servicestacks"] {
+        kubectl.must(&format!("wait --for=condition=Established crd/{kind}.logpilot.io --timeout=30s"));
+    }
     // The namespace enforces the restricted profile; a pod that is refused leaves the Deployment without any.
     kubectl.must("rollout status deployment/logpilot-operator -n logpilot-operator-system --timeout=60s");
 
@@ -53,8 +55,9 @@ async fn the_manifests_install_and_keep_their_promises() {
     people_have_the_rights_of_their_roles(&kubectl).await;
     the_crd_stays_while_there_is_a_cluster(&kubectl).await;
     a_protected_cluster_is_not_deleted(&kubectl);
+    the_crd_of_stacks_stays_until_an_administrator_says_otherwise(&kubectl).await;
 
-    // Both ways: nothing is left that holds the namespace or the CRD.
+    // Both ways: nothing is left that holds the namespace or the CRDs.
     kubectl.must("delete -f install.yaml -f crds/ --timeout=60s");
 }
 
@@ -109,6 +112,14 @@ async fn the_crd_stays_while_there_is_a_cluster(kubectl: &Kubectl) {
     })
     .await
     .unwrap();
+}
+
+async fn the_crd_of_stacks_stays_until_an_administrator_says_otherwise(kubectl: &Kubectl) {
+    const DELETE: &str = "delete crd servicestacks.logpilot.io --wait=false --dry-run=server";
+    let said = kubectl.run(DELETE).unwrap_err();
+    assert!(said.contains("every ServiceStack would be deleted with its CRD"), "{said}");
+    kubectl.must("annotate crd servicestacks.logpilot.io logpilot.io/allow-deletion=true");
+    kubectl.must(DELETE);
 }
 
 fn a_protected_cluster_is_not_deleted(kubectl: &Kubectl) {

@@ -35,12 +35,7 @@ pub const OWN: &[(&str, &str, &[&str], &str)] = &[
         &["get", "list", "watch"],
         "The stacks of all namespaces, as logpilotclusters.",
     ),
-    (
-        GROUP,
-        "servicestacks/status",
-        &["patch"],
-        "The status of stacks, as that of logpilotclusters.",
-    ),
+    (GROUP, "servicestacks/status", &["patch"], "The status of stacks, as that of logpilotclusters."),
     // `Watches::follow_crds`.
     (
         "apiextensions.k8s.io",
@@ -196,8 +191,7 @@ fn the_role_is_bound_to_the_operator_and_nobody_else() {
 /// author may, so that whoever has `edit` writes it too.
 #[test]
 fn reading_is_aggregated_and_writing_only_of_stacks() {
-    const ALL: &[&str] =
-        &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+    const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
     let text = read("config/rbac/user_roles.yaml");
     let stacks = stack::api::PLURAL;
     let expected: [(&str, &str, &[&str], &[&str]); 5] = [

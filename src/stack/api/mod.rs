@@ -32,4 +32,3 @@ pub const MAX_COMPONENTS: u32 = 32;
 pub fn crd() -> CustomResourceDefinition {
     finished(ServiceStack::crd())
 }
-

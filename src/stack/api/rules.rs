@@ -280,7 +280,9 @@ pub fn variable_names() -> Rule {
     let bad = "!k.matches('^[-._a-zA-Z][-._a-zA-Z0-9]*$')";
     explained(
         format!("self.all(k, !({bad}))"),
-        format!("strings.quote(self.filter(k, {bad})[0]) + \" is no name of a variable: letters, digits, '-', '_' and '.', not starting with a digit\""),
+        format!(
+            "strings.quote(self.filter(k, {bad})[0]) + \" is no name of a variable: letters, digits, '-', '_' and '.', not starting with a digit\""
+        ),
     )
 }
 
@@ -293,7 +295,9 @@ pub fn file_paths() -> Rule {
     let bad = "!k.matches('^(/[^/:]+)+$') || k.matches('/[.]{1,2}(/|$)')";
     explained(
         format!("!self.exists(k, {bad})"),
-        format!("strings.quote(self.filter(k, {bad})[0]) + \" must be an absolute path without '.', '..', ':' and empty segments\""),
+        format!(
+            "strings.quote(self.filter(k, {bad})[0]) + \" must be an absolute path without '.', '..', ':' and empty segments\""
+        ),
     )
 }
 

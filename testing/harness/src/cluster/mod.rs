@@ -32,6 +32,7 @@ use logpilot_operator::{
     kinds::KINDS,
     logpilot::controller::{self, Planner},
     operator::{self, Operator},
+    stack,
 };
 use serde::Deserialize;
 use tokio::sync::OnceCell;
@@ -60,14 +61,17 @@ pub async fn world() -> &'static World {
             let log = log_file();
             let env = Env::from_environment().await.expect("a cluster to test on");
             let client = env.client().await.expect("a client");
-            let crd = serde_json::to_value(api::crd::crd()).unwrap();
-            apply(&client, &crd).await;
-            wait_for("the CRD to be served", Duration::from_secs(30), async || {
-                let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource());
-                api.list(&kube::api::ListParams::default()).await.map(drop).map_err(|error| error.to_string())
-            })
-            .await
-            .unwrap();
+            for crd in api::crd::definitions() {
+                apply(&client, &serde_json::to_value(crd).unwrap()).await;
+            }
+            for resource in [resource(), stacks()] {
+                wait_for("the CRDs to be served", Duration::from_secs(30), async || {
+                    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+                    api.list(&kube::api::ListParams::default()).await.map(drop).map_err(|error| error.to_string())
+                })
+                .await
+                .unwrap();
+            }
             for file in [
                 "rbac/service_account.yaml",
                 "rbac/role.yaml",
@@ -75,6 +79,7 @@ pub async fn world() -> &'static World {
                 "rbac/lease.yaml",
                 // What the product writes is let through, in every suite.
                 "admission/operator_reach.yaml",
+                "admission/stack_author.yaml",
             ] {
                 let path = crate::root().join("config").join(file);
                 let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -335,6 +340,14 @@ pub fn resource() -> ApiResource {
     ApiResource::from_gvk_with_plural(
         &GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND),
         api::PLURAL,
+    )
+}
+
+/// ServiceStacks.
+pub fn stacks() -> ApiResource {
+    ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk(api::GROUP, api::VERSION, stack::api::KIND),
+        stack::api::PLURAL,
     )
 }
 
