@@ -55,6 +55,7 @@ pub struct ServiceStackStatus {
 /// One component.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["name"]))]
 pub struct ComponentStatus {
     #[schemars(length(max = 63))]
     pub name: String,
@@ -117,6 +118,7 @@ pub enum Phase {
 /// A generated Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("required" = ["name"]))]
 pub struct SecretStatus {
     #[schemars(length(max = 253))]
     pub name: String,
