@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::Stack;
+use super::{facts::Facts, model::Stack};
 use crate::{
     engine::{cache::ObjectCache, health::ObservedStatus},
     kinds::HOST_PATHS,
+    logpilot::reasons::HOST_PATH_FORBIDDEN,
 };
 
 /// Paths that a namespace grants.
@@ -28,9 +29,15 @@ fn parse(text: &str) -> Granted {
     text.split(',').map(str::trim).filter(|path| !path.is_empty()).map(str::to_owned).collect()
 }
 
+/// Holds each component that mounts a path that was not granted: its old pods go on. Returns the messages by component.
+pub fn hold(stack: &Stack, granted: &Granted, facts: &mut Facts) -> BTreeMap<String, String> {
+    let found = forbidden(stack, granted);
+    facts.held.extend(found.keys().map(|component| (component.clone(), HOST_PATH_FORBIDDEN)));
+    found
+}
+
 /// What holds each component that mounts a path that was not granted: a message with the command that grants it.
-#[must_use]
-pub fn forbidden(stack: &Stack, granted: &Granted) -> BTreeMap<String, String> {
+fn forbidden(stack: &Stack, granted: &Granted) -> BTreeMap<String, String> {
     let refused = |paths: &[String]| -> Vec<String> {
         paths.iter().filter(|path| !granted.contains(*path)).cloned().collect()
     };
@@ -67,7 +74,22 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::stack::{resolve::resolve, tests::example};
+    use crate::stack::{plan::plan, resolve::resolve, tests::example};
+
+    #[test]
+    fn a_component_without_the_grant_is_held() {
+        let stack = resolve(&example("codebeaker")).unwrap();
+        let mut facts = Facts::default();
+        assert_eq!(hold(&stack, &Granted::new(), &mut facts).len(), 1);
+        let workloads = plan(&stack, &facts).objects;
+        let mut workloads: Vec<_> = workloads
+            .iter()
+            .filter(|it| it.kind.kind == "Deployment")
+            .map(|it| (it.body["metadata"]["name"].as_str().unwrap(), it.held))
+            .collect();
+        workloads.sort_unstable();
+        assert_eq!(workloads, [("codebeaker-api", None), ("codebeaker-worker", Some("HostPathForbidden"))]);
+    }
 
     #[test]
     fn a_command_contains_no_second_one() {

@@ -118,6 +118,14 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("POST", "/apis/logpilot.io/v1alpha1/logpilotclusters", "a resource, as an administrator has it"),
     ("PATCH", "/apis/logpilot.io/v1alpha1/logpilotclusters/any", "the spec of a resource"),
     ("DELETE", "/apis/logpilot.io/v1alpha1/logpilotclusters/any", "a resource"),
+    ("POST", "/apis/logpilot.io/v1alpha1/namespaces/default/servicestacks", "a stack that no author wrote"),
+    ("PATCH", "/apis/logpilot.io/v1alpha1/namespaces/default/servicestacks/any", "the spec of a stack"),
+    ("DELETE", "/apis/logpilot.io/v1alpha1/namespaces/default/servicestacks/any", "a stack"),
+    (
+        "DELETE",
+        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/logpilot-operator-stack-author",
+        "the tenants' fence",
+    ),
     ("POST", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", "a Lease elsewhere"),
     ("PUT", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-scheduler", "another's Lease"),
     (

@@ -53,6 +53,7 @@ async fn the_manifests_install_and_keep_their_promises() {
 
     hardened::the_program_needs_no_privilege_and_tells_no_secret(&kubectl).await;
     people_have_the_rights_of_their_roles(&kubectl).await;
+    tenants_have_stacks(&kubectl);
     the_crd_stays_while_there_is_a_cluster(&kubectl).await;
     a_protected_cluster_is_not_deleted(&kubectl);
     the_crd_of_stacks_stays_until_an_administrator_says_otherwise(&kubectl).await;
@@ -85,6 +86,25 @@ async fn people_have_the_rights_of_their_roles(kubectl: &Kubectl) {
         for verb in ["get", "list", "watch", "create", "patch", "update", "delete", "deletecollection"] {
             let wanted = verbs.split(' ').any(|it| it == verb);
             assert_eq!(kubectl.may(role, verb), wanted, "{role} {verb}");
+        }
+    }
+}
+
+/// Tenants write stacks with the roles that they have, and nobody writes their status.
+fn tenants_have_stacks(kubectl: &Kubectl) {
+    const ALL: &str = "get list watch create patch update delete deletecollection";
+    let may = |role: &str, verb: &str, resource: &str| {
+        kubectl.run(&format!("auth can-i {verb} {resource} --as=user-of-{role} -n default")).is_ok()
+    };
+    for (role, verbs) in
+        [("view", "get list watch"), ("edit", ALL), ("admin", ALL), ("logpilot-operator-admin", "")]
+    {
+        for verb in ALL.split(' ') {
+            let wanted = verbs.split(' ').any(|it| it == verb);
+            assert_eq!(may(role, verb, "servicestacks.logpilot.io"), wanted, "{role} {verb}");
+        }
+        for verb in ["patch", "update"] {
+            assert!(!may(role, verb, "servicestacks.logpilot.io --subresource=status"), "{role} {verb}");
         }
     }
 }

@@ -349,6 +349,7 @@ fn address(live: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_kinds::NAMESPACE;
 
     #[test]
     fn ready_waits_for_the_pods_that_are_too_many() {
@@ -365,5 +366,18 @@ mod tests {
         assert!(!of(0, 1, 1, 1).complete(), "stopped");
         assert!(!of(2, 1, 2, 2).complete() && !of(2, 2, 1, 2).complete() && !of(2, 2, 2, 3).complete());
         assert!(!Deployment { observed: false, ..of(1, 1, 1, 1) }.complete());
+    }
+
+    #[test]
+    fn a_namespace_keeps_its_grant_and_no_other_annotation() {
+        let live = serde_json::json!({ "metadata": { "annotations": {
+            "toys.example.com/grant": "/dev/toy", "other": "x",
+        } } });
+        let ObservedStatus::Namespace { granted, .. } = ObservedStatus::read(&NAMESPACE, &live) else {
+            panic!()
+        };
+        assert_eq!(granted.as_deref(), Some("/dev/toy"));
+        let without = ObservedStatus::read(&NAMESPACE, &serde_json::json!({ "metadata": {} }));
+        assert!(matches!(without, ObservedStatus::Namespace { granted: None, .. }));
     }
 }
