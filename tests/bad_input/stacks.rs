@@ -20,15 +20,19 @@ static BAD: LazyLock<Vec<(Row, Vec<Refusal>)>> = LazyLock::new(|| {
     stack_rows().into_iter().map(|row| (row.clone(), refusals(&row))).collect()
 });
 
-fn decoded(judge: &Judge, row: &Row) -> ServiceStack {
-    serde_json::from_value(judge.stored(&row.object(Row::NAME)))
-        .unwrap_or_else(|error| panic!("{}: {error}", row.label()))
+fn decoded(judge: &Judge, row: &Row) -> Result<ServiceStack, String> {
+    serde_json::from_value(judge.stored(&row.object(Row::NAME))).map_err(|error| error.to_string())
 }
 
 /// What the operator says of a row: paths and messages.
 fn violations(judge: &Judge, row: &Row) -> Vec<(String, String)> {
-    let found = resolve(&decoded(judge, row)).err().unwrap_or_default();
-    found.into_iter().map(|it| (it.path, it.message)).collect()
+    match decoded(judge, row) {
+        Err(error) => vec![(String::new(), error)],
+        Ok(stack) => {
+            let found = resolve(&stack).err().unwrap_or_default();
+            found.into_iter().map(|it| (it.path, it.message)).collect()
+        }
+    }
 }
 
 #[test]
@@ -73,7 +77,8 @@ fn good_stacks_are_accepted() {
     for row in valid_stacks() {
         let found = judge.refusals(&row.object(Row::NAME), None);
         assert!(found.is_empty(), "{}: {found:#?}", row.label());
-        decoded(&judge, &row);
+        let decoded = decoded(&judge, &row);
+        assert!(decoded.is_ok(), "{}: {decoded:?}", row.label());
     }
 }
 

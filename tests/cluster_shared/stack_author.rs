@@ -55,7 +55,7 @@ fn everything() -> Value {
     })
 }
 
-fn one(component: Value) -> Value {
+fn one(component: &Value) -> Value {
     json!({
         "components": { "web": component }, "networkPolicy": { "enabled": false }, "operation": { "paused": true },
     })
@@ -85,9 +85,11 @@ impl Place {
 
     /// A user who may do everything with stacks, and this.
     async fn user(&self, name: &str, rules: &[(&str, &str, &[&str])]) -> Client {
-        let rule = |&(group, plural, verbs): &(&str, &str, &[&str])| json!({ "apiGroups": [group], "resources": [plural], "verbs": verbs });
+        let granted = |&(group, plural, verbs): &(&str, &str, &[&str])| -> Value {
+            json!({ "apiGroups": [group], "resources": [plural], "verbs": verbs })
+        };
         let stacks = ("logpilot.io", "servicestacks", ["*"].as_slice());
-        let rules: Vec<Value> = rules.iter().chain([&stacks]).map(rule).collect();
+        let rules: Vec<Value> = rules.iter().chain([&stacks]).map(granted).collect();
         let metadata = json!({ "name": name, "namespace": self.namespace });
         let kind = "rbac.authorization.k8s.io/v1";
         let role = json!({ "apiVersion": kind, "kind": "Role", "metadata": metadata, "rules": rules });
@@ -161,8 +163,8 @@ async fn an_author_needs_the_right_to_each_kind() {
     // A kind that a stack does not use is not asked for.
     let few =
         place.user("has-few", &[("", "serviceaccounts", create), ("apps", "deployments", create)]).await;
-    place.until(&few, &one(json!({ "image": "web:1" })), str::is_empty).await;
-    let said = place.says(&few, &one(json!({ "kind": "StatefulSet", "image": "web:1" }))).await;
+    place.until(&few, &one(&json!({ "image": "web:1" })), str::is_empty).await;
+    let said = place.says(&few, &one(&json!({ "kind": "StatefulSet", "image": "web:1" }))).await;
     assert!(said.contains("you may not create statefulsets"), "{said}");
 }
 
@@ -183,7 +185,7 @@ async fn the_role_edit_suffices_and_never_writes_the_status() {
         place.until(&only_stacks, &spec, |said| said.contains("you may not create")).await;
         assert!(place.says(&viewer, &spec).await.contains("cannot create resource"), "{name}");
     }
-    place.make("kept", &one(json!({ "image": "web:1" }))).await;
+    place.make("kept", &one(&json!({ "image": "web:1" }))).await;
     let patch = async |author: &Client, path: &str, patch: Value| {
         let path = format!("/apis/logpilot.io/v1alpha1/namespaces/editors/servicestacks/kept{path}");
         let request = Request::patch(path).header("content-type", "application/merge-patch+json");
@@ -221,9 +223,9 @@ async fn a_secret_is_mounted_for_those_who_may_read_it() {
     let blind = place.user("blind", &rights).await;
     rights.push(("", "secrets", &["get"]));
     let seeing = place.user("seeing", &rights).await;
-    let web = |field: &str, value: Value| one(json!({ "image": "web:1", field: value }));
+    let web = |field: &str, value: Value| one(&json!({ "image": "web:1", field: value }));
     let with = |field: &str, value: Value| {
-        let mut spec = one(json!({ "image": "web:1" }));
+        let mut spec = one(&json!({ "image": "web:1" }));
         spec[field] = value;
         spec
     };
@@ -247,10 +249,10 @@ async fn a_secret_is_mounted_for_those_who_may_read_it() {
 #[tokio::test]
 async fn no_stack_stands_in_a_namespace_of_the_system() {
     let place = Place::new("kube-mine").await;
-    place.until(&place.admin, &one(json!({ "image": "web:1" })), |said| said.contains(POLICY)).await;
+    place.until(&place.admin, &one(&json!({ "image": "web:1" })), |said| said.contains(POLICY)).await;
     for namespace in ["kube-system", OPERATOR_NAMESPACE] {
         let place = Place { namespace: namespace.to_owned(), admin: place.admin.clone(), world: place.world };
-        let said = place.says(&place.admin, &one(json!({ "image": "web:1" }))).await;
+        let said = place.says(&place.admin, &one(&json!({ "image": "web:1" }))).await;
         assert!(
             said.contains(&format!("namespace {namespace} belongs to Kubernetes or to the operator")),
             "{said}"
@@ -352,7 +354,7 @@ async fn the_operator_makes_only_restricted_pods_for_stacks() {
 async fn objects_of_a_stack_are_the_operators() {
     let place = Place::new("owned").await;
     let thief = Thief::of(place.world).await;
-    let stack = place.make("owner", &one(json!({ "image": "web:1" }))).await;
+    let stack = place.make("owner", &one(&json!({ "image": "web:1" }))).await;
     let config_map = |name: &str, owners: Value| {
         json!({
             "apiVersion": "v1", "kind": "ConfigMap",
@@ -380,7 +382,7 @@ async fn objects_of_a_stack_are_the_operators() {
 async fn a_protected_stack_stays_and_goes_with_its_namespace() {
     let place = Place::new("protected-stack").await;
     with_policy(&place.admin).await;
-    let mut spec = one(json!({ "image": "web:1" }));
+    let mut spec = one(&json!({ "image": "web:1" }));
     spec["deletionProtection"] = json!(true);
     place.make("kept", &spec).await;
     let api: Api<DynamicObject> = Api::namespaced_with(place.admin.clone(), "protected-stack", &stacks());

@@ -56,7 +56,7 @@ async fn the_manifests_install_and_keep_their_promises() {
     tenants_have_stacks(&kubectl);
     the_crd_stays_while_there_is_a_cluster(&kubectl).await;
     a_protected_cluster_is_not_deleted(&kubectl);
-    the_crd_of_stacks_stays_until_an_administrator_says_otherwise(&kubectl).await;
+    the_crd_of_stacks_stays_until_an_administrator_says_otherwise(&kubectl);
 
     // Both ways: nothing is left that holds the namespace or the CRDs.
     kubectl.must("delete -f install.yaml -f crds/ --timeout=60s");
@@ -134,7 +134,7 @@ async fn the_crd_stays_while_there_is_a_cluster(kubectl: &Kubectl) {
     .unwrap();
 }
 
-async fn the_crd_of_stacks_stays_until_an_administrator_says_otherwise(kubectl: &Kubectl) {
+fn the_crd_of_stacks_stays_until_an_administrator_says_otherwise(kubectl: &Kubectl) {
     const DELETE: &str = "delete crd servicestacks.logpilot.io --wait=false --dry-run=server";
     let said = kubectl.run(DELETE).unwrap_err();
     assert!(said.contains("every ServiceStack would be deleted with its CRD"), "{said}");
