@@ -145,10 +145,12 @@ crd: ## writes crds/ from the types
 # The estimate of the oldest supported Kubernetes needs a module of its own, which takes minutes to build
 # the first time.
 .PHONY: crd-size
-crd-size: ## prints bytes and CEL costs of the CRD, those of the oldest supported Kubernetes too
+crd-size: ## prints bytes and CEL costs of the CRDs, those of the oldest supported Kubernetes too
 	$(CARGO) test --quiet --locked --test manifests the_definition_fits -- --nocapture
-	@cd tests/tools/crd-cost && CGO_ENABLED=0 GOWORK=off go run -trimpath -modfile=oldest.mod -tags=oldest . $(CURDIR)/crds/*.yaml \
-	  | sed 's/^{"total":\([0-9]*\),"limit":\([0-9]*\).*/Kubernetes 1.34: estimated cost \1 of \2/'
+	@cd tests/tools/crd-cost && for file in $(CURDIR)/crds/*.yaml; do \
+	  CGO_ENABLED=0 GOWORK=off go run -trimpath -modfile=oldest.mod -tags=oldest . $$file \
+	  | sed 's/^{"total":\([0-9]*\),"limit":\([0-9]*\).*/Kubernetes 1.34: estimated cost \1 of \2/'; \
+	done
 
 .PHONY: install-yaml
 install-yaml: ## writes install.yaml from config/; IMAGE=… for an image of your own

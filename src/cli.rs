@@ -159,7 +159,8 @@ async fn run(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Crd => {
-            print!("{}", api::crd::yaml().map_err(Failure::Print)?);
+            let [cluster, stack] = api::crd::definitions().map(|it| api::crd::yaml(&it));
+            print!("{}---\n{}", cluster.map_err(Failure::Print)?, stack.map_err(Failure::Print)?);
             Ok(())
         }
         Command::Plan { files } => {

@@ -45,7 +45,7 @@ const CORE: &str = "";
 const HOLDS_DATA: &str = "These objects hold data, so there is no `delete`. All namespaces are watched: an existing one is \
     used and never changed.";
 const POD_DEPENDENCIES: &str = "Objects that the servers depend on: the pods' identity, their configuration, and the Services in \
-    front of them. ConfigMaps that variables refer to are read by name.";
+    front of them, of a LogPilotCluster as of a ServiceStack. ConfigMaps that variables refer to are read by name.";
 const NAMESPACE_LIMITS: &str =
     "spec.limits: defaults for containers that state no resources, and the quota of the namespace.";
 const GATEWAY_ROUTES: &str = "spec.exposure.gateway, where the Gateway API's CRDs are installed. Their status shows whether a \
@@ -63,7 +63,11 @@ pub const CLUSTER_LABEL: &str = "logpilot.io/cluster";
 /// On every object of a stack.
 pub const STACK_LABEL: &str = "logpilot.io/stack";
 
-/// The custom resource that users write.
+/// Annotation of a namespace, which only an administrator can write: the paths of nodes, separated by commas, that
+/// stacks in it may mount.
+pub const HOST_PATHS: &str = "logpilot.io/host-paths";
+
+/// The custom resource that administrators write.
 pub static LOGPILOT_CLUSTER: ResourceKind = ResourceKind {
     group: api::GROUP,
     version: api::VERSION,
@@ -97,6 +101,7 @@ pub static DOMAIN: Domain = Domain {
     volume_label: VOLUME_LABEL,
     template_annotation: "logpilot.io/template",
     restores_annotation: "logpilot.io/restores",
+    grant_annotation: HOST_PATHS,
 };
 
 /// A typed object whose kind is in the kind table. An object without a row cannot be part of a
@@ -173,22 +178,23 @@ kinds! {
     ServiceAccount:          CORE,                    "v1", "serviceaccounts",          namespaced, always,   wave 2, Managed,
         POD_DEPENDENCIES;
     Secret:                  CORE,                    "v1", "secrets",                  namespaced, always,   wave 1, CreateOnly,
-        "The generated API key is created once. A Secret that the spec names, a pull Secret, and one \
-         that a variable refers to are read by name. `list` or `watch` would expose every Secret.";
+        "The generated API key, and the generated passwords of a ServiceStack, are created once. A Secret that the spec \
+         names, a pull Secret, and one that a variable refers to are read by name. `list` or `watch` would expose every \
+         Secret.";
     ConfigMap:               CORE,                    "v1", "configmaps",               namespaced, always,   wave 2, Managed Configuration,
         POD_DEPENDENCIES;
     PersistentVolumeClaim:   CORE,                    "v1", "persistentvolumeclaims",   namespaced, always,   wave 2, Retained => Claim,
         HOLDS_DATA;
     Deployment:              "apps",                  "v1", "deployments",              namespaced, always,   wave 2, Managed Workload => Deployment,
-        "The servers, one Deployment for each component.";
+        "The servers of a LogPilotCluster, and the components of a ServiceStack: one Deployment for each.";
     StatefulSet:             "apps",                  "v1", "statefulsets",             namespaced, always,   wave 2, Managed Workload => StatefulSet,
-        "Components of a ServiceStack that keep their names, such as databases.";
+        "Components of a ServiceStack whose pods keep their names, such as databases.";
     Service:                 CORE,                    "v1", "services",                 namespaced, always,   wave 2, Managed => Service,
         POD_DEPENDENCIES;
     Ingress:                 "networking.k8s.io",     "v1", "ingresses",                namespaced, always,   wave 2, Managed,
         "spec.exposure.ingress.";
     HorizontalPodAutoscaler: "autoscaling",           "v2", "horizontalpodautoscalers", namespaced, always,   wave 2, Managed => Autoscaler,
-        "spec.components.*.autoscaling. Autoscalers of other owners are listed where another client scaled a Deployment: while \
+        "spec.components.*.autoscaling of both kinds. Autoscalers of other owners are listed where another client scaled a Deployment: while \
         one of them targets it, the number of pods is left to that autoscaler.";
     PodDisruptionBudget:     "policy",                "v1", "poddisruptionbudgets",     namespaced, always,   wave 2, Managed,
         "Created where more than one pod can run on more than one node.";
@@ -219,7 +225,8 @@ kinds! {
     Pod:                     CORE,                    "v1", "pods",                     namespaced, always,   wave 2, ReadOnly => Pod,
         "Status: why pods do not run. Selected by label.";
     Job:                     "batch",                 "v1", "jobs",                     namespaced, always,   wave 2, RunToCompletion => Job,
-        "spec.restore and spec.config.check, and the result of the last backup. Other Jobs of the \
+        "spec.restore and spec.config.check, the result of the last backup, and ServiceStack components of kind Job. Other \
+         Jobs of the \
          namespace belong to the CronJob controller or to users: the operator deletes only Jobs that \
          it created, by UID.";
     EndpointSlice:           "discovery.k8s.io",      "v1", "endpointslices",           namespaced, always,   wave 2, ReadOnly => Slice,

@@ -5,6 +5,7 @@ use kube::CustomResourceExt;
 use workload::api::definition;
 
 use super::{GROUP, LogPilotCluster};
+use crate::stack;
 
 /// Returns the definition to install. Use it instead of `LogPilotCluster::crd()`, which lacks these
 /// changes.
@@ -13,12 +14,18 @@ pub fn crd() -> CustomResourceDefinition {
     definition::finish(LogPilotCluster::crd(), GROUP)
 }
 
-/// Returns the definition as a YAML manifest.
+/// Returns the definitions of both kinds that users write.
+#[must_use]
+pub fn definitions() -> [CustomResourceDefinition; 2] {
+    [crd(), stack::api::crd()]
+}
+
+/// Returns a definition as a YAML manifest.
 ///
 /// # Errors
 /// Never in practice: the definition is plain data.
-pub fn yaml() -> Result<String, serde_yaml::Error> {
-    definition::yaml(&crd())
+pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, serde_yaml::Error> {
+    definition::yaml(crd)
 }
 
 #[cfg(test)]
@@ -29,23 +36,25 @@ mod tests {
 
     use super::*;
 
-    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/logpilotclusters.logpilot.io.yaml");
-
-    /// Regenerates the file where `UPDATE_CRD` is set, as `make crd` does.
+    /// Regenerates the files where `UPDATE_CRD` is set, as `make crd` does.
     #[test]
     fn the_checked_in_definition_is_the_generated_one() {
-        let generated = yaml().unwrap();
-        if std::env::var_os("UPDATE_CRD").is_some() {
-            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/crds")).unwrap();
-            std::fs::write(FILE, &generated).unwrap();
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+        for definition in definitions() {
+            let generated = yaml(&definition).unwrap();
+            let file = format!("{directory}/{}.yaml", definition.metadata.name.unwrap());
+            if std::env::var_os("UPDATE_CRD").is_some() {
+                std::fs::create_dir_all(directory).unwrap();
+                std::fs::write(&file, &generated).unwrap();
+            }
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(text == generated, "{file} is out of date; run `make crd`");
         }
-        let file = std::fs::read_to_string(FILE).unwrap();
-        assert!(file == generated, "{FILE} is out of date; run `make crd`");
     }
 
     #[test]
     fn the_level_off_stays_a_word_in_kubectl() {
-        assert!(yaml().unwrap().contains("- 'OFF'\n"));
+        assert!(yaml(&crd()).unwrap().contains("- 'OFF'\n"));
     }
 
     #[test]
@@ -65,11 +74,12 @@ mod tests {
                 undescribed(items, &format!("{path}[]"), found);
             }
         }
-        let crd = crd();
-        let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
         let mut found = Vec::new();
-        for part in ["spec", "status"] {
-            undescribed(&schema.properties.as_ref().unwrap()[part], part, &mut found);
+        for crd in definitions() {
+            let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
+            for part in ["spec", "status"] {
+                undescribed(&schema.properties.as_ref().unwrap()[part], part, &mut found);
+            }
         }
         assert!(found.is_empty(), "without a doc comment:\n{}", found.join("\n"));
     }
@@ -77,7 +87,9 @@ mod tests {
     #[test]
     // Above 256 KiB `kubectl apply` cannot remember what it applied.
     fn the_definition_stays_small() {
-        let size = serde_json::to_string(&crd()).unwrap().len();
-        assert!(size < 256 * 1024, "{size} bytes");
+        for crd in definitions() {
+            let size = serde_json::to_string(&crd).unwrap().len();
+            assert!(size < 256 * 1024, "{}: {size} bytes", crd.spec.names.kind);
+        }
     }
 }

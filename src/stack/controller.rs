@@ -13,7 +13,7 @@ use super::{
     api::{ServiceStack, ServiceStackStatus, component::ComponentKind},
     contention,
     facts::Facts,
-    gates,
+    gates, host_paths,
     model::Stack,
     observe, plan, resolve,
     secrets::{ACCEPT_LOSS, SecretReader},
@@ -97,7 +97,7 @@ impl Controller {
         let facts = match gather(subject, &mut state.product, &stack, &owner, &snapshot).await {
             Ok(facts) => Facts {
                 taken: contention::conflicts(&subject.resource, &subject.object, &self.contention),
-                ..facts
+                ..host_paths::hold(&stack, &host_paths::granted(&self.cache, &stack.scope.namespace), facts)
             },
             Err(error) => {
                 let found = vec![error.to_string()];

@@ -20,6 +20,8 @@ pub struct Facts {
     pub autoscaled_by_others: BTreeSet<String>,
     /// Why a component may not be written, other than its gate: a reason.
     pub held: BTreeMap<String, &'static str>,
+    /// Paths of the node that were not granted: a message for each component that mounts one.
+    pub host_paths: BTreeMap<String, String>,
     /// Hosts and paths that an older resource uses.
     pub taken: Vec<RouteConflict>,
     /// Names of Jobs that completed and exist no more: they do not run again.

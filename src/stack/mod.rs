@@ -6,6 +6,7 @@ pub mod controller;
 pub mod facts;
 pub mod gates;
 pub mod graph;
+pub mod host_paths;
 pub mod model;
 pub mod objects;
 pub mod observe;

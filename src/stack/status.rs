@@ -21,6 +21,7 @@ use crate::{
         conditions::{DesiredCondition, merge},
         outcome::{ApplyResult, Outcome},
     },
+    logpilot::reasons::HOST_PATH_FORBIDDEN,
     workload::resolve::Violation,
 };
 
@@ -282,6 +283,15 @@ fn problems(view: &View<'_>, components: &[ComponentStatus]) -> Vec<Problem> {
                 ..Problem::default()
             });
         }
+    }
+    for (component, message) in &view.facts.host_paths {
+        all.push(Problem {
+            severity: "Error".to_owned(),
+            reason: HOST_PATH_FORBIDDEN.to_owned(),
+            component: Some(component.clone()),
+            message: message.clone(),
+            ..Problem::default()
+        });
     }
     for taken in &view.facts.taken {
         let object =

@@ -8,14 +8,16 @@ mod metadata;
 mod remarks;
 mod rules;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::cel::{CompiledSchema, compile_schema};
 use serde_json::{Value, json};
 
 pub use crate::workload::patch::structure::{Layer, Refusal};
 use crate::{
-    api::LogPilotCluster,
+    api::{self, LogPilotCluster},
     logpilot::{model::Cluster, validate},
     manifest::plain_path,
+    stack,
     workload::{json::item, patch::structure},
 };
 
@@ -23,6 +25,7 @@ pub use remarks::Remark;
 
 /// The definition, prepared for validating objects.
 pub struct Judge {
+    kind: &'static str,
     structure: Value,
     rules: CompiledSchema,
 }
@@ -36,8 +39,18 @@ impl Default for Judge {
 impl Judge {
     #[must_use]
     pub fn new() -> Self {
-        let schema = schema();
-        Self { rules: compile_schema(&schema), structure: of_the_definition(&schema) }
+        Self::of(api::KIND, &api::crd())
+    }
+
+    /// One of ServiceStacks, for [`Self::refusals`].
+    #[must_use]
+    pub fn of_stacks() -> Self {
+        Self::of(stack::api::KIND, &stack::api::crd())
+    }
+
+    fn of(kind: &'static str, definition: &CustomResourceDefinition) -> Self {
+        let schema = schema(definition);
+        Self { kind, rules: compile_schema(&schema), structure: of_the_definition(&schema) }
     }
 
     /// Returns all violations that the API server would report for `object`.
@@ -48,7 +61,7 @@ impl Judge {
             let message = "must be a mapping with apiVersion, kind, metadata and spec";
             return vec![Refusal::new(Layer::Schema, "", message)];
         }
-        metadata::check_type(object, &mut found);
+        metadata::check_type(object, self.kind, &mut found);
         metadata::check(object, &mut found);
         structure::unknown_fields(object, &self.structure, "", &mut found);
         let object = self.stored(object);
@@ -156,9 +169,9 @@ fn within(path: &str, other: &str) -> bool {
     path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Returns the schema of the definition to install.
-fn schema() -> Value {
-    let crd = serde_json::to_value(crate::api::crd()).unwrap_or_default();
+/// Returns the schema of a definition to install.
+fn schema(definition: &CustomResourceDefinition) -> Value {
+    let crd = serde_json::to_value(definition).unwrap_or_default();
     crd.pointer("/spec/versions/0/schema/openAPIV3Schema").cloned().unwrap_or_default()
 }
 

@@ -48,7 +48,7 @@ fn every_pattern_of_the_definition_compiles() {
             _ => {}
         }
     }
-    let schema = schema();
+    let schema = schema(&api::crd());
     let mut found = Vec::new();
     patterns(&schema, &mut found);
     assert!(found.len() > 5, "{found:?}");

@@ -3,6 +3,7 @@
 //! table runs against a real API server in the cluster suite (`online.rs`).
 
 mod presence;
+mod stacks;
 
 use harness::{bad_input::offline, bad_input::table, blocks, leaves};
 use std::{
@@ -107,7 +108,7 @@ fn inputs_that_pass_the_schema_can_be_decoded() {
 #[test]
 fn every_rule_rejects_a_row_wherever_it_applies() {
     let found: Vec<&Refusal> = BAD.iter().flat_map(|(_, found)| found).collect();
-    let places = offline::places();
+    let places = offline::places(&logpilot_operator::api::crd());
     let missed: Vec<_> =
         places.iter().filter(|place| !found.iter().any(|refusal| place.explains(refusal))).collect();
     println!("rules: {}", places.len());

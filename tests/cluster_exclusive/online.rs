@@ -9,23 +9,29 @@
 use std::collections::BTreeMap;
 
 use kube::{
-    Api, Client,
+    Client,
     api::{DeleteParams, PostParams},
     core::{Request, Status},
 };
-use logpilot_operator::{api::LogPilotCluster, manifest::plain_path};
+use logpilot_operator::manifest::plain_path;
 use serde_json::{Value, json};
 
-use super::table::{Layer, Row, rows, valid_rows};
+use super::table::{Layer, Of, Row, rows, stack_rows, valid_rows, valid_stacks};
 
-const COLLECTION: &str = "/apis/logpilot.io/v1alpha1/logpilotclusters";
+fn collection(row: &Row) -> &'static str {
+    match row.of {
+        Of::Cluster => "/apis/logpilot.io/v1alpha1/logpilotclusters",
+        Of::Stack => "/apis/logpilot.io/v1alpha1/namespaces/default/servicestacks",
+    }
+}
 
 /// Runs every row; fails with all failures. Returns the number of rows of each layer.
 pub async fn run_online(client: Client) -> BTreeMap<Layer, usize> {
     let run = std::process::id();
     let mut counts = BTreeMap::new();
     let mut wrong = Vec::new();
-    for (index, row) in rows().into_iter().chain(valid_rows()).enumerate() {
+    let stacks = stack_rows().into_iter().chain(valid_stacks());
+    for (index, row) in rows().into_iter().chain(valid_rows()).chain(stacks).enumerate() {
         *counts.entry(row.layer).or_default() += 1;
         let name = format!("bad-input-{run}-{index}");
         if let Err(problem) = check(&client, &row, &name).await {
@@ -40,19 +46,18 @@ pub async fn run_online(client: Client) -> BTreeMap<Layer, usize> {
 async fn check(client: &Client, row: &Row, name: &str) -> Result<(), String> {
     let object = row.object(name);
     let Some(existing) = row.existing(name) else {
-        let answer = send(client, None, object).await?;
+        let answer = send(client, collection(row), None, object).await?;
         return judge(row, answer.as_ref());
     };
-    let api = Api::<LogPilotCluster>::all(client.clone());
     // A row about `operation` itself defines the state after the pause.
     let of_operation = existing["spec"].get("operation").is_some();
-    let stored = send_for_real(client, paused(existing)).await?;
+    let stored = send_for_real(client, collection(row), paused(existing)).await?;
     let mut object = if of_operation { object } else { paused(object) };
     object["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
-    let answer = send(client, Some(name), object).await;
-    api.delete(name, &DeleteParams::default())
-        .await
-        .map_err(|error| format!("cannot be cleaned up: {error}"))?;
+    let answer = send(client, collection(row), Some(name), object).await;
+    let delete = Request::new(collection(row)).delete(name, &DeleteParams::default());
+    let delete = delete.map_err(|error| error.to_string())?;
+    client.request_text(delete).await.map_err(|error| format!("cannot be cleaned up: {error}"))?;
     judge(row, answer?.as_ref())
 }
 
@@ -90,12 +95,17 @@ fn judge(row: &Row, refusal: Option<&Status>) -> Result<(), String> {
 
 /// A dry run with strict field validation: `None` if the server accepts. Creates, or replaces the
 /// object of that name.
-async fn send(client: &Client, name: Option<&str>, object: Value) -> Result<Option<Status>, String> {
+async fn send(
+    client: &Client,
+    collection: &str,
+    name: Option<&str>,
+    object: Value,
+) -> Result<Option<Status>, String> {
     let parameters = PostParams { dry_run: true, ..PostParams::default() };
     let body = serde_json::to_vec(&object).map_err(|error| error.to_string())?;
     let request = match name {
-        Some(name) => Request::new(COLLECTION).replace(name, &parameters, body),
-        None => Request::new(COLLECTION).create(&parameters, body),
+        Some(name) => Request::new(collection).replace(name, &parameters, body),
+        None => Request::new(collection).create(&parameters, body),
     };
     let mut request = request.map_err(|error| error.to_string())?;
     // kube's parameters of create and replace have no field validation.
@@ -108,10 +118,10 @@ async fn send(client: &Client, name: Option<&str>, object: Value) -> Result<Opti
     }
 }
 
-async fn send_for_real(client: &Client, object: Value) -> Result<Value, String> {
+async fn send_for_real(client: &Client, collection: &str, object: Value) -> Result<Value, String> {
     let body = serde_json::to_vec(&object).map_err(|error| error.to_string())?;
     let request =
-        Request::new(COLLECTION).create(&PostParams::default(), body).map_err(|error| error.to_string())?;
+        Request::new(collection).create(&PostParams::default(), body).map_err(|error| error.to_string())?;
     let text =
         client.request_text(request).await.map_err(|error| format!("the first state is refused: {error}"))?;
     serde_json::from_str(&text).map_err(|error| error.to_string())

@@ -5,6 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use logpilot_operator::api::crd::definitions;
+
 use super::*;
 
 /// `kubectl apply` stores the applied object in an annotation, and those are limited to 262,144 bytes.
@@ -15,11 +17,6 @@ async fn the_crd_applies_client_side_and_server_side() {
         println!("skipped: kubectl is the local control plane's");
         return;
     };
-    // In a group of its own: the CRD in use stays unchanged.
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/logpilotclusters.logpilot.io.yaml");
-    let text = fs::read_to_string(file).unwrap().replace("logpilot.io", "applied.example.com");
-    let path = std::env::temp_dir().join(format!("definition-{}.yaml", std::process::id()));
-    fs::write(&path, text.replace("- lpc\n", "- applied\n")).unwrap();
     let kubectl = |arguments: &[&str]| {
         let output = Command::new(plane.tool("kubectl"))
             .arg("--kubeconfig")
@@ -32,8 +29,22 @@ async fn the_crd_applies_client_side_and_server_side() {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         said
     };
-    let file = path.to_str().unwrap();
-    let name = "logpilotclusters.applied.example.com";
+    for definition in definitions() {
+        let plural = definition.spec.names.plural;
+        // In a group of its own: the one in use stays as it is.
+        let file = format!("{}/crds/{plural}.logpilot.io.yaml", env!("CARGO_MANIFEST_DIR"));
+        let mut text = fs::read_to_string(file).unwrap().replace("logpilot.io", "applied.example.com");
+        for short in definition.spec.names.short_names.unwrap() {
+            text = text.replace(&format!("- {short}\n"), &format!("- applied{short}\n"));
+        }
+        let path = std::env::temp_dir().join(format!("{plural}-{}.yaml", std::process::id()));
+        fs::write(&path, text).unwrap();
+        applied(&kubectl, path.to_str().unwrap(), &format!("{plural}.applied.example.com"));
+        fs::remove_file(path).unwrap();
+    }
+}
+
+fn applied(kubectl: &impl Fn(&[&str]) -> String, file: &str, name: &str) {
     assert!(kubectl(&["apply", "-f", file]).contains("created"));
     let kept = kubectl(&[
         "get",
@@ -50,5 +61,4 @@ async fn the_crd_applies_client_side_and_server_side() {
     );
     kubectl(&["wait", "--for=condition=Established", "--timeout=20s", "crd", name]);
     kubectl(&["delete", "crd", name]);
-    fs::remove_file(path).unwrap();
 }

@@ -32,6 +32,7 @@ mod restore;
 mod rights;
 mod scalers;
 mod sizes;
+mod stack_author;
 mod stacks;
 mod stalls;
 mod stolen_token;

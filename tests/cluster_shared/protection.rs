@@ -17,7 +17,7 @@ fn protected(on: bool) -> Value {
 }
 
 /// Installs the policy unmodified; it affects only protected objects, and so no other test.
-async fn with_policy(client: &Client) {
+pub async fn with_policy(client: &Client) {
     let text = std::fs::read_to_string("config/admission/deletion_protection.yaml").unwrap();
     for manifest in cluster::documents(&text) {
         cluster::apply(client, &manifest).await;
@@ -25,7 +25,7 @@ async fn with_policy(client: &Client) {
 }
 
 /// Waits until the API server enforces the policy, with a dry-run delete, and returns the message.
-async fn refusal(what: &str, delete: impl AsyncFn(DeleteParams) -> Result<(), kube::Error>) -> String {
+pub async fn refusal(what: &str, delete: impl AsyncFn(DeleteParams) -> Result<(), kube::Error>) -> String {
     wait_for(format!("the refusal of {what}"), SOON, async || {
         match delete(DeleteParams::default().dry_run()).await {
             Err(kube::Error::Api(status)) if status.code == 403 => Ok(status.message.clone()),

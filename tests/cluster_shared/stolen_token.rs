@@ -15,18 +15,18 @@ use super::{
 const AGENT: &str = "stolen-token";
 
 /// Part of a refusal by the policy, not by the role.
-const FENCE: &str = "ValidatingAdmissionPolicy 'logpilot-operator-reach'";
+pub const FENCE: &str = "ValidatingAdmissionPolicy 'logpilot-operator-reach'";
 
-struct Thief(Client);
+pub struct Thief(Client);
 
 impl Thief {
-    async fn of(world: &World) -> Self {
+    pub async fn of(world: &World) -> Self {
         let access = world.env.access();
         Self(access.client_for_service_account(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT).await.unwrap())
     }
 
     /// Returns code and message of the response; 0 if the request was admitted.
-    async fn tries(
+    pub async fn tries(
         &self,
         method: &str,
         path: &str,
@@ -81,7 +81,6 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("DELETE", "/api/v1/namespaces/default/configmaps", "a whole collection"),
     ("DELETE", "/apis/apps/v1/namespaces/default/deployments", "a whole collection"),
     ("POST", "/apis/apps/v1/namespaces/default/daemonsets", "a pod on every node"),
-    ("POST", "/apis/apps/v1/namespaces/default/statefulsets", "pods past the policy"),
     ("PUT", "/apis/apps/v1/namespaces/default/deployments/any/scale", "an outage"),
     ("POST", "/api/v1/namespaces/kube-system/serviceaccounts/default/token", "another's identity"),
     ("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", "more rights"),
@@ -121,6 +120,14 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("POST", "/apis/logpilot.io/v1alpha1/logpilotclusters", "a resource, as an administrator has it"),
     ("PATCH", "/apis/logpilot.io/v1alpha1/logpilotclusters/any", "the spec of a resource"),
     ("DELETE", "/apis/logpilot.io/v1alpha1/logpilotclusters/any", "a resource"),
+    ("POST", "/apis/logpilot.io/v1alpha1/namespaces/default/servicestacks", "a stack that no author wrote"),
+    ("PATCH", "/apis/logpilot.io/v1alpha1/namespaces/default/servicestacks/any", "the spec of a stack"),
+    ("DELETE", "/apis/logpilot.io/v1alpha1/namespaces/default/servicestacks/any", "a stack"),
+    (
+        "DELETE",
+        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/logpilot-operator-stack-author",
+        "the tenants' fence",
+    ),
     ("POST", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", "a Lease elsewhere"),
     ("PUT", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-scheduler", "another's Lease"),
     (
@@ -179,6 +186,8 @@ fn fenced_off() -> Vec<(&'static str, String, Value)> {
         ("POST", in_namespace("kube-system", "", "secrets"), named("stolen")),
         ("POST", in_namespace("default", "apps", "deployments"), deployment(&with_token)),
         ("POST", in_namespace("default", "apps", "deployments"), deployment(&projected)),
+        ("POST", in_namespace("default", "apps", "statefulsets"), deployment(&with_token)),
+        ("POST", in_namespace("default", "apps", "statefulsets"), deployment(&projected)),
         ("POST", in_namespace("kube-system", "apps", "deployments"), deployment(&harmless)),
         ("POST", in_namespace(OPERATOR_NAMESPACE, "apps", "deployments"), deployment(&harmless)),
         (

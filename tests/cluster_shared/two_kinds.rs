@@ -70,6 +70,7 @@ static DOMAIN: Domain = Domain {
     volume_label: "toys.example.com/volume",
     template_annotation: "toys.example.com/template",
     restores_annotation: "toys.example.com/restores",
+    grant_annotation: "toys.example.com/grant",
 };
 
 const fn kind(kind: &'static str, plural: &'static str, management: Management) -> Kind {

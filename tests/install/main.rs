@@ -46,16 +46,20 @@ async fn the_manifests_install_as_documented() {
 
     let said = kubectl.must("apply -f crds/ -f install.yaml");
     assert!(!said.contains("Warning"), "{said}");
-    kubectl.must("wait --for=condition=Established crd/logpilotclusters.logpilot.io --timeout=30s");
+    for kind in ["logpilotclusters", "servicestacks"] {
+        kubectl.must(&format!("wait --for=condition=Established crd/{kind}.logpilot.io --timeout=30s"));
+    }
     // The namespace enforces the restricted profile; if a pod is rejected, the Deployment has none.
     kubectl.must("rollout status deployment/logpilot-operator -n logpilot-operator-system --timeout=60s");
 
     hardened::the_program_needs_no_privilege_and_tells_no_secret(&kubectl).await;
     people_have_the_rights_of_their_roles(&kubectl).await;
+    tenants_have_stacks(&kubectl);
     the_crd_stays_while_there_is_a_cluster(&kubectl).await;
     a_protected_cluster_is_not_deleted(&kubectl);
+    the_crd_of_stacks_stays_until_an_administrator_says_otherwise(&kubectl);
 
-    // In either order: nothing remains that holds the namespace or the CRD.
+    // In either order: nothing remains that holds the namespace or the CRDs.
     kubectl.must("delete -f install.yaml -f crds/ --timeout=60s");
 }
 
@@ -87,6 +91,25 @@ async fn people_have_the_rights_of_their_roles(kubectl: &Kubectl) {
     }
 }
 
+/// Tenants write stacks with the roles that they have, and nobody writes their status.
+fn tenants_have_stacks(kubectl: &Kubectl) {
+    const ALL: &str = "get list watch create patch update delete deletecollection";
+    let may = |role: &str, verb: &str, resource: &str| {
+        kubectl.run(&format!("auth can-i {verb} {resource} --as=user-of-{role} -n default")).is_ok()
+    };
+    for (role, verbs) in
+        [("view", "get list watch"), ("edit", ALL), ("admin", ALL), ("logpilot-operator-admin", "")]
+    {
+        for verb in ALL.split(' ') {
+            let wanted = verbs.split(' ').any(|it| it == verb);
+            assert_eq!(may(role, verb, "servicestacks.logpilot.io"), wanted, "{role} {verb}");
+        }
+        for verb in ["patch", "update"] {
+            assert!(!may(role, verb, "servicestacks.logpilot.io --subresource=status"), "{role} {verb}");
+        }
+    }
+}
+
 async fn the_crd_stays_while_there_is_a_cluster(kubectl: &Kubectl) {
     const DELETE: &str = "delete crd logpilotclusters.logpilot.io --wait=false";
     kubectl.must("apply -f examples/quickstart.yaml");
@@ -110,6 +133,14 @@ async fn the_crd_stays_while_there_is_a_cluster(kubectl: &Kubectl) {
     })
     .await
     .unwrap();
+}
+
+fn the_crd_of_stacks_stays_until_an_administrator_says_otherwise(kubectl: &Kubectl) {
+    const DELETE: &str = "delete crd servicestacks.logpilot.io --wait=false --dry-run=server";
+    let said = kubectl.run(DELETE).unwrap_err();
+    assert!(said.contains("every ServiceStack would be deleted with its CRD"), "{said}");
+    kubectl.must("annotate crd servicestacks.logpilot.io logpilot.io/allow-deletion=true");
+    kubectl.must(DELETE);
 }
 
 fn a_protected_cluster_is_not_deleted(kubectl: &Kubectl) {

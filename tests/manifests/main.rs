@@ -39,10 +39,14 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 #[test]
-fn the_installed_crd_matches_the_code() {
-    let file: CustomResourceDefinition =
-        serde_yaml::from_str(&read("crds/logpilotclusters.logpilot.io.yaml")).unwrap();
-    assert!(file == logpilot_operator::api::crd::crd(), "crds/ is out of date; run `make crd`");
+fn the_installed_crds_match_the_code() {
+    for definition in logpilot_operator::api::crd::definitions() {
+        let name = definition.metadata.name.clone().unwrap();
+        let file: CustomResourceDefinition =
+            serde_yaml::from_str(&read(&format!("crds/{name}.yaml"))).unwrap();
+        assert!(file == definition, "crds/{name}.yaml is out of date; run `make crd`");
+        assert!(read("crds/Kustomization").contains(&format!("- {name}.yaml")), "{name} is not installed");
+    }
 }
 
 fn root() -> &'static Path {

@@ -7,6 +7,7 @@ use logpilot_operator::{
     api::{GROUP, PLURAL},
     kinds::KINDS,
     operator::LEASE,
+    stack,
 };
 
 use super::{documents, object, read, security};
@@ -28,6 +29,13 @@ pub const OWN: &[(&str, &str, &[&str], &str)] = &[
         &["patch"],
         "The status of those resources, written by server-side apply.",
     ),
+    (
+        GROUP,
+        stack::api::PLURAL,
+        &["get", "list", "watch"],
+        "The stacks of all namespaces, as logpilotclusters.",
+    ),
+    (GROUP, "servicestacks/status", &["patch"], "The status of stacks, as that of logpilotclusters."),
     // For `Watches::follow_crds`.
     (
         "apiextensions.k8s.io",
@@ -181,21 +189,22 @@ fn the_role_is_bound_to_the_operator_only() {
     );
 }
 
-/// Write access to this kind is close to administrator access, so no account may have it by accident.
+/// Write access to a LogPilotCluster is close to administrator access, so no account may have it by accident. A
+/// ServiceStack can do what its author may do, so every account with `edit` may write it.
 #[test]
-fn reading_is_aggregated_and_writing_is_not() {
+fn reading_is_aggregated_and_writing_only_of_stacks() {
+    const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
     let text = read("config/rbac/user_roles.yaml");
-    let expected: [(&str, bool, &[&str]); 3] = [
-        ("view", true, &["get", "list", "watch"]),
-        ("edit", false, &["create", "get", "list", "patch", "update", "watch"]),
-        (
-            "admin",
-            false,
-            &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
-        ),
+    let stacks = stack::api::PLURAL;
+    let expected: [(&str, &str, &[&str], &[&str]); 5] = [
+        ("view", PLURAL, &["view"], &["get", "list", "watch"]),
+        ("edit", PLURAL, &[], &["create", "get", "list", "patch", "update", "watch"]),
+        ("admin", PLURAL, &[], ALL),
+        ("stacks-view", stacks, &["view"], &["get", "list", "watch"]),
+        ("stacks-edit", stacks, &["admin", "edit"], ALL),
     ];
     assert_eq!(documents(&text).len(), expected.len());
-    for (name, aggregated, verbs) in expected {
+    for (name, plural, into, verbs) in expected {
         let role: ClusterRole = object(&text, "ClusterRole", &format!("logpilot-operator-{name}"));
         let aggregates: Vec<_> = role
             .metadata
@@ -204,8 +213,9 @@ fn reading_is_aggregated_and_writing_is_not() {
             .flatten()
             .filter_map(|(label, _)| label.strip_prefix("rbac.authorization.k8s.io/aggregate-to-"))
             .collect();
-        assert_eq!(aggregates, if aggregated { vec!["view"] } else { vec![] }, "{name}");
-        let wanted: Vec<_> = verbs.iter().map(|verb| right(GROUP, PLURAL, verb)).collect();
+        assert_eq!(aggregates, into, "{name}");
+        // No role has the subresource `status` (T17).
+        let wanted: Vec<_> = verbs.iter().map(|verb| right(GROUP, plural, verb)).collect();
         assert_eq!(granted(&role), wanted, "{name}");
     }
 }

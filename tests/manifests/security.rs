@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use logpilot_operator::kinds::KINDS;
+use logpilot_operator::{
+    kinds::KINDS,
+    stack::{facts::Facts, plan, resolve::resolve},
+};
 use serde_json::Value;
 
 use super::{docs, documents, read, sources};
@@ -50,13 +53,75 @@ fn every_threat_has_a_row_and_tests() {
     let ids: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
     let wanted: Vec<String> = (1..=27).map(|number| format!("S{number:02}")).collect();
     assert_eq!(ids, wanted);
+    assert_tests_exist(&rows);
+}
+
+fn assert_tests_exist(rows: &[Vec<String>]) {
     let sources = sources();
-    for row in &rows {
+    for row in rows {
         assert!(row.iter().all(|cell| !cell.is_empty()), "{row:?}");
         let tests: Vec<&str> = row[3].split(", ").filter(|word| !word.contains(' ')).collect();
         assert!(!tests.is_empty() || row[3].starts_with("none: "), "{row:?}");
         for test in tests {
             assert!(sources.contains(&format!("fn {test}(")), "{}: no test {test}", row[0]);
+        }
+    }
+}
+
+#[test]
+fn every_threat_of_tenants_has_tests_that_exist() {
+    assert_tests_exist(&table(&read("docs/tenancy.md"), "| # | A tenant tries | Why it fails | Test |"));
+}
+
+/// Kinds that no stack makes.
+const NOT_OF_STACKS: [&str; 7] = [
+    "cronjobs",
+    "grpcroutes",
+    "limitranges",
+    "namespaces",
+    "podmonitors",
+    "prometheusrules",
+    "resourcequotas",
+];
+
+/// A kind that the policy does not name could be created by tenants who may not.
+#[test]
+fn the_author_is_asked_about_each_kind_of_a_stack() {
+    let policy = documents(&read("config/admission/stack_author.yaml")).remove(0);
+    let spec = &policy["spec"];
+    assert_eq!(spec["failurePolicy"], "Fail");
+    assert_eq!(
+        spec["matchConstraints"]["resourceRules"],
+        serde_json::json!([{
+            "apiGroups": ["logpilot.io"], "apiVersions": ["*"], "resources": ["servicestacks"],
+            "operations": ["CREATE", "UPDATE"],
+        }])
+    );
+    let rules: Vec<(&str, &str)> = spec["validations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["expression"].as_str().unwrap(), it["messageExpression"].as_str().unwrap()))
+        .collect();
+    let mut asked = BTreeSet::new();
+    for kind in KINDS.iter().filter(|kind| kind.management.verbs().contains(&"create")) {
+        let check = format!(
+            "authorizer.group('{}').resource('{}').namespace(request.namespace).check('create').allowed()",
+            kind.group, kind.plural
+        );
+        let message = format!("'you may not create {} ' + variables.refusal", kind.plural);
+        if rules.iter().any(|(expression, text)| expression.contains(&check) && *text == message) {
+            asked.insert(kind.plural);
+        } else {
+            assert!(NOT_OF_STACKS.contains(&kind.plural), "a stack may make {}", kind.plural);
+        }
+    }
+    println!("{} kinds are asked about", asked.len());
+    for example in ["erp", "codebeaker", "restaurant"] {
+        let text = read(&format!("examples/stacks/{example}.yaml"));
+        let Ok(stack) = resolve(&serde_yaml::from_str(&text).unwrap()) else { continue };
+        for planned in plan::plan(&stack, &Facts::default()).objects {
+            assert!(asked.contains(planned.kind.plural), "{example} makes {}", planned.kind.plural);
         }
     }
 }

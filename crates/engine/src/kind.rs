@@ -30,6 +30,8 @@ pub struct Domain {
     pub template_annotation: &'static str,
     /// Annotation of a PVC that lists the restores that were carried out on it.
     pub restores_annotation: &'static str,
+    /// Annotation of a namespace: what an administrator grants to the resources in it.
+    pub grant_annotation: &'static str,
 }
 
 impl Domain {

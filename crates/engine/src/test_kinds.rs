@@ -15,6 +15,7 @@ pub static DOMAIN: Domain = Domain {
     volume_label: "toys.example.com/volume",
     template_annotation: "toys.example.com/template",
     restores_annotation: "toys.example.com/restores",
+    grant_annotation: "toys.example.com/grant",
 };
 
 /// A cluster-scoped kind of resource.

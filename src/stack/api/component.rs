@@ -62,6 +62,7 @@ pub struct ComponentSpec {
     /// Environment variables by name. Values may contain references, such as `$(mysql.address)`,
     /// `$(secrets.mysql.password)` and `$(pod.name)`.
     #[schemars(schema_with = "super::schema::env")]
+    #[x_kube(validation = rule::variable_names(), validation = rule::variables_are_not_hidden())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub env: StringMap,
     /// Secrets and ConfigMaps of this namespace whose keys become environment variables.
@@ -70,6 +71,7 @@ pub struct ComponentSpec {
     /// Files by absolute path, each at most 64 KiB and 256 KiB in all. Text may contain references to components, not to
     /// secrets.
     #[schemars(schema_with = "super::schema::files")]
+    #[x_kube(validation = rule::file_paths())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub files: StringMap,
     /// Volumes by name.
@@ -193,7 +195,7 @@ pub struct EnvFrom {
 pub struct HostPath {
     /// Absolute path on the node and in the container.
     #[schemars(length(min = 2, max = 512))]
-    #[x_kube(validation = rule::absolute_path())]
+    #[x_kube(validation = rule::host_path())]
     pub path: String,
     /// What the path must be. Default: not checked.
     #[serde(rename = "type")]

@@ -32,6 +32,3 @@ pub const MAX_COMPONENTS: u32 = 32;
 pub fn crd() -> CustomResourceDefinition {
     definition::finish(ServiceStack::crd(), GROUP)
 }
-
-#[cfg(test)]
-mod tests;

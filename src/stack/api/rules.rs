@@ -274,6 +274,37 @@ pub fn absolute_path() -> Rule {
         .message("must be an absolute path such as '/var/lib/data', without '.' or '..' as a segment, without ':' and without a '/' at the end")
 }
 
+/// Only letters that mean nothing to a shell: administrators copy such a path into a command.
+pub fn host_path() -> Rule {
+    Rule::new("self.matches('^(/[A-Za-z0-9._@+=-]+)+$') && !self.matches('/[.]{1,2}(/|$)')")
+        .message("must be an absolute path such as '/var/run/docker.sock', of letters, digits and '._@+=-', without '.' or '..' as a segment and without a '/' at the end")
+}
+
+pub fn variable_names() -> Rule {
+    let bad = "!k.matches('^[-._a-zA-Z][-._a-zA-Z0-9]*$')";
+    explained(
+        format!("self.all(k, !({bad}))"),
+        format!(
+            "strings.quote(self.filter(k, {bad})[0]) + \" is no name of a variable: letters, digits, '-', '_' and '.', not starting with a digit\""
+        ),
+    )
+}
+
+pub fn variables_are_not_hidden() -> Rule {
+    Rule::new("self.all(k, !k.startsWith('STACK_SECRET_'))")
+        .message("may not have names that start with 'STACK_SECRET_', which the operator uses")
+}
+
+pub fn file_paths() -> Rule {
+    let bad = "!k.matches('^(/[^/:]+)+$') || k.matches('/[.]{1,2}(/|$)')";
+    explained(
+        format!("!self.exists(k, {bad})"),
+        format!(
+            "strings.quote(self.filter(k, {bad})[0]) + \" must be an absolute path without '.', '..', ':' and empty segments\""
+        ),
+    )
+}
+
 pub fn one_rate() -> Rule {
     Rule::new(
         "has(self.requestsPerSecond) != has(self.requestsPerMinute) || (has(self.enabled) && !self.enabled)",

@@ -46,8 +46,7 @@ pub fn component_volumes(generator: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Environment variables. The operator checks their names: a CEL rule over 100 keys in 32 components would exceed the API
-/// server's cost limit.
+/// Environment variables. CEL rules beside it check their names.
 pub fn env(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -56,7 +55,7 @@ pub fn env(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Files. The operator checks their paths, for the reason of [`env`].
+/// Files. CEL rules beside it check their paths.
 pub fn files(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",

@@ -159,6 +159,7 @@ pub struct SecretEntry {
 pub struct Defaults {
     /// Environment variables by name.
     #[schemars(schema_with = "super::schema::env")]
+    #[x_kube(validation = rule::variable_names(), validation = rule::variables_are_not_hidden())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub env: StringMap,
     /// Health checks.

@@ -62,6 +62,8 @@ pub struct Namespace {
     pub stuck: Option<String>,
     /// What an existing one has, to be held against what is asked for.
     pub labels: BTreeMap<String, String>,
+    /// Text of the annotation [`Domain::grant_annotation`].
+    pub granted: Option<String>,
 }
 
 /// A reason and its message, as Kubernetes reports them.
@@ -171,13 +173,14 @@ observe! {
     };
     CronJob: live, _ => Self { made: timestamp(live, "/metadata/creationTimestamp") };
     Job: live, _ => Self { end: job_end(live), suspended: suspended(live) };
-    Namespace: live, _ => Self {
+    Namespace: live, domain => Self {
         terminating: string(live, "/status/phase") == "Terminating"
             || live.pointer("/metadata/deletionTimestamp").is_some(),
         stuck: condition(live, "NamespaceContentRemaining", "True")
             .or_else(|| condition(live, "NamespaceFinalizersRemaining", "True"))
             .map(|cause| cause.message),
         labels: labels(live),
+        granted: annotation(live, domain.grant_annotation),
     };
 }
 
@@ -359,6 +362,7 @@ fn address(live: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_kinds::DOMAIN;
 
     #[test]
     fn surplus_pods_delay_readiness() {
@@ -375,5 +379,15 @@ mod tests {
         assert!(!of(0, 1, 1, 1).complete(), "stopped");
         assert!(!of(2, 1, 2, 2).complete() && !of(2, 2, 1, 2).complete() && !of(2, 2, 2, 3).complete());
         assert!(!Deployment { observed: false, ..of(1, 1, 1, 1) }.complete());
+    }
+
+    #[test]
+    fn a_namespace_keeps_its_grant_and_no_other_annotation() {
+        let live = serde_json::json!({ "metadata": { "annotations": {
+            "toys.example.com/grant": "/dev/toy", "other": "x",
+        } } });
+        let granted = |live: &Value| Namespace::read(live, &DOMAIN).granted;
+        assert_eq!(granted(&live).as_deref(), Some("/dev/toy"));
+        assert_eq!(granted(&serde_json::json!({ "metadata": {} })), None);
     }
 }

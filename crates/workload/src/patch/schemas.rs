@@ -5,7 +5,7 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use k8s_openapi::api::{
-    apps::v1::Deployment,
+    apps::v1::{Deployment, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
     core::v1::{
@@ -41,6 +41,7 @@ static SCHEMAS: LazyLock<HashMap<&'static str, LazyLock<Value>>> = LazyLock::new
         ("ResourceQuota", LazyLock::new(of::<ResourceQuota>)),
         ("Service", LazyLock::new(of::<Service>)),
         ("ServiceAccount", LazyLock::new(of::<ServiceAccount>)),
+        ("StatefulSet", LazyLock::new(of::<StatefulSet>)),
     ])
 });
 

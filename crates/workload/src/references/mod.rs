@@ -262,6 +262,7 @@ mod tests {
         handed_over: ("toys.example.com/replicas", "autoscaled"),
         main_container: "toy",
         volume_label: "toys.example.com/volume",
+        grant_annotation: "toys.example.com/grant",
         template_annotation: "toys.example.com/template",
         restores_annotation: "toys.example.com/restores",
     };

@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "absent JSON reads as null")]
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use logpilot_operator::{manifest::plain_path, verdict};
 use serde_json::Value;
 
@@ -18,9 +19,9 @@ pub struct Refusal {
     pub rule: Option<String>,
 }
 
-/// The schema of the CRD to install.
-fn schema() -> Value {
-    let crd = serde_json::to_value(logpilot_operator::api::crd()).expect("the definition is JSON");
+/// The schema of a definition to install.
+fn schema(definition: &CustomResourceDefinition) -> Value {
+    let crd = serde_json::to_value(definition).expect("the definition is JSON");
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
 }
 
@@ -30,6 +31,10 @@ pub struct Judge(verdict::Judge);
 impl Judge {
     pub fn new() -> Self {
         Self(verdict::Judge::new())
+    }
+
+    pub fn of_stacks() -> Self {
+        Self(verdict::Judge::of_stacks())
     }
 
     /// Returns every objection of the API server to `object`.
@@ -70,10 +75,10 @@ impl Place {
     }
 }
 
-/// Returns every rule at every place where it stands.
-pub fn places() -> Vec<Place> {
+/// Returns every rule of a definition at every place where it stands.
+pub fn places(definition: &CustomResourceDefinition) -> Vec<Place> {
     let mut found = Vec::new();
-    collect(&schema(), "", &mut found);
+    collect(&schema(definition), "", &mut found);
     found
 }
 

@@ -23,9 +23,19 @@ pub enum Layer {
     Valid,
 }
 
+/// Of which kind an input is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Of {
+    #[default]
+    Cluster,
+    Stack,
+}
+
 /// One input.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Row {
+    #[serde(skip)]
+    pub of: Of,
     /// `B..` from the catalogue of bad inputs, `N..` a rule of the design beyond it, `V..` a good input.
     pub id: String,
     /// The description of the input.
@@ -55,12 +65,12 @@ impl Row {
 
     /// Returns the object to apply; `name` is used if the row does not set one.
     pub fn object(&self, name: &str) -> Value {
-        over_base(&self.input, name)
+        over_base(self.of, &self.input, name)
     }
 
     /// Returns the existing object.
     pub fn existing(&self, name: &str) -> Option<Value> {
-        self.before.as_ref().map(|patch| over_base(patch, name))
+        self.before.as_ref().map(|patch| over_base(self.of, patch, name))
     }
 
     pub fn label(&self) -> String {
@@ -85,7 +95,50 @@ pub fn valid_rows() -> Vec<Row> {
     rows
 }
 
-/// Returns the files under examples/, one row for each resource in them.
+/// Every bad ServiceStack.
+pub fn stack_rows() -> Vec<Row> {
+    let rows: Vec<Row> =
+        serde_yaml::from_str(include_str!("stack_rows.yaml")).expect("stack_rows.yaml is a list of rows");
+    rows.into_iter().map(|row| Row { of: Of::Stack, ..row }).collect()
+}
+
+/// ServiceStacks that must not be refused: the examples, and one at its bounds, which is what rules cost most for.
+pub fn valid_stacks() -> Vec<Row> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/stacks");
+    let example = |name: &str| {
+        let text =
+            std::fs::read_to_string(format!("{directory}/{name}.yaml")).expect("an example can be read");
+        let mut input: Value = serde_yaml::from_str(&text).expect("an example is YAML");
+        // Each row's object is made in a namespace that is there, and the base has a component that no example has.
+        input["metadata"] = json!({ "name": input["metadata"]["name"] });
+        input["spec"]["components"]["web"] = Value::Null;
+        Row { of: Of::Stack, ..row("EX", name, Layer::Valid, "", &[], input) }
+    };
+    let mut rows: Vec<Row> = ["erp", "codebeaker", "restaurant"].map(example).into();
+    let names: Vec<String> = (0..32).map(|number| format!("{}{number:02}", "a".repeat(38))).collect();
+    let component = |(number, name): (usize, &String)| {
+        let env: serde_json::Map<String, Value> =
+            (0..100).map(|at| (format!("VARIABLE_WITH_A_LONG_NAME_{at}"), json!("value"))).collect();
+        let volumes: serde_json::Map<String, Value> = (0..8)
+            .map(|at| (format!("v{at}"), json!({ "path": format!("/v{at}"), "scratch": "1Gi" })))
+            .collect();
+        let files: serde_json::Map<String, Value> =
+            (0..16).map(|at| (format!("/etc/app/{at}.conf"), json!("text"))).collect();
+        let depends_on: Vec<&String> = names.iter().take(number.min(16)).collect();
+        let component = json!({
+            "image": "registry.example.com/group/image:1.2.3", "env": env, "volumes": volumes, "files": files,
+            "dependsOn": depends_on, "ports": [{ "name": "http", "port": 80 }],
+        });
+        (name.clone(), component)
+    };
+    let mut components: serde_json::Map<String, Value> = names.iter().enumerate().map(component).collect();
+    components.insert("web".to_owned(), Value::Null);
+    let input = json!({ "spec": { "components": components } });
+    rows.push(Row { of: Of::Stack, ..row("K20", "a stack at its bounds", Layer::Valid, "", &[], input) });
+    rows
+}
+
+/// The files under examples/, one row for each cluster in them.
 fn examples() -> Vec<Row> {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
     let mut rows = Vec::new();
@@ -246,6 +299,7 @@ fn by_turns<'a>(payloads: &'a [String], fields: &'a [Field]) -> impl Iterator<It
 
 fn row(id: &str, what: &str, layer: Layer, path: &str, words: &[&str], input: Value) -> Row {
     Row {
+        of: Of::Cluster,
         id: id.to_owned(),
         what: what.to_owned(),
         layer,
@@ -258,14 +312,28 @@ fn row(id: &str, what: &str, layer: Layer, path: &str, words: &[&str], input: Va
 
 /// Returns a good object with the patch merged over it. `null` stays `null`, because it is an input
 /// too.
-fn over_base(patch: &Value, name: &str) -> Value {
-    let mut object = json!({
-        "apiVersion": "logpilot.io/v1alpha1",
-        "kind": "LogPilotCluster",
-        "metadata": { "name": name },
-        "spec": { "image": "danpung2/logpilot:1.2.0" },
-    });
+fn over_base(of: Of, patch: &Value, name: &str) -> Value {
+    let mut object = match of {
+        Of::Cluster => json!({
+            "apiVersion": "logpilot.io/v1alpha1",
+            "kind": "LogPilotCluster",
+            "metadata": { "name": name },
+            "spec": { "image": "danpung2/logpilot:1.2.0" },
+        }),
+        Of::Stack => json!({
+            "apiVersion": "logpilot.io/v1alpha1",
+            "kind": "ServiceStack",
+            "metadata": { "name": name },
+            "spec": { "components": { "web": { "image": "web:1", "ports": [{ "name": "http", "port": 80 }] } } },
+        }),
+    };
     lay_over(&mut object, patch);
+    if of == Of::Stack
+        && let Some(components) = object["spec"]["components"].as_object_mut()
+    {
+        // A component that is `null` is one without any field.
+        components.retain(|_, component| !component.is_null());
+    }
     let name = object["metadata"]["name"].as_str().unwrap_or(name).to_owned();
     fill_in(&mut object, &name);
     object

@@ -32,7 +32,6 @@ use logpilot_operator::{
     kinds::{KINDS, SERVICE_STACK},
     logpilot::controller::{self, Planner},
     operator::{self, Operator},
-    stack,
 };
 use serde::Deserialize;
 use tokio::sync::OnceCell;
@@ -61,18 +60,17 @@ pub async fn world() -> &'static World {
             let log = log_file();
             let env = Env::from_environment().await.expect("a cluster to test on");
             let client = env.client().await.expect("a client");
-            for crd in [api::crd::crd(), stack::api::crd()] {
+            for crd in api::crd::definitions() {
                 apply(&client, &serde_json::to_value(crd).unwrap()).await;
             }
-            wait_for("the CRD to be served", Duration::from_secs(30), async || {
-                let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource());
-                let stacks: Api<DynamicObject> = Api::all_with(client.clone(), &SERVICE_STACK.api_resource());
-                let limit = kube::api::ListParams::default();
-                api.list(&limit).await.map(drop).map_err(|error| error.to_string())?;
-                stacks.list(&limit).await.map(drop).map_err(|error| error.to_string())
-            })
-            .await
-            .unwrap();
+            for resource in [resource(), stacks()] {
+                wait_for("the CRDs to be served", Duration::from_secs(30), async || {
+                    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+                    api.list(&kube::api::ListParams::default()).await.map(drop).map_err(|error| error.to_string())
+                })
+                .await
+                .unwrap();
+            }
             for file in [
                 "rbac/service_account.yaml",
                 "rbac/role.yaml",
@@ -80,6 +78,7 @@ pub async fn world() -> &'static World {
                 "rbac/lease.yaml",
                 // In every suite, the admission policy must admit the product's writes.
                 "admission/operator_reach.yaml",
+                "admission/stack_author.yaml",
             ] {
                 let path = crate::root().join("config").join(file);
                 let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -342,6 +341,11 @@ pub fn resource() -> ApiResource {
         &GroupVersionKind::gvk(api::GROUP, api::VERSION, api::KIND),
         api::PLURAL,
     )
+}
+
+/// The resource of ServiceStacks.
+pub fn stacks() -> ApiResource {
+    SERVICE_STACK.api_resource()
 }
 
 /// Returns whether the whole campaign runs, and not a sample.

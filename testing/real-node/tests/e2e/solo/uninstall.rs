@@ -61,7 +61,8 @@ async fn resource_then_operator_and_crd_are_deleted() {
     case.world.kubectl.must(&format!("delete logpilotcluster/{} {AT_ONCE}", case.name));
     children_are_gone(&case).await;
     let took = began.elapsed().as_secs_f64();
-    // Everything in one step, as in the install command.
+    // Everything in one step, as in the install command, after the annotation that a policy requires.
+    case.world.kubectl.must("annotate crd servicestacks.logpilot.io logpilot.io/allow-deletion=true");
     case.world.kubectl.must(&format!("delete -f crds/ -f install.yaml {AT_ONCE}"));
     comes_back_with_its_data(&case).await;
     println!("FIGURE resource deleted: all but the data deleted after {took:.1} s");
