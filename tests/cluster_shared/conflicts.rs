@@ -277,11 +277,7 @@ async fn restored_objects_are_adopted_unchanged() {
         }
     }
     let kinds_restored: std::collections::BTreeSet<&str> = restored.iter().map(|(kind, ..)| *kind).collect();
-    assert_eq!(
-        kinds_restored.len(),
-        of_management(Management::Managed).count() - 1,
-        "all but PodMonitor: {kinds_restored:?}"
-    );
+    assert_eq!(kinds_restored.len(), of_clusters().count() - 1, "all but PodMonitor: {kinds_restored:?}");
     paused["operation"] = json!({ "paused": false });
     case.apply(paused).await;
     let status = case.ready().await;

@@ -362,3 +362,36 @@ async fn a_wait_does_not_keep_removed_components() {
     .await
     .unwrap();
 }
+
+#[tokio::test]
+async fn a_changed_stateful_set_is_reverted_in_one_write() {
+    let stack = Stack::new("stack-drift", "shop").await;
+    stack.apply(&two("example/db:1", "example/app:1")).await;
+    stack.ready().await;
+    let sets: Api<StatefulSet> = Api::namespaced(stack.client.clone(), &stack.namespace);
+    for (what, patch) in [
+        ("replicas", json!({ "spec": { "replicas": 0 } })),
+        ("a label", json!({ "metadata": { "labels": { "app.kubernetes.io/name": null } } })),
+        (
+            "the template",
+            json!({ "spec": { "template": { "spec": { "terminationGracePeriodSeconds": 7 } } } }),
+        ),
+    ] {
+        let marker = stack.world.marker().await;
+        kinds::edit(&stack.client, kind("StatefulSet"), &stack.namespace, "db", &patch).await;
+        wait_for(format!("{what} to be reverted"), REPAIR, async || {
+            let set = sets.get("db").await.unwrap();
+            let spec = set.spec.unwrap();
+            let grace = spec.template.spec.unwrap().termination_grace_period_seconds;
+            let name = set.metadata.labels.unwrap().get("app.kubernetes.io/name").cloned();
+            let seen = (spec.replicas, name.as_deref(), grace);
+            (seen == (Some(1), Some("shop"), Some(30))).then_some(()).ok_or(format!("{seen:?}"))
+        })
+        .await
+        .unwrap();
+        let writes = stack.writes_since(marker.as_ref()).await;
+        let writes = writes.iter().filter(|it| it.subresource.is_empty()).count();
+        assert_eq!(writes, 1, "{what}");
+        stack.ready().await;
+    }
+}
