@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::resource::{ResourceKind, ResourceRef};
 
 /// Something that more than one resource may want. Equal keys mean the same thing, whichever kind of resource has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContentionKey {
     /// Says what it is, such as a namespace; things of two sorts never meet.
     pub sort: &'static str,
@@ -45,7 +45,7 @@ impl ContentionKey {
 type Thing = (&'static str, String);
 
 /// What a resource wants.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Contender {
     /// When the resource was created: the older of two has what both want.
     pub created: Option<Timestamp>,
