@@ -33,7 +33,7 @@ use crate::{
 const KEY_GOING: &str =
     "belongs to a deleted resource of the same name; a new key is generated after garbage collection";
 
-/// What workloads of a `LogPilotCluster` do not say themselves.
+/// Facts that the workloads of a `LogPilotCluster` do not contain.
 pub(super) const PROFILE: Profile = Profile {
     advice: action,
     required_jobs: &[RESTORE],

@@ -179,7 +179,8 @@ async fn a_fleet_is_created_and_stays_idle() {
         fleet.until_all("seen", all, Duration::from_secs(size(60, 300)), seen).await;
         fleet.delete(&names).await;
         fleet.until_all("left", count, Duration::from_secs(120), ready).await;
-        // What the garbage collector still has to delete is not forgotten, but not deleted yet.
+        // Objects that the garbage collector still has to delete are not forgotten, but not deleted
+        // yet.
         fleet.empty("idle-churn", Duration::from_secs(size(60, 300))).await;
         fleet.quiet(QUIET, Duration::from_secs(60)).await;
         if round == 0 {

@@ -328,7 +328,7 @@ impl<R: Reconciler> ResourceWatch<R> {
         let name = ResourceRef::of(self.kind, object);
         let before = self.known.get(&name);
         if before.is_some_and(|before| before.uid != essence.uid) {
-            // Deleted and made again between two events: nothing of the old one may be remembered.
+            // Deleted and recreated between two events: nothing of the old one may be remembered.
             self.reconciler.on_deleted(&name);
         }
         let news = before != Some(&essence);

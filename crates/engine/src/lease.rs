@@ -424,7 +424,7 @@ mod tests {
 
         async fn answer(&self, request: Request<Body>) -> Response<Body> {
             if self.away.load(Ordering::Relaxed) {
-                // As behind a network that drops all packets.
+                // The request hangs, as behind a network that drops all packets.
                 std::future::pending::<()>().await;
             }
             let (parts, body) = request.into_parts();

@@ -237,7 +237,7 @@ fn place(
         violations.require(
             !hard,
             format!("{path}.topologySpread"),
-            "'DoNotSchedule' contradicts the storage: all pods that mount the claim must run on one node; \
+            "'DoNotSchedule' contradicts the storage: all pods that mount the PVC must run on one node; \
              use 'ScheduleAnyway' or remove it",
         );
     }
