@@ -158,7 +158,7 @@ pub fn outcome_problems(outcome: &Outcome, world: World<'_>) -> Vec<Problem> {
 fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, String)> {
     let (severity, reason, message) = match &step.result {
         ApplyResult::Held(reason) if *reason == reasons::CONFLICT_BEHIND => {
-            (Severity::Error, *reason, "held back".to_owned())
+            (Severity::Error, *reason, "blocked".to_owned())
         }
         // The cause of the hold explains held workloads; waiting without a cause of its own is no
         // problem.

@@ -194,7 +194,7 @@ impl Elector {
                         info!(lease = self.lease(), identity = self.identity, "leading");
                         leading.send_replace(true);
                     } else if paused {
-                        info!(lease = self.lease(), "the Lease is renewed; writes go on");
+                        info!(lease = self.lease(), "the Lease is renewed; writes continue");
                     }
                     paused = false;
                     None

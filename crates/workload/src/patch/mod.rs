@@ -87,7 +87,7 @@ pub fn operate(body: &mut Value, operations: &[Value]) -> Result<(), Failure> {
             make_pairs(&mut patched, parent);
         }
         json_patch::patch(&mut patched, std::slice::from_ref(&known))
-            .map_err(|error| failed(format!("cannot be done at '{path}': {}", error.kind)))?;
+            .map_err(|error| failed(format!("cannot be applied at '{path}': {}", error.kind)))?;
     }
     *body = patched;
     Ok(())

@@ -78,7 +78,7 @@ fn metadata(object: &Map<String, Value>, at: &str, protection: Protection, found
             }
         };
         let Some(pairs) = fields(value) else {
-            let why = "may not be removed or replaced: some of them belong to the operator";
+            let why = "may not be removed or replaced: some of its entries belong to the operator";
             found.push((format!("{at}.{name}"), why.to_owned()));
             continue;
         };
