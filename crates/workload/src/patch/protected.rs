@@ -72,7 +72,8 @@ fn metadata(object: &Map<String, Value>, at: &str, protection: Protection, found
             "labels" => protection.label,
             "annotations" => protection.annotation,
             _ => {
-                let why = "may not be patched: only `labels` and `annotations` of the metadata may be patched";
+                let why =
+                    "may not be patched: only `labels` and `annotations` of the metadata may be patched";
                 found.push((format!("{at}.{name}"), why.to_owned()));
                 continue;
             }
