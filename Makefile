@@ -105,7 +105,7 @@ unit: ## the tests that need no cluster
 	tests/summarise $(CARGO) test --locked --no-fail-fast $(PACKAGES) --lib --test manifests --test bad_input --test mock_api
 
 .PHONY: check
-check: tools ## format, lints, generated CRD
+check: tools prose ## format, lints, prose, generated CRD
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --quiet --locked --lib the_checked_in_definition

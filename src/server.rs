@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(alive(State(operator)).await, (StatusCode::SERVICE_UNAVAILABLE, text));
     }
 
-    /// As with a CPU limit of less than one core: one thread for all reconciles.
+    /// One thread runs all reconciles, as with a CPU limit of less than one core.
     #[tokio::test]
     async fn livez_answers_while_reconciles_take_every_thread() {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());

@@ -106,7 +106,7 @@ mod tests {
             "ran for 20 s; /livez was answered 20 s ago: ok; timers were up to 0.0 s late in the last minutes"
         );
         tokio::time::advance(LOOK + Duration::from_secs(9)).await;
-        // Not even looked at by now.
+        // The lateness was not even measured yet.
         assert!(vitals.report().ends_with("9.0 s late in the last minutes; the process lacks CPU"));
         vitals.looked(Instant::now());
         vitals.answered(Some("the watch of pods is stuck: silent for 601 s".to_owned()));

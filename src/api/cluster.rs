@@ -118,8 +118,8 @@ pub struct LogPilotClusterSpec {
     #[x_kube(validation = rules::image_format(), validation = rules::image_version())]
     pub image: String,
     /// Registry mirror prefix for all images of the servers, for air-gapped sites. Backups,
-    /// restores and configuration checks run the operator's own image, as its installation names
-    /// it. Mirror that image in the operator's Deployment.
+    /// restores and configuration checks run the operator's own image, which this field does not
+    /// change. Mirror it in the operator's Deployment.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::image_registry())]
     pub image_registry: Option<String>,
@@ -172,7 +172,7 @@ pub struct LogPilotClusterSpec {
     pub auth: Option<Auth>,
     /// Storage of the servers and its PersistentVolumeClaims.
     pub storage: Option<Storage>,
-    /// Scheduled backups of the data. Not taken if absent.
+    /// Scheduled backups of the data. Absent: no backups.
     pub backup: Option<Backup>,
     /// Replaces the data with a backup, once per `requestId`.
     pub restore: Option<Restore>,
@@ -182,7 +182,7 @@ pub struct LogPilotClusterSpec {
     /// Metrics, alerts, objectives and dashboards.
     pub monitoring: Option<Monitoring>,
     /// Network access to and from the servers. Absent: all clients may connect to the service
-    /// ports, and only the monitoring may connect to the management port.
+    /// ports, and only the pods of `monitoring` may connect to the management port.
     pub network_policy: Option<NetworkPolicy>,
     /// Resource limits of the namespace: defaults for containers, and a quota.
     pub limits: Option<Limits>,

@@ -1,4 +1,4 @@
-//! Schema fragments that only this kind has, beside those of any product.
+//! Schema fragments that only this kind has, in addition to those of any product.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 pub use workload::api::schema::{annotations, cidrs, conditions, free_form, labels, memory};

@@ -235,7 +235,7 @@ pub struct RestoreStatus {
     /// `Stopping`: the operator waits for server and backup pods to terminate. `Restoring`: the
     /// restore Job runs. `Succeeded`. `Failed`: the database is unchanged.
     pub phase: RestorePhase,
-    /// What the restore waits for, or its result.
+    /// Reason why the restore waits, or its result.
     #[schemars(length(max = 1024))]
     pub message: String,
     /// Time at which the operator started to stop the servers.

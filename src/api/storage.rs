@@ -50,7 +50,7 @@ pub enum Sharing {
 pub enum UnsafeStorage {
     /// SQLite in WAL mode on a filesystem that several hosts mount.
     SqliteOnSharedFilesystem,
-    /// File storage with more than one pod: each pod delivers every record once.
+    /// File storage with more than one pod: each pod delivers every record, so consumers receive duplicates.
     FileStorageSharedByPods,
 }
 

@@ -118,7 +118,7 @@ fn remarks(judge: &Judge, document: &Document) -> impl Iterator<Item = (Place, S
 fn judge_one(judge: &Judge, document: &Document) -> Result<Shown, Vec<(Place, String)>> {
     let judged = judge.judge(&document.value);
     let repeated = document.repeated.iter().map(|it| {
-        let why = "is given twice; kubectl would silently use the last one";
+        let why = "is given twice, and kubectl would silently use the last one; remove one";
         (it.place, format!("{}: {why}", it.path))
     });
     let mut reasons: Vec<_> = repeated.collect();

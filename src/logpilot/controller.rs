@@ -68,7 +68,7 @@ pub struct Controller {
     pub planner: Planner,
     /// The operator's own image, which backups run.
     pub operator_image: Option<String>,
-    /// What resources of all kinds want.
+    /// Index of what resources of all kinds want.
     pub contention: Arc<Contention>,
     /// All resources, because a reconcile needs facts about the other ones.
     pub store: Store<DynamicObject>,

@@ -148,7 +148,7 @@ pub struct Storage {
     pub one_pod: bool,
 }
 
-/// Scheduled backups of the data. Not taken if absent.
+/// Scheduled backups of the data. Absent: no backups.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backup {
     /// A cron expression of five fields.

@@ -33,7 +33,7 @@ use crate::{
 const KEY_GOING: &str =
     "belongs to a deleted resource of the same name; a new key is generated after garbage collection";
 
-/// What workloads of a `LogPilotCluster` do not say themselves.
+/// Facts that the workloads of a `LogPilotCluster` do not contain.
 pub(super) const PROFILE: Profile = Profile {
     advice: action,
     required_jobs: &[RESTORE],
@@ -158,7 +158,7 @@ pub fn outcome_problems(outcome: &Outcome, world: World<'_>) -> Vec<Problem> {
 fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, String)> {
     let (severity, reason, message) = match &step.result {
         ApplyResult::Held(reason) if *reason == reasons::CONFLICT_BEHIND => {
-            (Severity::Error, *reason, "held back".to_owned())
+            (Severity::Error, *reason, "blocked".to_owned())
         }
         // The cause of the hold explains held workloads; waiting without a cause of its own is no
         // problem.

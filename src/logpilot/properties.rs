@@ -36,7 +36,7 @@ enum Keeps {
     Seconds,
 }
 
-/// What is known about a value.
+/// The knowledge about a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known<'a> {
     Text(&'a str),

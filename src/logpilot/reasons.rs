@@ -26,7 +26,7 @@ reasons! {
     INVALID_SPEC = "InvalidSpec": "the spec is not valid; running workloads are left unchanged", "change the fields that the message names";
     INTERNAL_ERROR = "InternalError": "the operator failed to reconcile this resource; other resources are not affected", "report it with the message and the operator's log";
     NAME_CONFLICT = "NameConflict": "the name of a planned object is taken by an object that this operator did not create; that object is not changed", "set another spec.nameOverride or namespace in a new resource, or delete the other object if nothing needs it";
-    CONFLICT_BEHIND = "ConflictBehind": "an object is held back because it uses, selects, scales or routes to another object whose name is taken; if it already acted on that object, it was deleted", "resolve the NameConflict of the object that the message names; this object is then written automatically";
+    CONFLICT_BEHIND = "ConflictBehind": "an object is blocked because it uses, selects, scales or routes to another object whose name is taken; the operator deletes it if it already exists and acts on that object", "resolve the NameConflict of the object that the message names; this object is then written automatically";
     DATA_VOLUME_LOST = "DataVolumeLost": "a PVC that held data no longer exists; the operator does not replace it with an empty one", "restore a PVC of that name with the labels that the message names, or give up the data with the annotation that it names";
     NAMESPACE_KEPT = "NamespaceKept": "the namespace was created for another LogPilotCluster that no longer exists; it is used unchanged, without this resource's labels and pod security", "take it over with the command in the message, or leave it unchanged";
     NAMESPACE_TERMINATING = "NamespaceTerminating": "the namespace is being deleted; the operator recreates every object afterwards", "wait, or find what blocks the deletion with kubectl get namespace NAMESPACE -o yaml";
@@ -35,8 +35,8 @@ reasons! {
     API_KEY_INVALID = "ApiKeyInvalid": "the API key's Secret is missing, lacks the key, or holds a key that no client can send; the workloads are left unchanged", "write the key as the message says; the operator reads the Secret again every 10 s";
     REFERENCE_MISSING = "ReferenceMissing": "a Secret or ConfigMap that the spec refers to does not exist or lacks a key; unless the reference is optional, as for a pull Secret, the component is left unchanged", "create what the message names; the operator reads it again every 10 s while a component waits for it";
     REFERENCE_INVALID = "ReferenceInvalid": "a Secret or ConfigMap that variables refer to sets something that the operator owns, such as a port or the API key; the component is left unchanged", "remove what the message names from that object; the operator reads it again every 10 s";
-    CONFIG_CHECKING = "ConfigChecking": "a Job tries a changed configuration before it reaches the pods, which keep the previous one meanwhile", "wait; the Job that the message names ends within spec.config.check.timeoutSeconds";
-    CONFIG_CHECK_FAILED = "ConfigCheckFailed": "no server became ready with the changed configuration; the old pods keep serving", "correct or revert spec.config; to try the same configuration again, delete the Job; spec.config.check.enabled: false turns the check off";
+    CONFIG_CHECKING = "ConfigChecking": "a Job checks a changed configuration before it reaches the pods, which keep the previous one meanwhile", "wait; the Job that the message names ends within spec.config.check.timeoutSeconds";
+    CONFIG_CHECK_FAILED = "ConfigCheckFailed": "no server became ready with the changed configuration; the old pods keep serving", "correct or revert spec.config; to check the same configuration again, delete the Job; spec.config.check.enabled: false turns the check off";
     FORBIDDEN = "Forbidden": "the operator lacks a permission", "grant the operator's ClusterRole the verb on the resource that the message names";
     QUOTA_EXCEEDED = "QuotaExceeded": "a ResourceQuota rejects objects or pods", "raise the quota, or lower replicas or resources";
     LIMIT_RANGE = "LimitRangeExceeded": "a LimitRange of the namespace rejects the pods or a PVC", "change the resources or sizes as the message says, or change the LimitRange";
@@ -44,46 +44,46 @@ reasons! {
     INVALID = "Invalid": "the API server rejects an object as invalid", "change the field that the message names";
     TOO_LARGE = "TooLarge": "an object exceeds the API server's size limit", "make spec.config smaller";
     NOT_FOUND = "NotFound": "an object refers to something that does not exist", "create what the message names";
-    APPLY_FAILED = "ApplyFailed": "the API server rejects an object", "read the message: it is the API server's answer";
+    APPLY_FAILED = "ApplyFailed": "the API server rejects an object", "correct what the message names: it is the API server's answer";
     API_UNAVAILABLE = "ApiUnavailable": "the API server does not answer, or answers with an error", "wait; the operator retries with increasing delays";
     WATCH_FAILING = "WatchFailing": "the operator cannot list a kind, so it does not evaluate the objects of that kind", "read the message: the operator lacks a permission, or the API server does not answer";
     CRD_NOT_INSTALLED = "CrdNotInstalled": "the spec asks for an optional kind whose CRD is not installed; all other objects are applied", "install the CRD (the operator uses it immediately), or remove the block from the spec";
     CRD_OUTDATED = "CrdOutdated": "event only: the installed CustomResourceDefinition is older than the operator, so the status cannot be written", "run kubectl apply --server-side -f crds/";
     IMAGE_PULL = "ImagePullBackOff": "the image cannot be pulled; running pods are kept", "check the image's name and tag, spec.imagePullSecrets and the registry";
     CRASH_LOOP = "CrashLoopBackOff": "the server keeps terminating; the message has its exit code and its cause, or the probe that terminated it", "read the message and kubectl logs --previous, then check spec.config and env";
-    DATA_NOT_WRITABLE = "DataNotWritable": "the server cannot write its data and does not start", "give the pod's user or fsGroup (10001) write access to the volume; its files may belong to another user, its driver may ignore fsGroup, or it is mounted read-only";
+    DATA_NOT_WRITABLE = "DataNotWritable": "the server cannot write its data and does not start", "give the pod's user or fsGroup (10001) write access to the volume; possible causes: its files belong to another user, its driver ignores fsGroup, or it is mounted read-only";
     DATABASE_INVALID = "DatabaseInvalid": "the database file is damaged or is not a database; the server does not start", "restore a backup with spec.restore; to inspect the file first, copy it while spec.operation.stopped is true";
     VOLUME_FULL = "VolumeFull": "the volume is full and the server does not start", "raise spec.storage.volume.size if the StorageClass allows expansion, or delete other files on the volume";
     OOM_KILLED = "OOMKilled": "the server needed more memory than its limit", "raise resources.limits.memory";
     CONTAINER_CONFIG = "CreateContainerConfigError": "a Secret or ConfigMap that the pod needs is missing", "create what the message names";
-    CONTAINER_CREATING = "ContainerCreating": "the container of a scheduled pod is not created; the message says how far its node is", "read the pod's events with kubectl describe pod: they name a volume that cannot be attached or mounted, or a problem of the node's network";
+    CONTAINER_CREATING = "ContainerCreating": "the container of a scheduled pod is not created yet; the message says which step its node has reached", "read the pod's events with kubectl describe pod: they name a volume that cannot be attached or mounted, or a problem of the node's network";
     CONTAINER_START = "RunContainerError": "the container cannot be started", "read the message: it is the container runtime's answer";
     UNSCHEDULABLE = "Unschedulable": "no node can run a pod; the message comes from the scheduler", "add capacity, or change requests, nodeSelector, tolerations or storage";
-    STUCK_POD_EVICTED = "StuckPodEvicted": "event only: the operator evicted a pod that never ran, because the scheduler does not retry pods that it rejected while other pods of their volume were still on a node, as during a drain", "nothing: the replacement is scheduled immediately, and the other pods follow it";
+    STUCK_POD_EVICTED = "StuckPodEvicted": "event only: the operator evicted a Pending pod that the scheduler does not retry; it was rejected while other pods with the same volume were still on a node, as during a drain", "nothing: the replacement is scheduled immediately, and the other pods follow it";
     EVICTED = "Evicted": "a node that ran out of memory or disk terminated the pod; its controller creates another one", "raise resources.requests to what the server uses, or free memory or disk on the node; remove the failed pod with kubectl delete pod";
     NODE_LOST = "NodeLost": "the pod's node does not answer; the pod may still run, and is replaced when its tolerations expire (5 minutes)", "run kubectl describe node; if the node is permanently lost, delete the Node object to release its volumes";
-    TERMINATING_STUCK = "TerminatingStuck": "a deleted pod did not terminate in time; it keeps its volume and its name", "check its node; if the node is permanently lost: kubectl delete pod NAME -n NAMESPACE --force";
+    TERMINATING_STUCK = "TerminatingStuck": "a deleted pod did not terminate in time; it keeps its volume and its name", "check its node; if the node is permanently lost, run kubectl delete pod NAME -n NAMESPACE --force";
     POD_STRAY = "PodStray": "a pod with the labels of a server belongs to no workload, for example because its labels were changed; it may still write to the data volume", "delete it with kubectl delete pod when nothing needs it";
     FOREIGN_POD = "ForeignPod": "a pod of another workload has all labels of a server, so Services send it requests and the NetworkPolicy restricts it", "remove app.kubernetes.io/managed-by and app.kubernetes.io/instance from the pod template of the workload that the message names, or run it in another namespace";
     VOLUME_PENDING = "VolumePending": "a PVC is not bound to a volume", "check the StorageClass and its provisioner with kubectl describe pvc";
     VOLUME_RESIZE = "VolumeResize": "a PVC does not have the declared size; the message has the requested and the actual size", "wait; if it persists, check that the StorageClass allows expansion";
     REPLICA_FAILURE = "ReplicaFailure": "pods cannot be created", "read the message: it is the API server's answer to the ReplicaSet";
-    DEADLINE_EXCEEDED = "ProgressDeadlineExceeded": "a rollout made no progress in time; old pods keep serving", "read the problems of its pods; a corrected or reverted spec resolves it";
-    ROLLOUT_PAUSED = "RolloutPaused": "the rollout of a Deployment is paused, so changes do not reach its pods; the operator does not change that field", "once the user who paused it agrees: kubectl rollout resume deployment/NAME -n NAMESPACE";
+    DEADLINE_EXCEEDED = "ProgressDeadlineExceeded": "a rollout made no progress in time; old pods keep serving", "resolve the problems of its pods, which the status lists, or revert the spec";
+    ROLLOUT_PAUSED = "RolloutPaused": "the rollout of a Deployment is paused, so changes do not reach its pods; the operator does not change that field", "run kubectl rollout resume deployment/NAME -n NAMESPACE once the user who paused it agrees";
     SCHEDULING_GATED = "SchedulingGated": "scheduling gates keep a pod from being scheduled", "find the controller that removes the gate named in the message, such as a queue; a gate that comes from spec.patches has to be removed there";
-    JOB_SUSPENDED = "JobSuspended": "a Job of a backup, a restore or a configuration check is suspended", "let the queue that suspended it admit it, or release it with the command in the message";
-    SCALED_BEYOND_STORAGE = "ScaledBeyondStorage": "another client scales a Deployment beyond the number of pods that its storage allows; the operator reverts the number each time", "delete that autoscaler with kubectl delete hpa (one that KEDA made: its ScaledObject), or set its maxReplicas to the number that the storage allows; more pods need storage.backend Sqlite and accessMode ReadWriteOnce in a new resource";
+    JOB_SUSPENDED = "JobSuspended": "a Job of a backup, a restore or a configuration check is suspended", "wait until the queue that suspended it admits it, or release it with the command in the message";
+    SCALED_BEYOND_STORAGE = "ScaledBeyondStorage": "another client scales a Deployment beyond the number of pods that its storage allows; the operator reverts the number each time", "delete that autoscaler with kubectl delete hpa (if KEDA created it, delete its ScaledObject), or set its maxReplicas to the number that the storage allows; for more pods, create a resource with storage.backend Sqlite and accessMode ReadWriteOnce";
     NOT_READY = "NotReady": "pods run but are not ready", "read the readiness probe's events with kubectl describe pod";
-    BACKUP_FAILED = "BackupFailed": "the newest backup failed; earlier backups and the servers are not affected", "read the message, then try again: kubectl create job NAME -n NAMESPACE --from=cronjob/CRONJOB";
+    BACKUP_FAILED = "BackupFailed": "the newest backup failed; earlier backups and the servers are not affected", "correct what the message names, then run kubectl create job NAME -n NAMESPACE --from=cronjob/CRONJOB";
     BACKUP_OLD = "BackupOld": "a backup was due and was not made", "check the CronJob and its Jobs with kubectl describe; spec.backup.suspend: true ends this warning";
     RESTORING = "Restoring": "a restore replaces the data with a backup; the servers that use the data are stopped meanwhile", "wait; the message and status.restore say what the restore is waiting for";
     RESTORE_FAILED = "RestoreFailed": "a restore failed; the servers run again on the unchanged data", "read the message, correct what it names, then request the restore again with another spec.restore.requestId; or remove spec.restore";
     BACKUP_IMAGE_UNKNOWN = "BackupImageUnknown": "the operator does not know its own image, which backup Jobs run; it creates no CronJob", "set OPERATOR_IMAGE in the operator's Deployment";
     METRICS_UNAVAILABLE = "MetricsUnavailable": "the autoscaler has no metrics; the number of pods does not change", "install metrics-server, and set resources.requests";
     STORAGE_SINGLE_NODE = "StorageSingleNode": "all pods that share the volume run on one node", "use one pod, or accept that a node's failure stops all of them";
-    DRAIN_INTERRUPTS = "DrainInterrupts": "a drain of the node stops all pods of the component together, so the operator creates no disruption budget", "plan drains, or use storage.sharing PerComponent with one pod each";
+    DRAIN_INTERRUPTS = "DrainInterrupts": "a drain of the node stops all pods of the component together, so the operator creates no disruption budget", "drain the node when an interruption is acceptable, or use storage.sharing PerComponent with one pod for each component";
     DRAIN_BLOCKED = "DrainBlocked": "the configured disruption budget never allows an eviction", "lower minAvailable, or raise maxUnavailable";
-    IMAGE_TAG_LATEST = "ImageTagLatest": "the tag latest moves, so it cannot be rolled back", "use a version tag or a digest";
+    IMAGE_TAG_LATEST = "ImageTagLatest": "the tag latest can point to another image later, so an update cannot be rolled back", "use a version tag or a digest";
     MEMORY_LIMIT_LOW = "MemoryLimitLow": "the memory limit is below the measured requirement of the server (320Mi)", "raise resources.limits.memory to 512Mi";
     STARTUP_BUDGET_SHORT = "StartupBudgetShort": "the server cannot start within the startup probe's time at this CPU limit", "raise resources.limits.cpu to 200m or more, or probes.startup.failureThreshold";
     GRPC_PROBE_UNAUTHENTICATED = "GrpcProbeUnauthenticated": "native gRPC probes send no API key, which the server requires even for health checks", "use probes.mode ActuatorGroups";
@@ -130,7 +130,7 @@ hints! {
         "its data is lost": "copy the data or take a backup before its pods stop (kubectl create job NAME -n NAMESPACE --from=cronjob/L-backup); do not restart pods, and do not remove the PVC's finalizers: they protect the data";
     }
     NAME_CONFLICT {
-        "it may hold data": "do not delete it: use it or leave it, as the message says";
+        "it may hold data": "do not delete it: the message says how to use it, or how to choose another name";
         "to use its data here": "do not delete it: take it over with the command in the message, or set another spec.nameOverride or namespace in a new resource";
         "unless the spec names it": "name it as the message says, or delete or rename it if nothing needs it";
         "as after a restore from a backup": "delete it if nothing else uses it: the operator recreates it as planned";
@@ -150,12 +150,12 @@ hints! {
     }
     CRASH_LOOP {
         "of unknown origin": "check the pod's events for Killing and Unhealthy: a liveness probe, an eviction or a node without memory sends this signal";
-        "by its startup probe": "give it more CPU (resources.limits.cpu), or allow a longer start (probes.startup.failureThreshold)";
-        "by its liveness probe": "give it more CPU (resources.limits.cpu), or allow more (probes.liveness.timeoutSeconds, failureThreshold); kubectl logs --previous shows whether the server hung";
+        "by its startup probe": "raise resources.limits.cpu or probes.startup.failureThreshold";
+        "by its liveness probe": "raise resources.limits.cpu, or probes.liveness.timeoutSeconds and failureThreshold; kubectl logs --previous shows whether the server hung";
         "names no cause": "read kubectl logs --previous; fewer frames leave room for the cause: spec.config.overlay with logging.exception-conversion-word: '%wEx{10}'";
         "permission denied": "let the pod's user (10001) read what the message names";
         "failed to bind properties": "correct the property that the message names, in spec.config or env";
-        "already in use": "check env, patches and sidecars for another user of the port";
+        "already in use": "find what else uses the port: check env, patches and sidecars";
         "filenotfoundexception": "mount the file that the message names, or correct its path in spec.config or env";
         "nosuchfileexception": "mount the file that the message names, or correct its path in spec.config or env";
         "outofmemoryerror": "raise resources.limits.memory, or the heap's share of it (-XX:MaxRAMPercentage in JAVA_TOOL_OPTIONS)";
@@ -169,10 +169,10 @@ hints! {
         "executable file not found": "correct command, or use an image that has the program";
         "vm option": "correct JAVA_TOOL_OPTIONS, or args";
         "heap size": "correct JAVA_TOOL_OPTIONS, or args";
-        "its liveness or startup probe fails": "allow a longer start (probes.startup.failureThreshold) or give it more CPU; kubectl describe pod shows the probe's answer";
+        "its liveness or startup probe fails": "raise resources.limits.cpu or probes.startup.failureThreshold; kubectl describe pod shows the probe's answer";
     }
     NOT_READY {
-        "startup probe": "allow a longer start (probes.startup.failureThreshold) or give it more CPU; kubectl describe pod shows the probe's answer";
+        "startup probe": "raise resources.limits.cpu or probes.startup.failureThreshold; kubectl describe pod shows the probe's answer";
         "readiness probe": "read the probe's answer with kubectl describe pod, and the server's log with kubectl logs";
     }
     CONTAINER_CREATING {
@@ -225,7 +225,7 @@ hints! {
         "finalizers": "find the controller that has to remove the finalizer; use kubectl patch only if that controller no longer exists";
     }
     METRICS_UNAVAILABLE {
-        "missing request": "set resources.requests of that resource: usage is a share of it";
+        "missing request": "set resources.requests for the CPU or memory that the message names: the autoscaler measures usage in percent of it";
         "metrics.k8s.io": "install metrics-server; kubectl top pods must work";
         "no metrics returned": "wait for the first metrics; if it persists, check kubectl top pods and the log of metrics-server";
     }

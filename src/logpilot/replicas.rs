@@ -10,7 +10,7 @@ use crate::{api::LogPilotClusterStatus, engine::cache::Snapshot, kinds::Managed,
 /// Recorded numbers that an autoscaler decides; the spec contains a fixed number.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Remembered {
-    /// By the name of the Deployment: the number to start with if it does not exist or has no pods.
+    /// The number to start with, by Deployment name, if the Deployment does not exist or has no pods.
     pub last_replicas: BTreeMap<String, i32>,
     /// By the role of the component: the number that the status keeps while the component is stopped,
     /// until pods are wanted again.

@@ -86,8 +86,8 @@ impl Reporter {
     }
 
     /// Publishes events about what changed: on the resource, and for an error also on the object
-    /// concerned. Events of a cluster-scoped resource are in `default`, and users also look at the
-    /// events of the pods.
+    /// concerned. Events of a cluster-scoped resource are in `default`, and users also read the events
+    /// of the pods.
     async fn tell(
         &self,
         object: &DynamicObject,

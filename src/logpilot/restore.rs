@@ -272,8 +272,8 @@ impl World<'_> {
         }
     }
 
-    /// Returns how a Job ended, from the output of its pod. What was read before stays when the pod no
-    /// longer exists.
+    /// Returns how a Job ended, from the output of its pod. An output that was read before stays when
+    /// the pod no longer exists.
     fn ended(
         &self,
         known: Option<&RestoreStatus>,

@@ -144,7 +144,7 @@ fn drain_blocked(component: &Component) -> Option<String> {
             "it allows the eviction of {may_go} of {most} pods, but all run on one node and none can be replaced until all have terminated"
         ));
     }
-    (most > 0 && may_go <= 0).then(|| format!("it allows the eviction of none of {most} pods"))
+    (most > 0 && may_go <= 0).then(|| format!("it never allows the eviction of any of {most} pods"))
 }
 
 /// Returns a number of pods; percentages are rounded up, as the disruption controller does.

@@ -8,7 +8,7 @@ use super::*;
 proptest! {
     #![proptest_config(test_support::proptest_config(256))]
 
-    /// Whatever the bytes, there is an answer.
+    /// Any bytes get an answer.
     #[test]
     fn any_bytes_are_read_or_refused(bytes in any::<Vec<u8>>()) {
         let _ = read(&bytes);
@@ -107,7 +107,7 @@ fn json_is_read_as_json() {
     assert_eq!(escaped.value, json!({ "a/b": { "c": "\\/" }, "d": "x/y" }));
     assert_eq!(escaped.places.of("d").line, 2);
     assert_eq!(refused("{\"a\": 1,\n \"b\": 1e400}").place.line, 2);
-    // What is no JSON is YAML.
+    // A document that is not JSON is YAML.
     assert_eq!(one("{a: yes}").value, json!({ "a": true }));
     assert_eq!(read(b"{\"a\": 1}\n---\nb: 2\n").unwrap().len(), 2);
 }

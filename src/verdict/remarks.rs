@@ -50,7 +50,7 @@ pub fn remarks(object: &Value, structure: &Value) -> Vec<Remark> {
     }
     found.extend(kept.into_iter().map(remark(
         "is null, which `kubectl apply` drops without `--server-side`; use `type: Strategic` with `$patch: delete` in \
-         the object that is to go",
+         the object to remove",
     )));
     found
 }

@@ -22,7 +22,7 @@ use super::{
     workload::Workload,
 };
 
-/// What disturbs the n-th write of a workload.
+/// The disturbance of the n-th write of a workload.
 #[derive(Clone, Debug)]
 pub enum Disturbance {
     /// The operator crashes, and another one starts.

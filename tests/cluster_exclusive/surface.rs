@@ -136,7 +136,7 @@ async fn an_unserved_kind_version_is_reported_until_served() {
     operator.kill();
 }
 
-/// As after the removal of a metrics server: a client that requests all API groups gets an error.
+/// A client that requests all API groups gets an error, as after the removal of a metrics server.
 /// Fault catalogue: F46.
 #[tokio::test]
 async fn a_broken_api_group_affects_no_resource() {

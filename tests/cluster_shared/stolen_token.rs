@@ -1,5 +1,5 @@
-//! What an attacker with the operator's token cannot do: every request here uses that token, and is
-//! refused.
+//! Limits of an attacker with the operator's token: every request here uses that token, and is
+//! rejected.
 
 use http::Request;
 use k8s_openapi::api::core::v1::Namespace;

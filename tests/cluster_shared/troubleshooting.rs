@@ -643,7 +643,7 @@ async fn blocked_clients_and_moving_tags_are_reported() {
     spec["networkPolicy"] = json!({ "clients": [] });
     case.apply(spec.clone()).await;
     let policy = "NetworkPolicy cut/cut-all";
-    told(&case, warning(reasons::CLIENTS_MAY_BE_CUT, policy, "admits no address", "networkPolicy.clients"))
+    told(&case, warning(reasons::CLIENTS_MAY_BE_CUT, policy, "allows no address", "networkPolicy.clients"))
         .await;
     told(
         &case,

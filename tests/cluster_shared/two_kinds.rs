@@ -497,7 +497,8 @@ async fn the_first_of_any_kind_has_a_host(
     running.apply(fleet, in_a(&exposure)).await;
     running.taken(b, &["toys.example.com/ Fleet erp"]).await;
     running.taken(fleet, &[]).await;
-    // Whoever lets go of it, is deleted or comes is of another kind, or of another namespace.
+    // The resource that releases it, is deleted or is created is of another kind, or of another
+    // namespace.
     running.apply(fleet, in_a(&none)).await;
     running.taken(b, &[]).await;
     running.apply(fleet, in_a(&exposure)).await;

@@ -45,8 +45,8 @@ async fn plan_and_api_server_agree_on_every_input() {
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// The default seed keeps the result of a commit the same on each run. `LOGPILOT_SEED` selects other documents and
-/// `LOGPILOT_DOCUMENTS` more of them; `make campaign` does both.
+/// The default seed keeps the result of a commit the same on each run. `LOGPILOT_SEED` selects other
+/// documents and `LOGPILOT_DOCUMENTS` more of them; `make campaign` does both.
 #[tokio::test]
 async fn plan_and_api_server_agree_on_random_documents() {
     let client = shared_operator().await.client().await;

@@ -38,7 +38,7 @@ impl Page {
         println!("   {}", self.paint(CYAN, &format!("$ {text}")));
     }
 
-    /// What a program printed.
+    /// Prints the output of a program.
     pub fn output(&self, text: &str) {
         for line in text.lines() {
             let mut rest = line.trim_end();

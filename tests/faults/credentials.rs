@@ -13,7 +13,7 @@ use super::{cluster::case::SOON, full, quickstart, trial::Trial};
 /// The client reads both again at least once a minute.
 const READ_AGAIN: Duration = Duration::from_secs(61);
 
-/// As in a pod: the CA and the token are in files.
+/// Writes the CA and the token to files, as in a pod.
 fn with_files(mut config: Config, folder: &Path) -> Config {
     config.auth_info =
         AuthInfo { token_file: Some(folder.join("token").display().to_string()), ..AuthInfo::default() };

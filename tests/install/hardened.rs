@@ -127,7 +127,7 @@ fn get(url: &str) -> Result<String, String> {
     answer.body_mut().read_to_string().map_err(|error| error.to_string())
 }
 
-/// As the kernel reports it.
+/// Compares the restrictions of a process with those that the kernel reports.
 fn is_confined(id: u32) {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     for line in [

@@ -114,7 +114,7 @@ async fn the_crd_stays_while_there_is_a_cluster(kubectl: &Kubectl) {
     const DELETE: &str = "delete crd logpilotclusters.logpilot.io --wait=false";
     kubectl.must("apply -f examples/quickstart.yaml");
     wait_for("the policy to know the cluster", SOON, async || {
-        // Whatever the reason is in the first second, it is a refusal.
+        // The request is refused from the first second, for one reason or another.
         match kubectl.run(&format!("{DELETE} --dry-run=server")) {
             Ok(said) => panic!("deleted: {said}"),
             Err(said) if said.contains("'quickstart' exists") => Ok(()),

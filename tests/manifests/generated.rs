@@ -1,6 +1,6 @@
 //! Files that `make generate` writes: the operator's role, the rules of its admission policy and the
-//! table of rights in SECURITY.md, which are derived from the kind table, the table of reasons, and the page of texts.
-//! Other text in these files is maintained by hand.
+//! table of rights in SECURITY.md, which are derived from the kind table, the table of reasons, and
+//! the page of texts. Other text in these files is maintained by hand.
 
 #![allow(clippy::expect_used, clippy::format_collect, reason = "a test, and a page of text")]
 

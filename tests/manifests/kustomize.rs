@@ -54,8 +54,7 @@ fn the_install_manifest_is_what_config_renders() {
     assert!(body == rendered, "install.yaml is out of date; run `make install-yaml`");
 }
 
-/// `namespace`, `namePrefix`, `images` and generated Secrets change the resource, and thereby its
-/// objects.
+/// `namespace`, `namePrefix`, `images` and generated Secrets change the resource, and so its objects.
 #[test]
 fn overlays_change_names_and_images_inside_the_resource() {
     for stage in ["staging", "production"] {

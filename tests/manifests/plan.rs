@@ -132,7 +132,7 @@ fn foreign_resources_are_rejected() {
     assert!(told(&missing).contains("/nowhere.yaml: No such file"), "{}", told(&missing));
 }
 
-/// As kubectl reads them.
+/// Manifests are read as by kubectl.
 #[test]
 fn anchors_lists_marks_and_octals_are_read() {
     let replicas = |text: &[u8]| made(&plan(text), "Deployment")["spec"]["replicas"].clone();

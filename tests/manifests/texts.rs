@@ -1,5 +1,5 @@
-//! Every text that users see, in one page: `make generate` writes docs/dev/texts.md, and `make prose` checks it, which
-//! brings the strings of the program under the rules for prose.
+//! Every text that users see, in one page. `make generate` writes docs/dev/texts.md, and `make prose`
+//! checks it, which brings the strings of the program under the rules for prose.
 
 use std::{collections::BTreeSet, fmt::Write as _, sync::LazyLock};
 

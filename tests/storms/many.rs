@@ -70,6 +70,33 @@ fn until_no_list_is_due(age: Duration, window: Duration) -> Duration {
     begin.saturating_sub(age)
 }
 
+#[tokio::test]
+async fn memory_grows_with_the_number_of_resources() {
+    let Some(_turn) = super::alone().await else { return };
+    let fleet = Fleet::new("memory").await;
+    let Some(plane) = fleet.world.env.control_plane() else {
+        println!("skipped: the program's own kubeconfig file needs a local control plane");
+        return;
+    };
+    let kubeconfig = plane.write_kubeconfig("memory", &fleet.kubeconfig).unwrap();
+    let program = Process::start(env!("CARGO_BIN_EXE_logpilot-operator"), &kubeconfig).await;
+    let (mut made, alone) = (0, program.anonymous());
+    for count in [0, size(2, 20), size(6, 200)] {
+        let names: Vec<String> = (made..count).map(|number| format!("memory-{number:03}")).collect();
+        fleet.apply_all(names.iter().map(|name| fleet.manifest(name, &quickstart())).collect()).await;
+        fleet.until_all("Ready", count, Duration::from_secs(size(60, 600)), ready).await;
+        fleet.quiet(QUIET, Duration::from_secs(120)).await;
+        made = count;
+        println!(
+            "FIGURE storm: {count} resources: {} KiB anonymous, {} KiB resident",
+            program.anonymous(),
+            program.resident()
+        );
+    }
+    let each = (program.anonymous().saturating_sub(alone)) / u64::try_from(made).unwrap();
+    assert!(each < 4_000, "{each} KiB for each resource");
+}
+
 /// Fault catalogue: F08, F66, F72, F73.
 #[tokio::test]
 async fn a_fleet_is_created_and_stays_idle() {
@@ -152,7 +179,8 @@ async fn a_fleet_is_created_and_stays_idle() {
         fleet.until_all("seen", all, Duration::from_secs(size(60, 300)), seen).await;
         fleet.delete(&names).await;
         fleet.until_all("left", count, Duration::from_secs(120), ready).await;
-        // What the garbage collector still has to delete is not forgotten, but not deleted yet.
+        // Objects that the garbage collector still has to delete are not forgotten, but not deleted
+        // yet.
         fleet.empty("idle-churn", Duration::from_secs(size(60, 300))).await;
         fleet.quiet(QUIET, Duration::from_secs(60)).await;
         if round == 0 {

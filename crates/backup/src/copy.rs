@@ -201,7 +201,7 @@ pub fn verify(copy: &Path, tables: &BTreeMap<String, u64>) -> Result<(), Error> 
     }
     let found = rows(&connection).map_err(reading)?;
     if found != *tables {
-        return Err(Error::damaged(copy, format!("it has the rows {found:?} instead of {tables:?}")));
+        return Err(Error::damaged(copy, format!("its row counts are {found:?} instead of {tables:?}")));
     }
     connection.close().map_err(|(_, source)| reading(source))
 }

@@ -112,7 +112,7 @@ fn help(status: u16, code: &str) -> &'static str {
         }
         (_, "NoSuchKey") => "name an existing backup",
         (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "NotSignedUp" | "InvalidToken") => {
-            "the server does not know this key, or the secret does not belong to it: correct the Secret of `backup.s3.credentialsSecret`"
+            "the server does not know this access key ID, or the secret access key does not match it: correct the Secret of `backup.s3.credentialsSecret`"
         }
         (_, "ExpiredToken") => {
             "the keys of the workload identity have expired; the Job gets new ones when it retries"
@@ -123,7 +123,7 @@ fn help(status: u16, code: &str) -> &'static str {
             "the bucket is in another region or on another server: correct `backup.s3.region` and `backup.s3.endpoint`"
         }
         (401 | 403, _) => {
-            "grant the key s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload under the prefix"
+            "grant the credentials s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload under the prefix"
         }
         (404, _) => {
             "check the endpoint and the bucket; a server that expects the bucket in the path needs `backup.s3.pathStyle`"

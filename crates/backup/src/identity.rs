@@ -75,7 +75,7 @@ impl Keys {
         let Some(from) = source(given, region)? else {
             return Err(unusable(
                 "there are no credentials",
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: in a cluster, the two keys of the Secret must not be empty; \
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: in a pod, both keys of the Secret must have a value; \
                  with `credentials: WorkloadIdentity`, the platform must know the ServiceAccount: a pod that is created \
                  earlier has no identity",
             ));

@@ -335,7 +335,7 @@ impl Applier<'_> {
         let pair = (fingerprint::of_desired(body), child.digest);
         let id: Id = (planned.kind, planned.key.clone());
         if pair.1 != Some(pair.0) && self.normalised.insert(id, pair) {
-            warn!(object = %planned, "the API server stores this object otherwise than it was written; it is not written again until the plan changes");
+            warn!(object = %planned, "the API server stores this object differently from what was written; it is not written again until the plan changes");
         }
         self.cache.upsert(child);
     }

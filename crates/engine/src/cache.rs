@@ -130,8 +130,8 @@ impl ObjectCache {
     }
 
     /// Marks an object that the operator deleted, or found deleted, so that it is not deleted twice,
-    /// whether or not it is in view. The event may arrive before the response to the delete request; in
-    /// that case the object must not come back.
+    /// whether or not it is in view. The event may arrive before the response to the delete request;
+    /// in that case the object must not reappear.
     pub fn mark_deleting(&self, child: &Child) {
         let mut inner = self.lock();
         let id: Id = (child.kind, child.key.clone());
@@ -285,7 +285,7 @@ impl Inner {
     }
 
     fn upsert(&mut self, mut child: Child) -> Vec<ResourceRef> {
-        // An object that only lost its label comes back with a newer version.
+        // An object that only lost its label reappears with a newer version.
         if self.tombstones.get(&child.uid).is_some_and(|(version, _)| child.version <= *version) {
             return Vec::new();
         }

@@ -1,6 +1,6 @@
 //! Circuit breaker for an unreachable API server. While it is open, one probe request per second is
 //! sent on behalf of all resources. Otherwise each of hundreds of resources would retry every few
-//! seconds, and all of them would hit an API server that has just come back.
+//! seconds, and all of them would hit an API server that has just recovered.
 
 use std::time::Duration;
 

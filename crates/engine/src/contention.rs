@@ -1,5 +1,6 @@
-//! Knows what resources of all kinds compete for: each kind says as plain data what its resources want, and a resource of
-//! any kind is reconciled again when another one takes, changes or releases something that it waits for.
+//! Index of what resources of all kinds compete for. Each kind declares as plain data what its
+//! resources want. A resource of any kind is reconciled again when another one takes, changes or
+//! releases something that it waits for.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,8 +13,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::resource::{ResourceKind, ResourceRef};
 
-/// Something that more than one resource may want. Equal keys mean the same thing, whichever kind of resource has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Something that more than one resource may want. Equal keys mean the same thing, regardless of the
+/// kind of the resource.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContentionKey {
     /// Says what it is, such as a namespace; things of two sorts never meet.
     pub sort: &'static str,
@@ -41,11 +43,12 @@ impl ContentionKey {
     }
 }
 
-/// A key without its part: whoever has another part of the thing is told of a change all the same.
+/// A key without its part. A resource that has another part of the same thing is notified of a change
+/// too.
 type Thing = (&'static str, String);
 
-/// What a resource wants.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The keys that a resource wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Contender {
     /// When the resource was created: the older of two has what both want.
     pub created: Option<Timestamp>,
@@ -115,7 +118,7 @@ impl Index {
     }
 }
 
-/// What all resources want, and the queues in which those stand that have to be reconciled again.
+/// The keys that all resources want, and the queues of the resources to reconcile again.
 #[derive(Default)]
 pub struct Contention {
     index: Mutex<Index>,
@@ -131,7 +134,8 @@ impl Contention {
         Self { pending: watch::Sender::new(kinds.iter().copied().collect()), ..Self::default() }
     }
 
-    /// Records what a resource wants from now on. Answers which others depend on that, or on what it wanted before.
+    /// Records what a resource wants from now on. Returns the other resources that depend on that, or
+    /// on what it wanted before.
     pub fn update(&self, resource: &ResourceRef, contender: Contender) -> HashSet<ResourceRef> {
         let mut index = self.index();
         let old = index.remove(resource);
@@ -147,8 +151,8 @@ impl Contention {
         index.watchers(&things).cloned().collect()
     }
 
-    /// The oldest of the other resources that have this and are older than the resource itself, created at this time. Of one
-    /// age, the first by name has it.
+    /// Returns the oldest of the other resources that have this key and are older than the resource
+    /// itself, created at this time. If two have the same age, the first by name has the key.
     #[must_use]
     pub fn older(
         &self,
@@ -205,7 +209,7 @@ impl Contention {
     }
 }
 
-/// Orders resources by how long they are there, the same for whoever asks.
+/// Orders resources by age. The order is the same for every resource that asks.
 fn age(resource: &ResourceRef, created: Option<Timestamp>) -> impl Ord {
     let key = resource.key();
     (created, key.name.clone(), key.namespace.clone(), resource.kind().kind)
@@ -269,7 +273,7 @@ mod tests {
     #[test]
     fn of_one_age_the_first_by_name_has_it() {
         let contention = Contention::default();
-        // By namespace and kind where even the names are the same: one of them has it, whoever asks.
+        // If even the names are the same, namespace and kind decide: the answer is the same for all.
         let in_order = [fleet("a"), toy("n", "b"), toy("o", "b"), fleet("c")];
         for resource in &in_order {
             contention.update(resource, wants(1, &["x"]));
@@ -332,7 +336,7 @@ mod tests {
         }
     }
 
-    /// Of a thousand resources only those are looked at that have the key.
+    /// Only the resources that have the key are checked, even among a thousand.
     #[test]
     fn only_resources_with_the_key_are_asked() {
         let contention = Contention::default();

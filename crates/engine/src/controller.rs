@@ -6,6 +6,7 @@ use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
     future::Future,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -82,22 +83,21 @@ struct TriggerState {
     deleting: bool,
     annotations: std::collections::BTreeMap<String, String>,
     labels: std::collections::BTreeMap<String, String>,
-    wants: Contender,
+    /// Hash of what it wants, which the index of all resources holds in full.
+    wants: u64,
 }
 
 impl TriggerState {
-    fn of(object: &DynamicObject, reconciler: &impl Reconciler) -> Self {
+    fn of(object: &DynamicObject, wants: &Contender) -> Self {
+        let mut hasher = DefaultHasher::new();
+        wants.hash(&mut hasher);
         Self {
             uid: object.uid(),
             generation: object.metadata.generation,
             deleting: object.metadata.deletion_timestamp.is_some(),
             annotations: object.annotations().clone(),
             labels: object.labels().clone(),
-            wants: Contender {
-                created: object.metadata.creation_timestamp.as_ref().map(|made| made.0),
-                keys: reconciler.contention_keys(object),
-                watched: reconciler.watched_contention_keys(object),
-            },
+            wants: hasher.finish(),
         }
     }
 }
@@ -319,15 +319,20 @@ impl<R: Reconciler> ResourceWatch<R> {
 
     /// Queues an object that changed. Answers which others have to know.
     fn enqueue(&mut self, object: &DynamicObject) -> HashSet<ResourceRef> {
-        let essence = TriggerState::of(object, &*self.reconciler);
+        let wants = Contender {
+            created: object.metadata.creation_timestamp.as_ref().map(|made| made.0),
+            keys: self.reconciler.contention_keys(object),
+            watched: self.reconciler.watched_contention_keys(object),
+        };
+        let essence = TriggerState::of(object, &wants);
         let name = ResourceRef::of(self.kind, object);
         let before = self.known.get(&name);
         if before.is_some_and(|before| before.uid != essence.uid) {
-            // Deleted and made again between two events: nothing of the old one may be remembered.
+            // Deleted and recreated between two events: nothing of the old one may be remembered.
             self.reconciler.on_deleted(&name);
         }
         let news = before != Some(&essence);
-        let others = if news { self.contention.update(&name, essence.wants.clone()) } else { HashSet::new() };
+        let others = if news { self.contention.update(&name, wants) } else { HashSet::new() };
         if news || self.reconciler.status_changed_externally(object) {
             // The receiver ends only with the process.
             let _ = self.queue.send(ObjectRef::from_obj_with(object, self.kind.api_resource()));

@@ -194,7 +194,7 @@ impl Elector {
                         info!(lease = self.lease(), identity = self.identity, "leading");
                         leading.send_replace(true);
                     } else if paused {
-                        info!(lease = self.lease(), "the Lease is renewed; writes go on");
+                        info!(lease = self.lease(), "the Lease is renewed; writes continue");
                     }
                     paused = false;
                     None
@@ -424,7 +424,7 @@ mod tests {
 
         async fn answer(&self, request: Request<Body>) -> Response<Body> {
             if self.away.load(Ordering::Relaxed) {
-                // As behind a network that drops all packets.
+                // The request hangs, as behind a network that drops all packets.
                 std::future::pending::<()>().await;
             }
             let (parts, body) = request.into_parts();

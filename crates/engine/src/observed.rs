@@ -1,4 +1,5 @@
-//! The status of a live object that a kind's row has read from it. The engine keeps it and does not know what it is.
+//! The status of a live object, as read by the row of its kind. The engine keeps it and does not know
+//! its content.
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -10,7 +11,8 @@ use super::kind::Domain;
 pub trait Observe: Any + fmt::Debug + PartialEq + Send + Sync + Sized {
     fn read(live: &Value, domain: &Domain) -> Self;
 
-    /// The object that is run to its end and that this one is a part of, by name, and whether this part has begun.
+    /// Returns the name of the run-to-completion object that this object is part of, and whether this
+    /// part has begun.
     fn part_of_run(&self) -> Option<(&str, bool)> {
         None
     }

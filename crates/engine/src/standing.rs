@@ -64,11 +64,11 @@ impl Obstacle {
     fn message(&self) -> String {
         match self {
             Self::Foreign { target } => {
-                format!("held back: it depends on {target}, which this operator did not create")
+                format!("blocked: it depends on {target}, which this operator did not create")
             }
             Self::Held { target, root } => {
                 format!(
-                    "held back: it depends on {target}, which is held back because this operator did not create {root}"
+                    "blocked: it depends on {target}, which is blocked because this operator did not create {root}"
                 )
             }
             Self::Unknown { target } => format!("waits until the owner of {target} is known"),

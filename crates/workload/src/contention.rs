@@ -1,5 +1,6 @@
-//! What resources of all kinds compete for: namespaces, and hosts and paths from outside. A resource has what it had first,
-//! whatever its kind and namespace. Read without decoding all of a resource, which may be one that cannot be decoded. Pure.
+//! Things that resources of all kinds compete for: namespaces, and hosts and paths for external
+//! clients. The first resource to have something keeps it, regardless of kind and namespace. A
+//! resource is not decoded as a whole, because it may be one that cannot be decoded. Pure.
 
 use engine::{
     contention::{Contention, ContentionKey},
@@ -55,7 +56,7 @@ pub fn namespace_key(name: &str) -> ContentionKey {
     ContentionKey::new("namespace", name)
 }
 
-/// What an older resource has already; the younger one waits.
+/// Returns the locations that an older resource already has; the younger one waits.
 #[must_use]
 pub fn route_conflicts(
     wanted: &[Location<'_>],
@@ -70,7 +71,8 @@ pub fn route_conflicts(
     wanted.iter().filter_map(clash).collect()
 }
 
-/// What the `exposure` block of a resource wants, whose objects are in this namespace.
+/// Returns the locations that the `exposure` block of a resource wants. Its objects are in this
+/// namespace.
 #[must_use]
 pub fn locations<'a>(exposure: &'a Value, namespace: &'a str) -> Vec<Location<'a>> {
     let block = |pointer: &str| {
@@ -123,7 +125,8 @@ mod tests {
     static FLEET: ResourceKind = kind("Fleet", "fleets", false);
     static TOY: ResourceKind = kind("Toy", "toys", true);
 
-    /// A resource created at this second that has this `exposure`; its objects are in its own namespace, or in that of its name.
+    /// A resource created at this second that has this `exposure`. Its objects are in its own
+    /// namespace, or in the namespace of its name.
     struct Claimant {
         resource: ResourceRef,
         created: Option<Timestamp>,
@@ -159,7 +162,8 @@ mod tests {
         contention
     }
 
-    /// Who has what the younger of two wants. The older one is of the other kind, and then of the same.
+    /// Returns the holders of what the younger of two wants. The older one is of the other kind first,
+    /// then of the same kind.
     fn by(older: &Value, younger: &Value) -> Vec<String> {
         let fleet = |name: &str| ResourceRef::new(&FLEET, None, name);
         let told = |of_older: ResourceRef| {

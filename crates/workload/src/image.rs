@@ -42,7 +42,7 @@ impl Image {
                 "'{text}' must be an image reference such as '{example}', without scheme or spaces"
             )),
             Some(image) if !image.is_pinned() => Some(format!(
-                "'{text}' needs a tag or a digest: without one nobody can tell which version runs"
+                "'{text}' needs a tag or a digest: without one the version that runs is unknown"
             )),
             Some(_) => None,
         }

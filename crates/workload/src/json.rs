@@ -30,7 +30,8 @@ pub fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     field_at(value, pointer)?.as_str()
 }
 
-/// The value at a pointer. It is asked of many resources: no name here needs what `Value::pointer` copies each of them for.
+/// Returns the value at a pointer. It is called for many resources: no name here needs the copies that
+/// `Value::pointer` makes for each of them.
 #[must_use]
 pub fn field_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
     pointer.split('/').skip(1).try_fold(value, |value, field| value.get(field))

@@ -1,6 +1,6 @@
-//! The parts that the components of any product share: fragments of a spec and their resolvers, the model of a component,
-//! builders, names and labels, health and problems. This crate contains no product: the product's names and settings are
-//! passed in as data.
+//! The parts that the components of any product share: fragments of a spec and their resolvers, the
+//! model of a component, builders, names and labels, health and problems. This crate contains no
+//! product: the product's names and settings are passed in as data.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Reasons of problems that any product's objects can have. What each means and what to do about it is the product's.
+//! Reasons of problems that any product's objects can have. The product defines the meaning of each,
+//! and the action.
 
 macro_rules! reasons {
     ($($constant:ident = $name:literal;)*) => {

@@ -37,14 +37,15 @@ pub struct StuckPodEvictor {
 enum Pods<'a> {
     /// One has a node, even if it is terminating: the others must run there.
     Placed,
-    /// None has a node, and this one was rejected because one had.
+    /// No pod has a node, and this one was rejected because one had a node.
     Refused(&'a Child),
-    /// None has a node, for other reasons.
+    /// No pod has a node, for other reasons.
     Wait,
 }
 
 impl StuckPodEvictor {
-    /// Evicts what is due, of the claims whose pods share a node. Answers only what has to be known: that it was done, or why it could not be.
+    /// Evicts the pods that are due, of the PVCs whose pods share a node. Returns only results to
+    /// report: evictions, and errors that prevented one.
     pub async fn carry_out<'a>(
         &mut self,
         writer: &ApiClient,
@@ -57,7 +58,7 @@ impl StuckPodEvictor {
         for (claim, child) in self.due(claims, snapshot) {
             let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
                 Ok(()) => {
-                    info!(object = %child, owner = %owner, "evicted: refused for the sake of pods that are gone");
+                    info!(object = %child, owner = %owner, "evicted: refused because of pods that no longer exist");
                     self.done(&claim);
                     cache.mark_deleting(child);
                     ApplyResult::Deleted

@@ -1,5 +1,5 @@
-//! The CEL rules that only this kind has, beside those of any product. How rules are written, and where each stands, is said
-//! in `workload::api::rules`.
+//! The CEL rules that only this kind has, in addition to those of any product. `workload::api::rules`
+//! describes how rules are written, and where each is placed.
 
 pub mod backup;
 pub mod components;

@@ -1,5 +1,5 @@
-//! Edits that read as if they changed nothing: of components, backups and the API key. Why they are refused is said in
-//! `workload::api::rules::presence`.
+//! Edits of components, backups and the API key that seem to change nothing.
+//! `workload::api::rules::presence` says why they are rejected.
 
 use kube::core::{Reason, Rule};
 pub use workload::api::rules::presence::*;

@@ -72,7 +72,7 @@ pub fn file_has_one_pod() -> Rule {
             one_pod()
         ),
         counted(&format!(
-            "must be 'Sqlite' while up to %d pods can run: with File each pod delivers every record once; {FEWER}, or accept duplicates with `storage.allowUnsafe: [FileStorageSharedByPods]`"
+            "must be 'Sqlite' while up to %d pods can run: with File each pod delivers every record, so consumers receive duplicates; {FEWER}, or accept duplicates with `storage.allowUnsafe: [FileStorageSharedByPods]`"
         )),
     )
     .field_path(".storage.backend")

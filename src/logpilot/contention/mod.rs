@@ -1,5 +1,6 @@
-//! What a `LogPilotCluster` may have to share with another resource, or leave to it: namespaces, hosts and paths, and the
-//! places where data lies. Read without decoding all of a resource, which may be one that cannot be decoded. Pure.
+//! Things that a `LogPilotCluster` may have to share with another resource, or leave to it:
+//! namespaces, hosts and paths, and the locations of data. A resource is not decoded as a whole,
+//! because it may be one that cannot be decoded. Pure.
 
 mod places;
 
@@ -43,7 +44,7 @@ pub fn namespace_is_shared(resource: &ResourceRef, object: &DynamicObject, conte
     deletes(object) && contention.is_shared(resource, &namespace_key(namespace(object)))
 }
 
-/// What an older resource of any kind has already; this one waits.
+/// Returns the locations that an older resource of any kind already has; this one waits.
 #[must_use]
 pub fn route_conflicts(
     resource: &ResourceRef,
@@ -109,7 +110,7 @@ mod tests {
         assert_eq!(words(&watched_keys(&within("Delete"))), ["namespace shared", own]);
     }
 
-    /// The index of the engine names those that have a key; without a key nobody is asked.
+    /// The index of the engine names the resources that have a key; without a key none is asked.
     #[test]
     fn others_are_asked_only_by_who_deletes_a_namespace_or_wants_a_host() {
         let asked = |policy: &str, exposure: &Value, other: &str| {

@@ -1,4 +1,5 @@
-//! What the components of a `LogPilotCluster` refer to, and what of it they may not have.
+//! References of the components of a `LogPilotCluster`, and the referenced content that they may not
+//! have.
 
 mod brought;
 
@@ -16,7 +17,7 @@ use crate::{
     },
 };
 
-/// What is to be looked at for a cluster.
+/// Returns the references to read for a resource.
 #[must_use]
 pub fn request<'a>(
     cluster: &'a Cluster,
@@ -31,7 +32,8 @@ fn origin(cluster: &Cluster) -> Origin<'_> {
     Origin { namespace: &cluster.namespace.name, salt: cluster.uid() }
 }
 
-/// What the objects bring to a component, by its Deployment's name, though it may not have that or it has no effect.
+/// Returns the content that the objects bring to a component, by its Deployment's name, and that it
+/// may not have or that has no effect.
 #[must_use]
 pub fn refused(cluster: &Cluster, name: &str, objects: &Objects) -> Vec<Refused> {
     let component = cluster.components.iter().find(|component| component.name == *name);

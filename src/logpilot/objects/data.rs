@@ -8,8 +8,8 @@ use crate::{
     workload::{build::persistent_volume_claim, model::Claim},
 };
 
-/// Returns `None` for a PVC that held data and no longer exists: an empty PVC in its place would
-/// hide the loss.
+/// Returns `None` for a PVC that held data and no longer exists: an empty PVC instead would hide the
+/// loss.
 #[must_use]
 pub fn of_servers(cluster: &Cluster, claim: &Claim, facts: &Facts) -> Option<PersistentVolumeClaim> {
     if facts.lost_claims.contains_key(&claim.name) {

@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    /// As Prometheus reads a literal in double quotes.
+    /// Reads a literal in double quotes as Prometheus does.
     fn unquoted(literal: &str) -> String {
         let inner = literal.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap();
         let (mut text, mut chars) = (String::new(), inner.chars());

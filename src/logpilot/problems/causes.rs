@@ -1,4 +1,4 @@
-//! What the last words of a server mean.
+//! The meaning of the last words of a server.
 
 use crate::{
     logpilot::reasons,
@@ -51,7 +51,7 @@ mod tests {
         },
     };
 
-    /// What is said of a server that ended with these words, in a pod of one container.
+    /// Returns the report on a server that ended with these words, in a pod of one container.
     fn describe(cause: &str) -> (&'static str, String) {
         let words = LastWords::Cause(cause.into());
         let end = Terminated { exit_code: 1, reason: "Error".into(), words, killed_by: None };

@@ -48,7 +48,7 @@ impl World<'_> {
             }
             ApplyResult::Held(_) => match &self.facts.api_key {
                 ApiKeyFact::Foreign { secret, .. } => {
-                    format!("held back: it depends on Secret {secret}, which this operator did not create")
+                    format!("blocked: it depends on Secret {secret}, which this operator did not create")
                 }
                 _ => message,
             },

@@ -1,4 +1,4 @@
-//! Why a claim does not have its declared size.
+//! Why a PVC does not have its declared size.
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 

@@ -140,7 +140,7 @@ fn waits_for(view: &View<'_>, workloads: &[Workload]) -> (&'static str, String) 
     let tried: Vec<_> = checks
         .filter(|(_, check)| check.verdict == CheckVerdict::Running && !view.paused)
         .map(|(name, check)| {
-            format!("{name} is left unchanged while {} tries its new configuration", check.object)
+            format!("{name} is left unchanged while {} checks its new configuration", check.object)
         })
         .collect();
     if !tried.is_empty() {

@@ -1,4 +1,4 @@
-//! Who may connect to the servers.
+//! The clients that may connect to the servers.
 
 use super::*;
 

@@ -291,7 +291,7 @@ fn operations_run_in_their_order() {
 #[case::labels(
     "[{ op: add, path: /metadata/labels, value: {} }]",
     "[0].path",
-    "some of them belong to the operator"
+    "some of its entries belong to the operator"
 )]
 #[case::our_label("[{ op: remove, path: /metadata/labels/app }]", "[0].path", "belongs to the operator")]
 #[case::our_annotation(

@@ -1,4 +1,4 @@
-//! What is blocked, and how it is reported, when two resources store something in one location.
+//! Two resources that store something in one location: the work that is blocked, and the report.
 
 use super::*;
 use crate::{

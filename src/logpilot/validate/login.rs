@@ -13,7 +13,7 @@ const NGINX: &str = "nginx.ingress.kubernetes.io/";
 /// Load balancers of AWS. No configuration file is generated from these annotations.
 const ALB: &str = "alb.ingress.kubernetes.io/";
 
-const WORDS: &str = "must not contain anything but a URL such as https://$host/oauth2/auth, with none but the variables $host \
+const WORDS: &str = "must be a URL such as https://$host/oauth2/auth with only the variables $host \
                      and $scheme, and in the query $request_uri and $escaped_request_uri";
 
 /// Checks whether an annotation whose name begins with `auth-` may have a value. `Err(None)`: no
@@ -31,7 +31,7 @@ pub(super) fn judge(key: &str, value: &str) -> Result<(), Option<&'static str>> 
             "must not contain the address of a cloud's metadata service, of the API server or of the pod itself",
         )),
         Some("auth-response-headers") if !is_headers(value) => {
-            Err(Some("must not contain anything except header names, separated by commas"))
+            Err(Some("must be a list of header names, separated by commas"))
         }
         Some("auth-url" | "auth-signin" | "auth-response-headers") => Ok(()),
         _ => Err(None),

@@ -114,7 +114,7 @@ fn pod_rules(cluster: &Cluster) -> PodRules {
     }
 }
 
-/// Names the last patch that made the pods of a claim differ.
+/// Names the last patch that made the pods of a PVC differ.
 fn identities(patches: &[ObjectPatch], (generated, plan): (&Plan, &Plan), violations: &mut Violations) {
     for Differs { object, pod, claim } in differing(generated, plan) {
         let last = patches.iter().enumerate().rev().find(|(_, patch)| targets(patch, object));

@@ -228,7 +228,7 @@ fn place(
                     format!("{path}.nodeSelector"),
                     format!(
                         "'{key}' differs from that of another component, but all pods that mount the same \
-                         claim must run on one node; give both the same value"
+                         PVC must run on one node; give both the same value"
                     ),
                 );
             }
@@ -237,7 +237,7 @@ fn place(
         violations.require(
             !hard,
             format!("{path}.topologySpread"),
-            "'DoNotSchedule' contradicts the storage: all pods that mount the claim must run on one node; \
+            "'DoNotSchedule' contradicts the storage: all pods that mount the PVC must run on one node; \
              use 'ScheduleAnyway' or remove it",
         );
     }
@@ -248,14 +248,14 @@ fn refuse(refusal: Refusal, claim: &str, pods: i32, violations: &mut Violations)
         Refusal::OnePodVolume => (
             "spec.storage.volume.accessMode",
             format!(
-                "'ReadWriteOncePod' allows one pod, and up to {pods} would mount claim '{claim}'; \
+                "'ReadWriteOncePod' allows one pod, and up to {pods} would mount PVC '{claim}'; \
                  use 'ReadWriteOnce', or one component with `replicas: 1`"
             ),
         ),
         Refusal::SqliteOnSharedFilesystem => (
             "spec.storage.volume.accessMode",
             format!(
-                "SQLite cannot be shared over a network filesystem, and up to {pods} pods would mount claim \
+                "SQLite cannot be shared over a network filesystem, and up to {pods} pods would mount PVC \
                  '{claim}'; use 'ReadWriteOnce' (all pods on one node), or accept the risk with \
                  `spec.storage.allowUnsafe: [SqliteOnSharedFilesystem]`"
             ),
@@ -263,7 +263,7 @@ fn refuse(refusal: Refusal, claim: &str, pods: i32, violations: &mut Violations)
         Refusal::FileSharedByPods => (
             "spec.storage.backend",
             format!(
-                "'File' delivers every record once per pod, and up to {pods} pods would mount claim '{claim}'; \
+                "with 'File' each pod delivers every record, and up to {pods} pods would mount PVC '{claim}'; \
                  use 'Sqlite', or one pod, or accept the risk with \
                  `spec.storage.allowUnsafe: [FileStorageSharedByPods]`"
             ),

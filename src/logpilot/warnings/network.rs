@@ -26,7 +26,7 @@ pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
                 warning(
                     CLIENTS_MAY_BE_CUT,
                     &object,
-                    "`networkPolicy.clients` admits no pod, and the spec does not say which pods serve the Ingress or Gateway".into(),
+                    "`networkPolicy.clients` allows no pod, and the spec does not say which pods serve the Ingress or Gateway".into(),
                     "Set `networkPolicy.ingressController` to the namespace of those pods.",
                 )
             }),
@@ -34,7 +34,7 @@ pub fn warnings(cluster: &Cluster) -> Vec<Problem> {
                 warning(
                     CLIENTS_MAY_BE_CUT,
                     &object,
-                    "the spec requests a load balancer or node port, and `networkPolicy.clients` admits no address".into(),
+                    "the spec requests a load balancer or node port, and `networkPolicy.clients` allows no address".into(),
                     "Add `{ cidr: … }` of its clients, or of the nodes, to `networkPolicy.clients`.",
                 )
             }),

@@ -12,7 +12,8 @@ use crate::{
     error::IoContext,
 };
 
-/// The Kubernetes version of the control plane. `tools/kubernetes/go.mod` pins the same (a test compares them).
+/// The Kubernetes version of the control plane. `tools/kubernetes/go.mod` pins the same one (a test
+/// compares them).
 pub const KUBERNETES_VERSION: &str = "1.36.3";
 /// kwok's own stages for nodes, completed Jobs and deleted pods, stored next to the programs.
 pub(crate) const STAGES: &str = "kwok-stages.yaml";

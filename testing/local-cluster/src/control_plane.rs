@@ -162,7 +162,8 @@ impl ControlPlane {
         Ok(path)
     }
 
-    /// Starts a component that was stopped or killed, on its port and with its data, and waits until it is ready.
+    /// Starts a component that was stopped or killed, on its port and with its data, and waits until
+    /// it is ready.
     pub async fn start_component(&self, component: Component) -> Result<()> {
         self.supervisor.start(component).await
     }
@@ -223,7 +224,7 @@ fn write_files(layout: &Layout, pki: &Pki, admin: &Kubeconfig) -> Result<()> {
     for (component, identity) in [
         (Component::ControllerManager, Identity::user("system:kube-controller-manager")),
         (Component::Scheduler, Identity::user("system:kube-scheduler")),
-        // kwok simulates many kubelets at once: priority and fairness would slow it down.
+        // kwok simulates many kubelets at the same time: priority and fairness would slow it down.
         (Component::Kwok, Identity::bootstrap()),
     ] {
         write_kubeconfig(&layout.kubeconfig(component), &certificate_kubeconfig(layout, pki, &identity)?)?;

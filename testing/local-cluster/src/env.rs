@@ -18,7 +18,8 @@ pub struct Env {
 }
 
 impl Env {
-    /// The cluster that `LOGPILOT_TEST_KUBECONFIG` or `KUBECONFIG` names; otherwise a local control plane with three nodes.
+    /// The cluster that `LOGPILOT_TEST_KUBECONFIG` or `KUBECONFIG` names; otherwise a local control
+    /// plane with three nodes.
     pub async fn from_environment() -> Result<Self> {
         match given()? {
             Some(kubeconfig) => Self::on(kubeconfig).await,

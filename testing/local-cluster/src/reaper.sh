@@ -4,8 +4,8 @@ trap '' INT TERM HUP
 dir=$1 keep=$2
 cat >/dev/null
 
-# A pid may have been assigned to another program: the start time (field 22 of stat; 20 after the
-# name) tells them apart.
+# A pid may have been assigned to another program: the start time (field 22 of stat; 20 after the name)
+# distinguishes them.
 ours() {
   read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
   start=$2

@@ -19,7 +19,7 @@ static COUNTS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 impl Level {
     pub const ALL: [Self; 3] = [Self::Info, Self::Warn, Self::Error];
 
-    /// As a label of `logback_events_total`.
+    /// Returns the label of `logback_events_total`.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {

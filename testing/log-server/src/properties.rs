@@ -168,7 +168,7 @@ fn of_profile(profile: &str) -> Source {
     Source::new(&format!("class path resource [application.yml] ({profile})"), values)
 }
 
-/// None if an optional location is empty.
+/// Returns `None` if an optional location is empty.
 fn read(location: &str, directory: &Path) -> Result<Option<Source>, Failure> {
     let (optional, rest) = location.strip_prefix("optional:").map_or((false, location), |rest| (true, rest));
     let given = rest.strip_prefix("file:").unwrap_or(rest);

@@ -133,7 +133,7 @@ struct Given {
 }
 
 impl Given {
-    /// None if a field is missing.
+    /// Returns `None` if a field is missing.
     fn entry(self) -> Option<Entry> {
         Some(Entry {
             channel: self.channel?,
@@ -232,7 +232,7 @@ async fn seek(State(app): State<Arc<App>>, body: Bytes) -> Result<StatusCode, Re
     Ok(StatusCode::OK)
 }
 
-/// None for an unknown operation, and for SPECIFIC without an id.
+/// Returns `None` for an unknown operation, and for SPECIFIC without an id.
 #[must_use]
 pub fn position(operation: &str, id: Option<i64>) -> Option<Position> {
     match operation {

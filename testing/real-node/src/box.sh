@@ -4,8 +4,8 @@
 set -euo pipefail
 hostname "$NODE"
 
-# A sysfs of this network namespace, with the machine's cgroup controllers in it. Without "unified", so that every library
-# takes the path of version 1.
+# A sysfs of this network namespace, with the machine's cgroup controllers in it. Without "unified", so
+# that every library takes the path of version 1.
 controllers="$DIR/controllers"
 mkdir -p "$DIR"/var/{lib/containerd,lib/kubelet,log/pods,log/containers,tmp} "$controllers"
 mount --rbind /sys/fs/cgroup "$controllers"

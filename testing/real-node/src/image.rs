@@ -1,5 +1,5 @@
-//! Container images without a registry and without a builder: one static program in an empty file system, written as the
-//! OCI archive that `ctr images import` and `kind load image-archive` read.
+//! Container images without a registry and without a builder: one static program in an empty file
+//! system, written as the OCI archive that `ctr images import` and `kind load image-archive` read.
 
 use std::{
     fs,

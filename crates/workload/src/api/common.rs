@@ -302,7 +302,7 @@ pub struct TopologySpread {
     /// Maximum difference in the number of pods between two domains. Default 1.
     #[schemars(range(min = 1, max = 100))]
     pub max_skew: Option<i32>,
-    /// What the scheduler does if the constraint cannot be met. `DoNotSchedule` is rejected if the
+    /// Action of the scheduler if the constraint cannot be met. `DoNotSchedule` is rejected if the
     /// volume keeps all pods on one node. Default `ScheduleAnyway`.
     pub when_unsatisfiable: Option<WhenUnsatisfiable>,
 }
@@ -321,7 +321,7 @@ pub enum ImagePullPolicy {
 }
 
 impl ImagePullPolicy {
-    /// As it is written.
+    /// Returns the value as written in a manifest.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

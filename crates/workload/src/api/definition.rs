@@ -7,10 +7,12 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
 };
 
-/// Stands in rules for the domain of the product's own labels and annotations: a derived type takes no argument.
+/// Placeholder in rules for the domain of the product's own labels and annotations: a derived type
+/// takes no argument.
 pub const DOMAIN: &str = "<domain>";
 
-/// The definition to install, from the derived one. `domain` is that of the product's own labels and annotations.
+/// Returns the definition to install, from the derived one. `domain` is that of the product's own
+/// labels and annotations.
 #[must_use]
 pub fn finish(mut crd: CustomResourceDefinition, domain: &str) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {

@@ -1,7 +1,8 @@
 //! Fragments of a spec that any product may have: types, schema and CEL only.
 //!
-//! Everything that can be decided from the object alone is refused by the API server, so each bound and rule here carries the
-//! sentence its user will read. Defaults are not here: they are the product's, and come in as arguments where one is named.
+//! The API server rejects everything that can be decided from the object alone, so each bound and rule
+//! here carries the sentence that its user reads. Defaults are not here: they belong to the product,
+//! and are passed as arguments where one is named.
 
 pub mod common;
 pub mod component;

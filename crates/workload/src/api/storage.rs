@@ -12,7 +12,7 @@ pub enum AccessMode {
 }
 
 impl AccessMode {
-    /// As it is written.
+    /// Returns the value as written in a manifest.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

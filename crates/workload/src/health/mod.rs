@@ -31,7 +31,7 @@ pub struct Slice {
 pub struct Service {
     /// First address of a load balancer, where one was assigned.
     pub address: Option<String>,
-    /// What each port has on the nodes.
+    /// The node port of each port.
     pub node_ports: BTreeMap<i64, i64>,
 }
 
@@ -52,7 +52,7 @@ pub struct CronJob {
 pub struct Job {
     /// How it ended, where it did.
     pub end: Option<JobEnd>,
-    /// Who suspended it, where that is known, and since when in seconds since the epoch.
+    /// The client that suspended it, if known, and the time in seconds since the epoch.
     pub suspended: Option<(String, i64)>,
 }
 
@@ -60,7 +60,7 @@ pub struct Job {
 pub struct Namespace {
     pub terminating: bool,
     pub stuck: Option<String>,
-    /// What an existing one has, to be held against what is asked for.
+    /// The labels of an existing namespace, for comparison with the desired ones.
     pub labels: BTreeMap<String, String>,
     /// Text of the annotation [`Domain::grant_annotation`].
     pub granted: Option<String>,

@@ -8,14 +8,14 @@ use serde_json::Value;
 
 use super::{Cause, integer, string};
 
-/// Refused or not programmed, or not looked at by its controller.
+/// Refused or not programmed, or not yet handled by its controller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gateway {
     pub unable: Option<Cause>,
     pub unseen: bool,
 }
 
-/// Refused by one of its Gateways, or not looked at by one of them.
+/// Refused by one of its Gateways, or not yet handled by one of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     pub refused: Option<Cause>,

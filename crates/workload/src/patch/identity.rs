@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::pods;
 use crate::json::list;
 
-/// A patched object whose pods differ from others of one claim.
+/// A patched object whose pods differ from others with the same PVC.
 pub struct Differs<'a> {
     pub object: &'a Planned,
     /// Where its pod stands.
@@ -16,7 +16,7 @@ pub struct Differs<'a> {
     pub claim: &'a str,
 }
 
-/// Compares the pods of each claim after all patches.
+/// Compares the pods of each PVC after all patches.
 pub fn differing<'a>(generated: &'a Plan, plan: &'a Plan) -> impl Iterator<Item = Differs<'a>> {
     let pods: Vec<(&'static str, &Value)> =
         plan.objects.iter().filter_map(|planned| pods::of(&planned.body)).collect();

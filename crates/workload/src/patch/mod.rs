@@ -1,5 +1,5 @@
-//! Lays users' patches over planned objects, and judges what comes of it: by the fields that a kind has, by what has to stay, and by
-//! the rules of pods. Pure; no client here.
+//! Applies users' patches to planned objects, and validates the result against the fields of the kind,
+//! the protected fields, and the rules of pods. Pure; no client here.
 
 pub mod identity;
 pub mod pod_security;
@@ -28,7 +28,8 @@ pub fn new_ones(before: &[(String, String)], mut after: Found) -> Found {
     after
 }
 
-/// Whether a patch of this kind and name is for this object. What is only created and never repaired holds a secret.
+/// Returns whether a patch of this kind and name is for this object. Objects that are only created and
+/// never repaired hold a secret.
 #[must_use]
 pub fn targets((kind, target): (&str, &str), planned: &Planned) -> bool {
     let name = &planned.key.name;
@@ -86,7 +87,7 @@ pub fn operate(body: &mut Value, operations: &[Value]) -> Result<(), Failure> {
             make_pairs(&mut patched, parent);
         }
         json_patch::patch(&mut patched, std::slice::from_ref(&known))
-            .map_err(|error| failed(format!("cannot be done at '{path}': {}", error.kind)))?;
+            .map_err(|error| failed(format!("cannot be applied at '{path}': {}", error.kind)))?;
     }
     *body = patched;
     Ok(())

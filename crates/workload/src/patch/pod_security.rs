@@ -47,7 +47,10 @@ pub fn violations(pod: &Value) -> Vec<(String, &'static str)> {
     for sysctl in list(context, "sysctls") {
         let name = sysctl.get("name").and_then(Value::as_str).unwrap_or_default();
         if !SYSCTLS.contains(&name) {
-            found.push(("securityContext.sysctls".to_owned(), "may only name the safe ones"));
+            found.push((
+                "securityContext.sysctls".to_owned(),
+                "may only name sysctls that Kubernetes classifies as safe",
+            ));
         }
     }
     for (index, volume) in list(pod, "volumes").enumerate() {
@@ -124,7 +127,7 @@ fn of_context(context: &Value) -> impl Iterator<Item = (&'static str, &'static s
         (
             type_("/seLinuxOptions/user").is_some_and(|user| !user.is_empty())
                 || type_("/seLinuxOptions/role").is_some_and(|role| !role.is_empty()),
-            ("seLinuxOptions", "may not have a user or role"),
+            ("seLinuxOptions", "may not set `user` or `role`"),
         ),
         (is(context, "/windowsOptions/hostProcess", true), ("windowsOptions.hostProcess", "may not be true")),
     ]

@@ -20,18 +20,18 @@ const TIMINGS: [(&str, i64, i64); 5] = [
 ];
 const HANDLERS: [&str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
 
-/// What the product's fields say of all pods.
+/// Rules for all pods, from the product's fields.
 #[derive(Clone, Copy, Debug)]
 pub struct PodRules {
     /// The namespace admits restricted pods only.
     pub restricted: bool,
-    /// Pods of one claim have to run on one node.
+    /// Pods of one PVC have to run on one node.
     pub one_node: bool,
     /// For messages.
     pub example_image: &'static str,
     /// The shortest grace period in seconds, and why.
     pub grace: (i64, &'static str),
-    /// What the name of no priority class may start with, and why.
+    /// The prefix that no name of a priority class may have, and why.
     pub no_class: (&'static str, &'static str),
 }
 
@@ -41,8 +41,8 @@ pub fn of(body: &Value) -> Option<(&'static str, &Value)> {
     PODS.into_iter().find_map(|path| Some((path, body.pointer(&format!("/{}", path.replace('.', "/")))?)))
 }
 
-/// Everything that is wrong with the pods of a patched object, by path below the object. `own`: what the product says of a pod,
-/// as planned and as patched.
+/// Returns everything that is wrong with the pods of a patched object, by path below the object. `own`
+/// is the product's own check of a pod, as planned and as patched.
 #[must_use]
 pub fn violations(
     rules: PodRules,

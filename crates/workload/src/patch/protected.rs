@@ -1,4 +1,5 @@
-//! What no patch may mention: what keeps the cluster together, and what a field of the spec decides.
+//! Fields that no patch may mention: those that keep the cluster together, and those that a field of
+//! the spec decides.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +8,7 @@ use super::{DIRECTIVE, Found};
 /// Kind (none: every kind), path, and what to do instead.
 pub type Row = (Option<&'static str>, &'static [&'static str], &'static str);
 
-/// What a product protects.
+/// The fields, labels and annotations that a product protects.
 #[derive(Clone, Copy)]
 pub struct Protection {
     pub rows: &'static [Row],
@@ -26,8 +27,8 @@ fn templates(kind: &str) -> &'static [&'static [&'static str]] {
     }
 }
 
-/// What a patch mentions of all that. `changes`: what is patched of an object of this kind; a leaf that is no mapping stands for
-/// all of it.
+/// Returns the protected fields that a patch mentions. `changes` is the patch of an object of this
+/// kind; a leaf that is not a mapping represents everything below it.
 #[must_use]
 pub fn violations(kind: &str, changes: &Map<String, Value>, at: &str, protection: Protection) -> Found {
     const WHOLE: &str = "may not be removed or replaced as a whole";
@@ -78,7 +79,7 @@ fn metadata(object: &Map<String, Value>, at: &str, protection: Protection, found
             }
         };
         let Some(pairs) = fields(value) else {
-            let why = "may not be removed or replaced: some of them belong to the operator";
+            let why = "may not be removed or replaced: some of its entries belong to the operator";
             found.push((format!("{at}.{name}"), why.to_owned()));
             continue;
         };

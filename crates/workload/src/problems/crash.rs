@@ -19,7 +19,8 @@ pub enum Place {
     NowhereElse,
 }
 
-/// Words of a cause, in lower case, the path that it names, and the reason that they mean; all words have to be there.
+/// Words of a cause, in lower case, the path that it names, and the reason that they mean. All words
+/// must occur.
 #[derive(Debug)]
 pub struct EndCause {
     pub words: &'static [&'static str],

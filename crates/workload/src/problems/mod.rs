@@ -41,7 +41,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub node: Option<String>,
-    /// What is wrong.
+    /// Description of the problem.
     #[schemars(length(max = 1024))]
     pub message: String,
     /// What to do next.
@@ -55,7 +55,7 @@ pub enum Severity {
     Warning,
 }
 
-/// What a product knows of its objects and the objects do not say.
+/// Facts that a product knows about its objects, and that the objects do not contain.
 #[derive(Debug)]
 pub struct Profile {
     /// What to do about a reason with this message.
@@ -64,7 +64,7 @@ pub struct Profile {
     pub required_jobs: &'static [&'static str],
     /// Components whose claims may wait for their first Job: no server waits for them.
     pub late_claims: &'static [&'static str],
-    /// What the last words of a server mean; the first that fits counts.
+    /// The meanings of the last words of a server; the first that fits counts.
     pub end_causes: &'static [EndCause],
     /// Where servers mount the data.
     pub data_path: &'static str,
@@ -94,7 +94,7 @@ impl Profile {
     }
 }
 
-/// What is wrong with the live objects of a plan, and with the watches of a kind table.
+/// Returns the problems of the live objects of a plan, and of the watches of a kind table.
 #[must_use]
 pub fn live_problems(
     profile: &Profile,
@@ -167,7 +167,7 @@ pub fn is_of(planned: &Planned, component: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Of a product that knows one cause.
+    /// The profile of a product that knows one cause.
     pub const PROFILE: Profile = Profile {
         advice: |_, _| String::new(),
         required_jobs: &[],

@@ -96,7 +96,7 @@ pub fn remove_secondary_problems(found: &mut Vec<Problem>) {
     }
 }
 
-/// Whether no server waits for a claim, by the plan's label.
+/// Returns whether no server waits for a PVC, by the plan's label.
 fn is_late(profile: &Profile, child: &Child, plan: &Plan) -> bool {
     let mut planned = plan.objects.iter().filter(|it| it.kind == child.kind && it.key == child.key);
     planned.any(|planned| profile.late_claims.iter().any(|component| is_of(planned, component)))

@@ -115,13 +115,13 @@ pub fn decode(encoded: &str) -> Vec<u8> {
 /// Objects by their description; `None` for one that does not exist.
 pub type Objects = BTreeMap<(&'static str, String), Option<Value>>;
 
-/// What is known of a resource's references.
+/// Reads the references of a resource, and remembers the result.
 #[derive(Default)]
 pub struct ReferenceReader {
     looks: ReadCache<ReferenceQuery, BTreeMap<String, ResolvedReferences>>,
 }
 
-/// Which references are looked at.
+/// The references to read.
 pub struct ReferenceRequest<'a> {
     pub query: ReferenceQuery,
     pub of: Origin<'a>,
@@ -141,8 +141,8 @@ pub struct Origin<'a> {
 }
 
 impl ReferenceReader {
-    /// What a resource refers to, read again where the spec changed, a pod misses one, or the last read is old. `refused`
-    /// judges what the objects bring to a component.
+    /// Returns the objects that a resource refers to. They are read again if the spec changed, a pod
+    /// misses one, or the last read is old. `refused` judges what the objects bring to a component.
     ///
     /// # Errors
     /// A read failed, so nothing is known.
@@ -189,7 +189,7 @@ async fn read(writer: &ApiClient, namespace: &str, wanted: &ReferenceQuery) -> R
     stream::iter(reads).buffer_unordered(IN_FLIGHT).try_collect().await
 }
 
-/// What a resource's references come to, given the objects that were read.
+/// Resolves the references of a resource, given the objects that were read.
 #[must_use]
 pub fn resolve(
     query: &ReferenceQuery,

@@ -9,7 +9,7 @@ use crate::{
     model::{Cors, Issuer, ParentRef, Protocol, Tls},
 };
 
-/// What browsers may do where a product's `cors` does not say.
+/// Permissions of browsers that a product's `cors` does not set.
 #[derive(Clone, Copy, Debug)]
 pub struct CorsDefaults<'a> {
     pub origin: &'a str,
@@ -79,7 +79,7 @@ pub fn protocol(given: GivenProtocol) -> Protocol {
     }
 }
 
-/// What stands in the place of a path, in the form of the model.
+/// Returns the replacement of a path, in the form of the model.
 #[must_use]
 pub fn rewrite(given: &str) -> String {
     match given.trim_end_matches('/') {

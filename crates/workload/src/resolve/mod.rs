@@ -1,6 +1,8 @@
-//! From the fragments of a spec to the model: defaults filled in, in the words of Kubernetes, and every objection at once.
+//! Resolvers, from the fragments of a spec to the model: defaults filled in, in the words of
+//! Kubernetes, and every violation in one result.
 //!
-//! A resolver takes a fragment, its path, and the defaults of the product where they differ from product to product.
+//! A resolver takes a fragment, its path, and the defaults of the product where they differ from product
+//! to product.
 
 pub mod env;
 pub mod exposure;

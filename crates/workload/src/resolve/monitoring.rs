@@ -3,7 +3,7 @@
 use super::Violations;
 use crate::{api::monitoring::Monitor as Given, model::Monitor};
 
-/// What a product's components serve, and how often it is scraped where nothing is said.
+/// The metrics endpoint of a product's components, and the default scrape settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults<'a> {
     /// Name of the port.

@@ -1,4 +1,5 @@
-//! Peers of the network policies, in the words of Kubernetes, and those that nobody named.
+//! Peers of the network policies, in the words of Kubernetes, including those that the spec does not
+//! name.
 
 use k8s_openapi::{
     api::networking::v1::{IPBlock, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort},
@@ -20,7 +21,8 @@ const MONITORING: &str = "monitoring";
 /// The namespace of ingress-nginx in its manifests and its chart.
 const INGRESS_NGINX: &str = "ingress-nginx";
 
-/// Who may talk to the pods of a product, as it was written, with the peers that nobody named.
+/// The peers that may talk to the pods of a product, as written, and those that the spec does not
+/// name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkPeers {
     /// `None`: anyone.
@@ -32,7 +34,8 @@ pub struct NetworkPeers {
 }
 
 impl NetworkPeers {
-    /// The policy of one component; `exposed` where it is reached through the controller of an Ingress or Gateway.
+    /// Returns the policy of one component. `exposed`: it is reached through the controller of an
+    /// Ingress or Gateway.
     #[must_use]
     pub fn policy(&self, exposed: bool) -> NetworkPolicy {
         let controller = self.ingress_controller.as_ref().filter(|_| exposed);

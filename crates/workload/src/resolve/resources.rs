@@ -15,7 +15,7 @@ use crate::{
 const LEAST_MEMORY: i128 = quantity::units(16 * 1024 * 1024);
 const LEAST_CPU: i128 = quantity::units(1) / 1000;
 
-/// What a product gives where nothing is said.
+/// The product's defaults for values that the spec does not set.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults<'a> {
     pub cpu_request: &'a str,

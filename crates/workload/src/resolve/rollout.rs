@@ -1,4 +1,4 @@
-//! How pods are replaced, and how many may go at once.
+//! How pods are replaced, and how many may be unavailable at the same time.
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -8,7 +8,7 @@ use crate::{
     model::{PdbPolicy, Rollout},
 };
 
-/// What a product gives where a component says nothing.
+/// The product's defaults for a component that sets nothing.
 #[derive(Clone, Debug)]
 pub struct Defaults {
     pub max_surge: IntOrString,

@@ -10,7 +10,7 @@ use crate::{
     model::{Autoscaler, Scale},
 };
 
-/// What a product gives where a component says nothing.
+/// The product's defaults for a component that sets nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults {
     /// Without an autoscaler.

@@ -362,7 +362,7 @@ impl Server {
         *controller == self.cr["metadata"]["uid"]
             || (kind.management == Management::Retained || found.owners.contains_key(&us()))
                 && found.body["metadata"]["labels"][MANAGED_BY_LABEL] == FIELD_MANAGER
-            // The object lost its labels and is still recognized.
+            // The object lost its labels and is still recognised.
             || controller.is_null() && found.owners.contains_key(&us())
     }
 

@@ -239,7 +239,7 @@ impl World {
         let leaves: Vec<_> = stored
             .owned(&us())
             .into_iter()
-            // The remaining fields cannot be changed, or nobody would reasonably change them.
+            // The remaining fields cannot be changed, or a user has no reason to change them.
             .filter(|(path, value)| {
                 let fixed = ["f:selector", "f:ownerReferences", "f:immutable", "f:data", "f:kind"];
                 !path.iter().any(|step| fixed.contains(&step.as_str())) && !value.is_null()

@@ -113,7 +113,8 @@ pub struct Load {
     pub read_for: Duration,
 }
 
-/// Writes, reads everything back, and compares. `run` is in every message, and keeps the records of two runs apart.
+/// Writes, reads everything back, and compares. `run` is in every message, and keeps the records of
+/// two runs apart.
 pub async fn run(target: &Target, load: &Load, run: &str) -> Report {
     let tally = write(target, load, run).await;
     let read = read_back(target, load, run).await;
