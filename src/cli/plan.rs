@@ -12,7 +12,8 @@ use crate::{
     api::{GROUP, KIND, status::Problem},
     logpilot::{patches, warnings::warnings},
     manifest::{self, Document, Place},
-    verdict::{Judge, Remark},
+    stack,
+    verdict::{Judge, Refusal, Remark},
 };
 
 /// The exit code for rejected input, which is also that of clap for an invalid command line.
@@ -58,7 +59,7 @@ pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
             Err(error) => refused.push(format!("{}: {error}", name(path))),
         }
     }
-    let judge = Judge::new();
+    let judges = Judges { clusters: Judge::new(), stacks: Judge::of_stacks() };
     let mut shown = Shown { plans: String::new(), warnings: Vec::new() };
     let mut resources = 0;
     for (path, bytes) in &inputs {
@@ -66,13 +67,13 @@ pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
             Ok(documents) => {
                 for document in documents.iter().filter(|it| is_meant(it)) {
                     resources += 1;
-                    match judge_one(&judge, document) {
+                    match judges.judge(document) {
                         Ok(accepted) => {
                             shown.plans.push_str(&accepted.plans);
                             let start = document.places.start();
-                            shown
-                                .warnings
-                                .extend(remarks(&judge, document).map(|(at, it)| line(path, at, &it)));
+                            shown.warnings.extend(
+                                remarks(judges.of(document), document).map(|(at, it)| line(path, at, &it)),
+                            );
                             let warnings = accepted.warnings.iter().map(|it| line(path, start, it));
                             shown.warnings.extend(warnings);
                         }
@@ -87,7 +88,7 @@ pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
     }
     if resources == 0 && refused.is_empty() {
         let names: Vec<_> = files.iter().map(|it| name(it)).collect();
-        refused.push(format!("{}: contains no {KIND}", names.join(", ")));
+        refused.push(format!("{}: contains no {KIND} and no {}", names.join(", "), stack::api::KIND));
     }
     if refused.is_empty() { Ok(shown) } else { Err(Refused(refused)) }
 }
@@ -98,7 +99,8 @@ fn is_meant(document: &Document) -> bool {
     let text = |field: &str| document.value.get(field).and_then(|it| it.as_str());
     match (text("apiVersion"), text("kind")) {
         (Some(version), Some(kind)) => {
-            version.split('/').next() == Some(GROUP) || kind.eq_ignore_ascii_case(KIND)
+            version.split('/').next() == Some(GROUP)
+                || [KIND, stack::api::KIND].iter().any(|known| kind.eq_ignore_ascii_case(known))
         }
         _ => true,
     }
@@ -115,10 +117,50 @@ fn remarks(judge: &Judge, document: &Document) -> impl Iterator<Item = (Place, S
     found.into_iter()
 }
 
-fn judge_one(judge: &Judge, document: &Document) -> Result<Shown, Vec<(Place, String)>> {
-    let judged = judge.judge(&document.value);
+/// One judge for each kind of resource.
+struct Judges {
+    clusters: Judge,
+    stacks: Judge,
+}
+
+impl Judges {
+    fn of(&self, document: &Document) -> &Judge {
+        if is_stack(document) { &self.stacks } else { &self.clusters }
+    }
+
+    fn judge(&self, document: &Document) -> Result<Shown, Vec<(Place, String)>> {
+        if is_stack(document) {
+            let stack = self.stacks.judge_stack(&document.value);
+            return shown(document, stack, |stack| Shown {
+                plans: format!("{}{}", print::tiers(stack), print::print(&print::planned_stack(stack))),
+                warnings: stack::status::warnings(stack)
+                    .into_iter()
+                    .map(|it| format!("{}: {}", it.reason, it.message))
+                    .collect(),
+            });
+        }
+        shown(document, self.clusters.judge(&document.value), |cluster| {
+            let plan = print::planned(cluster);
+            let found = warnings(cluster).into_iter().chain(patches::unmatched(cluster, &plan));
+            let words = |it: Problem| format!("{}: {}: {}. {}", it.reason, it.object, it.message, it.action);
+            Shown { plans: print::print(&plan), warnings: found.map(words).collect() }
+        })
+    }
+}
+
+fn is_stack(document: &Document) -> bool {
+    let kind = document.value.get("kind").and_then(|kind| kind.as_str());
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(stack::api::KIND))
+}
+
+/// Returns what is printed of a valid document, or the reasons why it is rejected.
+fn shown<Model>(
+    document: &Document,
+    judged: Result<Model, Vec<Refusal>>,
+    print: impl FnOnce(&Model) -> Shown,
+) -> Result<Shown, Vec<(Place, String)>> {
     let repeated = document.repeated.iter().map(|it| {
-        let why = "is given twice, and kubectl would silently use the last one; remove one";
+        let why = "is given twice; kubectl would silently use the last one";
         (it.place, format!("{}: {why}", it.path))
     });
     let mut reasons: Vec<_> = repeated.collect();
@@ -130,12 +172,7 @@ fn judge_one(judge: &Judge, document: &Document) -> Result<Shown, Vec<(Place, St
         }));
     }
     match judged {
-        Ok(cluster) if reasons.is_empty() => {
-            let plan = print::planned(&cluster);
-            let told = warnings(&cluster).into_iter().chain(patches::unmatched(&cluster, &plan));
-            let words = |it: Problem| format!("{}: {}: {}. {}", it.reason, it.object, it.message, it.action);
-            Ok(Shown { plans: print::print(&plan), warnings: told.map(words).collect() })
-        }
+        Ok(model) if reasons.is_empty() => Ok(print(&model)),
         _ => {
             reasons.sort();
             reasons.dedup();

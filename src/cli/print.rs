@@ -11,6 +11,11 @@ use crate::{
         model::Cluster,
         plan,
     },
+    stack::{
+        self,
+        facts::SecretFact,
+        model::{GeneratedSecret, Stack},
+    },
 };
 
 /// Placeholder for a secret value. It ends with a line break, which no header can contain. If it is
@@ -22,6 +27,26 @@ const HASH: &str = "(hidden)";
 /// Returns the plan for a Kubernetes cluster in which nothing exists yet.
 pub fn planned(cluster: &Cluster) -> Plan {
     plan::plan(cluster, &without_cluster(cluster))
+}
+
+/// Returns the plan of a stack for a Kubernetes cluster in which nothing exists yet. No component waits in it.
+pub fn planned_stack(stack: &Stack) -> Plan {
+    let hidden = |secret: &GeneratedSecret| {
+        let values = secret.keys.iter().map(|key| (key.clone(), PLACEHOLDER.to_owned())).collect();
+        (secret.name.clone(), SecretFact::Generate { values })
+    };
+    let secrets = stack.secrets.iter().map(hidden).collect();
+    stack::plan::plan(stack, &stack::facts::Facts { secrets, ..Default::default() })
+}
+
+/// Returns the tiers of a stack as comments, one line for each.
+pub fn tiers(stack: &Stack) -> String {
+    let line = |tier: i32| {
+        let names = stack.components.values().filter(|it| it.enabled && it.tier == tier);
+        let names: Vec<&str> = names.map(|it| it.name.as_str()).collect();
+        format!("# tier {tier}: {}\n", names.join(", "))
+    };
+    (1..=stack.tiers()).map(line).collect()
 }
 
 /// Returns a plan as YAML documents, in apply order.

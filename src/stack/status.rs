@@ -12,7 +12,7 @@ use super::{
     },
     facts::Facts,
     gates::{self, Gate, Observed},
-    model::{Stack, StackComponent},
+    model::{Capped, Stack, StackComponent},
     observe, secrets,
 };
 use crate::{
@@ -305,21 +305,7 @@ fn problems(view: &View<'_>, components: &[ComponentStatus]) -> Vec<Problem> {
             ..Problem::default()
         });
     }
-    for component in view.stack.components.values() {
-        if let Some(capped) = &component.capped {
-            all.push(Problem {
-                severity: "Warning".to_owned(),
-                reason: "ReplicasCapped".to_owned(),
-                component: Some(component.name.clone()),
-                message: format!(
-                    "{}: {} pods were asked for and {} are used: {}",
-                    component.name, capped.asked, capped.given, capped.reason
-                ),
-                next: Some(format!("change spec.components.{}.replicaLimits, or the number", component.name)),
-                ..Problem::default()
-            });
-        }
-    }
+    all.extend(warnings(view.stack));
     for failed in components.iter().filter(|it| it.phase == Phase::Failed) {
         let why = view.observed.get(&failed.name).map(|it| it.why.clone()).unwrap_or_default();
         let affects = view.facts.gates.iter();
@@ -355,4 +341,22 @@ fn url(stack: &Stack) -> Option<String> {
         gateway.routes.iter().filter_map(|route| Some(format!("http://{}", route.host.as_ref()?)))
     });
     of_ingress.chain(of_gateway).next()
+}
+
+/// Returns the warnings about a spec, which need no live object.
+#[must_use]
+pub fn warnings(stack: &Stack) -> Vec<Problem> {
+    let capped = stack.components.values().filter_map(|it| Some((it, it.capped.as_ref()?)));
+    let warning = |(component, capped): (&StackComponent, &Capped)| Problem {
+        severity: "Warning".to_owned(),
+        reason: "ReplicasCapped".to_owned(),
+        component: Some(component.name.clone()),
+        message: format!(
+            "component '{}' asks for {} pods and gets {}: {}",
+            component.name, capped.asked, capped.given, capped.reason
+        ),
+        next: Some(format!("change spec.components.{}.replicaLimits, or the number", component.name)),
+        ..Problem::default()
+    };
+    capped.map(warning).collect()
 }

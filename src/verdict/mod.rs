@@ -10,6 +10,7 @@ mod rules;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::cel::{CompiledSchema, compile_schema};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub use crate::workload::patch::structure::{Layer, Refusal};
@@ -17,8 +18,8 @@ use crate::{
     api::{self, LogPilotCluster},
     logpilot::{model::Cluster, validate},
     manifest::plain_path,
-    stack,
-    workload::{json::item, patch::structure},
+    stack::{self, api::ServiceStack, model::Stack},
+    workload::{json::item, patch::structure, resolve::Violation},
 };
 
 pub use remarks::Remark;
@@ -42,7 +43,7 @@ impl Judge {
         Self::of(api::KIND, &api::crd())
     }
 
-    /// One of ServiceStacks, for [`Self::refusals`].
+    /// A judge of ServiceStacks.
     #[must_use]
     pub fn of_stacks() -> Self {
         Self::of(stack::api::KIND, &stack::api::crd())
@@ -98,9 +99,25 @@ impl Judge {
     /// Returns the violations that the API server reports, and those of the operator at other
     /// fields.
     pub fn judge(&self, object: &Value) -> Result<Cluster, Vec<Refusal>> {
+        self.judged(object, |resource: LogPilotCluster| validate::validate(&resource))
+    }
+
+    /// Returns the validated stack, or all violations.
+    ///
+    /// # Errors
+    /// Returns the violations as [`Self::judge`] does.
+    pub fn judge_stack(&self, object: &Value) -> Result<Stack, Vec<Refusal>> {
+        self.judged(object, |resource: ServiceStack| stack::resolve::resolve(&resource))
+    }
+
+    fn judged<Resource: DeserializeOwned, Model>(
+        &self,
+        object: &Value,
+        validate: impl FnOnce(Resource) -> Result<Model, Vec<Violation>>,
+    ) -> Result<Model, Vec<Refusal>> {
         let mut found = self.refusals(object, None);
         one_message_each(&mut found);
-        let decoded = serde_json::from_value::<LogPilotCluster>(self.stored(object));
+        let decoded = serde_json::from_value::<Resource>(self.stored(object));
         let resource = match decoded {
             Ok(resource) => resource,
             Err(error) if found.is_empty() => {
@@ -108,8 +125,8 @@ impl Judge {
             }
             Err(_) => return Err(found),
         };
-        match validate::validate(&resource) {
-            Ok(cluster) if found.is_empty() => Ok(cluster),
+        match validate(resource) {
+            Ok(model) if found.is_empty() => Ok(model),
             Ok(_) => Err(found),
             Err(violations) => {
                 let refused: Vec<String> = found.iter().map(|it| plain_path(&it.path)).collect();
