@@ -11,7 +11,7 @@ use crate::{
     workload::{
         StringMap,
         build::job::Attempts,
-        model::{Claim, Component, Gateway, Route, Tls},
+        model::{Claim, Component, Gateway, Monitor, Route, Tls},
         scope::Scope,
     },
 };
@@ -80,6 +80,8 @@ pub struct StackComponent {
     /// Its pods are scraped one by one, or it is a StatefulSet.
     pub headless: bool,
     pub policy: Option<Policy>,
+    /// A ServiceMonitor of its own.
+    pub monitor: Option<Monitor>,
     /// Names of generated Secrets that its pods read.
     pub secrets: BTreeSet<String>,
     /// A number of pods that the user wrote and `replicaLimits` cut.

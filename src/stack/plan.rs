@@ -16,7 +16,7 @@ use crate::{
         build::{
             deployment::{self, ObservedReplicas},
             gateway, horizontal_pod_autoscaler, job, persistent_volume_claim, pod, pod_disruption_budget,
-            routes, service, service_account, stateful_set,
+            routes, service, service_account, service_monitor, stateful_set,
         },
         contention::ExposureKind,
         metadata,
@@ -102,6 +102,7 @@ fn add_component(
     if component.headless {
         plan.add([service::headless(scope, workload)]);
     }
+    plan.add(component.monitor.as_ref().map(|it| service_monitor::of_component(scope, workload, it)));
     plan.add(service::load_balancer(scope, workload));
     if component.kind != ComponentKind::Job {
         // An autoscaler of a Deployment that does not exist yet reports errors.

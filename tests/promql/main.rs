@@ -19,6 +19,7 @@
 
 mod names;
 mod rules;
+mod stacks;
 
 use std::{
     collections::BTreeSet,

@@ -116,6 +116,16 @@ pub fn monitored_services(scope: &Scope) -> LabelSelector {
     selector([(INSTANCE.into(), scope.owner.name.clone()), (scope.key(SERVICE), SERVICE_INTERNAL.into())])
 }
 
+/// Selector of the one Service of a component that its own ServiceMonitor scrapes.
+#[must_use]
+pub fn monitored_service(scope: &Scope, component: &Component) -> LabelSelector {
+    selector([
+        (scope.family_key(), scope.prefix.as_str().to_owned()),
+        (COMPONENT.into(), component.kind.clone()),
+        (scope.key(SERVICE), SERVICE_INTERNAL.into()),
+    ])
+}
+
 /// Selector of the pods that a PodMonitor scrapes.
 #[must_use]
 pub fn monitored_pods(scope: &Scope) -> LabelSelector {

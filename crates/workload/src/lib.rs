@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 pub mod api;
 pub mod build;
 pub mod contention;
+pub mod dashboard;
 #[cfg(test)]
 mod fuzz;
 pub mod health;

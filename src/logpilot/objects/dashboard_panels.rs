@@ -1,41 +1,12 @@
 //! The panels of the dashboards. A panel for an interface that no component serves is omitted.
 
-use crate::logpilot::{
-    model::Cluster,
-    objects::promql::{self, GRPC_FAULTS, share},
+use crate::{
+    logpilot::{
+        model::Cluster,
+        objects::promql::{self, GRPC_FAULTS, share},
+    },
+    workload::dashboard::{Panel, lines, number},
 };
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    Number,
-    Lines,
-}
-
-/// A panel of one or more queries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Panel {
-    pub title: &'static str,
-    pub description: &'static str,
-    pub shape: Shape,
-    /// The unit, by its name in Grafana.
-    pub unit: &'static str,
-    /// Legend and expression.
-    pub queries: Vec<(&'static str, String)>,
-}
-
-fn number(title: &'static str, unit: &'static str, expr: String) -> Panel {
-    Panel { title, description: "", shape: Shape::Number, unit, queries: vec![(title, expr)] }
-}
-
-fn lines(title: &'static str, unit: &'static str, queries: Vec<(&'static str, String)>) -> Panel {
-    Panel { title, description: "", shape: Shape::Lines, unit, queries }
-}
-
-impl Panel {
-    fn explained(self, description: &'static str) -> Self {
-        Self { description, ..self }
-    }
-}
 
 /// Returns the name, title and panels of each dashboard.
 #[must_use]

@@ -79,6 +79,7 @@ pub fn resolve(
         headless: kind == ComponentKind::StatefulSet
             || given.metrics.as_ref().is_some_and(|metrics| metrics.enabled != Some(false)),
         policy: None,
+        monitor: None,
         secrets: BTreeSet::new(),
         capped: None,
         host_paths: given.host_paths.iter().flatten().map(|host| host.path.clone()).collect(),

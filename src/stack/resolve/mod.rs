@@ -6,6 +6,7 @@
 mod component;
 mod environment;
 mod exposure;
+mod monitoring;
 mod names;
 mod network;
 mod probes;
@@ -16,6 +17,8 @@ mod volumes;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+use monitoring::Expanded;
 
 use super::{
     api::{self, ServiceStack, component::ComponentSpec},
@@ -44,7 +47,8 @@ pub const FAMILY: &str = "stack";
 /// Everything that is wrong with it.
 pub fn resolve(cr: &ServiceStack) -> Result<Stack, Vec<Violation>> {
     let mut violations = Violations::default();
-    let stack = build(cr, &mut violations);
+    let expanded = monitoring::expand(cr, &mut violations);
+    let stack = build(&expanded, &mut violations);
     match stack {
         Some(stack) if violations.0.is_empty() => Ok(stack),
         _ => Err(violations.0),
@@ -52,7 +56,8 @@ pub fn resolve(cr: &ServiceStack) -> Result<Stack, Vec<Violation>> {
 }
 
 /// `None` only after a violation that leaves nothing to go on with.
-fn build(cr: &ServiceStack, violations: &mut Violations) -> Option<Stack> {
+fn build(expanded: &Expanded, violations: &mut Violations) -> Option<Stack> {
+    let cr = &expanded.cr;
     let spec = &cr.spec;
     let scope = scope(cr, violations)?;
     let graph = dependencies(cr);
@@ -72,10 +77,20 @@ fn build(cr: &ServiceStack, violations: &mut Violations) -> Option<Stack> {
     let known = names::Known::of(cr, &scope);
     let mut components = BTreeMap::new();
     let mut edges = network::Edges::default();
+    let without_defaults = expanded.without_defaults();
+    let monitors = monitoring::Monitors::new(cr, &scope, violations);
     for (name, given) in &spec.components {
         let tier = tiers.get(name).copied().unwrap_or(1);
-        let resolved = component::resolve(cr, &known, name, given, tier, &mut edges, violations);
+        let bundled = expanded.bundled.get(name);
+        let cr = if bundled.is_some() { &without_defaults } else { cr };
+        let mut found = Violations::default();
+        let mut resolved = component::resolve(cr, &known, name, given, tier, &mut edges, &mut found);
+        resolved.monitor = monitors.of(given);
+        violations.0.extend(monitoring::in_the_users_words(found, name, bundled.copied()));
         components.insert(name.clone(), resolved);
+    }
+    for (from, to) in &expanded.edges {
+        edges.add(from, to);
     }
     for (component, on) in &graph {
         for dependency in on {

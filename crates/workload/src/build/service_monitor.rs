@@ -5,9 +5,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
 
 use crate::{
-    labels::{self, monitored_services},
+    labels::{self, monitored_service, monitored_services},
     metadata,
-    model::Monitor,
+    model::{Component, Monitor},
     scope::Scope,
 };
 
@@ -56,14 +56,23 @@ impl Endpoint {
 /// counted once for each Service.
 #[must_use]
 pub fn build(scope: &Scope, wanted: Option<&Monitor>) -> Option<ServiceMonitor> {
-    let wanted = wanted?;
+    wanted.map(|wanted| monitor(scope, wanted, scope.prefix.service_monitor(), monitored_services(scope)))
+}
+
+/// Returns the monitor of one component, where components serve metrics at ports and paths of their own.
+#[must_use]
+pub fn of_component(scope: &Scope, component: &Component, wanted: &Monitor) -> ServiceMonitor {
+    monitor(scope, wanted, component.name.clone(), monitored_service(scope, component))
+}
+
+fn monitor(scope: &Scope, wanted: &Monitor, name: String, selector: LabelSelector) -> ServiceMonitor {
     let labels = labels::with(scope, &wanted.labels);
-    Some(ServiceMonitor {
-        metadata: metadata::owned(scope, &wanted.namespace, scope.prefix.service_monitor(), labels),
+    ServiceMonitor {
+        metadata: metadata::owned(scope, &wanted.namespace, name, labels),
         spec: ServiceMonitorSpec {
-            selector: monitored_services(scope),
+            selector,
             namespace_selector: NamespaceSelector { match_names: vec![scope.namespace.clone()] },
             endpoints: vec![Endpoint::of(wanted)],
         },
-    })
+    }
 }
