@@ -274,7 +274,7 @@ mod tests {
                 "raise resources.limits.memory",
             ),
             ("java.net.UnknownHostException: db.example", "correct the host name"),
-            ("java.net.BindException: Address already in use", "check env, patches and sidecars"),
+            ("java.net.BindException: Address already in use", "find what else uses the port"),
             ("java.lang.UnsupportedClassVersionError: a/B", "use an image whose Java"),
             ("Error: Unable to access jarfile /app/a.jar", "correct the path"),
             ("exec /usr/bin/java: exec format error", "use an image for the nodes' architecture"),

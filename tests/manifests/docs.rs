@@ -9,7 +9,7 @@ const TROUBLES: [(&str, &str); 27] = [
     ("Image path", "ImagePullBackOff"),
     ("login", "ImagePullBackOff"),
     ("Pull Secret", "ReferenceMissing"),
-    ("ends again and again", "CrashLoopBackOff"),
+    ("terminates repeatedly", "CrashLoopBackOff"),
     ("does not answer", "CrashLoopBackOff"),
     ("Out of memory", "OOMKilled"),
     ("ConfigMap", "CreateContainerConfigError"),

@@ -275,7 +275,7 @@ fn a_damaged_backup_is_refused_and_nothing_changes() {
     refused("bytes");
     fs::write(&good, &whole).unwrap();
     fs::write(Manifest::path(&good), manifest.replace("\"logs\": 100", "\"logs\": 101")).unwrap();
-    refused("rows");
+    refused("row counts");
     fs::write(Manifest::path(&good), manifest.replace("logpilot-1970", "logpilot-1971")).unwrap();
     refused("it describes");
     fs::write(Manifest::path(&good), "{}").unwrap();

@@ -270,7 +270,7 @@ fn operations_run_in_their_order() {
 #[case::another_value(
     "[{ op: add, path: /metadata/labels/a, value: b }, { op: test, path: /spec/template/spec/containers/0/name, value: x }]",
     "[1]",
-    "cannot be done"
+    "cannot be applied"
 )]
 #[case::no_value("[{ op: add, path: /metadata/labels/a }]", "[0]", "value")]
 #[case::null("[{ op: add, path: /metadata/labels/a, value: null }]", "[0]", "value")]
