@@ -181,7 +181,7 @@ impl Monitors {
     }
 }
 
-/// What a component with pods that go on running says about its metrics.
+/// Returns the metrics of a component whose pods run until they are stopped.
 fn served_metrics(component: &ComponentSpec) -> Option<&Metrics> {
     let serves = matches!(component.kind(), ComponentKind::Deployment | ComponentKind::StatefulSet);
     component.metrics.as_ref().filter(|metrics| serves && metrics.enabled != Some(false))
@@ -270,4 +270,5 @@ fn add_password(all: &mut Expanded, grafana: &Grafana, violations: &mut Violatio
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "specs are written where they are used")]
 mod tests;

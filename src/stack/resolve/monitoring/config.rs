@@ -32,7 +32,7 @@ fn yaml(value: &Value) -> String {
     serde_yaml::to_string(value).unwrap_or_default()
 }
 
-/// What the files are made from.
+/// The inputs of the files.
 pub struct Config<'a> {
     pub stack: &'a str,
     /// Name of the component.

@@ -113,7 +113,8 @@ fn with_data(component: ComponentSpec, path: &str, size: Option<&Quantity>) -> C
 pub fn of_prometheus(cr: &ServiceStack, given: &Prometheus, files: StringMap) -> ComponentSpec {
     let base = component(cr, &PROMETHEUS, given.image.as_ref());
     let size = given.size.as_ref().map_or(SCRATCH, |size| size.0.as_str());
-    // A full volume stops Prometheus, and a full directory its pod. The last fifth is for the compaction of blocks.
+    // A full volume stops Prometheus, and a full directory its pod. The last fifth is for the compaction
+    // of blocks.
     let mebibytes = nano(size).unwrap_or_default() / units(1024 * 1024) * 4 / 5;
     let component = ComponentSpec {
         enabled: given.enabled,
