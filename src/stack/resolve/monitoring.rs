@@ -1,79 +1,40 @@
 //! The bundled monitoring as ordinary components, before anything is resolved.
 //!
-//! The rest of the operator cannot tell them from components that the user wrote: same tiers, network rules, status and
-//! exposure. Prometheus finds pods by DNS, so that no part has a ServiceAccount token or a Role.
+//! The rest of the operator cannot tell them from components that the user wrote: they have the same
+//! tiers, network rules, status and exposure. Prometheus finds pods by DNS, so that no part needs a
+//! ServiceAccount token or a Role.
 
 mod config;
 mod dashboards;
+mod programs;
 
 use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{is_enabled, names, probes};
 use crate::{
     stack::api::{
         ServiceStack,
-        component::{ComponentKind, ComponentSpec, Metrics, Port, Probe, Probes, Resources},
+        component::{ComponentKind, ComponentSpec, Metrics, Port},
         monitoring::{Grafana, Prometheus},
         spec::SecretEntry,
-        volume::ComponentVolume,
     },
     workload::{
-        StringMap,
-        api::common::{Quantity, ResourceList},
         model::{Monitor, ProbeType},
-        quantity::{nano, units},
         resolve::{
-            Violations,
+            Violation, Violations,
             monitoring::{Defaults, monitor, seconds},
         },
         scope::Scope,
     },
 };
-
-/// A program that the operator brings: its name, image, user, port, requests and memory limit.
-struct Program {
-    name: &'static str,
-    image: &'static str,
-    user: i64,
-    port: i32,
-    cpu: &'static str,
-    memory: (&'static str, &'static str),
-}
-
-const PROMETHEUS: Program = Program {
-    name: "prometheus",
-    image: "prom/prometheus:v3.5.0",
-    user: 65534,
-    port: 9090,
-    cpu: "100m",
-    memory: ("256Mi", "1Gi"),
-};
-const GRAFANA: Program = Program {
-    name: "grafana",
-    image: "grafana/grafana:12.1.1",
-    user: 472,
-    port: 3000,
-    cpu: "100m",
-    memory: ("256Mi", "512Mi"),
-};
-const BLACKBOX: Program = Program {
-    name: "blackbox",
-    image: "prom/blackbox-exporter:v0.27.0",
-    user: 65534,
-    port: 9115,
-    cpu: "20m",
-    memory: ("32Mi", "128Mi"),
-};
+use programs::{BLACKBOX, GRAFANA, PROMETHEUS, of_blackbox, of_grafana, of_prometheus};
 
 const INTERVAL: &str = "30s";
 const SCRAPE_TIMEOUT: &str = "10s";
 /// Prometheus forgets a series after 5 minutes without a sample.
 const LONGEST_INTERVAL: u64 = 240;
-const RETENTION: &str = "15d";
-/// Size of the directory that is deleted with its pod, where `size` is not given.
-const SCRATCH: &str = "2Gi";
-/// Name of the volume with the data.
-const DATA: &str = "data";
 const METRICS_PATH: &str = "/metrics";
 /// Names that mean something else in a reference.
 const RESERVED: [&str; 3] = ["secrets", "pod", "stack"];
@@ -184,11 +145,7 @@ pub fn expand(cr: &ServiceStack, violations: &mut Violations) -> Expanded {
 }
 
 /// Objections to a component in the words of the field that it comes from.
-pub fn in_the_users_words(
-    found: Violations,
-    name: &str,
-    field: Option<&'static str>,
-) -> Vec<crate::workload::resolve::Violation> {
+pub fn in_the_users_words(found: Violations, name: &str, field: Option<&'static str>) -> Vec<Violation> {
     let mut found = found.0;
     let Some(field) = field else { return found };
     let own = format!("spec.components.{name}");
@@ -224,7 +181,7 @@ impl Monitors {
     }
 }
 
-/// What a component with pods that go on running says about its metrics.
+/// Returns the metrics of a component whose pods run until they are stopped.
 fn served_metrics(component: &ComponentSpec) -> Option<&Metrics> {
     let serves = matches!(component.kind(), ComponentKind::Deployment | ComponentKind::StatefulSet);
     component.metrics.as_ref().filter(|metrics| serves && metrics.enabled != Some(false))
@@ -274,15 +231,11 @@ fn probed(cr: &ServiceStack) -> Vec<Probed> {
         let readiness = probes::resolve(component, defaults, "", &mut Violations::default()).readiness?;
         let ProbeType::Http { path, port } = readiness.check else { return None };
         let mut ports = component.ports.iter().flatten();
-        let port = ports.find(|it| port == intstr(&it.name))?.port;
+        let port = ports.find(|it| port == IntOrString::String(it.name.clone()))?.port;
         let url = format!("http://{}:{port}{}", names::component(cr, name), config::literal(&path));
         Some(Probed { name: name.clone(), url })
     };
     cr.spec.components.iter().filter_map(probed).collect()
-}
-
-fn intstr(name: &str) -> k8s_openapi::apimachinery::pkg::util::intstr::IntOrString {
-    k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::String(name.to_owned())
 }
 
 fn interval<'a>(given: &'a Prometheus, violations: &mut Violations) -> &'a str {
@@ -290,7 +243,10 @@ fn interval<'a>(given: &'a Prometheus, violations: &mut Violations) -> &'a str {
     violations.require(
         seconds(interval).is_some_and(|seconds| (1..=LONGEST_INTERVAL).contains(&seconds)),
         "spec.monitoring.prometheus.scrapeInterval",
-        format!("'{interval}' must be a duration from 1s to 4m: Prometheus forgets a series after 5 minutes without a sample"),
+        format!(
+            "'{interval}' must be a duration from 1s to 4m: \
+             Prometheus forgets a series after 5 minutes without a sample"
+        ),
     );
     interval
 }
@@ -308,125 +264,11 @@ fn add_password(all: &mut Expanded, grafana: &Grafana, violations: &mut Violatio
     violations.require(
         !taken,
         format!("spec.secrets.{ADMIN}"),
-        "is the entry of the bundled Grafana's password; rename it, or give `spec.monitoring.grafana.adminSecret`",
+        "is the entry of the bundled Grafana's password; \
+         rename it, or give `spec.monitoring.grafana.adminSecret`",
     );
 }
 
-/// What all bundled components have in common: one pod of a known user, on the nodes of the others.
-fn component(cr: &ServiceStack, program: &Program, image: Option<&String>) -> ComponentSpec {
-    let defaults = cr.spec.defaults.clone().unwrap_or_default();
-    let list = |cpu: Option<&str>, memory: &str| ResourceList {
-        cpu: cpu.map(|cpu| Quantity(cpu.to_owned())),
-        memory: Some(Quantity(memory.to_owned())),
-        ephemeral_storage: None,
-    };
-    ComponentSpec {
-        image: Some(image.cloned().unwrap_or_else(|| program.image.to_owned())),
-        user: Some(program.user),
-        replicas: Some(1),
-        ports: Some(vec![Port {
-            name: "http".to_owned(),
-            port: program.port,
-            target_port: None,
-            protocol: None,
-            app_protocol: None,
-        }]),
-        resources: Some(Resources {
-            requests: Some(list(Some(program.cpu), program.memory.0)),
-            limits: Some(list(None, program.memory.1)),
-        }),
-        node_selector: defaults.node_selector,
-        tolerations: defaults.tolerations,
-        ..ComponentSpec::default()
-    }
-}
-
-/// With a size a StatefulSet with a PVC, otherwise a directory that is deleted with its pod.
-fn with_data(component: ComponentSpec, path: &str, size: Option<&Quantity>) -> ComponentSpec {
-    let volume = ComponentVolume {
-        path: path.to_owned(),
-        size: size.cloned(),
-        scratch: size.is_none().then(|| Quantity(SCRATCH.to_owned())),
-        storage_class_name: None,
-        access_mode: None,
-        deletion_policy: None,
-        shared: None,
-        existing_claim: None,
-        secret: None,
-        config_map: None,
-        sub_path: None,
-        read_only: None,
-    };
-    ComponentSpec {
-        kind: Some(size.map_or(ComponentKind::Deployment, |_| ComponentKind::StatefulSet)),
-        volumes: BTreeMap::from([(DATA.to_owned(), volume)]),
-        ..component
-    }
-}
-
-fn of_prometheus(cr: &ServiceStack, given: &Prometheus, files: StringMap) -> ComponentSpec {
-    let base = component(cr, &PROMETHEUS, given.image.as_ref());
-    let size = given.size.as_ref().map_or(SCRATCH, |size| size.0.as_str());
-    // A full volume stops Prometheus, and a full directory its pod. The last fifth is for the compaction of blocks.
-    let mebibytes = nano(size).unwrap_or_default() / units(1024 * 1024) * 4 / 5;
-    let component = ComponentSpec {
-        enabled: given.enabled,
-        args: Some(vec![
-            format!("--config.file={}/prometheus.yml", config::PROMETHEUS_DIRECTORY),
-            "--storage.tsdb.path=/prometheus".to_owned(),
-            format!("--storage.tsdb.retention.time={}", given.retention.as_deref().unwrap_or(RETENTION)),
-            format!("--storage.tsdb.retention.size={}MB", mebibytes.max(1)),
-        ]),
-        read_only_root_filesystem: Some(true),
-        files,
-        probes: Some(Probes {
-            path: Some("/-/ready".to_owned()),
-            liveness: Some(Probe { path: Some("/-/healthy".to_owned()), ..Probe::default() }),
-            ..Probes::default()
-        }),
-        resources: given.resources.clone().or(base.resources.clone()),
-        ..base
-    };
-    with_data(component, "/prometheus", given.size.as_ref())
-}
-
-fn of_blackbox(cr: &ServiceStack) -> ComponentSpec {
-    ComponentSpec {
-        args: Some(vec![format!("--config.file={}", config::BLACKBOX_FILE)]),
-        read_only_root_filesystem: Some(true),
-        files: config::blackbox(),
-        probes: Some(Probes { path: Some("/-/healthy".to_owned()), ..Probes::default() }),
-        ..component(cr, &BLACKBOX, None)
-    }
-}
-
-fn of_grafana(cr: &ServiceStack, given: &Grafana, files: StringMap) -> ComponentSpec {
-    let base = component(cr, &GRAFANA, given.image.as_ref());
-    let entry = if given.admin_secret.is_some() { OWN_ADMIN } else { ADMIN };
-    let mut env = StringMap::new();
-    for (name, value) in [
-        ("GF_AUTH_ANONYMOUS_ENABLED", "false"),
-        ("GF_USERS_ALLOW_SIGN_UP", "false"),
-        ("GF_ANALYTICS_REPORTING_ENABLED", "false"),
-        ("GF_ANALYTICS_CHECK_FOR_UPDATES", "false"),
-        ("GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "false"),
-    ] {
-        env.insert(name.to_owned(), value.to_owned());
-    }
-    // A Grafana that is switched off needs no password.
-    if given.enabled != Some(false) {
-        env.insert("GF_SECURITY_ADMIN_PASSWORD".to_owned(), format!("$(secrets.{entry}.{ADMIN_KEY})"));
-    }
-    let component = ComponentSpec {
-        enabled: given.enabled,
-        env,
-        files,
-        probes: Some(Probes { path: Some("/api/health".to_owned()), ..Probes::default() }),
-        resources: given.resources.clone().or(base.resources.clone()),
-        ..base
-    };
-    with_data(component, "/var/lib/grafana", given.size.as_ref())
-}
-
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "specs are written where they are used")]
 mod tests;

@@ -1,10 +1,14 @@
 //! The files of the bundled monitoring.
 //!
-//! Addresses of components are references, so that each one also is a network edge. Texts of the user are literal.
+//! Addresses of components are references, so that each one is a network edge too. Texts of the user are
+//! literal.
 
 use serde_json::{Value, json};
 
-use super::{BLACKBOX, PROMETHEUS, Probed, Scraped, dashboards};
+use super::{
+    Probed, Scraped, dashboards,
+    programs::{BLACKBOX, PROMETHEUS},
+};
 use crate::workload::{StringMap, names, resolve::monitoring::seconds};
 
 pub const PROMETHEUS_DIRECTORY: &str = "/etc/prometheus";
@@ -28,7 +32,7 @@ fn yaml(value: &Value) -> String {
     serde_yaml::to_string(value).unwrap_or_default()
 }
 
-/// What the files are made from.
+/// The inputs of the files.
 pub struct Config<'a> {
     pub stack: &'a str,
     /// Name of the component.
@@ -118,7 +122,8 @@ impl Config<'_> {
                 "5m",
                 "critical",
                 "Component is down",
-                "No pod of component {{ $labels.component }} has answered for 5 minutes. Run kubectl describe stack.",
+                "No pod of component {{ $labels.component }} has answered for 5 minutes. \
+                 Run kubectl describe stack.",
             ),
             rule(
                 "ProbeSlow",
@@ -126,7 +131,8 @@ impl Config<'_> {
                 "10m",
                 "warning",
                 "Component answers slowly",
-                "The readiness path of component {{ $labels.component }} takes {{ $value | humanizeDuration }} on average.",
+                "The readiness path of component {{ $labels.component }} takes \
+                 {{ $value | humanizeDuration }} on average.",
             ),
             rule(
                 "TargetNeverAnswered",
@@ -134,7 +140,8 @@ impl Config<'_> {
                 "15m",
                 "warning",
                 "Metrics have never been read",
-                "No scrape of component {{ $labels.component }} has succeeded within a day. Check the port and path in its metrics.",
+                "No scrape of component {{ $labels.component }} has succeeded within a day. \
+                 Check the port and path in its metrics.",
             ),
         ];
         json!({ "groups": [{ "name": "stack", "rules": rules }] })
