@@ -9,11 +9,16 @@ use std::{
 
 use super::print;
 use crate::{
-    api::{GROUP, KIND, status::Problem},
+    api::{self, GROUP, status::Problem},
     logpilot::{patches, warnings::warnings},
     manifest::{self, Document, Place},
-    verdict::{Judge, Remark},
+    stack,
+    verdict::{Judge, Refusal, Remark},
+    workload::patch::structure::nearest,
 };
+
+/// The kinds that a plan can be made of.
+const KINDS: [&str; 2] = [api::KIND, stack::api::KIND];
 
 /// The exit code for rejected input, which is also that of clap for an invalid command line.
 pub const REFUSED: u8 = 2;
@@ -58,7 +63,7 @@ pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
             Err(error) => refused.push(format!("{}: {error}", name(path))),
         }
     }
-    let judge = Judge::new();
+    let (clusters, stacks) = (Judge::new(), Judge::of_stacks());
     let mut shown = Shown { plans: String::new(), warnings: Vec::new() };
     let mut resources = 0;
     for (path, bytes) in &inputs {
@@ -66,13 +71,15 @@ pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
             Ok(documents) => {
                 for document in documents.iter().filter(|it| is_meant(it)) {
                     resources += 1;
-                    match judge_one(&judge, document) {
+                    let of_stacks = kind(document) == stack::api::KIND;
+                    let judge = if of_stacks { &stacks } else { &clusters };
+                    match judge_one(judge, of_stacks, document) {
                         Ok(accepted) => {
                             shown.plans.push_str(&accepted.plans);
                             let start = document.places.start();
                             shown
                                 .warnings
-                                .extend(remarks(&judge, document).map(|(at, it)| line(path, at, &it)));
+                                .extend(remarks(judge, document).map(|(at, it)| line(path, at, &it)));
                             let warnings = accepted.warnings.iter().map(|it| line(path, start, it));
                             shown.warnings.extend(warnings);
                         }
@@ -87,7 +94,7 @@ pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
     }
     if resources == 0 && refused.is_empty() {
         let names: Vec<_> = files.iter().map(|it| name(it)).collect();
-        refused.push(format!("{}: contains no {KIND}", names.join(", ")));
+        refused.push(format!("{}: contains no {}", names.join(", "), KINDS.join(" and no ")));
     }
     if refused.is_empty() { Ok(shown) } else { Err(Refused(refused)) }
 }
@@ -98,10 +105,16 @@ fn is_meant(document: &Document) -> bool {
     let text = |field: &str| document.value.get(field).and_then(|it| it.as_str());
     match (text("apiVersion"), text("kind")) {
         (Some(version), Some(kind)) => {
-            version.split('/').next() == Some(GROUP) || kind.eq_ignore_ascii_case(KIND)
+            version.split('/').next() == Some(GROUP) || KINDS.iter().any(|known| kind.eq_ignore_ascii_case(known))
         }
         _ => true,
     }
+}
+
+/// Returns the kind by which a document is judged: its own, or the nearest one if that is misspelled.
+fn kind(document: &Document) -> &str {
+    let given = document.value.get("kind").and_then(|it| it.as_str()).unwrap_or_default();
+    nearest(given, KINDS.into_iter()).unwrap_or(api::KIND)
 }
 
 /// Returns the fields that are dropped silently, in the order of the text.
@@ -115,8 +128,9 @@ fn remarks(judge: &Judge, document: &Document) -> impl Iterator<Item = (Place, S
     found.into_iter()
 }
 
-fn judge_one(judge: &Judge, document: &Document) -> Result<Shown, Vec<(Place, String)>> {
-    let judged = judge.judge(&document.value);
+/// Returns the plan of a document and its warnings, without those about dropped fields.
+fn judge_one(judge: &Judge, of_stacks: bool, document: &Document) -> Result<Shown, Vec<(Place, String)>> {
+    let judged = if of_stacks { stack(judge, document) } else { cluster(judge, document) };
     let repeated = document.repeated.iter().map(|it| {
         let why = "is given twice; kubectl would silently use the last one";
         (it.place, format!("{}: {why}", it.path))
@@ -130,18 +144,31 @@ fn judge_one(judge: &Judge, document: &Document) -> Result<Shown, Vec<(Place, St
         }));
     }
     match judged {
-        Ok(cluster) if reasons.is_empty() => {
-            let plan = print::planned(&cluster);
-            let told = warnings(&cluster).into_iter().chain(patches::unmatched(&cluster, &plan));
-            let words = |it: Problem| format!("{}: {}: {}. {}", it.reason, it.object, it.message, it.action);
-            Ok(Shown { plans: print::print(&plan), warnings: told.map(words).collect() })
-        }
+        Ok(shown) if reasons.is_empty() => Ok(shown),
         _ => {
             reasons.sort();
             reasons.dedup();
             Err(reasons)
         }
     }
+}
+
+fn cluster(judge: &Judge, document: &Document) -> Result<Shown, Vec<Refusal>> {
+    let cluster = judge.judge(&document.value)?;
+    let plan = print::planned(&cluster);
+    let told = warnings(&cluster).into_iter().chain(patches::unmatched(&cluster, &plan));
+    let words = |it: Problem| format!("{}: {}: {}. {}", it.reason, it.object, it.message, it.action);
+    Ok(Shown { plans: print::print(&plan), warnings: told.map(words).collect() })
+}
+
+fn stack(judge: &Judge, document: &Document) -> Result<Shown, Vec<Refusal>> {
+    let stack = judge.judge_stack(&document.value)?;
+    let words = |it: stack::api::status::Problem| {
+        let next = it.next.map(|next| format!(". {next}")).unwrap_or_default();
+        format!("{}: {}{next}", it.reason, it.message)
+    };
+    let warnings = stack::status::warnings(&stack).into_iter().map(words).collect();
+    Ok(Shown { plans: print::stack(&stack), warnings })
 }
 
 fn line(path: &Path, place: Place, what: &str) -> String {

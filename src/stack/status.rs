@@ -283,21 +283,7 @@ fn problems(view: &View<'_>, components: &[ComponentStatus]) -> Vec<Problem> {
             });
         }
     }
-    for component in view.stack.components.values() {
-        if let Some(capped) = &component.capped {
-            all.push(Problem {
-                severity: "Warning".to_owned(),
-                reason: "ReplicasCapped".to_owned(),
-                component: Some(component.name.clone()),
-                message: format!(
-                    "{}: {} pods were asked for and {} are used: {}",
-                    component.name, capped.asked, capped.given, capped.reason
-                ),
-                next: Some(format!("change spec.components.{}.replicaLimits, or the number", component.name)),
-                ..Problem::default()
-            });
-        }
-    }
+    all.extend(warnings(view.stack));
     for failed in components.iter().filter(|it| it.phase == Phase::Failed) {
         let why = view.observed.get(&failed.name).map(|it| it.why.clone()).unwrap_or_default();
         let affects = view.facts.gates.iter();
@@ -314,6 +300,26 @@ fn problems(view: &View<'_>, components: &[ComponentStatus]) -> Vec<Problem> {
     }
     all.sort_by(|one, other| one.severity.cmp(&other.severity));
     all
+}
+
+/// Warnings that the spec alone causes.
+#[must_use]
+pub fn warnings(stack: &Stack) -> Vec<Problem> {
+    let capped = |component: &StackComponent| {
+        let capped = component.capped.as_ref()?;
+        Some(Problem {
+            severity: "Warning".to_owned(),
+            reason: "ReplicasCapped".to_owned(),
+            component: Some(component.name.clone()),
+            message: format!(
+                "{}: {} pods were asked for and {} are used: {}",
+                component.name, capped.asked, capped.given, capped.reason
+            ),
+            next: Some(format!("change spec.components.{}.replicaLimits, or the number", component.name)),
+            ..Problem::default()
+        })
+    };
+    stack.components.values().filter_map(capped).collect()
 }
 
 fn shortened(text: &str) -> String {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Layer, Refusal, structure};
 use crate::{
-    api::{GROUP, KIND, VERSION},
+    api::{GROUP, VERSION},
     workload::names::{is_label_value, is_qualified_name, is_subdomain},
 };
 
@@ -52,9 +52,9 @@ pub fn nulls(object: &Value, found: &mut Vec<String>) {
 
 /// Checks that the object is of the served kind. Other objects are validated by the definition of
 /// their kind.
-pub fn check_type(object: &Value, found: &mut Vec<Refusal>) {
+pub fn check_type(object: &Value, kind: &str, found: &mut Vec<Refusal>) {
     let expected = format!("{GROUP}/{VERSION}");
-    for (field, expected) in [("apiVersion", expected.as_str()), ("kind", KIND)] {
+    for (field, expected) in [("apiVersion", expected.as_str()), ("kind", kind)] {
         if object[field] != *expected {
             let message = match &object[field] {
                 Value::Null => format!("is required; write `{field}: {expected}`"),

@@ -8,21 +8,25 @@ mod metadata;
 mod remarks;
 mod rules;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::cel::{CompiledSchema, compile_schema};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub use crate::workload::patch::structure::{Layer, Refusal};
 use crate::{
-    api::LogPilotCluster,
+    api::{self, LogPilotCluster},
     logpilot::{model::Cluster, validate},
     manifest::plain_path,
-    workload::{json::item, patch::structure},
+    stack::{self, api::ServiceStack, model::Stack},
+    workload::{json::item, patch::structure, resolve::Violation},
 };
 
 pub use remarks::Remark;
 
 /// The definition, prepared for validating objects.
 pub struct Judge {
+    kind: &'static str,
     structure: Value,
     rules: CompiledSchema,
 }
@@ -36,8 +40,18 @@ impl Default for Judge {
 impl Judge {
     #[must_use]
     pub fn new() -> Self {
-        let schema = schema();
-        Self { rules: compile_schema(&schema), structure: of_the_definition(&schema) }
+        Self::of(api::KIND, &api::crd())
+    }
+
+    /// Returns the judge of `ServiceStack` resources.
+    #[must_use]
+    pub fn of_stacks() -> Self {
+        Self::of(stack::api::KIND, &stack::api::crd())
+    }
+
+    fn of(kind: &'static str, definition: &CustomResourceDefinition) -> Self {
+        let schema = schema(definition);
+        Self { kind, rules: compile_schema(&schema), structure: of_the_definition(&schema) }
     }
 
     /// Returns all violations that the API server would report for `object`.
@@ -48,7 +62,7 @@ impl Judge {
             let message = "must be a mapping with apiVersion, kind, metadata and spec";
             return vec![Refusal::new(Layer::Schema, "", message)];
         }
-        metadata::check_type(object, &mut found);
+        metadata::check_type(object, self.kind, &mut found);
         metadata::check(object, &mut found);
         structure::unknown_fields(object, &self.structure, "", &mut found);
         let object = self.stored(object);
@@ -76,7 +90,7 @@ impl Judge {
     /// Returns the parts of the resource that have no effect.
     #[must_use]
     pub fn remarks(&self, object: &Value) -> Vec<Remark> {
-        remarks::remarks(object, &self.structure)
+        remarks::remarks(object, self.kind, &self.structure)
     }
 
     /// Returns the validated resource, or all violations.
@@ -85,9 +99,26 @@ impl Judge {
     /// Returns the violations that the API server reports, and those of the operator at other
     /// fields.
     pub fn judge(&self, object: &Value) -> Result<Cluster, Vec<Refusal>> {
+        self.decide::<LogPilotCluster, _>(object, validate::validate)
+    }
+
+    /// Returns the validated stack, or all violations. Needs a judge [`of_stacks`](Self::of_stacks).
+    ///
+    /// # Errors
+    /// Returns the violations that the API server reports, and those of the operator at other
+    /// fields.
+    pub fn judge_stack(&self, object: &Value) -> Result<Stack, Vec<Refusal>> {
+        self.decide::<ServiceStack, _>(object, stack::resolve::resolve)
+    }
+
+    fn decide<Resource: DeserializeOwned, Model>(
+        &self,
+        object: &Value,
+        resolve: impl FnOnce(&Resource) -> Result<Model, Vec<Violation>>,
+    ) -> Result<Model, Vec<Refusal>> {
         let mut found = self.refusals(object, None);
         one_message_each(&mut found);
-        let decoded = serde_json::from_value::<LogPilotCluster>(self.stored(object));
+        let decoded = serde_json::from_value::<Resource>(self.stored(object));
         let resource = match decoded {
             Ok(resource) => resource,
             Err(error) if found.is_empty() => {
@@ -95,8 +126,8 @@ impl Judge {
             }
             Err(_) => return Err(found),
         };
-        match validate::validate(&resource) {
-            Ok(cluster) if found.is_empty() => Ok(cluster),
+        match resolve(&resource) {
+            Ok(model) if found.is_empty() => Ok(model),
             Ok(_) => Err(found),
             Err(violations) => {
                 let refused: Vec<String> = found.iter().map(|it| plain_path(&it.path)).collect();
@@ -156,9 +187,9 @@ fn within(path: &str, other: &str) -> bool {
     path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Returns the schema of the definition to install.
-fn schema() -> Value {
-    let crd = serde_json::to_value(crate::api::crd()).unwrap_or_default();
+/// Returns the schema of a definition to install.
+fn schema(definition: &CustomResourceDefinition) -> Value {
+    let crd = serde_json::to_value(definition).unwrap_or_default();
     crd.pointer("/spec/versions/0/schema/openAPIV3Schema").cloned().unwrap_or_default()
 }
 

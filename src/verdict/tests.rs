@@ -48,9 +48,9 @@ fn every_pattern_of_the_definition_compiles() {
             _ => {}
         }
     }
-    let schema = schema();
+    let schemas = [schema(&api::crd()), schema(&stack::api::crd())];
     let mut found = Vec::new();
-    patterns(&schema, &mut found);
+    schemas.iter().for_each(|it| patterns(it, &mut found));
     assert!(found.len() > 5, "{found:?}");
     for pattern in found {
         assert!(Regex::new(pattern).is_ok(), "{pattern}");
