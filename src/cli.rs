@@ -1,7 +1,7 @@
 //! The command line.
 
 mod plan;
-mod print;
+pub(crate) mod print;
 
 use std::{
     net::SocketAddr,
@@ -66,7 +66,7 @@ enum Command {
     /// input is rejected. Needs no Kubernetes cluster.
     #[command(after_help = plan::HELP)]
     Plan {
-        /// A manifest with one or more LogPilotClusters, or a directory of manifests. `-` is
+        /// A manifest with LogPilotClusters or ServiceStacks, or a directory of manifests. `-` is
         /// standard input. Can be repeated.
         #[arg(short, long = "file", value_name = "FILE", required = true)]
         files: Vec<PathBuf>,

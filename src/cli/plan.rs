@@ -9,12 +9,16 @@ use std::{
 
 use super::print;
 use crate::{
-    api::{GROUP, KIND, status::Problem},
+    api::{self, GROUP, status::Problem},
     logpilot::{patches, warnings::warnings},
     manifest::{self, Document, Place},
     stack,
     verdict::{Judge, Refusal, Remark},
+    workload::patch::structure::nearest,
 };
+
+/// The kinds that a plan can be made of.
+const KINDS: [&str; 2] = [api::KIND, stack::api::KIND];
 
 /// The exit code for rejected input, which is also that of clap for an invalid command line.
 pub const REFUSED: u8 = 2;
@@ -59,7 +63,7 @@ pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
             Err(error) => refused.push(format!("{}: {error}", name(path))),
         }
     }
-    let judges = Judges { clusters: Judge::new(), stacks: Judge::of_stacks() };
+    let (clusters, stacks) = (Judge::new(), Judge::of_stacks());
     let mut shown = Shown { plans: String::new(), warnings: Vec::new() };
     let mut resources = 0;
     for (path, bytes) in &inputs {
@@ -67,13 +71,15 @@ pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
             Ok(documents) => {
                 for document in documents.iter().filter(|it| is_meant(it)) {
                     resources += 1;
-                    match judges.judge(document) {
+                    let of_stacks = kind(document) == stack::api::KIND;
+                    let judge = if of_stacks { &stacks } else { &clusters };
+                    match judge_one(judge, of_stacks, document) {
                         Ok(accepted) => {
                             shown.plans.push_str(&accepted.plans);
                             let start = document.places.start();
-                            shown.warnings.extend(
-                                remarks(judges.of(document), document).map(|(at, it)| line(path, at, &it)),
-                            );
+                            shown
+                                .warnings
+                                .extend(remarks(judge, document).map(|(at, it)| line(path, at, &it)));
                             let warnings = accepted.warnings.iter().map(|it| line(path, start, it));
                             shown.warnings.extend(warnings);
                         }
@@ -88,7 +94,7 @@ pub fn plan(files: &[PathBuf]) -> Result<Shown, Refused> {
     }
     if resources == 0 && refused.is_empty() {
         let names: Vec<_> = files.iter().map(|it| name(it)).collect();
-        refused.push(format!("{}: contains no {KIND} and no {}", names.join(", "), stack::api::KIND));
+        refused.push(format!("{}: contains no {}", names.join(", "), KINDS.join(" and no ")));
     }
     if refused.is_empty() { Ok(shown) } else { Err(Refused(refused)) }
 }
@@ -100,10 +106,16 @@ fn is_meant(document: &Document) -> bool {
     match (text("apiVersion"), text("kind")) {
         (Some(version), Some(kind)) => {
             version.split('/').next() == Some(GROUP)
-                || [KIND, stack::api::KIND].iter().any(|known| kind.eq_ignore_ascii_case(known))
+                || KINDS.iter().any(|known| kind.eq_ignore_ascii_case(known))
         }
         _ => true,
     }
+}
+
+/// Returns the kind by which a document is judged: its own, or the nearest one if that is misspelled.
+fn kind(document: &Document) -> &str {
+    let given = document.value.get("kind").and_then(|it| it.as_str()).unwrap_or_default();
+    nearest(given, KINDS.into_iter()).unwrap_or(api::KIND)
 }
 
 /// Returns the fields that are dropped silently, in the order of the text.
@@ -117,48 +129,9 @@ fn remarks(judge: &Judge, document: &Document) -> impl Iterator<Item = (Place, S
     found.into_iter()
 }
 
-/// One judge for each kind of resource.
-struct Judges {
-    clusters: Judge,
-    stacks: Judge,
-}
-
-impl Judges {
-    fn of(&self, document: &Document) -> &Judge {
-        if is_stack(document) { &self.stacks } else { &self.clusters }
-    }
-
-    fn judge(&self, document: &Document) -> Result<Shown, Vec<(Place, String)>> {
-        if is_stack(document) {
-            let stack = self.stacks.judge_stack(&document.value);
-            return shown(document, stack, |stack| Shown {
-                plans: format!("{}{}", print::tiers(stack), print::print(&print::planned_stack(stack))),
-                warnings: stack::status::warnings(stack)
-                    .into_iter()
-                    .map(|it| format!("{}: {}", it.reason, it.message))
-                    .collect(),
-            });
-        }
-        shown(document, self.clusters.judge(&document.value), |cluster| {
-            let plan = print::planned(cluster);
-            let found = warnings(cluster).into_iter().chain(patches::unmatched(cluster, &plan));
-            let words = |it: Problem| format!("{}: {}: {}. {}", it.reason, it.object, it.message, it.action);
-            Shown { plans: print::print(&plan), warnings: found.map(words).collect() }
-        })
-    }
-}
-
-fn is_stack(document: &Document) -> bool {
-    let kind = document.value.get("kind").and_then(|kind| kind.as_str());
-    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(stack::api::KIND))
-}
-
-/// Returns what is printed of a valid document, or the reasons why it is rejected.
-fn shown<Model>(
-    document: &Document,
-    judged: Result<Model, Vec<Refusal>>,
-    print: impl FnOnce(&Model) -> Shown,
-) -> Result<Shown, Vec<(Place, String)>> {
+/// Returns the plan of a document and its warnings, without those about dropped fields.
+fn judge_one(judge: &Judge, of_stacks: bool, document: &Document) -> Result<Shown, Vec<(Place, String)>> {
+    let judged = if of_stacks { stack(judge, document) } else { cluster(judge, document) };
     let repeated = document.repeated.iter().map(|it| {
         let why = "is given twice; kubectl would silently use the last one";
         (it.place, format!("{}: {why}", it.path))
@@ -172,13 +145,31 @@ fn shown<Model>(
         }));
     }
     match judged {
-        Ok(model) if reasons.is_empty() => Ok(print(&model)),
+        Ok(shown) if reasons.is_empty() => Ok(shown),
         _ => {
             reasons.sort();
             reasons.dedup();
             Err(reasons)
         }
     }
+}
+
+fn cluster(judge: &Judge, document: &Document) -> Result<Shown, Vec<Refusal>> {
+    let cluster = judge.judge(&document.value)?;
+    let plan = print::planned(&cluster);
+    let told = warnings(&cluster).into_iter().chain(patches::unmatched(&cluster, &plan));
+    let words = |it: Problem| format!("{}: {}: {}. {}", it.reason, it.object, it.message, it.action);
+    Ok(Shown { plans: print::print(&plan), warnings: told.map(words).collect() })
+}
+
+fn stack(judge: &Judge, document: &Document) -> Result<Shown, Vec<Refusal>> {
+    let stack = judge.judge_stack(&document.value)?;
+    let words = |it: stack::api::status::Problem| {
+        let next = it.next.map(|next| format!(". {next}")).unwrap_or_default();
+        format!("{}: {}{next}", it.reason, it.message)
+    };
+    let warnings = stack::status::warnings(&stack).into_iter().map(words).collect();
+    Ok(Shown { plans: print::stack(&stack), warnings })
 }
 
 fn line(path: &Path, place: Place, what: &str) -> String {

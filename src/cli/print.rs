@@ -1,6 +1,8 @@
 //! Prints a plan as YAML that a server-side dry run accepts, without secret values.
 
 use k8s_openapi::ByteString;
+use std::{collections::BTreeMap, fmt::Write as _};
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -21,32 +23,14 @@ use crate::{
 /// Placeholder for a secret value. It ends with a line break, which no header can contain. If it is
 /// applied by mistake, the server rejects it as a key.
 const PLACEHOLDER: &str = "(hidden)\n";
+/// Placeholder for a generated value of a stack.
+const GENERATED: &str = "<generated>";
 /// Placeholder for the hash of an unknown key.
 const HASH: &str = "(hidden)";
 
 /// Returns the plan for a Kubernetes cluster in which nothing exists yet.
 pub fn planned(cluster: &Cluster) -> Plan {
     plan::plan(cluster, &without_cluster(cluster))
-}
-
-/// Returns the plan of a stack for a Kubernetes cluster in which nothing exists yet. No component waits in it.
-pub fn planned_stack(stack: &Stack) -> Plan {
-    let hidden = |secret: &GeneratedSecret| {
-        let values = secret.keys.iter().map(|key| (key.clone(), PLACEHOLDER.to_owned())).collect();
-        (secret.name.clone(), SecretFact::Generate { values })
-    };
-    let secrets = stack.secrets.iter().map(hidden).collect();
-    stack::plan::plan(stack, &stack::facts::Facts { secrets, ..Default::default() })
-}
-
-/// Returns the tiers of a stack as comments, one line for each.
-pub fn tiers(stack: &Stack) -> String {
-    let line = |tier: i32| {
-        let names = stack.components.values().filter(|it| it.enabled && it.tier == tier);
-        let names: Vec<&str> = names.map(|it| it.name.as_str()).collect();
-        format!("# tier {tier}: {}\n", names.join(", "))
-    };
-    (1..=stack.tiers()).map(line).collect()
 }
 
 /// Returns a plan as YAML documents, in apply order.
@@ -57,10 +41,43 @@ pub fn print(plan: &Plan) -> String {
         if planned.kind.management == Management::CreateOnly {
             hide(&mut body);
         }
-        text.push_str("---\n");
-        text.push_str(&config::render(&body));
+        document(&mut text, &body);
     }
     text
+}
+
+/// Returns the plan of a stack as YAML documents, in apply order, after a comment that lists the
+/// tiers.
+pub fn stack(stack: &Stack) -> String {
+    let mut tiers: BTreeMap<i32, Vec<&str>> = BTreeMap::new();
+    for (component, _) in stack.running() {
+        tiers.entry(component.tier).or_default().push(&component.name);
+    }
+    let mut text = format!("# {}\n", stack.resource());
+    for (tier, names) in tiers {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "# tier {tier}: {}", names.join(", "));
+    }
+    for planned in stack::plan::plan(stack, &before_first_write(stack)).in_apply_order() {
+        document(&mut text, &planned.body);
+    }
+    text
+}
+
+/// The state of a Kubernetes cluster in which nothing of the stack exists yet, and no component
+/// waits: the plan shows every object.
+pub fn before_first_write(stack: &Stack) -> stack::facts::Facts {
+    let values = |secret: &GeneratedSecret| {
+        secret.keys.iter().map(|key| (key.clone(), GENERATED.to_owned())).collect()
+    };
+    let secrets = stack.secrets.iter();
+    let facts = secrets.map(|it| (it.name.clone(), SecretFact::Generate { values: values(it) }));
+    stack::facts::Facts { secrets: facts.collect(), ..stack::facts::Facts::default() }
+}
+
+fn document(text: &mut String, body: &Value) {
+    text.push_str("---\n");
+    text.push_str(&config::render(body));
 }
 
 /// The state of a Kubernetes cluster in which nothing exists yet, except the Secret that the spec

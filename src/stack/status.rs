@@ -12,7 +12,7 @@ use super::{
     },
     facts::Facts,
     gates::{self, Gate, Observed},
-    model::{Capped, Stack, StackComponent},
+    model::{Stack, StackComponent},
     observe, secrets,
 };
 use crate::{
@@ -324,6 +324,26 @@ fn problems(view: &View<'_>, components: &[ComponentStatus]) -> Vec<Problem> {
     all
 }
 
+/// Warnings that the spec alone causes.
+#[must_use]
+pub fn warnings(stack: &Stack) -> Vec<Problem> {
+    let capped = |component: &StackComponent| {
+        let capped = component.capped.as_ref()?;
+        Some(Problem {
+            severity: "Warning".to_owned(),
+            reason: "ReplicasCapped".to_owned(),
+            component: Some(component.name.clone()),
+            message: format!(
+                "{}: {} pods were asked for and {} are used: {}",
+                component.name, capped.asked, capped.given, capped.reason
+            ),
+            next: Some(format!("change spec.components.{}.replicaLimits, or the number", component.name)),
+            ..Problem::default()
+        })
+    };
+    stack.components.values().filter_map(capped).collect()
+}
+
 fn shortened(text: &str) -> String {
     if text.chars().count() <= WAITING {
         return text.to_owned();
@@ -341,22 +361,4 @@ fn url(stack: &Stack) -> Option<String> {
         gateway.routes.iter().filter_map(|route| Some(format!("http://{}", route.host.as_ref()?)))
     });
     of_ingress.chain(of_gateway).next()
-}
-
-/// Returns the warnings about a spec, which need no live object.
-#[must_use]
-pub fn warnings(stack: &Stack) -> Vec<Problem> {
-    let capped = stack.components.values().filter_map(|it| Some((it, it.capped.as_ref()?)));
-    let warning = |(component, capped): (&StackComponent, &Capped)| Problem {
-        severity: "Warning".to_owned(),
-        reason: "ReplicasCapped".to_owned(),
-        component: Some(component.name.clone()),
-        message: format!(
-            "component '{}' asks for {} pods and gets {}: {}",
-            component.name, capped.asked, capped.given, capped.reason
-        ),
-        next: Some(format!("change spec.components.{}.replicaLimits, or the number", component.name)),
-        ..Problem::default()
-    };
-    capped.map(warning).collect()
 }

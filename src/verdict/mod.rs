@@ -43,7 +43,7 @@ impl Judge {
         Self::of(api::KIND, &api::crd())
     }
 
-    /// A judge of ServiceStacks.
+    /// Returns the judge of `ServiceStack` resources.
     #[must_use]
     pub fn of_stacks() -> Self {
         Self::of(stack::api::KIND, &stack::api::crd())
@@ -90,7 +90,7 @@ impl Judge {
     /// Returns the parts of the resource that have no effect.
     #[must_use]
     pub fn remarks(&self, object: &Value) -> Vec<Remark> {
-        remarks::remarks(object, &self.structure)
+        remarks::remarks(object, self.kind, &self.structure)
     }
 
     /// Returns the validated resource, or all violations.
@@ -99,21 +99,22 @@ impl Judge {
     /// Returns the violations that the API server reports, and those of the operator at other
     /// fields.
     pub fn judge(&self, object: &Value) -> Result<Cluster, Vec<Refusal>> {
-        self.judged(object, |resource: LogPilotCluster| validate::validate(&resource))
+        self.decide::<LogPilotCluster, _>(object, validate::validate)
     }
 
-    /// Returns the validated stack, or all violations.
+    /// Returns the validated stack, or all violations. Needs a judge [`of_stacks`](Self::of_stacks).
     ///
     /// # Errors
-    /// Returns the violations as [`Self::judge`] does.
+    /// Returns the violations that the API server reports, and those of the operator at other
+    /// fields.
     pub fn judge_stack(&self, object: &Value) -> Result<Stack, Vec<Refusal>> {
-        self.judged(object, |resource: ServiceStack| stack::resolve::resolve(&resource))
+        self.decide::<ServiceStack, _>(object, stack::resolve::resolve)
     }
 
-    fn judged<Resource: DeserializeOwned, Model>(
+    fn decide<Resource: DeserializeOwned, Model>(
         &self,
         object: &Value,
-        validate: impl FnOnce(Resource) -> Result<Model, Vec<Violation>>,
+        resolve: impl FnOnce(&Resource) -> Result<Model, Vec<Violation>>,
     ) -> Result<Model, Vec<Refusal>> {
         let mut found = self.refusals(object, None);
         one_message_each(&mut found);
@@ -125,7 +126,7 @@ impl Judge {
             }
             Err(_) => return Err(found),
         };
-        match validate(resource) {
+        match resolve(&resource) {
             Ok(model) if found.is_empty() => Ok(model),
             Ok(_) => Err(found),
             Err(violations) => {

@@ -4,9 +4,12 @@
 use serde_json::Value;
 
 use super::metadata;
-use crate::workload::{
-    json::{child, item},
-    patch::structure,
+use crate::{
+    stack,
+    workload::{
+        json::{child, item},
+        patch::structure,
+    },
 };
 
 /// A part of a resource that is accepted and has no effect.
@@ -17,7 +20,7 @@ pub struct Remark {
 }
 
 /// Returns all remarks about an accepted object.
-pub fn remarks(object: &Value, structure: &Value) -> Vec<Remark> {
+pub fn remarks(object: &Value, kind: &str, structure: &Value) -> Vec<Remark> {
     let mut nulls = Vec::new();
     structure::nulls(object, structure, "", &mut nulls);
     metadata::nulls(object, &mut nulls);
@@ -29,7 +32,15 @@ pub fn remarks(object: &Value, structure: &Value) -> Vec<Remark> {
              for a block with its defaults",
         ))
         .collect();
-    if object.pointer("/metadata/namespace").and_then(Value::as_str).is_some_and(|it| !it.is_empty()) {
+    let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+    if kind == stack::api::KIND {
+        if namespace.is_empty() {
+            found.push(remark(
+                "is absent: kubectl uses the namespace of its context, and the output shows `default`; write the \
+                 namespace of the stack",
+            )("metadata.namespace".to_owned()));
+        }
+    } else if !namespace.is_empty() {
         found.push(remark(
             "is dropped: the resource is cluster-scoped; use `spec.namespace.name` for the namespace of the servers",
         )("metadata.namespace".to_owned()));

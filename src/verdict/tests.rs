@@ -48,9 +48,9 @@ fn every_pattern_of_the_definition_compiles() {
             _ => {}
         }
     }
-    let schema = schema(&api::crd());
+    let schemas = [schema(&api::crd()), schema(&stack::api::crd())];
     let mut found = Vec::new();
-    patterns(&schema, &mut found);
+    schemas.iter().for_each(|it| patterns(it, &mut found));
     assert!(found.len() > 5, "{found:?}");
     for pattern in found {
         assert!(Regex::new(pattern).is_ok(), "{pattern}");
@@ -152,7 +152,7 @@ fn a_mapping_for_a_text_is_one_mistake() {
     assert_eq!(said(&with("/spec/nothing", Value::Null)).len(), 1);
 }
 
-/// Rules are not evaluated on a value whose type is wrong, as on the API server.
+/// As on the server: a value whose type is wrong cannot be asked about.
 #[test]
 fn rules_wait_for_the_right_types() {
     let object = json!({
@@ -162,7 +162,7 @@ fn rules_wait_for_the_right_types() {
     assert_eq!(said(&object).len(), 1, "{:#?}", said(&object));
 }
 
-/// A resource that the API server accepts and the operator does not is rejected too, once.
+/// What the API server accepts and the operator does not is refused too, once.
 #[test]
 fn the_operators_own_violations_are_refused() {
     let object = with(

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::component::ComponentKind;
 
+/// What the operator reports of the stack.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceStackStatus {
@@ -58,20 +59,20 @@ pub struct ServiceStackStatus {
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("required" = ["name"]))]
 pub struct ComponentStatus {
-    /// Name of the component.
+    /// Name of the component, its key in the spec.
     #[schemars(length(max = 63))]
     pub name: String,
     /// Kind of the component.
     pub kind: ComponentKind,
     /// Components of tier 1 depend on none.
     pub tier: i32,
-    /// State of the component.
+    /// Where the component is between its creation and `Ready`.
     pub phase: Phase,
     /// Ready and wanted pods, `1/1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub ready: Option<String>,
-    /// Image of the component.
+    /// Image of the container.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub image: Option<String>,
@@ -92,7 +93,7 @@ pub struct ComponentStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Blocker {
-    /// Name of the component that is waited for.
+    /// Name of the dependency.
     #[schemars(length(max = 63))]
     pub name: String,
     /// Why it is not ready.
@@ -141,14 +142,14 @@ pub struct Problem {
     /// `Error` or `Warning`.
     #[schemars(length(max = 16))]
     pub severity: String,
-    /// Reason, in one word.
+    /// The reason, in one word.
     #[schemars(length(max = 64))]
     pub reason: String,
     /// Kind and name of the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub object: Option<String>,
-    /// Component that has the problem.
+    /// Name of the component.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub component: Option<String>,
@@ -156,7 +157,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub affects: Vec<String>,
-    /// What happened.
+    /// What is wrong.
     #[schemars(length(max = 1024))]
     pub message: String,
     /// What to do.
