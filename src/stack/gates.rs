@@ -21,6 +21,7 @@ pub struct Wanted {
 }
 
 /// The workload of a component as it is now.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// Hash of the template that the live object has.

@@ -256,9 +256,10 @@ fn problems(view: &View<'_>, components: &[ComponentStatus]) -> Vec<Problem> {
     let mut all = Vec::new();
     for step in &view.outcome.steps {
         let (reason, message) = match &step.result {
-            ApplyResult::Conflict { message, .. } => ("NameConflict".to_owned(), message.clone()),
+            ApplyResult::Conflict { message, .. } | ApplyResult::Behind { message, .. } => {
+                ("NameConflict".to_owned(), message.clone())
+            }
             ApplyResult::Failed(error) => (error.reason().to_owned(), error.to_string()),
-            ApplyResult::Behind { message, .. } => ("NameConflict".to_owned(), message.clone()),
             _ => continue,
         };
         all.push(Problem {

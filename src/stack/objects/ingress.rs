@@ -14,6 +14,7 @@ use crate::{
         StringMap,
         build::ingress_nginx::{captured, speaks},
         metadata,
+        model::Issuer,
         scope::Scope,
     },
 };
@@ -75,7 +76,7 @@ fn one(
 ) -> Ingress {
     let mut metadata = metadata::shared(scope, name);
     let issuer = wanted.tls.as_ref().and_then(|tls| tls.issuer.as_ref()).filter(|_| first);
-    metadata::annotate(&mut metadata, annotations(needs).into_iter().chain(issuer.map(|it| it.annotation())));
+    metadata::annotate(&mut metadata, annotations(needs).into_iter().chain(issuer.map(Issuer::annotation)));
     Ingress {
         metadata,
         spec: Some(IngressSpec {

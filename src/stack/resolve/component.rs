@@ -52,38 +52,10 @@ pub fn resolve(
     let path = format!("spec.components.{name}");
     let kind = given.kind();
     let full_name = names::component(cr, name);
-    violations.require(
-        full_name.len() <= names::COMPONENT && is_dns_1035(&full_name),
-        &path,
-        format!(
-            "'{full_name}' must be a DNS label of at most {} characters, `namePrefix` included; names of Services are made from it",
-            names::COMPONENT
-        ),
-    );
+    check_name(&full_name, &path, violations);
     check_dependencies(cr, name, given, &path, violations);
-    let enabled = is_enabled(given);
-    let mut component = StackComponent {
-        name: name.to_owned(),
-        kind,
-        enabled,
-        tier,
-        depends_on: given.depends_on.iter().flatten().cloned().collect(),
-        workload: None,
-        claims: Vec::new(),
-        files: None,
-        attempts: Attempts {
-            retries: given.job.as_ref().and_then(|job| job.retries).unwrap_or(RETRIES),
-            timeout_seconds: given.job.as_ref().and_then(|job| job.timeout_seconds).unwrap_or(JOB_SECONDS),
-        },
-        has_service: given.ports.iter().flatten().next().is_some() && kind != ComponentKind::Job,
-        headless: kind == ComponentKind::StatefulSet
-            || given.metrics.as_ref().is_some_and(|metrics| metrics.enabled != Some(false)),
-        policy: None,
-        monitor: None,
-        secrets: BTreeSet::new(),
-        capped: None,
-        host_paths: given.host_paths.iter().flatten().map(|host| host.path.clone()).collect(),
-    };
+    let mut component = described(name, given, tier);
+    let enabled = component.enabled;
     if kind == ComponentKind::External {
         return component;
     }
@@ -135,7 +107,7 @@ pub fn resolve(
         env,
         env_from: environment::sources(given.env_from.as_deref().unwrap_or_default()),
         mounts: volumes.mounts,
-        volumes: volumes.volumes,
+        volumes: volumes.all,
         probes: probes::resolve(
             given,
             cr.spec.defaults.as_ref().and_then(|defaults| defaults.probes.as_ref()),
@@ -175,6 +147,44 @@ pub fn resolve(
         stopped: false,
     });
     component
+}
+
+/// Returns the component without its workload.
+fn described(name: &str, given: &ComponentSpec, tier: i32) -> StackComponent {
+    let kind = given.kind();
+    StackComponent {
+        name: name.to_owned(),
+        kind,
+        enabled: is_enabled(given),
+        tier,
+        depends_on: given.depends_on.iter().flatten().cloned().collect(),
+        workload: None,
+        claims: Vec::new(),
+        files: None,
+        attempts: Attempts {
+            retries: given.job.as_ref().and_then(|job| job.retries).unwrap_or(RETRIES),
+            timeout_seconds: given.job.as_ref().and_then(|job| job.timeout_seconds).unwrap_or(JOB_SECONDS),
+        },
+        has_service: given.ports.iter().flatten().next().is_some() && kind != ComponentKind::Job,
+        headless: kind == ComponentKind::StatefulSet
+            || given.metrics.as_ref().is_some_and(|metrics| metrics.enabled != Some(false)),
+        policy: None,
+        monitor: None,
+        secrets: BTreeSet::new(),
+        capped: None,
+        host_paths: given.host_paths.iter().flatten().map(|host| host.path.clone()).collect(),
+    }
+}
+
+fn check_name(full_name: &str, path: &str, violations: &mut Violations) {
+    violations.require(
+        full_name.len() <= names::COMPONENT && is_dns_1035(full_name),
+        path,
+        format!(
+            "'{full_name}' must be a DNS label of at most {} characters, `namePrefix` included; names of Services are made from it",
+            names::COMPONENT
+        ),
+    );
 }
 
 fn check_dependencies(

@@ -191,7 +191,7 @@ impl<'a> Texts<'a> {
                 Part::Text(text) => all.push_str(text),
                 Part::Reference(reference) => match self.value(reference) {
                     Some(value) => all.push_str(&value),
-                    None => all.push_str(&format!("$({})", self.hide(reference))),
+                    None => all.extend(["$(", &self.hide(reference), ")"]),
                 },
             }
         }

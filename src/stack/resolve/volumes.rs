@@ -34,7 +34,7 @@ const FILES_BYTES: usize = 256 * 1024;
 /// The volumes of a component's pods.
 #[derive(Default)]
 pub struct Volumes {
-    pub volumes: Vec<Volume>,
+    pub all: Vec<Volume>,
     pub mounts: Vec<VolumeMount>,
     /// PVCs that the component creates.
     pub claims: Vec<Claim>,
@@ -84,7 +84,7 @@ pub fn resolve(
         one(cr, component, (name, volume), &format!("{path}.volumes.{name}"), &mut all, violations);
     }
     if let Some(files) = files {
-        all.volumes.push(Volume {
+        all.all.push(Volume {
             name: FILES.to_owned(),
             config_map: Some(ConfigMapVolumeSource {
                 name: files.config_map.clone(),
@@ -112,7 +112,7 @@ pub fn resolve(
             }
             .to_owned()
         });
-        all.volumes.push(Volume {
+        all.all.push(Volume {
             name: name.clone(),
             host_path: Some(HostPathVolumeSource { path: host.path.clone(), type_ }),
             ..Volume::default()
@@ -201,7 +201,7 @@ fn one(
         read_only: given.read_only.filter(|read_only| *read_only),
         ..VolumeMount::default()
     });
-    all.volumes.push(volume);
+    all.all.push(volume);
 }
 
 /// Key of a file in its ConfigMap: paths have letters that a key may not have.
