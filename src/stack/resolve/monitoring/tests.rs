@@ -293,8 +293,7 @@ fn dashboards_are_models_with_uid_and_title() {
     let files = stack.components["grafana-service"].files.as_ref().unwrap();
     let models: Vec<Value> = files
         .data
-        .iter()
-        .map(|(_, text)| text)
+        .values()
         .filter(|text| text.starts_with('{'))
         .map(|text| serde_json::from_str(text).unwrap())
         .collect();
