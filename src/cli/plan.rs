@@ -105,7 +105,8 @@ fn is_meant(document: &Document) -> bool {
     let text = |field: &str| document.value.get(field).and_then(|it| it.as_str());
     match (text("apiVersion"), text("kind")) {
         (Some(version), Some(kind)) => {
-            version.split('/').next() == Some(GROUP) || KINDS.iter().any(|known| kind.eq_ignore_ascii_case(known))
+            version.split('/').next() == Some(GROUP)
+                || KINDS.iter().any(|known| kind.eq_ignore_ascii_case(known))
         }
         _ => true,
     }
