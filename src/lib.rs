@@ -7,6 +7,8 @@ pub use workload;
 pub mod api;
 pub mod cli;
 pub mod exposition;
+#[cfg(test)]
+mod golden;
 pub mod kinds;
 pub mod logpilot;
 pub mod manifest;

@@ -4,30 +4,14 @@
 //! A changed file is an object that an upgrade of the operator writes, and a changed pod template
 //! is a rollout. Review it as such, then run `make golden`.
 
-use std::{
-    collections::BTreeSet,
-    fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
 use super::{leaves::LEAVES, *};
-use crate::{api::KIND, logpilot::config_check};
-
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
-}
-
-/// Prints every object in apply order, with what the engine knows in addition to the body.
-fn print(objects: &[&Planned]) -> String {
-    let mut text = String::new();
-    for planned in objects {
-        writeln!(text, "--- # {planned}, replicas {:?}, held {:?}", planned.replicas, planned.held)
-            .expect("to memory");
-        text.push_str(&serde_yaml::to_string(&planned.body).expect("YAML"));
-    }
-    text
-}
+use crate::{
+    api::KIND,
+    golden::{compare, print},
+    logpilot::config_check,
+};
 
 fn rendered(cr: &LogPilotCluster) -> Plan {
     let cluster = validate(cr).expect("a valid resource");
@@ -80,38 +64,8 @@ fn leaves() -> Vec<(String, String)> {
     LEAVES.iter().map(one).collect()
 }
 
-/// Writes the files if `UPDATE_GOLDEN` is set, as `make golden` does.
 #[test]
 fn golden_plans_are_unchanged() {
     let plans: Vec<_> = examples().into_iter().chain(leaves()).collect();
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let _ = fs::remove_dir_all(directory());
-        for (name, text) in &plans {
-            let path = directory().join(name);
-            fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
-            fs::write(path, text).expect("a golden file");
-        }
-    }
-    let mut wrong = Vec::new();
-    for (name, text) in &plans {
-        let golden = fs::read_to_string(directory().join(name)).unwrap_or_default();
-        let line = golden.lines().zip(text.lines()).position(|(golden, now)| golden != now);
-        if golden != *text {
-            wrong.push(format!("{name}, from line {}", line.unwrap_or_default() + 1));
-        }
-    }
-    let known: BTreeSet<_> = plans.iter().map(|(name, _)| name.clone()).collect();
-    for part in ["examples", "leaves"] {
-        for entry in fs::read_dir(directory().join(part)).expect("golden files") {
-            let name = format!("{part}/{}", entry.expect("an entry").file_name().to_string_lossy());
-            if !known.contains(&name) {
-                wrong.push(format!("{name}, which nothing renders any more"));
-            }
-        }
-    }
-    assert!(
-        wrong.is_empty(),
-        "these plans differ from tests/golden; an upgrade would write them. Review, then `make golden`:\n{}",
-        wrong.join("\n")
-    );
+    compare(&["examples", "leaves"], &plans);
 }

@@ -1,6 +1,8 @@
-use std::collections::BTreeMap;
-
-use super::{api::ServiceStack, facts::Facts, plan, resolve};
+use super::{api::ServiceStack, plan, resolve};
+use crate::{
+    cli::print::before_first_write,
+    golden::{compare, print},
+};
 
 pub fn example(name: &str) -> ServiceStack {
     let path = format!("{}/examples/stacks/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
@@ -12,16 +14,22 @@ fn examples_are_planned() {
     for (name, tiers) in [("erp", 6), ("codebeaker", 1), ("restaurant", 2)] {
         let stack = resolve::resolve(&example(name)).unwrap();
         assert_eq!(stack.tiers(), tiers);
-        let plan = plan::plan(&stack, &Facts::default());
-        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-        for object in &plan.objects {
-            *kinds.entry(object.kind.kind).or_default() += 1;
-        }
-        println!("{name}: {} objects {kinds:?}", plan.objects.len());
-        let text: Vec<String> =
-            plan.objects.iter().map(|it| serde_yaml::to_string(&it.body).unwrap()).collect();
-        std::fs::write(format!("/tmp/plan-{name}.yaml"), text.join("---\n")).unwrap();
     }
 }
 
 mod wiring;
+
+/// Examples with a golden plan.
+const GOLDEN: [&str; 3] = ["codebeaker", "erp", "restaurant"];
+
+#[test]
+fn golden_plans_are_unchanged() {
+    let rendered = |name: &str| {
+        let mut cr = example(name);
+        cr.metadata.uid = Some("11111111-2222-3333-4444-555555555555".to_owned());
+        let stack = resolve::resolve(&cr).unwrap();
+        let plan = plan::plan(&stack, &before_first_write(&stack));
+        (format!("stacks/{name}.yaml"), print(&plan.in_apply_order()))
+    };
+    compare(&["stacks"], &GOLDEN.map(rendered));
+}
