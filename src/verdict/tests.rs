@@ -50,7 +50,9 @@ fn every_pattern_of_the_definition_compiles() {
     }
     let schemas = [schema(&api::crd()), schema(&stack::api::crd())];
     let mut found = Vec::new();
-    schemas.iter().for_each(|it| patterns(it, &mut found));
+    for schema in &schemas {
+        patterns(schema, &mut found);
+    }
     assert!(found.len() > 5, "{found:?}");
     for pattern in found {
         assert!(Regex::new(pattern).is_ok(), "{pattern}");

@@ -97,7 +97,7 @@ impl Stage {
             stop,
             tokio::spawn(async {
                 // Without an election no leadership can be lost.
-                let _ = running.await;
+                let _ = Box::pin(running).await;
             }),
         ));
         let listed =
