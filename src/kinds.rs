@@ -63,8 +63,8 @@ pub const CLUSTER_LABEL: &str = "logpilot.io/cluster";
 /// On every object of a stack.
 pub const STACK_LABEL: &str = "logpilot.io/stack";
 
-/// Annotation of a namespace, which only an administrator can write: the paths of nodes, separated by commas, that
-/// stacks in it may mount.
+/// Annotation of a namespace, which only an administrator can write: the paths of nodes, separated by
+/// commas, that stacks in it may mount.
 pub const HOST_PATHS: &str = "logpilot.io/host-paths";
 
 /// The custom resource that administrators write.

@@ -1,4 +1,5 @@
-//! Hosts and paths of stacks, which belong to the resource that had them first, in every namespace and across kinds.
+//! Hosts and paths of stacks, which belong to the resource that had them first, in every namespace and
+//! across kinds.
 
 use kube::api::DynamicObject;
 

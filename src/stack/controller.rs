@@ -44,7 +44,7 @@ use crate::{
     metrics::Metrics,
 };
 
-/// What is remembered of a stack between reconciles, besides what the engine remembers.
+/// State of a stack between reconciles, in addition to the engine's.
 #[derive(Default)]
 pub struct Remembered {
     secrets: SecretReader,
@@ -193,7 +193,8 @@ impl Controller {
     }
 }
 
-/// Returns the outcome without the components that wait. An open wait delays their own objects, not the deletion of others.
+/// Returns the outcome without the components that wait. An open wait delays their own objects, not the
+/// deletion of others.
 fn ungated(outcome: &Outcome) -> Outcome {
     let waits = |step: &&AppliedObject| step.result != ApplyResult::Held(plan::WAITING);
     Outcome { steps: outcome.steps.iter().filter(waits).cloned().collect(), ..Outcome::default() }

@@ -1,4 +1,4 @@
-//! What the plan of a stack has to know of the Kubernetes cluster.
+//! Inputs of a plan that come from the Kubernetes cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +8,9 @@ use crate::workload::contention::RouteConflict;
 /// All inputs of a plan, besides the stack itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// By the name of a generated Secret.
+    /// The state of each generated Secret, by its name.
     pub secrets: BTreeMap<String, SecretFact>,
-    /// By component. A component without an entry waits for nothing.
+    /// The gate of each component. A component without an entry waits for nothing.
     pub gates: BTreeMap<String, Gate>,
     /// Components that are being stopped, and whose dependents have no pods any more.
     pub stopped: BTreeSet<String>,
@@ -28,7 +28,7 @@ pub struct Facts {
     pub completed: BTreeSet<String>,
 }
 
-/// What is known of a generated Secret.
+/// The state of a generated Secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretFact {
     /// It exists, with this UID.

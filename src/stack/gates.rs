@@ -1,8 +1,8 @@
 //! Gates: what each component of a stack waits for.
 //!
-//! A gate holds the creation of a component and its changes, never its life. A component that was complete once is created
-//! again without waiting, and an outage of a dependency holds nothing. A changed template waits until each dependency has
-//! finished its own change.
+//! A gate holds the creation of a component and its changes, never its life. A component that was
+//! complete once is created again without waiting, and an outage of a dependency holds nothing. A changed
+//! template waits until each dependency has finished its own change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,8 @@ pub struct Wanted {
 pub struct Observed {
     /// Hash of the template that the live object has.
     pub template: String,
-    /// Every pod of the newest template is available and none of an older one is left; of a Job: it succeeded.
+    /// Every pod of the newest template is available and none of an older one is left; of a Job: it
+    /// succeeded.
     pub complete: bool,
     /// Enough pods are available now; of a Job: it succeeded.
     pub available: bool,
@@ -38,7 +39,7 @@ pub struct Observed {
     pub why: String,
 }
 
-/// What is decided about one component.
+/// The decision about one component.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gate {
     /// Empty where the component may be written.
@@ -162,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// What is observed of a component in a test.
+    /// The observed state of a component in a test.
     #[derive(Clone, Copy)]
     enum Now {
         Absent,

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Components with the names of those that they depend on. Names that are no component are ignored: another check refuses
-/// them.
+/// Components with the names of those that they depend on. Names that are no component are ignored:
+/// another check refuses them.
 pub type Dependencies = BTreeMap<String, BTreeSet<String>>;
 
-/// The tier of each component: 1 where it depends on none, otherwise one more than the highest tier of its dependencies.
+/// The tier of each component: 1 where it depends on none, otherwise one more than the highest tier of
+/// its dependencies.
 ///
 /// # Errors
 /// A cycle, as a path that begins and ends with the same name. The path is the same whenever the graph is.

@@ -1,8 +1,9 @@
-//! Paths of the node: a component may mount those that an administrator granted to its namespace, and no others.
+//! Paths of the node: a component may mount those that an administrator granted to its namespace, and no
+//! others.
 //!
-//! A path of the node can be the node: with a container runtime's socket a pod runs any container as root. Tenants cannot
-//! write Namespaces, so an annotation there is an administrator's word. The admission policy `logpilot-operator-reach` decides
-//! the same way a second time.
+//! A path of the node can be the node: with a container runtime's socket a pod runs any container as
+//! root. Tenants cannot write Namespaces, so an annotation there is an administrator's word. The
+//! admission policy `logpilot-operator-reach` decides the same way a second time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +35,7 @@ pub fn hold(stack: &Stack, granted: &Granted, mut facts: Facts) -> Facts {
     Facts { host_paths: found, ..facts }
 }
 
-/// What holds each component that mounts a path that was not granted: a message with the command that grants it.
+/// Returns a message for each component that mounts a path without a grant, with the command that grants it.
 fn forbidden(stack: &Stack, granted: &Granted) -> BTreeMap<String, String> {
     let refused = |paths: &[String]| -> Vec<String> {
         paths.iter().filter(|path| !granted.contains(*path)).cloned().collect()

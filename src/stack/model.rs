@@ -18,14 +18,14 @@ use crate::{
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stack {
-    /// What all its objects have in common, such as their owner.
+    /// The properties that all its objects have in common, such as their owner.
     pub scope: Scope,
     pub environment: Option<Environment>,
     /// Secrets that the operator creates.
     pub secrets: Vec<GeneratedSecret>,
     /// PVCs that several components mount.
     pub volumes: Vec<Claim>,
-    /// By name.
+    /// The components by name.
     pub components: BTreeMap<String, StackComponent>,
     pub ingress: Option<Ingress>,
     pub gateway: Option<Gateway>,

@@ -1,4 +1,4 @@
-//! What the gates have to know of the live workloads of a stack.
+//! The state of a stack's live workloads, as the gates need it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! What a stack is made of. A table of contents: whether an object exists is said in its builder's first lines.
+//! The objects of a stack, as a table of contents: the first lines of a builder say whether its object
+//! exists.
 
 use serde::Serialize;
 
@@ -157,7 +158,7 @@ pub fn job_name(stack: &Stack, component: &StackComponent, workload: &Component)
     format!("{}-{}", workload.name, template_hash(stack, component, workload))
 }
 
-/// What the gates have to know of every component that can run.
+/// Returns the planned state of every component that can run, for the gates.
 #[must_use]
 pub fn wanted(stack: &Stack) -> std::collections::BTreeMap<String, Wanted> {
     let of = |component: &StackComponent| {

@@ -1,8 +1,8 @@
 //! References in texts: `$(mysql.address)`, `$(secrets.mysql.password)`, `$(pod.name)`, `$(stack.name)`.
 //!
-//! A reference has a dot, so that `$(OTHER)`, which Kubernetes expands, is left as it is. `$$` escapes, as in Kubernetes:
-//! `$$(a.b)` is the text `$(a.b)`. The operator never reads a secret value: a secret inside a longer text becomes a variable
-//! of its own that Kubernetes expands.
+//! A reference has a dot, so that `$(OTHER)`, which Kubernetes expands, is left as it is. `$$` escapes,
+//! as in Kubernetes: `$$(a.b)` is the text `$(a.b)`. The operator never reads a secret value: a secret
+//! inside a longer text becomes a variable of its own that Kubernetes expands.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub enum Part {
     Reference(Reference),
 }
 
-/// What a reference stands for.
+/// The meaning of a reference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reference {
     /// Host, port or both of a component.
@@ -64,7 +64,7 @@ impl PodField {
 /// A reference that means nothing, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// As it was written.
+    /// The reference in its original form.
     pub text: String,
     pub why: &'static str,
 }

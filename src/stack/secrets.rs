@@ -35,7 +35,7 @@ pub struct SecretReader {
 }
 
 impl SecretReader {
-    /// What is known of each generated Secret of the stack. Reads those that are not known yet.
+    /// Returns the state of each generated Secret of the stack. Reads those that are not known yet.
     ///
     /// # Errors
     /// A Secret cannot be read.
@@ -80,7 +80,8 @@ impl SecretReader {
         Ok(Some(match owner.of(&child) {
             _ if child.deleting => SecretFact::Unknown,
             Ownership::PreviousOwner => SecretFact::Unknown,
-            // Nothing but its labels says whose a kept Secret is: it has no controller, and nobody writes it.
+            // Only its labels tell the owner of a retained Secret: it has no controller, and no client
+            // writes it.
             Ownership::Foreign(_)
                 if child.controller.is_some() || child.labelled.as_ref() != Some(&owner.resource) =>
             {
@@ -114,7 +115,7 @@ fn generate(secret: &GeneratedSecret) -> BTreeMap<String, String> {
     secret.keys.iter().map(|key| (key.clone(), value())).collect()
 }
 
-/// What the status says of generated Secrets. One that was lost stays, so that the loss stays known.
+/// Returns the status of generated Secrets. A lost one stays in it, so that the loss stays known.
 #[must_use]
 pub fn status(facts: &BTreeMap<String, SecretFact>) -> Vec<SecretStatus> {
     let status = |(name, fact): (&String, &SecretFact)| match fact {

@@ -154,7 +154,7 @@ fn a_mapping_for_a_text_is_one_mistake() {
     assert_eq!(said(&with("/spec/nothing", Value::Null)).len(), 1);
 }
 
-/// As on the server: a value whose type is wrong cannot be asked about.
+/// Rules skip a value of a wrong type, as on the server.
 #[test]
 fn rules_wait_for_the_right_types() {
     let object = json!({
@@ -164,7 +164,7 @@ fn rules_wait_for_the_right_types() {
     assert_eq!(said(&object).len(), 1, "{:#?}", said(&object));
 }
 
-/// What the API server accepts and the operator does not is refused too, once.
+/// Input that only the operator rejects is rejected too, once.
 #[test]
 fn the_operators_own_violations_are_refused() {
     let object = with(

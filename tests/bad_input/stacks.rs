@@ -1,5 +1,5 @@
-//! The same for ServiceStacks: the table in `stack_rows.yaml`, by the definition's schema and rules, and by the operator's own
-//! checks where those cannot decide.
+//! The same for ServiceStacks: the table in `stack_rows.yaml`, by the definition's schema and rules, and
+//! by the operator's own checks where those cannot decide.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -24,7 +24,7 @@ fn decoded(judge: &Judge, row: &Row) -> Result<ServiceStack, String> {
     serde_json::from_value(judge.stored(&row.object(Row::NAME))).map_err(|error| error.to_string())
 }
 
-/// What the operator says of a row: paths and messages.
+/// Returns the operator's violations for a row: paths and messages.
 fn violations(judge: &Judge, row: &Row) -> Vec<(String, String)> {
     match decoded(judge, row) {
         Err(error) => vec![(String::new(), error)],

@@ -1,4 +1,5 @@
-//! A `ServiceStack` does nothing that its author could not do by hand. Rows T1 to T17 of the threats of tenants.
+//! A `ServiceStack` does nothing that its author could not do by hand. Rows T1 to T17 of the threats of
+//! tenants.
 
 use http::Request;
 use kube::{
@@ -109,7 +110,7 @@ impl Place {
         self.world.env.access().client_as(user, &[]).await.unwrap()
     }
 
-    /// What the API server says of a stack; empty where it takes it. Nothing is stored.
+    /// Returns the API server's refusal of a stack; empty if it accepts it. Nothing is stored.
     async fn says(&self, author: &Client, spec: &Value) -> String {
         let api: Api<DynamicObject> = Api::namespaced_with(author.clone(), &self.namespace, &stacks());
         let object = serde_json::from_value(manifest(&self.namespace, "tried", spec)).unwrap();
@@ -349,7 +350,7 @@ async fn the_operator_makes_only_restricted_pods_for_stacks() {
     assert!(through.is_empty(), "let through, or refused for another reason:\n{}", through.join("\n"));
 }
 
-/// What a stack controls is the operator's to change, also after its label was taken away (T8: and nothing else is).
+/// The operator may change the objects that a stack controls, even without their label (T8: and no others).
 #[tokio::test]
 async fn objects_of_a_stack_are_the_operators() {
     let place = Place::new("owned").await;

@@ -91,7 +91,7 @@ async fn people_have_the_rights_of_their_roles(kubectl: &Kubectl) {
     }
 }
 
-/// Tenants write stacks with the roles that they have, and nobody writes their status.
+/// Tenants write stacks with the roles that they have, and no user writes their status.
 fn tenants_have_stacks(kubectl: &Kubectl) {
     const ALL: &str = "get list watch create patch update delete deletecollection";
     let may = |role: &str, verb: &str, resource: &str| {

@@ -189,8 +189,8 @@ fn the_role_is_bound_to_the_operator_only() {
     );
 }
 
-/// Write access to a LogPilotCluster is close to administrator access, so no account may have it by accident. A
-/// ServiceStack can do what its author may do, so every account with `edit` may write it.
+/// Write access to a LogPilotCluster is close to administrator access, so no account may have it by
+/// accident. A ServiceStack can do what its author may do, so every account with `edit` may write it.
 #[test]
 fn reading_is_aggregated_and_writing_only_of_stacks() {
     const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];

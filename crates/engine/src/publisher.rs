@@ -91,8 +91,8 @@ impl Publisher {
                     self.kind.kind
                 );
                 warn!(%name, %error, "status not written: {message}");
-                // No part of the status can be written, so an event reports it; about every tenth minute, because an
-                // Event object is kept for an hour.
+                // No part of the status can be written, so an event reports it; about every tenth minute,
+                // because an Event object is kept for an hour.
                 if state.status_retry.failures().is_multiple_of(60) {
                     let reason = CRD_OUTDATED.to_owned();
                     let note = Note { warning: true, reason, message, ..Note::default() };
@@ -122,7 +122,8 @@ impl Publisher {
         }
     }
 
-    /// The resource with this status; `None` where it does not exist any more, even if another one has its name.
+    /// The resource with this status; `None` where it does not exist any more, even if another one has
+    /// its name.
     async fn write(
         &self,
         history: &StatusHistory,
@@ -143,8 +144,8 @@ impl Publisher {
         if newer == version {
             return Err(refusal);
         }
-        // Another client edits the resource, perhaps so often that no version lasts until a write. It is still the resource
-        // that was meant.
+        // Another client edits the resource, perhaps so often that no version lasts until a write. It is
+        // still the resource that was meant.
         let answer = writer.status(&resource, None, wanted).await?;
         // If the resource was replaced nevertheless, the reconcile of the next one writes its status.
         Ok(answer.filter(|answer| answer.pointer("/metadata/uid").and_then(Value::as_str) == Some(&uid)))

@@ -25,8 +25,8 @@ pub struct Scope {
     /// Name, inside the domain, of the label that identifies the kind of resource that an object was
     /// created for.
     pub family: String,
-    /// Services select by the family label too, because a resource of another kind may have the same name in this
-    /// namespace.
+    /// Services select by the family label too, because a resource of another kind may have the same name
+    /// in this namespace.
     pub selects_family: bool,
     /// Labels of every object. The labels that the operator sets take precedence.
     pub labels: StringMap,

@@ -31,8 +31,9 @@ use crate::workload::{
     validation = rule::probe_has_port()
 )]
 pub struct ComponentSpec {
-    /// `Deployment` for programs without data of their own, `StatefulSet` for databases, `Job` for what runs once, such as a
-    /// migration, and `External` for an address outside the stack. Default `Deployment`.
+    /// `Deployment` for programs without data of their own, `StatefulSet` for databases, `Job` for what
+    /// runs once, such as a migration, and `External` for an address outside the stack. Default
+    /// `Deployment`.
     pub kind: Option<ComponentKind>,
     /// `false` removes the workload; PVCs and settings are kept. Default `true`.
     pub enabled: Option<bool>,
@@ -54,8 +55,8 @@ pub struct ComponentSpec {
     pub group: Option<i64>,
     /// With `true` the container can write only to its volumes. Default `false`.
     pub read_only_root_filesystem: Option<bool>,
-    /// Ports. The first is the main port, which references, probes and exposure use where none is named. Without ports the
-    /// component has no Service.
+    /// Ports. The first is the main port, which references, probes and exposure use where none is named.
+    /// Without ports the component has no Service.
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     #[x_kube(validation = rule::ports_differ())]
     pub ports: Option<Vec<Port>>,
@@ -68,8 +69,8 @@ pub struct ComponentSpec {
     /// Secrets and ConfigMaps of this namespace whose keys become environment variables.
     #[schemars(length(max = 8))]
     pub env_from: Option<Vec<EnvFrom>>,
-    /// Files by absolute path, each at most 64 KiB and 256 KiB in all. Text may contain references to components, not to
-    /// secrets.
+    /// Files by absolute path, each at most 64 KiB and 256 KiB in all. Text may contain references to
+    /// components, not to secrets.
     #[schemars(schema_with = "super::schema::files")]
     #[x_kube(validation = rule::file_paths())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
@@ -78,15 +79,16 @@ pub struct ComponentSpec {
     #[schemars(schema_with = "super::schema::component_volumes")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub volumes: BTreeMap<String, ComponentVolume>,
-    /// Paths of the node, mounted at the same path. Only those that an administrator granted to the namespace with the
-    /// annotation `logpilot.io/host-paths`.
+    /// Paths of the node, mounted at the same path. Only those that an administrator granted to the
+    /// namespace with the annotation `logpilot.io/host-paths`.
     #[schemars(length(max = 4))]
     pub host_paths: Option<Vec<HostPath>>,
     /// Health checks. Default: a TCP connection to the main port, for readiness and startup.
     pub probes: Option<Probes>,
     /// CPU and memory of the container. Default: those of `spec.environment`.
     pub resources: Option<Resources>,
-    /// Number of pods; not together with `autoscaling`. Default: that of `spec.environment`; one for a StatefulSet.
+    /// Number of pods; not together with `autoscaling`. Default: that of `spec.environment`; one for a
+    /// StatefulSet.
     #[schemars(range(min = 0, max = 100))]
     pub replicas: Option<i32>,
     /// A HorizontalPodAutoscaler, which then decides the number of pods.
@@ -106,8 +108,9 @@ pub struct ComponentSpec {
     pub termination_grace_period_seconds: Option<i64>,
     /// A PodDisruptionBudget. Default `maxUnavailable: 1` where two pods can run.
     pub pod_disruption_budget: Option<PodDisruptionBudget>,
-    /// Components that must be ready, or a Job complete, before this one is created, and that finish their own change
-    /// before this one changes. They also get network access to each other's ports as `spec.networkPolicy` says.
+    /// Components that must be ready, or a Job complete, before this one is created, and that finish
+    /// their own change before this one changes. They also get network access to each other's ports as
+    /// `spec.networkPolicy` says.
     #[schemars(length(max = 16), inner(length(min = 1, max = 40)), extend("x-kubernetes-list-type" = "set"))]
     pub depends_on: Option<Vec<String>>,
     /// Where the component serves Prometheus metrics.
@@ -197,7 +200,7 @@ pub struct HostPath {
     #[schemars(length(min = 2, max = 512))]
     #[x_kube(validation = rule::host_path())]
     pub path: String,
-    /// What the path must be. Default: not checked.
+    /// Type that the path must have. Default: not checked.
     #[serde(rename = "type")]
     pub type_: Option<HostPathType>,
     /// Default `false`.
@@ -218,7 +221,8 @@ pub enum HostPathType {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = rule::one_way_to_probe())]
 pub struct Probes {
-    /// Path of an HTTP request. With a path there is a liveness probe too, three times as patient as readiness.
+    /// Path of an HTTP request. With a path there is a liveness probe too, three times as patient as
+    /// readiness.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = rules::components::probe_path())]
     pub path: Option<String>,

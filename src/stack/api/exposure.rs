@@ -19,7 +19,8 @@ pub struct Exposure {
     pub gateway: Option<Gateway>,
 }
 
-/// An Ingress. Rules that need different settings of the controller become further Ingress objects, `<name>-2` and so on.
+/// An Ingress. Rules that need different settings of the controller become further Ingress objects,
+/// `<name>-2` and so on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ingress {
@@ -78,7 +79,8 @@ pub struct RouteRule {
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = ingress::path_format())]
     pub path: Option<String>,
-    /// Replaces the prefix `path` in the request that the component receives. Default: requests arrive unchanged.
+    /// Replaces the prefix `path` in the request that the component receives. Default: requests arrive
+    /// unchanged.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = ingress::path_format())]
     pub rewrite: Option<String>,

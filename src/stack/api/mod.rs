@@ -1,7 +1,8 @@
 //! The custom resource types of a stack: what a user may write, and what the operator reports.
 //!
-//! Types, schema and CEL rules only. Defaults are applied when objects are rendered, never stored in `spec`. The kind is for
-//! tenants: it has no field by which a stack could do more than its author may do in the namespace.
+//! Types, schema and CEL rules only. Defaults are applied when objects are rendered, never stored in
+//! `spec`. The kind is for tenants: it has no field by which a stack could do more than its author may do
+//! in the namespace.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;

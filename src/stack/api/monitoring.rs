@@ -65,7 +65,8 @@ pub struct Grafana {
     #[schemars(schema_with = "crate::workload::api::schema::memory")]
     #[serde(default)]
     pub size: Option<Quantity>,
-    /// Name of a Secret with the key `admin-password`. Default: a Secret `<stack>-grafana` with a random password.
+    /// Name of a Secret with the key `admin-password`. Default: a Secret `<stack>-grafana` with a random
+    /// password.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub admin_secret: Option<String>,

@@ -1,7 +1,7 @@
 //! The CEL rules of a stack, with the sentence that a user reads when one refuses.
 //!
-//! Rules at `components` and below are evaluated for up to 32 components, so that only cheap ones stand there. The operator
-//! checks the rest and answers with `Accepted=False`.
+//! Rules at `components` and below are evaluated for up to 32 components, so that only cheap ones stand
+//! there. The operator checks the rest and answers with `Accepted=False`.
 
 use kube::core::{Reason, Rule};
 
@@ -174,7 +174,7 @@ pub fn external_or_image() -> Rule {
     Rule::new(format!(
         "({external}) ? has(self.external) && !has(self.image) : has(self.image) && !has(self.external)"
     ))
-    .message("must have an `image`; only with `kind: External` an `external` address in its place")
+    .message("must have an `image`; only with `kind: External` an `external` address instead")
 }
 
 pub fn job_runs_once() -> Rule {

@@ -46,7 +46,7 @@ pub fn component_volumes(generator: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Environment variables. CEL rules beside it check their names.
+/// Environment variables. CEL rules of the field check their names.
 pub fn env(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -55,7 +55,7 @@ pub fn env(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Files. CEL rules beside it check their paths.
+/// Files. CEL rules of the field check their paths.
 pub fn files(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",

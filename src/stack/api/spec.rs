@@ -24,7 +24,8 @@ use crate::workload::{
     },
 };
 
-/// A few services that start in the order of their dependencies, with their storage, secrets, network rules and exposure.
+/// A few services that start in the order of their dependencies, with their storage, secrets, network
+/// rules and exposure.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "logpilot.io",
@@ -63,8 +64,8 @@ use crate::workload::{
     validation = rule::exposed_components_exist()
 )]
 pub struct ServiceStackSpec {
-    /// Preset of replicas and resources for components of kind Deployment: one pod with `Development`, two with `Staging`,
-    /// three with `Production`. Default: one pod. Each value can be overridden.
+    /// Preset of replicas and resources for components of kind Deployment: one pod with `Development`,
+    /// two with `Staging`, three with `Production`. Default: one pod. Each value can be overridden.
     pub environment: Option<Environment>,
     /// Registry and tag of the images that have none of their own.
     pub release: Option<Release>,
@@ -77,8 +78,8 @@ pub struct ServiceStackSpec {
     /// Secrets of this namespace with which images are pulled.
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub image_pull_secrets: Option<Vec<LocalReference>>,
-    /// Prefix of the names of every component's objects, such as `codebeaker-`. Default: none, so that a component's
-    /// Service has the component's name. Immutable.
+    /// Prefix of the names of every component's objects, such as `codebeaker-`. Default: none, so that a
+    /// component's Service has the component's name. Immutable.
     #[schemars(length(min = 2, max = 24))]
     #[x_kube(validation = rule::name_prefix_format())]
     pub name_prefix: Option<String>,
@@ -87,12 +88,14 @@ pub struct ServiceStackSpec {
     #[x_kube(validation = rules::metadata::qualified_keys(), validation = rules::metadata::no_reserved_labels())]
     #[serde(default, skip_serializing_if = "StringMap::is_empty")]
     pub common_labels: StringMap,
-    /// Secrets that components refer to as `$(secrets.<entry>.<key>)`. Keys: lower-case DNS labels of at most 40 characters.
+    /// Secrets that components refer to as `$(secrets.<entry>.<key>)`. Keys: lower-case DNS labels of at
+    /// most 40 characters.
     #[schemars(schema_with = "super::schema::secrets")]
     #[x_kube(validation = rule::entry_names())]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretEntry>,
-    /// PVCs that several components mount, as `volumes.<name>.shared: <entry>`. The PVC is named `<stack>-<entry>`.
+    /// PVCs that several components mount, as `volumes.<name>.shared: <entry>`. The PVC is named
+    /// `<stack>-<entry>`.
     #[schemars(schema_with = "super::schema::shared_volumes")]
     #[x_kube(validation = rule::entry_names())]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -107,13 +110,13 @@ pub struct ServiceStackSpec {
     pub exposure: Option<Exposure>,
     /// Prometheus and Grafana of the stack's own, and a ServiceMonitor.
     pub monitoring: Option<Monitoring>,
-    /// NetworkPolicies, on by default: each component accepts connections only from the components that depend on it or
-    /// refer to it, and from what exposes it.
+    /// NetworkPolicies, on by default: each component accepts connections only from the components that
+    /// depend on it or refer to it, and from what exposes it.
     pub network_policy: Option<NetworkPolicy>,
     /// Pausing and stopping the stack.
     pub operation: Option<Operation>,
-    /// With `true` an admission policy refuses to delete this resource and its PVCs. The policy is part of `install.yaml`
-    /// (`config/admission`). Default `false`.
+    /// With `true` an admission policy refuses to delete this resource and its PVCs. The policy is part
+    /// of `install.yaml` (`config/admission`). Default `false`.
     pub deletion_protection: Option<bool>,
 }
 
@@ -127,7 +130,8 @@ pub enum Environment {
 /// Registry and tag of the images that have none of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Release {
-    /// Put before images that have neither a registry nor a tag of their own, such as `registry.example.com/erp`.
+    /// Put before images that have neither a registry nor a tag of their own, such as
+    /// `registry.example.com/erp`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::image_registry())]
     pub registry: Option<String>,
@@ -142,8 +146,9 @@ pub struct Release {
 #[x_kube(validation = Rule::new("has(self.generate) != has(self.existing)")
     .message("must have exactly one of `generate` (keys with random values) and `existing` (the name of a Secret)"))]
 pub struct SecretEntry {
-    /// Keys of a Secret `<stack>-<entry>` that is created once, each with 32 random letters and digits. The values are kept
-    /// as long as the data that they open. Immutable: add another entry for another key.
+    /// Keys of a Secret `<stack>-<entry>` that is created once, each with 32 random letters and digits.
+    /// The values are kept as long as the data that they open. Immutable: add another entry for another
+    /// key.
     #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 63), regex(pattern = "^[-._a-zA-Z0-9]+$")), extend("x-kubernetes-list-type" = "set"))]
     pub generate: Option<Vec<String>>,
     /// Name of a Secret of this namespace, which is used as it is.
@@ -197,7 +202,8 @@ pub struct NetworkPolicy {
     /// Clients that may connect to the ports that an Ingress or Gateway exposes. Default: any.
     #[schemars(length(max = 16))]
     pub ingress_from: Option<Vec<Peer>>,
-    /// Connections that pods may open, in addition to DNS and the components that they depend on or refer to. Default: any.
+    /// Connections that pods may open, in addition to DNS and the components that they depend on or refer
+    /// to. Default: any.
     #[schemars(length(max = 16))]
     pub egress: Option<Vec<Egress>>,
 }
@@ -207,7 +213,7 @@ pub struct NetworkPolicy {
 pub struct Operation {
     /// With `true` the operator writes nothing but the status. Default `false`.
     pub paused: Option<bool>,
-    /// With `true` components stop tier by tier, dependents first; objects and data stay. With `false` they start again in
-    /// order. Default `false`.
+    /// With `true` components stop tier by tier, dependents first; objects and data stay. With `false`
+    /// they start again in order. Default `false`.
     pub stopped: Option<bool>,
 }

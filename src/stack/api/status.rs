@@ -1,4 +1,4 @@
-//! What the operator reports of a stack. Every field is optional to readers: an old status stays readable.
+//! The status of a stack. Every field is optional to readers, so that an old status stays readable.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::component::ComponentKind;
 
-/// What the operator reports of the stack.
+/// The state of the stack, as the operator reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceStackStatus {
@@ -83,7 +83,7 @@ pub struct ComponentStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub reached: Option<String>,
-    /// What it waits for.
+    /// Dependencies that it waits for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub blocked_by: Vec<Blocker>,
@@ -157,7 +157,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub affects: Vec<String>,
-    /// What is wrong.
+    /// Description of the problem.
     #[schemars(length(max = 1024))]
     pub message: String,
     /// What to do.

@@ -41,14 +41,15 @@ pub struct ComponentVolume {
     #[schemars(schema_with = "crate::workload::api::schema::memory")]
     #[serde(default)]
     pub size: Option<Quantity>,
-    /// Of the PVC. Default: the Kubernetes cluster's default class. Immutable.
+    /// Class of the PVC. Default: the Kubernetes cluster's default class. Immutable.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub storage_class_name: Option<String>,
-    /// Of the PVC. With `ReadWriteOnce`, the default, all pods of the component run on one node. Immutable.
+    /// Access mode of the PVC. With `ReadWriteOnce`, the default, all pods of the component run on one
+    /// node. Immutable.
     pub access_mode: Option<AccessMode>,
-    /// Of the PVC. `Retain` keeps it when the stack or the component is deleted; `Delete` deletes its data with the stack.
-    /// Default `Retain`.
+    /// `Retain` keeps the PVC when the stack or the component is deleted. `Delete` deletes its data with
+    /// the stack. Default `Retain`.
     pub deletion_policy: Option<DeletionPolicy>,
     /// Mounts an entry of `spec.volumes`.
     #[schemars(length(min = 1, max = 40))]
@@ -69,8 +70,9 @@ pub struct ComponentVolume {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub config_map: Option<String>,
-    /// Directory of the volume that is mounted. Default for `size`: the volume's name, so that a database never finds
-    /// `lost+found` in its directory. Default for other sources, and with an empty text: the root.
+    /// Directory of the volume that is mounted. Default for `size`: the volume's name, so that a database
+    /// never finds `lost+found` in its directory. Default for other sources, and with an empty text: the
+    /// root.
     #[schemars(length(max = 253), regex(pattern = "^([A-Za-z0-9_][A-Za-z0-9._-]*)?$"))]
     pub sub_path: Option<String>,
     /// With `true` the container cannot write to the volume. Default `false`.

@@ -1,5 +1,5 @@
-//! The Ingress objects of a stack. What a rule needs of ingress-nginx is an annotation of a whole object, so that rules with
-//! different needs stand in different objects.
+//! The Ingress objects of a stack. Settings of ingress-nginx are annotations of a whole object, so that
+//! rules with different needs stand in different objects.
 
 use std::collections::BTreeSet;
 
@@ -23,10 +23,11 @@ const PREFIX: &str = "nginx.ingress.kubernetes.io";
 /// Seconds that a proxy keeps an idle WebSocket open.
 const WEB_SOCKET_SECONDS: &str = "3600";
 
-/// What distinguishes one object from another.
+/// Settings of one object. Rules with the same settings share an object.
 #[derive(Clone, Debug, PartialEq)]
 struct Needs {
-    /// ingress-nginx reads every path of a host as a regular expression as soon as one path of the host is rewritten.
+    /// ingress-nginx reads every path of a host as a regular expression as soon as one path of the host
+    /// is rewritten.
     regex: bool,
     rewrite: Option<String>,
     web_socket: bool,

@@ -11,7 +11,8 @@ use crate::{
     workload::resolve::Violations,
 };
 
-/// Variables in an order in which each one that another expands is defined before it: Kubernetes expands in order.
+/// Variables in an order in which each one that another expands is defined before it: Kubernetes expands
+/// in order.
 pub fn resolve(
     given: &StringMap,
     texts: &mut Texts<'_>,

@@ -1,7 +1,7 @@
-//! From what was written to what it means: every default filled in, or every violation at once. No client here.
+//! Validates a stack: returns it with every default filled in, or all violations together. No client here.
 //!
-//! The API server has refused what its schema and rules can decide. Here is what they cannot: cycles, references, sizes and
-//! comparisons after defaults.
+//! The API server has refused what its schema and rules can decide. Here is what they cannot: cycles,
+//! references, sizes and comparisons after defaults.
 
 mod component;
 mod environment;
@@ -122,7 +122,7 @@ fn is_enabled(component: &ComponentSpec) -> bool {
     component.enabled != Some(false)
 }
 
-/// What each enabled component depends on.
+/// Returns the dependencies of each component.
 fn dependencies(cr: &ServiceStack) -> Dependencies {
     let components = &cr.spec.components;
     let of = |component: &ComponentSpec| -> BTreeSet<String> {

@@ -7,7 +7,8 @@ use crate::{
     workload::{patch::structure::nearest, scope::Scope},
 };
 
-/// Longest name of a component's objects: `-files-` and a hash, and `-loadbalancer`, have to fit into 63 characters.
+/// Longest name of a component's objects: `-files-` and a hash, and `-loadbalancer`, have to fit into 63
+/// characters.
 pub const COMPONENT: usize = 46;
 
 /// Name of a component's objects.
@@ -28,14 +29,14 @@ pub fn shared_claim(cr: &ServiceStack, entry: &str) -> String {
     format!("{}-{entry}", cr.metadata.name.as_deref().unwrap_or_default())
 }
 
-/// What references may name.
+/// Components and secrets that references may name.
 pub struct Known {
     pub stack: String,
     pub namespace: String,
     pub environment: String,
-    /// By component.
+    /// The address of each component.
     pub addresses: BTreeMap<String, Address>,
-    /// By entry.
+    /// The Secret of each entry.
     pub secrets: BTreeMap<String, Secret>,
 }
 

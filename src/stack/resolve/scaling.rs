@@ -52,7 +52,8 @@ fn preset(environment: Option<Environment>) -> Preset {
     }
 }
 
-/// Requests and limits. What is given replaces the preset as a whole; a size of a database does not follow a word.
+/// Returns requests and limits. Values of the spec replace the preset as a whole. Presets do not resize
+/// databases.
 pub fn resources(
     component: &ComponentSpec,
     defaults: &Defaults,

@@ -46,7 +46,7 @@ impl<'a> Texts<'a> {
         self.joined(&parts)
     }
 
-    /// A text that nobody expands: a file.
+    /// Resolves a file, whose text Kubernetes does not expand.
     pub fn file(&mut self, text: &str, path: &str, violations: &mut Violations) -> String {
         let parts = self.parts(text, path, violations);
         for part in &parts {
@@ -159,7 +159,7 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// What the operator itself writes in place of a reference.
+    /// Returns the text that the operator writes in place of a reference, if it knows one.
     fn value(&self, reference: &Reference) -> Option<String> {
         match reference {
             Reference::Component { name, what } => {
@@ -198,7 +198,8 @@ impl<'a> Texts<'a> {
         all
     }
 
-    /// The variable that stands for a reference. Two entries and keys can spell one name: then it gets a number.
+    /// The variable that stands for a reference. Two entries and keys can spell one name: then it gets a
+    /// number.
     fn hide(&mut self, reference: &Reference) -> String {
         if let Some(name) = self.hidden.get(reference) {
             return name.clone();

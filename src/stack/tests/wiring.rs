@@ -1,5 +1,5 @@
-//! Properties of any stack: Services select their own pods, policies are the edges of the graph, and every reference is
-//! resolved.
+//! Properties of any stack: Services select their own pods, policies are the edges of the graph, and
+//! every reference is resolved.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -24,7 +24,8 @@ pub fn cluster_ip(scope: &Scope, component: &Component) -> Service {
     service(scope, component, metadata, "ClusterIP", ports.collect())
 }
 
-/// Returns the governing Service of a StatefulSet. It also gives a monitor the addresses of all pods, ready or not.
+/// Returns the governing Service of a StatefulSet. It also gives a monitor the addresses of all pods,
+/// ready or not.
 #[must_use]
 pub fn headless(scope: &Scope, component: &Component) -> Service {
     let ports = component.ports.iter().map(|port| ServicePort {

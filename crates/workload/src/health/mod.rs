@@ -200,8 +200,8 @@ fn condition(live: &Value, type_: &str, status: &str) -> Option<Cause> {
     Some(Cause { reason: string(found, "/reason"), message: string(found, "/message") })
 }
 
-/// Reads the status of a StatefulSet in the form of a Deployment's. Until no pod of an older revision is left, one pod
-/// less counts as updated.
+/// Reads the status of a StatefulSet in the form of a Deployment's. Until no pod of an older revision is
+/// left, one pod less counts as updated.
 fn stateful_set(live: &Value, domain: &Domain) -> Deployment {
     let rolled = string(live, "/status/currentRevision") == string(live, "/status/updateRevision");
     let base = deployment(live, domain);

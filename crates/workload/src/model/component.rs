@@ -65,7 +65,7 @@ pub struct Component {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
     pub name: String,
-    /// Of the container.
+    /// Number of the container's port.
     pub number: i32,
     /// Number of the Service's port.
     pub published: i32,

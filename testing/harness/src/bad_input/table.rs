@@ -23,7 +23,7 @@ pub enum Layer {
     Valid,
 }
 
-/// Of which kind an input is.
+/// The kind of an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Of {
     #[default]
@@ -102,14 +102,16 @@ pub fn stack_rows() -> Vec<Row> {
     rows.into_iter().map(|row| Row { of: Of::Stack, ..row }).collect()
 }
 
-/// ServiceStacks that must not be refused: the examples, and one at its bounds, which is what rules cost most for.
+/// ServiceStacks that must not be refused: the examples, and one at its bounds, which is what rules cost
+/// most for.
 pub fn valid_stacks() -> Vec<Row> {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/stacks");
     let example = |name: &str| {
         let text =
             std::fs::read_to_string(format!("{directory}/{name}.yaml")).expect("an example can be read");
         let mut input: Value = serde_yaml::from_str(&text).expect("an example is YAML");
-        // Each row's object is made in a namespace that is there, and the base has a component that no example has.
+        // Each row's object is made in a namespace that is there, and the base has a component that no
+        // example has.
         input["metadata"] = json!({ "name": input["metadata"]["name"] });
         input["spec"]["components"]["web"] = Value::Null;
         Row { of: Of::Stack, ..row("EX", name, Layer::Valid, "", &[], input) }
