@@ -28,7 +28,7 @@ const TROUBLES: [(&str, &str); 27] = [
     ("Pod Security", "AdmissionDenied"),
     ("Evicted", "Evicted"),
     ("Node does not answer", "NodeLost"),
-    ("does not go", "TerminatingStuck"),
+    ("does not terminate", "TerminatingStuck"),
     ("Labels of a pod", "PodStray"),
     ("NetworkPolicy", "ClientsMayBeCut"),
     ("metrics-server", "MetricsUnavailable"),
