@@ -872,23 +872,23 @@ async fn a_changed_api_key_rolls_the_pods() {
     cluster::apply(&case.client, &secret("")).await;
     // Read every 10 s while a rollout is blocked on it.
     case.until("an empty key", SOON, |status| message(status, "Stalled").contains("empty")).await;
-    cluster::apply(&case.client, &secret("canary-0\n")).await;
+    cluster::apply(&case.client, &secret("sesame-0\n")).await;
     case.until("a line break", SOON, |status| message(status, "Stalled").contains("printf %s")).await;
-    cluster::apply(&case.client, &secret("canary-1")).await;
+    cluster::apply(&case.client, &secret("sesame-1")).await;
     case.ready().await;
     let hash = async || {
         let object = case.child("Deployment", "key-all").await;
         object.data.pointer("/spec/template/metadata/annotations").unwrap().to_string()
     };
     let before = hash().await;
-    assert!(!before.contains("canary"), "{before}");
-    cluster::apply(&case.client, &secret("canary-2")).await;
+    assert!(!before.contains("sesame"), "{before}");
+    cluster::apply(&case.client, &secret("sesame-2")).await;
     spec["commonAnnotations"] = json!({ "note": "users expect a read after an edit" });
     case.apply(spec).await;
     case.ready().await;
     assert_ne!(hash().await, before);
-    assert!(!case.status().await.to_string().contains("canary"));
-    assert!(!case.world.log_of("").contains("canary-"), "the key is in the log");
+    assert!(!case.status().await.to_string().contains("sesame"));
+    assert!(!case.world.log_of("").contains("sesame-"), "the key is in the log");
 }
 
 #[tokio::test]

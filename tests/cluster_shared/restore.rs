@@ -88,7 +88,7 @@ async fn a_restore_runs_once_after_all_pods_stop() {
     case.apply(spec(&case, Some("first"))).await;
     let status = case
         .until("all but one pod to end", SOON, |status| {
-            status["restore"]["message"] == format!("waits for Pod back/{slow} to end")
+            status["restore"]["message"] == format!("waits for Pod back/{slow} to terminate")
         })
         .await;
     assert_eq!(status["restore"]["phase"], "Stopping");
