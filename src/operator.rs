@@ -32,7 +32,7 @@ pub struct Operator {
     pub liveness: Arc<WatchLiveness>,
     pub vitals: Arc<Vitals>,
     store: store::Store<kube::api::DynamicObject>,
-    stacks: store::Store<kube::api::DynamicObject>,
+    contention: Arc<Contention>,
     client: Client,
     planner: Planner,
     image: Option<String>,
@@ -76,7 +76,7 @@ impl Operator {
             liveness: Arc::default(),
             vitals: Arc::default(),
             store: writer.as_reader(),
-            stacks: stacks.as_reader(),
+            contention: Arc::new(Contention::new(DOMAIN.resources)),
             client,
             planner,
             image: None,
@@ -114,10 +114,9 @@ impl Operator {
     /// Returns `true` after the initial list of the resources and of every kind that is available.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let listed = [&self.store, &self.stacks]
-            .iter()
-            .all(|store| store.wait_until_ready().now_or_never().is_some_and(|listed| listed.is_ok()));
-        listed && Watches::covered(KINDS, &self.cache)
+        let listed = self.store.wait_until_ready().now_or_never().is_some_and(|listed| listed.is_ok());
+        // A kind whose CRD is not installed yet does not keep the operator from being ready.
+        listed && self.contention.is_settled() && Watches::covered(KINDS, &self.cache)
     }
 
     /// Returns the number of known resources.
@@ -148,7 +147,7 @@ impl Operator {
             liveness: Arc::clone(&self.liveness),
             progress: ticks,
         };
-        let contention = Arc::new(Contention::new(DOMAIN.resources));
+        let contention = self.contention;
         let mut controller = Controller::new(
             self.client.clone(),
             Arc::clone(&self.cache),

@@ -416,7 +416,7 @@ async fn apply_needs_no_read_for_any_kind() {
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "preconditions" } });
     cluster::apply(&client, &namespace).await;
     let minimal = |kind: &str| match kind {
-        "Deployment" => json!({ "spec": {
+        "Deployment" | "StatefulSet" => json!({ "spec": {
             "selector": { "matchLabels": { "a": "b" } },
             "template": { "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "c", "image": "i" }] } },
         } }),

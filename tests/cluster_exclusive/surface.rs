@@ -9,7 +9,7 @@ use kube::{
     api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind},
 };
 use local_cluster::{Component, wait_for, wait_for_absence};
-use logpilot_operator::{api, logpilot::controller::planner};
+use logpilot_operator::{api, kinds::SERVICE_STACK, logpilot::controller::planner, stack};
 use serde_json::{Value, json};
 
 use super::{
@@ -24,6 +24,7 @@ use super::{
 };
 
 const OWN: &str = "logpilotclusters.logpilot.io";
+const STACKS: &str = "servicestacks.logpilot.io";
 const MONITORS: &str = "servicemonitors.monitoring.coreos.com";
 
 async fn remove(client: &Client, definition: &str) {
@@ -39,6 +40,42 @@ async fn apply_soon(case: &Case) {
     })
     .await
     .unwrap();
+}
+
+/// An upgrade may replace the operator before the CRDs are applied.
+#[tokio::test]
+async fn a_missing_stack_crd_blocks_no_other_kind() {
+    let (_alone, world) = alone().await;
+    let client = world.client().await;
+    remove(&client, STACKS).await;
+    let operator = world.start_operator(planner()).await;
+    let case = Case::new(world, "without-stacks").await;
+    case.apply(quickstart()).await;
+    case.ready().await;
+
+    // Stacks work as soon as their CRD is served.
+    cluster::apply(&client, &serde_json::to_value(stack::api::crd()).unwrap()).await;
+    let manifest = json!({
+        "apiVersion": "logpilot.io/v1alpha1", "kind": "ServiceStack",
+        "metadata": { "name": "late-stack", "namespace": "default" },
+        "spec": { "components": { "web": { "image": "example/web:1", "ports": [{ "name": "http", "port": 80 }] } } },
+    });
+    wait_for("the stack to be accepted", SOON, async || {
+        cluster::try_apply(&client, &manifest).await.map(drop).map_err(|error| error.to_string())
+    })
+    .await
+    .unwrap();
+    let stacks: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), "default", &SERVICE_STACK.api_resource());
+    wait_for("the stack to be Ready", Duration::from_secs(60), async || {
+        let status = stacks.get("late-stack").await.unwrap().data["status"].clone();
+        (condition(&status, "Ready").0 == "True").then_some(()).ok_or(status.to_string())
+    })
+    .await
+    .unwrap();
+    stacks.delete("late-stack", &DeleteParams::default()).await.unwrap();
+    case.delete().await;
+    operator.kill();
 }
 
 /// Fault catalogue: F44, F45.

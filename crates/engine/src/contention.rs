@@ -194,6 +194,12 @@ impl Contention {
         self.pending.send_if_modified(|pending| pending.remove(kind));
     }
 
+    /// Returns whether the resources of every kind are known, or cannot be for now.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.pending.borrow().is_empty()
+    }
+
     /// Waits until the resources of all kinds are known.
     pub(crate) async fn settled(&self) {
         // The sender lives as long as this.
