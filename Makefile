@@ -75,7 +75,7 @@ test-faults: tools ## the faults, and a sample of the campaign and the storms; a
 TRAFFIC := $(abspath $(TARGET))/traffic
 .PHONY: rbac-used
 rbac-used: ## compares the operator's rights with its requests since `make test` began, both ways
-	LOCAL_CLUSTER_AUDIT_DIR=$(TRAFFIC) $(CARGO) test --quiet --locked --test manifests every_right_is_used -- --ignored --nocapture
+	LOCAL_CLUSTER_AUDIT_DIR=$(TRAFFIC) $(CARGO) test --quiet --locked --test manifests permissions_and_requests_match -- --ignored --nocapture
 
 # CAMPAIGN_SEED=… rotates the faults that take turns. Operators, proxy and tests are optimised; otherwise
 # they would take half of the processor.

@@ -395,3 +395,24 @@ async fn a_changed_stateful_set_is_reverted_in_one_write() {
         stack.ready().await;
     }
 }
+
+#[tokio::test]
+async fn a_removed_database_keeps_its_pvc() {
+    let stack = Stack::new("stack-removed", "shop").await;
+    let mut spec = two("example/db:1", "example/app:1");
+    stack.apply(&spec).await;
+    stack.ready().await;
+    spec["components"].as_object_mut().unwrap().remove("db");
+    spec["components"]["app"] =
+        json!({ "image": "example/app:1", "ports": [{ "name": "http", "port": 8080 }] });
+    stack.apply(&spec).await;
+    wait_for("the StatefulSet to be deleted", SOON, async || {
+        let set = kinds::get(&stack.client, kind("StatefulSet"), &stack.namespace, "db").await;
+        set.is_none().then_some(()).ok_or("it exists".to_owned())
+    })
+    .await
+    .unwrap();
+    stack.ready().await;
+    let claim = kinds::get(&stack.client, kind("PersistentVolumeClaim"), &stack.namespace, "db-data").await;
+    assert!(claim.is_some());
+}

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use super::{docs::rows, read, root, rust_files};
+use super::{docs::rows, read, root, rust_files, sources};
 
 const HEADER: &str = "| Suite | What it shows | Target |";
 
@@ -66,4 +66,24 @@ fn no_case_is_named_test() {
         .map(|(path, _)| path)
         .collect();
     assert_eq!(found, [""; 0], "{trap}");
+}
+
+/// A filter that matches no test makes cargo run none and succeed.
+#[test]
+fn filters_of_commands_match_a_test() {
+    let sources = sources();
+    let mut found = 0;
+    for file in ["Makefile", ".ci/run", "tests/beside"] {
+        let text = read(file);
+        let commands = text.lines().filter(|line| {
+            line.contains("cargo test") || line.contains("CARGO) test") || line.contains("CAMPAIGN)")
+        });
+        for word in commands.flat_map(|line| line.split(|it: char| !it.is_ascii_lowercase() && it != '_')) {
+            if word.matches('_').count() >= 2 {
+                assert!(sources.contains(&format!("fn {word}")), "{file}: no test is named {word}…");
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 5, "only {found} filters were found");
 }
