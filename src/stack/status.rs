@@ -147,7 +147,14 @@ fn phase(component: &StackComponent, observed: Option<&Observed>, gate: &Gate, v
         };
     }
     match observed {
-        _ if view.stack.stopped && observed.is_none_or(|it| it.idle) => Phase::Stopped,
+        _ if view.stack.stopped && observed.is_none_or(|it| it.idle) => {
+            // A terminating pod may still write to the volume.
+            if observe::with_pods(view.snapshot).contains(&component.name) {
+                Phase::Stopping
+            } else {
+                Phase::Stopped
+            }
+        }
         None => Phase::Waiting,
         Some(seen) if seen.idle => Phase::Waiting,
         Some(seen) if seen.failed => Phase::Failed,

@@ -116,6 +116,8 @@ pub enum Phase {
     Failed,
     /// A Job that succeeded.
     Completed,
+    /// It was scaled to zero, and pods are still terminating.
+    Stopping,
     Stopped,
     /// An address outside the stack.
     NotChecked,
