@@ -50,7 +50,7 @@ async fn the_operator_reports_its_termination_reason() {
         let ended = &pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["message"];
         ended.as_str().unwrap_or_default().to_owned()
     };
-    let told = |pod: &Value| message(pod).contains("was told to end (SIGTERM or SIGINT); ran for ");
+    let told = |pod: &Value| message(pod).contains("received SIGTERM or SIGINT; ran for ");
     world.kubectl.until(&pod, "reports why it ended", ROLLOUT, told).await;
     let message = message(&world.kubectl.get(&pod).unwrap());
     println!("FIGURE the operator's termination message: {message}");
