@@ -17,7 +17,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::engine::resource::ResourceRef;
+use crate::{
+    engine::resource::{ResourceKind, ResourceRef},
+    kinds::LOGPILOT_CLUSTER,
+};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Outcome {
@@ -41,7 +44,13 @@ struct State {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfKind {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct Cause {
+    kind: &'static str,
     reason: &'static str,
 }
 
@@ -65,7 +74,8 @@ pub struct Metrics {
     watch_silence: Family<Watched, Gauge<i64>>,
     children: Gauge<i64>,
     clusters: Family<State, Gauge<i64>>,
-    not_ready_seconds: Gauge<i64>,
+    stacks: Family<State, Gauge<i64>>,
+    not_ready_seconds: Family<OfKind, Gauge<i64>>,
     problems: Family<Cause, Gauge<i64>>,
     judged: Mutex<HashMap<ResourceRef, Judged>>,
     started: Gauge<f64, AtomicU64>,
@@ -84,7 +94,8 @@ impl Default for Metrics {
             watch_silence: Family::default(),
             children: Gauge::default(),
             clusters: Family::default(),
-            not_ready_seconds: Gauge::default(),
+            stacks: Family::default(),
+            not_ready_seconds: Family::default(),
             problems: Family::default(),
             judged: Mutex::default(),
             started: Gauge::default(),
@@ -115,13 +126,18 @@ impl Default for Metrics {
             metrics.clusters.clone(),
         );
         registry.register(
+            "stacks",
+            "ServiceStacks by state: ready, not_ready, unknown",
+            metrics.stacks.clone(),
+        );
+        registry.register(
             "longest_not_ready_seconds",
-            "Age of the oldest Ready condition that is not True, 0 if all are True",
+            "Age of the oldest Ready condition of a kind that is not True, 0 if all are True",
             metrics.not_ready_seconds.clone(),
         );
         registry.register(
             "problems",
-            "LogPilotClusters that have a problem, by its reason",
+            "Resources that have a problem, by their kind and its reason",
             metrics.problems.clone(),
         );
         registry.register(
@@ -167,35 +183,43 @@ impl Metrics {
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).remove(resource);
     }
 
-    fn count_judged(&self, clusters: usize, now: i64) {
+    fn count_judged(&self, resources: &[(&'static ResourceKind, usize)], now: i64) {
         let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        let since: Vec<i64> = judged.values().filter_map(|it| it.not_ready_since).collect();
-        let states = [
-            ("ready", judged.len() - since.len()),
-            ("not_ready", since.len()),
-            ("unknown", clusters.saturating_sub(judged.len())),
-        ];
-        for (state, number) in states {
-            self.clusters.get_or_create(&State { state }).set(count(number));
+        for (kind, known) in resources {
+            let of_kind = || judged.iter().filter(|(resource, _)| resource.kind() == *kind);
+            let since: Vec<i64> = of_kind().filter_map(|(_, it)| it.not_ready_since).collect();
+            let states = [
+                ("ready", of_kind().count() - since.len()),
+                ("not_ready", since.len()),
+                ("unknown", known.saturating_sub(of_kind().count())),
+            ];
+            let family = if **kind == LOGPILOT_CLUSTER { &self.clusters } else { &self.stacks };
+            for (state, number) in states {
+                family.get_or_create(&State { state }).set(count(number));
+            }
+            let longest = since.into_iter().min().map_or(0, |since| (now - since).max(0));
+            self.not_ready_seconds.get_or_create(&OfKind { kind: kind.kind }).set(longest);
         }
-        self.not_ready_seconds.set(since.into_iter().min().map_or(0, |since| (now - since).max(0)));
-        let mut reasons: BTreeMap<&'static str, i64> = BTreeMap::new();
-        for reason in judged.values().flat_map(|it| &it.reasons) {
-            *reasons.entry(reason).or_default() += 1;
+        let mut causes: BTreeMap<Cause, i64> = BTreeMap::new();
+        for (resource, it) in judged.iter() {
+            for reason in &it.reasons {
+                *causes.entry(Cause { kind: resource.kind().kind, reason }).or_default() += 1;
+            }
         }
         // Reasons without any resource are omitted instead of reported as 0, because there are
         // dozens.
         self.problems.clear();
-        for (reason, number) in reasons {
-            self.problems.get_or_create(&Cause { reason }).set(number);
+        for (cause, number) in causes {
+            self.problems.get_or_create(&cause).set(number);
         }
     }
 
-    /// Returns the metrics in the format of OpenMetrics, with the current sizes.
+    /// Returns the metrics in the format of OpenMetrics, with the current sizes: the number of known
+    /// resources of each kind, and of live objects.
     #[must_use]
     pub fn render(
         &self,
-        clusters: usize,
+        resources: &[(&'static ResourceKind, usize)],
         children: usize,
         leads: bool,
         silences: &[(&'static str, Duration)],
@@ -208,7 +232,8 @@ impl Metrics {
         self.leader.set(i64::from(leads));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         // Only the leader reports the state of resources.
-        self.count_judged(if leads { clusters } else { 0 }, i64::try_from(now).unwrap_or(i64::MAX));
+        let known = resources.iter().map(|(kind, number)| (*kind, if leads { *number } else { 0 }));
+        self.count_judged(&known.collect::<Vec<_>>(), i64::try_from(now).unwrap_or(i64::MAX));
         self.children.set(count(children));
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -228,26 +253,27 @@ mod tests {
     use engine::metrics::Metrics as _;
 
     use super::*;
-    use crate::{exposition::Format, kinds::LOGPILOT_CLUSTER};
+    use crate::{exposition::Format, kinds::SERVICE_STACK};
 
     fn named(name: &str) -> ResourceRef {
         ResourceRef::new(&LOGPILOT_CLUSTER, None, name)
     }
 
     fn shown(metrics: &Metrics, clusters: usize) -> Vec<String> {
-        let text = metrics.render(clusters, 0, true, &[]);
+        let text = metrics.render(&[(&LOGPILOT_CLUSTER, clusters), (&SERVICE_STACK, 1)], 0, true, &[]);
         let of = |name: &str| {
             let lines = text.lines().filter(|line| line.starts_with(&format!("logpilot_operator_{name}")));
             lines.map(str::to_owned).collect::<Vec<_>>()
         };
-        let mut lines = [of("clusters{"), of("longest_not_ready_seconds"), of("problems{")].concat();
+        let mut lines =
+            [of("clusters{"), of("stacks{"), of("longest_not_ready_seconds"), of("problems{")].concat();
         lines.sort();
         lines
     }
 
     #[test]
     fn the_start_is_now_and_not_1970() {
-        let text = Metrics::default().render(0, 0, true, &[]);
+        let text = Metrics::default().render(&[], 0, true, &[]);
         let line = text.lines().find_map(|line| line.strip_prefix("logpilot_operator_start_time_seconds "));
         let started: f64 = line.unwrap().parse().unwrap();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
@@ -261,7 +287,8 @@ mod tests {
         metrics.record_write("Deployment", "created");
         metrics.watch_failed("pods");
         metrics.judged(&named("bad"), Judged { not_ready_since: Some(0), reasons: vec!["Unschedulable"] });
-        let text = Format::Text.written(metrics.render(1, 1, true, &[("pods", Duration::ZERO)]));
+        let all = [(&LOGPILOT_CLUSTER, 1), (&SERVICE_STACK, 0)];
+        let text = Format::Text.written(metrics.render(&all, 1, true, &[("pods", Duration::ZERO)]));
         let told: BTreeSet<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
         let document = include_str!("../docs/monitoring.md");
@@ -288,27 +315,38 @@ mod tests {
             &named("worse"),
             Judged { not_ready_since: Some(now - 5000), reasons: vec!["Unschedulable"] },
         );
+        let stack = ResourceRef::new(&SERVICE_STACK, Some("n"), "worse");
+        metrics.judged(&stack, Judged { not_ready_since: Some(now - 70), reasons: vec!["Unschedulable"] });
         let lines = shown(&metrics, 4).join("\n");
         for line in [
             "logpilot_operator_clusters{state=\"ready\"} 1",
             "logpilot_operator_clusters{state=\"not_ready\"} 2",
             "logpilot_operator_clusters{state=\"unknown\"} 1",
-            "logpilot_operator_problems{reason=\"Unschedulable\"} 2",
-            "logpilot_operator_problems{reason=\"VolumePending\"} 1",
-            "logpilot_operator_longest_not_ready_seconds 500",
+            "logpilot_operator_stacks{state=\"not_ready\"} 1",
+            "logpilot_operator_stacks{state=\"unknown\"} 0",
+            "logpilot_operator_problems{kind=\"LogPilotCluster\",reason=\"Unschedulable\"} 2",
+            "logpilot_operator_problems{kind=\"LogPilotCluster\",reason=\"VolumePending\"} 1",
+            "logpilot_operator_problems{kind=\"ServiceStack\",reason=\"Unschedulable\"} 1",
+            "logpilot_operator_longest_not_ready_seconds{kind=\"LogPilotCluster\"} 500",
+            "logpilot_operator_longest_not_ready_seconds{kind=\"ServiceStack\"} 7",
         ] {
             assert!(lines.contains(line), "{line} in\n{lines}");
         }
         assert!(!lines.contains("worse"));
         metrics.judged(&named("bad"), Judged::default());
         metrics.forget(&named("worse"));
+        metrics.forget(&stack);
         assert_eq!(
             shown(&metrics, 2),
             [
                 "logpilot_operator_clusters{state=\"not_ready\"} 0",
                 "logpilot_operator_clusters{state=\"ready\"} 2",
                 "logpilot_operator_clusters{state=\"unknown\"} 0",
-                "logpilot_operator_longest_not_ready_seconds 0",
+                "logpilot_operator_longest_not_ready_seconds{kind=\"LogPilotCluster\"} 0",
+                "logpilot_operator_longest_not_ready_seconds{kind=\"ServiceStack\"} 0",
+                "logpilot_operator_stacks{state=\"not_ready\"} 0",
+                "logpilot_operator_stacks{state=\"ready\"} 0",
+                "logpilot_operator_stacks{state=\"unknown\"} 1",
             ]
         );
     }

@@ -14,6 +14,7 @@ use crate::{
         contention::Contention,
         controller::ControllerRuntime,
         lease::{Elector, Leadership, LeadershipLost},
+        resource::ResourceKind,
         watch_liveness::WatchLiveness,
         watches::{Triggers, Watches},
     },
@@ -32,6 +33,7 @@ pub struct Operator {
     pub liveness: Arc<WatchLiveness>,
     pub vitals: Arc<Vitals>,
     store: store::Store<kube::api::DynamicObject>,
+    stacks: store::Store<kube::api::DynamicObject>,
     contention: Arc<Contention>,
     client: Client,
     planner: Planner,
@@ -76,6 +78,7 @@ impl Operator {
             liveness: Arc::default(),
             vitals: Arc::default(),
             store: writer.as_reader(),
+            stacks: stacks.as_reader(),
             contention: Arc::new(Contention::new(DOMAIN.resources)),
             client,
             planner,
@@ -119,10 +122,10 @@ impl Operator {
         listed && self.contention.is_settled() && Watches::covered(KINDS, &self.cache)
     }
 
-    /// Returns the number of known resources.
+    /// Returns the number of known resources of each kind.
     #[must_use]
-    pub fn clusters(&self) -> usize {
-        self.store.len()
+    pub fn resources(&self) -> [(&'static ResourceKind, usize); 2] {
+        [(&LOGPILOT_CLUSTER, self.store.len()), (&SERVICE_STACK, self.stacks.len())]
     }
 
     /// Reconciles until cancelled. It runs once. A second call returns immediately.

@@ -103,7 +103,7 @@ async fn metrics(
     let format = Format::preferred(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
     let silences = operator.liveness.silences();
     let text =
-        operator.metrics.render(operator.clusters(), operator.cache.len(), operator.leads(), &silences);
+        operator.metrics.render(&operator.resources(), operator.cache.len(), operator.leads(), &silences);
     ([(CONTENT_TYPE, format.content_type())], format.written(text))
 }
 

@@ -158,18 +158,17 @@ fn cluster(judge: &Judge, document: &Document) -> Result<Shown, Vec<Refusal>> {
     let cluster = judge.judge(&document.value)?;
     let plan = print::planned(&cluster);
     let told = warnings(&cluster).into_iter().chain(patches::unmatched(&cluster, &plan));
-    let words = |it: Problem| format!("{}: {}: {}. {}", it.reason, it.object, it.message, it.action);
-    Ok(Shown { plans: print::print(&plan), warnings: told.map(words).collect() })
+    Ok(Shown { plans: print::print(&plan), warnings: told.map(|it| sentence(&it)).collect() })
 }
 
 fn stack(judge: &Judge, document: &Document) -> Result<Shown, Vec<Refusal>> {
     let stack = judge.judge_stack(&document.value)?;
-    let words = |it: stack::api::status::Problem| {
-        let next = it.next.map(|next| format!(". {next}")).unwrap_or_default();
-        format!("{}: {}{next}", it.reason, it.message)
-    };
-    let warnings = stack::status::warnings(&stack).into_iter().map(words).collect();
-    Ok(Shown { plans: print::stack(&stack), warnings })
+    let told = stack::problems::warnings(&stack).into_iter().map(|it| sentence(&it.problem));
+    Ok(Shown { plans: print::stack(&stack), warnings: told.collect() })
+}
+
+fn sentence(it: &Problem) -> String {
+    format!("{}: {}: {}. {}", it.reason, it.object, it.message, it.action)
 }
 
 fn line(path: &Path, place: Place, what: &str) -> String {

@@ -16,13 +16,13 @@ use super::{
     facts::Facts,
     model::{Backup, BackupJob, Cluster},
     problems::problem,
-    reasons,
     schedule::Schedule,
 };
 use crate::{
     api::status::{BackupResult, BackupStatus, BackupSuccess, Problem, Severity},
     engine::{cache::Snapshot, child::Child, deadlines::DeadlineTracker},
     kinds::Managed,
+    reasons,
     workload::health,
 };
 

@@ -16,12 +16,12 @@ use super::{
     facts::{ApiKeyFact, Facts, NamespaceFact, SharedPlace},
     gather,
     model::Cluster,
-    patches, plan, problems, reasons,
+    patches, plan, problems,
     remembered::{Remembered, State},
     report::Reporter,
     requeue_after::{self, Failed},
     restore,
-    status::{self, View, last_change},
+    status::{self, View},
     validate, warnings,
 };
 use crate::{
@@ -45,7 +45,9 @@ use crate::{
         status_history::StatusHistory,
     },
     kinds::{LOGPILOT_CLUSTER, Managed},
+    last_change::last_change,
     metrics::Metrics,
+    reasons,
 };
 
 /// Makes the plan of a cluster. A future, so that a planner that hangs can be distinguished from a slow
@@ -263,7 +265,13 @@ impl Controller {
             backups: backups.status,
             restore,
             effective: Some(effective::of(cluster, plan)),
-            change: last_change(&subject.object, &subject.history, &subject.before, clock.now()),
+            change: last_change(
+                &subject.object,
+                &subject.history,
+                subject.before.last_change.as_ref(),
+                subject.before.observed_generation,
+                clock.now(),
+            ),
             paused: cluster.paused,
             stopped: cluster.stopped,
             facts,

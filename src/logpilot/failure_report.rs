@@ -5,7 +5,7 @@ use kube::{ResourceExt, api::DynamicObject};
 
 use super::{
     controller::{Controller, Subject},
-    problems, reasons,
+    problems,
     remembered::State,
     status,
 };
@@ -15,6 +15,7 @@ use crate::{
         status::{Problem, Severity},
     },
     engine::{backoff, error::Error, requeue::Requeue},
+    reasons,
     workload::resolve::Violation,
 };
 

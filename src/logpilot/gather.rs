@@ -17,7 +17,6 @@ use super::{
         SharedPlace,
     },
     model::Cluster,
-    reasons,
     remembered::Remembered,
     replicas, restart, restore, scalers,
 };
@@ -30,6 +29,7 @@ use crate::{
     },
     kinds::{LOGPILOT_CLUSTER, Managed},
     logpilot::objects::namespace,
+    reasons,
     workload::{
         contention::RouteConflict,
         health,

@@ -24,7 +24,6 @@ pub mod patches;
 pub mod plan;
 pub mod problems;
 pub mod properties;
-pub mod reasons;
 pub mod remembered;
 pub mod replicas;
 pub mod report;

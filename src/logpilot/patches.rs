@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::{
     model::{Cluster, Component},
     problems::problem,
-    reasons,
 };
 use crate::{
     api::{
@@ -17,6 +16,7 @@ use crate::{
     engine::plan::{Plan, Planned},
     kinds::Managed,
     logpilot::names as own,
+    reasons,
     workload::{
         api::patches::PatchType,
         patch::{self, Failure},

@@ -5,7 +5,7 @@ use super::{
     env_references,
     facts::{ApiKeyFact, CheckVerdict, Facts},
     model::{Cluster, Component},
-    patches, reasons,
+    patches,
 };
 use crate::{
     engine::plan::{Plan, Replicas},
@@ -14,6 +14,7 @@ use crate::{
         alerts, config_check_job, config_map, cron_job, dashboard, data, namespace, restore_job, secret,
         server,
     },
+    reasons,
     workload::{
         build::{
             deployment, gateway, horizontal_pod_autoscaler, ingress, limit_range, network_policy,
@@ -30,7 +31,7 @@ pub const API_KEY_INVALID: &str = "ApiKeyInvalid";
 
 /// Why the servers of a component are blocked while it is not known whether one starts with their new
 /// configuration, or if none does.
-pub use super::reasons::{CONFIG_CHECK_FAILED, CONFIG_CHECKING};
+pub use crate::reasons::{CONFIG_CHECK_FAILED, CONFIG_CHECKING};
 
 /// Returns every object that the cluster should have, as it is written.
 #[must_use]

@@ -13,7 +13,6 @@ pub use conflicts::World;
 use super::{
     facts::{ApiKeyFact, CheckVerdict, Facts, NamespaceFact},
     model::Cluster,
-    reasons::{self, action},
 };
 use crate::{
     api::status::{Problem, Severity},
@@ -27,6 +26,7 @@ use crate::{
     },
     kinds::FIELD_MANAGER,
     logpilot::labels::{BACKUP, RESTORE},
+    reasons::{self, action},
     workload::problems::{self, Profile},
 };
 
@@ -36,7 +36,7 @@ const KEY_GOING: &str =
 /// Facts that the workloads of a `LogPilotCluster` do not contain.
 pub(super) const PROFILE: Profile = Profile {
     advice: action,
-    required_jobs: &[RESTORE],
+    is_required_job: |component| component == RESTORE,
     late_claims: &[BACKUP],
     end_causes: causes::CAUSES,
     data_path: causes::DATA_PATH,
@@ -155,7 +155,9 @@ pub fn outcome_problems(outcome: &Outcome, world: World<'_>) -> Vec<Problem> {
     outcome.steps.iter().filter_map(told).collect()
 }
 
-fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, String)> {
+/// Returns the problem of an object that was not written as planned: its severity, reason and message.
+#[must_use]
+pub fn object_outcome_problem(step: &AppliedObject) -> Option<(Severity, &str, String)> {
     let (severity, reason, message) = match &step.result {
         ApplyResult::Held(reason) if *reason == reasons::CONFLICT_BEHIND => {
             (Severity::Error, *reason, "blocked".to_owned())

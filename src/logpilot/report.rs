@@ -2,16 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
-use kube::{Client, ResourceExt, api::DynamicObject};
+use kube::{Client, api::DynamicObject};
 use serde_json::Value;
-use tracing::info;
 
-use super::{reasons, remembered::State};
+use super::remembered::State;
 use crate::{
     api::{
         LogPilotClusterStatus,
-        status::{Problem, RestorePhase, RestoreStatus, Severity},
+        status::{RestorePhase, RestoreStatus},
     },
     engine::{
         api_client::ApiClient,
@@ -21,8 +19,10 @@ use crate::{
         requeue::Requeue,
         resource::ResourceRef,
     },
-    kinds::{KINDS, LOGPILOT_CLUSTER},
-    metrics::{Judged, Metrics},
+    kinds::LOGPILOT_CLUSTER,
+    metrics::Metrics,
+    reasons,
+    status_report::{self, Told},
 };
 
 /// Shortest interval between two status writes that change only counts.
@@ -30,9 +30,6 @@ pub const COUNTS: Duration = Duration::from_secs(2);
 /// The same interval while another client changes an object as often as the operator reverts it: the
 /// counts then alternate.
 const COUNTS_CONTESTED: Duration = Duration::from_secs(30);
-
-/// Largest number of events about problems after one status write.
-const MOST_NEWS: usize = 3;
 
 pub struct Reporter {
     publisher: Publisher,
@@ -56,13 +53,14 @@ impl Reporter {
         requeue: &mut Requeue,
     ) -> bool {
         let resource = ResourceRef::of(&LOGPILOT_CLUSTER, object);
-        self.metrics.judged(&resource, judged(status));
+        self.metrics.judged(&resource, status_report::judged(&told(status)));
         let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
         let pause = only_counts(before, status).then(|| counts_pause(status));
         match self.publisher.publish(state, object, &wanted, pause, requeue).await {
             Published::UpToDate => true,
             Published::Written => {
-                self.tell(object, before, status).await;
+                let others = restore(before.restore.as_ref(), status.restore.as_ref());
+                status_report::publish(&self.publisher, object, &told(before), &told(status), others).await;
                 true
             }
             Published::Postponed => false,
@@ -84,130 +82,16 @@ impl Reporter {
             self.publisher.events.publish(&self.publisher.regarding(object), note).await;
         }
     }
-
-    /// Publishes events about what changed: on the resource, and for an error also on the object
-    /// concerned. Events of a cluster-scoped resource are in `default`, and users also read the events
-    /// of the pods.
-    async fn tell(
-        &self,
-        object: &DynamicObject,
-        before: &LogPilotClusterStatus,
-        status: &LogPilotClusterStatus,
-    ) {
-        let resource = self.publisher.regarding(object);
-        let version = object.resource_version();
-        for note in notes(before, status, version.as_deref()) {
-            info!(name = object.name_any(), reason = note.reason, "{}", note.message);
-            self.publisher.events.publish(&resource, note).await;
-        }
-        for problem in news(before, status).filter(|problem| problem.severity == Severity::Error) {
-            if let Some(regarding) = reference(&problem.object).filter(|it| it.namespace.is_some()) {
-                let note = warning(&problem.reason, format!("{}; {}", problem.message, problem.action));
-                self.publisher.events.publish(&regarding, note).await;
-            }
-        }
-    }
 }
 
-fn warning(reason: &str, message: String) -> Note {
-    Note { warning: true, reason: reason.to_owned(), message, ..Note::default() }
-}
-
-/// Returns the problems that are new, up to the number that a user still reads; the condition contains
-/// all of them.
-fn news<'a>(
-    before: &'a LogPilotClusterStatus,
-    status: &'a LogPilotClusterStatus,
-) -> impl Iterator<Item = &'a Problem> {
-    let is_old = |problem: &Problem| {
-        before.problems.iter().any(|old| old.reason == problem.reason && old.object == problem.object)
-    };
-    status.problems.iter().filter(move |problem| !is_old(problem)).take(MOST_NEWS)
-}
-
-/// Returns the figures of a status for the metrics. Reasons of Kubernetes are not in the table: the
-/// values of a label must stay bounded.
-fn judged(status: &LogPilotClusterStatus) -> Judged {
-    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
-    let mut reasons: Vec<_> = status
-        .problems
-        .iter()
-        .map(|problem| {
-            let known = reasons::REASONS.iter().find(|row| row.name == problem.reason);
-            known.map_or("Other", |row| row.name)
-        })
-        .collect();
-    reasons.sort_unstable();
-    reasons.dedup();
-    Judged {
-        not_ready_since: ready
-            // A resource that is stopped on purpose is healthy.
-            .filter(|condition| condition.status != "True" && condition.reason != reasons::STOPPED)
-            .map(|condition| condition.last_transition_time.0.as_second()),
-        reasons,
+/// The part of a status that events tell.
+fn told(status: &LogPilotClusterStatus) -> Told<'_> {
+    Told {
+        generation: status.observed_generation,
+        last_change: status.last_change.as_ref(),
+        conditions: &status.conditions,
+        problems: status.problems.iter().collect(),
     }
-}
-
-/// Returns the events that a change of status means to a user. `version` is the resourceVersion: an
-/// event about a new generation refers to that version.
-fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus, version: Option<&str>) -> Vec<Note> {
-    let edited = before.observed_generation != status.observed_generation;
-    let version = version.filter(|_| edited).map(str::to_owned);
-    let mut notes = Vec::new();
-    if let Some(change) = &status.last_change
-        && before.last_change.as_ref().map(|change| change.generation) != Some(change.generation)
-    {
-        notes.push(Note {
-            reason: "SpecAccepted".to_owned(),
-            message: format!("generation {}: {}", change.generation, change.changes.join("; ")),
-            version: version.clone(),
-            ..Note::default()
-        });
-    }
-    notes.extend(restore(before.restore.as_ref(), status.restore.as_ref()));
-    for problem in news(before, status) {
-        let Problem { reason, object, message, action, .. } = problem;
-        let related = reference(object);
-        // Another event of the same reason and object would be counted as a repetition, and its message
-        // would be lost.
-        if let Some(other) = notes.iter_mut().find(|note| note.reason == *reason && note.related == related) {
-            other.message = format!("{}; {object}: {message}", other.message);
-            continue;
-        }
-        let told = warning(reason, format!("{object}: {message}; {action}"));
-        notes.push(Note { related, version: version.clone(), ..told });
-    }
-    for condition in &status.conditions {
-        let old = before.conditions.iter().find(|old| old.type_ == condition.type_);
-        let same = |old: &Condition| old.status == condition.status && old.reason == condition.reason;
-        let same_words = |old: &Condition| !edited || old.message == condition.message;
-        if old.is_some_and(|old| same(old) && same_words(old)) {
-            continue;
-        }
-        let was_ready = old.is_some_and(|old| old.status == "True");
-        let abnormal = match (condition.type_.as_str(), condition.status.as_str()) {
-            ("Stalled" | "Warning", _) => true,
-            ("Ready", "True") if !was_ready => false,
-            // The first start is no loss of readiness, and a state that the user requested is no error.
-            ("Ready", "False") if was_ready => {
-                ![reasons::PROGRESSING, reasons::CONFIG_CHECKING, reasons::STOPPED, reasons::RESTORING]
-                    .contains(&condition.reason.as_str())
-            }
-            ("Ready", "False") if condition.reason == reasons::STOPPED => false,
-            _ => continue,
-        };
-        // Skips what another condition or a problem already reports.
-        if !notes.iter().any(|note| note.reason == condition.reason) {
-            notes.push(Note {
-                warning: abnormal,
-                reason: condition.reason.clone(),
-                message: condition.message.clone(),
-                version: version.clone().filter(|_| condition.type_ != "Ready"),
-                ..Note::default()
-            });
-        }
-    }
-    notes
 }
 
 /// Returns the event that a restore began or ended.
@@ -228,21 +112,6 @@ fn restore(before: Option<&RestoreStatus>, now: Option<&RestoreStatus>) -> Optio
         reason: reason.to_owned(),
         message: format!("restore '{}' from {}: {}", now.request_id, now.from, now.message),
         ..Note::default()
-    })
-}
-
-/// Converts `Kind namespace/name` or `Kind name` back to a reference.
-fn reference(object: &str) -> Option<ObjectReference> {
-    let (kind, key) = object.split_once(' ')?;
-    let (namespace, name) =
-        key.split_once('/').map_or((None, key), |(namespace, name)| (Some(namespace), name));
-    let kind = KINDS.iter().find(|known| known.kind == kind && known.namespaced == namespace.is_some())?;
-    Some(ObjectReference {
-        api_version: Some(kind.api_version()),
-        kind: Some(kind.kind.to_owned()),
-        namespace: namespace.map(str::to_owned),
-        name: Some(name.to_owned()),
-        ..ObjectReference::default()
     })
 }
 
@@ -272,10 +141,16 @@ fn only_counts(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+    use k8s_openapi::{
+        apimachinery::pkg::apis::meta::v1::{Condition, Time},
+        jiff::Timestamp,
+    };
 
     use super::*;
-    use crate::{api::status::LastChange, logpilot::problems::problem};
+    use crate::{
+        api::status::{LastChange, Problem, Severity},
+        logpilot::problems::problem,
+    };
 
     fn condition(type_: &str, status: &str, reason: &str, message: &str) -> Condition {
         Condition {
@@ -297,9 +172,14 @@ mod tests {
         }
     }
 
+    fn notes(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> Vec<Note> {
+        let others = restore(before.restore.as_ref(), status.restore.as_ref());
+        status_report::notes(&super::told(before), &super::told(status), Some("7"), others)
+    }
+
     /// Returns type, reason and message of each event.
     fn told(before: &LogPilotClusterStatus, status: &LogPilotClusterStatus) -> Vec<(bool, String, String)> {
-        let notes = notes(before, status, Some("7"));
+        let notes = notes(before, status);
         notes.into_iter().map(|note| (note.warning, note.reason, note.message)).collect()
     }
 
@@ -335,7 +215,7 @@ mod tests {
         let warns = || condition("Warning", "True", reasons::IMAGE_TAG_LATEST, "why");
         let before = status(1, vec![condition("Ready", "True", "Ready", "x")], vec![taken()]);
         let after = status(1, vec![ready(), warns()], vec![taken(), crash(), latest()]);
-        let notes = notes(&before, &after, Some("7"));
+        let notes = notes(&before, &after);
         let shown: Vec<_> = notes
             .iter()
             .map(|note| (note.reason.as_str(), note.related.as_ref().and_then(|it| it.name.as_deref())))
@@ -354,7 +234,10 @@ mod tests {
         );
         // Many problems do not cause many events.
         let many = (0..20).map(found_of).collect();
-        assert_eq!(told(&status(1, vec![], vec![]), &status(1, vec![], many)).len(), MOST_NEWS);
+        assert_eq!(
+            told(&status(1, vec![], vec![]), &status(1, vec![], many)).len(),
+            status_report::MOST_NEWS
+        );
     }
 
     fn found_of(number: i32) -> Problem {
@@ -374,7 +257,7 @@ mod tests {
             status.last_change = Some(change);
             status
         };
-        let notes = |before, after| notes(&before, &after, Some("7"));
+        let notes = |before, after| notes(&before, &after);
         let found = notes(of(1, "spec.a"), of(2, "spec.b"));
         let shown: Vec<_> = found.iter().map(|note| (note.reason.as_str(), note.message.as_str())).collect();
         assert_eq!(shown, [("SpecAccepted", "generation 2: edit 2"), (reasons::INVALID_SPEC, "spec.b")]);
@@ -396,8 +279,9 @@ mod tests {
 
     #[test]
     fn objects_are_referred_to_with_and_without_a_namespace() {
-        let of =
-            |object: &str| reference(object).map(|it| (it.kind.unwrap(), it.namespace, it.name.unwrap()));
+        let of = |object: &str| {
+            status_report::reference(object).map(|it| (it.kind.unwrap(), it.namespace, it.name.unwrap()))
+        };
         assert_eq!(of("Pod a/b"), Some(("Pod".into(), Some("a".into()), "b".into())));
         assert_eq!(of("Namespace a"), Some(("Namespace".into(), None, "a".into())));
         for unknown in ["Pod", "Pod b", "Namespace a/b", "LogPilotCluster b", "spec.image"] {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     facts::{ApiKeyFact, Facts},
-    reasons, scalers,
+    scalers,
 };
 use crate::{
     engine::{
@@ -14,6 +14,7 @@ use crate::{
         requeue::Requeue,
         retry::Retry,
     },
+    reasons,
     workload::references::{ResolvedReferences, read_cache},
 };
 

@@ -28,7 +28,6 @@ use super::{
     facts::SharedPlace,
     model::{Cluster, Component, Restore},
     problems::problem,
-    reasons,
 };
 use crate::{
     api::{
@@ -40,6 +39,7 @@ use crate::{
         child::Child,
     },
     kinds::Managed,
+    reasons,
     workload::health::{self, JobEnd},
 };
 

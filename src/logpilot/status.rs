@@ -1,6 +1,5 @@
 //! Builds the status from the apply outcome and the live objects. Pure, apart from the given time.
 
-mod changes;
 mod components;
 mod conditions;
 mod configs;
@@ -9,13 +8,11 @@ mod volumes;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-pub use changes::{changes, last_change};
-
 use super::{
     backups,
     facts::{Facts, IsLiving},
     model::Component,
-    problems, reasons, restore,
+    problems, restore,
 };
 use crate::{
     api::{
@@ -29,6 +26,7 @@ use crate::{
         outcome::Outcome,
         plan::Plan,
     },
+    reasons,
 };
 
 /// All inputs to a status.

@@ -8,16 +8,14 @@ mod quota;
 
 use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString};
 
-use super::{
-    model::{Cluster, Component},
+use super::model::{Cluster, Component};
+use crate::{
+    api::status::{Problem, Severity},
     reasons::{
         CORS_UNSUPPORTED, DRAIN_BLOCKED, DRAIN_INTERRUPTS, GRPC_INGRESS_UNSUPPORTED,
         GRPC_PROBE_UNAUTHENTICATED, IMAGE_TAG_LATEST, MEMORY_LIMIT_LOW, RATE_LIMIT_UNSUPPORTED,
         REWRITE_UNSUPPORTED, STARTUP_BUDGET_SHORT, STORAGE_SINGLE_NODE,
     },
-};
-use crate::{
-    api::status::{Problem, Severity},
     workload::{
         build::ingress_nginx,
         model::{PdbPolicy, ProbeType, Protocol},

@@ -16,6 +16,7 @@ use super::{
     gates, host_paths,
     model::Stack,
     observe, plan, resolve,
+    revive::Reviver,
     secrets::{ACCEPT_LOSS, SecretReader},
     status,
 };
@@ -28,26 +29,31 @@ use crate::{
         child::Child,
         contention::{Contention, ContentionKey},
         controller::{ReconcileFailure, Reconciler},
+        deadlines::DeadlineTracker,
         error::{Disposition, Error},
         lease::Leadership,
         outcome::{AppliedObject, ApplyResult, Outcome},
         owner::Owner,
         plan::Plan,
         prune,
-        publisher::Publisher,
+        publisher::{Published, Publisher},
         requeue::Requeue,
         resource::ResourceRef,
         resource_state::{ResourceState, ResourceStates},
+        status_history::StatusHistory,
     },
     kinds::{Managed, SERVICE_STACK},
-    logpilot::{config_retention, requeue_after::LOOK_AGAIN},
+    last_change::last_change,
+    logpilot::{config_retention, report::COUNTS, requeue_after::LOOK_AGAIN},
     metrics::Metrics,
+    reasons, status_report,
 };
 
 /// State of a stack between reconciles, in addition to the engine's.
 #[derive(Default)]
 pub struct Remembered {
     secrets: SecretReader,
+    reviver: Reviver,
 }
 
 type State = ResourceState<Remembered>;
@@ -67,6 +73,7 @@ struct Subject {
     resource: ResourceRef,
     cr: ServiceStack,
     before: ServiceStackStatus,
+    history: Arc<StatusHistory>,
     writer: ApiClient,
 }
 
@@ -111,18 +118,30 @@ impl Controller {
             requeue.at_most(backoff::FIRST, "the UID of a new Secret is read");
         }
         let snapshot = self.cache.snapshot(&subject.resource);
-        let observed = observe::workloads(&stack, &snapshot);
+        let clock = DeadlineTracker::at(Timestamp::now());
+        let observed = observe::workloads(&stack, &snapshot, &clock);
         let status = status::build(&status::View {
             stack: &stack,
             before: &subject.before,
             generation: subject.object.metadata.generation,
             facts: &facts,
             observed: &observed,
+            plan: &plan,
             snapshot: &snapshot,
             outcome: &outcome,
-            now: Timestamp::now(),
+            change: last_change(
+                &subject.object,
+                &subject.history,
+                subject.before.last_change.as_ref(),
+                subject.before.observed_generation,
+                clock.now(),
+            ),
+            clock: &clock,
         });
-        self.publish(subject, state, &status, requeue).await;
+        if let Some(wait) = clock.next() {
+            requeue.at_most(wait, "a time limit expires");
+        }
+        self.publish(state, &subject.object, (&subject.before, &status), requeue).await;
         retry(state, &outcome, requeue);
     }
 
@@ -154,6 +173,14 @@ impl Controller {
         };
         let orphaned = prune::orphaned(plan, &ungated(&outcome), &snapshot, owner, keep);
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
+        let observed = observe::workloads(stack, &snapshot, &DeadlineTracker::at(Timestamp::now()));
+        let reviver = &mut state.product.reviver;
+        let (evicted, notes) =
+            reviver.carry_out(&subject.writer, &self.cache, (stack, &observed), &snapshot).await;
+        for note in notes {
+            self.publisher.events.publish(&self.publisher.regarding(&subject.object), note).await;
+        }
+        outcome.steps.extend(evicted);
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
         outcome.again = held_up.filter_map(|step| state.writes.remaining(&step.id)).min();
         for step in &outcome.steps {
@@ -176,27 +203,35 @@ impl Controller {
         found: Vec<String>,
         requeue: &mut Requeue,
     ) {
-        let generation = subject.object.metadata.generation;
-        let status = status::rejected(&subject.before, generation, reason, found, Timestamp::now());
-        self.publish(subject, state, &status, requeue).await;
+        let now = Timestamp::now();
+        let status = status::rejected(&subject.before, &subject.object, reason, found, now);
+        self.publish(state, &subject.object, (&subject.before, &status), requeue).await;
     }
 
+    /// Writes the status if it differs, and publishes events about what changed.
     async fn publish(
         &self,
-        subject: &Subject,
         state: &mut State,
-        status: &ServiceStackStatus,
+        object: &DynamicObject,
+        (before, status): (&ServiceStackStatus, &ServiceStackStatus),
         requeue: &mut Requeue,
     ) {
+        let resource = ResourceRef::of(&SERVICE_STACK, object);
+        self.metrics.judged(&resource, status_report::judged(&status::told(status)));
         let wanted = serde_json::to_value(status).unwrap_or(Value::Null);
-        self.publisher.publish(state, &subject.object, &wanted, None, requeue).await;
+        let pause = status::only_counts(before, status).then_some(COUNTS);
+        let published = self.publisher.publish(state, object, &wanted, pause, requeue).await;
+        if published == Published::Written {
+            let (before, status) = (status::told(before), status::told(status));
+            status_report::publish(&self.publisher, object, &before, &status, []).await;
+        }
     }
 }
 
 /// Returns the outcome without the components that wait. An open wait delays their own objects, not the
 /// deletion of others.
 fn ungated(outcome: &Outcome) -> Outcome {
-    let waits = |step: &&AppliedObject| step.result != ApplyResult::Held(plan::WAITING);
+    let waits = |step: &&AppliedObject| step.result != ApplyResult::Held(reasons::WAITING_FOR_DEPENDENCY);
     Outcome { steps: outcome.steps.iter().filter(waits).cloned().collect(), ..Outcome::default() }
 }
 
@@ -212,7 +247,7 @@ async fn gather(
     let secrets =
         remembered.secrets.read(&subject.writer, stack, owner, &subject.before, (snapshot, accepted)).await?;
     let wanted = plan::wanted(stack);
-    let observed = observe::workloads(stack, snapshot);
+    let observed = observe::workloads(stack, snapshot, &DeadlineTracker::at(Timestamp::now()));
     let gates = gates::decide(&wanted, &observed, &subject.before.components);
     let with_pods = observe::with_pods(snapshot);
     let stopped: BTreeSet<String> = if stack.stopped {
@@ -304,7 +339,8 @@ impl Reconciler for Controller {
         match decoded {
             Ok(cr) => {
                 let writer = self.writer.for_resource();
-                let subject = Subject { object, resource, cr, before, writer };
+                let history = Arc::clone(&state.history);
+                let subject = Subject { object, resource, cr, before, history, writer };
                 self.run(&subject, state, &mut requeue).await;
             }
             Err(error) => {
@@ -367,9 +403,8 @@ impl Controller {
         let before: ServiceStackStatus =
             serde_json::from_value(state.history.status(object)).unwrap_or_default();
         let now = Timestamp::now();
-        let status = status::rejected(&before, object.metadata.generation, reason, found, now);
-        let wanted = serde_json::to_value(&status).unwrap_or(Value::Null);
-        self.publisher.publish(state, object, &wanted, None, requeue).await;
+        let status = status::rejected(&before, object, reason, found, now);
+        self.publish(state, object, (&before, &status), requeue).await;
         requeue.at_most(state.retry.failed(backoff::FAILURE), "the reconcile failed");
     }
 }

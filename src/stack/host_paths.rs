@@ -8,9 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{facts::Facts, model::Stack};
-use crate::{
-    engine::cache::ObjectCache, kinds::HOST_PATHS, logpilot::reasons::HOST_PATH_FORBIDDEN, workload::health,
-};
+use crate::{engine::cache::ObjectCache, kinds::HOST_PATHS, reasons::HOST_PATH_FORBIDDEN, workload::health};
 
 /// Paths that a namespace grants.
 pub type Granted = BTreeSet<String>;

@@ -1,5 +1,6 @@
 //! `ServiceStack`: a few services that start in order, in one namespace.
 
+pub mod advice;
 pub mod api;
 pub mod contention;
 pub mod controller;
@@ -11,8 +12,10 @@ pub mod model;
 pub mod objects;
 pub mod observe;
 pub mod plan;
+pub mod problems;
 pub mod references;
 pub mod resolve;
+pub mod revive;
 pub mod secrets;
 pub mod status;
 

@@ -15,7 +15,7 @@ use super::{
     plan,
 };
 use crate::{
-    engine::{cache::Snapshot, child::Child, plan::Key},
+    engine::{cache::Snapshot, child::Child, deadlines::DeadlineTracker, plan::Key},
     kinds::Managed,
     workload::{
         health::{self, Deployment as Counts},
@@ -23,11 +23,14 @@ use crate::{
     },
 };
 
+/// Longest text of `blockedBy`, in characters.
+const WHY: usize = 256;
+
 /// The workloads that exist, by component.
 #[must_use]
-pub fn workloads(stack: &Stack, snapshot: &Snapshot) -> BTreeMap<String, Observed> {
+pub fn workloads(stack: &Stack, snapshot: &Snapshot, clock: &DeadlineTracker) -> BTreeMap<String, Observed> {
     let of = |(component, workload): (&StackComponent, &Component)| {
-        Some((component.name.clone(), observed(stack, component, workload, snapshot)?))
+        Some((component.name.clone(), observed(stack, component, workload, (snapshot, clock))?))
     };
     stack.running().filter_map(of).collect()
 }
@@ -36,7 +39,7 @@ fn observed(
     stack: &Stack,
     component: &StackComponent,
     workload: &Component,
-    snapshot: &Snapshot,
+    (snapshot, clock): (&Snapshot, &DeadlineTracker),
 ) -> Option<Observed> {
     if component.kind == ComponentKind::Job {
         return job(stack, component, workload, snapshot);
@@ -57,16 +60,31 @@ fn observed(
         complete: counts.complete() && !idle,
         available: ready && !idle,
         idle,
-        failed: counts.stuck.is_some(),
-        why: if idle { "is stopped".to_owned() } else { why },
+        failed: counts.stuck.is_some()
+            || component.kind == ComponentKind::StatefulSet
+                && !ready
+                && is_overdue(workload, snapshot, clock),
+        why: if idle { "is stopped".to_owned() } else { shortened(why) },
     })
+}
+
+fn shortened(why: String) -> String {
+    if why.chars().count() > WHY { why.chars().take(WHY - 1).chain(['…']).collect() } else { why }
+}
+
+/// Returns whether a pod has not been ready for longer than a rollout may take. A StatefulSet, unlike a
+/// Deployment, has no deadline of its own.
+fn is_overdue(workload: &Component, snapshot: &Snapshot, clock: &DeadlineTracker) -> bool {
+    let deadline = i64::from(workload.progress_deadline_seconds.unwrap_or(i32::MAX));
+    let pods = snapshot.of_kind(Pod::KIND).filter_map(|child| child.observed::<health::Pod>());
+    let waits = |pod: &health::Pod| pod.component == workload.kind && !pod.ready && pod.ends.is_none();
+    pods.filter(|pod| waits(pod)).any(|pod| clock.expired(deadline, pod.created.max(pod.unready_since)))
 }
 
 /// Pods of a Deployment or StatefulSet.
 #[must_use]
 pub fn counts<'a>(stack: &Stack, component: &StackComponent, snapshot: &'a Snapshot) -> Option<&'a Counts> {
-    let live = live(stack, component, snapshot)?;
-    live.observed::<Counts>().or_else(|| Some(&live.observed::<health::StatefulSet>()?.0))
+    health::counts(live(stack, component, snapshot)?)
 }
 
 /// The live Deployment or StatefulSet of a component.
@@ -107,7 +125,7 @@ fn job(
         available: succeeded,
         idle: false,
         failed: end.as_ref().is_some_and(|end| !end.succeeded),
-        why,
+        why: shortened(why),
     })
 }
 
@@ -140,6 +158,6 @@ pub fn config_maps(snapshot: &Snapshot) -> BTreeSet<String> {
     let deployments = snapshot.of_kind(Deployment::KIND).filter_map(|child| child.observed::<Counts>());
     let sets =
         snapshot.of_kind(StatefulSet::KIND).filter_map(|child| child.observed::<health::StatefulSet>());
-    let named = deployments.chain(sets.map(|set| &set.0)).flat_map(|counts| &counts.config_maps);
+    let named = deployments.chain(sets.map(|set| &set.counts)).flat_map(|counts| &counts.config_maps);
     pods.flat_map(|pod| &pod.config_maps).chain(named).cloned().collect()
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     engine::plan::{Plan, Replicas},
     kinds::AddTyped,
+    reasons,
     workload::{
         build::{
             deployment::{self, ObservedReplicas},
@@ -28,10 +29,6 @@ use crate::{
 
 /// Annotation of a workload, in the operator's domain: hash of its pod template.
 pub const TEMPLATE: &str = "template";
-/// Reason of a route that an older resource already has.
-pub const ROUTE_CONFLICT: &str = "RouteConflict";
-/// Why a component is not created or changed: it waits for another one.
-pub const WAITING: &str = "WaitingForDependency";
 
 /// Every object that the stack should have.
 #[must_use]
@@ -51,7 +48,11 @@ pub fn plan(stack: &Stack, facts: &Facts) -> Plan {
         }
     }
     if let Some(wanted) = &stack.ingress {
-        let held = wanted.components.iter().any(|name| !started(facts, name)).then_some(WAITING);
+        let held = wanted
+            .components
+            .iter()
+            .any(|name| !started(facts, name))
+            .then_some(reasons::WAITING_FOR_DEPENDENCY);
         let taken = route_hold(facts, ExposureKind::Ingress);
         plan.add_with(ingress::build(scope, wanted), Replicas::Planned, taken.or(held));
     }
@@ -117,7 +118,7 @@ fn add_component(
 
 /// A second route of a host and path would take requests from the first, or be ignored silently.
 fn route_hold(facts: &Facts, way: ExposureKind) -> Option<&'static str> {
-    facts.taken.iter().any(|taken| taken.way == way).then_some(ROUTE_CONFLICT)
+    facts.taken.iter().any(|taken| taken.way == way).then_some(reasons::ROUTE_CONFLICT)
 }
 
 fn started(facts: &Facts, component: &str) -> bool {
@@ -126,13 +127,14 @@ fn started(facts: &Facts, component: &str) -> bool {
 
 fn hold_reason(facts: &Facts, component: &StackComponent) -> Option<&'static str> {
     let lost = component.secrets.iter().find_map(|name| match facts.secrets.get(name)? {
-        SecretFact::Lost { .. } => Some("GeneratedSecretLost"),
-        SecretFact::Foreign => Some("NameConflict"),
+        SecretFact::Lost { .. } => Some(reasons::GENERATED_SECRET_LOST),
+        SecretFact::Foreign => Some(reasons::NAME_CONFLICT),
         SecretFact::Unknown => Some("Progressing"),
         SecretFact::Exists { .. } | SecretFact::Generate { .. } => None,
     });
     let gate = facts.gates.get(&component.name).filter(|gate| !gate.is_open());
-    lost.or_else(|| facts.held.get(&component.name).copied()).or(gate.map(|_| WAITING))
+    lost.or_else(|| facts.held.get(&component.name).copied())
+        .or(gate.map(|_| reasons::WAITING_FOR_DEPENDENCY))
 }
 
 /// The annotation that says which template a workload has.

@@ -3,26 +3,33 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use kube::{ResourceExt, api::DynamicObject};
 
 use super::{
     api::{
         ServiceStackStatus,
         component::ComponentKind,
-        status::{ComponentStatus, Phase, Problem},
+        status::{ComponentStatus, Phase, StackProblem},
     },
     facts::Facts,
     gates::{self, Gate, Observed},
     model::{Stack, StackComponent},
-    observe, secrets,
+    observe,
+    problems::{self, PROFILE},
+    secrets,
 };
 use crate::{
+    api::status::LastChange,
     engine::{
         cache::Snapshot,
         conditions::{DesiredCondition, merge},
+        deadlines::DeadlineTracker,
         outcome::{ApplyResult, Outcome},
+        plan::Plan,
     },
-    logpilot::reasons::HOST_PATH_FORBIDDEN,
-    workload::resolve::Violation,
+    reasons,
+    status_report::Told,
+    workload::{problems::Severity, resolve::Violation},
 };
 
 /// Longest text of the column that names what others wait for.
@@ -37,9 +44,11 @@ pub struct View<'a> {
     pub generation: Option<i64>,
     pub facts: &'a Facts,
     pub observed: &'a BTreeMap<String, Observed>,
+    pub plan: &'a Plan,
     pub snapshot: &'a Snapshot,
     pub outcome: &'a Outcome,
-    pub now: Timestamp,
+    pub change: Option<LastChange>,
+    pub clock: &'a DeadlineTracker,
 }
 
 /// The status of a stack that was planned.
@@ -54,10 +63,19 @@ pub fn build(view: &View<'_>) -> ServiceStackStatus {
         .count();
     let roots = gates::roots(&view.facts.gates);
     let waiting = shortened(&roots.into_iter().collect::<Vec<_>>().join(", "));
-    let problems = problems(view, &components);
+    let problems = problems::problems(&problems::View {
+        stack: view.stack,
+        facts: view.facts,
+        observed: view.observed,
+        components: &components,
+        plan: view.plan,
+        snapshot: view.snapshot,
+        outcome: view.outcome,
+        clock: view.clock,
+    });
     let wanted = conditions(view, &components, (done, counted), &waiting, &problems);
     let ready = wanted.iter().find(|condition| condition.type_ == "Ready");
-    let errors = problems.iter().filter(|problem| problem.severity == "Error").count();
+    let errors = problems.iter().filter(|it| it.problem.severity == Severity::Error).count();
     let warnings = problems.len() - errors;
     ServiceStackStatus {
         observed_generation: view.generation,
@@ -69,8 +87,9 @@ pub fn build(view: &View<'_>) -> ServiceStackStatus {
         url: url(view.stack),
         tiers: Some(view.stack.tiers()),
         secrets: secrets::status(&view.facts.secrets),
+        last_change: view.change.clone().or_else(|| view.before.last_change.clone()),
         problems: problems.into_iter().take(PROBLEMS).collect(),
-        conditions: merge(&view.before.conditions, wanted, view.generation, &Time(view.now)),
+        conditions: merge(&view.before.conditions, wanted, view.generation, &Time(view.clock.now())),
         components,
     }
 }
@@ -79,7 +98,7 @@ pub fn build(view: &View<'_>) -> ServiceStackStatus {
 #[must_use]
 pub fn rejected(
     before: &ServiceStackStatus,
-    generation: Option<i64>,
+    object: &DynamicObject,
     reason: &str,
     messages: Vec<String>,
     now: Timestamp,
@@ -92,11 +111,12 @@ pub fn rejected(
         message: message.clone(),
     };
     let wanted = vec![condition("Ready", false), condition("Accepted", false), condition("Stalled", true)];
-    let problem = |message: String| Problem {
-        severity: "Error".to_owned(),
-        reason: reason.to_owned(),
-        message: message.chars().take(1024).collect(),
-        ..Problem::default()
+    let generation = object.metadata.generation;
+    let name = format!("ServiceStack {}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    let problem = |message: String| StackProblem {
+        problem: PROFILE.problem(Severity::Error, reason, name.clone(), message),
+        component: None,
+        affects: Vec::new(),
     };
     ServiceStackStatus {
         conditions: merge(&before.conditions, wanted, generation, &Time(now)),
@@ -172,7 +192,7 @@ fn conditions(
     components: &[ComponentStatus],
     (done, counted): (usize, usize),
     waiting: &str,
-    problems: &[Problem],
+    problems: &[StackProblem],
 ) -> Vec<DesiredCondition> {
     let condition = |type_, status, reason: &str, message: String| DesiredCondition {
         type_,
@@ -187,7 +207,7 @@ fn conditions(
         .iter()
         .find(|step| !step.result.is_settled() && !matches!(step.result, ApplyResult::Held(_)));
     let held = view.outcome.steps.iter().find(|step| matches!(step.result, ApplyResult::Held(_)));
-    let error = problems.iter().find(|problem| problem.severity == "Error");
+    let error = problems.iter().map(|it| &it.problem).find(|it| it.severity == Severity::Error);
     let share = format!("{done} of {counted} components ready");
     all.push(if view.stack.stopped && !view.stack.paused {
         let left = components.iter().filter(|it| it.phase != Phase::Stopped && it.ready.is_some()).count();
@@ -199,13 +219,17 @@ fn conditions(
     } else if done == counted && unsettled.is_none() && held.is_none() {
         condition("Ready", true, "Ready", format!("{counted} of {counted} components ready"))
     } else if let Some(problem) = error {
-        let object = problem.object.clone().map(|object| format!("{object}: ")).unwrap_or_default();
-        condition("Ready", false, &problem.reason, format!("{share}; {object}{}", problem.message))
+        condition(
+            "Ready",
+            false,
+            &problem.reason,
+            format!("{share}; {}: {}", problem.object, problem.message),
+        )
     } else if !waiting.is_empty() {
         condition(
             "Ready",
             false,
-            super::plan::WAITING,
+            reasons::WAITING_FOR_DEPENDENCY,
             format!("{share}; waiting for {}", causes(view, waiting)),
         )
     } else {
@@ -223,7 +247,7 @@ fn conditions(
             condition("Applied", false, "Progressing", format!("{} is not yet as planned", step.object()))
         }
         (_, None, Some(step)) => {
-            condition("Applied", false, super::plan::WAITING, format!("{} waits", step.object()))
+            condition("Applied", false, reasons::WAITING_FOR_DEPENDENCY, format!("{} waits", step.object()))
         }
         (_, None, None) => condition("Applied", true, "Applied", "every object is as planned".to_owned()),
     });
@@ -235,7 +259,13 @@ fn conditions(
     let failed = components.iter().find(|it| it.phase == Phase::Failed);
     if let Some(failed) = failed {
         let kept = view.facts.gates.values().filter(|gate| gate.failed).count();
-        let reason = if failed.kind == ComponentKind::Job { "JobFailed" } else { "DependencyFailed" };
+        let reason = if failed.kind == ComponentKind::Job {
+            reasons::JOB_FAILED
+        } else if kept > 0 {
+            reasons::DEPENDENCY_FAILED
+        } else {
+            reasons::DEADLINE_EXCEEDED
+        };
         let why = view.observed.get(&failed.name).map(|it| it.why.clone()).unwrap_or_default();
         let message = match kept {
             0 => format!("{}: {why}", failed.name),
@@ -243,7 +273,7 @@ fn conditions(
         };
         all.push(condition("Stalled", true, reason, message));
     }
-    let warning = problems.iter().find(|problem| problem.severity == "Warning");
+    let warning = problems.iter().map(|it| &it.problem).find(|it| it.severity == Severity::Warning);
     if let Some(warning) = warning {
         all.push(condition("Warning", true, &warning.reason, warning.message.clone()));
     }
@@ -259,97 +289,38 @@ fn causes(view: &View<'_>, waiting: &str) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-fn problems(view: &View<'_>, components: &[ComponentStatus]) -> Vec<Problem> {
-    let mut all = Vec::new();
-    for step in &view.outcome.steps {
-        let (reason, message) = match &step.result {
-            ApplyResult::Conflict { message, .. } | ApplyResult::Behind { message, .. } => {
-                ("NameConflict".to_owned(), message.clone())
-            }
-            ApplyResult::Failed(error) => (error.reason().to_owned(), error.to_string()),
-            _ => continue,
-        };
-        all.push(Problem {
-            severity: "Error".to_owned(),
-            reason,
-            object: Some(step.object()),
-            message: message.chars().take(1024).collect(),
-            ..Problem::default()
-        });
+/// The part of a status that events tell.
+#[must_use]
+pub fn told(status: &ServiceStackStatus) -> Told<'_> {
+    Told {
+        generation: status.observed_generation,
+        last_change: status.last_change.as_ref(),
+        conditions: &status.conditions,
+        problems: status.problems.iter().map(|it| &it.problem).collect(),
     }
-    for (name, fact) in &view.facts.secrets {
-        if let super::facts::SecretFact::Lost { .. } = fact {
-            all.push(Problem {
-                severity: "Error".to_owned(),
-                reason: "GeneratedSecretLost".to_owned(),
-                object: Some(format!("Secret {}/{name}", view.stack.scope.namespace)),
-                message: "was deleted, while a PVC of the stack still exists; a database in it accepts only the lost values, so no new ones are generated".to_owned(),
-                next: Some(format!(
-                    "restore the Secret from a backup; or annotate the stack with {}={name} and set the new values inside the database",
-                    secrets::ACCEPT_LOSS
-                )),
-                ..Problem::default()
-            });
-        }
-    }
-    for (component, message) in &view.facts.host_paths {
-        all.push(Problem {
-            severity: "Error".to_owned(),
-            reason: HOST_PATH_FORBIDDEN.to_owned(),
-            component: Some(component.clone()),
-            message: message.clone(),
-            ..Problem::default()
-        });
-    }
-    for taken in &view.facts.taken {
-        let object =
-            view.stack.ingress.as_ref().map_or(&view.stack.scope.owner.name, |ingress| &ingress.name);
-        all.push(Problem {
-            severity: "Error".to_owned(),
-            reason: super::plan::ROUTE_CONFLICT.to_owned(),
-            object: Some(format!("{:?} {}/{object}", taken.way, view.stack.scope.namespace)),
-            message: format!("{}{} is already used by {}, which is older", taken.host, taken.path, taken.by),
-            next: Some("use another host or path, or remove it from the other resource".to_owned()),
-            ..Problem::default()
-        });
-    }
-    all.extend(warnings(view.stack));
-    for failed in components.iter().filter(|it| it.phase == Phase::Failed) {
-        let why = view.observed.get(&failed.name).map(|it| it.why.clone()).unwrap_or_default();
-        let affects = view.facts.gates.iter();
-        let affects = affects.filter(|(_, gate)| gate.blocked_by.iter().any(|it| it.name == failed.name));
-        all.push(Problem {
-            severity: "Error".to_owned(),
-            reason: if failed.kind == ComponentKind::Job { "JobFailed" } else { "DeadlineExceeded" }
-                .to_owned(),
-            component: Some(failed.name.clone()),
-            affects: affects.map(|(name, _)| name.clone()).collect(),
-            message: why.chars().take(1024).collect(),
-            ..Problem::default()
-        });
-    }
-    all.sort_by(|one, other| one.severity.cmp(&other.severity));
-    all
 }
 
-/// Warnings that the spec alone causes.
+/// Returns whether two statuses differ only in numbers of pods and in the texts that contain them.
 #[must_use]
-pub fn warnings(stack: &Stack) -> Vec<Problem> {
-    let capped = |component: &StackComponent| {
-        let capped = component.capped.as_ref()?;
-        Some(Problem {
-            severity: "Warning".to_owned(),
-            reason: "ReplicasCapped".to_owned(),
-            component: Some(component.name.clone()),
-            message: format!(
-                "{}: {} pods were asked for and {} are used: {}",
-                component.name, capped.asked, capped.given, capped.reason
-            ),
-            next: Some(format!("change spec.components.{}.replicaLimits, or the number", component.name)),
-            ..Problem::default()
-        })
+pub fn only_counts(before: &ServiceStackStatus, status: &ServiceStackStatus) -> bool {
+    let essence = |status: &ServiceStackStatus| {
+        let mut status = status.clone();
+        status.ready = None;
+        for condition in &mut status.conditions {
+            condition.message.clear();
+        }
+        for component in &mut status.components {
+            component.ready = None;
+            for blocker in &mut component.blocked_by {
+                blocker.why.clear();
+            }
+        }
+        for problem in &mut status.problems {
+            problem.problem.message.clear();
+        }
+        status
     };
-    stack.components.values().filter_map(capped).collect()
+    essence(before) == essence(status)
 }
 
 fn shortened(text: &str) -> String {

@@ -13,7 +13,7 @@ use local_cluster::{audit::Marker, nodes};
 use logpilot_operator::{
     engine::{api_client::ApiClient, lease::Leadership, plan::Key},
     kinds::Managed,
-    logpilot::reasons,
+    reasons,
 };
 
 use super::*;

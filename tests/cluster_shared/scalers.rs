@@ -1,7 +1,7 @@
 //! Foreign autoscalers, run by the controller of Kubernetes: they keep a number of pods within
 //! their bounds without any metrics.
 
-use logpilot_operator::logpilot::reasons;
+use logpilot_operator::reasons;
 
 use super::{
     troubleshooting::{error, told_within},

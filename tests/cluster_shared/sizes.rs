@@ -1,7 +1,7 @@
 //! A mistaken size, and how to revert it.
 
 use local_cluster::volumes::NEVER_GROWS;
-use logpilot_operator::logpilot::reasons;
+use logpilot_operator::reasons;
 
 use super::{
     troubleshooting::{error, healed, on_class, remove, told, warning},

@@ -1,6 +1,6 @@
 //! Objects that a user holds, and how to release them.
 
-use logpilot_operator::logpilot::reasons;
+use logpilot_operator::reasons;
 
 use super::{
     troubleshooting::{error, healed, told, told_within},

@@ -10,7 +10,7 @@ use kube::{
     Api, ResourceExt,
     api::{DeleteParams, DynamicObject, ListParams},
 };
-use logpilot_operator::{kinds::Managed, logpilot::reasons};
+use logpilot_operator::{kinds::Managed, reasons};
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Tables in documents that repeat the code.
 
-use logpilot_operator::logpilot::reasons::REASONS;
+use logpilot_operator::reasons::REASONS;
 
 use super::read;
 

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Write, fs};
 
 use logpilot_operator::{
     kinds::KINDS,
-    logpilot::reasons::{REASONS, Reason},
+    reasons::{REASONS, Reason},
 };
 
 use super::{rbac::OWN, read, root, security, texts};

@@ -1,6 +1,6 @@
 //! Tests Argo CD's health script with the interpreter that Argo CD uses.
 
-use logpilot_operator::logpilot::reasons::REASONS;
+use logpilot_operator::reasons::REASONS;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fmt::Write as _, sync::LazyLock};
 
 use clap::CommandFactory as _;
-use logpilot_operator::{cli::Cli, logpilot::reasons::REASONS};
+use logpilot_operator::{cli::Cli, reasons::REASONS};
 use regex::Regex;
 use serde_json::Value;
 

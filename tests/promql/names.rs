@@ -34,7 +34,7 @@ pub fn of_operator() -> String {
     metrics.reconciled("finished", 1.0);
     metrics.record_write("Deployment", "created");
     metrics.watch_failed("services");
-    metrics.render(1, 1, true, &[("services", Duration::ZERO)])
+    metrics.render(&[(&LOGPILOT_CLUSTER, 1)], 1, true, &[("services", Duration::ZERO)])
 }
 
 /// Returns an expression without quoted, braced and bracketed parts.

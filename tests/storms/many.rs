@@ -196,7 +196,7 @@ async fn a_fleet_is_created_and_stays_idle() {
     for line in [
         format!("logpilot_operator_clusters{{state=\"ready\"}} {count}"),
         "logpilot_operator_clusters{state=\"not_ready\"} 0".to_owned(),
-        "logpilot_operator_longest_not_ready_seconds 0".to_owned(),
+        "logpilot_operator_longest_not_ready_seconds{kind=\"LogPilotCluster\"} 0".to_owned(),
     ] {
         assert!(metrics.contains(&line), "{line} in\n{metrics}");
     }

@@ -67,6 +67,8 @@ const fn plain(
 pub static DEPLOYMENT: Kind =
     kind("apps", "Deployment", "deployments", Nature::Workload, Observed::of::<health::Deployment>);
 pub static POD: Kind = plain("", "Pod", "pods", Observed::of::<health::Pod>);
+pub static CLAIM: Kind =
+    plain("", "PersistentVolumeClaim", "persistentvolumeclaims", Observed::of::<health::Claim>);
 pub static JOB: Kind = plain("batch", "Job", "jobs", Observed::of::<health::Job>);
 pub static REPLICA_SET: Kind = plain("apps", "ReplicaSet", "replicasets", Observed::of::<health::ReplicaSet>);
 

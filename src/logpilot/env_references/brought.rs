@@ -14,9 +14,9 @@ use crate::{
         environment::{Finding, Source, Variable, of_variables},
         model::{Cluster, Component},
         objects::env::{JAVA_OPTIONS, OURS},
-        reasons::{ENV_IGNORED, REFERENCE_INVALID},
         warnings::instead,
     },
+    reasons::{ENV_IGNORED, REFERENCE_INVALID},
     workload::{
         api::common::EnvFromSource,
         references::{Objects, Refused, decode},

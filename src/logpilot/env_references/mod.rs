@@ -5,12 +5,10 @@ mod brought;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
-use super::{
-    model::{Cluster, Component},
-    reasons::{REFERENCE_INVALID, REFERENCE_MISSING},
-};
+use super::model::{Cluster, Component};
 use crate::{
     kinds::Managed,
+    reasons::{REFERENCE_INVALID, REFERENCE_MISSING},
     workload::references::{
         Objects, Origin, Reference, ReferenceQuery, ReferenceRequest, Refused, ResolvedReferences,
         read_cache::Moment,

@@ -15,8 +15,8 @@ use crate::{
         labels,
         model::{Backup, BackupJob, BackupTarget, Cluster},
         objects::backup_pod,
-        reasons,
     },
+    reasons,
     workload::metadata,
 };
 

@@ -1,7 +1,7 @@
 //! The meaning of the last words of a server.
 
 use crate::{
-    logpilot::reasons,
+    reasons,
     workload::problems::{EndCause, Place},
 };
 

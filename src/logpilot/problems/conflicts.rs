@@ -19,8 +19,8 @@ use crate::{
     logpilot::{
         facts::{ApiKeyFact, Facts, IsLiving},
         labels::BACKUP,
-        reasons,
     },
+    reasons,
     workload::labels,
 };
 

@@ -6,10 +6,8 @@ use crate::{
         self,
         status::{Problem, Severity},
     },
-    logpilot::{
-        facts::{Contents, SharedPlace},
-        reasons,
-    },
+    logpilot::facts::{Contents, SharedPlace},
+    reasons,
 };
 
 /// Reports a shared location to the younger of two resources; if one keeps data and the other backups,

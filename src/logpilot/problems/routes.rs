@@ -6,7 +6,7 @@ use crate::{
         self,
         status::{Problem, Severity},
     },
-    logpilot::reasons,
+    reasons,
     workload::contention::{ExposureKind, RouteConflict},
 };
 

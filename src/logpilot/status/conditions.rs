@@ -3,13 +3,14 @@
 use kube::ResourceExt;
 
 use super::{
-    super::{facts::CheckVerdict, gather, problems, reasons},
+    super::{facts::CheckVerdict, gather, problems},
     View,
     components::Workload,
 };
 use crate::{
     api::status::{Problem, Severity},
     engine::conditions::DesiredCondition,
+    reasons,
 };
 
 /// Reasons of errors that clear only when a user acts.

@@ -11,8 +11,8 @@ use crate::{
         facts::ApiKeyFact,
         plan::CONFIG_CHECKING,
         problems::{self, World},
-        reasons,
     },
+    reasons,
 };
 
 fn told(spec: &str, kind: &str, name: &str, result: ApplyResult, living: &[&str], facts: &Facts) -> Problem {

@@ -6,8 +6,9 @@ use crate::{
     engine::plan::Key,
     logpilot::{
         facts::{Contents, Place, SharedPlace},
-        problems, reasons,
+        problems,
     },
+    reasons,
 };
 
 fn claim(name: &str) -> Key {

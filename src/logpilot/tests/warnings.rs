@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 
 use super::*;
-use crate::logpilot::{
-    effective,
+use crate::{
+    logpilot::{effective, warnings::warnings},
     reasons::{self as known, REASONS},
-    warnings::warnings,
 };
 
 const FREE: &str =

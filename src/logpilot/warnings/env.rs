@@ -7,7 +7,7 @@ use crate::{
     logpilot::model::{Cluster, Component},
 };
 
-pub use crate::logpilot::reasons::ENV_IGNORED;
+pub use crate::reasons::ENV_IGNORED;
 
 /// Variables and their replacements, including those that `kubectl apply` rejects: an object may be
 /// older than a rule.

@@ -10,7 +10,7 @@ use crate::{
     workload::{build::disk, resolve::monitoring::seconds},
 };
 
-pub use crate::logpilot::reasons::{SCRAPE_INTERVAL_LONG, SCRAPED_TWICE, SCRATCH_LIMITED, SETTING_IGNORED};
+pub use crate::reasons::{SCRAPE_INTERVAL_LONG, SCRAPED_TWICE, SCRATCH_LIMITED, SETTING_IGNORED};
 
 /// The same bound as the rule on `spec.monitoring`; a stored resource may be older than that rule.
 const LONGEST_INTERVAL: u64 = 240;

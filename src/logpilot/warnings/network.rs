@@ -6,7 +6,7 @@ use crate::{
     logpilot::model::{Cluster, Component},
 };
 
-pub use crate::logpilot::reasons::CLIENTS_MAY_BE_CUT;
+pub use crate::reasons::CLIENTS_MAY_BE_CUT;
 
 /// Warns only about what `clients` blocks: without it every client is admitted, and the kubelet's probes
 /// and DNS always are.

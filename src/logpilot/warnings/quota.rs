@@ -15,7 +15,7 @@ use crate::{
     workload::{Quantities, build::pod, model::Rollout, quantity},
 };
 
-pub use crate::logpilot::reasons::QUOTA_TOO_SMALL;
+pub use crate::reasons::QUOTA_TOO_SMALL;
 
 /// Returns one warning that names every bound that is too low.
 pub fn warning_of(cluster: &Cluster) -> Option<Problem> {

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::component::ComponentKind;
+use crate::{api::status::LastChange, workload::problems::Problem};
 
 /// The state of the stack, as the operator reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,10 +49,13 @@ pub struct ServiceStackStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub secrets: Vec<SecretStatus>,
+    /// The last change of the spec that was accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_change: Option<LastChange>,
     /// At most 32, the most severe first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
-    pub problems: Vec<Problem>,
+    pub problems: Vec<StackProblem>,
 }
 
 /// One component.
@@ -137,33 +141,17 @@ pub struct SecretStatus {
     pub uid: String,
 }
 
-/// Something that needs attention.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Problem {
-    /// `Error` or `Warning`.
-    #[schemars(length(max = 16))]
-    pub severity: String,
-    /// The reason, in one word.
-    #[schemars(length(max = 64))]
-    pub reason: String,
-    /// Kind and name of the object.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
-    pub object: Option<String>,
-    /// Name of the component.
-    #[serde(skip_serializing_if = "Option::is_none")]
+/// A problem, the component that has it, and those that suffer from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StackProblem {
+    #[serde(flatten)]
+    pub problem: Problem,
+    /// Name of the component with the problem. Absent if no single component has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub component: Option<String>,
-    /// Components that do not work because of it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Components that depend on it, directly or through others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub affects: Vec<String>,
-    /// Description of the problem.
-    #[schemars(length(max = 1024))]
-    pub message: String,
-    /// What to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512))]
-    pub next: Option<String>,
 }

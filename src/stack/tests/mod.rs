@@ -17,6 +17,7 @@ fn examples_are_planned() {
     }
 }
 
+mod outage;
 mod wiring;
 
 /// Examples with a golden plan.

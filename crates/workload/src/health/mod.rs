@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::{fingerprint, kind::Domain, observed::Observe};
+use engine::{child::Child, fingerprint, kind::Domain, observed::Observe};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -75,7 +75,17 @@ pub struct Cause {
 
 /// A StatefulSet, with the counts of a Deployment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct StatefulSet(pub Deployment);
+pub struct StatefulSet {
+    pub counts: Deployment,
+    /// The revision of the newest template, which its pods have as a label.
+    pub update_revision: String,
+}
+
+/// Returns the counts of a workload, whatever its kind.
+#[must_use]
+pub fn counts(child: &Child) -> Option<&Deployment> {
+    child.observed::<Deployment>().or_else(|| Some(&child.observed::<StatefulSet>()?.counts))
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Deployment {
@@ -162,7 +172,10 @@ macro_rules! observe {
 
 observe! {
     Deployment: live, domain => deployment(live, domain);
-    StatefulSet: live, domain => Self(stateful_set(live, domain));
+    StatefulSet: live, domain => Self {
+        counts: stateful_set(live, domain),
+        update_revision: string(live, "/status/updateRevision"),
+    };
     ReplicaSet: live, _ => replica_set(live);
     Claim: live, domain => claim(live, domain);
     Slice: live, _ => slice(live);

@@ -27,12 +27,18 @@ pub struct Pod {
     pub ready: bool,
     /// Since when the pod is not ready; 0 if it is ready, or if its readiness was never evaluated.
     pub unready_since: i64,
+    /// Since when the pod is ready; 0 if it is not.
+    pub ready_since: i64,
     /// True if the startup probe has succeeded, or does not exist.
     pub started: bool,
     pub restarts: i64,
     /// The reason why the container waits: `ImagePullBackOff`, `CrashLoopBackOff`,
     /// `CreateContainerConfigError`…
     pub waiting: Option<Cause>,
+    /// When the container last terminated, with whatever result; 0 if it never did.
+    pub ended_at: i64,
+    /// The revision of its StatefulSet that it was created from.
+    pub revision: Option<String>,
     /// The last termination of the container, if it was not a clean one.
     pub terminated: Option<Terminated>,
     /// Set if the scheduler found no node: the message, and since when.
@@ -135,6 +141,9 @@ fn pod(live: &Value, domain: &Domain) -> Pod {
         created,
         ready: condition(live, "Ready", "True").is_some(),
         unready_since: since(live, "Ready", "False"),
+        ready_since: since(live, "Ready", "True"),
+        ended_at: container.map_or(0, ended_at),
+        revision: label("controller-revision-hash"),
         started: container.and_then(|status| status.get("started")).and_then(Value::as_bool).unwrap_or(false),
         restarts: container.map_or(0, |status| integer(status, "/restartCount")),
         waiting: container
@@ -246,6 +255,11 @@ fn lost(live: &Value) -> bool {
     let gate = |cause: Cause| cause.reason == "ReadinessGatesNotReady";
     condition(live, "Ready", "False").is_some_and(|cause| !gate(cause))
         && condition(live, "ContainersReady", "True").is_some()
+}
+
+fn ended_at(status: &Value) -> i64 {
+    let ends = ["/state/terminated/finishedAt", "/lastState/terminated/finishedAt"];
+    ends.iter().find_map(|it| timestamp(status, it)).map_or(0, Timestamp::as_second)
 }
 
 /// Since when a condition has this status, in seconds since the epoch; 0 if it has another one.

@@ -60,8 +60,8 @@ pub enum Severity {
 pub struct Profile {
     /// What to do about a reason with this message.
     pub advice: fn(&str, &str) -> String,
-    /// Components whose Jobs the servers wait for. Servers run without the Jobs of others.
-    pub required_jobs: &'static [&'static str],
+    /// Whether other components wait for the Jobs of a component. They run without the Jobs of others.
+    pub is_required_job: fn(&str) -> bool,
     /// Components whose claims may wait for their first Job: no server waits for them.
     pub late_claims: &'static [&'static str],
     /// The meanings of the last words of a server; the first that fits counts.
@@ -105,7 +105,7 @@ pub fn live_problems(
 ) -> Vec<Problem> {
     let mut found = pods::pod_problems(profile, plan, snapshot, clock);
     for child in snapshot.children.values().filter(|child| !child.deleting) {
-        found.extend(object_problem(profile, child, plan, clock));
+        found.extend(object_problem(profile, child, plan, (snapshot, clock)));
     }
     for kind in kinds {
         let (error, words, why) = match snapshot.coverage(kind) {
@@ -123,7 +123,12 @@ pub fn live_problems(
     found
 }
 
-fn object_problem(profile: &Profile, child: &Child, plan: &Plan, clock: &DeadlineTracker) -> Option<Problem> {
+fn object_problem(
+    profile: &Profile,
+    child: &Child,
+    plan: &Plan,
+    (snapshot, clock): (&Snapshot, &DeadlineTracker),
+) -> Option<Problem> {
     // The Deployment controller owns ReplicaSets.
     if let Some(set) = child.observed::<health::ReplicaSet>() {
         let of_plan = |name: &String| {
@@ -146,7 +151,7 @@ fn object_problem(profile: &Profile, child: &Child, plan: &Plan, clock: &Deadlin
     if let Some(deployment) = child.observed::<health::Deployment>() {
         workloads::deployment_problem(profile, child, deployment, plan)
     } else if let Some(claim) = child.observed::<health::Claim>() {
-        volumes::claim_problem(profile, child, claim, plan, clock)
+        volumes::claim_problem(profile, child, claim, plan, (snapshot, clock))
     } else if let Some(autoscaler) = child.observed::<health::Autoscaler>() {
         autoscalers::autoscaler_problem(profile, child, autoscaler)
     } else if let Some(gateway) = child.observed::<health::Gateway>() {
@@ -170,7 +175,7 @@ mod tests {
     /// The profile of a product that knows one cause.
     pub const PROFILE: Profile = Profile {
         advice: |_, _| String::new(),
-        required_jobs: &[],
+        is_required_job: |_| false,
         late_claims: &["backup"],
         end_causes: &[EndCause {
             words: &["permission denied"],

@@ -82,7 +82,7 @@ pub(super) fn pod_problems(
             .and_modify(|(_, others)| *others += 1)
             .or_insert_with(|| {
                 // Servers run without a backup, but do not start before a restore ends.
-                let beside = pod.job.is_some() && !profile.required_jobs.contains(&pod.component.as_str());
+                let beside = pod.job.is_some() && !(profile.is_required_job)(&pod.component);
                 let severity = if beside { Severity::Warning } else { told.severity };
                 let found = profile.problem(severity, &told.reason, child.to_string(), told.message);
                 (Problem { node: pod.node.clone(), ..found }, 0)
@@ -108,8 +108,7 @@ fn longest_unready(workload: &Planned) -> i64 {
 /// Returns whether a workload has fewer pods than desired.
 fn is_short(workload: &Planned, snapshot: &Snapshot) -> bool {
     snapshot.get(workload.kind, &workload.key).is_some_and(|child| {
-        let live = child.observed::<health::Deployment>();
-        live.is_some_and(|live| live.updated < live.desired || live.available < live.desired)
+        health::counts(child).is_some_and(|live| live.updated < live.desired || live.available < live.desired)
     })
 }
 
@@ -137,6 +136,9 @@ fn foreign_owner(
 ) -> Option<String> {
     let controller = child.controller.as_ref()?;
     let named = |kind: &str, name: &str| Some(format!("{kind} {name}"));
+    if controller.kind == workload.kind.kind && controller.name == workload.key.name {
+        return None;
+    }
     if controller.kind != "ReplicaSet" {
         return named(&controller.kind, &controller.name);
     }

@@ -1,6 +1,13 @@
 //! Problems of PVCs that have no volume, or not the declared one.
 
-use engine::{child::Child, deadlines::DeadlineTracker, kind::Nature, plan::Plan, quantity};
+use engine::{
+    cache::Snapshot,
+    child::Child,
+    deadlines::DeadlineTracker,
+    kind::Nature,
+    plan::{Plan, Planned},
+    quantity,
+};
 use serde_json::Value;
 
 use super::{Problem, Profile, SETTLING, is_of};
@@ -19,12 +26,12 @@ pub(super) fn claim_problem(
     child: &Child,
     claim: &Claim,
     plan: &Plan,
-    clock: &DeadlineTracker,
+    (snapshot, clock): (&Snapshot, &DeadlineTracker),
 ) -> Option<Problem> {
     let pending = claim.phase == "Pending";
     // The PVC of the backups waits for the first backup, and no server waits for it. A storage class
     // may wait for the first pod, and none is wanted.
-    if pending && (is_late(profile, child, plan) || !wants_pods(plan)) {
+    if pending && (is_late(profile, child, plan) || !wants_pods(plan, &child.key.name, snapshot)) {
         return None;
     }
     if claim.phase == "Lost" || pending && clock.expired(SETTLING, claim.created) {
@@ -102,16 +109,29 @@ fn is_late(profile: &Profile, child: &Child, plan: &Plan) -> bool {
     planned.any(|planned| profile.late_claims.iter().any(|component| is_of(planned, component)))
 }
 
-fn wants_pods(plan: &Plan) -> bool {
-    let workloads = plan.objects.iter().filter(|planned| planned.kind.nature == Nature::Workload);
-    workloads
-        .into_iter()
-        .any(|planned| planned.body.pointer("/spec/replicas").and_then(Value::as_i64) != Some(0))
+/// Returns whether a workload that mounts the PVC has pods, or any workload if none mounts it. A
+/// workload that is held before its creation has none yet.
+fn wants_pods(plan: &Plan, claim: &str, snapshot: &Snapshot) -> bool {
+    let all = || plan.objects.iter().filter(|planned| planned.kind.nature == Nature::Workload);
+    let mounts = |planned: &&Planned| {
+        let volumes = planned.body.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
+        let mut names =
+            volumes.into_iter().flatten().map(|it| it.pointer("/persistentVolumeClaim/claimName"));
+        names.any(|name| name.and_then(Value::as_str) == Some(claim))
+    };
+    let wants = |planned: &Planned| {
+        let held = planned.held.is_some() && snapshot.get(planned.kind, &planned.key).is_none();
+        !held && planned.body.pointer("/spec/replicas").and_then(Value::as_i64) != Some(0)
+    };
+    if all().any(|planned| mounts(&planned)) { all().filter(mounts).any(wants) } else { all().any(wants) }
 }
 
 #[cfg(test)]
 mod tests {
-    use engine::observed::Observe;
+    use engine::{
+        observed::Observe,
+        plan::{Key, Replicas},
+    };
     use k8s_openapi::jiff::Timestamp;
     use serde_json::json;
 
@@ -119,7 +139,7 @@ mod tests {
         super::{Severity, tests::PROFILE},
         *,
     };
-    use crate::test_kinds::DOMAIN;
+    use crate::test_kinds::{CLAIM, DEPLOYMENT, DOMAIN};
 
     #[test]
     fn a_claim_tells_what_it_waits_for() {
@@ -216,5 +236,41 @@ mod tests {
         assert_eq!(left(&waits, "3 Insufficient cpu"), [reasons::UNSCHEDULABLE]);
         let two = left("p has not provisioned a volume of storage class c", "3 Insufficient cpu");
         assert_eq!(two, [reasons::VOLUME_PENDING, reasons::UNSCHEDULABLE], "two causes");
+    }
+
+    #[test]
+    fn a_claim_of_a_held_workload_is_no_problem() {
+        let told = |held: Option<&'static str>, mounted: &str, exists: bool| {
+            let meta = json!({ "name": "c", "namespace": "n", "uid": "u", "creationTimestamp": "2020-01-01T00:00:00Z" });
+            let status = json!({ "phase": "Pending" });
+            let child = Child::read(&CLAIM, &json!({ "metadata": meta, "status": status })).unwrap();
+            let key = |name: &str| Key { namespace: Some("n".into()), name: name.into() };
+            let volume = json!({ "name": "data", "persistentVolumeClaim": { "claimName": mounted } });
+            let body = json!({ "spec": { "replicas": 1, "template": { "spec": { "volumes": [volume] } } } });
+            let workload =
+                Planned { kind: &DEPLOYMENT, key: key("d"), body, replicas: Replicas::Planned, held };
+            let claim = Planned {
+                kind: &CLAIM,
+                key: key("c"),
+                body: json!({}),
+                replicas: Replicas::Planned,
+                held: None,
+            };
+            let mut snapshot = Snapshot::default();
+            if exists {
+                let live = Child::read(
+                    &DEPLOYMENT,
+                    &json!({ "metadata": { "name": "d", "namespace": "n", "uid": "d" } }),
+                );
+                snapshot.children.insert((DEPLOYMENT.plural, key("d")), live.unwrap().into());
+            }
+            let clock = DeadlineTracker::at(Timestamp::now());
+            let plan = Plan { objects: vec![workload, claim] };
+            super::super::object_problem(&PROFILE, &child, &plan, (&snapshot, &clock)).is_some()
+        };
+        assert!(told(None, "c", false));
+        assert!(!told(Some("WaitingForDependency"), "c", false));
+        assert!(told(Some("WaitingForDependency"), "c", true), "its pods run");
+        assert!(told(None, "another", false), "no workload mounts it");
     }
 }

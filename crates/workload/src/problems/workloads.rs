@@ -98,6 +98,7 @@ fn refusal(cause: &Cause) -> &'static str {
 #[cfg(test)]
 mod tests {
     use engine::{
+        cache::Snapshot,
         deadlines::DeadlineTracker,
         plan::{Key, Planned, Replicas},
     };
@@ -121,7 +122,7 @@ mod tests {
             });
             let child = Child::read(&JOB, &live).unwrap();
             let clock = DeadlineTracker::at(Timestamp::from_second(made + ago).unwrap());
-            super::super::object_problem(&PROFILE, &child, &Plan::default(), &clock)
+            super::super::object_problem(&PROFILE, &child, &Plan::default(), (&Snapshot::default(), &clock))
         };
         assert_eq!(told(false, "kubectl-patch", LONGEST_SUSPENDED), None);
         assert_eq!(told(true, "kubectl-patch", LONGEST_SUSPENDED - 1), None);
@@ -151,7 +152,8 @@ mod tests {
             let replicas = Replicas::Planned;
             let planned = Planned { kind: &DEPLOYMENT, key, body: json!({}), replicas, held: None };
             let clock = DeadlineTracker::at(Timestamp::UNIX_EPOCH);
-            super::super::object_problem(&PROFILE, &child, &Plan { objects: vec![planned] }, &clock)
+            let plan = Plan { objects: vec![planned] };
+            super::super::object_problem(&PROFILE, &child, &plan, (&Snapshot::default(), &clock))
         };
         assert_eq!(told("d").map(|found| found.reason).as_deref(), Some(reasons::QUOTA_EXCEEDED));
         assert_eq!(told("theirs"), None);

@@ -83,6 +83,6 @@ pub fn show(object: &DynamicObject) -> String {
 
 /// Fails with the paths that differ.
 pub fn assert_same(now: &DynamicObject, before: &DynamicObject) {
-    let differences = logpilot_operator::logpilot::status::changes(&meant(before), &meant(now));
+    let differences = logpilot_operator::last_change::changes(&meant(before), &meant(now));
     assert!(differences.is_empty(), "{:?}: {differences:#?}", now.metadata.name);
 }

@@ -235,7 +235,7 @@ impl Running {
 
     /// Returns the number of completed reconciles.
     pub fn reconciles(&self) -> u64 {
-        let metrics = self.operator.get().map(|operator| operator.metrics.render(0, 0, true, &[]));
+        let metrics = self.operator.get().map(|operator| operator.metrics.render(&[], 0, true, &[]));
         let finished = "logpilot_operator_reconciles_total{result=\"finished\"} ";
         let metrics = metrics.unwrap_or_default();
         metrics

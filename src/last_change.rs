@@ -4,25 +4,23 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use crate::{
-    api::{LogPilotClusterStatus, status::LastChange},
-    engine::status_history::StatusHistory,
-};
+use crate::{api::status::LastChange, engine::status_history::StatusHistory};
 
 /// Returns the changes of the newest generation; `None` if the status already contains them.
 #[must_use]
 pub fn last_change(
     object: &DynamicObject,
     history: &StatusHistory,
-    before: &LogPilotClusterStatus,
+    before: Option<&LastChange>,
+    observed: Option<i64>,
     now: Timestamp,
 ) -> Option<LastChange> {
     let generation = object.metadata.generation?;
     let previous = history.previous_spec(object);
-    if before.last_change.as_ref().is_some_and(|change| change.generation == generation) {
+    if before.is_some_and(|change| change.generation == generation) {
         return None;
     }
-    let changes = match (previous, before.observed_generation) {
+    let changes = match (previous, observed) {
         (Some(old), _) => changes(&old, object.data.get("spec").unwrap_or(&Value::Null)),
         (None, None) => vec!["created".to_owned()],
         (None, Some(_)) => vec!["changed while the operator was not running".to_owned()],
