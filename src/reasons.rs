@@ -102,7 +102,6 @@ reasons! {
     GENERATED_SECRET_LOST = "GeneratedSecretLost": "a Secret that the operator generated was deleted, while data that may depend on its values still exists; the components that read it are left unchanged", "restore the Secret from a backup, or accept the loss with the annotation in the message";
     REPLICAS_CAPPED = "ReplicasCapped": "replicaLimits of a component allow fewer or more pods than the component asks for", "change replicaLimits of the component, or the number of pods";
     BACKOFF_POD_EVICTED = "BackoffPodEvicted": "event only: the operator evicted a pod in crash backoff after the component that it depends on became available, so that its replacement starts immediately", "nothing";
-    OUTDATED_POD_EVICTED = "OutdatedPodEvicted": "event only: the operator evicted a pod of an outdated revision that kept its StatefulSet from creating the next one", "nothing";
     CLIENTS_MAY_BE_CUT = "ClientsMayBeCut": "the network policy blocks the traffic of an Ingress, load balancer or node port that the spec asks for", "set networkPolicy.ingressController, or add the clients to networkPolicy.clients";
     QUOTA_TOO_SMALL = "QuotaTooSmall": "limits.quota is too small for the largest number of pods that can run, including those of an update", "raise limits.quota, or lower replicas or resources";
     ENV_IGNORED = "EnvIgnored": "an environment variable has no effect, because application.yml or a variable of the operator takes precedence", "use the field that the message names, and remove the variable";

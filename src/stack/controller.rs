@@ -15,8 +15,7 @@ use super::{
     facts::Facts,
     gates, host_paths,
     model::Stack,
-    observe, plan, resolve,
-    revive::Reviver,
+    observe, plan, resolve, revive,
     secrets::{ACCEPT_LOSS, SecretReader},
     status,
 };
@@ -53,7 +52,6 @@ use crate::{
 #[derive(Default)]
 pub struct Remembered {
     secrets: SecretReader,
-    reviver: Reviver,
 }
 
 type State = ResourceState<Remembered>;
@@ -174,9 +172,8 @@ impl Controller {
         let orphaned = prune::orphaned(plan, &ungated(&outcome), &snapshot, owner, keep);
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
         let observed = observe::workloads(stack, &snapshot, &DeadlineTracker::at(Timestamp::now()));
-        let reviver = &mut state.product.reviver;
         let (evicted, notes) =
-            reviver.carry_out(&subject.writer, &self.cache, (stack, &observed), &snapshot).await;
+            revive::evict(&subject.writer, &self.cache, (stack, &observed), &snapshot).await;
         for note in notes {
             self.publisher.events.publish(&self.publisher.regarding(&subject.object), note).await;
         }

@@ -155,9 +155,7 @@ pub fn with_pods(snapshot: &Snapshot) -> BTreeSet<String> {
 #[must_use]
 pub fn config_maps(snapshot: &Snapshot) -> BTreeSet<String> {
     let pods = snapshot.of_kind(Pod::KIND).filter_map(|child| child.observed::<health::Pod>());
-    let deployments = snapshot.of_kind(Deployment::KIND).filter_map(|child| child.observed::<Counts>());
-    let sets =
-        snapshot.of_kind(StatefulSet::KIND).filter_map(|child| child.observed::<health::StatefulSet>());
-    let named = deployments.chain(sets.map(|set| &set.counts)).flat_map(|counts| &counts.config_maps);
+    let workloads = snapshot.children.values().filter_map(|child| health::counts(child));
+    let named = workloads.flat_map(|counts| &counts.config_maps);
     pods.flat_map(|pod| &pod.config_maps).chain(named).cloned().collect()
 }

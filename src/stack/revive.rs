@@ -1,8 +1,5 @@
-//! Pods that would wait for nothing, and are evicted so that their replacements start at once.
-//!
-//! When a dependency becomes available again, its dependents may still sit in crash backoff, for up to five
-//! minutes. And a StatefulSet does not replace a pod of an outdated revision that never becomes ready, such as
-//! one with an image that does not exist, when that template is reverted.
+//! When a dependency becomes available again, its dependents may still wait in crash backoff, for up to five
+//! minutes. Their pods are evicted, so that the replacements start immediately.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +10,7 @@ use super::{
     api::component::ComponentKind,
     gates::{Observed, Wanted},
     model::Stack,
-    observe, plan,
+    plan,
 };
 use crate::{
     engine::{
@@ -32,127 +29,68 @@ use crate::{
 /// Most evictions of one reconcile.
 const MOST: usize = 20;
 
-/// Reasons of a waiting container that another start of the same pod does not change.
-const PERMANENT: [&str; 7] = [
-    reasons::IMAGE_PULL,
-    "ErrImagePull",
-    "InvalidImageName",
-    "ErrImageNeverPull",
-    reasons::CRASH_LOOP,
-    reasons::CONTAINER_CONFIG,
-    reasons::CONTAINER_START,
-];
-
-/// Evictions that were tried, so that none is repeated.
-#[derive(Default)]
-pub struct Reviver {
-    /// Names of pods of StatefulSets, with the revision that should replace theirs.
-    replaced: BTreeSet<(String, String)>,
-}
-
-/// A pod that is to be evicted, and why.
+/// A pod that is to be evicted.
 pub(super) struct Due<'a> {
     pub(super) child: &'a Child,
-    /// The revision that should replace it.
-    revision: Option<String>,
-    reason: &'static str,
-    why: String,
+    /// The dependency that it waited for.
+    dependency: String,
 }
 
-impl Reviver {
-    /// Evicts the pods that are due. Returns the results to report, and an event for each eviction.
-    pub async fn carry_out(
-        &mut self,
-        writer: &ApiClient,
-        cache: &ObjectCache,
-        (stack, observed): (&Stack, &BTreeMap<String, Observed>),
-        snapshot: &Snapshot,
-    ) -> (Vec<AppliedObject>, Vec<Note>) {
-        let (mut steps, mut notes) = (Vec::new(), Vec::new());
-        for Due { child, revision, reason, why } in self.due(stack, observed, snapshot) {
-            let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
-                Ok(()) => {
-                    info!(object = %child, reason, "evicted: {why}");
-                    cache.mark_deleting(child);
-                    self.replaced.extend(revision.map(|revision| (child.key.name.clone(), revision)));
-                    let message = format!("evicted {child}, {why}");
-                    notes.push(Note { reason: reason.to_owned(), message, ..Note::default() });
-                    ApplyResult::Deleted
-                }
-                // The pod has changed, or no longer exists: its own event reports that.
-                Err(error) if error.disposition() == Disposition::Refresh => continue,
-                Err(error) => ApplyResult::Failed(error),
-            };
-            steps.push(AppliedObject { id: (child.kind, child.key.clone()), result });
-        }
-        (steps, notes)
-    }
-
-    pub(super) fn due<'a>(
-        &mut self,
-        stack: &Stack,
-        observed: &BTreeMap<String, Observed>,
-        snapshot: &'a Snapshot,
-    ) -> Vec<Due<'a>> {
-        let outdated = outdated(stack, snapshot);
-        let revisions: BTreeSet<&String> = outdated.iter().map(|(.., revision)| revision).collect();
-        self.replaced.retain(|(_, revision)| revisions.contains(revision));
-        let mut due: Vec<Due<'a>> = Vec::new();
-        for (child, component, revision) in &outdated {
-            if !self.replaced.contains(&(child.key.name.clone(), revision.clone())) {
-                let why = format!(
-                    "an outdated pod that never became ready, so that component {component} continues"
+/// Evicts the pods that are due. Returns the results to report, and an event for each eviction.
+pub async fn evict(
+    writer: &ApiClient,
+    cache: &ObjectCache,
+    (stack, observed): (&Stack, &BTreeMap<String, Observed>),
+    snapshot: &Snapshot,
+) -> (Vec<AppliedObject>, Vec<Note>) {
+    let (mut steps, mut notes) = (Vec::new(), Vec::new());
+    for Due { child, dependency } in due(stack, observed, snapshot) {
+        let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
+            Ok(()) => {
+                info!(object = %child, dependency, "evicted a pod in crash backoff");
+                cache.mark_deleting(child);
+                let message = format!(
+                    "evicted {child}, which was in crash backoff since before {dependency} became available"
                 );
-                let reason = reasons::OUTDATED_POD_EVICTED;
-                due.push(Due { child, revision: Some(revision.clone()), reason, why });
+                let reason = reasons::BACKOFF_POD_EVICTED.to_owned();
+                notes.push(Note { reason, message, ..Note::default() });
+                ApplyResult::Deleted
             }
-        }
-        let wanted = plan::wanted(stack);
-        let turns = Turns { wanted: &wanted, observed, ready: ready_since(snapshot) };
-        for child in snapshot.of_kind(Pod::KIND).filter(|child| is_ours(child)) {
-            let Some(pod) = child.observed::<health::Pod>() else { continue };
-            let in_backoff = pod.waiting.as_ref().is_some_and(|it| it.reason == reasons::CRASH_LOOP);
-            let Some((dependency, turn)) = turns.of(&pod.component).filter(|_| in_backoff) else { continue };
-            // It failed after its dependency was back: that is its own problem.
-            if pod.ended_at > 0 && pod.ended_at <= turn && !due.iter().any(|it| it.child.uid == child.uid) {
-                let why = format!("which was in crash backoff since before {dependency} became available");
-                due.push(Due { child, revision: None, reason: reasons::BACKOFF_POD_EVICTED, why });
-            }
-        }
-        due.truncate(MOST);
-        due
+            // The pod has changed, or no longer exists: its own event reports that.
+            Err(error) if error.disposition() == Disposition::Refresh => continue,
+            Err(error) => ApplyResult::Failed(error),
+        };
+        steps.push(AppliedObject { id: (child.kind, child.key.clone()), result });
     }
+    (steps, notes)
+}
+
+/// Returns the pods in backoff whose last dependency became available after their last crash. A pod that
+/// crashed after that has a problem of its own, so each return of a dependency evicts a pod at most once.
+pub(super) fn due<'a>(
+    stack: &Stack,
+    observed: &BTreeMap<String, Observed>,
+    snapshot: &'a Snapshot,
+) -> Vec<Due<'a>> {
+    let wanted = plan::wanted(stack);
+    let turns = Turns { wanted: &wanted, observed, ready: ready_since(snapshot) };
+    let mut due = Vec::new();
+    for child in snapshot.of_kind(Pod::KIND).filter(|child| is_ours(child)) {
+        let Some(pod) = child.observed::<health::Pod>() else { continue };
+        let in_backoff = pod.waiting.as_ref().is_some_and(|it| it.reason == reasons::CRASH_LOOP);
+        let Some((dependency, turn)) = turns.of(&pod.component).filter(|_| in_backoff) else { continue };
+        if pod.ended_at > 0 && pod.ended_at <= turn {
+            due.push(Due { child, dependency: dependency.to_owned() });
+        }
+    }
+    due.truncate(MOST);
+    due
 }
 
 /// Only a pod of a controller is created again.
 fn is_ours(child: &Child) -> bool {
     let kinds = ["ReplicaSet", "StatefulSet"];
     !child.deleting && child.controller.as_ref().is_some_and(|it| kinds.contains(&it.kind.as_str()))
-}
-
-/// Returns the pods that their StatefulSet waits for in vain, with their component and the revision that
-/// should replace theirs.
-fn outdated<'a>(stack: &Stack, snapshot: &'a Snapshot) -> Vec<(&'a Child, String, String)> {
-    let mut found = Vec::new();
-    for (component, workload) in stack.running().filter(|(it, _)| it.kind == ComponentKind::StatefulSet) {
-        let Some(live) = observe::live(stack, component, snapshot) else { continue };
-        let Some(set) = live.observed::<health::StatefulSet>() else { continue };
-        // Only once the template is written that should replace the pod.
-        let written =
-            set.counts.template.as_deref() == Some(&plan::template_hash(stack, component, workload));
-        if !written || !set.counts.observed || set.update_revision.is_empty() {
-            continue;
-        }
-        for child in snapshot.of_kind(Pod::KIND).filter(|child| !child.deleting) {
-            let Some(pod) = child.observed::<health::Pod>() else { continue };
-            let is_outdated = pod.revision.as_ref().is_some_and(|revision| *revision != set.update_revision);
-            let waits = pod.waiting.as_ref().is_some_and(|it| PERMANENT.contains(&it.reason.as_str()));
-            if child.is_controlled_by(&live.uid) && is_outdated && waits && !pod.ready {
-                found.push((&**child, component.name.clone(), set.update_revision.clone()));
-            }
-        }
-    }
-    found
 }
 
 /// The earliest moment since which a pod of each component is ready, in seconds since the epoch.

@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{
-    api::{
-        apps::v1::{ReplicaSet, StatefulSet},
-        core::v1::Pod,
-    },
+    api::{apps::v1::ReplicaSet, core::v1::Pod},
     jiff::Timestamp,
 };
 use serde_json::{Value, json};
@@ -25,8 +22,7 @@ use crate::{
         model::Stack,
         observe, plan,
         resolve::resolve,
-        revive::Reviver,
-        status,
+        revive, status,
     },
     workload::problems::Severity,
 };
@@ -101,13 +97,12 @@ impl Live {
         let mut status = json!({ "name": component, "restartCount": 3, "image": "i:1" });
         status.as_object_mut().unwrap().extend(container.as_object().unwrap().clone());
         let since = at(ready["since"].as_i64().unwrap());
-        let revision = ready["revision"].as_str().unwrap_or("new");
         let live = json!({
             "metadata": {
                 "name": format!("{component}-0"), "namespace": self.stack.scope.namespace, "uid": format!("pod-{component}"),
                 "creationTimestamp": at(NOW - 7200),
                 "labels": {
-                    "app.kubernetes.io/component": component, "controller-revision-hash": set.then_some(revision),
+                    "app.kubernetes.io/component": component
                 },
                 "ownerReferences": [{
                     "apiVersion": "apps/v1", "kind": owner, "name": component, "uid": uid, "controller": true,
@@ -180,7 +175,7 @@ impl Live {
     fn evicted(&self) -> BTreeSet<String> {
         let clock = DeadlineTracker::at(Timestamp::from_second(NOW).unwrap());
         let observed = observe::workloads(&self.stack, &self.snapshot, &clock);
-        let due = Reviver::default().due(&self.stack, &observed, &self.snapshot);
+        let due = revive::due(&self.stack, &observed, &self.snapshot);
         due.into_iter().map(|it| it.child.key.name.clone()).collect()
     }
 }
@@ -255,35 +250,6 @@ fn pods_in_backoff_are_evicted_once_their_dependency_is_back() {
     live.up("mongodb", NOW - 3000);
     live.crashed("zookeeper", NOW - 100);
     assert_eq!(live.evicted(), names(&[]), "zookeeper depends on nothing, and its dependents wait for it");
-}
-
-#[test]
-fn an_outdated_pod_of_a_stateful_set_is_evicted() {
-    let pulling = json!({ "state": { "waiting": { "reason": "ImagePullBackOff", "message": "not found" } } });
-    let evicted = |revision: &str, ready: &str, container: &Value, observed: bool| {
-        let mut live = Live::healthy("erp");
-        live.workload("kafka", false);
-        if !observed {
-            let planned =
-                live.plan.objects.iter().find(|it| it.key.name == "kafka" && it.kind == StatefulSet::KIND);
-            let mut body = planned.unwrap().body.clone();
-            body["metadata"]["uid"] = json!("uid-kafka");
-            body["metadata"]["generation"] = json!(2);
-            body["status"] = json!({ "observedGeneration": 1, "updateRevision": "new" });
-            live.insert(StatefulSet::KIND, &body);
-        }
-        live.pod("kafka", &json!({ "status": ready, "since": NOW - 20, "revision": revision }), container);
-        live.evicted()
-    };
-    assert_eq!(evicted("old", "False", &pulling, true), names(&["kafka-0"]));
-    assert_eq!(evicted("new", "False", &pulling, true), names(&[]), "its own template is at fault");
-    assert_eq!(evicted("old", "True", &json!({}), true), names(&[]), "the StatefulSet replaces it itself");
-    assert_eq!(
-        evicted("old", "False", &json!({ "state": { "running": {} } }), true),
-        names(&[]),
-        "it may become ready"
-    );
-    assert_eq!(evicted("old", "False", &pulling, false), names(&[]), "the new template is not observed");
 }
 
 #[test]

@@ -75,16 +75,12 @@ pub struct Cause {
 
 /// A StatefulSet, with the counts of a Deployment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct StatefulSet {
-    pub counts: Deployment,
-    /// The revision of the newest template, which its pods have as a label.
-    pub update_revision: String,
-}
+pub struct StatefulSet(pub Deployment);
 
 /// Returns the counts of a workload, whatever its kind.
 #[must_use]
 pub fn counts(child: &Child) -> Option<&Deployment> {
-    child.observed::<Deployment>().or_else(|| Some(&child.observed::<StatefulSet>()?.counts))
+    child.observed::<Deployment>().or_else(|| Some(&child.observed::<StatefulSet>()?.0))
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -172,10 +168,7 @@ macro_rules! observe {
 
 observe! {
     Deployment: live, domain => deployment(live, domain);
-    StatefulSet: live, domain => Self {
-        counts: stateful_set(live, domain),
-        update_revision: string(live, "/status/updateRevision"),
-    };
+    StatefulSet: live, domain => Self(stateful_set(live, domain));
     ReplicaSet: live, _ => replica_set(live);
     Claim: live, domain => claim(live, domain);
     Slice: live, _ => slice(live);

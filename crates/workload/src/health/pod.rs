@@ -37,8 +37,6 @@ pub struct Pod {
     pub waiting: Option<Cause>,
     /// When the container last terminated, with whatever result; 0 if it never did.
     pub ended_at: i64,
-    /// The revision of its StatefulSet that it was created from.
-    pub revision: Option<String>,
     /// The last termination of the container, if it was not a clean one.
     pub terminated: Option<Terminated>,
     /// Set if the scheduler found no node: the message, and since when.
@@ -143,7 +141,6 @@ fn pod(live: &Value, domain: &Domain) -> Pod {
         unready_since: since(live, "Ready", "False"),
         ready_since: since(live, "Ready", "True"),
         ended_at: container.map_or(0, ended_at),
-        revision: label("controller-revision-hash"),
         started: container.and_then(|status| status.get("started")).and_then(Value::as_bool).unwrap_or(false),
         restarts: container.map_or(0, |status| integer(status, "/restartCount")),
         waiting: container
