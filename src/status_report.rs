@@ -1,4 +1,4 @@
-//! What a status means outside of it: events for users, and figures for metrics.
+//! Events and metrics that follow from a status.
 
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{ResourceExt, api::DynamicObject};

@@ -1,5 +1,5 @@
-//! What a `ServiceStack` does about components that fail: the status names the cause, and pods that would
-//! wait for nothing are replaced.
+//! Outages in a `ServiceStack`: the status names the cause, and dependents in crash backoff start again
+//! when it returns.
 
 use k8s_openapi::{
     api::{core::v1::Pod, events::v1::Event},
@@ -106,7 +106,7 @@ async fn dependents_of_a_returned_database_start_immediately() {
         assert_eq!(evictions, 1, "{writes:#?}");
     }
 
-    // It crashes beside a healthy database: its own problem, and its own pace.
+    // It crashes while the database is ready: its own problem, and its own pace.
     let crashed = set_status(&stack, "app", in_backoff("app", before(5))).await;
     let status = stack
         .until("app crashes", SOON, |status| {
