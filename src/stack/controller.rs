@@ -267,7 +267,8 @@ async fn gather(
     })
 }
 
-/// Jobs that completed and were deleted since.
+/// Jobs that completed and are not planned: those that were deleted since, and all while the stack is
+/// stopped.
 fn completed(
     stack: &Stack,
     gates: &BTreeMap<String, gates::Gate>,
@@ -277,7 +278,7 @@ fn completed(
     let done = jobs.filter_map(|(component, workload)| {
         let reached = gates.get(&component.name)?.reached.clone()?;
         let hash = plan::template_hash(stack, component, workload);
-        (reached == hash && !observed.contains_key(&component.name))
+        (reached == hash && (stack.stopped || !observed.contains_key(&component.name)))
             .then(|| plan::job_name(stack, component, workload))
     });
     done.collect()

@@ -31,7 +31,7 @@ fn stopped() -> Stack {
     stack
 }
 
-/// What is known of a stack of which every component ran until it was stopped, or none ever did.
+/// Facts about a stack of which every component ran until it was stopped, or none ever did.
 fn facts(stack: &Stack, ran: bool) -> Facts {
     let gate = Gate { reached: ran.then(|| "a".to_owned()), ..Gate::default() };
     let gates = stack.components.keys().map(|name| (name.clone(), gate.clone())).collect();
