@@ -23,6 +23,7 @@ mod disturbed;
 mod end_state;
 mod monitor;
 mod operations;
+mod order;
 mod workload;
 
 use harness::{cluster, stand, witness};
