@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fault_proxy::Record;
-use logpilot_operator::kinds::FIELD_MANAGER;
+use logpilot_operator::kinds::{FIELD_MANAGER, SERVICE_STACK};
 use serde_json::Value;
 
 use super::{
@@ -76,6 +76,7 @@ pub fn always(name: &str, history: &[Seen], records: &[Record]) -> Vec<String> {
     found.extend(status_backwards(history));
     found.extend(ready_too_early(history));
     found.extend(order::violations(history));
+    found.extend(secrets_generated_again(history));
     found
 }
 
@@ -161,6 +162,18 @@ fn ready_too_early(history: &[Seen]) -> Vec<String> {
         }
     }
     found.into_iter().collect()
+}
+
+/// The PVCs of the trials' stacks are retained, and a database in them accepts the first values only.
+fn secrets_generated_again(history: &[Seen]) -> Vec<String> {
+    let (mut known, mut found) = (BTreeSet::new(), Vec::new());
+    if history.iter().any(|seen| seen.kind == SERVICE_STACK.kind) {
+        let generated = history.iter().filter(|seen| seen.kind == "Secret" && seen.what == What::Added);
+        for seen in generated.filter(|seen| !known.insert(&seen.name)) {
+            found.push(format!("Secret {} was generated again", seen.name));
+        }
+    }
+    found
 }
 
 /// Returns whether an object runs pods until it is deleted.
@@ -274,6 +287,16 @@ mod tests {
         assert_eq!(ready_too_early(&[deployment(1, 2, 1), resource(2, 2, "True")]).len(), 1);
         // The condition belongs to an older spec.
         assert!(ready_too_early(&[deployment(1, 2, 1), resource(2, 1, "True")]).is_empty());
+    }
+
+    #[test]
+    fn a_secret_generated_again_is_detected() {
+        let generated = |name: &str| seen(1, What::Added, "Secret", name, Value::Null);
+        let stack = || seen(0, What::Added, SERVICE_STACK.kind, "shop", Value::Null);
+        assert!(secrets_generated_again(&[stack(), generated("a"), generated("b")]).is_empty());
+        assert_eq!(secrets_generated_again(&[stack(), generated("a"), generated("a")]).len(), 1);
+        // An API key belongs to its resource.
+        assert!(secrets_generated_again(&[generated("a"), generated("a")]).is_empty());
     }
 
     #[test]

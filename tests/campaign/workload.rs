@@ -136,7 +136,6 @@ fn workers() -> Value {
     })
 }
 
-/// One for each residue modulo the sample's stride, so that every sample contains one.
 fn of_stacks() -> Vec<Workload> {
     let stack = |name, from: Vec<Value>, to: Value| Workload {
         name,
@@ -262,4 +261,17 @@ fn of_clusters() -> Vec<Workload> {
             )
         },
     ]
+}
+
+mod tests {
+    use super::{super::in_sample, *};
+
+    #[test]
+    fn every_sample_contains_a_stack() {
+        for seed in 0..20 {
+            let sample = all().into_iter().enumerate().filter(|(place, _)| in_sample(*place, seed));
+            let stacks = sample.filter(|(_, workload)| *workload.of == SERVICE_STACK).count();
+            assert!(stacks > 0, "seed {seed}");
+        }
+    }
 }
