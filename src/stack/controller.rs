@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use k8s_openapi::{api::core::v1::ConfigMap, jiff::Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kube::{Client, ResourceExt, api::DynamicObject, runtime::controller::Action};
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use super::{
     facts::Facts,
     gates, host_paths,
     model::Stack,
-    observe, plan, resolve, revive,
+    observe, plan, resolve, retention, revive,
     secrets::{ACCEPT_LOSS, SecretReader},
     status,
 };
@@ -25,7 +25,6 @@ use crate::{
         apply::Applier,
         backoff,
         cache::{ObjectCache, Snapshot},
-        child::Child,
         contention::{Contention, ContentionKey},
         controller::{ReconcileFailure, Reconciler},
         deadlines::DeadlineTracker,
@@ -41,9 +40,9 @@ use crate::{
         resource_state::{ResourceState, ResourceStates},
         status_history::StatusHistory,
     },
-    kinds::{Managed, SERVICE_STACK},
+    kinds::SERVICE_STACK,
     last_change::last_change,
-    logpilot::{config_retention, report::COUNTS, requeue_after::LOOK_AGAIN},
+    logpilot::{report::COUNTS, requeue_after::LOOK_AGAIN},
     metrics::Metrics,
     reasons, status_report,
 };
@@ -111,7 +110,7 @@ impl Controller {
             }
         };
         let plan = plan::plan(&stack, &facts);
-        let outcome = self.carry_out(subject, state, &stack, &owner, (&plan, &snapshot)).await;
+        let outcome = self.carry_out(subject, state, &stack, &owner, (&facts, &plan, &snapshot)).await;
         if SecretReader::created(&outcome) {
             requeue.at_most(backoff::FIRST, "the UID of a new Secret is read");
         }
@@ -149,7 +148,7 @@ impl Controller {
         state: &mut State,
         stack: &Stack,
         owner: &Owner,
-        (plan, snapshot): (&Plan, &Snapshot),
+        (facts, plan, snapshot): (&Facts, &Plan, &Snapshot),
     ) -> Outcome {
         if stack.paused {
             return Outcome::default();
@@ -164,11 +163,7 @@ impl Controller {
         };
         let mut outcome = applier.apply(plan, snapshot).await;
         let snapshot = self.cache.snapshot(&subject.resource);
-        let in_use = config_retention::configs(&snapshot);
-        let mounted = observe::config_maps(&snapshot);
-        let keep = |child: &Child| {
-            in_use.keeps(child) || child.kind == ConfigMap::KIND && mounted.contains(&child.key.name)
-        };
+        let keep = retention::keeper(&snapshot, facts);
         let orphaned = prune::orphaned(plan, &ungated(&outcome), &snapshot, owner, keep);
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
         let observed = observe::workloads(stack, &snapshot, &DeadlineTracker::at(Timestamp::now()));
@@ -269,7 +264,8 @@ async fn gather(
     })
 }
 
-/// Jobs that completed and were deleted since.
+/// Jobs that completed and are not planned: those that were deleted since, and all while the stack is
+/// stopped.
 fn completed(
     stack: &Stack,
     gates: &BTreeMap<String, gates::Gate>,
@@ -279,7 +275,7 @@ fn completed(
     let done = jobs.filter_map(|(component, workload)| {
         let reached = gates.get(&component.name)?.reached.clone()?;
         let hash = plan::template_hash(stack, component, workload);
-        (reached == hash && !observed.contains_key(&component.name))
+        (reached == hash && (stack.stopped || !observed.contains_key(&component.name)))
             .then(|| plan::job_name(stack, component, workload))
     });
     done.collect()

@@ -24,7 +24,7 @@ pub struct Facts {
     pub host_paths: BTreeMap<String, String>,
     /// Hosts and paths that an older resource uses.
     pub taken: Vec<RouteConflict>,
-    /// Names of Jobs that completed and exist no more: they do not run again.
+    /// Names of Jobs that completed and are not planned: they do not run again, and stay if they exist.
     pub completed: BTreeSet<String>,
 }
 

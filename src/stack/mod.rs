@@ -15,6 +15,7 @@ pub mod plan;
 pub mod problems;
 pub mod references;
 pub mod resolve;
+pub mod retention;
 pub mod revive;
 pub mod secrets;
 pub mod status;

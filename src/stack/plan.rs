@@ -51,7 +51,7 @@ pub fn plan(stack: &Stack, facts: &Facts) -> Plan {
         let held = wanted
             .components
             .iter()
-            .any(|name| !started(facts, name))
+            .any(|name| !was_complete(facts, name))
             .then_some(reasons::WAITING_FOR_DEPENDENCY);
         let taken = route_hold(facts, ExposureKind::Ingress);
         plan.add_with(ingress::build(scope, wanted), Replicas::Planned, taken.or(held));
@@ -123,6 +123,11 @@ fn route_hold(facts: &Facts, way: ExposureKind) -> Option<&'static str> {
 
 fn started(facts: &Facts, component: &str) -> bool {
     facts.gates.get(component).is_none_or(|gate| gate.started)
+}
+
+/// Whether a component was complete once, also if it was stopped since.
+fn was_complete(facts: &Facts, component: &str) -> bool {
+    facts.gates.get(component).is_none_or(|gate| gate.reached.is_some())
 }
 
 fn hold_reason(facts: &Facts, component: &StackComponent) -> Option<&'static str> {

@@ -24,7 +24,7 @@ use crate::{
         cache::Snapshot,
         conditions::{DesiredCondition, merge},
         deadlines::DeadlineTracker,
-        outcome::{ApplyResult, Outcome},
+        outcome::{AppliedObject, ApplyResult, Outcome},
         plan::Plan,
     },
     reasons,
@@ -163,6 +163,7 @@ fn phase(component: &StackComponent, observed: Option<&Observed>, gate: &Gate, v
             _ if view.facts.completed.contains(&name) => Phase::Completed,
             Some(job) if job.failed => Phase::Failed,
             Some(_) => Phase::Starting,
+            None if view.stack.stopped => Phase::Stopped,
             None => Phase::Waiting,
         };
     }
@@ -206,7 +207,10 @@ fn conditions(
         .steps
         .iter()
         .find(|step| !step.result.is_settled() && !matches!(step.result, ApplyResult::Held(_)));
-    let held = view.outcome.steps.iter().find(|step| matches!(step.result, ApplyResult::Held(_)));
+    // A stopped stack waits for nothing, so what it creates when it starts is not missing.
+    let waits = |reason: &str| view.stack.stopped && reason == reasons::WAITING_FOR_DEPENDENCY;
+    let is_held = |step: &&AppliedObject| matches!(step.result, ApplyResult::Held(reason) if !waits(reason));
+    let held = view.outcome.steps.iter().find(is_held);
     let error = problems.iter().map(|it| &it.problem).find(|it| it.severity == Severity::Error);
     let share = format!("{done} of {counted} components ready");
     all.push(if view.stack.stopped && !view.stack.paused {

@@ -8,9 +8,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::ListParams};
 use local_cluster::wait_for;
 use logpilot_operator::{
-    api,
     engine::{INSTANCE_LABEL, kind::Management},
-    kinds::KINDS,
+    kinds::{DOMAIN, KINDS},
 };
 use serde_json::{Value, json};
 
@@ -99,7 +98,8 @@ pub fn plans(reference: &Reference, seed: usize) -> Vec<Plan> {
     }
     let written = |resource: &&str| reference.written.contains(*resource);
     let kinds = KINDS.iter().filter(|kind| kind.management.watched()).map(|kind| kind.plural);
-    for (place, resource) in kinds.chain([api::PLURAL]).filter(written).enumerate() {
+    let resources = DOMAIN.resources.iter().map(|kind| kind.plural);
+    for (place, resource) in kinds.chain(resources).filter(written).enumerate() {
         if (place + seed).is_multiple_of(6) {
             let (name, fault) = &watches[(place / 6 + seed) % watches.len()];
             let disturbance = Disturbance::Watch { resource, fault: fault.clone() };
@@ -160,14 +160,14 @@ async fn change(case: &Case, workload: &Workload) {
         .await
         .unwrap();
     }
-    case.apply(named(&workload.to, &case.name)).await;
+    case.apply(named(&workload.to, case.ns())).await;
 }
 
 async fn prepared(slot: &Slot, workload: &Workload) -> (Case, Running) {
-    let case = slot.case().await;
+    let case = slot.case_of(workload.of).await;
     let operator = slot.operator(IMAGE).await;
-    if let Some(from) = &workload.from {
-        case.apply(named(from, &case.name)).await;
+    for from in &workload.from {
+        case.apply(named(from, case.ns())).await;
         slot.is_settled(&case, from).await.unwrap();
     }
     (case, operator)
@@ -186,14 +186,14 @@ pub async fn reference(slot: &Slot, workload: &Workload) -> Reference {
             operator = slot.operator(image_after(workload)).await;
             slot.is_settled(&case, &workload.to).await.unwrap();
         }
-        let state = end_state::read(&case.client, &case.name).await;
-        let history = slot.witness.history(&case.client, &case.name).await;
+        let state = end_state::read(&case).await;
+        let history = slot.witness.history(&case).await;
         let records = slot.proxy.records();
-        let wrong = monitor::always(&case.name, &history, &records);
+        let wrong = monitor::always(case.ns(), &history, &records);
         assert!(wrong.is_empty(), "{} without a disturbance: {wrong:#?}", workload.name);
         let written = records[before..].iter().filter(|record| record.asked.writes());
         let written = written.map(|record| record.asked.resource.clone()).collect();
-        runs.push((state, Ordinary::learn(&case.name, &history, &records[before..]), written));
+        runs.push((state, Ordinary::learn(case.ns(), &history, &records[before..]), written));
         slot.done(case, vec![operator]).await;
     }
     let (second, first) = (runs.pop().unwrap(), runs.pop().unwrap());
@@ -305,16 +305,16 @@ pub async fn run(slot: &Slot, workload: &Workload, plan: &Plan, reference: &Refe
         Err(error) => outcome.violations.push(error),
         Ok(()) if matches!(plan.disturbance, Disturbance::Deleted) => {}
         Ok(()) => {
-            let seen = end_state::read(&case.client, &case.name).await;
+            let seen = end_state::read(&case).await;
             outcome.violations.extend(end_state::differences(&reference.state, &seen, &reference.mask));
         }
     }
     outcome.recovery = began.elapsed();
-    let history = slot.witness.history(&case.client, &case.name).await;
+    let history = slot.witness.history(&case).await;
     let records = slot.proxy.records();
-    outcome.violations.extend(monitor::always(&case.name, &history, &records));
+    outcome.violations.extend(monitor::always(case.ns(), &history, &records));
     if !matches!(plan.disturbance, Disturbance::Deleted) {
-        outcome.violations.extend(reference.ordinary.violations(&case.name, &history));
+        outcome.violations.extend(reference.ordinary.violations(case.ns(), &history));
     }
     let writes = records[before..].iter().filter(|record| record.asked.writes()).count();
     // Each crashed operator may have made one unsuccessful attempt.

@@ -2,28 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kube::{Client, api::ListParams};
+use kube::api::ListParams;
 use logpilot_operator::{engine::kind::Management, kinds::KINDS};
 use serde_json::Value;
 
 use super::{
-    cluster::kinds,
+    cluster::{case::Case, kinds},
     monitor::{MONITORING, system_namespace},
 };
 
 /// Every leaf of every object, by its path.
 pub type EndState = BTreeMap<String, Value>;
 
-/// Reads the resource's objects; its name is replaced with `L` everywhere, so that runs under
-/// different names can be compared.
-pub async fn read(client: &Client, name: &str) -> EndState {
+/// Reads the resource's objects; the name of its namespace is replaced with `L` everywhere, so that runs
+/// in different namespaces can be compared.
+pub async fn read(case: &Case) -> EndState {
     let mut leaves = EndState::new();
-    let selected = ListParams::default().labels(&format!("logpilot.io/cluster={name}"));
+    let selected = ListParams::default().labels(&format!("{}={}", case.of.label, case.name));
     for kind in KINDS.iter().filter(|kind| kind.management != Management::ReadOnly) {
-        let beside = MONITORING.contains(&kind.plural).then(|| system_namespace(name));
+        let beside = MONITORING.contains(&kind.plural).then(|| system_namespace(case.ns()));
         let mut items = Vec::new();
-        for namespace in [name.to_owned()].into_iter().chain(beside) {
-            match kinds::api(client, kind, &namespace).list(&selected).await {
+        for namespace in [case.ns().to_owned()].into_iter().chain(beside) {
+            match kinds::api(&case.client, kind, &namespace).list(&selected).await {
                 Ok(list) => items.extend(list.items),
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 Err(error) => panic!("list {}: {error}", kind.plural),
@@ -38,7 +38,7 @@ pub async fn read(client: &Client, name: &str) -> EndState {
             for counter in ["managedFields", "resourceVersion", "generation"] {
                 meta.remove(counter);
             }
-            let text = value.to_string().replace(name, "L");
+            let text = value.to_string().replace(case.ns(), "L");
             let value: Value = serde_json::from_str(&text).unwrap();
             let place =
                 format!("{} {}", kind.kind, value.pointer("/metadata/name").unwrap().as_str().unwrap());

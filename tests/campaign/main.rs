@@ -23,12 +23,13 @@ mod disturbed;
 mod end_state;
 mod monitor;
 mod operations;
+mod order;
 mod workload;
 
 use harness::{cluster, stand, witness};
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     future::Future,
     panic::AssertUnwindSafe,
     path::PathBuf,
@@ -38,12 +39,15 @@ use std::{
 
 use disturbed::{Plan, Reference};
 use futures::FutureExt;
+use logpilot_operator::kinds::SERVICE_STACK;
 use serde_json::json;
 use stand::{Outcome, Slot, Stand};
 use workload::Workload;
 
 /// The number of concurrent trials if `CAMPAIGN_SLOTS` is not set.
 const SLOTS: usize = 8;
+/// A sample contains one workload in this many.
+const WORKLOADS: usize = 7;
 /// A sample contains one plan in this many.
 const STRIDE: usize = 20;
 /// The number of tasks between two progress lines.
@@ -69,7 +73,7 @@ impl Extent {
     fn workload(&self, place: usize, name: &str) -> bool {
         match &self.only {
             Some(only) => only.starts_with(&format!("{name}/")),
-            None => self.full || (place + self.seed) % 7 == 1,
+            None => self.full || in_sample(place, self.seed),
         }
     }
 
@@ -81,15 +85,21 @@ impl Extent {
         walks
     }
 
-    fn plan(&self, place: usize, plan: &Plan, id: &str) -> bool {
+    /// `first` says whether it is the first plan of its class for a stack: the sample contains each class.
+    fn plan(&self, place: usize, plan: &Plan, id: &str, first: bool) -> bool {
         match &self.only {
             Some(only) => chosen(only, id),
             None => {
                 let of_sample = (plan.class, plan.detail.as_str(), plan.nth) == ("crashes", "committed", 1);
-                self.full || of_sample || (place + self.seed).is_multiple_of(STRIDE)
+                self.full || of_sample || first || (place + self.seed).is_multiple_of(STRIDE)
             }
         }
     }
+}
+
+/// Returns whether the sample of a seed contains the workload at this place.
+fn in_sample(place: usize, seed: usize) -> bool {
+    (place + seed) % WORKLOADS == 1
 }
 
 /// Returns whether `only` is the name of a trial, or a prefix of it.
@@ -241,10 +251,11 @@ async fn a_resource_converges_despite_disturbances() {
             plans.push((workload, plan, id));
         }
     }
-    let mut place = 0;
-    plans.retain(|(_, plan, id)| {
+    let (mut place, mut classes) = (0, BTreeSet::new());
+    plans.retain(|(workload, plan, id)| {
         place += 1;
-        extent.plan(place, plan, id)
+        let first = *workload.of == SERVICE_STACK && classes.insert((workload.name, plan.class));
+        extent.plan(place, plan, id, first)
     });
     // The longest trials come first, so that every slot is busy until the end.
     plans.sort_by_key(|(workload, plan, _)| {

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fault_proxy::Record;
-use logpilot_operator::{api, kinds::FIELD_MANAGER};
+use logpilot_operator::kinds::{FIELD_MANAGER, SERVICE_STACK};
 use serde_json::Value;
 
 use super::{
     cluster::{behind::shown, case::condition},
-    witness::{Seen, What},
+    order,
+    witness::{Seen, What, is_resource},
 };
 
 /// The behaviour of runs without a disturbance.
@@ -17,7 +18,7 @@ pub struct Ordinary {
     pub writes: usize,
     /// How often each object was created.
     made: BTreeMap<String, usize>,
-    /// The replica counts that were set on each Deployment.
+    /// The replica counts that were set on each workload.
     replicas: BTreeMap<String, BTreeSet<i64>>,
     /// Services that lost their last ready pod.
     dipped: BTreeSet<String>,
@@ -69,12 +70,13 @@ impl Ordinary {
     }
 }
 
-/// Returns the violations of the rules for every run. `name` is the name of the resource and of its
-/// namespace.
+/// Returns the violations of the rules for every run. `name` is the namespace of the resource's objects.
 pub fn always(name: &str, history: &[Seen], records: &[Record]) -> Vec<String> {
     let mut found = rules_of_writing(name, records);
     found.extend(status_backwards(history));
     found.extend(ready_too_early(history));
+    found.extend(order::violations(history));
+    found.extend(secrets_generated_again(history));
     found
 }
 
@@ -128,7 +130,7 @@ fn rules_of_writing(name: &str, records: &[Record]) -> Vec<String> {
 fn status_backwards(history: &[Seen]) -> Vec<String> {
     let mut found = Vec::new();
     let mut last: BTreeMap<&str, i64> = BTreeMap::new();
-    for seen in history.iter().filter(|seen| seen.kind == api::KIND && seen.what != What::Deleted) {
+    for seen in history.iter().filter(|seen| is_resource(&seen.kind) && seen.what != What::Deleted) {
         let uid = seen.object["metadata"]["uid"].as_str().unwrap_or_default();
         let observed = seen.object["status"]["observedGeneration"].as_i64().unwrap_or_default();
         let before = last.insert(uid, observed).unwrap_or_default();
@@ -139,22 +141,22 @@ fn status_backwards(history: &[Seen]) -> Vec<String> {
     found
 }
 
-/// Ready means that every pod runs the declared state: each Deployment must have done so when Ready
-/// was written.
+/// Ready means that every pod runs the declared state: each workload must have done so when Ready was
+/// written.
 fn ready_too_early(history: &[Seen]) -> Vec<String> {
     let mut found = BTreeSet::new();
-    let mut deployments: BTreeMap<&str, &Value> = BTreeMap::new();
+    let mut workloads: BTreeMap<&str, &Value> = BTreeMap::new();
     for seen in history {
-        if seen.kind == "Deployment" {
+        if is_workload(seen) {
             match seen.what {
-                What::Deleted => drop(deployments.remove(seen.name.as_str())),
-                What::Added | What::Modified => drop(deployments.insert(&seen.name, &seen.object)),
+                What::Deleted => drop(workloads.remove(seen.name.as_str())),
+                What::Added | What::Modified => drop(workloads.insert(&seen.name, &seen.object)),
             }
         }
         let status = &seen.object["status"];
         let fresh = status["observedGeneration"] == seen.object["metadata"]["generation"];
-        if seen.kind == api::KIND && fresh && condition(status, "Ready").0 == "True" {
-            found.extend(deployments.iter().filter(|(_, it)| !complete(it)).map(|(name, it)| {
+        if is_resource(&seen.kind) && fresh && condition(status, "Ready").0 == "True" {
+            found.extend(workloads.iter().filter(|(_, it)| !complete(it)).map(|(name, it)| {
                 format!("Ready while {name} is {} for {}", it["status"], it["spec"]["replicas"])
             }));
         }
@@ -162,11 +164,29 @@ fn ready_too_early(history: &[Seen]) -> Vec<String> {
     found.into_iter().collect()
 }
 
-fn complete(deployment: &Value) -> bool {
-    let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
-    let status = &deployment["status"];
+/// The PVCs of the trials' stacks are retained, and a database in them accepts the first values only.
+fn secrets_generated_again(history: &[Seen]) -> Vec<String> {
+    let (mut known, mut found) = (BTreeSet::new(), Vec::new());
+    if history.iter().any(|seen| seen.kind == SERVICE_STACK.kind) {
+        let generated = history.iter().filter(|seen| seen.kind == "Secret" && seen.what == What::Added);
+        for seen in generated.filter(|seen| !known.insert(&seen.name)) {
+            found.push(format!("Secret {} was generated again", seen.name));
+        }
+    }
+    found
+}
+
+/// Returns whether an object runs pods until it is deleted.
+pub fn is_workload(seen: &Seen) -> bool {
+    ["Deployment", "StatefulSet"].contains(&seen.kind.as_str())
+}
+
+/// Returns whether every pod of a workload is available and of its newest template.
+pub fn complete(workload: &Value) -> bool {
+    let wanted = workload["spec"]["replicas"].as_i64().unwrap_or(1);
+    let status = &workload["status"];
     let count = |field: &str| status[field].as_i64().unwrap_or_default();
-    status["observedGeneration"].as_i64() >= deployment["metadata"]["generation"].as_i64()
+    status["observedGeneration"].as_i64() >= workload["metadata"]["generation"].as_i64()
         && ["replicas", "updatedReplicas", "availableReplicas"].iter().all(|field| count(field) == wanted)
 }
 
@@ -174,15 +194,18 @@ fn complete(deployment: &Value) -> bool {
 /// resource was deleted, but before the operator saw the deletion, is left to the garbage collector
 /// and does not count.
 fn made(name: &str, history: &[Seen]) -> BTreeMap<String, usize> {
-    let (mut made, mut gone) = (BTreeMap::new(), BTreeSet::new());
+    let (mut made, mut known, mut gone) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     // Controllers create these as often as needed.
-    let others = ["Pod", "ReplicaSet", "EndpointSlice", "Job"];
+    let others = ["Pod", "ReplicaSet", "EndpointSlice"];
     for seen in history {
-        if seen.kind == api::KIND && seen.what == What::Deleted {
-            gone.extend(seen.object["metadata"]["uid"].as_str());
+        if is_resource(&seen.kind) {
+            let uids = if seen.what == What::Deleted { &mut gone } else { &mut known };
+            uids.extend(seen.object["metadata"]["uid"].as_str());
         }
-        let orphan = seen.owner.as_ref().is_some_and(|owner| gone.contains(owner.as_str()));
-        if seen.what == What::Added && !orphan && !others.contains(&seen.kind.as_str()) {
+        let of =
+            |uids: &BTreeSet<&str>| seen.owner.as_ref().is_some_and(|owner| uids.contains(owner.as_str()));
+        let by_controller = others.contains(&seen.kind.as_str()) || seen.kind == "Job" && !of(&known);
+        if seen.what == What::Added && !of(&gone) && !by_controller {
             *made.entry(format!("{} {}", seen.kind, seen.name.replace(name, "L"))).or_default() += 1;
         }
     }
@@ -191,7 +214,7 @@ fn made(name: &str, history: &[Seen]) -> BTreeMap<String, usize> {
 
 fn replicas(name: &str, history: &[Seen]) -> BTreeMap<String, BTreeSet<i64>> {
     let mut told: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
-    for seen in history.iter().filter(|seen| seen.kind == "Deployment" && seen.what != What::Deleted) {
+    for seen in history.iter().filter(|seen| is_workload(seen) && seen.what != What::Deleted) {
         let number = seen.object["spec"]["replicas"].as_i64().unwrap_or(1);
         told.entry(seen.name.replace(name, "L")).or_default().insert(number);
     }
@@ -220,6 +243,7 @@ fn dipped(name: &str, history: &[Seen]) -> BTreeSet<String> {
 }
 
 mod tests {
+    use logpilot_operator::api;
     use serde_json::json;
 
     use super::*;
@@ -263,6 +287,16 @@ mod tests {
         assert_eq!(ready_too_early(&[deployment(1, 2, 1), resource(2, 2, "True")]).len(), 1);
         // The condition belongs to an older spec.
         assert!(ready_too_early(&[deployment(1, 2, 1), resource(2, 1, "True")]).is_empty());
+    }
+
+    #[test]
+    fn a_secret_generated_again_is_detected() {
+        let generated = |name: &str| seen(1, What::Added, "Secret", name, Value::Null);
+        let stack = || seen(0, What::Added, SERVICE_STACK.kind, "shop", Value::Null);
+        assert!(secrets_generated_again(&[stack(), generated("a"), generated("b")]).is_empty());
+        assert_eq!(secrets_generated_again(&[stack(), generated("a"), generated("a")]).len(), 1);
+        // An API key belongs to its resource.
+        assert!(secrets_generated_again(&[generated("a"), generated("a")]).is_empty());
     }
 
     #[test]
@@ -312,6 +346,14 @@ mod tests {
                 "L-rest was without a ready pod",
             ]
         );
+        // A Job runs once for the resource, and as often as its CronJob wants.
+        let job = |version, owner: &str| Seen {
+            owner: Some(owner.to_owned()),
+            ..seen(version, What::Added, "Job", "x-migrate", Value::Null)
+        };
+        let twice = |owner: &str| [resource(0, 1, "False"), map(1), job(2, owner), job(3, owner)];
+        assert!(ordinary.violations("x", &twice("a CronJob")).is_empty());
+        assert_eq!(ordinary.violations("x", &twice("u")), ["Job L-migrate was created 2 times, otherwise 0"]);
         // For a deleted resource: left to the garbage collector.
         let gone = Seen { what: What::Deleted, ..resource(2, 1, "True") };
         assert!(ordinary.violations("x", &[map(1), gone, map(3)]).is_empty());

@@ -118,7 +118,7 @@ async fn a_stalled_leader_exits_without_a_write() {
     trial.case.apply(with_replicas(2)).await;
     let mut other = Trial::behind(Vec::new()).await;
     other.stop();
-    other.slot.narrow(&trial.case.name);
+    other.slot.narrow(&trial.case);
     let second = other.slot.world.start_candidate_behind(other.slot.config().await, "second").await;
     leads(&second, Duration::from_secs(30)).await;
     other.slot.is_settled(&trial.case, &with_replicas(2)).await.unwrap();

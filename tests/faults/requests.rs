@@ -54,7 +54,7 @@ async fn a_status_write_never_reaches_the_next_resource() {
     trial.case.until("told of", SOON, |status| status["observedGeneration"].is_i64()).await;
     let late = trial.requests(|record| record.fault.is_some());
     assert_eq!(late.iter().map(|record| record.status).collect::<Vec<_>>(), [409], "{late:#?}");
-    let told = trial.slot.witness.history(&trial.case.client, &trial.case.name).await;
+    let told = trial.slot.witness.history(&trial.case).await;
     let told: Vec<_> = told
         .iter()
         .filter(|seen| seen.object["metadata"]["uid"] == json!(live.metadata.uid))

@@ -18,6 +18,7 @@ fn examples_are_planned() {
 }
 
 mod outage;
+mod stopped;
 mod wiring;
 
 /// Examples with a golden plan.

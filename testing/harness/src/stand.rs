@@ -16,7 +16,10 @@ use kube::{
     config::Kubeconfig,
 };
 use local_cluster::wait_for;
-use logpilot_operator::{api, engine::INSTANCE_LABEL, kinds::KINDS};
+use logpilot_operator::{
+    engine::{INSTANCE_LABEL, resource::ResourceKind},
+    kinds::{KINDS, LOGPILOT_CLUSTER, SERVICE_STACK},
+};
 use serde_json::Value;
 
 use crate::{
@@ -79,23 +82,47 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Returns a new resource, the only one that this slot's operators see.
+    /// Returns a new `LogPilotCluster`, the only resource that this slot's operators see.
     pub async fn case(&self) -> Case {
+        self.case_of(&LOGPILOT_CLUSTER).await
+    }
+
+    /// Returns a new resource of this kind. Stacks have the same name, in different namespaces: hashes
+    /// of their objects contain the name.
+    pub async fn case_of(&self, kind: &'static ResourceKind) -> Case {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("c{:05}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let unique = format!("c{:05}", NEXT.fetch_add(1, Ordering::Relaxed));
         self.proxy.forget();
-        self.narrow(&name);
+        let case = if *kind == SERVICE_STACK {
+            Case::stack(self.world, &unique, "shop").await
+        } else {
+            Case::new(self.world, &unique).await
+        };
+        self.narrow(&case);
         self.proxy.revive();
-        Case::new(self.world, &name).await
+        case
     }
 
     /// Restricts this slot's operators to one resource and its objects.
-    pub fn narrow(&self, name: &str) {
-        let named = |resource| behind::only(resource, "fieldSelector", format!("metadata.name={name}"));
-        let labelled = |resource| behind::only(resource, "labelSelector", format!("{INSTANCE_LABEL}={name}"));
+    pub fn narrow(&self, case: &Case) {
+        let ns = case.ns();
+        let field =
+            |resource, field| behind::only(resource, "fieldSelector", format!("metadata.{field}={ns}"));
+        let object = |resource| {
+            if case.of.namespaced {
+                field(resource, "namespace")
+            } else {
+                // A LogPilotCluster may have objects in a second namespace.
+                behind::only(resource, "labelSelector", format!("{INSTANCE_LABEL}={ns}"))
+            }
+        };
         let kinds = KINDS.iter().filter(|kind| kind.management.watched() && kind.plural != "namespaces");
-        let mut narrow = vec![named(api::PLURAL), named("namespaces")];
-        narrow.extend(kinds.map(|kind| labelled(kind.plural)));
+        let mut narrow = vec![
+            field(LOGPILOT_CLUSTER.plural, "name"),
+            field(SERVICE_STACK.plural, "namespace"),
+            field("namespaces", "name"),
+        ];
+        narrow.extend(kinds.map(|kind| object(kind.plural)));
         self.proxy.narrow(narrow);
     }
 
@@ -114,7 +141,7 @@ impl Slot {
         let stopped = spec.pointer("/operation/stopped").is_some_and(|stopped| stopped == true);
         let there = |status: &Value| {
             let ready = if stopped {
-                condition(status, "Ready").1 == "Stopped" && status["pods"] == "0/0"
+                condition(status, "Ready").1 == "Stopped" && without_pods(case, status)
             } else {
                 condition(status, "Ready").0 == "True"
             };
@@ -124,7 +151,7 @@ impl Slot {
             self.reached(case, there).await?;
             self.quiet().await?;
             // The last status may report remaining work, which waits for its backoff.
-            if self.witness.newest(&case.name).is_some_and(|object| there(&object["status"])) {
+            if self.witness.newest(case).is_some_and(|object| there(&object["status"])) {
                 return Ok(());
             }
         }
@@ -136,7 +163,7 @@ impl Slot {
         let asked_last =
             case.api().get(&case.name).await.map_err(|error| error.to_string())?.metadata.generation;
         wait_for(format!("{} to settle", case.name), CONVERGED, async || {
-            let Some(object) = self.witness.newest(&case.name) else {
+            let Some(object) = self.witness.newest(case) else {
                 return Err("there is no resource".to_owned());
             };
             let (generation, status) = (object["metadata"]["generation"].as_i64(), &object["status"]);
@@ -182,6 +209,16 @@ impl Slot {
             let api = kinds::api(&case.client, kind, case.ns());
             let _ = api.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
         }
-        self.witness.forget(&case.name);
+        self.witness.forget(&case);
+    }
+}
+
+/// Returns whether the status of a stopped resource reports that no pods are left.
+fn without_pods(case: &Case, status: &Value) -> bool {
+    if case.of.namespaced {
+        let rows = status["components"].as_array().into_iter().flatten();
+        rows.filter(|row| row["ready"].is_string()).all(|row| row["phase"] == "Stopped")
+    } else {
+        status["pods"] == "0/0"
     }
 }

@@ -13,16 +13,21 @@ use kube::{
 };
 use local_cluster::wait_for;
 use logpilot_operator::{
-    api,
-    engine::{INSTANCE_LABEL, MANAGED_BY_LABEL},
-    kinds::{FIELD_MANAGER, KINDS},
+    engine::{INSTANCE_LABEL, MANAGED_BY_LABEL, kind::Management},
+    kinds::{DOMAIN, FIELD_MANAGER, KINDS, SERVICE_STACK},
 };
 use serde_json::Value;
 
-use crate::cluster::{self, World};
+use crate::cluster::{self, World, case::Case};
 
-/// Kinds whose objects are stored. For other kinds, only creation, change and deletion are recorded.
-const JUDGED: [&str; 3] = [api::KIND, "Deployment", "EndpointSlice"];
+/// Kinds whose objects are stored, in addition to the resources. For other kinds, only creation, change
+/// and deletion are recorded.
+const JUDGED: [&str; 5] = ["Deployment", "StatefulSet", "Job", "Pod", "EndpointSlice"];
+
+/// Returns whether this is a kind of the resources that own objects.
+pub fn is_resource(kind: &str) -> bool {
+    DOMAIN.resources.iter().any(|resource| resource.kind == kind)
+}
 
 /// One event.
 #[derive(Clone, Debug)]
@@ -46,6 +51,14 @@ pub enum What {
 fn controller(object: &DynamicObject) -> Option<String> {
     let owner = object.owner_references().iter().find(|owner| owner.controller == Some(true))?;
     Some(owner.uid.clone())
+}
+
+/// Returns what the events of a resource are kept under: the namespace of [`Case::ns`].
+fn place(kind: &str, object: &DynamicObject) -> String {
+    let labels = object.labels();
+    let of_stack = kind == SERVICE_STACK.kind || labels.contains_key(SERVICE_STACK.label);
+    let found = if of_stack { object.namespace() } else { labels.get(INSTANCE_LABEL).cloned() };
+    found.unwrap_or_else(|| object.name_any())
 }
 
 /// Watches the resources and everything that belongs to them.
@@ -76,8 +89,11 @@ impl Witness {
 
     async fn begin(self: Arc<Self>, client: Client) {
         let managed = format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}");
-        let mut watched = vec![(cluster::resource(), WatchParams::default())];
-        for kind in KINDS.iter().filter(|kind| kind.management.watched() && !kind.optional) {
+        let resources = DOMAIN.resources.iter().map(|kind| (kind.api_resource(), WatchParams::default()));
+        let mut watched: Vec<_> = resources.collect();
+        // The generated Secrets too, which the operator does not watch.
+        let seen = |kind: &Management| kind.watched() || *kind == Management::CreateOnly;
+        for kind in KINDS.iter().filter(|kind| seen(&kind.management) && !kind.optional) {
             watched.push((cluster::kinds::resource(kind), WatchParams::default().labels(&managed)));
         }
         for (resource, parameters) in watched {
@@ -114,15 +130,14 @@ impl Witness {
                     WatchEvent::Error(_) => break,
                 };
                 from = object.resource_version().unwrap_or_default();
-                let instance = object.labels().get(INSTANCE_LABEL).cloned();
-                let of = instance.unwrap_or_else(|| object.name_any());
+                let of = place(&kind, &object);
                 let seen = Seen {
                     version: from.parse().unwrap_or_default(),
                     what,
                     kind: kind.clone(),
                     name: object.name_any(),
                     owner: controller(&object),
-                    object: if JUDGED.contains(&kind.as_str()) {
+                    object: if JUDGED.contains(&kind.as_str()) || is_resource(&kind) {
                         serde_json::to_value(&object).unwrap_or_default()
                     } else {
                         Value::Null
@@ -134,31 +149,31 @@ impl Witness {
     }
 
     /// Returns the events of a resource and its objects until now, in order.
-    pub async fn history(&self, client: &Client, name: &str) -> Vec<Seen> {
-        let api: Api<DynamicObject> = Api::all_with(client.clone(), &cluster::resource());
-        let newest = api.get_opt(name).await.unwrap().and_then(|object| object.resource_version());
+    pub async fn history(&self, case: &Case) -> Vec<Seen> {
+        let newest = case.api().get_opt(&case.name).await.unwrap();
+        let newest = newest.and_then(|object| object.resource_version());
         if let Some(newest) = newest.and_then(|version| version.parse::<u64>().ok()) {
             // Events not observed in time are not checked.
             let _ = wait_for("the witness", Duration::from_secs(5), async || {
                 let seen = self.seen.lock().unwrap();
-                let last = seen.get(name).and_then(|all| all.iter().map(|seen| seen.version).max());
+                let last = seen.get(case.ns()).and_then(|all| all.iter().map(|seen| seen.version).max());
                 if last >= Some(newest) { Ok(()) } else { Err(format!("{last:?} of {newest}")) }
             })
             .await;
         }
-        let mut all = self.seen.lock().unwrap().get(name).cloned().unwrap_or_default();
+        let mut all = self.seen.lock().unwrap().get(case.ns()).cloned().unwrap_or_default();
         all.sort_by_key(|seen| seen.version);
         all
     }
 
     /// Returns the last observed state of a resource, without a request.
-    pub fn newest(&self, name: &str) -> Option<Value> {
+    pub fn newest(&self, case: &Case) -> Option<Value> {
         let seen = self.seen.lock().unwrap();
-        let last = seen.get(name)?.iter().rfind(|seen| seen.kind == api::KIND)?;
+        let last = seen.get(case.ns())?.iter().rfind(|seen| is_resource(&seen.kind))?;
         (last.what != What::Deleted).then(|| last.object.clone())
     }
 
-    pub fn forget(&self, name: &str) {
-        self.seen.lock().unwrap().remove(name);
+    pub fn forget(&self, case: &Case) {
+        self.seen.lock().unwrap().remove(case.ns());
     }
 }

@@ -122,7 +122,7 @@ impl<'slot> Trial<'slot> {
             outcome.violations.push(format!("at first: {error}"));
             Ending::Ready
         });
-        let state = end_state::read(&case.client, &case.name).await;
+        let state = end_state::read(&case).await;
         let first = Settled { label: "at first".to_owned(), spec: spec.clone(), ending, state };
         Self { slot, case, operator, outcome, first, settled: Vec::new(), unreached: Vec::new() }
     }
@@ -155,7 +155,7 @@ impl<'slot> Trial<'slot> {
                     }
                     self.left_alone(reason, before, &label);
                 }
-                let state = end_state::read(&self.case.client, &self.case.name).await;
+                let state = end_state::read(&self.case).await;
                 let held = match &ending {
                     // Patches may request what the API server never accepts; existing objects stay
                     // as they are.
@@ -234,7 +234,7 @@ impl<'slot> Trial<'slot> {
                 vec![format!("{ending:?}, before that {:?}", self.first.ending)]
             }
             Ok(_) => {
-                let state = end_state::read(&self.case.client, &self.case.name).await;
+                let state = end_state::read(&self.case).await;
                 compare::differences(&self.first.state, &state, MASK.get().unwrap())
             }
         };
@@ -245,9 +245,9 @@ impl<'slot> Trial<'slot> {
     }
 
     pub async fn end(mut self) -> (Outcome, Vec<Settled>, Vec<(String, Value)>) {
-        let history = self.slot.witness.history(&self.case.client, &self.case.name).await;
+        let history = self.slot.witness.history(&self.case).await;
         let records = self.slot.proxy.records();
-        self.outcome.violations.extend(monitor::always(&self.case.name, &history, &records));
+        self.outcome.violations.extend(monitor::always(self.case.ns(), &history, &records));
         self.slot.done(self.case, vec![self.operator]).await;
         (self.outcome, self.settled, self.unreached)
     }

@@ -11,10 +11,13 @@ use local_cluster::{
     audit::{AuditEvent, Marker},
     wait_for,
 };
-use logpilot_operator::engine::kind::Kind;
+use logpilot_operator::{
+    engine::{kind::Kind, resource::ResourceKind},
+    kinds::{LOGPILOT_CLUSTER, SERVICE_STACK},
+};
 use serde_json::{Value, json};
 
-use super::{World, apply, kinds, resource};
+use super::{World, apply, kinds};
 
 pub const SOON: Duration = Duration::from_secs(30);
 /// The time limit that the product guarantees for reverting a change.
@@ -23,21 +26,39 @@ pub const REPAIR: Duration = Duration::from_secs(2);
 pub struct Case {
     pub world: &'static World,
     pub client: Client,
+    /// The kind of the resource.
+    pub of: &'static ResourceKind,
     pub name: String,
+    namespace: String,
 }
 
 impl Case {
+    /// A `LogPilotCluster`, whose objects are in the namespace of its name.
     pub async fn new(world: &'static World, name: &str) -> Self {
-        Self { world, client: world.client().await, name: name.to_owned() }
+        let (client, name) = (world.client().await, name.to_owned());
+        Self { world, client, of: &LOGPILOT_CLUSTER, namespace: name.clone(), name }
     }
 
-    /// The namespace, which has the resource's name.
+    /// A `ServiceStack` in a namespace of its own, which is created.
+    pub async fn stack(world: &'static World, namespace: &str, name: &str) -> Self {
+        let client = world.client().await;
+        let home = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+        apply(&client, &home).await;
+        Self { world, client, of: &SERVICE_STACK, name: name.to_owned(), namespace: namespace.to_owned() }
+    }
+
+    /// The namespace of the resource's objects. No other resource of the suite has objects in it.
     pub fn ns(&self) -> &str {
-        &self.name
+        &self.namespace
     }
 
     pub fn api(&self) -> Api<DynamicObject> {
-        Api::all_with(self.client.clone(), &resource())
+        let resource = self.of.api_resource();
+        if self.of.namespaced {
+            Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        } else {
+            Api::all_with(self.client.clone(), &resource)
+        }
     }
 
     /// Applies the resource with this spec, as `kubectl apply` would.
@@ -50,7 +71,7 @@ impl Case {
     }
 
     pub fn manifest(&self, spec: &Value) -> Value {
-        super::manifest(&self.name, spec)
+        super::manifest_of(self.of, &self.namespace, &self.name, spec)
     }
 
     pub async fn annotate(&self, key: &str, value: &str) {
@@ -180,7 +201,10 @@ impl Case {
     pub async fn requests(&self, since: Option<&Marker>) -> Vec<AuditEvent> {
         let all = self.world.requests(since).await;
         all.into_iter()
-            .filter(|it| it.verb != "watch" && (it.namespace == self.ns() || it.name == self.name))
+            .filter(|it| {
+                it.verb != "watch"
+                    && (it.namespace == self.ns() || it.namespace.is_empty() && it.name == self.name)
+            })
             .collect()
     }
 }
@@ -227,12 +251,12 @@ impl Drop for Case {
         if !std::thread::panicking() {
             return;
         }
-        eprintln!("\n=== the operator's log of {} ===\n{}", self.name, self.world.log_of(&self.name));
+        eprintln!("\n=== the operator's log of {} ===\n{}", self.name, self.world.log_of(self.ns()));
         let Some(plane) = self.world.env.control_plane() else { return };
         for arguments in [
-            vec!["get", "logpilotcluster", &self.name, "-o", "yaml"],
-            vec!["get", "all,configmap,pvc,ingress,pdb,hpa", "-n", &self.name],
-            vec!["get", "events", "-n", &self.name],
+            vec!["get", self.of.plural, &self.name, "-n", self.ns(), "-o", "yaml"],
+            vec!["get", "all,configmap,pvc,ingress,pdb,hpa", "-n", self.ns()],
+            vec!["get", "events", "-n", self.ns()],
         ] {
             let output = Command::new(plane.tool("kubectl"))
                 .arg("--kubeconfig")

@@ -28,8 +28,8 @@ use local_cluster::{
 };
 use logpilot_operator::{
     api,
-    engine::lease::LeadershipLost,
-    kinds::{KINDS, SERVICE_STACK},
+    engine::{lease::LeadershipLost, resource::ResourceKind},
+    kinds::{KINDS, LOGPILOT_CLUSTER, SERVICE_STACK},
     logpilot::controller::{self, Planner},
     operator::{self, Operator},
 };
@@ -353,11 +353,24 @@ pub fn whole_campaign() -> bool {
     std::env::var("CAMPAIGN").is_ok_and(|value| value == "full")
 }
 
-/// Returns a resource of this name with this spec.
+/// Returns a `LogPilotCluster` of this name with this spec.
 pub fn manifest(name: &str, spec: &serde_json::Value) -> serde_json::Value {
+    manifest_of(&LOGPILOT_CLUSTER, name, name, spec)
+}
+
+/// Returns a resource of any kind. A cluster-scoped one has no namespace.
+pub fn manifest_of(
+    kind: &ResourceKind,
+    namespace: &str,
+    name: &str,
+    spec: &serde_json::Value,
+) -> serde_json::Value {
+    let mut metadata = serde_json::json!({ "name": name });
+    if kind.namespaced {
+        metadata["namespace"] = namespace.into();
+    }
     serde_json::json!({
-        "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
-        "metadata": { "name": name }, "spec": spec,
+        "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": metadata, "spec": spec,
     })
 }
 

@@ -1,0 +1,82 @@
+//! A stack that is stopped, or was never started: what it has, and what its status says.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{api::networking::v1::Ingress, jiff::Timestamp};
+
+use super::example;
+use crate::{
+    engine::{
+        cache::Snapshot,
+        deadlines::DeadlineTracker,
+        outcome::{AppliedObject, ApplyResult, Outcome},
+        plan::Planned,
+    },
+    kinds::Managed,
+    reasons,
+    stack::{
+        api::{ServiceStackStatus, component::ComponentKind, status::Phase},
+        facts::Facts,
+        gates::Gate,
+        model::Stack,
+        plan::plan,
+        resolve::resolve,
+        status,
+    },
+};
+
+fn stopped() -> Stack {
+    let mut stack = resolve(&example("erp")).unwrap();
+    stack.stopped = true;
+    stack
+}
+
+/// Facts about a stack of which every component ran until it was stopped, or none ever did.
+fn facts(stack: &Stack, ran: bool) -> Facts {
+    let gate = Gate { reached: ran.then(|| "a".to_owned()), ..Gate::default() };
+    let gates = stack.components.keys().map(|name| (name.clone(), gate.clone())).collect();
+    Facts { gates, ..Facts::default() }
+}
+
+#[test]
+fn an_ingress_stays_while_its_stack_is_stopped() {
+    let stack = stopped();
+    let held = |facts: &Facts| {
+        let plan = plan(&stack, facts);
+        plan.objects.iter().find(|it| it.kind == Ingress::KIND).unwrap().held
+    };
+    assert_eq!(held(&facts(&stack, true)), None);
+    assert_eq!(held(&facts(&stack, false)), Some(reasons::WAITING_FOR_DEPENDENCY));
+}
+
+#[test]
+fn a_stack_created_stopped_waits_for_nothing() {
+    let mut stack = stopped();
+    stack.components.get_mut("kafka").unwrap().kind = ComponentKind::Job;
+    let facts = facts(&stack, false);
+    let plan = plan(&stack, &facts);
+    let step = |it: &Planned| AppliedObject {
+        id: (it.kind, it.key.clone()),
+        result: it.held.map_or(ApplyResult::Created, ApplyResult::Held),
+    };
+    let told = status::build(&status::View {
+        stack: &stack,
+        before: &ServiceStackStatus::default(),
+        generation: Some(1),
+        facts: &facts,
+        observed: &BTreeMap::new(),
+        plan: &plan,
+        snapshot: &Snapshot::default(),
+        outcome: &Outcome { steps: plan.objects.iter().map(step).collect(), ..Outcome::default() },
+        change: None,
+        clock: &DeadlineTracker::at(Timestamp::UNIX_EPOCH),
+    });
+    assert!(told.components.iter().all(|row| row.phase == Phase::Stopped), "{:#?}", told.components);
+    let condition = |type_: &str| {
+        let found = told.conditions.iter().find(|it| it.type_ == type_);
+        found.map(|it| (it.status.clone(), it.reason.clone()))
+    };
+    assert_eq!(condition("Applied"), Some(("True".to_owned(), "Applied".to_owned())));
+    assert_eq!(condition("Ready"), Some(("False".to_owned(), "Stopped".to_owned())));
+    assert_eq!(condition("Reconciling"), None);
+}
