@@ -17,7 +17,7 @@ use super::{
     model::Stack,
     observe, plan, resolve,
     revive::Reviver,
-    secrets::{ACCEPT_LOSS, SecretReader},
+    secrets::{self, ACCEPT_LOSS, SecretReader},
     status,
 };
 use crate::{
@@ -44,9 +44,13 @@ use crate::{
     },
     kinds::{Managed, SERVICE_STACK},
     last_change::last_change,
-    logpilot::{config_retention, report::COUNTS, requeue_after::LOOK_AGAIN},
+    logpilot::{config_retention, gather, report::COUNTS, requeue_after::LOOK_AGAIN},
     metrics::Metrics,
     reasons, status_report,
+    workload::{
+        names::short_hash,
+        references::read_cache::{Moment, REFRESH, REFRESH_HELD},
+    },
 };
 
 /// State of a stack between reconciles, in addition to the engine's.
@@ -114,8 +118,11 @@ impl Controller {
         };
         let plan = plan::plan(&stack, &facts);
         let outcome = self.carry_out(subject, state, &stack, &owner, (&plan, &snapshot)).await;
-        if SecretReader::created(&outcome) {
+        if secrets::created(&outcome) {
             requeue.at_most(backoff::FIRST, "the UID of a new Secret is read");
+        } else if !stack.secrets.is_empty() {
+            let again = if secrets::holds(&facts.secrets) { REFRESH_HELD } else { REFRESH };
+            requeue.at_most(again, "Secrets are read again, which are not watched");
         }
         let snapshot = self.cache.snapshot(&subject.resource);
         let clock = DeadlineTracker::at(Timestamp::now());
@@ -243,9 +250,13 @@ async fn gather(
     owner: &Owner,
     snapshot: &Snapshot,
 ) -> Result<Facts, Error> {
-    let accepted = subject.object.annotations().get(ACCEPT_LOSS).map(String::as_str);
-    let secrets =
-        remembered.secrets.read(&subject.writer, stack, owner, &subject.before, (snapshot, accepted)).await?;
+    let asked = secrets::Asked {
+        before: &subject.before,
+        snapshot,
+        moment: moment(&subject.object),
+        accepted: subject.object.annotations().get(ACCEPT_LOSS).map(String::as_str),
+    };
+    let secrets = remembered.secrets.fetch(&subject.writer, stack, owner, asked).await?;
     let wanted = plan::wanted(stack);
     let observed = observe::workloads(stack, snapshot, &DeadlineTracker::at(Timestamp::now()));
     let gates = gates::decide(&wanted, &observed, &subject.before.components);
@@ -270,6 +281,16 @@ async fn gather(
         stopped,
         ..Facts::default()
     })
+}
+
+/// The last request of the user to read Secrets: an edit of the spec, or an annotation.
+fn moment(object: &DynamicObject) -> Moment {
+    let asks = |key: &str| key == gather::REFRESH || key == ACCEPT_LOSS;
+    let asked = object.annotations().iter().filter(|(key, _)| asks(key));
+    Moment {
+        generation: object.metadata.generation,
+        asked: asked.map(|(key, value)| (key.clone(), short_hash(value.as_bytes()))).collect(),
+    }
 }
 
 /// Jobs that completed and were deleted since.
