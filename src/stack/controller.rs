@@ -16,7 +16,7 @@ use super::{
     gates, host_paths,
     model::Stack,
     observe, plan, resolve, retention, revive,
-    secrets::{ACCEPT_LOSS, SecretReader},
+    secrets::{self, ACCEPT_LOSS, SecretReader},
     status,
 };
 use crate::{
@@ -42,9 +42,13 @@ use crate::{
     },
     kinds::SERVICE_STACK,
     last_change::last_change,
-    logpilot::{report::COUNTS, requeue_after::LOOK_AGAIN},
+    logpilot::{gather, report::COUNTS, requeue_after::LOOK_AGAIN},
     metrics::Metrics,
     reasons, status_report,
+    workload::{
+        names::short_hash,
+        references::read_cache::{Moment, REFRESH, REFRESH_HELD},
+    },
 };
 
 /// State of a stack between reconciles, in addition to the engine's.
@@ -111,8 +115,11 @@ impl Controller {
         };
         let plan = plan::plan(&stack, &facts);
         let outcome = self.carry_out(subject, state, &stack, &owner, (&facts, &plan, &snapshot)).await;
-        if SecretReader::created(&outcome) {
+        if secrets::created(&outcome) {
             requeue.at_most(backoff::FIRST, "the UID of a new Secret is read");
+        } else if !stack.secrets.is_empty() {
+            let again = if secrets::holds(&facts.secrets) { REFRESH_HELD } else { REFRESH };
+            requeue.at_most(again, "Secrets are read again, which are not watched");
         }
         let snapshot = self.cache.snapshot(&subject.resource);
         let clock = DeadlineTracker::at(Timestamp::now());
@@ -235,9 +242,13 @@ async fn gather(
     owner: &Owner,
     snapshot: &Snapshot,
 ) -> Result<Facts, Error> {
-    let accepted = subject.object.annotations().get(ACCEPT_LOSS).map(String::as_str);
-    let secrets =
-        remembered.secrets.read(&subject.writer, stack, owner, &subject.before, (snapshot, accepted)).await?;
+    let asked = secrets::Asked {
+        before: &subject.before,
+        snapshot,
+        moment: moment(&subject.object),
+        accepted: subject.object.annotations().get(ACCEPT_LOSS).map(String::as_str),
+    };
+    let secrets = remembered.secrets.fetch(&subject.writer, stack, owner, asked).await?;
     let wanted = plan::wanted(stack);
     let observed = observe::workloads(stack, snapshot, &DeadlineTracker::at(Timestamp::now()));
     let gates = gates::decide(&wanted, &observed, &subject.before.components);
@@ -262,6 +273,16 @@ async fn gather(
         stopped,
         ..Facts::default()
     })
+}
+
+/// The last request of the user to read Secrets: an edit of the spec, or an annotation.
+fn moment(object: &DynamicObject) -> Moment {
+    let asks = |key: &str| key == gather::REFRESH || key == ACCEPT_LOSS;
+    let asked = object.annotations().iter().filter(|(key, _)| asks(key));
+    Moment {
+        generation: object.metadata.generation,
+        asked: asked.map(|(key, value)| (key.clone(), short_hash(value.as_bytes()))).collect(),
+    }
 }
 
 /// Jobs that completed and are not planned: those that were deleted since, and all while the stack is

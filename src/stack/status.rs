@@ -54,7 +54,7 @@ pub struct View<'a> {
 /// The status of a stack that was planned.
 #[must_use]
 pub fn build(view: &View<'_>) -> ServiceStackStatus {
-    let components: Vec<ComponentStatus> =
+    let mut components: Vec<ComponentStatus> =
         view.stack.components.values().map(|component| row(component, view)).collect();
     let counted = components.iter().filter(|it| it.phase != Phase::Disabled).count();
     let done = components
@@ -73,6 +73,7 @@ pub fn build(view: &View<'_>) -> ServiceStackStatus {
         outcome: view.outcome,
         clock: view.clock,
     });
+    explain_waits(&mut components, view.observed, &problems);
     let wanted = conditions(view, &components, (done, counted), &waiting, &problems);
     let ready = wanted.iter().find(|condition| condition.type_ == "Ready");
     let errors = problems.iter().filter(|it| it.problem.severity == Severity::Error).count();
@@ -86,7 +87,7 @@ pub fn build(view: &View<'_>) -> ServiceStackStatus {
         warning_count: i32::try_from(warnings).ok().filter(|count| *count > 0),
         url: url(view.stack),
         tiers: Some(view.stack.tiers()),
-        secrets: secrets::status(&view.facts.secrets),
+        secrets: secrets::status(&view.facts.secrets, view.before),
         last_change: view.change.clone().or_else(|| view.before.last_change.clone()),
         problems: problems.into_iter().take(PROBLEMS).collect(),
         conditions: merge(&view.before.conditions, wanted, view.generation, &Time(view.clock.now())),
@@ -132,6 +133,23 @@ pub fn rejected(
 #[must_use]
 pub fn sentences(violations: &[Violation]) -> Vec<String> {
     violations.iter().map(ToString::to_string).collect()
+}
+
+/// Names the problem of each dependency that could not be created.
+fn explain_waits(
+    components: &mut [ComponentStatus],
+    observed: &BTreeMap<String, Observed>,
+    problems: &[StackProblem],
+) {
+    let blockers = components.iter_mut().flat_map(|row| &mut row.blocked_by);
+    for blocker in blockers.filter(|it| !observed.contains_key(&it.name)) {
+        let of_it = |it: &&StackProblem| {
+            it.problem.severity == Severity::Error && it.component.as_ref() == Some(&blocker.name)
+        };
+        if let Some(StackProblem { problem, .. }) = problems.iter().find(of_it) {
+            blocker.why = observe::shortened(&format!("{}: {}", problem.reason, problem.message));
+        }
+    }
 }
 
 fn row(component: &StackComponent, view: &View<'_>) -> ComponentStatus {

@@ -18,6 +18,7 @@
 mod drain;
 mod leader;
 mod online;
+mod stacks;
 mod surface;
 
 use harness::{bad_input::table, cluster};

@@ -24,10 +24,10 @@ use super::{
 };
 
 const OWN: &str = "logpilotclusters.logpilot.io";
-const STACKS: &str = "servicestacks.logpilot.io";
+pub const STACKS: &str = "servicestacks.logpilot.io";
 const MONITORS: &str = "servicemonitors.monitoring.coreos.com";
 
-async fn remove(client: &Client, definition: &str) {
+pub async fn remove(client: &Client, definition: &str) {
     let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
     let _ = crds.delete(definition, &DeleteParams::default()).await;
     wait_for_absence(&crds, definition, SOON).await.unwrap();

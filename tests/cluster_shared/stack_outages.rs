@@ -8,7 +8,7 @@ use k8s_openapi::{
 use kube::{Api, api::ListParams};
 
 use super::{
-    stacks::{Stack, row, two},
+    cluster::stack::{Stack, row, two},
     *,
 };
 
@@ -32,22 +32,17 @@ fn in_backoff(name: &str, since: Timestamp) -> Value {
     }] })
 }
 
-fn pods(stack: &Stack) -> Api<Pod> {
-    Api::namespaced(stack.client.clone(), &stack.namespace)
-}
-
 /// The only pod of a component.
 async fn pod_of(stack: &Stack, component: &str) -> Option<Pod> {
-    let selector = format!("app.kubernetes.io/component={component}");
-    let mut found = pods(stack).list(&ListParams::default().labels(&selector)).await.unwrap().items;
+    let mut found = stack.pods_of(component).await;
     found.retain(|pod| pod.metadata.deletion_timestamp.is_none());
     (found.len() == 1).then(|| found.remove(0))
 }
 
 async fn set_status(stack: &Stack, component: &str, status: Value) -> Pod {
-    let name = pod_of(stack, component).await.unwrap().metadata.name.unwrap();
-    let patch = Patch::Strategic(json!({ "status": status }));
-    pods(stack).patch_status(&name, &PatchParams::default(), &patch).await.unwrap()
+    let pod = pod_of(stack, component).await.unwrap();
+    stack.report_of_pod(pod.metadata.name.as_ref().unwrap(), &status).await;
+    pod
 }
 
 /// Messages of the events about a stack with this reason.

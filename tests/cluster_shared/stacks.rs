@@ -10,95 +10,18 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use kube::{
-    Api, Client,
-    api::{DeleteParams, DynamicObject, ListParams},
+    Api,
+    api::{DeleteParams, ListParams},
 };
-use local_cluster::audit::AuditEvent;
-use logpilot_operator::kinds::{KINDS, SERVICE_STACK};
+use logpilot_operator::kinds::KINDS;
 
-use super::*;
-
-/// A start of several tiers.
-const START: Duration = Duration::from_secs(120);
-
-/// A stack in a namespace of its own.
-pub struct Stack {
-    pub world: &'static cluster::World,
-    pub client: Client,
-    pub namespace: String,
-    name: String,
-}
-
-impl Stack {
-    pub async fn new(namespace: &str, name: &str) -> Self {
-        let world = shared_operator().await;
-        let client = world.client().await;
-        let manifest = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
-        cluster::apply(&client, &manifest).await;
-        Self { world, client, namespace: namespace.to_owned(), name: name.to_owned() }
-    }
-
-    pub async fn apply(&self, spec: &Value) -> i64 {
-        let manifest = json!({
-            "apiVersion": "logpilot.io/v1alpha1", "kind": "ServiceStack",
-            "metadata": { "name": self.name, "namespace": self.namespace }, "spec": spec,
-        });
-        self.api()
-            .patch(&self.name, &PatchParams::apply("suite").force(), &Patch::Apply(manifest))
-            .await
-            .unwrap()
-            .metadata
-            .generation
-            .unwrap()
-    }
-
-    fn api(&self) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), &self.namespace, &SERVICE_STACK.api_resource())
-    }
-
-    pub async fn until(&self, what: &str, deadline: Duration, predicate: impl Fn(&Value) -> bool) -> Value {
-        wait_for(format!("{}/{}: {what}", self.namespace, self.name), deadline, async || {
-            let object = self.api().get(&self.name).await.unwrap();
-            let status = object.data.get("status").cloned().unwrap_or(Value::Null);
-            let observed = status.get("observedGeneration").and_then(Value::as_i64);
-            if observed == object.metadata.generation && predicate(&status) {
-                Ok(status)
-            } else {
-                Err(serde_json::to_string_pretty(&status).unwrap())
-            }
-        })
-        .await
-        .unwrap_or_else(|error| panic!("{error}\n{}", self.world.log_of(&self.namespace)))
-    }
-
-    pub async fn ready(&self) -> Value {
-        self.until("Ready", START, |status| condition(status, "Ready").0 == "True").await
-    }
-
-    pub async fn writes_since(&self, marker: Option<&local_cluster::audit::Marker>) -> Vec<AuditEvent> {
-        let all = self.world.requests(marker).await;
-        let ours = all.into_iter().filter(|it| {
-            it.namespace == self.namespace
-                && ["create", "update", "patch", "delete"].contains(&it.verb.as_str())
-                && it.resource != "events"
-        });
-        ours.collect()
-    }
-
-    async fn deployment(&self, name: &str) -> Option<Deployment> {
-        Api::namespaced(self.client.clone(), &self.namespace).get_opt(name).await.unwrap()
-    }
-}
-
-pub fn row<'a>(status: &'a Value, component: &str) -> &'a Value {
-    let rows = status["components"].as_array().unwrap();
-    rows.iter().find(|row| row["name"] == component).unwrap_or_else(|| panic!("no {component} in {status}"))
-}
-
-fn example(name: &str) -> Value {
-    let text = std::fs::read_to_string(harness::root().join(format!("examples/stacks/{name}.yaml"))).unwrap();
-    serde_yaml::from_str::<Value>(&text).unwrap()["spec"].clone()
-}
+use super::{
+    cluster::{
+        shared_metrics,
+        stack::{Stack, example, row, two},
+    },
+    *,
+};
 
 /// When each workload was created, and when its pods were ready.
 async fn times(stack: &Stack) -> BTreeMap<String, (Timestamp, Timestamp)> {
@@ -169,23 +92,6 @@ async fn erp_starts_in_order() {
     .unwrap();
     let writes = stack.writes_since(marker.as_ref()).await;
     assert_eq!(writes.len(), 1, "{writes:#?}");
-}
-
-pub fn two(db: &str, app: &str) -> Value {
-    json!({
-        "secrets": { "db": { "generate": ["password"] } },
-        "components": {
-            "db": {
-                "kind": "StatefulSet", "image": db, "ports": [{ "name": "db", "port": 5432 }],
-                "volumes": { "data": { "path": "/data", "size": "1Gi" } },
-                "env": { "PASSWORD": "$(secrets.db.password)" },
-            },
-            "app": {
-                "image": app, "dependsOn": ["db"], "ports": [{ "name": "http", "port": 8080 }],
-                "env": { "URL": "db://user:$(secrets.db.password)@$(db.address)/x" },
-            },
-        },
-    })
 }
 
 #[tokio::test]
@@ -286,26 +192,41 @@ async fn a_stack_stops_and_starts_in_order() {
     assert!(times["db"].1 <= times["app"].1, "{times:?}");
 }
 
+/// Scenario 27.
 #[tokio::test]
 async fn a_generated_password_is_in_its_secret_only() {
     let stack = Stack::new("stack-secret", "shop").await;
+    let since = stack.world.marker().await;
     stack.apply(&two("example/db:1", "example/app:1")).await;
-    let status = stack.ready().await;
+    stack.ready().await;
     let secrets: Api<Secret> = Api::namespaced(stack.client.clone(), &stack.namespace);
     let secret = secrets.get("shop-db").await.unwrap();
     let value = String::from_utf8(secret.data.unwrap()["password"].0.clone()).unwrap();
     assert_eq!(value.len(), 32);
-    let mut read = vec![serde_json::to_string(&status).unwrap(), stack.world.log()];
+    // Problems and events about it do not contain it either.
+    secrets.delete("shop-db", &DeleteParams::default()).await.unwrap();
+    stack.apply(&two("example/db:1", "example/crash-loop:2")).await;
+    let lost = |status: &Value| problems(status).contains("GeneratedSecretLost");
+    let status = stack.until("the Secret is lost", SOON, lost).await;
+    let metrics = shared_metrics();
+    assert!(metrics.contains("logpilot_operator_reconciles_total"), "{metrics}");
+    let requests = stack.world.requests(since.as_ref()).await;
+    let mut read = vec![status.to_string(), stack.world.log(), metrics, format!("{requests:?}")];
     for kind in KINDS.iter().filter(|kind| kind.namespaced && kind.kind != "Secret" && !kind.optional) {
         let all =
             kinds::api(&stack.client, kind, &stack.namespace).list(&ListParams::default()).await.unwrap();
         read.push(serde_json::to_string(&all.items).unwrap());
     }
-    assert!(read.iter().all(|text| !text.contains(&value)));
-
-    // Lost while the data exists: nothing new is generated.
-    secrets.delete("shop-db", &DeleteParams::default()).await.unwrap();
-    stack.until("the UID is known", SOON, |status| status["secrets"][0]["name"] == "shop-db").await;
+    let events: Api<k8s_openapi::api::events::v1::Event> =
+        Api::namespaced(stack.client.clone(), &stack.namespace);
+    let events = wait_for("an event about the loss", SOON, async || {
+        let all = serde_json::to_string(&events.list(&ListParams::default()).await.unwrap().items).unwrap();
+        if all.contains("GeneratedSecretLost") { Ok(all) } else { Err(all) }
+    });
+    read.push(events.await.unwrap());
+    for secret in [value.clone(), cluster::encoded(&value)] {
+        assert!(read.iter().all(|text| !text.contains(&secret)));
+    }
 }
 
 #[tokio::test]

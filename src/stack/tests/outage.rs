@@ -265,3 +265,21 @@ fn a_slow_database_fails_after_its_deadline() {
     assert_eq!(failed(&live, NOW + 1), (false, Some(599)));
     assert_eq!(failed(&live, NOW + 600), (true, None));
 }
+
+/// T13.
+#[test]
+fn a_status_contains_no_control_characters() {
+    let mut live = Live::healthy("erp");
+    live.workload("mysql", false);
+    let said = "\u{1b}[2J\u{7}boom";
+    let container = json!({
+        "state": { "waiting": { "reason": "ImagePullBackOff", "message": said } },
+        "lastState": { "terminated": { "exitCode": 1, "reason": "Error", "message": said, "finishedAt": at(NOW) } },
+    });
+    live.pod("mysql", &json!({ "status": "False", "since": NOW - 20 }), &container);
+    let text = serde_json::to_string(&live.status()).unwrap();
+    assert!(text.contains("[2Jboom"), "{text}");
+    for escaped in ["\\u001b", "\\u0007"] {
+        assert!(!text.contains(escaped), "{escaped} in {text}");
+    }
+}

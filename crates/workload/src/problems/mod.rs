@@ -70,6 +70,12 @@ pub struct Profile {
     pub data_path: &'static str,
 }
 
+/// Returns a text without control characters: programs write messages, and terminals would obey them.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|char| !char.is_control() || matches!(char, '\n' | '\t')).collect()
+}
+
 impl Profile {
     /// A problem, with the product's advice.
     #[must_use]
@@ -80,7 +86,7 @@ impl Profile {
         object: String,
         message: impl Into<String>,
     ) -> Problem {
-        let message: String = message.into().chars().take(1000).collect();
+        let message: String = printable(&message.into()).chars().take(1000).collect();
         let action = (self.advice)(reason, &message);
         Problem { severity, reason: reason.to_owned(), object, node: None, message, action }
     }

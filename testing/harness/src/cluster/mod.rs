@@ -5,6 +5,7 @@ pub mod behind;
 pub mod case;
 pub mod kinds;
 pub mod lease;
+pub mod stack;
 
 use std::{
     fs::File,
@@ -235,13 +236,17 @@ impl Running {
 
     /// Returns the number of completed reconciles.
     pub fn reconciles(&self) -> u64 {
-        let metrics = self.operator.get().map(|operator| operator.metrics.render(&[], 0, true, &[]));
         let finished = "logpilot_operator_reconciles_total{result=\"finished\"} ";
-        let metrics = metrics.unwrap_or_default();
-        metrics
+        self.metrics()
             .lines()
             .find_map(|line| line.strip_prefix(finished))
             .map_or(0, |number| number.parse().unwrap())
+    }
+
+    /// Returns the operator's metrics, as they are scraped.
+    pub fn metrics(&self) -> String {
+        let metrics = self.operator.get().map(|operator| operator.metrics.render(&[], 0, true, &[]));
+        metrics.unwrap_or_default()
     }
 
     /// Returns the time since a watch last reported anything.
@@ -316,15 +321,21 @@ pub async fn install_gateway_api(client: &Client) {
     served(client, "gateway.networking.k8s.io").await;
 }
 
+static SHARED: OnceCell<Mutex<Running>> = OnceCell::const_new();
+
 /// The operator that all tests of a shared binary use; its planner fails for two names.
 pub async fn shared_operator() -> &'static World {
-    static RUNNING: OnceCell<Mutex<Option<Running>>> = OnceCell::const_new();
     let world = world().await;
     let client = world.client().await;
     install_service_monitors(&client).await;
     install_gateway_api(&client).await;
-    RUNNING.get_or_init(|| async { Mutex::new(Some(world.start_operator(breaking_planner()).await)) }).await;
+    SHARED.get_or_init(|| async { Mutex::new(world.start_operator(breaking_planner()).await) }).await;
     world
+}
+
+/// The metrics of that operator.
+pub fn shared_metrics() -> String {
+    SHARED.get().map(|running| running.lock().unwrap().metrics()).unwrap_or_default()
 }
 
 fn breaking_planner() -> Planner {
