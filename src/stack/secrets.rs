@@ -21,6 +21,7 @@ use crate::{
         plan::Key,
     },
     kinds::Managed,
+    workload::references::read_cache::Moment,
 };
 
 /// Characters of a generated value. Letters and digits need no escaping in URLs, YAML and shells.
@@ -28,13 +29,26 @@ const LENGTH: usize = 32;
 /// Annotation on the stack, in the operator's domain: name of a lost Secret whose values the user gives up.
 pub const ACCEPT_LOSS: &str = "logpilot.io/accept-secret-loss";
 
-/// UIDs of the Secrets that are known to exist, by name. Secrets are not watched, so each is read once.
+/// Annotation of a generated Secret: UID of the lost one that it replaces.
+pub const REPLACES: &str = "replaces";
+
+/// The Secrets that are known to exist, by name. Secrets are not watched, so each is read once, and again
+/// after an edit of the stack or if a pod misses something.
 #[derive(Default)]
 pub struct SecretReader {
-    known: BTreeMap<String, String>,
+    known: BTreeMap<String, SecretFact>,
+    moment: Moment,
 }
 
 impl SecretReader {
+    /// Makes the next read send requests, unless nothing suggests that a Secret is gone.
+    pub fn look_again(&mut self, moment: &Moment, suspect: bool) {
+        if suspect || self.moment != *moment {
+            self.known.clear();
+            self.moment = moment.clone();
+        }
+    }
+
     /// Returns the state of each generated Secret of the stack. Reads those that are not known yet.
     ///
     /// # Errors
@@ -50,12 +64,15 @@ impl SecretReader {
         let mut facts = BTreeMap::new();
         for secret in &stack.secrets {
             let fact = match self.known.get(&secret.name) {
-                Some(uid) => SecretFact::Exists { uid: uid.clone() },
+                Some(known) => known.clone(),
                 None => self.read_one(writer, stack, owner, secret).await?.unwrap_or_else(|| {
                     let lost = before.secrets.iter().find(|it| it.name == secret.name);
                     match lost.filter(|_| accepted != Some(&secret.name) && has_data(stack, snapshot)) {
                         Some(lost) => SecretFact::Lost { uid: lost.uid.clone() },
-                        None => SecretFact::Generate { values: generate(secret) },
+                        None => SecretFact::Generate {
+                            values: generate(secret),
+                            replaces: lost.map(|lost| lost.uid.clone()),
+                        },
                     }
                 }),
             };
@@ -88,8 +105,11 @@ impl SecretReader {
                 SecretFact::Foreign
             }
             _ => {
-                self.known.insert(secret.name.clone(), child.uid.clone());
-                SecretFact::Exists { uid: child.uid }
+                let annotations = live.pointer("/metadata/annotations");
+                let replaces = annotations.and_then(|all| all.get(stack.scope.key(REPLACES))?.as_str());
+                let fact = SecretFact::Exists { uid: child.uid, replaces: replaces.map(str::to_owned) };
+                self.known.insert(secret.name.clone(), fact.clone());
+                fact
             }
         }))
     }
@@ -119,7 +139,7 @@ fn generate(secret: &GeneratedSecret) -> BTreeMap<String, String> {
 #[must_use]
 pub fn status(facts: &BTreeMap<String, SecretFact>) -> Vec<SecretStatus> {
     let status = |(name, fact): (&String, &SecretFact)| match fact {
-        SecretFact::Exists { uid } | SecretFact::Lost { uid } => {
+        SecretFact::Exists { uid, .. } | SecretFact::Lost { uid } => {
             Some(SecretStatus { name: name.clone(), uid: uid.clone() })
         }
         SecretFact::Generate { .. } | SecretFact::Foreign | SecretFact::Unknown => None,
