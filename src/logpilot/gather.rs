@@ -32,7 +32,7 @@ use crate::{
     reasons,
     workload::{
         contention::RouteConflict,
-        health,
+        foreign_autoscalers, health,
         model::NamespaceLimits,
         names::short_hash,
         quantity,
@@ -237,8 +237,11 @@ pub async fn facts(
         _ => sources.remembered.api_key.fetch(sources.writer, &wanted, moment, suspect).await?,
     };
     let scalers = match servers {
-        NamespaceFact::Absent | NamespaceFact::Terminating => scalers::Found::new(),
-        _ => sources.remembered.scalers.fetch(sources.writer, cluster, moment, snapshot).await?,
+        NamespaceFact::Absent | NamespaceFact::Terminating => foreign_autoscalers::Found::new(),
+        _ => {
+            let query = scalers::query(cluster, snapshot);
+            sources.remembered.scalers.fetch(sources.writer, query, moment).await?
+        }
     };
     let scaled = scalers::judge(cluster, snapshot, &scalers);
     let last = replicas::remembered(cluster, before, snapshot);

@@ -42,7 +42,7 @@ use crate::{
     logpilot::{config_retention, report::COUNTS, requeue_after::LOOK_AGAIN},
     metrics::Metrics,
     reasons, status_report,
-    workload::references::ReferenceReader,
+    workload::{foreign_autoscalers::Scalers, references::ReferenceReader},
 };
 
 /// State of a stack between reconciles, in addition to the engine's.
@@ -50,6 +50,7 @@ use crate::{
 pub struct Remembered {
     pub(super) secrets: SecretReader,
     pub(super) references: ReferenceReader,
+    pub(super) scalers: Scalers,
     reviver: Reviver,
 }
 

@@ -15,7 +15,7 @@ use super::{
     facts::{Facts, SecretFact},
     gates, host_paths,
     model::Stack,
-    observe, plan, referenced, restart,
+    observe, plan, referenced, restart, scalers,
     secrets::ACCEPT_LOSS,
 };
 use crate::{
@@ -30,6 +30,7 @@ use crate::{
     logpilot::gather,
     reasons,
     workload::{
+        foreign_autoscalers,
         names::short_hash,
         references::{
             ResolvedReferences,
@@ -67,6 +68,7 @@ pub async fn facts(sources: Sources<'_>, stack: &mut Stack) -> Result<Facts, Err
     let request = referenced::request(stack, &observed, &before.components, (moment, suspect));
     let references = remembered.references.fetch(writer, request, |_, _| Vec::new()).await?;
     referenced::stamp(stack, &references, &secrets);
+    let scalers = remembered.scalers.fetch(writer, scalers::query(stack, snapshot), moment).await?;
     let wanted = plan::wanted(stack);
     let gates = gates::decide(&wanted, &observed, &before.components);
     let with_pods = observe::with_pods(snapshot);
@@ -84,6 +86,7 @@ pub async fn facts(sources: Sources<'_>, stack: &mut Stack) -> Result<Facts, Err
     };
     let granted = host_paths::granted(sources.cache, &stack.scope.namespace);
     let facts = Facts {
+        autoscaled_by_others: scalers::decided_by_others(stack, snapshot, &scalers),
         completed: completed(stack, &gates, &observed),
         last_replicas: last_replicas(stack, snapshot),
         secrets,
@@ -114,6 +117,9 @@ pub fn read_again(facts: &Facts) -> Option<(Duration, &'static str)> {
         || facts.secrets.values().any(|fact| matches!(fact, SecretFact::Lost { .. }));
     if held {
         return Some((read_cache::REFRESH_HELD, "an object that is not watched blocks a component"));
+    }
+    if !facts.autoscaled_by_others.is_empty() {
+        return Some((foreign_autoscalers::REFRESH, "autoscalers that are not watched are read again"));
     }
     let any = !facts.references.is_empty();
     any.then_some((read_cache::REFRESH, "objects that are not watched are read again"))

@@ -19,6 +19,7 @@ pub mod references;
 pub mod resolve;
 pub mod restart;
 pub mod revive;
+pub mod scalers;
 pub mod secrets;
 pub mod status;
 
