@@ -71,7 +71,8 @@ pub fn before_first_write(stack: &Stack) -> stack::facts::Facts {
         secret.keys.iter().map(|key| (key.clone(), GENERATED.to_owned())).collect()
     };
     let secrets = stack.secrets.iter();
-    let facts = secrets.map(|it| (it.name.clone(), SecretFact::Generate { values: values(it) }));
+    let facts =
+        secrets.map(|it| (it.name.clone(), SecretFact::Generate { values: values(it), replaces: None }));
     stack::facts::Facts { secrets: facts.collect(), ..stack::facts::Facts::default() }
 }
 

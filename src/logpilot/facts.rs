@@ -72,15 +72,6 @@ pub enum HeldWhy {
     Capacity(Quantity),
 }
 
-/// An autoscaler that the operator did not create and that targets a component's Deployment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForeignScaler {
-    pub name: String,
-    /// The largest number of pods that it may request.
-    pub most: i32,
-    pub scales_to_zero: bool,
-}
-
 /// A Deployment that another client scales, or may scale, past what its storage allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BeyondStorage {

@@ -32,7 +32,7 @@ use crate::{
     reasons,
     workload::{
         contention::RouteConflict,
-        health,
+        foreign_autoscalers, health,
         model::NamespaceLimits,
         names::short_hash,
         quantity,
@@ -136,11 +136,11 @@ pub fn held_sizes(cluster: &Cluster, snapshot: &Snapshot) -> BTreeMap<String, Pe
 
 /// Returns the last request of the user to read the referenced objects.
 #[must_use]
-pub fn moment(cr: &LogPilotCluster) -> Moment {
+pub fn moment(cr: &impl ResourceExt) -> Moment {
     let asks = |key: &str| key == REFRESH || restart::asks(key);
     let asked = cr.annotations().iter().filter(|(key, _)| asks(key));
     Moment {
-        generation: cr.metadata.generation,
+        generation: cr.meta().generation,
         asked: asked.map(|(key, value)| (key.clone(), short_hash(value.as_bytes()))).collect(),
     }
 }
@@ -184,7 +184,8 @@ pub fn api_key(cluster: &Cluster) -> SecretQuery {
 }
 
 /// Returns whether a container of a pod waits for one of these reasons.
-fn waits(snapshot: &Snapshot, reasons: &[&str]) -> bool {
+#[must_use]
+pub fn waits(snapshot: &Snapshot, reasons: &[&str]) -> bool {
     let waiting = |pod: &health::Pod| {
         pod.waiting.as_ref().is_some_and(|cause| reasons.contains(&cause.reason.as_str()))
     };
@@ -236,8 +237,11 @@ pub async fn facts(
         _ => sources.remembered.api_key.fetch(sources.writer, &wanted, moment, suspect).await?,
     };
     let scalers = match servers {
-        NamespaceFact::Absent | NamespaceFact::Terminating => scalers::Found::new(),
-        _ => sources.remembered.scalers.fetch(sources.writer, cluster, moment, snapshot).await?,
+        NamespaceFact::Absent | NamespaceFact::Terminating => foreign_autoscalers::Found::new(),
+        _ => {
+            let query = scalers::query(cluster, snapshot);
+            sources.remembered.scalers.fetch(sources.writer, query, moment).await?
+        }
     };
     let scaled = scalers::judge(cluster, snapshot, &scalers);
     let last = replicas::remembered(cluster, before, snapshot);

@@ -1,9 +1,11 @@
 //! State that the product keeps of a resource between reconciles, in addition to the state of the engine.
 
-use super::{api_key::ApiKeyReader, scalers::Scalers};
+use super::api_key::ApiKeyReader;
 use crate::{
     engine::resource_state::ResourceState,
-    workload::{references::ReferenceReader, unschedulable_eviction::StuckPodEvictor},
+    workload::{
+        foreign_autoscalers::Scalers, references::ReferenceReader, unschedulable_eviction::StuckPodEvictor,
+    },
 };
 
 #[derive(Default)]

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    facts::{ApiKeyFact, Facts},
-    scalers,
-};
+use super::facts::{ApiKeyFact, Facts};
 use crate::{
     engine::{
         backoff,
@@ -15,7 +12,10 @@ use crate::{
         retry::Retry,
     },
     reasons,
-    workload::references::{ResolvedReferences, read_cache},
+    workload::{
+        foreign_autoscalers,
+        references::{ResolvedReferences, read_cache},
+    },
 };
 
 /// Interval at which a state is read that changes without an event.
@@ -50,7 +50,7 @@ pub fn collect(facts: &Facts, outcome: &Outcome, requeue: &mut Requeue) -> Optio
         requeue.at_most(again, "the backoff of an object expires");
     }
     if !facts.autoscaled_by_others.is_empty() || !facts.beyond_storage.is_empty() {
-        requeue.at_most(scalers::REFRESH, "autoscalers that are not watched are read again");
+        requeue.at_most(foreign_autoscalers::REFRESH, "autoscalers that are not watched are read again");
     }
     let (mut waiting, mut failed, mut asked) = (None, None, None);
     for step in &outcome.steps {

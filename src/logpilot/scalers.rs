@@ -1,77 +1,31 @@
-//! Autoscalers that the operator did not create. While one targets a Deployment with a fixed number of
-//! pods, it decides that number.
-//!
-//! `managedFields` shows only who scaled last, so the autoscalers of the namespace are listed. The
-//! operator does not own them, so it does not watch them. Nothing is read while every number is the
-//! operator's own: an idle operator sends no requests.
+//! The effects on a plan of autoscalers that the operator did not create.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::{apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler};
-use serde_json::Value;
 
 use super::{
-    facts::{BeyondStorage, ForeignScaler},
+    facts::BeyondStorage,
     model::{Cluster, Component},
 };
 use crate::{
-    api::{self, storage::Backend},
-    engine::{api_client::ApiClient, cache::Snapshot, child::Child, error::Error},
+    api::storage::Backend,
+    engine::{cache::Snapshot, child::Child},
     kinds::Managed,
     workload::{
+        foreign_autoscalers::{Found, Query},
         model::Scale,
-        references::read_cache::{Moment, ReadCache},
     },
 };
 
-/// Interval at which the list is read again while an autoscaler decides: its deletion sends no event,
-/// and the number of the spec must apply within 5 minutes.
-pub const REFRESH: Duration = Duration::from_mins(2);
-
-/// Autoscalers by the Deployment that they target.
-pub type Found = BTreeMap<String, ForeignScaler>;
-
-/// The last listed autoscalers for a resource.
-#[derive(Default)]
-pub struct Scalers {
-    looks: ReadCache<String, Found>,
-}
-
-impl Scalers {
-    /// Returns the live autoscalers that the operator did not create. They are listed if another client
-    /// set a number of pods and its autoscaler is not known, and again if the spec changed or the last
-    /// list is old. An empty result is never cached: the operator then takes the number back, which
-    /// resolves the question.
-    ///
-    /// # Errors
-    /// The autoscalers could not be listed.
-    pub async fn fetch(
-        &mut self,
-        writer: &ApiClient,
-        cluster: &Cluster,
-        moment: &Moment,
-        snapshot: &Snapshot,
-    ) -> Result<Found, Error> {
-        let namespace = &cluster.namespace.name;
-        let asked = held_by_others(cluster, snapshot);
-        match self.looks.last(namespace, moment, false) {
-            Some(last) if !last.old && asked.iter().all(|name| last.found.contains_key(name)) => {
-                return Ok(last.found);
-            }
-            None if asked.is_empty() => return Ok(Found::new()),
-            _ => {}
-        }
-        let all = writer.list(HorizontalPodAutoscaler::KIND, namespace).await?;
-        let found = foreign(cluster, &all);
-        if found.is_empty() {
-            self.looks.forget();
-        } else {
-            self.looks.remember(namespace.clone(), moment, found.clone(), Some(REFRESH));
-        }
-        Ok(found)
+/// Returns which autoscalers to look for.
+#[must_use]
+pub fn query(cluster: &Cluster, snapshot: &Snapshot) -> Query {
+    Query {
+        kind: HorizontalPodAutoscaler::KIND,
+        namespace: cluster.namespace.name.clone(),
+        targets: cluster.components.iter().map(|component| component.name.clone()).collect(),
+        scaled: held_by_others(cluster, snapshot),
     }
 }
 
@@ -184,109 +138,3 @@ fn is_held_by_others(component: &Component, child: &Child) -> bool {
 
 /// The manager of the HorizontalPodAutoscaler controller in `managedFields`.
 const AUTOSCALER: &str = "kube-controller-manager (subresource scale)";
-
-/// Returns the autoscalers that no LogPilotCluster created. Of several for one Deployment, the one with
-/// the largest maximum counts.
-fn foreign(cluster: &Cluster, all: &[Value]) -> Found {
-    let mut found = Found::new();
-    for scaler in all {
-        let text =
-            |pointer: &str| scaler.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let owners = scaler.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-        let owned_by = |kind: &str, group: &str| {
-            owners.into_iter().flatten().any(|owner| {
-                let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default();
-                let group_of = text("apiVersion").split_once('/').map(|(group, _)| group);
-                text("kind") == kind && group_of == Some(group)
-            })
-        };
-        let target = text("/spec/scaleTargetRef/name");
-        let is_deployment = text("/spec/scaleTargetRef/kind") == Deployment::KIND.kind
-            && text("/spec/scaleTargetRef/apiVersion").starts_with("apps/");
-        let is_component = cluster.components.iter().any(|component| component.name == target);
-        if !is_deployment || !is_component || owned_by(api::KIND, api::GROUP) {
-            continue;
-        }
-        let number = |pointer: &str| {
-            let number = scaler.pointer(pointer).and_then(Value::as_i64);
-            number.map(|number| i32::try_from(number).unwrap_or(i32::MAX))
-        };
-        let one = ForeignScaler {
-            name: text("/metadata/name"),
-            most: number("/spec/maxReplicas").unwrap_or(i32::MAX),
-            // KEDA removes the last pod itself, independently of the autoscaler that it creates.
-            scales_to_zero: number("/spec/minReplicas") == Some(0) || owned_by("ScaledObject", "keda.sh"),
-        };
-        match found.get(&target) {
-            Some(other) if other.most >= one.most => {}
-            _ => {
-                found.insert(target, one);
-            }
-        }
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::{api::LogPilotCluster, logpilot::validate::validate};
-
-    fn cluster() -> Cluster {
-        let resource: LogPilotCluster = serde_json::from_value(json!({
-            "apiVersion": "logpilot.io/v1alpha1", "kind": "LogPilotCluster",
-            "metadata": { "name": "logpilot", "uid": "u" },
-            "spec": { "image": "danpung2/logpilot:1.2.0", "components": { "all": {}, "rest": {} } },
-        }))
-        .unwrap();
-        validate(&resource).unwrap()
-    }
-
-    fn scaler(name: &str, target: &Value, most: i32) -> Value {
-        json!({ "metadata": { "name": name }, "spec": { "maxReplicas": most, "scaleTargetRef": target } })
-    }
-
-    fn deployment(name: &str) -> Value {
-        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": name })
-    }
-
-    fn owned(mut scaler: Value, api_version: &str, kind: &str) -> Value {
-        scaler["metadata"]["ownerReferences"] =
-            json!([{ "apiVersion": api_version, "kind": kind, "name": "x" }]);
-        scaler
-    }
-
-    #[test]
-    fn only_autoscalers_of_others_that_target_a_component_count() {
-        let target = deployment("logpilot-all");
-        let other_kind = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "logpilot-all" });
-        let other_group =
-            json!({ "apiVersion": "example.com/v1", "kind": "Deployment", "name": "logpilot-all" });
-        for scaler in [
-            scaler("a", &deployment("elsewhere"), 5),
-            scaler("a", &other_kind, 5),
-            scaler("a", &other_group, 5),
-            owned(scaler("a", &target, 5), "logpilot.io/v1alpha1", "LogPilotCluster"),
-        ] {
-            assert_eq!(foreign(&cluster(), std::slice::from_ref(&scaler)), Found::new(), "{scaler}");
-        }
-        let near = owned(scaler("a", &target, 5), "logpilot.io.example.org/v1", "LogPilotCluster");
-        assert_eq!(foreign(&cluster(), &[near]).len(), 1, "a group whose name begins as ours does");
-        let found =
-            foreign(&cluster(), &[scaler("a", &target, 5), scaler("b", &target, 9), scaler("c", &target, 7)]);
-        assert_eq!(found["logpilot-all"].name, "b", "the one that may scale highest");
-        assert_eq!((found.len(), found["logpilot-all"].scales_to_zero), (1, false));
-    }
-
-    #[test]
-    fn zero_pods_are_the_wish_of_some_autoscalers() {
-        let target = deployment("logpilot-rest");
-        let mut idle = scaler("a", &target, 5);
-        idle["spec"]["minReplicas"] = 0.into();
-        for scaler in [idle, owned(scaler("keda-hpa-a", &target, 5), "keda.sh/v1alpha1", "ScaledObject")] {
-            assert!(foreign(&cluster(), &[scaler])["logpilot-rest"].scales_to_zero);
-        }
-    }
-}

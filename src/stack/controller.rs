@@ -1,22 +1,19 @@
 //! The reconcile of a `ServiceStack`, one statement per step.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::{Client, ResourceExt, api::DynamicObject, runtime::controller::Action};
 use serde_json::Value;
 
 use super::{
-    api::{ServiceStack, ServiceStackStatus, component::ComponentKind},
+    api::{ServiceStack, ServiceStackStatus},
     contention,
     facts::Facts,
-    gates, host_paths,
+    gather,
     model::Stack,
     observe, plan, resolve, retention, revive,
-    secrets::{self, ACCEPT_LOSS, SecretReader},
+    secrets::{self, SecretReader},
     status,
 };
 use crate::{
@@ -28,7 +25,7 @@ use crate::{
         contention::{Contention, ContentionKey},
         controller::{ReconcileFailure, Reconciler},
         deadlines::DeadlineTracker,
-        error::{Disposition, Error},
+        error::Disposition,
         lease::Leadership,
         outcome::{AppliedObject, ApplyResult, Outcome},
         owner::Owner,
@@ -42,19 +39,18 @@ use crate::{
     },
     kinds::SERVICE_STACK,
     last_change::last_change,
-    logpilot::{gather, report::COUNTS, requeue_after::LOOK_AGAIN},
+    logpilot::{report::COUNTS, requeue_after::LOOK_AGAIN},
     metrics::Metrics,
     reasons, status_report,
-    workload::{
-        names::short_hash,
-        references::read_cache::{Moment, REFRESH, REFRESH_HELD},
-    },
+    workload::{foreign_autoscalers::Scalers, references::ReferenceReader},
 };
 
 /// State of a stack between reconciles, in addition to the engine's.
 #[derive(Default)]
 pub struct Remembered {
-    secrets: SecretReader,
+    pub(super) secrets: SecretReader,
+    pub(super) references: ReferenceReader,
+    pub(super) scalers: Scalers,
 }
 
 type State = ResourceState<Remembered>;
@@ -93,7 +89,7 @@ impl Controller {
     }
 
     async fn run(&self, subject: &Subject, state: &mut State, requeue: &mut Requeue) {
-        let stack = match resolve::resolve(&subject.cr) {
+        let mut stack = match resolve::resolve(&subject.cr) {
             Ok(stack) => stack,
             Err(violations) => {
                 let found = status::sentences(&violations);
@@ -102,24 +98,31 @@ impl Controller {
         };
         let owner = Owner { resource: subject.resource.clone(), uid: stack.scope.owner.uid.clone() };
         let snapshot = self.cache.snapshot(&subject.resource);
-        let facts = match gather(subject, &mut state.product, &stack, &owner, &snapshot).await {
-            Ok(facts) => Facts {
-                taken: contention::conflicts(&subject.resource, &subject.object, &self.contention),
-                ..host_paths::hold(&stack, &host_paths::granted(&self.cache, &stack.scope.namespace), facts)
-            },
+        let sources = gather::Sources {
+            writer: &subject.writer,
+            cache: &self.cache,
+            contention: &self.contention,
+            remembered: &mut state.product,
+            object: &subject.object,
+            before: &subject.before,
+            owner: &owner,
+            snapshot: &snapshot,
+        };
+        let facts = match gather::facts(sources, &mut stack).await {
+            Ok(facts) => facts,
             Err(error) => {
                 let found = vec![error.to_string()];
                 self.reject(subject, state, error.reason(), found, requeue).await;
-                return requeue.at_most(state.retry.after(&error), "a Secret could not be read");
+                return requeue.at_most(state.retry.after(&error), "an object could not be read");
             }
         };
+        if let Some((wait, why)) = gather::read_again(&facts) {
+            requeue.at_most(wait, why);
+        }
         let plan = plan::plan(&stack, &facts);
         let outcome = self.carry_out(subject, state, &stack, &owner, (&facts, &plan, &snapshot)).await;
         if secrets::created(&outcome) {
             requeue.at_most(backoff::FIRST, "the UID of a new Secret is read");
-        } else if !stack.secrets.is_empty() {
-            let again = if secrets::holds(&facts.secrets) { REFRESH_HELD } else { REFRESH };
-            requeue.at_most(again, "Secrets are read again, which are not watched");
         }
         let snapshot = self.cache.snapshot(&subject.resource);
         let clock = DeadlineTracker::at(Timestamp::now());
@@ -232,82 +235,6 @@ impl Controller {
 fn ungated(outcome: &Outcome) -> Outcome {
     let waits = |step: &&AppliedObject| step.result != ApplyResult::Held(reasons::WAITING_FOR_DEPENDENCY);
     Outcome { steps: outcome.steps.iter().filter(waits).cloned().collect(), ..Outcome::default() }
-}
-
-/// Everything that the plan has to know.
-async fn gather(
-    subject: &Subject,
-    remembered: &mut Remembered,
-    stack: &Stack,
-    owner: &Owner,
-    snapshot: &Snapshot,
-) -> Result<Facts, Error> {
-    let asked = secrets::Asked {
-        before: &subject.before,
-        snapshot,
-        moment: moment(&subject.object),
-        accepted: subject.object.annotations().get(ACCEPT_LOSS).map(String::as_str),
-    };
-    let secrets = remembered.secrets.fetch(&subject.writer, stack, owner, asked).await?;
-    let wanted = plan::wanted(stack);
-    let observed = observe::workloads(stack, snapshot, &DeadlineTracker::at(Timestamp::now()));
-    let gates = gates::decide(&wanted, &observed, &subject.before.components);
-    let with_pods = observe::with_pods(snapshot);
-    let stopped: BTreeSet<String> = if stack.stopped {
-        let needed = gates::still_needed(&wanted, &with_pods);
-        wanted.keys().filter(|name| !needed.contains(*name)).cloned().collect()
-    } else {
-        BTreeSet::new()
-    };
-    let gates = if stack.stopped {
-        // Stopping waits for dependents, never for dependencies.
-        gates.into_iter().map(|(name, gate)| (name, gates::Gate { blocked_by: Vec::new(), ..gate })).collect()
-    } else {
-        gates
-    };
-    Ok(Facts {
-        completed: completed(stack, &gates, &observed),
-        last_replicas: last_replicas(stack, snapshot),
-        secrets,
-        gates,
-        stopped,
-        ..Facts::default()
-    })
-}
-
-/// The last request of the user to read Secrets: an edit of the spec, or an annotation.
-fn moment(object: &DynamicObject) -> Moment {
-    let asks = |key: &str| key == gather::REFRESH || key == ACCEPT_LOSS;
-    let asked = object.annotations().iter().filter(|(key, _)| asks(key));
-    Moment {
-        generation: object.metadata.generation,
-        asked: asked.map(|(key, value)| (key.clone(), short_hash(value.as_bytes()))).collect(),
-    }
-}
-
-/// Jobs that completed and are not planned: those that were deleted since, and all while the stack is
-/// stopped.
-fn completed(
-    stack: &Stack,
-    gates: &BTreeMap<String, gates::Gate>,
-    observed: &BTreeMap<String, gates::Observed>,
-) -> BTreeSet<String> {
-    let jobs = stack.running().filter(|(component, _)| component.kind == ComponentKind::Job);
-    let done = jobs.filter_map(|(component, workload)| {
-        let reached = gates.get(&component.name)?.reached.clone()?;
-        let hash = plan::template_hash(stack, component, workload);
-        (reached == hash && (stack.stopped || !observed.contains_key(&component.name)))
-            .then(|| plan::job_name(stack, component, workload))
-    });
-    done.collect()
-}
-
-fn last_replicas(stack: &Stack, snapshot: &Snapshot) -> BTreeMap<String, i32> {
-    let seen = stack.running().filter_map(|(component, _)| {
-        let replicas = observe::live(stack, component, snapshot)?.replicas?;
-        Some((component.name.clone(), i32::try_from(replicas).ok().filter(|number| *number > 0)?))
-    });
-    seen.collect()
 }
 
 /// Requeues for what an outcome leaves to wait for.

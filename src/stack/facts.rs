@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::gates::Gate;
+use super::{gates::Gate, referenced::References};
 use crate::workload::contention::RouteConflict;
 
 /// All inputs of a plan, besides the stack itself.
@@ -18,6 +18,10 @@ pub struct Facts {
     pub last_replicas: BTreeMap<String, i32>,
     /// Components whose number of pods an autoscaler of another owner decides.
     pub autoscaled_by_others: BTreeSet<String>,
+    /// Whether a pod reports that something it needs is missing.
+    pub suspect: bool,
+    /// What the components refer to, besides generated Secrets.
+    pub references: References,
     /// Why a component may not be written, other than its gate: a reason.
     pub held: BTreeMap<String, &'static str>,
     /// Paths of the node that were not granted: a message for each component that mounts one.
@@ -31,16 +35,27 @@ pub struct Facts {
 /// The state of a generated Secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretFact {
-    /// It exists, with this UID.
-    Exists { uid: String },
+    /// It exists, with this UID. `replaces`: the UID of the lost Secret that it replaces.
+    Exists { uid: String, replaces: Option<String> },
     /// It has to be created with these values.
-    Generate { values: BTreeMap<String, String> },
+    Generate { values: BTreeMap<String, String>, replaces: Option<String> },
     /// It existed, and data that it opens still does.
     Lost { uid: String },
     /// Another owner has an object of this name.
     Foreign,
     /// It could not be read.
     Unknown,
+}
+
+impl SecretFact {
+    /// Returns the UID of the lost Secret that it replaces: its readers restart.
+    #[must_use]
+    pub fn replaces(&self) -> Option<&str> {
+        match self {
+            Self::Exists { replaces, .. } | Self::Generate { replaces, .. } => replaces.as_deref(),
+            Self::Lost { .. } | Self::Foreign | Self::Unknown => None,
+        }
+    }
 }
 
 /// Never shows a value.

@@ -15,7 +15,7 @@ use super::{
     gates::Observed,
     graph::{self, Dependencies},
     model::{Stack, StackComponent},
-    observe, secrets,
+    observe, referenced, secrets,
 };
 use crate::{
     engine::{
@@ -151,6 +151,7 @@ fn of_facts(view: &View<'_>) -> Vec<StackProblem> {
     for (component, message) in &view.facts.host_paths {
         found.push(error(reasons::HOST_PATH_FORBIDDEN, Some(component), message.clone()));
     }
+    found.extend(referenced::problems(stack, &view.facts.references));
     for taken in &view.facts.taken {
         let name = stack.ingress.as_ref().map_or(&stack.scope.owner.name, |ingress| &ingress.name);
         let told = error(

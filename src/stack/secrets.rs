@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use rand::{Rng, distr::Alphanumeric};
 
 use super::{
@@ -21,17 +21,16 @@ use crate::{
         plan::Key,
     },
     kinds::Managed,
-    reasons,
-    workload::{
-        health,
-        references::read_cache::{Moment, REFRESH_HELD, ReadCache},
-    },
+    workload::references::read_cache::{Moment, REFRESH_HELD, ReadCache},
 };
 
 /// Characters of a generated value. Letters and digits need no escaping in URLs, YAML and shells.
 const LENGTH: usize = 32;
 /// Annotation on the stack, in the operator's domain: name of a lost Secret whose values the user gives up.
 pub const ACCEPT_LOSS: &str = "logpilot.io/accept-secret-loss";
+
+/// Annotation of a generated Secret: UID of the lost one that it replaces.
+pub const REPLACES: &str = "replaces";
 
 /// The last read of the generated Secrets. Secrets are not watched.
 #[derive(Default)]
@@ -45,6 +44,8 @@ pub struct Asked<'a> {
     pub snapshot: &'a Snapshot,
     /// The last request of the user for a read.
     pub moment: Moment,
+    /// Whether something suggests that a Secret is gone.
+    pub suspect: bool,
     /// The Secret whose loss the user accepts.
     pub accepted: Option<&'a str>,
 }
@@ -62,8 +63,7 @@ impl SecretReader {
         owner: &Owner,
         asked: Asked<'_>,
     ) -> Result<BTreeMap<String, SecretFact>, Error> {
-        let suspect = misses_something(asked.snapshot);
-        match self.read.last(&stack.secrets, &asked.moment, suspect) {
+        match self.read.last(&stack.secrets, &asked.moment, asked.suspect) {
             Some(last) if !last.old => return Ok(last.found),
             _ => {}
         }
@@ -73,7 +73,10 @@ impl SecretReader {
                 Some(lost) if asked.accepted != Some(&secret.name) && has_data(stack, asked.snapshot) => {
                     SecretFact::Lost { uid: lost.uid.clone() }
                 }
-                _ => SecretFact::Generate { values: generate(secret) },
+                lost => SecretFact::Generate {
+                    values: generate(secret),
+                    replaces: lost.map(|lost| lost.uid.clone()),
+                },
             };
             let fact = read_one(writer, stack, owner, secret).await?.unwrap_or_else(absent);
             facts.insert(secret.name.clone(), fact);
@@ -109,7 +112,11 @@ async fn read_one(
         {
             SecretFact::Foreign
         }
-        _ => SecretFact::Exists { uid: child.uid },
+        _ => {
+            let annotations = live.pointer("/metadata/annotations");
+            let replaces = annotations.and_then(|all| all.get(stack.scope.key(REPLACES))?.as_str());
+            SecretFact::Exists { uid: child.uid, replaces: replaces.map(str::to_owned) }
+        }
     }))
 }
 
@@ -128,14 +135,6 @@ pub fn holds(facts: &BTreeMap<String, SecretFact>) -> bool {
 /// The entry of a Secret in the last status. It is kept while the Secret is lost.
 fn known<'a>(before: &'a ServiceStackStatus, name: &str) -> Option<&'a SecretStatus> {
     before.secrets.iter().find(|it| it.name == name)
-}
-
-/// Whether a container waits for a Secret or a ConfigMap that does not exist.
-fn misses_something(snapshot: &Snapshot) -> bool {
-    let misses = |pod: &health::Pod| {
-        pod.waiting.as_ref().is_some_and(|cause| cause.reason == reasons::CONTAINER_CONFIG)
-    };
-    snapshot.of_kind(Pod::KIND).any(|child| child.observed().is_some_and(misses))
 }
 
 /// Whether a PVC of the stack exists: a database in it keeps its first password.
@@ -157,7 +156,7 @@ fn generate(secret: &GeneratedSecret) -> BTreeMap<String, String> {
 #[must_use]
 pub fn status(facts: &BTreeMap<String, SecretFact>, before: &ServiceStackStatus) -> Vec<SecretStatus> {
     let status = |(name, fact): (&String, &SecretFact)| match fact {
-        SecretFact::Exists { uid } | SecretFact::Lost { uid } => {
+        SecretFact::Exists { uid, .. } | SecretFact::Lost { uid } => {
             Some(SecretStatus { name: name.clone(), uid: uid.clone() })
         }
         SecretFact::Foreign | SecretFact::Unknown => known(before, name).cloned(),

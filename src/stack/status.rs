@@ -16,7 +16,7 @@ use super::{
     model::{Stack, StackComponent},
     observe,
     problems::{self, PROFILE},
-    secrets,
+    restart, secrets,
 };
 use crate::{
     api::status::LastChange,
@@ -166,6 +166,7 @@ fn row(component: &StackComponent, view: &View<'_>) -> ComponentStatus {
         // A stack that is stopped starts again in order.
         started: gate.started && !(view.stack.stopped && observed.is_none_or(|it| it.idle)),
         reached: gate.reached,
+        restart: restart::request(view.stack, component),
         blocked_by: gate.blocked_by,
     }
 }

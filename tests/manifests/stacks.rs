@@ -25,8 +25,9 @@ const EXAMPLES: [&str; 3] = ["erp", "codebeaker", "restaurant"];
 fn planned(object: &Value) -> Vec<Planned> {
     let cr: ServiceStack = serde_json::from_value(object.clone()).unwrap();
     let stack = resolve(&cr).unwrap_or_else(|found| panic!("{found:?}"));
-    let generated =
-        |secret: &GeneratedSecret| (secret.name.clone(), SecretFact::Generate { values: BTreeMap::new() });
+    let generated = |secret: &GeneratedSecret| {
+        (secret.name.clone(), SecretFact::Generate { values: BTreeMap::new(), replaces: None })
+    };
     let secrets = stack.secrets.iter().map(generated).collect();
     plan(&stack, &Facts { secrets, ..Facts::default() }).objects
 }

@@ -10,6 +10,7 @@ pub mod api;
 pub mod build;
 pub mod contention;
 pub mod dashboard;
+pub mod foreign_autoscalers;
 #[cfg(test)]
 mod fuzz;
 pub mod health;

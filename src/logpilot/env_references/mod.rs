@@ -10,9 +10,10 @@ use crate::{
     kinds::Managed,
     reasons::{REFERENCE_INVALID, REFERENCE_MISSING},
     workload::references::{
-        Objects, Origin, Reference, ReferenceQuery, ReferenceRequest, Refused, ResolvedReferences,
-        read_cache::Moment,
+        Objects, Origin, Reader, Reference, ReferenceQuery, ReferenceRequest, Refused, ResolvedReferences,
+        Salt, read_cache::Moment,
     },
+    workload::scope::Scope,
 };
 
 /// Returns the references to read for a resource.
@@ -27,7 +28,7 @@ pub fn request<'a>(
 }
 
 fn origin(cluster: &Cluster) -> Origin<'_> {
-    Origin { namespace: &cluster.namespace.name, salt: cluster.uid() }
+    Origin { namespace: &cluster.namespace.name, salt: Salt::Resource(cluster.uid()) }
 }
 
 /// Returns the content that the objects bring to a component, by its Deployment's name, and that it
@@ -49,27 +50,28 @@ pub fn held(references: &ResolvedReferences) -> Option<&'static str> {
 #[must_use]
 pub fn wanted(cluster: &Cluster) -> ReferenceQuery {
     let all = cluster.components.iter().map(|component| (component.name.clone(), references_of(component)));
-    let all = all.chain([(cluster.scope.prefix.service_account(), pull_secrets(cluster))]);
+    let all = all.chain([(cluster.scope.prefix.service_account(), pull_secrets(&cluster.scope))]);
     all.filter(|(_, references)| !references.is_empty()).collect()
 }
 
 /// A public image needs no pull Secret, so a missing one is reported and blocks nothing.
-fn pull_secrets(cluster: &Cluster) -> Vec<Reference> {
+#[must_use]
+pub fn pull_secrets(scope: &Scope) -> Vec<Reference> {
     let one = |name: &String| Reference {
         kind: Secret::KIND,
         name: name.clone(),
         key: None,
         optional: true,
-        pulls: true,
+        reader: Reader::Pull,
     };
-    cluster.scope.pull_secrets.iter().map(one).collect()
+    scope.pull_secrets.iter().map(one).collect()
 }
 
 fn references_of(component: &Component) -> Vec<Reference> {
     let mut found = Vec::new();
     let mut add = |kind, name: &str, key: Option<&String>, optional| {
         let key = key.cloned();
-        found.push(Reference { kind, name: name.to_owned(), key, optional, pulls: false });
+        found.push(Reference { kind, name: name.to_owned(), key, optional, reader: Reader::Variable });
     };
     for source in component.env.iter().filter_map(|variable| variable.value_from.as_ref()) {
         if let Some(from) = &source.secret_key_ref {

@@ -87,6 +87,10 @@ pub struct ComponentStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub reached: Option<String>,
+    /// Hash of the last restart, or of the last rerun of a Job, that an annotation requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub restart: Option<String>,
     /// Dependencies that it waits for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

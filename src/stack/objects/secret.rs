@@ -3,16 +3,17 @@
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::{
-    stack::{facts::SecretFact, model::GeneratedSecret},
+    stack::{facts::SecretFact, model::GeneratedSecret, secrets::REPLACES},
     workload::{labels, metadata, scope::Scope},
 };
 
 /// `None` unless it has to be created: the operator never writes a Secret that exists.
 #[must_use]
 pub fn build(scope: &Scope, secret: &GeneratedSecret, fact: Option<&SecretFact>) -> Option<Secret> {
-    let Some(SecretFact::Generate { values }) = fact else { return None };
+    let Some(SecretFact::Generate { values, replaces }) = fact else { return None };
     let mut meta = metadata::unowned(scope, secret.name.clone(), labels::shared(scope));
     meta.namespace = Some(scope.namespace.clone());
+    metadata::annotate(&mut meta, replaces.clone().map(|uid| (scope.key(REPLACES), uid)));
     metadata::owned_or_kept(scope, &mut meta, secret.owned);
     Some(Secret {
         metadata: meta,

@@ -1,5 +1,5 @@
-//! Reads the Secrets and ConfigMaps that a component's variables refer to: by name, rarely, and keeps
-//! only a hash. A variable is read once, when its container starts, so a change must trigger a rollout.
+//! Reads the Secrets and ConfigMaps that a component refers to: by name, rarely, and keeps only a hash. A
+//! variable is read once, when its container starts, so a change must trigger a rollout.
 //! Pull Secrets are also checked, because a kubelet that does not find one reports nothing and pulls
 //! without it.
 
@@ -23,7 +23,16 @@ use read_cache::{Moment, REFRESH_HELD, ReadCache};
 /// Number of concurrent reads for one resource.
 const IN_FLIGHT: usize = 4;
 
-/// The reference of one variable, or of all keys of one object.
+/// The part of a pod that refers to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    Variable,
+    Volume,
+    /// A registry login: no variable contains it, and no rollout is needed for it.
+    Pull,
+}
+
+/// The reference to one key, or to all keys of one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
     pub kind: &'static Kind,
@@ -31,10 +40,11 @@ pub struct Reference {
     /// `None`: every key.
     pub key: Option<String>,
     pub optional: bool,
-    /// Whether it is a registry login: no variable contains it, and no rollout is needed for it.
-    pub pulls: bool,
+    pub reader: Reader,
 }
 
+/// Kind of the objects whose UID salts a hash.
+const SECRET: &str = "Secret";
 /// Keys that may contain the logins of a pull Secret, depending on its type.
 const LOGINS: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
 
@@ -136,8 +146,18 @@ pub struct ReferenceRequest<'a> {
 #[derive(Clone, Copy)]
 pub struct Origin<'a> {
     pub namespace: &'a str,
-    /// The resource's UID: pod templates show the hashes to more people than may read the objects.
-    pub salt: &'a str,
+    pub salt: Salt<'a>,
+}
+
+/// What makes a hash useless for guessing a short value: pod templates show the hashes to more people than
+/// may read the objects.
+#[derive(Clone, Copy)]
+pub enum Salt<'a> {
+    /// The resource's UID.
+    Resource(&'a str),
+    /// The UID of each Secret, which only its readers know. A Secret that is recreated with the same
+    /// content triggers a rollout.
+    Secret,
 }
 
 impl ReferenceReader {
@@ -205,7 +225,9 @@ pub fn resolve(
             let object = objects.get(&id).and_then(Option::as_ref);
             let data = object.and_then(|object| object.get("data"));
             let seen = match &reference.key {
-                None if reference.pulls => LOGINS.iter().find_map(|key| data?.get(key)).map(|_| Value::Null),
+                None if reference.reader == Reader::Pull => {
+                    LOGINS.iter().find_map(|key| data?.get(key)).map(|_| Value::Null)
+                }
                 Some(key) => data.and_then(|data| data.get(key)).cloned(),
                 // An object without data has no keys.
                 None => object.map(|_| data.cloned().unwrap_or(Value::Null)),
@@ -215,11 +237,19 @@ pub fn resolve(
             }
             // Hashed as JSON, so that different values never serialise alike. The keys of a map are
             // sorted.
-            content.push(serde_json::json!([id.0, id.1, reference.key, seen]));
+            let mut entry = vec![id.0.into(), id.1.into(), reference.key.clone().into(), seen.into()];
+            if matches!(of.salt, Salt::Secret) && reference.kind.kind == SECRET {
+                entry.push(object.and_then(|object| object.pointer("/metadata/uid")).cloned().into());
+            }
+            content.push(Value::Array(entry));
         }
         missing.dedup();
         let content = serde_json::to_vec(&content).unwrap_or_default();
-        ResolvedReferences { hash: fingerprint(of.salt, &content), missing, refused: refused(name, objects) }
+        let salt = match of.salt {
+            Salt::Resource(uid) => uid,
+            Salt::Secret => "",
+        };
+        ResolvedReferences { hash: fingerprint(salt, &content), missing, refused: refused(name, objects) }
     };
     query.iter().map(|(name, references)| (name.clone(), fact(name, references))).collect()
 }
@@ -232,10 +262,11 @@ fn missing_reference(namespace: &str, reference: &Reference, exists: bool) -> Mi
         None if exists => format!("{object} has no key '{}'", LOGINS.join("' or '")),
         _ => format!("{object} does not exist"),
     };
-    if reference.pulls {
+    if reference.reader == Reader::Pull {
         let message = format!("{what}, which spec.imagePullSecrets names; images are pulled without a login");
         return Missing { object, message, optional: true };
     }
+    let reader = if reference.reader == Reader::Volume { "a volume" } else { "a variable" };
     let then = if reference.optional {
         "the variable is not set; the pods roll when it appears"
     } else {
@@ -243,7 +274,7 @@ fn missing_reference(namespace: &str, reference: &Reference, exists: bool) -> Mi
     };
     Missing {
         object,
-        message: format!("{what}, to which a variable refers; {then}"),
+        message: format!("{what}, to which {reader} refers; {then}"),
         optional: reference.optional,
     }
 }
@@ -267,7 +298,7 @@ mod tests {
         restores_annotation: "toys.example.com/restores",
     };
 
-    static SECRET: Kind = Kind {
+    static KIND: Kind = Kind {
         group: "",
         version: "v1",
         kind: "Secret",
@@ -284,8 +315,12 @@ mod tests {
 
     /// A component refers to a key `k` of a Secret `s`.
     fn found(salt: &str, optional: bool, secret: Option<Value>) -> ResolvedReferences {
+        salted(Salt::Resource(salt), optional, secret)
+    }
+
+    fn salted(salt: Salt<'_>, optional: bool, secret: Option<Value>) -> ResolvedReferences {
         let (name, key) = ("s".to_owned(), Some("k".to_owned()));
-        let reference = Reference { kind: &SECRET, name, key, optional, pulls: false };
+        let reference = Reference { kind: &KIND, name, key, optional, reader: Reader::Variable };
         let query = ReferenceQuery::from([("erp".to_owned(), vec![reference])]);
         let objects = Objects::from([(("secrets", "s".to_owned()), secret)]);
         let of = Origin { namespace: "n", salt };
@@ -304,6 +339,17 @@ mod tests {
             found("v", false, with("b25l")).hash,
             "a short value could be guessed without a salt"
         );
+    }
+
+    #[test]
+    fn the_uid_of_a_secret_salts_its_hash() {
+        let of = |uid: &str, value: &str| {
+            let secret = json!({ "metadata": { "uid": uid }, "data": { "k": value } });
+            salted(Salt::Secret, false, Some(secret)).hash
+        };
+        assert_eq!(of("a", "b25l"), of("a", "b25l"));
+        assert_ne!(of("a", "b25l"), of("a", "dHdv"));
+        assert_ne!(of("a", "b25l"), of("b", "b25l"), "known only to readers of the Secret");
     }
 
     #[test]

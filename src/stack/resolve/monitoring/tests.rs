@@ -34,8 +34,10 @@ fn shop(monitoring: Value) -> Value {
 }
 
 fn objects(stack: &Stack) -> Vec<Value> {
-    let secrets =
-        stack.secrets.iter().map(|it| (it.name.clone(), SecretFact::Generate { values: BTreeMap::new() }));
+    let secrets = stack
+        .secrets
+        .iter()
+        .map(|it| (it.name.clone(), SecretFact::Generate { values: BTreeMap::new(), replaces: None }));
     let facts = Facts { secrets: secrets.collect(), ..Facts::default() };
     plan::plan(stack, &facts).objects.into_iter().map(|it| it.body).collect()
 }
