@@ -42,7 +42,9 @@ use crate::{
     logpilot::{config_retention, report::COUNTS, requeue_after::LOOK_AGAIN},
     metrics::Metrics,
     reasons, status_report,
-    workload::{foreign_autoscalers::Scalers, references::ReferenceReader},
+    workload::{
+        foreign_autoscalers::Scalers, references::ReferenceReader, unschedulable_eviction::StuckPodEvictor,
+    },
 };
 
 /// State of a stack between reconciles, in addition to the engine's.
@@ -52,6 +54,7 @@ pub struct Remembered {
     pub(super) references: ReferenceReader,
     pub(super) scalers: Scalers,
     reviver: Reviver,
+    evictions: StuckPodEvictor,
 }
 
 type State = ResourceState<Remembered>;
@@ -185,10 +188,14 @@ impl Controller {
         let reviver = &mut state.product.reviver;
         let (evicted, notes) =
             reviver.carry_out(&subject.writer, &self.cache, (stack, &observed), &snapshot).await;
-        for note in notes {
+        let claims = stack.co_scheduled_claims();
+        let evictions = &mut state.product.evictions;
+        let name = &stack.scope.owner.name;
+        let stuck = evictions.carry_out(&subject.writer, &self.cache, name, claims, &snapshot).await;
+        for note in notes.into_iter().chain(status_report::evictions(&stuck)) {
             self.publisher.events.publish(&self.publisher.regarding(&subject.object), note).await;
         }
-        outcome.steps.extend(evicted);
+        outcome.steps.extend(evicted.into_iter().chain(stuck));
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
         outcome.again = held_up.filter_map(|step| state.writes.remaining(&step.id)).min();
         for step in &outcome.steps {

@@ -33,6 +33,7 @@ mod rights;
 mod scalers;
 mod sizes;
 mod stack_author;
+mod stack_facts;
 mod stacks;
 mod stalls;
 mod stolen_token;

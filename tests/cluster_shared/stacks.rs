@@ -22,15 +22,15 @@ use super::*;
 const START: Duration = Duration::from_secs(120);
 
 /// A stack in a namespace of its own.
-struct Stack {
-    world: &'static cluster::World,
-    client: Client,
-    namespace: String,
-    name: String,
+pub struct Stack {
+    pub world: &'static cluster::World,
+    pub client: Client,
+    pub namespace: String,
+    pub name: String,
 }
 
 impl Stack {
-    async fn new(namespace: &str, name: &str) -> Self {
+    pub async fn new(namespace: &str, name: &str) -> Self {
         let world = shared_operator().await;
         let client = world.client().await;
         let manifest = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
@@ -38,7 +38,7 @@ impl Stack {
         Self { world, client, namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
-    async fn apply(&self, spec: &Value) -> i64 {
+    pub async fn apply(&self, spec: &Value) -> i64 {
         let manifest = json!({
             "apiVersion": "logpilot.io/v1alpha1", "kind": "ServiceStack",
             "metadata": { "name": self.name, "namespace": self.namespace }, "spec": spec,
@@ -52,11 +52,11 @@ impl Stack {
             .unwrap()
     }
 
-    fn api(&self) -> Api<DynamicObject> {
+    pub fn api(&self) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &self.namespace, &SERVICE_STACK.api_resource())
     }
 
-    async fn until(&self, what: &str, deadline: Duration, predicate: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until(&self, what: &str, deadline: Duration, predicate: impl Fn(&Value) -> bool) -> Value {
         wait_for(format!("{}/{}: {what}", self.namespace, self.name), deadline, async || {
             let object = self.api().get(&self.name).await.unwrap();
             let status = object.data.get("status").cloned().unwrap_or(Value::Null);
@@ -71,11 +71,11 @@ impl Stack {
         .unwrap_or_else(|error| panic!("{error}\n{}", self.world.log_of(&self.namespace)))
     }
 
-    async fn ready(&self) -> Value {
+    pub async fn ready(&self) -> Value {
         self.until("Ready", START, |status| condition(status, "Ready").0 == "True").await
     }
 
-    async fn writes_since(&self, marker: Option<&local_cluster::audit::Marker>) -> Vec<AuditEvent> {
+    pub async fn writes_since(&self, marker: Option<&local_cluster::audit::Marker>) -> Vec<AuditEvent> {
         let all = self.world.requests(marker).await;
         let ours = all.into_iter().filter(|it| {
             it.namespace == self.namespace
@@ -85,12 +85,12 @@ impl Stack {
         ours.collect()
     }
 
-    async fn deployment(&self, name: &str) -> Option<Deployment> {
+    pub async fn deployment(&self, name: &str) -> Option<Deployment> {
         Api::namespaced(self.client.clone(), &self.namespace).get_opt(name).await.unwrap()
     }
 }
 
-fn row<'a>(status: &'a Value, component: &str) -> &'a Value {
+pub fn row<'a>(status: &'a Value, component: &str) -> &'a Value {
     let rows = status["components"].as_array().unwrap();
     rows.iter().find(|row| row["name"] == component).unwrap_or_else(|| panic!("no {component} in {status}"))
 }
