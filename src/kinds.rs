@@ -66,6 +66,8 @@ pub const STACK_LABEL: &str = "logpilot.io/stack";
 /// Annotation of a namespace, which only an administrator can write: the paths of nodes, separated by
 /// commas, that stacks in it may mount.
 pub const HOST_PATHS: &str = "logpilot.io/host-paths";
+/// The same: the hosts, separated by commas, that stacks in it may expose. `*.` stands for all below.
+pub const HOSTS: &str = "logpilot.io/hosts";
 
 /// The custom resource that administrators write.
 pub static LOGPILOT_CLUSTER: ResourceKind = ResourceKind {
@@ -102,6 +104,7 @@ pub static DOMAIN: Domain = Domain {
     template_annotation: "logpilot.io/template",
     restores_annotation: "logpilot.io/restores",
     grant_annotation: HOST_PATHS,
+    hosts_annotation: HOSTS,
 };
 
 /// A typed object whose kind is in the kind table. An object without a row cannot be part of a

@@ -6,7 +6,7 @@ use tracing::info;
 
 use crate::{
     api::status::{LastChange, Problem, Severity},
-    engine::{events::Note, publisher::Publisher},
+    engine::{events::Note, outcome::AppliedObject, publisher::Publisher},
     kinds::KINDS,
     metrics::Judged,
     reasons,
@@ -53,6 +53,19 @@ pub async fn publish(
             publisher.events.publish(&regarding, note).await;
         }
     }
+}
+
+/// Returns an event for each pod that was evicted because the scheduler does not retry it.
+pub fn evictions(steps: &[AppliedObject]) -> impl Iterator<Item = Note> {
+    steps.iter().filter(|step| step.result.is_write()).map(|step| Note {
+        warning: false,
+        reason: reasons::STUCK_POD_EVICTED.to_owned(),
+        message: format!(
+            "evicted {}, which never ran: it waited for pods of its volume that no longer run; the replacement is scheduled immediately",
+            step.object()
+        ),
+        ..Note::default()
+    })
 }
 
 fn warning(reason: &str, message: String) -> Note {

@@ -163,7 +163,7 @@ fn cluster(judge: &Judge, document: &Document) -> Result<Shown, Vec<Refusal>> {
 
 fn stack(judge: &Judge, document: &Document) -> Result<Shown, Vec<Refusal>> {
     let stack = judge.judge_stack(&document.value)?;
-    let told = stack::problems::warnings(&stack).into_iter().map(|it| sentence(&it.problem));
+    let told = stack::warnings::warnings(&stack).into_iter().map(|it| sentence(&it.problem));
     Ok(Shown { plans: print::stack(&stack), warnings: told.collect() })
 }
 

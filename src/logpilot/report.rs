@@ -69,16 +69,7 @@ impl Reporter {
 
     /// Publishes why pods that never ran were evicted.
     pub async fn requeued(&self, object: &DynamicObject, steps: &[AppliedObject]) {
-        for step in steps.iter().filter(|step| step.result.is_write()) {
-            let note = Note {
-                warning: false,
-                reason: reasons::STUCK_POD_EVICTED.to_owned(),
-                message: format!(
-                    "evicted {}, which never ran: it waited for pods of its volume that no longer run; the replacement is scheduled immediately",
-                    step.object()
-                ),
-                ..Note::default()
-            };
+        for note in status_report::evictions(steps) {
             self.publisher.events.publish(&self.publisher.regarding(object), note).await;
         }
     }

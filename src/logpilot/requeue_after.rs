@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_foreign_autoscaler_is_looked_for_again() {
         let facts = Facts { autoscaled_by_others: ["d".to_owned()].into(), ..Facts::default() };
-        assert_eq!(requeue_after(&facts), scalers::REFRESH);
+        assert_eq!(requeue_after(&facts), foreign_autoscalers::REFRESH);
     }
 
     #[test]

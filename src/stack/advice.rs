@@ -60,6 +60,18 @@ const DEFAULTS: &[(&str, &str)] = &[
         reasons::CRASH_LOOP,
         "read the message and kubectl logs --previous, then check env, args and files of the component",
     ),
+    (
+        reasons::REWRITE_UNSUPPORTED,
+        "set className to that of an nginx controller, use exposure.gateway, or let the component serve the path",
+    ),
+    (
+        reasons::RATE_LIMIT_UNSUPPORTED,
+        "expose the rule through an Ingress with the className of an nginx controller, or remove rateLimit",
+    ),
+    (
+        reasons::STORAGE_SINGLE_NODE,
+        "accept that a node's failure stops all of them, use one pod, or accessMode ReadWriteMany",
+    ),
     (reasons::TOO_LARGE, "make files of the component smaller"),
 ];
 

@@ -42,7 +42,9 @@ use crate::{
     logpilot::{report::COUNTS, requeue_after::LOOK_AGAIN},
     metrics::Metrics,
     reasons, status_report,
-    workload::{foreign_autoscalers::Scalers, references::ReferenceReader},
+    workload::{
+        foreign_autoscalers::Scalers, references::ReferenceReader, unschedulable_eviction::StuckPodEvictor,
+    },
 };
 
 /// State of a stack between reconciles, in addition to the engine's.
@@ -51,6 +53,7 @@ pub struct Remembered {
     pub(super) secrets: SecretReader,
     pub(super) references: ReferenceReader,
     pub(super) scalers: Scalers,
+    evictions: StuckPodEvictor,
 }
 
 type State = ResourceState<Remembered>;
@@ -179,10 +182,14 @@ impl Controller {
         let observed = observe::workloads(stack, &snapshot, &DeadlineTracker::at(Timestamp::now()));
         let (evicted, notes) =
             revive::evict(&subject.writer, &self.cache, (stack, &observed), &snapshot).await;
-        for note in notes {
+        let claims = stack.co_scheduled_claims();
+        let evictions = &mut state.product.evictions;
+        let name = &stack.scope.owner.name;
+        let replaced = evictions.carry_out(&subject.writer, &self.cache, name, claims, &snapshot).await;
+        for note in notes.into_iter().chain(status_report::evictions(&replaced)) {
             self.publisher.events.publish(&self.publisher.regarding(&subject.object), note).await;
         }
-        outcome.steps.extend(evicted);
+        outcome.steps.extend(evicted.into_iter().chain(replaced));
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
         outcome.again = held_up.filter_map(|step| state.writes.remaining(&step.id)).min();
         for step in &outcome.steps {

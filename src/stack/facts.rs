@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{gates::Gate, referenced::References};
+use super::{gates::Gate, hosts::RefusedHost, referenced::References};
 use crate::workload::contention::RouteConflict;
 
 /// All inputs of a plan, besides the stack itself.
@@ -20,12 +20,14 @@ pub struct Facts {
     pub autoscaled_by_others: BTreeSet<String>,
     /// Whether a pod reports that something it needs is missing.
     pub suspect: bool,
-    /// What the components refer to, besides generated Secrets.
+    /// The objects that the components refer to, besides generated Secrets.
     pub references: References,
     /// Why a component may not be written, other than its gate: a reason.
     pub held: BTreeMap<String, &'static str>,
     /// Paths of the node that were not granted: a message for each component that mounts one.
     pub host_paths: BTreeMap<String, String>,
+    /// Hosts that the namespace does not allow.
+    pub hosts: Vec<RefusedHost>,
     /// Hosts and paths that an older resource uses.
     pub taken: Vec<RouteConflict>,
     /// Names of Jobs that completed and are not planned: they do not run again, and stay if they exist.

@@ -13,7 +13,7 @@ use super::{
     contention,
     controller::Remembered,
     facts::Facts,
-    gates, host_paths,
+    gates, host_paths, hosts,
     model::Stack,
     observe, plan, referenced, restart, scalers,
     secrets::{self, ACCEPT_LOSS},
@@ -51,7 +51,7 @@ pub struct Sources<'a> {
     pub snapshot: &'a Snapshot,
 }
 
-/// Everything that the plan has to know. What the pods restart for becomes part of the stack's pod
+/// Gathers everything that the plan has to know. Whatever pods restart for becomes part of the stack's pod
 /// templates.
 ///
 /// # Errors
@@ -100,6 +100,7 @@ pub async fn facts(sources: Sources<'_>, stack: &mut Stack) -> Result<Facts, Err
         suspect,
         held: referenced::held(&references).collect(),
         references,
+        hosts: hosts::refused(stack, sources.cache),
         taken: contention::conflicts(&owner.resource, object, sources.contention),
         ..Facts::default()
     };

@@ -62,7 +62,8 @@ fn message(namespace: &str, component: &str, paths: &[String], granted: &Granted
 }
 
 /// As one word of a shell, whatever a tenant wrote.
-fn quoted(word: &str) -> String {
+#[must_use]
+pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 

@@ -9,6 +9,7 @@ pub mod gates;
 pub mod gather;
 pub mod graph;
 pub mod host_paths;
+pub mod hosts;
 pub mod model;
 pub mod objects;
 pub mod observe;
@@ -23,6 +24,7 @@ pub mod revive;
 pub mod scalers;
 pub mod secrets;
 pub mod status;
+pub mod warnings;
 
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,8 @@ pub struct Stack {
     pub components: BTreeMap<String, StackComponent>,
     pub ingress: Option<Ingress>,
     pub gateway: Option<Gateway>,
+    /// A rule of the Gateway asks for a rate limit, which routes cannot have.
+    pub gateway_rate_limit: bool,
     pub paused: bool,
     pub stopped: bool,
 }
@@ -43,6 +45,12 @@ impl Stack {
     /// Components that have a workload.
     pub fn running(&self) -> impl Iterator<Item = (&StackComponent, &Component)> {
         self.components.values().filter_map(|it| Some((it, it.workload.as_ref()?)))
+    }
+
+    /// Returns the PVCs whose pods share a node.
+    pub fn co_scheduled_claims(&self) -> impl Iterator<Item = &str> {
+        let workloads = self.running().filter(|(_, workload)| workload.co_scheduled);
+        workloads.filter_map(|(_, workload)| workload.claim.as_deref())
     }
 
     /// The highest tier.
@@ -87,6 +95,8 @@ pub struct StackComponent {
     /// A number of pods that the user wrote and `replicaLimits` cut.
     pub capped: Option<Capped>,
     pub host_paths: Vec<String>,
+    /// The field of the spec that adds it, if it is a bundled program.
+    pub bundled: Option<&'static str>,
 }
 
 /// A number of pods that was cut.

@@ -56,10 +56,12 @@ pub fn plan(stack: &Stack, facts: &Facts) -> Plan {
         let taken = route_hold(facts, ExposureKind::Ingress);
         plan.add_with(ingress::build(scope, wanted), Replicas::Planned, taken.or(held));
     }
-    plan.add(gateway::build(scope, stack.gateway.as_ref()));
     let taken = route_hold(facts, ExposureKind::Gateway);
+    // A listener of a host asks for its certificate.
+    let refused = taken.filter(|reason| *reason == reasons::HOST_NOT_ALLOWED);
+    plan.add_with(gateway::build(scope, stack.gateway.as_ref()), Replicas::Planned, refused);
     plan.add_with(routes::http(scope, stack.gateway.as_ref()), Replicas::Planned, taken);
-    plan.add(routes::redirect(scope, stack.gateway.as_ref()));
+    plan.add_with(routes::redirect(scope, stack.gateway.as_ref()), Replicas::Planned, refused);
     plan
 }
 
@@ -118,7 +120,9 @@ fn add_component(
 
 /// A second route of a host and path would take requests from the first, or be ignored silently.
 fn route_hold(facts: &Facts, way: ExposureKind) -> Option<&'static str> {
-    facts.taken.iter().any(|taken| taken.way == way).then_some(reasons::ROUTE_CONFLICT)
+    let refused = facts.hosts.iter().any(|refused| refused.way == way).then_some(reasons::HOST_NOT_ALLOWED);
+    let taken = facts.taken.iter().any(|taken| taken.way == way).then_some(reasons::ROUTE_CONFLICT);
+    refused.or(taken)
 }
 
 fn started(facts: &Facts, component: &str) -> bool {

@@ -14,8 +14,8 @@ use super::{
     facts::{Facts, SecretFact},
     gates::Observed,
     graph::{self, Dependencies},
-    model::{Stack, StackComponent},
-    observe, referenced, secrets,
+    model::Stack,
+    observe, referenced, secrets, warnings,
 };
 use crate::{
     engine::{
@@ -71,7 +71,8 @@ pub fn problems(view: &View<'_>) -> Vec<StackProblem> {
         .collect();
     all.extend(of_facts(view));
     all.extend(of_jobs(view));
-    all.extend(warnings(view.stack));
+    all.extend(warnings::warnings(view.stack));
+    all.extend(warnings::at_maximum(view.stack, view.snapshot, view.clock));
     let mut all = explained(view, all);
     all.sort_by_key(|it| (it.problem.severity, std::cmp::Reverse(it.affects.len())));
     all.dedup();
@@ -152,8 +153,13 @@ fn of_facts(view: &View<'_>) -> Vec<StackProblem> {
         found.push(error(reasons::HOST_PATH_FORBIDDEN, Some(component), message.clone()));
     }
     found.extend(referenced::problems(stack, &view.facts.references));
+    let name = stack.ingress.as_ref().map_or(&stack.scope.owner.name, |ingress| &ingress.name);
+    for refused in &view.facts.hosts {
+        let told = error(reasons::HOST_NOT_ALLOWED, None, refused.message.clone());
+        let object = format!("{:?} {}/{name}", refused.way, stack.scope.namespace);
+        found.push(StackProblem { problem: Problem { object, ..told.problem }, ..told });
+    }
     for taken in &view.facts.taken {
-        let name = stack.ingress.as_ref().map_or(&stack.scope.owner.name, |ingress| &ingress.name);
         let told = error(
             reasons::ROUTE_CONFLICT,
             None,
@@ -189,20 +195,6 @@ fn last_words(component: &str, snapshot: &Snapshot) -> Option<String> {
         _ => String::new(),
     };
     Some(format!("its last pod ended with exit code {}{said}", end.exit_code))
-}
-
-/// Warnings that the spec alone causes.
-#[must_use]
-pub fn warnings(stack: &Stack) -> Vec<StackProblem> {
-    let capped = |component: &StackComponent| {
-        let capped = component.capped.as_ref()?;
-        let message = format!(
-            "{}: {} pods were asked for and {} are used: {}",
-            component.name, capped.asked, capped.given, capped.reason
-        );
-        Some(problem(stack, Severity::Warning, reasons::REPLICAS_CAPPED, Some(&component.name), message))
-    };
-    stack.components.values().filter_map(capped).collect()
 }
 
 /// Drops problems that the outage of a dependency explains, and adds to each cause the components that

@@ -41,7 +41,7 @@ const REPLACED: &str = "replaced-secrets";
 /// The entry of the pull Secrets among the components, none of which has this name.
 const PULL_SECRETS: &str = "";
 
-/// What the components refer to, by component.
+/// The objects that the components refer to, by component.
 pub type References = BTreeMap<String, ResolvedReferences>;
 
 /// Returns the objects to read. A Job that exists or has completed starts no pod that needs them.
@@ -189,7 +189,8 @@ mod tests {
     }
 
     fn resolved(stack: &Stack, objects: &Objects) -> References {
-        let asked = request(stack, &BTreeMap::new(), &[], (&Moment::default(), false));
+        let moment = Moment::default();
+        let asked = request(stack, &BTreeMap::new(), &[], (&moment, false));
         references::resolve(&asked.query, objects, asked.of, |_, _| Vec::new())
     }
 
@@ -254,7 +255,7 @@ mod tests {
     fn a_job_that_ran_misses_nothing() {
         let stack = stack();
         let ran = [("job".to_owned(), Observed::default())].into();
-        let query = |observed, before: &[ComponentStatus]| {
+        let query = |observed: &BTreeMap<String, Observed>, before: &[ComponentStatus]| {
             request(&stack, observed, before, (&Moment::default(), false)).query.contains_key("job")
         };
         assert!(query(&BTreeMap::new(), &[]));

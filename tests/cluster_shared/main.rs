@@ -34,6 +34,7 @@ mod scalers;
 mod sizes;
 mod stack_author;
 mod stack_data;
+mod stack_facts;
 mod stack_order;
 mod stack_outages;
 mod stack_status;

@@ -32,6 +32,8 @@ pub struct Domain {
     pub restores_annotation: &'static str,
     /// Annotation of a namespace: what an administrator grants to the resources in it.
     pub grant_annotation: &'static str,
+    /// Annotation of a namespace: the hosts that the resources in it may expose.
+    pub hosts_annotation: &'static str,
 }
 
 impl Domain {

@@ -16,6 +16,7 @@ pub static DOMAIN: Domain = Domain {
     template_annotation: "toys.example.com/template",
     restores_annotation: "toys.example.com/restores",
     grant_annotation: "toys.example.com/grant",
+    hosts_annotation: "toys.example.com/hosts",
 };
 
 /// A cluster-scoped kind of resource.

@@ -17,6 +17,7 @@ pub static DOMAIN: Domain = Domain {
     main_container: "toy",
     volume_label: "toys.example.com/volume",
     grant_annotation: "toys.example.com/grant",
+    hosts_annotation: "toys.example.com/hosts",
     template_annotation: "toys.example.com/template",
     restores_annotation: "toys.example.com/restores",
 };

@@ -173,6 +173,7 @@ fn described(name: &str, given: &ComponentSpec, tier: i32) -> StackComponent {
         secrets: BTreeSet::new(),
         capped: None,
         host_paths: given.host_paths.iter().flatten().map(|host| host.path.clone()).collect(),
+        bundled: None,
     }
 }
 

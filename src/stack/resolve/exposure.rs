@@ -66,6 +66,14 @@ pub fn gateway(
     Some(Gateway { parents, routes })
 }
 
+/// Whether a rule of the Gateway asks for a rate limit.
+pub fn limits_gateway(cr: &ServiceStack) -> bool {
+    let gateway = cr.spec.exposure.as_ref().and_then(|exposure| exposure.gateway.as_ref());
+    let mut limits =
+        gateway.iter().flat_map(|gateway| &gateway.rules).filter_map(|it| it.rate_limit.as_ref());
+    limits.any(|limit| rate(limit).is_some())
+}
+
 fn route(
     rule: &RouteRule,
     components: &BTreeMap<String, StackComponent>,

@@ -86,6 +86,7 @@ fn build(expanded: &Expanded, violations: &mut Violations) -> Option<Stack> {
         let mut found = Violations::default();
         let mut resolved = component::resolve(cr, &known, name, given, tier, &mut edges, &mut found);
         resolved.monitor = monitors.of(given);
+        resolved.bundled = bundled.copied();
         violations.0.extend(monitoring::in_the_users_words(found, name, bundled.copied()));
         components.insert(name.clone(), resolved);
     }
@@ -108,6 +109,7 @@ fn build(expanded: &Expanded, violations: &mut Violations) -> Option<Stack> {
         components,
         ingress,
         gateway,
+        gateway_rate_limit: exposure::limits_gateway(cr),
         paused: operation(cr, |operation| operation.paused),
         stopped: operation(cr, |operation| operation.stopped),
         scope,

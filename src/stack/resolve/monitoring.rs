@@ -31,6 +31,9 @@ use crate::{
 };
 use programs::{BLACKBOX, GRAFANA, PROMETHEUS, of_blackbox, of_grafana, of_prometheus};
 
+/// The only bundled program with a login.
+pub const FIELD_OF_GRAFANA: &str = "spec.monitoring.grafana";
+
 const INTERVAL: &str = "30s";
 const SCRAPE_TIMEOUT: &str = "10s";
 /// Prometheus forgets a series after 5 minutes without a sample.
@@ -114,7 +117,7 @@ pub fn expand(cr: &ServiceStack, violations: &mut Violations) -> Expanded {
     if let Some(grafana) = given.grafana.as_ref().filter(|it| wanted(it.enabled)) {
         violations.require(
             given.prometheus.as_ref().is_some_and(|it| wanted(it.enabled)),
-            "spec.monitoring.grafana",
+            FIELD_OF_GRAFANA,
             "needs a Prometheus to query; add `spec.monitoring.prometheus`, or remove `grafana`",
         );
         add_password(&mut all, grafana, violations);
@@ -139,7 +142,7 @@ pub fn expand(cr: &ServiceStack, violations: &mut Violations) -> Expanded {
     if let Some(grafana) = &given.grafana {
         let name = grafana.name.as_deref().unwrap_or(GRAFANA.name);
         let component = of_grafana(&all.cr, grafana, files.grafana());
-        all.add(name, component, "spec.monitoring.grafana", violations);
+        all.add(name, component, FIELD_OF_GRAFANA, violations);
     }
     all
 }

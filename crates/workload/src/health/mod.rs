@@ -40,6 +40,16 @@ pub struct Service {
 pub struct Autoscaler {
     pub unable: Option<Cause>,
     pub inactive: Option<Cause>,
+    pub memory_bound: Option<MemoryBound>,
+}
+
+/// An autoscaler that memory keeps at its maximum.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryBound {
+    /// The maximum.
+    pub pods: i64,
+    /// When it last scaled, in seconds since the epoch.
+    pub since: i64,
 }
 
 /// When it was made.
@@ -64,6 +74,8 @@ pub struct Namespace {
     pub labels: BTreeMap<String, String>,
     /// Text of the annotation [`Domain::grant_annotation`].
     pub granted: Option<String>,
+    /// Text of the annotation [`Domain::hosts_annotation`].
+    pub hosts: Option<String>,
 }
 
 /// A reason and its message, as Kubernetes reports them.
@@ -176,6 +188,7 @@ observe! {
     Autoscaler: live, _ => Self {
         unable: condition(live, "AbleToScale", "False"),
         inactive: condition(live, "ScalingActive", "False"),
+        memory_bound: memory_bound(live),
     };
     CronJob: live, _ => Self { made: timestamp(live, "/metadata/creationTimestamp") };
     Job: live, _ => Self { end: job_end(live), suspended: suspended(live) };
@@ -187,6 +200,7 @@ observe! {
             .map(|cause| cause.message),
         labels: labels(live),
         granted: annotation(live, domain.grant_annotation),
+        hosts: annotation(live, domain.hosts_annotation),
     };
 }
 
@@ -293,6 +307,26 @@ fn suspended(live: &Value) -> Option<(String, i64)> {
     Some((manager, pod::since(live, "Suspended", "True").max(made)))
 }
 
+/// A number that the spec fixes is no maximum. A controller leaves the number of pods as it is while the
+/// usage is within a tenth of the target.
+fn memory_bound(live: &Value) -> Option<MemoryBound> {
+    let pods = integer(live, "/spec/maxReplicas");
+    let least = live.pointer("/spec/minReplicas").and_then(Value::as_i64).unwrap_or(1);
+    if pods <= least || integer(live, "/status/currentReplicas") < pods {
+        return None;
+    }
+    let memory = |metrics: &str, value: &str| {
+        let metrics = live.pointer(metrics)?.as_array()?.iter();
+        let memory = metrics.filter_map(|metric| metric.get("resource")).find(|it| it["name"] == "memory")?;
+        memory.pointer(value)?.as_i64()
+    };
+    let target = memory("/spec/metrics", "/target/averageUtilization")?;
+    let now = memory("/status/currentMetrics", "/current/averageUtilization")?;
+    let scaled = timestamp(live, "/status/lastScaleTime")
+        .or_else(|| timestamp(live, "/metadata/creationTimestamp"))?;
+    (now * 10 >= target * 9).then_some(MemoryBound { pods, since: scaled.as_second() })
+}
+
 fn timestamp(live: &Value, pointer: &str) -> Option<Timestamp> {
     live.pointer(pointer)?.as_str()?.parse().ok()
 }
@@ -388,12 +422,38 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_keeps_its_grant_and_no_other_annotation() {
+    fn memory_keeps_an_autoscaler_at_its_maximum() {
+        let of = |least: i64, pods: i64, memory: i64| {
+            let metric = |field: &str, percent: i64| {
+                serde_json::json!([{ "type": "Resource", "resource": {
+                "name": "memory", field: { "averageUtilization": percent },
+            } }])
+            };
+            let live = serde_json::json!({
+                "metadata": { "creationTimestamp": "2026-01-01T00:00:00Z" },
+                "spec": { "minReplicas": least, "maxReplicas": 5, "metrics": metric("target", 80) },
+                "status": {
+                    "currentReplicas": pods, "lastScaleTime": "2026-01-01T00:00:07Z",
+                    "currentMetrics": metric("current", memory),
+                },
+            });
+            Autoscaler::read(&live, &DOMAIN).memory_bound
+        };
+        assert_eq!(of(1, 5, 95), Some(MemoryBound { pods: 5, since: 1_767_225_607 }));
+        assert_eq!(of(1, 5, 72), of(1, 5, 95), "within the tolerance");
+        assert_eq!(of(1, 5, 71), None, "it scales down");
+        assert_eq!(of(1, 4, 95), None, "it can scale up");
+        assert_eq!(of(5, 5, 95), None, "a fixed number");
+    }
+
+    #[test]
+    fn a_namespace_keeps_its_grants_and_no_other_annotation() {
         let live = serde_json::json!({ "metadata": { "annotations": {
-            "toys.example.com/grant": "/dev/toy", "other": "x",
+            "toys.example.com/grant": "/dev/toy", "toys.example.com/hosts": "a.example", "other": "x",
         } } });
         let granted = |live: &Value| Namespace::read(live, &DOMAIN).granted;
         assert_eq!(granted(&live).as_deref(), Some("/dev/toy"));
+        assert_eq!(Namespace::read(&live, &DOMAIN).hosts.as_deref(), Some("a.example"));
         assert_eq!(granted(&serde_json::json!({ "metadata": {} })), None);
     }
 }

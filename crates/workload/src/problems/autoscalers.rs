@@ -10,7 +10,7 @@ pub(super) fn autoscaler_problem(
     child: &Child,
     autoscaler: &Autoscaler,
 ) -> Option<Problem> {
-    let Autoscaler { unable, inactive } = autoscaler;
+    let Autoscaler { unable, inactive, .. } = autoscaler;
     // Zero pods at the user's request disable scaling and are no problem.
     let cause = unable.as_ref().or(inactive.as_ref()).filter(|cause| cause.reason != "ScalingDisabled")?;
     Some(profile.warning(child, reasons::METRICS_UNAVAILABLE, format!("{}: {}", cause.reason, cause.message)))

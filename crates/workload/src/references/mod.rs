@@ -149,7 +149,7 @@ pub struct Origin<'a> {
     pub salt: Salt<'a>,
 }
 
-/// What makes a hash useless for guessing a short value: pod templates show the hashes to more people than
+/// The salt keeps a hash from showing a short value: pod templates show the hashes to more people than
 /// may read the objects.
 #[derive(Clone, Copy)]
 pub enum Salt<'a> {
@@ -294,6 +294,7 @@ mod tests {
         main_container: "toy",
         volume_label: "toys.example.com/volume",
         grant_annotation: "toys.example.com/grant",
+        hosts_annotation: "toys.example.com/hosts",
         template_annotation: "toys.example.com/template",
         restores_annotation: "toys.example.com/restores",
     };
