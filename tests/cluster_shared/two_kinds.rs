@@ -71,6 +71,7 @@ static DOMAIN: Domain = Domain {
     template_annotation: "toys.example.com/template",
     restores_annotation: "toys.example.com/restores",
     grant_annotation: "toys.example.com/grant",
+    hosts_annotation: "toys.example.com/hosts",
 };
 
 const fn kind(kind: &'static str, plural: &'static str, management: Management) -> Kind {
