@@ -8,6 +8,7 @@ use super::{
     api::status::StackProblem,
     model::{Stack, StackComponent},
     problems::problem,
+    resolve::monitoring::FIELD_OF_GRAFANA,
 };
 use crate::{
     engine::{cache::Snapshot, deadlines::DeadlineTracker},

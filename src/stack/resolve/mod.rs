@@ -6,7 +6,7 @@
 mod component;
 mod environment;
 mod exposure;
-mod monitoring;
+pub(super) mod monitoring;
 mod names;
 mod network;
 mod probes;
