@@ -39,7 +39,7 @@ pub struct SecretReader {
     read: ReadCache<Vec<GeneratedSecret>, BTreeMap<String, SecretFact>>,
 }
 
-/// What a read depends on, in addition to the stack.
+/// The inputs of a read, in addition to the stack.
 pub struct Asked<'a> {
     pub before: &'a ServiceStackStatus,
     pub snapshot: &'a Snapshot,

@@ -101,7 +101,7 @@ enum Step {
     Gone,
 }
 
-/// What happened to the pods of a namespace, in order: component and step.
+/// The events of the pods of a namespace, in order: component and step.
 #[derive(Clone, Default)]
 struct History(Arc<std::sync::Mutex<Vec<(String, Step)>>>);
 

@@ -7,7 +7,7 @@ use super::{
     *,
 };
 
-/// What a component waits for.
+/// The reason why a component waits.
 fn why(status: &Value, component: &str) -> String {
     row(status, component)["blockedBy"][0]["why"].as_str().unwrap_or_default().to_lowercase()
 }
@@ -168,6 +168,17 @@ async fn a_failed_migration_keeps_the_old_pods_serving() {
     assert_eq!(stack.image("app").await.unwrap(), "example/app:1");
     assert_eq!(stack.pods_of("app").await[0].metadata.uid, pod);
     let second = jobs().await;
+    // A failed Job that is deleted runs again, as its advice says.
+    let failed = second.difference(&first).next().unwrap();
+    let before = uid(&stack.object("Job", failed).await.unwrap());
+    kinds::delete(&stack.client, kind("Job"), &stack.namespace, failed).await;
+    wait_for("the Job to run again", SOON, async || match stack.object("Job", failed).await {
+        Some(now) if uid(&now) != before => Ok(()),
+        other => Err(format!("{:?}", other.map(|it| uid(&it)))),
+    })
+    .await
+    .unwrap();
+    stack.until("failed again", SOON, |status| condition(status, "Stalled").1 == "JobFailed").await;
     stack.apply(&spec("example/migrate:3", "example/app:2")).await;
     let status = stack.ready().await;
     assert!(!problems(&status).contains("JobFailed"), "{status:#}");
