@@ -19,11 +19,18 @@ struct Verdict {
     message: String,
 }
 
-const KEY: &str = "resource.customizations.health.logpilot.io_LogPilotCluster";
+fn script_of(kind: &str) -> String {
+    let map: Value = serde_yaml::from_str(&read("config/argocd/argocd-cm.yaml")).unwrap();
+    map["data"][format!("resource.customizations.health.logpilot.io_{kind}")].as_str().unwrap().to_owned()
+}
 
 fn script() -> String {
-    let map: Value = serde_yaml::from_str(&read("config/argocd/argocd-cm.yaml")).unwrap();
-    map["data"][KEY].as_str().unwrap().to_owned()
+    script_of("LogPilotCluster")
+}
+
+#[test]
+fn both_kinds_have_the_same_script() {
+    assert_eq!(script_of("ServiceStack"), script());
 }
 
 #[test]

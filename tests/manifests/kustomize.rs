@@ -27,7 +27,7 @@ pub fn kubectl() -> Option<PathBuf> {
 
 /// Returns the output of `kubectl kustomize` for a directory. Without a kubectl, returns `None` and
 /// prints a line that is always visible.
-fn render(directory: &str, what: &str) -> Option<String> {
+pub fn render(directory: &str, what: &str) -> Option<String> {
     let Some(kubectl) = kubectl() else {
         // This bypasses the captured output of a passing test: a skipped check must be visible.
         let _ = writeln!(

@@ -25,6 +25,7 @@ mod rbac;
 mod rbac_used;
 mod reading;
 mod security;
+mod stacks;
 mod suites;
 mod texts;
 
