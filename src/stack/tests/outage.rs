@@ -242,7 +242,7 @@ fn pods_in_backoff_are_evicted_once_their_dependency_is_back() {
     live.crashed("approval-request-service", NOW - 100);
     assert_eq!(live.evicted(), names(&[]), "kafka is still down");
     live.up("kafka", NOW - 50);
-    // Employee depends on kafka through mysql; approval also waits for employee.
+    // Employee depends on `kafka` through `mysql`; approval also waits for employee.
     assert_eq!(live.evicted(), names(&["employee-service-0"]));
     live.crashed("employee-service", NOW - 40);
     assert_eq!(live.evicted(), names(&[]), "it crashed after kafka was back: its own problem");
