@@ -191,11 +191,11 @@ impl Controller {
         let claims = stack.co_scheduled_claims();
         let evictions = &mut state.product.evictions;
         let name = &stack.scope.owner.name;
-        let stuck = evictions.carry_out(&subject.writer, &self.cache, name, claims, &snapshot).await;
-        for note in notes.into_iter().chain(status_report::evictions(&stuck)) {
+        let requeued = evictions.carry_out(&subject.writer, &self.cache, name, claims, &snapshot).await;
+        for note in notes.into_iter().chain(status_report::evictions(&requeued)) {
             self.publisher.events.publish(&self.publisher.regarding(&subject.object), note).await;
         }
-        outcome.steps.extend(evicted.into_iter().chain(stuck));
+        outcome.steps.extend(evicted.into_iter().chain(requeued));
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
         outcome.again = held_up.filter_map(|step| state.writes.remaining(&step.id)).min();
         for step in &outcome.steps {
