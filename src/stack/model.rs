@@ -69,6 +69,7 @@ pub struct GeneratedSecret {
     pub owned: bool,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct StackComponent {
     /// Its key in the spec.

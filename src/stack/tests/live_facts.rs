@@ -137,8 +137,8 @@ fn one_pod_of_a_volume_is_evicted_after_a_drain() {
         let due = evictor.due(stack.co_scheduled_claims(), &snapshot);
         due.into_iter().map(|(_, child)| child.key.name.clone()).collect::<Vec<_>>()
     };
-    let stuck = [pod("a", "store-data", None), pod("b", "store-data", None), pod("c", "other", None)];
-    assert_eq!(due(&stuck), ["a"]);
+    let refused = [pod("a", "store-data", None), pod("b", "store-data", None), pod("c", "other", None)];
+    assert_eq!(due(&refused), ["a"]);
     let terminating = [pod("a", "store-data", None), pod("b", "store-data", Some("node-1"))];
     assert_eq!(due(&terminating), [""; 0], "the volume is still on a node");
 }
