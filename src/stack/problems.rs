@@ -140,8 +140,8 @@ fn of_facts(view: &View<'_>) -> Vec<StackProblem> {
                 None,
                 format!(
                     "was deleted, while a PVC of the stack still exists; a database in it accepts only the lost values, so \
-                 no new ones are generated; restore the Secret from a backup, or annotate the stack with {}={name}, \
-                 set the new values inside the database, and restart the components that read them",
+                 no new ones are generated; restore the Secret from a backup, or annotate the stack with {}={name} and \
+                 set the new values inside the database",
                     secrets::ACCEPT_LOSS
                 ),
             );
