@@ -10,7 +10,7 @@ use kube::{Client, ResourceExt, api::DynamicObject, runtime::controller::Action}
 use serde_json::Value;
 
 use super::{
-    api::{ServiceStack, ServiceStackStatus, component::ComponentKind},
+    api::{ServiceStack, ServiceStackStatus},
     contention,
     facts::Facts,
     gates, host_paths,
@@ -258,30 +258,13 @@ async fn gather(
         gates
     };
     Ok(Facts {
-        completed: completed(stack, &gates, &observed),
+        completed: retention::completed(stack, &gates, &observed),
         last_replicas: last_replicas(stack, snapshot),
         secrets,
         gates,
         stopped,
         ..Facts::default()
     })
-}
-
-/// Jobs that completed and are not planned: those that were deleted since, and all while the stack is
-/// stopped.
-fn completed(
-    stack: &Stack,
-    gates: &BTreeMap<String, gates::Gate>,
-    observed: &BTreeMap<String, gates::Observed>,
-) -> BTreeSet<String> {
-    let jobs = stack.running().filter(|(component, _)| component.kind == ComponentKind::Job);
-    let done = jobs.filter_map(|(component, workload)| {
-        let reached = gates.get(&component.name)?.reached.clone()?;
-        let hash = plan::template_hash(stack, component, workload);
-        (reached == hash && (stack.stopped || !observed.contains_key(&component.name)))
-            .then(|| plan::job_name(stack, component, workload))
-    });
-    done.collect()
 }
 
 fn last_replicas(stack: &Stack, snapshot: &Snapshot) -> BTreeMap<String, i32> {
