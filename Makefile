@@ -83,14 +83,16 @@ CAMPAIGN := $(CARGO) --config 'profile.dev.opt-level=1' test --locked --no-fail-
 .PHONY: campaign
 campaign: ## every fault, at each of the operator's writes, in every workload
 	@# The library too, because users run an optimised build. Most storms watch for minutes, and take
-	@# turns for the rest of the time. The fleet leaves 40,000 objects behind: it has its own API
+	@# turns for the rest of the time. Each fleet leaves thousands of objects behind: it has its own API
 	@# server, so that no test measures on top of them. The tests of faults wait more than they compute:
 	@# they run in parallel with the trials, with priority on the processor.
 	@failed=; export CAMPAIGN=full $(SIDE_BY_SIDE); began=$$SECONDS; \
 	$(CAMPAIGN) --no-run $(PACKAGES) --lib --test campaign --test faults --test storms --test cluster_shared; \
 	$(CAMPAIGN) $(PACKAGES) --lib || failed=1; \
-	$(CAMPAIGN) --test storms -- --nocapture --test-threads=16 --skip a_fleet_is_created || failed=1; \
-	$(CAMPAIGN) --test storms -- --nocapture a_fleet_is_created || failed=1; \
+	$(CAMPAIGN) --test storms -- --nocapture --test-threads=16 --skip a_fleet_ || failed=1; \
+	for fleet in a_fleet_is_created a_fleet_of_stacks; do \
+	  $(CAMPAIGN) --test storms -- --nocapture $$fleet || failed=1; \
+	done; \
 	LOGPILOT_SEED=$${CAMPAIGN_SEED:-$$(date +%s)} LOGPILOT_DOCUMENTS=20000 \
 	  $(CAMPAIGN) --test cluster_shared -- --nocapture plan_and_api_server_agree_on_random_documents || failed=1; \
 	tests/beside '$(CAMPAIGN) --test faults -- --nocapture --test-threads=8' \

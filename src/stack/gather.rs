@@ -9,13 +9,13 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{ResourceExt, api::DynamicObject};
 
 use super::{
-    api::{ServiceStackStatus, component::ComponentKind},
+    api::ServiceStackStatus,
     contention,
     controller::Remembered,
     facts::Facts,
     gates, host_paths, hosts,
     model::Stack,
-    observe, plan, referenced, restart, scalers,
+    observe, plan, referenced, restart, retention, scalers,
     secrets::{self, ACCEPT_LOSS},
 };
 use crate::{
@@ -92,7 +92,7 @@ pub async fn facts(sources: Sources<'_>, stack: &mut Stack) -> Result<Facts, Err
     let granted = host_paths::granted(sources.cache, &stack.scope.namespace);
     let facts = Facts {
         autoscaled_by_others: scalers::decided_by_others(stack, snapshot, &scalers),
-        completed: completed(stack, &gates, &observed),
+        completed: retention::completed(stack, &gates, &observed),
         last_replicas: last_replicas(stack, snapshot),
         secrets,
         gates,
@@ -129,23 +129,6 @@ pub fn read_again(facts: &Facts) -> Option<(Duration, &'static str)> {
     }
     let any = !facts.references.is_empty() || !facts.secrets.is_empty();
     any.then_some((read_cache::REFRESH, "objects that are not watched are read again"))
-}
-
-/// Jobs that completed and are not planned: those that were deleted since, and all while the stack is
-/// stopped.
-fn completed(
-    stack: &Stack,
-    gates: &BTreeMap<String, gates::Gate>,
-    observed: &BTreeMap<String, gates::Observed>,
-) -> BTreeSet<String> {
-    let jobs = stack.running().filter(|(component, _)| component.kind == ComponentKind::Job);
-    let done = jobs.filter_map(|(component, workload)| {
-        let reached = gates.get(&component.name)?.reached.clone()?;
-        let hash = plan::template_hash(stack, component, workload);
-        (reached == hash && (stack.stopped || !observed.contains_key(&component.name)))
-            .then(|| plan::job_name(stack, component, workload))
-    });
-    done.collect()
 }
 
 fn last_replicas(stack: &Stack, snapshot: &Snapshot) -> BTreeMap<String, i32> {

@@ -109,10 +109,10 @@ fn add_component(
     plan.add(component.monitor.as_ref().map(|it| service_monitor::of_component(scope, workload, it)));
     plan.add(service::load_balancer(scope, workload));
     if component.kind != ComponentKind::Job {
-        // An autoscaler of a Deployment that does not exist yet reports errors.
-        if started(facts, &component.name) {
-            plan.add(horizontal_pod_autoscaler::build(scope, workload));
-        }
+        // An autoscaler of a Deployment that does not exist yet reports errors. One that exists stays: the
+        // operator may have stopped before it stored that the component started.
+        let early = (!started(facts, &component.name)).then_some(reasons::WAITING_FOR_DEPENDENCY);
+        plan.add_with(horizontal_pod_autoscaler::build(scope, workload), Replicas::Planned, early);
         plan.add(pod_disruption_budget::build(scope, workload));
     }
     plan.add(component.policy.as_ref().map(|it| network_policy::build(scope, workload, it)));

@@ -155,7 +155,7 @@ fn of_stacks() -> Vec<Workload> {
         stack("stack stop", vec![shop("1")], stopped()),
         stack("stack start", vec![shop("1"), stopped()], shop("1")),
         stack("stack create", vec![], shop("1")),
-        Workload { again: true, ..stack("stack made again", vec![shop("1")], shop("1")) },
+        Workload { again: true, ..stack("stack recreate", vec![shop("1")], shop("1")) },
         stack("workers create", vec![], workers()),
         stack("workers change", vec![workers()], with(workers(), &fewer)),
     ]

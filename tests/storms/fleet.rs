@@ -10,7 +10,10 @@ use kube::{
     config::Kubeconfig,
 };
 use local_cluster::wait_for;
-use logpilot_operator::{api, kinds::KINDS};
+use logpilot_operator::{
+    engine::resource::ResourceKind,
+    kinds::{DOMAIN, KINDS, LOGPILOT_CLUSTER, SERVICE_STACK},
+};
 use serde_json::{Value, json};
 
 use super::cluster::{self, Running, World, behind, case::Case, kinds, world};
@@ -35,7 +38,8 @@ impl Fleet {
         let (proxy, kubeconfig) = behind::start(world).await;
         let marked = |resource| behind::only(resource, "labelSelector", format!("{MARK}={mark}"));
         let children = KINDS.iter().filter(|kind| kind.management.watched() && kind.plural != "namespaces");
-        proxy.narrow(children.map(|kind| marked(kind.plural)).chain([marked(api::PLURAL)]).collect());
+        let resources = DOMAIN.resources.iter().map(|kind| marked(kind.plural));
+        proxy.narrow(children.map(|kind| marked(kind.plural)).chain(resources).collect());
         Self { world, client: world.client().await, proxy, kubeconfig, mark }
     }
 
@@ -52,9 +56,18 @@ impl Fleet {
     }
 
     pub fn manifest(&self, name: &str, spec: &Value) -> Value {
+        self.marked_manifest(&LOGPILOT_CLUSTER, name, spec)
+    }
+
+    /// Returns a stack in the namespace of its name.
+    pub fn stack(&self, name: &str, spec: &Value) -> Value {
+        self.marked_manifest(&SERVICE_STACK, name, spec)
+    }
+
+    fn marked_manifest(&self, kind: &ResourceKind, name: &str, spec: &Value) -> Value {
         let mut spec = spec.clone();
         spec["commonLabels"][MARK] = json!(self.mark);
-        let mut manifest = cluster::manifest(name, &spec);
+        let mut manifest = cluster::manifest_of(kind, name, name, &spec);
         manifest["metadata"]["labels"] = json!({ MARK: self.mark });
         manifest
     }
@@ -77,7 +90,12 @@ impl Fleet {
     }
 
     pub async fn all(&self) -> Vec<DynamicObject> {
-        self.api().list(&self.marked()).await.unwrap().items
+        self.all_of(&LOGPILOT_CLUSTER).await
+    }
+
+    pub async fn all_of(&self, kind: &ResourceKind) -> Vec<DynamicObject> {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.api_resource());
+        api.list(&self.marked()).await.unwrap().items
     }
 
     /// Waits until each of this many resources has a status for its newest spec that satisfies a
@@ -89,8 +107,20 @@ impl Fleet {
         within: Duration,
         asked: impl Fn(&Value) -> bool,
     ) {
-        wait_for(format!("{count} of {}: {what}", self.mark), within, async || {
-            let all = self.all().await;
+        self.until_all_of(&LOGPILOT_CLUSTER, what, count, within, asked).await;
+    }
+
+    /// The same for resources of this kind.
+    pub async fn until_all_of(
+        &self,
+        kind: &ResourceKind,
+        what: &str,
+        count: usize,
+        within: Duration,
+        asked: impl Fn(&Value) -> bool,
+    ) {
+        wait_for(format!("{count} {} of {}: {what}", kind.plural, self.mark), within, async || {
+            let all = self.all_of(kind).await;
             let good = |object: &DynamicObject| {
                 let status = object.data.get("status").unwrap_or(&Value::Null);
                 status["observedGeneration"].as_i64() == object.metadata.generation && asked(status)
@@ -152,8 +182,10 @@ impl Fleet {
 
     /// Returns writes of objects, regardless of their result.
     pub fn writes(&self) -> Vec<Record> {
+        let resource = |plural: &str| DOMAIN.resources.iter().any(|kind| kind.plural == plural);
         let child = |record: &Record| {
-            record.asked.writes() && record.asked.resource != api::PLURAL && record.asked.resource != "events"
+            let asked = &record.asked;
+            asked.writes() && !resource(&asked.resource) && asked.resource != "events"
         };
         self.sent().into_iter().filter(child).collect()
     }

@@ -25,6 +25,7 @@ mod failures;
 mod fleet;
 mod many;
 mod rights;
+mod stacks;
 mod values;
 
 use harness::{cluster, process};

@@ -21,9 +21,9 @@ use super::{
     quickstart, size,
 };
 
-const QUIET: Duration = Duration::from_secs(2);
+pub const QUIET: Duration = Duration::from_secs(2);
 
-fn ready(status: &Value) -> bool {
+pub fn ready(status: &Value) -> bool {
     condition(status, "Ready").0 == "True"
 }
 
@@ -63,7 +63,7 @@ async fn strangers(fleet: &Fleet, count: usize) {
 
 /// Returns how long after this age of an operator a window begins in which it lists no kind again:
 /// it does so for the k-th time between [`SOONEST`] k and k times [`RELIST`].
-fn until_no_list_is_due(age: Duration, window: Duration) -> Duration {
+pub fn until_no_list_is_due(age: Duration, window: Duration) -> Duration {
     let room = Duration::from_secs(5);
     let mut all = (0..10).map(|k| (age.max(RELIST * k + room), RELIST.mul_f64(SOONEST) * (k + 1)));
     let begin = all.find(|(begin, end)| *begin + window + room < *end).map_or(age, |(begin, _)| begin);

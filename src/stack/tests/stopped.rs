@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{api::networking::v1::Ingress, jiff::Timestamp};
+use k8s_openapi::{
+    api::{autoscaling::v2::HorizontalPodAutoscaler, networking::v1::Ingress},
+    jiff::Timestamp,
+};
 
 use super::example;
 use crate::{
@@ -47,6 +50,19 @@ fn an_ingress_stays_while_its_stack_is_stopped() {
     };
     assert_eq!(held(&facts(&stack, true)), None);
     assert_eq!(held(&facts(&stack, false)), Some(reasons::WAITING_FOR_DEPENDENCY));
+}
+
+#[test]
+fn an_early_autoscaler_is_held_and_not_deleted() {
+    let stack = resolve(&example("erp")).unwrap();
+    let held = |started: bool| {
+        let mut facts = facts(&stack, true);
+        facts.gates.values_mut().for_each(|gate| gate.started = started);
+        let plan = plan(&stack, &facts);
+        plan.objects.iter().find(|it| it.kind == HorizontalPodAutoscaler::KIND).unwrap().held
+    };
+    assert_eq!(held(true), None);
+    assert_eq!(held(false), Some(reasons::WAITING_FOR_DEPENDENCY));
 }
 
 #[test]
