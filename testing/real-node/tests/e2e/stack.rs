@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, Nodes, ROLLOUT, SOON, Stack, World, condition, shared};
 
 /// Seconds for which the temporary server of the first start runs.
-const INITIALISATION: u32 = 6;
+const INITIALISATION: u32 = 12;
 /// Port of the service.
 const HTTP: u16 = 8080;
 
