@@ -236,7 +236,7 @@ e2e: tools ## the suite on real nodes of its own (root, Debian); skipped with a 
 e2e-here: static
 	$(REAL_NODE) build
 	LOGPILOT_IMAGE=$(LOGPILOT_IMAGE) $(REAL_NODE) run \
-	  --operator $(IMAGE)=$(STATIC)/logpilot-operator $(CLIENT) \
+	  --operator $(IMAGE)=$(STATIC)/logpilot-operator $(CLIENT) --stack \
 	  $(if $(LOGPILOT_IMAGE),--archive $(LOGPILOT_IMAGE),$(STAND_IN)) -- $(E2E)
 
 # On the kind cluster named "kind", unless E2E_KUBECONFIG says where; that cluster must have both images.

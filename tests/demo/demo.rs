@@ -4,6 +4,7 @@
 //! Everything shown is real output: kubectl's, the API server's, its audit log's. Only the pods are
 //! simulated.
 
+mod erp;
 mod page;
 mod stage;
 mod tree;
@@ -81,6 +82,7 @@ async fn show(page: &mut Page) -> Result<()> {
     config(page, &stage).await?;
     broken_image(page, &stage).await?;
     refused(page, &stage)?;
+    erp::show(page, &stage).await?;
     delete(page, &stage).await?;
     stage.stop_operator().await;
     drop(stage);

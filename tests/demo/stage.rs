@@ -9,7 +9,7 @@ use std::{
 
 use futures::StreamExt as _;
 use kube::{
-    Api, Client, Config, ResourceExt as _,
+    Api, Client, Config, Resource, ResourceExt as _,
     api::{DynamicObject, WatchEvent, WatchParams},
     config::KubeConfigOptions,
     runtime::wait::await_condition,
@@ -24,7 +24,9 @@ use logpilot_operator::{
     engine::kind::Kind,
     logpilot::controller,
     operator::{self, Operator},
+    stack::api::ServiceStack,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
@@ -135,17 +137,17 @@ impl Stage {
         what: &str,
         holds: impl Fn(&LogPilotCluster) -> bool,
     ) -> Result<()> {
-        let api: Api<LogPilotCluster> = Api::all(self.client.clone());
-        let condition = |object: Option<&LogPilotCluster>| object.is_some_and(&holds);
-        if let Ok(Ok(Some(_))) = timeout(DEADLINE, await_condition(api.clone(), name, condition)).await {
-            return Ok(());
-        }
-        let seen = api.get(name).await.map_err(at("read the resource"))?;
-        Err(Error::Unexpected(format!(
-            "waited {} s until {what}, without success; the resource:{}",
-            DEADLINE.as_secs(),
-            show(&seen)
-        )))
+        until(Api::all(self.client.clone()), name, what, holds).await
+    }
+
+    /// Waits until a stack `holds`.
+    pub async fn stack_until(
+        &self,
+        (namespace, name): (&str, &str),
+        what: &str,
+        holds: impl Fn(&ServiceStack) -> bool,
+    ) -> Result<()> {
+        until(Api::namespaced(self.client.clone(), namespace), name, what, holds).await
     }
 
     /// Disturbs an object and returns how long it was `broken` or absent, as observed by a watch.
@@ -214,6 +216,22 @@ impl Stage {
         let events = self.control_plane.audit().events_since(self.began)?;
         Ok(events.iter().any(|it| it.resource == PLURAL && it.user == "system:kube-controller-manager"))
     }
+}
+
+async fn until<K>(api: Api<K>, name: &str, what: &str, holds: impl Fn(&K) -> bool) -> Result<()>
+where
+    K: Clone + std::fmt::Debug + DeserializeOwned + Resource<DynamicType = ()> + Serialize + Send + 'static,
+{
+    let condition = |object: Option<&K>| object.is_some_and(&holds);
+    if let Ok(Ok(Some(_))) = timeout(DEADLINE, await_condition(api.clone(), name, condition)).await {
+        return Ok(());
+    }
+    let seen = api.get(name).await.map_err(at("read the resource"))?;
+    Err(Error::Unexpected(format!(
+        "waited {} s until {what}, without success; the resource:{}",
+        DEADLINE.as_secs(),
+        show(&seen)
+    )))
 }
 
 /// Requests of the operator.

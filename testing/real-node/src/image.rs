@@ -1,5 +1,6 @@
 //! Container images without a registry and without a builder: one static program in an empty file
-//! system, written as the OCI archive that `ctr images import` and `kind load image-archive` read.
+//! system, or a directory of files, written as the OCI archive that `ctr images import` and `kind load
+//! image-archive` read.
 
 use std::{
     fs,
@@ -58,39 +59,54 @@ impl Image {
     pub fn pack(&self, dir: &Path) -> Result<PathBuf> {
         let file = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         create(dir)?;
-        let work = tempfile::tempdir_in(dir).during("create a directory for an image")?;
-        let root = work.path().join("root");
-        create(&root)?;
-        let copy = root.join(&file);
+        let root = tempfile::tempdir_in(dir).during("create a directory for an image")?;
+        let copy = root.path().join(&file);
         fs::copy(&self.program, &copy).during(format_args!("copy {}", self.program.display()))?;
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o555)).during("set the program's mode")?;
-        let layer = work.path().join("layer.tar");
-        tar(&root, &layer, &[&file])?;
-
-        let layout = Layout(work.path().join("layout"));
-        let layer = layout.file(LAYER, &layer)?;
-        let config = layout.text(
-            CONFIG,
-            &json!({
-                "architecture": architecture(), "os": "linux", "created": "1970-01-01T00:00:00Z",
-                "config": {
-                    "User": USER, "Entrypoint": [format!("/{file}")], "Cmd": self.command, "Labels": self.labels,
-                },
-                "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] },
-            }),
-        )?;
-        let mut manifest = layout.text(
-            MANIFEST,
-            &json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] }),
-        )?;
-        manifest["annotations"] = json!({ "io.containerd.image.name": full_name(&self.name) });
-        let index = json!({ "schemaVersion": 2, "manifests": [manifest] });
-        write(&layout.0.join("index.json"), index.to_string())?;
-        write(&layout.0.join("oci-layout"), json!({ "imageLayoutVersion": "1.0.0" }).to_string())?;
-        let archive = dir.join(format!("{file}.tar"));
-        tar(&layout.0, &archive, &["oci-layout", "index.json", "blobs"])?;
-        Ok(archive)
+        let config = json!({
+            "User": USER, "Entrypoint": [format!("/{file}")], "Cmd": self.command, "Labels": self.labels,
+        });
+        archive(root.path(), &self.name, &config, &dir.join(format!("{file}.tar")))
     }
+}
+
+/// Writes the files below `root` as an archive of one layer, and returns its path.
+pub(crate) fn archive(root: &Path, name: &str, config: &Value, archive: &Path) -> Result<PathBuf> {
+    let dir = archive.parent().unwrap_or(root);
+    let work = tempfile::tempdir_in(dir).during("create a directory for an image")?;
+    let layer = work.path().join("layer.tar");
+    tar(root, &layer, &names(root)?)?;
+
+    let layout = Layout(work.path().join("layout"));
+    let layer = layout.file(LAYER, &layer)?;
+    let config = layout.text(
+        CONFIG,
+        &json!({
+            "architecture": architecture(), "os": "linux", "created": "1970-01-01T00:00:00Z",
+            "config": config,
+            "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] },
+        }),
+    )?;
+    let mut manifest = layout.text(
+        MANIFEST,
+        &json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] }),
+    )?;
+    manifest["annotations"] = json!({ "io.containerd.image.name": full_name(name) });
+    let index = json!({ "schemaVersion": 2, "manifests": [manifest] });
+    write(&layout.0.join("index.json"), index.to_string())?;
+    write(&layout.0.join("oci-layout"), json!({ "imageLayoutVersion": "1.0.0" }).to_string())?;
+    tar(&layout.0, archive, &["oci-layout", "index.json", "blobs"].map(str::to_owned))?;
+    Ok(archive.to_owned())
+}
+
+/// Names of the entries of a directory, in order.
+fn names(dir: &Path) -> Result<Vec<String>> {
+    let step = || format!("list {}", dir.display());
+    let entries = fs::read_dir(dir).during(step())?;
+    let names = entries.map(|entry| entry.map(|it| it.file_name().to_string_lossy().into_owned()));
+    let mut names = names.collect::<std::io::Result<Vec<_>>>().during(step())?;
+    names.sort();
+    Ok(names)
 }
 
 /// Links an existing archive into `dir`, because it may be too large to copy.
@@ -130,12 +146,12 @@ fn descriptor(media_type: &str, digest: &str, size: u64) -> Value {
     json!({ "mediaType": media_type, "digest": format!("sha256:{digest}"), "size": size })
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Returns the same bytes for the same files, regardless of packer and time.
-fn tar(dir: &Path, archive: &Path, names: &[&str]) -> Result<()> {
+fn tar(dir: &Path, archive: &Path, names: &[String]) -> Result<()> {
     let fixed = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
     run(Command::new("tar").args(fixed).arg("-cf").arg(archive).arg("-C").arg(dir).args(names)).map(drop)
 }

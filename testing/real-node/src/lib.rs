@@ -9,6 +9,7 @@
 //! The binary `real-node` runs a command with access to such a cluster; `tests/e2e` is the suite.
 
 mod cluster;
+mod debian;
 mod error;
 pub mod image;
 mod machine;
@@ -17,10 +18,11 @@ mod node;
 mod programs;
 
 pub use cluster::{Images, beside};
+pub use debian::PACKAGED;
 pub use error::{Error, Result};
 pub use machine::obstacle;
 pub use namespaces::enter;
-pub use programs::NODE;
+pub use programs::{NODE, SERVICES};
 
 /// The variable with the kubeconfig of the suite's cluster; without it the suite does not run.
 pub const KUBECONFIG: &str = "E2E_KUBECONFIG";
@@ -32,3 +34,5 @@ pub const KUBECTL: &str = "KUBECTL";
 /// The variable with an archive of LogPilot's own image if that runs instead of the stand-in; empty
 /// or absent otherwise.
 pub const SERVER: &str = "LOGPILOT_IMAGE";
+/// The directory, in that of the run, with an archive of each image that the nodes have.
+pub const IMAGES: &str = "images";

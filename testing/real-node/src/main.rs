@@ -8,13 +8,10 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use local_cluster::Assets;
 use real_node::{
-    Images, NODE, Result, beside, enter,
+    IMAGES, Images, NODE, PACKAGED, Result, SERVICES, beside, enter,
     image::{self, Image},
     obstacle,
 };
-
-/// The image directory within the directory of a run.
-const IMAGES: &str = "images";
 
 #[derive(Parser)]
 #[command(about = "Real Kubernetes nodes in namespaces of this machine", version)]
@@ -67,6 +64,9 @@ struct Given {
     /// An image that `docker save` wrote; may be repeated
     #[arg(long)]
     archive: Vec<PathBuf>,
+    /// The programs of a stack: PostgreSQL, Redis and Prometheus from Debian's packages, and a service
+    #[arg(long)]
+    stack: bool,
 }
 
 fn named(argument: &str) -> std::result::Result<(String, PathBuf), &'static str> {
@@ -79,14 +79,33 @@ impl Given {
         let operator = self.operator.iter().map(|(name, program)| Image::operator(name, program));
         let images = operator.chain(self.image.iter().map(|(name, program)| Image::new(name, program)));
         images.into_iter().try_for_each(|image| pack(&image, dir))?;
-        self.archive.iter().try_for_each(|archive| image::link(archive, dir))
+        self.archive.iter().try_for_each(|archive| image::link(archive, dir))?;
+        if self.stack { pack_stack(dir) } else { Ok(()) }
     }
 }
 
 fn pack(image: &Image, dir: &Path) -> Result<()> {
     let archive = image.pack(dir)?;
-    let size = std::fs::metadata(&archive).map_or(0, |file| file.len());
-    eprintln!("real-node: image {} has {} kB", image.name, size / 1000);
+    eprintln!("real-node: image {} has {} kB", image.name, size(&archive) / 1000);
+    Ok(())
+}
+
+fn size(archive: &Path) -> u64 {
+    std::fs::metadata(archive).map_or(0, |file| file.len())
+}
+
+fn pack_stack(dir: &Path) -> Result<()> {
+    pack(&Image::new("orders:1", SERVICES.find_or_build()?.join("orders")), dir)?;
+    for image in &PACKAGED {
+        match image.find_or_pack() {
+            Ok(archive) => {
+                eprintln!("real-node: image {} has {} kB", image.name, size(&archive) / 1000);
+                image::link(&archive, dir)?;
+            }
+            // The suite skips the tests that need it.
+            Err(reason) => eprintln!("real-node: no image {}: {reason}", image.name),
+        }
+    }
     Ok(())
 }
 

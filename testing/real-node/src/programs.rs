@@ -45,3 +45,18 @@ pub const NODE: Programs = Programs {
     ],
     files: &[],
 };
+
+/// The service that the suite's stack runs in addition to Debian's programs. Separate from [`NODE`]: a
+/// change of it builds no kubelet.
+pub const SERVICES: Programs = Programs {
+    name: "services",
+    modules: &[Module {
+        name: "services",
+        go_mod: include_str!("../tools/services/go.mod"),
+        go_sum: include_str!("../tools/services/go.sum"),
+        tools_go: include_str!("../tools/services/tools.go"),
+        sources: &[("orders/main.go", include_str!("../tools/services/orders/main.go"))],
+    }],
+    tools: &[Tool { name: "orders", module: "services", package: "./orders" }],
+    files: &[],
+};

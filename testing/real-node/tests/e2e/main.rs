@@ -13,4 +13,5 @@ mod install;
 mod probes;
 mod rollout;
 mod solo;
+mod stack;
 mod support;

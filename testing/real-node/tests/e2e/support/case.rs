@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use local_cluster::wait_for;
 use serde_json::{Value, json};
 
-use super::{Client, OPERATOR, OPERATOR_NAMESPACE, ROLLOUT, SOON, World};
+use super::{Client, Kubectl, OPERATOR, OPERATOR_NAMESPACE, ROLLOUT, SOON, World};
 
 /// Contains testing/log-server's client.
 pub const CLIENT_IMAGE: &str = "log-client:1";
@@ -129,19 +129,24 @@ impl Drop for Case<'_> {
         if !std::thread::panicking() {
             return;
         }
-        for arguments in [
-            format!("get logpilotcluster {} -o yaml", self.name),
-            format!("get all,configmap,pvc,pdb -n {} -o wide", self.namespace),
-            format!("get events -n {} --sort-by=.lastTimestamp", self.namespace),
-            format!("logs -n {} --selector app.kubernetes.io/instance --prefix --tail=20", self.namespace),
-            format!("logs -n {OPERATOR_NAMESPACE} deployment/{OPERATOR} --all-pods --tail=60"),
-        ] {
-            let said = self.world.kubectl.run(&arguments).unwrap_or_else(|said| said);
-            eprintln!("=== kubectl {arguments} ===\n{said}");
-        }
+        explain(&self.world.kubectl, &format!("logpilotcluster {}", self.name), &self.namespace);
         // Its volumes and pods must not affect the next test.
         let _ = self.world.kubectl.run(&format!("delete logpilotcluster/{} --wait=false", self.name));
         let _ = self.world.kubectl.run(&format!("delete namespace/{} --wait=false", self.namespace));
+    }
+}
+
+/// Prints a resource that failed its test, with its objects and what its pods and the operator log.
+pub fn explain(kubectl: &Kubectl, resource: &str, namespace: &str) {
+    for arguments in [
+        format!("get {resource} -o yaml"),
+        format!("get all,configmap,pvc,pdb -n {namespace} -o wide"),
+        format!("get events -n {namespace} --sort-by=.lastTimestamp"),
+        format!("logs -n {namespace} --selector app.kubernetes.io/instance --prefix --tail=20"),
+        format!("logs -n {OPERATOR_NAMESPACE} deployment/{OPERATOR} --all-pods --tail=60"),
+    ] {
+        let said = kubectl.run(&arguments).unwrap_or_else(|said| said);
+        eprintln!("=== kubectl {arguments} ===\n{said}");
     }
 }
 

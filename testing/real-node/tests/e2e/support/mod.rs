@@ -8,6 +8,7 @@ mod load;
 mod nodes;
 mod operator;
 mod spec;
+mod stack;
 mod world;
 
 pub use case::{CLIENT_IMAGE, Case, condition, problems};
@@ -17,6 +18,7 @@ pub use load::{AS_LIBRARIES, Writer, assert_unharmed};
 pub use nodes::Nodes;
 pub use operator::LEASE;
 pub use spec::{quick, spec};
+pub use stack::Stack;
 pub use world::{OPERATOR, OPERATOR_NAMESPACE, World, alone, shared};
 
 use std::time::Duration;

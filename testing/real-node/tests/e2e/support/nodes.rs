@@ -31,6 +31,12 @@ impl Nodes {
         names
     }
 
+    /// Returns whether every image of Debian's packages could be packed.
+    pub fn have_databases(&self) -> bool {
+        let images = self.dir.join(real_node::IMAGES);
+        real_node::PACKAGED.iter().all(|image| images.join(image.file()).exists())
+    }
+
     /// The directory that the volumes of a class share.
     pub fn class(&self, name: &str) -> PathBuf {
         self.dir.join("volumes").join(name)
