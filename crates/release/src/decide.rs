@@ -91,12 +91,12 @@ fn wake(release: &Release, desired: &Desired, now: Time) -> Option<Time> {
     seconds.filter(|seconds| *seconds > 0).map(|seconds| now.plus(seconds))
 }
 
-struct Machine<'a> {
-    status: Status,
-    desired: &'a Desired,
-    verbs: &'a Verbs,
-    observed: &'a Observed,
-    now: Time,
+pub(crate) struct Machine<'a> {
+    pub(crate) status: Status,
+    pub(crate) desired: &'a Desired,
+    pub(crate) verbs: &'a Verbs,
+    pub(crate) observed: &'a Observed,
+    pub(crate) now: Time,
 }
 
 impl Machine<'_> {
@@ -241,125 +241,6 @@ impl Machine<'_> {
         self.status.release = Some(release);
     }
 
-    /// Whether the release ends without success, and whether its candidate leaves at any capacity.
-    fn end(&self, release: &Release) -> Option<(RevisionState, bool)> {
-        if release.phase == Phase::RollingBack || release.phase == Phase::Handing {
-            return None;
-        }
-        if self.verbs.rollback.is_some() {
-            return Some((RevisionState::RolledBack, false));
-        }
-        if self.desired.fingerprint != release.declared && self.gives_way(release) {
-            return Some((RevisionState::Cancelled, false));
-        }
-        if let Some(at_once) = self.verbs.abort {
-            return Some((RevisionState::Rejected(Rejection::Aborted), at_once));
-        }
-        let rejection = self.verdict(release)?;
-        let automatic = self.desired.policy.automatic && release.way_back;
-        let ends = automatic && !self.is_incomplete(release);
-        ends.then_some((RevisionState::Rejected(rejection), rejection == Rejection::StableHarmed))
-    }
-
-    /// Whether another declaration ends this release. An update of the primary Deployments is finished first,
-    /// unless it does not succeed or the declaration is what served before.
-    fn gives_way(&self, release: &Release) -> bool {
-        let from = self.status.revisions.iter().find(|revision| revision.number == release.from);
-        release.phase != Phase::Finishing
-            || from.is_some_and(|from| from.fingerprint == self.desired.fingerprint)
-            || release.elapsed(self.now) >= self.desired.policy.deadline_seconds
-            || self.verdict(release).is_some()
-    }
-
-    /// What the release shows about its revision. A verdict that did not end the release stays.
-    fn verdict(&self, release: &Release) -> Option<Rejection> {
-        if let Some(Suspended { by: SuspendedBy::Verdict(rejection), .. }) = release.suspended {
-            return Some(rejection);
-        }
-        let restarts: u32 = self
-            .observed
-            .components
-            .iter()
-            .map(|component| component.candidate.restarts + component.new.restarts)
-            .sum();
-        let failed = |step: u8| self.verify_outcome(release, step) == Outcome::Failed;
-        let verifies = match (release.phase, release.current_step()) {
-            (Phase::Starting, _) => self.desired.policy.verify,
-            (Phase::Stepping, Some(Step::Verify)) => true,
-            _ => false,
-        };
-        let runs = release.phase != Phase::Preparing;
-        if release.phase == Phase::Preparing && self.observed.check == Outcome::Failed {
-            Some(Rejection::CheckFailed)
-        } else if runs && release.strategy.has_candidate() && self.observed.stable_harmed {
-            Some(Rejection::StableHarmed)
-        } else if runs && restarts > self.desired.policy.max_restarts {
-            Some(Rejection::CrashLoopBackOff)
-        } else if verifies && failed(release.step) {
-            Some(Rejection::VerifyFailed)
-        } else if release.phase == Phase::Stepping && self.observed.analysis == Some(Analysis::Fail) {
-            Some(Rejection::AnalysisFailed)
-        } else if !self.observed.infrastructure_trouble && self.is_over_deadline(release) {
-            Some(Rejection::ProgressDeadlineExceeded)
-        } else {
-            None
-        }
-    }
-
-    /// Whether pods run and are not available in time. In a step that waits, the outage itself is timed: the
-    /// step's own clock says nothing about it.
-    fn is_over_deadline(&self, release: &Release) -> bool {
-        let deadline = self.desired.policy.deadline_seconds;
-        let late = release.elapsed(self.now) >= deadline;
-        match (release.phase, release.current_step()) {
-            (Phase::Preparing | Phase::Handing | Phase::RollingBack, _) => false,
-            (Phase::Finishing, _) => late && !self.is_updated(),
-            (Phase::Stepping, Some(Step::Gate | Step::Wait(_))) => {
-                self.observed.components.iter().any(|component| {
-                    let outage = component.candidate.unavailable_since;
-                    // If the old revision is down too, the outage says nothing about the new one.
-                    component.old.available > 0 && outage.is_some_and(|at| self.now.since(at) >= deadline)
-                })
-            }
-            (Phase::Starting | Phase::Stepping, _) => late && !self.has_candidates(release),
-        }
-    }
-
-    /// The candidate serves and the primary Deployment does not come up: the place is at fault, not the
-    /// revision.
-    fn is_incomplete(&self, release: &Release) -> bool {
-        release.phase == Phase::Finishing
-            && release.strategy.has_candidate()
-            && self.observed.candidate_available()
-            && !self.observed.stable_harmed
-    }
-
-    /// Why the clock stands.
-    fn standing(&self, release: &Release) -> Option<SuspendedBy> {
-        if matches!(release.phase, Phase::Handing | Phase::RollingBack) {
-            return (self.observed.operation == Operation::Stopped).then_some(SuspendedBy::Stopped);
-        }
-        let down = |component: &crate::Component| {
-            component.pods > 0 && component.old.available == 0 && component.candidate.available == 0
-        };
-        if let Some(rejection) = self.verdict(release) {
-            let incomplete = self.is_incomplete(release);
-            Some(if incomplete { SuspendedBy::PromotionIncomplete } else { SuspendedBy::Verdict(rejection) })
-        } else if self.observed.operation == Operation::Stopped {
-            Some(SuspendedBy::Stopped)
-        } else if self.verbs.hold {
-            Some(SuspendedBy::Hold)
-        } else if self.observed.infrastructure_trouble {
-            Some(SuspendedBy::Infrastructure)
-        } else if matches!(release.phase, Phase::Starting | Phase::Stepping)
-            && self.observed.components.iter().any(down)
-        {
-            Some(SuspendedBy::BothTracksDown)
-        } else {
-            None
-        }
-    }
-
     /// Stops the clock. Another reason does not start it again.
     fn suspend(&self, release: &mut Release, by: SuspendedBy) {
         let at = release.suspended.map_or(self.now, |suspended| suspended.at);
@@ -396,7 +277,8 @@ impl Machine<'_> {
     /// Moves on if the phase or step is done. Returns whether the release is over.
     fn progress(&mut self, release: &mut Release) -> bool {
         match release.phase {
-            Phase::Preparing if self.observed.check == Outcome::Passed => {
+            // No pod of an earlier candidate may be left when the next one starts.
+            Phase::Preparing if self.observed.check == Outcome::Passed && self.candidate_is_gone() => {
                 let candidate = release.strategy.has_candidate();
                 self.enter(release, if candidate { Phase::Starting } else { Phase::Finishing });
             }
@@ -450,16 +332,16 @@ impl Machine<'_> {
                 self.has_candidates(release) && self.observed.weight == Some(weight)
             }
             Some(Step::Verify) => self.verify_outcome(release, release.step) == Outcome::Passed,
-            Some(Step::Gate) => promote.is_some(),
+            Some(Step::Gate) => promote.is_some() && self.has_candidates(release),
             Some(Step::Wait(seconds)) => {
                 let over = release.elapsed(self.now) >= i64::from(seconds);
-                (over || promote.is_some()) && (known || forced)
+                (over || promote.is_some()) && (known || forced) && self.has_candidates(release)
             }
             None => false,
         }
     }
 
-    fn verify_outcome(&self, release: &Release, step: u8) -> Outcome {
+    pub(crate) fn verify_outcome(&self, release: &Release, step: u8) -> Outcome {
         match self.observed.verify {
             Some(run) if run.revision == release.revision && run.step == step => run.outcome,
             _ => Outcome::Pending,
@@ -467,7 +349,7 @@ impl Machine<'_> {
     }
 
     /// Whether every component has the candidate's pods for the present step.
-    fn has_candidates(&self, release: &Release) -> bool {
+    pub(crate) fn has_candidates(&self, release: &Release) -> bool {
         let (weight, _) = release.weights();
         self.observed.components.iter().all(|component| {
             let target = candidate_target(release, self.desired, component, weight);
@@ -478,7 +360,7 @@ impl Machine<'_> {
     }
 
     /// Whether the primary Deployments run the release alone, with all their pods.
-    fn is_updated(&self) -> bool {
+    pub(crate) fn is_updated(&self) -> bool {
         self.observed
             .components
             .iter()
@@ -492,6 +374,7 @@ impl Machine<'_> {
     fn is_rolled_back(&self, release: &Release, newer: bool) -> bool {
         let serves = self.observed.components.iter().all(|component| {
             component.new.pods == 0
+                && component.template == release.from
                 && component.old.available >= component.pods.saturating_sub(component.max_unavailable)
         });
         self.candidate_is_gone() && (serves || newer || !release.way_back)

@@ -14,6 +14,7 @@ mod status;
 mod steps;
 mod time;
 mod verbs;
+mod verdict;
 
 pub use counts::{exchange, share, split};
 pub use decide::{Decision, Directive, decide, recover};

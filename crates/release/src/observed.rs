@@ -57,7 +57,14 @@ pub struct Component {
     pub max_surge: u32,
     pub max_unavailable: u32,
     pub autoscaled: bool,
-    /// The pods of the primary Deployment by template: of the revision that serves, and of the release.
+    /// The revision of the primary Deployment's template, if its controller has observed the last write; else
+    /// 0. An update that was just allowed or withdrawn is then never taken for done.
+    pub template: u32,
+    /// The replicas of the primary Deployment: as last written or as observed by its controller, whichever is
+    /// less. An available pod above this number may be on its way out.
+    pub replicas: u32,
+    /// The pods of the primary Deployment by template: `new` are those of the release's revision, `old` all
+    /// others, of whichever revision.
     pub old: Track,
     pub new: Track,
     pub candidate: Track,
@@ -66,8 +73,9 @@ pub struct Component {
 /// The pods of one track.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Track {
-    /// The pods that the Deployment wants or that exist, whichever is more, including terminating ones. A
-    /// stale view then never shows a track as gone that was just asked for.
+    /// The pods that the Deployment wants or that exist, whichever is more, including terminating ones; at
+    /// least 1 while its controller has not observed the last write or deletion. A stale view then never shows
+    /// a track as gone.
     pub pods: u32,
     /// Available for `minReadySeconds`, so that flapping pods do not count.
     pub available: u32,

@@ -96,13 +96,16 @@ fn without_candidate(component: &Component, stopped: bool) -> Counts {
     }
 }
 
-/// Whether the candidate is reduced to one pod without traffic.
+/// Whether the candidate is reduced to one pod without traffic. Once the primary is being updated, the candidate
+/// is part of its capacity and stays.
 fn is_withdrawn(release: &Release, now: Time) -> bool {
-    release.suspended.is_some_and(|suspended| match suspended.by {
-        SuspendedBy::Verdict(_) => true,
-        SuspendedBy::Infrastructure => now.since(suspended.at) >= WITHDRAW_SECONDS,
-        _ => false,
-    })
+    let early = matches!(release.phase, Phase::Starting | Phase::Stepping);
+    early
+        && release.suspended.is_some_and(|suspended| match suspended.by {
+            SuspendedBy::Verdict(_) => true,
+            SuspendedBy::Infrastructure => now.since(suspended.at) >= WITHDRAW_SECONDS,
+            _ => false,
+        })
 }
 
 /// The surge of a release. A candidate always needs room for one pod more, so a `maxSurge` of 0 counts as 1.
@@ -138,6 +141,12 @@ fn shares_pods(release: &Release, component: &Component) -> bool {
     release.strategy == Strategy::CanaryByPods && !component.autoscaled
 }
 
+/// The old pods that stay, whatever the Deployment controller still does: not those that an update or a lower
+/// count may yet remove.
+fn returned(release: &Release, component: &Component) -> u32 {
+    if component.template == release.from { component.old.available.min(component.replicas) } else { 0 }
+}
+
 fn counts(
     release: &Release,
     desired: &Desired,
@@ -154,10 +163,10 @@ fn counts(
     let mut result = without_candidate(component, false);
     match release.phase {
         Phase::Preparing => {}
-        Phase::Starting | Phase::Stepping if is_withdrawn(release, now) => {
+        _ if is_withdrawn(release, now) => {
             // Capacity first here too: the primary's missing pods come back before the candidate's leave.
             result.candidate = if shares_pods(release, component) {
-                exchange(pods, 1, component.old.available).min(component.candidate.pods.max(1))
+                exchange(pods, 1, returned(release, component)).min(component.candidate.pods.max(1))
             } else {
                 1
             };
@@ -176,8 +185,11 @@ fn counts(
             let candidate = exchange(pods, 0, component.new.available).min(target);
             result.candidate = candidate;
             result.primary = Some(pods.min(room - candidate));
-            result.rolling =
-                (candidate > 0).then(|| (0, candidate.min(surge(component)) + component.max_unavailable));
+            // Only available candidates replace pods of the primary while those are updated. Without any, one
+            // pod more lets the update go on; the candidate that is not ready stays, because it may return.
+            let replaced = candidate.min(component.candidate.available).min(surge(component));
+            let missing = replaced + component.max_unavailable;
+            result.rolling = (candidate > 0).then_some((u32::from(missing == 0), missing));
         }
         Phase::Finishing => {
             result.candidate = target;
@@ -190,7 +202,8 @@ fn counts(
         Phase::RollingBack if release.at_once => {}
         Phase::RollingBack if release.strategy == Strategy::CanaryByPods => {
             let wanted = base.unwrap_or(pods);
-            let candidate = exchange(wanted, 0, component.old.available).min(component.candidate.pods);
+            let returned = returned(release, component);
+            let candidate = exchange(wanted, 0, returned).min(component.candidate.pods);
             result.candidate = candidate;
             result.autoscaler_min = base;
             if !component.autoscaled {
@@ -204,18 +217,25 @@ fn counts(
     result
 }
 
-/// The candidate's weight. It is 0 whenever a component has no available candidate, and it rises to the
-/// step's weight only once the candidate has the pods for it.
+/// The candidate's weight. By routes and by switch it is 0 whenever a component has no available candidate, and
+/// it rises to the step's weight only once the candidate has the pods for it. By pods, readiness alone decides
+/// which pods get traffic, so the selector does not follow it: while the primary is being updated, a selector
+/// that lags behind a candidate that came back would leave no pod behind the Service.
 fn weight(release: &Release, desired: &Desired, observed: &Observed, counts: &[Counts], now: Time) -> u8 {
     let (weight, before) = release.weights();
-    if !release.verified || !observed.candidate_available() || is_withdrawn(release, now) {
+    let by_pods = release.strategy == Strategy::CanaryByPods;
+    let able = by_pods || observed.candidate_available();
+    // By pods, the candidate leaves the Services once the primary can do without it.
+    let whole = |component: &Component| returned(release, component) >= component.pods;
+    let leaves = is_withdrawn(release, now) && (!by_pods || observed.components.iter().all(whole));
+    if !release.verified || !able || leaves {
         return 0;
     }
     match release.phase {
         Phase::Preparing | Phase::Starting | Phase::Handing => 0,
         Phase::Stepping | Phase::Finishing => {
             let carried = release.phase == Phase::Finishing
-                || release.strategy == Strategy::CanaryByPods
+                || by_pods
                 || observed.components.iter().all(|component| {
                     component.candidate.available >= candidate_target(release, desired, component, weight)
                 });
@@ -223,7 +243,6 @@ fn weight(release: &Release, desired: &Desired, observed: &Observed, counts: &[C
         }
         Phase::RollingBack => {
             let leaves = counts.iter().all(|counts| counts.candidate == 0);
-            let by_pods = release.strategy == Strategy::CanaryByPods;
             if by_pods && !leaves && !release.at_once { weight } else { 0 }
         }
     }
