@@ -12,6 +12,8 @@ mod observed;
 mod plan;
 mod status;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod time;
 mod verbs;
 mod verdict;

@@ -3,7 +3,7 @@
 
 use crate::{Fingerprint, Status};
 
-/// The verbs that are valid for the present status.
+/// The verbs that are valid for the present status. They are read again for every decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Verbs {
     pub promote: Option<Promote>,
