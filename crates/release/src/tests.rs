@@ -557,6 +557,41 @@ fn a_lost_status_withdraws_the_candidate_with_its_capacity() {
 }
 
 #[test]
+fn a_rollback_ends_a_running_release() {
+    let mut bench = gated();
+    bench.stepping();
+    bench.verb("rollback", "2:1");
+    assert_eq!((bench.state(2), bench.release().phase), (RevisionState::RolledBack, Phase::RollingBack));
+    bench.candidate(0);
+    assert!(bench.status.release.is_none());
+}
+
+#[test]
+fn a_newer_declaration_does_not_wait_for_capacity() {
+    let mut bench = gated();
+    bench.stepping();
+    bench.component().old = Track { pods: 4, available: 1, ..Track::default() };
+    bench.declare(Fingerprint(3)).pass(599);
+    assert!(!bench.release().at_once);
+    bench.pass(1);
+    assert_eq!((bench.release().at_once, bench.plan().components[0].candidate), (true, 0));
+}
+
+#[test]
+fn every_transition_of_the_page_has_its_test() {
+    let page = include_str!("../../../docs/dev/release-machine.md");
+    let (_, table) = page.split_once("## Transitions").expect("the page has the table");
+    let (table, _) = table.split_once("## Invariants").expect("the table ends");
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |")).collect();
+    assert_eq!(rows.len(), 31);
+    for row in rows {
+        let name = row.trim_end_matches("` |").rsplit('`').next().expect("a name");
+        let test = format!("\nfn {name}(");
+        assert!(include_str!("tests.rs").contains(&test), "no test {name}: {row}");
+    }
+}
+
+#[test]
 fn a_status_survives_being_stored() {
     let mut bench = gated();
     bench.stepping();
