@@ -6,7 +6,7 @@ use crate::{
     Revision, RevisionState, Status, Step, Strategy, Suspended, SuspendedBy, Time, Verbs,
 };
 
-/// What the caller does next.
+/// The caller's next act.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Directive {
     /// Write the status, and nothing else of the release.
@@ -47,8 +47,8 @@ pub fn decide(status: &Status, desired: &Desired, verbs: &Verbs, observed: &Obse
 }
 
 /// Rebuilds a status that was lost, from the recorded revisions, newest first. A release that was running is
-/// cancelled and withdrawn with its capacity kept; the declared revision then starts under a new number, so no
-/// gate is open that nobody opened for it.
+/// cancelled and withdrawn with its capacity kept; the declared revision then starts under a new number, so
+/// a gate that was opened before is closed again.
 #[must_use]
 pub fn recover(mut revisions: Vec<Revision>, strategy: Strategy, steps: &[Step], now: Time) -> Status {
     let from = revisions.iter().find(|revision| revision.state == RevisionState::Current);

@@ -1,8 +1,8 @@
-//! What the caller gathers before each decision: plain facts, without any object of Kubernetes.
+//! The facts that the caller gathers before each decision, without any object of Kubernetes.
 
 use crate::{Fingerprint, Step, Strategy, Time};
 
-/// What the resource declares.
+/// The declaration of the resource.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Desired {
     pub fingerprint: Fingerprint,
@@ -29,7 +29,7 @@ pub struct Policy {
     pub history_limit: usize,
 }
 
-/// What is observed of the objects and of the jobs.
+/// The observed state of the objects and of the jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observed {
     pub components: Vec<Component>,
@@ -40,7 +40,8 @@ pub struct Observed {
     pub verify: Option<VerifyRun>,
     /// `None` when no analysis is declared.
     pub analysis: Option<Analysis>,
-    /// Whether the place cannot run the new pods, or cannot route to them. A job that cannot run belongs here.
+    /// Whether the place cannot run the new pods, or cannot route to them. A job that cannot run belongs
+    /// here.
     pub infrastructure_trouble: bool,
     /// Whether the old revision fails since the candidate runs on its data.
     pub stable_harmed: bool,
@@ -74,8 +75,8 @@ pub struct Component {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Track {
     /// The pods that the Deployment wants or that exist, whichever is more, including terminating ones; at
-    /// least 1 while its controller has not observed the last write or deletion. A stale view then never shows
-    /// a track as gone.
+    /// least 1 while its controller has not observed the last write or deletion. A stale view then never
+    /// shows a track as gone.
     pub pods: u32,
     /// Available for `minReadySeconds`, so that flapping pods do not count.
     pub available: u32,

@@ -1,4 +1,4 @@
-//! What the objects must be for the stored status. No decision is made here.
+//! The objects that the stored status asks for. No decision is made here.
 
 use crate::counts::{exchange, portion, split};
 use crate::{
@@ -96,8 +96,8 @@ fn without_candidate(component: &Component, stopped: bool) -> Counts {
     }
 }
 
-/// Whether the candidate is reduced to one pod without traffic. Once the primary is being updated, the candidate
-/// is part of its capacity and stays.
+/// Whether the candidate is reduced to one pod without traffic. Once the primary is being updated, the
+/// candidate is part of its capacity and stays.
 fn is_withdrawn(release: &Release, now: Time) -> bool {
     let early = matches!(release.phase, Phase::Starting | Phase::Stepping);
     early
@@ -164,7 +164,7 @@ fn counts(
     match release.phase {
         Phase::Preparing => {}
         _ if is_withdrawn(release, now) => {
-            // Capacity first here too: the primary's missing pods come back before the candidate's leave.
+            // Capacity first here too: the primary's missing pods return before the candidate's leave.
             result.candidate = if shares_pods(release, component) {
                 exchange(pods, 1, returned(release, component)).min(component.candidate.pods.max(1))
             } else {
@@ -217,8 +217,8 @@ fn counts(
     result
 }
 
-/// The candidate's weight. By routes and by switch it is 0 whenever a component has no available candidate, and
-/// it rises to the step's weight only once the candidate has the pods for it. By pods, readiness alone decides
+/// The candidate's weight. By routes and by switch it is 0 whenever a component has no available candidate,
+/// and it rises to the step's weight only once the candidate has the pods for it. By pods, readiness decides
 /// which pods get traffic, so the selector does not follow it: while the primary is being updated, a selector
 /// that lags behind a candidate that came back would leave no pod behind the Service.
 fn weight(release: &Release, desired: &Desired, observed: &Observed, counts: &[Counts], now: Time) -> u8 {

@@ -1,4 +1,4 @@
-//! What is stored in the status of a resource. Everything the machine remembers is here.
+//! The stored part of the machine, in the status of a resource. Everything it remembers is here.
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ pub struct Release {
     pub revision: u32,
     /// The revision that served before, and serves again after a rollback.
     pub from: u32,
-    /// What the user declared when the release began. A rollback by verb runs other content than this.
+    /// The user's declaration when the release began. A rollback by verb runs other content than this.
     pub declared: Fingerprint,
     pub strategy: Strategy,
     /// The steps as they were when the release began. An edit of the steps changes the next release.
@@ -132,7 +132,7 @@ pub enum Rejection {
     VerifyFailed,
     AnalysisFailed,
     StableHarmed,
-    /// By the verb. It does not count for the breaker.
+    /// The verb `abort` ended it. It does not count for the breaker.
     Aborted,
 }
 

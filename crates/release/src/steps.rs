@@ -13,7 +13,7 @@ const MAX_STEPS: usize = 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Strategy {
     RollingUpdate,
-    /// No two revisions run at once. The machine moves as with `RollingUpdate`; the caller renders it.
+    /// No two revisions run at the same time. The machine moves as with `RollingUpdate`; the caller renders it.
     Recreate,
     CanaryByPods,
     CanaryByRoutes,
@@ -82,7 +82,7 @@ pub struct UserStep {
     pub verify: bool,
 }
 
-/// What is wrong with a list of steps. `path` is relative to the list's parent.
+/// A violation in a list of steps. `path` is relative to the list's parent.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{path}: {message}")]
 pub struct InvalidStep {
@@ -124,7 +124,7 @@ fn bounded(seconds: i64) -> Result<u32, String> {
 ///
 /// # Errors
 ///
-/// Returns every violation at once, each with its path and what to change.
+/// Returns all violations, each with its path and what to change.
 pub fn validate_steps(steps: &[UserStep]) -> Result<Vec<Step>, Vec<InvalidStep>> {
     let mut violations = Vec::new();
     let mut reject = |path: String, message: String| violations.push(InvalidStep { path, message });

@@ -448,7 +448,7 @@ fn a_rollback_runs_an_older_revision() {
     assert_eq!((bench.release().revision, bench.status.revisions[0].copy_of), (3, Some(1)));
     bench.component().new = std::mem::take(&mut bench.component().old);
     bench.settle();
-    // What is still declared does not start again by itself.
+    // The revision that is still declared does not start again by itself.
     assert_eq!((bench.state(2), bench.state(3)), (RevisionState::RolledBack, RevisionState::Current));
     assert!(bench.status.release.is_none());
 }

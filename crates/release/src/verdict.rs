@@ -1,4 +1,5 @@
-//! What ends a release, and what stops its clock. A verdict is about the revision; trouble of the place is not.
+//! The reasons that end a release, and those that stop its clock. A verdict is about the revision; trouble of
+//! the place is not.
 
 use crate::decide::Machine;
 use crate::{
@@ -37,7 +38,7 @@ impl Machine<'_> {
             || self.verdict(release).is_some()
     }
 
-    /// What the release shows about its revision. A verdict that did not end the release stays.
+    /// The verdict on the revision of the release. A verdict that did not end the release stays.
     fn verdict(&self, release: &Release) -> Option<Rejection> {
         if let Some(Suspended { by: SuspendedBy::Verdict(rejection), .. }) = release.suspended {
             return Some(rejection);

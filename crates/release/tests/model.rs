@@ -33,8 +33,8 @@ fn blue_green() -> Scenario {
     Scenario { strategy: Strategy::BlueGreen, steps: settings.steps(), ..Scenario::default() }
 }
 
-/// The scenarios of the suite. Each has its own budget of faults, so that the sum stays within a minute in the
-/// dev profile.
+/// The scenarios of the suite. Each has its own budget of faults, so that the sum stays within a minute
+/// without optimisation.
 fn scenarios() -> Vec<(&'static str, Scenario)> {
     let pods = || canary(Strategy::CanaryByPods);
     let three_steps = vec![Step::SetWeight(34), Step::Wait(20), Step::Verify];

@@ -9,7 +9,7 @@ fn require(holds: bool, fault: impl Fn() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(fault()) }
 }
 
-/// What holds in every state.
+/// Checks a state.
 pub fn check_state(scenario: &Scenario, state: &State) -> Result<(), String> {
     let objects = &state.objects;
     let served = |revision: u32| state.truth.verified.contains(&revision);
@@ -45,7 +45,7 @@ pub fn check_state(scenario: &Scenario, state: &State) -> Result<(), String> {
     Ok(())
 }
 
-/// What holds between a stored status and the next one. Also keeps the truth up to date.
+/// Checks a stored status against the next one, and keeps the truth up to date.
 pub fn check_persisted(before: &State, after: &mut State) -> Result<(), String> {
     let (old, new) = (&before.status.release, &after.status.release);
     if let (Some(old), Some(new)) = (old, new) {
@@ -82,7 +82,7 @@ pub fn check_persisted(before: &State, after: &mut State) -> Result<(), String> 
     Ok(())
 }
 
-/// What holds for every plan.
+/// Checks a plan.
 pub fn check_act(scenario: &Scenario, state: &State, plan: &Plan) -> Result<(), String> {
     let counts = &plan.components[0];
     let primary = counts.primary.unwrap_or(state.objects.replicas);
@@ -103,7 +103,7 @@ pub fn check_act(scenario: &Scenario, state: &State, plan: &Plan) -> Result<(), 
     require(primary + counts.candidate > 0, || "I12: both tracks are planned at 0".into())
 }
 
-/// What holds when a controller removes an available pod. A pod that crashed counts as capacity: the machine
+/// Checks the removal of an available pod by a controller. A pod that crashed counts as capacity: the machine
 /// did not take it away.
 pub fn check_removal(scenario: &Scenario, before: &State, after: &State) -> Result<(), String> {
     let at_once = before.status.release.as_ref().is_some_and(|release| release.at_once);

@@ -22,7 +22,7 @@ pub enum Plant {
     TrafficBeforeVerification,
 }
 
-/// What a run contains: the strategy, and how many faults and acts of users.
+/// The content of a run: the strategy, and how many faults and acts of users.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub strategy: Strategy,
@@ -100,7 +100,7 @@ pub struct Annotations {
     pub rollback: Option<(u32, u32)>,
 }
 
-/// What is left of the scenario's budgets.
+/// The rest of the scenario's budgets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Budget {
     pub crashes: u8,
@@ -110,7 +110,7 @@ pub struct Budget {
     pub troubles: u8,
 }
 
-/// What really happened, which the machine does not see. The checks compare the machine with it.
+/// The real events, which the machine does not see. The checks compare the machine with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Truth {
     pub verified: Vec<u32>,
@@ -129,7 +129,7 @@ pub struct State {
     pub status: Status,
     pub objects: Objects,
     pub cluster: Cluster,
-    /// What the operator sees: the cluster, or the cluster before its last change.
+    /// The operator's view: the cluster, or the cluster before its last change.
     pub seen: Cluster,
     pub outage: Option<Time>,
     pub verify: Option<(u32, u8, bool)>,
