@@ -277,8 +277,7 @@ impl Machine<'_> {
     /// Moves on if the phase or step is done. Returns whether the release is over.
     fn progress(&mut self, release: &mut Release) -> bool {
         match release.phase {
-            // No pod of an earlier candidate may be left when the next one starts.
-            Phase::Preparing if self.observed.check == Outcome::Passed && self.candidate_is_gone() => {
+            Phase::Preparing if self.observed.check == Outcome::Passed => {
                 let candidate = release.strategy.has_candidate();
                 self.enter(release, if candidate { Phase::Starting } else { Phase::Finishing });
             }

@@ -13,7 +13,8 @@ const MAX_STEPS: usize = 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Strategy {
     RollingUpdate,
-    /// No two revisions run at the same time. The machine moves as with `RollingUpdate`; the caller renders it.
+    /// No two revisions run at the same time. The machine moves as with `RollingUpdate`; the caller
+    /// renders it.
     Recreate,
     CanaryByPods,
     CanaryByRoutes,
