@@ -51,7 +51,7 @@ pub struct Sources<'a> {
     pub snapshot: &'a Snapshot,
 }
 
-/// Gathers everything that the plan has to know. Whatever pods restart for becomes part of the stack's pod
+/// Gathers everything that the plan has to know. Hashes that pods restart for become part of the stack's pod
 /// templates.
 ///
 /// # Errors

@@ -227,7 +227,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::stack::{api::ServiceStack, resolve::resolve, tests::example};
+    use crate::{
+        stack::{api::ServiceStack, resolve::resolve, tests::example},
+        workload::model::Scale,
+    };
 
     /// The reasons of the warnings about a stack with these blocks.
     fn reasons_of(spec: &Value) -> Vec<String> {
@@ -337,6 +340,20 @@ mod tests {
             reasons_of(&json!({ "components": { "web": { "image": "a:latest" } } })),
             ["ImageTagLatest"]
         );
+    }
+
+    #[test]
+    fn limits_of_a_program_cut_its_autoscaler() {
+        let stack = resolve(&example("codebeaker")).unwrap();
+        let component = stack.components.values().find(|it| it.capped.is_some()).unwrap();
+        let Scale::Autoscaled(autoscaler) = &component.workload.as_ref().unwrap().scale else {
+            panic!("{component:?}")
+        };
+        assert_eq!((autoscaler.min, autoscaler.max), (3, 10));
+        let told =
+            warnings(&stack).into_iter().find(|it| it.problem.reason == reasons::REPLICAS_CAPPED).unwrap();
+        assert!(told.problem.message.contains("20 pods were asked for and 10 are used"), "{told:?}");
+        assert!(told.problem.message.contains("FileQueue allows 3 to 10 workers"), "{told:?}");
     }
 
     #[test]
