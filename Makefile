@@ -49,7 +49,7 @@ WAITING := cluster_exclusive install
 SUITES := $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs)))
 suites = $(addprefix --test ,$(1))
 # The tests of the other packages.
-PROGRAMS := control_plane interruptions programs proxy up
+PROGRAMS := control_plane interruptions model programs proxy up
 
 # The control plane is built before the tests, so that no test waits for it, and its kubectl is available
 # for rendering.

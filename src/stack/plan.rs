@@ -30,6 +30,11 @@ use crate::{
 /// Annotation of a workload, in the operator's domain: hash of its pod template.
 pub const TEMPLATE: &str = "template";
 
+/// Reasons to leave a component unchanged that concern only what its pods read: they do not keep it from
+/// being stopped.
+const READS: [&str; 3] =
+    [reasons::REFERENCE_MISSING, reasons::REFERENCE_INVALID, reasons::GENERATED_SECRET_LOST];
+
 /// Every object that the stack should have.
 #[must_use]
 pub fn plan(stack: &Stack, facts: &Facts) -> Plan {
@@ -48,19 +53,20 @@ pub fn plan(stack: &Stack, facts: &Facts) -> Plan {
         }
     }
     if let Some(wanted) = &stack.ingress {
-        let held = wanted
-            .components
-            .iter()
-            .any(|name| !was_complete(facts, name))
-            .then_some(reasons::WAITING_FOR_DEPENDENCY);
         let taken = route_hold(facts, ExposureKind::Ingress);
-        plan.add_with(ingress::build(scope, wanted), Replicas::Planned, taken.or(held));
+        let early = too_early(facts, &wanted.components);
+        plan.add_with(ingress::build(scope, wanted), Replicas::Planned, taken.or(early));
     }
     let taken = route_hold(facts, ExposureKind::Gateway);
     // A listener of a host asks for its certificate.
     let refused = taken.filter(|reason| *reason == reasons::HOST_NOT_ALLOWED);
     plan.add_with(gateway::build(scope, stack.gateway.as_ref()), Replicas::Planned, refused);
-    plan.add_with(routes::http(scope, stack.gateway.as_ref()), Replicas::Planned, taken);
+    let is_routed = |service: &String| {
+        stack.gateway.iter().flat_map(|gateway| &gateway.routes).any(|route| route.service == *service)
+    };
+    let behind = stack.running().filter(|(_, workload)| is_routed(&workload.name));
+    let early = too_early(facts, behind.map(|(component, _)| &component.name));
+    plan.add_with(routes::http(scope, stack.gateway.as_ref()), Replicas::Planned, taken.or(early));
     plan.add_with(routes::redirect(scope, stack.gateway.as_ref()), Replicas::Planned, refused);
     plan
 }
@@ -73,7 +79,7 @@ fn add_component(
     workload: &Component,
 ) {
     let scope = &stack.scope;
-    let held = hold_reason(facts, component);
+    let held = hold_reason(facts, component).filter(|reason| !(workload.stopped && READS.contains(reason)));
     plan.add(component.files.as_ref().map(|it| files::build(scope, workload, it)));
     match component.kind {
         ComponentKind::Deployment => {
@@ -129,9 +135,11 @@ fn started(facts: &Facts, component: &str) -> bool {
     facts.gates.get(component).is_none_or(|gate| gate.started)
 }
 
-/// Whether a component was complete once, also if it was stopped since.
-fn was_complete(facts: &Facts, component: &str) -> bool {
-    facts.gates.get(component).is_none_or(|gate| gate.reached.is_some())
+/// Clients are let in when every component behind a route was complete once, also if it was stopped since.
+fn too_early<'a>(facts: &Facts, behind: impl IntoIterator<Item = &'a String>) -> Option<&'static str> {
+    let was_complete = |name: &String| facts.gates.get(name).is_none_or(|gate| gate.reached.is_some());
+    let early = behind.into_iter().any(|name| !was_complete(name));
+    early.then_some(reasons::WAITING_FOR_DEPENDENCY)
 }
 
 fn hold_reason(facts: &Facts, component: &StackComponent) -> Option<&'static str> {

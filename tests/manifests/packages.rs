@@ -5,8 +5,8 @@ use std::fs;
 use super::{read, root, rust_files};
 
 /// The packages under `crates/`: which of them each may depend on, and whether it serves any product.
-const PACKAGES: [(&str, &[&str], bool); 3] =
-    [("engine", &[], true), ("workload", &["engine"], true), ("backup", &[], false)];
+const PACKAGES: [(&str, &[&str], bool); 4] =
+    [("engine", &[], true), ("workload", &["engine"], true), ("release", &[], true), ("backup", &[], false)];
 
 /// Words that belong to one product.
 const PRODUCT: [&str; 2] = ["logpilot", "sqlite"];

@@ -36,7 +36,7 @@ pub struct IgnoredVerb {
     pub advice: String,
 }
 
-/// Reads the verbs. `annotation` returns the value of `logpilot.io/VERB` of the resource.
+/// Reads the verbs. `annotation` returns the value of the annotation of the resource for a verb.
 ///
 /// A value begins with the newest number in the history, or with the fingerprint of that revision, which has
 /// eight hexadecimal digits and is known before the release starts, so that Git can contain it.

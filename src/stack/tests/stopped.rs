@@ -7,6 +7,8 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
+use serde_json::json;
+
 use super::example;
 use crate::{
     engine::{
@@ -50,6 +52,42 @@ fn an_ingress_stays_while_its_stack_is_stopped() {
     };
     assert_eq!(held(&facts(&stack, true)), None);
     assert_eq!(held(&facts(&stack, false)), Some(reasons::WAITING_FOR_DEPENDENCY));
+}
+
+#[test]
+fn routes_of_a_gateway_wait_for_their_components() {
+    let mut cr = example("restaurant");
+    let mut spec = serde_json::to_value(&cr.spec).unwrap();
+    let exposure = &mut spec["exposure"];
+    let host = exposure["ingress"]["rules"][0]["host"].clone();
+    let component = exposure["ingress"]["rules"][0]["component"].clone();
+    *exposure =
+        json!({ "gateway": { "className": "envoy", "rules": [{ "host": host, "component": component }] } });
+    cr.spec = serde_json::from_value(spec).unwrap();
+    let stack = resolve(&cr).unwrap();
+    let held = |ran: bool| {
+        let plan = plan(&stack, &facts(&stack, ran));
+        plan.objects.iter().find(|it| it.kind.kind == "HTTPRoute").unwrap().held
+    };
+    assert_eq!(held(true), None);
+    assert_eq!(held(false), Some(reasons::WAITING_FOR_DEPENDENCY));
+}
+
+#[test]
+fn a_missing_secret_does_not_keep_a_component_from_being_stopped() {
+    let stack = stopped();
+    let held = |stops: bool, reason: &'static str| {
+        let mut facts = facts(&stack, true);
+        facts.gates.values_mut().for_each(|gate| gate.started = true);
+        facts.held.insert("mysql".to_owned(), reason);
+        facts.stopped.extend(stops.then(|| "mysql".to_owned()));
+        let plan = plan(&stack, &facts);
+        plan.objects.iter().find(|it| it.key.name == "mysql" && it.kind.kind == "StatefulSet").unwrap().held
+    };
+    assert_eq!(held(true, reasons::REFERENCE_MISSING), None);
+    assert_eq!(held(false, reasons::REFERENCE_MISSING), Some(reasons::REFERENCE_MISSING));
+    // With it in the template, whoever may scale the StatefulSet could start pods with the path.
+    assert_eq!(held(true, reasons::HOST_PATH_FORBIDDEN), Some(reasons::HOST_PATH_FORBIDDEN));
 }
 
 #[test]
