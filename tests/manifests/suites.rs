@@ -14,7 +14,7 @@ fn variable(name: &str) -> Vec<String> {
 }
 
 /// Returns the test programs of a folder: single files, and folders with a `main.rs`.
-fn programs(folder: &str) -> Vec<String> {
+fn programs(folder: impl AsRef<std::path::Path>) -> Vec<String> {
     let Ok(entries) = fs::read_dir(root().join(folder)) else { return Vec::new() };
     let entries = entries.map(|entry| entry.unwrap().path());
     let programs = entries.filter(|path| {
@@ -31,8 +31,9 @@ fn targets() -> BTreeMap<String, String> {
         (suite, target.to_owned())
     };
     let mut targets: BTreeMap<_, _> = programs("tests").into_iter().map(target).collect();
-    for package in fs::read_dir(root().join("testing")).unwrap() {
-        let folder = format!("testing/{}/tests", package.unwrap().file_name().to_string_lossy());
+    let packages = ["testing", "crates"].map(|all| fs::read_dir(root().join(all)).unwrap());
+    for package in packages.into_iter().flatten() {
+        let folder = package.unwrap().path().join("tests");
         for suite in programs(&folder) {
             let target = if others.contains(&suite) { "make test" } else { "make e2e" };
             let taken = targets.insert(suite.clone(), target.to_owned());

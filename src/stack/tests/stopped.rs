@@ -86,7 +86,7 @@ fn a_missing_secret_does_not_keep_a_component_from_being_stopped() {
     };
     assert_eq!(held(true, reasons::REFERENCE_MISSING), None);
     assert_eq!(held(false, reasons::REFERENCE_MISSING), Some(reasons::REFERENCE_MISSING));
-    // With it in the template, whoever may scale the StatefulSet could start pods with the path.
+    // With it in the template, a user who may scale the StatefulSet could start pods with the path.
     assert_eq!(held(true, reasons::HOST_PATH_FORBIDDEN), Some(reasons::HOST_PATH_FORBIDDEN));
 }
 
