@@ -225,11 +225,14 @@ fn explained(view: &View<'_>, mut all: Vec<StackProblem>) -> Vec<StackProblem> {
     }
     let waits = |name: &String| view.facts.gates.get(name).is_some_and(|gate| !gate.is_open());
     let unavailable = |name: &String| !view.observed.get(name).is_some_and(|it| it.available);
+    let is_complete =
+        |name: &String| view.components.iter().any(|it| it.name == *name && it.phase == Phase::Completed);
     for it in all.iter_mut().filter(|it| is_error(it)) {
         let Some(component) = &it.component else { continue };
         let dependents = graph::dependents(&graph, component).into_iter();
         let affected = dependents.filter(|name| view.stack.components.get(name).is_some_and(|it| it.enabled));
-        it.affects = affected.filter(|name| unavailable(component) || waits(name)).collect();
+        let affected = affected.filter(|name| unavailable(component) && !is_complete(name) || waits(name));
+        it.affects = affected.collect();
     }
     all
 }

@@ -14,7 +14,8 @@ use crate::{
     kinds::Managed,
     stack::{
         api::{
-            ServiceStackStatus,
+            ServiceStack, ServiceStackStatus,
+            component::ComponentKind,
             status::{ComponentStatus, StackProblem},
         },
         facts::Facts,
@@ -35,6 +36,8 @@ pub struct Live {
     pub stack: Stack,
     plan: Plan,
     pub snapshot: Snapshot,
+    /// Names of completed Jobs.
+    completed: BTreeSet<String>,
 }
 
 fn at(second: i64) -> String {
@@ -44,10 +47,15 @@ fn at(second: i64) -> String {
 impl Live {
     /// Every component runs one pod that has been ready for an hour.
     pub fn healthy(name: &str) -> Self {
-        let stack = resolve(&example(name)).unwrap();
+        Self::of(&example(name))
+    }
+
+    fn of(cr: &ServiceStack) -> Self {
+        let stack = resolve(cr).unwrap();
         let plan = plan::plan(&stack, &Facts::default());
-        let mut live = Self { stack, plan, snapshot: Snapshot::default() };
-        let names: Vec<String> = live.stack.running().map(|(component, _)| component.name.clone()).collect();
+        let mut live = Self { stack, plan, snapshot: Snapshot::default(), completed: BTreeSet::new() };
+        let servers = live.stack.running().filter(|(component, _)| component.kind != ComponentKind::Job);
+        let names: Vec<String> = servers.map(|(component, _)| component.name.clone()).collect();
         for name in names {
             live.workload(&name, true);
             live.pod(&name, &json!({ "status": "True", "since": NOW - 3600 }), &json!({}));
@@ -81,8 +89,7 @@ impl Live {
 
     /// The pod of a component, with the state of its container.
     fn pod(&mut self, component: &str, ready: &Value, container: &Value) {
-        let set =
-            self.stack.components[component].kind == super::super::api::component::ComponentKind::StatefulSet;
+        let set = self.stack.components[component].kind == ComponentKind::StatefulSet;
         let (owner, uid) = if set {
             ("StatefulSet", format!("uid-{component}"))
         } else {
@@ -150,8 +157,11 @@ impl Live {
             ..ComponentStatus::default()
         });
         let before = ServiceStackStatus { components: reached.collect(), ..ServiceStackStatus::default() };
-        let facts =
-            Facts { gates: gates::decide(&wanted, &observed, &before.components), ..Facts::default() };
+        let facts = Facts {
+            gates: gates::decide(&wanted, &observed, &before.components),
+            completed: self.completed.clone(),
+            ..Facts::default()
+        };
         status::build(&status::View {
             stack: &self.stack,
             before: &before,
@@ -250,6 +260,22 @@ fn pods_in_backoff_are_evicted_once_their_dependency_is_back() {
     live.up("mongodb", NOW - 3000);
     live.crashed("zookeeper", NOW - 100);
     assert_eq!(live.evicted(), names(&[]), "zookeeper depends on nothing, and its dependents wait for it");
+}
+
+#[test]
+fn a_completed_job_is_not_affected_by_an_outage() {
+    let mut cr = example("erp");
+    let mut spec = serde_json::to_value(&cr.spec).unwrap();
+    spec["components"]["migrate"] =
+        json!({ "kind": "Job", "image": "example/migrate:1", "dependsOn": ["mongodb"] });
+    cr.spec = serde_json::from_value(spec).unwrap();
+    let mut live = Live::of(&cr);
+    let affected = |live: &Live| live.errors()[0].affects.contains(&"migrate".to_owned());
+    live.down("mongodb");
+    assert!(affected(&live), "it has not run yet");
+    let (component, workload) = live.stack.running().find(|(it, _)| it.kind == ComponentKind::Job).unwrap();
+    live.completed = [plan::job_name(&live.stack, component, workload)].into();
+    assert!(!affected(&live));
 }
 
 #[test]
