@@ -79,12 +79,10 @@ pub fn decide(
         let mut gate = Gate { started, reached, ..Gate::default() };
         let Some(waits) = waits(component, observed.get(name), &gate) else { return (name.clone(), gate) };
         gate.changing = waits == Waits::ForChange;
-        for dependency in &component.depends_on {
-            let Some(on) = wanted.get(dependency).filter(|it| it.kind != ComponentKind::External) else {
-                continue;
-            };
+        for dependency in needs(wanted, component) {
+            let Some(on) = wanted.get(dependency) else { continue };
             let seen = observed.get(dependency);
-            let reached = progress.get(dependency.as_str()).and_then(|(_, reached)| reached.as_deref());
+            let reached = progress.get(dependency).and_then(|(_, reached)| reached.as_deref());
             let ready = match (waits, on.kind) {
                 // A Job that completed stays completed, also when it was deleted since.
                 (Waits::ForStart, ComponentKind::Job) | (Waits::ForChange, _) => {
@@ -101,12 +99,28 @@ pub fn decide(
                     Some(seen) => seen.why.clone(),
                 };
                 gate.failed |= seen.is_some_and(|seen| seen.failed);
-                gate.blocked_by.push(Blocker { name: dependency.clone(), why });
+                gate.blocked_by.push(Blocker { name: dependency.to_owned(), why });
             }
         }
         (name.clone(), gate)
     };
     wanted.iter().map(gate).collect()
+}
+
+/// The dependencies of a component that the stack runs. An address outside the stack is never waited for,
+/// but the components that it depends on are.
+fn needs<'a>(wanted: &'a BTreeMap<String, Wanted>, component: &'a Wanted) -> BTreeSet<&'a str> {
+    let mut open: Vec<&String> = component.depends_on.iter().collect();
+    let mut found = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        match wanted.get(name).filter(|it| it.kind == ComponentKind::External) {
+            Some(outside) => open.extend(&outside.depends_on),
+            None => {
+                found.insert(name.as_str());
+            }
+        }
+    }
+    found
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -154,7 +168,7 @@ pub fn roots(gates: &BTreeMap<String, Gate>) -> BTreeSet<&str> {
 #[must_use]
 pub fn still_needed(wanted: &BTreeMap<String, Wanted>, with_pods: &BTreeSet<String>) -> BTreeSet<String> {
     let running = wanted.iter().filter(|(name, _)| with_pods.contains(*name));
-    running.flat_map(|(_, component)| component.depends_on.iter().cloned()).collect()
+    running.flat_map(|(_, component)| needs(wanted, component)).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -288,6 +302,20 @@ mod tests {
         ]);
         let gates = decide(&plan, &BTreeMap::new(), &[]);
         assert_eq!(roots(&gates).into_iter().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn an_outside_address_passes_its_own_dependencies_on() {
+        let plan = BTreeMap::from([
+            ("a".to_owned(), wanted(STATEFUL, &[], "new")),
+            ("outside".to_owned(), wanted(ComponentKind::External, &["a"], "")),
+            ("b".to_owned(), wanted(STATEFUL, &["outside"], "new")),
+        ]);
+        let gates = decide(&plan, &BTreeMap::new(), &[]);
+        assert_eq!(gates["b"].blocked_by.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert!(gates["outside"].is_open());
+        let pods = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(still_needed(&plan, &pods(&["a", "b"])), pods(&["a"]));
     }
 
     #[test]

@@ -211,13 +211,15 @@ fn explained(view: &View<'_>, mut all: Vec<StackProblem>) -> Vec<StackProblem> {
         !(CONSEQUENCES.contains(&reason) && it.component.as_ref().is_some_and(suffers))
     });
     let is_error = |it: &StackProblem| it.problem.severity == Severity::Error;
-    for name in &down {
+    let failed = view.components.iter().filter(|it| it.phase == Phase::Failed).map(|it| &it.name);
+    let untold = down.iter().map(|name| (name, reasons::NOT_READY));
+    for (name, reason) in untold.chain(failed.map(|name| (name, reasons::DEADLINE_EXCEEDED))) {
         // A component that suffers itself is not the cause.
         if suffers(name) || all.iter().any(|it| is_error(it) && it.component.as_ref() == Some(name)) {
             continue;
         }
         let why = view.observed.get(name).map(|it| it.why.clone()).unwrap_or_default();
-        let told = problem(view.stack, Severity::Error, reasons::NOT_READY, Some(name), why);
+        let told = problem(view.stack, Severity::Error, reason, Some(name), why);
         let object =
             view.stack.components.get(name).and_then(|it| observe::live(view.stack, it, view.snapshot));
         let object = object.map_or(told.problem.object.clone(), ToString::to_string);

@@ -236,6 +236,7 @@ fn conditions(
         let left = components.iter().filter(|it| it.phase != Phase::Stopped && it.ready.is_some()).count();
         let message = match left {
             0 => "no pods run while spec.operation.stopped is true; data is kept".to_owned(),
+            1 => "stopping: 1 component still has pods".to_owned(),
             left => format!("stopping: {left} components still have pods"),
         };
         condition("Ready", false, "Stopped", message)
@@ -292,6 +293,7 @@ fn conditions(
         let why = view.observed.get(&failed.name).map(|it| it.why.clone()).unwrap_or_default();
         let message = match kept {
             0 => format!("{}: {why}", failed.name),
+            1 => format!("{}: {why}; 1 component waits for it", failed.name),
             kept => format!("{}: {why}; {kept} components wait for it", failed.name),
         };
         all.push(condition("Stalled", true, reason, message));

@@ -290,6 +290,16 @@ fn a_slow_database_fails_after_its_deadline() {
     live.pod("mysql", &json!({ "status": "False", "since": NOW }), &json!({ "state": { "running": {} } }));
     assert_eq!(failed(&live, NOW + 1), (false, Some(599)));
     assert_eq!(failed(&live, NOW + 600), (true, None));
+    live.pod(
+        "mysql",
+        &json!({ "status": "False", "since": NOW - 90 }),
+        &json!({ "state": { "running": {} } }),
+    );
+    live.stack.components.get_mut("mysql").unwrap().workload.as_mut().unwrap().progress_deadline_seconds =
+        Some(10);
+    let errors = live.errors();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert_eq!(errors[0].problem.reason, "ProgressDeadlineExceeded");
 }
 
 /// T13.
