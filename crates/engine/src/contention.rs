@@ -160,9 +160,21 @@ impl Contention {
         created: Option<Timestamp>,
         key: &ContentionKey,
     ) -> Option<ResourceRef> {
+        self.older_among(own, created, key, |_| true)
+    }
+
+    /// The same among some of the other resources.
+    #[must_use]
+    pub fn older_among(
+        &self,
+        own: &ResourceRef,
+        created: Option<Timestamp>,
+        key: &ContentionKey,
+        counts: impl Fn(&ResourceRef) -> bool,
+    ) -> Option<ResourceRef> {
         let index = self.index();
-        let holders =
-            index.holders(own, key).map(|(other, contender)| (age(other, contender.created), other));
+        let holders = index.holders(own, key).filter(|(other, _)| counts(other));
+        let holders = holders.map(|(other, contender)| (age(other, contender.created), other));
         let (oldest, other) = holders.min_by(|(a, _), (b, _)| a.cmp(b))?;
         (oldest < age(own, created)).then(|| other.clone())
     }

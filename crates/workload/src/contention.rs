@@ -23,6 +23,7 @@ pub enum ExposureKind {
 pub struct RouteConflict {
     pub way: ExposureKind,
     pub host: String,
+    /// Empty if another resource has the host with all its paths.
     pub path: String,
     /// The resource that has it.
     pub by: ResourceRef,
@@ -48,12 +49,40 @@ impl Location<'_> {
         let name = format!("{way:?} {class} {name} {host}{path}");
         ContentionKey { part: section.map(str::to_owned), ..ContentionKey::new("route", name) }
     }
+
+    fn host_key(&self) -> Option<ContentionKey> {
+        (!self.host.is_empty()).then(|| ContentionKey::new("host", self.host))
+    }
 }
 
 /// A namespace that a resource uses.
 #[must_use]
 pub fn namespace_key(name: &str) -> ContentionKey {
     ContentionKey::new("namespace", name)
+}
+
+/// Returns the keys of what locations take: each of them, and its host.
+pub fn keys(locations: &[Location<'_>]) -> impl Iterator<Item = ContentionKey> {
+    locations.iter().flat_map(|it| [Some(it.key()), it.host_key()]).flatten()
+}
+
+/// Returns the hosts of locations that an older resource outside of the namespace of this one already has,
+/// whatever the class and the path. The other resource may be of a kind without a namespace.
+#[must_use]
+pub fn host_conflicts(
+    wanted: &[Location<'_>],
+    (own, created): (&ResourceRef, Option<Timestamp>),
+    contention: &Contention,
+) -> Vec<RouteConflict> {
+    let is_outside = |other: &ResourceRef| other.key().namespace != own.key().namespace;
+    let clash = |location: &Location<'_>| {
+        let by = contention.older_among(own, created, &location.host_key()?, is_outside)?;
+        let (way, host) = (location.way, location.host.to_owned());
+        Some(RouteConflict { way, host, path: String::new(), by })
+    };
+    let mut found: Vec<RouteConflict> = wanted.iter().filter_map(clash).collect();
+    found.dedup();
+    found
 }
 
 /// Returns the locations that an older resource already has; the younger one waits.

@@ -26,7 +26,9 @@ pub fn namespaces(object: &DynamicObject) -> impl Iterator<Item = &str> {
 /// Returns the keys of everything that another resource may use too.
 #[must_use]
 pub fn contention_keys(object: &DynamicObject) -> Vec<ContentionKey> {
-    namespaces(object).map(namespace_key).chain(route_keys(object)).chain(places::keys(object)).collect()
+    let locations = locations(object);
+    let exposed = contention::keys(&locations);
+    namespaces(object).map(namespace_key).chain(exposed).chain(places::keys(object)).collect()
 }
 
 /// Returns the contention keys that the resource depends on: it is requeued when another resource
