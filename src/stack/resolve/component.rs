@@ -61,7 +61,7 @@ pub fn resolve(
     }
     let none = Defaults::default();
     let defaults = cr.spec.defaults.as_ref().filter(|_| kind == ComponentKind::Deployment).unwrap_or(&none);
-    let mut texts = Texts::new(known);
+    let mut texts = Texts::new(known, enabled);
     volumes::check_files(given, &path, violations);
     component.files = files(given, &full_name, &mut texts, &path, violations);
     let volumes = volumes::resolve(cr, name, given, component.files.as_ref(), &path, violations);
