@@ -71,7 +71,7 @@ pub struct Malformed {
 
 impl fmt::Display for Malformed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.text, self.why)
+        write!(formatter, "{}: {}; write ${} if it is no reference", self.text, self.why, self.text)
     }
 }
 
@@ -158,10 +158,11 @@ fn reference(name: &str) -> Result<Reference, &'static str> {
     }
 }
 
-/// A text for files, which Kubernetes does not expand: `$$` means `$`.
+/// A text for files, which Kubernetes does not expand: `$$(` means `$(`. Every other `$$` stays, since
+/// SQL and shells have a meaning for it.
 #[must_use]
 pub fn unescaped(text: &str) -> String {
-    text.replace("$$", "$")
+    text.replace("$$(", "$(")
 }
 
 /// Names of the variables that Kubernetes expands in a text: `$(NAME)`.
@@ -248,5 +249,18 @@ mod tests {
     fn variables_are_those_kubernetes_expands() {
         assert_eq!(variables("$(A)-$$(B)-$(C) $x"), ["A", "C"]);
         assert_eq!(unescaped("$$(a.b) $5"), "$(a.b) $5");
+    }
+
+    #[test]
+    fn dollar_quotes_of_a_file_stay() {
+        let text = "AS $$ BEGIN END $$;";
+        assert_eq!(parse(text), Ok(vec![self::text(text)]));
+        assert_eq!(unescaped(text), text);
+    }
+
+    #[test]
+    fn refusal_shows_the_escape() {
+        let malformed = parse("$(basename a.b .b)").unwrap_err();
+        assert!(malformed[0].to_string().contains("write $$(basename a.b .b)"), "{}", malformed[0]);
     }
 }

@@ -61,7 +61,7 @@ pub fn resolve(
     }
     let none = Defaults::default();
     let defaults = cr.spec.defaults.as_ref().filter(|_| kind == ComponentKind::Deployment).unwrap_or(&none);
-    let mut texts = Texts::new(known);
+    let mut texts = Texts::new(known, enabled);
     volumes::check_files(given, &path, violations);
     component.files = files(given, &full_name, &mut texts, &path, violations);
     let volumes = volumes::resolve(cr, name, given, component.files.as_ref(), &path, violations);
@@ -88,6 +88,9 @@ pub fn resolve(
     let Some(image) = image(cr, given, &path, violations).filter(|_| enabled) else { return component };
     let user = given.user.or(defaults.user).unwrap_or(USER);
     let group = given.group.unwrap_or(user);
+    if kind == ComponentKind::StatefulSet && scale.most() > 1 {
+        one_writer(&volumes.single_writer, &path, violations);
+    }
     let own_claim = !component.claims.is_empty();
     let ports = ports(given);
     let rollout = strategy(given.strategy.as_ref(), own_claim && scale.most() <= 1, &path, violations);
@@ -147,6 +150,17 @@ pub fn resolve(
         stopped: false,
     });
     component
+}
+
+/// Several pods of a database on one volume destroy its data. A rule of the API server refuses it for
+/// `size`, where no other object has to be known.
+fn one_writer(volumes: &[String], path: &str, violations: &mut Violations) {
+    for volume in volumes {
+        violations.add(
+            format!("{path}.replicas"),
+            format!("may not be more than 1 for a StatefulSet that writes to the PVC of volume '{volume}'; set `volumes.{volume}.readOnly: true`, or mount an entry of `spec.volumes` with `accessMode: ReadWriteMany`"),
+        );
+    }
 }
 
 /// Returns the component without its workload.

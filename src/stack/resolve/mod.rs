@@ -3,6 +3,7 @@
 //! The API server has refused what its schema and rules can decide. Here is what they cannot: cycles,
 //! references, sizes and comparisons after defaults.
 
+mod collisions;
 mod component;
 mod environment;
 mod exposure;
@@ -49,6 +50,9 @@ pub fn resolve(cr: &ServiceStack) -> Result<Stack, Vec<Violation>> {
     let mut violations = Violations::default();
     let expanded = monitoring::expand(cr, &mut violations);
     let stack = build(&expanded, &mut violations);
+    if let Some(stack) = stack.as_ref().filter(|_| violations.0.is_empty()) {
+        collisions::check(&expanded.cr, stack, &mut violations);
+    }
     match stack {
         Some(stack) if violations.0.is_empty() => Ok(stack),
         _ => Err(violations.0),
@@ -140,6 +144,11 @@ fn scope(cr: &ServiceStack, violations: &mut Violations) -> Option<Scope> {
         !namespace.starts_with("kube-") && namespace != OPERATOR_NAMESPACE,
         "metadata.namespace",
         format!("'{namespace}' belongs to Kubernetes or to the operator; use another namespace"),
+    );
+    violations.require(
+        name != "default",
+        "metadata.name",
+        "'default' is the name of a ServiceAccount that Kubernetes creates in each namespace, and the ServiceAccount of a stack has the stack's name; choose another name",
     );
     let Some(prefix) = NamePrefix::parse(&name) else {
         violations.add(

@@ -139,7 +139,9 @@ pub fn expand(cr: &ServiceStack, violations: &mut Violations) -> Expanded {
         all.add(BLACKBOX.name, of_blackbox(&all.cr), "spec.monitoring", violations);
         all.edges.extend(probed.iter().map(|it| (BLACKBOX.name.to_owned(), it.name.clone())));
     }
-    if let Some(grafana) = &given.grafana {
+    // The one that lacks its Prometheus is refused above, and its references would be refused once more.
+    let complete = |grafana: &&Grafana| wanted(prometheus.enabled) || !wanted(grafana.enabled);
+    if let Some(grafana) = given.grafana.as_ref().filter(complete) {
         let name = grafana.name.as_deref().unwrap_or(GRAFANA.name);
         let component = of_grafana(&all.cr, grafana, files.grafana());
         all.add(name, component, FIELD_OF_GRAFANA, violations);

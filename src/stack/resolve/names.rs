@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::is_enabled;
 use crate::{
     stack::api::{ServiceStack, component::ComponentKind},
     workload::{patch::structure::nearest, scope::Scope},
@@ -45,6 +46,15 @@ pub struct Address {
     pub host: String,
     /// Name and number, the main port first. An external address has one without a name.
     pub ports: Vec<(String, i32)>,
+    pub unreachable: Option<Unreachable>,
+}
+
+/// Why a component has no Service.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Unreachable {
+    Job,
+    NoPorts,
+    SwitchedOff,
 }
 
 pub struct Secret {
@@ -63,10 +73,17 @@ impl Known {
                 return Address {
                     host: host.unwrap_or_default(),
                     ports: port.map(|port| (String::new(), port)).into_iter().collect(),
+                    unreachable: None,
                 };
             }
             let ports = given.ports.iter().flatten().map(|port| (port.name.clone(), port.port));
-            Address { host: component(cr, name), ports: ports.collect() }
+            let ports: Vec<_> = ports.collect();
+            let unreachable = match given.kind() {
+                ComponentKind::Job => Some(Unreachable::Job),
+                _ if ports.is_empty() => Some(Unreachable::NoPorts),
+                _ => (!is_enabled(given)).then_some(Unreachable::SwitchedOff),
+            };
+            Address { host: component(cr, name), ports, unreachable }
         };
         let addresses = cr.spec.components.iter().map(|(name, given)| (name.clone(), address(name, given)));
         let secrets = cr.spec.secrets.iter().map(|(entry, given)| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector, SecretKeySelector};
 
-use super::names::{Known, hint};
+use super::names::{Known, Unreachable, hint};
 use crate::{
     stack::references::{Address, Part, Reference, StackField, parse, unescaped},
     workload::resolve::Violations,
@@ -13,6 +13,8 @@ use crate::{
 /// Resolves the texts of one component.
 pub struct Texts<'a> {
     known: &'a Known,
+    /// False for the texts of a component that is switched off: nothing reads them.
+    enabled: bool,
     /// Secret values and pod fields inside longer texts, with the variables that stand for them.
     hidden: BTreeMap<Reference, String>,
     /// Components that the texts name.
@@ -25,8 +27,8 @@ pub struct Texts<'a> {
 pub const HIDDEN: &str = "STACK_";
 
 impl<'a> Texts<'a> {
-    pub fn new(known: &'a Known) -> Self {
-        Self { known, hidden: BTreeMap::new(), named: BTreeSet::new(), entries: BTreeSet::new() }
+    pub fn new(known: &'a Known, enabled: bool) -> Self {
+        Self { known, enabled, hidden: BTreeMap::new(), named: BTreeSet::new(), entries: BTreeSet::new() }
     }
 
     /// An environment variable. A text that is one secret or one pod field has a source in place of a value.
@@ -110,6 +112,24 @@ impl<'a> Texts<'a> {
                     let names = self.known.addresses.keys().map(String::as_str);
                     return Some(format!("no component '{name}'{}", hint(name, names)));
                 };
+                match address.unreachable {
+                    Some(Unreachable::Job) => {
+                        return Some(format!(
+                            "component '{name}' is a Job, which has no Service and no address; remove the reference"
+                        ));
+                    }
+                    Some(Unreachable::NoPorts) => {
+                        return Some(format!(
+                            "component '{name}' has no ports, so that it has no Service; give `spec.components.{name}.ports`"
+                        ));
+                    }
+                    Some(Unreachable::SwitchedOff) if self.enabled => {
+                        return Some(format!(
+                            "component '{name}' is switched off, so that its Service does not exist; enable it, or remove the reference"
+                        ));
+                    }
+                    Some(Unreachable::SwitchedOff) | None => {}
+                }
                 let (Address::Port(port) | Address::HostAndPort(port)) = what else { return None };
                 match port {
                     None if address.ports.is_empty() => {

@@ -30,6 +30,8 @@ const SECRET_MODE: i32 = 0o440;
 const FILES: &str = "stack-files";
 /// All files of a component together, as bytes. A ConfigMap may have 1 MiB.
 const FILES_BYTES: usize = 256 * 1024;
+/// Longest key of a ConfigMap.
+const KEY_LENGTH: usize = 253;
 
 /// The volumes of a component's pods.
 #[derive(Default)]
@@ -38,6 +40,8 @@ pub struct Volumes {
     pub mounts: Vec<VolumeMount>,
     /// PVCs that the component creates.
     pub claims: Vec<Claim>,
+    /// Volumes whose PVC may have one writer only, or of which the operator does not know.
+    pub single_writer: Vec<String>,
     /// The PVC with which its pods have to share a node.
     pub one_node: Option<String>,
     pub groups: Vec<i64>,
@@ -125,7 +129,19 @@ pub fn resolve(
         });
         all.groups.extend(host.group);
     }
+    check_names(given, &all.all, path, violations);
     all
+}
+
+/// Refuses a name that the operator gives to another volume of the pod.
+fn check_names(given: &ComponentSpec, all: &[Volume], path: &str, violations: &mut Violations) {
+    for name in given.volumes.keys() {
+        violations.require(
+            all.iter().filter(|volume| volume.name == *name).count() <= 1,
+            format!("{path}.volumes.{name}"),
+            format!("'{name}' is the name that the operator gives to the volume of `files` or `hostPaths`; use another name"),
+        );
+    }
 }
 
 fn one(
@@ -136,6 +152,7 @@ fn one(
     all: &mut Volumes,
     violations: &mut Violations,
 ) {
+    let writes = given.read_only != Some(true);
     let mut sub_path = given.sub_path.clone().filter(|sub_path| !sub_path.is_empty());
     let volume = if let Some(size) = &given.size {
         let claim_name = format!("{}-{name}", names::component(cr, component));
@@ -157,12 +174,18 @@ fn one(
             );
             return;
         };
+        if shared.access_mode.unwrap_or_default() != AccessMode::ReadWriteMany && writes {
+            all.single_writer.push(name.to_owned());
+        }
         if shared.access_mode.unwrap_or_default() == AccessMode::ReadWriteOnce {
             // Pods of other components need this node too.
             all.one_node = Some(claim_name.clone());
         }
         pod::claim(name, &claim_name)
     } else if let Some(existing) = &given.existing_claim {
+        if writes {
+            all.single_writer.push(name.to_owned());
+        }
         pod::claim(name, existing)
     } else if let Some(size) = &given.scratch {
         pod::scratch(name, Some(&size.0))
@@ -224,7 +247,13 @@ pub fn check_files(given: &ComponentSpec, path: &str, violations: &mut Violation
             "have {size} bytes and must have at most {FILES_BYTES}; use a ConfigMap of your own and `volumes`"
         ),
     );
-    for file in given.files.keys() {
+    for (index, file) in given.files.keys().enumerate() {
+        let key = file_key(index, file).len();
+        violations.require(
+            key <= KEY_LENGTH,
+            format!("{path}.files.{file}"),
+            format!("makes a ConfigMap key of {key} characters; a key has at most {KEY_LENGTH}, so shorten the file's name"),
+        );
         let clean = file.starts_with('/')
             && !file.ends_with('/')
             && file.split('/').skip(1).all(|part| !part.is_empty() && part != "." && part != "..");

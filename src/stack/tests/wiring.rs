@@ -56,6 +56,11 @@ fn name(index: usize) -> String {
     format!("c{index}")
 }
 
+/// Whether a reference to a component is valid: it has an address.
+fn refers(all: &[Random], to: usize) -> bool {
+    all.get(to).is_some_and(|it| it.kind == "External" || (it.kind != "Job" && it.ports > 0))
+}
+
 /// Dependencies go to earlier components only, so that there is no cycle; references go anywhere.
 fn stack(prefix: Option<&str>, all: &[Random]) -> ServiceStack {
     let mut components = Map::new();
@@ -69,7 +74,7 @@ fn stack(prefix: Option<&str>, all: &[Random]) -> ServiceStack {
         let depends_on: Vec<String> =
             one.depends_on.iter().filter(|on| **on < index).map(|on| name(*on)).collect();
         let mut env = Map::new();
-        for to in one.refers_to.iter().filter(|to| **to < all.len()) {
+        for to in one.refers_to.iter().filter(|to| refers(all, **to)) {
             let text = format!("x://$({}.host)/$(stack.name)", name(*to));
             env.insert(format!("TO_{to}"), json!(text));
         }
@@ -132,7 +137,6 @@ proptest! {
         all in prop::collection::vec(component(), 1..8),
     ) {
         let cr = stack(prefix, &all);
-        // A reference to a component without ports is fine for its host; everything else here is valid.
         let model = resolve::resolve(&cr).map_err(|found| TestCaseError::fail(format!("{found:?}")))?;
         let plan = plan::plan(&model, &Facts::default());
         prop_assert_eq!(&plan, &plan::plan(&model, &Facts::default()), "a plan is a function");
