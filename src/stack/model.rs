@@ -60,13 +60,11 @@ impl Stack {
     }
 }
 
-/// A Secret with random values.
+/// A Secret with random values. It outlives the stack, as data that it opens may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GeneratedSecret {
     pub name: String,
     pub keys: Vec<String>,
-    /// It is deleted with the stack. Otherwise it is kept, as the data that it opens.
-    pub owned: bool,
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]

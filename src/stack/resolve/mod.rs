@@ -30,7 +30,6 @@ use crate::{
     kinds::DOMAIN,
     logpilot::validate::{NO_UID, OPERATOR_NAMESPACE},
     workload::{
-        api::common::DeletionPolicy,
         model::NamespaceLimits,
         names::NamePrefix,
         resolve::{Violation, Violations},
@@ -177,16 +176,9 @@ fn scope(cr: &ServiceStack, violations: &mut Violations) -> Option<Scope> {
     })
 }
 
-/// Generated Secrets are kept as long as any data that they may open.
 fn secrets(cr: &ServiceStack) -> Vec<GeneratedSecret> {
-    let spec = &cr.spec;
-    let owned = |policy: Option<DeletionPolicy>| policy == Some(DeletionPolicy::Delete);
-    let own = spec.components.values().flat_map(|component| component.volumes.values());
-    let all_deleted = own.filter(|volume| volume.size.is_some()).all(|volume| owned(volume.deletion_policy))
-        && spec.volumes.values().all(|volume| owned(volume.deletion_policy));
     let generated = |(entry, secret): (&String, &api::spec::SecretEntry)| {
-        let keys = secret.generate.clone()?;
-        Some(GeneratedSecret { name: names::secret(cr, entry), keys, owned: all_deleted })
+        Some(GeneratedSecret { name: names::secret(cr, entry), keys: secret.generate.clone()? })
     };
-    spec.secrets.iter().filter_map(generated).collect()
+    cr.spec.secrets.iter().filter_map(generated).collect()
 }

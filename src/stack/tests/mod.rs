@@ -19,6 +19,7 @@ fn examples_are_planned() {
 
 mod live_facts;
 mod outage;
+mod secrets;
 mod stopped;
 mod wiring;
 
