@@ -17,6 +17,7 @@ fn examples_are_planned() {
     }
 }
 
+mod jobs;
 mod live_facts;
 mod outage;
 mod secrets;
