@@ -48,6 +48,11 @@ const ROWS: &[Row] = &[
     ),
     (
         reasons::NAME_CONFLICT,
+        "kubectl label secret",
+        "run the command in the message, or rename the entry of spec.secrets, or delete the other Secret",
+    ),
+    (
+        reasons::NAME_CONFLICT,
         "",
         "rename the component, set spec.namePrefix in a new stack, or delete the other object",
     ),

@@ -43,8 +43,9 @@ pub enum SecretFact {
     Generate { values: BTreeMap<String, String>, replaces: Option<String> },
     /// It existed, and data that it opens still does.
     Lost { uid: String },
-    /// Another owner has an object of this name.
-    Foreign,
+    /// Another owner has an object of this name. `whose`: the owner, as a text for users. `unowned`: no owner
+    /// controls it, and its labels name none.
+    Foreign { whose: String, unowned: bool },
     /// It could not be read.
     Unknown,
 }
@@ -55,7 +56,7 @@ impl SecretFact {
     pub fn replaces(&self) -> Option<&str> {
         match self {
             Self::Exists { replaces, .. } | Self::Generate { replaces, .. } => replaces.as_deref(),
-            Self::Lost { .. } | Self::Foreign | Self::Unknown => None,
+            Self::Lost { .. } | Self::Foreign { .. } | Self::Unknown => None,
         }
     }
 }
@@ -67,7 +68,7 @@ impl std::fmt::Debug for SecretFact {
             Self::Exists { .. } => "Exists",
             Self::Generate { .. } => "Generate",
             Self::Lost { .. } => "Lost",
-            Self::Foreign => "Foreign",
+            Self::Foreign { .. } => "Foreign",
             Self::Unknown => "Unknown",
         })
     }

@@ -25,6 +25,8 @@ pub struct Stack {
     pub secrets: Vec<GeneratedSecret>,
     /// PVCs that several components mount.
     pub volumes: Vec<Claim>,
+    /// A component mounts a PVC that the stack did not create.
+    pub existing_claims: bool,
     /// The components by name.
     pub components: BTreeMap<String, StackComponent>,
     pub ingress: Option<Ingress>,
@@ -60,13 +62,11 @@ impl Stack {
     }
 }
 
-/// A Secret with random values.
+/// A Secret with random values. It outlives the stack, as data that it opens may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GeneratedSecret {
     pub name: String,
     pub keys: Vec<String>,
-    /// It is deleted with the stack. Otherwise it is kept, as the data that it opens.
-    pub owned: bool,
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]

@@ -9,6 +9,7 @@ use super::{
     gates::Wanted,
     model::{Stack, StackComponent},
     objects::{files, ingress, network_policy, secret},
+    restart,
 };
 use crate::{
     engine::plan::{Plan, Replicas},
@@ -145,7 +146,7 @@ fn too_early<'a>(facts: &Facts, behind: impl IntoIterator<Item = &'a String>) ->
 fn hold_reason(facts: &Facts, component: &StackComponent) -> Option<&'static str> {
     let lost = component.secrets.iter().find_map(|name| match facts.secrets.get(name)? {
         SecretFact::Lost { .. } => Some(reasons::GENERATED_SECRET_LOST),
-        SecretFact::Foreign => Some(reasons::NAME_CONFLICT),
+        SecretFact::Foreign { .. } => Some(reasons::NAME_CONFLICT),
         SecretFact::Unknown => Some("Progressing"),
         SecretFact::Exists { .. } | SecretFact::Generate { .. } => None,
     });
@@ -160,15 +161,17 @@ fn template(stack: &Stack, component: &StackComponent, workload: &Component) -> 
 }
 
 /// Hash of what a component's pods are made of. The same whether it is stopped or not.
+///
+/// That of a Job has only what decides about its result, so that a Job that completed does not run again
+/// because of a label, or because another version of the operator builds its pods differently.
 #[must_use]
 pub fn template_hash(stack: &Stack, component: &StackComponent, workload: &Component) -> String {
-    let template = pod::template(&stack.scope, workload);
-    match component.kind {
-        ComponentKind::Job => {
-            hash(&(template, component.attempts.retries, component.attempts.timeout_seconds))
-        }
-        _ => hash(&template),
+    if component.kind != ComponentKind::Job {
+        return hash(&pod::template(&stack.scope, workload));
     }
+    let Component { image, command, args, env, env_from, volumes, mounts, .. } = workload;
+    let rerun = restart::requested(&stack.scope, workload);
+    hash(&(image.to_string(), command, args, env, env_from, volumes, mounts, rerun))
 }
 
 /// A Job cannot be changed: another content is another Job.

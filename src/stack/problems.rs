@@ -134,17 +134,31 @@ fn of_facts(view: &View<'_>) -> Vec<StackProblem> {
     };
     let mut found = Vec::new();
     for (name, fact) in &view.facts.secrets {
-        if let SecretFact::Lost { .. } = fact {
+        if let SecretFact::Lost { uid } = fact {
             let told = error(
                 reasons::GENERATED_SECRET_LOST,
                 None,
                 format!(
                     "was deleted, while a PVC of the stack still exists; a database in it accepts only the lost values, so \
-                 no new ones are generated; restore the Secret from a backup, or annotate the stack with {}={name} and \
-                 set the new values inside the database",
-                    secrets::ACCEPT_LOSS
+                 no new ones are generated; restore the Secret from a backup with its labels ({}), or annotate the stack \
+                 with {}={} and set the new values inside the database",
+                    secrets::adoption(stack, name),
+                    secrets::ACCEPT_LOSS,
+                    secrets::acceptance(name, uid)
                 ),
             );
+            let object = format!("Secret {}/{name}", stack.scope.namespace);
+            found.push(StackProblem { problem: Problem { object, ..told.problem }, ..told });
+        }
+    }
+    for (name, fact) in &view.facts.secrets {
+        if let SecretFact::Foreign { whose, unowned } = fact {
+            let mut message = format!("the name is taken by another Secret: {whose}");
+            if *unowned {
+                let command = secrets::adoption(stack, name);
+                message = format!("{message}; if it has the values that the stack needs, run {command}");
+            }
+            let told = error(reasons::NAME_CONFLICT, None, message);
             let object = format!("Secret {}/{name}", stack.scope.namespace);
             found.push(StackProblem { problem: Problem { object, ..told.problem }, ..told });
         }

@@ -10,7 +10,10 @@ use super::{
     api::{component::ComponentKind, status::ComponentStatus},
     model::{Stack, StackComponent},
 };
-use crate::{logpilot::restart::RESTART, workload::names::short_hash};
+use crate::{
+    logpilot::restart::RESTART,
+    workload::{model::Component, names::short_hash, scope::Scope},
+};
 
 /// Annotation on the stack: `<job>-<n>` runs a Job again.
 pub const RERUN: &str = "logpilot.io/rerun";
@@ -20,9 +23,8 @@ const REQUEST: &str = "restart";
 /// Adds the last request to the pod template of each component.
 pub fn stamp(stack: &mut Stack, annotations: &BTreeMap<String, String>, before: &[ComponentStatus]) {
     let restarted = annotations.get(RESTART).map(|value| (short_hash(value.as_bytes()), named(stack, value)));
-    let rerun = annotations
-        .get(RERUN)
-        .and_then(|value| Some((short_hash(value.as_bytes()), value.trim().rsplit_once('-')?.0.to_owned())));
+    let rerun = annotations.get(RERUN).map(|value| value.trim());
+    let rerun = rerun.and_then(|value| Some((short_hash(value.as_bytes()), job(value)?.to_owned())));
     let key = stack.scope.key(REQUEST);
     for component in stack.components.values_mut() {
         let Some(workload) = &mut component.workload else { continue };
@@ -40,7 +42,19 @@ pub fn stamp(stack: &mut Stack, annotations: &BTreeMap<String, String>, before: 
 /// Returns the last request of a component, for its status.
 #[must_use]
 pub fn request(stack: &Stack, component: &StackComponent) -> Option<String> {
-    component.workload.as_ref()?.pod_annotations.get(&stack.scope.key(REQUEST)).cloned()
+    requested(&stack.scope, component.workload.as_ref()?).cloned()
+}
+
+/// Returns the last request that the pod template of a component has.
+#[must_use]
+pub fn requested<'a>(scope: &Scope, workload: &'a Component) -> Option<&'a String> {
+    workload.pod_annotations.get(&scope.key(REQUEST))
+}
+
+/// Returns the Job of a value `<job>-<number>`.
+fn job(value: &str) -> Option<&str> {
+    let (job, number) = value.rsplit_once('-')?;
+    (!number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())).then_some(job)
 }
 
 /// Returns the components that a value names, each optionally followed by `-` and a text that makes the
@@ -122,6 +136,8 @@ mod tests {
         assert_eq!(name(RESTART, ""), before, "a restart repeats no migration");
         assert_eq!(name(RERUN, "db-2"), before);
         assert_eq!(name(RERUN, "db-migrate"), before, "without a number");
+        assert_eq!(name(RERUN, "db-migrate-abc"), before, "no number");
+        assert_eq!(name(RERUN, "db-migrate-1 "), name(RERUN, "db-migrate-1"), "a space is no other request");
         assert_ne!(name(RERUN, "db-migrate-1"), before);
         assert_ne!(name(RERUN, "db-migrate-2"), name(RERUN, "db-migrate-1"));
     }

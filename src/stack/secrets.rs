@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     engine::{
+        INSTANCE_LABEL, MANAGED_BY_LABEL,
         api_client::ApiClient,
         cache::Snapshot,
         child::Child,
@@ -26,7 +27,8 @@ use crate::{
 
 /// Characters of a generated value. Letters and digits need no escaping in URLs, YAML and shells.
 const LENGTH: usize = 32;
-/// Annotation on the stack, in the operator's domain: name of a lost Secret whose values the user gives up.
+/// Annotation on the stack, in the operator's domain: the lost Secret whose values the user gives up, as
+/// [`acceptance`] returns it.
 pub const ACCEPT_LOSS: &str = "logpilot.io/accept-secret-loss";
 
 /// Annotation of a generated Secret: UID of the lost one that it replaces.
@@ -46,7 +48,7 @@ pub struct Asked<'a> {
     pub moment: Moment,
     /// Whether something suggests that a Secret is gone.
     pub suspect: bool,
-    /// The Secret whose loss the user accepts.
+    /// The value of [`ACCEPT_LOSS`].
     pub accepted: Option<&'a str>,
 }
 
@@ -69,15 +71,7 @@ impl SecretReader {
         }
         let mut facts = BTreeMap::new();
         for secret in &stack.secrets {
-            let absent = || match known(asked.before, &secret.name) {
-                Some(lost) if asked.accepted != Some(&secret.name) && has_data(stack, asked.snapshot) => {
-                    SecretFact::Lost { uid: lost.uid.clone() }
-                }
-                lost => SecretFact::Generate {
-                    values: generate(secret),
-                    replaces: lost.map(|lost| lost.uid.clone()),
-                },
-            };
+            let absent = || absent(stack, secret, &asked);
             let fact = read_one(writer, stack, owner, secret).await?.unwrap_or_else(absent);
             facts.insert(secret.name.clone(), fact);
         }
@@ -90,6 +84,42 @@ impl SecretReader {
         }
         Ok(facts)
     }
+}
+
+/// Returns the state of a Secret that does not exist: it is lost if it existed and data may depend on it.
+pub(super) fn absent(stack: &Stack, secret: &GeneratedSecret, asked: &Asked<'_>) -> SecretFact {
+    match known(asked.before, &secret.name) {
+        Some(lost)
+            if asked.accepted != Some(&acceptance(&secret.name, &lost.uid))
+                && has_data(stack, asked.snapshot) =>
+        {
+            SecretFact::Lost { uid: lost.uid.clone() }
+        }
+        lost => {
+            SecretFact::Generate { values: generate(secret), replaces: lost.map(|lost| lost.uid.clone()) }
+        }
+    }
+}
+
+/// Returns the value of [`ACCEPT_LOSS`] for a lost Secret. It contains the beginning of the UID, so that an
+/// annotation that is left on the stack accepts no second loss.
+#[must_use]
+pub fn acceptance(name: &str, uid: &str) -> String {
+    format!("{name}-{}", uid.chars().take(8).collect::<String>())
+}
+
+/// Returns the command after which a Secret that the user created belongs to the stack.
+#[must_use]
+pub fn adoption(stack: &Stack, name: &str) -> String {
+    let scope = &stack.scope;
+    format!(
+        "kubectl label secret {name} -n {} {MANAGED_BY_LABEL}={} {INSTANCE_LABEL}={} {}={}",
+        scope.namespace,
+        scope.manager,
+        scope.owner.name,
+        scope.family_key(),
+        scope.prefix.as_str()
+    )
 }
 
 /// `None` where it does not exist.
@@ -107,10 +137,11 @@ async fn read_one(
         Ownership::PreviousOwner => SecretFact::Unknown,
         // Only its labels tell the owner of a retained Secret: it has no controller, and no client
         // writes it.
-        Ownership::Foreign(_)
+        Ownership::Foreign(foreign)
             if child.controller.is_some() || child.labelled.as_ref() != Some(&owner.resource) =>
         {
-            SecretFact::Foreign
+            let unowned = child.controller.is_none() && child.labelled.is_none();
+            SecretFact::Foreign { whose: foreign.whose, unowned }
         }
         _ => {
             let annotations = live.pointer("/metadata/annotations");
@@ -137,13 +168,10 @@ fn known<'a>(before: &'a ServiceStackStatus, name: &str) -> Option<&'a SecretSta
     before.secrets.iter().find(|it| it.name == name)
 }
 
-/// Whether a PVC of the stack exists: a database in it keeps its first password.
+/// Whether a PVC of the stack exists: a database in it keeps its first password. A PVC of a component that
+/// the spec no longer has counts too, and so does an existing PVC that the spec names, which is not watched.
 fn has_data(stack: &Stack, snapshot: &Snapshot) -> bool {
-    let own = stack.components.values().flat_map(|component| &component.claims);
-    own.chain(&stack.volumes).any(|claim| {
-        let key = Key { namespace: Some(stack.scope.namespace.clone()), name: claim.name.clone() };
-        snapshot.get(PersistentVolumeClaim::KIND, &key).is_some()
-    })
+    stack.existing_claims || snapshot.of_kind(PersistentVolumeClaim::KIND).next().is_some()
 }
 
 fn generate(secret: &GeneratedSecret) -> BTreeMap<String, String> {
@@ -159,7 +187,7 @@ pub fn status(facts: &BTreeMap<String, SecretFact>, before: &ServiceStackStatus)
         SecretFact::Exists { uid, .. } | SecretFact::Lost { uid } => {
             Some(SecretStatus { name: name.clone(), uid: uid.clone() })
         }
-        SecretFact::Foreign | SecretFact::Unknown => known(before, name).cloned(),
+        SecretFact::Foreign { .. } | SecretFact::Unknown => known(before, name).cloned(),
         SecretFact::Generate { .. } => None,
     };
     facts.iter().filter_map(status).collect()

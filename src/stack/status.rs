@@ -156,6 +156,9 @@ fn row(component: &StackComponent, view: &View<'_>) -> ComponentStatus {
     let observed = view.observed.get(&component.name);
     let gate = view.facts.gates.get(&component.name).cloned().unwrap_or_default();
     let counts = observe::counts(view.stack, component, view.snapshot);
+    let before = view.before.components.iter().find(|it| it.name == component.name);
+    // A Job that is switched off and on again does not run again.
+    let kept = before.filter(|_| component.kind == ComponentKind::Job && !component.enabled);
     ComponentStatus {
         name: component.name.clone(),
         kind: component.kind,
@@ -165,8 +168,8 @@ fn row(component: &StackComponent, view: &View<'_>) -> ComponentStatus {
         image: component.workload.as_ref().map(|workload| workload.image.to_string()),
         // A stack that is stopped starts again in order.
         started: gate.started && !(view.stack.stopped && observed.is_none_or(|it| it.idle)),
-        reached: gate.reached,
-        restart: restart::request(view.stack, component),
+        reached: gate.reached.or_else(|| kept?.reached.clone()),
+        restart: restart::request(view.stack, component).or_else(|| kept?.restart.clone()),
         blocked_by: gate.blocked_by,
     }
 }

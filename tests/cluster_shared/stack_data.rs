@@ -58,8 +58,9 @@ async fn a_lost_password_is_never_replaced() {
     kinds::delete(&stack.client, kind("Secret"), &stack.namespace, "shop-db").await;
     let mut spec = two("example/db:2", "example/app:3");
     stack.apply(&spec).await;
-    stack.until("lost", SOON, |status| problems(status).contains("GeneratedSecretLost")).await;
-    let accept = json!({ "metadata": { "annotations": { "logpilot.io/accept-secret-loss": "shop-db" } } });
+    let status = stack.until("lost", SOON, |status| problems(status).contains("GeneratedSecretLost")).await;
+    let value = format!("shop-db-{}", &status["secrets"][0]["uid"].as_str().unwrap()[..8]);
+    let accept = json!({ "metadata": { "annotations": { "logpilot.io/accept-secret-loss": value } } });
     stack.api().patch("shop", &PatchParams::default(), &Patch::Merge(accept)).await.unwrap();
     let status = stack.ready().await;
     assert!(!problems(&status).contains("GeneratedSecretLost"));

@@ -31,7 +31,6 @@ use crate::{
     kinds::DOMAIN,
     logpilot::validate::{NO_UID, OPERATOR_NAMESPACE},
     workload::{
-        api::common::DeletionPolicy,
         model::NamespaceLimits,
         names::NamePrefix,
         resolve::{Violation, Violations},
@@ -106,10 +105,13 @@ fn build(expanded: &Expanded, violations: &mut Violations) -> Option<Stack> {
     let gateway = exposure::gateway(cr, &components, violations);
     network::resolve(cr, &scope, &mut components, &edges, (ingress.as_ref(), gateway.as_ref()));
     let (secrets, volumes) = (secrets(cr), volumes::shared(cr));
+    let mut mounted = spec.components.values().flat_map(|component| component.volumes.values());
+    let existing_claims = mounted.any(|volume| volume.existing_claim.is_some());
     Some(Stack {
         environment: spec.environment,
         secrets,
         volumes,
+        existing_claims,
         components,
         ingress,
         gateway,
@@ -186,16 +188,9 @@ fn scope(cr: &ServiceStack, violations: &mut Violations) -> Option<Scope> {
     })
 }
 
-/// Generated Secrets are kept as long as any data that they may open.
 fn secrets(cr: &ServiceStack) -> Vec<GeneratedSecret> {
-    let spec = &cr.spec;
-    let owned = |policy: Option<DeletionPolicy>| policy == Some(DeletionPolicy::Delete);
-    let own = spec.components.values().flat_map(|component| component.volumes.values());
-    let all_deleted = own.filter(|volume| volume.size.is_some()).all(|volume| owned(volume.deletion_policy))
-        && spec.volumes.values().all(|volume| owned(volume.deletion_policy));
     let generated = |(entry, secret): (&String, &api::spec::SecretEntry)| {
-        let keys = secret.generate.clone()?;
-        Some(GeneratedSecret { name: names::secret(cr, entry), keys, owned: all_deleted })
+        Some(GeneratedSecret { name: names::secret(cr, entry), keys: secret.generate.clone()? })
     };
-    spec.secrets.iter().filter_map(generated).collect()
+    cr.spec.secrets.iter().filter_map(generated).collect()
 }

@@ -17,8 +17,10 @@ fn examples_are_planned() {
     }
 }
 
+mod jobs;
 mod live_facts;
 mod outage;
+mod secrets;
 mod stopped;
 mod wiring;
 
