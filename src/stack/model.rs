@@ -25,8 +25,8 @@ pub struct Stack {
     pub secrets: Vec<GeneratedSecret>,
     /// PVCs that several components mount.
     pub volumes: Vec<Claim>,
-    /// A component mounts a PVC that the stack did not create.
-    pub existing_claims: bool,
+    /// PVCs that components mount and that the stack did not create.
+    pub existing_claims: BTreeSet<String>,
     /// The components by name.
     pub components: BTreeMap<String, StackComponent>,
     pub ingress: Option<Ingress>,

@@ -171,7 +171,7 @@ fn known<'a>(before: &'a ServiceStackStatus, name: &str) -> Option<&'a SecretSta
 /// Whether a PVC of the stack exists: a database in it keeps its first password. A PVC of a component that
 /// the spec no longer has counts too, and so does an existing PVC that the spec names, which is not watched.
 fn has_data(stack: &Stack, snapshot: &Snapshot) -> bool {
-    stack.existing_claims || snapshot.of_kind(PersistentVolumeClaim::KIND).next().is_some()
+    !stack.existing_claims.is_empty() || snapshot.of_kind(PersistentVolumeClaim::KIND).next().is_some()
 }
 
 fn generate(secret: &GeneratedSecret) -> BTreeMap<String, String> {

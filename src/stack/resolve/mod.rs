@@ -105,8 +105,8 @@ fn build(expanded: &Expanded, violations: &mut Violations) -> Option<Stack> {
     let gateway = exposure::gateway(cr, &components, violations);
     network::resolve(cr, &scope, &mut components, &edges, (ingress.as_ref(), gateway.as_ref()));
     let (secrets, volumes) = (secrets(cr), volumes::shared(cr));
-    let mut mounted = spec.components.values().flat_map(|component| component.volumes.values());
-    let existing_claims = mounted.any(|volume| volume.existing_claim.is_some());
+    let mounted = spec.components.values().flat_map(|component| component.volumes.values());
+    let existing_claims = mounted.filter_map(|volume| volume.existing_claim.clone()).collect();
     Some(Stack {
         environment: spec.environment,
         secrets,
