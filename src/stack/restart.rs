@@ -58,13 +58,17 @@ fn job(value: &str) -> Option<&str> {
 }
 
 /// Returns the components that a value names, each optionally followed by `-` and a text that makes the
-/// value a new one. A value that names none means all.
+/// value a new one. `all`, a time and an empty value mean all; a name that is no component's restarts nothing.
 fn named(stack: &Stack, value: &str) -> BTreeSet<String> {
     let known = |name: &str| stack.components.get(name).map(|it| it.name.clone());
     let words = value.split([',', ' ']).filter(|word| !word.is_empty());
     let named: BTreeSet<String> =
         words.filter_map(|word| known(word).or_else(|| known(word.rsplit_once('-')?.0))).collect();
-    if named.is_empty() { stack.components.keys().cloned().collect() } else { named }
+    let is_all = value.trim().is_empty()
+        || value == "all"
+        || value.starts_with("all-")
+        || value.starts_with(|first: char| first.is_ascii_digit());
+    if named.is_empty() && is_all { stack.components.keys().cloned().collect() } else { named }
 }
 
 #[cfg(test)]
@@ -97,13 +101,14 @@ mod tests {
     #[case::two("kafka, mysql", &["kafka", "mysql"])]
     #[case::a_name_with_a_dash("employee-service", &["employee-service"])]
     #[case::a_typing_error("kafka,mysqll", &["kafka"])]
+    #[case::only_a_typing_error("notification", &[])]
     fn a_value_names_components(#[case] value: &str, #[case] names: &[&str]) {
         let found = requests(&[(RESTART, value)], &BTreeMap::new());
         assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), names);
     }
 
     #[rstest]
-    fn a_value_without_names_restarts_all(#[values("", "2026-12-01", "now")] value: &str) {
+    fn a_value_for_all_restarts_all(#[values("", "2026-12-01", "all", "all-2")] value: &str) {
         assert_eq!(requests(&[(RESTART, value)], &BTreeMap::new()).len(), 8);
     }
 
