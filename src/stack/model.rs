@@ -16,6 +16,7 @@ use crate::{
     },
 };
 
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stack {
     /// The properties that all its objects have in common, such as their owner.
