@@ -88,9 +88,7 @@ pub fn resolve(
     let Some(image) = image(cr, given, &path, violations).filter(|_| enabled) else { return component };
     let user = given.user.or(defaults.user).unwrap_or(USER);
     let group = given.group.unwrap_or(user);
-    if kind == ComponentKind::StatefulSet && scale.most() > 1 {
-        one_writer(&volumes.single_writer, &path, violations);
-    }
+    one_writer(kind, scale.most(), &volumes.single_writer, &path, violations);
     let own_claim = !component.claims.is_empty();
     let ports = ports(given);
     let rollout = strategy(given.strategy.as_ref(), own_claim && scale.most() <= 1, &path, violations);
@@ -154,8 +152,9 @@ pub fn resolve(
 
 /// Several pods of a database on one volume destroy its data. A rule of the API server refuses it for
 /// `size`, where no other object has to be known.
-fn one_writer(volumes: &[String], path: &str, violations: &mut Violations) {
-    for volume in volumes {
+fn one_writer(kind: ComponentKind, pods: i32, volumes: &[String], path: &str, violations: &mut Violations) {
+    let several = kind == ComponentKind::StatefulSet && pods > 1;
+    for volume in volumes.iter().filter(|_| several) {
         violations.add(
             format!("{path}.replicas"),
             format!("may not be more than 1 for a StatefulSet that writes to the PVC of volume '{volume}'; set `volumes.{volume}.readOnly: true`, or mount an entry of `spec.volumes` with `accessMode: ReadWriteMany`"),
