@@ -16,7 +16,6 @@ use crate::{
     },
 };
 
-#[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stack {
     /// The properties that all its objects have in common, such as their owner.
@@ -70,7 +69,6 @@ pub struct GeneratedSecret {
     pub keys: Vec<String>,
 }
 
-#[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct StackComponent {
     /// Its key in the spec.
