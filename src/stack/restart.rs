@@ -58,7 +58,7 @@ fn job(value: &str) -> Option<&str> {
 }
 
 /// Returns the components that a value names, each optionally followed by `-` and a text that makes the
-/// value a new one. `all`, a time and an empty value mean all; a name that is no component's restarts nothing.
+/// value a new one. `all`, a time and an empty value mean all; an unknown name restarts nothing.
 fn named(stack: &Stack, value: &str) -> BTreeSet<String> {
     let known = |name: &str| stack.components.get(name).map(|it| it.name.clone());
     let words = value.split([',', ' ']).filter(|word| !word.is_empty());
