@@ -20,7 +20,7 @@ use crate::{
     api,
     backup::{self, BackupArgs, RestoreArgs},
     engine::lease::LeadershipLost,
-    logpilot::controller,
+    logpilot::plan::planner,
     operator::{self, Operator},
     server,
     telemetry::{self, LogFormat},
@@ -182,7 +182,7 @@ async fn reconcile(
     let config = Config::infer().await.map_err(Failure::NoCluster)?;
     let server = config.cluster_url.clone();
     let client = operator::client(config.clone()).map_err(Failure::NoClient)?;
-    let mut operator = Operator::new(client, controller::planner()).with_image(image);
+    let mut operator = Operator::new(client, planner()).with_image(image);
     if let Some((namespace, identity)) = lease {
         let client = operator::client(config).map_err(Failure::NoClient)?;
         // The name of a pod is unique. Outside a pod no name is.

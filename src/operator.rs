@@ -19,7 +19,7 @@ use crate::{
         watches::{Triggers, Watches},
     },
     kinds::{DOMAIN, KINDS, LOGPILOT_CLUSTER, SERVICE_STACK},
-    logpilot::controller::{Controller, Planner},
+    logpilot::{controller::Controller, plan::Planner},
     metrics::Metrics,
     stack,
     vitals::Vitals,

@@ -188,12 +188,12 @@ mod tests {
     };
 
     use super::*;
-    use crate::{engine::watch_liveness::STALE_AFTER, logpilot::controller};
+    use crate::{engine::watch_liveness::STALE_AFTER, logpilot::plan};
 
     #[tokio::test(start_paused = true)]
     async fn a_process_with_a_watch_that_is_stuck_is_not_alive() {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
-        let operator = Operator::new(kube::Client::try_from(nowhere).unwrap(), controller::planner());
+        let operator = Operator::new(kube::Client::try_from(nowhere).unwrap(), plan::planner());
         let _watching = operator.liveness.watching("services");
         tokio::time::advance(STALE_AFTER).await;
         assert_eq!(alive(State(operator.clone())).await, (StatusCode::OK, "ok".to_owned()));
@@ -211,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn livez_answers_while_reconciles_take_every_thread() {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
-        let operator = Operator::new(kube::Client::try_from(nowhere).unwrap(), controller::planner());
+        let operator = Operator::new(kube::Client::try_from(nowhere).unwrap(), plan::planner());
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let stop = CancellationToken::new();
         let end = start(free, operator, stop.clone()).unwrap();
@@ -233,7 +233,7 @@ mod tests {
     #[tokio::test]
     async fn metrics_say_what_format_they_are_in() {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
-        let operator = Operator::new(kube::Client::try_from(nowhere).unwrap(), controller::planner());
+        let operator = Operator::new(kube::Client::try_from(nowhere).unwrap(), plan::planner());
         let accept = |types: &'static str| HeaderMap::from_iter([(ACCEPT, types.parse().unwrap())]);
         let (headers, text) = metrics(State(operator.clone()), HeaderMap::new()).await;
         assert_eq!(headers, [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")]);

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 use kube::{
     Client, ResourceExt,
@@ -16,7 +15,9 @@ use super::{
     facts::{ApiKeyFact, Facts, NamespaceFact, SharedPlace},
     gather,
     model::Cluster,
-    patches, plan, problems,
+    patches,
+    plan::Planner,
+    problems,
     remembered::{Remembered, State},
     report::Reporter,
     requeue_after::{self, Failed},
@@ -49,16 +50,6 @@ use crate::{
     metrics::Metrics,
     reasons,
 };
-
-/// Makes the plan of a cluster. A future, so that a planner that hangs can be distinguished from a slow
-/// one.
-pub type Planner = Arc<dyn Fn(Arc<Cluster>, Arc<Facts>) -> BoxFuture<'static, Plan> + Send + Sync>;
-
-/// The planner of the product.
-#[must_use]
-pub fn planner() -> Planner {
-    Arc::new(|cluster, facts| Box::pin(async move { plan::plan(&cluster, &facts) }))
-}
 
 /// Delay before the next step of a restore, which starts when the status of this step is written.
 const REQUEUE_AFTER_STATUS_WRITE: Duration = Duration::from_millis(50);

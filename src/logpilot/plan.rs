@@ -1,6 +1,10 @@
 //! Assembles the objects of a cluster. A table of contents: the first lines of each builder decide
 //! whether its object exists.
 
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
 use super::{
     env_references,
     facts::{ApiKeyFact, CheckVerdict, Facts},
@@ -32,6 +36,16 @@ pub const API_KEY_INVALID: &str = "ApiKeyInvalid";
 /// Why the servers of a component are blocked while it is not known whether one starts with their new
 /// configuration, or if none does.
 pub use crate::reasons::{CONFIG_CHECK_FAILED, CONFIG_CHECKING};
+
+/// Makes the plan of a cluster. A future, so that a planner that hangs can be distinguished from a slow
+/// one.
+pub type Planner = Arc<dyn Fn(Arc<Cluster>, Arc<Facts>) -> BoxFuture<'static, Plan> + Send + Sync>;
+
+/// The planner of the product.
+#[must_use]
+pub fn planner() -> Planner {
+    Arc::new(|cluster, facts| Box::pin(async move { plan(&cluster, &facts) }))
+}
 
 /// Returns every object that the cluster should have, as it is written.
 #[must_use]

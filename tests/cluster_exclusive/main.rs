@@ -44,7 +44,7 @@ use logpilot_operator::{
     api,
     engine::kind::Management,
     kinds::{KINDS, SERVICE_STACK},
-    logpilot::controller::planner,
+    logpilot::plan::planner,
 };
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};

@@ -9,7 +9,7 @@ use kube::{
     api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind},
 };
 use local_cluster::{Component, wait_for, wait_for_absence};
-use logpilot_operator::{api, kinds::SERVICE_STACK, logpilot::controller::planner, stack};
+use logpilot_operator::{api, kinds::SERVICE_STACK, logpilot::plan::planner, stack};
 use serde_json::{Value, json};
 
 use super::{

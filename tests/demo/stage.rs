@@ -22,7 +22,7 @@ use local_cluster::{
 use logpilot_operator::{
     api::{LogPilotCluster, PLURAL},
     engine::kind::Kind,
-    logpilot::controller,
+    logpilot::plan,
     operator::{self, Operator},
     stack::api::ServiceStack,
 };
@@ -91,7 +91,7 @@ impl Stage {
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let client = operator::client(config).map_err(at("create the operator's client"))?;
         let (operator, stop) = (
-            Operator::new(client, controller::planner()).with_image(Some(OPERATOR_IMAGE.to_owned())),
+            Operator::new(client, plan::planner()).with_image(Some(OPERATOR_IMAGE.to_owned())),
             CancellationToken::new(),
         );
         let running = operator.clone().run(stop.clone());

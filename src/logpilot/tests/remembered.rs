@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     engine::{cache::ObjectCache, child::Child, controller::Reconciler, lease::Leadership},
     kinds::Managed,
-    logpilot::controller::{Controller, planner},
+    logpilot::{controller::Controller, plan::planner},
     metrics::Metrics,
 };
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     api,
     engine::{cache::ObjectCache, controller::Reconciler, lease::Leadership},
-    logpilot::controller::{Controller, planner},
+    logpilot::{controller::Controller, plan::planner},
     metrics::Metrics,
 };
 

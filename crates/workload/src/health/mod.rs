@@ -1,5 +1,4 @@
-//! The parts of a live object that the status needs in addition to its existence: a few integers and
-//! the cause of a failure.
+//! The parts of a live object that the status needs: a few integers and the cause of a failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

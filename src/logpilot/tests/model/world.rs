@@ -30,11 +30,7 @@ use crate::{
         plan::{Key, Plan, Planned},
     },
     kinds::{FIELD_MANAGER, KINDS},
-    logpilot::{
-        controller::{Controller, Planner},
-        objects::server::API_KEY_HASH,
-        plan,
-    },
+    logpilot::{controller::Controller, objects::server::API_KEY_HASH, plan, plan::Planner},
     metrics::Metrics,
 };
 

@@ -31,7 +31,7 @@ use logpilot_operator::{
     api,
     engine::{lease::LeadershipLost, resource::ResourceKind},
     kinds::{KINDS, LOGPILOT_CLUSTER, SERVICE_STACK},
-    logpilot::controller::{self, Planner},
+    logpilot::plan::{self, Planner},
     operator::{self, Operator},
 };
 use serde::Deserialize;
@@ -150,18 +150,18 @@ impl World {
     /// Starts an operator that reaches the API server with this configuration and knows itself by
     /// this image.
     pub async fn start_behind(&self, config: kube::Config, image: &str) -> Running {
-        self.start(config, controller::planner(), None, image).await
+        self.start(config, plan::planner(), None, image).await
     }
 
     /// Starts an operator that writes only while it holds the Lease, under this name.
     pub async fn start_candidate(&self, identity: &'static str) -> Running {
         let config = self.operator_config().await;
-        self.start(config, controller::planner(), Some(identity), "logpilot-operator:test").await
+        self.start(config, plan::planner(), Some(identity), "logpilot-operator:test").await
     }
 
     /// Starts such a candidate with this client configuration.
     pub async fn start_candidate_behind(&self, config: kube::Config, identity: &'static str) -> Running {
-        self.start(config, controller::planner(), Some(identity), "logpilot-operator:test").await
+        self.start(config, plan::planner(), Some(identity), "logpilot-operator:test").await
     }
 
     /// Starts an operator that may not be able to list everything yet.
@@ -339,7 +339,7 @@ pub fn shared_metrics() -> String {
 }
 
 fn breaking_planner() -> Planner {
-    let plan = controller::planner();
+    let plan = plan::planner();
     Arc::new(move |cluster, facts| match cluster.name() {
         PANICS => Box::pin(async { panic!("the plan of this resource is broken") }),
         HANGS => Box::pin(std::future::pending()),
