@@ -18,7 +18,10 @@ use prometheus_client::{
 };
 
 use crate::{
-    engine::resource::{ResourceKind, ResourceRef},
+    engine::{
+        outcome::{self, ApplyResult},
+        resource::{ResourceKind, ResourceRef},
+    },
     kinds::LOGPILOT_CLUSTER,
 };
 
@@ -169,6 +172,19 @@ impl engine::metrics::Metrics for Metrics {
 }
 
 impl Metrics {
+    /// Records the writes of a reconcile, by kind and operation.
+    pub fn record_writes(&self, outcome: &outcome::Outcome) {
+        for step in &outcome.steps {
+            let operation = match step.result {
+                ApplyResult::Created => "create",
+                ApplyResult::Updated => "update",
+                ApplyResult::Deleted | ApplyResult::Behind { withdrawn: true, .. } => "delete",
+                _ => continue,
+            };
+            self.record_write(step.id.0.kind, operation);
+        }
+    }
+
     pub fn record_write(&self, kind: &'static str, operation: &'static str) {
         self.writes.get_or_create(&Write { kind, operation }).inc();
     }

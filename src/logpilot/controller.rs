@@ -210,21 +210,12 @@ impl Controller {
         let orphaned = prune::orphaned(plan, &outcome, &snapshot, &owner, |child| in_use.keeps(child));
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
         let (evictions, claims) = (&mut state.product.evictions, cluster.co_scheduled_claims());
-        let evicted =
-            evictions.carry_out(&subject.writer, &self.cache, cluster.name(), claims, &snapshot).await;
+        let evicted = evictions.carry_out(&applier, cluster.name(), claims, &snapshot).await;
         self.reporter.requeued(&subject.object, &evicted).await;
         outcome.steps.extend(evicted);
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
         outcome.again = held_up.filter_map(|step| state.writes.remaining(&step.id)).min();
-        for step in &outcome.steps {
-            let operation = match step.result {
-                ApplyResult::Created => "create",
-                ApplyResult::Updated => "update",
-                ApplyResult::Deleted | ApplyResult::Behind { withdrawn: true, .. } => "delete",
-                _ => continue,
-            };
-            self.metrics.record_write(step.id.0.kind, operation);
-        }
+        self.metrics.record_writes(&outcome);
         outcome
     }
 

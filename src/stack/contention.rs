@@ -1,5 +1,5 @@
-//! Hosts and paths of stacks, which belong to the resource that had them first, in every namespace and
-//! across kinds.
+//! Hosts of stacks, which belong to the namespace of the oldest resource that exposes them, across kinds.
+//! Within a namespace, each path belongs to the oldest resource.
 
 use kube::api::DynamicObject;
 

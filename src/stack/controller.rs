@@ -179,28 +179,18 @@ impl Controller {
         let keep = retention::keeper(&snapshot, facts);
         let orphaned = prune::orphaned(plan, &ungated(&outcome), &snapshot, owner, keep);
         outcome.steps.extend(applier.prune(orphaned, &snapshot).await);
-        let observed = observe::workloads(stack, &snapshot, &DeadlineTracker::at(Timestamp::now()));
-        let (evicted, notes) =
-            revive::evict(&subject.writer, &self.cache, (stack, &observed), &snapshot).await;
+        let (evicted, notes) = revive::evict(&applier, stack, &snapshot).await;
         let claims = stack.co_scheduled_claims();
         let evictions = &mut state.product.evictions;
         let name = &stack.scope.owner.name;
-        let replaced = evictions.carry_out(&subject.writer, &self.cache, name, claims, &snapshot).await;
+        let replaced = evictions.carry_out(&applier, name, claims, &snapshot).await;
         for note in notes.into_iter().chain(status_report::evictions(&replaced)) {
             self.publisher.events.publish(&self.publisher.regarding(&subject.object), note).await;
         }
         outcome.steps.extend(evicted.into_iter().chain(replaced));
         let held_up = outcome.steps.iter().filter(|step| step.result.is_backing_off());
         outcome.again = held_up.filter_map(|step| state.writes.remaining(&step.id)).min();
-        for step in &outcome.steps {
-            let operation = match step.result {
-                ApplyResult::Created => "create",
-                ApplyResult::Updated => "update",
-                ApplyResult::Deleted | ApplyResult::Behind { withdrawn: true, .. } => "delete",
-                _ => continue,
-            };
-            self.metrics.record_write(step.id.0.kind, operation);
-        }
+        self.metrics.record_writes(&outcome);
         outcome
     }
 

@@ -1,7 +1,7 @@
 //! Hosts that a stack may expose, where an administrator restricts them.
 //!
-//! Tenants cannot write Namespaces, so an annotation there is an administrator's word. Without it a host
-//! belongs to the resource that had it first.
+//! Tenants cannot write Namespaces, so an annotation there is an administrator's word. Without it the
+//! oldest resource that exposes a host decides whose it is.
 
 use super::{host_paths::quoted, model::Stack};
 use crate::{

@@ -3,21 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use tracing::info;
 
 use super::{
     api::component::ComponentKind,
-    gates::{Observed, Wanted},
-    model::Stack,
-    plan,
+    gates::Observed,
+    model::{Stack, StackComponent},
+    observe,
 };
 use crate::{
     engine::{
-        api_client::ApiClient,
-        cache::{ObjectCache, Snapshot},
+        apply::Applier,
+        cache::Snapshot,
         child::Child,
-        error::Disposition,
+        deadlines::DeadlineTracker,
         events::Note,
         outcome::{AppliedObject, ApplyResult},
     },
@@ -38,53 +38,49 @@ pub(super) struct Due<'a> {
 
 /// Evicts the pods that are due. Returns the results to report, and an event for each eviction.
 pub async fn evict(
-    writer: &ApiClient,
-    cache: &ObjectCache,
-    (stack, observed): (&Stack, &BTreeMap<String, Observed>),
+    applier: &Applier<'_>,
+    stack: &Stack,
     snapshot: &Snapshot,
 ) -> (Vec<AppliedObject>, Vec<Note>) {
     let (mut steps, mut notes) = (Vec::new(), Vec::new());
-    for Due { child, dependency } in due(stack, observed, snapshot) {
-        let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
-            Ok(()) => {
-                info!(object = %child, dependency, "evicted a pod in crash backoff");
-                cache.mark_deleting(child);
-                let message = format!(
-                    "evicted {child}, which was in crash backoff since before {dependency} became available"
-                );
-                let reason = reasons::BACKOFF_POD_EVICTED.to_owned();
-                notes.push(Note { reason, message, ..Note::default() });
-                ApplyResult::Deleted
-            }
-            // The pod has changed, or no longer exists: its own event reports that.
-            Err(error) if error.disposition() == Disposition::Refresh => continue,
-            Err(error) => ApplyResult::Failed(error),
-        };
-        steps.push(AppliedObject { id: (child.kind, child.key.clone()), result });
+    for Due { child, dependency } in due(stack, snapshot) {
+        let Some(step) = applier.evict(child).await else { continue };
+        if step.result == ApplyResult::Deleted {
+            info!(object = %child, dependency, "evicted a pod in crash backoff");
+            let message = format!(
+                "evicted {child}, which was in crash backoff since before {dependency} became available"
+            );
+            let reason = reasons::BACKOFF_POD_EVICTED.to_owned();
+            notes.push(Note { reason, message, ..Note::default() });
+        }
+        steps.push(step);
     }
     (steps, notes)
 }
 
 /// Returns the pods in backoff whose last dependency became available after their last crash. A pod that
 /// crashed after that has a problem of its own, so each return of a dependency evicts a pod at most once.
-pub(super) fn due<'a>(
-    stack: &Stack,
-    observed: &BTreeMap<String, Observed>,
-    snapshot: &'a Snapshot,
-) -> Vec<Due<'a>> {
-    let wanted = plan::wanted(stack);
-    let turns = Turns { wanted: &wanted, observed, ready: ready_since(snapshot) };
-    let mut due = Vec::new();
-    for child in snapshot.of_kind(Pod::KIND).filter(|child| is_ours(child)) {
-        let Some(pod) = child.observed::<health::Pod>() else { continue };
-        let in_backoff = pod.waiting.as_ref().is_some_and(|it| it.reason == reasons::CRASH_LOOP);
-        let Some((dependency, turn)) = turns.of(&pod.component).filter(|_| in_backoff) else { continue };
-        if pod.ended_at > 0 && pod.ended_at <= turn {
-            due.push(Due { child, dependency: dependency.to_owned() });
-        }
+pub(super) fn due<'a>(stack: &Stack, snapshot: &'a Snapshot) -> Vec<Due<'a>> {
+    let in_backoff = |child: &'a Child| {
+        let pod = child.observed::<health::Pod>()?;
+        let waits = pod.waiting.as_ref().is_some_and(|it| it.reason == reasons::CRASH_LOOP);
+        (waits && pod.ended_at > 0).then_some((child, pod))
+    };
+    let pods = snapshot.of_kind(Pod::KIND).filter(|child| is_ours(child));
+    let candidates: Vec<_> = pods.filter_map(|child| in_backoff(child)).collect();
+    if candidates.is_empty() {
+        return Vec::new();
     }
-    due.truncate(MOST);
-    due
+    let turns = Turns {
+        stack,
+        observed: observe::workloads(stack, snapshot, &DeadlineTracker::at(Timestamp::now())),
+        ready: ready_since(snapshot),
+    };
+    let due = candidates.into_iter().filter_map(|(child, pod)| {
+        let (dependency, turn) = turns.of(&pod.component)?;
+        (pod.ended_at <= turn).then(|| Due { child, dependency: dependency.to_owned() })
+    });
+    due.take(MOST).collect()
 }
 
 /// Only a pod of a controller is created again.
@@ -107,20 +103,24 @@ fn ready_since(snapshot: &Snapshot) -> BTreeMap<&str, i64> {
 
 /// When the dependencies of a component became available.
 struct Turns<'a> {
-    wanted: &'a BTreeMap<String, Wanted>,
-    observed: &'a BTreeMap<String, Observed>,
+    stack: &'a Stack,
+    observed: BTreeMap<String, Observed>,
     ready: BTreeMap<&'a str, i64>,
 }
 
 impl Turns<'_> {
+    fn enabled(&self, component: &str) -> Option<&StackComponent> {
+        self.stack.components.get(component).filter(|it| it.enabled)
+    }
+
     /// Returns the dependency, direct or not, that became available last, and when. `None` while one is
     /// not available, or if there is none.
     fn of(&self, component: &str) -> Option<(&str, i64)> {
         let mut open = vec![component];
         let (mut seen, mut last) = (BTreeSet::new(), None);
         while let Some(next) = open.pop() {
-            for dependency in self.wanted.get(next).into_iter().flat_map(|it| &it.depends_on) {
-                let Some(on) = self.wanted.get(dependency) else { continue };
+            for dependency in self.enabled(next).into_iter().flat_map(|it| &it.depends_on) {
+                let Some(on) = self.enabled(dependency) else { continue };
                 if !seen.insert(dependency) {
                     continue;
                 }

@@ -51,6 +51,20 @@ pub struct Applier<'a> {
 }
 
 impl Applier<'_> {
+    /// Evicts a pod that its controller creates again. `None` if it has changed or no longer exists: its own
+    /// event reports that.
+    pub async fn evict(&self, child: &Child) -> Option<AppliedObject> {
+        let result = match self.writer.evict(child.kind, &child.key, &child.uid, child.version).await {
+            Ok(()) => {
+                self.cache.mark_deleting(child);
+                ApplyResult::Deleted
+            }
+            Err(error) if error.disposition() == Disposition::Refresh => return None,
+            Err(error) => ApplyResult::Failed(error),
+        };
+        Some(AppliedObject { id: (child.kind, child.key.clone()), result })
+    }
+
     /// Writes the differences, wave by wave. A wave that did not settle blocks the next one. Within a
     /// wave, an object is written after those that it depends on, and not at all while one of them is
     /// foreign.

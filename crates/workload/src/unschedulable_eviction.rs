@@ -11,10 +11,9 @@
 use std::collections::BTreeSet;
 
 use engine::{
-    api_client::ApiClient,
-    cache::{ObjectCache, Snapshot},
+    apply::Applier,
+    cache::Snapshot,
     child::Child,
-    error::Disposition,
     outcome::{AppliedObject, ApplyResult},
 };
 use tracing::info;
@@ -48,26 +47,19 @@ impl StuckPodEvictor {
     /// report: evictions, and errors that prevented one.
     pub async fn carry_out<'a>(
         &mut self,
-        writer: &ApiClient,
-        cache: &ObjectCache,
+        applier: &Applier<'_>,
         owner: &str,
         claims: impl IntoIterator<Item = &'a str>,
         snapshot: &Snapshot,
     ) -> Vec<AppliedObject> {
         let mut steps = Vec::new();
         for (claim, child) in self.due(claims, snapshot) {
-            let result = match writer.evict(child.kind, &child.key, &child.uid, child.version).await {
-                Ok(()) => {
-                    info!(object = %child, owner = %owner, "evicted: refused because of pods that no longer exist");
-                    self.done(&claim);
-                    cache.mark_deleting(child);
-                    ApplyResult::Deleted
-                }
-                // The pod now has a node, or no longer exists: its own event reports that.
-                Err(error) if error.disposition() == Disposition::Refresh => continue,
-                Err(error) => ApplyResult::Failed(error),
-            };
-            steps.push(AppliedObject { id: (child.kind, child.key.clone()), result });
+            let Some(step) = applier.evict(child).await else { continue };
+            if step.result == ApplyResult::Deleted {
+                info!(object = %child, owner = %owner, "evicted: refused because of pods that no longer exist");
+                self.done(&claim);
+            }
+            steps.push(step);
         }
         steps
     }

@@ -183,9 +183,7 @@ impl Live {
 
     /// Names of the pods that are evicted.
     fn evicted(&self) -> BTreeSet<String> {
-        let clock = DeadlineTracker::at(Timestamp::from_second(NOW).unwrap());
-        let observed = observe::workloads(&self.stack, &self.snapshot, &clock);
-        let due = revive::due(&self.stack, &observed, &self.snapshot);
+        let due = revive::due(&self.stack, &self.snapshot);
         due.into_iter().map(|it| it.child.key.name.clone()).collect()
     }
 }
