@@ -148,7 +148,7 @@ fn of_facts(view: &View<'_>) -> Vec<StackProblem> {
                 ),
             );
             let object = format!("Secret {}/{name}", stack.scope.namespace);
-            found.push(StackProblem { problem: Problem { object, ..told.problem }, ..told });
+            found.push(told.of_object(object));
         }
     }
     for (name, fact) in &view.facts.secrets {
@@ -160,7 +160,7 @@ fn of_facts(view: &View<'_>) -> Vec<StackProblem> {
             }
             let told = error(reasons::NAME_CONFLICT, None, message);
             let object = format!("Secret {}/{name}", stack.scope.namespace);
-            found.push(StackProblem { problem: Problem { object, ..told.problem }, ..told });
+            found.push(told.of_object(object));
         }
     }
     for (component, message) in &view.facts.host_paths {
@@ -171,7 +171,7 @@ fn of_facts(view: &View<'_>) -> Vec<StackProblem> {
     for refused in &view.facts.hosts {
         let told = error(reasons::HOST_NOT_ALLOWED, None, refused.message.clone());
         let object = format!("{:?} {}/{name}", refused.way, stack.scope.namespace);
-        found.push(StackProblem { problem: Problem { object, ..told.problem }, ..told });
+        found.push(told.of_object(object));
     }
     for taken in &view.facts.taken {
         let told = error(
@@ -180,7 +180,7 @@ fn of_facts(view: &View<'_>) -> Vec<StackProblem> {
             format!("{}{} is already used by {}, which is older", taken.host, taken.path, taken.by),
         );
         let object = format!("{:?} {}/{name}", taken.way, stack.scope.namespace);
-        found.push(StackProblem { problem: Problem { object, ..told.problem }, ..told });
+        found.push(told.of_object(object));
     }
     found
 }
@@ -236,8 +236,10 @@ fn explained(view: &View<'_>, mut all: Vec<StackProblem>) -> Vec<StackProblem> {
         let told = problem(view.stack, Severity::Error, reason, Some(name), why);
         let object =
             view.stack.components.get(name).and_then(|it| observe::live(view.stack, it, view.snapshot));
-        let object = object.map_or(told.problem.object.clone(), ToString::to_string);
-        all.push(StackProblem { problem: Problem { object, ..told.problem }, ..told });
+        all.push(match object {
+            Some(child) => told.of_object(child.to_string()),
+            None => told,
+        });
     }
     let waits = |name: &String| view.facts.gates.get(name).is_some_and(|gate| !gate.is_open());
     let unavailable = |name: &String| !view.observed.get(name).is_some_and(|it| it.available);

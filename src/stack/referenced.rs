@@ -26,7 +26,7 @@ use crate::{
     reasons::REFERENCE_MISSING,
     workload::{
         model::Component,
-        problems::{Problem, Severity},
+        problems::Severity,
         references::{
             Origin, Reader, Reference, ReferenceQuery, ReferenceRequest, ResolvedReferences, Salt,
             read_cache::Moment,
@@ -144,8 +144,8 @@ pub fn problems(stack: &Stack, references: &References) -> Vec<StackProblem> {
     all.map(|(component, missing)| {
         let severity = if missing.optional { Severity::Warning } else { Severity::Error };
         let component = Some(component.as_str()).filter(|name| *name != PULL_SECRETS);
-        let told = problem(stack, severity, REFERENCE_MISSING, component, missing.message.clone());
-        StackProblem { problem: Problem { object: missing.object.clone(), ..told.problem }, ..told }
+        problem(stack, severity, REFERENCE_MISSING, component, missing.message.clone())
+            .of_object(missing.object.clone())
     })
     .collect()
 }

@@ -18,7 +18,7 @@ use crate::{
         build::ingress_nginx,
         health,
         model::{Component, GatewayParents, Tls},
-        problems::{Problem, Severity},
+        problems::Severity,
     },
 };
 
@@ -83,9 +83,8 @@ fn warning(
     message: String,
 ) -> StackProblem {
     let component = component.map(|it| it.name.as_str());
-    let told = problem(stack, Severity::Warning, reason, component, message);
     let object = format!("{kind} {}/{name}", stack.scope.namespace);
-    StackProblem { problem: Problem { object, ..told.problem }, ..told }
+    problem(stack, Severity::Warning, reason, component, message).of_object(object)
 }
 
 fn capped(stack: &Stack, component: &StackComponent) -> Option<StackProblem> {

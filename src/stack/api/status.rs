@@ -159,3 +159,11 @@ pub struct StackProblem {
     #[schemars(length(max = 32))]
     pub affects: Vec<String>,
 }
+
+impl StackProblem {
+    /// The same problem of an object of the stack, in place of the stack itself.
+    #[must_use]
+    pub fn of_object(self, object: String) -> Self {
+        Self { problem: Problem { object, ..self.problem }, ..self }
+    }
+}

@@ -89,18 +89,9 @@ impl Case {
 
     /// Waits until the status for the newest generation satisfies a predicate.
     pub async fn until(&self, what: &str, deadline: Duration, predicate: impl Fn(&Value) -> bool) -> Value {
-        wait_for(format!("{}: {what}", self.name), deadline, async || {
-            let object = self.get().await;
-            let status = object.data.get("status").cloned().unwrap_or(Value::Null);
-            let observed = status.get("observedGeneration").and_then(Value::as_i64);
-            if observed == object.metadata.generation && predicate(&status) {
-                Ok(status)
-            } else {
-                Err(serde_json::to_string_pretty(&status).unwrap())
-            }
-        })
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
+        let name = format!("{}: {what}", self.name);
+        let seen = status_until(name, deadline, async || self.get().await, predicate).await;
+        seen.unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub async fn ready(&self) -> Value {
@@ -276,4 +267,24 @@ impl Drop for Case {
 
 pub fn uid(object: &DynamicObject) -> String {
     object.uid().unwrap()
+}
+
+/// Waits until the status of the newest generation of a resource satisfies a predicate.
+pub async fn status_until(
+    what: String,
+    deadline: Duration,
+    get: impl AsyncFn() -> DynamicObject,
+    predicate: impl Fn(&Value) -> bool,
+) -> Result<Value, local_cluster::Error> {
+    wait_for(what, deadline, async || {
+        let object = get().await;
+        let status = object.data.get("status").cloned().unwrap_or(Value::Null);
+        let observed = status.get("observedGeneration").and_then(Value::as_i64);
+        if observed == object.metadata.generation && predicate(&status) {
+            Ok(status)
+        } else {
+            Err(serde_json::to_string_pretty(&status).unwrap())
+        }
+    })
+    .await
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     World, apply,
-    case::{SOON, condition},
+    case::{SOON, condition, status_until},
     kinds, shared_operator, stacks,
 };
 
@@ -67,18 +67,10 @@ impl Stack {
 
     /// Waits until the status of the newest spec satisfies a predicate.
     pub async fn until(&self, what: &str, deadline: Duration, predicate: impl Fn(&Value) -> bool) -> Value {
-        wait_for(format!("{}/{}: {what}", self.namespace, self.name), deadline, async || {
-            let object = self.api().get(&self.name).await.unwrap();
-            let status = object.data.get("status").cloned().unwrap_or(Value::Null);
-            let observed = status.get("observedGeneration").and_then(Value::as_i64);
-            if observed == object.metadata.generation && predicate(&status) {
-                Ok(status)
-            } else {
-                Err(serde_json::to_string_pretty(&status).unwrap())
-            }
-        })
-        .await
-        .unwrap_or_else(|error| panic!("{error}\n{}", self.world.log_of(&self.namespace)))
+        let name = format!("{}/{}: {what}", self.namespace, self.name);
+        let get = async || self.api().get(&self.name).await.unwrap();
+        let seen = status_until(name, deadline, get, predicate).await;
+        seen.unwrap_or_else(|error| panic!("{error}\n{}", self.world.log_of(&self.namespace)))
     }
 
     pub async fn ready(&self) -> Value {

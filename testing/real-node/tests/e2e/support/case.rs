@@ -44,18 +44,13 @@ impl<'a> Case<'a> {
     }
 
     pub fn patch(&self, patch: &Value) {
-        let command = format!("patch logpilotcluster {} --type=merge --patch", self.name);
-        let output = self.world.kubectl.command(&command).arg(patch.to_string()).output().unwrap();
-        assert!(output.status.success(), "{command} {patch}: {}", String::from_utf8_lossy(&output.stderr));
+        self.world.kubectl.merge(&format!("logpilotcluster/{}", self.name), patch);
     }
 
     /// Waits until the status for the newest generation satisfies a predicate.
     pub async fn until(&self, what: &str, deadline: Duration, holds: impl Fn(&Value) -> bool) -> Value {
         let resource = format!("logpilotcluster/{}", self.name);
-        let seen = self.world.kubectl.until(&resource, what, deadline, |seen| {
-            seen["status"]["observedGeneration"] == seen["metadata"]["generation"] && holds(&seen["status"])
-        });
-        seen.await["status"].clone()
+        self.world.kubectl.status_until(&resource, what, deadline, holds).await
     }
 
     pub async fn ready(&self) -> Value {

@@ -73,6 +73,27 @@ impl Kubectl {
         pods.into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect()
     }
 
+    /// Merges a patch into an object, such as `stack/a -n b`.
+    pub fn merge(&self, object: &str, patch: &Value) {
+        let command = format!("patch {object} --type=merge --patch");
+        let output = self.command(&command).arg(patch.to_string()).output().unwrap();
+        assert!(output.status.success(), "{command} {patch}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Waits until the status for the newest generation satisfies a predicate.
+    pub async fn status_until(
+        &self,
+        object: &str,
+        what: &str,
+        deadline: Duration,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let seen = self.until(object, what, deadline, |seen| {
+            seen["status"]["observedGeneration"] == seen["metadata"]["generation"] && holds(&seen["status"])
+        });
+        seen.await["status"].clone()
+    }
+
     /// Waits until the read object satisfies a predicate; an absent object is null.
     pub async fn until(
         &self,

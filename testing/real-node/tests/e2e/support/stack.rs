@@ -34,18 +34,13 @@ impl<'a> Stack<'a> {
     }
 
     pub fn patch(&self, patch: &Value) {
-        let command = format!("patch stack {0} -n {0} --type=merge --patch", self.name);
-        let output = self.world.kubectl.command(&command).arg(patch.to_string()).output().unwrap();
-        assert!(output.status.success(), "{command} {patch}: {}", String::from_utf8_lossy(&output.stderr));
+        self.world.kubectl.merge(&format!("stack/{0} -n {0}", self.name), patch);
     }
 
     /// Waits until the status for the newest generation satisfies a predicate.
     pub async fn until(&self, what: &str, deadline: Duration, holds: impl Fn(&Value) -> bool) -> Value {
         let resource = format!("stack/{0} -n {0}", self.name);
-        let seen = self.world.kubectl.until(&resource, what, deadline, |seen| {
-            seen["status"]["observedGeneration"] == seen["metadata"]["generation"] && holds(&seen["status"])
-        });
-        seen.await["status"].clone()
+        self.world.kubectl.status_until(&resource, what, deadline, holds).await
     }
 
     pub async fn ready(&self) -> Value {
